@@ -1,0 +1,66 @@
+"""The strict base of every configuration model: frozen, no unknown keys, no silent conversion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from dq_pipelines.errors import nearest
+
+_Item = TypeVar("_Item")
+
+#: An immutable list: YAML's sequence in, a tuple out.
+Many = Annotated[tuple[_Item, ...], Field(strict=False)]
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses what it does not know and names the nearest thing that it does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_it_plainly(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ValidationError.from_exception_data(
+                error.title, [cls._in_our_words(line) for line in error.errors(include_url=False)]
+            ) from None
+
+    @classmethod
+    def _in_our_words(cls, line: Any) -> InitErrorDetails:
+        already_ours = "sentence" in line.get("ctx", {})
+        sentence = line["msg"] if already_ours else _sentence(line, _keys(cls))
+        # The sentence is final: braces in it are the user's, not places for pydantic to fill.
+        error = PydanticCustomError(line["type"], "{sentence}", {"sentence": sentence})
+        return InitErrorDetails(type=error, loc=line["loc"], input=line["input"])
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _sentence(line: Any, keys: list[str]) -> str:
+    kind, location, context = line["type"], line["loc"], line.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key '{location[-1]}'{nearest(str(location[-1]), keys)}"
+    if kind == "missing":
+        return f"missing key '{location[-1]}'"
+    if kind == "union_tag_invalid":
+        known = [tag.strip("' ") for tag in context["expected_tags"].split(", ")]
+        return f"unknown {context['discriminator']} '{context['tag']}'{nearest(context['tag'], known)}"
+    if kind == "union_tag_not_found":
+        return f"missing key {context['discriminator']}"
+    if kind == "value_error":
+        return str(context["error"])
+    wanted = line["msg"].removeprefix("Input should be ")
+    return f"wanted {wanted}, got {shown(line['input'])}"
+
+
+def shown(value: object) -> str:
+    """What was found, as YAML would write it, cut to one short line."""
+    text = repr(value) if isinstance(value, str) else type(value).__name__ if isinstance(value, dict | list) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,64 @@
+"""Every error that dq_pipelines raises on purpose, so that a reader knows who must act.
+
+    DqError
+    ├── ConfigError    a file of yours is wrong: fix it (all problems of a project at once)
+    ├── SourceError    the outside world failed or sent something unreadable: mend it or retry
+    ├── RuleError      a rule cannot be judged on these data: fix the rule or the data's shape
+    └── PublishError   nothing was published: the lake refused, was changed beneath us, or is full
+
+Each message is one sentence that says the place, what was wanted, what was found and, for names,
+the nearest one that exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class DqError(Exception):
+    """The root: catch this to catch whatever dq_pipelines says on purpose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in one place of one file."""
+
+    #: path of the file as the user knows it, or "" when the input is no file
+    file: str
+    #: 1-based line, or 0 when the place has none
+    line: int
+    #: one sentence: wanted, found, nearest
+    message: str
+
+    def __str__(self) -> str:
+        if not self.file:
+            return self.message
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class ConfigError(DqError):
+    """The configuration is wrong; `problems` lists everything that is, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class SourceError(DqError):
+    """An input could not be read, or its address is wrong."""
+
+
+class RuleError(DqError):
+    """A rule cannot be judged: its column is missing, its type does not fit, its SQL does not run."""
+
+
+class PublishError(DqError):
+    """A table could not be written; the lake is as it was before."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """` (nearest: x)` for the closest of `names`, or the empty string when none is close."""
+    close = difflib.get_close_matches(str(name), [str(known) for known in names], n=1, cutoff=0.6)
+    return f" (nearest: {close[0]})" if close else ""

@@ -1,0 +1,68 @@
+"""What every source is: an address outside that yields inputs, and rows batch by batch.
+
+What a source does not do: it gives no types that the file does not have (text stays text), refuses
+no row, and remembers nothing. Types and refusals belong in silver, memory in the lake's ledger.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dq_pipelines.config.model import Strict
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Columns that every reading carries beside the data: where a row came from.
+SOURCE = "_source"
+ROW = "_row"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing that can be consumed once: a file, for the sources built in so far."""
+
+    #: absolute path or URI
+    uri: str
+    #: bytes
+    size: int
+    #: nanoseconds since the epoch; a changed file has another one
+    modified: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source found in its inputs. Both frames are lazy; nothing was read yet."""
+
+    #: the data columns, then `_source` (string: the input's uri) and `_row` (int64: 1-based line of the
+    #: record's first character in a text file, 1-based sheet row in a workbook, 1-based record elsewhere)
+    landed: pl.LazyFrame
+    #: `_source`, `_row`, `_text` (string: the line as it stands) and `_why` (string: one sentence)
+    unreadable: pl.LazyFrame
+
+    @property
+    def rows(self) -> pl.LazyFrame:
+        """The data columns alone."""
+        return self.landed.drop(SOURCE, ROW)
+
+
+class Source(Strict, abc.ABC):
+    """The outside world as YAML describes it; one subclass, one file, one `type`."""
+
+    @abc.abstractmethod
+    def inputs(self) -> Sequence[Input]:
+        """What there is to read now, in a stable order. Empty when nothing matches.
+
+        Raises SourceError when the place itself cannot be listed (missing folder, refused access).
+        """
+
+    @abc.abstractmethod
+    def read(self, inputs: Sequence[Input]) -> Reading:
+        """A lazy reading of `inputs`, which came from `inputs()`.
+
+        Raises SourceError when an input as a whole cannot be read (truncated archive, wrong format,
+        missing sheet); what is wrong with single records goes to `Reading.unreadable` instead.
+        """
