@@ -1,0 +1,57 @@
+"""The vocabulary: every rule is a class in this room, found by itself; nothing is registered.
+
+`AnyRule` is what YAML's `rules:` lists hold. Adding a rule is adding a class to a family's file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from typing import Annotated, Any, Union, get_args
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+
+from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.rules.base import Rule, flat
+
+__all__ = ["AnyRule", "Rule", "rule_classes", "rule_from"]
+
+
+def _subclasses(cls: type[Rule]) -> Iterator[type[Rule]]:
+    for subclass in cls.__subclasses__():
+        if not inspect.isabstract(subclass) and _types(subclass):
+            yield subclass
+        yield from _subclasses(subclass)
+
+
+def _types(cls: type[Rule]) -> tuple[str, ...]:
+    """The names a rule goes by in YAML: the values of its `type: Literal[...]`."""
+    return tuple(name for name in get_args(cls.model_fields["type"].annotation) if isinstance(name, str))
+
+
+def rule_classes() -> dict[str, type[Rule]]:
+    """Every rule by its `type`, in alphabetical order."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted((name, cls) for cls in _subclasses(Rule) for name in _types(cls)))
+
+
+AnyRule = Annotated[
+    Union[tuple(dict.fromkeys(rule_classes().values()))],  # noqa: UP007 - the members are only known at run time
+    Field(discriminator="type"),
+    BeforeValidator(flat),
+]
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRule)
+
+
+def rule_from(mapping: Any, *, where: str = "") -> Rule:
+    """One rule from its mapping, flat or as GX writes it; raises ConfigError with a sentence per problem."""
+    if isinstance(mapping, Rule):
+        return mapping
+    try:
+        return _ADAPTER.validate_python(mapping)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        raise ConfigError([Problem(where, 0, line["msg"]) for line in error.errors(include_url=False)]) from None

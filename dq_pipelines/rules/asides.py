@@ -1,0 +1,39 @@
+"""What a rule may ask an engine to find out beside the scan, because no expression over one row says it.
+
+Each answer comes back to the rule as one boolean column, by `Columns.aside(aside)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """True where the row's key occurs more than once among the rows that the rule judges."""
+
+    columns: tuple[str, ...]
+    #: rows to leave out: their whole key is missing, or any part of it, or none
+    ignore: str = "all_values_are_missing"
+    #: the rule's `row_condition`, since a key repeats only among the rows the rule is about
+    row_condition: str | None = None
+
+
+@dataclass(frozen=True)
+class Exists:
+    """True where the value is found in column `key` of `table`; null where the value is missing."""
+
+    column: str
+    #: `<layer>/<table>`
+    table: str
+    key: str
+
+
+@dataclass(frozen=True)
+class RowSql:
+    """True where the SQL condition holds for the row."""
+
+    sql: str
+
+
+Aside = Repeats | Exists | RowSql

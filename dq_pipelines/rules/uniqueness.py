@@ -1,0 +1,53 @@
+"""Whether keys repeat."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import narwhals as nw
+from pydantic import Field
+
+from dq_pipelines.config.model import Many
+from dq_pipelines.rules.asides import Repeats
+from dq_pipelines.rules.base import ColumnRule, Example, MulticolumnRule
+from dq_pipelines.rules.columns import Columns, Value
+
+
+class ValuesUnique(ColumnRule):
+    """No value occurs twice; every row of a repeated value fails, and missing values do not count."""
+
+    type: Literal["expect_column_values_to_be_unique"]
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"x": [1, 2, 2, None, None]}, {"column": "x"}, {"success": False, "unexpected_count": 2}),
+    )
+
+    def aside(self) -> Repeats:
+        return Repeats((self.column,), row_condition=self.row_condition)
+
+    def holds(self, value: Value) -> nw.Expr:
+        raise NotImplementedError("a key repeats or not beside the scan")
+
+    def fails(self, columns: Columns) -> nw.Expr:
+        return columns.aside(self.aside())
+
+
+class CompoundUnique(MulticolumnRule):
+    """No combination of the columns' values occurs twice; every row of a repeated one fails."""
+
+    type: Literal["expect_compound_columns_to_be_unique"]
+    column_list: Annotated[Many[str], Field(min_length=2)]
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"a": [1, 1, 1], "b": ["x", "y", "x"]},
+            {"column_list": ["a", "b"]},
+            {"success": False, "unexpected_count": 2},
+        ),
+    )
+
+    def aside(self) -> Repeats:
+        return Repeats(self.column_list, ignore=self.ignore_row_if, row_condition=self.row_condition)
+
+    def holds(self, columns: Columns) -> nw.Expr:
+        return ~columns.aside(self.aside())
