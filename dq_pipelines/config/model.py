@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, model_validator
@@ -32,10 +33,8 @@ class Strict(BaseModel):
 
     @classmethod
     def _in_our_words(cls, line: Any) -> InitErrorDetails:
-        already_ours = "sentence" in line.get("ctx", {})
-        sentence = line["msg"] if already_ours else _sentence(line, _keys(cls))
         # The sentence is final: braces in it are the user's, not places for pydantic to fill.
-        error = PydanticCustomError(line["type"], "{sentence}", {"sentence": sentence})
+        error = PydanticCustomError(line["type"], "{sentence}", {"sentence": sentence(line, _keys(cls))})
         return InitErrorDetails(type=error, loc=line["loc"], input=line["input"])
 
 
@@ -43,8 +42,11 @@ def _keys(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _sentence(line: Any, keys: list[str]) -> str:
+def sentence(line: Any, keys: Sequence[str] = ()) -> str:
+    """One line of a pydantic ValidationError in our words: wanted, found, nearest."""
     kind, location, context = line["type"], line["loc"], line.get("ctx", {})
+    if "sentence" in context:
+        return str(line["msg"])
     if kind == "extra_forbidden":
         return f"unknown key '{location[-1]}'{nearest(str(location[-1]), keys)}"
     if kind == "missing":

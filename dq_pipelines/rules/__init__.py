@@ -13,6 +13,7 @@ from typing import Annotated, Any, Union, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
+from dq_pipelines.config.model import sentence
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules.base import Rule, flat
 
@@ -54,4 +55,4 @@ def rule_from(mapping: Any, *, where: str = "") -> Rule:
     try:
         return _ADAPTER.validate_python(mapping)  # type: ignore[no-any-return]
     except ValidationError as error:
-        raise ConfigError([Problem(where, 0, line["msg"]) for line in error.errors(include_url=False)]) from None
+        raise ConfigError([Problem(where, 0, sentence(line)) for line in error.errors(include_url=False)]) from None
