@@ -1,0 +1,264 @@
+"""Files as inputs: globs, folders, remote URIs, compression. What is inside a file belongs in its source.
+
+A source of files calls `parts(input)` and gets plain local files: remote objects are copied and archives
+unpacked into a scratch folder that lives as long as the process, because a reading is lazy and may be
+collected long after `read` has returned.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+
+from dq_pipelines.errors import SourceError, nearest
+from dq_pipelines.sources.archives import copy, gunzip, plain_name, unzip
+from dq_pipelines.sources.base import Input, Source
+
+_MAGIC = re.compile(r"[*?\[]")
+_lock = threading.Lock()
+_unpacked: dict[Input, tuple[Part, ...]] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The content of an input, or of one member of an archive, as a plain local file."""
+
+    input: Input
+    #: what `_source` says: the input's uri, followed by `#member` when an archive has several members
+    source: str
+    path: Path
+
+
+class FileSource(Source):
+    """A source whose inputs are files: one path, which names a file, a folder, a glob or a remote URI.
+
+    `*`, `?` and `[…]` match within one name, `**` any number of folders; a path that exists as it is
+    written is taken literally. A folder means every file below it. Names that start with `.` or `_`
+    are skipped inside folders and by `**`; a last `*` skips `.` only, as a shell does.
+    """
+
+    #: A file, folder or glob; `s3://`, `gs://` and `abfss://` take their credentials from the environment.
+    path: str = Field(min_length=1)
+
+    def inputs(self) -> Sequence[Input]:
+        found = _remote_inputs(self.path) if is_remote(self.path) else _local_inputs(_local_path(self.path))
+        return sorted(found, key=lambda item: item.uri)
+
+    def parts(self, item: Input) -> tuple[Part, ...]:
+        """`item` on the local disk, unpacked; one part unless it is an archive of several members.
+
+        Raises SourceError when the file is gone or changed, or is no whole archive.
+        """
+        unchanged(item)
+        name = item.uri.lower()
+        if not is_remote(item.uri) and not name.endswith((".gz", ".zip")):
+            return (Part(item, item.uri, Path(item.uri)),)
+        with _lock:
+            ready = _unpacked.get(item)
+            if ready is None or not all(part.path.exists() for part in ready):
+                ready = tuple(_unpack(item))
+                unchanged(item)
+                _unpacked[item] = ready
+        return ready
+
+
+def is_remote(path: str) -> bool:
+    return "://" in path and not path.startswith("file://")
+
+
+def unchanged(item: Input) -> None:
+    """Raise SourceError unless the file is still what `inputs()` saw: call it before and after a read."""
+    now = _stat(item.uri)
+    if now is None:
+        raise SourceError(f"{item.uri}: wanted the file of {item.size} bytes that was listed, got nothing: it is gone")
+    if (now.size, now.modified) != (item.size, item.modified):
+        raise SourceError(
+            f"{item.uri} changed while it was read: wanted the {item.size} bytes that were listed, got {now.size} bytes"
+            if now.size != item.size
+            else f"{item.uri} changed while it was read: wanted the version that was listed, got a later one"
+        )
+
+
+# --- listing ---------------------------------------------------------------------------------------
+
+
+def _local_path(path: str) -> str:
+    if path.startswith("file://"):
+        path = unquote(urlsplit(path).path)
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _stat(uri: str) -> Input | None:
+    if is_remote(uri):
+        filesystem, inner = _filesystem(uri)
+        info = _asked(uri, lambda: filesystem.get_file_info(inner))
+        return _remote_input(uri, info) if info.is_file else None
+    try:
+        found = os.stat(uri)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SourceError(f"{uri}: wanted to look at the file, got {error.strerror}") from error
+    return Input(uri, found.st_size, found.st_mtime_ns)
+
+
+def _local_inputs(path: str) -> list[Input]:
+    if os.path.isfile(path):
+        names: Iterator[str] = iter([path])
+    elif os.path.isdir(path):
+        names = (name for name in _walk(path) if plain_name(os.path.relpath(name, path)))
+    else:
+        base, matches = _glob(path)
+        _must_exist(path, base)
+        names = (name for name in _walk(base) if matches(name)) if base != path else iter(())
+    return [found for name in names if (found := _stat(name)) is not None]
+
+
+def _walk(folder: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"{error.filename}: wanted to list the folder, got {error.strerror}") from error
+
+    seen = set()
+    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link back to a folder above: walking it would never end
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (os.path.join(place, name) for name in files)
+
+
+def _must_exist(path: str, base: str) -> None:
+    """The folder in which to look has to be there; that nothing in it matches is no error."""
+    folder = base if base != path else os.path.dirname(path)
+    if os.path.isdir(folder):
+        return
+    missing = folder
+    while not os.path.isdir(os.path.dirname(missing)):
+        missing = os.path.dirname(missing)
+    parent, name = os.path.split(missing)
+    near = nearest(name, (entry.name for entry in os.scandir(parent) if entry.is_dir()))
+    raise SourceError(f"{path}: wanted the folder {folder}, got no '{name}' in {parent}{near}")
+
+
+def _glob(path: str) -> tuple[str, Callable[[str], object]]:
+    """The folder above the first wildcard, and a test for whole paths. Without a wildcard: the path itself."""
+    segments = path.split("/")
+    first = next((place for place, name in enumerate(segments) if _MAGIC.search(name)), None)
+    if first is None:
+        return path, path.__eq__
+    pattern = "/".join(re.escape(name) for name in segments[:first])
+    for place in range(first, len(segments)):
+        name, last = segments[place], place == len(segments) - 1
+        if name == "**":
+            pattern += "(?:/[^/._][^/]*)*" + ("/[^/._][^/]*" if last else "")
+        else:
+            pattern += "/" + ("" if name.startswith(".") else r"(?!\.)") + _name_pattern(name)
+    return "/".join(segments[:first]) or "/", re.compile(pattern + r"\Z", re.DOTALL).match
+
+
+def _name_pattern(name: str) -> str:
+    pattern, place = "", 0
+    while place < len(name):
+        char = name[place]
+        end = name.find("]", place + 2) if char == "[" else -1
+        if end > 0:
+            inside = name[place + 1 : end].replace("\\", r"\\")
+            pattern += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+            place = end
+        else:
+            pattern += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
+        place += 1
+    return pattern
+
+
+# --- remote ----------------------------------------------------------------------------------------
+
+
+def _filesystem(uri: str) -> tuple[Any, str]:
+    """The file system of a URI, and its path there (`bucket/key`)."""
+    # Only the scheme and the bucket go through the URI parser: a key may hold `#`, `?` or `%`.
+    bucket, key = _bucket(uri)
+    filesystem, inner = _asked(uri, lambda: _bucket_filesystem(bucket))
+    return filesystem, f"{inner.rstrip('/')}/{key}".rstrip("/")
+
+
+def _bucket(uri: str) -> tuple[str, str]:
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    return f"{scheme}://{bucket}/", key
+
+
+@cache
+def _bucket_filesystem(uri: str) -> tuple[Any, str]:
+    from pyarrow import fs
+
+    filesystem, inner = fs.FileSystem.from_uri(uri)
+    return filesystem, inner
+
+
+def _asked(uri: str, question: Callable[[], Any]) -> Any:
+    try:
+        return question()
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{uri}: wanted to reach the place, got: {str(error).splitlines()[0]}") from error
+
+
+def _remote_input(uri: str, info: Any) -> Input:
+    return Input(uri, int(info.size), int(info.mtime_ns or 0))
+
+
+def _remote_inputs(uri: str) -> list[Input]:
+    from pyarrow import fs
+
+    exact = _stat(uri)
+    if exact is not None:
+        return [exact]
+    filesystem, inner = _filesystem(uri)
+    base, matches = _glob(inner)
+    listed = _asked(uri, lambda: filesystem.get_file_info(fs.FileSelector(base, allow_not_found=True, recursive=True)))
+    wanted = matches if base != inner else lambda path: plain_name(path[len(base) + 1 :])
+    return [
+        _remote_input(_bucket(uri)[0] + info.path.partition("/")[2], info)
+        for info in listed
+        if info.is_file and wanted(info.path)
+    ]
+
+
+# --- unpacking -------------------------------------------------------------------------------------
+
+
+@cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="dq-inputs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _unpack(item: Input) -> Iterator[Part]:
+    folder = Path(tempfile.mkdtemp(dir=_scratch()))
+    path, name = Path(item.uri), item.uri.rsplit("/", 1)[-1]
+    if is_remote(item.uri):
+        path = folder / name
+        filesystem, inner = _filesystem(item.uri)
+        with _asked(item.uri, lambda: filesystem.open_input_stream(inner)) as stream:
+            _asked(item.uri, lambda: copy(stream, path))
+    if name.lower().endswith(".gz"):
+        yield Part(item, item.uri, gunzip(item, path, folder / f"plain-{name[:-3]}"))
+    elif name.lower().endswith(".zip"):
+        for member, plain in unzip(item, path, folder):
+            yield Part(item, f"{item.uri}#{member}" if member else item.uri, plain)
+    else:
+        yield Part(item, item.uri, path)
