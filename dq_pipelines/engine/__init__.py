@@ -1,0 +1,4 @@
+"""The judge: fuses a table's rules into one scan of the data and says what they found.
+
+No Dagster here, and no lake: rows come in as a frame, a `Verdict` goes out.
+"""

@@ -1,0 +1,124 @@
+"""The plan of a scan: every rule of a table as expressions over its columns, for whichever engine.
+
+A rule that cannot be planned (its column is missing, its type does not fit) keeps its error, and the
+others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import narwhals as nw
+from narwhals.dtypes import DType
+
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.errors import RuleError
+from dq_pipelines.rules.asides import Aside
+from dq_pipelines.rules.base import AggregateRule, RowRule, Rule, TableRule
+from dq_pipelines.rules.columns import Columns, Value
+
+
+@dataclass(frozen=True)
+class PlannedRule:
+    """One rule with its expressions, or with the reason why there are none."""
+
+    index: int
+    rule: Rule
+    #: row rules: boolean per row, never null, `row_condition` applied
+    fails: nw.Expr | None = None
+    #: scalars to compute in the scan, by what they are: elements, missing, observed
+    scalars: Mapping[str, nw.Expr] = field(default_factory=dict)
+    #: the observed value where the schema alone answers
+    described: Any = None
+    error: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """The name of the boolean column that marks the rows failing this rule."""
+        return f"_fails_{self.index}"
+
+    def result(self, counts: Mapping[str, Any], rows: int) -> RuleResult:
+        """The rule's result out of the scan's one row of numbers."""
+        if self.error is not None:
+            return RuleResult(self.rule, success=False, error=self.error)
+        if isinstance(self.rule, RowRule):
+            elements = int(counts.get(f"{self.index}.elements", rows) or 0)
+            missing = int(counts.get(f"{self.index}.missing", 0) or 0)
+            unexpected = int(counts.get(f"{self.index}.unexpected", 0) or 0)
+            success = self.rule.tolerates(unexpected, elements - missing)
+            return RuleResult(self.rule, success, elements, missing, unexpected)
+        observed = counts.get(f"{self.index}.observed", self.described)
+        return RuleResult(self.rule, self.rule.accepts(observed), observed_value=observed)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """All rules of a table over one schema."""
+
+    schema: Mapping[str, DType]
+    rules: Sequence[Rule]
+
+    #: rules known not to fit the data, by their index, with the reason
+    unfit: Mapping[int, str] = field(default_factory=dict)
+
+    @cached_property
+    def asides(self) -> dict[Aside, str]:
+        """What must be found out beside the scan, and the hidden column that will hold the answer."""
+        fitting = [rule for index, rule in enumerate(self.rules) if index not in self.unfit]
+        wanted = [aside for rule in fitting if isinstance(rule, RowRule) and (aside := rule.aside())]
+        return {aside: f"_aside_{number}" for number, aside in enumerate(dict.fromkeys(wanted))}
+
+    @cached_property
+    def planned(self) -> tuple[PlannedRule, ...]:
+        columns = Columns(self.schema, self.asides)
+        return tuple(
+            PlannedRule(index, rule, error=self.unfit[index]) if index in self.unfit else _planned(index, rule, columns)
+            for index, rule in enumerate(self.rules)
+        )
+
+    def without(self, unfit: Mapping[int, str]) -> ScanPlan:
+        """The plan in which the rules of these indexes are errors, with the given reasons."""
+        return replace(self, unfit={**self.unfit, **unfit})
+
+    def row_rules(self, actions: Iterable[str] = ("block", "quarantine", "drop", "warn")) -> list[PlannedRule]:
+        """The rules that judge rows and can be judged, of the given actions."""
+        wanted = set(actions)
+        return [item for item in self.planned if item.fails is not None and item.rule.action in wanted]
+
+    def scalars(self) -> dict[str, nw.Expr]:
+        """Every number that the rules want of the scan, by `<index>.<what>`; and `rows`."""
+        named = {f"{item.index}.{what}": expr for item in self.planned for what, expr in item.scalars.items()}
+        return {"rows": nw.len(), **named}
+
+
+def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
+    try:
+        condition = rule.condition(columns)
+        if isinstance(rule, RowRule):
+            return _planned_rows(index, rule, columns, condition)
+        if isinstance(rule, AggregateRule):
+            value = columns[rule.column]
+            expr = value.expr if condition is None else nw.when(condition).then(value.expr)
+            observed = rule.observe(Value(value.name, expr, value.dtype))
+            return PlannedRule(index, rule, scalars={"observed": observed})
+        assert isinstance(rule, TableRule)
+        scalar = rule.observe(columns)
+        if scalar is None:
+            return PlannedRule(index, rule, described=rule.describe(columns))
+        return PlannedRule(index, rule, scalars={"observed": scalar})
+    except RuleError as error:
+        return PlannedRule(index, rule, error=str(error))
+
+
+def _planned_rows(index: int, rule: RowRule, columns: Columns, condition: nw.Expr | None) -> PlannedRule:
+    fails, scalars = rule.fails(columns), {}
+    if rule.ignores_missing:
+        missing = rule.missing(columns)
+        scalars["missing"] = (missing if condition is None else missing & condition).sum()
+    if condition is not None:
+        fails = fails & condition
+        scalars["elements"] = condition.sum()
+    return PlannedRule(index, rule, fails=fails, scalars=scalars)

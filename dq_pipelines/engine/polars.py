@@ -1,0 +1,271 @@
+"""The default engine: a table's rules as one lazy plan on the Polars streaming engine.
+
+`Scan` marks each row once, in boolean columns; the kept rows, the refused rows and every count are
+taken from the same marked stream, together with whatever sinks the caller writes, in one
+`collect_all`. Repeated keys are grouped beside the scan, and only when some are found that refuse
+rows is the stream run a second time, with them joined in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from dq_pipelines.engine.plan import PlannedRule, ScanPlan
+from dq_pipelines.engine.reasons import reasons
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.errors import RuleError
+from dq_pipelines.rules.asides import Aside, Exists, Repeats, RowSql
+from dq_pipelines.rules.base import RowRule, Rule
+from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.condition import Condition
+
+#: Gives the published rows of `<layer>/<table>`, for rules that look into another table.
+Lookup = Callable[[str], pl.LazyFrame]
+
+#: Marks of a row in the marked stream.
+REFUSED, DROPPED = "_refused", "_dropped"
+
+SAMPLE_ROWS = 20
+
+
+def no_tables(table: str) -> pl.LazyFrame:
+    """The lookup of a judgement outside a project."""
+    raise RuleError(f"'{table}' is a table of a project, and these data are judged outside one")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One frame, its rules, and what is known so far of its repeated keys."""
+
+    frame: pl.LazyFrame
+    rules: Sequence[Rule]
+    lookup: Lookup = no_tables
+    #: keys that occur more than once, by the aside that asked; None before they were looked for
+    repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
+
+    @cached_property
+    def plan(self) -> ScanPlan:
+        plan = ScanPlan(dict(nw.from_native(self.frame).collect_schema()), self.rules)
+        return plan.without(_unfit(self, plan))
+
+    @cached_property
+    def columns(self) -> list[str]:
+        return list(self.plan.schema)
+
+    @cached_property
+    def _with_asides(self) -> pl.LazyFrame:
+        frame = self.frame
+        for aside, name in self.plan.asides.items():
+            frame = self._with_aside(frame, aside, name)
+        return frame
+
+    def _with_aside(self, frame: pl.LazyFrame, aside: Aside, name: str) -> pl.LazyFrame:
+        match aside:
+            case RowSql(sql=sql):
+                return frame.with_columns(pl.sql_expr(sql).alias(name))
+            case Exists():
+                return _with_existence(frame, aside, name, self.lookup)
+            case Repeats():
+                return _with_repeats(frame, aside, name, self.repeats.get(aside))
+
+    @cached_property
+    def marked(self) -> pl.LazyFrame:
+        """The rows with a boolean column per row rule, and the marks `_refused` and `_dropped`."""
+        flags = {item.flag: item.fails for item in self.plan.row_rules() if item.fails is not None}
+        frame = nw.from_native(self._with_asides).with_columns(**flags).to_native()
+        refused = [pl.col(item.flag) for item in self.plan.row_rules(("quarantine",))]
+        dropped = [pl.col(item.flag) for item in self.plan.row_rules(("drop",))]
+        return frame.with_columns(_any(refused).alias(REFUSED), _any(dropped).alias(DROPPED)).with_columns(
+            (pl.col(DROPPED) & ~pl.col(REFUSED)).alias(DROPPED)
+        )
+
+    @property
+    def kept(self) -> pl.LazyFrame:
+        """The rows that no refusing rule refuses."""
+        return self.marked.filter(~pl.col(REFUSED) & ~pl.col(DROPPED)).select(self.columns)
+
+    @property
+    def refused(self) -> pl.LazyFrame:
+        """The rows that a row rule refuses, with `_reasons`."""
+        refusing = self.plan.row_rules(("quarantine",))
+        return self.marked.filter(REFUSED).select(*self.columns, reasons(refusing).alias("_reasons"))
+
+    @property
+    def dropped(self) -> pl.LazyFrame:
+        """The rows that `on_failure: drop` discards and no other rule refuses."""
+        return self.marked.filter(DROPPED).select(self.columns)
+
+    def numbers(self) -> pl.LazyFrame:
+        """One row: every count and observed value, and the rows, refused and dropped in all."""
+        scalars = nw.from_native(self.marked).select(**self.plan.scalars(), **self._unexpected()).to_native()
+        return scalars  # type: ignore[no-any-return]
+
+    def _unexpected(self) -> dict[str, nw.Expr]:
+        counts = {
+            f"{item.index}.unexpected": nw.col(item.flag).sum()
+            for item in self.plan.row_rules()
+            if not isinstance(item.rule.aside(), Repeats)  # type: ignore[attr-defined]
+        }
+        return {**counts, "refused": nw.col(REFUSED).sum(), "dropped": nw.col(DROPPED).sum()}
+
+    def repeated_keys(self) -> dict[Repeats, pl.LazyFrame]:
+        """Per uniqueness rule, the keys that occur more than once: key columns and `len`."""
+        return {aside: self._repeated(aside) for aside in self.plan.asides if isinstance(aside, Repeats)}
+
+    def _repeated(self, aside: Repeats) -> pl.LazyFrame:
+        columns = Columns(self.plan.schema)
+        keys = nw.from_native(self.frame)
+        if aside.row_condition is not None:
+            keys = keys.filter(Condition.parse(aside.row_condition).expr(columns))
+        keys = keys.select(*(columns[name].expr.alias(name) for name in aside.columns))
+        if aside.ignore != "never":
+            flags = [nw.col(name).is_null() for name in aside.columns]
+            join = nw.any_horizontal if aside.ignore == "any_value_is_missing" else nw.all_horizontal
+            keys = keys.filter(~join(*flags, ignore_nulls=True))
+        native: pl.LazyFrame = keys.to_native()
+        return native.group_by(aside.columns).len().filter(pl.col("len") > 1)
+
+    def samples(self, failed: Sequence[PlannedRule], limit: int | None = SAMPLE_ROWS) -> list[pl.LazyFrame]:
+        """The first failing rows of each rule, judged columns first."""
+        return [self._failing_rows(item, limit) for item in failed]
+
+    def _failing_rows(self, item: PlannedRule, limit: int | None) -> pl.LazyFrame:
+        judged = list(item.rule.columns_judged)
+        others = [name for name in self.columns if name not in judged]
+        rows = self.marked.filter(item.flag).select(*judged, *others)
+        return rows if limit is None else rows.head(limit)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A scan that was run: the results, the counts, and the scan that knows its repeated keys."""
+
+    scan: Scan
+    results: tuple[RuleResult, ...]
+    #: rows that came in
+    rows: int
+    #: rows that went to quarantine
+    refused: int
+    #: rows that a rule with `on_failure: drop` discarded
+    dropped: int
+
+    @property
+    def kept(self) -> int:
+        return self.rows - self.refused - self.dropped
+
+
+def judge(
+    scan: Scan,
+    sinks: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda scan: (),
+    *,
+    again: Callable[[], pl.LazyFrame] | None = None,
+    sample_rows: int | None = SAMPLE_ROWS,
+) -> Judgement:
+    """Run the scan once, with `sinks`, and return what the rules said.
+
+    `again` gives the frame to read when rows must be looked at a second time (for repeated keys that
+    refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
+    more in the first case, and must overwrite what they wrote before.
+    """
+    numbers, repeated = _run(scan, sinks(scan))
+    # From here on, the repeated keys are known, and the rows may be read from a cheaper place.
+    scan = replace(scan, frame=again() if again else scan.frame, repeats=repeated)
+    if any(keys for keys in _refusing_repeats(scan)):
+        numbers, _ = _run(scan, sinks(scan))
+    results = _with_repeat_counts(scan, numbers)
+    return Judgement(
+        scan=scan,
+        results=_with_samples(scan, results, sample_rows),
+        rows=numbers["rows"],
+        refused=numbers["refused"],
+        dropped=numbers["dropped"],
+    )
+
+
+def _run(scan: Scan, sinks: Sequence[pl.LazyFrame]) -> tuple[dict[str, Any], dict[Repeats, pl.LazyFrame]]:
+    beside = {} if scan.repeats else scan.repeated_keys()
+    numbers, *rest = pl.collect_all([scan.numbers(), *beside.values(), *sinks], engine="streaming")
+    return numbers.row(0, named=True), {aside: keys.lazy() for aside, keys in zip(beside, rest, strict=False)}
+
+
+def _refusing_repeats(scan: Scan) -> list[bool]:
+    """Per rule on keys that refuses rows: whether any key repeats."""
+    refusing = scan.plan.row_rules(("quarantine", "drop"))
+    asides = [item.rule.aside() for item in refusing]  # type: ignore[attr-defined]
+    return [_any_row(scan.repeats[aside]) for aside in asides if isinstance(aside, Repeats)]
+
+
+def _any_row(frame: pl.LazyFrame) -> bool:
+    return frame.head(1).collect().height > 0
+
+
+def _with_repeat_counts(scan: Scan, numbers: dict[str, Any]) -> tuple[RuleResult, ...]:
+    for item in scan.plan.row_rules():
+        aside = item.rule.aside()  # type: ignore[attr-defined]
+        if isinstance(aside, Repeats):
+            keys = scan.repeats[aside].select(pl.col("len").sum()).collect()
+            numbers[f"{item.index}.unexpected"] = keys.item()
+    return tuple(item.result(numbers, numbers["rows"]) for item in scan.plan.planned)
+
+
+def _with_samples(scan: Scan, results: tuple[RuleResult, ...], limit: int | None) -> tuple[RuleResult, ...]:
+    failed = [item for item in scan.plan.row_rules() if results[item.index].unexpected_count]
+    if not failed or limit == 0:
+        return results
+    frames = pl.collect_all(scan.samples(failed, limit), engine="streaming")
+    rows = {item.index: tuple(frame.to_dicts()) for item, frame in zip(failed, frames, strict=True)}
+    return tuple(
+        replace(result, unexpected_rows=rows[index]) if index in rows else result
+        for index, result in enumerate(results)
+    )
+
+
+def _unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:
+    """The rules whose expressions do not fit the columns' types, found out without reading a row."""
+    unfit = {}
+    for item in plan.planned:
+        if item.error is None:
+            try:
+                _probe(scan, plan, item).collect_schema()
+            except (pl.exceptions.PolarsError, RuleError) as error:
+                unfit[item.index] = str(error).split("\n\nResolved plan")[0].strip()
+    return unfit
+
+
+def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> pl.LazyFrame:
+    """A plan of this rule alone."""
+    frame = scan.frame
+    aside = item.rule.aside() if isinstance(item.rule, RowRule) else None
+    if aside is not None:
+        frame = scan._with_aside(frame, aside, plan.asides[aside])
+    expressions = dict(item.scalars) if item.fails is None else {item.flag: item.fails}
+    return nw.from_native(frame).select(**expressions).to_native()  # type: ignore[no-any-return]
+
+
+def _any(flags: Sequence[pl.Expr]) -> pl.Expr:
+    return pl.any_horizontal(*flags) if flags else pl.lit(False)
+
+
+def _with_existence(frame: pl.LazyFrame, aside: Exists, name: str, lookup: Lookup) -> pl.LazyFrame:
+    dtype = frame.collect_schema().get(aside.column)
+    if dtype is None:
+        return frame
+    key = pl.col(aside.key).cast(dtype, strict=False)
+    parents = lookup(aside.table).select(key.alias(aside.column)).drop_nulls().unique().with_columns(pl.lit(True).alias(name))
+    joined = frame.join(parents, on=aside.column, how="left", maintain_order="left")
+    found = pl.col(name).fill_null(False)
+    return joined.with_columns(pl.when(pl.col(aside.column).is_not_null()).then(found).alias(name))
+
+
+def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.LazyFrame | None) -> pl.LazyFrame:
+    if repeated is None:
+        return frame.with_columns(pl.lit(False).alias(name))
+    keys = repeated.select(*aside.columns, pl.lit(True).alias(name))
+    joined = frame.join(keys, on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left")
+    return joined.with_columns(pl.col(name).fill_null(False))

@@ -1,0 +1,104 @@
+"""`dq.validate`: rules on any data, outside a project. Frames, paths and rule files come in here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.engine.polars import Scan, judge
+from dq_pipelines.engine.verdict import ResultFormat, Verdict
+from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
+from dq_pipelines.rules import Rule, rule_from
+
+#: How a path's ending names the source that reads it.
+_SOURCE_BY_ENDING = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".orc": "orc", ".json": "json",
+    ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
+    ".xlsb": "excel", ".ods": "excel",
+}  # fmt: skip
+
+
+def validate(
+    data: Any, rules: Any, *, engine: str = "polars", result_format: ResultFormat = "SUMMARY"
+) -> Verdict:
+    """Judge `data` by `rules` and return the verdict.
+
+    `data` is a Polars, pandas, Arrow or DuckDB frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
+    Excel, or the folder of a Delta table). `rules` is a list of rule mappings, flat or as Great
+    Expectations writes them, or the path of a YAML list of them or of a GX suite in JSON.
+
+    Raises ConfigError for rules that are none, SourceError for data that cannot be read. A rule that
+    does not fit the data is a failed result with its `error`, as in GX.
+    """
+    if engine != "polars":
+        raise ConfigError([Problem("", 0, f"unknown engine '{engine}'{nearest(engine, ['polars'])}, wanted polars")])
+    scan = Scan(frame_from(data), rules_from(rules))
+    complete = result_format == "COMPLETE"
+    judgement = judge(scan, sample_rows=None if complete else 0 if result_format == "BOOLEAN_ONLY" else 20)
+    judged = judgement.scan
+    return Verdict(judgement.results, judged.kept, judged.refused, {"engine": engine}, result_format)
+
+
+def frame_from(data: Any) -> pl.LazyFrame:
+    """Any frame or path as a lazy Polars frame, without a copy where the library allows it."""
+    if isinstance(data, pl.LazyFrame):
+        return data
+    if isinstance(data, pl.DataFrame):
+        return data.lazy()
+    if isinstance(data, str | Path):
+        return _frame_at(str(data))
+    if hasattr(data, "__arrow_c_stream__") or type(data).__module__.startswith("pandas"):
+        frame = pl.from_pandas(data) if type(data).__module__.startswith("pandas") else pl.DataFrame(data)
+        return frame.lazy()
+    if hasattr(data, "fetch_arrow_table"):
+        return pl.DataFrame(data.fetch_arrow_table()).lazy()
+    raise SourceError(f"wanted a frame or a path to judge, got {type(data).__module__}.{type(data).__name__}")
+
+
+def _frame_at(path: str) -> pl.LazyFrame:
+    from dq_pipelines.sources import read
+
+    if (Path(path) / "_delta_log").is_dir():
+        return read({"type": "delta", "path": path}).rows
+    endings = [ending for ending in Path(path).suffixes if ending.lower() in _SOURCE_BY_ENDING]
+    if not endings:
+        raise SourceError(f"{path}: wanted a file ending in {', '.join(_SOURCE_BY_ENDING)}, or a Delta table")
+    return read({"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}).rows
+
+
+def rules_from(rules: Any) -> list[Rule]:
+    """Rules from mappings, a YAML list of rules, or a GX suite in JSON; every problem at once."""
+    file = str(rules) if isinstance(rules, str | Path) else ""
+    items = _rules_in(Path(file)) if file else rules
+    if isinstance(items, Mapping):
+        items = items.get("expectations", items.get("rules"))
+    if not isinstance(items, Iterable):
+        raise ConfigError([Problem(file, 0, "wanted a list of rules, or a mapping with `rules` or `expectations`")])
+    found, problems = [], []
+    for item in items:
+        try:
+            found.append(rule_from(item, where=file))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _rules_in(path: Path) -> Any:
+    import yaml
+
+    if not path.is_file():
+        raise ConfigError([Problem(str(path), 0, "wanted a file of rules, found none")])
+    text = path.read_text(encoding="utf-8")
+    try:
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except ValueError as error:
+        raise ConfigError([Problem(str(path), 0, f"wanted JSON: {error}")]) from None
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", -1) + 1
+        raise ConfigError([Problem(str(path), line, f"wanted YAML: {getattr(error, 'problem', error)}")]) from None
