@@ -1,0 +1,172 @@
+"""The steps of `silver.transform`, in the order of the YAML: each takes the rows and gives the rows on.
+
+SQL here is Polars SQL, so that a step stays part of the one lazy scan. A step sees the landed rows'
+`_source` and `_row` too; a `sql` or `python` step that gives them on keeps the rows' provenance.
+"""
+
+from __future__ import annotations
+
+import abc
+import importlib
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from dq_pipelines.config.model import Many, Strict
+from dq_pipelines.errors import RuleError
+from dq_pipelines.transforms.types import TypeName, dtype_of, typed
+
+
+class Step(Strict, abc.ABC):
+    """One step: a mapping with one key, which is its name."""
+
+    @abc.abstractmethod
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows after the step; nothing is read yet."""
+
+
+def sql_expression(text: str) -> str:
+    """`text`, known to be one SQL expression; raises ValueError otherwise."""
+    try:
+        pl.sql_expr(text)
+    except (pl.exceptions.SQLInterfaceError, pl.exceptions.SQLSyntaxError) as error:
+        raise ValueError(f"SQL {text!r}: {error}") from None
+    return text
+
+
+class Rename(Step):
+    """Give columns other names: `rename: {old: new}`."""
+
+    rename: dict[str, str]
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.rename(self.rename)
+
+
+class Cast(Step):
+    """Give columns other types: `cast: {column: type}`. What does not fit becomes null."""
+
+    cast: dict[str, TypeName]
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        schema = rows.collect_schema()
+        return rows.with_columns(
+            typed(pl.col(name), schema[name], dtype_of(wanted)).alias(name) for name, wanted in self.cast.items()
+        )
+
+
+class Derive(Step):
+    """Add or replace columns by SQL expressions over the row: `derive: {total: "price * quantity"}`."""
+
+    derive: dict[str, str]
+
+    @field_validator("derive")
+    @classmethod
+    def _parses(cls, derive: dict[str, str]) -> dict[str, str]:
+        return {name: sql_expression(text) for name, text in derive.items()}
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.with_columns(pl.sql_expr(text).alias(name) for name, text in self.derive.items())
+
+
+class Filter(Step):
+    """Keep the rows for which an SQL condition is true; the others are dropped and counted."""
+
+    filter: str
+
+    @field_validator("filter")
+    @classmethod
+    def _parses(cls, text: str) -> str:
+        return sql_expression(text)
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.filter(pl.sql_expr(self.filter))
+
+
+class Keep(Strict):
+    """Which row of several with the same key stays."""
+
+    by: Annotated[Many[str], Field(min_length=1)]
+    keep: Literal["first", "last"] = "last"
+    order_by: str | None = None
+
+
+class Deduplicate(Step):
+    """Keep one row per key, the first or last by `order_by` (else as they landed); the others are counted."""
+
+    deduplicate: Keep
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        wanted = self.deduplicate
+        ordered = rows if wanted.order_by is None else rows.sort(wanted.order_by, maintain_order=True, nulls_last=False)
+        return ordered.unique(subset=list(wanted.by), keep=wanted.keep, maintain_order=True)
+
+
+class Sql(Step):
+    """Any SELECT over the rows, which are called `self`."""
+
+    sql: str
+
+    @field_validator("sql")
+    @classmethod
+    def _reads_self(cls, text: str) -> str:
+        if "self" not in text.lower():
+            raise ValueError(f"wanted a SELECT … FROM self, got {text!r}")
+        return text
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        try:
+            return pl.SQLContext(self=rows).execute(self.sql, eager=False)
+        except pl.exceptions.PolarsError as error:
+            raise RuleError(f"transform sql does not run: {error}") from None
+
+
+class Python(Step):
+    """A function of your own, `module:function`, that takes the lazy rows and gives lazy rows."""
+
+    python: str
+
+    @field_validator("python")
+    @classmethod
+    def _names_a_function(cls, text: str) -> str:
+        module, _, function = text.partition(":")
+        if not all(part.isidentifier() for part in [*module.split("."), function]):
+            raise ValueError(f"wanted module:function, got {text!r}")
+        return text
+
+    def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        result = function_at(self.python)(rows)
+        return result.lazy() if isinstance(result, pl.DataFrame) else result  # type: ignore[no-any-return]
+
+
+def function_at(path: str) -> Callable[..., Any]:
+    """The function that `module:function` names; raises RuleError when there is none."""
+    module_name, _, name = path.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise RuleError(f"wanted the function {path}, got: {error}") from None
+    if not callable(function):
+        raise RuleError(f"wanted the function {path}, got {type(function).__name__}")
+    return function  # type: ignore[no-any-return]
+
+
+def _key(step: Any) -> Any:
+    return next(iter(step), None) if isinstance(step, dict) else type(step).__name__.lower()
+
+
+AnyStep = Annotated[
+    Annotated[Rename, Tag("rename")]
+    | Annotated[Cast, Tag("cast")]
+    | Annotated[Derive, Tag("derive")]
+    | Annotated[Filter, Tag("filter")]
+    | Annotated[Deduplicate, Tag("deduplicate")]
+    | Annotated[Sql, Tag("sql")]
+    | Annotated[Python, Tag("python")],
+    Discriminator(_key),
+]
+
+#: Steps after which a row may no longer be one landed row.
+OPAQUE = (Sql, Python)

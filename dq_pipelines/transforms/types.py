@@ -1,0 +1,114 @@
+"""Column types as YAML names them, and how a landed value becomes one without losing what does not fit.
+
+A value that does not fit gives null; the silver layer compares with the landed value and refuses
+the row with the reason `cast`. Nothing is rounded or cut in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import polars as pl
+from pydantic import AfterValidator
+
+from dq_pipelines.errors import nearest
+
+_SIMPLE: dict[str, pl.DataType] = {
+    "string": pl.String(),
+    "boolean": pl.Boolean(),
+    "int8": pl.Int8(),
+    "int16": pl.Int16(),
+    "int32": pl.Int32(),
+    "int64": pl.Int64(),
+    "float32": pl.Float32(),
+    "float64": pl.Float64(),
+    "date": pl.Date(),
+    "datetime": pl.Datetime("us"),
+    "timestamp": pl.Datetime("us", "UTC"),
+    "binary": pl.Binary(),
+}
+_SYNONYMS = {
+    "text": "string", "str": "string", "varchar": "string", "bool": "boolean", "byte": "int8", "short": "int16",
+    "int": "int64", "integer": "int32", "long": "int64", "bigint": "int64", "smallint": "int16", "tinyint": "int8",
+    "float": "float32", "double": "float64", "real": "float32", "timestamp_ntz": "datetime",
+}  # fmt: skip
+_DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+
+#: ISO 8601, tried in this order where a column gives no `format`.
+_DATETIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_TRUE, _FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
+
+
+def dtype_of(name: str) -> pl.DataType:
+    """The Polars type of a type's name; raises ValueError with the nearest name."""
+    wanted = name.strip().lower()
+    wanted = _SYNONYMS.get(wanted, wanted)
+    if wanted in _SIMPLE:
+        return _SIMPLE[wanted]
+    if match := _DECIMAL.fullmatch(wanted):
+        precision, scale = int(match[1]), int(match[2] or 0)
+        if not 1 <= precision <= 38 or scale > precision:
+            raise ValueError(f"wanted decimal(p,s) with 1 <= p <= 38 and s <= p, got '{name}'")
+        return pl.Decimal(precision, scale)
+    raise ValueError(f"unknown type '{name}'{nearest(wanted, [*_SIMPLE, *_SYNONYMS, 'decimal(12,2)'])}")
+
+
+def _known(name: str) -> str:
+    dtype_of(name)
+    return name
+
+
+#: A type's name in YAML, known to be one.
+TypeName = Annotated[str, AfterValidator(_known)]
+
+
+def typed(value: pl.Expr, landed: pl.DataType, wanted: pl.DataType, format: str | None = None) -> pl.Expr:
+    """`value` of type `landed` as `wanted`; null where it does not fit exactly."""
+    if landed == wanted or isinstance(landed, pl.Null):
+        return value.cast(wanted)
+    if isinstance(landed, pl.String):
+        return _from_text(value, wanted, format)
+    if isinstance(wanted, pl.String):
+        return value.dt.to_string(format) if format and landed.is_temporal() else value.cast(wanted, strict=False)
+    if landed.is_float() and wanted.is_integer():
+        return pl.when(value == value.round(0)).then(value).cast(wanted, strict=False)
+    if isinstance(landed, pl.Datetime) and isinstance(wanted, pl.Datetime) and landed.time_zone != wanted.time_zone:
+        return _zoned(value, landed, wanted)
+    return value.cast(wanted, strict=False)
+
+
+def _from_text(value: pl.Expr, wanted: pl.DataType, format: str | None) -> pl.Expr:
+    if isinstance(wanted, pl.Binary):
+        return value.cast(wanted)
+    trimmed = value.str.strip_chars()
+    if isinstance(wanted, pl.Date):
+        return trimmed.str.to_date(format or "%Y-%m-%d", strict=False)
+    if isinstance(wanted, pl.Datetime):
+        return _datetime(trimmed, wanted, format)
+    if isinstance(wanted, pl.Boolean):
+        lower = trimmed.str.to_lowercase()
+        return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False)
+    if isinstance(wanted, pl.Decimal):
+        number = trimmed.cast(wanted, strict=False)
+        # Polars rounds what has too many decimals; a sum of money must not change in silence.
+        return pl.when(number == trimmed.cast(pl.Decimal(38, min(wanted.scale + 8, 37)), strict=False)).then(number)
+    return trimmed.cast(wanted, strict=False)
+
+
+def _datetime(text: pl.Expr, wanted: pl.Datetime, format: str | None) -> pl.Expr:
+    naive = pl.Datetime("us")
+    if format is not None:
+        parsed = text.str.to_datetime(format, time_unit="us", strict=False)
+        return _zoned(parsed, pl.Datetime("us", "UTC") if "%z" in format or "%#z" in format else naive, wanted)
+    local = pl.coalesce(text.str.to_datetime(each, time_unit="us", strict=False) for each in _DATETIME_FORMATS)
+    offset = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+    return pl.coalesce(_zoned(local, naive, wanted), _zoned(offset, pl.Datetime("us", "UTC"), wanted))
+
+
+def _zoned(value: pl.Expr, landed: pl.Datetime, wanted: pl.Datetime) -> pl.Expr:
+    """A moment in the wanted zone; one without a zone is taken for UTC."""
+    utc = value if landed.time_zone else value.dt.replace_time_zone("UTC")
+    if wanted.time_zone is None:
+        return utc.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
+    return utc.dt.convert_time_zone(wanted.time_zone).cast(wanted)
