@@ -241,14 +241,14 @@ def _remote_inputs(uri: str) -> list[Input]:
 
 
 @cache
-def _scratch() -> Path:
+def scratch() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="dq-inputs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _unpack(item: Input) -> Iterator[Part]:
-    folder = Path(tempfile.mkdtemp(dir=_scratch()))
+    folder = Path(tempfile.mkdtemp(dir=scratch()))
     path, name = Path(item.uri), item.uri.rsplit("/", 1)[-1]
     if is_remote(item.uri):
         path = folder / name
