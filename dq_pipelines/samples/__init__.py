@@ -1,0 +1,47 @@
+"""Sample landing data, seeded, with an answer sheet: what is wrong with them, how often, and what finds it.
+
+Nothing here reads a project or judges a row; the tables that take these files in are described in the
+project's YAML.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol, cast
+
+from dq_pipelines.errors import ConfigError, Problem, nearest
+from dq_pipelines.samples.truth import Fate, Fault, RunTruth, Truth
+
+
+class Generator(Protocol):
+    def __call__(self, landing: Path, *, seed: int = ..., size: float = ...) -> Truth: ...
+
+
+#: Domain -> the module that generates it; modules are imported when they are asked for.
+SAMPLES = {
+    "flights": "dq_pipelines.samples.flights",
+    "retail": "dq_pipelines.samples.retail",
+    "detector": "dq_pipelines.samples.detector",
+}
+
+
+def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> Truth:
+    """Writes the sample files of `domain` under `landing` and returns what is in them.
+
+    The same seed and size give the same bytes; a file that is already there is left untouched.
+    Raises ConfigError for an unknown domain or an impossible size, PublishError when `landing`
+    cannot be written.
+    """
+    if domain not in SAMPLES:
+        wanted = ", ".join(SAMPLES)
+        raise ConfigError(
+            [Problem("", 0, f"samples: wanted one of {wanted}, got '{domain}'{nearest(domain, SAMPLES)}")]
+        )
+    if not 0 < size < float("inf"):
+        raise ConfigError([Problem("", 0, f"samples: wanted a size above 0, got {size}")])
+    generator = cast("Generator", importlib.import_module(SAMPLES[domain]).generate)
+    return generator(landing, seed=seed, size=size)
+
+
+__all__ = ["SAMPLES", "Fate", "Fault", "RunTruth", "Truth", "generate"]

@@ -1,0 +1,79 @@
+"""How faults get into a clean frame: which rows, how many, and what stands there instead.
+
+Which faults a domain has belongs in the domain's module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.samples.truth import Fate, Fault
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: The column that names a row's fault; null in a clean row. It never lands.
+FAULT = "_fault"
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One kind of fault, before it is sown."""
+
+    kind: str
+    found_by: str
+    column: str
+    fate: Fate
+    #: afflicted rows in 10,000, but one at least
+    share: int
+    #: landed column -> what stands there instead of the clean value
+    change: Mapping[str, pl.Expr] = field(default_factory=dict)
+    #: the row comes twice, first clean and then with `change`
+    repeated: bool = False
+    #: rows that are found for each afflicted one: both, where a key must be unique
+    found_each: int = 1
+
+
+def sow(
+    table: str, clean: pl.DataFrame, seeds: Sequence[Seed], rng: np.random.Generator
+) -> tuple[pl.DataFrame, tuple[Fault, ...]]:
+    """Puts each of `seeds` into rows of its own; the frame that comes back has the column `_fault`.
+
+    Raises ConfigError when `clean` has fewer rows than there are faults to sow.
+    """
+    counts = [max(1, clean.height * seed.share // 10_000) for seed in seeds]
+    if sum(counts) > clean.height:
+        raise ConfigError([Problem("", 0, f"{table}: wanted {sum(counts)} rows for its faults, got {clean.height}")])
+    kinds: list[str | None] = [None] * clean.height
+    order = rng.permutation(clean.height)
+    start = 0
+    for seed, count in zip(seeds, counts, strict=True):
+        for row in order[start : start + count]:
+            kinds[row] = seed.kind
+        start += count
+    marked = clean.with_columns(pl.Series(FAULT, kinds, dtype=pl.String))
+    for seed in seeds:
+        marked = _spoil(marked, seed)
+    faults = (
+        Fault(table, seed.kind, seed.found_by, seed.column, seed.fate, count * seed.found_each)
+        for seed, count in zip(seeds, counts, strict=True)
+    )
+    return marked, tuple(faults)
+
+
+def _spoil(marked: pl.DataFrame, seed: Seed) -> pl.DataFrame:
+    afflicted = pl.col(FAULT) == seed.kind
+    if seed.repeated:
+        marked = marked.with_row_index("_place")
+        again = marked.filter(afflicted).with_columns(**seed.change)
+        # A stable sort puts each repetition right behind the row that it repeats, in the same file.
+        return pl.concat([marked, again]).sort("_place", maintain_order=True).drop("_place")
+    changed = {
+        column: pl.when(afflicted).then(instead).otherwise(pl.col(column)) for column, instead in seed.change.items()
+    }
+    return marked.with_columns(**changed)
