@@ -1,0 +1,1 @@
+"""Delta tables: read, stage, publish, and remember what was consumed. Nothing here judges a row."""

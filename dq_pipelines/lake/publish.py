@@ -1,0 +1,167 @@
+"""Publishing: one Delta commit that adds a stage's rows and records what they consumed, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import create_table_with_add_actions
+
+from dq_pipelines.errors import PublishError, nearest
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.tables import PARTITION
+
+Mode = Literal["append", "overwrite", "merge"]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One commit."""
+
+    #: `<layer>/<table>`
+    key: str
+    #: the Delta version that the commit made
+    version: int
+    #: rows that the commit brought in
+    rows: int
+
+
+def publish(
+    stage: Stage,
+    mode: Mode,
+    consumed: Mapping[str, int],
+    *,
+    keys: tuple[str, ...] = (),
+    metadata: Mapping[str, str] | None = None,
+    new_columns: Literal["add", "refuse"] = "refuse",
+) -> Publication:
+    """Commit the staged rows and what they `consumed` (names and numbers of the ledger), all or nothing.
+
+    `append` adds, `merge` updates rows with the same `keys` and adds the others, `overwrite` replaces
+    the table, or the stage's partition of it, and takes on the staged schema.
+
+    Raises PublishError, and leaves the table as it was.
+    """
+    properties = CommitProperties(
+        custom_metadata={"dq.batch": stage.batch, **(metadata or {})},
+        app_transactions=[Transaction(name, number) for name, number in consumed.items()],
+    )
+    with publish_errors(stage.table.key, stage.table.uri):
+        table = stage.table.delta()
+        if table is None:
+            _create(stage, properties)
+        elif mode == "merge":
+            _fit_schema(table, stage, new_columns)
+            _merge(table, stage, keys, properties)
+        else:
+            _commit(table, stage, mode, properties, new_columns)
+        version = DeltaTable(stage.table.uri).version()
+    return Publication(stage.table.key, version, stage.rows)
+
+
+def forget(stage: Stage, batches: list[str]) -> None:
+    """Remove the rows of these bronze batches, which an interrupted publication has left in the table."""
+    table = stage.table.delta()
+    if table is None or not batches:
+        return
+    quoted = ", ".join("'" + batch.replace("'", "''") + "'" for batch in batches)
+    with publish_errors(stage.table.key, stage.table.uri):
+        table.delete(f"_batch IN ({quoted})")
+
+
+def _create(stage: Stage, properties: CommitProperties) -> None:
+    create_table_with_add_actions(
+        stage.table.uri,
+        stage.delta_schema,
+        stage.add_actions(),
+        mode="error",
+        partition_by=_partition_by(stage),
+        commit_properties=properties,
+    )
+
+
+def _commit(
+    table: DeltaTable, stage: Stage, mode: Mode, properties: CommitProperties, new_columns: Literal["add", "refuse"]
+) -> None:
+    whole = mode == "overwrite" and stage.partition is None
+    if not whole:
+        _fit_schema(table, stage, new_columns)
+    table.create_write_transaction(
+        stage.add_actions(),  # type: ignore[arg-type]
+        "overwrite" if mode == "overwrite" else "append",
+        stage.delta_schema if whole else table.schema(),
+        partition_by=_partition_by(stage),
+        partition_filters=None if whole or mode == "append" else [(PARTITION, "=", str(stage.partition))],
+        commit_properties=properties,
+    )
+
+
+def _merge(table: DeltaTable, stage: Stage, keys: tuple[str, ...], properties: CommitProperties) -> None:
+    on = " AND ".join(f"published.{_quoted(key)} = staged.{_quoted(key)}" for key in keys)
+    rows = _reader(stage.scan())
+    merger = table.merge(rows, on, source_alias="staged", target_alias="published", commit_properties=properties)
+    merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _reader(rows: pl.LazyFrame) -> pa.RecordBatchReader:
+    """A stream of Arrow batches, so that a merge never holds the batch whole."""
+    schema = pl.DataFrame(schema=rows.collect_schema()).to_arrow().schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for frame in rows.collect_batches(engine="streaming"):
+            yield from frame.to_arrow().cast(schema).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _fit_schema(table: DeltaTable, stage: Stage, new_columns: Literal["add", "refuse"]) -> None:
+    """Refuse rows whose columns the table does not have, or take the columns on."""
+    there = {field.name: field for field in table.schema().fields}
+    new: list[Field] = []
+    for field in stage.delta_schema.fields:
+        if field.name not in there:
+            new.append(field)
+        elif there[field.name].type != field.type:
+            raise PublishError(
+                f"{stage.table.key}: column '{field.name}' was {_type(there[field.name])} and is now {_type(field)}; "
+                f"give it one type under silver.columns, or rewrite the table with mode: rerun"
+            )
+    if new and new_columns == "refuse":
+        names = ", ".join(f"'{field.name}'{nearest(field.name, there)}" for field in new)
+        raise PublishError(
+            f"{stage.table.key}: new column {names}; wanted: {', '.join(there)} (to take it on, run with mode: rerun)"
+        )
+    if new:
+        table.alter.add_columns(new)
+
+
+def _type(field: Field) -> str:
+    return str(getattr(field.type, "type", field.type))
+
+
+def _partition_by(stage: Stage) -> list[str] | None:
+    return None if stage.partition is None else [PARTITION]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def publish_errors(key: str, uri: str) -> Iterator[None]:
+    """Turn what the lake's libraries raise into one PublishError that says the place."""
+    try:
+        yield
+    except CommitFailedError as error:
+        raise PublishError(f"{key}: another writer changed the table meanwhile, nothing was published: {error}") from None
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise PublishError(f"{uri}: wanted to write {key}, got: {str(error).splitlines()[0]}") from None
+
+
+__all__ = ["Mode", "Publication", "Schema", "forget", "publish", "publish_errors"]

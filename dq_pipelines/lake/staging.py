@@ -1,0 +1,165 @@
+"""Rows on their way into a table: Parquet files beneath it that nobody sees until one commit names them.
+
+A stage writes into a folder of its batch. What a killed run left there is removed when the same
+batch is staged again, unless a commit has named it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+from deltalake import Field, Schema
+from deltalake.transaction import AddAction
+from pyarrow import fs
+from pyarrow import parquet as pq
+
+from dq_pipelines.lake.tables import PARTITION, LakeTable, filesystem, storable
+
+#: Rows to a file; at 16 columns about 100 MB, Delta's usual size.
+ROWS_PER_FILE = 2_000_000
+
+#: Longer texts are left out of the row statistics: they would bloat the log and prune little.
+_LONGEST_BOUND = 64
+
+
+@dataclass
+class Stage:
+    """The files of one batch for one table, written by one or several runs of `sink`."""
+
+    table: LakeTable
+    batch: str
+    partition: str | None = None
+    #: one folder per attempt, so that a repeated pass never mixes with the first
+    _attempts: list[_Attempt] = field(default_factory=list)
+
+    @property
+    def _folder(self) -> str:
+        # Hive style, since Polars takes partition values from the path.
+        within = f"{PARTITION}={quote(self.partition, safe='')}/" if self.partition is not None else ""
+        return f"{within}{self.batch}"
+
+    def sink(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """A lazy sink of `rows`; the last one asked for is the one that counts."""
+        attempt = _Attempt(f"{self._folder}/{uuid.uuid4().hex[:8]}", storable(rows))
+        self._attempts.append(attempt)
+        target = pl.PartitionBy(f"{self.table.uri}/{attempt.folder}", max_rows_per_file=ROWS_PER_FILE)
+        return attempt.rows.sink_parquet(
+            target, mkdir=True, lazy=True, statistics="full", sinked_paths_callback=attempt.note
+        )
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The staged columns, without the partition's."""
+        return self._attempts[-1].rows.collect_schema()
+
+    @property
+    def delta_schema(self) -> Schema:
+        fields = Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema).fields
+        return Schema([*fields, Field(PARTITION, "string")] if self.partition is not None else fields)
+
+    @property
+    def rows(self) -> int:
+        """Rows in the staged files, as their writer counted them."""
+        return sum(rows for _, rows, _ in self._attempts[-1].files)
+
+    def scan(self) -> pl.LazyFrame:
+        """The staged rows, with the partition's column."""
+        paths = [f"{self.table.uri}/{path}" for path, _, _ in self._attempts[-1].files]
+        rows = pl.scan_parquet(paths, hive_partitioning=False) if paths else pl.LazyFrame(schema=self.schema)
+        return rows if self.partition is None else rows.with_columns(pl.lit(self.partition).alias(PARTITION))
+
+    def add_actions(self) -> list[AddAction]:
+        """What a commit must name, with row statistics from the Parquet footers."""
+        files, root = filesystem(self.table.uri)
+        values = {} if self.partition is None else {PARTITION: self.partition}
+        now = int(time.time() * 1000)
+        return [
+            AddAction(path, size, values, now, True, _statistics(files, f"{root}/{path}", rows))
+            for path, rows, size in self._attempts[-1].files
+            if rows
+        ]
+
+    def discard(self) -> None:
+        """Remove what was staged and not committed."""
+        self._remove(attempt.folder for attempt in self._attempts)
+
+    def tidy(self) -> None:
+        """Remove superseded attempts, and what a killed run of this batch left behind."""
+        files, root = filesystem(self.table.uri)
+        selector = fs.FileSelector(f"{root}/{self._folder}", allow_not_found=True)
+        found = [f"{self._folder}/{info.base_name}" for info in files.get_file_info(selector)]
+        table = self.table.delta()
+        live = [] if table is None else [uri.removeprefix(f"{self.table.uri}/") for uri in table.file_uris()]
+        current = self._attempts[-1].folder if self._attempts else None
+        named = {path.rpartition("/")[0] for path in live}
+        self._remove(folder for folder in found if folder != current and folder not in named)
+
+    def _remove(self, folders: Iterable[str]) -> None:
+        files, root = filesystem(self.table.uri)
+        for folder in folders:
+            if files.get_file_info(f"{root}/{folder}").type is fs.FileType.Directory:
+                files.delete_dir(f"{root}/{folder}")
+        batch = f"{root}/{self._folder}"
+        if files.get_file_info(batch).type is fs.FileType.Directory and not files.get_file_info(fs.FileSelector(batch)):
+            files.delete_dir(batch)
+
+
+@dataclass
+class _Attempt:
+    folder: str
+    rows: pl.LazyFrame
+    #: path beneath the table, rows, bytes
+    files: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def note(self, sinked: Any) -> None:
+        name = self.folder
+        self.files = [
+            (name + path.path.rpartition(name)[2], path.num_rows, path.num_bytes)
+            for path in sinked.paths
+        ]
+
+
+def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
+    """Delta's per-file statistics as JSON: numRecords, minValues, maxValues, nullCount."""
+    with files.open_input_file(path) as stream:
+        metadata = pq.read_metadata(stream)
+    bounds: dict[str, dict[str, Any]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
+    for index in range(metadata.num_columns):
+        name = metadata.schema.column(index).path
+        if "." in name:  # nested columns have no use for bounds here
+            continue
+        groups = [metadata.row_group(group).column(index).statistics for group in range(metadata.num_row_groups)]
+        if any(group is None for group in groups):
+            continue
+        if all(group.has_null_count for group in groups):
+            bounds["nullCount"][name] = sum(group.null_count for group in groups)
+        bounded = [group for group in groups if group.has_min_max]
+        if bounded and len(bounded) == len([group for group in groups if group.num_values]):
+            low, high = _bound(min(group.min for group in bounded)), _bound(max(group.max for group in bounded))
+            if low is not None and high is not None:
+                bounds["minValues"][name], bounds["maxValues"][name] = low, high
+    return json.dumps({"numRecords": rows, **bounds})
+
+
+def _bound(value: Any) -> Any:
+    """A bound as Delta's JSON holds it, or None where it is not worth or not safe to keep."""
+    match value:
+        case bool() | int():
+            return value
+        case str():
+            return value if len(value) <= _LONGEST_BOUND else None
+        case datetime() | Decimal() | float():
+            # Delta cuts moments to milliseconds and floats have NaN: a bound that is not exact prunes wrongly.
+            return None
+        case date():
+            return value.isoformat()
+    return None

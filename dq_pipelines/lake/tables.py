@@ -1,0 +1,116 @@
+"""Where tables lie, and how they are read: `$DQ_LAKE/<layer>/<table>`, on disk or in an object store.
+
+Credentials of object stores come from the environment, as Polars and delta-rs read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from dq_pipelines.errors import PublishError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+#: The Delta partition column of tables whose YAML says `partitions`.
+PARTITION = "_partition"
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """One Delta table of the lake, which need not exist yet."""
+
+    #: `<layer>/<table>`
+    key: str
+    #: absolute path or URI
+    uri: str
+
+    def delta(self) -> DeltaTable | None:
+        """The table as it is now, or None when nothing was ever published to it."""
+        try:
+            return DeltaTable(self.uri)
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise PublishError(f"{self.uri}: wanted the Delta table {self.key}, got: {error}") from None
+
+    def scan(self) -> pl.LazyFrame:
+        """Its rows, lazily; raises PublishError when there is no such table yet."""
+        table = self.delta()
+        if table is None:
+            raise PublishError(f"{self.key} is not published yet: materialize it first (looked in {self.uri})")
+        return pl.scan_delta(table)
+
+    def rows(self) -> int:
+        """How many rows it has, from the log alone where the log knows."""
+        table = self.delta()
+        return 0 if table is None else int(table.count())
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The root under which every table lies."""
+
+    root: str
+
+    @classmethod
+    def at(cls, root: str) -> Lake:
+        """A lake at a path, made absolute, or at an object store's URI."""
+        return cls(root.rstrip("/") if "://" in root else str(Path(root).absolute()))
+
+    def table(self, key: str) -> LakeTable:
+        return LakeTable(key, f"{self.root}/{key}")
+
+    @property
+    def is_local(self) -> bool:
+        return "://" not in self.root
+
+
+def filesystem(uri: str) -> tuple[FileSystem, str]:
+    """The file system that holds `uri`, and the path in it."""
+    from pyarrow import fs
+
+    found: tuple[FileSystem, str] = fs.FileSystem.from_uri(uri) if "://" in uri else (fs.LocalFileSystem(), uri)
+    return found
+
+
+def storable(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """`frame` with every column in a type that Delta has, none of its values changed."""
+    casts = {name: wanted for name, dtype in frame.collect_schema().items() if (wanted := _delta_type(dtype)) != dtype}
+    return frame.cast(casts) if casts else frame  # type: ignore[arg-type]
+
+
+#: Delta has no unsigned integers, no time of day, no dictionary and no duration.
+_WIDENED: Mapping[type[pl.DataType], pl.DataType] = {
+    pl.UInt8: pl.Int16(),
+    pl.UInt16: pl.Int32(),
+    pl.UInt32: pl.Int64(),
+    pl.UInt64: pl.Decimal(20, 0),
+    pl.Int128: pl.Decimal(38, 0),
+    pl.Time: pl.String(),
+    pl.Duration: pl.Int64(),
+    pl.Categorical: pl.String(),
+    pl.Enum: pl.String(),
+    pl.Null: pl.String(),
+}
+
+
+def _delta_type(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
+        return pl.Datetime("us", dtype.time_zone)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone not in (None, "UTC"):
+        return pl.Datetime("us", "UTC")
+    if isinstance(dtype, pl.List):
+        return pl.List(_delta_type(dtype.inner))  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Array):
+        return pl.List(_delta_type(dtype.inner))  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct({field.name: _delta_type(field.dtype) for field in dtype.fields})  # type: ignore[arg-type]
+    return _WIDENED.get(type(dtype), dtype)
