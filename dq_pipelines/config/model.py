@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidatorFunctionWrapHandler, model_validator
@@ -53,16 +53,28 @@ def sentence(line: Any, keys: Sequence[str] = ()) -> str:
         return f"missing key '{location[-1]}'"
     if kind == "union_tag_invalid":
         known = [tag.strip("' ") for tag in context["expected_tags"].split(", ")]
-        return f"unknown {context['discriminator']} '{context['tag']}'{nearest(context['tag'], known)}"
+        return f"unknown {_tag(context)} '{context['tag']}'{nearest(context['tag'], known)}"
     if kind == "union_tag_not_found":
-        return f"missing key {context['discriminator']}"
+        return f"missing key '{_tag(context)}'"
     if kind == "value_error":
         return str(context["error"])
     wanted = line["msg"].removeprefix("Input should be ")
     return f"wanted {wanted}, got {shown(line['input'])}"
 
 
+def _tag(context: Mapping[str, Any]) -> str:
+    """What a union is told apart by: a key, which pydantic quotes, or a function of ours, which means nothing to a user."""
+    discriminator = str(context["discriminator"]).strip("'")
+    return "key" if discriminator.endswith("()") else discriminator
+
+
 def shown(value: object) -> str:
     """What was found, as YAML would write it, cut to one short line."""
-    text = repr(value) if isinstance(value, str) else type(value).__name__ if isinstance(value, dict | list) else str(value)
+    text = (
+        repr(value)
+        if isinstance(value, str)
+        else type(value).__name__
+        if isinstance(value, dict | list)
+        else str(value)
+    )
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,1 @@
+"""Reading configuration: files, scalars, the environment, the strict model. What a project is belongs above."""

@@ -1,0 +1,97 @@
+"""`${NAME}` in the text of YAML files: where it comes from, what is missing, and how it stays secret."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dq_pipelines.config.settings import DEFAULTS
+from dq_pipelines.errors import nearest
+
+_REFERENCE = re.compile(
+    r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?:(?!\$\{)[^}])*)?\}|(?P<broken>[^}]*\}?))"
+)
+
+#: Shorter pieces of a value give nothing away, and occur in every sentence.
+_TELLING = 6
+
+
+@dataclass(frozen=True)
+class Interpolated:
+    """A text whose references were replaced."""
+
+    #: as it stands in the file
+    raw: str
+    #: as the program uses it
+    text: str
+    #: what the environment gave: never to be shown
+    secrets: tuple[str, ...]
+    #: one sentence per reference that has no value
+    missing: tuple[str, ...]
+
+    def hidden_in(self, message: str) -> str:
+        """`message` with the raw text in the place of the value, or a sentence that shows nothing of it."""
+        if not self.secrets:
+            return message
+        head, got, _ = message.rpartition(", got ")
+        if got and self._shows(message.removeprefix(head)):
+            message = f"{head}, got {self.raw!r}"
+        for shape in (self.text, repr(self.text)[1:-1]):
+            if len(shape) >= _TELLING:
+                message = message.replace(shape, self.raw)
+        return (
+            f"wanted another value than {self.raw!r} gives" if self._shows(message.replace(self.raw, "")) else message
+        )
+
+    def _shows(self, message: str) -> bool:
+        return any(_shares(secret, message) for secret in self.secrets)
+
+
+def _shares(secret: str, message: str) -> bool:
+    """Whether a telling piece of `secret`, as it is or as repr() writes it, stands in `message`."""
+    for shape in {secret, repr(secret)[1:-1]}:
+        size = min(len(shape), _TELLING)
+        if size and any(shape[start : start + size] in message for start in range(len(shape) - size + 1)):
+            return True
+    return False
+
+
+def interpolate(text: str, environment: Mapping[str, str] | None = None) -> Interpolated:
+    """`text` with `${NAME}` and `${NAME:-default}` replaced, and `$${` as the way to write `${`.
+
+    What has no value stays as it stands and is named in `missing`.
+    """
+    given = os.environ if environment is None else environment
+    secrets: list[str] = []
+    missing: list[str] = []
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        if match["name"] is None:
+            missing.append(
+                f"wanted ${{NAME}} or ${{NAME:-default}}, got '{match[0]}' (write $${{ for the characters ${{)"
+            )
+            return match[0]
+        found = given.get(match["name"])
+        if found:
+            secrets.append(found)
+            return found
+        if match["default"] is not None:
+            return match["default"][2:]
+        if match["name"] in DEFAULTS:
+            return DEFAULTS[match["name"]]
+        if found is not None:
+            return found
+        missing.append(_missing(match["name"], sorted({*given, *DEFAULTS})))
+        return match[0]
+
+    return Interpolated(text, _REFERENCE.sub(value, text), tuple(secrets), tuple(missing))
+
+
+def _missing(name: str, known: Sequence[str]) -> str:
+    # Other people's variables are none of a log's business: only our own are offered.
+    ours = [each for each in known if each.startswith("DQ_")]
+    return f"wanted the environment variable {name}, found none{nearest(name, ours)}"

@@ -1,0 +1,49 @@
+"""The environment as one value: where things lie. What a table or a rule is told belongs in YAML."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dq_pipelines.errors import ConfigError, Problem
+
+#: What `${NAME}` gives in YAML, and what a setting is, where the environment says nothing.
+DEFAULTS: Mapping[str, str] = {"DQ_CONFIG": "assets_config", "DQ_LAKE": "lake", "DQ_LANDING": "landing"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a process finds its configuration and puts its tables."""
+
+    #: folder of the project's YAML files
+    config: str = DEFAULTS["DQ_CONFIG"]
+    #: folder or URI of the Delta tables
+    lake: str = DEFAULTS["DQ_LAKE"]
+    #: folder or URI in which input files land
+    landing: str = DEFAULTS["DQ_LANDING"]
+    #: SQLAlchemy URL that was given for the history, or None for the default inside the lake
+    history: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """`DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING` and `DQ_HISTORY_URL`; an empty one counts as not set."""
+        given = os.environ if environment is None else environment
+        where = {name: given.get(name) or default for name, default in DEFAULTS.items()}
+        return cls(where["DQ_CONFIG"], where["DQ_LAKE"], where["DQ_LANDING"], given.get("DQ_HISTORY_URL") or None)
+
+    @property
+    def lake_is_remote(self) -> bool:
+        return "://" in self.lake and not self.lake.startswith("file://")
+
+    @property
+    def history_url(self) -> str:
+        """The history's SQLAlchemy URL; raises ConfigError when none is given and the lake is no folder."""
+        if self.history is not None:
+            return self.history
+        if self.lake_is_remote:
+            raise ConfigError(
+                [Problem("", 0, f"wanted DQ_HISTORY_URL beside DQ_LAKE={self.lake}, which cannot hold SQLite")]
+            )
+        return f"sqlite:///{Path(self.lake.removeprefix('file://')).absolute()}/history.db"

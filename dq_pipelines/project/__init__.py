@@ -1,0 +1,34 @@
+"""A project: everything under `assets_config/`, loaded and checked as one immutable value.
+
+`tables` says what a file may say, `whole` what a project is, `loading` how it comes to be, `references`
+what must hold between files.
+"""
+
+from dq_pipelines.project.loading import load_project
+from dq_pipelines.project.tables import (
+    Column,
+    DailyPartitions,
+    DynamicPartitions,
+    Gold,
+    GoldTable,
+    LandedTable,
+    Partitions,
+    ProjectSettings,
+    Silver,
+)
+from dq_pipelines.project.whole import Project, Table
+
+__all__ = [
+    "Column",
+    "DailyPartitions",
+    "DynamicPartitions",
+    "Gold",
+    "GoldTable",
+    "LandedTable",
+    "Partitions",
+    "Project",
+    "ProjectSettings",
+    "Silver",
+    "Table",
+    "load_project",
+]

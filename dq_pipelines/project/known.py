@@ -1,0 +1,57 @@
+"""Which columns a table has, as far as its YAML alone can tell. Nothing is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dq_pipelines.project.tables import LandedTable
+from dq_pipelines.project.whole import Table
+from dq_pipelines.transforms.steps import OPAQUE, AnyStep, Cast, Derive, Rename
+
+
+@dataclass(frozen=True)
+class Known:
+    """The columns that a table is known to publish."""
+
+    names: frozenset[str] = frozenset()
+    #: whether there are no others: undeclared columns pass as they landed, and SQL and functions may add any
+    complete: bool = False
+    #: names that a column has no longer, and the one that it has now
+    renamed: tuple[tuple[str, str], ...] = ()
+
+    def after(self, step: AnyStep) -> Known:
+        if isinstance(step, OPAQUE):
+            return Known()
+        if isinstance(step, Rename):
+            names = (self.names - step.rename.keys()) | set(step.rename.values())
+            gone = tuple(step.rename.items())
+            return replace(self, names=names, renamed=tuple(_still_gone((*self.renamed, *gone), names)))
+        if isinstance(step, Derive | Cast):
+            added = self.names | (step.derive if isinstance(step, Derive) else step.cast).keys()
+            return replace(self, names=added, renamed=tuple(_still_gone(self.renamed, added)))
+        return self
+
+
+def _still_gone(renamed: tuple[tuple[str, str], ...], names: frozenset[str]) -> list[tuple[str, str]]:
+    return [(old, new) for old, new in renamed if old not in names]
+
+
+def landed(model: LandedTable) -> Known:
+    """The columns of silver before its first step."""
+    columns = model.silver.columns
+    given = getattr(model.source, "column_names", None)
+    moved = {column.source: name for name, column in columns.items() if column.source and column.source not in columns}
+    names = set(columns)
+    if isinstance(given, tuple | list):
+        names |= set(given) - moved.keys()
+    return Known(frozenset(names), isinstance(given, tuple | list), tuple(moved.items()))
+
+
+def published(table: Table) -> Known:
+    """The columns that `table` publishes."""
+    if not isinstance(table.model, LandedTable):
+        return Known()
+    known = landed(table.model)
+    for step in table.model.silver.transform:
+        known = known.after(step)
+    return known

@@ -1,0 +1,192 @@
+"""What files say of one another: foreign keys, inputs of gold tables, columns, cycles, partitions.
+
+Each check takes the project, as far as its files are sound, and yields places with sentences. Data are
+not looked at: a column that may land undeclared is not called missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from dq_pipelines.config.yaml_file import Location
+from dq_pipelines.errors import nearest
+from dq_pipelines.project.known import Known, landed, published
+from dq_pipelines.project.sql import SqlError, reads
+from dq_pipelines.project.tables import DailyPartitions, GoldTable, LandedTable
+from dq_pipelines.project.whole import Project, Table
+from dq_pipelines.transforms.steps import Deduplicate
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong in one place of one table's file."""
+
+    table: Table
+    place: Location
+    message: str
+    #: the line within the text block at `place`, from 1; 0 for the place itself
+    line_in_block: int = 0
+
+
+def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
+    """Everything wrong between the tables; `keys` also names tables that are not sound themselves."""
+    for table in project:
+        yield from foreign_keys(table, project, keys)
+        yield from gold_inputs(table, keys)
+        yield from columns(table)
+        yield from partitions(table)
+    yield from cycles(project)
+
+
+def foreign_keys(table: Table, project: Project, keys: Collection[str]) -> Iterator[Finding]:
+    """The other table is there, and has the column, if it declares its columns."""
+    for index, parent in table.parents.items():
+        place: Location = (*rules_at(table), index)
+        if parent.table not in keys:
+            yield Finding(table, (*place, "table"), unknown_table(parent.table, keys))
+            continue
+        other = project.by_key(parent.table)
+        known = published(other) if other is not None else Known()
+        if known.names and parent.key not in known.names:
+            message = f"{parent.table} declares no column '{parent.key}'{_nearest_column(parent.key, known)}"
+            yield Finding(table, (*place, "key"), message)
+
+
+def gold_inputs(table: Table, keys: Collection[str]) -> Iterator[Finding]:
+    """What a gold table reads is there."""
+    if not isinstance(table.model, GoldTable):
+        return
+    gold = table.model.gold
+    if gold.sql is None:
+        for index, key in enumerate(gold.inputs):
+            if key not in keys:
+                yield Finding(table, ("gold", "inputs", index), unknown_table(key, keys))
+            elif key == table.key:
+                yield Finding(table, ("gold", "inputs", index), f"wanted another table, got {key} itself")
+        return
+    try:
+        for read in reads(gold.sql):
+            if read.key not in keys:
+                yield Finding(table, ("gold", "sql"), unknown_table(read.key, keys, dot="."), read.line)
+            elif read.key == table.key:
+                yield Finding(table, ("gold", "sql"), f"wanted other tables, got {table.key} itself", read.line)
+    except SqlError as error:
+        yield Finding(table, ("gold", "sql"), str(error), error.line)
+
+
+def columns(table: Table) -> Iterator[Finding]:
+    """Keys, steps and rules name columns that can be there."""
+    if not isinstance(table.model, LandedTable):
+        return
+    silver = table.model.silver
+    known = landed(table.model)
+    for index, step in enumerate(silver.transform):
+        if isinstance(step, Deduplicate):
+            place: Location = ("silver", "transform", index, "deduplicate")
+            for at, name in enumerate(step.deduplicate.by):
+                yield from _column(table, (*place, "by", at), name, known)
+            if step.deduplicate.order_by is not None:
+                yield from _column(table, (*place, "order_by"), step.deduplicate.order_by, known)
+        known = known.after(step)
+    for index, name in enumerate(silver.keys):
+        yield from _column(table, ("silver", "keys", index), name, known)
+    for index, rule in enumerate(silver.rules):
+        for name in rule.columns_judged:
+            yield from _column(table, (*rules_at(table), index), name, known)
+
+
+def partitions(table: Table) -> Iterator[Finding]:
+    """Partitions go together with what else the table says."""
+    if not isinstance(table.model, LandedTable) or table.model.partitions is None:
+        return
+    wanted = table.model.partitions
+    if table.model.silver.write == "overwrite":
+        yield Finding(
+            table,
+            ("silver", "write"),
+            "partitions want write: merge or append, got overwrite, by which each replaces the others",
+        )
+    if table.model.source.type == "delta":  # type: ignore[attr-defined]  # every source has a type
+        yield Finding(table, ("partitions",), f"partitions: {wanted.type} wants a source of files, got delta")
+    if isinstance(wanted, DailyPartitions) and not _tells_the_day(wanted.in_path):
+        yield Finding(
+            table, ("partitions", "in_path"), f"wanted year, month and day such as %Y-%m-%d, got '{wanted.in_path}'"
+        )
+
+
+def cycles(project: Project) -> Iterator[Finding]:
+    """No table is computed, over however many others, from itself. Each cycle is named once."""
+    done: set[str] = set()
+    for start in project:
+        path: dict[str, Iterator[str]] = {}
+        if start.key not in done:
+            path[start.key] = _upstream(start)
+        while path:
+            last = next(reversed(path))
+            key = next(path[last], None)
+            if key is None:
+                done.add(last)
+                del path[last]
+            elif key in path:
+                names = list(path)[list(path).index(key) :]
+                table = project.by_key(key)
+                if table is not None:
+                    yield Finding(
+                        table,
+                        _reads_at(table, names[1 % len(names)]),
+                        f"tables wait for each other: {' <- '.join([*names, key])}",
+                    )
+            elif key not in done and (table := project.by_key(key)) is not None:
+                path[key] = _upstream(table)
+
+
+def _upstream(table: Table) -> Iterator[str]:
+    try:
+        return iter(table.upstream)
+    except SqlError:
+        return iter(())  # said by gold_inputs
+
+
+def _reads_at(table: Table, key: str) -> Location:
+    """The place at which `table` reads `key`."""
+    for index, parent in table.parents.items():
+        if parent.table == key:
+            return (*rules_at(table), index)
+    return ("gold",)
+
+
+def rules_at(table: Table) -> Location:
+    return ("gold" if table.is_gold else "silver", "rules")
+
+
+def unknown_table(key: str, keys: Collection[str], dot: str = "/") -> str:
+    """`key` is no published table; a name without its layer, or with another one, finds its table too."""
+    shown = key.replace("/", dot)
+    name = key.rpartition("/")[2]
+    same_name = [known for known in keys if known.partition("/")[2] == name]
+    near = nearest(same_name[0], same_name) if same_name else nearest(key, keys)
+    if key.partition("/")[0] not in ("silver", "gold") or key.count("/") != 1:
+        return f"wanted silver{dot}<table> or gold{dot}<table>, got '{shown}'{near.replace('/', dot)}"
+    return f"unknown table '{shown}'{near.replace('/', dot)}"
+
+
+def _column(table: Table, place: Location, name: str, known: Known) -> Iterator[Finding]:
+    if name in known.names:
+        return
+    if now := dict(known.renamed).get(name):
+        yield Finding(table, place, f"no column '{name}' here: it is called '{now}' by now")
+    elif known.complete:
+        yield Finding(table, place, f"no column '{name}'{_nearest_column(name, known)}")
+
+
+def _nearest_column(name: str, known: Known) -> str:
+    now = dict(known.renamed).get(name)
+    return f" (nearest: {now})" if now else nearest(name, sorted(known.names))
+
+
+def _tells_the_day(pattern: str) -> bool:
+    codes = {pattern[at + 1] for at, char in enumerate(pattern[:-1]) if char == "%"}
+    return bool(codes & set("Fx")) or (
+        bool(codes & set("Yy")) and ("j" in codes or (bool(codes & set("mbB")) and "d" in codes))
+    )

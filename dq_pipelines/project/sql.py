@@ -1,0 +1,65 @@
+"""What a gold table's SQL says without running it: whether it parses, and which tables it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+class SqlError(ValueError):
+    """The query is no query over published tables."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        #: of the query's text, from 1
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Read:
+    """One table that a query reads."""
+
+    #: `silver/<name>` or `gold/<name>`; another layer, or no layer, as it stands
+    key: str
+    #: of the query's text, from 1
+    line: int
+
+
+@lru_cache(maxsize=4096)
+def reads(sql: str) -> tuple[Read, ...]:
+    """The tables that a query reads, each once, in order; its own CTEs left out. Raises SqlError."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import ParseError, SqlglotError
+
+    try:
+        statements = sqlglot.parse(sql, read="duckdb")
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        raise SqlError(f"SQL does not parse: {_said(error, first)}", int(first.get("line") or 1)) from None
+    except SqlglotError as error:
+        raise SqlError(f"SQL does not parse: {str(error).splitlines()[0]}", 1) from None
+    except RecursionError:
+        raise SqlError("SQL nests too deeply to be read", 1) from None
+    if len(statements) != 1 or not isinstance(query := statements[0], exp.Query):
+        found = f"{len(statements)} statements" if len(statements) != 1 else _kind(statements[0])
+        raise SqlError(f"wanted one SELECT, got {found}", 1)
+    own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    found_tables: dict[str, Read] = {}
+    for table in query.find_all(exp.Table):
+        if not table.name or not isinstance(table.this, exp.Identifier):
+            continue  # a table function such as range(10)
+        if table.db or table.name.lower() not in own:
+            key = "/".join(part.name for part in table.parts)
+            found_tables.setdefault(key, Read(key, int(table.this.meta.get("line") or 1)))
+    return tuple(sorted(found_tables.values(), key=lambda read: read.line))
+
+
+def _kind(statement: object) -> str:
+    return "nothing" if statement is None else type(statement).__name__.upper()
+
+
+def _said(error: Exception, first: dict[str, object]) -> str:
+    near = str(first.get("highlight") or "")
+    said = str(first.get("description") or error).splitlines()[0].rstrip(".")
+    return f"{said}, near '{near}'" if near else said

@@ -1,0 +1,89 @@
+"""A project as one immutable value: its tables by name, what each publishes and what each reads.
+
+It knows no Dagster, reads no data, and was checked before it came into being (see `loading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dq_pipelines.project.sql import reads
+from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
+from dq_pipelines.rules import Rule
+from dq_pipelines.rules.asides import Exists
+from dq_pipelines.rules.base import RowRule
+
+
+@dataclass(frozen=True)
+class Table:
+    """One YAML file: its name, its domain, and what it says."""
+
+    name: str
+    domain: str
+    model: LandedTable | GoldTable
+    #: path of the YAML file as the user knows it
+    file: str = ""
+    #: the line on which each rule begins, in the order of `rules`
+    rule_lines: tuple[int, ...] = ()
+
+    @property
+    def is_gold(self) -> bool:
+        return isinstance(self.model, GoldTable)
+
+    @property
+    def key(self) -> str:
+        """The published table: `silver/<name>` or `gold/<name>`."""
+        return f"{'gold' if self.is_gold else 'silver'}/{self.name}"
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.model.gold.rules if isinstance(self.model, GoldTable) else self.model.silver.rules
+
+    @cached_property
+    def parents(self) -> Mapping[int, Exists]:
+        """The foreign keys, by the index of their rule."""
+        asides = {index: rule.aside() for index, rule in enumerate(self.rules) if isinstance(rule, RowRule)}
+        return {index: aside for index, aside in asides.items() if isinstance(aside, Exists)}
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """What a gold table is computed from: the tables of its SQL, or the `inputs` of its function."""
+        if not isinstance(self.model, GoldTable):
+            return ()
+        if self.model.gold.sql is None:
+            return self.model.gold.inputs
+        return tuple(read.key for read in reads(self.model.gold.sql))
+
+    @cached_property
+    def upstream(self) -> tuple[str, ...]:
+        """The keys of the tables that this one reads: a gold table's inputs, and parents of foreign keys."""
+        keys = [*self.inputs, *(parent.table for parent in self.parents.values())]
+        return tuple(key for key in dict.fromkeys(keys) if key != self.key)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything under `assets_config/`."""
+
+    settings: ProjectSettings = field(default_factory=ProjectSettings)
+    #: by name, in the order of domains and files
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    #: the folder it was loaded from
+    path: str = ""
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self.tables.values())
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def by_key(self, key: str) -> Table | None:
+        """The table that publishes `silver/<name>` or `gold/<name>`."""
+        table = self.tables.get(key.partition("/")[2])
+        return table if table is not None and table.key == key else None
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(table.domain for table in self))
