@@ -1,0 +1,1 @@
+"""Our own memory of verdicts: it outlives purged runs and deleted batches. Nothing here judges."""

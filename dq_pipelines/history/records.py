@@ -1,0 +1,91 @@
+"""What history remembers: one record per verdict, one per rule in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from dq_pipelines.engine.verdict import RuleResult, plain
+from dq_pipelines.rules.base import RowRule
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """What one rule found in one verdict."""
+
+    #: name of the asset check
+    check: str
+    #: the rule's type
+    rule: str
+    column: str | None
+    severity: str
+    success: bool
+    #: whether it kept the batch from being published
+    blocks: bool
+    element_count: int | None = None
+    missing_count: int | None = None
+    unexpected_count: int | None = None
+    #: as JSON holds it
+    observed_value: Any = None
+    error: str | None = None
+    #: hash of the rule's type and arguments: the same rule over time
+    fingerprint: str | None = None
+    #: 0 to 1: the share of judged rows that meet the rule; 1 or 0 for a rule on the whole table
+    score: float = 1.0
+
+    @classmethod
+    def of(cls, result: RuleResult, check: str, fingerprint: str | None = None) -> ResultRecord:
+        return cls(
+            check=check,
+            rule=result.rule.type,
+            column=result.rule.column_label,
+            severity=result.rule.severity,
+            success=result.success,
+            blocks=result.blocks,
+            element_count=result.element_count,
+            missing_count=result.missing_count,
+            unexpected_count=result.unexpected_count,
+            observed_value=plain(result.observed_value),
+            error=result.error,
+            fingerprint=fingerprint,
+            score=rule_score(result),
+        )
+
+
+@dataclass(frozen=True)
+class VerdictRecord:
+    """What the rules said of one batch of one table, and what became of its rows."""
+
+    #: `silver/<name>` or `gold/<name>`
+    table: str
+    #: id of the batch, or "" where the published table was judged as it stood
+    batch: str
+    run_id: str
+    started_at: datetime
+    duration_seconds: float
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    blocked: bool
+    partition: str | None = None
+    results: tuple[ResultRecord, ...] = field(default=())
+
+    @property
+    def success(self) -> bool:
+        return all(result.success for result in self.results)
+
+    @property
+    def score(self) -> float:
+        """Quality score in percent: the mean of the rules' scores, 100 where there are no rules."""
+        scores = [result.score for result in self.results]
+        return 100 * sum(scores) / len(scores) if scores else 100.0
+
+
+def rule_score(result: RuleResult) -> float:
+    """The share of judged rows that meet a row rule; whether the table meets any other rule."""
+    if result.error is not None or not isinstance(result.rule, RowRule):
+        return float(result.success)
+    judged = result.judged_count
+    return 1.0 if judged == 0 else 1 - (result.unexpected_count or 0) / judged
