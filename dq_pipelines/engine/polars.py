@@ -20,7 +20,7 @@ from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.engine.reasons import reasons
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside, Exists, Repeats, RowSql
+from dq_pipelines.rules.asides import Aside, Exists, PythonRegex, Repeats, RowSql
 from dq_pipelines.rules.base import RowRule, Rule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
@@ -73,12 +73,16 @@ class Scan:
                 return _with_existence(frame, aside, name, self.lookup)
             case Repeats():
                 return _with_repeats(frame, aside, name, self.repeats.get(aside))
+            case PythonRegex():
+                return _with_python_regex(frame, aside, name)
 
     @cached_property
     def marked(self) -> pl.LazyFrame:
         """The rows with a boolean column per row rule, and the marks `_refused` and `_dropped`."""
         flags = {item.flag: item.fails for item in self.plan.row_rules() if item.fails is not None}
-        frame = nw.from_native(self._with_asides).with_columns(**flags).to_native()
+        frame = self._with_asides
+        if flags:
+            frame = nw.from_native(frame).with_columns(**flags).to_native()
         refused = [pl.col(item.flag) for item in self.plan.row_rules(("quarantine",))]
         dropped = [pl.col(item.flag) for item in self.plan.row_rules(("drop",))]
         return frame.with_columns(_any(refused).alias(REFUSED), _any(dropped).alias(DROPPED)).with_columns(
@@ -230,7 +234,7 @@ def _unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:
     """The rules whose expressions do not fit the columns' types, found out without reading a row."""
     unfit = {}
     for item in plan.planned:
-        if item.error is None:
+        if item.error is None and (item.fails is not None or item.scalars):
             try:
                 _probe(scan, plan, item).collect_schema()
             except (pl.exceptions.PolarsError, RuleError) as error:
@@ -269,3 +273,17 @@ def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.L
     keys = repeated.select(*aside.columns, pl.lit(True).alias(name))
     joined = frame.join(keys, on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left")
     return joined.with_columns(pl.col(name).fill_null(False))
+
+
+def _with_python_regex(frame: pl.LazyFrame, aside: PythonRegex, name: str) -> pl.LazyFrame:
+    """The answer of Python's `re` for each row; each distinct text of a morsel is looked at once."""
+    columns = Columns(dict(nw.from_native(frame).collect_schema()))
+    texts = nw.from_native(frame).with_columns(columns[aside.column].text.alias(name)).to_native()
+
+    def found(morsel: pl.Series) -> pl.Series:
+        distinct = morsel.drop_nulls().unique()
+        answers = pl.Series([aside.finds(text) for text in distinct], dtype=pl.Boolean)
+        return morsel.replace_strict(distinct, answers, default=None, return_dtype=pl.Boolean)
+
+    looked = pl.col(name).map_batches(found, return_dtype=pl.Boolean, is_elementwise=True)
+    return texts.with_columns(looked)

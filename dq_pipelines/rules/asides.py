@@ -5,7 +5,9 @@ Each answer comes back to the rule as one boolean column, by `Columns.aside(asid
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,28 @@ class Exists:
 
 @dataclass(frozen=True)
 class RowSql:
-    """True where the SQL condition holds for the row."""
+    """True where the SQL condition holds for the row; null where it is null."""
 
     sql: str
 
 
-Aside = Repeats | Exists | RowSql
+@dataclass(frozen=True)
+class PythonRegex:
+    """True where Python's `re.search` finds the patterns in the value's text; null where it is missing.
+
+    Asked for patterns that no engine's own regex reads as Python does. The text is `Value.text`; engines
+    answer by looking at each distinct text once.
+    """
+
+    column: str
+    patterns: tuple[str, ...]
+    #: whether one pattern is enough, or each must be found
+    match_on: Literal["any", "all"] = "any"
+
+    def finds(self, text: str) -> bool:
+        """The answer for one text."""
+        found = (re.search(pattern, text) is not None for pattern in self.patterns)
+        return any(found) if self.match_on == "any" else all(found)
+
+
+Aside = Repeats | Exists | RowSql | PythonRegex

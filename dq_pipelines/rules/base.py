@@ -29,7 +29,7 @@ from pydantic import Field, field_validator, model_validator
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.columns import Columns, Value
-from dq_pipelines.rules.condition import Condition
+from dq_pipelines.rules.condition import Condition, condition_text
 
 Severity = Literal["critical", "warning", "info"]
 OnFailure = Literal["block", "quarantine", "drop", "warn"]
@@ -75,10 +75,11 @@ class Rule(Strict, abc.ABC):
         """Take the rule as GX writes it, with its arguments under `kwargs`, too."""
         return flat(value)
 
-    @field_validator("row_condition")
+    @field_validator("row_condition", mode="before")
     @classmethod
-    def _condition_parses(cls, text: str | None) -> str | None:
-        if text is not None:
+    def _condition_parses(cls, given: Any) -> Any:
+        text = condition_text(given)
+        if isinstance(text, str):
             Condition.parse(text)
         return text
 
@@ -153,7 +154,7 @@ class RowRule(Rule):
 class ColumnRule(RowRule):
     """A rule on each value of one column."""
 
-    column: str
+    column: Annotated[str, Field(min_length=1)]
 
     @property
     def columns_judged(self) -> tuple[str, ...]:
@@ -167,14 +168,17 @@ class ColumnRule(RowRule):
         return columns[self.column].is_missing
 
     def fails(self, columns: Columns) -> nw.Expr:
-        return (~self.holds(columns[self.column])).fill_null(False)
+        value = columns[self.column]
+        if self.ignores_missing and value.family == "unknown":
+            return nw.lit(False)  # a column of nulls only: there is nothing to judge, and no type to judge it by
+        return (~self.holds(value)).fill_null(False)
 
 
 class PairRule(RowRule):
     """A rule on the values of two columns in one row."""
 
-    column_A: str
-    column_B: str
+    column_A: Annotated[str, Field(min_length=1)]
+    column_B: Annotated[str, Field(min_length=1)]
     ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"] = "both_values_are_missing"
 
     @property
@@ -193,7 +197,7 @@ class PairRule(RowRule):
             case "either_value_is_missing":
                 return a | b
             case "neither":
-                return nw.lit(False)
+                return _never(a)
 
     def fails(self, columns: Columns) -> nw.Expr:
         holds = self.holds(columns[self.column_A], columns[self.column_B]).fill_null(False)
@@ -222,7 +226,7 @@ class MulticolumnRule(RowRule):
             case "any_value_is_missing":
                 return nw.any_horizontal(*flags, ignore_nulls=True)
             case "never":
-                return nw.lit(False)
+                return _never(flags[0])
 
     def fails(self, columns: Columns) -> nw.Expr:
         return ~self.holds(columns).fill_null(False) & ~self.missing(columns)
@@ -245,11 +249,15 @@ class _WholeTableRule(Rule):
     def accepts(self, observed: Any) -> bool:
         """Whether the observed value is as wanted."""
 
+    def details(self, observed: Any) -> Mapping[str, Any]:
+        """What differs from what was wanted, as GX's `result.details`; empty when nothing does."""
+        return {}
+
 
 class AggregateRule(_WholeTableRule):
     """A rule on one number (or date, or text) computed from one column in the scan."""
 
-    column: str
+    column: Annotated[str, Field(min_length=1)]
 
     @property
     def columns_judged(self) -> tuple[str, ...]:
@@ -272,13 +280,35 @@ class TableRule(_WholeTableRule):
         raise NotImplementedError(f"{self.type} needs observe() or describe()")
 
 
+def _never(flag: nw.Expr) -> nw.Expr:
+    """False in every row: a literal has one value, and what an engine sums must have one per row."""
+    return flag & nw.lit(False)
+
+
+#: What GX writes beside a rule that decides nothing here: which batch it saw, how to show the result, and
+#: whether an exception stops the others (here it never does). GX itself takes the first three at run time.
+_ASIDE_FROM_THE_RULE = frozenset(
+    {"batch_id", "rendered_content", "result_format", "catch_exceptions", "library_metadata"}
+)
+
+
 def flat(value: Any) -> Any:
     """A rule as a flat mapping, from either form; anything else is left for the model to refuse."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("kwargs"), Mapping):
+    if not isinstance(value, Mapping):
         return value
-    given = {key: item for key, item in value.items() if key not in ("kwargs", "rendered_content", "batch_id")}
-    return {**given, **{key: item for key, item in value["kwargs"].items() if key != "batch_id"}}
+    kwargs = value.get("kwargs") if isinstance(value.get("kwargs"), Mapping) else None
+    given = {key: item for key, item in value.items() if kwargs is None or key != "kwargs"} | dict(kwargs or {})
+    # Before GX 1.0 a suite said `expectation_type`.
+    if "type" not in given and "expectation_type" in given:
+        given["type"] = given.pop("expectation_type")
+    unset = {"windows", "condition_parser", "description", "meta", "id", "notes", "row_condition", "on_failure"}
+    return {
+        key: item
+        for key, item in given.items()
+        if key not in _ASIDE_FROM_THE_RULE and not (key in unset and item is None)
+    }
 
 
 def is_nan(value: Any) -> bool:
+    """Whether a value is the float that is no number."""
     return isinstance(value, float) and math.isnan(value)

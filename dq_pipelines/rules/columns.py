@@ -1,21 +1,48 @@
 """The data as a rule sees it: columns by name, NaN missing, literals in the column's own type.
 
 Where engines or Great Expectations part ways on nulls and types, the decision is taken here once.
+What a type is called in YAML belongs in `typenames`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 from narwhals.dtypes import DType
 
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.asides import Aside
+
+#: Types whose values can be compared with one another; `unknown` is a column of nulls only.
+Family = Literal["number", "boolean", "text", "date", "datetime", "time", "unknown", "other"]
+
+_LARGEST_INTEGER = 2**63 - 1
+
+
+def family(dtype: DType) -> Family:
+    """What the values of a type can be compared with."""
+    if dtype.is_numeric():
+        return "number"
+    match dtype:
+        case nw.String() | nw.Categorical() | nw.Enum():
+            return "text"
+        case nw.Boolean():
+            return "boolean"
+        case nw.Date():
+            return "date"
+        case nw.Datetime():
+            return "datetime"
+        case nw.Time():
+            return "time"
+        case nw.Unknown():
+            return "unknown"
+    return "other"
 
 
 @dataclass(frozen=True)
@@ -30,30 +57,92 @@ class Value:
     def is_missing(self) -> nw.Expr:
         return self.expr.is_null()
 
+    @property
+    def family(self) -> Family:
+        return family(self.dtype)
+
+    @property
+    def ordered(self) -> nw.Expr:
+        """The value as something that `<` and `>` can be asked of; false is 0 and true is 1, as in Python.
+
+        Raises RuleError for lists, structs and the like.
+        """
+        if self.family == "other":
+            raise RuleError(f"column '{self.name}' is {self.dtype}: its values have no order")
+        return self.expr.cast(nw.Int8) if self.family == "boolean" else self.expr
+
+    @property
+    def number(self) -> nw.Expr:
+        """The value as a number that sums and means neither overflow nor round; raises RuleError for others."""
+        match self.family:
+            case "number" if isinstance(self.dtype, nw.Decimal | nw.Float64 | nw.Int64 | nw.UInt64 | nw.Int128):
+                return self.expr
+            case "number":
+                return self.expr.cast(nw.Float64 if self.dtype.is_float() else nw.Int64)
+            case "boolean":
+                return self.expr.cast(nw.Int64)
+            case "unknown":
+                return self.expr.cast(nw.Float64)
+        raise RuleError(f"column '{self.name}' is {self.dtype}: wanted numbers")
+
+    @property
+    def text(self) -> nw.Expr:
+        """The value as text, as Python's `str` writes it, which is what GX matches and measures.
+
+        Raises RuleError for types whose text depends on who writes it (datetimes, lists, …).
+        """
+        if isinstance(self.dtype, nw.String | nw.Unknown):
+            return self.expr if isinstance(self.dtype, nw.String) else self.expr.cast(nw.String)
+        match self.family:
+            case "number" | "text" | "date":
+                return self.expr.cast(nw.String)
+            case "boolean":
+                return nw.when(self.expr).then(nw.lit("True")).when(~self.expr).then(nw.lit("False"))
+        raise RuleError(
+            f"column '{self.name}' is {self.dtype}: wanted text (give it the type string, or derive a column)"
+        )
+
     def literal(self, wanted: Any) -> Any:
         """`wanted` in the column's own type, so that `"2024-01-01"` can bound a date column.
 
         Raises RuleError when it cannot be written in that type.
         """
         try:
-            if isinstance(self.dtype, nw.Date):
-                return _as_date(wanted)
-            if isinstance(self.dtype, nw.Datetime):
-                return _as_datetime(wanted, self.dtype)
-            if isinstance(self.dtype, nw.Time) and isinstance(wanted, str):
-                return time.fromisoformat(wanted)
-            if isinstance(self.dtype, nw.Decimal) and isinstance(wanted, float | str):
-                return Decimal(str(wanted))
+            found = _literal(wanted, self.dtype, self.family)
         except (ValueError, ArithmeticError) as error:
             raise RuleError(f"column '{self.name}' is {self.dtype}: {wanted!r} is not one ({error})") from None
-        if self.dtype.is_numeric() and isinstance(wanted, str | date | time):
-            raise RuleError(f"column '{self.name}' is {self.dtype}: wanted a number to compare with, got {wanted!r}")
-        if isinstance(self.dtype, nw.String) and not isinstance(wanted, str):
+        if found is None:
+            hint = " (give the column a type under silver.columns, or quote the value)" if self.family == "text" else ""
+            raise RuleError(f"column '{self.name}' is {self.dtype}: cannot be compared with {wanted!r}{hint}")
+        return found
+
+    def literals(self, wanted: Iterable[Any]) -> list[Any]:
+        """Those of `wanted` that a value of this column can be equal to, in the column's own type.
+
+        As with pandas' `isin`, a text never equals a number: it is left out, and no error.
+        """
+        found = []
+        for item in wanted:
+            try:
+                literal = self.literal(item) if item is not None else None
+            except RuleError:
+                continue
+            exact = not (isinstance(literal, float) and (self.dtype.is_integer() or self.family == "boolean"))
+            if literal is not None and exact and (self.family == "date") == _is_date(literal):
+                found.append(literal)
+        return found
+
+    def same_family(self, other: Value) -> None:
+        """Raise RuleError when the two columns' values cannot be compared with one another."""
+        pair = {self.family, other.family}
+        comparable = len(pair) == 1 or "unknown" in pair or pair in ({"date", "datetime"}, {"number", "boolean"})
+        if not comparable or "other" in pair:
             raise RuleError(
-                f"column '{self.name}' is text: wanted text to compare with, got {wanted!r} "
-                f"(give the column a type under silver.columns, or quote the value)"
+                f"columns '{self.name}' ({self.dtype}) and '{other.name}' ({other.dtype}) cannot be compared: "
+                "give them one type"
             )
-        return wanted
+        if self.family == other.family == "datetime" and (_zone(self.dtype) is None) != (_zone(other.dtype) is None):
+            raise RuleError(f"columns '{self.name}' and '{other.name}' cannot be compared: one has a time zone")
 
 
 @dataclass(frozen=True)
@@ -77,19 +166,58 @@ class Columns:
         return nw.col(self.asides[aside])
 
 
-def _as_date(wanted: Any) -> Any:
-    if isinstance(wanted, str):
-        return datetime.fromisoformat(wanted).date()
-    return wanted.date() if isinstance(wanted, datetime) else wanted
+def _literal(wanted: Any, dtype: DType, kind: Family) -> Any:
+    """`wanted` in the given type; None when it cannot be; ValueError when it is written wrongly."""
+    match kind:
+        case "number" if isinstance(wanted, int | float | Decimal):
+            return _as_number(wanted, dtype)
+        case "boolean" if isinstance(wanted, int | float | Decimal):
+            return int(wanted) if wanted in (0, 1) else float(wanted)
+        case "text" if isinstance(wanted, str):
+            return wanted
+        case "date" if isinstance(wanted, str | date):
+            return _as_date(wanted)
+        case "datetime" if isinstance(wanted, str | date):
+            return _as_datetime(wanted, _zone(dtype))
+        case "time" if isinstance(wanted, str | time):
+            return time.fromisoformat(wanted) if isinstance(wanted, str) else wanted
+        case "unknown":
+            return wanted
+    return None
 
 
-def _as_datetime(wanted: Any, dtype: nw.Datetime) -> Any:
-    if isinstance(wanted, str):
-        wanted = datetime.fromisoformat(wanted)
-    elif isinstance(wanted, date) and not isinstance(wanted, datetime):
-        wanted = datetime.combine(wanted, time())
-    if dtype.time_zone and isinstance(wanted, datetime) and wanted.tzinfo is None:
-        from zoneinfo import ZoneInfo
+def _as_number(wanted: float | Decimal, dtype: DType) -> float | Decimal:
+    if not math.isfinite(wanted):
+        return float(wanted)
+    if isinstance(dtype, nw.Decimal):
+        return Decimal(str(wanted))
+    if dtype.is_integer() and int(wanted) == wanted:
+        # GX writes 3 as 3.0; an integer compares exactly, a float only up to 2**53.
+        whole = int(wanted)
+        return whole if abs(whole) <= _LARGEST_INTEGER else float(whole)
+    return float(wanted)
 
-        return wanted.replace(tzinfo=ZoneInfo(dtype.time_zone))
-    return wanted
+
+def _as_date(wanted: str | date) -> date:
+    moment = datetime.fromisoformat(wanted) if isinstance(wanted, str) else wanted
+    # A bound at noon excludes its own day: only midnight may be cut to a date.
+    return moment.date() if isinstance(moment, datetime) and moment.time() == time() else moment
+
+
+def _as_datetime(wanted: str | date, zone: str | None) -> datetime | None:
+    moment = datetime.fromisoformat(wanted) if isinstance(wanted, str) else wanted
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    if zone is None:
+        return None if moment.tzinfo else moment
+    from zoneinfo import ZoneInfo
+
+    return moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+
+
+def _zone(dtype: DType) -> str | None:
+    return dtype.time_zone if isinstance(dtype, nw.Datetime) else None
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)

@@ -1,0 +1,68 @@
+"""How old the newest row is."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+import narwhals as nw
+from pydantic import AfterValidator
+
+from dq_pipelines.errors import RuleError
+from dq_pipelines.rules import clock
+from dq_pipelines.rules.base import AggregateRule, Example
+from dq_pipelines.rules.columns import Value
+
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_AGE = re.compile(r"(?:\d+[wdhms])+")
+
+
+def _age(text: str) -> str:
+    if not _AGE.fullmatch(text):
+        raise ValueError(f"wanted an age such as 36h, 2d or 1d12h (units: w, d, h, m, s), got '{text}'")
+    return text
+
+
+class TableFresh(AggregateRule):
+    """The newest value of `column` is at most `max_age` old when the rule is judged; a column without values fails.
+
+    Timestamps without a time zone are read as UTC, and a date as its midnight. The observed value is the newest one.
+    """
+
+    type: Literal["expect_table_to_be_fresh"]
+    #: such as `36h`, `2d`, `15m` or `1d12h`
+    max_age: Annotated[str, AfterValidator(_age)]
+
+    #: the contract suite judges on 2026-06-01 12:00 UTC
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"x": [datetime.fromisoformat("2026-05-31T12:00"), datetime.fromisoformat("2025-01-01"), None]},
+            {"column": "x", "max_age": "24h"},
+            {"success": True, "observed_value": datetime.fromisoformat("2026-05-31T12:00")},
+        ),
+        Example(
+            {"x": [datetime.fromisoformat("2026-05-31T11:00")]}, {"column": "x", "max_age": "24h"}, {"success": False}
+        ),
+        Example({"x": [date(2026, 5, 31)]}, {"column": "x", "max_age": "1d12h"}, {"success": True}),
+        Example({"x": [None, None]}, {"column": "x", "max_age": "2d"}, {"success": False, "observed_value": None}),
+    )
+
+    def observe(self, value: Value) -> nw.Expr:
+        if value.family not in ("date", "datetime", "unknown"):
+            raise RuleError(f"column '{value.name}' is {value.dtype}: wanted a date or datetime column")
+        return value.expr.max()
+
+    def accepts(self, observed: Any) -> bool:
+        return observed is not None and clock.now() - _moment(observed) <= self._oldest
+
+    @property
+    def _oldest(self) -> timedelta:
+        parts = re.findall(r"(\d+)([wdhms])", self.max_age)
+        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+
+
+def _moment(observed: date) -> datetime:
+    if not isinstance(observed, datetime):
+        observed = datetime.combine(observed, time())
+    return observed if observed.tzinfo else observed.replace(tzinfo=UTC)

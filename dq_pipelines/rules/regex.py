@@ -1,0 +1,173 @@
+r"""Python's regular expressions, written so that a linear-time engine (Rust's regex, RE2) means the same by them.
+
+The meaning of a pattern is that of Python's `re.search`, as in GX on pandas. The dialects part in
+small ways that change verdicts (`$` before a final newline, what `\w` and `\s` take in, what ignoring
+case does to the Turkish i), so a pattern is read by Python's own parser and each part is written out as what it
+stands for. Whatever has no equal over there (look-around, back-references, word boundaries of Unicode
+text, …) gives None, and is then run by Python itself. What rules do with patterns belongs in `patterns`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from re import _constants as op  # type: ignore[attr-defined] # no public way to read a pattern as Python does
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+_DIGITS = r"\p{Nd}"
+_WORD = r"\p{L}\p{N}_"
+_SPACE = r"\x{9}-\x{d}\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+_ASCII = {"DIGIT": "0-9", "WORD": "0-9A-Za-z_", "SPACE": r"\x{9}-\x{d}\x{20}"}
+_UNICODE = {"DIGIT": _DIGITS, "WORD": _WORD, "SPACE": _SPACE}
+#: letters outside ASCII that Python takes for these ASCII ones when it ignores case
+_ALSO = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
+#: what a class of Unicode categories may be repeated before Rust's regex grows past its size limit
+_MOST_WEIGHT = 100
+
+
+class _Untranslatable(Exception):
+    """This part has no equal in a linear-time engine."""
+
+
+def check(pattern: str) -> str:
+    """The pattern itself; raises ValueError, in one sentence, when Python cannot read it."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"regex {pattern!r} does not parse: {error}") from None
+    return pattern
+
+
+@lru_cache(maxsize=4096)
+def translated(pattern: str) -> str | None:
+    """The same pattern for an engine that has Rust's regex or RE2; None when it has no equal there."""
+    tree = parser.parse(pattern)
+    try:
+        text, weight = _sequence(list(tree), tree.state.flags, tail=True)
+    except _Untranslatable:
+        return None
+    return text if weight <= _MOST_WEIGHT else None
+
+
+def _sequence(nodes: Sequence[Any], flags: int, *, tail: bool) -> tuple[str, float]:
+    """The nodes one after another, and how heavy they are; `tail`: nothing is matched after the last of them."""
+    last = len(nodes) - 1
+    parts = [_node(node, flags, tail=tail and place == last) for place, node in enumerate(nodes)]
+    return "".join(text for text, _ in parts), sum(weight for _, weight in parts)
+
+
+def _node(node: Any, flags: int, *, tail: bool) -> tuple[str, float]:
+    match node:
+        case (op.LITERAL, code):
+            return _class(_literal(code, flags)), 0.01
+        case (op.NOT_LITERAL, code):
+            return f"[^{''.join(_literal(code, flags))}]", 0.02
+        case (op.ANY, _):
+            return (r"(?s:.)" if flags & re.DOTALL else r"[^\x{a}]"), 0.02
+        case (op.IN, items):
+            return _in(items, flags)
+        case (op.AT, where):
+            return _at(where, flags, tail=tail), 0
+        case (op.BRANCH, (_, branches)):
+            found = [_sequence(list(branch), flags, tail=tail) for branch in branches]
+            return f"(?:{'|'.join(text for text, _ in found)})", sum(weight for _, weight in found)
+        case (op.SUBPATTERN, (_, added, removed, nodes)):
+            text, weight = _sequence(list(nodes), (flags | added) & ~removed, tail=tail)
+            return f"(?:{text})", weight
+        case (op.MAX_REPEAT | op.MIN_REPEAT, (least, most, nodes)):
+            return _repeat(least, most, *_sequence(list(nodes), flags, tail=False))
+    raise _Untranslatable(node)
+
+
+def _repeat(least: int, most: Any, text: str, weight: float) -> tuple[str, float]:
+    # Whether a repeat is greedy changes what is matched, never whether anything is.
+    unbounded = most is op.MAXREPEAT
+    times = max(least, 1) if unbounded else most
+    if times > 1000:
+        raise _Untranslatable("RE2 repeats at most 1000 times")
+    return f"(?:{text}){{{least},{'' if unbounded else most}}}", weight * max(times, 1)
+
+
+def _at(where: Any, flags: int, *, tail: bool) -> str:
+    many = bool(flags & re.MULTILINE)
+    match where:
+        case op.AT_BEGINNING_STRING:
+            return r"\A"
+        case op.AT_BEGINNING:
+            return r"(?m:^)" if many else r"\A"
+        case op.AT_END_STRING:
+            return r"\z"
+        case op.AT_END if many:
+            return r"(?m:$)"
+        case op.AT_END if tail:
+            # Before a last newline, too; here the newline is eaten, so nothing may come after it.
+            return r"(?:\x{a}?\z)"
+        case op.AT_BOUNDARY | op.AT_NON_BOUNDARY if flags & re.ASCII:
+            return r"(?-u:\b)" if where is op.AT_BOUNDARY else r"(?-u:\B)"
+    raise _Untranslatable(where)
+
+
+def _in(items: Sequence[Any], flags: int) -> tuple[str, float]:
+    negated = bool(items) and items[0][0] is op.NEGATE
+    members, weight = [], 0.02
+    for item in items[1:] if negated else items:
+        match item:
+            case (op.LITERAL, code):
+                members += _literal(code, flags)
+            case (op.RANGE, (low, high)):
+                members += _range(low, high, flags)
+            case (op.CATEGORY, category):
+                text, heavy = _category(category, flags, alone=len(items) == 1)
+                members.append(text)
+                weight += heavy
+            case _:
+                raise _Untranslatable(item)
+    return (f"[^{''.join(members)}]" if negated else _class(members)), weight
+
+
+def _category(category: Any, flags: int, *, alone: bool) -> tuple[str, float]:
+    name = str(category).removeprefix("CATEGORY_")
+    known = _ASCII if flags & re.ASCII else _UNICODE
+    weight = 0.01 if flags & re.ASCII else 1.0 if name.endswith("WORD") else 0.1
+    if name in known:
+        return known[name], weight
+    if alone:
+        return f"^{known[name.removeprefix('NOT_')]}", weight
+    if name == "NOT_DIGIT" and not flags & re.ASCII:
+        return r"\P{Nd}", weight
+    raise _Untranslatable(category)
+
+
+def _literal(code: int, flags: int) -> list[str]:
+    if not flags & re.IGNORECASE:
+        return [_character(code)]
+    letter = chr(code)
+    if letter.isascii():
+        also = _ALSO.get(letter.lower(), "") if not flags & re.ASCII else ""
+        return [_character(ord(one)) for one in sorted({letter.lower(), letter.upper(), *also})]
+    if letter.lower() == letter.upper() and letter not in "".join(_ALSO.values()):
+        return [_character(code)]
+    raise _Untranslatable("Python's table of equal letters is its own")
+
+
+def _range(low: int, high: int, flags: int) -> list[str]:
+    if not flags & re.IGNORECASE:
+        return [f"{_character(low)}-{_character(high)}"]
+    if high >= 128:
+        raise _Untranslatable("Python's table of equal letters is its own")
+    return [one for code in range(low, high + 1) for one in _literal(code, flags)]
+
+
+def _character(code: int) -> str:
+    if 0xD800 <= code <= 0xDFFF:
+        raise _Untranslatable("no engine's text holds half of a surrogate pair")
+    letter = chr(code)
+    return letter if letter.isascii() and letter.isalnum() else f"\\x{{{code:x}}}"
+
+
+def _class(members: Iterable[str]) -> str:
+    members = list(members)
+    single = len(members) == 1 and (len(members[0]) == 1 or members[0].startswith(r"\x")) and "-" not in members[0]
+    return members[0] if single else f"[{''.join(members)}]"
