@@ -1,0 +1,264 @@
+"""CSV and its kin: delimited text in files. How a line becomes fields belongs in `records.py` and `plain.py`.
+
+Every value lands as text. Each line of a file ends in exactly one place: in the header or what was told or
+found to stand above and below the table, as a row in `landed`, or in `unreadable` with its number.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from dq_pipelines.config.model import Many
+from dq_pipelines.errors import SourceError
+from dq_pipelines.sources import dialect, encoding, frames, header
+from dq_pipelines.sources.base import ROW, Input, Reading
+from dq_pipelines.sources.files import FileSource, Part, scratch, unchanged
+from dq_pipelines.sources.plain import Plain, Text, made_plain
+from dq_pipelines.sources.records import Grammar, Shape
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SAMPLE = 256 * 1024
+_EXTRA = "\x00extra"
+
+
+def _known(name: str) -> str:
+    try:
+        return name if name == "auto" else encoding.canonical(name)
+    except LookupError:
+        raise ValueError(f"unknown encoding '{name}'") from None
+
+
+def _single(mark: str) -> str:
+    if mark != "auto" and len(mark) > 1:
+        raise ValueError(f"wanted one character, none or auto, got '{mark}'")
+    return mark
+
+
+def _separates(mark: str) -> str:
+    if not mark or "\n" in mark or "\r" in mark:
+        raise ValueError(f"wanted one or more characters within a line, got {mark!r}")
+    return {"\\t": "\t"}.get(mark, mark)
+
+
+_Count = Annotated[int, Field(ge=0)]
+_Mark = Annotated[str, AfterValidator(_single)]
+
+
+class Csv(FileSource):
+    """Delimited text: commas or any other delimiter, found or told, all values as text.
+
+    Each file is looked at by itself, so that files with other columns, in another order or dialect, can
+    come together: columns are matched by name, one that a file does not have is null there.
+    """
+
+    type: Literal["csv"]
+    #: what stands between fields, one or more characters
+    delimiter: Annotated[str, AfterValidator(_separates)] = "auto"
+    #: what stands around a field that holds delimiters or newlines; "" for nothing
+    quote: _Mark = "auto"
+    #: what stands before a quote that is part of a value; a doubled quote is always understood
+    escape: _Mark = "auto"
+    encoding: Annotated[str, AfterValidator(_known)] = "auto"
+    #: `\n` and `\r\n` are both understood wherever one of them is
+    newline: Literal["auto", "\n", "\r\n", "\r"] = "auto"
+    #: lines of names, joined column by column with a space; 0: none, columns are `column_1` and so on
+    header_rows: Literal["auto"] | _Count = "auto"
+    #: lines above the header that are no part of the table
+    skip_rows: Literal["auto"] | _Count = "auto"
+    #: lines below the table that are no part of it, blank ones at the very end not counted
+    skip_footer: Literal["auto"] | _Count = "auto"
+    #: names instead of those in the header
+    column_names: Literal["auto"] | Many[str] = "auto"
+    #: values that mean that there is none, quoted or not
+    null_values: Many[str] = ("",)
+    #: a record with too few fields: set aside as unreadable, or filled up with nulls
+    ragged: Literal["quarantine", "pad"] = "quarantine"
+
+    def read(self, inputs: Sequence[Input]) -> Reading:
+        found: list[frames.Piece] = []
+        troubles: list[tuple[str, pl.LazyFrame]] = []
+        for item in inputs:
+            for part in self.parts(item):
+                names, plain, first = self._opened(part)
+                found.append(self._piece(part, names, plain, first))
+                if plain is not None and plain.unreadable.height:
+                    troubles.append((part.source, plain.unreadable.scan()))
+            unchanged(item)
+        return Reading(frames.landed(found), frames.unreadable(troubles))
+
+    def _piece(self, part: Part, names: Sequence[str], plain: Plain | None, first: int) -> frames.Piece:
+        import polars as pl
+
+        schema: dict[str, pl.DataType] = {name: pl.String() for name in names}
+        if plain is None:
+            return frames.Piece(part.source, pl.LazyFrame(schema={**schema, ROW: pl.Int64}), schema)
+        rows = pl.scan_csv(
+            plain.path,
+            has_header=False,
+            schema={**schema, _EXTRA: pl.String()},
+            separator=plain.delimiter,
+            quote_char=plain.quote or None,
+            skip_lines=first,
+            null_values=list(self.null_values) or None,
+            empty_string_is_null="" in self.null_values,
+            row_index_name=ROW,
+            row_index_offset=first + 1,
+            missing_columns="insert",
+            glob=False,
+        )
+        if plain.without:
+            nothing = pl.Series([line + 1 for line in plain.without], dtype=pl.UInt32)
+            rows = rows.filter(~pl.col(ROW).is_in(nothing.implode()))
+        return frames.Piece(part.source, rows, schema)
+
+    def _opened(self, part: Part) -> tuple[list[str], Plain | None, int]:
+        """The names of a file's columns, its rows made plain, and the 0-based line of the first one."""
+        size = part.path.stat().st_size
+        if size == 0:
+            return self._empty(part, "0 bytes"), None, 0
+        text = self._as_text(part)
+        lines = _first_lines(text.path)
+        if not any(line.strip() for line in lines) and text.path.stat().st_size <= _SAMPLE:
+            return self._empty(part, f"{size} bytes of blank lines"), None, 0
+        grammar = dialect.guessed(lines, *(_told(mark) for mark in (self.delimiter, self.quote, self.escape)))
+        table = self._table(lines, grammar)
+        end = self._end(text.path, table.shape.most)
+        known = Text(text.path, text.newline, grammar, table.shape, table.first, end, text.undecoded)
+        return table.names, made_plain(known, f"its bytes are no {text.encoding}"), table.first
+
+    def _empty(self, part: Part, got: str) -> list[str]:
+        if self.header_rows != 0 and self.column_names == "auto":
+            raise SourceError(f"{part.source} is empty: wanted a header line, got {got}")
+        return [] if self.column_names == "auto" else header.names(self.column_names)
+
+    def _as_text(self, part: Part) -> _Utf8:
+        with part.path.open("rb") as data:
+            sample = data.read(_SAMPLE)
+        name = encoding.guessed(sample) if self.encoding == "auto" else self.encoding
+        newline = _newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
+        if name == "utf-8" and newline != "\r" and _is_utf8(part.path):
+            return _Utf8(part.path, name, newline, {})
+        if name == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
+            name = "cp1252"  # text beyond ASCII comes only after the sample, and it is no UTF-8
+        copy = Path(tempfile.mkstemp(dir=scratch(), suffix=".txt")[1])
+        return _Utf8(copy, name, newline, encoding.copied_as_utf8(part.path, name, newline, copy))
+
+    def _table(self, lines: Sequence[str], grammar: Grammar) -> _Table:
+        told = None if self.column_names == "auto" else list(self.column_names)
+        skip = 0 if self.skip_rows == "auto" else self.skip_rows
+        found = [row for row in dialect.rows(lines[skip:], grammar) if row.line + row.lines <= len(lines) - skip]
+        usual, share = dialect.usual_width(found)
+        width = len(told) if told else usual
+        start = dialect.first_table_line(found, width) if self.skip_rows == "auto" else 0
+        table = [row for row in found if row.line >= start]
+        height = header.header_lines(table, usual) if self.header_rows == "auto" else self.header_rows
+        top, body = table[:height], table[height:]
+        names = told or header.joined([row.fields or () for row in top])
+        usual, share = dialect.usual_width(body)
+        if not names:
+            names = [""] * usual
+        most, trailing = _agreed(names, body, usual, share)
+        names = names if told else names[:most]
+        first = skip + (top[-1].line + top[-1].lines if top else start)
+        return _Table(header.names(names), Shape(1 if self.ragged == "pad" else most, most, trailing), first)
+
+    def _end(self, path: Path, width: int) -> int | None:
+        """The line after the table's last one, or None when the table ends with the file."""
+        import polars as pl
+
+        blank = 0
+        for line in _last_lines(path):
+            if line.strip():
+                break
+            blank += 1
+        below = dialect.footer(_last_lines(path, blank), width) if self.skip_footer == "auto" else self.skip_footer
+        if not below and (not blank or width > 1):
+            return None
+        lines = pl.scan_lines(path, glob=False).select(pl.len()).collect(engine="streaming").item()
+        return max(0, int(lines) - blank - below)
+
+
+@dataclass(frozen=True)
+class _Utf8:
+    """A file as UTF-8, and what it was before."""
+
+    path: Path
+    encoding: str
+    newline: str
+    undecoded: dict[int, str]
+
+
+@dataclass(frozen=True)
+class _Table:
+    names: list[str]
+    shape: Shape
+    #: 0-based line of the first record
+    first: int
+
+
+def _told(mark: str) -> str | None:
+    return None if mark == "auto" else mark
+
+
+def _agreed(names: Sequence[str], body: Sequence[dialect.Row], usual: int, share: float) -> tuple[int, bool]:
+    """How many fields a record has by header and body, and whether an empty one more may end it.
+
+    The header has the last word, unless one of the two only has a delimiter more at the end of each line.
+    """
+    most = len(names)
+    if most == usual + 1 and not names[-1].strip() and share > 0.5:
+        return usual, True
+    if usual == most + 1 and all(not row.fields[-1] for row in body if row.fields and row.width == usual):
+        return most, True
+    return most, False
+
+
+def _newline(text: str) -> str:
+    windows = text.count("\r\n")
+    unix, mac = text.count("\n") - windows, text.count("\r") - windows
+    if mac > 5 * (unix + windows):
+        return "\r"
+    return "\r\n" if windows > unix else "\n"
+
+
+def _is_utf8(path: Path) -> bool:
+    import polars as pl
+    from polars.exceptions import ComputeError
+
+    try:
+        pl.scan_lines(path, glob=False).select(pl.col("line").str.len_bytes().sum()).collect(engine="streaming")
+    except ComputeError:
+        return False
+    return True
+
+
+def _first_lines(path: Path) -> list[str]:
+    with path.open("rb") as data:
+        sample = data.read(_SAMPLE)
+        more = len(data.read(1))
+    lines = sample.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
+    # The last one is cut off in a longer file, and is nothing when the file ends with a newline.
+    if (more and len(lines) > 1) or not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _last_lines(path: Path, leave: int = 0) -> Iterator[str]:
+    """Lines from the last one upwards, as far as the last bytes of the file hold them whole."""
+    size = os.path.getsize(path)
+    with path.open("rb") as data:
+        data.seek(max(0, size - 16 * 1024))
+        lines = data.read().decode("utf-8", "replace").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    whole = lines if size <= 16 * 1024 else lines[1:]
+    yield from reversed(whole[: len(whole) - leave])

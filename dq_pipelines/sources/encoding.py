@@ -1,0 +1,131 @@
+"""From bytes to text: which encoding a file has, and a UTF-8 copy where it has another one.
+
+What the text means belongs in `dialect.py` and `records.py`.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: Bytes that cp1252 leaves undefined: a file that has them is latin-1 (ISO 8859-1), which defines all.
+_NOT_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+_CHUNK = 4 * 1024**2
+
+
+def canonical(encoding: str) -> str:
+    """Python's name of `encoding`; raises LookupError for an unknown one. BOMs are always understood."""
+    name = codecs.lookup(encoding).name
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+def guessed(sample: bytes) -> str:
+    """The encoding of `sample`, the first bytes of a file that may end within a character."""
+    for bom, encoding in _BOMS:
+        if sample.startswith(bom):
+            return encoding
+    even, odd = sample[0:4096:2].count(0), sample[1:4096:2].count(0)
+    half = max(1, min(len(sample), 4096) // 2)
+    if max(even, odd) > 0.4 * half and min(even, odd) < 0.1 * half:  # mostly ASCII, two bytes each
+        return "utf-16-be" if even > odd else "utf-16-le"
+    good, bad = utf8_lines(sample[: sample.rfind(b"\n") + 1] or sample)
+    if bad <= good:
+        return "utf-8"
+    return "latin-1" if _NOT_CP1252.intersection(sample) else "cp1252"
+
+
+def utf8_lines(data: bytes) -> tuple[int, int]:
+    """How many lines beyond ASCII are UTF-8, and how many are not."""
+    if data.isascii():
+        return 0, 0
+    good = bad = 0
+    for line in data.split(b"\n"):
+        if not line.isascii():
+            try:
+                line.decode("utf-8")
+                good += 1
+            except UnicodeDecodeError:
+                bad += 1
+    return good, bad
+
+
+def file_is_utf8(path: Path) -> bool:
+    """Whether most lines beyond ASCII are UTF-8: asked when a first one is not."""
+    good = bad = 0
+    for lines in _whole_lines(path, b"\n"):
+        more_good, more_bad = utf8_lines(lines)
+        good, bad = good + more_good, bad + more_bad
+    return bad <= good
+
+
+def copied_as_utf8(path: Path, encoding: str, newline: str, copy: Path) -> dict[int, str]:
+    r"""Write `path` to `copy` as UTF-8 with `\n` after each line.
+
+    Lines that do not decode are left empty there and returned by their 0-based number, with the bytes
+    that are no text written as `\xNN`.
+    """
+    if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+        return _copied_wide(path, encoding, newline, copy)
+    undecoded: dict[int, str] = {}
+    end = b"\r" if newline == "\r" else b"\n"
+    number = 0
+    with copy.open("wb") as out:
+        for lines in _whole_lines(path, end):
+            try:
+                text = lines.decode(encoding)
+            except UnicodeDecodeError:
+                text = _by_line(lines, end, encoding, number, undecoded)
+            if newline == "\r":
+                text = text.replace("\r", "\n")
+            out.write(text.encode())
+            number += lines.count(end)
+    return undecoded
+
+
+def _by_line(lines: bytes, end: bytes, encoding: str, number: int, undecoded: dict[int, str]) -> str:
+    decoded = []
+    for offset, line in enumerate(lines.split(end)):
+        try:
+            decoded.append(line.decode(encoding))
+        except UnicodeDecodeError:
+            undecoded[number + offset] = line.decode(encoding, "backslashreplace").rstrip("\r")
+            decoded.append("")
+    return end.decode().join(decoded)
+
+
+def _copied_wide(path: Path, encoding: str, newline: str, copy: Path) -> dict[int, str]:
+    undecoded: dict[int, str] = {}
+    end = "\r" if newline == "\r" else "\n"
+    with (
+        path.open(encoding=encoding, errors="replace", newline=end) as text,
+        copy.open("w", encoding="utf-8", newline="") as out,
+    ):
+        for number, line in enumerate(text):
+            if "\ufffd" in line:
+                undecoded[number] = line.rstrip("\r\n")
+                out.write("\n")
+            else:
+                out.write(line[:-1] + "\n" if line.endswith(end) else line)
+    return undecoded
+
+
+def _whole_lines(path: Path, end: bytes) -> Iterator[bytes]:
+    with path.open("rb") as data:
+        rest = b""
+        while chunk := data.read(_CHUNK):
+            whole, found, tail = chunk.rpartition(end)
+            if found:
+                yield rest + whole + found
+                rest = tail
+            else:
+                rest += chunk
+        if rest:
+            yield rest

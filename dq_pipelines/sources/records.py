@@ -1,0 +1,231 @@
+"""One delimited record out of lines of text, exactly. Whole files belong in `plain.py`, guesses in `dialect.py`.
+
+A record is read strictly first (RFC 4180, plus an escape character), over several lines when a quoted
+field holds newlines. A line that no strict reading fits is mended if there is exactly one reading with
+the fewest repairs that has the right number of fields; otherwise it is unreadable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+#: A quoted field that is not closed within this many characters was never meant to be one.
+LONGEST_RECORD = 16 * 1024**2
+#: Mending tries every pair of delimiters in a line: past this many the line is unreadable.
+MOST_DELIMITERS = 400
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """How characters make fields."""
+
+    delimiter: str
+    #: one character, or "" when nothing is quoted
+    quote: str
+    #: one character, or "": the quote's own doubling is always understood
+    escape: str
+
+    @cached_property
+    def field(self) -> re.Pattern[str]:
+        """One field and what ends it; group 1 is what was quoted, 2 what was not, 3 the delimiter or nothing."""
+        delimiter, quote, escape = (re.escape(part) for part in (self.delimiter, self.quote, self.escape))
+        if not quote:
+            return re.compile(rf"(?!)()|((?:(?!{delimiter}).)*)({delimiter}|\Z)", re.DOTALL)
+        special = f"{quote}{escape}" if self.escaped else quote
+        pair = f"(?:{quote}{quote}|{escape}.)" if self.escaped else quote + quote
+        quoted = f"{quote}([^{special}]*(?:{pair}[^{special}]*)*){quote}"
+        return re.compile(rf"(?:{quoted}|((?:(?!{delimiter})[^{quote}])*))({delimiter}|\Z)", re.DOTALL)
+
+    @property
+    def escaped(self) -> bool:
+        return self.escape not in ("", self.quote)
+
+    def meaning(self, inner: str) -> str:
+        """The text between two quotes, with doublings and escapes resolved."""
+        quote, escape = self.quote, self.escape
+        if self.escaped and escape in inner:
+            # Only a quote or the escape itself is escaped: a backslash before anything else is a backslash.
+            pattern = f"{re.escape(escape)}([{re.escape(quote + escape)}])|{re.escape(quote)}({re.escape(quote)})"
+            return re.sub(pattern, lambda match: match[1] or match[2], inner)
+        return inner.replace(quote + quote, quote)
+
+    def strict(self, text: str, start: int = 0) -> tuple[list[str], int]:
+        """The fields of `text`, and where reading stopped: the end, or the field that cannot be read."""
+        fields: list[str] = []
+        at = start
+        while True:
+            found = self.field.match(text, at)
+            if found is None:
+                return fields, at
+            quoted = found[1]
+            fields.append(found[2] if quoted is None else self.meaning(quoted))
+            at = found.end()
+            if not found[3]:
+                return fields, at + 1
+
+    def fields(self, text: str) -> list[str] | None:
+        """The fields of a whole record, or None when it is none."""
+        fields, end = self.strict(text)
+        return fields if end > len(text) else None
+
+    def written(self, fields: list[str]) -> str:
+        """A line that a plain reader of this delimiter and quote understands."""
+        quote = self.quote
+        if not quote:
+            return self.delimiter.join(fields)
+        risky = (self.delimiter, quote, "\n", "\r")
+        return self.delimiter.join(
+            f"{quote}{field.replace(quote, quote + quote)}{quote}" if any(mark in field for mark in risky) else field
+            for field in fields
+        )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many fields a record may have."""
+
+    fewest: int
+    most: int
+    #: whether one empty field more is allowed: some writers end every line with a delimiter
+    trailing: bool = False
+
+    def fitted(self, fields: list[str]) -> list[str] | None:
+        """`fields` when they are as many as allowed, without the empty one that a last delimiter makes."""
+        if self.trailing and len(fields) == self.most + 1 and not fields[-1]:
+            return fields[:-1]
+        return fields if self.fewest <= len(fields) <= self.most else None
+
+
+@dataclass(frozen=True)
+class Record:
+    #: number of lines it takes
+    lines: int
+    #: None when it cannot be read
+    fields: list[str] | None
+    text: str
+    #: one sentence when it cannot be read
+    why: str = ""
+
+
+def record(line: str, following: Callable[[], Iterator[str]], grammar: Grammar, shape: Shape) -> Record:
+    """The record that starts with `line`; `following` gives the lines after it."""
+    if "\0" in line:
+        return Record(1, None, line, "it holds a NUL character")
+    fields, end = grammar.strict(line)
+    if end > len(line):
+        return _judged(1, fields, line, shape)
+    parts = line.split(grammar.delimiter)
+    if not any(part.lstrip(" ").startswith(grammar.quote) for part in parts):  # quotes within words: 5" pipe
+        return _judged(1, parts, line, shape)
+    spanning = None
+    if line.startswith(grammar.quote, end) and not _closes(line, end + 1, grammar):
+        spanning = _spanning(line, end, fields, following, grammar)
+    if spanning is not None and spanning.fields is not None and shape.fitted(spanning.fields) is not None:
+        return _judged(spanning.lines, spanning.fields, spanning.text, shape)
+    mended = mend(line, grammar, shape.most)
+    if isinstance(mended, list):
+        return Record(1, mended, line)
+    if spanning is not None and spanning.fields is not None:
+        # When a line that was swallowed is a whole record by itself, the quote was a stray one.
+        inner = spanning.text.split("\n")[1:]
+        if not any(shape.fitted(grammar.fields(one) or []) for one in inner):
+            return _judged(spanning.lines, spanning.fields, spanning.text, shape)
+    return Record(1, None, line, mended)
+
+
+def _judged(lines: int, fields: list[str], text: str, shape: Shape) -> Record:
+    fitted = shape.fitted(fields)
+    if fitted is not None:
+        return Record(lines, fitted, text)
+    return Record(lines, None, text, f"wanted {shape.most} fields, got {len(fields)}")
+
+
+def _spanning(
+    line: str, opened: int, before: list[str], following: Callable[[], Iterator[str]], grammar: Grammar
+) -> Record | None:
+    """The record when the quote at `opened` is closed on a later line; None when it never is."""
+    text, fields, lines = line, list(before), 1
+    for more in following():
+        text, lines = f"{text}\n{more}", lines + 1
+        if len(text) > LONGEST_RECORD or "\0" in more:
+            return None
+        if grammar.quote not in more:
+            continue
+        got, end = grammar.strict(text, opened)
+        fields += got
+        if end > len(text):
+            return Record(lines, fields, text)
+        closed_badly = not text.startswith(grammar.quote, end) or _closes(text, end + 1, grammar)
+        if closed_badly:
+            return None
+        opened = end
+    return None
+
+
+def _closes(text: str, inside: int, grammar: Grammar) -> bool:
+    """Whether an undoubled quote follows: the field was closed, and by something that is no field's end."""
+    rest = text[inside:]
+    if grammar.escaped:
+        rest = re.sub(re.escape(grammar.escape) + ".", "", rest, flags=re.DOTALL)
+    return grammar.quote in rest.replace(grammar.quote * 2, "")
+
+
+def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
+    """The one reading of `line` that has the fewest repairs, or a sentence saying why there is none."""
+    starts = [0] + [found.end() for found in re.finditer(re.escape(grammar.delimiter), line)]
+    if len(starts) > MOST_DELIMITERS:
+        return f"its quotes are unbalanced and it has {len(starts)} delimiters, too many to mend"
+    ends = [start - len(grammar.delimiter) for start in starts[1:]] + [len(line)]
+    # best[k][i]: cheapest way to read fields k.. from start i on: repairs, number of such ways, next start, value
+    count = len(starts)
+    best: list[dict[int, tuple[int, int, int, str]]] = [{} for _ in range(most + 1)]
+    best[0][count] = (0, 1, count, "")
+    choices = [list(_choices(line, starts[i], i, ends, grammar)) for i in range(count)]
+    for left in range(1, most + 1):
+        for i in range(count):
+            for after, repairs, value in choices[i]:
+                rest = best[left - 1].get(after)
+                if rest is None:
+                    continue
+                cost, known = repairs + rest[0], best[left].get(i)
+                if known is None or cost < known[0]:
+                    best[left][i] = (cost, rest[1], after, value)
+                elif cost == known[0]:
+                    best[left][i] = (cost, known[1] + rest[1], known[2], known[3])
+    found = best[most].get(0)
+    if found is None:
+        return f"its quotes are unbalanced: no reading of it has {most} fields"
+    if found[1] > 1:
+        return f"its quotes are unbalanced: {found[1]} readings of it have {most} fields"
+    fields, at = [], 0
+    for left in range(most, 0, -1):
+        _, _, after, value = best[left][at]
+        fields.append(value)
+        at = after
+    return fields
+
+
+def _choices(line: str, start: int, i: int, ends: list[int], grammar: Grammar) -> Iterator[tuple[int, int, str]]:
+    """Every way to read a field at `start`: index of the next start, repairs, value."""
+    quote = grammar.quote
+    plain = line[start : ends[i]]
+    quotes = plain.count(quote)
+    bare = not plain.lstrip(" ").startswith(quote)
+    if bare or quotes == 1:  # no quote, a quote within words (5" pipe), or one that opens nothing
+        yield i + 1, 1 if quotes else 0, plain
+    padded = len(line) - len(line[start:].lstrip(" ")) - start
+    opening = start + padded
+    if not line.startswith(quote, opening):
+        return
+    for j in range(i, len(ends)):
+        inside = line[opening : ends[j]].rstrip(" ")
+        if len(inside) < 2 or not inside.endswith(quote):
+            continue
+        inner = inside[1:-1]
+        loose = re.sub(re.escape(grammar.escape) + ".", "", inner) if grammar.escaped else inner
+        stray = loose.replace(quote * 2, "").count(quote)
+        repairs = stray + (1 if padded else 0) + (1 if opening + len(inside) != ends[j] else 0)
+        yield j + 1, repairs, grammar.meaning(inner)
