@@ -1,0 +1,96 @@
+"""What every test stands on: a clean environment, places of its own, the Hypothesis profiles.
+
+What only one room's tests need belongs in that room's conftest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before any test module is imported: whatever the host has set must not decide a test, nor may a library call home.
+for _name in [name for name in os.environ if name.startswith(("DQ_", "DAGSTER_"))]:
+    del os.environ[_name]
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+
+# `ci` repeats the same examples each time, so that a red run is red for everybody; `torture` looks for new ones.
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+settings.register_profile("torture", deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: they run beside the quick ones and do not end up alone at the close."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one test's files lie; the environment points there while the test runs."""
+
+    #: DQ_LAKE: tables, not yet made
+    lake: Path
+    #: DQ_LANDING: files that arrive, an empty folder
+    landing: Path
+    #: DAGSTER_HOME: Dagster's records, a folder with the project's own dagster.yaml
+    dagster_home: Path
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """A lake, a landing and a Dagster home of this test alone; `DQ_CONFIG` stays unset."""
+    found = Places(tmp_path / "lake", tmp_path / "landing", tmp_path / "dagster_home")
+    found.landing.mkdir()
+    found.dagster_home.mkdir()
+    shutil.copy(ROOT / "dagster.yaml", found.dagster_home)
+    monkeypatch.setenv("DQ_LAKE", str(found.lake))
+    monkeypatch.setenv("DQ_LANDING", str(found.landing))
+    monkeypatch.setenv("DAGSTER_HOME", str(found.dagster_home))
+    return found
+
+
+@pytest.fixture
+def lake(places: Places) -> Path:
+    """This test's DQ_LAKE."""
+    return places.lake
+
+
+@pytest.fixture
+def landing(places: Places) -> Path:
+    """This test's DQ_LANDING."""
+    return places.landing
+
+
+@pytest.fixture
+def dagster_home(places: Places) -> Path:
+    """This test's DAGSTER_HOME."""
+    return places.dagster_home
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The top folder of this checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def tracked() -> Sequence[Path]:
+    """Every file that git tracks or would track, as paths relative to the checkout."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [Path(name) for name in sorted(set(listing.split("\0"))) if name and (ROOT / name).is_file()]
