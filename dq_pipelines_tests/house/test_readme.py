@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,28 +101,6 @@ def test_blocks_are_read_as_the_convention_says() -> None:
         Block(2, ((3, "one \\\n    --two"), (6, "three")), ""),
         Block(9, ((10, "four"),), "no server here"),
     ]
-
-
-@pytest.fixture
-def copy(checkout: Path, tracked: Sequence[Path], tmp_path: Path) -> Path:
-    """What a clone would hold, with the environment that runs this test as its `.venv`, marked as installed."""
-    top = tmp_path / "dq_pipelines"
-    for name in tracked:
-        (top / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(checkout / name, top / name)
-    (top / ".venv").mkdir()
-    for part in Path(sys.prefix).iterdir():
-        (top / ".venv" / part.name).symlink_to(part)
-    stamp = subprocess.run(
-        ["make", "--eval", "stamp: ; @echo $(STAMP)", "stamp"],
-        cwd=top,
-        check=True,
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ["PATH"]},
-    ).stdout.strip()
-    (top / stamp).touch()
-    return top
 
 
 @pytest.mark.slow
