@@ -46,17 +46,27 @@ class Scan:
     frame: pl.LazyFrame
     rules: Sequence[Rule]
     lookup: Lookup = no_tables
-    #: keys that occur more than once, by the aside that asked; None before they were looked for
+    #: columns of the frame that rules do not see; they travel along with every row
+    hidden: frozenset[str] = frozenset()
+    #: keys that occur more than once, by the aside that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
 
     @cached_property
     def plan(self) -> ScanPlan:
-        plan = ScanPlan(dict(nw.from_native(self.frame).collect_schema()), self.rules)
+        schema = nw.from_native(self.frame).collect_schema()
+        seen = {name: dtype for name, dtype in schema.items() if name not in self.hidden}
+        plan = ScanPlan(seen, self.rules)
         return plan.without(_unfit(self, plan))
 
     @cached_property
     def columns(self) -> list[str]:
+        """The columns that rules see."""
         return list(self.plan.schema)
+
+    @cached_property
+    def carried(self) -> list[str]:
+        """All columns of the frame, hidden ones last."""
+        return [*self.columns, *(name for name in self.frame.collect_schema() if name in self.hidden)]
 
     @cached_property
     def _with_asides(self) -> pl.LazyFrame:
@@ -73,6 +83,8 @@ class Scan:
                 return _with_existence(frame, aside, name, self.lookup)
             case Repeats():
                 return _with_repeats(frame, aside, name, self.repeats.get(aside))
+            case PythonRegex():
+                return _with_python_regex(frame, aside, name)
             case PythonRegex():
                 return _with_python_regex(frame, aside, name)
 
@@ -92,18 +104,18 @@ class Scan:
     @property
     def kept(self) -> pl.LazyFrame:
         """The rows that no refusing rule refuses."""
-        return self.marked.filter(~pl.col(REFUSED) & ~pl.col(DROPPED)).select(self.columns)
+        return self.marked.filter(~pl.col(REFUSED) & ~pl.col(DROPPED)).select(self.carried)
 
     @property
     def refused(self) -> pl.LazyFrame:
         """The rows that a row rule refuses, with `_reasons`."""
         refusing = self.plan.row_rules(("quarantine",))
-        return self.marked.filter(REFUSED).select(*self.columns, reasons(refusing).alias("_reasons"))
+        return self.marked.filter(REFUSED).select(*self.carried, reasons(refusing).alias("_reasons"))
 
     @property
     def dropped(self) -> pl.LazyFrame:
         """The rows that `on_failure: drop` discards and no other rule refuses."""
-        return self.marked.filter(DROPPED).select(self.columns)
+        return self.marked.filter(DROPPED).select(self.carried)
 
     def numbers(self) -> pl.LazyFrame:
         """One row: every count and observed value, and the rows, refused and dropped in all."""
@@ -234,7 +246,9 @@ def _unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:
     """The rules whose expressions do not fit the columns' types, found out without reading a row."""
     unfit = {}
     for item in plan.planned:
-        if item.error is None and (item.fails is not None or item.scalars):
+        if item.error is not None:
+            unfit[item.index] = item.error  # what it asks beside the scan must not be looked for either
+        elif item.fails is not None or item.scalars:
             try:
                 _probe(scan, plan, item).collect_schema()
             except (pl.exceptions.PolarsError, RuleError) as error:
@@ -287,3 +301,17 @@ def _with_python_regex(frame: pl.LazyFrame, aside: PythonRegex, name: str) -> pl
 
     looked = pl.col(name).map_batches(found, return_dtype=pl.Boolean, is_elementwise=True)
     return texts.with_columns(looked)
+
+
+def _with_python_regex(frame: pl.LazyFrame, aside: PythonRegex, name: str) -> pl.LazyFrame:
+    """Python's own regex, asked once for each distinct text of a morsel."""
+    known = nw.from_native(frame)
+    value = Columns(dict(known.collect_schema()))[aside.column]
+
+    def found(texts: pl.Series) -> pl.Series:
+        distinct = texts.drop_nulls().unique()
+        answers = pl.Series([aside.finds(text) for text in distinct], dtype=pl.Boolean)
+        return texts.replace_strict(distinct, answers, default=None, return_dtype=pl.Boolean)
+
+    texts: pl.LazyFrame = known.with_columns(value.text.alias(name)).to_native()
+    return texts.with_columns(pl.col(name).map_batches(found, return_dtype=pl.Boolean, is_elementwise=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -22,7 +22,7 @@ def reason(rule: str, column: str | None, value: pl.Expr) -> pl.Expr:
     )
 
 
-def reasons(refusing: Sequence[PlannedRule], dtypes: Mapping[str, pl.DataType] | None = None) -> pl.Expr:
+def reasons(refusing: Sequence[PlannedRule]) -> pl.Expr:
     """The list of reasons of a marked row: one per refusing rule that it fails."""
     given = [
         pl.when(pl.col(item.flag)).then(reason(item.rule.type, item.rule.column_label, _value(item)))
@@ -35,14 +35,15 @@ def reasons(refusing: Sequence[PlannedRule], dtypes: Mapping[str, pl.DataType] |
 
 def _value(item: PlannedRule) -> pl.Expr:
     """What the rule looked at, as text: the value, or `name=value` pairs for several columns."""
-    names = item.rule.columns_judged
+    names = item.rule.reason_columns
     if len(names) == 1:
         return as_text(pl.col(names[0]))
     if not names:
         return pl.lit(None, dtype=pl.String)
-    return pl.concat_str([pl.format(f"{name}={{}}", as_text(pl.col(name)).fill_null("null")) for name in names], separator=", ")
+    parts = [pl.concat_str(pl.lit(f"{name}="), as_text(pl.col(name)).fill_null("null")) for name in names]
+    return pl.concat_str(parts, separator=", ")
 
 
 def as_text(value: pl.Expr) -> pl.Expr:
-    """Any value as text, nested ones too."""
+    """Any value as text."""
     return value.cast(pl.String, strict=False)

@@ -22,7 +22,7 @@ __all__ = ["AnyRule", "Rule", "rule_classes", "rule_from"]
 
 def _subclasses(cls: type[Rule]) -> Iterator[type[Rule]]:
     for subclass in cls.__subclasses__():
-        if not inspect.isabstract(subclass) and _types(subclass):
+        if not inspect.isabstract(subclass) and not subclass.internal and _types(subclass):
             yield subclass
         yield from _subclasses(subclass)
 

@@ -64,6 +64,8 @@ class Rule(Strict, abc.ABC):
 
     #: rows in, verdict out; see `Example`
     examples: ClassVar[tuple[Example, ...]] = ()
+    #: whether the rule is added by the layers and cannot be written in YAML
+    internal: ClassVar[bool] = False
     #: keys that say how a rule is handled, not what it means; the rest are GX's kwargs
     policy: ClassVar[frozenset[str]] = frozenset(
         {"type", "severity", "on_failure", "description", "meta", "id", "notes"}
@@ -92,6 +94,11 @@ class Rule(Strict, abc.ABC):
     def columns_judged(self) -> tuple[str, ...]:
         """The columns whose values the rule looks at."""
         return ()
+
+    @property
+    def reason_columns(self) -> tuple[str, ...]:
+        """The columns whose values say why a row was refused."""
+        return self.columns_judged
 
     @property
     def column_label(self) -> str | None:

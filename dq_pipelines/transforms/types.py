@@ -10,7 +10,7 @@ import re
 from typing import Annotated
 
 import polars as pl
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from dq_pipelines.errors import nearest
 
@@ -40,6 +40,11 @@ _DATETIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %
 _TRUE, _FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
 
 
+def type_names() -> list[str]:
+    """The types as they are written, without synonyms."""
+    return [*_SIMPLE, "decimal(p,s)"]
+
+
 def dtype_of(name: str) -> pl.DataType:
     """The Polars type of a type's name; raises ValueError with the nearest name."""
     wanted = name.strip().lower()
@@ -60,7 +65,13 @@ def _known(name: str) -> str:
 
 
 #: A type's name in YAML, known to be one.
-TypeName = Annotated[str, AfterValidator(_known)]
+TypeName = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema(
+        {"anyOf": [{"enum": [*_SIMPLE, *_SYNONYMS]}, {"type": "string", "pattern": r"^ *(decimal|numeric) *\( *\d+ *(, *\d+ *)?\) *$"}]}
+    ),
+]
 
 
 def typed(value: pl.Expr, landed: pl.DataType, wanted: pl.DataType, format: str | None = None) -> pl.Expr:

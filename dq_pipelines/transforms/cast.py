@@ -1,0 +1,81 @@
+"""Silver's columns: landed values take their declared names and types; what does not fit is remembered.
+
+A failed cast is one more rule (`cast`), judged in the same scan as the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Protocol
+
+import narwhals as nw
+import polars as pl
+
+from dq_pipelines.errors import RuleError, nearest
+from dq_pipelines.rules.base import ColumnRule
+from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.transforms.types import dtype_of, typed
+
+#: Hidden columns beside a cast one: its value as it landed, and whether the cast failed.
+RAW, FAILED = "_raw_", "_cast_"
+
+
+class ColumnSpec(Protocol):
+    """What a column's YAML says: `Column` of the project."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def format(self) -> str | None: ...
+
+
+class CastRule(ColumnRule):
+    """The landed value fits the column's type. Every declared column has this rule without being asked."""
+
+    type: Literal["cast"] = "cast"
+
+    internal: ClassVar[bool] = True
+
+    @property
+    def reason_columns(self) -> tuple[str, ...]:
+        return (f"{RAW}{self.column}",)
+
+    def holds(self, value: Value) -> nw.Expr:
+        return ~nw.col(f"{FAILED}{self.column}")
+
+    def missing(self, columns: Columns) -> nw.Expr:
+        return nw.col(f"{RAW}{self.column}").is_null()
+
+    def fails(self, columns: Columns) -> nw.Expr:
+        return nw.col(f"{FAILED}{self.column}")
+
+
+def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFrame:
+    """The rows with the declared names; raises RuleError for a declared column that did not land."""
+    landed = rows.collect_schema().names()
+    wanted = {name: column.source or name for name, column in columns.items()}
+    for name, source in wanted.items():
+        if source not in landed:
+            visible = [each for each in landed if not each.startswith("_")]
+            raise RuleError(
+                f"column '{name}' wants the landed column '{source}'{nearest(source, visible)}, got: {', '.join(visible)}"
+            )
+    taken = {source: name for name, source in wanted.items() if source != name}
+    # A landed column that has the name of a declared one, but is not its source, gives way.
+    shadowed = [name for name, source in wanted.items() if source != name and name in landed and name not in taken]
+    return rows.drop(shadowed).rename(taken) if taken else rows
+
+
+def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.LazyFrame, tuple[CastRule, ...]]:
+    """The rows with the declared types, beside hidden columns for what did not fit; and a rule for each."""
+    schema = rows.collect_schema()
+    changed = {name: column for name, column in columns.items() if schema[name] != dtype_of(column.type)}
+    values = [typed(pl.col(name), schema[name], dtype_of(column.type), column.format) for name, column in changed.items()]
+    rows = rows.with_columns(pl.col(name).alias(f"{RAW}{name}") for name in changed)
+    rows = rows.with_columns(value.alias(name) for name, value in zip(changed, values, strict=True))
+    rows = rows.with_columns(
+        (pl.col(name).is_null() & pl.col(f"{RAW}{name}").is_not_null()).alias(f"{FAILED}{name}") for name in changed
+    )
+    return rows, tuple(CastRule(column=name) for name in changed)
