@@ -1,4 +1,9 @@
-"""`${NAME}` in the text of YAML files: where it comes from, what is missing, and how it stays secret."""
+"""`${NAME}` in the text of YAML files: where it comes from, what is missing, and how it stays secret.
+
+`${NAME}` in a text is replaced by the environment variable, `${NAME:-default}` by the default where the
+variable is not set or empty; `$${` writes the characters `${`. The result is always text, and not in
+keys. A variable that is not set is an error, and the values that variables give are shown in no message.
+"""
 
 from __future__ import annotations
 

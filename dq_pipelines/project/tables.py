@@ -5,12 +5,12 @@ What follows from several files belongs in `whole` and `references`.
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from dq_pipelines.config import cron
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.sources import AnySource
@@ -18,12 +18,21 @@ from dq_pipelines.transforms.steps import AnyStep
 from dq_pipelines.transforms.types import TypeName
 
 Owner = Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")]
-Cron = Annotated[str, Field(pattern=r"^(@\w+|\S+( \S+){4})$")]
+
+
+def _cron(text: str) -> str:
+    if problem := cron.problem(text):
+        raise ValueError(problem)
+    return text
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Column(Strict):
     """A silver column: its type, and where it comes from."""
 
+    #: one of the types below
     type: TypeName
     #: the landed column, where it has another name
     source: Annotated[str | None, Field(alias="from")] = None
@@ -39,10 +48,15 @@ def _column(value: Any) -> Any:
 class Silver(Strict):
     """How landed rows become published ones."""
 
+    #: columns that tell one row from another: rows with the same keys replace each other
     keys: Many[str] = ()
+    #: `merge` by the keys (default with keys), `append` (default without), or `overwrite` the table with each batch
     write: Literal["append", "merge", "overwrite"] | None = None
+    #: name to type; a column that is not declared passes as it landed
     columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = {}
+    #: steps, in this order, before the rules
     transform: Many[AnyStep] = ()
+    #: what every row, or the table, must be like
     rules: Many[AnyRule] = ()
 
     @model_validator(mode="after")
@@ -68,7 +82,9 @@ class DailyPartitions(Strict):
     """One partition per day; a file belongs to the day that its path holds, written as `in_path`."""
 
     type: Literal["daily"]
+    #: the first day
     start: date
+    #: strftime pattern of the day as the file's path has it
     in_path: str = "%Y-%m-%d"
 
 
@@ -76,35 +92,47 @@ Partitions = Annotated[DynamicPartitions | DailyPartitions, Field(discriminator=
 
 
 class _AnyTable(Strict):
+    #: one sentence for people; the UI shows it
     description: str | None = None
+    #: `team:name` or e-mail addresses
     owners: Many[Owner] = ()
+    #: shown in the UI, and to select assets by
     tags: dict[str, str] = {}
+    #: cron: minute, hour, day, month, weekday
     schedule: Cron | None = None
 
 
 class LandedTable(_AnyTable):
     """A table that comes from outside: bronze, silver and quarantine."""
 
+    #: where rows come from, by `type`; see Sources
     source: AnySource
     silver: Silver = Silver()
+    #: whether a sensor starts a run when a file lands
     on_arrival: bool = False
+    #: whether the table is kept in parts, and how; see below
     partitions: Partitions | None = None
 
 
 class Gold(Strict):
     """A query or a function over silver and gold tables, judged like any other."""
 
+    #: a SELECT in DuckDB's SQL over `silver.<table>` and `gold.<table>`
     sql: str | None = None
+    #: a function, `module:function`, that takes the inputs as lazy frames and gives one
     python: Annotated[str | None, Field(pattern=r"^[\w.]+:\w+$")] = None
+    #: the tables that the function takes, in this order: `silver/<table>` or `gold/<table>`
     inputs: Many[str] = ()
+    #: what every row, or the table, must be like
     rules: Many[AnyRule] = ()
 
     @model_validator(mode="after")
     def _one_recipe(self) -> Gold:
         if (self.sql is None) == (self.python is None):
-            raise ValueError(
-                "wanted one of sql and python, got both" if self.sql else "wanted one of sql and python, got neither"
-            )
+            found = "neither" if self.sql is None else "both"
+            raise ValueError(f"wanted one of sql and python, got {found}")
+        if self.sql is not None and self.inputs:
+            raise ValueError("inputs are for python: those of a query are found in its SQL")
         return self
 
 
@@ -112,11 +140,14 @@ class GoldTable(_AnyTable):
     """A table that is computed from others."""
 
     gold: Gold
+    #: `eager`: computed when its inputs were published; `manual`: when somebody or a schedule asks
     automation: Literal["eager", "manual"] = "manual"
 
 
 class ProjectSettings(Strict):
     """`project.yaml`: what holds for every table."""
 
-    name: Annotated[str, Field(pattern=re.compile(r"^[A-Za-z0-9_-]+$").pattern)] = "dq"
+    #: what the project is called in reports
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "dq"
+    #: one sentence for people
     description: str | None = None

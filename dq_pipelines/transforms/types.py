@@ -69,7 +69,7 @@ TypeName = Annotated[
     str,
     AfterValidator(_known),
     WithJsonSchema(
-        {"anyOf": [{"enum": [*_SIMPLE, *_SYNONYMS]}, {"type": "string", "pattern": r"^ *(decimal|numeric) *\( *\d+ *(, *\d+ *)?\) *$"}]}
+        {"anyOf": [{"enum": [*_SIMPLE, *_SYNONYMS]}, {"type": "string", "pattern": rf"^ *{_DECIMAL.pattern} *$"}]}
     ),
 ]
 

@@ -1,0 +1,75 @@
+"""The `dq` command: which verbs there are, and how an error ends. What a verb does is in a file of its own.
+
+A verb's file is imported when it is asked for, and imports what is heavy inside its functions: `dq check`
+must answer in under a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import typer
+import typer.core
+
+from dq_pipelines.errors import DqError, nearest
+
+#: Verb -> the module that has it as `app`; in the order of `dq --help`.
+_VERBS = {
+    "check": "dq_pipelines.cli.check",
+    "sample": "dq_pipelines.cli.sample",
+    "validate": "dq_pipelines.cli.validate",
+    "schema": "dq_pipelines.cli.generated",
+    "docs": "dq_pipelines.cli.generated",
+}
+
+
+class _Verbs(typer.core.TyperGroup):
+    """The verbs by name, imported one at a time."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _VERBS:
+            ctx.fail(f"unknown verb '{cmd_name}'{nearest(cmd_name, _VERBS)}")
+        command = typer.main.get_command(importlib.import_module(_VERBS[cmd_name]).app)
+        # A module with one verb gives that verb, one with several gives a group of them.
+        return command.get_command(ctx, cmd_name) if isinstance(command, typer.core.TyperGroup) else command
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    help="Data quality inside Dagster: describe tables and rules in YAML; every row is published or quarantined.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        import dq_pipelines
+
+        print(f"dq_pipelines {dq_pipelines.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_say_version, is_eager=True, help="Say which version this is."
+    ),
+) -> None:
+    """What stands before the verb."""
+
+
+def main() -> None:
+    """Run the command line. What dq_pipelines says on purpose goes to stderr, without a traceback, and exit is 2."""
+    try:
+        app(prog_name="dq")
+    except DqError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None

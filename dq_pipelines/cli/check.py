@@ -1,0 +1,55 @@
+"""`dq check`: is everything under `assets_config/` as it should be? Reads files, no data, no Dagster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem
+
+app = typer.Typer()
+
+
+@app.command()
+def check(
+    path: Annotated[
+        str | None, typer.Argument(help="The project's folder; DQ_CONFIG, else assets_config.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
+) -> None:
+    """Say everything that is wrong with a project's files, each with file and line. Exit 1 when something is."""
+    begun = time.perf_counter()
+    from dq_pipelines.project import load_project
+
+    problems: Sequence[Problem] = ()
+    tables = rules = 0
+    try:
+        project = load_project(path or Settings.from_environment().config)
+        tables, rules = len(project), sum(len(table.rules) for table in project)
+    except ConfigError as error:
+        problems = error.problems
+    seconds = time.perf_counter() - begun
+    if as_json:
+        found = [asdict(problem) for problem in problems]
+        print(json.dumps({"tables": tables, "rules": rules, "seconds": round(seconds, 3), "problems": found}))
+    else:
+        for problem in problems:
+            print(problem)
+        what = (
+            _counted(len(problems), "problem")
+            if problems
+            else f"{_counted(tables, 'table')}, {_counted(rules, 'rule')}"
+        )
+        print(f"{what} in {seconds:.2f} s")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

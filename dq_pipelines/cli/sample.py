@@ -1,0 +1,69 @@
+"""`dq sample`: landing data to try a project with, and a look at a workbook's sheets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dq_pipelines.samples import Truth
+
+app = typer.Typer()
+
+
+@app.command()
+def sample(
+    domains: Annotated[list[str] | None, typer.Argument(help="flights, retail, detector.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every domain.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed and size give the same bytes.")] = 7,
+    size: Annotated[float, typer.Option(help="How much, as a multiple of the usual.")] = 1.0,
+    landing: Annotated[
+        Path | None, typer.Option(help="Where to; DQ_LANDING, else landing.", show_default=False)
+    ] = None,
+    list_sheets: Annotated[
+        Path | None,
+        typer.Option("--list-sheets", metavar="FILE", help="List a workbook's sheets instead.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Write sample landing data, with faults whose number is known, or list the sheets of a workbook."""
+    if list_sheets is not None:
+        _list_sheets(list_sheets, as_json=as_json)
+        return
+    from dq_pipelines.samples import SAMPLES, generate
+
+    if not domains and not every:
+        raise ConfigError([Problem("", 0, f"dq sample: wanted --all or some of {', '.join(SAMPLES)}, got neither")])
+    folder = landing or Path(Settings.from_environment().landing)
+    if "://" in str(folder):
+        raise ConfigError([Problem("", 0, f"dq sample: wanted a folder of this machine to write to, got {folder}")])
+    truths = [
+        generate(domain, folder, seed=seed, size=size)
+        for domain in dict.fromkeys([*(domains or ()), *(SAMPLES if every else ())])
+    ]
+    if as_json:
+        print(json.dumps([asdict(truth) for truth in truths]))
+        return
+    for truth in truths:
+        _print(truth, folder)
+
+
+def _print(truth: Truth, folder: Path) -> None:
+    rows = ", ".join(f"{table} {number:,}" for table, number in truth.landed.items())
+    faults = sum(fault.count for fault in truth.faults)
+    files = f"{len(truth.written):,} files written" if truth.written else "nothing new to write"
+    print(f"{truth.domain} in {folder}: {files}; rows: {rows}; {faults:,} faults seeded")
+
+
+def _list_sheets(path: Path, *, as_json: bool) -> None:
+    from dq_pipelines.sources.excel import sheet_names
+
+    names = sheet_names(path)
+    print(json.dumps(names) if as_json else "\n".join(names))

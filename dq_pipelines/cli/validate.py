@@ -1,0 +1,79 @@
+"""`dq validate`: rules on a file, outside a project."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dq_pipelines.engine.verdict import ResultFormat, RuleResult, Verdict
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """How the verdict is printed."""
+
+    table = "table"
+    json = "json"
+
+
+class Detail(StrEnum):
+    """GX's result formats."""
+
+    BOOLEAN_ONLY = "BOOLEAN_ONLY"
+    BASIC = "BASIC"
+    SUMMARY = "SUMMARY"
+    COMPLETE = "COMPLETE"
+
+
+@app.command()
+def validate(
+    data: Annotated[
+        str, typer.Argument(help="A CSV, Parquet, ORC, JSON, NDJSON or Excel file, or a Delta table's folder.")
+    ],
+    rules: Annotated[str, typer.Argument(help="A YAML file of rules, or a Great Expectations suite in JSON.")],
+    format: Annotated[Format, typer.Option(help="A table for people, or JSON as GX writes it.")] = Format.table,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    result_format: Annotated[
+        Detail, typer.Option(help="How much each result tells.", case_sensitive=False)
+    ] = Detail.SUMMARY,
+    engine: Annotated[str, typer.Option(help="Which engine judges.")] = "polars",
+) -> None:
+    """Judge a file by rules and print the verdict. Exit 1 when a rule failed."""
+    from dq_pipelines.engine.validate import validate as judged
+
+    wanted: ResultFormat = result_format.value
+    verdict = judged(data, rules, engine=engine, result_format=wanted)
+    if as_json or format is Format.json:
+        print(json.dumps(verdict.to_json_dict(), indent=2, ensure_ascii=False, default=str))
+    else:
+        _print(verdict)
+    if not verdict.success:
+        raise typer.Exit(1)
+
+
+def _print(verdict: Verdict) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", "rule", "column", "found", box=None, pad_edge=False)
+    for result in verdict.results:
+        mark = "[green]pass[/]" if result.success else "[red]FAIL[/]"
+        table.add_row(mark, escape(result.rule.type), escape(result.rule.column_label or ""), escape(_found(result)))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    counts = verdict.statistics
+    console.print(f"{counts['successful_expectations']} of {counts['evaluated_expectations']} rules passed")
+
+
+def _found(result: RuleResult) -> str:
+    if result.error is not None:
+        return result.error
+    if result.unexpected_count is None:
+        return str(result.observed_value)
+    return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"

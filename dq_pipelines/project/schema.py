@@ -1,0 +1,136 @@
+"""The JSON Schema of a project's files, made from the models, so that editors complete and check YAML.
+
+It says what the models say, short forms included; what needs several files or a look into a value (a
+regex, SQL, a name that another file has) only `dq check` can tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from dq_pipelines.config.model import Strict
+from dq_pipelines.config.remarks import prose, remarks
+from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
+from dq_pipelines.rules import rule_classes
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.transforms.types import TypeName
+
+Schema = dict[str, Any]
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_RULES: Schema = {
+    "anyOf": [
+        {"type": "array", "items": {"$ref": "#/$defs/AnyRule"}},
+        {"type": "string", "pattern": r"\.json$", "description": "A suite of Great Expectations, beside this file"},
+    ]
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """File name to schema: `table.json` for tables, `project.json` for `project.yaml`."""
+    return {"project.json": _head("project.yaml", _project()), "table.json": _head("A table", _table())}
+
+
+def _head(title: str, schema: Schema) -> Schema:
+    return {"$schema": _DRAFT, "title": title, **schema}
+
+
+def _project() -> Schema:
+    schema: Schema = _plain(_described(ProjectSettings.model_json_schema(), ProjectSettings))
+    return schema
+
+
+def _table() -> Schema:
+    _, whole = models_json_schema([(LandedTable, "validation"), (GoldTable, "validation")])
+    models = {model.__name__: model for model in _models(Strict)}
+    definitions = {
+        name: _described(schema, models[name]) if name in models else schema for name, schema in whole["$defs"].items()
+    }
+    rules = rule_classes()
+    for rule in set(rules.values()):
+        definitions[rule.__name__] = _either_form(definitions[rule.__name__], rule)
+    for layer in ("Silver", "Gold"):
+        definitions[layer]["properties"]["rules"] = _RULES
+    columns = definitions["Silver"]["properties"]["columns"]
+    columns["additionalProperties"] = {"anyOf": [TypeAdapter(TypeName).json_schema(), {"$ref": "#/$defs/Column"}]}
+    definitions["AnyRule"] = _any_rule(rules)
+    return {
+        "type": "object",
+        "if": {"required": ["gold"]},
+        "then": {"$ref": "#/$defs/GoldTable"},
+        "else": {"$ref": "#/$defs/LandedTable"},
+        "$defs": {name: _plain(schema) for name, schema in sorted(definitions.items())},
+    }
+
+
+def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
+    return [each for model in base.__subclasses__() for each in (model, *_models(model))]
+
+
+def _described(schema: Schema, model: type[BaseModel]) -> Schema:
+    """`schema` with the model's prose and the remarks on its fields."""
+    said = {
+        model.model_fields[name].alias or name: text
+        for name, text in remarks(model).items()
+        if name in model.model_fields
+    }
+    properties = {
+        name: {**item, "description": said[name]} if name in said else item
+        for name, item in schema.get("properties", {}).items()
+    }
+    return {**schema, "description": prose(model), "properties": properties}
+
+
+def _either_form(schema: Schema, rule: type[Rule]) -> Schema:
+    """A rule flat, or as GX writes it, with its arguments under `kwargs`."""
+    arguments = {name: item for name, item in schema["properties"].items() if name not in rule.policy}
+    required = [name for name in schema.get("required", []) if name in arguments]
+    kwargs = {
+        "type": "object",
+        "properties": {**arguments, "batch_id": {}},
+        "required": required,
+        "additionalProperties": False,
+    }
+    return {
+        **schema,
+        "properties": {**schema["properties"], "kwargs": kwargs, "rendered_content": {}},
+        "required": ["type"],
+        "anyOf": [{"required": required}, {"required": ["kwargs"]}],
+    }
+
+
+def _any_rule(rules: dict[str, type[Rule]]) -> Schema:
+    """By `type`, told apart so that an editor shows the errors of the one rule that is meant."""
+    branches = [
+        {
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": {"$ref": f"#/$defs/{rule.__name__}"},
+        }
+        for name, rule in rules.items()
+    ]
+    return {
+        "type": "object",
+        "properties": {"type": {"type": "string", "enum": list(rules)}},
+        "required": ["type"],
+        "allOf": branches,
+    }
+
+
+#: Keys of pydantic's that say nothing to an editor: names of Python's fields, a word of OpenAPI's.
+_NOISE = ("title", "discriminator")
+
+
+def _plain(schema: Any, *, names: bool = False) -> Any:
+    """`schema` without noise; `names` when its keys are those of a user's mapping."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _plain(item, names=not names and key == "properties")
+        for key, item in schema.items()
+        if names or key not in _NOISE
+    }
