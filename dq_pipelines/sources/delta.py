@@ -1,0 +1,55 @@
+"""Delta tables as inputs: one version, read whole. Our own tables are written in the room `lake`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dq_pipelines.errors import SourceError
+from dq_pipelines.sources.base import ROW, Input, Reading, Source
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.files import is_remote
+from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable
+
+
+class DeltaSource(Source):
+    """A Delta table, typed as it is. A new version of the table is a new input, and is read whole."""
+
+    type: Literal["delta"]
+    #: The table's folder; `s3://`, `gs://` and `abfss://` take their credentials from the environment.
+    path: str = Field(min_length=1)
+    #: A version to stay at; the latest one without it.
+    version: int | None = Field(default=None, ge=0)
+
+    def inputs(self) -> Sequence[Input]:
+        """One input: its `size` and `modified` are the table's version."""
+        uri = self.path if is_remote(self.path) else os.path.abspath(os.path.expanduser(self.path))
+        version = int(_table(uri, self.version).version())
+        return [Input(uri, version, version)]
+
+    def read(self, inputs: Sequence[Input]) -> Reading:
+        return Reading(landed([_piece(item) for item in inputs]), unreadable())
+
+
+def _piece(item: Input) -> Piece:
+    import polars as pl
+
+    with broken(item.uri, "a Delta table"):
+        scan = pl.scan_delta(_table(item.uri, item.modified))
+        schema = scan.collect_schema()
+        height = scan.select(pl.len()).collect().item()
+    check_names(item.uri, schema)
+    return Piece(item.uri, scanned(scan.with_row_index(ROW, 1), height, item.uri), schema)
+
+
+def _table(uri: str, version: int | None) -> Any:
+    from deltalake import DeltaTable
+
+    if not is_remote(uri) and not os.path.isdir(os.path.join(uri, "_delta_log")):
+        got = "a folder without _delta_log" if os.path.isdir(uri) else "no folder"
+        raise SourceError(f"{uri}: wanted a Delta table, got {got}")
+    with broken(uri, "a Delta table" if version is None else f"version {version} of a Delta table"):
+        return DeltaTable(uri, version=version)

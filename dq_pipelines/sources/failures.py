@@ -1,0 +1,27 @@
+"""What libraries throw when a file is broken, said as SourceError. Rules and engines have their own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dq_pipelines.errors import SourceError
+
+
+@contextmanager
+def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
+    """Raise SourceError `place: wanted …, got: …` for whatever a reader of files throws."""
+    from deltalake.exceptions import DeltaError
+    from polars.exceptions import PanicException, PolarsError
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    # A panic is no Exception: unhandled, it would pass every handler above us and end the process.
+    except (OSError, ArrowException, PolarsError, DeltaError, PanicException) as error:
+        raise SourceError(f"{place}: wanted {wanted}, got: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,268 @@
+"""Lazy frames: where a row came from, many files under one schema, chunks parked on disk.
+
+How the bytes of a format become rows belongs in that format's own file.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dq_pipelines.errors import SourceError
+from dq_pipelines.sources.base import ROW, SOURCE
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.files import scratch
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Beyond this a table is not a table: keys are values, or the file is hostile.
+MOST_COLUMNS = 10_000
+#: Rows that are read in one go: batches cost a thread and a millisecond to set up.
+AT_ONCE = 20_000
+
+
+#: Frames that hold at least the columns asked for (None: all of them), in the order of the rows.
+Batches = Callable[[Sequence[str] | None], Iterator["pl.DataFrame"]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file's rows before they are put together with the others."""
+
+    #: what `_source` says
+    source: str
+    #: the data columns and `_row`
+    batches: Batches
+    #: the data columns alone
+    schema: Mapping[str, pl.DataType]
+
+
+def landed(pieces: Sequence[Piece]) -> pl.LazyFrame:
+    """All pieces as one frame: columns by name in order of first appearance, then `_source` and `_row`.
+
+    A column that a piece does not have is null there. Types are widened where no value can change;
+    raises SourceError, naming both files, where only a lossy conversion would make them one.
+    """
+    import polars as pl
+
+    return _one_after_another(pieces, {**_widest(pieces), SOURCE: pl.String(), ROW: pl.Int64()})
+
+
+def unreadable(pieces: Sequence[Piece] = ()) -> pl.LazyFrame:
+    """What could not be read: each piece has the columns `_text` and `_why`."""
+    import polars as pl
+
+    text = pl.String()
+    return _one_after_another(pieces, {SOURCE: text, ROW: pl.Int64(), "_text": text, "_why": text})
+
+
+def _one_after_another(pieces: Sequence[Piece], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    # One source in the plan however many files there are: each would hold two threads of polars' 512,
+    # and a thousand wait for one another for ever.
+    import polars as pl
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        wanted = list(schema) if columns is None else columns
+        for piece in pieces:
+            has = {**piece.schema, ROW: pl.UInt32()}  # polars counts rows so; what is Int64 already stays
+            cells = [
+                pl.lit(piece.source).alias(SOURCE) if name == SOURCE else _column(name, schema[name], has.get(name))
+                for name in wanted
+            ]
+            # At least one column, or a frame has no height.
+            for batch in piece.batches([name for name in wanted if name in has] or [ROW]):
+                yield batch.select(pl.first().is_null().alias(""), *cells).drop("")
+
+    return from_batches(schema, batches) if pieces else pl.LazyFrame(schema=schema)
+
+
+def check_names(place: str, names: Iterable[str]) -> None:
+    """Raise SourceError when a file's columns cannot be told apart, or hide where a row came from."""
+    seen: set[str] = set()
+    for name in names:
+        if name in (SOURCE, ROW):
+            raise SourceError(
+                f"{place}: wanted column names of its own, got '{name}', which says where a row came from"
+            )
+        if name in seen:
+            raise SourceError(f"{place}: wanted each column once, got '{name}' twice")
+        seen.add(name)
+    if len(seen) > MOST_COLUMNS:
+        raise SourceError(f"{place}: wanted at most {MOST_COLUMNS} columns, got {len(seen)}")
+
+
+def from_batches(schema: Mapping[str, pl.DataType], batches: Batches) -> pl.LazyFrame:
+    """A lazy frame over `batches(columns)`, called anew for each collection; a SourceError comes out as it is.
+
+    `columns` are those that are needed, None for all; a batch may hold more.
+    """
+    from polars.io.plugins import register_io_source
+
+    def read(
+        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        needed = (
+            None if columns is None else {*columns, *(predicate.meta.root_names() if predicate is not None else ())}
+        )
+        # No column at all is asked for where only the rows count; a frame needs one to have a height.
+        wanted = None if needed is None else [name for name in schema if name in needed] or [*schema][-1:]
+        left = most
+        for batch in batches(wanted):
+            rows = batch if left is None else batch.head(left)
+            chosen = rows if predicate is None else rows.filter(predicate)
+            yield chosen.select(columns if columns is not None else list(schema))
+            left = None if left is None else left - rows.height
+            if left == 0:
+                return
+
+    return register_io_source(read, schema=dict(schema))
+
+
+def scanned(frame: pl.LazyFrame, height: int, place: str, done: Callable[[], object] | None = None) -> Batches:
+    """The batches of `frame`, a broken file met on the way being a SourceError, whoever collects it.
+
+    `height` is how many rows there must be: a panic deep in a decoder ends a stream of batches early
+    and in silence (polars 2.1). `done` is called when all rows were read, and lives as long as the
+    batches or any plan made of them. Only the columns asked for are read.
+    """
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        asked = frame if columns is None else frame.select(columns)
+        seen = 0
+        with broken(place):
+            if height <= AT_ONCE:
+                seen = (whole := asked.collect(engine="streaming")).height
+                yield whole
+            else:
+                for batch in asked.collect_batches(engine="streaming"):
+                    seen += batch.height
+                    yield batch
+        if seen != height:
+            raise SourceError(f"{place}: wanted {height} rows, got {seen}: what follows cannot be decoded")
+        if done is not None:
+            done()
+
+    return batches
+
+
+@dataclass(eq=False)
+class Chunks:
+    """Frames parked on disk as they are parsed, so that a big file never lies in memory as a whole.
+
+    Frames may grow new columns; the piece shows all of them, in order of first appearance. The files go
+    when the last plan that reads them goes, at the latest when the process ends.
+    """
+
+    schema: dict[str, Any] = field(default_factory=dict)
+    #: rows parked so far
+    height: int = 0
+    _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(dir=scratch())))
+    _files: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        if not frame.height:
+            return
+        self.schema |= {name: kind for name, kind in frame.schema.items() if name not in self.schema}
+        path = self._folder / f"{len(self._files):06}.parquet"
+        # Read once or twice and thrown away: quick to write matters, statistics do not.
+        frame.write_parquet(path, compression="lz4", statistics=False)
+        self._files.append(path)
+        self.height += frame.height
+
+    def pieces(self, source: str) -> list[Piece]:
+        """What was parked as the rows of one file; nothing when there are none."""
+        data = {name: kind for name, kind in self.schema.items() if name != ROW}
+        return [Piece(source, self._scanned(), data)] if self.height else []
+
+    def _scanned(self) -> Batches:
+        import polars as pl
+
+        scan = pl.scan_parquet(
+            self._files, schema=self.schema, missing_columns="insert", glob=False, hive_partitioning=False
+        )
+        return scanned(scan, self.height, str(self._folder), lambda: self)
+
+
+def _column(name: str, wanted: pl.DataType, had: pl.DataType | None) -> pl.Expr:
+    import polars as pl
+
+    if had is None:
+        return pl.lit(None, dtype=wanted).alias(name)
+    return pl.col(name) if had == wanted else pl.col(name).cast(wanted)
+
+
+def _widest(pieces: Sequence[Piece]) -> dict[str, pl.DataType]:
+    schema: dict[str, pl.DataType] = {}
+    owner: dict[str, str] = {}
+    for piece in pieces:
+        for name, kind in piece.schema.items():
+            known = schema.get(name)
+            if known is None:
+                schema[name], owner[name] = kind, piece.source
+            elif known != kind:
+                wider = widened(known, kind)
+                if wider is None:
+                    raise SourceError(
+                        f"{piece.source}: wanted column '{name}' as {known}, as in {owner[name]}, got {kind}: "
+                        "no type holds both without a loss"
+                    )
+                schema[name], owner[name] = wider, owner[name] if wider == known else piece.source
+    return schema
+
+
+def widened(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
+    """The type that holds every value of both unchanged, or None."""
+    import polars as pl
+
+    for narrow, wide in ((one, other), (other, one)):
+        if narrow == pl.Null or _holds(wide, narrow):
+            return wide
+    if one.is_integer() and other.is_integer():  # a signed and an unsigned of the same width or wider
+        return pl.Int64() if pl.UInt64 not in (one, other) else None
+    if pl.Float32 in (one, other) and (one.is_integer() or other.is_integer()):
+        return pl.Float64() if _digits(one if one.is_integer() else other) <= _digits(pl.Float64()) else None
+    return None
+
+
+def _holds(wide: pl.DataType, narrow: pl.DataType) -> bool:
+    import polars as pl
+
+    if wide == pl.String:
+        return isinstance(narrow, pl.Categorical | pl.Enum)
+    if isinstance(wide, pl.Datetime):
+        finer = {"ms": 0, "us": 1, "ns": 2}
+        # Nanoseconds reach only from 1677 to 2262: widening to them could lose a date.
+        return (narrow == pl.Date and wide.time_zone is None and wide.time_unit != "ns") or (
+            isinstance(narrow, pl.Datetime)
+            and narrow.time_zone == wide.time_zone
+            and wide.time_unit != "ns"
+            and finer[narrow.time_unit] <= finer[wide.time_unit]
+        )
+    if wide.is_integer() and narrow.is_integer():
+        return _digits(narrow) <= _digits(wide) and (wide.is_signed_integer() or narrow.is_unsigned_integer())
+    if wide.is_float():
+        return (narrow.is_integer() or narrow.is_float()) and _digits(narrow) <= _digits(wide)
+    if isinstance(wide, pl.Decimal) and isinstance(narrow, pl.Decimal):
+        whole = wide.precision - wide.scale >= narrow.precision - narrow.scale
+        return whole and wide.scale >= narrow.scale
+    return False
+
+
+def _digits(kind: pl.DataType) -> int:
+    """How many bits of an integer the type keeps exactly."""
+    import polars as pl
+
+    bits: dict[type[pl.DataType], int] = {
+        pl.Int8: 7, pl.UInt8: 8, pl.Int16: 15, pl.UInt16: 16, pl.Float32: 24, pl.Int32: 31, pl.UInt32: 32,
+        pl.Float64: 53, pl.Int64: 63, pl.UInt64: 64,
+    }  # fmt: skip
+    return bits.get(kind.base_type(), 128)

@@ -1,0 +1,56 @@
+"""ORC: typed rows, read stripe by stripe. Putting files of different schemas together belongs in frames.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from dq_pipelines.sources.base import ROW, Input, Reading
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.frames import Piece, check_names, landed, unreadable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class OrcSource(FileSource):
+    """ORC files, typed as they are; one stripe at a time lies in memory, only the columns asked for being read.
+
+    Files of different schemas are put together by column name, as Parquet files are. Timestamps
+    beyond the years 1677 to 2262 are refused: pyarrow has them in nanoseconds only.
+    """
+
+    type: Literal["orc"]
+
+    def read(self, inputs: Sequence[Input]) -> Reading:
+        return Reading(landed([_piece(part) for item in inputs for part in self.parts(item)]), unreadable())
+
+
+def _piece(part: Part) -> Piece:
+    import polars as pl
+
+    with broken(part.source, "an ORC file"):
+        schema = pl.DataFrame(_open(part).schema.empty_table()).schema
+    check_names(part.source, schema)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        # Asked for no column, pyarrow reads all: one is enough to know how many rows there are.
+        wanted = [name for name in (columns or schema) if name != ROW] or [*schema][:1]
+        row = 1
+        with broken(part.source, "an ORC file"):
+            file = _open(part)
+            for stripe in range(file.nstripes):
+                found = pl.DataFrame(file.read_stripe(stripe, columns=wanted))
+                rows = pl.Series(ROW, range(row, row + found.height), dtype=pl.Int64)
+                yield found.with_columns(rows)
+                row += found.height
+        unchanged(part.input)
+
+    return Piece(part.source, batches, schema)
+
+
+def _open(part: Part) -> Any:
+    from pyarrow import orc
+
+    return orc.ORCFile(part.path)
