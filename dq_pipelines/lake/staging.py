@@ -88,20 +88,32 @@ class Stage:
             if rows
         ]
 
-    def discard(self) -> None:
-        """Remove what was staged and not committed."""
-        self._remove(attempt.folder for attempt in self._attempts)
+    def prepare(self) -> None:
+        """Make sure that the table's place can be written; raises OSError before any work was done."""
+        files, root = filesystem(self.table.uri)
+        files.create_dir(f"{root}/{self._folder}", recursive=True)
 
     def tidy(self) -> None:
-        """Remove superseded attempts, and what a killed run of this batch left behind."""
+        """Remove superseded attempts, and what a killed run of this batch left behind: call it before the commit."""
+        self._remove_unnamed(self._attempts[-1].folder if self._attempts else None)
+
+    def discard_uncommitted(self) -> None:
+        """Remove what was staged for this batch and no commit has named."""
+        self._remove_unnamed(None)
+
+    def _remove_unnamed(self, current: str | None) -> None:
         files, root = filesystem(self.table.uri)
         selector = fs.FileSelector(f"{root}/{self._folder}", allow_not_found=True)
         found = [f"{self._folder}/{info.base_name}" for info in files.get_file_info(selector)]
         table = self.table.delta()
         live = [] if table is None else [uri.removeprefix(f"{self.table.uri}/") for uri in table.file_uris()]
-        current = self._attempts[-1].folder if self._attempts else None
         named = {path.rpartition("/")[0] for path in live}
         self._remove(folder for folder in found if folder != current and folder not in named)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was staged yet."""
+        return bool(self._attempts)
 
     def _remove(self, folders: Iterable[str]) -> None:
         files, root = filesystem(self.table.uri)

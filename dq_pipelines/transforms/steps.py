@@ -118,7 +118,7 @@ class Sql(Step):
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         try:
-            return pl.SQLContext(self=rows).execute(self.sql, eager=False)
+            return pl.SQLContext({"self": rows}).execute(self.sql, eager=False)
         except pl.exceptions.PolarsError as error:
             raise RuleError(f"transform sql does not run: {error}") from None
 

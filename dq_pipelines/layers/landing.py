@@ -1,0 +1,137 @@
+"""Bronze: rows as they landed, each input once. Types and rules belong in silver.
+
+A bronze row is a landed record with where it came from; a line that no reader could make a record of
+is a bronze row too, with the line in `_unreadable` and nothing else, so that no input has a third
+place to be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.project import LandedTable, Table
+from dq_pipelines.sources import ROW, SOURCE, Input, Source
+from dq_pipelines.sources.files import is_remote, unchanged
+
+BATCH, INGESTED_AT, UNREADABLE, WHY = "_batch", "_ingested_at", "_unreadable", "_why"
+
+#: What bronze adds to the landed columns.
+SYSTEM_COLUMNS = (SOURCE, ROW, BATCH, INGESTED_AT, UNREADABLE, WHY)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The inputs that one run lands together."""
+
+    #: the same inputs make the same id, so that a repeated run replaces what a killed one left
+    id: str
+    inputs: tuple[Input, ...]
+    #: what bronze will remember of them, by name in the ledger
+    consumed: Mapping[str, int]
+    #: bronze rows: the landed columns and `SYSTEM_COLUMNS`
+    rows: pl.LazyFrame
+
+    def must_be_unchanged(self) -> None:
+        """Raise SourceError when an input is no longer what was listed: call it after the read."""
+        for item in self.inputs:
+            if "_delta_log" not in item.uri and not _is_table(item):
+                unchanged(item)
+
+
+def landed_model(table: Table) -> LandedTable:
+    """The model of a table that comes from outside."""
+    assert isinstance(table.model, LandedTable)
+    return table.model
+
+
+def new_inputs(table: Table, lake: Lake, partition: str | None = None) -> list[Input]:
+    """What the table's source holds and bronze has not consumed, in a stable order.
+
+    An input is known by its address and modification time; one that was merely touched is known by
+    its content. Raises SourceError when the place cannot be listed.
+    """
+    model = landed_model(table)
+    consumed = transactions(bronze(table, lake))
+    found = [item for item in model.source.inputs() if consumed.get(_name(item)) != item.modified]
+    if partition is not None and model.partitions is not None:
+        found = [item for item in found if partition_of(item.uri, model.partitions) == partition]
+    touched = [item for item in found if _name(item) in consumed]
+    same = {item.uri for item in touched if consumed.get(_content_name(item)) == _content(item)}
+    return [item for item in found if item.uri not in same]
+
+
+def bronze(table: Table, lake: Lake) -> LakeTable:
+    return lake.table(f"bronze/{table.name}")
+
+
+def batch_of(source: Source, inputs: Sequence[Input], now: datetime) -> Batch:
+    """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all."""
+    digest = hashlib.sha256()
+    for item in inputs:
+        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
+    name = f"b-{digest.hexdigest()[:16]}"
+    consumed = {_name(item): item.modified for item in inputs} | {_content_name(item): _content(item) for item in inputs}
+    reading = source.read(inputs)
+    lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
+    rows = pl.concat([reading.landed, lines], how="diagonal_relaxed").with_columns(
+        pl.lit(name).alias(BATCH), pl.lit(now).dt.cast_time_unit("us").alias(INGESTED_AT)
+    )
+    return Batch(name, tuple(inputs), consumed, rows)
+
+
+def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
+    """The bronze batches that the published table has not consumed."""
+    consumed = transactions(published)
+    return [batch for batch in batches(table, lake, partition) if f"batch:{batch}" not in consumed]
+
+
+def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
+    """The ids of all batches in bronze, or in one partition of it."""
+    landed = bronze(table, lake)
+    delta = landed.delta()
+    if delta is None:
+        return []
+    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    if partition is not None:
+        adds = adds.filter(pl.col(f"partition.{PARTITION}") == partition)
+    known = {f"min.{BATCH}", f"max.{BATCH}"} <= set(adds.columns)
+    if known and adds.select((pl.col(f"min.{BATCH}") == pl.col(f"max.{BATCH}")).fill_null(False).all()).item():
+        return adds[f"min.{BATCH}"].unique(maintain_order=True).to_list()
+    # Somebody compacted bronze: a file then holds several batches, and only the column knows which.
+    rows = landed.scan() if partition is None else landed.scan().filter(pl.col(PARTITION) == partition)
+    return rows.select(BATCH).unique().collect(engine="streaming")[BATCH].to_list()
+
+
+def _name(item: Input) -> str:
+    return f"input:{item.uri}"
+
+
+def _content_name(item: Input) -> str:
+    return f"content:{item.uri}"
+
+
+def _content(item: Input) -> int:
+    """A number that stays the same as long as the content does; a remote object's is its size and time."""
+    if is_remote(item.uri) or _is_table(item):
+        return item.modified
+    check = 0
+    with open(item.uri, "rb") as file:
+        while chunk := file.read(1 << 20):
+            check = zlib.crc32(chunk, check)
+    return ((item.size & 0x7FFFFFFF) << 32) | check
+
+
+def _is_table(item: Input) -> bool:
+    """Whether the input is a Delta table's version rather than a file."""
+    from pathlib import Path
+
+    return not is_remote(item.uri) and Path(item.uri).is_dir()

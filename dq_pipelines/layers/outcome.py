@@ -1,0 +1,117 @@
+"""What became of one batch: the verdict, the counts, and what was committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.history.records import ResultRecord, VerdictRecord
+from dq_pipelines.lake.publish import Publication
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.render import check_names, fingerprint
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Where the rows of a batch went; all are rows."""
+
+    rows_in: int = 0
+    published: int = 0
+    #: in quarantine, unreadable lines and failed casts among them
+    refused: int = 0
+    #: by rules with `on_failure: drop`
+    dropped_by_rules: int = 0
+    #: left out (or, negative, added) by the steps of `transform`
+    dropped_by_transform: int = 0
+    #: replaced by a later row of the same batch with the same merge keys
+    superseded: int = 0
+    #: lines that no reader could make a record of
+    unreadable: int = 0
+
+    @property
+    def dropped(self) -> int:
+        return self.dropped_by_rules + self.dropped_by_transform + self.superseded
+
+    @property
+    def accounted_for(self) -> bool:
+        """Whether no row was lost or doubled: in = published + refused + dropped."""
+        return self.rows_in == self.published + self.refused + self.dropped
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One batch of one table, judged and published, or blocked."""
+
+    #: `silver/<name>` or `gold/<name>`
+    table: str
+    batch: str
+    results: tuple[RuleResult, ...]
+    counts: Counts
+    started_at: datetime
+    partition: str | None = None
+    #: addresses of the inputs that landed in this run
+    sources: tuple[str, ...] = ()
+    #: what was committed, in order; empty when the batch was blocked
+    publications: tuple[Publication, ...] = ()
+    #: names and types of the published columns
+    schema: Mapping[str, pl.DataType] = field(default_factory=dict)
+    #: the first published rows
+    preview: pl.DataFrame = field(default_factory=pl.DataFrame)
+    seconds: float = 0.0
+
+    @property
+    def blocked_by(self) -> tuple[RuleResult, ...]:
+        """The results for which nothing was published."""
+        return tuple(result for result in self.results if result.blocks)
+
+    def results_of(self, rules: Sequence[Rule]) -> dict[str, RuleResult]:
+        """The results of these rules by the name of their check."""
+        found = [result for rule in rules for result in self.results if result.rule == rule]
+        return dict(zip(check_names(rules), found, strict=True))
+
+    @property
+    def misreadings(self) -> dict[str, int]:
+        """Rows refused because they could not be read: by column whose cast failed, and `unreadable` lines."""
+        casts = {str(r.rule.column_label): r.unexpected_count for r in self.results if r.rule.internal}
+        found = {**casts, "unreadable": self.counts.unreadable}
+        return {name: count for name, count in found.items() if count}
+
+    def record(self, run_id: str, rules: Sequence[Rule]) -> VerdictRecord:
+        """The outcome as history remembers it."""
+        results = [ResultRecord.of(r, check, fingerprint(r.rule)) for check, r in self.results_of(rules).items()]
+        results += [
+            ResultRecord.of(r, f"cast__{r.rule.column_label}")
+            for r in self.results
+            if r.rule.internal and r.unexpected_count
+        ]
+        if self.counts.unreadable:
+            share = self.counts.unreadable / self.counts.rows_in
+            results.append(
+                ResultRecord(
+                    check="unreadable", rule="unreadable", column=None, severity="critical", success=False, blocks=False,
+                    element_count=self.counts.rows_in, unexpected_count=self.counts.unreadable, score=1 - share,
+                )  # fmt: skip
+            )
+        return VerdictRecord(
+            table=self.table,
+            batch=self.batch,
+            run_id=run_id,
+            started_at=self.started_at,
+            duration_seconds=self.seconds,
+            rows_in=self.counts.rows_in,
+            published=self.counts.published,
+            refused=self.counts.refused,
+            dropped=self.counts.dropped,
+            blocked=bool(self.blocked_by),
+            partition=self.partition,
+            results=tuple(results),
+        )
+
+
+def elapsed(since: datetime) -> float:
+    """Seconds since `since`."""
+    return (datetime.now(UTC) - since).total_seconds()

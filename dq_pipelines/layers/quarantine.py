@@ -1,0 +1,70 @@
+"""Quarantine: refused rows, whole, with their reasons, where they came from and a status.
+
+Every cell is text, the raw text where a cast failed, so that no row is ever too broken to be kept and
+a person can read and mend all of them alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from dq_pipelines.engine.reasons import REASON, as_text, reason
+from dq_pipelines.layers.landing import BATCH, INGESTED_AT, UNREADABLE
+from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.transforms.cast import FAILED, RAW
+
+REASONS, ID, STATUS = "_reasons", "_id", "_status"
+
+_PROVENANCE: dict[str, pl.DataType] = {
+    SOURCE: pl.String(),
+    ROW: pl.Int64(),
+    BATCH: pl.String(),
+    INGESTED_AT: pl.Datetime("us", "UTC"),
+}
+
+
+def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+    """The bronze rows that are lines nobody could read, as quarantine rows."""
+    lines = bronze_rows.filter(pl.col(UNREADABLE).is_not_null())
+    why = pl.concat_list(reason("unreadable", None, pl.col(UNREADABLE))).cast(pl.List(REASON))
+    return _shaped(lines.select(*_PROVENANCE, why.alias(REASONS)), columns)
+
+
+def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:
+    """The rows with a failed cast, with their reasons: split off before a step that may forget where rows came from."""
+    given = [
+        pl.when(pl.col(f"{FAILED}{name}")).then(reason("cast", name, as_text(pl.col(f"{RAW}{name}")))) for name in casts
+    ]
+    return rows.filter(any_failed(casts)).with_columns(pl.concat_list(given).list.drop_nulls().alias(REASONS))
+
+
+def any_failed(casts: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal(*(pl.col(f"{FAILED}{name}") for name in casts)) if casts else pl.lit(False)
+
+
+def refused_rows(refused: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+    """Rows with `_reasons`, as quarantine rows of a table with these columns."""
+    return _shaped(refused, columns)
+
+
+def _shaped(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+    """Exactly quarantine's columns: silver's as text, the reasons, provenance, id and status."""
+    there = set(rows.collect_schema())
+    cells = [_cell(name, there).alias(name) for name in columns]
+    provenance = [
+        (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in _PROVENANCE.items()
+    ]
+    identity = pl.concat_str([pl.col(BATCH), pl.col(SOURCE), pl.col(ROW).cast(pl.String)], separator=":")
+    return rows.select(*cells, pl.col(REASONS).cast(pl.List(REASON)), *provenance).with_columns(
+        identity.alias(ID), pl.lit("open").alias(STATUS)
+    )
+
+
+def _cell(name: str, there: set[str]) -> pl.Expr:
+    if name not in there:
+        return pl.lit(None, dtype=pl.String)
+    if f"{FAILED}{name}" not in there:
+        return as_text(pl.col(name))
+    return pl.when(pl.col(f"{FAILED}{name}")).then(as_text(pl.col(f"{RAW}{name}"))).otherwise(as_text(pl.col(name)))

@@ -1,0 +1,98 @@
+"""Silver: from bronze rows to rows that can be judged. A pipeline is a tuple of steps; order is visible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE
+from dq_pipelines.layers.quarantine import any_failed, miscast
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.project import Silver
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.completeness import ValuesNotNull
+from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
+from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Bronze rows on their way to be judged."""
+
+    rows: pl.LazyFrame
+    #: a rule per column whose type was changed
+    casts: tuple[CastRule, ...] = ()
+    #: rows that were split off on the way, with their reasons
+    refused: tuple[pl.LazyFrame, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that will be published."""
+        return [name for name in self.rows.collect_schema() if name not in self.hidden]
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The columns that travel along and are not published."""
+        beside = {f"{prefix}{rule.column}" for rule in self.casts for prefix in (RAW, FAILED)}
+        return frozenset(beside | {*SYSTEM_COLUMNS, PARTITION})
+
+
+SilverStep = Callable[[Prepared, Silver], Prepared]
+
+
+def read_lines(prepared: Prepared, silver: Silver) -> Prepared:
+    """Leave out the lines that could not be read: they are no rows, and go to quarantine as they are."""
+    return replace(prepared, rows=prepared.rows.filter(pl.col(UNREADABLE).is_null()))
+
+
+def rename(prepared: Prepared, silver: Silver) -> Prepared:
+    return replace(prepared, rows=renamed(prepared.rows, silver.columns))
+
+
+def give_types(prepared: Prepared, silver: Silver) -> Prepared:
+    rows, casts = cast(prepared.rows, silver.columns)
+    return replace(prepared, rows=rows, casts=casts)
+
+
+def transform(prepared: Prepared, silver: Silver) -> Prepared:
+    rows, refused, names = prepared.rows, prepared.refused, [rule.column for rule in prepared.casts]
+    for step in silver.transform:
+        if isinstance(step, OPAQUE) and names and not refused:
+            refused, rows = (miscast(rows, names),), rows.filter(~any_failed(names))
+        rows = step.apply(rows)
+    there = rows.collect_schema()
+    casts = tuple(rule for rule in prepared.casts if f"{FAILED}{rule.column}" in there)
+    return Prepared(rows, casts, refused)
+
+
+SILVER_STEPS: tuple[SilverStep, ...] = (read_lines, rename, give_types, transform)
+
+
+def prepare(silver: Silver, bronze_rows: pl.LazyFrame) -> Prepared:
+    """Bronze rows, typed and transformed; raises RuleError when a declared column did not land."""
+    prepared = Prepared(bronze_rows)
+    for step in SILVER_STEPS:
+        prepared = step(prepared, silver)
+    return prepared
+
+
+def rules_of(silver: Silver, prepared: Prepared) -> list[Rule]:
+    """The rules that judge the rows: the casts, the merge keys, then the table's own."""
+    return [*prepared.casts, *key_rules(silver), *silver.rules]
+
+
+def key_rules(silver: Silver) -> list[Rule]:
+    """A row without its key can never be merged, so each key has a not-null rule that refuses, unless YAML says it."""
+    if silver.mode != "merge":
+        return []
+    said = {
+        rule.column for rule in silver.rules if isinstance(rule, ValuesNotNull) and rule.refuses and not rule.row_condition
+    }
+    return [ValuesNotNull(type="expect_column_values_to_not_be_null", column=key) for key in silver.keys if key not in said]
+
+
+def may_drop(silver: Silver) -> bool:
+    """Whether a step can leave out or add rows, so that fewer or more are judged than were read."""
+    return any(isinstance(step, (Filter, Deduplicate, *OPAQUE)) for step in silver.transform)
