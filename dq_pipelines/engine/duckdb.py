@@ -1,0 +1,74 @@
+"""SQL over published tables, run by DuckDB and streamed to a Parquet file: gold's queries.
+
+A query runs in a thread of its own, so that an interrupt of the run reaches DuckDB within moments.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dq_pipelines.errors import RuleError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+#: What DuckDB's sums and functions give and Delta does not have, and what it becomes.
+_CASTS = {"HUGEINT": "BIGINT", "UHUGEINT": "BIGINT", "UUID": "VARCHAR", "INTERVAL": "VARCHAR", "TIME": "VARCHAR"}
+
+
+def query_to_parquet(sql: str, tables: Mapping[str, DeltaTable], target: Path) -> None:
+    """Run `sql` over `tables` (by `<layer>/<table>`, in SQL `<layer>.<table>`) and write its rows to `target`.
+
+    Raises RuleError when the query does not run.
+    """
+    import duckdb
+
+    connection = duckdb.connect()
+    try:
+        # A query may read the project's tables and nothing else: no file, no address.
+        connection.execute("SET allowed_directories = [?]", [f"{target.parent}/"])
+        connection.execute("SET enable_external_access = false")
+        for number, (key, table) in enumerate(tables.items()):
+            layer, name = key.split("/")
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+            connection.register(f"_delta_{number}", table.to_pyarrow_dataset())
+            connection.execute(f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM _delta_{number}')
+        query = sql.strip().rstrip(";")
+        described = connection.execute(f"DESCRIBE {query}").fetchall()
+        columns = ", ".join(_column(name, kind) for name, kind, *_ in described)
+        place = str(target).replace("'", "''")
+        _interruptibly(connection, f"COPY (SELECT {columns} FROM ({query})) TO '{place}' (FORMAT parquet)")
+    except duckdb.Error as error:
+        raise RuleError(f"gold sql does not run: {str(error).splitlines()[0]}") from None
+    finally:
+        connection.close()
+
+
+def _column(name: str, kind: str) -> str:
+    quoted = '"' + name.replace('"', '""') + '"'
+    return f"CAST({quoted} AS {_CASTS[kind]}) AS {quoted}" if kind in _CASTS else quoted
+
+
+def _interruptibly(connection: Any, statement: str) -> None:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            connection.execute(statement)
+        except BaseException as error:  # carried over to the thread that waits
+            failures.append(error)
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    try:
+        while worker.is_alive():
+            worker.join(0.1)
+    except BaseException:
+        connection.interrupt()
+        worker.join()
+        raise
+    if failures:
+        raise failures[0]

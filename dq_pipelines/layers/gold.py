@@ -1,0 +1,102 @@
+"""Gold: a query or a function over published tables, judged like any other before it replaces the last one."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from dq_pipelines.engine.duckdb import query_to_parquet
+from dq_pipelines.engine.polars import Judgement, Scan, judge
+from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.publish import publish
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.audit import PREVIEW_ROWS, Work, staged
+from dq_pipelines.layers.landing import BATCH, INGESTED_AT
+from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.quarantine import refused_rows
+from dq_pipelines.project import Gold, GoldTable
+from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.transforms.steps import function_at
+
+
+def compute(work: Work) -> Outcome:
+    """Compute the gold table anew, judge it, and replace the published one, or block.
+
+    Rows that a rule refuses go to `quarantine/<table>`, which is replaced too: the next computation
+    makes them anew. Raises RuleError when an input is not published or the recipe does not run.
+    """
+    assert isinstance(work.table.model, GoldTable)
+    with tempfile.TemporaryDirectory(prefix="dq-gold-") as folder:
+        rows = _rows(work, work.table.model.gold, Path(folder))
+        return _judged(work, rows)
+
+
+def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
+    if gold.sql is not None:
+        deltas = {key: work.lake.table(key).delta() for key in work.table.inputs}
+        missing = [key for key, delta in deltas.items() if delta is None]
+        if missing:
+            raise RuleError(f"{work.table.key} reads {missing[0]}, which is not published yet: materialize it first")
+        target = folder / "rows.parquet"
+        query_to_parquet(gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target)
+        return pl.scan_parquet(target)
+    frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
+    result = function_at(str(gold.python))(**frames)
+    return result.lazy() if isinstance(result, pl.DataFrame) else result  # type: ignore[no-any-return]
+
+
+def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
+    batch = f"g-{hashlib.sha256(work.now.isoformat().encode()).hexdigest()[:16]}"
+    kept, refused = work.stage(work.lake.table(work.table.key), batch), work.stage(work.quarantine, batch)
+    columns = rows.collect_schema().names()
+
+    def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
+        return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
+
+    with staged(kept, refused):
+        with broken(work.table.key, "to compute and judge its rows"):
+            judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks)
+        outcome = _outcome(work, batch, judgement, kept, refused)
+        if outcome.blocked_by:
+            return outcome
+        done = []
+        if refused.rows or work.quarantine.delta() is not None:
+            work.may_commit()
+            refused.tidy()
+            done.append(publish(refused, "overwrite", {f"batch:{batch}": 1}))
+        work.may_commit()
+        kept.tidy()
+        done.append(publish(kept, "overwrite", {f"batch:{batch}": 1}))
+        work.log(f"published {kept.rows:,} rows to {work.table.key}")
+        return replace(outcome, publications=tuple(done), seconds=elapsed(work.now))
+
+
+def _with_provenance(refused: pl.LazyFrame, batch: str, work: Work) -> pl.LazyFrame:
+    """Refused gold rows were made here, out of the table's inputs, and are numbered in the order they came."""
+    source = pl.lit(", ".join(work.table.inputs))
+    return refused.with_row_index(ROW, offset=1).with_columns(
+        source.alias(SOURCE), pl.lit(batch).alias(BATCH), pl.lit(work.now).dt.cast_time_unit("us").alias(INGESTED_AT)
+    )
+
+
+def _outcome(work: Work, batch: str, judgement: Judgement, kept: Stage, refused: Stage) -> Outcome:
+    counts = Counts(
+        rows_in=judgement.rows, published=kept.rows, refused=refused.rows, dropped_by_rules=judgement.dropped
+    )
+    return Outcome(
+        table=work.table.key,
+        batch=batch,
+        results=judgement.results,
+        counts=counts,
+        started_at=work.now,
+        partition=work.partition,
+        schema=dict(kept.schema),
+        preview=kept.scan().head(PREVIEW_ROWS).collect(),
+        seconds=elapsed(work.now),
+    )
