@@ -41,7 +41,7 @@ Rng = np.random.Generator
 
 
 def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> Truth:
-    """Writes five tables into `<landing>/retail/`; `size` scales all but the products and the stores.
+    """Writes five tables into `<landing>/retail/`; `size` scales customers, sales and returns.
 
     Raises ConfigError when `size` leaves too few rows for one fault of each kind.
     """
