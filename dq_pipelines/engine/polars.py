@@ -85,8 +85,6 @@ class Scan:
                 return _with_repeats(frame, aside, name, self.repeats.get(aside))
             case PythonRegex():
                 return _with_python_regex(frame, aside, name)
-            case PythonRegex():
-                return _with_python_regex(frame, aside, name)
 
     @cached_property
     def marked(self) -> pl.LazyFrame:
@@ -287,20 +285,6 @@ def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.L
     keys = repeated.select(*aside.columns, pl.lit(True).alias(name))
     joined = frame.join(keys, on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left")
     return joined.with_columns(pl.col(name).fill_null(False))
-
-
-def _with_python_regex(frame: pl.LazyFrame, aside: PythonRegex, name: str) -> pl.LazyFrame:
-    """The answer of Python's `re` for each row; each distinct text of a morsel is looked at once."""
-    columns = Columns(dict(nw.from_native(frame).collect_schema()))
-    texts = nw.from_native(frame).with_columns(columns[aside.column].text.alias(name)).to_native()
-
-    def found(morsel: pl.Series) -> pl.Series:
-        distinct = morsel.drop_nulls().unique()
-        answers = pl.Series([aside.finds(text) for text in distinct], dtype=pl.Boolean)
-        return morsel.replace_strict(distinct, answers, default=None, return_dtype=pl.Boolean)
-
-    looked = pl.col(name).map_batches(found, return_dtype=pl.Boolean, is_elementwise=True)
-    return texts.with_columns(looked)
 
 
 def _with_python_regex(frame: pl.LazyFrame, aside: PythonRegex, name: str) -> pl.LazyFrame:

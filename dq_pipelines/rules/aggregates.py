@@ -87,6 +87,7 @@ class ColumnSum(BetweenRule):
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 2, None]}, {"column": "x", "min_value": 3}, {"success": True, "observed_value": 3}),
         Example({"x": [None, None]}, {"column": "x", "min_value": 0}, {"success": True, "observed_value": 0}),
+        Example({"x": [1, 2]}, {"column": "x", "max_value": 3, "strict_max": True}, {"success": False}),
     )
 
     def observe(self, value: Value) -> nw.Expr:

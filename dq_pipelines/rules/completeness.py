@@ -20,6 +20,7 @@ class ValuesNotNull(ColumnRule):
         Example({"x": [1, None, 3]}, {"column": "x"}, {"success": False, "unexpected_count": 1}),
         Example({"x": [1.0, float("nan")]}, {"column": "x"}, {"success": False, "unexpected_count": 1}),
         Example({"x": [1, None, 3]}, {"column": "x", "mostly": 0.6}, {"success": True, "unexpected_count": 1}),
+        Example({"x": ["", " "]}, {"column": "x"}, {"success": True}),
     )
 
     def holds(self, value: Value) -> nw.Expr:
@@ -37,6 +38,9 @@ class ValuesNull(ColumnRule):
     ignores_missing: ClassVar[bool] = False
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, None]}, {"column": "x"}, {"success": False, "unexpected_count": 1}),
+        Example({"x": [None, None]}, {"column": "x"}, {"success": True}),
+        Example({"x": [float("nan"), 0.0]}, {"column": "x"}, {"unexpected_count": 1}),
+        Example({"x": ["", None]}, {"column": "x"}, {"unexpected_count": 1}),
     )
 
     def holds(self, value: Value) -> nw.Expr:

@@ -48,6 +48,7 @@ class PairEqual(PairRule):
     type: Literal["expect_column_pair_values_to_be_equal"]
 
     examples: ClassVar[tuple[Example, ...]] = (
+        Example({"a": [1, None], "b": [1.0, None]}, {"column_A": "a", "column_B": "b"}, {"success": True}),
         Example({"a": [1, 2], "b": [1, 1]}, {"column_A": "a", "column_B": "b"}, {"unexpected_count": 1}),
         Example(
             {"a": [1, None, None], "b": [1, 1, None]},

@@ -93,6 +93,7 @@ class ValuesNotMatchRegex(PatternRule):
             {"x": ["ab", "b1", None]}, {"column": "x", "regex": r"\d"}, {"unexpected_count": 1, "missing_count": 1}
         ),
         Example({"x": ["", "b"]}, {"column": "x", "regex": "^$"}, {"unexpected_count": 1}),
+        Example({"x": ["ab", None]}, {"column": "x", "regex": r"\d"}, {"success": True, "missing_count": 1}),
         Example({"x": ["aa", "ab"]}, {"column": "x", "regex": r"(.)\1"}, {"unexpected_count": 1}),
     )
 
@@ -115,6 +116,7 @@ class ValuesMatchRegexList(PatternRule):
             {"column": "x", "regex_list": ["[a-z]", r"\d"], "match_on": "all"},
             {"unexpected_count": 1, "missing_count": 1},
         ),
+        Example({"x": ["ab", "12"]}, {"column": "x", "regex_list": ["[a-z]", r"\d"]}, {"success": True}),
     )
 
     @property

@@ -17,7 +17,9 @@ def given(rule: Rule) -> dict[str, Any]:
     said = rule.model_dump(exclude_unset=True)
     handling = {key: value for key, value in said.items() if key in rule.policy and key != "type"}
     arguments = {key: value for key, value in said.items() if key not in rule.policy}
-    late: dict[str, Any] = {key: arguments.pop(key) for key in ("mostly", "row_condition", "condition_parser") if key in arguments}
+    late: dict[str, Any] = {
+        key: arguments.pop(key) for key in ("mostly", "row_condition", "condition_parser") if key in arguments
+    }
     ordered: dict[str, Any] = {"type": rule.type, **arguments, **late, **handling}
     return {key: _plain(value) for key, value in ordered.items()}
 

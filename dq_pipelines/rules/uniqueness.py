@@ -19,7 +19,13 @@ class ValuesUnique(ColumnRule):
     type: Literal["expect_column_values_to_be_unique"]
 
     examples: ClassVar[tuple[Example, ...]] = (
-        Example({"x": [1, 2, 2, None, None]}, {"column": "x"}, {"success": False, "unexpected_count": 2}),
+        Example({"x": [1, 2, 2, None, None]}, {"column": "x"}, {"unexpected_count": 2, "missing_count": 2}),
+        Example({"x": ["a", "A", None, None]}, {"column": "x"}, {"success": True, "missing_count": 2}),
+        Example(
+            {"x": [1, 1, 2], "day": ["mon", "tue", "mon"]},
+            {"column": "x", "row_condition": 'day == "mon"'},
+            {"success": True, "element_count": 2},
+        ),
     )
 
     def aside(self) -> Repeats:
@@ -43,6 +49,17 @@ class CompoundUnique(MulticolumnRule):
             {"a": [1, 1, 1], "b": ["x", "y", "x"]},
             {"column_list": ["a", "b"]},
             {"success": False, "unexpected_count": 2},
+        ),
+        Example({"a": [1, 1], "b": ["x", "y"]}, {"column_list": ["a", "b"]}, {"success": True}),
+        Example(
+            {"a": [1, 1, None, None], "b": [None, None, None, None]},
+            {"column_list": ["a", "b"]},
+            {"unexpected_count": 2, "missing_count": 2},
+        ),
+        Example(
+            {"a": [1, 1], "b": [None, None]},
+            {"column_list": ["a", "b"], "ignore_row_if": "any_value_is_missing"},
+            {"success": True, "missing_count": 2},
         ),
     )
 
