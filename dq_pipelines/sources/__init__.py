@@ -51,7 +51,7 @@ def source_classes() -> dict[str, type[Source]]:
 if TYPE_CHECKING:
     AnySource = Source
 else:  # the members are only known at run time
-    AnySource = Annotated[Union[tuple(dict.fromkeys(source_classes().values()))], Field(discriminator="type")]
+    AnySource = Annotated[Union[tuple(dict.fromkeys(source_classes().values()))], Field(discriminator="type")]  # noqa: UP007
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnySource)
 

@@ -1,0 +1,197 @@
+"""Workbooks: which sheet, which rows, which columns. How one is opened without harm belongs in workbook.py."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from dq_pipelines.errors import SourceError, nearest
+from dq_pipelines.sources.base import ROW, Input, Reading
+from dq_pipelines.sources.files import FileSource, Part, scratch, unchanged
+from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable, widened
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHEET = "_sheet"
+_RANGE = re.compile(r"([A-Z]{1,3})([1-9][0-9]*):([A-Z]{1,3})([1-9][0-9]*)")
+#: What reading a workbook of no size may take; a large one may take more in proportion, as honest ones do.
+_MEMORY, _MEMORY_A_BYTE = 768 * 1024**2, 100
+_SECONDS, _SECONDS_A_MEGABYTE = 8.0, 5.0
+
+
+class ExcelSource(FileSource):
+    """Workbooks: `.xlsx`, `.xlsm`, `.xls`, `.xlsb` and `.ods`, hidden sheets included.
+
+    Cells keep their types: a column of numbers is float64, of dates date or datetime, of true and false
+    boolean. A column whose cells differ, or that has an error such as `#N/A`, is text, each cell as it
+    would be written (`1.5`, `2024-01-02 00:00:00`, `true`, `#N/A`), so that nothing is lost. Formulas are
+    read as the value that was stored with them; of merged cells the first has the value. Rows without
+    any value are passed over; a column without a name is `column_3`, after its place in the sheet.
+    """
+
+    type: Literal["excel"]
+    #: A sheet's name, its place from 0, or `all`, which puts all sheets together and adds the column `_sheet`.
+    sheet: str | Annotated[int, Field(ge=0)] = 0
+    #: The row of the column names, from 1 (in a range: its first row is 1); 0 when there is none;
+    #: `auto` is the first row that is not empty.
+    header_row: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    #: Only these cells, as in `B2:F100`.
+    range: str | None = None
+
+    @field_validator("range")
+    @classmethod
+    def _is_a_range(cls, value: str | None) -> str | None:
+        if value is not None:
+            _cells(value)
+        return value
+
+    def read(self, inputs: Sequence[Input]) -> Reading:
+        pieces = [piece for item in inputs for part in self.parts(item) for piece in self._pieces(part)]
+        return Reading(landed(_agreeing(pieces)), unreadable())
+
+    def _pieces(self, part: Part) -> Iterator[Piece]:
+        import polars as pl
+
+        shelf = _Shelf()
+        answer = _ask(
+            part.path,
+            part.source,
+            sheet=self.sheet,
+            header_row=self.header_row,
+            range=None if self.range is None else _cells(self.range),
+            folder=str(shelf.folder),
+        )
+        unchanged(part.input)
+        self._has_sheet(part.source, answer["names"])
+        for sheet in answer["sheets"]:
+            scan = pl.scan_ipc(sheet["path"], glob=False)
+            schema = {name: kind for name, kind in scan.collect_schema().items() if name != ROW}
+            check_names(part.source, schema)
+            if self.sheet == "all":
+                check_names(part.source, [*schema, SHEET])
+                scan, schema = scan.with_columns(pl.lit(sheet["name"]).alias(SHEET)), {**schema, SHEET: pl.String()}
+            yield Piece(part.source, scanned(scan, sheet["height"], part.source, shelf.keep), schema)
+
+    def _has_sheet(self, source: str, names: Sequence[str]) -> None:
+        there = ", ".join(f"'{name}'" for name in names) or "none"
+        if isinstance(self.sheet, int):
+            if self.sheet >= len(names):
+                raise SourceError(f"{source}: wanted sheet {self.sheet} (from 0), got {len(names)} sheets: {there}")
+        elif self.sheet != "all" and self.sheet not in names:
+            raise SourceError(f"{source}: wanted the sheet '{self.sheet}', got {there}{nearest(self.sheet, names)}")
+
+
+def list_sheets(path: str | Path) -> list[str]:
+    """The names of a workbook's sheets, hidden ones too, in their order; raises SourceError when it is none."""
+    if not Path(path).is_file():
+        raise SourceError(f"{path}: wanted a workbook, got no file")
+    return list(_ask(Path(path), str(path), sheet=None)["names"])
+
+
+@dataclass(eq=False)
+class _Shelf:
+    """A folder for the rows of one workbook; it goes when the last plan that reads it goes."""
+
+    folder: Path
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=scratch()))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def keep(self) -> None:
+        """Being referred to is all that it takes."""
+
+
+def _cells(text: str) -> tuple[int, int, int, int]:
+    """First and last row, first and last column, from 0."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"wanted a range of cells such as B2:F100, got {text!r}")
+    left, first, right, last = match.groups()
+    found = int(first) - 1, int(last) - 1, _column(left), _column(right)
+    if found[0] > found[1] or found[2] > found[3]:
+        raise ValueError(f"wanted a range from its upper left to its lower right cell, got {text!r}")
+    return found
+
+
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def _ask(path: Path, source: str, **request: Any) -> Any:
+    """What workbook.py answers; raises SourceError when it finds no workbook, or does not come back alive."""
+    size = path.stat().st_size
+    if not size:
+        raise SourceError(f"{source}: wanted a workbook, got 0 bytes")
+    seconds = _SECONDS + _SECONDS_A_MEGABYTE * size / 1024**2
+    memory = _MEMORY + _MEMORY_A_BYTE * size
+    request |= {"path": str(path), "memory": memory, "large": size > 1024**2}
+    # -P: the folder of this room must not come first among modules, it has a json.py.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("workbook.py"))]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program and our own interpreter
+            command, input=json.dumps(request).encode(), capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SourceError(f"{source}: wanted a workbook, got one that takes over {seconds:.0f} s to open") from None
+    if done.returncode:
+        # The last words of a process that ran out of memory, or of a parser that panicked.
+        said = [line for line in done.stderr.decode(errors="replace").splitlines() if line and line[:5] != "note:"]
+        ended = said[-1].strip()[:200] if said else f"signal {-done.returncode}"
+        raise SourceError(f"{source}: wanted a workbook that opens within {memory // 1024**2} MiB, got: {ended}")
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise SourceError(f"{source}: wanted a workbook, got: {answer['error']}")
+    return answer
+
+
+def _agreeing(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, a column that is a number in one sheet and a date in another being text in both."""
+    kinds: dict[str, pl.DataType | None] = {}
+    for piece in pieces:
+        for name, kind in piece.schema.items():
+            known = kinds.setdefault(name, kind)
+            kinds[name] = kind if known == kind else None if known is None else widened(known, kind)
+    odd = {name for name, kind in kinds.items() if kind is None}
+    return [_told(piece, odd & piece.schema.keys()) for piece in pieces] if odd else list(pieces)
+
+
+def _told(piece: Piece, names: set[str]) -> Piece:
+    import polars as pl
+
+    cells = [_text(name, piece.schema[name]) for name in piece.schema if name in names]
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        for batch in piece.batches(columns):
+            yield batch.with_columns([cell for cell in cells if cell.meta.output_name() in batch.columns])
+
+    text: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
+    return Piece(piece.source, batches, {**piece.schema, **text})
+
+
+def _text(name: str, kind: pl.DataType) -> pl.Expr:
+    """The cell as workbook.py writes it in a column of text."""
+    import polars as pl
+
+    cell = pl.col(name)
+    if kind.is_float():
+        whole = (cell == cell.round(0)) & (cell.abs() < 2**53)
+        return pl.when(whole).then(cell.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(cell.cast(pl.String))
+    if kind.is_temporal():
+        return cell.cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%d %H:%M:%S")
+    return cell.cast(pl.String)
