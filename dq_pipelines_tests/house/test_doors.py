@@ -35,11 +35,11 @@ def environment(copy: Path, tmp_path: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "LANG": "C.UTF-8", "PYTHONPATH": str(copy)}
 
 
-def test_dg_finds_the_definitions(copy: Path, environment: dict[str, str]) -> None:
+def test_dg_finds_the_definitions(copy: Path, environment: dict[str, str], dagster_home: Path) -> None:
     ran = subprocess.run(
         [Path(sys.executable).parent / "dg", "list", "defs", "--json"],
         cwd=copy,
-        env={**environment, "DAGSTER_DISABLE_TELEMETRY": "1"},
+        env={**environment, "DAGSTER_HOME": str(dagster_home)},
         capture_output=True,
         text=True,
         check=False,
