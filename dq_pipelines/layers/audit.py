@@ -258,6 +258,8 @@ class _Refinement:
         )
 
     def _publish(self, outcome: Outcome) -> Outcome:
+        if not outcome.counts.accounted_for:
+            raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
         work, mode = self.work, "overwrite" if self.replaces else self.silver.mode
         done = []
         consumed = {f"batch:{batch}": 1 for batch in self.consumed}

@@ -14,6 +14,9 @@ from dq_pipelines.lake.publish import Publication
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import check_names, fingerprint
 
+#: The check that every silver table has without being asked.
+ROWS_ACCOUNTED_FOR = "rows_accounted_for"
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -83,19 +86,6 @@ class Outcome:
     def record(self, run_id: str, rules: Sequence[Rule]) -> VerdictRecord:
         """The outcome as history remembers it."""
         results = [ResultRecord.of(r, check, fingerprint(r.rule)) for check, r in self.results_of(rules).items()]
-        results += [
-            ResultRecord.of(r, f"cast__{r.rule.column_label}")
-            for r in self.results
-            if r.rule.internal and r.unexpected_count
-        ]
-        if self.counts.unreadable:
-            share = self.counts.unreadable / self.counts.rows_in
-            results.append(
-                ResultRecord(
-                    check="unreadable", rule="unreadable", column=None, severity="critical", success=False, blocks=False,
-                    element_count=self.counts.rows_in, unexpected_count=self.counts.unreadable, score=1 - share,
-                )  # fmt: skip
-            )
         return VerdictRecord(
             table=self.table,
             batch=self.batch,
@@ -108,8 +98,38 @@ class Outcome:
             dropped=self.counts.dropped,
             blocked=bool(self.blocked_by),
             partition=self.partition,
-            results=tuple(results),
+            results=(*results, *self._misreadings(), *self._accounting()),
         )
+
+    def _misreadings(self) -> list[ResultRecord]:
+        """What could not be read, as results of the rules `cast` and `unreadable`; only where there was any."""
+        casts = [result for result in self.results if result.rule.internal and result.unexpected_count]
+        found = [ResultRecord.of(result, f"cast__{result.rule.column_label}") for result in casts]
+        if self.counts.unreadable:
+            found.append(_counted("unreadable", self.counts.unreadable, self.counts.rows_in))
+        return found
+
+    def _accounting(self) -> list[ResultRecord]:
+        if self.table.startswith("gold/"):
+            return []
+        counts = self.counts
+        lost = counts.rows_in - counts.published - counts.refused - counts.dropped
+        return [_counted(ROWS_ACCOUNTED_FOR, abs(lost), counts.rows_in)]
+
+
+def _counted(rule: str, unexpected: int, rows: int) -> ResultRecord:
+    """A result that no rule of the YAML gives: so many of so many rows."""
+    return ResultRecord(
+        check=rule,
+        rule=rule,
+        column=None,
+        severity="critical",
+        success=unexpected == 0,
+        blocks=rule == ROWS_ACCOUNTED_FOR and unexpected > 0,
+        element_count=rows,
+        unexpected_count=unexpected,
+        score=1 - min(unexpected / rows, 1) if rows else float(unexpected == 0),
+    )
 
 
 def elapsed(since: datetime) -> float:

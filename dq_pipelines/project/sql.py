@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,3 +64,29 @@ def _said(error: Exception, first: dict[str, object]) -> str:
     near = str(first.get("highlight") or "")
     said = str(first.get("description") or error).splitlines()[0].rstrip(".")
     return f"{said}, near '{near}'" if near else said
+
+
+def lineage(sql: str, schemas: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[str, str]]]:
+    """Per column of the query, the `(<layer>/<table>, column)` pairs that it is computed from.
+
+    `schemas` gives the column names of every table that the query reads. A column whose origin sqlglot
+    cannot tell has an empty list.
+    """
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+    from sqlglot.lineage import lineage as trace
+
+    nested: dict[str, dict[str, dict[str, str]]] = {}
+    for key, columns in schemas.items():
+        layer, name = key.split("/")
+        nested.setdefault(layer, {})[name] = dict.fromkeys(columns, "unknown")
+    try:
+        nodes = trace(None, sql, nested, dialect="duckdb")
+    except SqlglotError:
+        return {}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, node in nodes.items():
+        leaves = [leaf for leaf in node.walk() if not leaf.downstream and isinstance(leaf.source, exp.Table)]
+        pairs = [(f"{leaf.source.db}/{leaf.source.name}", leaf.name.rpartition(".")[2].strip('"')) for leaf in leaves]
+        found[name] = list(dict.fromkeys(pairs))
+    return found

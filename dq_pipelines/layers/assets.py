@@ -1,0 +1,288 @@
+"""Assets: one `multi_asset` per table, which lands, judges and publishes what was selected of it.
+
+When something runs belongs in `automation`; what landing, judging and publishing are, in `landing`,
+`audit` and `gold`.
+"""
+
+# No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from dq_pipelines.errors import DqError, SourceError
+from dq_pipelines.layers import audit, gold
+from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs
+from dq_pipelines.layers.metadata import (
+    declared_schema,
+    gold_lineage,
+    kinds,
+    published_metadata,
+    silver_lineage,
+    spec_metadata,
+    tags,
+)
+from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.project import DailyPartitions, DynamicPartitions, GoldTable, LandedTable, Project, Table
+
+#: A run's tag and an op's configuration say how: only what is new, or everything anew.
+MODE_TAG = "dq/mode"
+INCREMENTAL, RERUN = "incremental", "rerun"
+
+_MODE = dg.Field(
+    dg.Enum("Mode", [dg.EnumValue(INCREMENTAL), dg.EnumValue(RERUN)]),
+    default_value=INCREMENTAL,
+    description="incremental: what was not consumed yet; rerun: judge all of bronze (or of the partition) anew",
+)
+
+Yielded = dg.AssetCheckResult | dg.MaterializeResult
+
+
+def table_assets(project: Project, stores: Stores) -> list[dg.AssetsDefinition]:
+    """One definition per table: bronze, silver and quarantine, or gold, with the checks of its rules."""
+    return [_gold_asset(table, stores) if table.is_gold else _landed_asset(table, stores) for table in project]
+
+
+def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
+    """Dagster's partitions of a table: one per file (dynamic) or one per day."""
+    partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
+    match partitions:
+        case DynamicPartitions():
+            return dg.DynamicPartitionsDefinition(name=f"{table.name}_files")
+        case DailyPartitions(start=start):
+            return dg.DailyPartitionsDefinition(start_date=start.isoformat(), end_offset=1)
+    return None
+
+
+def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
+    bronze, silver, quarantine = (asset_key(f"{layer}/{table.name}") for layer in ("bronze", "silver", "quarantine"))
+    upstream = [asset_key(key) for key in table.upstream]
+    specs = [
+        _spec(table, bronze, f"Rows of {table.name} as they landed, append-only"),
+        _spec(table, silver, table.model.description, [bronze, *upstream], declared_schema(table)),
+        _spec(table, quarantine, f"Rows that {table.name}'s rules refused, with their reasons", [bronze, *upstream]),
+    ]
+
+    @dg.multi_asset(
+        name=table.name,
+        specs=specs,
+        check_specs=check_specs(table),
+        can_subset=True,
+        partitions_def=partitions_definition(table),
+        config_schema={"mode": _MODE},
+        pool=f"table_{table.name}",
+    )
+    def landed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+        yield from _Run(context, table, stores).landed()
+
+    return landed
+
+
+def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
+    model = table.model
+    assert isinstance(model, GoldTable)
+    # Gold may be computed as soon as its inputs are new and have passed what could block them.
+    eager = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+    spec = _spec(
+        table,
+        asset_key(table.key),
+        model.description,
+        [asset_key(key) for key in table.upstream],
+        {"sql": dg.MetadataValue.md(f"```sql\n{model.gold.sql.strip()}\n```")} if model.gold.sql else {},
+        automation_condition=eager if model.automation == "eager" else None,
+    )
+
+    @dg.multi_asset(
+        name=table.name, specs=[spec], check_specs=check_specs(table), can_subset=True, pool=f"table_{table.name}"
+    )
+    def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+        yield from _Run(context, table, stores).gold()
+
+    return computed
+
+
+def _spec(
+    table: Table,
+    key: dg.AssetKey,
+    description: str | None,
+    deps: list[dg.AssetKey] | None = None,
+    metadata: dict[str, Any] | None = None,
+    **more: Any,
+) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=deps or [],
+        description=description,
+        group_name=table.domain,
+        owners=list(table.model.owners),
+        tags=tags(table),
+        kinds=kinds(table, key.path[0]),
+        metadata={**spec_metadata(table), **(metadata or {})},
+        skippable=True,
+        **more,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One step of one run: what was selected of one table."""
+
+    context: dg.AssetExecutionContext
+    table: Table
+    stores: Stores
+
+    def landed(self) -> Iterator[Yielded]:
+        """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
+        wanted = {key.path[0] for key in self._selected}
+        with _dq_failures(self.context):
+            if not wanted:
+                yield from self._judge_published()
+            elif wanted == {"bronze"}:
+                audit.land(self._work)
+                yield from self._bronze()
+            else:
+                self._upstream_must_have_passed()
+                outcome = audit.rerun(self._work) if self._mode == RERUN else audit.refine(self._work)
+                yield from self._told(outcome)
+
+    def gold(self) -> Iterator[Yielded]:
+        with _dq_failures(self.context):
+            if not self._selected:
+                yield from self._judge_published()
+            else:
+                self._upstream_must_have_passed()
+                yield from self._told(gold.compute(self._work))
+
+    def _told(self, outcome: Outcome | None) -> Iterator[Yielded]:
+        """Check results first, then what was materialized; a blocked batch ends the step instead."""
+        if "bronze" in {key.path[0] for key in self._selected}:
+            yield from self._bronze()
+        if outcome is None:
+            yield from self._nothing_new()
+            return
+        record = outcome.record(self.context.run_id, audit.checked_rules(self.table))
+        self.stores.history.record(record)
+        yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
+        if outcome.blocked_by:
+            raise dg.Failure(_blocked(outcome), allow_retries=False)
+        yield from self._materialized(outcome, record.score)
+
+    def _materialized(self, outcome: Outcome, score: float) -> Iterator[dg.MaterializeResult]:
+        versions = {publication.key: publication.version for publication in outcome.publications}
+        for key in self._selected:
+            name = key.to_user_string()
+            if key.path[0] == "quarantine":
+                yield dg.MaterializeResult(key, metadata=self._row_count(name) | {"refused": outcome.counts.refused})
+            elif key.path[0] != "bronze":
+                metadata = published_metadata(self.table, outcome, self._work.lake.table(name), score)
+                lineage = self._lineage(outcome)
+                yield dg.MaterializeResult(
+                    key,
+                    metadata=metadata | ({"dagster/column_lineage": lineage} if lineage else {}),
+                    data_version=dg.DataVersion(str(versions.get(name))),
+                )
+
+    def _lineage(self, outcome: Outcome) -> dg.TableColumnLineage | None:
+        if not self.table.is_gold:
+            return silver_lineage(self.table, outcome.schema)
+        lake = self.stores.lake
+        return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
+
+    def _bronze(self) -> Iterator[dg.MaterializeResult]:
+        key = f"bronze/{self.table.name}"
+        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key))
+
+    def _nothing_new(self) -> Iterator[Yielded]:
+        """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
+        self.context.log.info(f"{self.table.key}: nothing new, the last verdict stands")
+        last = self.stores.history.latest(self.table.key, self._partition)
+        if last is not None:
+            yield from Evaluations(self.table, last.results, {}, last.batch).yield_selected(self._checks)
+        for key in self._selected:
+            if key.path[0] != "bronze":
+                name = key.to_user_string()
+                yield dg.MaterializeResult(key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True})
+
+    def _judge_published(self) -> Iterator[Yielded]:
+        """Checks alone: the published table as it stands."""
+        outcome = audit.judge_published(self._work)
+        self.stores.history.record(outcome.record(self.context.run_id, audit.checked_rules(self.table)))
+        yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
+
+    def _row_count(self, key: str) -> dict[str, Any]:
+        table = self.stores.lake.table(key)
+        return {"dagster/row_count": table.rows(), "dagster/uri": table.uri}
+
+    def _upstream_must_have_passed(self) -> None:
+        """A blocking check stops only the run that it is in; the last verdict stops the others."""
+        for key in self.table.upstream:
+            last = self.stores.history.latest(key)
+            if last is not None and last.blocked:
+                rules = ", ".join(result.check for result in last.results if result.blocks)
+                said = f"{self.table.key} waits: the last batch of {key} was blocked by {rules} in run {last.run_id}"
+                raise dg.Failure(said, allow_retries=False)
+
+    @property
+    def _selected(self) -> list[dg.AssetKey]:
+        return sorted(self.context.selected_asset_keys)
+
+    @property
+    def _checks(self) -> set[dg.AssetCheckKey]:
+        return set(self.context.selected_asset_check_keys)
+
+    @property
+    def _partition(self) -> str | None:
+        return self.context.partition_key if self.context.has_partition_key else None
+
+    @property
+    def _mode(self) -> str:
+        asked = self.context.op_execution_context.op_config["mode"]
+        return str(self.context.run.tags.get(MODE_TAG, asked))
+
+    @property
+    def _work(self) -> audit.Work:
+        return audit.Work(
+            self.table,
+            self.stores.lake,
+            partition=self._partition,
+            may_commit=self._must_not_be_cancelled,
+            log=self.context.log.info,
+        )
+
+    def _must_not_be_cancelled(self) -> None:
+        run = self.context.instance.get_run_by_id(self.context.run_id)
+        if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
+            raise dg.DagsterExecutionInterruptedError(f"run {run.run_id} was cancelled: {self.table.key} publishes nothing")
+
+
+def _blocked(outcome: Outcome) -> str:
+    said = [
+        f"{result.rule.type}{f' of {result.rule.column_label}' if result.rule.column_label else ''} ({_why(result)})"
+        for result in outcome.blocked_by
+    ]
+    return f"{outcome.table}: nothing was published, batch {outcome.batch} is blocked by {'; '.join(said)}"
+
+
+def _why(result: Any) -> str:
+    if result.error:
+        return str(result.error)
+    if result.unexpected_count is None:
+        return f"observed {result.observed_value}"
+    return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"
+
+
+class _dq_failures:  # noqa: N801 - reads as the with-statement that it is
+    """Say what dq_pipelines says on purpose as the step's failure, in its one sentence and without a trace."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self.context = context
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DqError):
+            # Only the outside world may have mended itself by the next try.
+            raise dg.Failure(str(error), allow_retries=isinstance(error, SourceError)) from None

@@ -1,0 +1,155 @@
+"""Asset checks: one per rule, and one that says whether every row is accounted for.
+
+What a rule means belongs in `rules`; here its result becomes what Dagster shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.history.records import ResultRecord
+from dq_pipelines.layers.audit import checked_rules
+from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
+from dq_pipelines.project import Table
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.render import as_yaml, check_names
+
+SAMPLE_ROWS = 10
+
+
+def asset_key(key: str) -> dg.AssetKey:
+    """`silver/sales` as Dagster's key."""
+    return dg.AssetKey(key.split("/"))
+
+
+def rules_by_check(table: Table) -> dict[str, Rule]:
+    """The table's rules by the name of their check."""
+    rules = checked_rules(table)
+    return dict(zip(check_names(rules), rules, strict=True))
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """The checks of a table: one per rule, and on silver `rows_accounted_for`."""
+    key = asset_key(table.key)
+    specs = [
+        dg.AssetCheckSpec(
+            name,
+            asset=key,
+            description=rule.description or _first_sentence(rule),
+            # A refusing rule blocks when its `mostly` is passed; Dagster then stops what is downstream.
+            blocking=rule.action in ("block", "quarantine", "drop"),
+            metadata={"rule": _rule_metadata(rule), "severity": rule.severity, "on_failure": rule.action},
+        )
+        for name, rule in rules_by_check(table).items()
+    ]
+    if not table.is_gold:
+        said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
+        specs.append(dg.AssetCheckSpec(ROWS_ACCOUNTED_FOR, asset=key, description=said, blocking=True))
+    return specs
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """The results of one judgement as Dagster's check results, by check."""
+
+    table: Table
+    records: Iterable[ResultRecord]
+    #: fresh results with their sample rows, by check; empty when the records come from history
+    fresh: Mapping[str, RuleResult]
+    batch: str
+
+    @classmethod
+    def of(cls, table: Table, outcome: Outcome) -> Evaluations:
+        rules = checked_rules(table)
+        return cls(table, outcome.record("", rules).results, outcome.results_of(rules), outcome.batch)
+
+    def yield_selected(self, selected: Iterable[dg.AssetCheckKey]) -> Iterator[dg.AssetCheckResult]:
+        wanted = {key.name for key in selected if key.asset_key == asset_key(self.table.key)}
+        rules = rules_by_check(self.table)
+        for record in self.records:
+            if record.check in wanted:
+                yield self._result(record, rules.get(record.check))
+
+    def _result(self, record: ResultRecord, rule: Rule | None) -> dg.AssetCheckResult:
+        alarming = record.blocks or (record.severity == "critical" and (rule is None or not _refuses(rule)))
+        metadata: dict[str, Any] = {"batch": self.batch or "the published table", **_counts(record)}
+        if rule is not None:
+            metadata["rule"] = _rule_metadata(rule)
+        rows = self.fresh[record.check].unexpected_rows if record.check in self.fresh else ()
+        if rows:
+            metadata["failing_rows"] = _sample(rows)
+        return dg.AssetCheckResult(
+            asset_key=asset_key(self.table.key),
+            check_name=record.check,
+            passed=record.success,
+            severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
+            description=_said(record, rule),
+            metadata=metadata,
+        )
+
+
+def _refuses(rule: Rule) -> bool:
+    return rule.action in ("quarantine", "drop")
+
+
+def _counts(record: ResultRecord) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "element_count": record.element_count,
+        "missing_count": record.missing_count,
+        "unexpected_count": record.unexpected_count,
+        "observed_value": None if record.observed_value is None else str(record.observed_value),
+        "error": record.error,
+    }
+    judged = (record.element_count or 0) - (record.missing_count or 0)
+    if record.unexpected_count is not None and judged:
+        found["unexpected_percent"] = 100 * record.unexpected_count / judged
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _said(record: ResultRecord, rule: Rule | None) -> str:
+    if record.error:
+        return record.error
+    if record.unexpected_count is None:
+        return f"observed {record.observed_value}"
+    done = {"quarantine": "; they are in quarantine", "drop": "; they were dropped"}.get(rule.action, "") if rule else ""
+    if record.blocks:
+        done = "; nothing was published"
+    return f"{record.unexpected_count:,} of {record.element_count:,} rows fail{done if record.unexpected_count else ''}"
+
+
+def _first_sentence(rule: Rule) -> str:
+    return (type(rule).__doc__ or rule.type).strip().splitlines()[0]
+
+
+def _rule_metadata(rule: Rule) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(f"```yaml\n{as_yaml(rule)}```")
+
+
+def _sample(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """The first failing rows as a table; cells are cut to a line."""
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in list(rows)[:SAMPLE_ROWS]]
+    columns = [dg.TableColumn(name, "string") for name in records[0].data]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
+def _cell(value: Any) -> str | int | float | bool:
+    match value:
+        case bool() | int():
+            return value
+        case float():
+            return value if value == value and abs(value) != float("inf") else str(value)
+        case None:
+            return "null"
+        case datetime():
+            return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
+        case Decimal():
+            return str(value)
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."

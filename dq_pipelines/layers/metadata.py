@@ -1,0 +1,127 @@
+"""What Dagster shows of an asset and of a materialization. What is computed belongs elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from dagster_shared.utils.warnings import BetaWarning
+
+from dq_pipelines.lake.tables import LakeTable
+from dq_pipelines.layers.checks import asset_key
+from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.project import GoldTable, LandedTable, Table
+
+_SHOWN_SOURCES = 20
+
+
+def spec_metadata(table: Table) -> dict[str, Any]:
+    """Where the asset is described: its YAML file."""
+    if not table.file:
+        return {}
+    with warnings.catch_warnings():
+        # Code references are in beta; who runs this can do nothing about it.
+        warnings.simplefilter("ignore", BetaWarning)
+        reference = dg.LocalFileCodeReference(file_path=str(Path(table.file).absolute()), label=table.file)
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+
+
+def declared_schema(table: Table) -> dict[str, Any]:
+    """The columns that the YAML declares, with their descriptions."""
+    if not isinstance(table.model, LandedTable) or not table.model.silver.columns:
+        return {}
+    columns = [
+        dg.TableColumn(name, column.type, description=column.description)
+        for name, column in table.model.silver.columns.items()
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def tags(table: Table) -> dict[str, str]:
+    return {"dq/domain": table.domain, **table.model.tags}
+
+
+def kinds(table: Table, layer: str) -> set[str]:
+    if isinstance(table.model, GoldTable):
+        return {"delta", "python" if table.model.gold.python else "duckdb"}
+    return {"bronze": {str(table.model.source.type), "delta"}, "silver": {"polars", "delta"}}.get(layer, {"delta"})  # type: ignore[attr-defined]
+
+
+def published_metadata(table: Table, outcome: Outcome, published: LakeTable, score: float) -> dict[str, Any]:
+    """What a materialization of silver or gold says of its batch and of the table as it now stands."""
+    counts = outcome.counts
+    metadata: dict[str, Any] = {
+        "rows_in": counts.rows_in,
+        "published": counts.published,
+        "refused": counts.refused,
+        "dropped": counts.dropped,
+        "quality_score": round(score, 3),
+        "duration_seconds": round(outcome.seconds, 3),
+        "batch": outcome.batch,
+        "dagster/row_count": published.rows(),
+        "dagster/column_schema": _schema(outcome.schema, table),
+        "dagster/uri": published.uri,
+        "preview": dg.MetadataValue.md(markdown(outcome.preview)),
+    }
+    if outcome.partition is not None:
+        metadata["dagster/partition_row_count"] = counts.published
+    if outcome.sources:
+        metadata["source_files"] = dg.MetadataValue.json(list(outcome.sources[:_SHOWN_SOURCES]))
+        metadata["source_file_count"] = len(outcome.sources)
+    if outcome.misreadings:
+        metadata["unreadable"] = dg.MetadataValue.json(outcome.misreadings)
+    return metadata
+
+
+def _schema(schema: Mapping[str, pl.DataType], table: Table) -> dg.TableSchema:
+    declared = table.model.silver.columns if isinstance(table.model, LandedTable) else {}
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, str(dtype), description=declared[name].description if name in declared else None)
+            for name, dtype in schema.items()
+        ]
+    )
+
+
+def markdown(rows: pl.DataFrame) -> str:
+    """A few rows as a Markdown table, each cell cut to a line."""
+    if not rows.width:
+        return "no columns"
+    lines = [[_cell(value) for value in row] for row in rows.rows()]
+    table = [list(rows.columns), ["---"] * rows.width, *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in table)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def silver_lineage(table: Table, schema: Mapping[str, pl.DataType]) -> dg.TableColumnLineage:
+    """Silver's columns from bronze's, by name and by `from`; derived ones have none."""
+    assert isinstance(table.model, LandedTable)
+    columns = table.model.silver.columns
+    bronze = asset_key(f"bronze/{table.name}")
+    deps = {
+        name: [dg.TableColumnDep(asset_key=bronze, column_name=(columns[name].source if name in columns else None) or name)]
+        for name in schema
+    }
+    return dg.TableColumnLineage(deps_by_column=deps)
+
+
+def gold_lineage(table: Table, schemas: Mapping[str, list[str]]) -> dg.TableColumnLineage | None:
+    """Gold's columns from those of its inputs, found out from the SQL; None for a Python function."""
+    from dq_pipelines.project.sql import lineage
+
+    if not isinstance(table.model, GoldTable) or table.model.gold.sql is None:
+        return None
+    found = lineage(table.model.gold.sql, schemas)
+    deps = {
+        name: [dg.TableColumnDep(asset_key=asset_key(key), column_name=column) for key, column in origins]
+        for name, origins in found.items()
+    }
+    return dg.TableColumnLineage(deps_by_column=deps)
