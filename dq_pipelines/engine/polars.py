@@ -248,20 +248,26 @@ def _unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:
             unfit[item.index] = item.error  # what it asks beside the scan must not be looked for either
         elif item.fails is not None or item.scalars:
             try:
-                _probe(scan, plan, item).collect_schema()
+                _probe(scan, plan, item)
             except (pl.exceptions.PolarsError, RuleError) as error:
-                unfit[item.index] = str(error).split("\n\nResolved plan")[0].strip()
+                unfit[item.index] = str(error).split("\n\n")[0].strip()
     return unfit
 
 
-def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> pl.LazyFrame:
-    """A plan of this rule alone."""
-    frame = scan.frame
+def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> None:
+    """Judge a table of the same columns, but without rows, by this rule alone; raises what would be raised then."""
+    frame = pl.LazyFrame(schema=scan.frame.collect_schema())
     aside = item.rule.aside() if isinstance(item.rule, RowRule) else None
     if aside is not None:
         frame = scan._with_aside(frame, aside, plan.asides[aside])
+        found = frame.collect_schema()[plan.asides[aside]]
+        if found not in (pl.Boolean, pl.Null):
+            raise RuleError(f"wanted a condition that is true or false, got one that is {found}")
     expressions = dict(item.scalars) if item.fails is None else {item.flag: item.fails}
-    return nw.from_native(frame).select(**expressions).to_native()  # type: ignore[no-any-return]
+    probe: pl.LazyFrame = nw.from_native(frame).select(**expressions).to_native()
+    probe.collect_schema()
+    if not isinstance(aside, Exists):  # which would read the other table
+        probe.collect()
 
 
 def _any(flags: Sequence[pl.Expr]) -> pl.Expr:
@@ -283,7 +289,12 @@ def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.L
     if repeated is None:
         return frame.with_columns(pl.lit(False).alias(name))
     keys = repeated.select(*aside.columns, pl.lit(True).alias(name))
-    joined = frame.join(keys, on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left")
+    schema = frame.collect_schema()
+    # The repeated keys hold null for NaN, as rules see it: the rows must be looked up by the same key.
+    seen = [pl.col(name).fill_nan(None) if schema[name].is_float() else pl.col(name) for name in aside.columns]
+    joined = frame.join(
+        keys, left_on=seen, right_on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left"
+    )
     return joined.with_columns(pl.col(name).fill_null(False))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from dq_pipelines.rules.base import RowRule, Rule
+from dq_pipelines.rules.base import RowRule, Rule, WholeTableRule
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,7 +78,9 @@ class RuleResult:
         if self.error is not None:
             return {}
         if self.unexpected_count is None:
-            return {"observed_value": plain(self.observed_value)}
+            details = self.rule.details(self.observed_value) if isinstance(self.rule, WholeTableRule) else {}
+            found = {"observed_value": plain(self.observed_value)}
+            return {**found, "details": plain(details)} if details else found
         result: dict[str, Any] = {
             "element_count": self.element_count,
             "unexpected_count": self.unexpected_count,

@@ -239,7 +239,7 @@ class MulticolumnRule(RowRule):
         return ~self.holds(columns).fill_null(False) & ~self.missing(columns)
 
 
-class _WholeTableRule(Rule):
+class WholeTableRule(Rule):
     """A rule that says something of the table; it never marks rows."""
 
     @property
@@ -247,7 +247,7 @@ class _WholeTableRule(Rule):
         return self.on_failure or ("block" if self.severity == "critical" else "warn")
 
     @model_validator(mode="after")
-    def _marks_no_rows(self) -> _WholeTableRule:
+    def _marks_no_rows(self) -> WholeTableRule:
         if self.on_failure in ("quarantine", "drop"):
             raise ValueError(f"on_failure: {self.on_failure} wants a rule on rows; {self.type} judges the whole table")
         return self
@@ -261,7 +261,7 @@ class _WholeTableRule(Rule):
         return {}
 
 
-class AggregateRule(_WholeTableRule):
+class AggregateRule(WholeTableRule):
     """A rule on one number (or date, or text) computed from one column in the scan."""
 
     column: Annotated[str, Field(min_length=1)]
@@ -275,7 +275,7 @@ class AggregateRule(_WholeTableRule):
         """One scalar. Missing values, and rows outside `row_condition`, are null in `value`."""
 
 
-class TableRule(_WholeTableRule):
+class TableRule(WholeTableRule):
     """A rule on the number of rows, the columns' names or their types."""
 
     def observe(self, columns: Columns) -> nw.Expr | None:

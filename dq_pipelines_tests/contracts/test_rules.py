@@ -113,3 +113,37 @@ def test_a_column_that_is_not_there_is_said_with_the_nearest(name: str, example:
     assert result.error is not None
     assert not result.success
     assert f"no column '{rule.columns_judged[0]}'" in result.error
+
+
+@pytest.mark.parametrize(
+    ("type_", "arguments", "sentence"),
+    [
+        ("expect_rows_sql", {"sql": "n > 'a'"}, "cannot compare string with numeric type"),
+        ("expect_rows_sql", {"sql": "n + 1"}, "wanted a condition that is true or false, got one that is Int64"),
+        ("expect_column_sum_to_be_between", {"column": "x"}, "column 'x' is String: wanted numbers"),
+        ("expect_column_values_to_be_between", {"column": "x", "min_value": 1}, "cannot be compared with 1"),
+        ("expect_column_values_to_match_regex", {"column": "t", "regex": "a"}, "column 't' is Datetime"),
+        ("expect_column_pair_values_to_be_equal", {"column_A": "x", "column_B": "n"}, "give them one type"),
+        ("expect_table_to_be_fresh", {"column": "x", "max_age": "1d"}, "wanted a date or datetime column"),
+    ],
+)
+def test_a_rule_that_does_not_fit_the_types_stops_no_other(
+    type_: str, arguments: dict[str, Any], sentence: str
+) -> None:
+    rows = pl.DataFrame({"x": ["a", "b"], "n": [1, 2], "t": [NOON, NOON]})
+    unfit = rule_from({"type": type_, **arguments})
+    fit = rule_from({"type": "expect_column_values_to_not_be_null", "column": "x"})
+    first, second = on_polars(rows, [unfit, fit]).results
+    assert sentence in str(first.error)
+    assert "\n" not in str(first.error)
+    assert not first.success
+    assert second.success
+
+
+def test_rows_of_a_repeated_key_with_nan_in_it_are_refused() -> None:
+    nan = float("nan")
+    rows = pl.DataFrame({"a": [1, 1, 2, 2], "f": [nan, None, 1.0, nan]}, strict=False)
+    judgement = on_polars(
+        rows, [rule_from({"type": "expect_compound_columns_to_be_unique", "column_list": ["a", "f"]})]
+    )
+    assert judgement.results[0].unexpected_count == judgement.refused == 2
