@@ -7,7 +7,6 @@ found to stand above and below the table, as a row in `landed`, or in `unreadabl
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,10 @@ from pydantic import AfterValidator, Field
 
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources import dialect, encoding, frames, header
-from dq_pipelines.sources.base import ROW, Input, Reading
-from dq_pipelines.sources.files import FileSource, Part, scratch, unchanged
-from dq_pipelines.sources.plain import Plain, Text, made_plain
+from dq_pipelines.sources import dialect, encoding, header
+from dq_pipelines.sources.base import ROW, SOURCE, Input, Reading
+from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.plain import Plain, Text, made_plain, scratch_file
 from dq_pipelines.sources.records import Grammar, Shape
 
 if TYPE_CHECKING:
@@ -84,27 +83,40 @@ class Csv(FileSource):
     ragged: Literal["quarantine", "pad"] = "quarantine"
 
     def read(self, inputs: Sequence[Input]) -> Reading:
-        found: list[frames.Piece] = []
-        troubles: list[tuple[str, pl.LazyFrame]] = []
-        for item in inputs:
-            for part in self.parts(item):
-                names, plain, first = self._opened(part)
-                found.append(self._piece(part, names, plain, first))
-                if plain is not None and plain.unreadable.height:
-                    troubles.append((part.source, plain.unreadable.scan()))
-            unchanged(item)
-        return Reading(frames.landed(found), frames.unreadable(troubles))
-
-    def _piece(self, part: Part, names: Sequence[str], plain: Plain | None, first: int) -> frames.Piece:
         import polars as pl
 
-        schema: dict[str, pl.DataType] = {name: pl.String() for name in names}
-        if plain is None:
-            return frames.Piece(part.source, pl.LazyFrame(schema={**schema, ROW: pl.Int64}), schema)
+        found = [(part, *self._opened(part)) for item in inputs for part in self.parts(item)]
+        for item in inputs:
+            unchanged(item)
+        columns = list(dict.fromkeys(name for _, names, _, _ in found for name in names))
+        landed = [
+            self._rows(names, plain, first).select(
+                *(pl.col(name) if name in names else pl.lit(None, dtype=pl.String).alias(name) for name in columns),
+                pl.lit(part.source).alias(SOURCE),
+                pl.col(ROW).cast(pl.Int64),
+            )
+            for part, names, plain, first in found
+            if plain is not None
+        ]
+        unreadable = [
+            pl.scan_parquet(plain.unreadable).select(pl.lit(part.source).alias(SOURCE), ROW, "_text", "_why")
+            for part, _, plain, _ in found
+            if plain is not None and plain.unreadable
+        ]
+        text = dict.fromkeys(columns, pl.String) | {SOURCE: pl.String, ROW: pl.Int64}
+        nothing = pl.LazyFrame(schema={SOURCE: pl.String, ROW: pl.Int64, "_text": pl.String, "_why": pl.String})
+        return Reading(
+            pl.concat(landed) if landed else pl.LazyFrame(schema=text),
+            pl.concat(unreadable) if unreadable else nothing,
+        )
+
+    def _rows(self, names: Sequence[str], plain: Plain, first: int) -> pl.LazyFrame:
+        import polars as pl
+
         rows = pl.scan_csv(
             plain.path,
             has_header=False,
-            schema={**schema, _EXTRA: pl.String()},
+            schema=dict.fromkeys([*names, _EXTRA], pl.String),
             separator=plain.delimiter,
             quote_char=plain.quote or None,
             skip_lines=first,
@@ -118,7 +130,7 @@ class Csv(FileSource):
         if plain.without:
             nothing = pl.Series([line + 1 for line in plain.without], dtype=pl.UInt32)
             rows = rows.filter(~pl.col(ROW).is_in(nothing.implode()))
-        return frames.Piece(part.source, rows, schema)
+        return rows
 
     def _opened(self, part: Part) -> tuple[list[str], Plain | None, int]:
         """The names of a file's columns, its rows made plain, and the 0-based line of the first one."""
@@ -132,7 +144,7 @@ class Csv(FileSource):
         grammar = dialect.guessed(lines, *(_told(mark) for mark in (self.delimiter, self.quote, self.escape)))
         table = self._table(lines, grammar)
         end = self._end(text.path, table.shape.most)
-        known = Text(text.path, text.newline, grammar, table.shape, table.first, end, text.undecoded)
+        known = Text(text.path, text.newline, grammar, table.shape, table.first, end, table.header, text.undecoded)
         return table.names, made_plain(known, f"its bytes are no {text.encoding}"), table.first
 
     def _empty(self, part: Part, got: str) -> list[str]:
@@ -149,7 +161,7 @@ class Csv(FileSource):
             return _Utf8(part.path, name, newline, {})
         if name == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
             name = "cp1252"  # text beyond ASCII comes only after the sample, and it is no UTF-8
-        copy = Path(tempfile.mkstemp(dir=scratch(), suffix=".txt")[1])
+        copy = scratch_file(".txt")
         return _Utf8(copy, name, newline, encoding.copied_as_utf8(part.path, name, newline, copy))
 
     def _table(self, lines: Sequence[str], grammar: Grammar) -> _Table:
@@ -158,18 +170,26 @@ class Csv(FileSource):
         found = [row for row in dialect.rows(lines[skip:], grammar) if row.line + row.lines <= len(lines) - skip]
         usual, share = dialect.usual_width(found)
         width = len(told) if told else usual
+        found = [dialect.mended(row, lines[skip:], grammar, width) for row in found]
         start = dialect.first_table_line(found, width) if self.skip_rows == "auto" else 0
         table = [row for row in found if row.line >= start]
+        if table:
+            table[0] = dialect.torn(table[0], lines[skip:], grammar)
         height = header.header_lines(table, usual) if self.header_rows == "auto" else self.header_rows
-        top, body = table[:height], table[height:]
+        top = [dialect.torn(row, lines[skip:], grammar) for row in table[:height]]
+        body = table[height:]
         names = told or header.joined([row.fields or () for row in top])
         usual, share = dialect.usual_width(body)
         if not names:
             names = [""] * usual
+        if told is None and share > 0.5 and len(names) != usual == sum(1 for name in names if name):
+            names = [name for name in names if name]  # a delimiter too many in the header only
         most, trailing = _agreed(names, body, usual, share)
-        names = names if told else names[:most]
+        names = names[:most]
         first = skip + (top[-1].line + top[-1].lines if top else start)
-        return _Table(header.names(names), Shape(1 if self.ragged == "pad" else most, most, trailing), first)
+        shape = Shape(1 if self.ragged == "pad" else most, most, trailing)
+        single = len(top) == 1 and top[0].lines == 1 and most > 1
+        return _Table(header.names(names), shape, first, lines[first - 1] if single else "")
 
     def _end(self, path: Path, width: int) -> int | None:
         """The line after the table's last one, or None when the table ends with the file."""
@@ -203,6 +223,8 @@ class _Table:
     shape: Shape
     #: 0-based line of the first record
     first: int
+    #: the header as it stands when it is one line of several names
+    header: str
 
 
 def _told(mark: str) -> str | None:
@@ -215,9 +237,10 @@ def _agreed(names: Sequence[str], body: Sequence[dialect.Row], usual: int, share
     The header has the last word, unless one of the two only has a delimiter more at the end of each line.
     """
     most = len(names)
-    if most == usual + 1 and not names[-1].strip() and share > 0.5:
-        return usual, True
-    if usual == most + 1 and all(not row.fields[-1] for row in body if row.fields and row.width == usual):
+    unused = all(not row.fields[-1] for row in body if row.fields and row.width == usual)
+    if most > 1 and not names[-1].strip() and ((most == usual + 1 and share > 0.5) or (most == usual and unused)):
+        return most - 1, True
+    if usual == most + 1 and unused:
         return most, True
     return most, False
 

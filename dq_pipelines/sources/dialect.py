@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from dq_pipelines.sources.records import Grammar
+from dq_pipelines.sources.records import Grammar, mend
 
 #: In order of preference when they explain a file equally well.
 DELIMITERS = (",", ";", "\t", "|", "||", "::", "|~|", ", ", "; ", "^", "~", "\x1f", "\x01", "§", "¦", " ")
@@ -87,6 +87,22 @@ def _row(lines: Sequence[str], at: int, grammar: Grammar) -> Row:
     return Row(at, 1, tuple(parts) if within else None)
 
 
+def mended(row: Row, lines: Sequence[str], grammar: Grammar, width: int) -> Row:
+    """`row`, read with repairs when it could not be read without."""
+    if row.fields is not None:
+        return row
+    fields = mend(lines[row.line], grammar, width)
+    return replace(row, fields=tuple(fields)) if isinstance(fields, list) else row
+
+
+def torn(row: Row, lines: Sequence[str], grammar: Grammar) -> Row:
+    """`row`, cut at every delimiter when there is no way to read it: a header has to be called something."""
+    if row.fields is not None:
+        return row
+    parts = lines[row.line].split(grammar.delimiter)
+    return replace(row, fields=tuple(part.replace(grammar.quote, "").strip() for part in parts))
+
+
 def usual_width(found: Sequence[Row]) -> tuple[int, float]:
     """The number of fields that most records have (the greatest of equals), and their share."""
     counts = Counter(row.width for row in found if row.width)
@@ -129,11 +145,14 @@ def _score(found: Sequence[Row], delimiter: str) -> float:
     cells = [cell for row in found if row.fields and row.width == width for cell in row.fields]
     values = sum(_value(cell) for cell in cells) / len(cells)
     # Width counts little, but it tells `a, b, c` (by comma) from one that is cut at a rarer mark.
-    return share * values * (1 - 1 / (width + 1))
+    # Lines of prose may all have as many words: a space is the last thing to believe in.
+    return share * values * (1 - 1 / (width + 1)) * (0.5 if delimiter == " " else 1.0)
 
 
 def _value(cell: str) -> float:
-    if not cell or typed(cell):
+    if not cell:
+        return 0.6  # `a||b` is two fields by `||`, three by `|`
+    if typed(cell):
         return 1.0
     if cell[0] == " " or cell[-1] == " ":
         return 0.3
@@ -145,11 +164,11 @@ def first_table_line(found: Sequence[Row], width: int) -> int:
     if width < 2:
         return found[0].line if found else 0
     for place, row in enumerate(found):
-        if row.fields is None or _is_title(row.fields, width):
+        if row.fields is not None and (
+            _is_title(row.fields, width) or (row.fields[0].startswith("#") and row.width != width)
+        ):
             continue
-        if row.fields[0].startswith("#") and row.width != width:
-            continue
-        if row.width >= width - 1 or place == len(found) - 1:
+        if row.fields is None or row.width >= width - 1 or place == len(found) - 1:
             return row.line
     return found[0].line if found else 0
 

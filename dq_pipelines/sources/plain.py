@@ -8,6 +8,7 @@ the record that starts on line i, rewritten if need be, or nothing: row numbers 
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,7 @@ from typing import IO
 
 from dq_pipelines.sources.base import ROW
 from dq_pipelines.sources.files import scratch
-from dq_pipelines.sources.frames import Chunks
-from dq_pipelines.sources.records import Grammar, Shape, record
+from dq_pipelines.sources.records import Grammar, Record, Shape, record
 
 #: Beyond this many fields the expression that checks a line grows too big: lines are read one by one.
 MOST_CHECKED = 1_000
@@ -38,6 +38,8 @@ class Text:
     #: the first line of data, and the line after the last one (None: the file's end)
     first: int
     end: int | None
+    #: the header as it stands: files put one after the other repeat it ("" for none, or for one of many lines)
+    header: str
     #: lines whose bytes were no text, empty in the file
     undecoded: dict[int, str]
 
@@ -52,8 +54,8 @@ class Plain:
     quote: str
     #: 0-based lines that hold no record
     without: list[int] = field(default_factory=list)
-    #: `_row`, `_text`, `_why`
-    unreadable: Chunks = field(default_factory=Chunks)
+    #: Parquet files of `_row`, `_text`, `_why`
+    unreadable: list[Path] = field(default_factory=list)
 
 
 def made_plain(text: Text, why_undecoded: str) -> Plain:
@@ -67,7 +69,7 @@ def made_plain(text: Text, why_undecoded: str) -> Plain:
     grammar = text.grammar if simple else Grammar(",", '"', "")
     plain = Plain(text.path, grammar.delimiter, grammar.quote)
     if odd is None or odd or text.end is not None:
-        plain.path = Path(tempfile.mkstemp(dir=scratch(), suffix=".csv")[1])
+        plain.path = scratch_file(".csv")
         with (
             text.path.open("rb") as source,
             mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data,
@@ -91,8 +93,11 @@ def _odd_lines(text: Text) -> tuple[list[int], set[int]]:
 
     line = pl.col("line")
     lines = pl.scan_lines(text.path, row_index_name="at", glob=False)
+    odd_one = ~line.str.contains(_whole_line(text.grammar, text.shape))
+    if text.header:
+        odd_one |= line == text.header
     found = (
-        lines.filter(pl.col("at") >= text.first, ~line.str.contains(_whole_line(text.grammar, text.shape)))
+        lines.filter(pl.col("at") >= text.first, odd_one)
         .select("at", blank=line.str.strip_chars() == "")
         .collect(engine="streaming")
     )
@@ -115,11 +120,17 @@ def _whole_line(grammar: Grammar, shape: Shape) -> str:
     return f"^{one}(?:{delimiter}{one}){more}{delimiter + '?' if shape.trailing else ''}$"
 
 
+def scratch_file(suffix: str) -> Path:
+    handle, name = tempfile.mkstemp(dir=scratch(), suffix=suffix)
+    os.close(handle)
+    return Path(name)
+
+
 class _Troubles:
     """Unreadable lines, parked on disk when there are many."""
 
     def __init__(self) -> None:
-        self._chunks = Chunks()
+        self._files: list[Path] = []
         self._rows: list[tuple[int, str, str]] = []
 
     def add(self, line: int, text: str, why: str) -> None:
@@ -127,15 +138,18 @@ class _Troubles:
         if len(self._rows) >= _PARKED:
             self._park()
 
-    def parked(self) -> Chunks:
-        self._park()
-        return self._chunks
+    def parked(self) -> list[Path]:
+        if self._rows:
+            self._park()
+        return self._files
 
     def _park(self) -> None:
         import polars as pl
 
         schema = {ROW: pl.Int64, "_text": pl.String, "_why": pl.String}
-        self._chunks.add(pl.DataFrame(self._rows, schema=schema, orient="row"))
+        path = scratch_file(".parquet")
+        pl.DataFrame(self._rows, schema=schema, orient="row").write_parquet(path)
+        self._files.append(path)
         self._rows = []
 
 
@@ -178,7 +192,7 @@ class _Copy:
             if self._text.shape.most > 1:
                 self._without.add(number)
         else:
-            one = record(line, lambda: following, self._text.grammar, self._text.shape)
+            one = self._record(line, following)
             lines = one.lines
             self._without.update(range(number + 1, number + lines))
             if one.fields is None:
@@ -189,6 +203,11 @@ class _Copy:
                 written = self._plain.written([self._restored(cell) for cell in one.fields])
         self._out.write(written.encode() + b"\n" * lines)
         self._at, self._line = _skipped(self._data, start, lines), number + lines
+
+    def _record(self, line: str, following: Iterator[str]) -> Record:
+        if line == self._text.header and line:
+            return Record(1, None, line, "it repeats the header")
+        return record(line, lambda: following, self._text.grammar, self._text.shape)
 
     def _restored(self, text: str) -> str:
         return text if self._text.newline == "\n" or "\n" not in text else text.replace("\n", self._text.newline)

@@ -31,13 +31,24 @@ class Grammar:
     @cached_property
     def field(self) -> re.Pattern[str]:
         """One field and what ends it; group 1 is what was quoted, 2 what was not, 3 the delimiter or nothing."""
+        return self._field(self.quote, "")
+
+    @cached_property
+    def loose_field(self) -> re.Pattern[str]:
+        """The same, with quotes allowed inside what is not quoted."""
+        return self._field("", f"(?! *{re.escape(self.quote)})")
+
+    def _field(self, barred: str, ahead: str) -> re.Pattern[str]:
         delimiter, quote, escape = (re.escape(part) for part in (self.delimiter, self.quote, self.escape))
+        plain = f"[^{re.escape(barred + self.delimiter[0])}]*"
+        if len(self.delimiter) > 1:  # its first character may stand alone
+            plain += f"(?:(?!{delimiter}){re.escape(self.delimiter[0])}{plain})*"
         if not quote:
-            return re.compile(rf"(?!)()|((?:(?!{delimiter}).)*)({delimiter}|\Z)", re.DOTALL)
-        special = f"{quote}{escape}" if self.escaped else quote
+            return re.compile(rf"(?!)()|({plain})({delimiter}|\Z)")
+        special = quote + escape if self.escaped else quote
         pair = f"(?:{quote}{quote}|{escape}.)" if self.escaped else quote + quote
         quoted = f"{quote}([^{special}]*(?:{pair}[^{special}]*)*){quote}"
-        return re.compile(rf"(?:{quoted}|((?:(?!{delimiter})[^{quote}])*))({delimiter}|\Z)", re.DOTALL)
+        return re.compile(rf"(?:{quoted}|{ahead}({plain}))({delimiter}|\Z)", re.DOTALL)
 
     @property
     def escaped(self) -> bool:
@@ -76,6 +87,9 @@ class Grammar:
         quote = self.quote
         if not quote:
             return self.delimiter.join(fields)
+        line = self.delimiter.join(fields)
+        if line.count(self.delimiter) == len(fields) - 1 and not any(mark in line for mark in (quote, "\n", "\r")):
+            return line
         risky = (self.delimiter, quote, "\n", "\r")
         return self.delimiter.join(
             f"{quote}{field.replace(quote, quote + quote)}{quote}" if any(mark in field for mark in risky) else field
@@ -114,18 +128,22 @@ def record(line: str, following: Callable[[], Iterator[str]], grammar: Grammar, 
     """The record that starts with `line`; `following` gives the lines after it."""
     if "\0" in line:
         return Record(1, None, line, "it holds a NUL character")
+    parts = line.split(grammar.delimiter)
+    if not grammar.quote or grammar.quote not in line:
+        return _judged(1, parts, line, shape)
     fields, end = grammar.strict(line)
     if end > len(line):
         return _judged(1, fields, line, shape)
-    parts = line.split(grammar.delimiter)
     if not any(part.lstrip(" ").startswith(grammar.quote) for part in parts):  # quotes within words: 5" pipe
+        if any(_torn(parts, place, grammar.quote) for place in range(len(parts))):
+            return Record(1, None, line, "its quotes are unbalanced: one opens within a field")
         return _judged(1, parts, line, shape)
     spanning = None
     if line.startswith(grammar.quote, end) and not _closes(line, end + 1, grammar):
         spanning = _spanning(line, end, fields, following, grammar)
     if spanning is not None and spanning.fields is not None and shape.fitted(spanning.fields) is not None:
         return _judged(spanning.lines, spanning.fields, spanning.text, shape)
-    mended = mend(line, grammar, shape.most)
+    mended = _with_bare_quotes(line, grammar, shape) or mend(line, grammar, shape.most)
     if isinstance(mended, list):
         return Record(1, mended, line)
     if spanning is not None and spanning.fields is not None:
@@ -173,6 +191,24 @@ def _closes(text: str, inside: int, grammar: Grammar) -> bool:
     return grammar.quote in rest.replace(grammar.quote * 2, "")
 
 
+def _with_bare_quotes(line: str, grammar: Grammar, shape: Shape) -> list[str] | None:
+    """What `mend` gives for the commonest fault, quotes within words of fields that are not quoted, sooner."""
+    fields: list[str] = []
+    bare: list[str] = []
+    at = 0
+    while at <= len(line):
+        found = grammar.loose_field.match(line, at)
+        if found is None:
+            return None
+        quoted = found[1]
+        fields.append(found[2] if quoted is None else grammar.meaning(quoted))
+        bare.append(found[2] or "")
+        at = found.end() + (0 if found[3] else 1)
+    if any(grammar.quote in one and _torn(bare, place, grammar.quote) for place, one in enumerate(bare)):
+        return None
+    return shape.fitted(fields)
+
+
 def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
     """The one reading of `line` that has the fewest repairs, or a sentence saying why there is none."""
     starts = [0] + [found.end() for found in re.finditer(re.escape(grammar.delimiter), line)]
@@ -180,10 +216,10 @@ def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
         return f"its quotes are unbalanced and it has {len(starts)} delimiters, too many to mend"
     ends = [start - len(grammar.delimiter) for start in starts[1:]] + [len(line)]
     # best[k][i]: cheapest way to read fields k.. from start i on: repairs, number of such ways, next start, value
-    count = len(starts)
+    count, parts = len(starts), line.split(grammar.delimiter)
     best: list[dict[int, tuple[int, int, int, str]]] = [{} for _ in range(most + 1)]
     best[0][count] = (0, 1, count, "")
-    choices = [list(_choices(line, starts[i], i, ends, grammar)) for i in range(count)]
+    choices = [list(_choices(line, starts[i], i, ends, parts, grammar)) for i in range(count)]
     for left in range(1, most + 1):
         for i in range(count):
             for after, repairs, value in choices[i]:
@@ -208,13 +244,28 @@ def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
     return fields
 
 
-def _choices(line: str, start: int, i: int, ends: list[int], grammar: Grammar) -> Iterator[tuple[int, int, str]]:
+def _torn(parts: list[str], place: int, quote: str) -> bool:
+    """Whether a quote opens within this part and closes at the end of a later one: `8 Wt."Crisp, light",`.
+
+    Such a field lost the delimiter before its quote, and what it holds is one field less than it seems.
+    """
+    part = parts[place]
+    if part.count(quote) % 2 == 0 or not re.search(rf"{re.escape(quote)}\w", part):
+        return False
+    later = next((other for other in parts[place + 1 :] if quote in other), "")
+    return later.endswith(quote) and not later.startswith(quote) and later.count(quote) % 2 == 1
+
+
+def _choices(
+    line: str, start: int, i: int, ends: list[int], parts: list[str], grammar: Grammar
+) -> Iterator[tuple[int, int, str]]:
     """Every way to read a field at `start`: index of the next start, repairs, value."""
     quote = grammar.quote
     plain = line[start : ends[i]]
     quotes = plain.count(quote)
-    bare = not plain.lstrip(" ").startswith(quote)
-    if bare or quotes == 1:  # no quote, a quote within words (5" pipe), or one that opens nothing
+    opens = plain.lstrip(" ").startswith(quote)
+    # No quote, quotes within words (5" pipe), or one that opens nothing.
+    if quotes == 1 if opens else not _torn(parts, i, quote):
         yield i + 1, 1 if quotes else 0, plain
     padded = len(line) - len(line[start:].lstrip(" ")) - start
     opening = start + padded

@@ -80,7 +80,7 @@ def scores(corpus: Path, *, tell: bool) -> dict[str, float]:
         try:
             found[path.name] = score(wanted, loaded(path, settings))
         except SourceError as error:
-            print(f"{path.name}: {error}", file=sys.stderr)
+            sys.stderr.write(f"{error}\n")
             found[path.name] = 0.0
     return found
 
@@ -89,10 +89,11 @@ def main() -> None:
     corpus = Path(os.environ["DQ_CORPORA"]) / "pollock"
     for tell in (True, False):
         found = scores(corpus, tell=tell)
-        print(f"{'told' if tell else 'untold'}: {sum(found.values()) / len(found):.4f} of 10, {len(found)} files")
+        mean = sum(found.values()) / len(found)
+        sys.stdout.write(f"{'told' if tell else 'untold'}: {mean:.4f} of 10, {len(found)} files\n")
         for name, points in sorted(found.items(), key=lambda item: item[1]):
             if points < float(os.environ.get("BELOW", "9.96")):
-                print(f"  {points:.3f} {name}")
+                sys.stdout.write(f"  {points:.3f} {name}\n")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def tree(tmp_path: Path) -> Path:
 def test_what_a_path_names(tree: Path, path: str, found: list[str]) -> None:
     inputs = Bytes(path=f"{tree}/{path}").inputs()
     assert [item.uri for item in inputs] == [f"{tree}/{name}" for name in found]
-    assert all(item.size == 1 and item.modified == os.stat(item.uri).st_mtime_ns for item in inputs)
+    assert all(item.size == 1 and item.modified == Path(item.uri).stat().st_mtime_ns for item in inputs)
 
 
 def test_a_file_uri_is_a_local_path(tree: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_changed_or_gone_file_is_noticed(tree: Path) -> None:
     (item,) = Bytes(path=f"{tree}/a.csv").inputs()
     unchanged(item)
     (tree / "a.csv").write_text("longer")
-    with pytest.raises(SourceError, match="changed while it was read: wanted the 1 bytes .* got 6 bytes"):
+    with pytest.raises(SourceError, match=r"changed while it was read: wanted the 1 bytes .* got 6 bytes"):
         Bytes(path=f"{tree}/a.csv").parts(item)
     (tree / "a.csv").unlink()
     with pytest.raises(SourceError, match="it is gone"):
