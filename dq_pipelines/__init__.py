@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dq_pipelines.assembly import build_definitions
+    from dq_pipelines.component import AssetsConfigComponent
     from dq_pipelines.engine.validate import validate
     from dq_pipelines.engine.verdict import RuleResult, Verdict
     from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError, RuleError, SourceError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AssetsConfigComponent",
     "ConfigError",
     "DqError",
     "Problem",
@@ -34,6 +37,7 @@ __all__ = [
     "Table",
     "Verdict",
     "__version__",
+    "build_definitions",
     "load_project",
     "read",
     "validate",
@@ -41,6 +45,8 @@ __all__ = [
 
 #: Where each name lives. A test holds this, `__all__` and the imports for type checkers together.
 _HOMES = {
+    "dq_pipelines.assembly": ("build_definitions",),
+    "dq_pipelines.component": ("AssetsConfigComponent",),
     "dq_pipelines.engine.validate": ("validate",),
     "dq_pipelines.engine.verdict": ("RuleResult", "Verdict"),
     "dq_pipelines.errors": ("ConfigError", "DqError", "Problem", "PublishError", "RuleError", "SourceError"),

@@ -63,7 +63,7 @@ def _print(truth: Truth, folder: Path) -> None:
 
 
 def _list_sheets(path: Path, *, as_json: bool) -> None:
-    from dq_pipelines.sources.excel import sheet_names
+    from dq_pipelines.sources.excel import list_sheets
 
-    names = sheet_names(path)
+    names = list_sheets(path)
     print(json.dumps(names) if as_json else "\n".join(names))

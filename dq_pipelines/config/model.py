@@ -55,26 +55,62 @@ def sentence(line: Any, keys: Sequence[str] = ()) -> str:
         known = [tag.strip("' ") for tag in context["expected_tags"].split(", ")]
         return f"unknown {_tag(context)} '{context['tag']}'{nearest(context['tag'], known)}"
     if kind == "union_tag_not_found":
+        if _is_function(context):
+            return f"wanted a mapping with one key, got {shown(line['input'])}"
         return f"missing key '{_tag(context)}'"
     if kind == "value_error":
         return str(context["error"])
-    wanted = line["msg"].removeprefix("Input should be ")
+    wanted = _WANTED.get(kind, line["msg"].removeprefix("Input should be ")).format_map(
+        {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+    )
     return f"wanted {wanted}, got {shown(line['input'])}"
 
 
+#: pydantic's words for Python's types, in those of YAML.
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "date_type": "a date",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_short": "at least {min_length} character(s)",
+    "string_too_long": "at most {max_length} character(s)",
+    "too_short": "at least {min_length} item(s)",
+    "too_long": "at most {max_length} item(s)",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+}
+
+
 def _tag(context: Mapping[str, Any]) -> str:
-    """What a union is told apart by: a key, which pydantic quotes, or a function of ours, which means nothing to a user."""
-    discriminator = str(context["discriminator"]).strip("'")
-    return "key" if discriminator.endswith("()") else discriminator
+    """What a union is told apart by: a key, which pydantic quotes, or a function of ours, called after the noun."""
+    return str(context["discriminator"]).strip("'_()")
+
+
+def _is_function(context: Mapping[str, Any]) -> bool:
+    return str(context["discriminator"]).endswith("()")
 
 
 def shown(value: object) -> str:
     """What was found, as YAML would write it, cut to one short line."""
-    text = (
-        repr(value)
-        if isinstance(value, str)
-        else type(value).__name__
-        if isinstance(value, dict | list)
-        else str(value)
-    )
+    match value:
+        case dict():
+            text = "a mapping" if value else "an empty mapping"
+        case list() | tuple():
+            text = "a list" if value else "an empty list"
+        case None | True | False:
+            text = {None: "nothing", True: "true", False: "false"}[value]
+        case str():
+            text = repr(value)
+        case _:
+            text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

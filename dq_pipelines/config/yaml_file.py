@@ -287,6 +287,9 @@ _PLAINLY = (
     (r"did not find expected key", "wanted a key, indented as the others of its mapping"),
     (r"did not find expected '-' indicator", "wanted another '- ' item, indented as the others of its list"),
     (r"found unexpected end of stream", "wanted the closing quote of the text that begins in line {context}, got the end"),
+    (r"expected <document start>", "wanted one mapping, got something else beside it"),
+    (r"found unexpected ':'", "wanted ',' or a closing bracket before this ':' (quote the text, if it is part of it)"),
+    (r"did not find expected node content", "wanted a value, got {char}"),
     (r"found unknown escape character", "wanted an escape that YAML knows (use single quotes for a regex)"),
 )  # fmt: skip
 

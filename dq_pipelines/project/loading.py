@@ -138,7 +138,7 @@ class _Draft:
         self.problems += self.yaml.problems
         value = dict(self.yaml.value)
         if self.is_settings:
-            self.model = self._validated(ProjectSettings, value)
+            self.model = self._validated(ProjectSettings, value) if self.name == _SETTINGS else None
             return
         kind = GoldTable if self.layer == "gold" else LandedTable
         if self._knows_its_kind(value):
@@ -201,7 +201,9 @@ class _Draft:
         except ValidationError as error:
             said: dict[Location, list[str]] = {}
             for line in error.errors(include_url=False):
-                said.setdefault(_place(value, line["loc"]), []).append(sentence(line))
+                # An unknown kind is the fault of `type`, which may stand on a line of its own.
+                steps = (*line["loc"], "type") if line["type"] == "union_tag_invalid" else line["loc"]
+                said.setdefault(_place(value, steps), []).append(sentence(line))
             for place, messages in said.items():
                 for message in _joined(list(dict.fromkeys(messages))):
                     self.find(place, _with_key(place, _named(kind, place, message)))
@@ -287,15 +289,15 @@ def _with_key(place: Location, message: str) -> str:
     return f"{key}: {message}" if key and message.startswith("wanted ") else message
 
 
-#: What an unknown `type` (or key of a step) is, by where it stands.
-_KINDS = {"rules": "unknown rule", "source": "unknown source", "transform": "unknown step"}
+#: What an unknown `type` is, by where it stands.
+_KINDS = {"rules": "unknown rule", "source": "unknown source"}
 
 
 def _named(kind: type[Strict], place: Location, message: str) -> str:
     """`message` with the noun that belongs to its place, and where a key belongs that stands one level too high."""
-    around = [step for step in place if isinstance(step, str)]
+    around = [step for step in place if isinstance(step, str) and step != "type"]
     if around and around[-1] in _KINDS:
-        message = re.sub(r"^unknown (type|key)(?= ')", _KINDS[str(around[-1])], message)
+        message = re.sub(r"^unknown type(?= ')", _KINDS[around[-1]], message)
     if (
         len(place) == 1
         and message.startswith("unknown key")

@@ -51,7 +51,7 @@ them, under `kwargs`.
 | `on_failure` | `block`, `quarantine`, `drop`, `warn` | what a failure does; follows from the severity unless given: critical is `quarantine` for a rule on rows and `block` for one on the table, the others are `warn` |
 | `mostly` | 0 to 1 | rules on rows only: the share of rows that must pass; on a refusing rule, a batch past it is blocked whole |
 | `row_condition` | `col("x") > 1`, `x > 1 and y == "a"` | the rows that the rule is about |
-| `description`, `meta`, `id`, `notes` | | kept, shown, without effect |
+| `condition_parser`, `description`, `meta`, `id`, `notes` | | kept, shown, without effect |
 """
 
 _INTRODUCTION = """\
@@ -111,7 +111,7 @@ def _example(name: str, example: Example) -> str:
 
 
 def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(_written(value) for value in values)
+    return ", ".join(_written(value) for value in values) or "no rows"
 
 
 def _written(value: Any) -> str:

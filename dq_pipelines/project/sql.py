@@ -63,6 +63,8 @@ def _kind(statement: object) -> str:
 def _said(error: Exception, first: dict[str, object]) -> str:
     near = str(first.get("highlight") or "")
     said = str(first.get("description") or error).splitlines()[0].rstrip(".")
+    if "<class" in said:  # sqlglot names a class of its own
+        said = "a part is missing"
     return f"{said}, near '{near}'" if near else said
 
 

@@ -5,19 +5,29 @@ What follows from several files belongs in `whole` and `references`.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dq_pipelines.config import cron
-from dq_pipelines.config.model import Many, Strict
+from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.sources import AnySource
 from dq_pipelines.transforms.steps import AnyStep
 from dq_pipelines.transforms.types import TypeName
 
-Owner = Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")]
+_OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+")
+
+
+def _owner(text: str) -> str:
+    if not _OWNER.fullmatch(text):
+        raise ValueError(f"wanted team:<name> or an e-mail address, got {shown(text)}")
+    return text
+
+
+Owner = Annotated[str, AfterValidator(_owner)]
 
 
 def _cron(text: str) -> str:
@@ -39,6 +49,16 @@ class Column(Strict):
     #: strftime pattern for dates and times that are no ISO 8601
     format: str | None = None
     description: str | None = None
+
+
+def _function(text: str) -> str:
+    module, _, name = text.partition(":")
+    if not all(part.isidentifier() for part in [*module.split("."), name]):
+        raise ValueError(f"wanted module:function, got {shown(text)}")
+    return text
+
+
+FunctionName = Annotated[str, AfterValidator(_function)]
 
 
 def _column(value: Any) -> Any:
@@ -120,7 +140,7 @@ class Gold(Strict):
     #: a SELECT in DuckDB's SQL over `silver.<table>` and `gold.<table>`
     sql: str | None = None
     #: a function, `module:function`, that takes the inputs as lazy frames and gives one
-    python: Annotated[str | None, Field(pattern=r"^[\w.]+:\w+$")] = None
+    python: FunctionName | None = None
     #: the tables that the function takes, in this order: `silver/<table>` or `gold/<table>`
     inputs: Many[str] = ()
     #: what every row, or the table, must be like

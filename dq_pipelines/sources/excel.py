@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -143,9 +144,15 @@ def _ask(path: Path, source: str, **request: Any) -> Any:
     request |= {"path": str(path), "memory": memory, "large": size > 1024**2}
     # -P: the folder of this room must not come first among modules, it has a json.py.
     command = [sys.executable, "-P", str(Path(__file__).with_name("workbook.py"))]
+    environment = {**os.environ, "RUST_BACKTRACE": "0"}  # or a panic's last words are not what it says
     try:
         done = subprocess.run(  # noqa: S603 - our own program and our own interpreter
-            command, input=json.dumps(request).encode(), capture_output=True, timeout=seconds, check=False
+            command,
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env=environment,
         )
     except subprocess.TimeoutExpired:
         raise SourceError(f"{source}: wanted a workbook, got one that takes over {seconds:.0f} s to open") from None
@@ -174,11 +181,11 @@ def _agreeing(pieces: Sequence[Piece]) -> list[Piece]:
 def _told(piece: Piece, names: set[str]) -> Piece:
     import polars as pl
 
-    cells = [_text(name, piece.schema[name]) for name in piece.schema if name in names]
+    cells = {name: _text(name, piece.schema[name]) for name in names}
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
         for batch in piece.batches(columns):
-            yield batch.with_columns([cell for cell in cells if cell.meta.output_name() in batch.columns])
+            yield batch.with_columns([cell for name, cell in cells.items() if name in batch.columns])
 
     text: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
     return Piece(piece.source, batches, {**piece.schema, **text})
@@ -187,8 +194,9 @@ def _told(piece: Piece, names: set[str]) -> Piece:
 def _text(name: str, kind: pl.DataType) -> pl.Expr:
     """The cell as workbook.py writes it in a column of text."""
     import polars as pl
+    from polars import selectors
 
-    cell = pl.col(name)
+    cell = selectors.by_name(name).as_expr()  # a column may be called `*`
     if kind.is_float():
         whole = (cell == cell.round(0)) & (cell.abs() < 2**53)
         return pl.when(whole).then(cell.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(cell.cast(pl.String))

@@ -68,18 +68,27 @@ def _one_after_another(pieces: Sequence[Piece], schema: Mapping[str, pl.DataType
     import polars as pl
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
-        wanted = list(schema) if columns is None else columns
         for piece in pieces:
-            has = {**piece.schema, ROW: pl.UInt32()}  # polars counts rows so; what is Int64 already stays
-            cells = [
-                pl.lit(piece.source).alias(SOURCE) if name == SOURCE else _column(name, schema[name], has.get(name))
-                for name in wanted
-            ]
-            # At least one column, or a frame has no height.
-            for batch in piece.batches([name for name in wanted if name in has] or [ROW]):
-                yield batch.select(pl.first().is_null().alias(""), *cells).drop("")
+            has = {*piece.schema, ROW}
+            # At least one column, or a batch has no height.
+            for batch in piece.batches([name for name in columns or schema if name in has] or [ROW]):
+                # Series and no expressions: a column may be called `*`.
+                yield pl.DataFrame(
+                    {
+                        name: batch.get_column(name).cast(schema[name])
+                        if name in has
+                        else _same(piece.source if name == SOURCE else None, batch.height, schema[name])
+                        for name in columns or schema
+                    }
+                )
 
     return from_batches(schema, batches) if pieces else pl.LazyFrame(schema=schema)
+
+
+def _same(value: str | None, height: int, kind: pl.DataType) -> pl.Series:
+    import polars as pl
+
+    return pl.Series("", [value], dtype=kind).new_from_index(0, height)
 
 
 def check_names(place: str, names: Iterable[str]) -> None:
@@ -102,6 +111,7 @@ def from_batches(schema: Mapping[str, pl.DataType], batches: Batches) -> pl.Lazy
 
     `columns` are those that are needed, None for all; a batch may hold more.
     """
+    from polars import selectors
     from polars.io.plugins import register_io_source
 
     def read(
@@ -116,7 +126,7 @@ def from_batches(schema: Mapping[str, pl.DataType], batches: Batches) -> pl.Lazy
         for batch in batches(wanted):
             rows = batch if left is None else batch.head(left)
             chosen = rows if predicate is None else rows.filter(predicate)
-            yield chosen.select(columns if columns is not None else list(schema))
+            yield chosen.select(selectors.by_name(list(schema) if columns is None else columns))
             left = None if left is None else left - rows.height
             if left == 0:
                 return
@@ -131,9 +141,10 @@ def scanned(frame: pl.LazyFrame, height: int, place: str, done: Callable[[], obj
     and in silence (polars 2.1). `done` is called when all rows were read, and lives as long as the
     batches or any plan made of them. Only the columns asked for are read.
     """
+    from polars import selectors
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
-        asked = frame if columns is None else frame.select(columns)
+        asked = frame if columns is None else frame.select(selectors.by_name(columns))
         seen = 0
         with broken(place):
             if height <= AT_ONCE:
@@ -190,14 +201,6 @@ class Chunks:
             self._files, schema=self.schema, missing_columns="insert", glob=False, hive_partitioning=False
         )
         return scanned(scan, self.height, str(self._folder), lambda: self)
-
-
-def _column(name: str, wanted: pl.DataType, had: pl.DataType | None) -> pl.Expr:
-    import polars as pl
-
-    if had is None:
-        return pl.lit(None, dtype=wanted).alias(name)
-    return pl.col(name) if had == wanted else pl.col(name).cast(wanted)
 
 
 def _widest(pieces: Sequence[Piece]) -> dict[str, pl.DataType]:

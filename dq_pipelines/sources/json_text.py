@@ -122,8 +122,8 @@ def frame(records: Sequence[Any], texts: Sequence[str], rows: Sequence[int], kno
     objects = [record if isinstance(record, dict) else {VALUE: record} for record in records]
     names = dict.fromkeys(chain(known, chain.from_iterable(objects)))
     names.pop(ROW, None)
-    columns = [pl.Series(name, _column(name, objects, texts), dtype=pl.String) for name in names]
-    return pl.DataFrame([*columns, pl.Series(ROW, rows, dtype=pl.Int64)])
+    columns = {name: pl.Series(_column(name, objects, texts), dtype=pl.String) for name in names}
+    return pl.DataFrame({**columns, ROW: pl.Series(rows, dtype=pl.Int64)})
 
 
 def names_of(records: Iterable[Any]) -> Iterable[str]:

@@ -153,8 +153,10 @@ def function_at(path: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _key(step: Any) -> Any:
-    return next(iter(step), None) if isinstance(step, dict) else type(step).__name__.lower()
+def _step(step: Any) -> Any:
+    if isinstance(step, dict):
+        return next(iter(step), None)
+    return type(step).__name__.lower() if isinstance(step, Step) else None
 
 
 AnyStep = Annotated[
@@ -165,7 +167,7 @@ AnyStep = Annotated[
     | Annotated[Deduplicate, Tag("deduplicate")]
     | Annotated[Sql, Tag("sql")]
     | Annotated[Python, Tag("python")],
-    Discriminator(_key),
+    Discriminator(_step),
 ]
 
 #: Steps after which a row may no longer be one landed row.

@@ -51,6 +51,8 @@ def dtype_of(name: str) -> pl.DataType:
     wanted = _SYNONYMS.get(wanted, wanted)
     if wanted in _SIMPLE:
         return _SIMPLE[wanted]
+    if wanted.startswith(("decimal(", "numeric(")) and ")" not in wanted:
+        raise ValueError(f"wanted decimal(p,s) in quotes, got '{name}': between braces a comma ends it")
     if match := _DECIMAL.fullmatch(wanted):
         precision, scale = int(match[1]), int(match[2] or 0)
         if not 1 <= precision <= 38 or scale > precision:

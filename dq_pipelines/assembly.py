@@ -1,0 +1,31 @@
+"""Assembly: a project becomes a Dagster `Definitions`. The only place that knows all of `layers` and `automation`."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from dq_pipelines.automation.jobs import jobs
+from dq_pipelines.automation.schedules import schedules
+from dq_pipelines.automation.sensors import sensors
+from dq_pipelines.layers.assets import table_assets
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.project import Project
+
+
+def build_definitions(
+    project: Project, *, stores: Stores | None = None, executor: dg.ExecutorDefinition | None = dg.in_process_executor
+) -> dg.Definitions:
+    """The assets, checks, jobs, schedules and sensors of `project`.
+
+    `stores` are the lake and the history to write, by default those of the environment. The executor is
+    in-process: the multiprocess one loads the code location anew for every step. Pass `None` to merge the
+    result into definitions that have an executor of their own.
+    """
+    stores = stores or Stores.from_environment()
+    return dg.Definitions(
+        assets=table_assets(project, stores),
+        jobs=jobs(project),
+        schedules=schedules(project, stores),
+        sensors=sensors(project, stores),
+        executor=executor,
+    )

@@ -1,0 +1,62 @@
+"""What has arrived: run requests for inputs that bronze has not consumed, one per partition.
+
+Sensors and schedules of partitioned tables both ask here, so that they mean the same by "new".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.landing import landed_model, new_inputs
+from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.project import DynamicPartitions, Table
+from dq_pipelines.sources import Input
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """New inputs of one table, by the partition that they belong to (None where it has no partitions)."""
+
+    table: Table
+    by_partition: dict[str | None, list[Input]]
+
+    @classmethod
+    def of(cls, table: Table, lake: Lake) -> Arrivals:
+        """Raises SourceError when the source cannot be listed."""
+        partitions = landed_model(table).partitions
+        found: dict[str | None, list[Input]] = {}
+        for item in new_inputs(table, lake):
+            key = None if partitions is None else partition_of(item.uri, partitions)
+            if partitions is None or key is not None:
+                found.setdefault(key, []).append(item)
+        return cls(table, found)
+
+    def run_requests(self) -> list[dg.RunRequest]:
+        """One request per partition; the same inputs give the same run key, so that they start one run only."""
+        return [
+            dg.RunRequest(
+                run_key=_run_key(inputs),
+                partition_key=partition,
+                tags={"dq/inputs": str(len(inputs))},
+            )
+            for partition, inputs in self.by_partition.items()
+        ]
+
+    def new_partitions(self, instance: dg.DagsterInstance) -> list[str]:
+        """The keys of dynamic partitions that Dagster does not know yet."""
+        if not isinstance(landed_model(self.table).partitions, DynamicPartitions):
+            return []
+        known = set(instance.get_dynamic_partitions(f"{self.table.name}_files"))
+        return [key for key in self.by_partition if key is not None and key not in known]
+
+
+def _run_key(inputs: Sequence[Input]) -> str:
+    digest = hashlib.sha256()
+    for item in inputs:
+        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
+    return digest.hexdigest()[:32]

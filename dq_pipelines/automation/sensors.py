@@ -1,0 +1,63 @@
+"""Sensors: when something should run. What runs belongs in `layers`."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from dq_pipelines.automation.arrivals import Arrivals
+from dq_pipelines.automation.jobs import assets_of
+from dq_pipelines.errors import SourceError
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.project import GoldTable, LandedTable, Project, Table
+
+#: Seconds between two looks at a table's source.
+INTERVAL = 30
+
+
+def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
+    """One sensor per table with `on_arrival`, and one that computes eager gold."""
+    found: list[dg.SensorDefinition] = [
+        arrival_sensor(table, stores)
+        for table in project
+        if isinstance(table.model, LandedTable) and table.model.on_arrival
+    ]
+    eager = [table for table in project if isinstance(table.model, GoldTable) and table.model.automation == "eager"]
+    if eager:
+        selection = assets_of(eager[0])
+        for table in eager[1:]:
+            selection = selection | assets_of(table)
+        found.append(
+            dg.AutomationConditionSensorDefinition(
+                "eager_gold",
+                target=selection,
+                default_status=dg.DefaultSensorStatus.RUNNING,
+                description="Computes gold when its inputs are new and their blocking checks have passed",
+            )
+        )
+    return found
+
+
+def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
+    """Launches a run for inputs that bronze has not consumed: one per partition, or one for all."""
+
+    @dg.sensor(
+        name=f"{table.name}_arrivals",
+        target=assets_of(table),
+        minimum_interval_seconds=INTERVAL,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Runs {table.name} when a new or changed input has arrived",
+    )
+    def arrivals(context: dg.SensorEvaluationContext):  # type: ignore[no-untyped-def]
+        try:
+            arrived = Arrivals.of(table, stores.lake)
+        except SourceError as error:
+            return dg.SkipReason(str(error))
+        if not arrived.by_partition:
+            return dg.SkipReason(f"nothing new for {table.key}")
+        new = arrived.new_partitions(context.instance)
+        return dg.SensorResult(
+            run_requests=arrived.run_requests(),
+            dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest(f"{table.name}_files", new)] if new else [],
+        )
+
+    return arrivals

@@ -1,0 +1,20 @@
+"""A Dagster component that mounts an `assets_config/` in any other Dagster project."""
+
+# No `from __future__ import annotations` here: Dagster resolves the component's fields as they stand.
+from pathlib import Path
+
+import dagster as dg
+
+from dq_pipelines.assembly import build_definitions
+from dq_pipelines.project import load_project
+
+
+class AssetsConfigComponent(dg.Component, dg.Model, dg.Resolvable):
+    """Every table under `path` as assets, checks, schedules and sensors."""
+
+    #: the folder, absolute or relative to the component's own folder or to the working directory
+    path: str = "assets_config"
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        beside = Path(context.path) / self.path
+        return build_definitions(load_project(beside if beside.is_dir() else Path(self.path)), executor=None)
