@@ -100,8 +100,14 @@ class Deduplicate(Step):
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         wanted = self.deduplicate
-        ordered = rows if wanted.order_by is None else rows.sort(wanted.order_by, maintain_order=True, nulls_last=False)
-        return ordered.unique(subset=list(wanted.by), keep=wanted.keep, maintain_order=True)
+        # A row without its key is no duplicate of another: it goes on, for the rules to refuse.
+        keyless = pl.any_horizontal(pl.col(name).is_null() for name in wanted.by)
+        keyed = rows.filter(~keyless)
+        if wanted.order_by is not None:
+            keyed = keyed.sort(wanted.order_by, maintain_order=True, nulls_last=False)
+        return pl.concat(
+            [keyed.unique(subset=list(wanted.by), keep=wanted.keep, maintain_order=True), rows.filter(keyless)]
+        )
 
 
 class Sql(Step):
