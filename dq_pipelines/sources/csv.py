@@ -6,8 +6,7 @@ found to stand above and below the table, as a row in `landed`, or in `unreadabl
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,7 +24,6 @@ from dq_pipelines.sources.records import Grammar, Shape
 if TYPE_CHECKING:
     import polars as pl
 
-_SAMPLE = 256 * 1024
 _EXTRA = "\x00extra"
 
 
@@ -85,7 +83,8 @@ class Csv(FileSource):
     def read(self, inputs: Sequence[Input]) -> Reading:
         import polars as pl
 
-        found = [(part, *self._opened(part)) for item in inputs for part in self.parts(item)]
+        known: list[_Table] = []
+        found = [(part, *self._opened(part, known)) for item in inputs for part in self.parts(item)]
         for item in inputs:
             unchanged(item)
         columns = list(dict.fromkeys(name for _, names, _, _ in found for name in names))
@@ -132,20 +131,27 @@ class Csv(FileSource):
             rows = rows.filter(~pl.col(ROW).is_in(nothing.implode()))
         return rows
 
-    def _opened(self, part: Part) -> tuple[list[str], Plain | None, int]:
-        """The names of a file's columns, its rows made plain, and the 0-based line of the first one."""
+    def _opened(self, part: Part, known: list[_Table]) -> tuple[list[str], Plain | None, int]:
+        """The names of a file's columns, its rows made plain, and the 0-based line of the first one.
+
+        `known` are the tables of the files before: guessing takes 20 ms, a folder may hold thousands.
+        """
         size = part.path.stat().st_size
         if size == 0:
             return self._empty(part, "0 bytes"), None, 0
         text = self._as_text(part)
-        lines = _first_lines(text.path)
-        if not any(line.strip() for line in lines) and text.path.stat().st_size <= _SAMPLE:
+        lines = encoding.first_lines(text.path)
+        if not any(line.strip() for line in lines) and text.path.stat().st_size <= encoding.SAMPLE:
             return self._empty(part, f"{size} bytes of blank lines"), None, 0
-        grammar = dialect.guessed(lines, *(_told(mark) for mark in (self.delimiter, self.quote, self.escape)))
-        table = self._table(lines, grammar)
+        table = next((one for one in known if one.is_that_of(lines)), None)
+        if table is None:
+            grammar = dialect.guessed(lines, *(_told(mark) for mark in (self.delimiter, self.quote, self.escape)))
+            table = self._table(lines, grammar)
+            known[4:] = []
+            known.insert(0, table)
         end = self._end(text.path, table.shape.most)
-        known = Text(text.path, text.newline, grammar, table.shape, table.first, end, table.header, text.undecoded)
-        return table.names, made_plain(known, f"its bytes are no {text.encoding}"), table.first
+        read = Text(text.path, text.newline, table.grammar, table.shape, table.first, end, table.header, text.undecoded)
+        return table.names, made_plain(read, f"its bytes are no {text.encoding}"), table.first
 
     def _empty(self, part: Part, got: str) -> list[str]:
         if self.header_rows != 0 and self.column_names == "auto":
@@ -154,12 +160,12 @@ class Csv(FileSource):
 
     def _as_text(self, part: Part) -> _Utf8:
         with part.path.open("rb") as data:
-            sample = data.read(_SAMPLE)
+            sample = data.read(encoding.SAMPLE)
         name = encoding.guessed(sample) if self.encoding == "auto" else self.encoding
-        newline = _newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
-        if name == "utf-8" and newline != "\r" and _is_utf8(part.path):
+        newline = encoding.newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
+        if name == "utf-8" and newline != "\r" and encoding.is_utf8(part.path):
             return _Utf8(part.path, name, newline, {})
-        if name == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
+        if name == "utf-8" and self.encoding == "auto" and not encoding.fileencoding.is_utf8(part.path):
             name = "cp1252"  # text beyond ASCII comes only after the sample, and it is no UTF-8
         copy = scratch_file(".txt")
         return _Utf8(copy, name, newline, encoding.copied_as_utf8(part.path, name, newline, copy))
@@ -189,18 +195,28 @@ class Csv(FileSource):
         first = skip + (top[-1].line + top[-1].lines if top else start)
         shape = Shape(1 if self.ragged == "pad" else most, most, trailing)
         single = len(top) == 1 and top[0].lines == 1 and most > 1
-        return _Table(header.names(names), shape, first, lines[first - 1] if single else "")
+        return _Table(
+            grammar,
+            header.names(names),
+            shape,
+            first,
+            lines[first - 1] if single else "",
+            tuple(lines[:first]),
+            _backslashed(lines),
+        )
 
     def _end(self, path: Path, width: int) -> int | None:
         """The line after the table's last one, or None when the table ends with the file."""
         import polars as pl
 
         blank = 0
-        for line in _last_lines(path):
+        for line in encoding.last_lines(path):
             if line.strip():
                 break
             blank += 1
-        below = dialect.footer(_last_lines(path, blank), width) if self.skip_footer == "auto" else self.skip_footer
+        below = (
+            dialect.footer(encoding.last_lines(path, blank), width) if self.skip_footer == "auto" else self.skip_footer
+        )
         if not below and (not blank or width > 1):
             return None
         lines = pl.scan_lines(path, glob=False).select(pl.len()).collect(engine="streaming").item()
@@ -219,12 +235,28 @@ class _Utf8:
 
 @dataclass(frozen=True)
 class _Table:
+    grammar: Grammar
     names: list[str]
     shape: Shape
     #: 0-based line of the first record
     first: int
     #: the header as it stands when it is one line of several names
     header: str
+    #: the header and all that is above it, and whether a backslash stands before a quote in the first lines
+    above: tuple[str, ...]
+    backslashed: bool
+
+    def is_that_of(self, lines: Sequence[str]) -> bool:
+        """Whether a file that starts with `lines` has this very table: the same header, and lines that fit."""
+        if not self.header or self.above != tuple(lines[: self.first]) or self.backslashed != _backslashed(lines):
+            return False
+        body = [line for line in lines[self.first : self.first + dialect.SAMPLED] if line.strip()]
+        fit = sum(1 for line in body if self.shape.fitted(self.grammar.fields(line) or []) is not None)
+        return bool(body) and fit >= 0.9 * len(body)
+
+
+def _backslashed(lines: Sequence[str]) -> bool:
+    return any('\\"' in line or "\\'" in line for line in lines[: dialect.SAMPLED])
 
 
 def _told(mark: str) -> str | None:
@@ -243,45 +275,3 @@ def _agreed(names: Sequence[str], body: Sequence[dialect.Row], usual: int, share
     if usual == most + 1 and unused:
         return most, True
     return most, False
-
-
-def _newline(text: str) -> str:
-    windows = text.count("\r\n")
-    unix, mac = text.count("\n") - windows, text.count("\r") - windows
-    if mac > 5 * (unix + windows):
-        return "\r"
-    return "\r\n" if windows > unix else "\n"
-
-
-def _is_utf8(path: Path) -> bool:
-    import polars as pl
-    from polars.exceptions import ComputeError
-
-    try:
-        pl.scan_lines(path, glob=False).select(pl.col("line").str.len_bytes().sum()).collect(engine="streaming")
-    except ComputeError:
-        return False
-    return True
-
-
-def _first_lines(path: Path) -> list[str]:
-    with path.open("rb") as data:
-        sample = data.read(_SAMPLE)
-        more = len(data.read(1))
-    lines = sample.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
-    # The last one is cut off in a longer file, and is nothing when the file ends with a newline.
-    if (more and len(lines) > 1) or not lines[-1]:
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
-
-
-def _last_lines(path: Path, leave: int = 0) -> Iterator[str]:
-    """Lines from the last one upwards, as far as the last bytes of the file hold them whole."""
-    size = os.path.getsize(path)
-    with path.open("rb") as data:
-        data.seek(max(0, size - 16 * 1024))
-        lines = data.read().decode("utf-8", "replace").split("\n")
-    if not lines[-1]:
-        lines.pop()
-    whole = lines if size <= 16 * 1024 else lines[1:]
-    yield from reversed(whole[: len(whole) - leave])

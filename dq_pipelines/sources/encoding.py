@@ -1,4 +1,4 @@
-"""From bytes to text: which encoding a file has, and a UTF-8 copy where it has another one.
+"""From bytes to lines of text: which encoding a file has, and a UTF-8 copy where it has another one.
 
 What the text means belongs in `dialect.py` and `records.py`.
 """
@@ -6,6 +6,7 @@ What the text means belongs in `dialect.py` and `records.py`.
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _BOMS = (
 )
 #: Bytes that cp1252 leaves undefined: a file that has them is latin-1 (ISO 8859-1), which defines all.
 _NOT_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+#: Bytes that are looked at before a file is read.
+SAMPLE = 256 * 1024
 _CHUNK = 4 * 1024**2
 
 
@@ -129,3 +132,48 @@ def _whole_lines(path: Path, end: bytes) -> Iterator[bytes]:
                 rest += chunk
         if rest:
             yield rest
+
+
+def newline(text: str) -> str:
+    """What ends most lines."""
+    windows = text.count("\r\n")
+    unix, mac = text.count("\n") - windows, text.count("\r") - windows
+    if mac > 5 * (unix + windows):
+        return "\r"
+    return "\r\n" if windows > unix else "\n"
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether every byte of a file is UTF-8."""
+    import polars as pl
+    from polars.exceptions import ComputeError
+
+    try:
+        pl.scan_lines(path, glob=False).select(pl.col("line").str.len_bytes().sum()).collect(engine="streaming")
+    except ComputeError:
+        return False
+    return True
+
+
+def first_lines(path: Path) -> list[str]:
+    """The whole lines among a UTF-8 file's first bytes."""
+    with path.open("rb") as data:
+        sample = data.read(SAMPLE)
+        more = len(data.read(1))
+    lines = sample.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
+    # The last one is cut off in a longer file, and is nothing when the file ends with a newline.
+    if (more and len(lines) > 1) or not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def last_lines(path: Path, leave: int = 0) -> Iterator[str]:
+    """Lines from the last one upwards, as far as the last bytes of the file hold them whole."""
+    size = os.path.getsize(path)
+    with path.open("rb") as data:
+        data.seek(max(0, size - 16 * 1024))
+        lines = data.read().decode("utf-8", "replace").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    whole = lines if size <= 16 * 1024 else lines[1:]
+    yield from reversed(whole[: len(whole) - leave])
