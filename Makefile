@@ -63,7 +63,7 @@ dagster-home:
 .PHONY: run
 run: setup dagster-home ## sample data, every asset with its checks, a quality report
 	$(BIN)/dq sample --all
-	$(BIN)/python -m dq_pipelines.automation.run_all
+	$(BIN)/python -m dq_pipelines.run_all
 	$(BIN)/dq report
 
 .PHONY: serve

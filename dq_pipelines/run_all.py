@@ -1,4 +1,4 @@
-"""`python -m dq_pipelines.automation.run_all`: materialize every table with its checks, once, through Dagster.
+"""`python -m dq_pipelines.run_all`: materialize every table with its checks, once, through Dagster.
 
 Tables without partitions that are ready together share a run; a partitioned table has a run per
 partition with something new. A failed run does not stop the tables that do not depend on it.
