@@ -165,7 +165,7 @@ class Csv(FileSource):
         newline = encoding.newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
         if name == "utf-8" and newline != "\r" and encoding.is_utf8(part.path):
             return _Utf8(part.path, name, newline, {})
-        if name == "utf-8" and self.encoding == "auto" and not encoding.fileencoding.is_utf8(part.path):
+        if name == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
             name = "cp1252"  # text beyond ASCII comes only after the sample, and it is no UTF-8
         copy = scratch_file(".txt")
         return _Utf8(copy, name, newline, encoding.copied_as_utf8(part.path, name, newline, copy))
