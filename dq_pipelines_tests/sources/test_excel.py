@@ -46,7 +46,7 @@ def landed(path: Path, **options: Any) -> pl.DataFrame:
 
 
 def test_cells_keep_their_types_and_mixed_columns_are_text(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["n", "when", "yes", "mixed", "n", None],
         [1, NOON, True, 1, "a", 5],
         [None] * 6,
