@@ -24,9 +24,7 @@ def sample(
     every: Annotated[bool, typer.Option("--all", help="Every domain.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed and size give the same bytes.")] = 7,
     size: Annotated[float, typer.Option(help="How much, as a multiple of the usual.")] = 1.0,
-    landing: Annotated[
-        Path | None, typer.Option(help="Where to; DQ_LANDING, else landing.", show_default=False)
-    ] = None,
+    landing: Annotated[str | None, typer.Option(help="Where to; DQ_LANDING, else landing.", show_default=False)] = None,
     list_sheets: Annotated[
         Path | None,
         typer.Option("--list-sheets", metavar="FILE", help="List a workbook's sheets instead.", show_default=False),
@@ -41,9 +39,10 @@ def sample(
 
     if not domains and not every:
         raise ConfigError([Problem("", 0, f"dq sample: wanted --all or some of {', '.join(SAMPLES)}, got neither")])
-    folder = landing or Path(Settings.from_environment().landing)
-    if "://" in str(folder):
-        raise ConfigError([Problem("", 0, f"dq sample: wanted a folder of this machine to write to, got {folder}")])
+    place = landing or Settings.from_environment().landing
+    if "://" in place:
+        raise ConfigError([Problem("", 0, f"dq sample: wanted a folder of this machine to write to, got {place}")])
+    folder = Path(place)
     truths = [
         generate(domain, folder, seed=seed, size=size)
         for domain in dict.fromkeys([*(domains or ()), *(SAMPLES if every else ())])

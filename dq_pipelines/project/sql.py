@@ -88,7 +88,10 @@ def lineage(sql: str, schemas: Mapping[str, Sequence[str]]) -> dict[str, list[tu
         return {}
     found: dict[str, list[tuple[str, str]]] = {}
     for name, node in nodes.items():
-        leaves = [leaf for leaf in node.walk() if not leaf.downstream and isinstance(leaf.source, exp.Table)]
-        pairs = [(f"{leaf.source.db}/{leaf.source.name}", leaf.name.rpartition(".")[2].strip('"')) for leaf in leaves]
+        pairs = [
+            (f"{table.db}/{table.name}", leaf.name.rpartition(".")[2].strip('"'))
+            for leaf in node.walk()
+            if not leaf.downstream and isinstance(table := leaf.source, exp.Table)
+        ]
         found[name] = list(dict.fromkeys(pairs))
     return found

@@ -1,0 +1,155 @@
+"""The other verbs: what they print, what they write, how they end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dq_pipelines.cli import _VERBS
+
+from .conftest import Dq
+
+
+def test_help_and_version(dq: Dq) -> None:
+    ran = dq("--help")
+    assert ran.returncode == 0
+    assert all(f" {verb} " in ran.stdout for verb in _VERBS)
+    assert dq("--version").stdout.startswith("dq_pipelines ")
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_every_verb_has_help(verb: str, dq: Dq) -> None:
+    ran = dq(verb, "--help")
+    assert (ran.returncode, f"Usage: dq {verb}" in ran.stdout) == (0, True)
+
+
+def test_unknown_verb(dq: Dq) -> None:
+    ran = dq("chek")
+    assert ran.returncode == 2
+    assert "unknown verb 'chek' (nearest: check)" in ran.stderr
+
+
+# --- validate --------------------------------------------------------------------------------------
+
+RULES = "rules:\n  - {type: expect_column_values_to_not_be_null, column: a}\n  - {type: expect_table_row_count_to_equal, value: 3}\n"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "d.csv").write_text("a,b\n1,x\n,y\n3,z\n", encoding="utf-8")
+    (tmp_path / "r.yaml").write_text(RULES, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("data")
+def test_validate_for_people(dq: Dq) -> None:
+    ran = dq("validate", "d.csv", "r.yaml")
+    assert ran.returncode == 1, ran.stderr
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    assert ["FAIL", "expect_column_values_to_not_be_null", "a", "1", "of", "3", "rows", "fail"] in lines
+    assert ["pass", "expect_table_row_count_to_equal", "3"] in lines
+    assert lines[-1] == ["1", "of", "2", "rules", "passed"]
+
+
+def test_validate_for_programs(dq: Dq, data: Path) -> None:
+    (data / "r.yaml").write_text(RULES.replace("column: a", "column: b"), encoding="utf-8")
+    ran = dq("validate", "d.csv", "r.yaml", "--format", "json", "--result-format", "boolean_only")
+    verdict = json.loads(ran.stdout)
+    assert (ran.returncode, verdict["success"]) == (0, True)
+    assert [result["result"] for result in verdict["results"]] == [{}, {}]
+    assert dq("validate", "d.csv", "r.yaml", "--json").returncode == 0
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gone.csv", "r.yaml"], "gone.csv"),
+        (["d.txt.what", "r.yaml"], "d.txt.what"),
+        (["d.csv", "gone.yaml"], "gone.yaml: wanted a file of rules, found none"),
+        (["d.csv", "r.yaml", "--engine", "polar"], "unknown engine 'polar' (nearest: polars)"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str, dq: Dq) -> None:
+    ran = dq("validate", *arguments)
+    assert (ran.returncode, ran.stdout, "Traceback" in ran.stderr) == (2, "", False)
+    assert sentence in ran.stderr
+
+
+# --- sample ----------------------------------------------------------------------------------------
+
+
+def test_sample_writes_once(dq: Dq, tmp_path: Path) -> None:
+    ran = dq("sample", "detector", "--size", "0.1", DQ_LANDING="in")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("detector in in: ")
+    assert list((tmp_path / "in" / "detector").glob("*.csv"))
+    again = dq("sample", "detector", "--size", "0.1", "--json", DQ_LANDING="in")
+    (truth,) = json.loads(again.stdout)
+    assert (truth["domain"], truth["written"]) == ("detector", [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "wanted --all or some of flights, retail, detector, got neither"),
+        (["flight"], "got 'flight' (nearest: flights)"),
+        (["flights", "--size", "0"], "wanted a size above 0"),
+        (["--list-sheets", "gone.xlsx"], "gone.xlsx"),
+        (["flights", "--landing", "s3://bucket"], "wanted a folder of this machine"),
+    ],
+)
+def test_sample_refuses_in_a_sentence(arguments: list[str], sentence: str, dq: Dq) -> None:
+    ran = dq("sample", *arguments)
+    assert (ran.returncode, ran.stdout, "Traceback" in ran.stderr) == (2, "", False)
+    assert sentence in ran.stderr
+
+
+def test_list_sheets(dq: Dq, tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.create_sheet("Zweites Blatt")
+    book.save(tmp_path / "b.xlsx")
+    assert dq("sample", "--list-sheets", "b.xlsx").stdout == "Sheet\nZweites Blatt\n"
+    assert json.loads(dq("sample", "--list-sheets", "b.xlsx", "--json").stdout) == ["Sheet", "Zweites Blatt"]
+
+
+# --- schema and docs -------------------------------------------------------------------------------
+
+
+def test_docs_and_schema_are_those_of_the_code(dq: Dq, checkout: Path) -> None:
+    for verb in ("schema", "docs"):
+        ran = dq(verb, "--check", cwd=checkout)
+        assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+
+
+def test_stale_files_are_found_and_written(dq: Dq, checkout: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkout / "assets_config", tmp_path / "assets_config")
+    assert dq("schema", "--check").stdout.splitlines() == [
+        "docs/schema/project.json: stale; run `dq schema`",
+        "docs/schema/table.json: stale; run `dq schema`",
+    ]
+    assert not (tmp_path / "docs").exists()
+    assert dq("schema").stdout.splitlines() == ["wrote docs/schema/project.json", "wrote docs/schema/table.json"]
+    assert (dq("schema", "--check").returncode, dq("schema").stdout) == (0, "")
+    assert dq("docs", "--check").returncode == 1
+    assert dq("docs").stdout.splitlines() == ["wrote docs/rules.md", "wrote docs/configuration.md"]
+    assert dq("docs", "--check").returncode == 0
+
+
+def test_a_file_must_point_to_its_schema(dq: Dq, tmp_path: Path) -> None:
+    (tmp_path / "assets_config" / "a").mkdir(parents=True)
+    (tmp_path / "assets_config" / "project.yaml").write_text("name: x\n", encoding="utf-8")
+    pointer = "# yaml-language-server: $schema=../docs/schema/table.json\n"
+    (tmp_path / "assets_config" / "a" / "t.yaml").write_text(pointer + "description: x\n", encoding="utf-8")
+    ran = dq("schema")
+    assert ran.returncode == 1
+    wanted = "wanted the line `# yaml-language-server: $schema="
+    assert ran.stdout.splitlines()[2:] == [
+        f"assets_config/a/t.yaml:1: {wanted}../../docs/schema/table.json`, got '../docs/schema/table.json'",
+        f"assets_config/project.yaml:1: {wanted}../docs/schema/project.json`, got none",
+    ]

@@ -1,0 +1,382 @@
+"""From YAML to a project: what is refused, in which words, on which line. Each case is files and sentences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from dq_pipelines.errors import ConfigError
+from dq_pipelines.project import DailyPartitions, GoldTable, LandedTable, load_project
+
+from .conftest import Problems, write
+
+CSV = "source: {type: csv, path: x.csv}\n"
+NAMED = "source: {type: csv, path: x, column_names: [id, name]}\n"
+HEAD = CSV + "silver:\n  columns: {id: int64, price: float64}\n"
+RULES = HEAD + "  rules:\n"
+
+# One file, a/t.yaml; the sentences without `conf/a/t.yaml:`.
+IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
+    "sound": (RULES + "    - {type: expect_column_values_to_not_be_null, column: id}\n", []),
+    "rule misspelt": (
+        RULES + "    - {type: expect_column_values_to_be_betwen, column: id}\n",
+        ["5: unknown rule 'expect_column_values_to_be_betwen' (nearest: expect_column_values_to_be_between)"],
+    ),
+    "rule without type": (RULES + "    - column: id\n", ["5: missing key 'type'"]),
+    "rule is text": (RULES + "    - expect_x\n", ["5: rules: wanted a mapping, got 'expect_x'"]),
+    "key of a rule misspelt": (
+        RULES + "    - type: expect_column_values_to_be_between\n      column: id\n      min_valu: 1\n",
+        ["7: unknown key 'min_valu' (nearest: min_value)"],
+    ),
+    "key of a rule missing": (RULES + "    - type: expect_column_values_to_be_null\n      mostly: 1\n", ["5: missing key 'column'"]),
+    "wrong type in a rule": (
+        RULES + "    - type: expect_column_values_to_be_null\n      column: id\n      mostly: high\n",
+        ["7: mostly: wanted a number, got 'high'"],
+    ),
+    "out of range": (
+        RULES + "    - {type: expect_column_values_to_be_null, column: id,\n       mostly: 98}\n",
+        ["6: mostly: wanted at most 1, got 98"],
+    ),
+    "inside kwargs": (
+        RULES + "    - type: expect_column_values_to_be_null\n      kwargs:\n        column: id\n        mostly: 98\n",
+        ["8: mostly: wanted at most 1, got 98"],
+    ),
+    "no": (
+        RULES + "    - {type: expect_column_pair_values_a_to_be_greater_than_b, column_A: a, column_B: b, or_equal: no}\n",
+        ["5: or_equal: wanted true or false, got 'no'"],
+    ),
+    "severity": (
+        RULES + "    - {type: expect_column_values_to_be_null, column: id, severity: eror}\n",
+        ["5: severity: wanted 'critical', 'warning' or 'info', got 'eror'"],
+    ),
+    "table rule refuses no rows": (
+        RULES + "    - {type: expect_table_row_count_to_equal, value: 1, on_failure: quarantine}\n",
+        ["5: on_failure: quarantine wants a rule on rows; expect_table_row_count_to_equal judges the whole table"],
+    ),
+    "unknown source": ("source: {type: cvs, path: x}\n", ["1: unknown source 'cvs' (nearest: csv)"]),
+    "key of a source": (
+        "source:\n  type: csv\n  path: x\n  delimeter: ';'\n",
+        ["4: unknown key 'delimeter' (nearest: delimiter)"],
+    ),
+    "source is text": ("source: x.csv\n", ["1: source: wanted a mapping, got 'x.csv'"]),
+    "neither": ("description: x\n", ["1: wanted source (a table that lands) or gold (one that is computed), found neither"]),
+    "both": (
+        CSV + "gold: {sql: select 1}\n",
+        ["2: wanted one of source (a table that lands) and gold (one that is computed), got both"],
+    ),
+    "source misspelt": ("sorce: {type: csv, path: x}\n", ["1: missing key 'source'", "1: unknown key 'sorce' (nearest: source)"]),
+    "a level too high": (CSV + "rules: []\n", ["2: unknown key 'rules': it belongs under silver"]),
+    "unknown key": (CSV + "descripton: x\n", ["2: unknown key 'descripton' (nearest: description)"]),
+    "column type": (
+        CSV + "silver:\n  columns:\n    id: int46\n    x: {type: 'decimal(99,2)'}\n    y: {type: decimal(9,2)}\n",
+        ["4: unknown type 'int46' (nearest: int64)", "5: type: wanted decimal(p,s) with 1 <= p <= 38 and s <= p, got 'decimal(99,2)'",
+         "6: type: wanted decimal(p,s) in quotes, got 'decimal(9': between braces a comma ends it", "6: unknown key '2)'"],
+    ),
+    "column is a list": (CSV + "silver:\n  columns:\n    id: [int64]\n", ["4: id: wanted a mapping, got a list"]),
+    "columns are a list": (CSV + "silver:\n  columns: [id]\n", ["3: columns: wanted a mapping, got a list"]),
+    "keys are text": (CSV + "silver:\n  keys: id\n", ["3: keys: wanted a list, got 'id'"]),
+    "merge without keys": (CSV + "silver:\n  write: merge\n", ["2: write: merge wants keys, got none"]),
+    "step misspelt": (
+        CSV + "silver:\n  transform:\n    - derve: {x: a}\n",
+        ["4: unknown step 'derve' (nearest: derive)"],
+    ),
+    "step is text": (CSV + "silver:\n  transform:\n    - filter\n", ["4: transform: wanted a mapping with one key, got 'filter'"]),
+    "two keys in a step": (
+        CSV + "silver:\n  transform:\n    - derive: {x: a}\n      filter: a\n",
+        ["5: unknown key 'filter'"],
+    ),
+    "inside a step": (
+        CSV + "silver:\n  transform:\n    - deduplicate:\n        by: []\n        keep: lst\n",
+        ["5: by: wanted at least 1 item(s), got an empty list", "6: keep: wanted 'first' or 'last', got 'lst'"],
+    ),
+    "missing in a step": (CSV + "silver:\n  transform:\n    - deduplicate: {keep: last}\n", ["4: missing key 'by'"]),
+    "python step": (
+        CSV + "silver:\n  transform:\n    - python: os.system('ls')\n",
+        ["4: python: wanted module:function, got \"os.system('ls')\""],
+    ),
+    "owner": (CSV + "owners: [team:a,\n  nobody]\n", ["3: owners: wanted team:<name> or an e-mail address, got 'nobody'"]),
+    "cron": (CSV + "schedule: 0 25 * * *\n", ["2: schedule: wanted 0 to 23 as the hour of a cron schedule, got '25' in '0 25 * * *'"]),
+    "partitions": (CSV + "partitions: {type: dayly}\n", ["2: unknown type 'dayly' (nearest: daily)"]),
+    "partition start": (
+        CSV + "partitions:\n  type: daily\n  start: soon\n",
+        ["4: start: wanted a date, got 'soon'"],
+    ),
+    "partition day": (
+        CSV + "partitions:\n  type: daily\n  start: 2026-01-01\n  in_path: '%Y-%m'\n",
+        ["5: wanted year, month and day such as %Y-%m-%d, got '%Y-%m'"],
+    ),
+    "partitions of a Delta table": (
+        "source: {type: delta, path: x}\npartitions: {type: dynamic}\n",
+        ["2: partitions: dynamic wants a source of files, got delta"],
+    ),
+    "partitions overwritten": (
+        CSV + "silver: {write: overwrite}\npartitions: {type: dynamic}\n",
+        ["2: partitions want write: merge or append, got overwrite, by which each replaces the others"],
+    ),
+    "neither sql nor python": ("gold:\n  rules: []\n", ["1: gold: wanted one of sql and python, got neither"]),
+    "sql and python": ("gold: {sql: select 1, python: 'a:b'}\n", ["1: gold: wanted one of sql and python, got both"]),
+    "source in gold": ("gold:\n  sql: select 1\n  source: x\n", ["3: unknown key 'source'"]),
+    "inputs of sql": (
+        "gold: {sql: select 1, inputs: [silver/t]}\n",
+        ["1: inputs are for python: those of a query are found in its SQL"],
+    ),
+    "sql that does not parse": (
+        "gold:\n  sql: |\n    select a\n    from (select\n    where\n",
+        ["5: SQL does not parse: a part is missing, near 'where'"],
+    ),
+    "no select": ("gold: {sql: drop table silver.x}\n", ["1: wanted one SELECT, got DROP"]),
+    "two statements": ("gold: {sql: select 1; select 2}\n", ["1: wanted one SELECT, got 2 statements"]),
+    "itself": ("gold: {sql: select * from gold.t}\n", ["1: wanted other tables, got gold/t itself"]),
+    "unknown table in sql": (
+        "gold:\n  sql: |\n    with mine as (select 1)\n    select * from mine\n    join silver.x using (a)\n",
+        ["5: unknown table 'silver.x'"],
+    ),
+    "table without a layer": ("gold: {sql: select * from t}\n", ["1: wanted silver.<table> or gold.<table>, got 't' (nearest: gold.t)"]),
+    "bronze": ("gold: {sql: select * from bronze.x}\n", ["1: wanted silver.<table> or gold.<table>, got 'bronze.x'"]),
+    "foreign key to nothing": (
+        RULES + "    - {type: expect_column_values_to_exist_in, column: id, table: silver/u, key: id}\n",
+        ["5: unknown table 'silver/u' (nearest: silver/t)"],
+    ),
+    "foreign key without a layer": (
+        RULES + "    - {type: expect_column_values_to_exist_in, column: id, table: t, key: id}\n",
+        ["5: table: wanted a table as <layer>/<table> (layer: bronze, silver, quarantine, gold), got 't'"],
+    ),
+    "foreign key to bronze": (
+        RULES + "    - type: expect_column_values_to_exist_in\n      column: id\n      table: bronze/t\n      key: id\n",
+        ["7: wanted silver/<table> or gold/<table>, got 'bronze/t' (nearest: silver/t)"],
+    ),
+    "foreign key to no column": (
+        RULES + "    - {type: expect_column_values_to_exist_in, column: id, table: silver/t, key: pric}\n",
+        ["5: silver/t declares no column 'pric' (nearest: price)"],
+    ),
+    "keys renamed away": (
+        HEAD + "  keys: [id, price]\n  transform:\n    - rename: {price: cost}\n",
+        ["4: no column 'price' here: it is called 'cost' by now"],
+    ),
+    "keys under the landed name": (
+        CSV + "silver:\n  columns:\n    id: {type: int64, from: Id}\n  keys: [Id]\n",
+        ["5: no column 'Id' here: it is called 'id' by now"],
+    ),
+    "undeclared columns pass": (
+        HEAD + "  keys: [other]\n  rules:\n    - {type: expect_column_values_to_be_null, column: another}\n",
+        [],
+    ),
+    "all columns known": (
+        NAMED + "silver:\n  keys: [idd]\n  transform:\n"
+        + "    - deduplicate: {by: [id], order_by: at}\n  rules:\n    - {type: expect_column_values_to_be_null, column: nam}\n",
+        ["3: no column 'idd' (nearest: id)", "5: no column 'at'", "7: no column 'nam' (nearest: name)"],
+    ),
+    "all columns known, but for what a step adds": (
+        NAMED + "silver:\n  keys: [idd]\n  transform:\n    - python: mine:adds_idd\n",
+        [],
+    ),
+    "no such variable": (
+        "source: {type: csv, path: '${DQ_LANDIN}/x'}\ndescripton: x\n",
+        [
+            "1: wanted the environment variable DQ_LANDIN, found none (nearest: DQ_LANDING)",
+            "2: unknown key 'descripton' (nearest: description)",
+        ],
+    ),
+    "everything at once": (
+        "owners: [x]\nsource: {type: csv, path: x, header: 1}\nsilver:\n  keys: 5\n  rules:\n    - {type: expect}\n    - {}\n",
+        [
+            "1: owners: wanted team:<name> or an e-mail address, got 'x'",
+            "2: unknown key 'header' (nearest: header_rows)",
+            "4: keys: wanted a list, got 5",
+            "6: unknown rule 'expect'",
+            "7: missing key 'type'",
+        ],
+    ),
+    "suite gone": (
+        CSV + "silver:\n  rules: suite.json\n",
+        ["3: wanted a list of rules or the path of a GX suite in JSON, got 'suite.json': no such file"],
+    ),
+    "suite in YAML": (
+        CSV + "silver:\n  rules: suite.yaml\n",
+        ["3: wanted a list of rules or the path of a GX suite in JSON, got 'suite.yaml': another ending"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_ONE_FILE)
+def test_one_file(name: str, problems: Problems) -> None:
+    text, expected = IN_ONE_FILE[name]
+    assert problems({"a/t.yaml": text}) == [f"conf/a/t.yaml:{sentence}" for sentence in expected]
+
+
+SQL = "gold: {{sql: select * from {}}}\n"
+FOREIGN = RULES.replace("{", "{{").replace("}", "}}") + (
+    "    - {{type: expect_column_values_to_exist_in, column: id, table: {}, key: id}}\n"
+)
+
+BETWEEN_FILES: dict[str, tuple[Mapping[str, str], list[str]]] = {
+    "same name in two domains": (
+        {"a/t.yaml": CSV, "b/t.yml": CSV},
+        ["conf/b/t.yml: duplicate table 't': conf/a/t.yaml describes it already"],
+    ),
+    "same name, two endings": (
+        {"a/t.yaml": CSV, "a/t.yml": CSV},
+        ["conf/a/t.yml: duplicate table 't': conf/a/t.yaml describes it already"],
+    ),
+    "names": (
+        {"A-b/t.yaml": CSV, "a/2t.yaml": CSV, "a/_x.yaml": CSV},
+        [
+            "conf/A-b/t.yaml: wanted a domain of a-z, 0-9 and _ that begins with a letter, got 'A-b'",
+            "conf/a/2t.yaml: wanted a table of a-z, 0-9 and _ that begins with a letter, got '2t'",
+            "conf/a/_x.yaml: wanted a table of a-z, 0-9 and _ that begins with a letter, got '_x'",
+        ],
+    ),
+    "a table at the top": (
+        {"t.yaml": CSV},
+        ["conf/t.yaml: wanted conf/<domain>/t.yaml, or project.yaml: a table stands in the folder of its domain"],
+    ),
+    "settings": (
+        {"project.yaml": "nme: x\nname: a b\n", "a/t.yaml": CSV},
+        [
+            "conf/project.yaml:1: unknown key 'nme' (nearest: name)",
+            "conf/project.yaml:2: name: wanted text that matches ^[A-Za-z0-9_-]+$, got 'a b'",
+        ],
+    ),
+    "cycle": (
+        {"a/p.yaml": SQL.format("gold.q"), "a/q.yaml": SQL.format("gold.r"), "a/r.yaml": SQL.format("gold.p")},
+        ["conf/a/p.yaml:1: tables wait for each other: gold/p <- gold/q <- gold/r <- gold/p"],
+    ),
+    "cycle of foreign keys": (
+        {"a/p.yaml": FOREIGN.format("silver/q"), "a/q.yaml": FOREIGN.format("silver/p")},
+        ["conf/a/p.yaml:5: tables wait for each other: silver/p <- silver/q <- silver/p"],
+    ),
+    "a diamond is no cycle": (
+        {
+            "a/p.yaml": "gold: {sql: select * from gold.q join gold.r}\n",
+            "a/q.yaml": SQL.format("silver.t"),
+            "a/r.yaml": SQL.format("silver.t"),
+            "a/t.yaml": FOREIGN.format("silver/t"),
+        },
+        [],
+    ),
+    "a broken table is still known": (
+        {"a/p.yaml": SQL.format("silver.t"), "a/t.yaml": CSV + "x: 1\n", "a/u.yaml": FOREIGN.format("silver/t")},
+        ["conf/a/t.yaml:2: unknown key 'x'"],
+    ),
+    "layer mistaken": (
+        {"a/p.yaml": SQL.format("gold.t"), "a/t.yaml": CSV},
+        ["conf/a/p.yaml:1: unknown table 'gold.t' (nearest: silver.t)"],
+    ),
+    "inputs of a function": (
+        {"a/p.yaml": "gold:\n  python: m:f\n  inputs:\n    - silver/t\n    - silver/tt\n    - gold/p\n", "a/t.yaml": CSV},
+        ["conf/a/p.yaml:5: unknown table 'silver/tt' (nearest: silver/t)", "conf/a/p.yaml:6: wanted another table, got gold/p itself"],
+    ),
+    "two broken files, in their order": (
+        {"b/t.yaml": "a: [\n", "a/u.yaml": "- 1\n", "a/t2.yaml": ""},
+        [
+            "conf/a/t2.yaml: wanted a mapping, got an empty file",
+            "conf/a/u.yaml:1: wanted a mapping, got a list",
+            "conf/b/t.yaml:2: wanted a value, got ''",
+        ],
+    ),
+    "a suite's rule": (
+        {
+            "a/t.yaml": HEAD + "  rules: suites/s.json\n",
+            "a/suites/s.json": json.dumps({"expectations": [{"type": "expect_rows", "kwargs": {}}]}, indent=1),
+        },
+        ["conf/a/suites/s.json:4: unknown rule 'expect_rows' (nearest: expect_rows_sql)"],
+    ),
+    "a suite's value": (
+        {
+            "a/t.yaml": HEAD + "  rules: s.json\n",
+            "a/s.json": '{"expectations": [\n {"type": "expect_column_values_to_be_null",\n  "kwargs": {"column": "a",\n  "mostly": 7}}]}',
+        },
+        ["conf/a/s.json:4: mostly: wanted at most 1, got 7"],
+    ),
+    "a suite that is none": (
+        {"a/t.yaml": HEAD + "  rules: s.json\n", "a/s.json": "{\n x", "a/u.yaml": HEAD + "  rules: t.json\n", "a/t.json": "{}"},
+        [
+            "conf/a/s.json:2: wanted JSON, got: Expecting property name enclosed in double quotes",
+            "conf/a/t.json: wanted a suite with a list of `expectations`, found none",
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BETWEEN_FILES)
+def test_between_files(name: str, problems: Problems) -> None:
+    files, expected = BETWEEN_FILES[name]
+    assert problems(files) == expected
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "assets_config").mkdir()
+    with pytest.raises(ConfigError, match=r"asset_config: wanted a folder .*, found none \(nearest: assets_config\)$"):
+        load_project(tmp_path / "asset_config")
+    with pytest.raises(ConfigError, match=r"wanted at least one <domain>/<table>\.yaml, found none"):
+        load_project(tmp_path / "assets_config")
+
+
+def test_secrets_are_never_said(problems: Problems) -> None:
+    text = (
+        "source: {type: csv, path: x, delimiter: '${TOKEN}', header_rows: '${TOKEN}'}\nsilver:\n  columns: {id: '${TOKEN}'}\n"
+        "  rules:\n    - {type: '${TOKEN}', column: x}\n    - {type: expect_column_values_to_exist_in, column: x, table: '${TOKEN}', key: y}\n"
+    )
+    found = problems(
+        {"a/t.yaml": text, "a/u.yaml": "gold: {sql: 'select * from silver.${TOKEN}'}\n"}, TOKEN="s3cr3t_value"
+    )
+    assert len(found) >= 4
+    assert "s3cr3t" not in "\n".join(found)
+    assert "${TOKEN}" in "\n".join(found)
+
+
+def test_a_sound_project(tmp_path: Path) -> None:
+    files = {
+        "project.yaml": "name: shop\n",
+        "b/p.yaml": "gold:\n  sql: select * from silver.t\n  rules:\n    - {type: expect_table_row_count_to_equal, value: 1}\n",
+        "a/t.yaml": FOREIGN.format("silver/u") + "    - type: expect_column_values_to_be_unique\n      column: id\n",
+        "a/deep/u.yml": "source: {type: parquet, path: '${DQ_LANDING}/u'}\npartitions: {type: daily, start: 2026-10-01}\n",
+        "a/.hidden.yaml": "- no\n",
+        ".git/x.yaml": "- no\n",
+        "a/notes.txt": "no",
+    }
+    write(tmp_path, files)
+    project = load_project(tmp_path, environment={"DQ_LANDING": "s3://in"})
+    assert (project.settings.name, project.path) == ("shop", str(tmp_path))
+    assert [(table.key, table.domain, table.upstream) for table in project] == [
+        ("silver/u", "a", ()),
+        ("silver/t", "a", ("silver/u",)),
+        ("gold/p", "b", ("silver/t",)),
+    ]
+    assert project.tables["t"].rule_lines == (5, 6)
+    assert project.tables["t"].file == str(tmp_path / "a/t.yaml")
+    assert project.by_key("gold/p") is project.tables["p"]
+    assert project.by_key("gold/t") is None
+    assert isinstance(project.tables["p"].model, GoldTable)
+    landed = project.tables["u"].model
+    assert isinstance(landed, LandedTable)
+    assert landed.partitions == DailyPartitions(type="daily", start=date(2026, 10, 1))
+    assert getattr(landed.source, "path", None) == "s3://in/u"
+
+
+def test_a_suite_is_loaded_as_it_is(tmp_path: Path) -> None:
+    suite = {
+        "name": "orders",
+        "expectations": [
+            {
+                "type": "expect_column_values_to_match_regex",
+                "kwargs": {"column": "a", "regex": "^${x}", "mostly": 0.9},
+                "meta": {"a": 1},
+                "severity": "warning",
+                "id": "1",
+                "rendered_content": [{}],
+            },
+        ],
+    }
+    write(
+        tmp_path,
+        {"a/t.yaml": CSV + "silver:\n  rules: suites/orders.json\n", "a/suites/orders.json": json.dumps(suite)},
+    )
+    table = load_project(tmp_path).tables["t"]
+    assert [rule.kwargs for rule in table.rules] == [{"column": "a", "regex": "^${x}", "mostly": 0.9}]
+    assert table.rules[0].severity == "warning"
+    assert table.rule_lines == (3,)

@@ -1,0 +1,33 @@
+"""The reference pages have an entry for everything there is."""
+
+from __future__ import annotations
+
+from dq_pipelines.project.reference import pages
+from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, Silver
+from dq_pipelines.rules import rule_classes
+from dq_pipelines.sources import source_classes
+
+
+def test_every_rule_has_an_entry() -> None:
+    page = pages()["rules.md"]
+    for name, rule in rule_classes().items():
+        entry = page.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+        assert entry, name
+        common = page.partition("\n- [")[0]
+        for key in rule.model_fields:
+            assert f"`{key}`" in entry or f"`{key}`" in common, (name, key)
+        if rule.examples:
+            assert f"- {{type: {name}" in entry
+
+
+def test_every_key_has_an_entry() -> None:
+    page = pages()["configuration.md"]
+    for model in (LandedTable, GoldTable, Silver, Gold):
+        for name, field in model.model_fields.items():
+            assert f"| `{field.alias or name}` |" in page
+    for name in source_classes():
+        assert f"### source: {name}" in page
+
+
+def test_pages_are_the_same_each_time() -> None:
+    assert pages() == pages()
