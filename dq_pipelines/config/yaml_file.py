@@ -35,7 +35,7 @@ class YamlFile:
 
     #: path of the file as the user knows it
     file: str
-    value: dict[str, Any]
+    value: Any
     #: what is wrong with the file as YAML, although its values could be made out
     problems: tuple[Problem, ...] = ()
     #: the line (from 1) of each key and item
@@ -66,17 +66,22 @@ class YamlFile:
 
 
 def read_yaml(
-    path: Path, file: str | None = None, environment: Mapping[str, str] | None = None, *, literal: bool = False
+    path: Path,
+    file: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    literal: bool = False,
+    lists: bool = False,
 ) -> YamlFile:
-    """The mapping in the file at `path`, which messages call `file`; `literal` leaves `${NAME}` as it stands.
+    """The mapping (or list, with `lists`) in the file at `path`, which messages call `file`.
 
-    Raises ConfigError when there is no one mapping to be had: unreadable, empty, no YAML, aliases or
+    `literal` leaves `${NAME}` as it stands. Raises ConfigError when there is no one mapping to be had: unreadable, empty, no YAML, aliases or
     nesting out of hand. Duplicate keys, tags and `${NAME}` without a value are in `problems`, and the
     values are as they stand, so that a caller can say everything at once.
     """
     file = str(path) if file is None else file
     reader = _Reader(file, environment, literal=literal)
-    root = reader.tree(text_of(path, file))
+    root = reader.tree(text_of(path, file), lists=lists)
     value = reader.plain(root, (), 0)
     return YamlFile(file, value, tuple(reader.problems), reader.lines, reader.blocks, reader.interpolated)
 
@@ -147,8 +152,8 @@ class _Reader:
         if problem not in self.problems:  # an alias comes by more than once
             self.problems.append(problem)
 
-    def tree(self, text: str) -> _Mapping:
-        """The root mapping. Built from events and not by yaml.compose(), which recurses in C without a limit."""
+    def tree(self, text: str, *, lists: bool) -> _Node:
+        """The root. Built from events and not by yaml.compose(), which recurses in C without a limit."""
         try:
             root = self._tree(text)
         except yaml.YAMLError as error:
@@ -156,7 +161,7 @@ class _Reader:
             raise self._fatal(line, message) from None
         if root is None:
             raise self._fatal(0, "wanted a mapping, got an empty file")
-        if not isinstance(root, _Mapping):
+        if not isinstance(root, (_Mapping, _Sequence) if lists else _Mapping):
             found = "a list" if isinstance(root, _Sequence) else "a single value"
             raise self._fatal(root.line, f"wanted a mapping, got {found}")
         return root

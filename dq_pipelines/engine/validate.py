@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.engine.polars import Scan, judge
+from dq_pipelines.engine.rules_file import read_rules_file
 from dq_pipelines.engine.verdict import ResultFormat, Verdict
 from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
 from dq_pipelines.rules import Rule, rule_from
@@ -22,9 +22,7 @@ _SOURCE_BY_ENDING = {
 }  # fmt: skip
 
 
-def validate(
-    data: Any, rules: Any, *, engine: str = "polars", result_format: ResultFormat = "SUMMARY"
-) -> Verdict:
+def validate(data: Any, rules: Any, *, engine: str = "polars", result_format: ResultFormat = "SUMMARY") -> Verdict:
     """Judge `data` by `rules` and return the verdict.
 
     `data` is a Polars, pandas, Arrow or DuckDB frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
@@ -72,33 +70,18 @@ def _frame_at(path: str) -> pl.LazyFrame:
 
 def rules_from(rules: Any) -> list[Rule]:
     """Rules from mappings, a YAML list of rules, or a GX suite in JSON; every problem at once."""
-    file = str(rules) if isinstance(rules, str | Path) else ""
-    items = _rules_in(Path(file)) if file else rules
+    file = read_rules_file(Path(rules)) if isinstance(rules, str | Path) else None
+    items = file.rules if file is not None else rules
     if isinstance(items, Mapping):
         items = items.get("expectations", items.get("rules"))
     if not isinstance(items, Iterable):
-        raise ConfigError([Problem(file, 0, "wanted a list of rules, or a mapping with `rules` or `expectations`")])
+        raise ConfigError([Problem("", 0, "wanted a list of rules, or a mapping with `rules` or `expectations`")])
     found, problems = [], []
-    for item in items:
+    for index, item in enumerate(items):
         try:
-            found.append(rule_from(item, where=file))
+            found.append(rule_from(item))
         except ConfigError as error:
-            problems += error.problems
+            problems += [file.problem((index,), said.message) if file else said for said in error.problems]
     if problems:
         raise ConfigError(problems)
     return found
-
-
-def _rules_in(path: Path) -> Any:
-    import yaml
-
-    if not path.is_file():
-        raise ConfigError([Problem(str(path), 0, "wanted a file of rules, found none")])
-    text = path.read_text(encoding="utf-8")
-    try:
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except ValueError as error:
-        raise ConfigError([Problem(str(path), 0, f"wanted JSON: {error}")]) from None
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", -1) + 1
-        raise ConfigError([Problem(str(path), line, f"wanted YAML: {getattr(error, 'problem', error)}")]) from None

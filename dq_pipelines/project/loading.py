@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dq_pipelines.config.model import Strict, sentence
-from dq_pipelines.config.yaml_file import Location, YamlFile, read_yaml, text_of
+from dq_pipelines.config.yaml_file import Location, YamlFile, read_yaml
+from dq_pipelines.engine.rules_file import RulesFile, read_rules_file
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.references import findings
 from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings, Silver
@@ -79,16 +79,6 @@ def _refuse_same_names(files: Sequence[_Draft]) -> None:
 
 
 @dataclass
-class _Suite:
-    """A suite of Great Expectations in a file of its own, which takes the place of a list of rules."""
-
-    lines: YamlFile
-    rules: list[Any]
-    #: where the rules stand in that file
-    at: Location
-
-
-@dataclass
 class _Draft:
     """One file on its way to be a table: what it says, and what is wrong with it."""
 
@@ -99,7 +89,7 @@ class _Draft:
     #: whether another file has this name already
     is_second: bool = False
     yaml: YamlFile | None = None
-    suite: _Suite | None = None
+    suite: RulesFile | None = None
     model: Strict | None = None
     table: Table | None = None
 
@@ -192,7 +182,7 @@ class _Draft:
                 f"wanted a list of rules or the path of a GX suite in JSON, got {name!r}: {found}",
             )
             return
-        self.suite = _read_suite(path, str(path))
+        self.suite = read_rules_file(path)
         value[self.layer]["rules"] = self.suite.rules
 
     def _validated(self, kind: type[Strict], value: Mapping[str, Any]) -> Strict | None:
@@ -215,34 +205,11 @@ class _Draft:
         if place in self.yaml.unresolved:
             return  # said already: a name has no value
         if self.suite is not None and place[:2] == (self.layer, "rules") and len(place) > 2:
-            self.problems.append(self.suite.lines.problem((*self.suite.at, *place[2:]), message))
+            self.problems.append(self.suite.problem(place[2:], message))
             return
         block = self.yaml.blocks.get(place)
         line = block + line_in_block - 1 if block and line_in_block else None
         self.problems.append(self.yaml.problem(place, message, line))
-
-
-def _read_suite(path: Path, file: str) -> _Suite:
-    text = text_of(path, file)
-    try:
-        suite = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError([Problem(file, error.lineno, f"wanted JSON, got: {error.msg}")]) from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError([Problem(file, 0, f"wanted JSON, got: {error}")]) from None
-    rules = suite.get("expectations") if isinstance(suite, dict) else suite
-    if not isinstance(rules, list):
-        raise ConfigError([Problem(file, 0, "wanted a suite with a list of `expectations`, found none")])
-    return _Suite(_lines_of(path, file), rules, ("expectations",) if isinstance(suite, dict) else ())
-
-
-def _lines_of(path: Path, file: str) -> YamlFile:
-    """The lines of a JSON file, which is YAML too; without them, should the two part ways."""
-    try:
-        found = read_yaml(path, file, literal=True)
-    except ConfigError:
-        return YamlFile(file, {})
-    return found
 
 
 # --- from pydantic's places to the file's ----------------------------------------------------------

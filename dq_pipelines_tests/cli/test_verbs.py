@@ -79,6 +79,41 @@ def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str
     assert sentence in ran.stderr
 
 
+WRONG = {
+    "r.yaml": (
+        "- {type: expect_column_values_to_be_null, column: a}\n- {type: expect_x}\n",
+        "r.yaml:2: unknown type 'expect_x'",
+    ),
+    "s.json": (
+        '{"expectations": [\n{"type": "expect_column_values_to_be_null", "kwargs": {"colum": "a"}}]}',
+        "s.json:2: unknown key 'colum' (nearest: column)",
+    ),
+    "t.yaml": (
+        "rules:\n  - {type: expect_column_values_to_be_in_set, column: a, value_set: [010]}\n",
+        "t.yaml:2: wanted '010'",
+    ),
+    "u.yaml": ("rules: 5\n", "u.yaml: wanted a list of rules, or a mapping with `rules` or `expectations`, found none"),
+    "v.json": ('{"expectations":\n [,]}', "v.json:2: wanted JSON, got: Expecting value"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_rules_are_refused_with_their_line(name: str, dq: Dq, data: Path) -> None:
+    text, sentence = WRONG[name]
+    (data / name).write_text(text, encoding="utf-8")
+    ran = dq("validate", "d.csv", name)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert sentence in ran.stderr
+
+
+def test_no_is_a_value(dq: Dq, data: Path) -> None:
+    (data / "n.csv").write_text("a\nno\nyes\n", encoding="utf-8")
+    (data / "r.yaml").write_text(
+        "- {type: expect_column_values_to_be_in_set, column: a, value_set: [no, yes]}\n", encoding="utf-8"
+    )
+    assert dq("validate", "n.csv", "r.yaml").returncode == 0
+
+
 # --- sample ----------------------------------------------------------------------------------------
 
 

@@ -296,7 +296,7 @@ BETWEEN_FILES: dict[str, tuple[Mapping[str, str], list[str]]] = {
         {"a/t.yaml": HEAD + "  rules: s.json\n", "a/s.json": "{\n x", "a/u.yaml": HEAD + "  rules: t.json\n", "a/t.json": "{}"},
         [
             "conf/a/s.json:2: wanted JSON, got: Expecting property name enclosed in double quotes",
-            "conf/a/t.json: wanted a suite with a list of `expectations`, found none",
+            "conf/a/t.json: wanted a list of rules, or a mapping with `rules` or `expectations`, found none",
         ],
     ),
 }  # fmt: skip
