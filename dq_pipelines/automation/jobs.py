@@ -36,11 +36,9 @@ def _domain_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
 
 def _partitioned_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
     return [
-        dg.define_asset_job(
-            f"table__{table.name}", assets_of(table), description=f"One partition of {table.name}", partitions_def=partitions
-        )
+        dg.define_asset_job(f"table__{table.name}", assets_of(table), description=f"One partition of {table.name}")
         for table in project
-        if (partitions := partitions_definition(table)) is not None
+        if partitions_definition(table) is not None
     ]
 
 

@@ -162,7 +162,7 @@ class _Run:
         if outcome is None:
             yield from self._nothing_new()
             return
-        record = outcome.record(self.context.run_id, audit.checked_rules(self.table))
+        record = outcome.record(self.context.run.run_id, audit.checked_rules(self.table))
         self.stores.history.record(record)
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
         if outcome.blocked_by:
@@ -208,7 +208,7 @@ class _Run:
     def _judge_published(self) -> Iterator[Yielded]:
         """Checks alone: the published table as it stands."""
         outcome = audit.judge_published(self._work)
-        self.stores.history.record(outcome.record(self.context.run_id, audit.checked_rules(self.table)))
+        self.stores.history.record(outcome.record(self.context.run.run_id, audit.checked_rules(self.table)))
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
 
     def _row_count(self, key: str) -> dict[str, Any]:
@@ -252,7 +252,7 @@ class _Run:
         )
 
     def _must_not_be_cancelled(self) -> None:
-        run = self.context.instance.get_run_by_id(self.context.run_id)
+        run = self.context.instance.get_run_by_id(self.context.run.run_id)
         if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
             raise dg.DagsterExecutionInterruptedError(f"run {run.run_id} was cancelled: {self.table.key} publishes nothing")
 
