@@ -94,9 +94,11 @@ class History:
             if rows:
                 connection.execute(_RESULTS.insert(), rows)
 
-    def latest(self, table: str, partition: str | None = None) -> VerdictRecord | None:
-        """The last verdict of a table, or of one of its partitions."""
+    def latest(self, table: str, partition: str | None = None, *, of_batch: bool = False) -> VerdictRecord | None:
+        """The last verdict of a table, or of one of its partitions; with `of_batch`, of one that was to be published."""
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table)
+        if of_batch:
+            wanted = wanted.where(_VERDICTS.c.batch != "")
         if partition is not None:
             wanted = wanted.where(_VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(_VERDICTS.c.id.desc()).limit(1))), None)

@@ -218,8 +218,10 @@ class _Run:
     def _upstream_must_have_passed(self) -> None:
         """A blocking check stops only the run that it is in; the last verdict stops the others."""
         for key in self.table.upstream:
-            last = self.stores.history.latest(key)
-            if last is not None and last.blocked:
+            # Checks run alone say that what is published is good; a batch that was blocked still waits.
+            for last in (self.stores.history.latest(key, of_batch=True), self.stores.history.latest(key)):
+                if last is None or not last.blocked:
+                    continue
                 rules = ", ".join(result.check for result in last.results if result.blocks)
                 said = f"{self.table.key} waits: the last batch of {key} was blocked by {rules} in run {last.run_id}"
                 raise dg.Failure(said, allow_retries=False)
