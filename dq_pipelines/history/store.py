@@ -74,8 +74,17 @@ class History:
                 sa.event.listen(engine, "connect", _settle_sqlite)
             _METADATA.create_all(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
-            raise PublishError(f"history at {url.render_as_string()}: wanted a database to write, got: {error}") from None
+            raise PublishError(
+                f"history at {url.render_as_string()}: wanted a database to write, got: {str(error).splitlines()[0]}"
+            ) from None
         return engine
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there may be something to read; a SQLite file that is not there is not made by asking."""
+        url = sa.make_url(self.url)
+        sqlite = url.get_backend_name() == "sqlite"
+        return not sqlite or not url.database or Path(url.database).is_file()
 
     def record(self, verdict: VerdictRecord) -> None:
         """Remember a verdict and its results, in one transaction."""
@@ -87,7 +96,9 @@ class History:
         row = {name: value for name, value in asdict(verdict).items() if name != "results"}
         row["started_at"] = verdict.started_at.astimezone(UTC).replace(tzinfo=None)
         with self._engine.begin() as connection:
-            connection.execute(_RESULTS.delete().where(_RESULTS.c.verdict_id.in_(sa.select(_VERDICTS.c.id).where(once))))
+            connection.execute(
+                _RESULTS.delete().where(_RESULTS.c.verdict_id.in_(sa.select(_VERDICTS.c.id).where(once)))
+            )
             connection.execute(_VERDICTS.delete().where(once))
             number = connection.execute(_VERDICTS.insert().values(**row)).inserted_primary_key
             rows = [_result_row(result) | {"verdict_id": number[0]} for result in verdict.results] if number else []
@@ -108,25 +119,29 @@ class History:
         last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(_VERDICTS.c.table)
         return self._verdicts(sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last)).order_by(_VERDICTS.c.table))
 
+    def latest_of_partitions(self) -> list[VerdictRecord]:
+        """The last verdict of every partition of every table, and the last one that is of no partition; by table."""
+        last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(_VERDICTS.c.table, _VERDICTS.c.partition)
+        wanted = sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last))
+        return self._verdicts(wanted.order_by(_VERDICTS.c.table, _VERDICTS.c.id))
+
     def of_table(self, table: str, limit: int = 100) -> list[VerdictRecord]:
         """The last verdicts of a table, newest first."""
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table)
         return self._verdicts(wanted.order_by(_VERDICTS.c.id.desc()).limit(limit))
 
     def _verdicts(self, wanted: sa.Select[Any]) -> list[VerdictRecord]:
+        # A subquery, since a database takes only so many numbers in a list.
+        numbers = wanted.with_only_columns(_VERDICTS.c.id).subquery()
         with self._engine.connect() as connection:
             verdicts = connection.execute(wanted).mappings().all()
-            numbers = [verdict["id"] for verdict in verdicts]
-            found = connection.execute(_RESULTS.select().where(_RESULTS.c.verdict_id.in_(numbers))).mappings().all()
-        results: dict[int, list[ResultRecord]] = {number: [] for number in numbers}
+            about = _RESULTS.c.verdict_id.in_(sa.select(numbers.c.id))
+            found = connection.execute(_RESULTS.select().where(about)).mappings().all()
+        results: dict[int, list[ResultRecord]] = {verdict["id"]: [] for verdict in verdicts}
         for row in found:
-            results[row["verdict_id"]].append(_result(row))
+            if row["verdict_id"] in results:  # else of a verdict that was recorded in between
+                results[row["verdict_id"]].append(_result(row))
         return [_verdict(row, results[row["id"]]) for row in verdicts]
-
-
-def default_url(lake: str) -> str:
-    """SQLite inside the lake; a lake in an object store needs `DQ_HISTORY_URL`, or keeps it in `lake_history/`."""
-    return f"sqlite:///{lake}/history.db" if "://" not in lake else "sqlite:///lake_history/history.db"
 
 
 def _settle_sqlite(connection: Any, _: Any) -> None:

@@ -1,0 +1,137 @@
+"""`dq report`: the latest verdict of every table, for people, for programs, or as a page. It judges nothing.
+
+How a verdict is worded and laid out belongs in `rendering`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
+
+if TYPE_CHECKING:
+    from dq_pipelines.history.records import ResultRecord, VerdictRecord
+    from dq_pipelines.history.standing import TableStanding
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    tables: Annotated[
+        list[str] | None,
+        typer.Option("--table", help="Only this table, as flights or silver/flights; may stand several times."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list of the latest rule results.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report to FILE as one page.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 when a batch is blocked or a critical rule failed.")
+    ] = False,
+) -> None:
+    """Show the latest verdict of every table; of a partitioned table, that of each of its partitions together."""
+    from dq_pipelines.cli import rendering
+    from dq_pipelines.history.standing import standings
+    from dq_pipelines.history.store import History
+
+    history = History(Settings.from_environment().history_url)
+    every = standings(history) if history.is_begun else []
+    known = _known_tables()
+    shown = _chosen(every, tables, known) if tables else every
+    unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
+    if html is not None:
+        _write(html, rendering.page(shown, unjudged))
+    if as_json:
+        print(json.dumps(list(_results(shown)), indent=1, ensure_ascii=False))
+    elif html is None:
+        rendering.print_report(shown, unjudged)
+    if strict and any(each.is_alarming for each in shown):
+        raise typer.Exit(1)
+
+
+def _known_tables() -> list[str]:
+    """The tables of the project, so that one without a verdict is not passed over in silence."""
+    from dq_pipelines.project import load_project
+
+    try:
+        return [table.key for table in load_project(Settings.from_environment().config)]
+    except ConfigError as error:
+        # A report is of the past: what is wrong with the files now must not hide it.
+        more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
+        print(f"tables without a verdict are not listed: {error.problems[0]}{more}", file=sys.stderr)
+        return []
+
+
+def _is_asked(key: str, wanted: Sequence[str] | None) -> bool:
+    return not wanted or key in wanted or key.partition("/")[2] in wanted
+
+
+def _chosen(every: Sequence[TableStanding], wanted: Sequence[str], known: Sequence[str]) -> list[TableStanding]:
+    """The tables of these names; raises ConfigError for a name that neither history nor the project has."""
+    keys = sorted({*known, *(each.table for each in every)})
+    problems = []
+    for name in wanted:
+        if keys and not any(_is_asked(key, [name]) for key in keys):
+            near = nearest(name, keys) or nearest(name, [key.partition("/")[2] for key in keys])
+            problems.append(Problem("", 0, f"dq report --table: unknown table '{name}'{near}"))
+    if problems:
+        raise ConfigError(problems)
+    return [each for each in every if _is_asked(each.table, wanted)]
+
+
+def _results(shown: Sequence[TableStanding]) -> Iterator[dict[str, Any]]:
+    for each in shown:
+        for verdict in each.verdicts:
+            for result in verdict.results:
+                yield _result(verdict, result)
+
+
+def _result(verdict: VerdictRecord, result: ResultRecord) -> dict[str, Any]:
+    judged = (result.element_count or 0) - (result.missing_count or 0)
+    unexpected = result.unexpected_count
+    return {
+        "table": verdict.table,
+        "partition": verdict.partition,
+        "rule": result.rule,
+        "column": result.column,
+        "check": result.check,
+        "severity": result.severity,
+        "success": result.success,
+        "blocks": result.blocks,
+        "element_count": result.element_count,
+        "missing_count": result.missing_count,
+        "unexpected_count": unexpected,
+        "unexpected_percent": None if unexpected is None or not judged else 100 * unexpected / judged,
+        "observed_value": _json(result.observed_value),
+        "error": result.error,
+        "batch": verdict.batch,
+        "run_id": verdict.run_id,
+        "judged_at": verdict.started_at.isoformat(),
+    }
+
+
+def _json(value: Any) -> Any:
+    """JSON has no infinity and no NaN: they are text."""
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise PublishError(f"{path}: wanted to write the report, got {error.strerror}") from None
+    print(f"wrote {path}", file=sys.stderr)
