@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -151,16 +151,22 @@ def standings(history: History) -> list[TableStanding]:
     """Where every table stands, by name.
 
     Of a partitioned table the latest verdict of each partition counts, unless the whole table was judged
-    after all of them.
+    after all of them. A blocked batch stands until it is mended: checks that are run alone meanwhile judge
+    what was published before it, and do not hide it.
     """
     found = groupby(history.latest_of_partitions(), key=lambda verdict: verdict.table)
-    return [TableStanding(table, _current(verdicts)) for table, verdicts in found]
+    return [TableStanding(table, _current(list(verdicts))) for table, verdicts in found]
 
 
-def _current(verdicts: Iterable[VerdictRecord]) -> tuple[VerdictRecord, ...]:
-    """Of the last verdict of each partition, and of none, in the order of their recording: those that count."""
-    given = list(verdicts)
-    if given[-1].partition is None:
-        return (given[-1],)
-    parts = [verdict for verdict in given if verdict.partition is not None]
-    return tuple(sorted(parts, key=lambda verdict: str(verdict.partition)))
+def _current(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
+    """Those that count; they come in the order of their recording."""
+    by_partition: dict[str | None, VerdictRecord] = {}
+    for verdict in verdicts:
+        before = by_partition.get(verdict.partition)
+        if before is None or verdict.batch or not _holds(before):
+            by_partition[verdict.partition] = verdict
+    whole = by_partition.pop(None, None)
+    parts = sorted(by_partition.values(), key=lambda verdict: str(verdict.partition))
+    if whole is not None and (not parts or (whole is verdicts[-1] and not any(_holds(part) for part in parts))):
+        return (whole,)
+    return tuple(parts)

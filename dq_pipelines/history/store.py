@@ -120,8 +120,9 @@ class History:
         return self._verdicts(sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last)).order_by(_VERDICTS.c.table))
 
     def latest_of_partitions(self) -> list[VerdictRecord]:
-        """The last verdict of every partition of every table, and the last one that is of no partition; by table."""
-        last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(_VERDICTS.c.table, _VERDICTS.c.partition)
+        """By table, as they were recorded: the last verdict of each partition (and of none) on a batch, and on what stood."""
+        columns = (_VERDICTS.c.table, _VERDICTS.c.partition, _VERDICTS.c.batch == "")
+        last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(*columns)
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last))
         return self._verdicts(wanted.order_by(_VERDICTS.c.table, _VERDICTS.c.id))
 

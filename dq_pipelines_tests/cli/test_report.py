@@ -112,6 +112,16 @@ def test_a_published_table_that_was_judged_again_stays_published(dq: Dq, history
     assert dq("report", DQ_LAKE="lake").stdout.splitlines()[1].endswith("judged as it stands")
 
 
+def test_checks_that_run_alone_do_not_hide_a_blocked_batch(history: History) -> None:
+    history.record(verdict("silver/sales", NULLS, blocked=True, rows_in=4216))
+    history.record(verdict("silver/sales", PASSED, batch="", run_id="checks"))
+    (table,) = standings(history)
+    assert (table.held, table.published, len(table.blocked)) == (4216, 0, 1)
+    history.record(verdict("silver/sales", PASSED, batch="b-2", run_id="mended"))
+    (table,) = standings(history)
+    assert (table.held, table.published, len(table.blocked)) == (0, 97, 0)
+
+
 def test_an_error_of_a_rule_is_told(dq: Dq, history: History) -> None:
     wrong = result("expect_column_values_to_be_unique", "x", success=False, error="no column 'x' (nearest: [y])")
     history.record(verdict("silver/sales", wrong))
@@ -184,6 +194,13 @@ def test_a_verdict_on_the_whole_table_stands_until_a_partition_runs(partitioned:
     partitioned.record(verdict("silver/readings", PASSED, partition="run_4", run_id="r-4", minutes=1))
     (table,) = standings(partitioned)
     assert (table.rows_in, len(table.partitions)) == (400, 4)
+
+
+def test_a_blocked_partition_is_not_hidden_by_a_look_at_the_whole_table(partitioned: History) -> None:
+    partitioned.record(verdict("silver/readings", NULLS, partition="run_2", run_id="r-5", batch="b-5", blocked=True))
+    partitioned.record(verdict("silver/readings", PASSED, run_id="whole", batch=""))
+    (table,) = standings(partitioned)
+    assert ([each.partition for each in table.blocked], len(table.partitions)) == (["run_2"], 3)
 
 
 # --- which tables ----------------------------------------------------------------------------------
