@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE
 from dq_pipelines.layers.quarantine import any_failed, miscast
-from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
@@ -42,7 +42,7 @@ class Prepared:
 SilverStep = Callable[[Prepared, Silver], Prepared]
 
 
-def read_lines(prepared: Prepared, silver: Silver) -> Prepared:
+def read_lines(prepared: Prepared, _: Silver) -> Prepared:
     """Leave out the lines that could not be read: they are no rows, and go to quarantine as they are."""
     return replace(prepared, rows=prepared.rows.filter(pl.col(UNREADABLE).is_null()))
 
@@ -61,7 +61,11 @@ def transform(prepared: Prepared, silver: Silver) -> Prepared:
     for step in silver.transform:
         if isinstance(step, OPAQUE) and names and not refused:
             refused, rows = (miscast(rows, names),), rows.filter(~any_failed(names))
-        rows = step.apply(rows)
+        if isinstance(step, Filter) and names and not refused:
+            # A row may be left out because a cast has failed, of all things: it is to be refused, with the raw text.
+            rows = rows.filter(pl.sql_expr(step.filter) | any_failed(names))
+        else:
+            rows = step.apply(rows)
     there = rows.collect_schema()
     casts = tuple(rule for rule in prepared.casts if f"{FAILED}{rule.column}" in there)
     return Prepared(rows, casts, refused)
@@ -88,9 +92,13 @@ def key_rules(silver: Silver) -> list[Rule]:
     if silver.mode != "merge":
         return []
     said = {
-        rule.column for rule in silver.rules if isinstance(rule, ValuesNotNull) and rule.refuses and not rule.row_condition
+        rule.column
+        for rule in silver.rules
+        if isinstance(rule, ValuesNotNull) and rule.refuses and not rule.row_condition
     }
-    return [ValuesNotNull(type="expect_column_values_to_not_be_null", column=key) for key in silver.keys if key not in said]
+    return [
+        ValuesNotNull(type="expect_column_values_to_not_be_null", column=key) for key in silver.keys if key not in said
+    ]
 
 
 def may_drop(silver: Silver) -> bool:
