@@ -83,6 +83,8 @@ class Ran:
 
 def _said(event: dg.DagsterEvent) -> str:
     failure = event.step_failure_data
+    if failure.error is not None and failure.error.cls_name == "DagsterAssetCheckFailedError":
+        return failure.error.message
     if failure.user_failure_data is None or failure.user_failure_data.description is None:
         what = f"{event.step_key} ended in an error that nobody meant"
         raise AssertionError(f"{what}: {failure.error_display_string}")
