@@ -27,11 +27,8 @@ def stages(project: Project) -> Iterator[list[Table]]:
     while waiting:
         keys = {table.key for table in waiting}
         ready = [table for table in waiting if not keys & set(table.upstream) and partitions_definition(table)]
-        if ready:
-            stage = ready[:1]
-        else:
-            # Dagster orders the tables of one run; all that do not wait for a partitioned one can be in it.
-            stage = _closure(waiting)
+        # Dagster orders the tables of one run; all that do not wait for a partitioned one can be in it.
+        stage = ready[:1] if ready else _closure(waiting)
         yield stage
         waiting = [table for table in waiting if table not in stage]
 
@@ -55,7 +52,11 @@ def run_all(project: Project, definitions: dg.Definitions, stores: Stores, insta
         keys = sorted(selection.resolve(graph))
         for partition in _partitions(tables[0], stores, instance):
             result = job.execute_in_process(
-                instance=instance, asset_selection=keys, partition_key=partition, run_config=_QUIET, raise_on_error=False
+                instance=instance,
+                asset_selection=keys,
+                partition_key=partition,
+                run_config=_QUIET,
+                raise_on_error=False,
             )
             succeeded &= result.success
             _tell(tables, partition, result)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.landing import landed_model, new_inputs
+from dq_pipelines.layers.landing import new_inputs
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import DynamicPartitions, Table
 from dq_pipelines.sources import Input
@@ -28,7 +28,7 @@ class Arrivals:
     @classmethod
     def of(cls, table: Table, lake: Lake) -> Arrivals:
         """Raises SourceError when the source cannot be listed."""
-        partitions = landed_model(table).partitions
+        partitions = table.landed.partitions
         found: dict[str | None, list[Input]] = {}
         for item in new_inputs(table, lake):
             key = None if partitions is None else partition_of(item.uri, partitions)
@@ -49,7 +49,7 @@ class Arrivals:
 
     def new_partitions(self, instance: dg.DagsterInstance) -> list[str]:
         """The keys of dynamic partitions that Dagster does not know yet."""
-        if not isinstance(landed_model(self.table).partitions, DynamicPartitions):
+        if not isinstance(self.table.landed.partitions, DynamicPartitions):
             return []
         known = set(instance.get_dynamic_partitions(f"{self.table.name}_files"))
         return [key for key in self.by_partition if key is not None and key not in known]

@@ -25,8 +25,10 @@ def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
             name, cron_schedule=cron, target=assets_of(table), default_status=running, description=description
         )
 
-    @dg.schedule(name=name, cron_schedule=cron, target=assets_of(table), default_status=running, description=description)
-    def by_partition(context: dg.ScheduleEvaluationContext):  # type: ignore[no-untyped-def]
+    @dg.schedule(
+        name=name, cron_schedule=cron, target=assets_of(table), default_status=running, description=description
+    )
+    def by_partition(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         try:
             arrived = Arrivals.of(table, stores.lake)
         except SourceError as error:

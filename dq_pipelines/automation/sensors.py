@@ -47,7 +47,7 @@ def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Runs {table.name} when a new or changed input has arrived",
     )
-    def arrivals(context: dg.SensorEvaluationContext):  # type: ignore[no-untyped-def]
+    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             arrived = Arrivals.of(table, stores.lake)
         except SourceError as error:

@@ -104,13 +104,14 @@ def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
             expr = value.expr if condition is None else nw.when(condition).then(value.expr)
             observed = rule.observe(Value(value.name, expr, value.dtype))
             return PlannedRule(index, rule, scalars={"observed": observed})
-        assert isinstance(rule, TableRule)
-        scalar = rule.observe(columns)
-        if scalar is None:
-            return PlannedRule(index, rule, described=rule.describe(columns))
-        return PlannedRule(index, rule, scalars={"observed": scalar})
+        if isinstance(rule, TableRule):
+            scalar = rule.observe(columns)
+            if scalar is None:
+                return PlannedRule(index, rule, described=rule.describe(columns))
+            return PlannedRule(index, rule, scalars={"observed": scalar})
     except RuleError as error:
         return PlannedRule(index, rule, error=str(error))
+    raise TypeError(f"{type(rule).__name__} is no rule on rows, on a column or on a table")
 
 
 def _planned_rows(index: int, rule: RowRule, columns: Columns, condition: nw.Expr | None) -> PlannedRule:

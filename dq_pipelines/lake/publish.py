@@ -159,7 +159,9 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        raise PublishError(f"{key}: another writer changed the table meanwhile, nothing was published: {error}") from None
+        raise PublishError(
+            f"{key}: another writer changed the table meanwhile, nothing was published: {error}"
+        ) from None
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise PublishError(f"{uri}: wanted to write {key}, got: {str(error).splitlines()[0]}") from None
 

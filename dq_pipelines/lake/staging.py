@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import polars as pl
 from deltalake import Field, Schema
+from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
 from pyarrow import fs
 from pyarrow import parquet as pq
@@ -64,7 +65,7 @@ class Stage:
     @property
     def delta_schema(self) -> Schema:
         fields = Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema).fields
-        return Schema([*fields, Field(PARTITION, "string")] if self.partition is not None else fields)
+        return Schema([*fields, Field(PARTITION, PrimitiveType("string"))] if self.partition is not None else fields)
 
     @property
     def rows(self) -> int:
@@ -134,10 +135,7 @@ class _Attempt:
 
     def note(self, sinked: Any) -> None:
         name = self.folder
-        self.files = [
-            (name + path.path.rpartition(name)[2], path.num_rows, path.num_bytes)
-            for path in sinked.paths
-        ]
+        self.files = [(name + path.path.rpartition(name)[2], path.num_rows, path.num_bytes) for path in sinked.paths]
 
 
 def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:

@@ -37,7 +37,7 @@ _MODE = dg.Field(
     description="incremental: what was not consumed yet; rerun: judge all of bronze (or of the partition) anew",
 )
 
-Yielded = dg.AssetCheckResult | dg.MaterializeResult
+Yielded = dg.AssetCheckResult | dg.MaterializeResult[Any]
 
 
 def table_assets(project: Project, stores: Stores) -> list[dg.AssetsDefinition]:
@@ -81,17 +81,18 @@ def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
 
 
 def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
-    model = table.model
-    assert isinstance(model, GoldTable)
+    sql = table.gold.sql
     # Gold may be computed as soon as its inputs are new and have passed what could block them.
     eager = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
     spec = _spec(
         table,
         asset_key(table.key),
-        model.description,
+        table.model.description,
         [asset_key(key) for key in table.upstream],
-        {"sql": dg.MetadataValue.md(f"```sql\n{model.gold.sql.strip()}\n```")} if model.gold.sql else {},
-        automation_condition=eager if model.automation == "eager" else None,
+        {"sql": dg.MetadataValue.md(f"```sql\n{sql.strip()}\n```")} if sql else {},
+        automation_condition=eager
+        if isinstance(table.model, GoldTable) and table.model.automation == "eager"
+        else None,
     )
 
     @dg.multi_asset(
@@ -169,7 +170,7 @@ class _Run:
             raise dg.Failure(_blocked(outcome), allow_retries=False)
         yield from self._materialized(outcome, record.score)
 
-    def _materialized(self, outcome: Outcome, score: float) -> Iterator[dg.MaterializeResult]:
+    def _materialized(self, outcome: Outcome, score: float) -> Iterator[dg.MaterializeResult[Any]]:
         versions = {publication.key: publication.version for publication in outcome.publications}
         for key in self._selected:
             name = key.to_user_string()
@@ -190,13 +191,13 @@ class _Run:
         lake = self.stores.lake
         return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
 
-    def _bronze(self) -> Iterator[dg.MaterializeResult]:
+    def _bronze(self) -> Iterator[dg.MaterializeResult[Any]]:
         key = f"bronze/{self.table.name}"
         yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key))
 
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
-        self.context.log.info(f"{self.table.key}: nothing new, the last verdict stands")
+        self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
         last = self.stores.history.latest(self.table.key, self._partition)
         if last is not None:
             yield from Evaluations(self.table, last.results, {}, last.batch).yield_selected(self._checks)
@@ -256,7 +257,9 @@ class _Run:
     def _must_not_be_cancelled(self) -> None:
         run = self.context.instance.get_run_by_id(self.context.run.run_id)
         if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
-            raise dg.DagsterExecutionInterruptedError(f"run {run.run_id} was cancelled: {self.table.key} publishes nothing")
+            raise dg.DagsterExecutionInterruptedError(
+                f"run {run.run_id} was cancelled: {self.table.key} publishes nothing"
+            )
 
 
 def _blocked(outcome: Outcome) -> str:

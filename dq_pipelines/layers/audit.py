@@ -17,7 +17,7 @@ import polars as pl
 from dq_pipelines.engine.polars import Judgement, Lookup, Scan, judge
 from dq_pipelines.errors import PublishError, RuleError
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.publish import Mode, Publication, forget, publish, publish_errors
+from dq_pipelines.lake.publish import Publication, forget, publish, publish_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.landing import (
@@ -28,13 +28,12 @@ from dq_pipelines.layers.landing import (
     batch_of,
     batches,
     bronze,
-    landed_model,
     new_inputs,
     pending_batches,
 )
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.quarantine import refused_rows, unreadable_rows
-from dq_pipelines.layers.silver import Prepared, key_rules, may_drop, prepare, rules_of
+from dq_pipelines.layers.silver import key_rules, may_drop, prepare, rules_of
 from dq_pipelines.project import Table
 from dq_pipelines.rules.asides import Repeats
 from dq_pipelines.rules.base import RowRule, Rule
@@ -54,7 +53,7 @@ class Work:
     #: called before every commit; raises when the run was cancelled meanwhile
     may_commit: Callable[[], None] = lambda: None
     #: says in one line what is being done
-    log: Callable[[str], None] = lambda line: None
+    log: Callable[[str], None] = lambda _: None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def published(self, key: str) -> pl.LazyFrame:
@@ -80,7 +79,7 @@ def checked_rules(table: Table) -> list[Rule]:
     """The rules of a table that have a check of their own, in order."""
     if table.is_gold:
         return list(table.rules)
-    return [*key_rules(landed_model(table).silver), *table.rules]
+    return [*key_rules(table.landed.silver), *table.rules]
 
 
 def land(work: Work) -> Batch | None:
@@ -88,7 +87,7 @@ def land(work: Work) -> Batch | None:
     inputs = new_inputs(work.table, work.lake, work.partition)
     if not inputs:
         return None
-    batch = batch_of(landed_model(work.table).source, inputs, work.now)
+    batch = batch_of(work.table.landed.source, inputs, work.now)
     stage = work.stage(bronze(work.table, work.lake), batch.id)
     with staged(stage), broken(work.table.key, "to read its inputs"):
         pl.collect_all([stage.sink(batch.rows)], engine="streaming")
@@ -115,7 +114,7 @@ def refine(work: Work) -> Outcome | None:
     backlog = pending_batches(work.table, work.lake, work.silver, work.partition)
     if not inputs and not backlog:
         return None
-    batch = batch_of(landed_model(work.table).source, inputs, work.now) if inputs else None
+    batch = batch_of(work.table.landed.source, inputs, work.now) if inputs else None
     return _Refinement(work, batch, tuple(backlog)).run()
 
 
@@ -138,13 +137,15 @@ class _Refinement:
 
     def __post_init__(self) -> None:
         work = self.work
-        self.silver = landed_model(work.table).silver
+        self.silver = work.table.landed.silver
         self.batch = self.landing.id if self.landing else _joint_id(self.backlog)
         self.bronze = work.stage(bronze(work.table, work.lake), self.batch) if self.landing else None
         self.kept = work.stage(work.silver, self.batch)
         self.refused = work.stage(work.quarantine, self.batch)
         self.consumed = [*self.backlog, *([self.landing.id] if self.landing else [])]
-        self.rows = self._rows(self.landing.rows if self.landing else None)
+        # A cache node: bronze's sink and the judge read the source once between them.
+        self.landed = self.landing.rows.cache() if self.landing else None
+        self.rows = self._rows(self.landed)
         self.prepared = prepare(self.silver, self.rows)
         self.columns = self.prepared.columns
 
@@ -190,7 +191,9 @@ class _Refinement:
             return judge(scan, self._sinks, again=self._again)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
-        first = [self.bronze.sink(self.landing.rows)] if self.landing and self.bronze and not self.bronze.begun else []
+        first = (
+            [self.bronze.sink(self.landed)] if self.landed is not None and self.bronze and not self.bronze.begun else []
+        )
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = [*refused, unreadable_rows(self.rows, self.columns)]
         kept = self._latest_of_keys(scan.kept).select(self.columns)
@@ -296,9 +299,7 @@ def judge_published(work: Work) -> Outcome:
     with broken(work.table.key, "to judge its rows"):
         judgement = judge(scan)
     counts = Counts(rows_in=judgement.rows, published=judgement.rows)
-    return Outcome(
-        work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now)
-    )
+    return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 
 
 def _has_partition(rows: pl.LazyFrame) -> bool:

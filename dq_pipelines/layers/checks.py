@@ -5,6 +5,7 @@ What a rule means belongs in `rules`; here its result becomes what Dagster shows
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,7 +119,9 @@ def _said(record: ResultRecord, rule: Rule | None) -> str:
         return record.error
     if record.unexpected_count is None:
         return f"observed {record.observed_value}"
-    done = {"quarantine": "; they are in quarantine", "drop": "; they were dropped"}.get(rule.action, "") if rule else ""
+    done = (
+        {"quarantine": "; they are in quarantine", "drop": "; they were dropped"}.get(rule.action, "") if rule else ""
+    )
     if record.blocks:
         done = "; nothing was published"
     return f"{record.unexpected_count:,} of {record.element_count:,} rows fail{done if record.unexpected_count else ''}"
@@ -144,7 +147,7 @@ def _cell(value: Any) -> str | int | float | bool:
         case bool() | int():
             return value
         case float():
-            return value if value == value and abs(value) != float("inf") else str(value)
+            return value if math.isfinite(value) else str(value)
         case None:
             return "null"
         case datetime():

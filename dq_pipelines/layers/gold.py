@@ -19,7 +19,7 @@ from dq_pipelines.layers.audit import PREVIEW_ROWS, Work, staged
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.quarantine import refused_rows
-from dq_pipelines.project import Gold, GoldTable
+from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.transforms.steps import function_at
@@ -31,9 +31,8 @@ def compute(work: Work) -> Outcome:
     Rows that a rule refuses go to `quarantine/<table>`, which is replaced too: the next computation
     makes them anew. Raises RuleError when an input is not published or the recipe does not run.
     """
-    assert isinstance(work.table.model, GoldTable)
     with tempfile.TemporaryDirectory(prefix="dq-gold-") as folder:
-        rows = _rows(work, work.table.model.gold, Path(folder))
+        rows = _rows(work, work.table.gold, Path(folder))
         return _judged(work, rows)
 
 
@@ -48,7 +47,7 @@ def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
         return pl.scan_parquet(target)
     frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
     result = function_at(str(gold.python))(**frames)
-    return result.lazy() if isinstance(result, pl.DataFrame) else result  # type: ignore[no-any-return]
+    return result.lazy() if isinstance(result, pl.DataFrame) else result
 
 
 def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:

@@ -12,13 +12,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.partitions import partition_of
-from dq_pipelines.project import LandedTable, Table
+from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Source
 from dq_pipelines.sources.files import is_remote, unchanged
 
@@ -43,14 +44,8 @@ class Batch:
     def must_be_unchanged(self) -> None:
         """Raise SourceError when an input is no longer what was listed: call it after the read."""
         for item in self.inputs:
-            if "_delta_log" not in item.uri and not _is_table(item):
+            if not _is_table(item):
                 unchanged(item)
-
-
-def landed_model(table: Table) -> LandedTable:
-    """The model of a table that comes from outside."""
-    assert isinstance(table.model, LandedTable)
-    return table.model
 
 
 def new_inputs(table: Table, lake: Lake, partition: str | None = None) -> list[Input]:
@@ -59,7 +54,7 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None) -> list[I
     An input is known by its address and modification time; one that was merely touched is known by
     its content. Raises SourceError when the place cannot be listed.
     """
-    model = landed_model(table)
+    model = table.landed
     consumed = transactions(bronze(table, lake))
     found = [item for item in model.source.inputs() if consumed.get(_name(item)) != item.modified]
     if partition is not None and model.partitions is not None:
@@ -79,7 +74,9 @@ def batch_of(source: Source, inputs: Sequence[Input], now: datetime) -> Batch:
     for item in inputs:
         digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
     name = f"b-{digest.hexdigest()[:16]}"
-    consumed = {_name(item): item.modified for item in inputs} | {_content_name(item): _content(item) for item in inputs}
+    consumed = {_name(item): item.modified for item in inputs} | {
+        _content_name(item): _content(item) for item in inputs
+    }
     reading = source.read(inputs)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     rows = pl.concat([reading.landed, lines], how="diagonal_relaxed").with_columns(
@@ -124,7 +121,7 @@ def _content(item: Input) -> int:
     if is_remote(item.uri) or _is_table(item):
         return item.modified
     check = 0
-    with open(item.uri, "rb") as file:
+    with Path(item.uri).open("rb") as file:
         while chunk := file.read(1 << 20):
             check = zlib.crc32(chunk, check)
     return ((item.size & 0x7FFFFFFF) << 32) | check
@@ -132,6 +129,4 @@ def _content(item: Input) -> int:
 
 def _is_table(item: Input) -> bool:
     """Whether the input is a Delta table's version rather than a file."""
-    from pathlib import Path
-
     return not is_remote(item.uri) and Path(item.uri).is_dir()

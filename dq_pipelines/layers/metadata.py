@@ -103,11 +103,12 @@ def _cell(value: Any) -> str:
 
 def silver_lineage(table: Table, schema: Mapping[str, pl.DataType]) -> dg.TableColumnLineage:
     """Silver's columns from bronze's, by name and by `from`; derived ones have none."""
-    assert isinstance(table.model, LandedTable)
-    columns = table.model.silver.columns
+    columns = table.landed.silver.columns
     bronze = asset_key(f"bronze/{table.name}")
     deps = {
-        name: [dg.TableColumnDep(asset_key=bronze, column_name=(columns[name].source if name in columns else None) or name)]
+        name: [
+            dg.TableColumnDep(asset_key=bronze, column_name=(columns[name].source if name in columns else None) or name)
+        ]
         for name in schema
     }
     return dg.TableColumnLineage(deps_by_column=deps)

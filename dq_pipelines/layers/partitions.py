@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
 from dq_pipelines.project import DailyPartitions, DynamicPartitions
@@ -25,7 +25,7 @@ def _day_in(uri: str, pattern: str) -> date | None:
     shape = "".join(_SHAPES.get(part, re.escape(part)) for part in re.findall(r"%.|[^%]+", pattern))
     for found in re.findall(shape, uri)[::-1]:
         try:
-            return datetime.strptime(found, pattern).date()
+            return datetime.strptime(found, pattern).replace(tzinfo=UTC).date()
         except ValueError:
             continue
     return None

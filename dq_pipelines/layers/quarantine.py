@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from dq_pipelines.engine.reasons import REASON, as_text, reason
+from dq_pipelines.engine.reasons import REASON, REASONS, as_text, reason
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, UNREADABLE
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.cast import FAILED, RAW
 
-REASONS, ID, STATUS = "_reasons", "_id", "_status"
+ID, STATUS = "_id", "_status"
 
 _PROVENANCE: dict[str, pl.DataType] = {
     SOURCE: pl.String(),

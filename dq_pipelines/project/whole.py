@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from dq_pipelines.project.sql import reads
-from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
+from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import Rule
 from dq_pipelines.rules.asides import Exists
 from dq_pipelines.rules.base import RowRule
@@ -31,6 +31,20 @@ class Table:
     @property
     def is_gold(self) -> bool:
         return isinstance(self.model, GoldTable)
+
+    @property
+    def landed(self) -> LandedTable:
+        """What the YAML says of a table that comes from outside; raises TypeError for a gold one."""
+        if not isinstance(self.model, LandedTable):
+            raise TypeError(f"{self.key} is computed, it does not land")
+        return self.model
+
+    @property
+    def gold(self) -> Gold:
+        """How a gold table is computed; raises TypeError for one that comes from outside."""
+        if not isinstance(self.model, GoldTable):
+            raise TypeError(f"{self.key} lands, it is not computed")
+        return self.model.gold
 
     @property
     def key(self) -> str:

@@ -72,7 +72,9 @@ def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.Lazy
     """The rows with the declared types, beside hidden columns for what did not fit; and a rule for each."""
     schema = rows.collect_schema()
     changed = {name: column for name, column in columns.items() if schema[name] != dtype_of(column.type)}
-    values = [typed(pl.col(name), schema[name], dtype_of(column.type), column.format) for name, column in changed.items()]
+    values = [
+        typed(pl.col(name), schema[name], dtype_of(column.type), column.format) for name, column in changed.items()
+    ]
     rows = rows.with_columns(pl.col(name).alias(f"{RAW}{name}") for name in changed)
     rows = rows.with_columns(value.alias(name) for name, value in zip(changed, values, strict=True))
     rows = rows.with_columns(

@@ -119,7 +119,7 @@ class Sql(Step):
     @classmethod
     def _reads_self(cls, text: str) -> str:
         if "self" not in text.lower():
-            raise ValueError(f"wanted a SELECT … FROM self, got {text!r}")
+            raise ValueError(f"wanted a query over the table self, got {text!r}")
         return text
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -144,7 +144,7 @@ class Python(Step):
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         result = function_at(self.python)(rows)
-        return result.lazy() if isinstance(result, pl.DataFrame) else result  # type: ignore[no-any-return]
+        return result.lazy() if isinstance(result, pl.DataFrame) else result
 
 
 def function_at(path: str) -> Callable[..., Any]:
