@@ -32,7 +32,7 @@ from dq_pipelines.layers.landing import (
     pending_batches,
 )
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
-from dq_pipelines.layers.quarantine import refused_rows, unreadable_rows
+from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.silver import key_rules, may_drop, prepare, rules_of
 from dq_pipelines.project import Table
 from dq_pipelines.rules.asides import Repeats
@@ -256,6 +256,7 @@ class _Refinement:
             partition=self.work.partition,
             sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
             schema=dict(self.kept.schema),
+            miscast=miscast_by_column(self.refused.scan()),
             preview=self.kept.scan().select(self.columns).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
         )

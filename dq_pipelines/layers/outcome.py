@@ -62,6 +62,8 @@ class Outcome:
     publications: tuple[Publication, ...] = ()
     #: names and types of the published columns
     schema: Mapping[str, pl.DataType] = field(default_factory=dict)
+    #: refused rows by the column whose value did not fit its type
+    miscast: Mapping[str, int] = field(default_factory=dict)
     #: the first published rows
     preview: pl.DataFrame = field(default_factory=pl.DataFrame)
     seconds: float = 0.0
@@ -79,8 +81,7 @@ class Outcome:
     @property
     def misreadings(self) -> dict[str, int]:
         """Rows refused because they could not be read: by column whose cast failed, and `unreadable` lines."""
-        casts = {str(r.rule.column_label): r.unexpected_count for r in self.results if r.rule.internal}
-        found = {**casts, "unreadable": self.counts.unreadable}
+        found = {**self.miscast, "unreadable": self.counts.unreadable}
         return {name: count for name, count in found.items() if count}
 
     def record(self, run_id: str, rules: Sequence[Rule]) -> VerdictRecord:
@@ -103,10 +104,10 @@ class Outcome:
 
     def _misreadings(self) -> list[ResultRecord]:
         """What could not be read, as results of the rules `cast` and `unreadable`; only where there was any."""
-        casts = [result for result in self.results if result.rule.internal and result.unexpected_count]
-        found = [ResultRecord.of(result, f"cast__{result.rule.column_label}") for result in casts]
+        rows = self.counts.rows_in
+        found = [_counted(f"cast__{column}", count, rows, "cast", column) for column, count in self.miscast.items()]
         if self.counts.unreadable:
-            found.append(_counted("unreadable", self.counts.unreadable, self.counts.rows_in))
+            found.append(_counted("unreadable", self.counts.unreadable, rows))
         return found
 
     def _accounting(self) -> list[ResultRecord]:
@@ -117,15 +118,15 @@ class Outcome:
         return [_counted(ROWS_ACCOUNTED_FOR, abs(lost), counts.rows_in)]
 
 
-def _counted(rule: str, unexpected: int, rows: int) -> ResultRecord:
+def _counted(check: str, unexpected: int, rows: int, rule: str | None = None, column: str | None = None) -> ResultRecord:
     """A result that no rule of the YAML gives: so many of so many rows."""
     return ResultRecord(
-        check=rule,
-        rule=rule,
-        column=None,
+        check=check,
+        rule=rule or check,
+        column=column,
         severity="critical",
         success=unexpected == 0,
-        blocks=rule == ROWS_ACCOUNTED_FOR and unexpected > 0,
+        blocks=check == ROWS_ACCOUNTED_FOR and unexpected > 0,
         element_count=rows,
         unexpected_count=unexpected,
         score=1 - min(unexpected / rows, 1) if rows else float(unexpected == 0),

@@ -40,6 +40,16 @@ def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:
     return rows.filter(any_failed(casts)).with_columns(pl.concat_list(given).list.drop_nulls().alias(REASONS))
 
 
+def miscast_by_column(quarantined: pl.LazyFrame) -> dict[str, int]:
+    """How many of these rows are refused because a value did not fit its type, by column.
+
+    Asked of the rows themselves, since a step may have had them split off before any rule saw them.
+    """
+    reasons = quarantined.select(pl.col(REASONS).explode(empty_as_null=False, keep_nulls=False).struct.unnest())
+    counts = reasons.filter(pl.col("rule") == "cast").group_by("column").len().sort("column").collect()
+    return dict(counts.rows())
+
+
 def any_failed(casts: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal(*(pl.col(f"{FAILED}{name}") for name in casts)) if casts else pl.lit(False)
 
