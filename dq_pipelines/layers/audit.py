@@ -87,7 +87,7 @@ def land(work: Work) -> Batch | None:
     inputs = new_inputs(work.table, work.lake, work.partition)
     if not inputs:
         return None
-    batch = batch_of(work.table.landed.source, inputs, work.now)
+    batch = batch_of(work.table.landed.source, inputs, work.now, bronze(work.table, work.lake))
     stage = work.stage(bronze(work.table, work.lake), batch.id)
     with staged(stage), broken(work.table.key, "to read its inputs"):
         pl.collect_all([stage.sink(batch.rows)], engine="streaming")
@@ -114,7 +114,7 @@ def refine(work: Work) -> Outcome | None:
     backlog = pending_batches(work.table, work.lake, work.silver, work.partition)
     if not inputs and not backlog:
         return None
-    batch = batch_of(work.table.landed.source, inputs, work.now) if inputs else None
+    batch = batch_of(work.table.landed.source, inputs, work.now, bronze(work.table, work.lake)) if inputs else None
     return _Refinement(work, batch, tuple(backlog)).run()
 
 

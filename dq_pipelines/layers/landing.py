@@ -68,8 +68,11 @@ def bronze(table: Table, lake: Lake) -> LakeTable:
     return lake.table(f"bronze/{table.name}")
 
 
-def batch_of(source: Source, inputs: Sequence[Input], now: datetime) -> Batch:
-    """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all."""
+def batch_of(source: Source, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
+    """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all.
+
+    A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it.
+    """
     digest = hashlib.sha256()
     for item in inputs:
         digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
@@ -82,7 +85,32 @@ def batch_of(source: Source, inputs: Sequence[Input], now: datetime) -> Batch:
     rows = pl.concat([reading.landed, lines], how="diagonal_relaxed").with_columns(
         pl.lit(name).alias(BATCH), pl.lit(now).dt.cast_time_unit("us").alias(INGESTED_AT)
     )
+    if landed is not None and landed.delta() is not None:
+        rows = _widened(rows, landed.scan().collect_schema())
     return Batch(name, tuple(inputs), consumed, rows)
+
+
+#: What a column may become without the change of a value, beside text, which holds everything.
+_WIDER: dict[type[pl.DataType], tuple[type[pl.DataType], ...]] = {
+    pl.Int8: (pl.Int16, pl.Int32, pl.Int64, pl.Float64),
+    pl.Int16: (pl.Int32, pl.Int64, pl.Float64),
+    pl.Int32: (pl.Int64, pl.Float64),
+    pl.Float32: (pl.Float64,),
+    pl.Null: (pl.DataType,),
+}
+
+
+def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
+    """`rows` with the columns that fit there in the types of `wanted`; the others are left for the commit to refuse."""
+    casts = {
+        name: wanted[name]
+        for name, dtype in rows.collect_schema().items()
+        if name in wanted
+        and dtype != wanted[name]
+        and issubclass(type(wanted[name]), (pl.String, *_WIDER.get(type(dtype), ())))
+        and not dtype.is_nested()
+    }
+    return rows.cast(casts) if casts else rows  # type: ignore[arg-type]
 
 
 def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:

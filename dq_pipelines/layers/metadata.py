@@ -15,6 +15,7 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.project import GoldTable, LandedTable, Table
+from dq_pipelines.transforms.types import name_of
 
 _SHOWN_SOURCES = 20
 
@@ -81,7 +82,7 @@ def _schema(schema: Mapping[str, pl.DataType], table: Table) -> dg.TableSchema:
     declared = table.model.silver.columns if isinstance(table.model, LandedTable) else {}
     return dg.TableSchema(
         [
-            dg.TableColumn(name, str(dtype), description=declared[name].description if name in declared else None)
+            dg.TableColumn(name, name_of(dtype), description=declared[name].description if name in declared else None)
             for name, dtype in schema.items()
         ]
     )

@@ -118,7 +118,9 @@ class Outcome:
         return [_counted(ROWS_ACCOUNTED_FOR, abs(lost), counts.rows_in)]
 
 
-def _counted(check: str, unexpected: int, rows: int, rule: str | None = None, column: str | None = None) -> ResultRecord:
+def _counted(
+    check: str, unexpected: int, rows: int, rule: str | None = None, column: str | None = None
+) -> ResultRecord:
     """A result that no rule of the YAML gives: so many of so many rows."""
     return ResultRecord(
         check=check,

@@ -125,3 +125,10 @@ def _zoned(value: pl.Expr, landed: pl.Datetime, wanted: pl.Datetime) -> pl.Expr:
     if wanted.time_zone is None:
         return utc.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(wanted)
     return utc.dt.convert_time_zone(wanted.time_zone).cast(wanted)
+
+
+def name_of(dtype: pl.DataType) -> str:
+    """A Polars type as YAML names it; types that YAML has no name for as Polars writes them."""
+    if isinstance(dtype, pl.Decimal):
+        return f"decimal({dtype.precision},{dtype.scale})"
+    return next((name for name, known in _SIMPLE.items() if known == dtype), str(dtype))
