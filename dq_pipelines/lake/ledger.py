@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from pyarrow import fs
 
@@ -32,10 +33,39 @@ def transactions(table: LakeTable) -> dict[str, int]:
     return found
 
 
+def named_files(table: LakeTable) -> set[str]:
+    """Every data file that the log names, as the log writes its path: those of earlier versions too.
+
+    Whoever reads an earlier version still needs them, be it only until their query ends.
+    """
+    files, root = filesystem(table.uri)
+    log = f"{root}/_delta_log"
+    if files.get_file_info(log).type is not fs.FileType.Directory:
+        return set()
+    version, dataset = _last_checkpoint(files, log)
+    found: set[str] = set()
+    for action in ("add", "remove") if dataset is not None else ():
+        rows = dataset.to_table(columns=[action])[action].drop_null().to_pylist()
+        found.update(row["path"] for row in rows if row["path"] is not None)
+    for number, path in _commits(files, log):
+        if number > version:
+            found.update(action["path"] for action in _actions(files, path, "add", "remove"))
+    return found
+
+
 def _checkpoint(files: fs.FileSystem, log: str) -> tuple[int, dict[str, int]]:
+    version, dataset = _last_checkpoint(files, log)
+    if dataset is None:
+        return version, {}
+    rows = dataset.to_table(columns=["txn"])["txn"].drop_null().to_pylist()
+    return version, {row["appId"]: row["version"] for row in rows if row["appId"] is not None}
+
+
+def _last_checkpoint(files: fs.FileSystem, log: str) -> tuple[int, Any]:
+    """The version of the last checkpoint and its rows, or -1 and None."""
     pointer = f"{log}/_last_checkpoint"
     if files.get_file_info(pointer).type is not fs.FileType.File:
-        return -1, {}
+        return -1, None
     with files.open_input_stream(pointer) as stream:
         version = int(json.loads(stream.read())["version"])
     import pyarrow.dataset as ds
@@ -46,8 +76,7 @@ def _checkpoint(files: fs.FileSystem, log: str) -> tuple[int, dict[str, int]]:
         for info in files.get_file_info(fs.FileSelector(log))
         if info.base_name.startswith(wanted) and info.base_name.endswith(".parquet")
     ]
-    rows = ds.dataset(parts, filesystem=files).to_table(columns=["txn"])["txn"].drop_null().to_pylist()
-    return version, {row["appId"]: row["version"] for row in rows if row["appId"] is not None}
+    return version, ds.dataset(parts, filesystem=files)
 
 
 def _commits(files: fs.FileSystem, log: str) -> Iterator[tuple[int, str]]:
@@ -59,7 +88,13 @@ def _commits(files: fs.FileSystem, log: str) -> Iterator[tuple[int, str]]:
 
 
 def _of_commit(files: fs.FileSystem, path: str) -> dict[str, int]:
+    return {action["appId"]: action["version"] for action in _actions(files, path, "txn")}
+
+
+def _actions(files: fs.FileSystem, path: str, *kinds: str) -> Iterator[dict[str, Any]]:
+    """The actions of these kinds in one commit."""
     with files.open_input_stream(path) as stream:
         lines = stream.read().splitlines()
-    actions = (json.loads(line) for line in lines if line.startswith(b'{"txn"'))
-    return {action["txn"]["appId"]: action["txn"]["version"] for action in actions}
+    for kind in kinds:
+        begins = f'{{"{kind}"'.encode()
+        yield from (json.loads(line)[kind] for line in lines if line.startswith(begins))

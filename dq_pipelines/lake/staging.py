@@ -23,6 +23,7 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 from pyarrow import parquet as pq
 
+from dq_pipelines.lake.ledger import named_files
 from dq_pipelines.lake.tables import PARTITION, LakeTable, filesystem, storable
 
 #: Rows to a file; at 16 columns about 100 MB, Delta's usual size.
@@ -106,10 +107,9 @@ class Stage:
         files, root = filesystem(self.table.uri)
         selector = fs.FileSelector(f"{root}/{self._folder}", allow_not_found=True)
         found = [f"{self._folder}/{info.base_name}" for info in files.get_file_info(selector)]
-        table = self.table.delta()
-        live = [] if table is None else [uri.removeprefix(f"{self.table.uri}/") for uri in table.file_uris()]
-        named = {path.rpartition("/")[0] for path in live}
-        self._remove(folder for folder in found if folder != current and folder not in named)
+        # The log quotes paths, but a batch and an attempt have nothing in their names to be quoted.
+        named = {path.split("/")[-2] for path in named_files(self.table) if "/" in path}
+        self._remove(folder for folder in found if folder != current and folder.rpartition("/")[2] not in named)
 
     @property
     def begun(self) -> bool:
