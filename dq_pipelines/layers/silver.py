@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import polars as pl
 
+from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE
 from dq_pipelines.layers.quarantine import any_failed, miscast
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
+from dq_pipelines.sources.failures import first_line
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
-from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
+from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Step
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,32 @@ def give_types(prepared: Prepared, silver: Silver) -> Prepared:
 
 def transform(prepared: Prepared, silver: Silver) -> Prepared:
     rows, refused, names = prepared.rows, prepared.refused, [rule.column for rule in prepared.casts]
-    for step in silver.transform:
+    for number, step in enumerate(silver.transform, start=1):
         if isinstance(step, OPAQUE) and names and not refused:
             refused, rows = (miscast(rows, names),), rows.filter(~any_failed(names))
-        if isinstance(step, Filter) and names and not refused:
-            # A row may be left out because a cast has failed, of all things: it is to be refused, with the raw text.
-            rows = rows.filter(pl.sql_expr(step.filter) | any_failed(names))
-        else:
-            rows = step.apply(rows)
+        with _told(number, step):
+            rows = _applied(step, rows, () if refused else names)
+            rows.collect_schema()
     there = rows.collect_schema()
     casts = tuple(rule for rule in prepared.casts if f"{FAILED}{rule.column}" in there)
     return Prepared(rows, casts, refused)
+
+
+def _applied(step: Step, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    if isinstance(step, Filter) and names:
+        # A row may be left out because a cast has failed, of all things: it is to be refused, with the raw text.
+        return rows.filter(pl.sql_expr(step.filter) | any_failed(names))
+    return step.apply(rows)
+
+
+@contextmanager
+def _told(number: int, step: Step) -> Iterator[None]:
+    """Say which step it is that does not fit the rows."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        name = type(step).__name__.lower()
+        raise RuleError(f"transform, step {number} ({name}) does not run: {first_line(error)}") from None
 
 
 SILVER_STEPS: tuple[SilverStep, ...] = (read_lines, rename, give_types, transform)
