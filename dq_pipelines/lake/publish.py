@@ -65,6 +65,13 @@ def publish(
     return Publication(stage.table.key, version, stage.rows)
 
 
+def must_fit(stage: Stage) -> None:
+    """Raise PublishError when the table does not take the staged columns: call it before anything is committed."""
+    table = stage.table.delta()
+    if table is not None:
+        _fit_schema(table, stage, "refuse")
+
+
 def forget(stage: Stage, batches: list[str]) -> None:
     """Remove the rows of these bronze batches, which an interrupted publication has left in the table."""
     table = stage.table.delta()

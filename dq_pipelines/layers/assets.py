@@ -1,7 +1,7 @@
 """Assets: one `multi_asset` per table, which lands, judges and publishes what was selected of it.
 
 When something runs belongs in `automation`; what landing, judging and publishing are, in `landing`,
-`audit` and `gold`.
+`refinement`, `rerun` and `gold`.
 """
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.errors import DqError, SourceError
-from dq_pipelines.layers import audit, gold
+from dq_pipelines.layers import gold, refinement
 from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs
 from dq_pipelines.layers.metadata import (
     declared_schema,
@@ -24,7 +24,9 @@ from dq_pipelines.layers.metadata import (
     tags,
 )
 from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.work import Work, checked_rules, judge_published
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, GoldTable, LandedTable, Project, Table
 
 #: A run's tag and an op's configuration say how: only what is new, or everything anew.
@@ -141,11 +143,11 @@ class _Run:
             if not wanted:
                 yield from self._judge_published()
             elif wanted == {"bronze"}:
-                audit.land(self._work)
+                refinement.land(self._work)
                 yield from self._bronze()
             else:
                 self._upstream_must_have_passed()
-                outcome = audit.rerun(self._work) if self._mode == RERUN else audit.refine(self._work)
+                outcome = rerun(self._work) if self._mode == RERUN else refinement.refine(self._work)
                 yield from self._told(outcome)
 
     def gold(self) -> Iterator[Yielded]:
@@ -163,7 +165,7 @@ class _Run:
         if outcome is None:
             yield from self._nothing_new()
             return
-        record = outcome.record(self.context.run.run_id, audit.checked_rules(self.table))
+        record = outcome.record(self.context.run.run_id, checked_rules(self.table))
         self.stores.history.record(record)
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
         if outcome.blocked_by:
@@ -208,8 +210,8 @@ class _Run:
 
     def _judge_published(self) -> Iterator[Yielded]:
         """Checks alone: the published table as it stands."""
-        outcome = audit.judge_published(self._work)
-        self.stores.history.record(outcome.record(self.context.run.run_id, audit.checked_rules(self.table)))
+        outcome = judge_published(self._work)
+        self.stores.history.record(outcome.record(self.context.run.run_id, checked_rules(self.table)))
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
 
     def _row_count(self, key: str) -> dict[str, Any]:
@@ -245,8 +247,8 @@ class _Run:
         return str(self.context.run.tags.get(MODE_TAG, asked))
 
     @property
-    def _work(self) -> audit.Work:
-        return audit.Work(
+    def _work(self) -> Work:
+        return Work(
             self.table,
             self.stores.lake,
             partition=self._partition,

@@ -16,8 +16,8 @@ import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.history.records import ResultRecord
-from dq_pipelines.layers.audit import checked_rules
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
+from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import as_yaml, check_names

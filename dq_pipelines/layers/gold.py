@@ -15,10 +15,10 @@ from dq_pipelines.engine.polars import Judgement, Scan, judge
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.layers.audit import PREVIEW_ROWS, Work, staged
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.quarantine import refused_rows
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.failures import broken

@@ -74,8 +74,8 @@ class Outcome:
         return tuple(result for result in self.results if result.blocks)
 
     def results_of(self, rules: Sequence[Rule]) -> dict[str, RuleResult]:
-        """The results of these rules by the name of their check."""
-        found = [result for rule in rules for result in self.results if result.rule == rule]
+        """The results of the table's checked rules, in their order, by the name of their check."""
+        found = [result for result in self.results if not result.rule.internal]
         return dict(zip(check_names(rules), found, strict=True))
 
     @property

@@ -1,0 +1,268 @@
+"""Write, audit, publish: stage a batch's rows, judge them in the same scan, then commit or block.
+
+The order of commits is bronze, quarantine, silver; each records what it consumed in the same commit
+as its rows. A run killed in between is repeated by the next one without loss or duplicate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+
+from dq_pipelines.engine.polars import Judgement, Scan, judge
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.publish import Mode, Publication, forget, must_fit, publish
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.landing import (
+    BATCH,
+    INGESTED_AT,
+    UNREADABLE,
+    Batch,
+    batch_of,
+    bronze,
+    new_inputs,
+    pending_batches,
+)
+from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
+from dq_pipelines.layers.silver import Prepared, may_drop, prepare, rules_of
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
+from dq_pipelines.project import Silver
+from dq_pipelines.rules.asides import Repeats
+from dq_pipelines.rules.base import RowRule
+from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.sources.failures import broken
+
+
+def land(work: Work) -> Batch | None:
+    """Bring what is new into bronze, and nothing further; None when nothing is new."""
+    batch = _arrived(work)
+    if batch is None:
+        return None
+    stage = work.stage(bronze(work.table, work.lake), batch.id)
+    with staged(stage), broken(work.table.key, "to read its inputs"):
+        pl.collect_all([stage.sink(batch.rows)], engine="streaming")
+        _commit_bronze(work, batch, stage)
+    return batch
+
+
+def refine(work: Work) -> Outcome | None:
+    """Land what is new, judge everything that silver has not consumed, and publish it or block it.
+
+    None when there is nothing to judge. Raises SourceError, RuleError or PublishError, and has then
+    published nothing to silver.
+    """
+    batch = _arrived(work)
+    backlog = tuple(pending_batches(work.table, work.lake, work.silver, work.partition))
+    if batch is None and not backlog:
+        return None
+    # An input that landed again replaces what waits of its earlier version.
+    superseded = frozenset(item.uri for item in batch.inputs) if batch else frozenset()
+    refinement = Refinement(work, batch, backlog, superseded)
+    with staged(*refinement.stages):
+        outcome = refinement.judged()
+        return outcome if outcome.blocked_by else _publish(refinement, outcome)
+
+
+def _arrived(work: Work) -> Batch | None:
+    """What is new at the source, as one batch."""
+    inputs = new_inputs(work.table, work.lake, work.partition)
+    landed = bronze(work.table, work.lake)
+    return batch_of(work.table.landed.source, inputs, work.now, landed) if inputs else None
+
+
+def _commit_bronze(work: Work, batch: Batch, stage: Stage) -> Publication:
+    batch.must_be_unchanged()
+    work.may_commit()
+    stage.tidy()
+    publication = publish(stage, "append", batch.consumed, new_columns="add")
+    work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
+    return publication
+
+
+@dataclass
+class Refinement:
+    """One batch on its way: rows that just landed, and bronze batches that silver has not consumed."""
+
+    work: Work
+    landing: Batch | None
+    backlog: tuple[str, ...]
+    #: addresses of inputs whose rows in the backlog a later version has replaced
+    superseded: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        work = self.work
+        self.batch = self.landing.id if self.landing else joint_id(self.backlog)
+        self.bronze = work.stage(bronze(work.table, work.lake), self.batch) if self.landing else None
+        self.kept = work.stage(work.silver, self.batch)
+        self.refused = work.stage(work.quarantine, self.batch)
+        # A cache node: bronze's sink and the judge read the source once between them.
+        self.landed = self.landing.rows.cache() if self.landing else None
+        self._take(self.landed)
+
+    @property
+    def stages(self) -> list[Stage]:
+        return [stage for stage in (self.bronze, self.kept, self.refused) if stage is not None]
+
+    @property
+    def consumed(self) -> dict[str, int]:
+        """What silver's and quarantine's ledgers will say of this batch."""
+        landed = [self.landing.id] if self.landing else []
+        return consumption([*self.backlog, *landed])
+
+    @property
+    def silver(self) -> Silver:
+        return self.work.table.landed.silver
+
+    def judged(self) -> Outcome:
+        """Stage and judge the rows, and commit bronze; silver and quarantine are left staged."""
+        judgement = self._judge()
+        if self.landing and self.bronze:
+            _commit_bronze(self.work, self.landing, self.bronze)
+        return self._outcome(judgement)
+
+    def _take(self, landing: pl.LazyFrame | None) -> None:
+        """Prepare the rows to judge: the backlog's, then those that just landed."""
+        frames = []
+        if self.backlog:
+            rows = bronze(self.work.table, self.work.lake).scan().filter(pl.col(BATCH).is_in(list(self.backlog)))
+            frames.append(self._still_wanted(rows))
+        if landing is not None:
+            frames.append(landing)
+        self.rows: pl.LazyFrame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+        self.prepared: Prepared = prepare(self.silver, self.rows)
+        self.columns: list[str] = self.prepared.columns
+
+    def _still_wanted(self, waiting: pl.LazyFrame) -> pl.LazyFrame:
+        if self.silver.mode == "overwrite":
+            # A snapshot replaces whatever waits.
+            latest = pl.col(INGESTED_AT) == pl.col(INGESTED_AT).max()
+            return waiting.filter(pl.lit(False) if self.landing is not None else latest)
+        return waiting.filter(~pl.col(SOURCE).is_in(list(self.superseded))) if self.superseded else waiting
+
+    def _judge(self) -> Judgement:
+        scan = Scan(
+            self.prepared.rows,
+            rules_of(self.silver, self.prepared),
+            lookup=self._lookup,
+            hidden=self.prepared.hidden,
+        )
+        with broken(self.work.table.key, "to read and judge its rows"):
+            return judge(scan, self._sinks, again=self._again)
+
+    def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
+        first = self.bronze is not None and not self.bronze.begun
+        landing = [self.bronze.sink(self.landed)] if first and self.bronze and self.landed is not None else []
+        refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
+        quarantined = pl.concat([*refused, unreadable_rows(self.rows, self.columns)])
+        kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
+        return [*landing, self.kept.sink(kept.select(self.columns)), self.refused.sink(quarantined)]
+
+    @cached_property
+    def _keys_are_judged(self) -> bool:
+        """Whether a rule refuses rows whose merge keys repeat."""
+        asides = [rule.aside() for rule in self.silver.rules if isinstance(rule, RowRule) and rule.refuses]
+        wanted = set(self.silver.keys)
+        return any(
+            isinstance(aside, Repeats) and set(aside.columns) == wanted and not aside.row_condition for aside in asides
+        )
+
+    def _again(self) -> pl.LazyFrame:
+        """The rows to judge, read from what was just staged rather than from the source once more."""
+        if self.bronze is not None:
+            self._take(self.bronze.scan())
+        return self.prepared.rows
+
+    def _lookup(self, key: str) -> pl.LazyFrame:
+        if key != self.work.table.key:
+            return self.work.published(key)
+        # A parent in the table itself may have been published before, or come with this batch.
+        rows = self.prepared.rows.select(self.columns)
+        there = self.work.silver.delta() is not None
+        return pl.concat([self.work.silver.scan(), rows], how="diagonal_relaxed") if there else rows
+
+    def _outcome(self, judgement: Judgement) -> Outcome:
+        rows_in = self.rows.select(pl.len()).collect(engine="streaming").item()
+        unreadable = self.rows.filter(pl.col(UNREADABLE).is_not_null()).select(pl.len()).collect().item()
+        split_off = self.refused.rows - judgement.refused - unreadable
+        counts = Counts(
+            rows_in=rows_in,
+            published=self.kept.rows,
+            refused=self.refused.rows,
+            dropped_by_rules=judgement.dropped,
+            dropped_by_transform=rows_in - unreadable - split_off - judgement.rows if may_drop(self.silver) else 0,
+            superseded=0 if self._keys_are_judged else judgement.kept - self.kept.rows,
+            unreadable=unreadable,
+        )
+        return Outcome(
+            table=self.work.table.key,
+            batch=self.batch,
+            results=judgement.results,
+            counts=counts,
+            started_at=self.work.now,
+            partition=self.work.partition,
+            sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
+            schema=dict(self.kept.schema),
+            miscast=miscast_by_column(self.refused.scan()),
+            preview=self.kept.scan().select(self.columns).head(PREVIEW_ROWS).collect(),
+            seconds=elapsed(self.work.now),
+        )
+
+
+def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
+    """Of rows with the same merge keys, the one that landed last; all rows where nothing is merged."""
+    if silver.mode != "merge":
+        return kept
+    order = [name for name in (INGESTED_AT, SOURCE, ROW) if name in kept.collect_schema()]
+    return kept.sort(order, maintain_order=True).unique(silver.keys, keep="last", maintain_order=True)
+
+
+def consumption(batches: Sequence[str]) -> dict[str, int]:
+    """The ledger's entries that say that these bronze batches were consumed."""
+    return {f"batch:{batch}": 1 for batch in batches}
+
+
+def joint_id(batches: Sequence[str]) -> str:
+    """The id of several bronze batches that are handled together."""
+    if len(batches) == 1:
+        return batches[0]
+    return f"r-{hashlib.sha256(','.join(sorted(batches)).encode()).hexdigest()[:16]}"
+
+
+def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:
+    work, mode = refinement.work, refinement.silver.mode
+    if mode != "overwrite" or work.partition is not None:
+        must_fit(refinement.kept)
+    before = transactions(work.quarantine)
+    forget(refinement.refused, [name.partition(":")[2] for name in refinement.consumed if name in before])
+    return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed)
+
+
+def commit(
+    work: Work,
+    outcome: Outcome,
+    kept: Stage,
+    refused: Stage,
+    modes: tuple[Literal["append", "overwrite"], Mode],
+    consumed: Mapping[str, int],
+) -> Outcome:
+    """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up."""
+    if not outcome.counts.accounted_for:
+        raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
+    work.may_commit()
+    refused.tidy()
+    quarantined = publish(refused, modes[0], consumed, new_columns="add")
+    work.may_commit()
+    kept.tidy()
+    published = publish(kept, modes[1], consumed, keys=work.table.landed.silver.keys)
+    counts = outcome.counts
+    work.log(
+        f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"
+    )
+    return replace(outcome, publications=(quarantined, published), seconds=elapsed(work.now))

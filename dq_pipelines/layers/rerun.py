@@ -1,0 +1,109 @@
+"""Rerun: judge all of bronze (or of one partition) by today's YAML and replace what was published.
+
+Each bronze batch is judged as the batch that it was, since rules on keys, counts and means are about a
+batch; what they let through is then put together as it was when it first came, and replaces silver and
+quarantine in one commit each. An input that landed several times counts in its latest version.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+
+import polars as pl
+
+from dq_pipelines.engine.polars import SAMPLE_ROWS
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
+from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, land
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
+from dq_pipelines.rules.base import RowRule
+from dq_pipelines.sources import SOURCE
+
+
+def rerun(work: Work) -> Outcome | None:
+    """Land what is new, then do it all anew; None when bronze is empty.
+
+    A batch that a rule blocks blocks the rerun: what was published stays as it is.
+    """
+    land(work)
+    every = batches(work.table, work.lake, work.partition)
+    if not every:
+        return None
+    parts = [Refinement(work, None, (batch,), superseded) for batch, superseded in _in_order(work, every)]
+    name = f"{joint_id(every)}-rerun"
+    kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
+    with staged(kept, refused, *(stage for part in parts for stage in part.stages)):
+        outcomes = [part.judged() for part in parts]
+        outcome = _together(work, outcomes, parts, kept, refused)
+        if outcome.blocked_by:
+            return outcome
+        return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumption(every))
+
+
+def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
+    """The batches that count, oldest first, each with the inputs of which a later batch has a later version."""
+    rows = bronze(work.table, work.lake).scan().filter(pl.col(BATCH).is_in(list(every)))
+    landed = rows.group_by(BATCH, SOURCE).agg(pl.col(INGESTED_AT).max()).sort(INGESTED_AT, BATCH).collect()
+    names = landed[BATCH].unique(maintain_order=True).to_list()
+    if work.table.landed.silver.mode == "overwrite":
+        names = names[-1:]
+    latest = {source: batch for batch, source, _ in landed.rows()}
+    inputs = {batch: frozenset(rows[SOURCE]) for (batch,), rows in landed.partition_by(BATCH, as_dict=True).items()}
+    return [(name, frozenset(source for source in inputs[name] if latest[source] != name)) for name in names]
+
+
+def _together(
+    work: Work, outcomes: Sequence[Outcome], parts: Sequence[Refinement], kept: Stage, refused: Stage
+) -> Outcome:
+    """The batches as one outcome, with their rows put together in the two stages."""
+    rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed")
+    if work.table.landed.silver.mode == "merge":
+        # Batches stand in the order in which they came, so the last row of a key is the one that was merged last.
+        rows = rows.unique(work.table.landed.silver.keys, keep="last", maintain_order=True)
+    quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
+    whole = [frame.drop(PARTITION, strict=False) for frame in (rows, quarantined)]
+    pl.collect_all([kept.sink(whole[0]), refused.sink(whole[1])], engine="streaming")
+    found = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
+    return replace(
+        outcomes[-1],
+        batch=kept.batch,
+        results=tuple(_summed(results) for results in zip(*found, strict=True)),
+        counts=_counts([outcome.counts for outcome in outcomes], kept),
+        schema=dict(kept.schema),
+        miscast=_added([outcome.miscast for outcome in outcomes]),
+        preview=kept.scan().drop(PARTITION, strict=False).head(PREVIEW_ROWS).collect(),
+        seconds=elapsed(work.now),
+    )
+
+
+def _summed(results: Sequence[RuleResult]) -> RuleResult:
+    """One rule's results of several batches: counts add up; else the last batch's, or the one that blocks."""
+    telling = next((result for result in results if result.blocks), results[-1])
+    rule = telling.rule
+    if telling.blocks or not isinstance(rule, RowRule):
+        return telling
+    elements, missing, unexpected = (
+        sum(getattr(result, count) or 0 for result in results)
+        for count in ("element_count", "missing_count", "unexpected_count")
+    )
+    rows = tuple(row for result in results for row in result.unexpected_rows)[:SAMPLE_ROWS]
+    success = rule.tolerates(unexpected, elements - missing)
+    return RuleResult(rule, success, elements, missing, unexpected, unexpected_rows=rows)
+
+
+def _counts(counts: Sequence[Counts], kept: Stage) -> Counts:
+    totals = {field.name: sum(getattr(each, field.name) for each in counts) for field in fields(Counts)}
+    later = totals["published"] - kept.rows
+    return Counts(**totals | {"published": kept.rows, "superseded": totals["superseded"] + later})
+
+
+def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)

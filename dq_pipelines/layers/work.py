@@ -1,0 +1,91 @@
+"""What every piece of work on a table has in common: the table, the lake, the run, and stages that never leak.
+
+How a batch is refined belongs in `refinement`, doing it all anew in `rerun`, gold in `gold`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from dq_pipelines.engine.polars import Scan, judge
+from dq_pipelines.errors import PublishError, RuleError
+from dq_pipelines.lake.publish import publish_errors
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.silver import key_rules
+from dq_pipelines.project import Table
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.sources.failures import broken
+
+PREVIEW_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """One table, the lake it lives in, and the run that works on it."""
+
+    table: Table
+    lake: Lake
+    partition: str | None = None
+    #: called before every commit; raises when the run was cancelled meanwhile
+    may_commit: Callable[[], None] = lambda: None
+    #: says in one line what is being done
+    log: Callable[[str], None] = lambda _: None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def published(self, key: str) -> pl.LazyFrame:
+        """The published rows of another table of the project; raises RuleError when there are none yet."""
+        try:
+            return self.lake.table(key).scan()
+        except PublishError as error:
+            raise RuleError(str(error)) from None
+
+    @property
+    def silver(self) -> LakeTable:
+        return self.lake.table(f"silver/{self.table.name}")
+
+    @property
+    def quarantine(self) -> LakeTable:
+        return self.lake.table(f"quarantine/{self.table.name}")
+
+    def stage(self, table: LakeTable, batch: str) -> Stage:
+        return Stage(table, batch, self.partition)
+
+
+def checked_rules(table: Table) -> list[Rule]:
+    """The rules of a table that have a check of their own, in order."""
+    if table.is_gold:
+        return list(table.rules)
+    return [*key_rules(table.landed.silver), *table.rules]
+
+
+def judge_published(work: Work) -> Outcome:
+    """Judge the published table as it stands; nothing is written."""
+    rows = work.published(work.table.key)
+    hidden = frozenset({PARTITION}) & frozenset(rows.collect_schema())
+    if work.partition is not None:
+        rows = rows.filter(pl.col(PARTITION) == work.partition)
+    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden)
+    with broken(work.table.key, "to judge its rows"):
+        judgement = judge(scan)
+    counts = Counts(rows_in=judgement.rows, published=judgement.rows)
+    return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
+
+
+@contextmanager
+def staged(*stages: Stage) -> Iterator[None]:
+    """Remove what was staged and not committed, however the block ends."""
+    try:
+        for stage in stages:
+            with publish_errors(stage.table.key, stage.table.uri):
+                stage.prepare()
+        yield
+    finally:
+        for stage in stages:
+            stage.discard_uncommitted()
