@@ -158,6 +158,12 @@ def standings(history: History) -> list[TableStanding]:
     return [TableStanding(table, _current(list(verdicts))) for table, verdicts in found]
 
 
+def standing(history: History, table: str) -> TableStanding | None:
+    """Where one table stands; None before its first verdict."""
+    verdicts = history.latest_of_partitions(table)
+    return TableStanding(table, _current(verdicts)) if verdicts else None
+
+
 def _current(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
     """Those that count; they come in the order of their recording."""
     by_partition: dict[str | None, VerdictRecord] = {}

@@ -105,11 +105,9 @@ class History:
             if rows:
                 connection.execute(_RESULTS.insert(), rows)
 
-    def latest(self, table: str, partition: str | None = None, *, of_batch: bool = False) -> VerdictRecord | None:
-        """The last verdict of a table, or of one of its partitions; with `of_batch`, of one that was to be published."""
+    def latest(self, table: str, partition: str | None = None) -> VerdictRecord | None:
+        """The last verdict of a table, or of one of its partitions."""
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table)
-        if of_batch:
-            wanted = wanted.where(_VERDICTS.c.batch != "")
         if partition is not None:
             wanted = wanted.where(_VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(_VERDICTS.c.id.desc()).limit(1))), None)
@@ -119,10 +117,12 @@ class History:
         last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(_VERDICTS.c.table)
         return self._verdicts(sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last)).order_by(_VERDICTS.c.table))
 
-    def latest_of_partitions(self) -> list[VerdictRecord]:
-        """By table, as they were recorded: the last verdict of each partition (and of none) on a batch, and on what stood."""
+    def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
+        """By table (or of one), as they were recorded: the last verdict of each partition on a batch, and on what stood."""
         columns = (_VERDICTS.c.table, _VERDICTS.c.partition, _VERDICTS.c.batch == "")
         last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(*columns)
+        if table is not None:
+            last = last.where(_VERDICTS.c.table == table)
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last))
         return self._verdicts(wanted.order_by(_VERDICTS.c.table, _VERDICTS.c.id))
 

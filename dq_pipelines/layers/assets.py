@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.errors import DqError, SourceError
+from dq_pipelines.history.standing import standing
 from dq_pipelines.layers import gold, refinement
 from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs
 from dq_pipelines.layers.metadata import (
@@ -221,13 +222,13 @@ class _Run:
     def _upstream_must_have_passed(self) -> None:
         """A blocking check stops only the run that it is in; the last verdict stops the others."""
         for key in self.table.upstream:
-            # Checks run alone say that what is published is good; a batch that was blocked still waits.
-            for last in (self.stores.history.latest(key, of_batch=True), self.stores.history.latest(key)):
-                if last is None or not last.blocked:
-                    continue
-                rules = ", ".join(result.check for result in last.results if result.blocks)
-                said = f"{self.table.key} waits: the last batch of {key} was blocked by {rules} in run {last.run_id}"
-                raise dg.Failure(said, allow_retries=False)
+            upstream = standing(self.stores.history, key)
+            for verdict in upstream.verdicts if upstream else ():
+                if verdict.blocked:
+                    rules = ", ".join(result.check for result in verdict.results if result.blocks)
+                    which = f"{key} [{verdict.partition}]" if verdict.partition else key
+                    said = f"the last batch of {which} was blocked by {rules} in run {verdict.run_id}"
+                    raise dg.Failure(f"{self.table.key} waits: {said}", allow_retries=False)
 
     @property
     def _selected(self) -> list[dg.AssetKey]:
