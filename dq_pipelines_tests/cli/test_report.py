@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,17 @@ from dq_pipelines.cli.rendering import NOTHING_YET, age
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.standing import standings
 from dq_pipelines.history.store import History
+from dq_pipelines.rules import clock
 
 from .conftest import Dq
 
 NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def _the_clock_stands() -> Iterator[None]:
+    with clock.at(NOW):
+        yield
 
 
 def result(rule: str, column: str | None = None, *, severity: str = "critical", **more: Any) -> ResultRecord:
