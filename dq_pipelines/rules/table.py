@@ -1,4 +1,4 @@
-"""How many rows a table has, and what its columns are called."""
+"""How many rows and columns a table has, and what its columns are called."""
 
 from __future__ import annotations
 
@@ -51,6 +51,43 @@ class RowCountEqual(CountRule):
         Example({"x": [1, None]}, {"value": 2}, {"success": True, "observed_value": 2}),
         Example({"x": []}, {"value": 1}, {"success": False, "observed_value": 0}),
     )
+
+    def accepts(self, observed: Any) -> bool:
+        return bool(observed == self.value)
+
+
+class ColumnCountBetween(Bounded, TableRule):
+    """The number of columns lies between `min_value` and `max_value`, which count as inside unless strict."""
+
+    type: Literal["expect_table_column_count_to_be_between"]
+    min_value: int | None = None
+    max_value: int | None = None
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"x": [1], "y": [2]}, {"min_value": 1, "max_value": 2}, {"success": True, "observed_value": 2}),
+        Example({"x": [1], "y": [2]}, {"min_value": 3}, {"success": False}),
+    )
+
+    def describe(self, columns: Columns) -> int:
+        return len(columns.schema)
+
+    def accepts(self, observed: Any) -> bool:
+        return self.admits(observed)
+
+
+class ColumnCountEqual(TableRule):
+    """The number of columns is `value`."""
+
+    type: Literal["expect_table_column_count_to_equal"]
+    value: int
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"x": [1], "y": [2]}, {"value": 2}, {"success": True, "observed_value": 2}),
+        Example({"x": [1], "y": [2]}, {"value": 1}, {"success": False}),
+    )
+
+    def describe(self, columns: Columns) -> int:
+        return len(columns.schema)
 
     def accepts(self, observed: Any) -> bool:
         return bool(observed == self.value)

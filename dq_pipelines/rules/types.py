@@ -45,8 +45,6 @@ class TypeRule(TableRule):
     """A rule on the type of one column."""
 
     column: Annotated[str, Field(min_length=1)]
-    #: taken since GX takes it, where a pandas column of objects holds several types; a column here has one
-    mostly: Mostly | None = None
 
     @property
     def columns_judged(self) -> tuple[str, ...]:
@@ -71,6 +69,8 @@ class ValuesOfType(TypeRule):
 
     type: Literal["expect_column_values_to_be_of_type"]
     type_: TypeName
+    #: taken since GX takes it, where a pandas column of objects holds several types; a column here has one
+    mostly: Mostly | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, None]}, {"column": "x", "type_": "int64"}, {"success": True, "observed_value": "int64"}),
@@ -90,11 +90,28 @@ class ValuesOfType(TypeRule):
         return (self.type_,)
 
 
+class ColumnOfType(TypeRule):
+    """The column itself is of type `type_`, by any of its names."""
+
+    type: Literal["expect_column_type_to_be"]
+    type_: TypeName
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"x": [1, None]}, {"column": "x", "type_": "int64"}, {"success": True, "observed_value": "int64"}),
+        Example({"x": [1.5]}, {"column": "x", "type_": "int64"}, {"success": False, "observed_value": "float64"}),
+    )
+
+    def names(self) -> tuple[str, ...]:
+        return (self.type_,)
+
+
 class ValuesInTypeList(TypeRule):
     """The column is of one of the types in `type_list`, each by any of its names."""
 
     type: Literal["expect_column_values_to_be_in_type_list"]
     type_list: Annotated[Many[TypeName], Field(min_length=1)]
+    #: taken since GX takes it, where a pandas column of objects holds several types; a column here has one
+    mostly: Mostly | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1]}, {"column": "x", "type_list": ["string", "int"]}, {"success": True}),

@@ -20,6 +20,7 @@ Where GX 1.24 is erratic, the cases are not generated here, and this is the list
   more names for a type; the observed value is our name.
 - Min, max, mean and median of datetimes without values: NaT, which is no null to GX, and passes where there are no
   bounds. Ours is null, and fails as all other columns without values do.
+- Pairs in a set, where no row is left to judge: an exception over pandas' empty sum.
 - Unique value counts and uniqueness of floats see 0.0 and -0.0 as one value, as ours do; NaN is missing in both.
 """
 
@@ -156,6 +157,9 @@ PATTERNS = st.sampled_from(
 PAIRS = st.sampled_from([("i", "j"), ("f", "g"), ("i", "f"), ("s", "u")]).map(
     lambda pair: {"column_A": pair[0], "column_B": pair[1]}
 )
+SMALL = st.one_of(st.none(), st.integers(-2, 2), QUARTERS, st.sampled_from(["", "abc", "1"]))
+PAIRS_OF_VALUES = st.lists(st.tuples(SMALL, SMALL).map(list), max_size=12)
+ALIKE = st.sampled_from([["i", "j"], ["i", "j", "two words"], ["f", "g"], ["i", "f"], ["s", "u"], ["i", "s"]])
 ONE_OF_PAIR: st.SearchStrategy[Kwargs] = st.one_of(
     st.just({}), of("ignore_row_if", st.sampled_from(["both_values_are_missing", "either_value_is_missing", "neither"]))
 )
@@ -225,6 +229,28 @@ RULES: st.SearchStrategy[tuple[str, Kwargs]] = st.one_of(
         for what in ("min", "max", "mean", "median")
     ),
     *(call(f"expect_column_{what}_to_be_between", bounds(DATES), column="d") for what in ("min", "max")),
+    call(
+        "expect_column_pair_values_to_be_in_set",
+        PAIRS,
+        of("value_pairs_set", PAIRS_OF_VALUES),
+        ONE_OF_PAIR,
+        MOSTLY,
+        ABOUT,
+    ),
+    call(
+        "expect_multicolumn_sum_to_equal",
+        of("column_list", st.sampled_from([["i", "j"], ["i", "f"], ["f", "g", "j"]])),
+        of("sum_total", st.one_of(st.integers(-3, 3), QUARTERS)),
+        ONE_OF_MANY,
+        MOSTLY,
+        ABOUT,
+    ),
+    call("expect_multicolumn_values_to_be_equal", of("column_list", ALIKE), ONE_OF_MANY, MOSTLY, ABOUT),
+    call(
+        "expect_select_column_values_to_be_unique_within_record", of("column_list", ALIKE), ONE_OF_MANY, MOSTLY, ABOUT
+    ),
+    call("expect_table_column_count_to_be_between", of("min_value", st.integers(8, 11)), of("max_value", st.just(11))),
+    call("expect_table_column_count_to_equal", of("value", st.integers(9, 11))),
     call("expect_column_unique_value_count_to_be_between", of("column", ANY), bounds(st.integers(0, 6)), ABOUT),
     call("expect_table_row_count_to_be_between", bounds(st.integers(0, 12)), ABOUT),
     call("expect_table_row_count_to_equal", of("value", st.integers(0, 12)), ABOUT),
@@ -257,11 +283,15 @@ def gx() -> Oracle:
             expectation = get_expectation_impl(name)(**kwargs)
             found: dict[str, Any] = batch.validate(expectation, result_format="COMPLETE").to_json_dict()
         problems = found["exception_info"]
+        assume(RAISES.get(name, "\0") not in str(problems.get("exception_message")))
         assert problems.get("raised_exception", True) is False, f"GX cannot judge {name}({kwargs}): {problems}"
         return found
 
     return judged
 
+
+#: What GX says of rules and data that it cannot judge; ours can. See the list above.
+RAISES = {"expect_column_pair_values_to_be_in_set": "is not JSON serializable"}
 
 COUNTS = ("element_count", "missing_count", "unexpected_count", "unexpected_percent")
 
