@@ -6,10 +6,10 @@ A query runs in a thread of its own, so that an interrupt of the run reaches Duc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dq_pipelines.engine.interrupt import interruptibly
 from dq_pipelines.errors import RuleError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def query_to_parquet(sql: str, tables: Mapping[str, DeltaTable], target: Path) -
         columns = ", ".join(_column(name, kind) for name, kind, *_ in described)
         place = str(target).replace("'", "''")
         copy = f"COPY (SELECT {columns} FROM ({query})) TO '{place}' (FORMAT parquet)"  # noqa: S608 - the YAML's query
-        _interruptibly(connection, copy)
+        interruptibly(lambda: connection.execute(copy), connection.interrupt)
     except duckdb.Error as error:
         raise RuleError(f"gold sql does not run: {str(error).splitlines()[0]}") from None
     finally:
@@ -52,19 +52,3 @@ def query_to_parquet(sql: str, tables: Mapping[str, DeltaTable], target: Path) -
 def _column(name: str, kind: str) -> str:
     quoted = '"' + name.replace('"', '""') + '"'
     return f"CAST({quoted} AS {_CASTS[kind]}) AS {quoted}" if kind in _CASTS else quoted
-
-
-def _interruptibly(connection: Any, statement: str) -> None:
-    """Run a statement in a thread, since DuckDB does not look at signals: an interrupt ends it within moments."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        running = pool.submit(connection.execute, statement)
-        try:
-            while True:
-                try:
-                    running.result(timeout=0.1)
-                except TimeoutError:
-                    continue
-                return
-        except BaseException:
-            connection.interrupt()
-            raise

@@ -16,11 +16,12 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside, Exists, PythonRegex, Repeats, RowSql
+from dq_pipelines.rules.asides import Aside, ByText, Exists, InOrder, Measured, Repeats, RowSql
 from dq_pipelines.rules.base import RowRule, Rule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
@@ -50,6 +51,8 @@ class Scan:
     hidden: frozenset[str] = frozenset()
     #: keys that occur more than once, by the aside that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
+    #: what columns measure, by the aside that asked; empty before they were measured
+    measured: Mapping[Measured, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def plan(self) -> ScanPlan:
@@ -84,8 +87,13 @@ class Scan:
                 return _with_existence(frame, aside, name, self.lookup)
             case Repeats():
                 return _with_repeats(frame, aside, name, self.repeats.get(aside))
-            case PythonRegex():
-                return _with_python_regex(frame, aside, name)
+            case InOrder():
+                return _with_order(frame, aside, name)
+            case Measured():
+                return _with_measured(frame, aside, name, self.measured.get(aside))
+            case ByText():
+                return _with_text_read(frame, aside, name)
+        raise TypeError(f"{type(aside).__name__} is nothing this engine can find out")
 
     @cached_property
     def marked(self) -> pl.LazyFrame:
@@ -190,6 +198,7 @@ def judge(
     refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
     more in the first case, and must overwrite what they wrote before.
     """
+    scan = replace(scan, measured=_measured(scan))
     numbers, repeated = _run(scan, sinks(scan))
     # From here on, the repeated keys are known, and the rows may be read from a cheaper place.
     scan = replace(scan, frame=again() if again else scan.frame, repeats=repeated)
@@ -205,9 +214,24 @@ def judge(
     )
 
 
+def _measured(scan: Scan) -> dict[Measured, Mapping[str, Any]]:
+    """What the columns measure that rules hold their values against: a pass over these columns alone."""
+    columns = Columns(scan.plan.schema)
+    asides = [aside for aside in scan.plan.asides if isinstance(aside, Measured)]
+    frames = []
+    for aside in asides:
+        value = columns[aside.column]
+        if aside.row_condition is not None:
+            condition = Condition.parse(aside.row_condition).expr(columns)
+            value = replace(value, expr=nw.when(condition).then(value.expr))
+        frames.append(nw.from_native(scan.frame).select(**aside.measures(value)).to_native())
+    found = collect_all(frames) if frames else []
+    return {aside: frame.row(0, named=True) for aside, frame in zip(asides, found, strict=True)}
+
+
 def _run(scan: Scan, sinks: Sequence[pl.LazyFrame]) -> tuple[dict[str, Any], dict[Repeats, pl.LazyFrame]]:
     beside = {} if scan.repeats else scan.repeated_keys()
-    numbers, *rest = pl.collect_all([scan.numbers(), *beside.values(), *sinks], engine="streaming")
+    numbers, *rest = collect_all([scan.numbers(), *beside.values(), *sinks])
     return numbers.row(0, named=True), {aside: keys.lazy() for aside, keys in zip(beside, rest, strict=False)}
 
 
@@ -235,7 +259,7 @@ def _with_samples(scan: Scan, results: tuple[RuleResult, ...], limit: int | None
     failed = [item for item in scan.plan.row_rules() if results[item.index].unexpected_count]
     if not failed or limit == 0:
         return results
-    frames = pl.collect_all(scan.samples(failed, limit), engine="streaming")
+    frames = collect_all(scan.samples(failed, limit))
     rows = {item.index: tuple(frame.to_dicts()) for item, frame in zip(failed, frames, strict=True)}
     return tuple(
         replace(result, unexpected_rows=rows[index]) if index in rows else result
@@ -303,15 +327,37 @@ def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.L
     return joined.with_columns(pl.col(name).fill_null(False))
 
 
-def _with_python_regex(frame: pl.LazyFrame, aside: PythonRegex, name: str) -> pl.LazyFrame:
-    """Python's own regex, asked once for each distinct text of a morsel."""
+def _with_order(frame: pl.LazyFrame, aside: InOrder, name: str) -> pl.LazyFrame:
+    known = nw.from_native(frame)
+    columns = Columns(dict(known.collect_schema()))
+    value = columns[aside.column].ordered
+    if aside.row_condition is not None:
+        value = nw.when(Condition.parse(aside.row_condition).expr(columns)).then(value)
+    compared: pl.LazyFrame = known.with_columns(value.alias(name)).to_native()
+    here, before = pl.col(name), pl.col(name).forward_fill().shift(1)
+    ahead, behind = (before, here) if aside.descending else (here, before)
+    holds = ahead > behind if aside.strictly else ahead >= behind
+    return compared.with_columns(pl.when(here.is_not_null()).then(holds.fill_null(True)).alias(name))
+
+
+def _with_measured(frame: pl.LazyFrame, aside: Measured, name: str, found: Mapping[str, Any] | None) -> pl.LazyFrame:
+    known = nw.from_native(frame)
+    value = Columns(dict(known.collect_schema()))[aside.column]
+    if found is None:
+        found = dict.fromkeys(aside.measures(value))
+    measured: pl.LazyFrame = known.with_columns(aside.holds(value, found).alias(name)).to_native()
+    return measured
+
+
+def _with_text_read(frame: pl.LazyFrame, aside: ByText, name: str) -> pl.LazyFrame:
+    """Python's own answer, asked once for each distinct text of a morsel."""
     known = nw.from_native(frame)
     value = Columns(dict(known.collect_schema()))[aside.column]
 
-    def found(texts: pl.Series) -> pl.Series:
+    def answers(texts: pl.Series) -> pl.Series:
         distinct = texts.drop_nulls().unique()
-        answers = pl.Series([aside.finds(text) for text in distinct], dtype=pl.Boolean)
-        return texts.replace_strict(distinct, answers, default=None, return_dtype=pl.Boolean)
+        said = pl.Series([aside.says(text) for text in distinct], dtype=pl.Boolean)
+        return texts.replace_strict(distinct, said, default=None, return_dtype=pl.Boolean)
 
     texts: pl.LazyFrame = known.with_columns(value.text.alias(name)).to_native()
-    return texts.with_columns(pl.col(name).map_batches(found, return_dtype=pl.Boolean, is_elementwise=True))
+    return texts.with_columns(pl.col(name).map_batches(answers, return_dtype=pl.Boolean, is_elementwise=True))

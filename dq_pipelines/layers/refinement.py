@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.polars import Judgement, Scan, judge
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import transactions
@@ -47,7 +48,7 @@ def land(work: Work) -> Batch | None:
         return None
     stage = work.stage(bronze(work.table, work.lake), batch.id)
     with staged(stage), broken(work.table.key, "to read its inputs"):
-        pl.collect_all([stage.sink(batch.rows)], engine="streaming")
+        collect_all([stage.sink(batch.rows)])
         _commit_bronze(work, batch, stage)
     return batch
 

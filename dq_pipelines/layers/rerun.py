@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 
 import polars as pl
 
+from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.polars import SAMPLE_ROWS
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.lake.staging import Stage
@@ -67,7 +68,7 @@ def _together(
         rows = rows.unique(work.table.landed.silver.keys, keep="last", maintain_order=True)
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [frame.drop(PARTITION, strict=False) for frame in (rows, quarantined)]
-    pl.collect_all([kept.sink(whole[0]), refused.sink(whole[1])], engine="streaming")
+    collect_all([kept.sink(whole[0]), refused.sink(whole[1])])
     found = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
     return replace(
         outcomes[-1],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from dq_pipelines.config.stores import said
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE
@@ -15,7 +16,6 @@ from dq_pipelines.layers.quarantine import any_failed, miscast
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
-from dq_pipelines.sources.failures import first_line
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Step
 
@@ -86,7 +86,7 @@ def _told(number: int, step: Step) -> Iterator[None]:
         yield
     except pl.exceptions.PolarsError as error:
         name = type(step).__name__.lower()
-        raise RuleError(f"transform, step {number} ({name}) does not run: {first_line(error)}") from None
+        raise RuleError(f"transform, step {number} ({name}) does not run: {said(error)}") from None
 
 
 SILVER_STEPS: tuple[SilverStep, ...] = (read_lines, rename, give_types, transform)
