@@ -274,3 +274,25 @@ def test_a_lake_path_that_cannot_be_written(neighbours: Workshop, layer: str) ->
     os.unlink(lake / layer / "bad")
     assert run_both(neighbours).success
     assert neighbours.rows("silver/bad", "id") == [1, 2]
+
+
+#: A step that does not fit -> what its sentence must hold.
+STEPS = {
+    '{derive: {x: "nmae || id"}}': ("step 1 (derive)", "nmae"),
+    '{filter: "colour = 1"}': ("step 1 (filter)", "colour"),
+    "{rename: {colour: color}}": ("step 1 (rename)", "colour"),
+    "{cast: {colour: int64}}": ("colour",),
+    '{sql: "select colour from self"}': ("sql", "colour"),
+    '{deduplicate: {by: [colour]}}': ("step 1 (deduplicate)", "colour"),
+    '{python: "no.such:function"}': ("no.such:function",),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_does_not_fit(neighbours: Workshop, step: str) -> None:
+    neighbours.land("bad.csv", GOOD)
+    csv_table(neighbours, "bad", "bad.csv", silver=f"transform: [{step}]")
+    said = one_sentence(run_both(neighbours))
+    for part in STEPS[step]:
+        assert part in said, said
+    assert "silver/bad" not in neighbours.versions()
