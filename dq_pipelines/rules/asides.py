@@ -5,9 +5,19 @@ Each answer comes back to the rule as one boolean column, by `Columns.aside(asid
 
 from __future__ import annotations
 
+import abc
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    from dq_pipelines.rules.columns import Value
 
 
 @dataclass(frozen=True)
@@ -39,22 +49,113 @@ class RowSql:
 
 
 @dataclass(frozen=True)
-class PythonRegex:
-    """True where Python's `re.search` finds the patterns in the value's text; null where it is missing.
+class InOrder:
+    """True where the value is not less than the one before it, passing over missing ones; null where it is missing.
 
-    Asked for patterns that no engine's own regex reads as Python does. The text is `Value.text`; engines
-    answer by looking at each distinct text once.
+    `Value.ordered` is what is compared, in the order of the rows that the rule judges.
     """
 
     column: str
+    #: not greater, instead of not less
+    descending: bool = False
+    #: whether an equal value is out of order, too
+    strictly: bool = False
+    row_condition: str | None = None
+
+
+@dataclass(frozen=True)
+class Measured(abc.ABC):
+    """True where the value is within limits that the column's own values set; null where it is missing.
+
+    Engines reckon `measures` over the rows that the rule judges, before the scan, and hand the numbers to `holds`.
+    """
+
+    column: str
+    row_condition: str | None = None
+
+    @abc.abstractmethod
+    def measures(self, value: Value) -> Mapping[str, nw.Expr]:
+        """Scalars by name. Missing values, and rows outside `row_condition`, are null in `value`."""
+
+    @abc.abstractmethod
+    def holds(self, value: Value, found: Mapping[str, Any]) -> nw.Expr:
+        """Boolean per row, by the numbers that were found."""
+
+
+@dataclass(frozen=True)
+class ByText(abc.ABC):
+    """True where Python says yes to the value's text; null where it is missing.
+
+    The text is `Value.text`; engines answer by looking at each distinct text once.
+    """
+
+    column: str
+
+    @abc.abstractmethod
+    def says(self, text: str) -> bool:
+        """The answer for one text."""
+
+
+@dataclass(frozen=True)
+class PythonRegex(ByText):
+    """Whether Python's `re.search` finds the patterns: asked for those that no engine's own regex reads as Python does."""
+
     patterns: tuple[str, ...]
     #: whether one pattern is enough, or each must be found
     match_on: Literal["any", "all"] = "any"
 
-    def finds(self, text: str) -> bool:
-        """The answer for one text."""
+    def says(self, text: str) -> bool:
         found = (re.search(pattern, text) is not None for pattern in self.patterns)
         return any(found) if self.match_on == "any" else all(found)
 
 
-Aside = Repeats | Exists | RowSql | PythonRegex
+@dataclass(frozen=True)
+class ReadsAsJson(ByText):
+    """Whether the text is JSON, as Python's `json` reads it; with a schema, also whether it keeps to it."""
+
+    #: a JSON Schema, written as JSON
+    schema: str | None = None
+
+    def says(self, text: str) -> bool:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return self._validator is None or bool(self._validator.is_valid(value))
+
+    @cached_property
+    def _validator(self) -> Any:
+        return None if self.schema is None else validator_of(json.loads(self.schema))
+
+
+@dataclass(frozen=True)
+class ReadsAsDate(ByText):
+    """Whether `dateutil` makes a date of the text, or with a format, whether Python's `strptime` does."""
+
+    format: str | None = None
+
+    def says(self, text: str) -> bool:
+        from dateutil.parser import parse
+
+        try:
+            _ = parse(text) if self.format is None else datetime.strptime(text, self.format)  # noqa: DTZ007
+        except (ValueError, OverflowError):
+            return False
+        return True
+
+
+def validator_of(schema: Any) -> Any:
+    """The validator of a JSON Schema, of the draft that it names; raises ValueError, in one sentence, for none."""
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+
+    found = validator_for(schema)
+    try:
+        found.check_schema(schema)
+    except SchemaError as error:
+        place = "/".join(str(step) for step in error.absolute_path)
+        raise ValueError(f"json_schema is no JSON Schema: {error.message}{f' (at {place})' if place else ''}") from None
+    return found(schema)
+
+
+Aside = Repeats | Exists | RowSql | InOrder | Measured | ByText

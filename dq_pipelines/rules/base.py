@@ -122,6 +122,8 @@ class RowRule(Rule):
 
     #: whether rows whose value is missing are passed over (GX: all but the null rules)
     ignores_missing: ClassVar[bool] = True
+    #: what decides about a row: itself (or that it is there twice), the column's other values, or the row before it
+    looks_at: ClassVar[Literal["row", "table", "order"]] = "row"
 
     @property
     def action(self) -> OnFailure:

@@ -36,6 +36,10 @@ def rows_of(example: Example) -> pl.DataFrame:
     return pl.DataFrame({name: pl.Series(values, strict=False) for name, values in example.rows.items()})
 
 
+def looks_at(name: str) -> str:
+    return getattr(rule_classes()[name], "looks_at", "table")
+
+
 def rule_of(name: str, example: Example, **more: Any) -> Rule:
     return rule_from({"type": name, **example.kwargs, **more})
 
@@ -59,11 +63,14 @@ def test_every_row_is_kept_or_refused_and_a_kept_one_is_not_refused_again(name: 
         again = on_polars(kept, rules)
     assert kept.height + refused.height == rows.height == judgement.rows
     assert refused.height == judgement.refused == (judgement.results[0].unexpected_count or 0)
-    assert again.refused == 0
+    if looks_at(name) == "row":  # without its outliers, or a row before, a column has others
+        assert again.refused == 0
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_the_order_of_rows_does_not_matter(name: str, example: Example) -> None:
+    if looks_at(name) == "order":
+        return
     rows, rule = rows_of(example), rule_of(name, example)
     with clock.at(NOON):
         (forth,) = on_polars(rows, [rule]).results

@@ -55,6 +55,8 @@ TYPES: dict[str, tuple[str, Any]] = {
     "b": ("bool", pl.Boolean),
     "d": ("object", pl.Date),
     "t": ("datetime64[us]", pl.Datetime("us")),
+    "v": ("str", pl.String),
+    "w": ("str", pl.String),
     "two words": ("int64", pl.Int64),
 }
 
@@ -63,6 +65,8 @@ QUARTERS = st.integers(-40, 40).map(lambda number: number / 4)
 FLOATS = st.one_of(st.none(), QUARTERS, st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0]))
 TEXTS = st.one_of(st.none(), st.text("aAbé日\n 1٣", max_size=4), st.sampled_from(["", "ok\n", "abc", "A1"]))
 DATES = st.dates(date(2026, 1, 1), date(2026, 1, 9))
+JSONS = ["1", "-2.5", "true", "null", '"a"', "[1, 2]", "{}", '{"a": 1}', '{"a": "1"}', "NaN"]
+DATES_AS_TEXT = ["2026-01-31", "2026-31-01", "31/01/26", "1 Jan 2026", "12:30", "20260131", "tomorrow", "{", "00-00"]
 MOMENTS = st.integers(0, 20).map(lambda hours: datetime.fromisoformat("2026-01-01") + timedelta(hours=hours))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "i": st.integers(-5, 5),
@@ -74,6 +78,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "b": st.booleans(),
     "d": st.one_of(st.none(), DATES),
     "t": st.one_of(st.none(), MOMENTS),
+    "v": st.one_of(st.none(), st.sampled_from(JSONS)),
+    "w": st.one_of(TEXTS, st.sampled_from([*JSONS, *DATES_AS_TEXT])),
     "two words": st.integers(-5, 5),
 }
 BOUNDS: dict[str, st.SearchStrategy[Any]] = {
@@ -160,6 +166,8 @@ PAIRS = st.sampled_from([("i", "j"), ("f", "g"), ("i", "f"), ("s", "u")]).map(
 SMALL = st.one_of(st.none(), st.integers(-2, 2), QUARTERS, st.sampled_from(["", "abc", "1"]))
 PAIRS_OF_VALUES = st.lists(st.tuples(SMALL, SMALL).map(list), max_size=12)
 ALIKE = st.sampled_from([["i", "j"], ["i", "j", "two words"], ["f", "g"], ["i", "f"], ["s", "u"], ["i", "s"]])
+STRICTLY: st.SearchStrategy[Kwargs] = st.one_of(st.just({}), of("strictly", st.one_of(st.none(), st.booleans())))
+SCHEMAS = [{}, {"type": "integer"}, {"properties": {"a": {"type": "integer"}}, "required": ["a"]}, {"maximum": 1}]
 ONE_OF_PAIR: st.SearchStrategy[Kwargs] = st.one_of(
     st.just({}), of("ignore_row_if", st.sampled_from(["both_values_are_missing", "either_value_is_missing", "neither"]))
 )
@@ -249,8 +257,44 @@ RULES: st.SearchStrategy[tuple[str, Kwargs]] = st.one_of(
     call(
         "expect_select_column_values_to_be_unique_within_record", of("column_list", ALIKE), ONE_OF_MANY, MOSTLY, ABOUT
     ),
-    call("expect_table_column_count_to_be_between", of("min_value", st.integers(8, 11)), of("max_value", st.just(11))),
-    call("expect_table_column_count_to_equal", of("value", st.integers(9, 11))),
+    *(
+        call(f"expect_column_values_to_be_{way}", of("column", st.sampled_from("ift")), STRICTLY, MOSTLY, ABOUT)
+        for way in ("increasing", "decreasing")
+    ),
+    call(
+        "expect_column_value_z_scores_to_be_less_than",
+        of("column", st.sampled_from("if")),
+        of("threshold", st.sampled_from([0, 0.3, 1.3, 2.1, -0.7])),
+        of("double_sided", st.booleans()),
+        MOSTLY,
+        ABOUT,
+    ),
+    call(
+        "expect_column_values_to_not_be_outliers",
+        of("column", st.sampled_from("if")),
+        st.one_of(st.just({}), of("method", st.sampled_from(["iqr", "std"]))),
+        st.one_of(st.just({}), of("multiplier", st.sampled_from([0, 0.3, 1.3]))),
+        MOSTLY,
+        ABOUT,
+    ),
+    call("expect_column_values_to_be_json_parseable", of("column", st.just("w")), MOSTLY, ABOUT),
+    call("expect_column_values_to_be_dateutil_parseable", of("column", st.just("w")), MOSTLY, ABOUT),
+    call(
+        "expect_column_values_to_match_strftime_format",
+        of("column", st.just("w")),
+        of("strftime_format", st.sampled_from(["%Y-%m-%d", "%d/%m/%y", "%H:%M", "%Y%m%d"])),
+        MOSTLY,
+        ABOUT,
+    ),
+    call(
+        "expect_column_values_to_match_json_schema",
+        of("column", st.just("v")),
+        of("json_schema", st.sampled_from(SCHEMAS)),
+        MOSTLY,
+        ABOUT,
+    ),
+    call("expect_table_column_count_to_be_between", of("min_value", st.integers(10, 13)), of("max_value", st.just(13))),
+    call("expect_table_column_count_to_equal", of("value", st.integers(11, 13))),
     call("expect_column_unique_value_count_to_be_between", of("column", ANY), bounds(st.integers(0, 6)), ABOUT),
     call("expect_table_row_count_to_be_between", bounds(st.integers(0, 12)), ABOUT),
     call("expect_table_row_count_to_equal", of("value", st.integers(0, 12)), ABOUT),
