@@ -21,7 +21,7 @@ from dq_pipelines.layers.quarantine import refused_rows
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
-from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.failures import broken, first_line
 from dq_pipelines.transforms.steps import function_at
 
 
@@ -46,8 +46,13 @@ def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
         query_to_parquet(gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target)
         return pl.scan_parquet(target)
     frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
-    result = function_at(str(gold.python))(**frames)
-    return result.lazy() if isinstance(result, pl.DataFrame) else result
+    try:
+        result = function_at(str(gold.python))(**frames)
+        rows = result.lazy() if isinstance(result, pl.DataFrame) else result
+        rows.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        raise RuleError(f"{work.table.key}: {gold.python} does not run: {first_line(error)}") from None
+    return rows
 
 
 def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:

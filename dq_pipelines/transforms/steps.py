@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from dq_pipelines.config.model import Many, Strict
-from dq_pipelines.errors import RuleError
+from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.transforms.types import TypeName, dtype_of, typed
 
 
@@ -52,6 +52,9 @@ class Cast(Step):
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         schema = rows.collect_schema()
+        for name in self.cast:
+            if name not in schema:
+                raise RuleError(f"cast wants the column '{name}'{nearest(name, schema)}, got: {', '.join(schema)}")
         return rows.with_columns(
             typed(pl.col(name), schema[name], dtype_of(wanted)).alias(name) for name, wanted in self.cast.items()
         )
