@@ -158,9 +158,13 @@ class Workshop:
         selection = self._selection(keys)
         if mode is not None:
             names = {key.path[-1] for key in selection or definitions.resolve_asset_graph().get_all_asset_keys()}
-            config["ops"] = {name: {"config": {"mode": mode}} for name in names if not self.project.tables[name].is_gold}
+            config["ops"] = {
+                name: {"config": {"mode": mode}} for name in names if not self.project.tables[name].is_gold
+            }
         if checks is not None:
-            wanted = {dg.AssetCheckKey(dg.AssetKey(key.split("/")), name) for key, name in (c.split(":") for c in checks)}
+            wanted = {
+                dg.AssetCheckKey(dg.AssetKey(key.split("/")), name) for key, name in (c.split(":") for c in checks)
+            }
             job = job.get_subset(asset_selection=set(selection), asset_check_selection=wanted)
             selection = []
         result = job.execute_in_process(

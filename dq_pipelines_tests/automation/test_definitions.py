@@ -151,7 +151,9 @@ def test_dagster_materializes_one_asset_by_its_key(places: Places) -> None:
 
     generate("flights", places.landing)
     select = ["--select", 'key:"silver/airlines"']
-    said = run([BIN / "dagster", "asset", "materialize", "-m", "dq_pipelines.definitions", *select], ROOT, environment())
+    said = run(
+        [BIN / "dagster", "asset", "materialize", "-m", "dq_pipelines.definitions", *select], ROOT, environment()
+    )
     assert "RUN_SUCCESS" in said
     lake = Lake.at(str(places.lake))
     assert lake.table("silver/airlines").rows() == 16
@@ -187,7 +189,8 @@ def test_a_component_mounts_a_project_in_somebody_elses(places: Places, tmp_path
         encoding="utf-8",
     )
     (package / "defs" / "own.py").write_text(
-        "import dagster as dg\n\n@dg.asset(deps=[dg.AssetKey(['silver', 'orders'])])\ndef theirs(): ...\n", encoding="utf-8"
+        "import dagster as dg\n\n@dg.asset(deps=[dg.AssetKey(['silver', 'orders'])])\ndef theirs(): ...\n",
+        encoding="utf-8",
     )
     (mounted / "defs.yaml").write_text(
         "type: dq_pipelines.AssetsConfigComponent\nattributes:\n  path: assets_config\n", encoding="utf-8"
@@ -233,5 +236,7 @@ def test_names_of_all_kinds(shop: Workshop) -> None:
     """What YAML allows, Dagster must take."""
     shop.table("t1", "source: {type: csv, path: '/x/*.csv'}\ntags: {a: b}\nowners: [team:a-b, x.y@z.org]", domain="a_b")
     shop.table("gold_like", "gold: {sql: select 1 as one from silver.t1}", domain="silver")
-    shop.table("x9_", "source: {type: csv, path: '/x/*.csv'}\npartitions: {type: daily, start: 2026-01-01}", domain="bronze")
+    shop.table(
+        "x9_", "source: {type: csv, path: '/x/*.csv'}\npartitions: {type: daily, start: 2026-01-01}", domain="bronze"
+    )
     dg.Definitions.validate_loadable(shop.definitions)

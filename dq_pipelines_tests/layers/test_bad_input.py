@@ -215,7 +215,8 @@ def test_a_type_that_changed(neighbours: Workshop) -> None:
     csv_table(neighbours, "bad", "bad/*.csv")
     assert run_both(neighbours).success
     neighbours.table(
-        "bad", f'source: {{type: csv, path: "{neighbours.landing}/bad/*.csv"}}\nsilver: {{columns: {{id: string, name: string}}}}'
+        "bad",
+        f'source: {{type: csv, path: "{neighbours.landing}/bad/*.csv"}}\nsilver: {{columns: {{id: string, name: string}}}}',
     )
     neighbours.land("bad/b.csv", "id,name\nx3,c\n")
     said = one_sentence(run_both(neighbours))
@@ -283,7 +284,7 @@ STEPS = {
     "{rename: {colour: color}}": ("step 1 (rename)", "colour"),
     "{cast: {colour: int64}}": ("colour",),
     '{sql: "select colour from self"}': ("sql", "colour"),
-    '{deduplicate: {by: [colour]}}': ("step 1 (deduplicate)", "colour"),
+    "{deduplicate: {by: [colour]}}": ("step 1 (deduplicate)", "colour"),
     '{python: "no.such:function"}': ("no.such:function",),
 }
 

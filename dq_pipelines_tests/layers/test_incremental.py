@@ -121,7 +121,9 @@ def test_rerun_gives_what_a_fresh_lake_would_hold(shop: Workshop, by: str) -> No
         assert fresh.run("orders").success
         moment = ("_source", "_batch", "_ingested_at", "_id")
         for key in ("silver/orders", "quarantine/orders"):
-            ours, theirs = ([{k: v for k, v in row.items() if k not in moment} for row in s.rows(key)] for s in (shop, fresh))
+            ours, theirs = (
+                [{k: v for k, v in row.items() if k not in moment} for row in s.rows(key)] for s in (shop, fresh)
+            )
             assert ours == theirs
     assert shop.rows("silver/orders", "id") == [4]
     # And nothing is left to do.

@@ -123,8 +123,8 @@ STEPS = {
     "transform: [{sql: select * from self}]": ([1, 6], 0),
     "transform: [{sql: \"select * from self where code = 'abc'\"}]": ([1, 6], 1),
     'transform: [{filter: "id > 1"}]': ([6], 1),
-    "transform: [{derive: {twice: \"amount * 2\"}}]": ([1, 6], 0),
-    "transform: [{python: \"dq_pipelines_tests.layers.test_quarantine:doubled\"}]": ([1, 1, 6, 6], -3),
+    'transform: [{derive: {twice: "amount * 2"}}]': ([1, 6], 0),
+    'transform: [{python: "dq_pipelines_tests.layers.test_quarantine:doubled"}]': ([1, 1, 6, 6], -3),
 }
 
 

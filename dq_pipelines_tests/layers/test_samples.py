@@ -154,7 +154,6 @@ def test_running_everything_again_changes_nothing(ingested: Ingested) -> None:
 # --- what only one domain has -----------------------------------------------------------------------------
 
 
-
 def test_the_seven_numbers_of_flights(ingested: Ingested) -> None:
     if ingested.truth.domain != "flights":
         return
@@ -179,7 +178,9 @@ def test_the_seven_numbers_of_flights(ingested: Ingested) -> None:
         assert verdict is not None
         remembered[name] = next(result.unexpected_count for result in verdict.results if result.check == check)
     assert told == remembered == wanted
-    strangers = ingested.rows("silver/flights").join(ingested.rows("silver/airports"), left_on="dest", right_on="faa", how="anti")
+    strangers = ingested.rows("silver/flights").join(
+        ingested.rows("silver/airports"), left_on="dest", right_on="faa", how="anti"
+    )
     assert set(strangers["dest"]) == {"BQN", "PSE", "SJU", "STT"}
 
 
