@@ -13,24 +13,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pyarrow import fs
 
-from dq_pipelines.lake.tables import LakeTable, filesystem
+from dq_pipelines.config.stores import filesystem
+from dq_pipelines.lake.tables import LakeTable, reached
 
 
 def transactions(table: LakeTable) -> dict[str, int]:
     """Every application transaction of the table, by name: the number it last reached."""
-    files, root = filesystem(table.uri)
-    log = f"{root}/_delta_log"
-    if files.get_file_info(log).type is not fs.FileType.Directory:
-        return {}
-    checkpoint, found = _checkpoint(files, log)
-    for version, path in _commits(files, log):
-        if version > checkpoint:
-            found.update(_of_commit(files, path))
-    return found
+    with reached(table):
+        files, root = filesystem(table.uri)
+        log = f"{root}/_delta_log"
+        if files.get_file_info(log).type is not fs.FileType.Directory:
+            return {}
+        checkpoint, found = _checkpoint(files, log)
+        for action in _actions(files, log, checkpoint, "txn"):
+            found[action["appId"]] = action["version"]
+        return found
 
 
 def named_files(table: LakeTable) -> set[str]:
@@ -38,19 +40,18 @@ def named_files(table: LakeTable) -> set[str]:
 
     Whoever reads an earlier version still needs them, be it only until their query ends.
     """
-    files, root = filesystem(table.uri)
-    log = f"{root}/_delta_log"
-    if files.get_file_info(log).type is not fs.FileType.Directory:
-        return set()
-    version, dataset = _last_checkpoint(files, log)
-    found: set[str] = set()
-    for action in ("add", "remove") if dataset is not None else ():
-        rows = dataset.to_table(columns=[action])[action].drop_null().to_pylist()
-        found.update(row["path"] for row in rows if row["path"] is not None)
-    for number, path in _commits(files, log):
-        if number > version:
-            found.update(action["path"] for action in _actions(files, path, "add", "remove"))
-    return found
+    with reached(table):
+        files, root = filesystem(table.uri)
+        log = f"{root}/_delta_log"
+        if files.get_file_info(log).type is not fs.FileType.Directory:
+            return set()
+        version, dataset = _last_checkpoint(files, log)
+        found: set[str] = set()
+        for kind in ("add", "remove") if dataset is not None else ():
+            rows = dataset.to_table(columns=[kind])[kind].drop_null().to_pylist()
+            found.update(row["path"] for row in rows if row["path"] is not None)
+        found.update(action["path"] for action in _actions(files, log, version, "add", "remove"))
+        return found
 
 
 def _checkpoint(files: fs.FileSystem, log: str) -> tuple[int, dict[str, int]]:
@@ -87,14 +88,17 @@ def _commits(files: fs.FileSystem, log: str) -> Iterator[tuple[int, str]]:
             yield int(stem), info.path
 
 
-def _of_commit(files: fs.FileSystem, path: str) -> dict[str, int]:
-    return {action["appId"]: action["version"] for action in _actions(files, path, "txn")}
+def _actions(files: fs.FileSystem, log: str, after: int, *kinds: str) -> Iterator[dict[str, Any]]:
+    """The actions of these kinds in the commits after a version, in order."""
 
+    def content(path: str) -> bytes:
+        with files.open_input_stream(path) as stream:
+            return bytes(stream.read())
 
-def _actions(files: fs.FileSystem, path: str, *kinds: str) -> Iterator[dict[str, Any]]:
-    """The actions of these kinds in one commit."""
-    with files.open_input_stream(path) as stream:
-        lines = stream.read().splitlines()
-    for kind in kinds:
-        begins = f'{{"{kind}"'.encode()
-        yield from (json.loads(line)[kind] for line in lines if line.startswith(begins))
+    begins = {kind: f'{{"{kind}"'.encode() for kind in kinds}
+    paths = [path for version, path in _commits(files, log) if version > after]
+    with ThreadPoolExecutor(max_workers=8) as pool:  # in a store, each one is a journey
+        for commit in pool.map(content, paths):
+            lines = commit.splitlines()
+            for kind, mark in begins.items():
+                yield from (json.loads(line)[kind] for line in lines if line.startswith(mark))

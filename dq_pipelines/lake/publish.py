@@ -13,6 +13,7 @@ from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
+from dq_pipelines.config.stores import options, said
 from dq_pipelines.errors import PublishError, nearest
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
@@ -54,6 +55,7 @@ def publish(
     )
     with publish_errors(stage.table.key, stage.table.uri):
         table = stage.table.delta()
+        stage.named = None
         if table is None:
             _create(stage, properties)
         elif mode == "merge":
@@ -61,7 +63,8 @@ def publish(
             _merge(table, stage, keys, properties)
         else:
             _commit(table, stage, mode, properties, new_columns)
-        version = DeltaTable(stage.table.uri).version()
+        stage.named = stage.rows > 0 and (mode != "merge" or table is None)
+        version = DeltaTable(stage.table.uri, storage_options=options(stage.table.uri)).version()
     return Publication(stage.table.key, version, stage.rows)
 
 
@@ -89,6 +92,7 @@ def _create(stage: Stage, properties: CommitProperties) -> None:
         stage.add_actions(),
         mode="error",
         partition_by=_partition_by(stage),
+        storage_options=options(stage.table.uri),
         commit_properties=properties,
     )
 
@@ -170,7 +174,7 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
             f"{key}: another writer changed the table meanwhile, nothing was published: {error}"
         ) from None
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise PublishError(f"{uri}: wanted to write {key}, got: {str(error).splitlines()[0]}") from None
+        raise PublishError(f"{uri}: wanted to write {key}, got: {said(error)}") from None
 
 
 __all__ = ["Mode", "Publication", "Schema", "forget", "publish", "publish_errors"]

@@ -23,8 +23,9 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 from pyarrow import parquet as pq
 
+from dq_pipelines.config.stores import filesystem, is_remote
 from dq_pipelines.lake.ledger import named_files
-from dq_pipelines.lake.tables import PARTITION, LakeTable, filesystem, storable
+from dq_pipelines.lake.tables import PARTITION, LakeTable, storable
 
 #: Rows to a file; at 16 columns about 100 MB, Delta's usual size.
 ROWS_PER_FILE = 2_000_000
@@ -40,6 +41,8 @@ class Stage:
     table: LakeTable
     batch: str
     partition: str | None = None
+    #: whether a commit has named the files of the last attempt; None while nobody knows
+    named: bool | None = False
     #: one folder per attempt, so that a repeated pass never mixes with the first
     _attempts: list[_Attempt] = field(default_factory=list)
 
@@ -93,7 +96,14 @@ class Stage:
     def prepare(self) -> None:
         """Make sure that the table's place can be written; raises OSError before any work was done."""
         files, root = filesystem(self.table.uri)
-        files.create_dir(f"{root}/{self._folder}", recursive=True)
+        if not is_remote(self.table.uri):
+            files.create_dir(f"{root}/{self._folder}", recursive=True)
+            return
+        # A store has no folders to make: only a write shows whether it takes one.
+        probe = f"{root}/{self._folder}/{uuid.uuid4().hex[:8]}.probe"
+        with files.open_output_stream(probe):
+            pass
+        files.delete_file(probe)
 
     def tidy(self) -> None:
         """Remove superseded attempts, and what a killed run of this batch left behind: call it before the commit."""
@@ -101,15 +111,20 @@ class Stage:
 
     def discard_uncommitted(self) -> None:
         """Remove what was staged for this batch and no commit has named."""
-        self._remove_unnamed(None)
+        self._remove_unnamed(self._attempts[-1].folder if self.named else None)
 
     def _remove_unnamed(self, current: str | None) -> None:
         files, root = filesystem(self.table.uri)
         selector = fs.FileSelector(f"{root}/{self._folder}", allow_not_found=True)
         found = [f"{self._folder}/{info.base_name}" for info in files.get_file_info(selector)]
+        superfluous = [folder for folder in found if folder != current]
+        ours = {attempt.folder for attempt in self._attempts} if self.named is not None else set()
+        if ours.issuperset(superfluous):  # the usual case: in a store, the log is one request for each commit
+            self._remove(superfluous)
+            return
         # The log quotes paths, but a batch and an attempt have nothing in their names to be quoted.
         named = {path.split("/")[-2] for path in named_files(self.table) if "/" in path}
-        self._remove(folder for folder in found if folder != current and folder.rpartition("/")[2] not in named)
+        self._remove(folder for folder in superfluous if folder.rpartition("/")[2] not in named)
 
     @property
     def begun(self) -> bool:

@@ -1,23 +1,22 @@
 """Where tables lie, and how they are read: `$DQ_LAKE/<layer>/<table>`, on disk or in an object store.
 
-Credentials of object stores come from the environment, as Polars and delta-rs read them.
+How an object store is reached is said in `config/stores.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from dq_pipelines.errors import PublishError
-
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+from dq_pipelines.config.stores import options, said, wrong_scheme
+from dq_pipelines.errors import ConfigError, Problem, PublishError
 
 #: The Delta partition column of tables whose YAML says `partitions`.
 PARTITION = "_partition"
@@ -35,11 +34,11 @@ class LakeTable:
     def delta(self) -> DeltaTable | None:
         """The table as it is now, or None when nothing was ever published to it."""
         try:
-            return DeltaTable(self.uri)
+            return DeltaTable(self.uri, storage_options=options(self.uri))
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
-            raise PublishError(f"{self.uri}: wanted the Delta table {self.key}, got: {error}") from None
+            raise PublishError(f"{self.uri}: wanted the Delta table {self.key}, got: {said(error)}") from None
 
     def scan(self) -> pl.LazyFrame:
         """Its rows, lazily; raises PublishError when there is no such table yet."""
@@ -62,23 +61,22 @@ class Lake:
 
     @classmethod
     def at(cls, root: str) -> Lake:
-        """A lake at a path, made absolute, or at an object store's URI."""
+        """A lake at a path, made absolute, or at an object store's URI; raises ConfigError for a scheme of no store."""
+        if wrong := wrong_scheme(root):
+            raise ConfigError([Problem("", 0, f"DQ_LAKE={root}: {wrong}")])
         return cls(root.rstrip("/") if "://" in root else str(Path(root).absolute()))
 
     def table(self, key: str) -> LakeTable:
         return LakeTable(key, f"{self.root}/{key}")
 
-    @property
-    def is_local(self) -> bool:
-        return "://" not in self.root
 
-
-def filesystem(uri: str) -> tuple[FileSystem, str]:
-    """The file system that holds `uri`, and the path in it."""
-    from pyarrow import fs
-
-    found: tuple[FileSystem, str] = fs.FileSystem.from_uri(uri) if "://" in uri else (fs.LocalFileSystem(), uri)
-    return found
+@contextmanager
+def reached(table: LakeTable) -> Iterator[None]:
+    """Raise PublishError when the files beneath a table cannot be got at, with the place."""
+    try:
+        yield
+    except (OSError, DeltaError, pa.ArrowException) as error:
+        raise PublishError(f"{table.uri}: wanted to reach {table.key}, got: {said(error)}") from None
 
 
 def storable(frame: pl.LazyFrame) -> pl.LazyFrame:

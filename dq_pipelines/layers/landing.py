@@ -16,12 +16,13 @@ from pathlib import Path
 
 import polars as pl
 
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Source
-from dq_pipelines.sources.files import is_remote, unchanged
+from dq_pipelines.sources.files import unchanged
 
 BATCH, INGESTED_AT, UNREADABLE, WHY = "_batch", "_ingested_at", "_unreadable", "_why"
 

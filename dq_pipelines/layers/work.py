@@ -6,7 +6,7 @@ How a batch is refined belongs in `refinement`, doing it all anew in `rerun`, go
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -81,11 +81,15 @@ def judge_published(work: Work) -> Outcome:
 @contextmanager
 def staged(*stages: Stage) -> Iterator[None]:
     """Remove what was staged and not committed, however the block ends."""
+    begun = []
     try:
         for stage in stages:
             with publish_errors(stage.table.key, stage.table.uri):
                 stage.prepare()
+            begun.append(stage)
         yield
     finally:
-        for stage in stages:
-            stage.discard_uncommitted()
+        for stage in begun:
+            # What cannot be removed now is seen by nobody: it must not hide how the block ended.
+            with suppress(OSError, PublishError):
+                stage.discard_uncommitted()

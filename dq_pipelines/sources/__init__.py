@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from dq_pipelines.config.model import sentence
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
 from dq_pipelines.sources.base import ROW, SOURCE, Input, Reading, Source
-from dq_pipelines.sources.files import is_remote
 
 __all__ = [
     "ROW",

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from dq_pipelines.config.stores import is_remote, options, wrong_scheme
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, Input, Reading, Source
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import is_remote
 from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable
 
 
@@ -48,8 +48,10 @@ def _piece(item: Input) -> Piece:
 def _table(uri: str, version: int | None) -> Any:
     from deltalake import DeltaTable
 
+    if wrong := wrong_scheme(uri):
+        raise SourceError(f"{uri}: {wrong}")
     if not is_remote(uri) and not os.path.isdir(os.path.join(uri, "_delta_log")):
         got = "a folder without _delta_log" if os.path.isdir(uri) else "no folder"
         raise SourceError(f"{uri}: wanted a Delta table, got {got}")
     with broken(uri, "a Delta table" if version is None else f"version {version} of a Delta table"):
-        return DeltaTable(uri, version=version)
+        return DeltaTable(uri, version=version, storage_options=options(uri))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dq_pipelines.config.stores import said
 from dq_pipelines.errors import SourceError
 
 
@@ -19,9 +20,9 @@ def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
         yield
     # A panic is no Exception: unhandled, it would pass every handler above us and end the process.
     except (OSError, ArrowException, PolarsError, DeltaError, PanicException) as error:
-        raise SourceError(f"{place}: wanted {wanted}, got: {first_line(error)}") from error
+        raise SourceError(f"{place}: wanted {wanted}, got: {said(error)}") from error
 
 
 def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    """What to say of an error in one sentence of ours."""
+    return said(error)

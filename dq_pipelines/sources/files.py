@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
+from dq_pipelines.config.stores import filesystem, is_remote, said, split
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.sources.archives import copy, gunzip, plain_name, unzip
 from dq_pipelines.sources.base import Input, Source
@@ -74,10 +75,6 @@ class FileSource(Source):
         return ready
 
 
-def is_remote(path: str) -> bool:
-    return "://" in path and not path.startswith("file://")
-
-
 def unchanged(item: Input) -> None:
     """Raise SourceError unless the file is still what `inputs()` saw: call it before and after a read."""
     now = _stat(item.uri)
@@ -102,8 +99,8 @@ def _local_path(path: str) -> str:
 
 def _stat(uri: str) -> Input | None:
     if is_remote(uri):
-        filesystem, inner = _filesystem(uri)
-        info = _asked(uri, lambda: filesystem.get_file_info(inner))
+        files, key = _store(uri)
+        info = _asked(uri, lambda: files.get_file_info(key))
         return _remote_input(uri, info) if info.is_file else None
     try:
         found = os.stat(uri)
@@ -187,33 +184,17 @@ def _name_pattern(name: str) -> str:
 # --- remote ----------------------------------------------------------------------------------------
 
 
-def _filesystem(uri: str) -> tuple[Any, str]:
-    """The file system of a URI, and its path there (`bucket/key`)."""
-    # Only the scheme and the bucket go through the URI parser: a key may hold `#`, `?` or `%`.
-    bucket, key = _bucket(uri)
-    filesystem, inner = _asked(uri, lambda: _bucket_filesystem(bucket))
-    return filesystem, f"{inner.rstrip('/')}/{key}".rstrip("/")
-
-
-def _bucket(uri: str) -> tuple[str, str]:
-    scheme, _, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    return f"{scheme}://{bucket}/", key
-
-
-@cache
-def _bucket_filesystem(uri: str) -> tuple[Any, str]:
-    from pyarrow import fs
-
-    filesystem, inner = fs.FileSystem.from_uri(uri)
-    return filesystem, inner
+def _store(uri: str) -> tuple[Any, str]:
+    """The file system of a URI's bucket, and the key there."""
+    found: tuple[Any, str] = _asked(uri, lambda: filesystem(uri))
+    return found
 
 
 def _asked(uri: str, question: Callable[[], Any]) -> Any:
     try:
         return question()
     except (OSError, ValueError) as error:
-        raise SourceError(f"{uri}: wanted to reach the place, got: {str(error).splitlines()[0]}") from error
+        raise SourceError(f"{uri}: wanted to reach the place, got: {said(error)}") from error
 
 
 def _remote_input(uri: str, info: Any) -> Input:
@@ -226,15 +207,16 @@ def _remote_inputs(uri: str) -> list[Input]:
     exact = _stat(uri)
     if exact is not None:
         return [exact]
-    filesystem, inner = _filesystem(uri)
-    base, matches = _glob(inner)
-    listed = _asked(uri, lambda: filesystem.get_file_info(fs.FileSelector(base, allow_not_found=True, recursive=True)))
-    wanted = matches if base != inner else lambda path: plain_name(path[len(base) + 1 :])
-    return [
-        _remote_input(_bucket(uri)[0] + info.path.partition("/")[2], info)
-        for info in listed
-        if info.is_file and wanted(info.path)
-    ]
+    files, key = _store(uri)
+    base, matches = _glob(f"/{key}")
+    # A store has no folders: a key that begins with nothing we look for is no error, a missing bucket is.
+    below = fs.FileSelector(base.strip("/"), allow_not_found=True, recursive=True)
+    listed = _asked(uri, lambda: files.get_file_info(below))
+    wanted = matches if base != f"/{key}" else lambda path: plain_name(path[len(base.rstrip("/")) + 1 :])
+    bucket = split(uri)[0]
+    found = [_remote_input(bucket + info.path, info) for info in listed if info.is_file and wanted(f"/{info.path}")]
+    # An empty one may be the `folder/` that a console makes: its slash is lost in the listing, and no file is there.
+    return [item for item in found if item.size or _stat(item.uri)]
 
 
 # --- unpacking -------------------------------------------------------------------------------------
@@ -252,8 +234,9 @@ def _unpack(item: Input) -> Iterator[Part]:
     path, name = Path(item.uri), item.uri.rsplit("/", 1)[-1]
     if is_remote(item.uri):
         path = folder / name
-        filesystem, inner = _filesystem(item.uri)
-        with _asked(item.uri, lambda: filesystem.open_input_stream(inner)) as stream:
+        files, key = _store(item.uri)
+        # As it is: pyarrow would unpack by the name, and take what is no archive or a torn one for a whole file.
+        with _asked(item.uri, lambda: files.open_input_stream(key, compression=None)) as stream:
             _asked(item.uri, lambda: copy(stream, path))
     if name.lower().endswith(".gz"):
         yield Part(item, item.uri, gunzip(item, path, folder / f"plain-{name[:-3]}"))

@@ -1,0 +1,84 @@
+"""A bucket of an S3 server, and a workshop that lives in it."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from dq_pipelines.history.store import History
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines_tests.workshop import Workshop
+
+#: What the host may have set must not decide a test.
+AWS_NAMES = tuple(name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket, seen by a client that is none of ours."""
+
+    name: str
+    client: Any
+
+    @classmethod
+    def made(cls, name: str, endpoint: str) -> Bucket:
+        client = boto3.client(
+            "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s"
+        )
+        client.create_bucket(Bucket=name)
+        return cls(name, client)
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.name}"
+
+    def put(self, key: str, content: str | bytes) -> None:
+        self.client.put_object(
+            Bucket=self.name, Key=key, Body=content.encode() if isinstance(content, str) else content
+        )
+
+    def get(self, key: str) -> bytes:
+        content: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return content
+
+    def objects(self, prefix: str = "") -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+
+@dataclass
+class Afar(Workshop):
+    """Landing and lake are in a bucket; only the project's files and the history are on disk."""
+
+    bucket: Bucket = field(kw_only=True)
+
+    @cached_property
+    def stores(self) -> Stores:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return Stores(Lake.at(f"{self.bucket.uri}/deep/lake"), History(f"sqlite:///{self.root / 'history.db'}"))
+
+    def table(self, name: str, text: str, domain: str = "shop") -> None:
+        super().table(name, textwrap.dedent(text).replace("{landing}", f"{self.bucket.uri}/landing"), domain)
+
+    def land(self, name: str, content: str | bytes) -> Path:
+        self.bucket.put(f"landing/{name}", content)
+        return Path(name)
+
+    def leftovers(self) -> list[str]:
+        """Objects of the lake that no commit has named, placeholders of folders among them."""
+        keys = self.bucket.objects("deep/lake/")
+        logs = {key: self.bucket.get(key) for key in keys if "/_delta_log/" in key}
+        return [key for key in keys if key not in logs and not any(_own(key).encode() in log for log in logs.values())]
+
+
+def _own(key: str) -> str:
+    """What of a key stands in the log as it is: the attempt and the file, or what a merge has called its file."""
+    folder, name = key.split("/")[-2:]
+    return name if name.startswith("part-") else f"{folder}/{name}"
