@@ -139,7 +139,13 @@ def served(shop: Workshop) -> Iterator[Served]:
         "DQ_LAKE": shop.lake.root,
         "DQ_LANDING": str(shop.landing),
     }
-    command = [Path(sys.executable).parent / "dagster-webserver", "-m", "dq_pipelines.definitions", "-p", str(port)]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "dagster-webserver",
+        "-m",
+        "dq_pipelines.definitions",
+        "-p",
+        str(port),
+    ]
     log = shop.root / "webserver.log"
     with (
         log.open("wb") as out,

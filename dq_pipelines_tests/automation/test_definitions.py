@@ -63,7 +63,8 @@ def test_jobs_sensors_and_schedules(sample: dg.Definitions) -> None:
         "flights_arrivals", "sales_arrivals", "returns_arrivals", "readings_arrivals", "eager_gold",
     }  # fmt: skip
     assert {"airlines_schedule", "stock_schedule"} <= {schedule.name for schedule in repository.schedule_defs}
-    defaults = [d.default_status.value for d in [*repository.sensor_defs, *repository.schedule_defs]]
+    defaults = [sensor.default_status.value for sensor in repository.sensor_defs]
+    defaults += [schedule.default_status.value for schedule in repository.schedule_defs]
     assert set(defaults) == {"RUNNING"}
 
 
@@ -165,7 +166,8 @@ def test_dagster_materializes_one_asset_by_its_key(places: Places) -> None:
 
 
 @pytest.mark.slow
-def test_the_workspace_validates(places: Places) -> None:
+@pytest.mark.usefixtures("places")
+def test_the_workspace_validates() -> None:
     said = run([BIN / "dagster", "definitions", "validate", "-w", "workspace.yaml"], ROOT, environment())
     assert "Validation successful for code location dq_pipelines" in said
 

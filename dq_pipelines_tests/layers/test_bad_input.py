@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -73,7 +72,7 @@ def no_gzip_at_all(shop: Workshop) -> None:
 
 def no_such_sheet(shop: Workshop) -> None:
     book = openpyxl.Workbook()
-    book.active.title = "Stock"  # type: ignore[union-attr]
+    book.active.title = "Stock"
     shop.landing.mkdir(parents=True, exist_ok=True)
     book.save(shop.landing / "bad.xlsx")
     shop.table("bad", f'source: {{type: excel, path: "{shop.landing}/bad.xlsx", sheet: Stok}}')
@@ -272,7 +271,7 @@ def test_a_lake_path_that_cannot_be_written(neighbours: Workshop, layer: str) ->
     said = one_sentence(run_both(neighbours))
     assert str(lake / layer / "bad") in said
     assert "silver/bad" not in neighbours.versions()
-    os.unlink(lake / layer / "bad")
+    (lake / layer / "bad").unlink()
     assert run_both(neighbours).success
     assert neighbours.rows("silver/bad", "id") == [1, 2]
 

@@ -141,10 +141,12 @@ def test_sql_reads_no_file(orders: Workshop, sql: str) -> None:
     try:
         ran = orders.run("orders", "daily")
     except ConfigError as error:  # refused before anything runs: better still
-        assert "daily.yaml" in str(error)
+        refused = str(error)
     else:
+        refused = f"daily.yaml: {ran.failures['daily']}"
         assert ran.failures["daily"].startswith("gold sql does not run: ")
         assert "\n" not in ran.failures["daily"]
+    assert "daily.yaml" in refused
     assert "gold/daily" not in orders.versions()
 
 
