@@ -2,8 +2,8 @@
 
 `Scan` marks each row once, in boolean columns; the kept rows, the refused rows and every count are
 taken from the same marked stream, together with whatever sinks the caller writes, in one
-`collect_all`. Repeated keys are grouped beside the scan, and only when some are found that refuse
-rows is the stream run a second time, with them joined in.
+`collect_all`. Repeated keys are looked for beside the scan, and only when some are found that refuse
+rows are sinks written a second time, with them joined in.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import polars as pl
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
+from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, ByText, Exists, InOrder, Measured, Repeats, RowSql
@@ -139,22 +140,17 @@ class Scan:
         }
         return {**counts, "refused": nw.col(REFUSED).sum(), "dropped": nw.col(DROPPED).sum()}
 
-    def repeated_keys(self) -> dict[Repeats, pl.LazyFrame]:
-        """Per uniqueness rule, the keys that occur more than once: key columns and `len`."""
-        return {aside: self._repeated(aside) for aside in self.plan.asides if isinstance(aside, Repeats)}
+    def keys(self) -> dict[Repeats, pl.LazyFrame]:
+        """Per uniqueness rule, the keys of the rows that it is about, with their hashes."""
+        asides = [aside for aside in self.plan.asides if isinstance(aside, Repeats)]
+        return {aside: keyed(self.marked, aside, self.plan.schema) for aside in asides}
 
-    def _repeated(self, aside: Repeats) -> pl.LazyFrame:
-        columns = Columns(self.plan.schema)
-        keys = nw.from_native(self.marked)
-        if aside.row_condition is not None:
-            keys = keys.filter(Condition.parse(aside.row_condition).expr(columns))
-        keys = keys.select(*(columns[name].expr.alias(name) for name in aside.columns))
-        if aside.ignore != "never":
-            flags = [nw.col(name).is_null() for name in aside.columns]
-            join = nw.any_horizontal if aside.ignore == "any_value_is_missing" else nw.all_horizontal
-            keys = keys.filter(~join(*flags, ignore_nulls=True))
-        native: pl.LazyFrame = keys.to_native()
-        return native.group_by(aside.columns).len().filter(pl.col("len") > 1)
+    def knowing(self, **found: Any) -> Scan:
+        """The scan with what was found meanwhile; the plan, 0.1 s for 40 rules, is made anew for another schema only."""
+        scan = replace(self, **found)
+        if scan.frame.collect_schema() == self.frame.collect_schema():
+            scan.__dict__["plan"] = self.plan
+        return scan
 
     def samples(self, failed: Sequence[PlannedRule], limit: int | None = SAMPLE_ROWS) -> list[pl.LazyFrame]:
         """The first failing rows of each rule, judged columns first."""
@@ -175,10 +171,23 @@ class Judgement:
     results: tuple[RuleResult, ...]
     #: rows that came in
     rows: int
-    #: rows that went to quarantine
-    refused: int
-    #: rows that a rule with `on_failure: drop` discarded
-    dropped: int
+    #: the numbers of the last pass; None where repeated keys came up and no sink wanted the rows a second time
+    counted: Mapping[str, Any] | None = field(repr=False)
+
+    @cached_property
+    def _marks(self) -> Mapping[str, Any]:
+        # A check alone tells what each rule found: who asks for more pays for the second pass.
+        return self.counted or collect_all([self.scan.numbers()])[0].row(0, named=True)
+
+    @property
+    def refused(self) -> int:
+        """Rows that went to quarantine."""
+        return int(self._marks["refused"])
+
+    @property
+    def dropped(self) -> int:
+        """Rows that a rule with `on_failure: drop` discarded."""
+        return int(self._marks["dropped"])
 
     @property
     def kept(self) -> int:
@@ -198,19 +207,21 @@ def judge(
     refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
     more in the first case, and must overwrite what they wrote before.
     """
-    scan = replace(scan, measured=_measured(scan))
-    numbers, repeated = _run(scan, sinks(scan))
-    # From here on, the repeated keys are known, and the rows may be read from a cheaper place.
-    scan = replace(scan, frame=again() if again else scan.frame, repeats=repeated)
-    if any(keys for keys in _refusing_repeats(scan)):
-        numbers, _ = _run(scan, sinks(scan))
-    results = _with_repeat_counts(scan, numbers)
+    scan = scan.knowing(measured=_measured(scan))
+    keys = scan.keys()
+    numbers, *beside = collect_all([scan.numbers(), *map(hashes, keys.values()), *sinks(scan)])
+    # From here on, the rows may be read from a cheaper place.
+    there = scan.knowing(frame=again() if again else scan.frame)
+    scan = there.knowing(repeats=_repeats(there, dict(zip(keys, beside, strict=False)), alike=there.plan is scan.plan))
+    results = _with_repeat_counts(scan, numbers.row(0, named=True))
+    outdated = any(_refusing_repeats(scan))
+    if outdated and (written := sinks(scan)):
+        (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
     return Judgement(
         scan=scan,
         results=_with_samples(scan, results, sample_rows),
-        rows=numbers["rows"],
-        refused=numbers["refused"],
-        dropped=numbers["dropped"],
+        rows=numbers["rows"].item(),
+        counted=None if outdated else numbers.row(0, named=True),
     )
 
 
@@ -229,10 +240,17 @@ def _measured(scan: Scan) -> dict[Measured, Mapping[str, Any]]:
     return {aside: frame.row(0, named=True) for aside, frame in zip(asides, found, strict=True)}
 
 
-def _run(scan: Scan, sinks: Sequence[pl.LazyFrame]) -> tuple[dict[str, Any], dict[Repeats, pl.LazyFrame]]:
-    beside = {} if scan.repeats else scan.repeated_keys()
-    numbers, *rest = collect_all([scan.numbers(), *beside.values(), *sinks])
-    return numbers.row(0, named=True), {aside: keys.lazy() for aside, keys in zip(beside, rest, strict=False)}
+def _repeats(scan: Scan, found: Mapping[Repeats, pl.DataFrame], *, alike: bool) -> dict[Repeats, pl.LazyFrame]:
+    """Per uniqueness rule, the keys that occur more than once: key columns and `len`.
+
+    `found` are the hashes of all keys; `alike` says whether the keys read now have the types of those.
+    """
+    suspects = []
+    for aside, hashed in found.items():
+        repeated = repeated_hashes(hashed)
+        keys = keyed(scan.frame, aside, scan.plan.schema)
+        suspects.append(repeated_keys(keys, repeated if alike or repeated.is_empty() else None))
+    return {aside: keys.lazy() for aside, keys in zip(found, collect_all(suspects), strict=True)} if suspects else {}
 
 
 def _refusing_repeats(scan: Scan) -> list[bool]:
