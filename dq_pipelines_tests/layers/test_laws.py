@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work, judge_published
 from dq_pipelines_tests.workshop import Workshop
+
+pytestmark = pytest.mark.slow
 
 #: Cells that are good, empty, of another type, or in need of quotes.
 CELLS = st.sampled_from(["1", "2", "-3", "40", "", "x", "2.5", "ab", "a,b", 'say "x"', " 7 ", "é", "NaN"])
