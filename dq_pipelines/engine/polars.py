@@ -16,10 +16,11 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
+from dq_pipelines.engine.samples import failing_rows
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, ByText, Exists, InOrder, Measured, Repeats, RowSql
@@ -152,16 +153,6 @@ class Scan:
             scan.__dict__["plan"] = self.plan
         return scan
 
-    def samples(self, failed: Sequence[PlannedRule], limit: int | None = SAMPLE_ROWS) -> list[pl.LazyFrame]:
-        """The first failing rows of each rule, judged columns first."""
-        return [self._failing_rows(item, limit) for item in failed]
-
-    def _failing_rows(self, item: PlannedRule, limit: int | None) -> pl.LazyFrame:
-        judged = list(item.rule.columns_judged)
-        others = [name for name in self.columns if name not in judged]
-        rows = self.marked.filter(item.flag).select(*judged, *others)
-        return rows if limit is None else rows.head(limit)
-
 
 @dataclass(frozen=True)
 class Judgement:
@@ -277,8 +268,10 @@ def _with_samples(scan: Scan, results: tuple[RuleResult, ...], limit: int | None
     failed = [item for item in scan.plan.row_rules() if results[item.index].unexpected_count]
     if not failed or limit == 0:
         return results
-    frames = collect_all(scan.samples(failed, limit))
-    rows = {item.index: tuple(frame.to_dicts()) for item, frame in zip(failed, frames, strict=True)}
+    counts = {item.index: results[item.index].unexpected_count or 0 for item in failed}
+    wanted = {index: count if limit is None else min(limit, count) for index, count in counts.items()}
+    marked = scan.marked.select(*scan.columns, *(item.flag for item in failed))
+    rows = interruptibly(lambda: failing_rows(marked, failed, wanted))
     return tuple(
         replace(result, unexpected_rows=rows[index]) if index in rows else result
         for index, result in enumerate(results)
