@@ -1,9 +1,15 @@
-"""A bucket of an S3 server, and a workshop that lives in it."""
+"""An S3 server, a bucket of it, and a workshop that lives in it."""
 
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +24,42 @@ from dq_pipelines_tests.workshop import Workshop
 
 #: What the host may have set must not decide a test.
 AWS_NAMES = tuple(name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE")
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """What a person would set to use the server."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "hush-hush",
+    }
+
+
+@contextmanager
+def serving(**settings: str) -> Iterator[str]:
+    """The address of an S3 server in a process of its own: some libraries wait for it with Python's lock in hand."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet, env=os.environ | settings) as server:
+        try:
+            _wait_for(port, server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 30
+    while server.poll() is None and time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the S3 server did not start: {server.poll()}")
 
 
 @dataclass(frozen=True)

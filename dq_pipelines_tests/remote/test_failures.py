@@ -19,7 +19,7 @@ from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work, staged
 from dq_pipelines.sources import read
-from dq_pipelines_tests.remote.afar import Afar, Bucket
+from dq_pipelines_tests.remote.afar import Afar, Bucket, environment, serving
 
 ORDERS = """
     source: {type: csv, path: "{landing}/orders/*.csv"}
@@ -56,8 +56,6 @@ def test_a_landing_out_of_reach(nowhere: Bucket) -> None:
 
 def test_a_lake_out_of_reach(nowhere: Bucket) -> None:
     table = Lake.at(f"{nowhere.uri}/lake").table("silver/orders")
-    with said(PublishError, f"{table.uri}: wanted the Delta table silver/orders", "Connection refused"):
-        table.delta()
     with said(PublishError, f"{table.uri}: wanted to reach silver/orders", "Connection refused"):
         transactions(table)
     with said(PublishError, f"{table.uri}: wanted to write silver/orders", "Connection refused"), staged(_stage(table)):
@@ -136,3 +134,17 @@ def test_what_a_killed_run_left_is_removed(afar: Afar) -> None:
 
 def _stage(table: LakeTable, batch: str = "b-1") -> Stage:
     return Stage(table, batch)
+
+
+def test_a_key_that_the_store_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(INITIAL_NO_AUTH_ACTION_COUNT="1") as address:
+        bucket = Bucket.made("guarded", address)
+        for name, value in environment(address).items():
+            monkeypatch.setenv(name, value)
+        with said(SourceError, f"{bucket.uri}/*.csv: wanted to reach the place", "InvalidAccessKeyId"):
+            read({"type": "csv", "path": f"{bucket.uri}/*.csv"})
+        table = Lake.at(bucket.uri).table("silver/orders")
+        with said(PublishError, "InvalidAccessKeyId"):
+            table.delta()
+        with said(PublishError, "wanted to write silver/orders", "InvalidAccessKeyId"), staged(_stage(table)):
+            raise AssertionError("it cannot be written")
