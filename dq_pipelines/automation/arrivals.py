@@ -27,7 +27,7 @@ class Arrivals:
 
     @classmethod
     def of(cls, table: Table, lake: Lake) -> Arrivals:
-        """Raises SourceError when the source cannot be listed."""
+        """Raises SourceError when the source, PublishError when the lake cannot be asked."""
         partitions = table.landed.partitions
         found: dict[str | None, list[Input]] = {}
         for item in new_inputs(table, lake):

@@ -6,7 +6,7 @@ import dagster as dg
 
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
-from dq_pipelines.errors import SourceError
+from dq_pipelines.errors import DqError
 from dq_pipelines.layers.assets import partitions_definition
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project, Table
@@ -31,7 +31,7 @@ def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
     def by_partition(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         try:
             arrived = Arrivals.of(table, stores.lake)
-        except SourceError as error:
+        except DqError as error:
             return dg.SkipReason(str(error))
         if new := arrived.new_partitions(context.instance):
             context.instance.add_dynamic_partitions(f"{table.name}_files", new)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
-from dq_pipelines.errors import SourceError
+from dq_pipelines.errors import DqError
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import GoldTable, LandedTable, Project, Table
 
@@ -50,7 +50,7 @@ def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             arrived = Arrivals.of(table, stores.lake)
-        except SourceError as error:
+        except DqError as error:
             return dg.SkipReason(str(error))
         if not arrived.by_partition:
             return dg.SkipReason(f"nothing new for {table.key}")

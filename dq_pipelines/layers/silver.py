@@ -76,6 +76,10 @@ def _applied(step: Step, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFra
     if isinstance(step, Filter) and names:
         # A row may be left out because a cast has failed, of all things: it is to be refused, with the raw text.
         return rows.filter(pl.sql_expr(step.filter) | any_failed(names))
+    if isinstance(step, Deduplicate) and names:
+        # Such a row will be refused: it must neither be left out for a good one nor push a good one out.
+        failed = any_failed(names)
+        return pl.concat([step.apply(rows.filter(~failed)), rows.filter(failed)])
     return step.apply(rows)
 
 

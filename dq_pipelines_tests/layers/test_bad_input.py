@@ -72,7 +72,7 @@ def no_gzip_at_all(shop: Workshop) -> None:
 
 def no_such_sheet(shop: Workshop) -> None:
     book = openpyxl.Workbook()
-    book.active.title = "Stock"
+    book.create_sheet("Stock")
     shop.landing.mkdir(parents=True, exist_ok=True)
     book.save(shop.landing / "bad.xlsx")
     shop.table("bad", f'source: {{type: excel, path: "{shop.landing}/bad.xlsx", sheet: Stok}}')

@@ -103,3 +103,32 @@ def test_a_merge_looks_for_keys_in_every_partition(shop: Workshop) -> None:
     assert shop.rows("silver/orders", "id", "amount", "_partition") == [
         (1, 10.0, "mon"), (2, 21.0, "tue"), (3, 30.0, "tue"),
     ]  # fmt: skip
+
+
+def test_a_row_that_did_not_cast_never_competes_in_deduplication(shop: Workshop) -> None:
+    shop.table(
+        "t",
+        f"""
+        source: {{type: csv, path: "{shop.landing}/t.csv"}}
+        silver:
+          columns: {{id: int64, n: int64}}
+          transform:
+            - deduplicate: {{by: [id], keep: last}}
+        """,
+    )
+    shop.land("t.csv", "id,n\n1,10\n1,x\n2,y\n2,20\n3,30\n3,31\n")
+    assert shop.run("t").success
+    assert shop.rows("silver/t", "id", "n") == [(1, 10), (2, 20), (3, 31)]
+    assert shop.rows("quarantine/t", "id", "n") == [("1", "x"), ("2", "y")]
+
+
+def test_the_same_rule_twice(shop: Workshop) -> None:
+    rule = "{type: expect_column_values_to_be_between, column: id, min_value: 2}"
+    shop.table(
+        "t",
+        f'source: {{type: csv, path: "{shop.landing}/t.csv"}}\nsilver: {{columns: {{id: int64}}, rules: [{rule}, {rule}]}}',
+    )
+    shop.land("t.csv", "id,n\n1,10\n2,20\n")
+    ran = shop.run("t")
+    assert ran.success
+    assert shop.rows("silver/t", "id") == [2]
