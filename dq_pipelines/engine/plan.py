@@ -17,7 +17,7 @@ from narwhals.dtypes import DType
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside
-from dq_pipelines.rules.base import AggregateRule, RowRule, Rule, TableRule
+from dq_pipelines.rules.base import AggregateRule, GroupRule, QueryRule, RowRule, Rule, TableRule, WholeTableRule
 from dq_pipelines.rules.columns import Columns, Value
 
 
@@ -33,6 +33,8 @@ class PlannedRule:
     scalars: Mapping[str, nw.Expr] = field(default_factory=dict)
     #: the observed value where the schema alone answers
     described: Any = None
+    #: the columns that the rule sees
+    columns: Columns = field(default_factory=lambda: Columns({}))
     error: str | None = None
 
     @property
@@ -50,8 +52,23 @@ class PlannedRule:
             unexpected = int(counts.get(f"{self.index}.unexpected", 0) or 0)
             success = self.rule.tolerates(unexpected, elements - missing)
             return RuleResult(self.rule, success, elements, missing, unexpected)
-        observed = counts.get(f"{self.index}.observed", self.described)
-        return RuleResult(self.rule, self.rule.accepts(observed), observed_value=observed)  # type: ignore[attr-defined]
+        observed = self._observed(counts, rows)
+        if not isinstance(self.rule, WholeTableRule):
+            raise TypeError(f"{type(self.rule).__name__} is no rule on rows or on the whole table")
+        value = self.rule.fields(observed, complete=False).get("observed_value")
+        return RuleResult(self.rule, self.rule.accepts(observed), observed_value=value, found=observed)
+
+    def _observed(self, counts: Mapping[str, Any], rows: int) -> Any:
+        found = {what: counts[f"{self.index}.{what}"] for what in self.scalars}
+        match self.rule:
+            case GroupRule():
+                return self.rule.conclude(counts[f"{self.index}.beside"][0], self.columns)
+            case QueryRule():
+                return self.rule.conclude(*counts[f"{self.index}.beside"])
+            case AggregateRule() if "observed" not in found:
+                elements = found.pop("elements", rows) or 0
+                return self.rule.conclude(found, elements)
+        return found.get("observed", self.described)
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,10 @@ class ScanPlan:
         wanted = set(actions)
         return [item for item in self.planned if item.fails is not None and item.rule.action in wanted]
 
+    def beside(self) -> list[PlannedRule]:
+        """The rules that want small frames of their own, and can be judged."""
+        return [item for item in self.planned if item.error is None and isinstance(item.rule, GroupRule | QueryRule)]
+
     def scalars(self) -> dict[str, nw.Expr]:
         """Every number that the rules want of the scan, by `<index>.<what>`; and `rows`."""
         named = {f"{item.index}.{what}": expr for item in self.planned for what, expr in item.scalars.items()}
@@ -103,7 +124,14 @@ def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
             value = columns[rule.column]
             expr = value.expr if condition is None else nw.when(condition).then(value.expr)
             observed = rule.observe(Value(value.name, expr, value.dtype))
-            return PlannedRule(index, rule, scalars={"observed": observed})
+            if isinstance(observed, nw.Expr):
+                return PlannedRule(index, rule, scalars={"observed": observed})
+            elements = {} if condition is None else {"elements": condition.sum()}
+            return PlannedRule(index, rule, scalars={**observed, **elements})
+        if isinstance(rule, GroupRule | QueryRule):
+            for name in rule.columns_judged:
+                columns[name]
+            return PlannedRule(index, rule, columns=columns)
         if isinstance(rule, TableRule):
             scalar = rule.observe(columns)
             if scalar is None:

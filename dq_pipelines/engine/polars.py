@@ -16,6 +16,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.engine.beside import small_frames
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
@@ -24,7 +25,7 @@ from dq_pipelines.engine.samples import failing_rows
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, ByText, Exists, InOrder, Measured, Repeats, RowSql
-from dq_pipelines.rules.base import RowRule, Rule
+from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule, Rule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 
@@ -153,6 +154,12 @@ class Scan:
             scan.__dict__["plan"] = self.plan
         return scan
 
+    def small_frames(self) -> dict[int, list[pl.LazyFrame]]:
+        """Small frames out of the rows, by the index of the rule on the whole table that wants them."""
+        wanted = self.plan.beside()
+        rows = self.marked.select(self.columns) if wanted else self.frame
+        return {item.index: small_frames(item.rule, rows, self.lookup) for item in wanted}
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -200,11 +207,16 @@ def judge(
     """
     scan = scan.knowing(measured=_measured(scan))
     keys = scan.keys()
-    numbers, *beside = collect_all([scan.numbers(), *map(hashes, keys.values()), *sinks(scan)])
+    small = scan.small_frames()
+    wanted = [*map(hashes, keys.values()), *(frame for frames in small.values() for frame in frames)]
+    numbers, *beside = collect_all([scan.numbers(), *wanted, *sinks(scan)])
+    rows_of = iter(beside[len(keys) :])
+    observed = {index: [next(rows_of).to_dicts() for _ in frames] for index, frames in small.items()}
     # From here on, the rows may be read from a cheaper place.
     there = scan.knowing(frame=again() if again else scan.frame)
     scan = there.knowing(repeats=_repeats(there, dict(zip(keys, beside, strict=False)), alike=there.plan is scan.plan))
-    results = _with_repeat_counts(scan, numbers.row(0, named=True))
+    found = {f"{index}.beside": rows for index, rows in observed.items()}
+    results = _with_repeat_counts(scan, {**numbers.row(0, named=True), **found})
     outdated = any(_refusing_repeats(scan))
     if outdated and (written := sinks(scan)):
         (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
@@ -284,7 +296,7 @@ def _unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:
     for item in plan.planned:
         if item.error is not None:
             unfit[item.index] = item.error  # what it asks beside the scan must not be looked for either
-        elif item.fails is not None or item.scalars:
+        elif item.fails is not None or item.scalars or isinstance(item.rule, GroupRule | QueryRule):
             try:
                 _probe(scan, plan, item)
             except (pl.exceptions.PolarsError, RuleError) as error:
@@ -301,6 +313,10 @@ def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> None:
         found = frame.collect_schema()[plan.asides[aside]]
         if found not in (pl.Boolean, pl.Null):
             raise RuleError(f"wanted a condition that is true or false, got one that is {found}")
+    if isinstance(item.rule, GroupRule | QueryRule):
+        for small in small_frames(item.rule, frame.select(list(plan.schema)), scan.lookup):
+            small.collect_schema()
+        return
     expressions = dict(item.scalars) if item.fails is None else {item.flag: item.fails}
     probe: pl.LazyFrame = nw.from_native(frame).select(**expressions).to_native()
     probe.collect_schema()

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.engine.pandas import from_pandas
 from dq_pipelines.engine.polars import Scan, judge
 from dq_pipelines.engine.rules_file import read_rules_file
 from dq_pipelines.engine.verdict import ResultFormat, Verdict
@@ -49,9 +50,10 @@ def frame_from(data: Any) -> pl.LazyFrame:
         return data.lazy()
     if isinstance(data, str | Path):
         return _frame_at(str(data))
-    if hasattr(data, "__arrow_c_stream__") or type(data).__module__.startswith("pandas"):
-        frame = pl.from_pandas(data) if type(data).__module__.startswith("pandas") else pl.DataFrame(data)
-        return frame.lazy()
+    if type(data).__module__.startswith("pandas"):
+        return from_pandas(data).lazy()
+    if hasattr(data, "__arrow_c_stream__"):
+        return pl.DataFrame(data).lazy()
     if hasattr(data, "fetch_arrow_table"):
         return pl.DataFrame(data.fetch_arrow_table()).lazy()
     raise SourceError(f"wanted a frame or a path to judge, got {type(data).__module__}.{type(data).__name__}")

@@ -29,6 +29,8 @@ class RuleResult:
     unexpected_count: int | None = None
     #: what a whole-table rule measured
     observed_value: Any = None
+    #: what a whole-table rule reckoned its fields from, where that is more than the observed value
+    found: Any = None
     #: the first failing rows: column name to value, judged columns first
     unexpected_rows: tuple[Mapping[str, Any], ...] = ()
     #: one sentence when the rule could not be judged, else None
@@ -78,9 +80,11 @@ class RuleResult:
         if self.error is not None:
             return {}
         if self.unexpected_count is None:
-            details = self.rule.details(self.observed_value) if isinstance(self.rule, WholeTableRule) else {}
-            found = {"observed_value": plain(self.observed_value)}
-            return {**found, "details": plain(details)} if details else found
+            found: Mapping[str, Any] = {"observed_value": self.observed_value}
+            if isinstance(self.rule, WholeTableRule):
+                reckoned = self.observed_value if self.found is None else self.found
+                found = self.rule.fields(reckoned, complete=result_format == "COMPLETE")
+            return {name: plain(value) for name, value in found.items()}
         result: dict[str, Any] = {
             "element_count": self.element_count,
             "unexpected_count": self.unexpected_count,

@@ -1,7 +1,8 @@
-"""One number out of one column, held against bounds."""
+"""One number out of one column, held against bounds. Several of them (quantiles) belong in `quantiles`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, ClassVar, Literal
 
@@ -123,6 +124,45 @@ class UniqueValueCount(BetweenRule):
     def observe(self, value: Value) -> nw.Expr:
         # Dropping nulls first changes a column's length, which SQL engines cannot do inside one scan.
         return value.expr.n_unique().cast(nw.Int64) - value.is_missing.any().cast(nw.Int64)
+
+
+class UniqueProportion(BetweenRule):
+    """The share of distinct values among those that are there lies within the bounds; without values it is 0."""
+
+    type: Literal["expect_column_proportion_of_unique_values_to_be_between"]
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"x": [1, 2, 2, 3, None]}, {"column": "x", "min_value": 0.5}, {"success": True, "observed_value": 0.75}
+        ),
+        Example({"x": [1, 1]}, {"column": "x", "min_value": 0.9}, {"success": False, "observed_value": 0.5}),
+        Example({"x": [None, None]}, {"column": "x", "max_value": 0}, {"success": True, "observed_value": 0}),
+    )
+
+    def observe(self, value: Value) -> Mapping[str, nw.Expr]:
+        distinct = value.expr.n_unique().cast(nw.Int64) - value.is_missing.any().cast(nw.Int64)
+        return {"distinct": distinct, "there": value.expr.count()}
+
+    def conclude(self, found: Mapping[str, Any], rows: int) -> float:
+        return found["distinct"] / found["there"] if found["there"] else 0
+
+
+class NonNullProportion(BetweenRule):
+    """The share of rows whose value is there lies within the bounds; without rows it is 0."""
+
+    type: Literal["expect_column_proportion_of_non_null_values_to_be_between"]
+
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"x": [1, None, 3, 4]}, {"column": "x", "min_value": 0.7}, {"success": True, "observed_value": 0.75}),
+        Example({"x": [1.0, float("nan")]}, {"column": "x", "min_value": 0.7}, {"success": False}),
+        Example({"x": [None]}, {"column": "x", "max_value": 0}, {"success": True, "observed_value": 0}),
+    )
+
+    def observe(self, value: Value) -> Mapping[str, nw.Expr]:
+        return {"there": value.expr.count()}
+
+    def conclude(self, found: Mapping[str, Any], rows: int) -> float:
+        return found["there"] / rows if rows else 0
 
 
 def _ordered(value: Value) -> nw.Expr:

@@ -11,15 +11,17 @@ Great Expectations 1.x.
     │   ├── ColumnRule         … by one value             holds(value)
     │   ├── PairRule           … by two values            holds(a, b)
     │   └── MulticolumnRule    … by several values        holds(values)
-    ├── AggregateRule      says of the table, by one number out of one column
-    └── TableRule          says of the table, by its rows or its schema
+    ├── AggregateRule      says of the table, by numbers out of one column
+    ├── TableRule          says of the table, by its rows or its schema
+    ├── GroupRule          says of the table, by a small frame that its rows are grouped into
+    └── QueryRule          says of the table, by the rows that SQL queries give
 """
 
 from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -30,6 +32,7 @@ from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.condition import Condition, condition_text
+from dq_pipelines.rules.query import Query
 
 Severity = Literal["critical", "warning", "info"]
 OnFailure = Literal["block", "quarantine", "drop", "warn"]
@@ -44,7 +47,7 @@ class Example:
     rows: Mapping[str, Sequence[Any]]
     #: the rule's own arguments
     kwargs: Mapping[str, Any]
-    #: what the result must be: any of success, unexpected_count, missing_count, observed_value
+    #: what the result must be: any of success, unexpected_count, missing_count, observed_value, found
     expect: Mapping[str, Any]
 
 
@@ -262,9 +265,14 @@ class WholeTableRule(Rule):
         """What differs from what was wanted, as GX's `result.details`; empty when nothing does."""
         return {}
 
+    def fields(self, observed: Any, *, complete: bool) -> Mapping[str, Any]:
+        """The result's fields as GX names them; `complete`: with whatever rows are part of it."""
+        details = self.details(observed)
+        return {"observed_value": observed, **({"details": details} if details else {})}
+
 
 class AggregateRule(WholeTableRule):
-    """A rule on one number (or date, or text) computed from one column in the scan."""
+    """A rule on one number (or date, or text), or a few, computed from one column in the scan."""
 
     column: Annotated[str, Field(min_length=1)]
 
@@ -273,8 +281,12 @@ class AggregateRule(WholeTableRule):
         return (self.column,)
 
     @abc.abstractmethod
-    def observe(self, value: Value) -> nw.Expr:
-        """One scalar. Missing values, and rows outside `row_condition`, are null in `value`."""
+    def observe(self, value: Value) -> nw.Expr | Mapping[str, nw.Expr]:
+        """One scalar, or several by name. Missing values, and rows outside `row_condition`, are null in `value`."""
+
+    def conclude(self, found: Mapping[str, Any], rows: int) -> Any:
+        """The observed value, out of several scalars and the number of rows that the rule is about."""
+        raise NotImplementedError(f"{self.type} observes one scalar")
 
 
 class TableRule(WholeTableRule):
@@ -287,6 +299,45 @@ class TableRule(WholeTableRule):
     def describe(self, columns: Columns) -> Any:
         """The observed value, from the schema alone."""
         raise NotImplementedError(f"{self.type} needs observe() or describe()")
+
+
+#: Gives the published rows of `<layer>/<table>`.
+Tables = Callable[[str], "nw.LazyFrame[Any]"]
+
+
+class GroupRule(WholeTableRule):
+    """A rule on a small frame that the rows are grouped into beside the scan: value counts, distinct values, …"""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Other tables that the rule looks at, as `<layer>/<table>`."""
+        return ()
+
+    @abc.abstractmethod
+    def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
+        """The small frame. `rows` are those that the rule is about."""
+
+    @abc.abstractmethod
+    def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> Any:
+        """The observed value, out of the small frame's rows."""
+
+
+class QueryRule(WholeTableRule):
+    """A rule on what SQL queries give, in which `{batch}` stands for the judged rows."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Other tables that the queries name, as `<layer>/<table>`."""
+        return tuple(dict.fromkeys(table for query in self.queries for table in query.tables))
+
+    @property
+    @abc.abstractmethod
+    def queries(self) -> tuple[Query, ...]:
+        """The queries, in the order in which `conclude` wants their rows."""
+
+    @abc.abstractmethod
+    def conclude(self, *found: Sequence[Mapping[str, Any]]) -> Any:
+        """The observed value, out of the rows of each query."""
 
 
 def _never(flag: nw.Expr) -> nw.Expr:

@@ -1,23 +1,23 @@
-"""Whether values are found in another table."""
+"""How a table stands to another one: whether its values are found there, whether it has as many rows."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import narwhals as nw
 from pydantic import AfterValidator, Field
 
 from dq_pipelines.rules.asides import Exists
-from dq_pipelines.rules.base import ColumnRule, Example
+from dq_pipelines.rules.base import ColumnRule, Example, GroupRule, Tables
 from dq_pipelines.rules.columns import Columns, Value
-
-_LAYERS = ("bronze", "silver", "quarantine", "gold")
+from dq_pipelines.rules.query import LAYERS
 
 
 def _table(name: str) -> str:
     layer, _, table = name.partition("/")
-    if layer not in _LAYERS or not table:
-        raise ValueError(f"wanted a table as <layer>/<table> (layer: {', '.join(_LAYERS)}), got '{name}'")
+    if layer not in LAYERS or not table:
+        raise ValueError(f"wanted a table as <layer>/<table> (layer: {', '.join(LAYERS)}), got '{name}'")
     return name
 
 
@@ -48,3 +48,36 @@ class ValuesExistIn(ColumnRule):
 
     def fails(self, columns: Columns) -> nw.Expr:
         return ~columns.aside(self.aside()).fill_null(True) & ~columns[self.column].is_missing
+
+
+class RowCountEqualsOther(GroupRule):
+    """The table has as many rows as `other_table_name`, as that one was last published."""
+
+    type: Literal["expect_table_row_count_to_equal_other_table"]
+    #: `<layer>/<table>`
+    other_table_name: Annotated[str, AfterValidator(_table)]
+
+    #: the contract suite's other table is `silver/other`, with column `id`: 1, 2, null
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"x": [5, 6, None]},
+            {"other_table_name": "silver/other"},
+            {"success": True, "observed_value": {"self": 3, "other": 3}},
+        ),
+        Example({"x": [5, 6]}, {"other_table_name": "silver/other"}, {"success": False}),
+    )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.other_table_name,)
+
+    def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
+        own = rows.select(nw.len().alias("self"))
+        return own.join(tables(self.other_table_name).select(nw.len().alias("other")), how="cross")
+
+    def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, int]:
+        (counts,) = found
+        return dict(counts)
+
+    def accepts(self, observed: Any) -> bool:
+        return bool(observed["self"] == observed["other"])

@@ -168,6 +168,28 @@ PAIRS_OF_VALUES = st.lists(st.tuples(SMALL, SMALL).map(list), max_size=12)
 ALIKE = st.sampled_from([["i", "j"], ["i", "j", "two words"], ["f", "g"], ["i", "f"], ["s", "u"], ["i", "s"]])
 STRICTLY: st.SearchStrategy[Kwargs] = st.one_of(st.just({}), of("strictly", st.one_of(st.none(), st.booleans())))
 SCHEMAS = [{}, {"type": "integer"}, {"properties": {"a": {"type": "integer"}}, "required": ["a"]}, {"maximum": 1}]
+WHOLE_SETS = {
+    "i": st.lists(st.one_of(st.integers(-5, 5), QUARTERS, st.sampled_from(["1", "a"])), min_size=1, max_size=8),
+    "f": st.lists(st.one_of(QUARTERS, st.integers(-3, 3)), min_size=1, max_size=8),
+    "s": st.lists(TEXTS.filter(lambda text: text is not None), min_size=1, max_size=6),
+    "d": st.lists(DATES, min_size=1, max_size=4),
+    "t": st.lists(MOMENTS, min_size=1, max_size=4),
+    "b": st.lists(st.booleans(), min_size=1, max_size=2),
+}
+RANGES = st.tuples(st.one_of(st.none(), QUARTERS), st.one_of(st.none(), QUARTERS)).map(list)
+QUANTILES = st.lists(st.tuples(st.sampled_from([0, 0.25, 0.3, 0.5, 0.9, 1]), RANGES), min_size=1, max_size=3).map(
+    lambda drawn: {"quantiles": [share for share, _ in drawn], "value_ranges": [ends for _, ends in drawn]}
+)
+BINS = [
+    {"bins": [-5, 0, 5], "weights": [0.5, 0.5]},
+    {"bins": [-3, 0, 1, 4], "weights": [0.25, 0, 0.5], "tail_weights": [0.125, 0.125]},
+    {"bins": [-math.inf, 0, 3], "weights": [0.5, 0.5]},
+    {"bins": [-math.inf, 0, 1, math.inf], "weights": [0.5, 0.25, 0.25]},
+]
+SHARES = [
+    {"values": [0, 1, 2], "weights": [0.5, 0.25, 0.25]},
+    {"values": list(range(-5, 6)), "weights": [0.5] + [0.05] * 10},
+]
 ONE_OF_PAIR: st.SearchStrategy[Kwargs] = st.one_of(
     st.just({}), of("ignore_row_if", st.sampled_from(["both_values_are_missing", "either_value_is_missing", "neither"]))
 )
@@ -293,6 +315,56 @@ RULES: st.SearchStrategy[tuple[str, Kwargs]] = st.one_of(
         MOSTLY,
         ABOUT,
     ),
+    *(
+        call(f"expect_column_distinct_values_to_{verb}_set", of("value_set", each), ABOUT, column=column)
+        for verb in ("be_in", "contain", "equal")
+        for column, each in WHOLE_SETS.items()
+    ),
+    *(
+        call(
+            "expect_column_most_common_value_to_be_in_set",
+            of("value_set", WHOLE_SETS[column]),
+            st.one_of(st.just({}), of("ties_okay", st.booleans())),
+            ABOUT,
+            column=column,
+        )
+        for column in "ifs"
+    ),
+    *(
+        call(
+            f"expect_column_proportion_of_{what}_values_to_be_between",
+            of("column", ANY),
+            bounds(st.sampled_from([0, 0.25, 0.5, 0.75, 1])),
+            ABOUT,
+        )
+        for what in ("unique", "non_null")
+    ),
+    call(
+        "expect_column_quantile_values_to_be_between",
+        of("column", st.sampled_from("if")),
+        of("quantile_ranges", QUANTILES),
+        st.one_of(
+            st.just({}),
+            of("allow_relative_error", st.sampled_from([False, "linear", "lower", "higher", "midpoint", "nearest"])),
+        ),
+        ABOUT,
+    ),
+    call(
+        "expect_column_kl_divergence_to_be_less_than",
+        of("partition_object", st.sampled_from(BINS)),
+        of("threshold", st.sampled_from([0.1, 0.5, 2])),
+        st.one_of(st.just({}), of("internal_weight_holdout", st.just(0.1))),
+        ABOUT,
+        column="i",
+    ),
+    call(
+        "expect_column_kl_divergence_to_be_less_than",
+        of("partition_object", st.sampled_from(SHARES)),
+        of("threshold", st.sampled_from([0.1, 0.5, 2])),
+        st.one_of(st.just({}), of("tail_weight_holdout", st.just(0.1))),
+        ABOUT,
+        column="i",
+    ),
     call("expect_table_column_count_to_be_between", of("min_value", st.integers(10, 13)), of("max_value", st.just(13))),
     call("expect_table_column_count_to_equal", of("value", st.integers(11, 13))),
     call("expect_column_unique_value_count_to_be_between", of("column", ANY), bounds(st.integers(0, 6)), ABOUT),
@@ -361,6 +433,9 @@ def comparable(observed: Any) -> Any:
     """An observed value as both worlds' JSON can agree on it."""
     if observed is None or isinstance(observed, list):
         return observed
+    if isinstance(observed, dict):
+        known = {name: [math.nan if value is None else value for value in found] for name, found in observed.items()}
+        return {name: pytest.approx(values, nan_ok=True) for name, values in known.items()}
     if isinstance(observed, str):
         return datetime.fromisoformat(observed)
     return pytest.approx(float(observed), nan_ok=True, abs=1e-12)

@@ -125,6 +125,7 @@ NOT_IN_GX = {
     "expect_column_values_to_exist_in",
     "expect_table_to_be_fresh",
     "expect_multicolumn_values_to_be_unique",
+    "expect_query_to_return_no_rows",
 }
 
 

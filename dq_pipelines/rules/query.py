@@ -1,0 +1,90 @@
+"""SQL queries over the judged rows and other tables: which tables a query names, and how engines are given it.
+
+What is wanted of a query's rows belongs in `queries`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expr, Table
+
+#: What the judged rows are called in a query: `{batch}` as GX writes it, and inside the engine.
+PLACEHOLDER, BATCH = "{batch}", "_batch"
+
+LAYERS = ("bronze", "silver", "quarantine", "gold")
+
+
+@dataclass(frozen=True)
+class Query:
+    """One SELECT. Tables of the project are written `<layer>.<table>`."""
+
+    sql: str
+    #: how many of its rows are looked at; all, unless given
+    most_rows: int | None = None
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """The project's tables that the query names, as `<layer>/<table>`."""
+        return tuple(dict.fromkeys(f"{table.db}/{table.name}" for table in _tables(self.sql) if table.db))
+
+    @cached_property
+    def written(self) -> str:
+        """The query with every table by the name that the engine registers it under."""
+        tree = _parsed(self.sql)
+        for table in _tables_in(tree):
+            if table.db:
+                table.replace(_renamed(table, alias_of(f"{table.db}/{table.name}")))
+        return str(tree.sql(dialect="postgres"))
+
+
+def alias_of(table: str) -> str:
+    """The name under which an engine registers `<layer>/<table>`."""
+    return "_" + table.replace("/", "__")
+
+
+def check(sql: str) -> str:
+    """The query itself; raises ValueError, in one sentence, when it is none."""
+    from sqlglot import exp
+
+    tree = _parsed(sql)
+    if not isinstance(tree, exp.Query):
+        raise ValueError(f"wanted a SELECT, got {sql!r}")
+    own = {cte.alias for cte in tree.find_all(exp.CTE)}
+    for table in _tables_in(tree):
+        known = table.db in LAYERS if table.db else table.name == BATCH or table.name in own
+        if not known:
+            raise ValueError(
+                f"query names '{table.sql()}': wanted {PLACEHOLDER} for the judged rows, or a table as <layer>.<table> "
+                f"(layer: {', '.join(LAYERS)})"
+            )
+    return sql
+
+
+def _parsed(sql: str) -> Expr:
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    try:
+        return sqlglot.parse_one(sql.replace(PLACEHOLDER, BATCH), read="postgres")
+    except SqlglotError as error:
+        raise ValueError(f"SQL query {sql!r} does not parse: {str(error).splitlines()[0]}") from None
+
+
+def _tables(sql: str) -> list[Table]:
+    return _tables_in(_parsed(sql))
+
+
+def _tables_in(tree: Expr) -> list[Table]:
+    from sqlglot import exp
+
+    return list(tree.find_all(exp.Table))
+
+
+def _renamed(table: Table, name: str) -> Expr:
+    from sqlglot import exp
+
+    return exp.alias_(exp.to_table(name), table.alias or table.name, table=True)
