@@ -12,15 +12,20 @@ from dq_pipelines.errors import SourceError
 @contextmanager
 def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
     """Raise SourceError `place: wanted …, got: …` for whatever a reader of files throws."""
+    try:
+        yield
+    except _errors_of_readers() as error:
+        raise SourceError(f"{place}: wanted {wanted}, got: {said(error)}") from error
+
+
+def _errors_of_readers() -> tuple[type[BaseException], ...]:
+    """What they throw. Asked for when something was thrown, and not before: the libraries take 0.15 s to import."""
     from deltalake.exceptions import DeltaError
     from polars.exceptions import PanicException, PolarsError
     from pyarrow import ArrowException
 
-    try:
-        yield
     # A panic is no Exception: unhandled, it would pass every handler above us and end the process.
-    except (OSError, ArrowException, PolarsError, DeltaError, PanicException) as error:
-        raise SourceError(f"{place}: wanted {wanted}, got: {said(error)}") from error
+    return (OSError, ArrowException, PolarsError, DeltaError, PanicException)
 
 
 def first_line(error: BaseException) -> str:
