@@ -21,6 +21,7 @@ from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
+from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.samples import failing_rows
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
@@ -282,7 +283,8 @@ def _with_samples(scan: Scan, results: tuple[RuleResult, ...], limit: int | None
         return results
     counts = {item.index: results[item.index].unexpected_count or 0 for item in failed}
     wanted = {index: count if limit is None else min(limit, count) for index, count in counts.items()}
-    marked = scan.marked.select(*scan.columns, *(item.flag for item in failed))
+    numbers = scan.hidden & {ROW}
+    marked = scan.marked.select(*scan.columns, *numbers, *(item.flag for item in failed))
     rows = interruptibly(lambda: failing_rows(marked, failed, wanted))
     return tuple(
         replace(result, unexpected_rows=rows[index]) if index in rows else result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import polars as pl
 
 from dq_pipelines.engine.pandas import from_pandas
 from dq_pipelines.engine.polars import Scan, judge
+from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
-from dq_pipelines.engine.verdict import ResultFormat, Verdict
+from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
 from dq_pipelines.rules import Rule, rule_from
 
@@ -23,23 +25,53 @@ _SOURCE_BY_ENDING = {
 }  # fmt: skip
 
 
-def validate(data: Any, rules: Any, *, engine: str = "polars", result_format: ResultFormat = "SUMMARY") -> Verdict:
+def validate(
+    data: Any,
+    rules: Any,
+    *,
+    engine: str = "polars",
+    result_format: ResultFormat | Mapping[str, Any] | Format = "SUMMARY",
+) -> Verdict:
     """Judge `data` by `rules` and return the verdict.
 
     `data` is a Polars, pandas, Arrow or DuckDB frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
     Excel, or the folder of a Delta table). `rules` is a list of rule mappings, flat or as Great
-    Expectations writes them, or the path of a YAML list of them or of a GX suite in JSON.
+    Expectations writes them, or the path of a YAML list of them or of a GX suite in JSON. `result_format`
+    is BOOLEAN_ONLY, BASIC, SUMMARY or COMPLETE, or a mapping with it and GX's options.
 
     Raises ConfigError for rules that are none, SourceError for data that cannot be read. A rule that
     does not fit the data is a failed result with its `error`, as in GX.
     """
     if engine != "polars":
         raise ConfigError([Problem("", 0, f"unknown engine '{engine}'{nearest(engine, ['polars'])}, wanted polars")])
-    scan = Scan(frame_from(data), rules_from(rules))
-    complete = result_format == "COMPLETE"
-    judgement = judge(scan, sample_rows=None if complete else 0 if result_format == "BOOLEAN_ONLY" else 20)
-    judged = judgement.scan
-    return Verdict(judgement.results, judged.kept, judged.refused, {"engine": engine}, result_format)
+    wanted = Format.of(result_format)
+    frame = frame_from(data)
+    # Rows are numbered where that is to be told and costs no second look at a file.
+    numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and _is_pandas(data))
+    if numbered:
+        frame = frame.with_row_index(ROW)
+    scan = Scan(frame, rules_from(rules), hidden=frozenset({ROW} if numbered else ()))
+    sample_rows = {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
+    judgement = judge(scan, sample_rows=sample_rows)
+    results, judged = judgement.results, judgement.scan
+    if numbered and _is_pandas(data):
+        results = tuple(_by_label(result, data.index) for result in results)
+    kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
+    return Verdict(results, kept, refused, {"engine": engine}, wanted)
+
+
+def _by_label(result: RuleResult, labels: Any) -> RuleResult:
+    """The result with its rows called as the frame's index calls them."""
+    rows = tuple({**row, ROW: _python(labels[row[ROW]])} for row in result.unexpected_rows)
+    return replace(result, unexpected_rows=rows)
+
+
+def _python(label: Any) -> Any:
+    return label.item() if hasattr(label, "item") else label
+
+
+def _is_pandas(data: Any) -> bool:
+    return type(data).__module__.startswith("pandas")
 
 
 def frame_from(data: Any) -> pl.LazyFrame:
@@ -50,7 +82,7 @@ def frame_from(data: Any) -> pl.LazyFrame:
         return data.lazy()
     if isinstance(data, str | Path):
         return _frame_at(str(data))
-    if type(data).__module__.startswith("pandas"):
+    if _is_pandas(data):
         return from_pandas(data).lazy()
     if hasattr(data, "__arrow_c_stream__"):
         return pl.DataFrame(data).lazy()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from dq_pipelines.rules.base import RowRule, Rule, WholeTableRule
+from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
+from dq_pipelines.rules.base import PairRule, RowRule, Rule, WholeTableRule
 
 if TYPE_CHECKING:
     import polars as pl
 
-ResultFormat = Literal["BOOLEAN_ONLY", "BASIC", "SUMMARY", "COMPLETE"]
+__all__ = ["ResultFormat", "RuleResult", "Verdict", "plain"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ class RuleResult:
             return self.rule.blocks(self.unexpected_count or 0, self.judged_count)
         return self.rule.action == "block" and not self.success
 
-    def to_json_dict(self, result_format: ResultFormat = "SUMMARY") -> dict[str, Any]:
+    def to_json_dict(self, result_format: ResultFormat | Format = "SUMMARY") -> dict[str, Any]:
         """The result as GX's ExpectationValidationResult writes it."""
+        wanted = Format.of(result_format)
         return {
             "success": self.success,
             "expectation_config": {
@@ -67,7 +70,7 @@ class RuleResult:
                 "meta": self.rule.meta or {},
                 "severity": self.rule.severity,
             },
-            "result": {} if result_format == "BOOLEAN_ONLY" else self._result(result_format),
+            "result": {} if wanted.name == "BOOLEAN_ONLY" else self._result(wanted),
             "meta": {"engine": self.engine},
             "exception_info": {
                 "raised_exception": self.error is not None,
@@ -76,20 +79,19 @@ class RuleResult:
             },
         }
 
-    def _result(self, result_format: ResultFormat) -> dict[str, Any]:
+    def _result(self, wanted: Format) -> dict[str, Any]:
         if self.error is not None:
             return {}
         if self.unexpected_count is None:
             found: Mapping[str, Any] = {"observed_value": self.observed_value}
             if isinstance(self.rule, WholeTableRule):
                 reckoned = self.observed_value if self.found is None else self.found
-                found = self.rule.fields(reckoned, complete=result_format == "COMPLETE")
+                found = self.rule.fields(reckoned, complete=wanted.name == "COMPLETE")
             return {name: plain(value) for name, value in found.items()}
         result: dict[str, Any] = {
             "element_count": self.element_count,
             "unexpected_count": self.unexpected_count,
             "unexpected_percent": self.unexpected_percent,
-            "partial_unexpected_list": plain(self.unexpected_values[:20]),
         }
         if isinstance(self.rule, RowRule) and self.rule.ignores_missing:
             result |= {
@@ -98,19 +100,58 @@ class RuleResult:
                 "unexpected_percent_total": _percent(self.unexpected_count, self.element_count),
                 "unexpected_percent_nonmissing": self.unexpected_percent,
             }
-        if result_format in ("SUMMARY", "COMPLETE"):
-            result["partial_unexpected_counts"] = _value_counts(result["partial_unexpected_list"])
-        if result_format == "COMPLETE":
-            result["unexpected_list"] = plain(self.unexpected_values)
-        return result
+        return result | {name: plain(value) for name, value in self._rows(wanted).items()}
+
+    def _rows(self, wanted: Format) -> dict[str, Any]:
+        """The fields that show failing rows, as far as the format wants them."""
+        most, values, index = wanted.most_listed, self.unexpected_values, self._index(wanted)
+        fields: dict[str, Any] = {}
+        if wanted.index_columns:
+            fields["unexpected_index_column_names"] = wanted.index_columns
+        if not wanted.without_values:
+            fields["partial_unexpected_list"] = values[:most]
+        if wanted.with_rows:
+            fields["unexpected_rows"] = [self._own(row) for row in self.unexpected_rows[:most]]
+        if wanted.name == "BASIC":
+            return fields
+        if most and not wanted.without_values:
+            fields["partial_unexpected_counts"] = _value_counts(values, most)
+        if most and index is not None:
+            fields["partial_unexpected_index_list"] = index[:most]
+        if wanted.name != "COMPLETE":
+            return fields
+        if not wanted.without_values:
+            fields["unexpected_list"] = values
+        if index is not None:
+            fields["unexpected_index_list"] = index
+            if wanted.with_query:
+                fields["unexpected_index_query"] = f"df.filter(items={self._labels()}, axis=0)"
+        return fields
+
+    def _labels(self) -> list[Any]:
+        return [row[ROW] for row in self.unexpected_rows]
+
+    def _index(self, wanted: Format) -> list[Any] | None:
+        """Which rows fail: by the columns that tell rows apart, else by their place; None when that is not known."""
+        if wanted.index_columns:
+            shown = () if wanted.without_values else self.rule.columns_judged
+            return [{name: row.get(name) for name in (*shown, *wanted.index_columns)} for row in self.unexpected_rows]
+        numbered = not self.unexpected_rows or ROW in self.unexpected_rows[0]
+        return self._labels() if numbered else None
+
+    @staticmethod
+    def _own(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name != ROW}
 
     @property
     def unexpected_values(self) -> list[Any]:
-        """The failing values: single ones for one judged column, else one mapping per row."""
+        """The failing values: single ones for one judged column, pairs for two, else one mapping per row."""
         columns = self.rule.columns_judged
         if len(columns) == 1:
             return [row.get(columns[0]) for row in self.unexpected_rows]
-        return [{name: row.get(name) for name in columns or row} for row in self.unexpected_rows]
+        if isinstance(self.rule, PairRule):
+            return [tuple(row.get(name) for name in columns) for row in self.unexpected_rows]
+        return [{name: row.get(name) for name in columns or self._own(row)} for row in self.unexpected_rows]
 
 
 @dataclass(frozen=True)
@@ -123,7 +164,7 @@ class Verdict:
     #: rows that a row rule refuses, whole, with `_reasons`: list of {rule, column, value}
     refused: pl.LazyFrame
     meta: Mapping[str, Any] = field(default_factory=dict)
-    result_format: ResultFormat = "SUMMARY"
+    result_format: ResultFormat | Format = "SUMMARY"
 
     @property
     def success(self) -> bool:
@@ -179,16 +220,18 @@ def _percent(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else part / whole * 100
 
 
-def _value_counts(values: Sequence[Any]) -> list[dict[str, Any]]:
-    counts: list[dict[str, Any]] = []
-    for value in values:
-        for seen in counts:
-            if seen["value"] == value:
-                seen["count"] += 1
-                break
-        else:
-            counts.append({"value": value, "count": 1})
-    return sorted(counts, key=lambda seen: -int(seen["count"]))
+def _value_counts(values: Sequence[Any], most: int) -> list[dict[str, Any]]:
+    """The most common values with their counts, the most common first and those as common in their order."""
+    keys = [tuple(value.values()) if isinstance(value, dict) else value for value in values]
+    try:
+        counts = Counter(keys).most_common(most)
+    except TypeError:
+        return [{"error": "partial_exception_counts requires a hashable type"}]
+    try:
+        counts.sort(key=lambda pair: (-pair[1], pair[0]))
+    except TypeError:
+        counts.sort(key=lambda pair: (-pair[1], str(pair[0])))
+    return [{"value": value, "count": count} for value, count in counts]
 
 
 def plain(value: Any) -> Any:
