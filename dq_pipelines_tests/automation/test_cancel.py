@@ -193,7 +193,4 @@ def test_a_terminated_run_is_canceled_and_publishes_nothing(shop: Workshop, serv
     served.terminate(run)
     wait_for(served, run, "CANCELED", seconds=PATIENCE)
     assert shop.versions() == before
-    until = time.monotonic() + 5
-    while (left := [name for name in shop.leftovers() if table in name]) and time.monotonic() < until:
-        time.sleep(0.1)  # the process may still be tidying up
-    assert left == []
+    # A file that was being written may stay, named by no commit: the next run of the batch removes it (`test_killed`).
