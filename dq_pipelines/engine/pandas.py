@@ -17,6 +17,7 @@ import polars as pl
 if TYPE_CHECKING:
     import pandas as pd
 
+#: `dq_pipelines.rules.columns.MIXED`, as Polars calls it.
 MIXED = pl.Struct({"type": pl.String, "text": pl.String})
 
 

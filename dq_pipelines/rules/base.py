@@ -59,7 +59,9 @@ class Rule(Strict, abc.ABC):
     on_failure: OnFailure | None = None
     row_condition: str | None = None
     #: which grammar GX wrote `row_condition` in; ours reads all of them, so it is only kept for the way back
-    condition_parser: str | None = None
+    condition_parser: Literal["pandas", "spark", "great_expectations", "great_expectations__experimental__"] | None = (
+        None
+    )
     description: str | None = None
     meta: dict[str, Any] | None = None
     id: str | None = None

@@ -24,6 +24,9 @@ Family = Literal["number", "boolean", "text", "date", "datetime", "time", "unkno
 
 _LARGEST_INTEGER = 2**63 - 1
 
+#: A column of pandas objects of several types: each value as its type's name and its text.
+MIXED = nw.Struct({"type": nw.String(), "text": nw.String()})
+
 
 def family(dtype: DType) -> Family:
     """What the values of a type can be compared with."""
@@ -131,6 +134,13 @@ class Value:
             if literal is not None and exact and (self.family == "date") == _is_date(literal):
                 found.append(literal)
         return found
+
+    def equals(self, constant: Any, *, wanted: bool = True) -> nw.Expr:
+        """Boolean, never null, of a column of several types: the value is `constant`, or with `wanted=False` is not."""
+        fields = {"type": type(constant).__name__, "text": str(constant)}
+        same = [self.expr.struct.field(name) == nw.lit(text) for name, text in fields.items()]
+        found = nw.all_horizontal(*same, ignore_nulls=False).fill_null(False)
+        return found if wanted else ~found
 
     def same_family(self, other: Value) -> None:
         """Raise RuleError when the two columns' values cannot be compared with one another."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from dq_pipelines.config.model import shown
+from dq_pipelines.rules.columns import MIXED
 
 if TYPE_CHECKING:
     from dq_pipelines.rules.columns import Columns, Value
@@ -141,6 +142,8 @@ class Condition:
             return _in(value, self._list(right), inside=isinstance(op, ast.In | ast.Eq))
         if _column(left) and _column(right):
             value.same_family(columns[str(_column(right))])
+        elif value.dtype == MIXED and isinstance(op, ast.Eq | ast.NotEq):
+            return value.equals(self._constant(right if _column(left) else left), wanted=isinstance(op, ast.Eq))
         sides = self._side(left, value, columns), self._side(right, value, columns)
         return _COMPARE[type(op)](*sides).fill_null(isinstance(op, ast.NotEq))  # type: ignore[no-any-return]
 

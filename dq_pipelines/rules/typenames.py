@@ -45,12 +45,12 @@ NAMES: dict[tuple[type[DType], ...], str] = {
         "string str text utf8 large_string large_utf8 string_view varchar nvarchar char nchar character bpchar clob"
         " stringtype stringdtype string_types str_ unicode"
     ),
-    (nw.String, nw.Object): "object object_",
+    (nw.String, nw.Object): "object object_ o",
     (nw.Categorical, nw.Enum): "categorical category categoricaldtype enum dictionary",
     (nw.Date,): "date date32 date64 datetype",
     (nw.Datetime,): (
         "datetime datetime64 datetime2 datetimetz datetimetzdtype timestamp timestamptz timestamp_ntz timestamp_tz"
-        " timestamptype timestampntztype smalldatetime"
+        " timestamptype timestampntztype smalldatetime datetimetzdtypetype"
     ),
     (nw.Time,): "time time32 time64 timetype",
     (nw.Duration,): "duration timedelta timedelta64 interval",
