@@ -13,11 +13,13 @@ from pydantic import PlainValidator, model_validator
 from dq_pipelines.config.model import Strict, shown
 from dq_pipelines.rules.base import is_nan
 from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.moments import moment
 
 
 def _bound(value: Any) -> Any:
     if isinstance(value, dict):
-        raise ValueError(f"wanted a value, got {value}: parameters that are filled in at run time are not supported")
+        moment(value)
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | date | time | str | None):
         raise ValueError(f"wanted a number, a date or text, got {shown(value)}")
     if value == "":
@@ -84,6 +86,8 @@ def _greater(low: Any, high: Any) -> bool:
 
 def _moment(bound: Any) -> Any:
     """A date as the moment it begins at, so that it compares with a datetime; other bounds as they are."""
+    if isinstance(bound, dict):
+        return moment(bound)
     if isinstance(bound, date) and not isinstance(bound, datetime):
         return datetime.combine(bound, time())
     return bound

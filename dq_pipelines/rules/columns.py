@@ -18,6 +18,7 @@ from narwhals.dtypes import DType
 
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.asides import Aside
+from dq_pipelines.rules.moments import moment
 
 #: Types whose values can be compared with one another; `unknown` is a column of nulls only.
 Family = Literal["number", "boolean", "text", "date", "datetime", "time", "unknown", "other"]
@@ -111,6 +112,8 @@ class Value:
         Raises RuleError when it cannot be written in that type.
         """
         try:
+            if isinstance(wanted, dict):
+                wanted = moment(wanted, zoned=_zone(self.dtype) is not None)
             found = _literal(wanted, self.dtype, self.family)
         except (ValueError, ArithmeticError) as error:
             raise RuleError(f"column '{self.name}' is {self.dtype}: {wanted!r} is not one ({error})") from None

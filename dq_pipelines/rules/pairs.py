@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from dq_pipelines.config.model import shown
 from dq_pipelines.rules.base import Example, PairRule
-from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.columns import MIXED, Value
 
 
 class PairGreater(PairRule):
@@ -66,6 +66,8 @@ class PairEqual(PairRule):
     )
 
     def holds(self, a: Value, b: Value) -> nw.Expr:
+        if MIXED in (a.dtype, b.dtype):
+            return _alike(a, b)
         a.same_family(b)
         return a.ordered == b.ordered
 
@@ -127,6 +129,16 @@ class PairInSet(PairRule):
             partners.setdefault(first, []).append(second)
         found = [_among(a, [first]) & _among(b, seconds) for first, seconds in partners.items()]
         return nw.any_horizontal(*found, ignore_nulls=False) if found else a.is_missing & ~a.is_missing
+
+
+def _alike(a: Value, b: Value) -> nw.Expr:
+    """Whether two values are equal, one or both out of a column of several types."""
+    if a.dtype == b.dtype:
+        return a.expr == b.expr
+    mixed, other = (a, b) if a.dtype == MIXED else (b, a)
+    kinds = {"number": ["int", "float", "Decimal"], "text": ["str"], "boolean": ["bool"], "date": ["date"]}
+    of_its_kind = mixed.expr.struct.field("type").is_in(kinds.get(other.family, []))
+    return of_its_kind & (mixed.expr.struct.field("text") == other.text)
 
 
 def _among(value: Value, wanted: Iterable[Any]) -> nw.Expr:

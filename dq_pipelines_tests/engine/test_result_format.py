@@ -112,3 +112,9 @@ def test_a_column_of_several_types_can_be_told_apart_and_asked_for_in_a_conditio
     assert (unique["unexpected_count"], unique["missing_count"]) == (2, 1)
     about = {"type": "expect_table_row_count_to_equal", "value": 1, "row_condition": 'x == "2"'}
     assert result("BASIC", about, frame)["observed_value"] == 1
+
+
+def test_values_of_several_types_equal_those_of_their_own_type() -> None:
+    frame = pd.DataFrame({"x": [1, 2, 3], "y": pd.Series([1, "2", "abc"], dtype=object)})
+    pair = {"type": "expect_column_pair_values_to_be_equal", "column_A": "x", "column_B": "y"}
+    assert result("BASIC", pair, frame)["unexpected_count"] == 2

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+import polars as pl
 import pytest
 
+from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.rules import rule_classes, rule_from
+from dq_pipelines.rules import clock, rule_classes, rule_from
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("values_to_be_between", {"column": "x"}, "min_value and max_value cannot both be missing"),
@@ -91,6 +93,22 @@ def test_bad_rules_are_refused_in_one_sentence(type_: str, arguments: dict[str, 
         rule_from({"type": type_, **arguments})
     (problem,) = caught.value.problems
     assert sentence in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "success"),
+    [
+        ("now()", True),
+        ("now() - timedelta(weeks=52*100)", False),
+        ("datetime(2026, 5, 1) + timedelta(days=31)", True),
+        ("datetime(2026, 5, 1)", False),
+    ],
+)
+def test_a_bound_may_be_told_when_the_rule_is_judged(text: str, success: bool) -> None:
+    rows = {"x": [datetime.fromisoformat("2026-05-31")]}
+    rule = {"type": "expect_column_values_to_be_between", "column": "x", "max_value": {"$PARAMETER": text}}
+    with clock.at(datetime.fromisoformat("2026-06-01T12:00Z")):
+        assert validate(pl.DataFrame(rows), [rule]).success == success
 
 
 @pytest.mark.parametrize("bound", [1, 1.5, "2026-01-01", "b", date(2026, 1, 1), datetime.fromisoformat("2026-01-01")])
