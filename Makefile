@@ -95,8 +95,10 @@ docs: setup ## write the generated docs and the JSON Schema anew
 	$(BIN)/dq docs
 
 .PHONY: bench
-bench: setup ## time the main paths
-	$(BIN)/python -m dq_pipelines_tests.benchmarks
+bench: setup ## time the main paths beside their peers, write docs/performance.md (BENCH=--quick for a try)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[bench]' \
+	    || $(INSTALL) -e '.[bench]'
+	$(BIN)/python -m dq_pipelines_tests.benchmarks $(BENCH)
 
 .PHONY: torture
 torture: setup ## the long tests: many examples, kills, full disks
@@ -105,7 +107,7 @@ torture: setup ## the long tests: many examples, kills, full disks
 .PHONY: lock
 lock: setup ## resolve the newest versions that pyproject.toml admits into constraints.txt
 	{ sed -n '/^[^#]/q;p' constraints.txt; \
-	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --extra dev \
+	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml; } > constraints.new
 	mv constraints.new constraints.txt
 

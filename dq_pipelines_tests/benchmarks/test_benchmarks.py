@@ -1,0 +1,40 @@
+"""The bench runs, and what is installed of its tools finds what was seeded. How fast they are is no test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dq_pipelines_tests.benchmarks import __main__ as bench
+from dq_pipelines_tests.benchmarks.measure import measured
+from dq_pipelines_tests.benchmarks.suite import RULES, truth
+
+#: Of TPC-H: 10,000 rows or so.
+SCALE = 0.0017
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lineitem")
+
+
+@pytest.fixture(scope="module")
+def rows(folder: Path) -> int:
+    return int(measured("lineitem", str(folder), str(SCALE)).found[0])
+
+
+@pytest.mark.parametrize("faulty", [True, False], ids=["faulty", "clean"])
+@pytest.mark.parametrize("tool", bench.installed())
+def test_a_tool_finds_what_was_seeded(tool: str, faulty: bool, folder: Path, rows: int) -> None:
+    path = folder / ("lineitem_faulty.parquet" if faulty else "lineitem.parquet")
+    assert measured("run", tool, str(path)).found == truth(rows, faulty=faulty)
+
+
+@pytest.mark.parametrize("path", bench.PATHS)
+def test_a_path_loses_no_row(path: str, folder: Path, rows: int) -> None:
+    assert measured("path", path, str(folder / "lineitem.csv")).found == [rows]
+
+
+def test_the_suite_is_of_the_size_it_says() -> None:
+    assert len(RULES) == len(truth(1, faulty=False)) == len(truth(1, faulty=True)) == 39
