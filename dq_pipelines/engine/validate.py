@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from dq_pipelines.engine.pandas import from_pandas
+from dq_pipelines.engine.pandas import MIXED, from_pandas
 from dq_pipelines.engine.polars import Scan, judge
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
@@ -55,15 +55,22 @@ def validate(
     judgement = judge(scan, sample_rows=sample_rows)
     results, judged = judgement.results, judgement.scan
     if numbered and _is_pandas(data):
-        results = tuple(_by_label(result, data.index) for result in results)
+        mixed = [name for name, dtype in frame.collect_schema().items() if dtype == MIXED]
+        results = tuple(_as_in_pandas(result, data, mixed) for result in results)
     kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
     return Verdict(results, kept, refused, {"engine": engine}, wanted)
 
 
-def _by_label(result: RuleResult, labels: Any) -> RuleResult:
-    """The result with its rows called as the frame's index calls them."""
-    rows = tuple({**row, ROW: _python(labels[row[ROW]])} for row in result.unexpected_rows)
-    return replace(result, unexpected_rows=rows)
+def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleResult:
+    """The result with its rows called as the frame's index calls them, and values of mixed columns as they were."""
+    places = {str(name): place for place, name in enumerate(data.columns)}
+
+    def own(row: Mapping[str, Any]) -> dict[str, Any]:
+        number = row[ROW]
+        values = {name: data.iat[number, places[name]] for name in mixed if row[name] is not None}
+        return {**row, **values, ROW: _python(data.index[number])}
+
+    return replace(result, unexpected_rows=tuple(own(row) for row in result.unexpected_rows))
 
 
 def _python(label: Any) -> Any:

@@ -30,7 +30,7 @@ from dq_pipelines.project.tables import (
     Silver,
 )
 from dq_pipelines.rules import rule_classes
-from dq_pipelines.rules.base import AggregateRule, Example, RowRule, Rule, TableRule
+from dq_pipelines.rules.base import AggregateRule, Example, GroupRule, QueryRule, RowRule, Rule, TableRule
 from dq_pipelines.sources import source_classes
 from dq_pipelines.transforms.steps import AnyStep, Keep, Step
 from dq_pipelines.transforms.types import type_names
@@ -73,8 +73,10 @@ Keys are always text, and none may stand twice. Anchors, aliases and `<<` work w
 
 _KINDS: tuple[tuple[str, type[Rule]], ...] = (
     ("on each row: a failing row is refused, discarded or reported", RowRule),
-    ("on one number out of a column", AggregateRule),
+    ("on one number out of a column, or a few", AggregateRule),
     ("on the table: its rows or its columns", TableRule),
+    ("on the values that a column has, or on another table beside this one", GroupRule),
+    ("on what SQL queries give", QueryRule),
 )
 
 

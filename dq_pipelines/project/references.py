@@ -51,6 +51,10 @@ def foreign_keys(table: Table, project: Project, keys: Collection[str]) -> Itera
         if known.names and parent.key not in known.names:
             message = f"{parent.table} declares no column '{parent.key}'{_nearest_column(parent.key, known)}"
             yield Finding(table, (*place, "key"), message)
+    for index, tables in table.looked_at.items():
+        for other_key in tables:
+            if other_key not in keys:
+                yield Finding(table, (*rules_at(table), index), unknown_table(other_key, keys))
 
 
 def gold_inputs(table: Table, keys: Collection[str]) -> Iterator[Finding]:
@@ -152,6 +156,9 @@ def _reads_at(table: Table, key: str) -> Location:
     """The place at which `table` reads `key`."""
     for index, parent in table.parents.items():
         if parent.table == key:
+            return (*rules_at(table), index)
+    for index, tables in table.looked_at.items():
+        if key in tables:
             return (*rules_at(table), index)
     return ("gold",)
 

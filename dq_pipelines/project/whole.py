@@ -13,7 +13,7 @@ from dq_pipelines.project.sql import reads
 from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import Rule
 from dq_pipelines.rules.asides import Exists
-from dq_pipelines.rules.base import RowRule
+from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ class Table:
         return {index: aside for index, aside in asides.items() if isinstance(aside, Exists)}
 
     @cached_property
+    def looked_at(self) -> Mapping[int, tuple[str, ...]]:
+        """The tables that rules on the whole table read besides this one, by the index of their rule."""
+        rules = enumerate(self.rules)
+        return {index: rule.reads for index, rule in rules if isinstance(rule, GroupRule | QueryRule) and rule.reads}
+
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """What a gold table is computed from: the tables of its SQL, or the `inputs` of its function."""
         if not isinstance(self.model, GoldTable):
@@ -72,8 +78,9 @@ class Table:
 
     @cached_property
     def upstream(self) -> tuple[str, ...]:
-        """The keys of the tables that this one reads: a gold table's inputs, and parents of foreign keys."""
-        keys = [*self.inputs, *(parent.table for parent in self.parents.values())]
+        """The keys of the tables that this one reads: a gold table's inputs, and those that rules look into."""
+        parents = [parent.table for parent in self.parents.values()]
+        keys = [*self.inputs, *parents, *(key for keys in self.looked_at.values() for key in keys)]
         return tuple(key for key in dict.fromkeys(keys) if key != self.key)
 
 
