@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.pandas import MIXED, from_pandas
-from dq_pipelines.engine.polars import Scan, judge
+from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
 from dq_pipelines.engine.verdict import RuleResult, Verdict

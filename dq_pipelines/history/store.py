@@ -112,11 +112,6 @@ class History:
             wanted = wanted.where(_VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(_VERDICTS.c.id.desc()).limit(1))), None)
 
-    def latest_of_all(self) -> list[VerdictRecord]:
-        """The last verdict of every table, by table."""
-        last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(_VERDICTS.c.table)
-        return self._verdicts(sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last)).order_by(_VERDICTS.c.table))
-
     def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
         """By table (or of one), as they were recorded: the last verdict of each partition on a batch, and on what stood."""
         columns = (_VERDICTS.c.table, _VERDICTS.c.partition, _VERDICTS.c.batch == "")

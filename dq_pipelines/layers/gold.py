@@ -10,8 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from dq_pipelines.engine.duckdb import query_to_parquet
-from dq_pipelines.engine.polars import Judgement, Scan, judge
+from dq_pipelines.engine.gold_sql import query_to_parquet
+from dq_pipelines.engine.judge import Judgement, judge
+from dq_pipelines.engine.polars import Scan
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage

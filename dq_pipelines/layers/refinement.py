@@ -15,7 +15,8 @@ from typing import Literal
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.polars import Judgement, Scan, judge
+from dq_pipelines.engine.judge import Judgement, judge
+from dq_pipelines.engine.polars import Scan
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Mode, Publication, forget, must_fit, publish

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.polars import SAMPLE_ROWS
+from dq_pipelines.engine.judge import SAMPLE_ROWS
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from dq_pipelines.engine.polars import Scan, judge
+from dq_pipelines.engine.judge import judge
+from dq_pipelines.engine.polars import Scan
 from dq_pipelines.errors import PublishError, RuleError
 from dq_pipelines.lake.publish import publish_errors
 from dq_pipelines.lake.staging import Stage

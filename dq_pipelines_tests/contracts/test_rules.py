@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dq_pipelines.engine.polars import Judgement, Scan, judge
+from dq_pipelines.engine.judge import Judgement, judge
+from dq_pipelines.engine.polars import Scan
 from dq_pipelines.rules import clock, rule_classes, rule_from
 from dq_pipelines.rules.base import Example, Rule
 

@@ -1,0 +1,108 @@
+"""What rules ask beside the scan, answered by Polars: each answer becomes a column of the judged rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from dq_pipelines.rules.asides import Aside, ByText, Exists, InOrder, Measured, Repeats, RowSql
+from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.condition import Condition
+
+#: Gives the published rows of `<layer>/<table>`, for rules that look into another table.
+Lookup = Callable[[str], pl.LazyFrame]
+
+
+def with_answer(
+    frame: pl.LazyFrame,
+    aside: Aside,
+    name: str,
+    lookup: Lookup,
+    *,
+    repeated: pl.LazyFrame | None,
+    measured: Mapping[str, Any] | None,
+) -> pl.LazyFrame:
+    """`frame` with the answer to `aside` in a column of this name.
+
+    `repeated` are the keys that occur more than once and `measured` what the column measures, None where that
+    is not known yet.
+    """
+    match aside:
+        case RowSql(sql=sql):
+            return frame.with_columns(pl.sql_expr(sql).alias(name))
+        case Exists():
+            return _with_existence(frame, aside, name, lookup)
+        case Repeats():
+            return _with_repeats(frame, aside, name, repeated)
+        case InOrder():
+            return _with_order(frame, aside, name)
+        case Measured():
+            return _with_measured(frame, aside, name, measured)
+        case ByText():
+            return _with_text_read(frame, aside, name)
+    raise TypeError(f"{type(aside).__name__} is nothing that Polars can find out")
+
+
+def _with_existence(frame: pl.LazyFrame, aside: Exists, name: str, lookup: Lookup) -> pl.LazyFrame:
+    dtype = frame.collect_schema().get(aside.column)
+    if dtype is None:
+        return frame
+    key = pl.col(aside.key).cast(dtype, strict=False)
+    parents = (
+        lookup(aside.table).select(key.alias(aside.column)).drop_nulls().unique().with_columns(pl.lit(True).alias(name))
+    )
+    joined = frame.join(parents, on=aside.column, how="left", maintain_order="left")
+    found = pl.col(name).fill_null(False)
+    return joined.with_columns(pl.when(pl.col(aside.column).is_not_null()).then(found).alias(name))
+
+
+def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.LazyFrame | None) -> pl.LazyFrame:
+    if repeated is None:
+        return frame.with_columns(pl.lit(False).alias(name))
+    keys = repeated.select(*aside.columns, pl.lit(True).alias(name))
+    schema = frame.collect_schema()
+    # The repeated keys hold null for NaN, as rules see it: the rows must be looked up by the same key.
+    seen = [pl.col(name).fill_nan(None) if schema[name].is_float() else pl.col(name) for name in aside.columns]
+    joined = frame.join(
+        keys, left_on=seen, right_on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left"
+    )
+    return joined.with_columns(pl.col(name).fill_null(False))
+
+
+def _with_order(frame: pl.LazyFrame, aside: InOrder, name: str) -> pl.LazyFrame:
+    known = nw.from_native(frame)
+    columns = Columns(dict(known.collect_schema()))
+    value = columns[aside.column].ordered
+    if aside.row_condition is not None:
+        value = nw.when(Condition.parse(aside.row_condition).expr(columns)).then(value)
+    compared: pl.LazyFrame = known.with_columns(value.alias(name)).to_native()
+    here, before = pl.col(name), pl.col(name).forward_fill().shift(1)
+    ahead, behind = (before, here) if aside.descending else (here, before)
+    holds = ahead > behind if aside.strictly else ahead >= behind
+    return compared.with_columns(pl.when(here.is_not_null()).then(holds.fill_null(True)).alias(name))
+
+
+def _with_measured(frame: pl.LazyFrame, aside: Measured, name: str, found: Mapping[str, Any] | None) -> pl.LazyFrame:
+    known = nw.from_native(frame)
+    value = Columns(dict(known.collect_schema()))[aside.column]
+    if found is None:
+        found = dict.fromkeys(aside.measures(value))
+    measured: pl.LazyFrame = known.with_columns(aside.holds(value, found).alias(name)).to_native()
+    return measured
+
+
+def _with_text_read(frame: pl.LazyFrame, aside: ByText, name: str) -> pl.LazyFrame:
+    """Python's own answer, asked once for each distinct text of a morsel."""
+    known = nw.from_native(frame)
+    value = Columns(dict(known.collect_schema()))[aside.column]
+
+    def answers(texts: pl.Series) -> pl.Series:
+        distinct = texts.drop_nulls().unique()
+        said = pl.Series([aside.says(text) for text in distinct], dtype=pl.Boolean)
+        return texts.replace_strict(distinct, said, default=None, return_dtype=pl.Boolean)
+
+    texts: pl.LazyFrame = known.with_columns(value.text.alias(name)).to_native()
+    return texts.with_columns(pl.col(name).map_batches(answers, return_dtype=pl.Boolean, is_elementwise=True))

@@ -1,0 +1,157 @@
+"""Running a scan: the numbers, what lies beside them and the caller's sinks in one pass, and a second one only where needed.
+
+Repeated keys are looked for beside the scan, and only when some are found that refuse rows are sinks written
+a second time, with them joined in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from dq_pipelines.engine.interrupt import collect_all, interruptibly
+from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
+from dq_pipelines.engine.result_format import ROW
+from dq_pipelines.engine.samples import failing_rows
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.rules.asides import Measured, Repeats
+from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.condition import Condition
+
+SAMPLE_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A scan that was run: the results, the counts, and the scan that knows its repeated keys."""
+
+    scan: Scan
+    results: tuple[RuleResult, ...]
+    #: rows that came in
+    rows: int
+    #: the numbers of the last pass; None where repeated keys came up and no sink wanted the rows a second time
+    counted: Mapping[str, Any] | None = field(repr=False)
+
+    @cached_property
+    def _marks(self) -> Mapping[str, Any]:
+        # A check alone tells what each rule found: who asks for more pays for the second pass.
+        return self.counted or collect_all([self.scan.numbers()])[0].row(0, named=True)
+
+    @property
+    def refused(self) -> int:
+        """Rows that went to quarantine."""
+        return int(self._marks["refused"])
+
+    @property
+    def dropped(self) -> int:
+        """Rows that a rule with `on_failure: drop` discarded."""
+        return int(self._marks["dropped"])
+
+    @property
+    def kept(self) -> int:
+        return self.rows - self.refused - self.dropped
+
+
+def judge(
+    scan: Scan,
+    sinks: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda _: (),
+    *,
+    again: Callable[[], pl.LazyFrame] | None = None,
+    sample_rows: int | None = SAMPLE_ROWS,
+) -> Judgement:
+    """Run the scan once, with `sinks`, and return what the rules said.
+
+    `again` gives the frame to read when rows must be looked at a second time (for repeated keys that
+    refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
+    more in the first case, and must overwrite what they wrote before.
+    """
+    scan = scan.knowing(measured=_measured(scan))
+    keys = scan.keys()
+    small = scan.small_frames()
+    wanted = [*map(hashes, keys.values()), *(frame for frames in small.values() for frame in frames)]
+    numbers, *beside = collect_all([scan.numbers(), *wanted, *sinks(scan)])
+    rows_of = iter(beside[len(keys) :])
+    observed = {index: [next(rows_of).to_dicts() for _ in frames] for index, frames in small.items()}
+    # From here on, the rows may be read from a cheaper place.
+    there = scan.knowing(frame=again() if again else scan.frame)
+    scan = there.knowing(repeats=_repeats(there, dict(zip(keys, beside, strict=False)), alike=there.plan is scan.plan))
+    found = {f"{index}.beside": rows for index, rows in observed.items()}
+    results = _with_repeat_counts(scan, {**numbers.row(0, named=True), **found})
+    outdated = any(_refusing_repeats(scan))
+    if outdated and (written := sinks(scan)):
+        (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
+    return Judgement(
+        scan=scan,
+        results=_with_samples(scan, results, sample_rows),
+        rows=numbers["rows"].item(),
+        counted=None if outdated else numbers.row(0, named=True),
+    )
+
+
+def _measured(scan: Scan) -> dict[Measured, Mapping[str, Any]]:
+    """What the columns measure that rules hold their values against: a pass over these columns alone."""
+    columns = Columns(scan.plan.schema)
+    asides = [aside for aside in scan.plan.asides if isinstance(aside, Measured)]
+    frames = []
+    for aside in asides:
+        value = columns[aside.column]
+        if aside.row_condition is not None:
+            condition = Condition.parse(aside.row_condition).expr(columns)
+            value = replace(value, expr=nw.when(condition).then(value.expr))
+        frames.append(nw.from_native(scan.frame).select(**aside.measures(value)).to_native())
+    found = collect_all(frames) if frames else []
+    return {aside: frame.row(0, named=True) for aside, frame in zip(asides, found, strict=True)}
+
+
+def _repeats(scan: Scan, found: Mapping[Repeats, pl.DataFrame], *, alike: bool) -> dict[Repeats, pl.LazyFrame]:
+    """Per uniqueness rule, the keys that occur more than once: key columns and `len`.
+
+    `found` are the hashes of all keys; `alike` says whether the keys read now have the types of those.
+    """
+    suspects = []
+    for aside, hashed in found.items():
+        repeated = repeated_hashes(hashed)
+        keys = keyed(scan.frame, aside, scan.plan.schema)
+        suspects.append(repeated_keys(keys, repeated if alike or repeated.is_empty() else None))
+    return {aside: keys.lazy() for aside, keys in zip(found, collect_all(suspects), strict=True)} if suspects else {}
+
+
+def _refusing_repeats(scan: Scan) -> list[bool]:
+    """Per rule on keys that refuses rows: whether any key repeats."""
+    refusing = scan.plan.row_rules(("quarantine", "drop"))
+    asides = [item.rule.aside() for item in refusing]  # type: ignore[attr-defined]
+    return [_any_row(scan.repeats[aside]) for aside in asides if isinstance(aside, Repeats)]
+
+
+def _any_row(frame: pl.LazyFrame) -> bool:
+    return frame.head(1).collect().height > 0
+
+
+def _with_repeat_counts(scan: Scan, numbers: dict[str, Any]) -> tuple[RuleResult, ...]:
+    for item in scan.plan.row_rules():
+        aside = item.rule.aside()  # type: ignore[attr-defined]
+        if isinstance(aside, Repeats):
+            keys = scan.repeats[aside].select(pl.col("len").sum()).collect()
+            numbers[f"{item.index}.unexpected"] = keys.item()
+    return tuple(item.result(numbers, numbers["rows"]) for item in scan.plan.planned)
+
+
+def _with_samples(scan: Scan, results: tuple[RuleResult, ...], limit: int | None) -> tuple[RuleResult, ...]:
+    failed = [item for item in scan.plan.row_rules() if results[item.index].unexpected_count]
+    if not failed or limit == 0:
+        return results
+    counts = {item.index: results[item.index].unexpected_count or 0 for item in failed}
+    wanted = {index: count if limit is None else min(limit, count) for index, count in counts.items()}
+    numbers = scan.hidden & {ROW}
+    marked = scan.marked.select(*scan.columns, *numbers, *(item.flag for item in failed))
+    rows = interruptibly(lambda: failing_rows(marked, failed, wanted))
+    return tuple(
+        replace(result, unexpected_rows=rows[index]) if index in rows else result
+        for index, result in enumerate(results)
+    )
