@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dq_pipelines.engine.verdict import ResultFormat, RuleResult, Verdict
@@ -42,6 +46,10 @@ def validate(
         Detail, typer.Option(help="How much each result tells.", case_sensitive=False)
     ] = Detail.SUMMARY,
     engine: Annotated[str, typer.Option(help="Which engine judges.")] = "polars",
+    export_suite: Annotated[
+        Path | None,
+        typer.Option(help="Also write the rules as a Great Expectations suite in JSON here.", show_default=False),
+    ] = None,
 ) -> None:
     """Judge a file by rules and print the verdict. Exit 1 when a rule failed."""
     from dq_pipelines.engine.validate import validate as judged
@@ -52,8 +60,22 @@ def validate(
         print(json.dumps(verdict.to_json_dict(), indent=2, ensure_ascii=False, default=str))
     else:
         _print(verdict)
+    if export_suite is not None:
+        _export(verdict, export_suite)
     if not verdict.success:
         raise typer.Exit(1)
+
+
+def _export(verdict: Verdict, path: Path) -> None:
+    from dq_pipelines.engine.gx_suite import OURS
+
+    suite = verdict.to_gx_suite(path.stem)
+    try:
+        path.write_text(json.dumps(suite, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, f"the suite cannot be written: {error.strerror}")]) from None
+    for item in suite["meta"].get(OURS, {}).get("not_in_gx", ()):
+        print(f"{path}: not among the expectations, but in meta: {item['why']}", file=sys.stderr)
 
 
 def _print(verdict: Verdict) -> None:

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dq_pipelines.engine.gx_suite import gx_suite
+from dq_pipelines.engine.plain import plain
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.rules.base import PairRule, RowRule, Rule, WholeTableRule
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["ResultFormat", "RuleResult", "Verdict", "plain"]
+__all__ = ["ResultFormat", "RuleResult", "Verdict"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class RuleResult:
             "unexpected_count": self.unexpected_count,
             "unexpected_percent": self.unexpected_percent,
         }
-        if isinstance(self.rule, RowRule) and self.rule.ignores_missing:
+        if not isinstance(self.rule, RowRule) or self.rule.ignores_missing:
             result |= {
                 "missing_count": self.missing_count,
                 "missing_percent": _percent(self.missing_count, self.element_count),
@@ -199,6 +201,10 @@ class Verdict:
             "id": None,
         }
 
+    def to_gx_suite(self, name: str | None = None) -> dict[str, Any]:
+        """The rules that were judged as a suite that Great Expectations 1.x loads; see `engine.gx_suite`."""
+        return gx_suite((result.rule for result in self.results), name=name or self.meta.get("suite_name"))
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{'✓' if result.success else '✗'}</td><td>{html.escape(result.rule.type)}</td>"
@@ -232,14 +238,3 @@ def _value_counts(values: Sequence[Any], most: int) -> list[dict[str, Any]]:
     except TypeError:
         counts.sort(key=lambda pair: (-pair[1], str(pair[0])))
     return [{"value": value, "count": count} for value, count in counts]
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: dates and decimals as text, tuples and sets as lists."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)

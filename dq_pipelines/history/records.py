@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dq_pipelines.engine.verdict import RuleResult, plain
+from dq_pipelines.engine.plain import plain
+from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.base import RowRule
 
 

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from dq_pipelines.config import interpolation, scalars, settings
 from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
-from dq_pipelines.engine.verdict import plain
+from dq_pipelines.engine.plain import plain
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,

@@ -363,6 +363,10 @@ def flat(value: Any) -> Any:
     # Before GX 1.0 a suite said `expectation_type`.
     if "type" not in given and "expectation_type" in given:
         given["type"] = given.pop("expectation_type")
+    # GX has no place for it but `meta`, where a suite that we exported keeps it.
+    ours = given["meta"].get("dq_pipelines") if isinstance(given.get("meta"), Mapping) else None
+    if "on_failure" not in given and isinstance(ours, Mapping) and "on_failure" in ours:
+        given["on_failure"] = ours["on_failure"]
     unset = {"windows", "condition_parser", "description", "meta", "id", "notes", "row_condition", "on_failure"}
     return {
         key: item

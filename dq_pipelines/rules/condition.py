@@ -75,26 +75,28 @@ class Condition:
             case ast.UnaryOp(op=ast.Not() | ast.Invert(), operand=operand):
                 yield from self._named(operand)
             case ast.Compare():
-                for left, comparison, right in _links(node):
+                for left, comparison, right in links(node):
                     yield from self._compared(node, left, comparison, right)
-            case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args, keywords=[]) if name := _column(value):
+            case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args, keywords=[]) if name := column_named(
+                value
+            ):
                 if not (attr in _NULL_TESTS and not args) and not (attr in _SET_TESTS and len(args) == 1):
                     self._refuse(node)
                 if args:
                     self._list(args[0])
                 yield name
-            case _ if name := _column(node):
+            case _ if name := column_named(node):
                 yield name
             case _:
                 self._refuse(node)
 
     def _compared(self, node: ast.expr, left: ast.expr, comparison: ast.cmpop, right: ast.expr) -> Iterator[str]:
-        names = [name for side in (left, right) if (name := _column(side))]
+        names = [name for side in (left, right) if (name := column_named(side))]
         if not names:
             self._refuse(node)
-        constants = [self._constant(side) for side in (left, right) if not _column(side)]
+        constants = [self.constant(side) for side in (left, right) if not column_named(side)]
         if isinstance(comparison, ast.In | ast.NotIn):
-            if not _column(left):
+            if not column_named(left):
                 self._refuse(node)
             self._list(right)
         elif isinstance(comparison, ast.Is | ast.IsNot):
@@ -106,7 +108,7 @@ class Condition:
             )
         elif any(isinstance(constant, list | tuple | set) for constant in constants):
             # `x == [1, 2]` is pandas' other way to write `x in [1, 2]`.
-            equality = isinstance(comparison, ast.Eq | ast.NotEq) and _column(left)
+            equality = isinstance(comparison, ast.Eq | ast.NotEq) and column_named(left)
             _ = equality or self._refuse(node)
         yield from names
 
@@ -123,40 +125,41 @@ class Condition:
             case ast.UnaryOp(operand=operand):
                 return ~self._boolean(operand, columns)
             case ast.Compare():
-                links = [self._compare(*link, columns) for link in _links(node)]
-                return links[0] if len(links) == 1 else nw.all_horizontal(*links, ignore_nulls=False)
+                parts = [self._compare(*link, columns) for link in links(node)]
+                return parts[0] if len(parts) == 1 else nw.all_horizontal(*parts, ignore_nulls=False)
             case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args):
-                judged = columns[str(_column(value))]
+                judged = columns[str(column_named(value))]
                 if args:
                     return _in(judged, self._list(args[0]), inside=_SET_TESTS[attr])
                 return judged.is_missing if _NULL_TESTS[attr] else ~judged.is_missing
             case _:
-                judged = columns[str(_column(node))]
+                judged = columns[str(column_named(node))]
                 return (judged.ordered == nw.lit(judged.literal(True))).fill_null(False)
 
     def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr, columns: Columns) -> nw.Expr:
-        value = columns[_column(left) or _column(right) or ""]
+        value = columns[column_named(left) or column_named(right) or ""]
         if isinstance(op, ast.Is | ast.IsNot):
             return value.is_missing if isinstance(op, ast.Is) else ~value.is_missing
         if isinstance(right, ast.List | ast.Tuple | ast.Set):
             return _in(value, self._list(right), inside=isinstance(op, ast.In | ast.Eq))
-        if _column(left) and _column(right):
-            value.same_family(columns[str(_column(right))])
+        if column_named(left) and column_named(right):
+            value.same_family(columns[str(column_named(right))])
         elif value.dtype == MIXED and isinstance(op, ast.Eq | ast.NotEq):
-            return value.equals(self._constant(right if _column(left) else left), wanted=isinstance(op, ast.Eq))
+            return value.equals(self.constant(right if column_named(left) else left), wanted=isinstance(op, ast.Eq))
         sides = self._side(left, value, columns), self._side(right, value, columns)
         return _COMPARE[type(op)](*sides).fill_null(isinstance(op, ast.NotEq))  # type: ignore[no-any-return]
 
     def _side(self, node: ast.expr, value: Value, columns: Columns) -> Any:
-        name = _column(node)
-        return columns[name].ordered if name else nw.lit(value.literal(self._constant(node)))
+        name = column_named(node)
+        return columns[name].ordered if name else nw.lit(value.literal(self.constant(node)))
 
     def _list(self, node: ast.expr) -> list[Any]:
         if not isinstance(node, ast.List | ast.Tuple | ast.Set):
             self._refuse(node)
-        return list(self._constant(node))
+        return list(self.constant(node))
 
-    def _constant(self, node: ast.expr) -> Any:
+    def constant(self, node: ast.expr) -> Any:
+        """The value that a part of the condition writes out."""
         match node:
             case ast.Call(func=ast.Name(id="date"), args=[ast.Constant(value=str(text))], keywords=[]):
                 return text
@@ -200,7 +203,18 @@ def _in(value: Value, items: list[Any], *, inside: bool) -> nw.Expr:
     return found if inside else ~found
 
 
-def _links(node: ast.Compare) -> list[tuple[ast.expr, ast.cmpop, ast.expr]]:
+def null_test(method: str) -> bool:
+    """Whether the method asks for missing values, and not for those that are there."""
+    return _NULL_TESTS[method]
+
+
+def set_test(method: str) -> bool:
+    """Whether the method asks for values in a set, and not for those outside."""
+    return _SET_TESTS[method]
+
+
+def links(node: ast.Compare) -> list[tuple[ast.expr, ast.cmpop, ast.expr]]:
+    """A comparison of several links, such as `1 < x < 5`, one by one."""
     sides = [node.left, *node.comparators]
     return list(zip(sides, node.ops, sides[1:], strict=False))
 
@@ -213,7 +227,7 @@ def _plain(token: re.Match[str]) -> str:
     return " and " if token["word"].startswith("&") else " or "
 
 
-def _column(node: ast.AST) -> str | None:
+def column_named(node: ast.AST) -> str | None:
     """The column that `node` names: `amount`, or `col("amount")`."""
     match node:
         case ast.Name(id=name):

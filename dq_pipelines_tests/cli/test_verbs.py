@@ -63,6 +63,22 @@ def test_validate_for_programs(dq: Dq, data: Path) -> None:
     assert dq("validate", "d.csv", "r.yaml", "--json").returncode == 0
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_validate_writes_a_suite_for_gx(dq: Dq, data: Path) -> None:
+    (data / "r.yaml").write_text(RULES + '  - {type: expect_rows_sql, sql: "b <> a"}\n', encoding="utf-8")
+    ran = dq("validate", "d.csv", "r.yaml", "--export-suite", "orders.json")
+    suite = json.loads((data / "orders.json").read_text(encoding="utf-8"))
+    assert (ran.returncode, suite["name"], len(suite["expectations"])) == (1, "orders", 2)
+    assert (
+        "orders.json: not among the expectations, but in meta: Great Expectations has no 'expect_rows_sql'"
+        in ran.stderr
+    )
+    # What was written can be judged by, too; what GX lacks stays in meta.
+    assert dq("validate", "d.csv", "orders.json").stdout.splitlines()[-1] == "1 of 2 rules passed"
+    ran = dq("validate", "d.csv", "r.yaml", "--export-suite", "gone/orders.json")
+    assert (ran.returncode, "gone/orders.json: the suite cannot be written" in ran.stderr) == (2, True)
+
+
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
