@@ -1,7 +1,8 @@
 """pandas frames as Polars takes them: columns of objects may hold anything, of several types at once.
 
-A column whose values are of several types becomes a struct of each value's type and text. So it can be told
+A column whose values are of several types becomes a struct of each value's type, text and number. So it can be told
 whether values are there, and whether they are equal, and rules that want numbers or text say that it has neither.
+Of which type pandas itself says that values are belongs in `pandas_types`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: `dq_pipelines.rules.columns.MIXED`, as Polars calls it.
-MIXED = pl.Struct({"type": pl.String, "text": pl.String})
+MIXED = pl.Struct({"type": pl.String, "text": pl.String, "number": pl.Float64})
 
 
 def from_pandas(frame: pd.DataFrame) -> pl.DataFrame:
@@ -31,7 +32,7 @@ def from_pandas(frame: pd.DataFrame) -> pl.DataFrame:
 def _column(name: str, column: pd.Series[Any]) -> pl.Series:
     if column.dtype != object:
         return pl.from_pandas(column).alias(name)
-    values = [None if _is_missing(value) else value for value in column]
+    values = [None if is_missing(value) else value for value in column]
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) > 1 and bool not in kinds and all(issubclass(kind, Real | Decimal) for kind in kinds):
         return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
@@ -44,11 +45,19 @@ def _column(name: str, column: pd.Series[Any]) -> pl.Series:
 
 
 def _mixed(name: str, values: Sequence[Any]) -> pl.Series:
-    parts = [None if value is None else {"type": type(value).__name__, "text": str(value)} for value in values]
-    return pl.Series(name, parts, dtype=MIXED)
+    return pl.Series(name, [None if value is None else _part(value) for value in values], dtype=MIXED)
 
 
-def _is_missing(value: Any) -> bool:
+def _part(value: Any) -> dict[str, Any]:
+    try:
+        number = float(value) if isinstance(value, Real | Decimal) else None
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    return {"type": type(value).__name__, "text": str(value), "number": number}
+
+
+def is_missing(value: Any) -> bool:
+    """Whether pandas takes one object for missing."""
     import pandas as pd
 
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))

@@ -11,6 +11,7 @@ import polars as pl
 
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.pandas import MIXED, from_pandas
+from dq_pipelines.engine.pandas_types import as_pandas_says
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
@@ -51,10 +52,15 @@ def validate(
     numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and _is_pandas(data))
     if numbered:
         frame = frame.with_row_index(ROW)
-    scan = Scan(frame, rules_from(rules), hidden=frozenset({ROW} if numbered else ()))
+    known = rules_from(rules)
+    if wanted.name == "COMPLETE":
+        known = [rule.in_full() for rule in known]
+    scan = Scan(frame, known, hidden=frozenset({ROW} if numbered else ()))
     sample_rows = {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
     judgement = judge(scan, sample_rows=sample_rows)
     results, judged = judgement.results, judgement.scan
+    if _is_pandas(data):
+        results = tuple(as_pandas_says(result, data, frame, most=sample_rows) for result in results)
     if numbered and _is_pandas(data):
         mixed = [name for name, dtype in frame.collect_schema().items() if dtype == MIXED]
         results = tuple(_as_in_pandas(result, data, mixed) for result in results)
@@ -121,7 +127,7 @@ def rules_from(rules: Any) -> list[Rule]:
     found, problems = [], []
     for index, item in enumerate(items):
         try:
-            found.append(rule_from(item))
+            found.append(rule_from(item, as_gx_does=True))
         except ConfigError as error:
             problems += [file.problem((index,), said.message) if file else said for said in error.problems]
     if problems:

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from dq_pipelines.config.model import sentence
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules.base import Rule, flat
+from dq_pipelines.rules.bounds import AS_GX_DOES
 
 __all__ = ["AnyRule", "Rule", "rule_classes", "rule_from"]
 
@@ -58,8 +59,11 @@ def _any_rule() -> TypeAdapter[Any]:
     return TypeAdapter(AnyRule)
 
 
-def rule_from(mapping: Any, *, where: str = "") -> Rule:
-    """One rule from its mapping, flat or as GX writes it; raises ConfigError with a sentence per problem."""
+def rule_from(mapping: Any, *, where: str = "", as_gx_does: bool = False) -> Rule:
+    """One rule from its mapping, flat or as GX writes it; raises ConfigError with a sentence per problem.
+
+    `as_gx_does`: what GX judges although it makes no sense (bounds that cross) is no problem.
+    """
     if isinstance(mapping, Rule):
         return mapping
     given = flat(mapping)
@@ -67,6 +71,7 @@ def rule_from(mapping: Any, *, where: str = "") -> Rule:
     known = _CLASSES.get(named) if isinstance(named, str) else None
     try:
         # The union knows what is wrong with a rule that is none of them; to build it takes 0.1 s.
-        return known.model_validate(given) if known else _any_rule().validate_python(given)
+        context = {AS_GX_DOES: as_gx_does}
+        return known.model_validate(given, context=context) if known else _any_rule().validate_python(given)
     except ValidationError as error:
         raise ConfigError([Problem(where, 0, sentence(line)) for line in error.errors(include_url=False)]) from None

@@ -23,7 +23,7 @@ import abc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import narwhals as nw
 from pydantic import Field, field_validator, model_validator
@@ -114,6 +114,10 @@ class Rule(Strict, abc.ABC):
     def kwargs(self) -> dict[str, Any]:
         """The arguments that were given, as GX names them."""
         return {key: value for key, value in self.model_dump(exclude_unset=True).items() if key not in self.policy}
+
+    def in_full(self) -> Self:
+        """The rule as it finds out, too, what only the result format COMPLETE shows."""
+        return self
 
     def condition(self, columns: Columns) -> nw.Expr | None:
         """The rows that the rule is about, or None for all."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import narwhals as nw
-from pydantic import PlainValidator, model_validator
+from pydantic import PlainValidator, ValidationInfo, model_validator
 
 from dq_pipelines.config.model import Strict, shown
+from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.base import is_nan
 from dq_pipelines.rules.columns import Value
 from dq_pipelines.rules.moments import moment
+
+#: Given as validation context, what GX accepts and a project should not is accepted.
+AS_GX_DOES = "as_gx_does"
 
 
 def _bound(value: Any) -> Any:
@@ -42,15 +46,29 @@ class Bounded(Strict):
 
     #: whether a rule without any bound is refused, as GX does for rules on rows
     needs_a_bound: ClassVar[bool] = False
+    #: what is said of a lower bound above the upper one: GX refuses such a rule, or fails to judge by it, or finds
+    #: that no value lies between. A project's rules are refused in any case, since that is never meant.
+    crossed: ClassVar[Literal["refused", "unfit", "judged"]] = "judged"
 
     @model_validator(mode="after")
-    def _bounds_make_sense(self) -> Self:
+    def _bounds_make_sense(self, info: ValidationInfo) -> Self:
         low, high = self.min_value, self.max_value
         if self.needs_a_bound and low is None and high is None:
             raise ValueError("min_value and max_value cannot both be missing")
-        if low is not None and high is not None and _greater(low, high):
+        strict = self.crossed == "refused" or not (info.context or {}).get(AS_GX_DOES)
+        if self._cross and strict:
             raise ValueError(f"min_value ({low}) cannot be greater than max_value ({high})")
         return self
+
+    @property
+    def _cross(self) -> bool:
+        low, high = self.min_value, self.max_value
+        return low is not None and high is not None and _greater(low, high)
+
+    def bounds_fit(self) -> None:
+        """Raise RuleError for bounds that cross, where GX fails to judge by them."""
+        if self.crossed == "unfit" and self._cross:
+            raise RuleError(f"min_value ({self.min_value}) cannot be greater than max_value ({self.max_value})")
 
     def within(self, expr: nw.Expr, literal: Callable[[Any], Any] = lambda bound: bound) -> nw.Expr:
         """Boolean: `expr` lies within the bounds; `literal` writes a bound in the type of `expr`."""

@@ -25,8 +25,9 @@ Family = Literal["number", "boolean", "text", "date", "datetime", "time", "unkno
 
 _LARGEST_INTEGER = 2**63 - 1
 
-#: A column of pandas objects of several types: each value as its type's name and its text.
-MIXED = nw.Struct({"type": nw.String(), "text": nw.String()})
+#: A column of pandas objects of several types: each value as its type's name and its text, and numbers (of which
+#: Python takes true and false for two) as a float, too.
+MIXED = nw.Struct({"type": nw.String(), "text": nw.String(), "number": nw.Float64()})
 
 
 def family(dtype: DType) -> Family:
@@ -122,6 +123,13 @@ class Value:
             raise RuleError(f"column '{self.name}' is {self.dtype}: cannot be compared with {wanted!r}{hint}")
         return found
 
+    def can_equal(self, wanted: Any) -> bool:
+        """Whether `wanted` can be written in the column's own type, so that a value may be equal to it."""
+        try:
+            return self.family == "other" or self.literal(wanted) is not None
+        except RuleError:
+            return False
+
     def literals(self, wanted: Iterable[Any]) -> list[Any]:
         """Those of `wanted` that a value of this column can be equal to, in the column's own type.
 
@@ -140,8 +148,10 @@ class Value:
 
     def equals(self, constant: Any, *, wanted: bool = True) -> nw.Expr:
         """Boolean, never null, of a column of several types: the value is `constant`, or with `wanted=False` is not."""
-        fields = {"type": type(constant).__name__, "text": str(constant)}
-        same = [self.expr.struct.field(name) == nw.lit(text) for name, text in fields.items()]
+        fields: dict[str, Any] = {"type": type(constant).__name__, "text": str(constant)}
+        if isinstance(constant, int | float | Decimal):
+            fields = {"number": float(constant)}
+        same = [self.expr.struct.field(name) == nw.lit(part) for name, part in fields.items()]
         found = nw.all_horizontal(*same, ignore_nulls=False).fill_null(False)
         return found if wanted else ~found
 

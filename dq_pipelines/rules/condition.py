@@ -144,8 +144,12 @@ class Condition:
             return _in(value, self._list(right), inside=isinstance(op, ast.In | ast.Eq))
         if column_named(left) and column_named(right):
             value.same_family(columns[str(column_named(right))])
-        elif value.dtype == MIXED and isinstance(op, ast.Eq | ast.NotEq):
-            return value.equals(self.constant(right if column_named(left) else left), wanted=isinstance(op, ast.Eq))
+        elif isinstance(op, ast.Eq | ast.NotEq):
+            constant = self.constant(right if column_named(left) else left)
+            if value.dtype == MIXED:
+                return value.equals(constant, wanted=isinstance(op, ast.Eq))
+            if not value.can_equal(constant):  # a number equals no text, as in pandas, and differs from all of them
+                return value.is_missing | ~value.is_missing if isinstance(op, ast.NotEq) else _never(value)
         sides = self._side(left, value, columns), self._side(right, value, columns)
         return _COMPARE[type(op)](*sides).fill_null(isinstance(op, ast.NotEq))  # type: ignore[no-any-return]
 
@@ -194,6 +198,10 @@ def _col(column: Any) -> str:
 
 def _constant_text(constant: Any) -> str:
     return repr(constant) if isinstance(constant, int | float | str | None) else repr(str(constant))
+
+
+def _never(value: Value) -> nw.Expr:
+    return value.is_missing & ~value.is_missing
 
 
 def _in(value: Value, items: list[Any], *, inside: bool) -> nw.Expr:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import narwhals as nw
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from dq_pipelines.rules.base import Example, GroupRule, Tables
 from dq_pipelines.rules.columns import Columns, Value
@@ -36,10 +36,21 @@ class DistinctRule(ValuesRule):
     no_others: ClassVar[bool]
     all_of_them: ClassVar[bool]
 
+    #: whether all distinct values are wanted, and not only those that fail
+    _all_listed: bool = PrivateAttr(default=False)
+
+    def in_full(self) -> Self:
+        full = self.model_copy()
+        full._all_listed = True  # noqa: SLF001 - of its own copy
+        return full
+
     def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
         value = columns[self.column]
         wanted = is_one_of(value, self.value_set)
-        kept = ~value.is_missing if self.no_others and self.all_of_them else wanted if self.all_of_them else ~wanted
+        if self._all_listed:
+            return value_counts(rows, value)
+        all_of_them = self.no_others and self.all_of_them
+        kept = ~value.is_missing if all_of_them else wanted if self.all_of_them else ~wanted
         return rows.filter(kept).select(value.expr.alias(VALUE)).unique()
 
     def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
@@ -47,7 +58,9 @@ class DistinctRule(ValuesRule):
         there = [row[VALUE] for row in found]
         literals = [value.literals([wanted])[:1] for wanted in dict.fromkeys(self.value_set)]
         known = {literal for one in literals for literal in one}
-        result: dict[str, Any] = {}
+        counts = {row[VALUE]: row.get(COUNT) for row in found} if self._all_listed else {}
+        listed = {item: counts[item] for item in in_order(counts)}
+        result: dict[str, Any] = {"counts": listed} if self._all_listed else {}
         if self.no_others:
             others = in_order(item for item in there if item not in known)
             result |= {"unexpected_count": len(others), "partial_unexpected_list": others[:_MOST_LISTED]}
@@ -61,7 +74,12 @@ class DistinctRule(ValuesRule):
         return not observed.get("unexpected_count") and not observed.get("missing_count")
 
     def fields(self, observed: Any, *, complete: bool) -> Mapping[str, Any]:
-        return {"observed_value": None, **observed}
+        # GX 1.24 always says None; its published cases, and people who look, want the values.
+        others = {name: found for name, found in observed.items() if name != "counts"}
+        if not complete or "counts" not in observed:
+            return {"observed_value": None, **others}
+        counts = [{"value": value, "count": count} for value, count in observed["counts"].items()]
+        return {"observed_value": list(observed["counts"]), **others, "details": {"value_counts": counts}}
 
 
 class DistinctInSet(DistinctRule):

@@ -134,11 +134,13 @@ class PairInSet(PairRule):
 def _alike(a: Value, b: Value) -> nw.Expr:
     """Whether two values are equal, one or both out of a column of several types."""
     if a.dtype == b.dtype:
-        return a.expr == b.expr
+        number, text, of_type = (a.expr.struct.field(n) == b.expr.struct.field(n) for n in ("number", "text", "type"))
+        return number.fill_null(False) | (text & of_type)
     mixed, other = (a, b) if a.dtype == MIXED else (b, a)
-    kinds = {"number": ["int", "float", "Decimal"], "text": ["str"], "boolean": ["bool"], "date": ["date"]}
-    of_its_kind = mixed.expr.struct.field("type").is_in(kinds.get(other.family, []))
-    return of_its_kind & (mixed.expr.struct.field("text") == other.text)
+    if other.family in ("number", "boolean"):
+        return mixed.expr.struct.field("number") == other.number.cast(nw.Float64)
+    kind = {"text": "str", "date": "date"}.get(other.family, "")
+    return (mixed.expr.struct.field("type") == nw.lit(kind)) & (mixed.expr.struct.field("text") == other.text)
 
 
 def _among(value: Value, wanted: Iterable[Any]) -> nw.Expr:

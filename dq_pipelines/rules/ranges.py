@@ -23,6 +23,7 @@ class ValuesBetween(Bounded, ColumnRule):
     type: Literal["expect_column_values_to_be_between"]
 
     needs_a_bound: ClassVar[bool] = True
+    crossed: ClassVar[Literal["refused", "unfit", "judged"]] = "unfit"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, 2, 3]}, {"column": "x", "min_value": 1, "max_value": 3}, {"success": True}),
         Example({"x": [0, 1, 4]}, {"column": "x", "min_value": 1, "max_value": 3}, {"unexpected_count": 2}),
@@ -39,4 +40,5 @@ class ValuesBetween(Bounded, ColumnRule):
     )
 
     def holds(self, value: Value) -> nw.Expr:
+        self.bounds_fit()
         return self.within(value.ordered, value.literal)

@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from dq_pipelines.config.model import shown
 from dq_pipelines.rules.base import ColumnRule, Example
-from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.columns import MIXED, Value
 
 
 def _set(value: Any) -> tuple[Any, ...]:
@@ -68,5 +68,7 @@ class ValuesNotInSet(ColumnRule):
 
 def is_one_of(value: Value, wanted: tuple[Any, ...]) -> nw.Expr:
     """Boolean, null where the value is missing: it equals one of `wanted`."""
+    if value.dtype == MIXED and (found := [value.equals(item) for item in wanted if item is not None]):
+        return nw.when(~value.is_missing).then(nw.any_horizontal(*found, ignore_nulls=False))
     literals = value.literals(wanted)
     return value.ordered.is_in(literals) if literals else nw.when(~value.is_missing).then(nw.lit(False))

@@ -30,6 +30,7 @@ class RowCountBetween(Bounded, CountRule):
     min_value: int | None = None
     max_value: int | None = None
 
+    crossed: ClassVar[Literal["refused", "unfit", "judged"]] = "refused"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1, None]}, {"min_value": 1, "max_value": 2}, {"success": True, "observed_value": 2}),
         Example({"x": [1, 2]}, {"max_value": 2, "strict_max": True}, {"success": False}),
@@ -63,12 +64,14 @@ class ColumnCountBetween(Bounded, TableRule):
     min_value: int | None = None
     max_value: int | None = None
 
+    crossed: ClassVar[Literal["refused", "unfit", "judged"]] = "unfit"
     examples: ClassVar[tuple[Example, ...]] = (
         Example({"x": [1], "y": [2]}, {"min_value": 1, "max_value": 2}, {"success": True, "observed_value": 2}),
         Example({"x": [1], "y": [2]}, {"min_value": 3}, {"success": False}),
     )
 
     def describe(self, columns: Columns) -> int:
+        self.bounds_fit()
         return len(columns.schema)
 
     def accepts(self, observed: Any) -> bool:
@@ -148,7 +151,7 @@ class ColumnsMatchSet(TableRule):
     def details(self, observed: Any) -> Mapping[str, Any]:
         missing, unexpected = self._mismatch(observed)
         found = {"unexpected": unexpected, "missing": missing}
-        return {"mismatched": {key: names for key, names in found.items() if names}} if missing or unexpected else {}
+        return {"mismatched": {key: names for key, names in found.items() if names}}
 
     def _mismatch(self, observed: list[str]) -> tuple[list[str], list[str]]:
         wanted = set(self.column_set or ())

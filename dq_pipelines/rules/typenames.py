@@ -25,10 +25,10 @@ _FLOATS = (nw.Float32, nw.Float64)
 
 #: The names, in small letters, of each type.
 NAMES: dict[tuple[type[DType], ...], str] = {
-    (nw.Int8,): "int8 i8 byte tinyint bytetype",
-    (nw.Int16,): "int16 i16 short smallint int2 shorttype",
-    (nw.Int32,): "int32 i32 int4 integertype",
-    (nw.Int64,): "int64 i64 long bigint longtype",
+    (nw.Int8,): "int8 i8 byte tinyint bytetype int8dtype",
+    (nw.Int16,): "int16 i16 short smallint int2 shorttype int16dtype",
+    (nw.Int32,): "int32 i32 int4 integertype int32dtype",
+    (nw.Int64,): "int64 i64 long bigint longtype int64dtype",
     (nw.Int128,): "int128 i128 hugeint",
     _INTEGERS: "int integer",
     (nw.UInt8,): "uint8 u8 utinyint",
@@ -36,8 +36,8 @@ NAMES: dict[tuple[type[DType], ...], str] = {
     (nw.UInt32,): "uint32 u32 uinteger",
     (nw.UInt64,): "uint64 u64 ubigint",
     _UNSIGNED: "uint",
-    (nw.Float32,): "float32 f32 float4 real floattype",
-    (nw.Float64,): "float64 f64 float8 double doubletype double_precision",
+    (nw.Float32,): "float32 f32 float4 real floattype float32dtype",
+    (nw.Float64,): "float64 f64 float8 double doubletype double_precision float64dtype",
     _FLOATS: "float",
     (nw.Decimal,): "decimal numeric decimaltype decimal128 decimal256 number",
     (nw.Boolean,): "boolean bool bool_ booleandtype booleantype bit",

@@ -42,7 +42,7 @@ class FoundType(str):
 
 
 class TypeRule(TableRule):
-    """A rule on the type of one column."""
+    """A rule on the type of one column. Of a pandas frame, pandas itself is asked: see `engine.pandas_types`."""
 
     column: Annotated[str, Field(min_length=1)]
 
@@ -69,7 +69,7 @@ class ValuesOfType(TypeRule):
 
     type: Literal["expect_column_values_to_be_of_type"]
     type_: TypeName
-    #: taken since GX takes it, where a pandas column of objects holds several types; a column here has one
+    #: of a pandas column of objects, the share of values that must be of the type; any other column has one type
     mostly: Mostly | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -106,11 +106,11 @@ class ColumnOfType(TypeRule):
 
 
 class ValuesInTypeList(TypeRule):
-    """The column is of one of the types in `type_list`, each by any of its names."""
+    """The column is of one of the types in `type_list`, each by any of its names; without a list every type will do."""
 
     type: Literal["expect_column_values_to_be_in_type_list"]
-    type_list: Annotated[Many[TypeName], Field(min_length=1)]
-    #: taken since GX takes it, where a pandas column of objects holds several types; a column here has one
+    type_list: Annotated[Many[TypeName], Field(min_length=1)] | None
+    #: of a pandas column of objects, the share of values that must be of the types; any other column has one type
     mostly: Mostly | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -119,4 +119,7 @@ class ValuesInTypeList(TypeRule):
     )
 
     def names(self) -> tuple[str, ...]:
-        return self.type_list
+        return self.type_list or ()
+
+    def accepts(self, observed: Any) -> bool:
+        return self.type_list is None or super().accepts(observed)

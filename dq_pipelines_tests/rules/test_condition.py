@@ -56,6 +56,8 @@ MEANS: list[tuple[str, list[int]]] = [
     ("day >= '2026-01-02'", [1, 3]),
     ('col("day") > date("2026-01-02")', [3]),
     ("x == 'a'", []),
+    ("x != 'a'", [0, 1, 2, 3]),
+    ("s == 1 or day == 'soon'", []),
 ]
 
 
@@ -65,12 +67,12 @@ def picked(text: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(("text", "rows"), MEANS[:-1])
+@pytest.mark.parametrize(("text", "rows"), MEANS)
 def test_a_condition_picks_the_rows_that_it_says(text: str, rows: list[int]) -> None:
     assert picked(text) == rows
 
 
-@pytest.mark.parametrize(("text", "rows"), MEANS[:-1])
+@pytest.mark.parametrize(("text", "rows"), MEANS)
 def test_a_condition_is_never_null(text: str, rows: list[int]) -> None:
     found = nw.from_native(ROWS).select(found=Condition.parse(text).expr(Columns(nw.from_native(ROWS).schema)))["found"]
     assert found.null_count() == 0
@@ -113,7 +115,7 @@ def test_what_is_no_condition_is_refused_in_one_sentence(text: str, sentence: st
     ("text", "sentence"),
     [
         ("Sold_to > 1", "no column 'Sold_to' (nearest: Sold to)"),
-        ("x == 'a'", "column 'x' is Int64: cannot be compared with 'a'"),
+        ("x < 'a'", "column 'x' is Int64: cannot be compared with 'a'"),
         ("s > 1", "column 's' is String: cannot be compared with 1"),
         ("day > 'soon'", "column 'day' is Date: 'soon' is not one"),
         ("x > s", "cannot be compared"),
