@@ -18,7 +18,8 @@ from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.base import AggregateRule, GroupRule, QueryRule, RowRule, Rule, TableRule, WholeTableRule
-from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.dialect import POLARS, Dialect, Lacking
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class PlannedRule:
     #: the columns that the rule sees
     columns: Columns = field(default_factory=lambda: Columns({}))
     error: str | None = None
+    #: why this engine cannot judge by the rule although the data would allow it; then there is no expression either
+    lacking: str | None = None
 
     @property
     def flag(self) -> str:
@@ -80,25 +83,35 @@ class ScanPlan:
 
     #: rules known not to fit the data, by their index, with the reason
     unfit: Mapping[int, str] = field(default_factory=dict)
+    #: rules that this engine lacks, by their index, with the reason
+    lacking: Mapping[int, str] = field(default_factory=dict)
+    dialect: Dialect = POLARS
 
     @cached_property
     def asides(self) -> dict[Aside, str]:
         """What must be found out beside the scan, and the hidden column that will hold the answer."""
-        fitting = [rule for index, rule in enumerate(self.rules) if index not in self.unfit]
+        left_out = {*self.unfit, *self.lacking}
+        fitting = [rule for index, rule in enumerate(self.rules) if index not in left_out]
         wanted = [aside for rule in fitting if isinstance(rule, RowRule) and (aside := rule.aside())]
         return {aside: f"_aside_{number}" for number, aside in enumerate(dict.fromkeys(wanted))}
 
     @cached_property
     def planned(self) -> tuple[PlannedRule, ...]:
-        columns = Columns(self.schema, self.asides)
-        return tuple(
-            PlannedRule(index, rule, error=self.unfit[index]) if index in self.unfit else _planned(index, rule, columns)
-            for index, rule in enumerate(self.rules)
-        )
+        columns = Columns(self.schema, self.asides, self.dialect)
+        return tuple(self._planned(index, rule, columns) for index, rule in enumerate(self.rules))
+
+    def _planned(self, index: int, rule: Rule, columns: Columns) -> PlannedRule:
+        if index in self.unfit or index in self.lacking:
+            return PlannedRule(index, rule, error=self.unfit.get(index), lacking=self.lacking.get(index))
+        return _planned(index, rule, columns)
 
     def without(self, unfit: Mapping[int, str]) -> ScanPlan:
         """The plan in which the rules of these indexes are errors, with the given reasons."""
         return replace(self, unfit={**self.unfit, **unfit})
+
+    def lacks(self, lacking: Mapping[int, str]) -> ScanPlan:
+        """The plan in which the rules of these indexes are left to another engine, with the given reasons."""
+        return replace(self, lacking={**self.lacking, **lacking})
 
     def row_rules(self, actions: Iterable[str] = ("block", "quarantine", "drop", "warn")) -> list[PlannedRule]:
         """The rules that judge rows and can be judged, of the given actions."""
@@ -107,7 +120,8 @@ class ScanPlan:
 
     def beside(self) -> list[PlannedRule]:
         """The rules that want small frames of their own, and can be judged."""
-        return [item for item in self.planned if item.error is None and isinstance(item.rule, GroupRule | QueryRule)]
+        wanted = [item for item in self.planned if item.error is None and item.lacking is None]
+        return [item for item in wanted if isinstance(item.rule, GroupRule | QueryRule)]
 
     def scalars(self) -> dict[str, nw.Expr]:
         """Every number that the rules want of the scan, by `<index>.<what>`; and `rows`."""
@@ -123,10 +137,10 @@ def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
         if isinstance(rule, AggregateRule):
             value = columns[rule.column]
             expr = value.expr if condition is None else nw.when(condition).then(value.expr)
-            observed = rule.observe(Value(value.name, expr, value.dtype))
+            observed = rule.observe(replace(value, expr=expr))
             if isinstance(observed, nw.Expr):
                 return PlannedRule(index, rule, scalars={"observed": observed})
-            elements = {} if condition is None else {"elements": condition.sum()}
+            elements = {} if condition is None else {"elements": columns.dialect.count(condition)}
             return PlannedRule(index, rule, scalars={**observed, **elements})
         if isinstance(rule, GroupRule | QueryRule):
             for name in rule.columns_judged:
@@ -139,6 +153,8 @@ def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
             return PlannedRule(index, rule, scalars={"observed": scalar})
     except RuleError as error:
         return PlannedRule(index, rule, error=str(error))
+    except Lacking as lacking:
+        return PlannedRule(index, rule, lacking=str(lacking))
     raise TypeError(f"{type(rule).__name__} is no rule on rows, on a column or on a table")
 
 
@@ -146,8 +162,8 @@ def _planned_rows(index: int, rule: RowRule, columns: Columns, condition: nw.Exp
     fails, scalars = rule.fails(columns), {}
     if rule.ignores_missing:
         missing = rule.missing(columns)
-        scalars["missing"] = (missing if condition is None else missing & condition).sum()
+        scalars["missing"] = columns.dialect.count(missing if condition is None else missing & condition)
     if condition is not None:
         fails = fails & condition
-        scalars["elements"] = condition.sum()
+        scalars["elements"] = columns.dialect.count(condition)
     return PlannedRule(index, rule, fails=fails, scalars=scalars)

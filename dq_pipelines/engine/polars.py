@@ -91,7 +91,7 @@ class Scan:
             frame = nw.from_native(frame).with_columns(**flags).to_native()
         refused = [pl.col(item.flag) for item in self.plan.row_rules(("quarantine",))]
         dropped = [pl.col(item.flag) for item in self.plan.row_rules(("drop",))]
-        marks = frame.with_columns(_any(refused).alias(REFUSED), _any(dropped).alias(DROPPED))
+        marks = frame.with_columns(any_of(refused).alias(REFUSED), any_of(dropped).alias(DROPPED))
         return marks.with_columns((pl.col(DROPPED) & ~pl.col(REFUSED)).alias(DROPPED)).cache()
 
     @property
@@ -141,5 +141,6 @@ class Scan:
         return {item.index: small_frames(item.rule, rows, self.lookup) for item in wanted}
 
 
-def _any(flags: Sequence[pl.Expr]) -> pl.Expr:
+def any_of(flags: Sequence[pl.Expr]) -> pl.Expr:
+    """Boolean per row: one of the flags is set; false when there are none."""
     return pl.any_horizontal(*flags) if flags else pl.lit(False)

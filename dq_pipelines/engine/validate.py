@@ -7,24 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
+from dq_pipelines.engine.base import Engine
+from dq_pipelines.engine.elsewhere import judge_elsewhere
+from dq_pipelines.engine.engines import connected
+from dq_pipelines.engine.frames import frame_from, is_pandas
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.pandas import MIXED, from_pandas
+from dq_pipelines.engine.pandas import MIXED
 from dq_pipelines.engine.pandas_types import as_pandas_says
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
 from dq_pipelines.engine.verdict import RuleResult, Verdict
-from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
+from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules import Rule, rule_from
-
-#: How a path's ending names the source that reads it.
-_SOURCE_BY_ENDING = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".orc": "orc", ".json": "json",
-    ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
-    ".xlsb": "excel", ".ods": "excel",
-}  # fmt: skip
 
 
 def validate(
@@ -37,35 +32,52 @@ def validate(
     """Judge `data` by `rules` and return the verdict.
 
     `data` is a Polars, pandas, Arrow or DuckDB frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
-    Excel, or the folder of a Delta table). `rules` is a list of rule mappings, flat or as Great
+    Excel, or the folder of a Delta table). `engine` is who judges; frames of its own it judges where they lie. `rules` is a list of rule mappings, flat or as Great
     Expectations writes them, or the path of a YAML list of them or of a GX suite in JSON. `result_format`
     is BOOLEAN_ONLY, BASIC, SUMMARY or COMPLETE, or a mapping with it and GX's options.
 
     Raises ConfigError for rules that are none, SourceError for data that cannot be read. A rule that
     does not fit the data is a failed result with its `error`, as in GX.
     """
-    if engine != "polars":
-        raise ConfigError([Problem("", 0, f"unknown engine '{engine}'{nearest(engine, ['polars'])}, wanted polars")])
-    wanted = Format.of(result_format)
+    wanted, other = Format.of(result_format), connected(engine)
+    if other is not None:
+        return _validate_elsewhere(other, data, rules_from(rules), wanted)
     frame = frame_from(data)
     # Rows are numbered where that is to be told and costs no second look at a file.
-    numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and _is_pandas(data))
+    numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and is_pandas(data))
     if numbered:
         frame = frame.with_row_index(ROW)
     known = rules_from(rules)
     if wanted.name == "COMPLETE":
         known = [rule.in_full() for rule in known]
     scan = Scan(frame, known, hidden=frozenset({ROW} if numbered else ()))
-    sample_rows = {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
+    sample_rows = _sample_rows(wanted)
     judgement = judge(scan, sample_rows=sample_rows)
     results, judged = judgement.results, judgement.scan
-    if _is_pandas(data):
+    if is_pandas(data):
         results = tuple(as_pandas_says(result, data, frame, most=sample_rows) for result in results)
-    if numbered and _is_pandas(data):
+    if numbered and is_pandas(data):
         mixed = [name for name, dtype in frame.collect_schema().items() if dtype == MIXED]
         results = tuple(_as_in_pandas(result, data, mixed) for result in results)
     kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
     return Verdict(results, kept, refused, {"engine": engine}, wanted)
+
+
+def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Format) -> Verdict:
+    own = engine.owns(data)
+    numbered = wanted.name == "COMPLETE" and not own
+    frame = engine.hold(frame_from(data).with_row_index(ROW) if numbered else data)
+    if wanted.name == "COMPLETE":
+        rules = [rule.in_full() for rule in rules]
+    hidden = frozenset({ROW} if numbered else ())
+    judged = judge_elsewhere(engine, frame, rules, hidden=hidden, sample_rows=_sample_rows(wanted))
+    kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
+    return Verdict(judged.results, kept, refused, {"engine": engine.name}, wanted)
+
+
+def _sample_rows(wanted: Format) -> int | None:
+    """How many failing rows of each rule are looked up; None for all."""
+    return {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
 
 
 def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleResult:
@@ -82,38 +94,6 @@ def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleRe
 
 def _python(label: Any) -> Any:
     return label.item() if hasattr(label, "item") else label
-
-
-def _is_pandas(data: Any) -> bool:
-    return type(data).__module__.startswith("pandas")
-
-
-def frame_from(data: Any) -> pl.LazyFrame:
-    """Any frame or path as a lazy Polars frame, without a copy where the library allows it."""
-    if isinstance(data, pl.LazyFrame):
-        return data
-    if isinstance(data, pl.DataFrame):
-        return data.lazy()
-    if isinstance(data, str | Path):
-        return _frame_at(str(data))
-    if _is_pandas(data):
-        return from_pandas(data).lazy()
-    if hasattr(data, "__arrow_c_stream__"):
-        return pl.DataFrame(data).lazy()
-    if hasattr(data, "fetch_arrow_table"):
-        return pl.DataFrame(data.fetch_arrow_table()).lazy()
-    raise SourceError(f"wanted a frame or a path to judge, got {type(data).__module__}.{type(data).__name__}")
-
-
-def _frame_at(path: str) -> pl.LazyFrame:
-    from dq_pipelines.sources import read
-
-    if (Path(path) / "_delta_log").is_dir():
-        return read({"type": "delta", "path": path}).rows
-    endings = [ending for ending in Path(path).suffixes if ending.lower() in _SOURCE_BY_ENDING]
-    if not endings:
-        raise SourceError(f"{path}: wanted a file ending in {', '.join(_SOURCE_BY_ENDING)}, or a Delta table")
-    return read({"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}).rows
 
 
 def rules_from(rules: Any) -> list[Rule]:

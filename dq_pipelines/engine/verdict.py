@@ -41,6 +41,8 @@ class RuleResult:
     error: str | None = None
     #: who judged: "polars", "duckdb", "gx", …
     engine: str = "polars"
+    #: one sentence on who judged and why, where that is not the engine that was asked for
+    note: str | None = None
 
     @property
     def judged_count(self) -> int:
@@ -73,7 +75,7 @@ class RuleResult:
                 "severity": self.rule.severity,
             },
             "result": {} if wanted.name == "BOOLEAN_ONLY" else self._result(wanted),
-            "meta": {"engine": self.engine},
+            "meta": {"engine": self.engine, **({"note": self.note} if self.note else {})},
             "exception_info": {
                 "raised_exception": self.error is not None,
                 "exception_message": self.error,

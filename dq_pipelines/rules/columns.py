@@ -18,6 +18,7 @@ from narwhals.dtypes import DType
 
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.asides import Aside
+from dq_pipelines.rules.dialect import POLARS, Dialect
 from dq_pipelines.rules.moments import moment
 
 #: Types whose values can be compared with one another; `unknown` is a column of nulls only.
@@ -57,6 +58,7 @@ class Value:
     name: str
     expr: nw.Expr
     dtype: DType
+    dialect: Dialect = POLARS
 
     @property
     def is_missing(self) -> nw.Expr:
@@ -94,8 +96,10 @@ class Value:
     def text(self) -> nw.Expr:
         """The value as text, as Python's `str` writes it, which is what GX matches and measures.
 
-        Raises RuleError for types whose text depends on who writes it (datetimes, lists, …).
+        Raises RuleError for types whose text depends on who writes it (datetimes, lists, …), and Lacking where
+        the engine writes another text than Python.
         """
+        self.dialect.writes(self.dtype)
         if isinstance(self.dtype, nw.String | nw.Unknown):
             return self.expr if isinstance(self.dtype, nw.String) else self.expr.cast(nw.String)
         match self.family:
@@ -175,6 +179,8 @@ class Columns:
     schema: Mapping[str, DType]
     #: boolean columns that the engine has prepared beside the scan, by the aside that asked for them
     asides: Mapping[Aside, str] = field(default_factory=dict)
+    #: how the engine that holds the data says things
+    dialect: Dialect = POLARS
 
     def __getitem__(self, name: str) -> Value:
         """The column called `name`; raises RuleError when there is none."""
@@ -182,7 +188,7 @@ class Columns:
             raise RuleError(f"no column '{name}'{nearest(name, self.schema)}; there are: {', '.join(self.schema)}")
         dtype = self.schema[name]
         expr = nw.col(name)
-        return Value(name, expr.fill_nan(None) if dtype.is_float() else expr, dtype)
+        return Value(name, expr.fill_nan(None) if dtype.is_float() else expr, dtype, self.dialect)
 
     def aside(self, aside: Aside) -> nw.Expr:
         """What the engine found out beside the scan, row by row."""

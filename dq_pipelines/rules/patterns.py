@@ -12,6 +12,7 @@ from dq_pipelines.config.model import Many
 from dq_pipelines.rules.asides import PythonRegex
 from dq_pipelines.rules.base import ColumnRule, Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.dialect import Lacking, RegexFlavour
 from dq_pipelines.rules.regex import check, translated
 
 #: A regular expression of Python's `re`, found anywhere in the text unless it is anchored.
@@ -40,7 +41,7 @@ class PatternRule(ColumnRule):
         return PythonRegex(self.column, self.patterns, self.joined_by)
 
     def holds(self, value: Value) -> nw.Expr:
-        found = [value.text.str.contains(str(translated(pattern))) for pattern in self.patterns]
+        found = [value.text.str.contains(_for_engine(pattern, value.dialect.regex)) for pattern in self.patterns]
         return self._as_wanted(_joined(found, self.joined_by))
 
     def fails(self, columns: Columns) -> nw.Expr:
@@ -51,6 +52,13 @@ class PatternRule(ColumnRule):
 
     def _as_wanted(self, found: nw.Expr) -> nw.Expr:
         return found if self.wanted else ~found
+
+
+def _for_engine(pattern: str, flavour: RegexFlavour) -> str:
+    found = translated(pattern, flavour)
+    if found is None:
+        raise Lacking(f"its regular expressions cannot say {pattern!r}")
+    return found
 
 
 def _joined(found: list[nw.Expr], by: Literal["any", "all"]) -> nw.Expr:

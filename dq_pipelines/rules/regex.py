@@ -1,4 +1,4 @@
-r"""Python's regular expressions, written so that a linear-time engine (Rust's regex, RE2) means the same by them.
+r"""Python's regular expressions, written so that an engine's own (Rust's regex, RE2, Java's) mean the same by them.
 
 The meaning of a pattern is that of Python's `re.search`, as in GX on pandas. The dialects part in
 small ways that change verdicts (`$` before a final newline, what `\w` and `\s` take in, what ignoring
@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined] # no public way to read a pattern as Python does
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, NamedTuple
+
+from dq_pipelines.rules.dialect import RegexFlavour
 
 _DIGITS = r"\p{Nd}"
 _WORD = r"\p{L}\p{N}_"
@@ -23,12 +25,34 @@ _ASCII = {"DIGIT": "0-9", "WORD": "0-9A-Za-z_", "SPACE": r"\x{9}-\x{d}\x{20}"}
 _UNICODE = {"DIGIT": _DIGITS, "WORD": _WORD, "SPACE": _SPACE}
 #: letters outside ASCII that Python takes for these ASCII ones when it ignores case
 _ALSO = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
+#: a word boundary of ASCII text, and none; Java's own `\b` follows the version of Java, so there it is spelled out
+_JAVA_WORD = "[0-9A-Za-z_]"
+_BOUNDARY: dict[RegexFlavour, tuple[str, str]] = {
+    "rust": (r"(?-u:\b)", r"(?-u:\B)"),
+    "re2": (r"\b", r"\B"),
+    "java": (
+        f"(?:(?<={_JAVA_WORD})(?!{_JAVA_WORD})|(?<!{_JAVA_WORD})(?={_JAVA_WORD}))",
+        f"(?:(?<={_JAVA_WORD})(?={_JAVA_WORD})|(?<!{_JAVA_WORD})(?!{_JAVA_WORD}))",
+    ),
+}
+#: the beginning and the end of a line; only `\n` ends one in Python, and in Java only when it is told so
+_LINE = {"rust": ("(?m:^)", "(?m:$)"), "re2": ("(?m:^)", "(?m:$)"), "java": ("(?dm:^)", "(?dm:$)")}
 #: what a class of Unicode categories may be repeated before Rust's regex grows past its size limit
 _MOST_WEIGHT = 100
 
 
+class _Mode(NamedTuple):
+    """What decides how a part is written: Python's flags there, and for whom it is written."""
+
+    flags: int
+    flavour: RegexFlavour
+
+    def changed(self, added: int, removed: int) -> _Mode:
+        return self._replace(flags=(self.flags | added) & ~removed)
+
+
 class _Untranslatable(Exception):
-    """This part has no equal in a linear-time engine."""
+    """This part has no equal over there."""
 
 
 def check(pattern: str) -> str:
@@ -41,43 +65,45 @@ def check(pattern: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def translated(pattern: str) -> str | None:
-    """The same pattern for an engine that has Rust's regex or RE2; None when it has no equal there."""
+def translated(pattern: str, flavour: RegexFlavour = "rust") -> str | None:
+    """The same pattern for an engine that has this flavour of regular expressions; None when it has no equal there."""
     tree = parser.parse(pattern)
+    if flavour not in _BOUNDARY:
+        return None
     try:
-        text, weight = _sequence(list(tree), tree.state.flags, tail=True)
+        text, weight = _sequence(list(tree), _Mode(tree.state.flags, flavour), tail=True)
     except _Untranslatable:
         return None
     return text if weight <= _MOST_WEIGHT else None
 
 
-def _sequence(nodes: Sequence[Any], flags: int, *, tail: bool) -> tuple[str, float]:
+def _sequence(nodes: Sequence[Any], mode: _Mode, *, tail: bool) -> tuple[str, float]:
     """The nodes one after another, and how heavy they are; `tail`: nothing is matched after the last of them."""
     last = len(nodes) - 1
-    parts = [_node(node, flags, tail=tail and place == last) for place, node in enumerate(nodes)]
+    parts = [_node(node, mode, tail=tail and place == last) for place, node in enumerate(nodes)]
     return "".join(text for text, _ in parts), sum(weight for _, weight in parts)
 
 
-def _node(node: Any, flags: int, *, tail: bool) -> tuple[str, float]:
+def _node(node: Any, mode: _Mode, *, tail: bool) -> tuple[str, float]:
     match node:
         case (op.LITERAL, code):
-            return _class(_literal(code, flags)), 0.01
+            return _class(_literal(code, mode)), 0.01
         case (op.NOT_LITERAL, code):
-            return f"[^{''.join(_literal(code, flags))}]", 0.02
+            return f"[^{''.join(_literal(code, mode))}]", 0.02
         case (op.ANY, _):
-            return (r"(?s:.)" if flags & re.DOTALL else r"[^\x{a}]"), 0.02
+            return (r"(?s:.)" if mode.flags & re.DOTALL else r"[^\x{a}]"), 0.02
         case (op.IN, items):
-            return _in(items, flags)
+            return _in(items, mode)
         case (op.AT, where):
-            return _at(where, flags, tail=tail), 0
+            return _at(where, mode, tail=tail), 0
         case (op.BRANCH, (_, branches)):
-            found = [_sequence(list(branch), flags, tail=tail) for branch in branches]
+            found = [_sequence(list(branch), mode, tail=tail) for branch in branches]
             return f"(?:{'|'.join(text for text, _ in found)})", sum(weight for _, weight in found)
         case (op.SUBPATTERN, (_, added, removed, nodes)):
-            text, weight = _sequence(list(nodes), (flags | added) & ~removed, tail=tail)
+            text, weight = _sequence(list(nodes), mode.changed(added, removed), tail=tail)
             return f"(?:{text})", weight
         case (op.MAX_REPEAT | op.MIN_REPEAT, (least, most, nodes)):
-            return _repeat(least, most, *_sequence(list(nodes), flags, tail=False))
+            return _repeat(least, most, *_sequence(list(nodes), mode, tail=False))
     raise _Untranslatable(node)
 
 
@@ -90,36 +116,36 @@ def _repeat(least: int, most: Any, text: str, weight: float) -> tuple[str, float
     return f"(?:{text}){{{least},{'' if unbounded else most}}}", weight * max(times, 1)
 
 
-def _at(where: Any, flags: int, *, tail: bool) -> str:
-    many = bool(flags & re.MULTILINE)
+def _at(where: Any, mode: _Mode, *, tail: bool) -> str:
+    many = bool(mode.flags & re.MULTILINE)
     match where:
         case op.AT_BEGINNING_STRING:
             return r"\A"
         case op.AT_BEGINNING:
-            return r"(?m:^)" if many else r"\A"
+            return _LINE[mode.flavour][0] if many else r"\A"
         case op.AT_END_STRING:
             return r"\z"
         case op.AT_END if many:
-            return r"(?m:$)"
+            return _LINE[mode.flavour][1]
         case op.AT_END if tail:
             # Before a last newline, too; here the newline is eaten, so nothing may come after it.
             return r"(?:\x{a}?\z)"
-        case op.AT_BOUNDARY | op.AT_NON_BOUNDARY if flags & re.ASCII:
-            return r"(?-u:\b)" if where is op.AT_BOUNDARY else r"(?-u:\B)"
+        case op.AT_BOUNDARY | op.AT_NON_BOUNDARY if mode.flags & re.ASCII:
+            return _BOUNDARY[mode.flavour][0 if where is op.AT_BOUNDARY else 1]
     raise _Untranslatable(where)
 
 
-def _in(items: Sequence[Any], flags: int) -> tuple[str, float]:
+def _in(items: Sequence[Any], mode: _Mode) -> tuple[str, float]:
     negated = bool(items) and items[0][0] is op.NEGATE
     members, weight = [], 0.02
     for item in items[1:] if negated else items:
         match item:
             case (op.LITERAL, code):
-                members += _literal(code, flags)
+                members += _literal(code, mode)
             case (op.RANGE, (low, high)):
-                members += _range(low, high, flags)
+                members += _range(low, high, mode)
             case (op.CATEGORY, category):
-                text, heavy = _category(category, flags, alone=len(items) == 1)
+                text, heavy = _category(category, mode, alone=len(items) == 1)
                 members.append(text)
                 weight += heavy
             case _:
@@ -127,37 +153,37 @@ def _in(items: Sequence[Any], flags: int) -> tuple[str, float]:
     return (f"[^{''.join(members)}]" if negated else _class(members)), weight
 
 
-def _category(category: Any, flags: int, *, alone: bool) -> tuple[str, float]:
+def _category(category: Any, mode: _Mode, *, alone: bool) -> tuple[str, float]:
     name = str(category).removeprefix("CATEGORY_")
-    known = _ASCII if flags & re.ASCII else _UNICODE
-    weight = 0.01 if flags & re.ASCII else 1.0 if name.endswith("WORD") else 0.1
+    known = _ASCII if mode.flags & re.ASCII else _UNICODE
+    weight = 0.01 if mode.flags & re.ASCII else 1.0 if name.endswith("WORD") else 0.1
     if name in known:
         return known[name], weight
     if alone:
         return f"^{known[name.removeprefix('NOT_')]}", weight
-    if name == "NOT_DIGIT" and not flags & re.ASCII:
+    if name == "NOT_DIGIT" and not mode.flags & re.ASCII:
         return r"\P{Nd}", weight
     raise _Untranslatable(category)
 
 
-def _literal(code: int, flags: int) -> list[str]:
-    if not flags & re.IGNORECASE:
+def _literal(code: int, mode: _Mode) -> list[str]:
+    if not mode.flags & re.IGNORECASE:
         return [_character(code)]
     letter = chr(code)
     if letter.isascii():
-        also = _ALSO.get(letter.lower(), "") if not flags & re.ASCII else ""
+        also = _ALSO.get(letter.lower(), "") if not mode.flags & re.ASCII else ""
         return [_character(ord(one)) for one in sorted({letter.lower(), letter.upper(), *also})]
     if letter.lower() == letter.upper() and letter not in "".join(_ALSO.values()):
         return [_character(code)]
     raise _Untranslatable("Python's table of equal letters is its own")
 
 
-def _range(low: int, high: int, flags: int) -> list[str]:
-    if not flags & re.IGNORECASE:
+def _range(low: int, high: int, mode: _Mode) -> list[str]:
+    if not mode.flags & re.IGNORECASE:
         return [f"{_character(low)}-{_character(high)}"]
     if high >= 128:
         raise _Untranslatable("Python's table of equal letters is its own")
-    return [one for code in range(low, high + 1) for one in _literal(code, flags)]
+    return [one for code in range(low, high + 1) for one in _literal(code, mode)]
 
 
 def _character(code: int) -> str:

@@ -20,7 +20,7 @@ class CountRule(TableRule):
 
     def observe(self, columns: Columns) -> nw.Expr:
         condition = self.condition(columns)
-        return nw.len() if condition is None else condition.sum()
+        return nw.len() if condition is None else columns.dialect.count(condition)
 
 
 class RowCountBetween(Bounded, CountRule):

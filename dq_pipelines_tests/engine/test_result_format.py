@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dq_pipelines.engine.validate import frame_from, validate
+from dq_pipelines.engine.frames import frame_from
+from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import ConfigError
 
 NOT_2 = {"type": "expect_column_values_to_not_be_in_set", "column": "x", "value_set": [2]}

@@ -1,0 +1,79 @@
+"""What an engine other than Polars is: something that holds rows, and runs Narwhals expressions over them where they lie.
+
+How rules are judged there belongs in `inside`; what each engine is like, in the file of its name.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import narwhals as nw
+import polars as pl
+
+from dq_pipelines.engine.interrupt import interruptibly
+from dq_pipelines.rules.asides import Aside, Exists
+from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule, Rule
+from dq_pipelines.rules.dialect import Dialect
+
+
+class Engine(abc.ABC):
+    """One engine, connected to wherever it runs; it lives as long as frames of it are used."""
+
+    name: ClassVar[str]
+    dialect: ClassVar[Dialect]
+    #: what it lacks whatever the data: a rule's class or an aside's, and the reason; Polars judges by those rules
+    gaps: ClassVar[Mapping[type[Rule | Aside], str]]
+
+    @classmethod
+    @abc.abstractmethod
+    def owns(cls, data: Any) -> bool:
+        """Whether `data` is a frame of this engine, to be judged where it lies."""
+
+    @abc.abstractmethod
+    def hold(self, data: Any) -> nw.LazyFrame[Any]:
+        """The rows of a frame of its own, of a Polars frame or at a path; raises SourceError when it cannot read them."""
+
+    @abc.abstractmethod
+    def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
+        """The rows of a small frame, as Python's own values."""
+
+    @abc.abstractmethod
+    def batches(self, frame: nw.LazyFrame[Any]) -> Iterator[pl.DataFrame]:
+        """The rows of a frame of any size, a part at a time; at least one part, which may have no rows."""
+
+    @property
+    @abc.abstractmethod
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What it raises when it cannot run an expression."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """End what is running; called from another thread."""
+
+    def rows(self, frame: nw.LazyFrame[Any]) -> pl.LazyFrame:
+        """The rows as a Polars frame, read when that is, and only the columns that it needs."""
+
+        def read(
+            columns: list[str] | None, predicate: pl.Expr | None, most: int | None, _: int | None
+        ) -> Iterator[pl.DataFrame]:
+            wanted = frame if columns is None else frame.select(*columns)
+            for batch in self.batches(wanted if most is None else wanted.head(most)):
+                yield batch if predicate is None else batch.filter(predicate)
+
+        empty = next(self.batches(frame.head(0)))
+        return pl.io.plugins.register_io_source(read, schema=empty.schema)
+
+    def asked(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
+        """`records`, ended within moments when the run is interrupted."""
+        return interruptibly(lambda: self.records(frame), self.stop)
+
+    def gap(self, rule: Rule) -> str | None:
+        """Why it cannot judge by the rule, whatever the data; None when it can."""
+        aside = rule.aside() if isinstance(rule, RowRule) else None
+        if isinstance(aside, Exists) or (isinstance(rule, GroupRule | QueryRule) and rule.reads):
+            return "the other table lies in the lake"
+        asked = (type(rule), *([] if aside is None else [type(aside)]))
+        ways = [way for wanted in asked for way in wanted.__mro__ if way in self.gaps]
+        return self.gaps[ways[0]] if ways else None

@@ -1,0 +1,129 @@
+"""The verdict on rows that another engine than Polars holds: what it judges itself, and what Polars judges for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from dq_pipelines.engine.answers import Lookup
+from dq_pipelines.engine.base import Engine
+from dq_pipelines.engine.inside import Inside, planned
+from dq_pipelines.engine.interrupt import interruptibly
+from dq_pipelines.engine.judge import judge
+from dq_pipelines.engine.polars import Scan, no_tables
+from dq_pipelines.engine.reasons import REASONS, with_reasons
+from dq_pipelines.engine.result_format import ROW
+from dq_pipelines.engine.samples import failing_rows
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.rules.base import RowRule, Rule
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Rows in an engine that were judged: the results, and either side of them as Polars frames."""
+
+    inside: Inside
+    results: tuple[RuleResult, ...]
+    #: the Polars scan that knows which rows are refused, where Polars had to judge by a rule that refuses some
+    scan: Scan | None
+
+    @property
+    def kept(self) -> pl.LazyFrame:
+        """The rows that no refusing rule refuses."""
+        if self.scan is not None:
+            return self.scan.kept
+        flags = [item.flag for item in self.inside.plan.row_rules(("quarantine", "drop"))]
+        return self._rows(~_any_of(flags)) if flags else self.inside.engine.rows(self.inside.frame)
+
+    @property
+    def refused(self) -> pl.LazyFrame:
+        """The rows that a row rule refuses, with `_reasons`."""
+        if self.scan is not None:
+            return self.scan.refused
+        refusing = self.inside.plan.row_rules(("quarantine",))
+        flags = [item.flag for item in refusing]
+        rows = self._rows(_any_of(flags), flags) if flags else self.inside.engine.rows(self.inside.frame.head(0))
+        return with_reasons(rows, refusing).select(*self._columns, REASONS)
+
+    def _rows(self, wanted: nw.Expr, flags: Sequence[str] = ()) -> pl.LazyFrame:
+        return self.inside.engine.rows(self.inside.marked().filter(wanted).select(*self._columns, *flags))
+
+    @property
+    def _columns(self) -> list[str]:
+        return list(self.inside.frame.collect_schema())
+
+
+def judge_elsewhere(
+    engine: Engine,
+    frame: nw.LazyFrame[Any],
+    rules: Sequence[Rule],
+    *,
+    hidden: frozenset[str] = frozenset(),
+    lookup: Lookup = no_tables,
+    sample_rows: int | None = None,
+) -> Elsewhere:
+    """Judge the frame inside its engine, and by the rules that it lacks with Polars."""
+    inside = planned(engine, frame, rules, hidden).knowing_measures()
+    (numbers,) = engine.asked(inside.numbers())
+    small = {f"{index}.beside": [engine.asked(grouped)] for index, grouped in inside.small_frames().items()}
+    found = {item.index: item for item in inside.plan.planned}
+    results = {
+        index: replace(item.result({**numbers, **small}, numbers["rows"]), engine=engine.name)
+        for index, item in found.items()
+        if item.lacking is None
+    }
+    results |= _samples(inside, results, sample_rows)
+    results |= _by_polars(inside, lookup, sample_rows)
+    everything = tuple(results[index] for index in range(len(rules)))
+    refusing = [result for result in everything if _refuses_some(result) and result.engine != engine.name]
+    return Elsewhere(inside, everything, _scan_of_all(inside, lookup) if refusing else None)
+
+
+def _samples(inside: Inside, results: Mapping[int, RuleResult], limit: int | None) -> dict[int, RuleResult]:
+    """The results of row rules that failed, with failing rows."""
+    failed = [item for item in inside.plan.row_rules() if results[item.index].unexpected_count]
+    if not failed or limit == 0:
+        return {}
+    counts = {item.index: results[item.index].unexpected_count or 0 for item in failed}
+    wanted = {index: count if limit is None else min(limit, count) for index, count in counts.items()}
+    flags = [item.flag for item in failed]
+    shown = [*inside.plan.schema, *({ROW} & set(inside.frame.collect_schema()))]
+    rows = inside.marked().filter(_any_of(flags)).select(*shown, *flags)
+    found = interruptibly(lambda: failing_rows(inside.engine.rows(rows), failed, wanted), inside.engine.stop)
+    return {index: replace(results[index], unexpected_rows=shown) for index, shown in found.items()}
+
+
+def _by_polars(inside: Inside, lookup: Lookup, sample_rows: int | None) -> dict[int, RuleResult]:
+    """The results of the rules that the engine lacks, each saying why Polars judged."""
+    lacking = [item for item in inside.plan.planned if item.lacking is not None]
+    if not lacking:
+        return {}
+    scan = _scan(inside, [item.rule for item in lacking], lookup)
+    results = judge(scan, sample_rows=sample_rows).results
+    return {
+        item.index: replace(result, note=f"judged by Polars, not {inside.engine.name}: {item.lacking}")
+        for item, result in zip(lacking, results, strict=True)
+    }
+
+
+def _scan_of_all(inside: Inside, lookup: Lookup) -> Scan:
+    refusing = [rule for rule in inside.plan.rules if isinstance(rule, RowRule) and rule.refuses]
+    return judge(_scan(inside, refusing, lookup), sample_rows=0).scan
+
+
+def _scan(inside: Inside, rules: Sequence[Rule], lookup: Lookup) -> Scan:
+    frame = inside.engine.rows(inside.frame)
+    hidden = frozenset(frame.collect_schema()) - set(inside.plan.schema)
+    return Scan(frame, rules, lookup, hidden=hidden)
+
+
+def _any_of(flags: Sequence[str]) -> nw.Expr:
+    return nw.any_horizontal(*(nw.col(flag) for flag in flags), ignore_nulls=False)
+
+
+def _refuses_some(result: RuleResult) -> bool:
+    return isinstance(result.rule, RowRule) and result.rule.refuses and bool(result.unexpected_count)

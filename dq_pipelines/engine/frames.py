@@ -1,0 +1,51 @@
+"""Any frame or path as a lazy Polars frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.engine.pandas import from_pandas
+from dq_pipelines.errors import SourceError
+
+#: How a path's ending names the source that reads it.
+_SOURCE_BY_ENDING = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".orc": "orc", ".json": "json",
+    ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
+    ".xlsb": "excel", ".ods": "excel",
+}  # fmt: skip
+
+
+def frame_from(data: Any) -> pl.LazyFrame:
+    """Any frame or path as a lazy Polars frame, without a copy where the library allows it."""
+    if isinstance(data, pl.LazyFrame):
+        return data
+    if isinstance(data, pl.DataFrame):
+        return data.lazy()
+    if isinstance(data, str | Path):
+        return _frame_at(str(data))
+    if is_pandas(data):
+        return from_pandas(data).lazy()
+    if hasattr(data, "__arrow_c_stream__"):
+        return pl.DataFrame(data).lazy()
+    if hasattr(data, "fetch_arrow_table"):
+        return pl.DataFrame(data.fetch_arrow_table()).lazy()
+    raise SourceError(f"wanted a frame or a path to judge, got {type(data).__module__}.{type(data).__name__}")
+
+
+def _frame_at(path: str) -> pl.LazyFrame:
+    from dq_pipelines.sources import read
+
+    if (Path(path) / "_delta_log").is_dir():
+        return read({"type": "delta", "path": path}).rows
+    endings = [ending for ending in Path(path).suffixes if ending.lower() in _SOURCE_BY_ENDING]
+    if not endings:
+        raise SourceError(f"{path}: wanted a file ending in {', '.join(_SOURCE_BY_ENDING)}, or a Delta table")
+    return read({"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}).rows
+
+
+def is_pandas(data: Any) -> bool:
+    """Whether `data` is pandas', told without importing it."""
+    return type(data).__module__.startswith("pandas")

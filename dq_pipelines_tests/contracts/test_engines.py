@@ -1,0 +1,88 @@
+"""Every engine means the same: what each rule's examples say, which rows are refused and why, and what is judged elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from dq_pipelines.engine.elsewhere import Elsewhere, judge_elsewhere
+from dq_pipelines.rules import clock, rule_from
+from dq_pipelines.rules.base import Example
+from dq_pipelines_tests.contracts.engines import NAMES, started
+from dq_pipelines_tests.contracts.test_rules import EXAMPLES, NOON, OTHER, on_polars, rows_of, rule_of
+
+
+@pytest.fixture(params=NAMES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def judged(name: str, rows: pl.DataFrame, *rules: Any, **more: Any) -> Elsewhere:
+    engine = started(name)
+    known = [rule_from(rule) for rule in rules]
+    return judge_elsewhere(engine, engine.hold(rows.lazy()), known, lookup=lambda _: OTHER, **more)
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
+def test_an_example_comes_out_as_on_polars(engine: str, name: str, example: Example) -> None:
+    rows, rule = rows_of(example), rule_of(name, example)
+    with clock.at(NOON):
+        there, here = judged(engine, rows, rule), on_polars(rows, [rule])
+        (result,) = there.results
+        kept, refused = there.kept.collect(), there.refused.collect()
+    assert result.error is None
+    assert {key: getattr(result, key) for key in example.expect} == dict(example.expect)
+    gap = started(engine).gap(rule)
+    assert (result.engine == "polars") == (result.note is not None)
+    assert result.engine == engine or gap is not None, f"not declared as a gap: {result.note}"
+    assert_frame_equal(kept, here.scan.kept.collect(), check_row_order=False, check_dtypes=False)
+    assert_frame_equal(refused, here.scan.refused.collect(), check_row_order=False, check_dtypes=False)
+    assert len(result.unexpected_rows) == (result.unexpected_count or 0)
+
+
+def test_rules_of_all_kinds_are_judged_together(engine: str) -> None:
+    rows = pl.DataFrame({"id": [1, 2, 2, None], "name": ["ab", "b1", "c", "aa"], "n": [1.5, float("nan"), None, -3.0]})
+    rules: list[dict[str, Any]] = [
+        {"type": "expect_column_values_to_not_be_null", "column": "id"},
+        {"type": "expect_column_values_to_be_unique", "column": "id", "on_failure": "drop"},
+        {"type": "expect_column_values_to_match_regex", "column": "name", "regex": "^[a-z]+$"},
+        {"type": "expect_column_values_to_match_regex", "column": "name", "regex": r"^(?!(.)\1)"},
+        {"type": "expect_column_values_to_be_between", "column": "n", "min_value": 0, "severity": "warning"},
+        {"type": "expect_column_mean_to_be_between", "column": "n", "max_value": 0},
+        {"type": "expect_column_values_to_be_in_set", "column": "nome", "value_set": ["a"]},
+        {"type": "expect_rows_sql", "sql": "id < name"},
+        {"type": "expect_table_row_count_to_equal", "value": 4},
+    ]
+    verdict = judged(engine, rows, *rules)
+    here = on_polars(rows, [rule_from(rule) for rule in rules])
+    for there, known in zip(verdict.results, here.results, strict=True):
+        assert (there.success, there.element_count, there.missing_count, there.unexpected_count) == (
+            known.success,
+            known.element_count,
+            known.missing_count,
+            known.unexpected_count,
+        )
+        assert (there.observed_value, there.error is None) == (known.observed_value, known.error is None)
+    assert_frame_equal(verdict.kept.collect(), here.scan.kept.collect(), check_row_order=False)
+    assert_frame_equal(verdict.refused.collect(), here.scan.refused.collect(), check_row_order=False)
+
+
+def test_no_rows_and_no_rules_are_a_verdict_too(engine: str) -> None:
+    rows = pl.DataFrame({"x": [1, 2]})
+    assert judged(engine, rows).kept.collect().height == 2
+    assert judged(engine, rows).refused.collect().is_empty()
+    rule = {"type": "expect_column_values_to_be_between", "column": "x", "max_value": 1}
+    empty = judged(engine, rows.clear(), rule)
+    assert (empty.results[0].success, empty.results[0].element_count) == (True, 0)
+
+
+def test_frames_read_side_by_side_and_in_part_stay_whole(engine: str) -> None:
+    rows = pl.DataFrame({"x": range(300_000)})
+    verdict = judged(engine, rows, {"type": "expect_column_values_to_be_between", "column": "x", "max_value": 99_999})
+    assert verdict.kept.head(3).collect().height == 3
+    kept, refused = pl.collect_all([verdict.kept.select(pl.len()), verdict.refused.select(pl.col("x").sum())])
+    assert kept.item() == 100_000
+    assert refused.item() == sum(range(100_000, 300_000))
