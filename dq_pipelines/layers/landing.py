@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.lake.ledger import transactions
@@ -39,8 +40,15 @@ class Batch:
     inputs: tuple[Input, ...]
     #: what bronze will remember of them, by name in the ledger
     consumed: Mapping[str, int]
-    #: bronze rows: the landed columns and `SYSTEM_COLUMNS`
-    rows: pl.LazyFrame
+    #: bronze rows that are records: the landed columns and `SYSTEM_COLUMNS`
+    records: pl.LazyFrame
+    #: bronze rows that are lines nobody could read, with the same columns
+    lines: pl.LazyFrame
+
+    @property
+    def rows(self) -> pl.LazyFrame:
+        """All bronze rows, in order."""
+        return pl.concat([self.records, self.lines])
 
     def must_be_unchanged(self) -> None:
         """Raise SourceError when an input is no longer what was listed: call it after the read."""
@@ -83,12 +91,26 @@ def batch_of(source: Source, inputs: Sequence[Input], now: datetime, landed: Lak
     }
     reading = source.read(inputs)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
-    rows = pl.concat([reading.landed, lines], how="diagonal_relaxed").with_columns(
-        pl.lit(name).alias(BATCH), pl.lit(now).dt.cast_time_unit("us").alias(INGESTED_AT)
-    )
-    if landed is not None and landed.delta() is not None:
-        rows = _widened(rows, landed.scan().collect_schema())
-    return Batch(name, tuple(inputs), consumed, rows)
+    schema = pl.concat([reading.landed.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
+    there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
+
+    def bronze_rows(some: pl.LazyFrame) -> pl.LazyFrame:
+        rows = _shaped(some, schema).with_columns(
+            pl.lit(name).alias(BATCH), pl.lit(now).dt.cast_time_unit("us").alias(INGESTED_AT)
+        )
+        return rows if there is None else _widened(rows, there)
+
+    return Batch(name, tuple(inputs), consumed, bronze_rows(reading.landed), bronze_rows(lines))
+
+
+def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
+    """`rows` with the columns of `wanted` in their types and order, null where there are none."""
+    there = rows.collect_schema()
+    new = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in there]
+    casts = {name: wanted[name] for name, dtype in there.items() if dtype != wanted[name]}
+    shaped = rows.with_columns(new).cast(casts) if casts else rows.with_columns(new)  # type: ignore[arg-type]
+    # By name and no expressions: a column may be called `*`.
+    return shaped.select(selectors.by_name(list(wanted)))
 
 
 #: What a column may become without the change of a value, beside text, which holds everything.

@@ -21,6 +21,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Mode, Publication, forget, must_fit, publish
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.landing import (
     BATCH,
     INGESTED_AT,
@@ -104,9 +105,12 @@ class Refinement:
         self.bronze = work.stage(bronze(work.table, work.lake), self.batch) if self.landing else None
         self.kept = work.stage(work.silver, self.batch)
         self.refused = work.stage(work.quarantine, self.batch)
-        # A cache node: bronze's sink and the judge read the source once between them.
-        self.landed = self.landing.rows.cache() if self.landing else None
-        self._take(self.landed)
+        self.at_once = False
+        # What does not fit the table is to be said before anything is read, and by the names of its own columns.
+        self._take(self.landing.rows if self.landing else None)
+        if self.landing and not self.backlog and in_one_pass(self.silver, work.table.key):
+            self.at_once = True
+            self._take(self.landing.records)
 
     @property
     def stages(self) -> list[Stage]:
@@ -124,6 +128,12 @@ class Refinement:
 
     def judged(self) -> Outcome:
         """Stage and judge the rows, and commit bronze; silver and quarantine are left staged."""
+        if self.landing and self.bronze and not self.at_once:
+            # Not from a cache node between bronze and the judge: it would hold most of the batch, 2.3 GB of 6 million
+            # rows, since nothing stops a reader that is quicker than the sinks. This costs 5 % more CPU.
+            with broken(self.work.table.key, "to read its inputs"):
+                collect_all([self.bronze.sink(self.landing.rows)])
+            self._take(self.bronze.scan())
         judgement = self._judge()
         if self.landing and self.bronze:
             _commit_bronze(self.work, self.landing, self.bronze)
@@ -138,7 +148,7 @@ class Refinement:
         if landing is not None:
             frames.append(landing)
         self.rows: pl.LazyFrame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
-        self.prepared: Prepared = prepare(self.silver, self.rows)
+        self.prepared: Prepared = prepare(self.silver, carrying(self.rows) if self.at_once else self.rows)
         self.columns: list[str] = self.prepared.columns
 
     def _still_wanted(self, waiting: pl.LazyFrame) -> pl.LazyFrame:
@@ -159,10 +169,12 @@ class Refinement:
             return judge(scan, self._sinks, again=self._again)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
-        first = self.bronze is not None and not self.bronze.begun
-        landing = [self.bronze.sink(self.landed)] if first and self.bronze and self.landed is not None else []
+        landing, unread = [], self.rows
+        if self.landing and self.bronze and not self.bronze.begun:
+            unread = self.landing.lines.cache()
+            landing = [self.bronze.sink(pl.concat([landed_again(scan.marked), unread]))]
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
-        quarantined = pl.concat([*refused, unreadable_rows(self.rows, self.columns)])
+        quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
         return [*landing, self.kept.sink(kept.select(self.columns)), self.refused.sink(quarantined)]
 

@@ -19,6 +19,9 @@ from dq_pipelines.rules.completeness import ValuesNotNull
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Step
 
+#: Before the names of hidden copies of landed columns; no input has such a name.
+CARRIED = "_landed\x00"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -33,13 +36,15 @@ class Prepared:
     @property
     def columns(self) -> list[str]:
         """The columns that will be published."""
-        return [name for name in self.rows.collect_schema() if name not in self.hidden]
+        hidden = self.hidden
+        return [name for name in self.rows.collect_schema() if name not in hidden]
 
     @property
     def hidden(self) -> frozenset[str]:
         """The columns that travel along and are not published."""
         beside = {f"{prefix}{rule.column}" for rule in self.casts for prefix in (RAW, FAILED)}
-        return frozenset(beside | {*SYSTEM_COLUMNS, PARTITION})
+        carried = {name for name in self.rows.collect_schema() if name.startswith(CARRIED)}
+        return frozenset(beside | carried | {*SYSTEM_COLUMNS, PARTITION})
 
 
 SilverStep = Callable[[Prepared, Silver], Prepared]

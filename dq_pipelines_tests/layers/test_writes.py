@@ -132,3 +132,34 @@ def test_the_same_rule_twice(shop: Workshop) -> None:
     ran = shop.run("t")
     assert ran.success
     assert shop.rows("silver/t", "id") == [2]
+
+
+#: `silver.transform` -> what is published of two rows and a line too long. Bronze has them as they landed in each case.
+STEPS: dict[str, list[tuple[object, ...]]] = {
+    "[]": [(1, "10"), (2, "x")],
+    "[{derive: {amount: \"amount || '!'\"}}]": [(1, "10!"), (2, "x!")],
+    "[{rename: {amount: other}}, {derive: {amount: id + 1}}]": [(1, 2), (2, 3)],
+    "[{filter: id > 1}]": [(2, "x")],
+    '[{sql: "SELECT id, amount FROM self WHERE id > 1"}]': [(2, "x")],
+}
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_bronze_has_every_cell_as_it_landed_whatever_the_steps_make_of_it(shop: Workshop, steps: str) -> None:
+    shop.table(
+        "orders",
+        f"""
+        source: {{type: csv, path: "{shop.landing}/orders/*.csv"}}
+        silver:
+          columns: {{id: int64}}
+          transform: {steps}
+        """,
+    )
+    shop.land("orders/a.csv", "id,amount\n01,10\n2,x\n3,4,5,6\n")
+    ran = shop.run("orders")
+    assert ran.success
+    assert shop.rows("silver/orders", "id", "amount") == STEPS[steps]
+    landed = shop.rows("bronze/orders", "id", "amount", "_row", "_unreadable")
+    assert landed == [("01", "10", 2, None), ("2", "x", 3, None), (None, None, 4, "3,4,5,6")]
+    assert shop.rows("quarantine/orders", "_row") == [4]
+    assert ran.checks["silver/orders:rows_accounted_for"].passed
