@@ -20,6 +20,7 @@ from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.base import AggregateRule, GroupRule, QueryRule, RowRule, Rule, TableRule, WholeTableRule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.dialect import POLARS, Dialect, Lacking
+from dq_pipelines.rules.known import Known
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class PlannedRule:
     fails: nw.Expr | None = None
     #: scalars to compute in the scan, by what they are: elements, missing, observed
     scalars: Mapping[str, nw.Expr] = field(default_factory=dict)
+    #: counts that the table's metadata tell, by what they are, and so are not among the scalars
+    told: Mapping[str, int] = field(default_factory=dict)
     #: the observed value where the schema alone answers
     described: Any = None
     #: the columns that the rule sees
@@ -51,7 +54,7 @@ class PlannedRule:
             return RuleResult(self.rule, success=False, error=self.error)
         if isinstance(self.rule, RowRule):
             elements = int(counts.get(f"{self.index}.elements", rows) or 0)
-            missing = int(counts.get(f"{self.index}.missing", 0) or 0)
+            missing = int(counts.get(f"{self.index}.missing", self.told.get("missing", 0)) or 0)
             unexpected = int(counts.get(f"{self.index}.unexpected", 0) or 0)
             success = self.rule.tolerates(unexpected, elements - missing)
             return RuleResult(self.rule, success, elements, missing, unexpected)
@@ -86,6 +89,8 @@ class ScanPlan:
     #: rules that this engine lacks, by their index, with the reason
     lacking: Mapping[int, str] = field(default_factory=dict)
     dialect: Dialect = POLARS
+    #: what the table's metadata tell, by column
+    known: Mapping[str, Known] = field(default_factory=dict)
 
     @cached_property
     def asides(self) -> dict[Aside, str]:
@@ -97,7 +102,7 @@ class ScanPlan:
 
     @cached_property
     def planned(self) -> tuple[PlannedRule, ...]:
-        columns = Columns(self.schema, self.asides, self.dialect)
+        columns = Columns(self.schema, self.asides, self.dialect, self.known)
         return tuple(self._planned(index, rule, columns) for index, rule in enumerate(self.rules))
 
     def _planned(self, index: int, rule: Rule, columns: Columns) -> PlannedRule:
@@ -159,11 +164,15 @@ def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
 
 
 def _planned_rows(index: int, rule: RowRule, columns: Columns, condition: nw.Expr | None) -> PlannedRule:
-    fails, scalars = rule.fails(columns), {}
-    if rule.ignores_missing:
+    fails, scalars, told = rule.fails(columns), {}, {}
+    if rule.surely_holds(columns):
+        fails = nw.lit(False)
+    if rule.ignores_missing and condition is None and (known := rule.known_missing(columns)) is not None:
+        told["missing"] = known
+    elif rule.ignores_missing:
         missing = rule.missing(columns)
         scalars["missing"] = columns.dialect.count(missing if condition is None else missing & condition)
     if condition is not None:
         fails = fails & condition
         scalars["elements"] = columns.dialect.count(condition)
-    return PlannedRule(index, rule, fails=fails, scalars=scalars)
+    return PlannedRule(index, rule, fails=fails, scalars=scalars, told=told)

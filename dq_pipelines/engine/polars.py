@@ -24,6 +24,7 @@ from dq_pipelines.engine.repeats import keyed
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, Measured, Repeats
 from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.known import Known
 
 #: Marks of a row in the marked stream.
 REFUSED, DROPPED = "_refused", "_dropped"
@@ -43,6 +44,8 @@ class Scan:
     lookup: Lookup = no_tables
     #: columns of the frame that rules do not see; they travel along with every row
     hidden: frozenset[str] = frozenset()
+    #: what the table's metadata tell of its columns
+    known: Mapping[str, Known] = field(default_factory=dict)
     #: keys that occur more than once, by the aside that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
     #: what columns measure, by the aside that asked; empty before they were measured
@@ -52,7 +55,7 @@ class Scan:
     def plan(self) -> ScanPlan:
         schema = nw.from_native(self.frame).collect_schema()
         seen = {name: dtype for name, dtype in schema.items() if name not in self.hidden}
-        plan = ScanPlan(seen, self.rules)
+        plan = ScanPlan(seen, self.rules, known=self.known)
         return plan.without(unfit(self, plan))
 
     @cached_property

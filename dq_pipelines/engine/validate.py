@@ -17,6 +17,7 @@ from dq_pipelines.engine.pandas_types import as_pandas_says
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
+from dq_pipelines.engine.statistics import known_at
 from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules import Rule, rule_from
@@ -50,7 +51,8 @@ def validate(
     known = rules_from(rules)
     if wanted.name == "COMPLETE":
         known = [rule.in_full() for rule in known]
-    scan = Scan(frame, known, hidden=frozenset({ROW} if numbered else ()))
+    hidden = frozenset({ROW} if numbered else ())
+    scan = Scan(frame, known, hidden=hidden, known=known_at(data, frame.collect_schema()))
     sample_rows = _sample_rows(wanted)
     judgement = judge(scan, sample_rows=sample_rows)
     results, judged = judgement.results, judgement.scan

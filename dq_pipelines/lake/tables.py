@@ -40,12 +40,16 @@ class LakeTable:
         except (DeltaError, OSError) as error:
             raise PublishError(f"{self.uri}: wanted the Delta table {self.key}, got: {said(error)}") from None
 
-    def scan(self) -> pl.LazyFrame:
-        """Its rows, lazily; raises PublishError when there is no such table yet."""
+    def opened(self) -> DeltaTable:
+        """The table as it is now; raises PublishError when nothing was ever published to it."""
         table = self.delta()
         if table is None:
             raise PublishError(f"{self.key} is not published yet: materialize it first (looked in {self.uri})")
-        return pl.scan_delta(table)
+        return table
+
+    def scan(self) -> pl.LazyFrame:
+        """Its rows, lazily; raises PublishError when there is no such table yet."""
+        return pl.scan_delta(self.opened())
 
     def rows(self) -> int:
         """How many rows it has, from the log alone where the log knows."""

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import polars as pl
+from deltalake import DeltaTable
 
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.statistics import known_of_delta
 from dq_pipelines.errors import PublishError, RuleError
 from dq_pipelines.lake.publish import publish_errors
 from dq_pipelines.lake.staging import Stage
@@ -42,8 +44,12 @@ class Work:
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""
+        return pl.scan_delta(self.opened(key))
+
+    def opened(self, key: str) -> DeltaTable:
+        """A published table of the project as it is now; raises RuleError when there is none yet."""
         try:
-            return self.lake.table(key).scan()
+            return self.lake.table(key).opened()
         except PublishError as error:
             raise RuleError(str(error)) from None
 
@@ -68,11 +74,13 @@ def checked_rules(table: Table) -> list[Rule]:
 
 def judge_published(work: Work) -> Outcome:
     """Judge the published table as it stands; nothing is written."""
-    rows = work.published(work.table.key)
-    hidden = frozenset({PARTITION}) & frozenset(rows.collect_schema())
+    table = work.opened(work.table.key)
+    rows = pl.scan_delta(table)
+    schema = rows.collect_schema()
+    hidden, known = frozenset({PARTITION}) & frozenset(schema), known_of_delta(table, schema)
     if work.partition is not None:
-        rows = rows.filter(pl.col(PARTITION) == work.partition)
-    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden)
+        rows, known = rows.filter(pl.col(PARTITION) == work.partition), {}
+    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, known=known)
     with broken(work.table.key, "to judge its rows"):
         judgement = judge(scan)
     counts = Counts(rows_in=judgement.rows, published=judgement.rows)

@@ -32,6 +32,7 @@ from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.condition import Condition, condition_text
+from dq_pipelines.rules.known import UNKNOWN
 from dq_pipelines.rules.query import Query
 
 Severity = Literal["critical", "warning", "info"]
@@ -155,6 +156,14 @@ class RowRule(Rule):
     def fails(self, columns: Columns) -> nw.Expr:
         """Boolean per row, never null: the row breaks the rule. `row_condition` is not yet applied."""
 
+    def surely_holds(self, columns: Columns) -> bool:
+        """Whether the table's metadata alone tell that no row fails."""
+        return False
+
+    def known_missing(self, columns: Columns) -> int | None:
+        """How many rows the rule passes over, where the table's metadata tell; `row_condition` is not yet applied."""
+        return None
+
     def tolerates(self, unexpected: int, judged: int) -> bool:
         """Whether `unexpected` of `judged` rows (missing ones excluded) is within `mostly`."""
         if self.mostly is None:
@@ -184,6 +193,9 @@ class ColumnRule(RowRule):
 
     def missing(self, columns: Columns) -> nw.Expr:
         return columns[self.column].is_missing
+
+    def known_missing(self, columns: Columns) -> int | None:
+        return columns.known.get(self.column, UNKNOWN).missing
 
     def fails(self, columns: Columns) -> nw.Expr:
         value = columns[self.column]

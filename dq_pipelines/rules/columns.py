@@ -19,6 +19,7 @@ from narwhals.dtypes import DType
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.dialect import POLARS, Dialect
+from dq_pipelines.rules.known import UNKNOWN, Known
 from dq_pipelines.rules.moments import moment
 
 #: Types whose values can be compared with one another; `unknown` is a column of nulls only.
@@ -59,6 +60,8 @@ class Value:
     expr: nw.Expr
     dtype: DType
     dialect: Dialect = POLARS
+    #: what the table's metadata tell of it
+    known: Known = UNKNOWN
 
     @property
     def is_missing(self) -> nw.Expr:
@@ -181,14 +184,16 @@ class Columns:
     asides: Mapping[Aside, str] = field(default_factory=dict)
     #: how the engine that holds the data says things
     dialect: Dialect = POLARS
+    #: what the table's metadata tell, by column
+    known: Mapping[str, Known] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Value:
         """The column called `name`; raises RuleError when there is none."""
         if name not in self.schema:
             raise RuleError(f"no column '{name}'{nearest(name, self.schema)}; there are: {', '.join(self.schema)}")
         dtype = self.schema[name]
-        expr = nw.col(name)
-        return Value(name, expr.fill_nan(None) if dtype.is_float() else expr, dtype, self.dialect)
+        expr = nw.col(name).fill_nan(None) if dtype.is_float() else nw.col(name)
+        return Value(name, expr, dtype, self.dialect, self.known.get(name, UNKNOWN))
 
     def aside(self, aside: Aside) -> nw.Expr:
         """What the engine found out beside the scan, row by row."""

@@ -26,6 +26,9 @@ class ValuesNotNull(ColumnRule):
     def holds(self, value: Value) -> nw.Expr:
         return ~value.is_missing
 
+    def surely_holds(self, columns: Columns) -> bool:
+        return columns[self.column].known.missing == 0
+
     def missing(self, columns: Columns) -> nw.Expr:
         return nw.lit(False)
 

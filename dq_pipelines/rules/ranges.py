@@ -9,7 +9,7 @@ import narwhals as nw
 
 from dq_pipelines.rules.base import ColumnRule, Example
 from dq_pipelines.rules.bounds import Bounded
-from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.columns import Columns, Value
 
 _NAN = float("nan")
 
@@ -42,3 +42,7 @@ class ValuesBetween(Bounded, ColumnRule):
     def holds(self, value: Value) -> nw.Expr:
         self.bounds_fit()
         return self.within(value.ordered, value.literal)
+
+    def surely_holds(self, columns: Columns) -> bool:
+        known = columns[self.column].known
+        return self.admits(known.least) and self.admits(known.greatest)

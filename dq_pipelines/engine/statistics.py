@@ -1,0 +1,76 @@
+"""What Parquet's footers and Delta's log know of a table's columns: rules that they answer cost no scan.
+
+Only what every writer means alike is taken: null counts, and bounds of integers, decimals, dates and datetimes. Bounds of
+text may be cut short, and those of floats pass over NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dq_pipelines.rules.known import Known
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+
+def known_at(path: Any, schema: Mapping[str, pl.DataType]) -> dict[str, Known]:
+    """What the metadata of the Parquet file at `path` tell of its columns; nothing for whatever else is there."""
+    place = Path(path) if isinstance(path, str | Path) else None
+    if place is None or place.suffix.lower() != ".parquet" or not place.is_file():
+        return {}
+    import pyarrow.parquet as pq
+
+    footer = pq.read_metadata(place)
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    found: dict[str, list[Known]] = {}
+    for group in groups:
+        for number in range(group.num_columns):
+            column = group.column(number)
+            found.setdefault(column.path_in_schema, []).append(_of_chunk(column.statistics))
+    whole = {name: parts for name, parts in found.items() if len(parts) == len(groups)}
+    return _typed(
+        whole, schema, lambda dtype: dtype.is_integer() or dtype.is_decimal() or dtype in (pl.Date, pl.Datetime)
+    )
+
+
+def known_of_delta(table: DeltaTable, schema: Mapping[str, pl.DataType]) -> dict[str, Known]:
+    """What the log of a Delta table tells of the columns of its files, at the version that is open.
+
+    The log is JSON: it cuts moments to milliseconds and holds decimals as floats, so their bounds are left alone.
+    """
+    actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    names = [name for name in schema if f"null_count.{name}" in actions.columns]
+    found = {}
+    for name in names:
+        wanted = [f"null_count.{name}", f"min.{name}", f"max.{name}"]
+        rows = actions.select(pl.col(one) if one in actions.columns else pl.lit(None).alias(one) for one in wanted)
+        found[name] = [Known(*row) for row in rows.iter_rows()]
+    return _typed(found, schema, lambda dtype: dtype.is_integer() or dtype == pl.Date)
+
+
+def _of_chunk(statistics: Any) -> Known:
+    if statistics is None:
+        return Known()
+    missing = statistics.null_count if statistics.has_null_count else None
+    bounds = (statistics.min, statistics.max) if statistics.has_min_max else (None, None)
+    return Known(missing, *bounds)
+
+
+def _typed(
+    parts: Mapping[str, list[Known]], schema: Mapping[str, pl.DataType], bounded: Callable[[pl.DataType], bool]
+) -> dict[str, Known]:
+    """What the parts of each column tell together, as far as it is to be believed of its type."""
+    found = {}
+    for name, dtype in schema.items():
+        if not parts.get(name) or dtype.is_float() or dtype.is_nested():
+            continue
+        whole = reduce(add, parts[name])
+        found[name] = whole if bounded(dtype) else Known(whole.missing)
+    return found
