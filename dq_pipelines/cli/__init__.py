@@ -20,6 +20,7 @@ _VERBS = {
     "check": "dq_pipelines.cli.check",
     "sample": "dq_pipelines.cli.sample",
     "validate": "dq_pipelines.cli.validate",
+    "suggest": "dq_pipelines.cli.suggest",
     "report": "dq_pipelines.cli.report",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",

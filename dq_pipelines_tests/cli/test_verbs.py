@@ -32,6 +32,24 @@ def test_unknown_verb(dq: Dq) -> None:
     assert "unknown verb 'chek' (nearest: check)" in ran.stderr
 
 
+# --- suggest ---------------------------------------------------------------------------------------
+
+
+def test_suggest_out_of_a_contract(dq: Dq, tmp_path: Path) -> None:
+    contract = "apiVersion: v3.1.0\nschema:\n  - {name: a, properties: [{name: x, required: true}]}\n  - {name: b}\n"
+    (tmp_path / "c.yaml").write_text(contract, encoding="utf-8")
+    ran = dq("suggest", "--from-contract", "c.yaml")
+    assert (ran.returncode, ran.stdout.count("\n---\n")) == (0, 1)
+    (tmp_path / "conf" / "shop").mkdir(parents=True)
+    ran = dq("suggest", "--from-contract", "c.yaml", "--schema-object", "a")
+    (tmp_path / "conf" / "shop" / "a.yaml").write_text(ran.stdout, encoding="utf-8")
+    assert dq("check", "conf", DQ_LANDING=str(tmp_path)).stdout.startswith("1 table, 1 rule in ")
+    ran = dq("suggest", "--from-contract", "c.yaml", "--schema-object", "c")
+    assert (ran.returncode, ran.stderr.startswith("c.yaml:2: no object 'c'")) == (2, True)
+    ran = dq("suggest")
+    assert (ran.returncode, "wanted --from-contract FILE" in ran.stderr) == (2, True)
+
+
 # --- validate --------------------------------------------------------------------------------------
 
 RULES = "rules:\n  - {type: expect_column_values_to_not_be_null, column: a}\n  - {type: expect_table_row_count_to_equal, value: 3}\n"
