@@ -30,6 +30,9 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable, storable
 #: Rows to a file; at 16 columns about 100 MB, Delta's usual size.
 ROWS_PER_FILE = 2_000_000
 
+#: Polars' own level, 3, makes files 2 % smaller for 0.5 s more of CPU for each 6 million rows of 16 columns.
+_ZSTD_LEVEL = 1
+
 #: Longer texts are left out of the row statistics: they would bloat the log and prune little.
 _LONGEST_BOUND = 64
 
@@ -58,7 +61,7 @@ class Stage:
         self._attempts.append(attempt)
         target = pl.PartitionBy(f"{self.table.uri}/{attempt.folder}", max_rows_per_file=ROWS_PER_FILE)
         return attempt.rows.sink_parquet(
-            target, mkdir=True, lazy=True, statistics="full", sinked_paths_callback=attempt.note
+            target, mkdir=True, lazy=True, compression_level=_ZSTD_LEVEL, sinked_paths_callback=attempt.note
         )
 
     @property
