@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-#: Rows of one batch that goes out.
-_BATCH_ROWS = 100_000
+#: Rows of one batch that goes out: few, so that whoever looks for some rows gets them early.
+_BATCH_ROWS = 10_000
 
 
 class DuckDB(Engine):
@@ -42,7 +42,7 @@ class DuckDB(Engine):
         QuantileValues: "its quantiles lie between values, where the rule's are values that are there",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, address: str | None = None) -> None:
         import duckdb
 
         self._connection = duckdb.connect()

@@ -17,9 +17,12 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan, no_tables
 from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.result_format import ROW
-from dq_pipelines.engine.samples import failing_rows
+from dq_pipelines.engine.samples import Samples, failing_rows
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.base import RowRule, Rule
+
+#: Every failing row, whole.
+EVERY = Samples(most=None)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def judge_elsewhere(
     *,
     hidden: frozenset[str] = frozenset(),
     lookup: Lookup = no_tables,
-    sample_rows: int | None = None,
+    samples: Samples = EVERY,
 ) -> Elsewhere:
     """Judge the frame inside its engine, and by the rules that it lacks with Polars."""
     inside = planned(engine, frame, rules, hidden).knowing_measures()
@@ -76,34 +79,33 @@ def judge_elsewhere(
         for index, item in found.items()
         if item.lacking is None
     }
-    results |= _samples(inside, results, sample_rows)
-    results |= _by_polars(inside, lookup, sample_rows)
+    results |= _sampled(inside, results, samples)
+    results |= _by_polars(inside, lookup, samples)
     everything = tuple(results[index] for index in range(len(rules)))
     refusing = [result for result in everything if _refuses_some(result) and result.engine != engine.name]
     return Elsewhere(inside, everything, _scan_of_all(inside, lookup) if refusing else None)
 
 
-def _samples(inside: Inside, results: Mapping[int, RuleResult], limit: int | None) -> dict[int, RuleResult]:
+def _sampled(inside: Inside, results: Mapping[int, RuleResult], samples: Samples) -> dict[int, RuleResult]:
     """The results of row rules that failed, with failing rows."""
     failed = [item for item in inside.plan.row_rules() if results[item.index].unexpected_count]
-    if not failed or limit == 0:
+    if not failed or samples.most == 0:
         return {}
-    counts = {item.index: results[item.index].unexpected_count or 0 for item in failed}
-    wanted = {index: count if limit is None else min(limit, count) for index, count in counts.items()}
+    wanted = samples.wanted({item.index: results[item.index].unexpected_count or 0 for item in failed})
     flags = [item.flag for item in failed]
-    shown = [*inside.plan.schema, *({ROW} & set(inside.frame.collect_schema()))]
-    rows = inside.marked().filter(_any_of(flags)).select(*shown, *flags)
-    found = interruptibly(lambda: failing_rows(inside.engine.rows(rows), failed, wanted), inside.engine.stop)
-    return {index: replace(results[index], unexpected_rows=shown) for index, shown in found.items()}
+    shown = [*samples.columns(failed, list(inside.plan.schema)), *({ROW} & set(inside.frame.collect_schema()))]
+    marked = inside.marked().filter(_any_of(flags)).select(*shown, *flags)
+    found = interruptibly(lambda: failing_rows(inside.engine.rows(marked), failed, wanted), inside.engine.stop)
+    return {index: replace(results[index], unexpected_rows=rows) for index, rows in found.items()}
 
 
-def _by_polars(inside: Inside, lookup: Lookup, sample_rows: int | None) -> dict[int, RuleResult]:
+def _by_polars(inside: Inside, lookup: Lookup, samples: Samples) -> dict[int, RuleResult]:
     """The results of the rules that the engine lacks, each saying why Polars judged."""
     lacking = [item for item in inside.plan.planned if item.lacking is not None]
     if not lacking:
         return {}
     scan = _scan(inside, [item.rule for item in lacking], lookup)
-    results = judge(scan, sample_rows=sample_rows).results
+    results = judge(scan, samples=samples).results
     return {
         item.index: replace(result, note=f"judged by Polars, not {inside.engine.name}: {item.lacking}")
         for item, result in zip(lacking, results, strict=True)
@@ -112,7 +114,7 @@ def _by_polars(inside: Inside, lookup: Lookup, sample_rows: int | None) -> dict[
 
 def _scan_of_all(inside: Inside, lookup: Lookup) -> Scan:
     refusing = [rule for rule in inside.plan.rules if isinstance(rule, RowRule) and rule.refuses]
-    return judge(_scan(inside, refusing, lookup), sample_rows=0).scan
+    return judge(_scan(inside, refusing, lookup), samples=Samples(most=0)).scan
 
 
 def _scan(inside: Inside, rules: Sequence[Rule], lookup: Lookup) -> Scan:

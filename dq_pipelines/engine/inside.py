@@ -26,6 +26,17 @@ Frame = nw.LazyFrame[Any]
 
 _LEN = "_len"
 
+#: What stands for a missing part of a key, which no join would find; that it is missing stands beside it.
+_FILLERS: dict[str, Any] = {
+    "number": 0,
+    "boolean": False,
+    "text": "",
+    "date": "1970-01-01",
+    "datetime": "1970-01-01",
+    "time": "00:00",
+    "unknown": 0,
+}
+
 
 @dataclass(frozen=True)
 class Inside:
@@ -51,17 +62,19 @@ class Inside:
 
     def numbers(self) -> Frame:
         """One row: every count and observed value, and the rows in all."""
-        keys = {item.index: _repeats_of(item) for item in self.plan.row_rules()}
+        keys = {f"{item.index}.unexpected": aside for item in self.plan.row_rules() if (aside := _repeats_of(item))}
         counted = {
-            f"{item.index}.unexpected": self.plan.dialect.count(nw.col(item.flag))
+            name: self.plan.dialect.count(nw.col(item.flag))
             for item in self.plan.row_rules()
-            if keys[item.index] is None
+            if (name := f"{item.index}.unexpected") not in keys
         }
-        numbers = self.marked(repeats=False).select(**self.plan.scalars(), **counted)
-        for index, aside in keys.items():
-            if aside is not None:
-                numbers = numbers.join(self._repeated(aside, f"{index}.unexpected"), how="cross")
-        return numbers
+        exprs = {**self.plan.scalars(), **counted}
+        # Until all is joined the numbers have plain names: to Spark, a dot is the way into a struct.
+        plain = {name: f"_number_{place}" for place, name in enumerate([*exprs, *keys])}
+        numbers = self.marked(repeats=False).select(**{plain[name]: expr for name, expr in exprs.items()})
+        for name, aside in keys.items():
+            numbers = numbers.join(self._repeated(aside, plain[name]), how="cross")
+        return numbers.rename({short: name for name, short in plain.items()})
 
     def small_frames(self) -> dict[int, Frame]:
         """Per rule that groups the rows, by its index: the small frame that it wants."""
@@ -113,22 +126,33 @@ class Inside:
         return condition if judged is None else judged & condition
 
     def _with_repeats(self, frame: Frame, aside: Repeats, name: str) -> Frame:
-        keys = {f"{name}_{place}": self.columns[column].expr for place, column in enumerate(aside.columns)}
+        """By a join with the repeated keys, which are few: a window over all rows takes twice as long in DuckDB."""
+        keys = self._keys(aside, name)
         judged = self._judged_keys(aside)
-        # What is not judged makes groups of its own, so that it repeats nothing that is.
-        mark = nw.col(aside.columns[0]).is_null() | nw.lit(True) if judged is None else judged
-        keyed = frame.with_columns(**keys, **{name: mark})
-        there = keyed.with_columns(nw.len().over(name, *keys).alias(f"{name}{_LEN}"))
-        repeated = nw.col(name) & (nw.col(f"{name}{_LEN}") > 1)
-        return there.with_columns(repeated.alias(name)).drop(*keys, f"{name}{_LEN}")
+        found = self._groups(aside, keys).select(*keys, nw.lit(True).alias(name))
+        marked = frame.with_columns(**keys).join(found, on=list(keys), how="left").drop(*keys)
+        there = nw.col(name).fill_null(False)
+        return marked.with_columns((there if judged is None else there & judged).alias(name))
+
+    def _keys(self, aside: Repeats, name: str) -> dict[str, nw.Expr]:
+        """The key as columns that a join finds again: for each column what it holds, and whether it holds anything."""
+        keys = {}
+        for place, column in enumerate(aside.columns):
+            value = self.columns[column]
+            keys[f"{name}_{place}"] = value.expr.fill_null(value.literal(_FILLERS[value.family]))
+            keys[f"{name}_{place}_missing"] = value.is_missing
+        return keys
+
+    def _groups(self, aside: Repeats, keys: Mapping[str, nw.Expr]) -> Frame:
+        """The keys that occur more than once, and how often."""
+        judged = self._judged_keys(aside)
+        rows = self.frame if judged is None else self.frame.filter(judged)
+        return rows.select(**keys).group_by(*keys).agg(nw.len().alias(_LEN)).filter(nw.col(_LEN) > 1)
 
     def _repeated(self, aside: Repeats, name: str) -> Frame:
         """One row: how many rows have a key that occurs more than once."""
-        judged = self._judged_keys(aside)
-        rows = self.frame if judged is None else self.frame.filter(judged)
         keys = {f"_key_{place}": self.columns[column].expr for place, column in enumerate(aside.columns)}
-        groups = rows.select(**keys).group_by(*keys).agg(nw.len().alias(_LEN))
-        return groups.filter(nw.col(_LEN) > 1).select(nw.col(_LEN).sum().alias(name))
+        return self._groups(aside, keys).select(nw.col(_LEN).sum().alias(name))
 
     def _grouped(self, rule: GroupRule) -> Frame:
         condition = rule.condition(self.columns)
@@ -161,7 +185,7 @@ def _refusal(inside: Inside) -> str | None:
     try:
         known = empty.knowing_measures()
         for frame in (known.numbers(), known.marked(), *known.small_frames().values()):
-            inside.engine.asked(frame)
+            inside.engine.understands(frame)
     except refusals as error:
         return str(error).strip().splitlines()[0]
     return None

@@ -18,13 +18,14 @@ from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
 from dq_pipelines.engine.result_format import ROW
-from dq_pipelines.engine.samples import failing_rows
+from dq_pipelines.engine.samples import Samples, failing_rows
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.asides import Measured, Repeats
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 
-SAMPLE_ROWS = 20
+#: What a person looks at.
+SOME = Samples()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def judge(
     sinks: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda _: (),
     *,
     again: Callable[[], pl.LazyFrame] | None = None,
-    sample_rows: int | None = SAMPLE_ROWS,
+    samples: Samples = SOME,
 ) -> Judgement:
     """Run the scan once, with `sinks`, and return what the rules said.
 
@@ -88,7 +89,7 @@ def judge(
         (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
     return Judgement(
         scan=scan,
-        results=_with_samples(scan, results, sample_rows),
+        results=_with_samples(scan, results, samples),
         rows=numbers["rows"].item(),
         counted=None if outdated else numbers.row(0, named=True),
     )
@@ -142,14 +143,13 @@ def _with_repeat_counts(scan: Scan, numbers: dict[str, Any]) -> tuple[RuleResult
     return tuple(item.result(numbers, numbers["rows"]) for item in scan.plan.planned)
 
 
-def _with_samples(scan: Scan, results: tuple[RuleResult, ...], limit: int | None) -> tuple[RuleResult, ...]:
+def _with_samples(scan: Scan, results: tuple[RuleResult, ...], samples: Samples) -> tuple[RuleResult, ...]:
     failed = [item for item in scan.plan.row_rules() if results[item.index].unexpected_count]
-    if not failed or limit == 0:
+    if not failed or samples.most == 0:
         return results
-    counts = {item.index: results[item.index].unexpected_count or 0 for item in failed}
-    wanted = {index: count if limit is None else min(limit, count) for index, count in counts.items()}
-    numbers = scan.hidden & {ROW}
-    marked = scan.marked.select(*scan.columns, *numbers, *(item.flag for item in failed))
+    wanted = samples.wanted({item.index: results[item.index].unexpected_count or 0 for item in failed})
+    shown = [*samples.columns(failed, scan.columns), *(scan.hidden & {ROW})]
+    marked = scan.marked.select(*shown, *(item.flag for item in failed))
     rows = interruptibly(lambda: failing_rows(marked, failed, wanted))
     return tuple(
         replace(result, unexpected_rows=rows[index]) if index in rows else result

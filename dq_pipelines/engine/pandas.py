@@ -61,3 +61,8 @@ def is_missing(value: Any) -> bool:
     import pandas as pd
 
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def python_of(value: Any) -> Any:
+    """A value of numpy's as Python's own."""
+    return value.item() if hasattr(value, "item") else value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from dq_pipelines.engine.pandas import is_missing
+from dq_pipelines.engine.pandas import is_missing, python_of
 from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.columns import Columns
@@ -72,7 +72,10 @@ def _value_by_value(
     failing = [number for number, value in there.items() if not isinstance(value, types)]
     names = [str(name) for name in frame.columns]
     ordered = [place, *(other for other in range(len(names)) if other != place)]
-    rows = ({names[other]: frame.iloc[number, other] for other in ordered} | {ROW: number} for number in failing[:most])
+    rows = (
+        {names[other]: python_of(frame.iloc[number, other]) for other in ordered} | {ROW: number}
+        for number in failing[:most]
+    )
     wanted = getattr(result.rule, "mostly", None)
     share = 1.0 if not there else (len(there) - len(failing)) / len(there)
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -10,6 +11,27 @@ import polars as pl
 from dq_pipelines.engine.plan import PlannedRule
 
 Rows = tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Which failing rows of each rule are looked up, and how much of them."""
+
+    #: how many of each rule; None for all
+    most: int | None = 20
+    #: columns shown beside those that the rules judge; None for all
+    beside: tuple[str, ...] | None = None
+
+    def wanted(self, found: Mapping[int, int]) -> dict[int, int]:
+        """By rule, how many of the failing rows that were found."""
+        return {index: count if self.most is None else min(self.most, count) for index, count in found.items()}
+
+    def columns(self, failed: Sequence[PlannedRule], columns: Sequence[str]) -> list[str]:
+        """Of `columns`, those to read; all of them when a rule does not say which it judges."""
+        judged = [item.rule.columns_judged for item in failed]
+        if self.beside is None or not all(judged):
+            return list(columns)
+        return [name for name in columns if name in {*self.beside, *(name for names in judged for name in names)}]
 
 
 def failing_rows(marked: pl.LazyFrame, failed: Sequence[PlannedRule], wanted: Mapping[int, int]) -> dict[int, Rows]:

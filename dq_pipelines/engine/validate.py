@@ -12,11 +12,12 @@ from dq_pipelines.engine.elsewhere import judge_elsewhere
 from dq_pipelines.engine.engines import connected
 from dq_pipelines.engine.frames import frame_from, is_pandas
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.pandas import MIXED
+from dq_pipelines.engine.pandas import MIXED, python_of
 from dq_pipelines.engine.pandas_types import as_pandas_says
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.rules_file import read_rules_file
+from dq_pipelines.engine.samples import Samples
 from dq_pipelines.engine.statistics import known_at
 from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError, Problem
@@ -53,11 +54,11 @@ def validate(
         known = [rule.in_full() for rule in known]
     hidden = frozenset({ROW} if numbered else ())
     scan = Scan(frame, known, hidden=hidden, known=known_at(data, frame.collect_schema()))
-    sample_rows = _sample_rows(wanted)
-    judgement = judge(scan, sample_rows=sample_rows)
+    samples = _samples(wanted)
+    judgement = judge(scan, samples=samples)
     results, judged = judgement.results, judgement.scan
     if is_pandas(data):
-        results = tuple(as_pandas_says(result, data, frame, most=sample_rows) for result in results)
+        results = tuple(as_pandas_says(result, data, frame, most=samples.most) for result in results)
     if numbered and is_pandas(data):
         mixed = [name for name, dtype in frame.collect_schema().items() if dtype == MIXED]
         results = tuple(_as_in_pandas(result, data, mixed) for result in results)
@@ -72,14 +73,15 @@ def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Fo
     if wanted.name == "COMPLETE":
         rules = [rule.in_full() for rule in rules]
     hidden = frozenset({ROW} if numbered else ())
-    judged = judge_elsewhere(engine, frame, rules, hidden=hidden, sample_rows=_sample_rows(wanted))
+    judged = judge_elsewhere(engine, frame, rules, hidden=hidden, samples=_samples(wanted))
     kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
     return Verdict(judged.results, kept, refused, {"engine": engine.name}, wanted)
 
 
-def _sample_rows(wanted: Format) -> int | None:
-    """How many failing rows of each rule are looked up; None for all."""
-    return {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
+def _samples(wanted: Format) -> Samples:
+    """The failing rows that the results will tell, and no more of them than they tell."""
+    most = {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
+    return Samples(most, beside=None if wanted.with_rows else wanted.index_columns)
 
 
 def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleResult:
@@ -88,14 +90,10 @@ def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleRe
 
     def own(row: Mapping[str, Any]) -> dict[str, Any]:
         number = row[ROW]
-        values = {name: data.iat[number, places[name]] for name in mixed if row[name] is not None}
-        return {**row, **values, ROW: _python(data.index[number])}
+        values = {name: data.iat[number, places[name]] for name in mixed if row.get(name) is not None}
+        return {**row, **values, ROW: python_of(data.index[number])}
 
     return replace(result, unexpected_rows=tuple(own(row) for row in result.unexpected_rows))
-
-
-def _python(label: Any) -> Any:
-    return label.item() if hasattr(label, "item") else label
 
 
 def rules_from(rules: Any) -> list[Rule]:

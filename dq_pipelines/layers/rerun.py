@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.judge import SAMPLE_ROWS
+from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
@@ -92,7 +92,7 @@ def _summed(results: Sequence[RuleResult]) -> RuleResult:
         sum(getattr(result, count) or 0 for result in results)
         for count in ("element_count", "missing_count", "unexpected_count")
     )
-    rows = tuple(row for result in results for row in result.unexpected_rows)[:SAMPLE_ROWS]
+    rows = tuple(row for result in results for row in result.unexpected_rows)[:SOME.most]
     success = rule.tolerates(unexpected, elements - missing)
     return RuleResult(rule, success, elements, missing, unexpected, unexpected_rows=rows)
 

@@ -83,3 +83,25 @@ def truth(rows: int, *, faulty: bool) -> Found:
     found[UNIQUE] = 2 * len(range(2 * UNIQUE, rows, EVERY))
     # Discounts below 0 were seeded: the smallest is the one number that gives them away.
     return [*found, *(kind != "expect_column_min_to_be_between" for kind, _ in RULES[ROW_RULES:])]
+
+
+def many(count: int) -> list[tuple[str, dict[str, Any]]]:
+    """So many rules: the suite over and over, each time with bounds and sets a little wider, so that no two are the same.
+
+    They find what those of the suite find, since what was seeded lies far outside: `truth` holds for each round.
+    """
+    return [(RULES[index % len(RULES)][0], _wider(index % len(RULES), index // len(RULES))) for index in range(count)]
+
+
+def _wider(rule: int, by: int) -> dict[str, Any]:
+    _, arguments = RULES[rule]
+    wider = dict(arguments)
+    if isinstance(wider.get("max_value"), str):
+        wider["max_value"] = f"{1998 + by}-12-31"
+    elif "max_value" in wider:
+        wider["max_value"] += by
+    if "value_set" in wider:
+        wider["value_set"] = [*wider["value_set"], *map(str, range(by))]
+    if "regex" in wider:
+        wider["regex"] = wider["regex"] + f"|^{by}$" * bool(by)
+    return wider

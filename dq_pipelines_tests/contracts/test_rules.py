@@ -11,6 +11,7 @@ import pytest
 
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.samples import Samples
 from dq_pipelines.rules import clock, rule_classes, rule_from
 from dq_pipelines.rules.base import Example, Rule
 
@@ -20,7 +21,7 @@ OTHER = pl.LazyFrame({"id": [1, 2, None]})
 
 
 def on_polars(rows: pl.DataFrame, rules: Sequence[Rule]) -> Judgement:
-    return judge(Scan(rows.lazy(), rules, lookup=lambda _: OTHER), sample_rows=None)
+    return judge(Scan(rows.lazy(), rules, lookup=lambda _: OTHER), samples=Samples(most=None))
 
 
 EXAMPLES = [
