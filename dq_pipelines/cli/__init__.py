@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -69,6 +70,8 @@ def _options(
 
 def main() -> None:
     """Run the command line. What dq_pipelines says on purpose goes to stderr, without a traceback, and exit is 2."""
+    # As `python -m` and Dagster do: functions of the user's own that YAML names lie in the folder they work in.
+    sys.path.append(str(Path.cwd()))
     try:
         app(prog_name="dq")
     except DqError as error:
