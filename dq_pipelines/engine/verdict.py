@@ -91,7 +91,8 @@ class RuleResult:
             if isinstance(self.rule, WholeTableRule):
                 reckoned = self.observed_value if self.found is None else self.found
                 found = self.rule.fields(reckoned, complete=wanted.name == "COMPLETE")
-            return {name: plain(value) for name, value in found.items()}
+            listed = found if wanted.most_listed else {name: found[name] for name in found if "partial_" not in name}
+            return {name: plain(value) for name, value in listed.items()}
         result: dict[str, Any] = {
             "element_count": self.element_count,
             "unexpected_count": self.unexpected_count,
