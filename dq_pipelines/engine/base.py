@@ -69,6 +69,10 @@ class Engine(abc.ABC):
         """`records`, ended within moments when the run is interrupted."""
         return interruptibly(lambda: self.records(frame), self.stop)
 
+    def understands(self, frame: nw.LazyFrame[Any]) -> None:
+        """Raise one of `errors` when it cannot run what makes this frame, which has no rows."""
+        self.asked(frame)
+
     def gap(self, rule: Rule) -> str | None:
         """Why it cannot judge by the rule, whatever the data; None when it can."""
         aside = rule.aside() if isinstance(rule, RowRule) else None
