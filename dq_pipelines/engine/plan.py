@@ -16,7 +16,7 @@ from narwhals.dtypes import DType
 
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside
+from dq_pipelines.rules.asides import Aside, Repeats
 from dq_pipelines.rules.base import AggregateRule, GroupRule, QueryRule, RowRule, Rule, TableRule, WholeTableRule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.dialect import POLARS, Dialect, Lacking
@@ -91,6 +91,8 @@ class ScanPlan:
     dialect: Dialect = POLARS
     #: what the table's metadata tell, by column
     known: Mapping[str, Known] = field(default_factory=dict)
+    #: the flags of columns with cells that could not be read as their type, by column
+    misread: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def asides(self) -> dict[Aside, str]:
@@ -108,7 +110,7 @@ class ScanPlan:
     def _planned(self, index: int, rule: Rule, columns: Columns) -> PlannedRule:
         if index in self.unfit or index in self.lacking:
             return PlannedRule(index, rule, error=self.unfit.get(index), lacking=self.lacking.get(index))
-        return _planned(index, rule, columns)
+        return _planned(index, rule, columns, self.misread)
 
     def without(self, unfit: Mapping[int, str]) -> ScanPlan:
         """The plan in which the rules of these indexes are errors, with the given reasons."""
@@ -134,11 +136,11 @@ class ScanPlan:
         return {"rows": nw.len(), **named}
 
 
-def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
+def _planned(index: int, rule: Rule, columns: Columns, misread: Mapping[str, str]) -> PlannedRule:
     try:
         condition = rule.condition(columns)
         if isinstance(rule, RowRule):
-            return _planned_rows(index, rule, columns, condition)
+            return _planned_rows(index, rule, columns, _where_read(rule, condition, misread))
         if isinstance(rule, AggregateRule):
             value = columns[rule.column]
             expr = value.expr if condition is None else nw.when(condition).then(value.expr)
@@ -161,6 +163,19 @@ def _planned(index: int, rule: Rule, columns: Columns) -> PlannedRule:
     except Lacking as lacking:
         return PlannedRule(index, rule, lacking=str(lacking))
     raise TypeError(f"{type(rule).__name__} is no rule on rows, on a column or on a table")
+
+
+def _where_read(rule: RowRule, condition: nw.Expr | None, misread: Mapping[str, str]) -> nw.Expr | None:
+    """The rows that the rule is about: those of its `row_condition` whose cells could all be read.
+
+    A cell that could not be read as its type is refused for that; the null that stands in its place is nobody's
+    value, and neither wrong nor missing to another rule. Repeated keys are counted elsewhere, by the keys alone.
+    """
+    flags = [nw.col(misread[name]) for name in rule.columns_judged if name in misread]
+    if not flags or rule.internal or isinstance(rule.aside(), Repeats):
+        return condition
+    read = ~flags[0] if len(flags) == 1 else ~nw.any_horizontal(*flags, ignore_nulls=True)
+    return read if condition is None else condition & read
 
 
 def _planned_rows(index: int, rule: RowRule, columns: Columns, condition: nw.Expr | None) -> PlannedRule:

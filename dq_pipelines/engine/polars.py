@@ -22,7 +22,7 @@ from dq_pipelines.engine.plan import ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.repeats import keyed
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside, Measured, Repeats
+from dq_pipelines.rules.asides import Aside, ByGx, Measured, Repeats
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.known import Known
 
@@ -44,18 +44,20 @@ class Scan:
     lookup: Lookup = no_tables
     #: columns of the frame that rules do not see; they travel along with every row
     hidden: frozenset[str] = frozenset()
+    #: hidden boolean columns that mark rows whose cell could not be read as its type, by the cell's column
+    misread: Mapping[str, str] = field(default_factory=dict)
     #: what the table's metadata tell of its columns
     known: Mapping[str, Known] = field(default_factory=dict)
     #: keys that occur more than once, by the aside that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
-    #: what columns measure, by the aside that asked; empty before they were measured
-    measured: Mapping[Measured, Mapping[str, Any]] = field(default_factory=dict)
+    #: what columns measure, or what GX says of the rows, by the aside that asked; empty before it was asked
+    measured: Mapping[Measured | ByGx, Any] = field(default_factory=dict)
 
     @cached_property
     def plan(self) -> ScanPlan:
         schema = nw.from_native(self.frame).collect_schema()
         seen = {name: dtype for name, dtype in schema.items() if name not in self.hidden}
-        plan = ScanPlan(seen, self.rules, known=self.known)
+        plan = ScanPlan(seen, self.rules, known=self.known, misread=self.misread)
         return plan.without(unfit(self, plan))
 
     @cached_property
@@ -78,7 +80,7 @@ class Scan:
     def with_aside(self, frame: pl.LazyFrame, aside: Aside, name: str) -> pl.LazyFrame:
         """`frame` with the answer to `aside` in a column of this name."""
         found = self.repeats.get(aside) if isinstance(aside, Repeats) else None
-        measured = self.measured.get(aside) if isinstance(aside, Measured) else None
+        measured = self.measured.get(aside) if isinstance(aside, Measured | ByGx) else None
         return with_answer(frame, aside, name, self.lookup, repeated=found, measured=measured)
 
     @cached_property

@@ -34,7 +34,7 @@ from dq_pipelines.layers.landing import (
 )
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
-from dq_pipelines.layers.silver import Prepared, may_drop, prepare, rules_of
+from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
@@ -164,6 +164,7 @@ class Refinement:
             rules_of(self.silver, self.prepared),
             lookup=self._lookup,
             hidden=self.prepared.hidden,
+            misread=misread(self.silver, self.prepared),
         )
         with broken(self.work.table.key, "to read and judge its rows"):
             return judge(scan, self._sinks, again=self._again)

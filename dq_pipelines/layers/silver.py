@@ -17,7 +17,7 @@ from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
-from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Step
+from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Rename, Step
 
 #: Before the names of hidden copies of landed columns; no input has such a name.
 CARRIED = "_landed\x00"
@@ -112,6 +112,15 @@ def prepare(silver: Silver, bronze_rows: pl.LazyFrame) -> Prepared:
 def rules_of(silver: Silver, prepared: Prepared) -> list[Rule]:
     """The rules that judge the rows: the casts, the merge keys, then the table's own."""
     return [*prepared.casts, *key_rules(silver), *silver.rules]
+
+
+def misread(silver: Silver, prepared: Prepared) -> dict[str, str]:
+    """The flag that marks rows whose cell could not be read as its type, by the name of the judged column."""
+    flags = {rule.column: f"{FAILED}{rule.column}" for rule in prepared.casts}
+    for step in silver.transform:
+        if isinstance(step, Rename):
+            flags = {step.rename.get(name, name): flag for name, flag in flags.items()}
+    return flags
 
 
 def key_rules(silver: Silver) -> list[Rule]:

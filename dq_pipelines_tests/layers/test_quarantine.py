@@ -162,3 +162,39 @@ def test_a_column_without_a_type_passes_as_it_landed(shop: Workshop) -> None:
     shop.land("raw.csv", "a,b\n001,x\n,y\n")
     assert shop.run("raw").success
     assert shop.rows("silver/raw", "a", "b") == [("001", "x"), (None, "y")]
+
+
+MISREAD = """
+    source: {type: csv, path: "{landing}/sales/*.csv"}
+    silver:
+      columns: {id: int64, low: int64, high: int64}
+      TRANSFORM
+      rules:
+        - {type: expect_column_values_to_not_be_null, column: LOW}
+        - {type: expect_column_values_to_be_between, column: LOW, min_value: 0, on_failure: block}
+        - {type: expect_column_pair_values_a_to_be_greater_than_b, column_A: high, column_B: LOW, ignore_row_if: neither}
+        - {type: expect_column_values_to_be_unique, column: id}
+        - {type: expect_column_values_to_not_be_null, column: high, row_condition: "id > 0", mostly: 0.6}
+"""
+
+
+@pytest.mark.parametrize(("step", "low"), [("", "low"), ("transform: [{rename: {low: least}}]", "least")])
+def test_a_cell_that_could_not_be_read_is_no_other_rules_business(shop: Workshop, step: str, low: str) -> None:
+    """Its row is refused for the cast; rules on that column pass over the row as over one outside their condition."""
+    shop.table("sales", MISREAD.replace("TRANSFORM", step).replace("LOW", low))
+    shop.land("sales/a.csv", "id,low,high\n1,1,2\n2,x,2\n3,1,y\n4,,5\n5,3,\n6,9,2\nz,1,2\nz,1,2\n")
+    ran = shop.run("sales")
+    assert ran.success
+    pair = ("expect_column_pair_values_a_to_be_greater_than_b", f"high, {low}")
+    assert reasons(quarantine(shop)) == {
+        3: [("cast", "low", "x")],
+        4: [("cast", "high", "y")],
+        5: [("expect_column_values_to_not_be_null", low, None), (*pair, f"high=5, {low}=null")],
+        6: [(*pair, f"high=null, {low}=3"), ("expect_column_values_to_not_be_null", "high", None)],
+        7: [(*pair, f"high=2, {low}=9")],
+        8: [("cast", "id", "z")],
+        9: [("cast", "id", "z")],
+    }
+    not_null = f"silver/sales:expect_column_values_to_not_be_null__{low}"
+    assert [ran.number(not_null, name) for name in ("element_count", "unexpected_count")] == [7, 1]
+    assert ran.checks["silver/sales:rows_accounted_for"].passed
