@@ -6,7 +6,8 @@ How rules are judged there belongs in `inside`; what each engine is like, in the
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, ClassVar
 
 import narwhals as nw
@@ -17,6 +18,9 @@ from dq_pipelines.rules.asides import Aside, Exists
 from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule, Rule
 from dq_pipelines.rules.dialect import Dialect
 
+#: Polars reads several frames of one query from several threads, and a query is made of one connection.
+_ONE_BY_ONE = threading.Lock()
+
 
 class Engine(abc.ABC):
     """One engine, connected to wherever it runs; it lives as long as frames of it are used."""
@@ -25,6 +29,9 @@ class Engine(abc.ABC):
     dialect: ClassVar[Dialect]
     #: what it lacks whatever the data: a rule's class or an aside's, and the reason; Polars judges by those rules
     gaps: ClassVar[Mapping[type[Rule | Aside], str]]
+
+    def __init__(self, address: str | None = None) -> None:  # noqa: B027 - not every engine has addresses
+        """Connect to `address`, if the engine has addresses, or to where its own settings say; raises SourceError."""
 
     @classmethod
     @abc.abstractmethod
@@ -40,7 +47,7 @@ class Engine(abc.ABC):
         """The rows of a small frame, as Python's own values."""
 
     @abc.abstractmethod
-    def batches(self, frame: nw.LazyFrame[Any]) -> Iterator[pl.DataFrame]:
+    def batches(self, frame: nw.LazyFrame[Any]) -> Generator[pl.DataFrame]:
         """The rows of a frame of any size, a part at a time; at least one part, which may have no rows."""
 
     @property
@@ -58,8 +65,10 @@ class Engine(abc.ABC):
         def read(
             columns: list[str] | None, predicate: pl.Expr | None, most: int | None, _: int | None
         ) -> Iterator[pl.DataFrame]:
-            wanted = frame if columns is None else frame.select(*columns)
-            for batch in self.batches(wanted if most is None else wanted.head(most)):
+            with _ONE_BY_ONE:
+                wanted = frame if columns is None else frame.select(*columns)
+                wanted = wanted if most is None else wanted.head(most)
+            for batch in self.batches(wanted):
                 yield batch if predicate is None else batch.filter(predicate)
 
         empty = next(self.batches(frame.head(0)))

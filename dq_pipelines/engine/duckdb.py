@@ -5,11 +5,10 @@ Files are read by DuckDB itself where it reads them as our own sources do (Parqu
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 import narwhals as nw
 import polars as pl
@@ -46,9 +45,7 @@ class DuckDB(Engine):
         import duckdb
 
         self._connection = duckdb.connect()
-        # Polars reads several frames of one query from several threads.
-        self._lock = threading.Lock()
-        self._open: _Result | None = None
+        self._reading: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
 
     @classmethod
     def owns(cls, data: Any) -> bool:
@@ -64,32 +61,30 @@ class DuckDB(Engine):
 
     def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
         relation: duckdb.DuckDBPyRelation = frame.to_native()
-        with self._lock:
-            self._settle()
-            return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
-    def batches(self, frame: nw.LazyFrame[Any]) -> Iterator[pl.DataFrame]:
-        with self._lock:
-            self._settle()
-            result = _Result(frame.to_native().to_arrow_reader(_BATCH_ROWS))
-            self._open = result
+    def batches(self, frame: nw.LazyFrame[Any]) -> Generator[pl.DataFrame]:
+        reader = self._reader(frame.to_native())
         try:
-            yield result.no_rows
-            while (batch := self._next(result)) is not None:
-                yield batch
+            yield pl.DataFrame(reader.schema.empty_table())
+            for batch in reader:
+                yield pl.DataFrame(batch)
         finally:
-            with self._lock:
-                result.close()
+            reader.close()
 
-    def _next(self, result: _Result) -> pl.DataFrame | None:
-        with self._lock:
-            return result.next()
+    def _reader(self, relation: duckdb.DuckDBPyRelation) -> pa.RecordBatchReader:
+        """The rows on a cursor of their own: a connection refuses all else while somebody reads from it.
 
-    def _settle(self) -> None:
-        """Make the connection free: it can have one result open, and somebody may still be reading it."""
-        if self._open is not None:
-            self._open.keep_rest()
-            self._open = None
+        Tables of another connection are unknown to ours: a relation over those is read whole.
+        """
+        import duckdb
+
+        cursor = self._connection.cursor()
+        self._reading.add(cursor)
+        try:
+            return cursor.sql(relation.sql_query()).to_arrow_reader(_BATCH_ROWS)
+        except (duckdb.CatalogException, duckdb.BinderException):
+            return relation.to_arrow_table().to_reader(_BATCH_ROWS)
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -98,32 +93,5 @@ class DuckDB(Engine):
         return (duckdb.Error,)
 
     def stop(self) -> None:
-        self._connection.interrupt()
-
-
-class _Result:
-    """An open result: read batch by batch, unless the connection was wanted for another query meanwhile."""
-
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        self._reader = reader
-        self._kept: deque[pl.DataFrame] | None = None
-        self.no_rows = pl.DataFrame(reader.schema.empty_table())
-
-    def next(self) -> pl.DataFrame | None:
-        """The next batch; None after the last."""
-        if self._kept is not None:
-            return self._kept.popleft() if self._kept else None
-        batch = next(self._reader, None)
-        return None if batch is None else pl.DataFrame(batch)
-
-    def keep_rest(self) -> None:
-        """Read what is left into memory."""
-        if self._kept is None:
-            self._kept = deque(pl.DataFrame(batch) for batch in self._reader)
-            self._reader.close()
-
-    def close(self) -> None:
-        """Give up what is left."""
-        if self._kept is None:
-            self._kept = deque()
-            self._reader.close()
+        for connection in (self._connection, *self._reading):
+            connection.interrupt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,7 +96,8 @@ def _sampled(inside: Inside, results: Mapping[int, RuleResult], samples: Samples
     flags = [item.flag for item in failed]
     shown = [*samples.columns(failed, list(inside.plan.schema)), *({ROW} & set(inside.frame.collect_schema()))]
     marked = inside.marked().filter(_any_of(flags)).select(*shown, *flags)
-    found = interruptibly(lambda: failing_rows(inside.engine.rows(marked), failed, wanted), inside.engine.stop)
+    with closing(inside.engine.batches(marked)) as batches:
+        found = interruptibly(lambda: failing_rows(batches, failed, wanted), inside.engine.stop)
     return {index: replace(results[index], unexpected_rows=rows) for index, rows in found.items()}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.engine.handed_over import ask_gx
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
@@ -72,7 +73,8 @@ def judge(
     refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
     more in the first case, and must overwrite what they wrote before.
     """
-    scan = scan.knowing(measured=_measured(scan))
+    by_gx = ask_gx(scan)
+    scan = scan.knowing(measured={**_measured(scan), **by_gx.answers})
     keys = scan.keys()
     small = scan.small_frames()
     wanted = [*map(hashes, keys.values()), *(frame for frames in small.values() for frame in frames)]
@@ -83,7 +85,7 @@ def judge(
     there = scan.knowing(frame=again() if again else scan.frame)
     scan = there.knowing(repeats=_repeats(there, dict(zip(keys, beside, strict=False)), alike=there.plan is scan.plan))
     found = {f"{index}.beside": rows for index, rows in observed.items()}
-    results = _with_repeat_counts(scan, {**numbers.row(0, named=True), **found})
+    results = by_gx.put_into(_with_repeat_counts(scan, {**numbers.row(0, named=True), **found}))
     outdated = any(_refusing_repeats(scan))
     if outdated and (written := sinks(scan)):
         (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
@@ -150,7 +152,8 @@ def _with_samples(scan: Scan, results: tuple[RuleResult, ...], samples: Samples)
     wanted = samples.wanted({item.index: results[item.index].unexpected_count or 0 for item in failed})
     shown = [*samples.columns(failed, scan.columns), *(scan.hidden & {ROW})]
     marked = scan.marked.select(*shown, *(item.flag for item in failed))
-    rows = interruptibly(lambda: failing_rows(marked, failed, wanted))
+    failing = marked.filter(pl.any_horizontal(item.flag for item in failed))
+    rows = interruptibly(lambda: failing_rows(failing.collect_batches(engine="streaming"), failed, wanted))
     return tuple(
         replace(result, unexpected_rows=rows[index]) if index in rows else result
         for index, result in enumerate(results)
