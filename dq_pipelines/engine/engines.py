@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 #: Where the class of each engine stands; Polars, the default, needs none. Imported when it is asked for.
 ENGINES = {
     "duckdb": "dq_pipelines.engine.duckdb:DuckDB",
+    "spark": "dq_pipelines.engine.spark:Spark",
 }
+
+#: Which engine an address is one of, by what stands before its `://`.
+ADDRESSES = {"spark": "spark", "sc": "spark"}
 
 
 def engine_class(name: str) -> type[Engine]:
@@ -27,5 +31,11 @@ def engine_class(name: str) -> type[Engine]:
 
 
 def connected(name: str) -> Engine | None:
-    """The engine of this name, ready to judge; None for Polars, which needs no connection."""
-    return None if name == "polars" else engine_class(name)()
+    """The engine of this name or at this address, ready to judge; None for Polars, which needs no connection."""
+    if name == "polars":
+        return None
+    scheme, mark, _ = name.partition("://")
+    if not mark:
+        return engine_class(name)()
+    # Of an unknown address only the scheme is told: the rest may hold a password.
+    return engine_class(ADDRESSES.get(scheme, f"{scheme}://"))(name)

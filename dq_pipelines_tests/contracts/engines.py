@@ -5,12 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.engines import ENGINES, engine_class
+from dq_pipelines.engine.engines import ENGINES, connected
+from dq_pipelines_tests.contracts import spark
 
 NAMES = tuple(ENGINES)
+#: Engines that are reached by an address, and who starts one to reach.
+SERVERS = {"spark": spark.active}
 
 
 @cache
 def started(name: str) -> Engine:
     """The engine, connected."""
-    return engine_class(name)()
+    engine = connected(SERVERS[name]() if name in SERVERS else name)
+    assert engine is not None
+    return engine

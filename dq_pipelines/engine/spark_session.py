@@ -1,0 +1,152 @@
+"""The Spark session that judges: the active one, one at an address, or a new one on this machine.
+
+What is judged in it, and how, belongs in `spark`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import warnings
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from dq_pipelines.errors import SourceError
+
+#: What a session of our own is like. Nothing of it listens beyond this machine unless its cluster lies beyond.
+_SETTINGS = {
+    "spark.app.name": "dq_pipelines",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+    # Rows leave by the partition, so files are read in small ones; frames that come in make few of them.
+    "spark.sql.files.maxPartitionBytes": "32m",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
+}
+_LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+_HERE = ("localhost", "127.0.0.1", "::1")
+_PORTS = {"spark": 7077, "sc": 15002}
+#: Seconds that a server has to answer; Spark itself tries for minutes.
+_PATIENCE = 5.0
+
+
+def session_at(address: str | None) -> Any:
+    """The session at `spark://host:7077` or, of Spark Connect, at `sc://host:15002`.
+
+    Without an address the active session; if none is, the one that SPARK_REMOTE or MASTER name, as for Spark itself;
+    else a new one on this machine. Raises SourceError when there is none to be had.
+    """
+    _prepare()
+    address = address or _active() or os.environ.get("SPARK_REMOTE") or os.environ.get("MASTER") or "local[*]"
+    if not isinstance(address, str):
+        return address
+    if not address.startswith("local"):
+        _answers(address)
+    try:
+        return _connected(address) if address.startswith("sc://") else _started(address)
+    except _failures() as error:
+        raise SourceError(f"{shown(address)}: Spark gives no session: {first_line(error)}") from None
+
+
+def runs_here(session: Any) -> bool:
+    """Whether the session's work is done in this process' own Spark, which sees the files that this machine has."""
+    return ".connect." not in type(session).__module__ and session.sparkContext.master.startswith("local")
+
+
+def shown(address: str) -> str:
+    """The address without what follows the host, which may be a token."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else address
+
+
+def first_line(error: BaseException) -> str:
+    """What the error says, without the stack of the JVM."""
+    return str(error).strip().partition("\n")[0]
+
+
+def _prepare() -> None:
+    try:
+        with warnings.catch_warnings():
+            # It warns of pandas 3, of which nothing goes through it here.
+            warnings.simplefilter("ignore", FutureWarning)
+            import pyspark.testing.utils  # noqa: F401 - where it warns
+    except ImportError:
+        raise SourceError("Spark is not installed: pip install 'dq_pipelines[spark]'") from None
+    # What Spark refuses is an error that we tell; it would be printed as JSON besides.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).disabled = True
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    # Of two contexts in one process pyspark says ValueError.
+    return (PySparkException, Py4JError, ValueError)
+
+
+def _active() -> Any:
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession()
+    if session is not None or "SPARK_CONNECT_MODE_ENABLED" not in os.environ:
+        return session
+    from pyspark.sql.connect.session import SparkSession as Connected
+
+    return Connected.getActiveSession()
+
+
+def _answers(address: str) -> None:
+    """Raise SourceError when nobody listens at the address."""
+    scheme, hosts = address.partition("://")[0], urlsplit(address).netloc.rpartition("@")[2].split(",")
+    if scheme not in _PORTS:
+        return
+    for place in hosts:
+        host, _, port = place.partition(":")
+        try:
+            socket.create_connection((host, int(port or _PORTS[scheme])), _PATIENCE).close()
+        except (OSError, ValueError) as error:
+            refusal = error
+        else:
+            return
+    raise SourceError(f"{shown(address)}: no Spark answers there ({refusal})")
+
+
+def _connected(address: str) -> Any:
+    """A session of Spark Connect, whether or not this process has a Spark of its own."""
+    try:
+        from pyspark.sql.connect.session import SparkSession
+    except ImportError as error:
+        raise SourceError(f"Spark Connect is not installed ({error}): pip install 'dq_pipelines[spark]'") from None
+    return SparkSession.builder.remote(address).getOrCreate()
+
+
+def _started(master: str) -> Any:
+    """A session of a Spark whose driver this process starts, unless it has one at this master."""
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.sql import SparkSession
+
+    host = urlsplit(master).hostname
+    conf = SparkConf(loadDefaults=False).setAll([*_SETTINGS.items(), ("spark.master", master)])
+    if host is None or host in _HERE:
+        conf.setAll(list(_LOOPBACK.items()))
+    if SparkContext._gateway is None:  # noqa: SLF001 - there is no other way to keep a JVM from writing on the terminal
+        if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+            raise SourceError("Spark needs Java 17 or later: there is none on PATH and JAVA_HOME is not set")
+        with tempfile.TemporaryFile("w+") as log:
+            try:
+                gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]
+            except _failures() as error:
+                raise SourceError(f"Spark's Java does not start: {_last_line(log) or first_line(error)}") from None
+        context = SparkContext(conf=conf, gateway=gateway)
+        context.setLogLevel("OFF")
+    return SparkSession.builder.config(conf=conf).getOrCreate()
+
+
+def _last_line(log: IO[str]) -> str:
+    log.seek(0)
+    return next((line for line in reversed(log.read().splitlines()) if line.strip()), "").strip()
