@@ -48,7 +48,8 @@ def failing_rows(
     for batch in batches:
         names = [name for name in batch.columns if name not in flags]
         for item in lacking:
-            judged = list(item.rule.columns_judged)
+            # A cast's column may have another name by now.
+            judged = [name for name in item.rule.columns_judged if name in names]
             rows = batch.filter(pl.col(item.flag)).head(wanted[item.index] - len(found[item.index]))
             found[item.index] += rows.select(*judged, *(name for name in names if name not in judged)).to_dicts()
         lacking = [item for item in lacking if len(found[item.index]) < wanted[item.index]]
