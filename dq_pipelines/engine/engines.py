@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 #: Where the class of each engine stands; Polars, the default, needs none. Imported when it is asked for.
 ENGINES = {
     "duckdb": "dq_pipelines.engine.duckdb:DuckDB",
+    "postgresql": "dq_pipelines.engine.postgresql:PostgreSQL",
     "spark": "dq_pipelines.engine.spark:Spark",
 }
 
 #: Which engine an address is one of, by what stands before its `://`.
-ADDRESSES = {"spark": "spark", "sc": "spark"}
+ADDRESSES = {"postgresql": "postgresql", "postgres": "postgresql", "spark": "spark", "sc": "spark"}
 
 
 def engine_class(name: str) -> type[Engine]:

@@ -46,6 +46,11 @@ def _frame_at(path: str) -> pl.LazyFrame:
     return read({"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}).rows
 
 
+def is_path_of_file(text: str) -> bool:
+    """Whether `text` is the path of a file or folder rather than the name of something else."""
+    return "/" in text or Path(text).suffix.lower() in _SOURCE_BY_ENDING or Path(text).exists()
+
+
 def is_pandas(data: Any) -> bool:
     """Whether `data` is pandas', told without importing it."""
     return type(data).__module__.startswith("pandas")

@@ -1,4 +1,4 @@
-r"""Python's regular expressions, written so that an engine's own (Rust's regex, RE2, Java's) mean the same by them.
+r"""Python's regular expressions, written so that an engine's own (Rust's regex, RE2, Java's, PostgreSQL's) mean the same by them.
 
 The meaning of a pattern is that of Python's `re.search`, as in GX on pandas. The dialects part in
 small ways that change verdicts (`$` before a final newline, what `\w` and `\s` take in, what ignoring
@@ -10,6 +10,7 @@ text, …) gives None, and is then run by Python itself. What rules do with patt
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined] # no public way to read a pattern as Python does
@@ -35,8 +36,16 @@ _BOUNDARY: dict[RegexFlavour, tuple[str, str]] = {
         f"(?:(?<={_JAVA_WORD})(?={_JAVA_WORD})|(?<!{_JAVA_WORD})(?!{_JAVA_WORD}))",
     ),
 }
+_BOUNDARY["postgresql"] = _BOUNDARY["java"]
 #: the beginning and the end of a line; only `\n` ends one in Python, and in Java only when it is told so
-_LINE = {"rust": ("(?m:^)", "(?m:$)"), "re2": ("(?m:^)", "(?m:$)"), "java": ("(?dm:^)", "(?dm:$)")}
+_LINE = {
+    "rust": ("(?m:^)", "(?m:$)"),
+    "re2": ("(?m:^)", "(?m:$)"),
+    "java": ("(?dm:^)", "(?dm:$)"),
+    "postgresql": (r"(?:\A|(?<=\x{a}))", r"(?:\z|(?=\x{a}))"),
+}
+#: how often a part may be repeated
+_MOST_TIMES: dict[RegexFlavour, int] = {"postgresql": 255}
 #: what a class of Unicode categories may be repeated before Rust's regex grows past its size limit
 _MOST_WEIGHT = 100
 
@@ -74,7 +83,9 @@ def translated(pattern: str, flavour: RegexFlavour = "rust") -> str | None:
         text, weight = _sequence(list(tree), _Mode(tree.state.flags, flavour), tail=True)
     except _Untranslatable:
         return None
-    return text if weight <= _MOST_WEIGHT else None
+    if weight > _MOST_WEIGHT:
+        return None
+    return _as_postgresql(text) if flavour == "postgresql" else text
 
 
 def _sequence(nodes: Sequence[Any], mode: _Mode, *, tail: bool) -> tuple[str, float]:
@@ -103,16 +114,17 @@ def _node(node: Any, mode: _Mode, *, tail: bool) -> tuple[str, float]:
             text, weight = _sequence(list(nodes), mode.changed(added, removed), tail=tail)
             return f"(?:{text})", weight
         case (op.MAX_REPEAT | op.MIN_REPEAT, (least, most, nodes)):
-            return _repeat(least, most, *_sequence(list(nodes), mode, tail=False))
+            text, weight = _sequence(list(nodes), mode, tail=False)
+            return _repeat(least, most, text, weight, mode)
     raise _Untranslatable(node)
 
 
-def _repeat(least: int, most: Any, text: str, weight: float) -> tuple[str, float]:
+def _repeat(least: int, most: Any, text: str, weight: float, mode: _Mode) -> tuple[str, float]:
     # Whether a repeat is greedy changes what is matched, never whether anything is.
     unbounded = most is op.MAXREPEAT
     times = max(least, 1) if unbounded else most
-    if times > 1000:
-        raise _Untranslatable("RE2 repeats at most 1000 times")
+    if times > _MOST_TIMES.get(mode.flavour, 1000):
+        raise _Untranslatable("RE2 repeats at most 1000 times, PostgreSQL 255 times")
     return f"(?:{text}){{{least},{'' if unbounded else most}}}", weight * max(times, 1)
 
 
@@ -197,3 +209,41 @@ def _class(members: Iterable[str]) -> str:
     members = list(members)
     single = len(members) == 1 and (len(members[0]) == 1 or members[0].startswith(r"\x")) and "-" not in members[0]
     return members[0] if single else f"[{''.join(members)}]"
+
+
+def _as_postgresql(text: str) -> str:
+    r"""The pattern with what PostgreSQL writes otherwise; it has no classes of Unicode, so theirs are Python's own.
+
+    Nothing that a user wrote can be taken for one of these: all but letters and digits is `\x{…}` by now.
+    """
+    return _OTHERWISE.sub(lambda found: _in_postgresql(found.group()), text)
+
+
+_OTHERWISE = re.compile(r"\\x\{[0-9a-f]+\}|\\p\{L\}\\p\{N\}_|\\p\{Nd\}|\\P\{Nd\}|\\z|\(\?s:\.\)")
+
+
+@lru_cache(maxsize=256)
+def _in_postgresql(part: str) -> str:
+    match part:
+        case r"\z":
+            return r"\Z"
+        case "(?s:.)":
+            return "."
+        case r"\p{Nd}":
+            return _ranges(r"\d")
+        case r"\P{Nd}":
+            return _ranges(r"\D")
+        case r"\p{L}\p{N}_":
+            return _ranges(r"\w")
+    return _escaped(int(part[3:-1], 16))
+
+
+def _ranges(category: str) -> str:
+    """What Python takes for one of the category, as ranges for a bracket."""
+    every = "".join(chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF)
+    runs = [(ord(found.group()[0]), ord(found.group()[-1])) for found in re.finditer(f"{category}+", every)]
+    return "".join(f"{_escaped(low)}-{_escaped(high)}" for low, high in runs)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

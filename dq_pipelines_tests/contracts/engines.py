@@ -6,11 +6,11 @@ from functools import cache
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.engines import ENGINES, connected
-from dq_pipelines_tests.contracts import spark
+from dq_pipelines_tests.contracts import postgresql, spark
 
 NAMES = tuple(ENGINES)
 #: Engines that are reached by an address, and who starts one to reach.
-SERVERS = {"spark": spark.active}
+SERVERS = {"postgresql": postgresql.server, "spark": spark.active}
 
 
 @cache
