@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.rules.asides import Aside, ByText, Exists, InOrder, Measured, Repeats, RowSql
+from dq_pipelines.rules.asides import Aside, ByGx, ByText, Exists, InOrder, Measured, Repeats, RowSql
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 
@@ -43,6 +43,8 @@ def with_answer(
             return _with_measured(frame, aside, name, measured)
         case ByText():
             return _with_text_read(frame, aside, name)
+        case ByGx():
+            return _with_gx(frame, name, measured)
     raise TypeError(f"{type(aside).__name__} is nothing that Polars can find out")
 
 
@@ -92,6 +94,14 @@ def _with_measured(frame: pl.LazyFrame, aside: Measured, name: str, found: Mappi
         found = dict.fromkeys(aside.measures(value))
     measured: pl.LazyFrame = known.with_columns(aside.holds(value, found).alias(name)).to_native()
     return measured
+
+
+def _with_gx(frame: pl.LazyFrame, name: str, answers: Any) -> pl.LazyFrame:
+    """GX's own answers, which were asked for of the same rows in the same order."""
+    if answers is None:
+        return frame.with_columns(pl.lit(None, dtype=pl.Boolean).alias(name))
+    found: pl.LazyFrame = answers.alias(name).to_frame().lazy()
+    return pl.concat([frame, found], how="horizontal")
 
 
 def _with_text_read(frame: pl.LazyFrame, aside: ByText, name: str) -> pl.LazyFrame:

@@ -14,8 +14,9 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.engine.interrupt import interruptibly
-from dq_pipelines.rules.asides import Aside, Exists
+from dq_pipelines.rules.asides import Aside, ByGx, Exists
 from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule, Rule
+from dq_pipelines.rules.by_gx import TableByGx
 from dq_pipelines.rules.dialect import Dialect
 
 #: Polars reads several frames of one query from several threads, and a query is made of one connection.
@@ -85,6 +86,8 @@ class Engine(abc.ABC):
     def gap(self, rule: Rule) -> str | None:
         """Why it cannot judge by the rule, whatever the data; None when it can."""
         aside = rule.aside() if isinstance(rule, RowRule) else None
+        if isinstance(aside, ByGx) or isinstance(rule, TableByGx):
+            return "Great Expectations judges by it, on pandas"
         if isinstance(aside, Exists) or (isinstance(rule, GroupRule | QueryRule) and rule.reads):
             return "the other table lies in the lake"
         asked = (type(rule), *([] if aside is None else [type(aside)]))

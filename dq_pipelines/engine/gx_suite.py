@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dq_pipelines.engine.gx import great_expectations
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.gx import great_expectations
 from dq_pipelines.rules.gx_condition import gx_condition
 
 #: Under which key of GX's `meta` stands what only we understand.
@@ -44,7 +44,7 @@ def _expectation(rule: Rule) -> dict[str, Any]:
     meta = plain(rule.meta or {})
     if rule.on_failure is not None:
         meta = {**meta, OURS: {**_mapping(meta.get(OURS)), "on_failure": rule.on_failure}}
-    written = {"type": rule.type, "kwargs": kwargs, "meta": meta, "severity": rule.severity}
+    written = {"type": rule.gx_type, "kwargs": kwargs, "meta": meta, "severity": rule.severity}
     beside = {"description": rule.description, "notes": rule.notes, "id": rule.id}
     return written | {key: value for key, value in beside.items() if value is not None}
 

@@ -52,6 +52,9 @@ them, under `kwargs`.
 | `mostly` | 0 to 1 | rules on rows only: the share of rows that must pass; on a refusing rule, a batch past it is blocked whole |
 | `row_condition` | `col("x") > 1`, `x > 1 and y == "a"` | the rows that the rule is about |
 | `condition_parser`, `description`, `meta`, `id`, `notes` | | kept, shown, without effect |
+
+An expectation of your own, written for Great Expectations, is a rule too: `type: my_package.my_module:ExpectMyThing`, or
+the type that GX knows it by once its module was imported. GX judges by it, on pandas; the result is marked `engine: gx`.
 """
 
 _INTRODUCTION = """\

@@ -21,6 +21,8 @@ from dq_pipelines.transforms.types import TypeName
 Schema = dict[str, Any]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
+#: An expectation class of the user's own, which Great Expectations judges by: `module:Class`.
+_OF_THE_USER = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _RULES: Schema = {
     "anyOf": [
         {"type": "array", "items": {"$ref": "#/$defs/AnyRule"}},
@@ -113,7 +115,7 @@ def _any_rule(rules: dict[str, type[Rule]]) -> Schema:
     ]
     return {
         "type": "object",
-        "properties": {"type": {"type": "string", "enum": list(rules)}},
+        "properties": {"type": {"type": "string", "anyOf": [{"enum": list(rules)}, {"pattern": _OF_THE_USER}]}},
         "required": ["type"],
         "allOf": branches,
     }

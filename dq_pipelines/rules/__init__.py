@@ -12,12 +12,20 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from dq_pipelines.config.model import sentence
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules.base import Rule, flat
 from dq_pipelines.rules.bounds import AS_GX_DOES
+from dq_pipelines.rules.by_gx import handed_over
 
 __all__ = ["AnyRule", "Rule", "rule_classes", "rule_from"]
 
@@ -44,12 +52,22 @@ def rule_classes() -> dict[str, type[Rule]]:
 
 _CLASSES = rule_classes()
 
+
+def _or_handed_over(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A rule of ours, or an expectation of the user's own that GX judges by."""
+    named = value.get("type") if isinstance(value, Mapping) else None
+    if named in _CLASSES or (rule := handed_over(value)) is None:
+        return handler(value)
+    return rule
+
+
 if TYPE_CHECKING:
     AnyRule = Rule  # the members of the union are only known at run time
 else:
     AnyRule = Annotated[
         Union[tuple(dict.fromkeys(_CLASSES.values()))],  # noqa: UP007 - of as many members as there are rules
         Field(discriminator="type"),
+        WrapValidator(_or_handed_over),
         BeforeValidator(flat),
     ]
 

@@ -97,6 +97,16 @@ class ByText(abc.ABC):
 
 
 @dataclass(frozen=True)
+class ByGx:
+    """True where Great Expectations is content with the row; null where it passes over it, or could not judge."""
+
+    #: as `rules.gx.expectation` takes it
+    type: str
+    #: the arguments, as JSON
+    arguments: str
+
+
+@dataclass(frozen=True)
 class PythonRegex(ByText):
     """Whether Python's `re.search` finds the patterns: asked for those that no engine's own regex reads as Python does."""
 
@@ -158,4 +168,4 @@ def validator_of(schema: Any) -> Any:
     return found(schema)
 
 
-Aside = Repeats | Exists | RowSql | InOrder | Measured | ByText
+Aside = Repeats | Exists | RowSql | InOrder | Measured | ByText | ByGx

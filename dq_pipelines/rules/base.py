@@ -92,6 +92,11 @@ class Rule(Strict, abc.ABC):
         return text
 
     @property
+    def gx_type(self) -> str:
+        """What Great Expectations calls the rule."""
+        return self.type
+
+    @property
     @abc.abstractmethod
     def action(self) -> OnFailure:
         """What happens when the rule fails: `on_failure`, or what follows from the severity."""

@@ -16,7 +16,7 @@ def given(rule: Rule) -> dict[str, Any]:
     """The rule as a flat mapping of what was given: its type, its arguments, then how it is handled."""
     said = rule.model_dump(exclude_unset=True)
     handling = {key: value for key, value in said.items() if key in rule.policy and key != "type"}
-    arguments = {key: value for key, value in said.items() if key not in rule.policy}
+    arguments = rule.kwargs
     late: dict[str, Any] = {
         key: arguments.pop(key) for key in ("mostly", "row_condition", "condition_parser") if key in arguments
     }

@@ -27,6 +27,7 @@ OURS = {
     "expect_query_to_return_no_rows",
     "expect_rows_sql",
     "expect_table_to_be_fresh",
+    "python",
 }
 
 FRAME = pd.DataFrame(
