@@ -144,6 +144,7 @@ NOT_IN_GX = {
     "expect_table_to_be_fresh",
     "expect_multicolumn_values_to_be_unique",
     "expect_query_to_return_no_rows",
+    "python",
 }
 
 
