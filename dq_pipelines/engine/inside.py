@@ -139,6 +139,8 @@ class Inside:
         keys = {}
         for place, column in enumerate(aside.columns):
             value = self.columns[column]
+            if value.family not in _FILLERS:
+                raise NotImplementedError(f"column '{column}' is {value.dtype}: no engine but Polars finds such keys again")
             keys[f"{name}_{place}"] = value.expr.fill_null(value.literal(_FILLERS[value.family]))
             keys[f"{name}_{place}_missing"] = value.is_missing
         return keys
