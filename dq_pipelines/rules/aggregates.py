@@ -12,6 +12,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.base import AggregateRule, Example
 from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.dialect import POLARS
 
 
 class BetweenRule(Bounded, AggregateRule):
@@ -77,6 +78,9 @@ class ColumnMedian(BetweenRule):
     )
 
     def observe(self, value: Value) -> nw.Expr:
+        if value.dtype.is_float() and value.dialect == POLARS:
+            # Polars' own median reckons with the distance of the middle two, which has no meaning at infinity.
+            return _known(value.number.cast(nw.Float64).quantile(0.5, "midpoint"), value)
         return _known(_float(value).median(), value)
 
 

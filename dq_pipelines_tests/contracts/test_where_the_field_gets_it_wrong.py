@@ -17,7 +17,7 @@ from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError
 
 ENGINES = ("polars", "duckdb")
-NAN = float("nan")
+NAN, INFINITY = float("nan"), float("inf")
 
 
 @pytest.fixture(params=ENGINES)
@@ -150,3 +150,11 @@ def test_an_unknown_argument_is_refused_with_the_nearest_one(rule: dict[str, Any
     with pytest.raises(ConfigError) as caught:
         judged(engine, pl.DataFrame({"x": [1]}), rule)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "median"), [([-INFINITY, 0.0], -INFINITY), ([-INFINITY, INFINITY], None), ([1.0, 2.0, 4.0, 9.0], 3.0)]
+)
+def test_a_median_between_infinity_and_a_number_is_infinite(values: list[float], median: float | None) -> None:
+    result = result_of(judged("polars", pl.DataFrame({"x": values}), of("median_to_be_between")))
+    assert result.observed_value == median
