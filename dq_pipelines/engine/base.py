@@ -27,7 +27,8 @@ class Engine(abc.ABC):
     """One engine, connected to wherever it runs; it lives as long as frames of it are used."""
 
     name: ClassVar[str]
-    dialect: ClassVar[Dialect]
+    #: how it says things; that may hang on its settings
+    dialect: Dialect
     #: what it lacks whatever the data: a rule's class or an aside's, and the reason; Polars judges by those rules
     gaps: ClassVar[Mapping[type[Rule | Aside], str]]
 

@@ -41,7 +41,7 @@ class Elsewhere:
         if self.scan is not None:
             return self.scan.kept
         flags = [item.flag for item in self.inside.plan.row_rules(("quarantine", "drop"))]
-        return self._rows(~_any_of(flags)) if flags else self.inside.engine.rows(self.inside.frame)
+        return self._rows(~_any_of(flags)) if flags else self.inside.rows(self.inside.frame)
 
     @property
     def refused(self) -> pl.LazyFrame:
@@ -50,11 +50,11 @@ class Elsewhere:
             return self.scan.refused
         refusing = self.inside.plan.row_rules(("quarantine",))
         flags = [item.flag for item in refusing]
-        rows = self._rows(_any_of(flags), flags) if flags else self.inside.engine.rows(self.inside.frame.head(0))
+        rows = self._rows(_any_of(flags), flags) if flags else self.inside.rows(self.inside.frame.head(0))
         return with_reasons(rows, refusing).select(*self._columns, REASONS)
 
     def _rows(self, wanted: nw.Expr, flags: Sequence[str] = ()) -> pl.LazyFrame:
-        return self.inside.engine.rows(self.inside.marked().filter(wanted).select(*self._columns, *flags))
+        return self.inside.rows(self.inside.marked().filter(wanted).select(*self._columns, *flags))
 
     @property
     def _columns(self) -> list[str]:
@@ -69,9 +69,13 @@ def judge_elsewhere(
     hidden: frozenset[str] = frozenset(),
     lookup: Lookup = no_tables,
     samples: Samples = EVERY,
+    types: Mapping[str, pl.DataType] | None = None,
 ) -> Elsewhere:
-    """Judge the frame inside its engine, and by the rules that it lacks with Polars."""
-    inside = planned(engine, frame, rules, hidden).knowing_measures()
+    """Judge the frame inside its engine, and by the rules that it lacks with Polars.
+
+    `types` are what the columns were where the rows came from, if they were brought there.
+    """
+    inside = planned(engine, frame, rules, hidden, types).knowing_measures()
     (numbers,) = engine.asked(inside.numbers())
     small = {f"{index}.beside": [engine.asked(grouped)] for index, grouped in inside.small_frames().items()}
     found = {item.index: item for item in inside.plan.planned}
@@ -120,7 +124,7 @@ def _scan_of_all(inside: Inside, lookup: Lookup) -> Scan:
 
 
 def _scan(inside: Inside, rules: Sequence[Rule], lookup: Lookup) -> Scan:
-    frame = inside.engine.rows(inside.frame)
+    frame = inside.rows(inside.frame)
     hidden = frozenset(frame.collect_schema()) - set(inside.plan.schema)
     return Scan(frame, rules, lookup, hidden=hidden)
 

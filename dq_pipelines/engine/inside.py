@@ -13,6 +13,7 @@ from typing import Any
 
 import narwhals as nw
 import polars as pl
+from narwhals.dtypes import DType
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
@@ -21,6 +22,7 @@ from dq_pipelines.rules.asides import Aside, Measured, Repeats
 from dq_pipelines.rules.base import GroupRule, RowRule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
+from dq_pipelines.rules.dialect import Lacking
 
 Frame = nw.LazyFrame[Any]
 
@@ -46,6 +48,8 @@ class Inside:
     frame: Frame
     plan: ScanPlan
     measured: Mapping[Measured, Mapping[str, Any]] = field(default_factory=dict)
+    #: what the columns were where the rows came from, as far as the engine may have had to take another type
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
 
     @cached_property
     def columns(self) -> Columns:
@@ -140,7 +144,9 @@ class Inside:
         for place, column in enumerate(aside.columns):
             value = self.columns[column]
             if value.family not in _FILLERS:
-                raise NotImplementedError(f"column '{column}' is {value.dtype}: no engine but Polars finds such keys again")
+                raise NotImplementedError(
+                    f"column '{column}' is {value.dtype}: no engine but Polars finds such keys again"
+                )
             keys[f"{name}_{place}"] = value.expr.fill_null(value.literal(_FILLERS[value.family]))
             keys[f"{name}_{place}_missing"] = value.is_missing
         return keys
@@ -163,7 +169,13 @@ class Inside:
 
     def marked_rows(self) -> pl.LazyFrame:
         """The marked rows, as a Polars frame."""
-        return self.engine.rows(self.marked())
+        return self.rows(self.marked())
+
+    def rows(self, frame: Frame) -> pl.LazyFrame:
+        """Rows of this engine as a Polars frame, in the types that they came in."""
+        rows = self.engine.rows(frame)
+        there = rows.collect_schema()
+        return rows.cast({name: self.types[name] for name in there if there[name] != self.types.get(name, there[name])})
 
 
 def fitted(inside: Inside) -> Inside:
@@ -183,7 +195,7 @@ def _only(plan: ScanPlan, index: int) -> ScanPlan:
 def _refusal(inside: Inside) -> str | None:
     """What the engine says against the plan, tried on no rows; None when it runs it."""
     empty = replace(inside, frame=inside.frame.head(0))
-    refusals: tuple[type[Exception], ...] = (*inside.engine.errors, RuleError, NotImplementedError)
+    refusals: tuple[type[Exception], ...] = (*inside.engine.errors, RuleError, Lacking, NotImplementedError)
     try:
         known = empty.knowing_measures()
         for frame in (known.numbers(), known.marked(), *known.small_frames().values()):
@@ -202,8 +214,20 @@ def _no_table(table: str) -> Frame:
     raise RuleError(f"'{table}' does not lie in this engine")
 
 
-def planned(engine: Engine, frame: Frame, rules: Sequence[Any], hidden: frozenset[str]) -> Inside:
-    """The plan of the rules for the frame's columns, but for `hidden` ones, that this engine can run."""
-    schema = {name: dtype for name, dtype in frame.collect_schema().items() if name not in hidden}
+def planned(
+    engine: Engine,
+    frame: Frame,
+    rules: Sequence[Any],
+    hidden: frozenset[str],
+    types: Mapping[str, pl.DataType] | None = None,
+) -> Inside:
+    """The plan of the rules for the frame's columns, but for `hidden` ones, that this engine can run.
+
+    `types` are those of the Polars frame that was brought there: rules mean what they mean there.
+    """
+    types = types or {}
+    schema: dict[str, DType] = {**frame.collect_schema(), **nw.from_native(pl.LazyFrame(schema=types)).collect_schema()}
+    seen = {name: dtype for name, dtype in schema.items() if name not in hidden}
     gaps = {index: gap for index, rule in enumerate(rules) if (gap := engine.gap(rule)) is not None}
-    return fitted(Inside(engine, frame, ScanPlan(schema, rules, lacking=gaps, dialect=engine.dialect)))
+    plan = ScanPlan(seen, rules, lacking=gaps, dialect=engine.dialect)
+    return fitted(Inside(engine, frame, plan, types=types))

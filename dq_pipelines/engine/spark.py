@@ -5,7 +5,9 @@ Which session that is, and how one is started, belongs in `spark_session`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +16,8 @@ import polars as pl
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from
-from dq_pipelines.engine.spark_session import runs_here, session_at
+from dq_pipelines.engine.spark_session import naive_moments, runs_here, session_at
+from dq_pipelines.errors import SourceError
 from dq_pipelines.rules.asides import Aside, ByText, InOrder, RowSql
 from dq_pipelines.rules.base import QueryRule, Rule
 from dq_pipelines.rules.dialect import Dialect
@@ -34,7 +37,7 @@ class Spark(Engine):
     """The session that a frame belongs to; for other data the active one, one at an address, or a new one."""
 
     name = "spark"
-    dialect = Dialect(regex="java", sums_booleans=False, numbers_written="1.0E16 for 1e+16")
+    dialect: Dialect = Dialect(regex="java", sums_booleans=False, numbers_written="1.0E16 for 1e+16")
     gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
         InOrder: "rows of a frame have no order",
         ByText: "only Python gives this answer",
@@ -57,13 +60,18 @@ class Spark(Engine):
         else:
             self._session = self._session or session_at(self._address)
             native = self._frame(data)
+        self.dialect = replace(type(self).dialect, naive_moments=naive_moments(self._session))
         frame: nw.LazyFrame[Any] = nw.from_native(native)
         return frame
 
     def _frame(self, data: Any) -> Any:
         if isinstance(data, str | Path) and Path(data).suffix == ".parquet" and runs_here(self._session):
-            return self._session.read.parquet(str(Path(data).absolute()))
-        table = _as_spark_has_it(frame_from(data)).collect(engine="streaming").to_arrow()
+            # What Spark cannot read (nanoseconds) our own source can, and what is not there it tells.
+            with contextlib.suppress(*self.errors):
+                return self._session.read.parquet(str(Path(data).absolute()))
+        rows = _as_spark_has_it(frame_from(data)).collect(engine="streaming")
+        _check(rows, self._session)
+        table = rows.to_arrow()
         return self._session.createDataFrame(table, _schema(table.schema))
 
     def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
@@ -94,6 +102,19 @@ def _as_spark_has_it(frame: pl.LazyFrame) -> pl.LazyFrame:
     schema = frame.collect_schema()
     wider: Any = {name: _WIDER[dtype.base_type()] for name, dtype in schema.items() if dtype.base_type() in _WIDER}
     return frame.cast(wider) if wider else frame
+
+
+def _check(rows: pl.DataFrame, session: Any) -> None:
+    """Raise SourceError for what Spark would read as something else."""
+    for name, dtype in rows.schema.items():
+        if "." in name or "`" in name:
+            raise SourceError(f"column '{name}': to Spark a dot is the way into a struct; rename the column")
+        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns" and (rows[name].to_physical() % 1000).any():
+            raise SourceError(f"column '{name}' tells nanoseconds, which Spark cuts off; cast it to microseconds")
+        if dtype == pl.Time and session.conf.get("spark.sql.timeType.enabled", "false") != "true":
+            raise SourceError(
+                f"column '{name}' is a time of day; this Spark session has spark.sql.timeType.enabled off"
+            )
 
 
 def _schema(schema: pa.Schema) -> Any:

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 import warnings
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ _SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timeType.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
     # Rows leave by the partition, so files are read in small ones; frames that come in make few of them.
     "spark.sql.files.maxPartitionBytes": "32m",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
@@ -29,6 +32,7 @@ _SETTINGS = {
 _LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 _HERE = ("localhost", "127.0.0.1", "::1")
 _PORTS = {"spark": 7077, "sc": 15002}
+_UTC = ("UTC", "Etc/UTC", "GMT", "Z", "+00:00")
 #: Seconds that a server has to answer; Spark itself tries for minutes.
 _PATIENCE = 5.0
 
@@ -54,6 +58,15 @@ def session_at(address: str | None) -> Any:
 def runs_here(session: Any) -> bool:
     """Whether the session's work is done in this process' own Spark, which sees the files that this machine has."""
     return ".connect." not in type(session).__module__ and session.sparkContext.master.startswith("local")
+
+
+def naive_moments(session: Any) -> str | None:
+    """Why the session takes a datetime without a zone for another one; None when it does not."""
+    if session.conf.get("spark.sql.timestampType", "") == "TIMESTAMP_NTZ":
+        return None
+    if session.conf.get("spark.sql.session.timeZone", "") in _UTC and time.timezone == time.daylight == 0:
+        return None
+    return "its session reads datetimes in a time zone (spark.sql.timestampType is not TIMESTAMP_NTZ)"
 
 
 def shown(address: str) -> str:

@@ -69,11 +69,16 @@ def validate(
 def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Format) -> Verdict:
     own = engine.owns(data)
     numbered = wanted.name == "COMPLETE" and not own
-    frame = engine.hold(frame_from(data).with_row_index(ROW) if numbered else data)
+    brought = None if own else frame_from(data)
+    if brought is None or (isinstance(data, str | Path) and not numbered):
+        frame = engine.hold(data)
+    else:
+        frame = engine.hold(brought.with_row_index(ROW) if numbered else brought)
     if wanted.name == "COMPLETE":
         rules = [rule.in_full() for rule in rules]
     hidden = frozenset({ROW} if numbered else ())
-    judged = judge_elsewhere(engine, frame, rules, hidden=hidden, samples=_samples(wanted))
+    types = None if brought is None else brought.collect_schema()
+    judged = judge_elsewhere(engine, frame, rules, hidden=hidden, samples=_samples(wanted), types=types)
     kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
     return Verdict(judged.results, kept, refused, {"engine": engine.name}, wanted)
 

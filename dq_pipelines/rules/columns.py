@@ -128,6 +128,7 @@ class Value:
         if found is None:
             hint = " (give the column a type under silver.columns, or quote the value)" if self.family == "text" else ""
             raise RuleError(f"column '{self.name}' is {self.dtype}: cannot be compared with {wanted!r}{hint}")
+        self.dialect.says(found)
         return found
 
     def can_equal(self, wanted: Any) -> bool:

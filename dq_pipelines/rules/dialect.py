@@ -6,7 +6,8 @@ A rule is written once; the few places in which its meaning would change with th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 import narwhals as nw
 from narwhals.dtypes import DType
@@ -29,6 +30,9 @@ class Dialect:
     #: how it writes a float or a decimal, where that is not as Python's `str` does
     numbers_written: str | None = None
 
+    #: why a datetime without a zone cannot be held against its columns, where that is so
+    naive_moments: str | None = None
+
     def count(self, flag: nw.Expr) -> nw.Expr:
         """In how many rows the boolean is true."""
         return flag.sum() if self.sums_booleans else flag.cast(nw.Int64).sum()
@@ -37,6 +41,11 @@ class Dialect:
         """Raise Lacking when the text of such values is not Python's."""
         if self.numbers_written and (dtype.is_float() or dtype.is_decimal()):
             raise Lacking(f"it writes numbers of type {dtype} in another way than Python ({self.numbers_written})")
+
+    def says(self, literal: Any) -> None:
+        """Raise Lacking when the literal would become another value there."""
+        if self.naive_moments and isinstance(literal, datetime) and literal.tzinfo is None:
+            raise Lacking(self.naive_moments)
 
 
 #: What rules are written for; other engines say where they part from it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from dq_pipelines.engine.base import Engine
@@ -10,7 +11,7 @@ from dq_pipelines_tests.contracts import postgresql, spark
 
 NAMES = tuple(ENGINES)
 #: Engines that are reached by an address, and who starts one to reach.
-SERVERS = {"postgresql": postgresql.server, "spark": spark.active}
+SERVERS: dict[str, Callable[[], str]] = {"postgresql": postgresql.server, "spark": spark.active}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -23,7 +24,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 def judged(name: str, rows: pl.DataFrame, *rules: Any, **more: Any) -> Elsewhere:
     engine = started(name)
     known = [rule_from(rule) for rule in rules]
-    return judge_elsewhere(engine, engine.hold(rows.lazy()), known, lookup=lambda _: OTHER, **more)
+    return judge_elsewhere(engine, engine.hold(rows.lazy()), known, lookup=lambda _: OTHER, types=rows.schema, **more)
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
@@ -86,3 +87,41 @@ def test_frames_read_side_by_side_and_in_part_stay_whole(engine: str) -> None:
     kept, refused = pl.collect_all([verdict.kept.select(pl.len()), verdict.refused.select(pl.col("x").sum())])
     assert kept.item() == 100_000
     assert refused.item() == sum(range(100_000, 300_000))
+
+
+def test_types_that_an_engine_lacks_mean_what_they_meant_and_come_back_as_they_were(engine: str) -> None:
+    noon = datetime(2026, 6, 1, 12, 30)  # noqa: DTZ001 - a zone is given below
+    rows = pl.DataFrame(
+        {
+            "small": pl.Series([1, 200, None], dtype=pl.UInt8),
+            "large": pl.Series([2**63, 1, None], dtype=pl.UInt64),
+            "kind": pl.Series(["a", "b", None], dtype=pl.Categorical),
+            "there": pl.Series([noon, noon.replace(hour=0), None]).dt.replace_time_zone("Europe/Berlin"),
+            "naive": pl.Series([noon, noon.replace(hour=0), None], dtype=pl.Datetime("ms")),
+            "at": pl.Series([noon.time(), noon.replace(hour=0).time(), None]),
+            "none": pl.Series([None, None, None]),
+        }
+    )
+    rules: list[dict[str, Any]] = [
+        {"type": "expect_column_values_to_be_of_type", "column": "small", "type_": "uint8"},
+        {"type": "expect_column_sum_to_be_between", "column": "small", "max_value": 200},
+        {"type": "expect_column_values_to_be_between", "column": "large", "max_value": 2},
+        {"type": "expect_column_values_to_be_in_set", "column": "kind", "value_set": ["a"]},
+        {"type": "expect_column_values_to_be_between", "column": "there", "min_value": "2026-06-01 00:30"},
+        {"type": "expect_column_values_to_be_between", "column": "there", "min_value": "2026-05-31 22:30+00:00"},
+        {"type": "expect_column_values_to_be_between", "column": "naive", "min_value": "2026-06-01 00:30"},
+        {"type": "expect_column_values_to_be_in_set", "column": "naive", "value_set": ["2026-06-01 12:30"]},
+        {"type": "expect_column_values_to_be_between", "column": "at", "min_value": "01:00"},
+        {"type": "expect_column_max_to_be_between", "column": "naive", "max_value": "2026-06-01"},
+        {"type": "expect_column_sum_to_be_between", "column": "none", "max_value": -1},
+    ]
+    verdict, here = judged(engine, rows, *rules), on_polars(rows, [rule_from(rule) for rule in rules])
+    for there, known in zip(verdict.results, here.results, strict=True):
+        assert (there.success, there.unexpected_count, there.observed_value, there.error) == (
+            known.success,
+            known.unexpected_count,
+            known.observed_value,
+            known.error,
+        ), there
+    assert_frame_equal(verdict.kept.collect(), here.scan.kept.collect(), check_row_order=False)
+    assert_frame_equal(verdict.refused.collect(), here.scan.refused.collect(), check_row_order=False)
