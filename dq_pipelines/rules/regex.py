@@ -37,11 +37,11 @@ _BOUNDARY: dict[RegexFlavour, tuple[str, str]] = {
     ),
 }
 _BOUNDARY["postgresql"] = _BOUNDARY["java"]
-#: the beginning and the end of a line; only `\n` ends one in Python, and in Java only when it is told so
+#: the beginning and the end of a line; only `\n` ends one in Python, and Java finds no line after the last `\n`
 _LINE = {
     "rust": ("(?m:^)", "(?m:$)"),
     "re2": ("(?m:^)", "(?m:$)"),
-    "java": ("(?dm:^)", "(?dm:$)"),
+    "java": (r"(?<![^\x{a}])", r"(?![^\x{a}])"),
     "postgresql": (r"(?:\A|(?<=\x{a}))", r"(?:\z|(?=\x{a}))"),
 }
 #: how often a part may be repeated

@@ -1,15 +1,17 @@
-"""A pattern that is translated finds in Polars what Python's `re.search` finds; the others are Python's own."""
+"""A pattern that is translated finds in every engine what Python's `re.search` finds; the others are Python's own."""
 
 from __future__ import annotations
 
 import re
 
+import narwhals as nw
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dq_pipelines.rules.regex import translated
+from dq_pipelines_tests.contracts.engines import NAMES, started
 
 #: Letters on which dialects differ: final newlines, separators, digits and letters of other scripts, marks,
 #: case pairs outside ASCII, characters that mean something in a pattern.
@@ -52,6 +54,31 @@ def test_a_translated_pattern_finds_what_python_finds(flags: str, body: str, tex
     native = translated(pattern)
     if native is not None:
         assert pl.Series(texts).str.contains(native).to_list() == expected, (pattern, native)
+
+
+def written_for(name: str, pattern: str) -> str | None:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return None
+    return translated(pattern, started(name).dialect.regex)
+
+
+@pytest.mark.filterwarnings("ignore:Possible (nested set|set):FutureWarning")
+@pytest.mark.parametrize("name", NAMES)
+@given(st.data())
+@settings(max_examples=max(1, settings.default.max_examples // 25), suppress_health_check=list(HealthCheck))
+def test_a_translated_pattern_finds_in_every_engine_what_python_finds(name: str, data: st.DataObject) -> None:
+    patterns = data.draw(st.lists(st.tuples(FLAGS, PATTERNS).map("".join), min_size=20, max_size=40))
+    texts = data.draw(st.lists(st.text(LETTERS, max_size=6), min_size=20, max_size=40))
+    native = {pattern: written for pattern in patterns if (written := written_for(name, pattern)) is not None}
+    engine = started(name)
+    rows = engine.hold(pl.LazyFrame({"text": texts}))
+    flags = {f"found_{place}": nw.col("text").str.contains(written) for place, written in enumerate(native.values())}
+    found = engine.records(rows.with_columns(**flags))
+    for place, (pattern, written) in enumerate(native.items()):
+        wrong = [row["text"] for row in found if row[f"found_{place}"] != bool(re.search(pattern, row["text"]))]
+        assert not wrong, (pattern, written, wrong)
 
 
 @pytest.mark.parametrize(
