@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from dq_pipelines_tests.benchmarks.growth import grown
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured, median
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
@@ -58,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = {name: int(run.found != [rows]) for name, run in of.items()}
     right &= not any(wrong.values())
     text.append(_table(f"The whole path: a CSV of {rows:,} rows", PATHS, of, wrong))
+    for line, good in grown(asked.data, quick=asked.quick):
+        print(line, flush=True)
+        text.append(line)
+        right &= good
     page = "\n".join(text)
     print(page)
     if not asked.quick and asked.scale == 1:

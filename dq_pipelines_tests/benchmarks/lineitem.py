@@ -1,6 +1,6 @@
 """TPC-H lineitem, clean and with seeded faults: the data of the bench.
 
-Run as a program it makes one folder's files: `python -m dq_pipelines_tests.benchmarks.lineitem FOLDER SCALE`.
+Run as a program it makes one folder's files: `python -m dq_pipelines_tests.benchmarks.lineitem FOLDER SCALE [clean]`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ CLEAN, FAULTY, CSV = "lineitem.parquet", "lineitem_faulty.parquet", "lineitem.cs
 STRANGE, LONG, EARLY, LOW = "§ no such text §", "x" * 60, date(1970, 1, 1), -1
 
 
-def make(folder: Path, scale: float) -> None:
-    """Put the three files into `folder`, each whole or not at all."""
+def make(folder: Path, scale: float, *, clean_only: bool = False) -> None:
+    """Put the three files into `folder`, each whole or not at all; with `clean_only`, the clean one alone."""
     folder.mkdir(parents=True, exist_ok=True)
     maker = str(Path(sys.executable).parent / "tpchgen-cli")
     command = [maker, "parquet", f"--scale-factor={scale}", "--tables=lineitem"]
     if not (folder / CLEAN).exists():
         subprocess.run([*command, f"--output-dir={folder}"], check=True, capture_output=True)
+    if clean_only:
+        return
     clean = pl.scan_parquet(folder / CLEAN)
     _write(with_faults(clean), folder / FAULTY)
     _write(with_faults(clean), folder / CSV)
@@ -81,6 +83,6 @@ def _where(rule: int) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), float(sys.argv[2]))
+    make(Path(sys.argv[1]), float(sys.argv[2]), clean_only="clean" in sys.argv[3:])
     rows = pl.scan_parquet(Path(sys.argv[1]) / CLEAN).select(pl.len()).collect().item()
     print(json.dumps({"found": [rows], "seconds": 0}))

@@ -15,8 +15,8 @@ COLUMNS = (
 KEY = ("l_orderkey", "l_linenumber")
 
 BETWEEN: dict[str, tuple[Any, Any]] = {
-    "l_partkey": (1, 200_000),
-    "l_suppkey": (1, 10_000),
+    "l_partkey": (1, 2_000_000),  # as far as ten times the data goes
+    "l_suppkey": (1, 100_000),
     "l_linenumber": (1, 7),
     "l_quantity": (1, 50),
     "l_extendedprice": (900, 105_000),

@@ -1,0 +1,77 @@
+"""How cost grows with rules and with rows, on each engine: one run of each, in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from dq_pipelines_tests.benchmarks.measure import Measurement, measured
+from dq_pipelines_tests.benchmarks.suite import RULES, truth
+
+#: Engine, what it is called, the package that it needs. PostgreSQL would have to be loaded with the rows first.
+ENGINES = {
+    "polars": ("Polars", "polars"),
+    "duckdb": ("DuckDB", "duckdb"),
+    "spark": ("Spark, one process", "pyspark"),
+}
+RULE_COUNTS = (1, 40, 200)
+#: TPC-H scale factors: of 1, 6 and 60 million rows
+SCALES = (1 / 6, 1.0, 10.0)
+SMALL_SCALES = (1 / 600, 1 / 60)
+
+_HEADER = "| | {} |\n|---|{}|"
+_ABOUT = """## How cost grows
+
+One run of each. With rules: the suite over and over on the faulty rows, each time with bounds and sets a little wider. With
+rows: the {rules} rules on clean rows, where Parquet's footers answer 25 of them; as Arrow in memory, 60 million rows take
+about 9 GB. Seconds of the whole process, of CPU, and peak memory of the process (Spark's is that of its Python, not of its
+JVM).
+"""
+
+
+def grown(data: Path, *, quick: bool) -> Iterator[tuple[str, bool]]:
+    """The page's section line by line, each with whether what was found is right."""
+    engines = [name for name, (_, package) in ENGINES.items() if find_spec(package)]
+    yield _ABOUT.format(rules=len(RULES)), True
+    scale = SMALL_SCALES[-1] if quick else 1.0
+    rows = made(data, scale)
+    yield _header([f"{count} rules" for count in RULE_COUNTS]), True
+    for engine in engines:
+        yield _line(engine, [_by_rules(engine, count, data / f"{scale:g}", rows) for count in RULE_COUNTS])
+    scales = SMALL_SCALES if quick else SCALES
+    sizes = [made(data, one, clean_only=True) for one in scales]
+    yield "\n" + _header([f"{size:,} rows" for size in sizes]), True
+    for engine in engines:
+        runs = [_by_rows(engine, data / f"{one:g}", size) for one, size in zip(scales, sizes, strict=True)]
+        yield _line(engine, runs)
+    yield "", True
+
+
+def made(data: Path, scale: float, *, clean_only: bool = False) -> int:
+    """The rows of the data of this scale, which are made where they are not there yet."""
+    only = ["clean"] if clean_only else []
+    return int(measured("lineitem", str(data / f"{scale:g}"), str(scale), *only).found[0])
+
+
+def _by_rules(engine: str, count: int, folder: Path, rows: int) -> tuple[Measurement, bool]:
+    run = measured("grow", engine, str(count), str(folder / "lineitem_faulty.parquet"))
+    wanted = [truth(rows, faulty=True)[index % len(RULES)] for index in range(count)]
+    return run, run.found == wanted
+
+
+def _by_rows(engine: str, folder: Path, rows: int) -> tuple[Measurement, bool]:
+    run = measured("grow", engine, str(len(RULES)), str(folder / "lineitem.parquet"))
+    return run, run.found == truth(rows, faulty=False)
+
+
+def _header(columns: list[str]) -> str:
+    return _HEADER.format(" | ".join(columns), "|".join("---:" for _ in columns))
+
+
+def _line(engine: str, runs: list[tuple[Measurement, bool]]) -> tuple[str, bool]:
+    cells = [
+        f"{run.whole:.1f} s, CPU {run.cpu:.1f} s, {run.memory:,.0f} MB{'' if right else ', wrong'}"
+        for run, right in runs
+    ]
+    return f"| {ENGINES[engine][0]} | {' | '.join(cells)} |", all(right for _, right in runs)
