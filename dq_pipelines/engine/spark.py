@@ -88,9 +88,11 @@ class Spark(Engine):
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
-        return (PySparkException,)
+        # Of a job that fails while its rows are fetched pyspark lets py4j's own error through.
+        return (PySparkException, Py4JError)
 
     def stop(self) -> None:
         if self._session is not None:
@@ -109,7 +111,7 @@ def _check(rows: pl.DataFrame, session: Any) -> None:
     for name, dtype in rows.schema.items():
         if "." in name or "`" in name:
             raise SourceError(f"column '{name}': to Spark a dot is the way into a struct; rename the column")
-        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns" and (rows[name].to_physical() % 1000).any():
+        if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns" and (rows[name].to_physical() % 1000 != 0).any():
             raise SourceError(f"column '{name}' tells nanoseconds, which Spark cuts off; cast it to microseconds")
         if dtype == pl.Time and session.conf.get("spark.sql.timeType.enabled", "false") != "true":
             raise SourceError(
