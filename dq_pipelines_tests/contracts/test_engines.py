@@ -125,3 +125,14 @@ def test_types_that_an_engine_lacks_mean_what_they_meant_and_come_back_as_they_w
         ), there
     assert_frame_equal(verdict.kept.collect(), here.scan.kept.collect(), check_row_order=False)
     assert_frame_equal(verdict.refused.collect(), here.scan.refused.collect(), check_row_order=False)
+
+
+def test_many_rules_on_one_key_are_one_question(engine: str) -> None:
+    rows = pl.DataFrame({"a": [1, 1, 2, None, None], "b": ["x", "x", "x", "y", "y"]})
+    rules = [
+        {"type": "expect_compound_columns_to_be_unique", "column_list": ["a", "b"], "mostly": share / 10}
+        for share in range(5)
+    ]
+    verdict = judged(engine, rows, *rules)
+    assert [result.unexpected_count for result in verdict.results] == [4] * 5
+    assert verdict.kept.collect().to_dicts() == [{"a": 2, "b": "x"}]
