@@ -52,7 +52,7 @@ class DuckDB(Engine):
         return type(data).__name__ == "DuckDBPyRelation"
 
     def hold(self, data: Any) -> nw.LazyFrame[Any]:
-        return nw.from_native(data if self.owns(data) else self._relation(data))
+        return nw.from_native(_known(data if self.owns(data) else self._relation(data)))
 
     def _relation(self, data: Any) -> duckdb.DuckDBPyRelation:
         if isinstance(data, str | Path) and Path(data).suffix == ".parquet":
@@ -64,7 +64,9 @@ class DuckDB(Engine):
         return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def batches(self, frame: nw.LazyFrame[Any]) -> Generator[pl.DataFrame]:
-        reader = self._reader(frame.to_native())
+        cursor = self._connection.cursor()
+        self._reading.add(cursor)
+        reader = self._reader(cursor, frame.to_native())
         try:
             yield pl.DataFrame(reader.schema.empty_table())
             for batch in reader:
@@ -72,15 +74,14 @@ class DuckDB(Engine):
         finally:
             reader.close()
 
-    def _reader(self, relation: duckdb.DuckDBPyRelation) -> pa.RecordBatchReader:
+    @staticmethod
+    def _reader(cursor: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation) -> pa.RecordBatchReader:
         """The rows on a cursor of their own: a connection refuses all else while somebody reads from it.
 
         Tables of another connection are unknown to ours: a relation over those is read whole.
         """
         import duckdb
 
-        cursor = self._connection.cursor()
-        self._reading.add(cursor)
         try:
             return cursor.sql(relation.sql_query()).to_arrow_reader(_BATCH_ROWS)
         except (duckdb.CatalogException, duckdb.BinderException):
@@ -95,3 +96,21 @@ class DuckDB(Engine):
     def stop(self) -> None:
         for connection in (self._connection, *self._reading):
             connection.interrupt()
+
+
+def _known(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The same, with columns of types that Narwhals knows: one that it does not know passes for one of nulls only."""
+    import duckdb
+
+    schema = nw.from_native(relation).collect_schema()
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    unknown = {name for name, dtype in schema.items() if dtype == nw.Unknown and types[name] != '"NULL"'}
+    if not unknown:
+        return relation
+    return relation.select(
+        *(
+            column.cast("TIME" if types[name] == "TIME_NS" else "VARCHAR").alias(name) if name in unknown else column
+            for name in relation.columns
+            for column in [duckdb.ColumnExpression(name)]
+        )
+    )

@@ -12,6 +12,7 @@ import polars as pl
 
 from dq_pipelines.engine.answers import Lookup
 from dq_pipelines.engine.base import Engine
+from dq_pipelines.engine.counted import counted
 from dq_pipelines.engine.inside import Inside, planned
 from dq_pipelines.engine.interrupt import interruptibly
 from dq_pipelines.engine.judge import judge
@@ -75,12 +76,10 @@ def judge_elsewhere(
 
     `types` are what the columns were where the rows came from, if they were brought there.
     """
-    inside = planned(engine, frame, rules, hidden, types).knowing_measures()
-    (numbers,) = engine.asked(inside.numbers())
-    small = {f"{index}.beside": [engine.asked(grouped)] for index, grouped in inside.small_frames().items()}
+    inside, numbers = counted(planned(engine, frame, rules, hidden, types))
     found = {item.index: item for item in inside.plan.planned}
     results = {
-        index: replace(item.result({**numbers, **small}, numbers["rows"]), engine=engine.name)
+        index: replace(item.result(numbers, numbers["rows"]), engine=engine.name)
         for index, item in found.items()
         if item.lacking is None
     }

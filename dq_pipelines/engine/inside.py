@@ -147,7 +147,9 @@ class Inside:
                 raise NotImplementedError(
                     f"column '{column}' is {value.dtype}: no engine but Polars finds such keys again"
                 )
-            keys[f"{name}_{place}"] = value.expr.fill_null(value.literal(_FILLERS[value.family]))
+            # Among literals a boolean is the number that it is compared as.
+            filler = False if value.family == "boolean" else value.literal(_FILLERS[value.family])
+            keys[f"{name}_{place}"] = value.expr.fill_null(filler)
             keys[f"{name}_{place}_missing"] = value.is_missing
         return keys
 

@@ -16,10 +16,19 @@ from ibis.backends.sql.compilers.postgres import PostgresCompiler
 from ibis.expr import datatypes
 from ibis.formats.polars import PolarsType
 from sqlglot import exp
+from sqlglot.dialects import Postgres
 
 from dq_pipelines.engine.postgresql_columns import Column
 
-_DIALECT = "postgres"
+
+class _Dialect(Postgres):  # type: ignore[misc] # ibis has no types, nor has sqlglot compiled
+    """What ibis' compiler writes in: PostgreSQL's, with what ibis adds to sqlglot's writer of it.
+
+    A class of its own, for sqlglot looks at what a writer can do once only, maybe before ibis was there.
+    """
+
+    class Generator(Postgres.Generator):  # type: ignore[misc]
+        TRANSFORMS = {**Postgres.Generator.TRANSFORMS}
 
 
 class _Writer(PostgresCompiler):  # type: ignore[misc] # ibis has no types
@@ -32,19 +41,24 @@ class _Writer(PostgresCompiler):  # type: ignore[misc] # ibis has no types
             arg = self.cast(arg, datatypes.int32)  # the only number that a boolean is cast to
         return super().visit_Cast(op, arg=arg, to=to)
 
+    def visit_InValues(self, op: Any, *, value: Any, options: Any) -> Any:  # noqa: N802
+        # Else PostgreSQL rounds the set's numbers to floats of 4 bytes, which no other engine does.
+        wide = self.cast(value, datatypes.float64) if op.value.dtype.is_float32() else value
+        return super().visit_InValues(op, value=wide, options=options)
+
 
 _WRITER = _Writer()
 
 
 def quoted(name: str) -> str:
     """The name as an identifier, whatever is in it."""
-    return exp.to_identifier(name, quoted=True).sql(_DIALECT)
+    return exp.to_identifier(name, quoted=True).sql(_Dialect)
 
 
 def select_from(table: tuple[str, str], columns: Sequence[Column]) -> exp.Query:
     """The query that reads the columns of a table, by its schema and name, as rules are to see them."""
     read = (
-        exp.alias_(exp.maybe_parse(column.read(quoted(column.name)), dialect=_DIALECT), column.name, quoted=True)
+        exp.alias_(exp.maybe_parse(column.read(quoted(column.name)), dialect=_Dialect), column.name, quoted=True)
         for column in columns
     )
     schema, name = table
@@ -72,14 +86,18 @@ def _ibis_type(dtype: pl.DataType) -> Any:
 
 def written(frame: nw.LazyFrame[Any], bases: dict[str, exp.Query]) -> str:
     """The one query that gives the rows of the frame; `bases` are what the tables in it stand for."""
-    query = _WRITER.to_sqlglot(frame.to_native())
-    for table in list(query.find_all(exp.Table)):
-        if table.name in bases:
-            table.replace(bases[table.name].copy().subquery(table.alias or table.name))
+
+    def based(node: exp.Expression) -> exp.Expression:
+        if not isinstance(node, exp.Table) or node.name not in bases:
+            return node
+        return bases[node.name].copy().subquery(node.alias or node.name)
+
+    # Not in place: where a part occurs twice, ibis writes one and the same node.
+    query = _WRITER.to_sqlglot(frame.to_native()).transform(based)
     for common in query.find_all(exp.CTE):
         # Read twice rather than written to disk once: it is the user's whole table.
         common.set("materialized", False)
-    text: str = query.sql(_DIALECT)
+    text: str = query.sql(_Dialect)
     return text
 
 

@@ -113,7 +113,7 @@ def _check(rows: pl.DataFrame, session: Any) -> None:
             raise SourceError(f"column '{name}': to Spark a dot is the way into a struct; rename the column")
         if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns" and (rows[name].to_physical() % 1000 != 0).any():
             raise SourceError(f"column '{name}' tells nanoseconds, which Spark cuts off; cast it to microseconds")
-        if dtype == pl.Time and session.conf.get("spark.sql.timeType.enabled", "false") != "true":
+        if dtype == pl.Time and session.conf.get("spark.sql.timeType.enabled") != "true":
             raise SourceError(
                 f"column '{name}' is a time of day; this Spark session has spark.sql.timeType.enabled off"
             )

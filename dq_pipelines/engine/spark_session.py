@@ -12,19 +12,24 @@ import socket
 import tempfile
 import time
 import warnings
+from functools import cache
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from dq_pipelines.errors import SourceError
 
-#: What a session of our own is like. Nothing of it listens beyond this machine unless its cluster lies beyond.
+#: How a session of our own means things: datetimes without a zone are what they say.
+_MEANING = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.timeType.enabled": "true",
+}
+#: What else a Spark of our own is like. Nothing of it listens beyond this machine unless its cluster lies beyond.
 _SETTINGS = {
+    **_MEANING,
     "spark.app.name": "dq_pipelines",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.timeType.enabled": "true",
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",
     # Rows leave by the partition, so files are read in small ones; frames that come in make few of them.
     "spark.sql.files.maxPartitionBytes": "32m",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "100000",
@@ -62,9 +67,9 @@ def runs_here(session: Any) -> bool:
 
 def naive_moments(session: Any) -> str | None:
     """Why the session takes a datetime without a zone for another one; None when it does not."""
-    if session.conf.get("spark.sql.timestampType", "") == "TIMESTAMP_NTZ":
+    if session.conf.get("spark.sql.timestampType") == "TIMESTAMP_NTZ":
         return None
-    if session.conf.get("spark.sql.session.timeZone", "") in _UTC and time.timezone == time.daylight == 0:
+    if session.conf.get("spark.sql.session.timeZone") in _UTC and time.timezone == time.daylight == 0:
         return None
     return "its session reads datetimes in a time zone (spark.sql.timestampType is not TIMESTAMP_NTZ)"
 
@@ -81,11 +86,10 @@ def first_line(error: BaseException) -> str:
 
 
 def _prepare() -> None:
+    # It warns of pandas 3 whenever a module of it is imported; nothing goes through pandas here.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     try:
-        with warnings.catch_warnings():
-            # It warns of pandas 3, of which nothing goes through it here.
-            warnings.simplefilter("ignore", FutureWarning)
-            import pyspark.testing.utils  # noqa: F401 - where it warns
+        import pyspark  # noqa: F401 - whether it is there
     except ImportError:
         raise SourceError("Spark is not installed: pip install 'dq_pipelines[spark]'") from None
     # What Spark refuses is an error that we tell; it would be printed as JSON besides.
@@ -128,13 +132,17 @@ def _answers(address: str) -> None:
     raise SourceError(f"{shown(address)}: no Spark answers there ({refusal})")
 
 
+@cache
 def _connected(address: str) -> Any:
-    """A session of Spark Connect, whether or not this process has a Spark of its own."""
+    """A session of our own at a Spark Connect server, whether or not this process has a Spark of its own."""
     try:
         from pyspark.sql.connect.session import SparkSession
     except ImportError as error:
         raise SourceError(f"Spark Connect is not installed ({error}): pip install 'dq_pipelines[spark]'") from None
-    return SparkSession.builder.remote(address).getOrCreate()
+    session = SparkSession.builder.remote(address).create()
+    for name, value in _MEANING.items():
+        session.conf.set(name, value)
+    return session
 
 
 def _started(master: str) -> Any:

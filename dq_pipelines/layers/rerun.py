@@ -92,7 +92,7 @@ def _summed(results: Sequence[RuleResult]) -> RuleResult:
         sum(getattr(result, count) or 0 for result in results)
         for count in ("element_count", "missing_count", "unexpected_count")
     )
-    rows = tuple(row for result in results for row in result.unexpected_rows)[:SOME.most]
+    rows = tuple(row for result in results for row in result.unexpected_rows)[: SOME.most]
     success = rule.tolerates(unexpected, elements - missing)
     return RuleResult(rule, success, elements, missing, unexpected, unexpected_rows=rows)
 

@@ -126,8 +126,7 @@ class UniqueValueCount(BetweenRule):
     )
 
     def observe(self, value: Value) -> nw.Expr:
-        # Dropping nulls first changes a column's length, which SQL engines cannot do inside one scan.
-        return value.expr.n_unique().cast(nw.Int64) - value.is_missing.any().cast(nw.Int64)
+        return _distinct(value)
 
 
 class UniqueProportion(BetweenRule):
@@ -144,8 +143,7 @@ class UniqueProportion(BetweenRule):
     )
 
     def observe(self, value: Value) -> Mapping[str, nw.Expr]:
-        distinct = value.expr.n_unique().cast(nw.Int64) - value.is_missing.any().cast(nw.Int64)
-        return {"distinct": distinct, "there": value.expr.count()}
+        return {"distinct": _distinct(value), "there": value.expr.count()}
 
     def conclude(self, found: Mapping[str, Any], rows: int) -> float:
         return found["distinct"] / found["there"] if found["there"] else 0
@@ -187,3 +185,9 @@ def _float(value: Value) -> nw.Expr:
 def _known(scalar: nw.Expr, value: Value) -> nw.Expr:
     """`scalar`, missing where infinities made it NaN."""
     return scalar.fill_nan(None) if value.dtype.is_float() else scalar
+
+
+def _distinct(value: Value) -> nw.Expr:
+    """How many distinct values there are; of no rows 0, where SQL says null."""
+    # Dropping nulls first changes a column's length, which SQL engines cannot do inside one scan.
+    return (value.expr.n_unique().cast(nw.Int64) - value.is_missing.any().cast(nw.Int64)).fill_null(0)

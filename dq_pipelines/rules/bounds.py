@@ -74,6 +74,8 @@ class Bounded(Strict):
         """Boolean: `expr` lies within the bounds; `literal` writes a bound in the type of `expr`."""
         low, high = (None if bound is None else literal(bound) for bound in (self.min_value, self.max_value))
         if low is not None and high is not None and not (self.strict_min or self.strict_max):
+            # To Narwhals a bare text is the name of a column here, if not on every engine.
+            low, high = (nw.lit(bound) if isinstance(bound, str) else bound for bound in (low, high))
             return expr.is_between(low, high)
         parts = []
         if low is not None:

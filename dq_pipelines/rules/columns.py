@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from ctypes import c_float
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Literal
@@ -125,6 +126,8 @@ class Value:
             found = _literal(wanted, self.dtype, self.family)
         except (ValueError, ArithmeticError) as error:
             raise RuleError(f"column '{self.name}' is {self.dtype}: {wanted!r} is not one ({error})") from None
+        if isinstance(found, float) and isinstance(self.dtype, nw.Float32):
+            return c_float(found).value  # as Polars rounds a number that is compared with one of 4 bytes
         if found is None:
             hint = " (give the column a type under silver.columns, or quote the value)" if self.family == "text" else ""
             raise RuleError(f"column '{self.name}' is {self.dtype}: cannot be compared with {wanted!r}{hint}")
@@ -146,7 +149,9 @@ class Value:
         found = []
         for item in wanted:
             try:
-                literal = self.literal(item) if item is not None else None
+                # Nothing is rounded in a set: Polars finds no 0.1 among floats of 4 bytes, nor does pandas.
+                wide = replace(self, dtype=nw.Float64()) if isinstance(self.dtype, nw.Float32) else self
+                literal = wide.literal(item) if item is not None else None
             except RuleError:
                 continue
             exact = not (isinstance(literal, float) and (self.dtype.is_integer() or self.family == "boolean"))

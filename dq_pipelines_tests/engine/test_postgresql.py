@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -231,3 +233,17 @@ def test_memory_is_bounded_by_the_batch_when_rows_are_read_out(address: str) -> 
     batches = [batch.height for batch in engine.batches(engine.hold(rows))]
     assert sum(batches) == 120_000
     assert max(batches) <= 50_000
+
+
+def test_dates_are_written_for_postgresql_whoever_wrote_sql_before() -> None:
+    """Sqlglot remembers what its writers could do when they first wrote, and ibis teaches them when it is imported."""
+    code = """if True:
+        import sqlglot
+        sqlglot.parse_one("SELECT 1").sql("postgres")
+        import datetime, ibis, narwhals as nw
+        from dq_pipelines.engine.postgresql_sql import written
+        rows = nw.from_native(ibis.table({"day": "date"}, name="rows"))
+        print(written(rows.filter(nw.col("day") > datetime.date(2024, 1, 2)), {}))
+    """
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "MAKE_DATE(2024, 1, 2)" in told

@@ -67,7 +67,7 @@ def written_for(name: str, pattern: str) -> str | None:
 @pytest.mark.filterwarnings("ignore:Possible (nested set|set):FutureWarning")
 @pytest.mark.parametrize("name", NAMES)
 @given(st.data())
-@settings(max_examples=max(1, settings.default.max_examples // 25), suppress_health_check=list(HealthCheck))
+@settings(max_examples=max(1, settings().max_examples // 25), suppress_health_check=list(HealthCheck))
 def test_a_translated_pattern_finds_in_every_engine_what_python_finds(name: str, data: st.DataObject) -> None:
     patterns = data.draw(st.lists(st.tuples(FLAGS, PATTERNS).map("".join), min_size=20, max_size=40))
     texts = data.draw(st.lists(st.text(LETTERS, max_size=6), min_size=20, max_size=40))

@@ -47,7 +47,7 @@ TEXTS: dict[str, dict[str, Any]] = {
 @given(data=st.data())
 def test_a_text_is_read_alike_whatever_stands_beside_it(name: str, data: st.DataObject) -> None:
     """Further attempts are made only where a text beside wants them: that must not change a value."""
-    known = {**TEXTS[name], None: None}
+    known: dict[str | None, object] = {None: None} | TEXTS[name]
     texts = data.draw(st.lists(st.sampled_from(list(known)), max_size=8))
     rows = pl.LazyFrame({"text": texts}, schema={"text": pl.String})
     read = rows.select(typed(pl.col("text"), pl.String(), dtype_of(name)).alias("value")).collect(engine="streaming")
