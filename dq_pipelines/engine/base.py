@@ -14,10 +14,13 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.engine.interrupt import interruptibly
-from dq_pipelines.rules.asides import Aside, ByGx, Exists
-from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule, Rule
+from dq_pipelines.rules.asides import Aside, ByGx, ByText, Exists, InOrder, RowSql
+from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.by_gx import TableByGx
 from dq_pipelines.rules.dialect import Dialect
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.on_tables import GroupRule, QueryRule
+from dq_pipelines.rules.quantiles import QuantileValues
 
 #: Polars reads several frames of one query from several threads, and a query is made of one connection.
 _ONE_BY_ONE = threading.Lock()
@@ -30,7 +33,13 @@ class Engine(abc.ABC):
     #: how it says things; that may hang on its settings
     dialect: Dialect
     #: what it lacks whatever the data: a rule's class or an aside's, and the reason; Polars judges by those rules
-    gaps: ClassVar[Mapping[type[Rule | Aside], str]]
+    gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
+        InOrder: "its rows have no order",
+        ByText: "only Python gives this answer",
+        RowSql: "the SQL is written for Polars, and dialects differ",
+        QueryRule: "the SQL is written for Polars, and dialects differ",
+        QuantileValues: "its quantiles lie between values, where the rule's are values that are there",
+    }
 
     def __init__(self, address: str | None = None) -> None:  # noqa: B027 - not every engine has addresses
         """Connect to `address`, if the engine has addresses, or to where its own settings say; raises SourceError."""

@@ -8,8 +8,9 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.rules.base import GroupRule, QueryRule, Rule
+from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.on_tables import GroupRule, QueryRule
 from dq_pipelines.rules.query import BATCH, Query, alias_of
 
 

@@ -5,9 +5,9 @@ Files are read by DuckDB itself where it reads them as our own sources do (Parqu
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import narwhals as nw
@@ -15,10 +15,7 @@ import polars as pl
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from
-from dq_pipelines.rules.asides import Aside, ByText, InOrder, RowSql
-from dq_pipelines.rules.base import QueryRule, Rule
 from dq_pipelines.rules.dialect import Dialect
-from dq_pipelines.rules.quantiles import QuantileValues
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,13 +30,6 @@ class DuckDB(Engine):
 
     name = "duckdb"
     dialect = Dialect(regex="re2", numbers_written="1e16 for 1e+16")
-    gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
-        InOrder: "rows of a relation have no order",
-        ByText: "only Python gives this answer",
-        RowSql: "the SQL is written for Polars, and dialects differ",
-        QueryRule: "the SQL is written for Polars, and dialects differ",
-        QuantileValues: "its quantiles lie between values, where the rule's are values that are there",
-    }
 
     def __init__(self, address: str | None = None) -> None:
         import duckdb

@@ -21,7 +21,8 @@ from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.samples import Samples, failing_rows
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.rules.base import RowRule, Rule
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.on_rows import RowRule
 
 #: Every failing row, whole.
 EVERY = Samples(most=None)

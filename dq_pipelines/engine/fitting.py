@@ -11,7 +11,8 @@ import polars as pl
 from dq_pipelines.engine.beside import small_frames
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Exists
-from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.on_tables import GroupRule, QueryRule
 
 if TYPE_CHECKING:
     from dq_pipelines.engine.plan import PlannedRule, ScanPlan

@@ -19,10 +19,11 @@ from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, Measured, Repeats
-from dq_pipelines.rules.base import GroupRule, RowRule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 from dq_pipelines.rules.dialect import Lacking
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.on_tables import GroupRule
 
 Frame = nw.LazyFrame[Any]
 

@@ -11,10 +11,10 @@ import os
 import re
 import threading
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import suppress
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import narwhals as nw
@@ -23,10 +23,7 @@ import polars as pl
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from, is_path_of_file
 from dq_pipelines.errors import SourceError, nearest
-from dq_pipelines.rules.asides import Aside, ByText, InOrder, RowSql
-from dq_pipelines.rules.base import QueryRule, Rule
 from dq_pipelines.rules.dialect import Dialect
-from dq_pipelines.rules.quantiles import QuantileValues
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,13 +75,6 @@ class PostgreSQL(Engine):
 
     name = "postgresql"
     dialect = Dialect(regex="postgresql", numbers_written="1 for 1.0")
-    gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
-        InOrder: "rows of a table have no order",
-        ByText: "only Python gives this answer",
-        RowSql: "the SQL is written for Polars, and dialects differ",
-        QueryRule: "the SQL is written for Polars, and dialects differ",
-        QuantileValues: "its quantiles lie between values, where the rule's are values that are there",
-    }
 
     def __init__(self, address: str | None = None) -> None:
         self._address = address or os.environ.get("DQ_POSTGRES_URL") or "postgresql://"

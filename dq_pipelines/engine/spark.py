@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
@@ -18,10 +18,7 @@ from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from
 from dq_pipelines.engine.spark_session import naive_moments, runs_here, session_at
 from dq_pipelines.errors import SourceError
-from dq_pipelines.rules.asides import Aside, ByText, InOrder, RowSql
-from dq_pipelines.rules.base import QueryRule, Rule
 from dq_pipelines.rules.dialect import Dialect
-from dq_pipelines.rules.quantiles import QuantileValues
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,13 +35,6 @@ class Spark(Engine):
 
     name = "spark"
     dialect: Dialect = Dialect(regex="java", sums_booleans=False, numbers_written="1.0E16 for 1e+16")
-    gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
-        InOrder: "rows of a frame have no order",
-        ByText: "only Python gives this answer",
-        RowSql: "the SQL is written for Polars, and dialects differ",
-        QueryRule: "the SQL is written for Polars, and dialects differ",
-        QuantileValues: "its quantiles lie between values, where the rule's are values that are there",
-    }
 
     def __init__(self, address: str | None = None) -> None:
         self._address = address

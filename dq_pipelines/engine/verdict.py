@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dq_pipelines.engine.gx_suite import gx_suite
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
-from dq_pipelines.rules.base import PairRule, RowRule, Rule, WholeTableRule
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.on_rows import PairRule, RowRule
+from dq_pipelines.rules.on_tables import WholeTableRule
 
 if TYPE_CHECKING:
     import polars as pl

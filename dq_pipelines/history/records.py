@@ -8,7 +8,7 @@ from typing import Any
 
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.rules.base import RowRule
+from dq_pipelines.rules.on_rows import RowRule
 
 
 @dataclass(frozen=True)

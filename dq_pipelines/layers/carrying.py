@@ -11,7 +11,7 @@ from polars import selectors
 from dq_pipelines.layers.silver import CARRIED, may_drop
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Exists, Measured
-from dq_pipelines.rules.base import RowRule
+from dq_pipelines.rules.on_rows import RowRule
 
 
 def in_one_pass(silver: Silver, key: str) -> bool:

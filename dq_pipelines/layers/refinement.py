@@ -38,7 +38,7 @@ from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rul
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
-from dq_pipelines.rules.base import RowRule
+from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.failures import broken
 

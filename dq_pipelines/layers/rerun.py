@@ -22,7 +22,7 @@ from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, land
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
-from dq_pipelines.rules.base import RowRule
+from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import SOURCE
 
 

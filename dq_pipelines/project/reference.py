@@ -30,7 +30,9 @@ from dq_pipelines.project.tables import (
     Silver,
 )
 from dq_pipelines.rules import rule_classes
-from dq_pipelines.rules.base import AggregateRule, Example, GroupRule, QueryRule, RowRule, Rule, TableRule
+from dq_pipelines.rules.base import Example, Rule
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
 from dq_pipelines.sources import source_classes
 from dq_pipelines.transforms.steps import AnyStep, Keep, Step
 from dq_pipelines.transforms.types import type_names

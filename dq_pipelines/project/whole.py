@@ -13,7 +13,8 @@ from dq_pipelines.project.sql import reads
 from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import Rule
 from dq_pipelines.rules.asides import Exists
-from dq_pipelines.rules.base import GroupRule, QueryRule, RowRule
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.on_tables import GroupRule, QueryRule
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Literal
 import narwhals as nw
 
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.base import AggregateRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Value
 from dq_pipelines.rules.dialect import POLARS
+from dq_pipelines.rules.on_tables import AggregateRule
 
 
 class BetweenRule(Bounded, AggregateRule):

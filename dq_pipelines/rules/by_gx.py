@@ -14,11 +14,13 @@ import narwhals as nw
 from pydantic import model_validator
 
 from dq_pipelines.rules.asides import ByGx
-from dq_pipelines.rules.base import RowRule, Rule, TableRule, flat
+from dq_pipelines.rules.base import Rule, flat
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 from dq_pipelines.rules.gx import expectation, is_handed_over, judges_rows
 from dq_pipelines.rules.gx_condition import gx_condition
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.on_tables import TableRule
 
 #: Arguments of GX's that name columns.
 _COLUMNS = ("column", "column_A", "column_B", "column_list")

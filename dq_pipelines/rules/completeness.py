@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 import narwhals as nw
 
-from dq_pipelines.rules.base import ColumnRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import ColumnRule
 
 
 class ValuesNotNull(ColumnRule):

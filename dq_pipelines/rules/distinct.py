@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import narwhals as nw
 from pydantic import Field, PrivateAttr
 
-from dq_pipelines.rules.base import Example, GroupRule, Tables
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_tables import GroupRule, Tables
 from dq_pipelines.rules.sets import ValueSet, is_one_of
 
 VALUE, COUNT = "value", "count"

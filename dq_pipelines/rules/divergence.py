@@ -11,9 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import narwhals as nw
 from pydantic import Field, model_validator
 
-from dq_pipelines.rules.base import Example, GroupRule, Tables
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.distinct import COUNT, VALUE, in_order, value_counts
+from dq_pipelines.rules.on_tables import GroupRule, Tables
 from dq_pipelines.rules.partition import Partition, auto_bins, divergence
 
 Holdout = Annotated[float, Field(ge=0, le=1)]

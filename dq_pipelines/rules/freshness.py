@@ -11,8 +11,9 @@ from pydantic import AfterValidator
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules import clock
-from dq_pipelines.rules.base import AggregateRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.on_tables import AggregateRule
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _AGE = re.compile(r"(?:\d+[wdhms])+")

@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from dq_pipelines.config.functions import named
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.rules.base import Example, RowRule
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.on_rows import RowRule
 
 #: What a function may raise when it makes its expression; anything else is no fault of the rule.
 _RAISED = (ArithmeticError, AttributeError, LookupError, NarwhalsError, NameError, TypeError, ValueError)

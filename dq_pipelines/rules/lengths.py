@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 
 import narwhals as nw
 
-from dq_pipelines.rules.base import ColumnRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.on_rows import ColumnRule
 
 
 class ValueLengthsBetween(Bounded, ColumnRule):

@@ -11,8 +11,9 @@ import narwhals as nw
 from pydantic import Field
 
 from dq_pipelines.rules.asides import Measured
-from dq_pipelines.rules.base import ColumnRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import ColumnRule
 
 
 class MeasuredRule(ColumnRule):

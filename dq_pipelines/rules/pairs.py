@@ -9,8 +9,9 @@ import narwhals as nw
 from pydantic import PlainValidator
 
 from dq_pipelines.config.model import shown
-from dq_pipelines.rules.base import Example, PairRule
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import MIXED, Value
+from dq_pipelines.rules.on_rows import PairRule
 
 
 class PairGreater(PairRule):

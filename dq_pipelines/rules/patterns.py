@@ -10,9 +10,10 @@ from pydantic import AfterValidator, Field
 
 from dq_pipelines.config.model import Many
 from dq_pipelines.rules.asides import PythonRegex
-from dq_pipelines.rules.base import ColumnRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.dialect import Lacking, RegexFlavour
+from dq_pipelines.rules.on_rows import ColumnRule
 from dq_pipelines.rules.regex import check, translated
 
 #: A regular expression of Python's `re`, found anywhere in the text unless it is anchored.

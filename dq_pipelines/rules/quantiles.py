@@ -12,9 +12,10 @@ from pydantic import Field, model_validator
 
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.base import AggregateRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.bounds import Bound
 from dq_pipelines.rules.columns import Value
+from dq_pipelines.rules.on_tables import AggregateRule
 
 Interpolation = Literal["linear", "lower", "higher", "midpoint", "nearest"]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator
 
-from dq_pipelines.rules.base import Example, Mostly, QueryRule
+from dq_pipelines.rules.base import Example, Mostly
+from dq_pipelines.rules.on_tables import QueryRule
 from dq_pipelines.rules.query import PLACEHOLDER, Query, check
 
 #: A SELECT over `{batch}` and tables as `<layer>.<table>`.

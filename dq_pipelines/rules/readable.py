@@ -12,8 +12,9 @@ from pydantic import AfterValidator, PlainValidator
 from dq_pipelines.config.model import shown
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import ByText, ReadsAsDate, ReadsAsJson, validator_of
-from dq_pipelines.rules.base import ColumnRule, Example
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import ColumnRule
 
 
 class ReadableRule(ColumnRule):

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.base import Example, MulticolumnRule
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import MulticolumnRule
 
 
 class MulticolumnSum(MulticolumnRule):

@@ -9,8 +9,10 @@ import narwhals as nw
 from pydantic import AfterValidator, Field
 
 from dq_pipelines.rules.asides import Exists
-from dq_pipelines.rules.base import ColumnRule, Example, GroupRule, Tables
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import ColumnRule
+from dq_pipelines.rules.on_tables import GroupRule, Tables
 from dq_pipelines.rules.query import LAYERS
 
 

@@ -9,8 +9,9 @@ import narwhals as nw
 from pydantic import AfterValidator
 
 from dq_pipelines.rules.asides import RowSql
-from dq_pipelines.rules.base import Example, RowRule
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.on_rows import RowRule
 
 
 @lru_cache(maxsize=1024)

@@ -10,9 +10,10 @@ import narwhals as nw
 from pydantic import Field
 
 from dq_pipelines.config.model import Many
-from dq_pipelines.rules.base import Example, TableRule
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.on_tables import TableRule
 
 
 class CountRule(TableRule):

@@ -14,8 +14,9 @@ from narwhals.dtypes import DType
 from pydantic import AfterValidator, Field
 
 from dq_pipelines.config.model import Many
-from dq_pipelines.rules.base import Example, Mostly, TableRule
+from dq_pipelines.rules.base import Example, Mostly
 from dq_pipelines.rules.columns import Columns
+from dq_pipelines.rules.on_tables import TableRule
 from dq_pipelines.rules.typenames import name_of, type_named
 
 

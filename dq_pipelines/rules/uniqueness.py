@@ -9,8 +9,9 @@ from pydantic import Field
 
 from dq_pipelines.config.model import Many
 from dq_pipelines.rules.asides import Repeats
-from dq_pipelines.rules.base import ColumnRule, Example, MulticolumnRule
+from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import ColumnRule, MulticolumnRule
 
 
 class ValuesUnique(ColumnRule):

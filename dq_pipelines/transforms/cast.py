@@ -12,8 +12,8 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.rules.base import ColumnRule
 from dq_pipelines.rules.columns import Columns, Value
+from dq_pipelines.rules.on_rows import ColumnRule
 from dq_pipelines.transforms.types import dtype_of, typed
 
 #: Hidden columns beside a cast one: its value as it landed, and whether the cast failed.
