@@ -37,7 +37,10 @@ class Detail(StrEnum):
 @app.command()
 def validate(
     data: Annotated[
-        str, typer.Argument(help="A CSV, Parquet, ORC, JSON, NDJSON or Excel file, or a Delta table's folder.")
+        str,
+        typer.Argument(
+            help="A CSV, Parquet, ORC, JSON, NDJSON or Excel file, a Delta table's folder, or a table in the engine's database."
+        ),
     ],
     rules: Annotated[str, typer.Argument(help="A YAML file of rules, or a Great Expectations suite in JSON.")],
     format: Annotated[Format, typer.Option(help="A table for people, or JSON as GX writes it.")] = Format.table,
@@ -45,7 +48,9 @@ def validate(
     result_format: Annotated[
         Detail, typer.Option(help="How much each result tells.", case_sensitive=False)
     ] = Detail.SUMMARY,
-    engine: Annotated[str, typer.Option(help="Which engine judges.")] = "polars",
+    engine: Annotated[
+        str, typer.Option(help="Which engine judges: polars, duckdb, spark, postgresql, or an address.")
+    ] = "polars",
     export_suite: Annotated[
         Path | None,
         typer.Option(help="Also write the rules as a Great Expectations suite in JSON here.", show_default=False),
@@ -89,6 +94,9 @@ def _print(verdict: Verdict) -> None:
         table.add_row(mark, escape(result.rule.type), escape(result.rule.column_label or ""), escape(_found(result)))
     console = Console(soft_wrap=True)
     console.print(table)
+    for result in verdict.results:
+        if result.note is not None:
+            console.print(escape(f"{result.rule.type}: {result.note}"))
     counts = verdict.statistics
     console.print(f"{counts['successful_expectations']} of {counts['evaluated_expectations']} rules passed")
 

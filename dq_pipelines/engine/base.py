@@ -93,7 +93,8 @@ class Engine(abc.ABC):
         """Raise one of `errors` when it cannot run what makes this frame, which has no rows."""
         self.asked(frame)
 
-    def gap(self, rule: Rule) -> str | None:
+    @classmethod
+    def gap(cls, rule: Rule) -> str | None:
         """Why it cannot judge by the rule, whatever the data; None when it can."""
         aside = rule.aside() if isinstance(rule, RowRule) else None
         if isinstance(aside, ByGx) or isinstance(rule, TableByGx):
@@ -101,5 +102,5 @@ class Engine(abc.ABC):
         if isinstance(aside, Exists) or (isinstance(rule, GroupRule | QueryRule) and rule.reads):
             return "the other table lies in the lake"
         asked = (type(rule), *([] if aside is None else [type(aside)]))
-        ways = [way for wanted in asked for way in wanted.__mro__ if way in self.gaps]
-        return self.gaps[ways[0]] if ways else None
+        ways = [way for wanted in asked for way in wanted.__mro__ if way in cls.gaps]
+        return cls.gaps[ways[0]] if ways else None

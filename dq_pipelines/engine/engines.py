@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
@@ -40,3 +41,10 @@ def connected(name: str) -> Engine | None:
         return engine_class(name)()
     # Of an unknown address only the scheme is told: the rest may hold a password.
     return engine_class(ADDRESSES.get(scheme, f"{scheme}://"))(name)
+
+
+def owner(data: Any) -> Engine | None:
+    """The engine whose own frame `data` is, through which its rows can be read; None for what lies nowhere else."""
+    if isinstance(data, str | Path):
+        return None
+    return next((found() for found in map(engine_class, ENGINES) if found.owns(data)), None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.elsewhere import judge_elsewhere
-from dq_pipelines.engine.engines import connected
+from dq_pipelines.engine.engines import connected, owner
 from dq_pipelines.engine.frames import frame_from, is_pandas
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.pandas import MIXED, python_of
@@ -33,10 +33,12 @@ def validate(
 ) -> Verdict:
     """Judge `data` by `rules` and return the verdict.
 
-    `data` is a Polars, pandas, Arrow or DuckDB frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
-    Excel, or the folder of a Delta table). `engine` is who judges; frames of its own it judges where they lie. `rules` is a list of rule mappings, flat or as Great
-    Expectations writes them, or the path of a YAML list of them or of a GX suite in JSON. `result_format`
-    is BOOLEAN_ONLY, BASIC, SUMMARY or COMPLETE, or a mapping with it and GX's options.
+    `data` is a Polars, pandas, Arrow, DuckDB or Spark frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
+    Excel, or the folder of a Delta table), or the name of a table of the engine's database. `engine` is who judges:
+    `polars`, `duckdb`, `spark`, `postgresql`, or an address (`spark://…`, `sc://…`, `postgresql://…`); frames and
+    tables of its own it judges where they lie. `rules` is a list of rule mappings, flat or as Great Expectations
+    writes them, or the path of a YAML list of them or of a GX suite in JSON. `result_format` is BOOLEAN_ONLY, BASIC,
+    SUMMARY or COMPLETE, or a mapping with it and GX's options.
 
     Raises ConfigError for rules that are none, SourceError for data that cannot be read. A rule that
     does not fit the data is a failed result with its `error`, as in GX.
@@ -44,7 +46,8 @@ def validate(
     wanted, other = Format.of(result_format), connected(engine)
     if other is not None:
         return _validate_elsewhere(other, data, rules_from(rules), wanted)
-    frame = frame_from(data)
+    keeper = owner(data)
+    frame = frame_from(data) if keeper is None else keeper.rows(keeper.hold(data))
     # Rows are numbered where that is to be told and costs no second look at a file.
     numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and is_pandas(data))
     if numbered:

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from dq_pipelines.config import interpolation, scalars, settings
 from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
+from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.project.tables import (
     Column,
@@ -29,7 +30,7 @@ from dq_pipelines.project.tables import (
     ProjectSettings,
     Silver,
 )
-from dq_pipelines.rules import rule_classes
+from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.base import Example, Rule
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.rules.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
@@ -57,6 +58,13 @@ them, under `kwargs`.
 
 An expectation of your own, written for Great Expectations, is a rule too: `type: my_package.my_module:ExpectMyThing`, or
 the type that GX knows it by once its module was imported. GX judges by it, on pandas; the result is marked `engine: gx`.
+"""
+
+_ENGINES = """\
+Polars judges unless `dq.validate(…, engine=…)` or `dq validate --engine` names another: {names}
+([how-to.md](how-to.md#choose-the-engine)). Every rule's examples above are run on every one of them. Where an engine has no
+way to say what a rule means, Polars judges by that rule, and the result's `note` tells why. Of these that is so
+whatever the data:
 """
 
 _INTRODUCTION = """\
@@ -99,7 +107,7 @@ def rules_page() -> str:
         if of_kind:
             parts.append(f"## Rules {title}")
             parts += [_rule(name, rule) for name, rule in of_kind.items()]
-    return _page(parts)
+    return _page([*parts, "## Engines", _engines(found)])
 
 
 def _rule(name: str, rule: type[Rule]) -> str:
@@ -123,6 +131,21 @@ def _listed(values: Iterable[Any]) -> str:
 
 def _written(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False).replace("|", r"\|")
+
+
+def _engines(rules: Mapping[str, type[Rule]]) -> str:
+    """The gaps that each engine declares: the rule, the engines, the reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name, rule in rules.items():
+        examples = [rule_from({"type": name, **example.kwargs}) for example in rule.examples]
+        for engine in map(engine_class, ENGINES):
+            gaps = [gap for example in examples if (gap := engine.gap(example)) is not None]
+            some = "" if len(gaps) == len(examples) else " (with some arguments)"
+            for why in dict.fromkeys(gaps):
+                reasons.setdefault((name, why + some), []).append(engine.name)
+    rows = [f"| [`{name}`](#{name}) | {', '.join(lacking)} | {why} |" for (name, why), lacking in reasons.items()]
+    said = _ENGINES.format(names=", ".join(f"`{name}`" for name in ENGINES))
+    return "\n".join([said, "| rule | not on | why |", "|---|---|---|", *rows])
 
 
 # --- configuration ---------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ _CLASSES = rule_classes()
 def _or_handed_over(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """A rule of ours, or an expectation of the user's own that GX judges by."""
     named = value.get("type") if isinstance(value, Mapping) else None
-    if named in _CLASSES or (rule := handed_over(value)) is None:
+    if not isinstance(named, str) or named in _CLASSES or (rule := handed_over(value)) is None:
         return handler(value)
     return rule
 

@@ -65,7 +65,8 @@ class CompoundUnique(MulticolumnRule):
     )
 
     def aside(self) -> Repeats:
-        return Repeats(self.column_list, ignore=self.ignore_row_if, row_condition=self.row_condition)
+        # In one order: the same columns in another are the same key, which is then looked for once.
+        return Repeats(tuple(sorted(self.column_list)), ignore=self.ignore_row_if, row_condition=self.row_condition)
 
     def holds(self, columns: Columns) -> nw.Expr:
         return ~columns.aside(self.aside())

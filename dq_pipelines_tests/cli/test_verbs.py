@@ -81,6 +81,13 @@ def test_validate_for_programs(dq: Dq, data: Path) -> None:
     assert dq("validate", "d.csv", "r.yaml", "--json").returncode == 0
 
 
+def test_validate_tells_what_another_engine_left_to_polars(dq: Dq, data: Path) -> None:
+    (data / "r.yaml").write_text(RULES + "  - {type: expect_rows_sql, sql: b <> 'y'}\n", encoding="utf-8")
+    ran = dq("validate", "d.csv", "r.yaml", "--engine", "duckdb")
+    said = "expect_rows_sql: judged by Polars, not duckdb: the SQL is written for Polars, and dialects differ"
+    assert ran.stdout.splitlines()[-2:] == [said, "1 of 3 rules passed"]
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_validate_writes_a_suite_for_gx(dq: Dq, data: Path) -> None:
     (data / "r.yaml").write_text(RULES + '  - {type: expect_rows_sql, sql: "b <> a"}\n', encoding="utf-8")

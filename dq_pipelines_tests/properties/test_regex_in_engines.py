@@ -52,8 +52,10 @@ def test_every_engine_finds_what_python_finds(name: str, patterns: list[str], te
 @pytest.mark.parametrize("name", NAMES)
 def test_every_letter_is_of_the_classes_that_python_has_it_in(name: str) -> None:
     engine = started(name)
-    patterns = [r"^\d$", r"^\D$", r"^\w$", r"^\W$", r"^\s$", r"^\S$", r"^.$", r"^[^\W\d]$", "^[é-ü]$"]
     texts = [*LETTERS, *(chr(code) for code in range(1, 0x3000, 7)), *(chr(code) for code in range(0x1D7C0, 0x1D800))]
+    if engine.dialect.regex == "java":  # Java 17 is of Unicode 13, Python 3.11 of Unicode 14: see docs/differences.md
+        texts = [text for text in texts if not 0x870 <= ord(text) < 0x8A0 and text not in "\u08c8\u0c5d"]
+    patterns = [r"^\d$", r"^\D$", r"^\w$", r"^\W$", r"^\s$", r"^\S$", r"^.$", r"^[^\W\d]$", "^[é-ü]$"]
     there = [translated(pattern, engine.dialect.regex) for pattern in patterns]
     flags = {f"p{place}": nw.col("text").str.contains(one) for place, one in enumerate(there) if one is not None}
     frame = engine.hold(pl.LazyFrame({"row": range(len(texts)), "text": texts}))

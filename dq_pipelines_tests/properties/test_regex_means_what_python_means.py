@@ -56,31 +56,6 @@ def test_a_translated_pattern_finds_what_python_finds(flags: str, body: str, tex
         assert pl.Series(texts).str.contains(native).to_list() == expected, (pattern, native)
 
 
-def written_for(name: str, pattern: str) -> str | None:
-    try:
-        re.compile(pattern)
-    except re.error:
-        return None
-    return translated(pattern, started(name).dialect.regex)
-
-
-@pytest.mark.filterwarnings("ignore:Possible (nested set|set):FutureWarning")
-@pytest.mark.parametrize("name", NAMES)
-@given(st.data())
-@settings(max_examples=max(1, settings().max_examples // 25), suppress_health_check=list(HealthCheck))
-def test_a_translated_pattern_finds_in_every_engine_what_python_finds(name: str, data: st.DataObject) -> None:
-    patterns = data.draw(st.lists(st.tuples(FLAGS, PATTERNS).map("".join), min_size=20, max_size=40))
-    texts = data.draw(st.lists(st.text(LETTERS, max_size=6), min_size=20, max_size=40))
-    native = {pattern: written for pattern in patterns if (written := written_for(name, pattern)) is not None}
-    engine = started(name)
-    rows = engine.hold(pl.LazyFrame({"text": texts}))
-    flags = {f"found_{place}": nw.col("text").str.contains(written) for place, written in enumerate(native.values())}
-    found = engine.records(rows.with_columns(**flags))
-    for place, (pattern, written) in enumerate(native.items()):
-        wrong = [row["text"] for row in found if row[f"found_{place}"] != bool(re.search(pattern, row["text"]))]
-        assert not wrong, (pattern, written, wrong)
-
-
 @pytest.mark.parametrize(
     "pattern",
     [r"^[a-z ]+$", r"^\d{4}-\d{2}-\d{2}$", r"^[\w.+-]+@[\w-]+\.[\w.-]+$", r"^(N|S)\d+[A-Z]{0,2}$", "(?i)^usd|eur$"],
