@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-import narwhals as nw
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dq_pipelines.rules.regex import translated
-from dq_pipelines_tests.contracts.engines import NAMES, started
 
 #: Letters on which dialects differ: final newlines, separators, digits and letters of other scripts, marks,
 #: case pairs outside ASCII, characters that mean something in a pattern.
