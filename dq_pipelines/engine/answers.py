@@ -64,14 +64,16 @@ def _with_existence(frame: pl.LazyFrame, aside: Exists, name: str, lookup: Looku
 def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.LazyFrame | None) -> pl.LazyFrame:
     if repeated is None:
         return frame.with_columns(pl.lit(False).alias(name))
-    keys = repeated.select(*aside.columns, pl.lit(True).alias(name))
+    there = {column: f"{name}_{column}" for column in aside.columns}
+    keys = repeated.select(*(pl.col(column).alias(key) for column, key in there.items()), pl.lit(True).alias(name))
     schema = frame.collect_schema()
     # The repeated keys hold null for NaN, as rules see it: the rows must be looked up by the same key.
     seen = [pl.col(name).fill_nan(None) if schema[name].is_float() else pl.col(name) for name in aside.columns]
     joined = frame.join(
-        keys, left_on=seen, right_on=list(aside.columns), how="left", nulls_equal=True, maintain_order="left"
+        keys, left_on=seen, right_on=list(there.values()), how="left", nulls_equal=True, maintain_order="left"
     )
-    return joined.with_columns(pl.col(name).fill_null(False))
+    # Polars keeps a key beside an expression that it was compared with, and none beside a column.
+    return joined.with_columns(pl.col(name).fill_null(False)).drop(there.values(), strict=False)
 
 
 def _with_order(frame: pl.LazyFrame, aside: InOrder, name: str) -> pl.LazyFrame:

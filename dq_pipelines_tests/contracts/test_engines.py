@@ -136,3 +136,19 @@ def test_many_rules_on_one_key_are_one_question(engine: str) -> None:
     verdict = judged(engine, rows, *rules)
     assert [result.unexpected_count for result in verdict.results] == [4] * 5
     assert verdict.kept.collect().to_dicts() == [{"a": 2, "b": "x"}]
+
+
+def test_keys_that_share_a_column_of_floats_are_each_looked_up(engine: str) -> None:
+    rows = pl.DataFrame({"i": [1, 1, 2, 3], "f": [1.0, 1.0, None, None], "s": ["a", "a", "b", "b"]})
+    rules = [
+        {"type": "expect_compound_columns_to_be_unique", "column_list": columns, "ignore_row_if": "never"}
+        for columns in (["i", "f"], ["f", "s"], ["f", "i"])
+    ]
+    there, here = judged(engine, rows, *rules), on_polars(rows, [rule_from(rule) for rule in rules])
+    for results, kept, refused in (
+        (there.results, there.kept, there.refused),
+        (here.results, here.scan.kept, here.scan.refused),
+    ):
+        assert [result.unexpected_count for result in results] == [2, 4, 2]
+        assert kept.collect().is_empty()
+        assert refused.collect().columns == ["i", "f", "s", "_reasons"]
