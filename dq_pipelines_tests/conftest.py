@@ -30,9 +30,22 @@ settings.register_profile("torture", deadline=None, max_examples=2_000, print_bl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many a test waits for a process of its own."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first: they run beside the quick ones and do not end up alone at the close."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Slow tests first: they run beside the quick ones and do not end up alone at the close.
+
+    What runs on Spark runs in one process, for a second Java would take as long again to warm up.
+    """
+    for item in items:
+        if "spark" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("spark"))
+    items.sort(
+        key=lambda item: (item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None)
+    )
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ def connect(folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("server", [standalone, connect])
+@pytest.mark.parametrize("server", [pytest.param(standalone, marks=pytest.mark.torture), connect])
 def test_a_real_server_says_what_polars_says(tmp_path: Path, server: Any) -> None:
     with server(tmp_path) as address:
         said = run_python(f"""
