@@ -47,11 +47,13 @@ def failing_rows(
     lacking = list(failed)
     for batch in batches:
         names = [name for name in batch.columns if name not in flags]
+        shown = batch.select(names)
         for item in lacking:
             # A cast's column may have another name by now.
             judged = [name for name in item.rule.columns_judged if name in names]
-            rows = batch.filter(pl.col(item.flag)).head(wanted[item.index] - len(found[item.index]))
-            found[item.index] += rows.select(*judged, *(name for name in names if name not in judged)).to_dicts()
+            places = batch[item.flag].arg_true().head(wanted[item.index] - len(found[item.index]))
+            # Taken by its places: a filter of the batch goes by way of a query, 3 ms for each rule.
+            found[item.index] += shown.select(*judged, *(n for n in names if n not in judged))[places].to_dicts()
         lacking = [item for item in lacking if len(found[item.index]) < wanted[item.index]]
         if not lacking:
             break
