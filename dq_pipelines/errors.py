@@ -4,7 +4,8 @@
     ├── ConfigError    a file of yours is wrong: fix it (all problems of a project at once)
     ├── SourceError    the outside world failed or sent something unreadable: mend it or retry
     ├── RuleError      a rule cannot be judged on these data: fix the rule or the data's shape
-    └── PublishError   nothing was published: the lake refused, was changed beneath us, or is full
+    └── PublishError   nothing was published: the lake refused, or is full
+        └── Overtaken      … for another run has published to the table meanwhile: look again
 
 Each message is one sentence that says the place, what was wanted, what was found and, for names,
 the nearest one that exists.
@@ -56,6 +57,10 @@ class RuleError(DqError):
 
 class PublishError(DqError):
     """A table could not be written; the lake is as it was before."""
+
+
+class Overtaken(PublishError):
+    """Another writer has changed the table since this one looked at it: what is new must be looked up again."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -13,8 +13,9 @@ from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
-from dq_pipelines.config.stores import options, said
-from dq_pipelines.errors import PublishError, nearest
+from dq_pipelines.config.stores import is_remote, options, said
+from dq_pipelines.errors import Overtaken, PublishError, nearest
+from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 
@@ -41,13 +42,17 @@ def publish(
     keys: tuple[str, ...] = (),
     metadata: Mapping[str, str] | None = None,
     new_columns: Literal["add", "refuse"] = "refuse",
+    once: Collection[str] = (),
 ) -> Publication:
     """Commit the staged rows and what they `consumed` (names and numbers of the ledger), all or nothing.
+
+    What of it is in `once` must not be in the ledger yet, with this number: then another run was quicker. Delta itself
+    refuses a commit of the same names that comes between this look and the commit.
 
     `append` adds, `merge` updates rows with the same `keys` and adds the others, `overwrite` replaces
     the table, or the stage's partition of it, and takes on the staged schema.
 
-    Raises PublishError, and leaves the table as it was.
+    Raises PublishError, or Overtaken when another writer was quicker, and leaves the table as it was.
     """
     properties = CommitProperties(
         custom_metadata={"dq.batch": stage.batch, **(metadata or {})},
@@ -55,6 +60,9 @@ def publish(
     )
     with publish_errors(stage.table.key, stage.table.uri):
         table = stage.table.delta()
+        if table is None and is_remote(stage.table.uri):
+            table = _open_to_all(stage)
+        _must_be_first(stage, {name: consumed[name] for name in once})
         stage.named = None
         if table is None:
             _create(stage, properties)
@@ -66,6 +74,13 @@ def publish(
         stage.named = stage.rows > 0 and (mode != "merge" or table is None)
         version = DeltaTable(stage.table.uri, storage_options=options(stage.table.uri)).version()
     return Publication(stage.table.key, version, stage.rows)
+
+
+def _must_be_first(stage: Stage, consumed: Mapping[str, int]) -> None:
+    known = transactions(stage.table) if consumed else {}
+    for name, number in consumed.items():
+        if known.get(name) == number:
+            raise Overtaken(f"{stage.table.key}: another run has published {name} meanwhile")
 
 
 def must_fit(stage: Stage) -> None:
@@ -95,6 +110,18 @@ def _create(stage: Stage, properties: CommitProperties) -> None:
         storage_options=options(stage.table.uri),
         commit_properties=properties,
     )
+
+
+def _open_to_all(stage: Stage) -> DeltaTable:
+    """The table, made without rows: where nobody holds a claim, two may make it at once, and Delta lets both."""
+    DeltaTable.create(
+        stage.table.uri,
+        stage.delta_schema,
+        mode="ignore",
+        partition_by=_partition_by(stage),
+        storage_options=options(stage.table.uri),
+    )
+    return stage.table.opened()
 
 
 def _commit(
@@ -170,9 +197,7 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
     try:
         yield
     except CommitFailedError as error:
-        raise PublishError(
-            f"{key}: another writer changed the table meanwhile, nothing was published: {error}"
-        ) from None
+        raise Overtaken(f"{key}: another writer changed the table meanwhile, nothing was published: {error}") from None
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise PublishError(f"{uri}: wanted to write {key}, got: {said(error)}") from None
 

@@ -33,6 +33,9 @@ ROWS_PER_FILE = 2_000_000
 #: Polars' own level, 3, makes files 2 % smaller for 0.5 s more of CPU for each 6 million rows of 16 columns.
 _ZSTD_LEVEL = 1
 
+#: In a store, where nobody holds a claim, another run may be at work on what is younger, in seconds.
+GRACE = 3600
+
 #: Longer texts are left out of the row statistics: they would bloat the log and prune little.
 _LONGEST_BOUND = 64
 
@@ -120,14 +123,28 @@ class Stage:
         files, root = filesystem(self.table.uri)
         selector = fs.FileSelector(f"{root}/{self._folder}", allow_not_found=True)
         found = [f"{self._folder}/{info.base_name}" for info in files.get_file_info(selector)]
-        superfluous = [folder for folder in found if folder != current]
-        ours = {attempt.folder for attempt in self._attempts} if self.named is not None else set()
-        if ours.issuperset(superfluous):  # the usual case: in a store, the log is one request for each commit
+        ours = {attempt.folder for attempt in self._attempts}
+        superfluous = [
+            folder
+            for folder in found
+            if folder != current and (folder in ours or not self._in_use(files, root, folder))
+        ]
+        # The usual case: in a store, the log is one request for each commit.
+        if self.named is not None and ours.issuperset(superfluous):
             self._remove(superfluous)
             return
         # The log quotes paths, but a batch and an attempt have nothing in their names to be quoted.
         named = {path.split("/")[-2] for path in named_files(self.table) if "/" in path}
         self._remove(folder for folder in superfluous if folder.rpartition("/")[2] not in named)
+
+    def _in_use(self, files: fs.FileSystem, root: str, folder: str) -> bool:
+        """Whether another run may be writing into this attempt; on a disk, the claim to the table says that none is."""
+        if not is_remote(self.table.uri):
+            return False
+        written = [
+            info.mtime_ns or 0 for info in files.get_file_info(fs.FileSelector(f"{root}/{folder}", recursive=True))
+        ]
+        return time.time() - max(written, default=0) / 1e9 < GRACE
 
     @property
     def begun(self) -> bool:

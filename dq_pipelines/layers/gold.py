@@ -19,13 +19,14 @@ from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.quarantine import refused_rows
-from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.failures import broken, first_line
 from dq_pipelines.transforms.steps import function_at
 
 
+@alone
 def compute(work: Work) -> Outcome:
     """Compute the gold table anew, judge it, and replace the published one, or block.
 
@@ -64,7 +65,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
         return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
 
-    with staged(kept, refused):
+    with staged(kept, refused, claim=work.claim):
         with broken(work.table.key, "to compute and judge its rows"):
             judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks)
         outcome = _outcome(work, batch, judgement, kept, refused)

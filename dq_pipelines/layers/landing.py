@@ -46,6 +46,11 @@ class Batch:
     lines: pl.LazyFrame
 
     @property
+    def input_names(self) -> list[str]:
+        """What of `consumed` says that an input has landed in this version: nobody else may have brought it."""
+        return [_name(item) for item in self.inputs]
+
+    @property
     def rows(self) -> pl.LazyFrame:
         """All bronze rows, in order."""
         return pl.concat([self.records, self.lines])

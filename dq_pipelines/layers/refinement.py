@@ -7,7 +7,7 @@ as its rows. A run killed in between is repeated by the next one without loss or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -35,7 +35,7 @@ from dq_pipelines.layers.landing import (
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rules_of
-from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
 from dq_pipelines.rules.on_rows import RowRule
@@ -43,18 +43,25 @@ from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.failures import broken
 
 
+@alone
 def land(work: Work) -> Batch | None:
     """Bring what is new into bronze, and nothing further; None when nothing is new."""
+    return landed(work)
+
+
+def landed(work: Work) -> Batch | None:
+    """`land`, for one who works alone on the table already."""
     batch = _arrived(work)
     if batch is None:
         return None
     stage = work.stage(bronze(work.table, work.lake), batch.id)
-    with staged(stage), broken(work.table.key, "to read its inputs"):
+    with staged(stage, claim=work.claim), broken(work.table.key, "to read its inputs"):
         collect_all([stage.sink(batch.rows)])
         _commit_bronze(work, batch, stage)
     return batch
 
 
+@alone
 def refine(work: Work) -> Outcome | None:
     """Land what is new, judge everything that silver has not consumed, and publish it or block it.
 
@@ -68,7 +75,7 @@ def refine(work: Work) -> Outcome | None:
     # An input that landed again replaces what waits of its earlier version.
     superseded = frozenset(item.uri for item in batch.inputs) if batch else frozenset()
     refinement = Refinement(work, batch, backlog, superseded)
-    with staged(*refinement.stages):
+    with staged(*refinement.stages, claim=work.claim):
         outcome = refinement.judged()
         return outcome if outcome.blocked_by else _publish(refinement, outcome)
 
@@ -84,7 +91,7 @@ def _commit_bronze(work: Work, batch: Batch, stage: Stage) -> Publication:
     batch.must_be_unchanged()
     work.may_commit()
     stage.tidy()
-    publication = publish(stage, "append", batch.consumed, new_columns="add")
+    publication = publish(stage, "append", batch.consumed, new_columns="add", once=batch.input_names)
     work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
     return publication
 
@@ -256,7 +263,7 @@ def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:
         must_fit(refinement.kept)
     before = transactions(work.quarantine)
     forget(refinement.refused, [name.partition(":")[2] for name in refinement.consumed if name in before])
-    return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed)
+    return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed, before)
 
 
 def commit(
@@ -266,16 +273,23 @@ def commit(
     refused: Stage,
     modes: tuple[Literal["append", "overwrite"], Mode],
     consumed: Mapping[str, int],
+    before: Collection[str] | None = None,
 ) -> Outcome:
-    """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up."""
+    """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up.
+
+    Nobody may have published of it to silver, nor to quarantine but for what stood there `before`; None where what
+    was published is to be replaced.
+    """
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
     work.may_commit()
     refused.tidy()
-    quarantined = publish(refused, modes[0], consumed, new_columns="add")
+    news = () if before is None else consumed.keys() - before
+    quarantined = publish(refused, modes[0], consumed, new_columns="add", once=news)
     work.may_commit()
     kept.tidy()
-    published = publish(kept, modes[1], consumed, keys=work.table.landed.silver.keys)
+    once = () if before is None else tuple(consumed)
+    published = publish(kept, modes[1], consumed, keys=work.table.landed.silver.keys, once=once)
     counts = outcome.counts
     work.log(
         f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"

@@ -16,33 +16,37 @@ import polars as pl
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
-from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, land
-from dq_pipelines.layers.work import PREVIEW_ROWS, Work, staged
+from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, landed
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import SOURCE
 
 
+@alone
 def rerun(work: Work) -> Outcome | None:
     """Land what is new, then do it all anew; None when bronze is empty.
 
     A batch that a rule blocks blocks the rerun: what was published stays as it is.
     """
-    land(work)
+    landed(work)
     every = batches(work.table, work.lake, work.partition)
     if not every:
         return None
     parts = [Refinement(work, None, (batch,), superseded) for batch, superseded in _in_order(work, every)]
     name = f"{joint_id(every)}-rerun"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
-    with staged(kept, refused, *(stage for part in parts for stage in part.stages)):
+    with staged(kept, refused, *(stage for part in parts for stage in part.stages), claim=work.claim):
         outcomes = [part.judged() for part in parts]
         outcome = _together(work, outcomes, parts, kept, refused)
         if outcome.blocked_by:
             return outcome
+        if set(batches(work.table, work.lake, work.partition)) != set(every):
+            raise Overtaken(f"{work.table.key}: another run has landed rows meanwhile")
         return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumption(every))
 
 

@@ -5,10 +5,14 @@ How a batch is refined belongs in `refinement`, doing it all anew in `rerun`, go
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import wraps
+from typing import TypeVar
 
 import polars as pl
 from deltalake import DeltaTable
@@ -16,7 +20,8 @@ from deltalake import DeltaTable
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_of_delta
-from dq_pipelines.errors import PublishError, RuleError
+from dq_pipelines.errors import Overtaken, PublishError, RuleError
+from dq_pipelines.lake.claim import Claim, claimed
 from dq_pipelines.lake.publish import publish_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
@@ -41,6 +46,7 @@ class Work:
     #: says in one line what is being done
     log: Callable[[str], None] = lambda _: None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    claim: Claim = field(default_factory=Claim)
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""
@@ -63,6 +69,42 @@ class Work:
 
     def stage(self, table: LakeTable, batch: str) -> Stage:
         return Stage(table, batch, self.partition)
+
+
+Done = TypeVar("Done")
+
+#: How often a run looks again that others have overtaken.
+_TRIES = 5
+
+
+def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
+    """What works on a table, made to work on it alone; done anew when somebody without a claim was quicker."""
+
+    @wraps(do)
+    def claiming(work: Work) -> Done:
+        waited: list[float] = []
+
+        def waiting(seconds: float) -> None:
+            if not waited:
+                work.log(f"{work.table.key}: another run works on the table, waiting for it")
+            elif seconds - waited[-1] < 2:  # a look at Dagster's records, whether this run was cancelled
+                return
+            waited.append(seconds)
+            work.may_commit()
+
+        with claimed(work.lake, work.table.name, waiting) as claim:
+            # What came while this run waited has come before it.
+            held = replace(work, claim=claim, now=datetime.now(UTC) if waited else work.now)
+            for attempt in range(1, _TRIES):
+                try:
+                    return do(held)
+                except Overtaken as error:
+                    work.log(f"{error}; looking again ({attempt} of {_TRIES - 1})")
+                    time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - so that two do not meet again
+                    held = replace(held, now=datetime.now(UTC))
+            return do(held)
+
+    return claiming
 
 
 def checked_rules(table: Table) -> list[Rule]:
@@ -88,12 +130,14 @@ def judge_published(work: Work) -> Outcome:
 
 
 @contextmanager
-def staged(*stages: Stage) -> Iterator[None]:
-    """Remove what was staged and not committed, however the block ends."""
+def staged(*stages: Stage, claim: Claim | None = None) -> Iterator[None]:
+    """Remove what was staged and not committed, however the block ends; what is killed in it, the next claim removes."""
     begun = []
     try:
         for stage in stages:
             with publish_errors(stage.table.key, stage.table.uri):
+                if claim is not None:
+                    claim.note(stage)
                 stage.prepare()
             begun.append(stage)
         yield

@@ -1,0 +1,96 @@
+"""The claim to a table: one run at a time works on it, and what a killed one has left staged is removed by the next.
+
+A claim is a lock of the operating system on a file of the lake. It ends with its process, however that ends, and
+holds between all who reach the lake through one file system. The file's lines name what is being staged: a
+claim that finds some knows that whoever wrote them is dead. An object store has no such locks: there a commit's
+look at the ledger (`publish`) keeps two runs from publishing one batch, and a limit on the table's pool in Dagster
+keeps them from working at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from dq_pipelines.config.stores import is_remote
+from dq_pipelines.lake.publish import publish_errors
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.tables import Lake
+
+#: Beside the layers, hidden: one file for each table that was ever worked on.
+FOLDER = ".claims"
+
+#: Seconds between two attempts to get hold of a claim.
+_PAUSE = 0.2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the holder of a table may do with it."""
+
+    #: None in an object store
+    _file: IO[str] | None = None
+
+    def note(self, stage: Stage) -> None:
+        """Remember that the stage was begun, should this process be killed before it is done with it."""
+        if self._file is not None:
+            self._file.write(json.dumps([stage.table.key, stage.batch, stage.partition]) + "\n")
+            self._file.flush()
+
+    def sweep(self, lake: Lake) -> None:
+        """Remove what a killed holder had staged, where no commit has named it."""
+        if self._file is None:
+            return
+        self._file.seek(0)
+        for line in dict.fromkeys(self._file.read().splitlines()):
+            if line.endswith("]"):  # else its writer was killed at this very line, before it staged anything
+                key, batch, partition = json.loads(line)
+                Stage(lake.table(key), batch, partition).discard_uncommitted()
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing is staged any more."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+
+
+@contextmanager
+def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: None) -> Iterator[Claim]:
+    """Hold the claim to the table of this name; `waiting` is called with the seconds for as long as another holds it.
+
+    Whatever `waiting` raises ends the wait. Raises PublishError when the lake cannot be written.
+    """
+    if is_remote(lake.root):
+        yield Claim()
+        return
+    path = Path(lake.root) / FOLDER / name
+    with publish_errors(name, str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    with file:
+        begun = time.monotonic()
+        while not _locked(file):
+            waiting(time.monotonic() - begun)
+            time.sleep(_PAUSE)
+        claim = Claim(file)
+        claim.sweep(lake)
+        try:
+            yield claim
+        finally:
+            # An error too leaves in good order: what was staged is removed on the way out of `layers.work.staged`.
+            claim.forget()
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
