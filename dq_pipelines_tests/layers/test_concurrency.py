@@ -39,7 +39,7 @@ for batch in range(batches):
     part = root / "landing" / f"{who}-{batch}.part"
     part.write_text("\\n".join(["id,amount,sign", *rows, ""]))
     part.rename(root / "landing" / "orders" / f"{who}-{batch}.csv")
-    do = rerun.rerun if chance.random() < 0.2 else refinement.refine
+    do = rerun.rerun if chance.random() * batches < 1 else refinement.refine
     do(Work(table, Lake.at(str(root / "lake"))))
 """
 
