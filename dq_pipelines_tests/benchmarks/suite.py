@@ -59,7 +59,7 @@ RULES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("expect_column_stdev_to_be_between", {"column": "l_extendedprice", "min_value": 15_000, "max_value": 30_000}),
     ("expect_column_min_to_be_between", {"column": "l_discount", "min_value": 0, "max_value": 0.1}),
     ("expect_column_max_to_be_between", {"column": "l_tax", "min_value": 0, "max_value": 0.08}),
-    ("expect_column_sum_to_be_between", {"column": "l_quantity", "min_value": 1, "max_value": 1_000_000_000}),
+    ("expect_column_sum_to_be_between", {"column": "l_quantity", "min_value": 1, "max_value": 10_000_000_000}),
     ("expect_table_row_count_to_be_between", {"min_value": 1, "max_value": 100_000_000}),
 )
 ROW_RULES = 33

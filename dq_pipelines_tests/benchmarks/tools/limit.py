@@ -40,7 +40,7 @@ def judge(path: str) -> Found:
         15_000 <= deviation <= 30_000,
         0 <= smallest <= 0.1,
         0 <= float(greatest) <= 0.08,
-        1 <= total <= 1_000_000_000,
+        1 <= total <= 10_000_000_000,
         1 <= count <= 100_000_000,
     ]
 
