@@ -26,6 +26,11 @@ from dq_pipelines.rules.quantiles import QuantileValues
 _ONE_BY_ONE = threading.Lock()
 
 
+def first_line(error: BaseException) -> str:
+    """What an engine's error says, without its SQL or the stack of its JVM."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 class Engine(abc.ABC):
     """One engine, connected to wherever it runs; it lives as long as frames of it are used."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from dq_pipelines.engine.base import first_line
 from dq_pipelines.engine.inside import Inside
 
 
@@ -33,13 +34,11 @@ def _asked(inside: Inside) -> tuple[Inside, dict[str, Any]]:
 
 def _failing(inside: Inside, indexes: Sequence[int]) -> dict[int, str]:
     """The rules of these indexes on which the engine fails, with what it said; looked for by halves."""
-    others = set(range(len(inside.plan.rules))) - set(indexes) - set(inside.plan.lacking)
     try:
-        _asked(replace(inside, plan=inside.plan.lacks(dict.fromkeys(others, ""))))
+        _asked(replace(inside, plan=inside.plan.only(indexes)))
     except inside.engine.errors as error:
-        said = str(error).strip().splitlines()[0]
         half = len(indexes) // 2
         found = _failing(inside, indexes[:half]) | _failing(inside, indexes[half:]) if half else {}
         # Whether a sum overflows hangs on the order of the rows, and that on what else is asked: then none is trusted.
-        return found or dict.fromkeys(indexes, said)
+        return found or dict.fromkeys(indexes, first_line(error))
     return {}

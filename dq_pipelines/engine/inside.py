@@ -15,7 +15,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.dtypes import DType
 
-from dq_pipelines.engine.base import Engine
+from dq_pipelines.engine.base import Engine, first_line
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, Measured, Repeats
@@ -187,12 +187,8 @@ def fitted(inside: Inside) -> Inside:
     candidates = [item.index for item in plan.planned if item.error is None and item.lacking is None]
     if _refusal(inside) is None:
         return inside
-    refusals = {index: _refusal(replace(inside, plan=_only(plan, index))) for index in candidates}
+    refusals = {index: _refusal(replace(inside, plan=plan.only([index]))) for index in candidates}
     return replace(inside, plan=plan.lacks({index: why for index, why in refusals.items() if why is not None}))
-
-
-def _only(plan: ScanPlan, index: int) -> ScanPlan:
-    return plan.lacks({other: "" for other in range(len(plan.rules)) if other != index})
 
 
 def _refusal(inside: Inside) -> str | None:
@@ -204,7 +200,7 @@ def _refusal(inside: Inside) -> str | None:
         for frame in (known.numbers(), known.marked(), *known.small_frames().values()):
             inside.engine.understands(frame)
     except refusals as error:
-        return str(error).strip().splitlines()[0]
+        return first_line(error)
     return None
 
 

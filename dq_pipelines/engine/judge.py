@@ -122,7 +122,8 @@ def _measured(scan: Scan) -> dict[Measured, Mapping[str, Any]]:
 def _repeats(scan: Scan, found: dict[Repeats, pl.DataFrame], *, alike: bool) -> dict[Repeats, pl.LazyFrame]:
     """Per uniqueness rule, the keys that occur more than once: key columns and `len`.
 
-    `found` are the hashes of all keys, given up as they are looked through; `alike` says whether the keys read now have the types of those.
+    `found` are the hashes of all keys, given up as they are looked through; `alike` says whether the keys read now
+    have the types of those.
     """
     suspects, asides = [], list(found)
     for aside in asides:

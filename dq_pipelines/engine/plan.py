@@ -122,6 +122,10 @@ class ScanPlan:
         """The plan in which the rules of these indexes are left to another engine, with the given reasons."""
         return replace(self, lacking={**self.lacking, **lacking})
 
+    def only(self, indexes: Iterable[int]) -> ScanPlan:
+        """The plan with the rules of these indexes alone: for a trial, all others are left to nobody."""
+        return self.lacks(dict.fromkeys(set(range(len(self.rules))) - set(indexes), ""))
+
     def row_rules(self, actions: Iterable[str] = ("block", "quarantine", "drop", "warn")) -> list[PlannedRule]:
         """The rules that judge rows and can be judged, of the given actions."""
         wanted = set(actions)

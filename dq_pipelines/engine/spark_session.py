@@ -16,6 +16,7 @@ from functools import cache
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from dq_pipelines.engine.base import first_line
 from dq_pipelines.errors import SourceError
 
 #: How a session of our own means things: datetimes without a zone are what they say.
@@ -78,11 +79,6 @@ def shown(address: str) -> str:
     """The address without what follows the host, which may be a token."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else address
-
-
-def first_line(error: BaseException) -> str:
-    """What the error says, without the stack of the JVM."""
-    return str(error).strip().partition("\n")[0]
 
 
 def _prepare() -> None:

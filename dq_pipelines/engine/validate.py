@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.elsewhere import judge_elsewhere
 from dq_pipelines.engine.engines import connected, owner
@@ -46,8 +48,7 @@ def validate(
     wanted, other = Format.of(result_format), connected(engine)
     if other is not None:
         return _validate_elsewhere(other, data, rules_from(rules), wanted)
-    keeper = owner(data)
-    frame = frame_from(data) if keeper is None else keeper.rows(keeper.hold(data))
+    frame = _brought(data)
     # Rows are numbered where that is to be told and costs no second look at a file.
     numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and is_pandas(data))
     if numbered:
@@ -69,10 +70,16 @@ def validate(
     return Verdict(results, kept, refused, {"engine": engine}, wanted)
 
 
+def _brought(data: Any) -> pl.LazyFrame:
+    """The data as a Polars frame, read through the engine that they lie in."""
+    keeper = owner(data)
+    return frame_from(data) if keeper is None else keeper.rows(keeper.hold(data))
+
+
 def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Format) -> Verdict:
     own = engine.owns(data)
     numbered = wanted.name == "COMPLETE" and not own
-    brought = None if own else frame_from(data)
+    brought = None if own else _brought(data)
     if brought is None or (isinstance(data, str | Path) and not numbered):
         frame = engine.hold(data)
     else:

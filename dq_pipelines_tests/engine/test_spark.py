@@ -65,9 +65,10 @@ def same_as_polars(data: Any, engine: str) -> None:
 def test_a_frame_of_a_session_is_judged_by_that_session(session: Any) -> None:
     frame = session.createDataFrame(ROWS.to_arrow())
     same_as_polars(frame, "spark")
-    verdict = validate(frame, RULES)
-    assert {result.engine for result in verdict.results} == {"polars"}
-    assert_frame_equal(verdict.refused.collect(), validate(ROWS, RULES).refused.collect(), check_row_order=False)
+    for engine in ("polars", "duckdb"):
+        verdict = validate(frame, RULES, engine=engine)
+        assert {result.engine for result in verdict.results} == {engine}
+        assert_frame_equal(verdict.refused.collect(), validate(ROWS, RULES).refused.collect(), check_row_order=False)
 
 
 @pytest.mark.usefixtures("session")
