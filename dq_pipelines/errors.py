@@ -3,6 +3,8 @@
     DqError
     ├── ConfigError    a file of yours is wrong: fix it (all problems of a project at once)
     ├── SourceError    the outside world failed or sent something unreadable: mend it or retry
+    │   ├── Transient      … for a moment, and for no fault of the input: try again, nothing is to be mended
+    │   └── SetAside       … and stands aside until it changes: to try again is of no use
     ├── RuleError      a rule cannot be judged on these data: fix the rule or the data's shape
     └── PublishError   nothing was published: the lake refused, or is full
         └── Overtaken      … for another run has published to the table meanwhile: look again
@@ -49,6 +51,14 @@ class ConfigError(DqError):
 
 class SourceError(DqError):
     """An input could not be read, or its address is wrong."""
+
+
+class Transient(SourceError):
+    """An input could not be read just now: the place does not answer, the file is locked or being written."""
+
+
+class SetAside(SourceError):
+    """Nothing could be read of what was new: it stands aside, and is read again when it changes."""
 
 
 class RuleError(DqError):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,16 +45,19 @@ def report(
     from dq_pipelines.history.store import History
 
     history = History(Settings.from_environment().history_url)
-    every = standings(history) if history.is_begun else []
+    aside = _aside()
+    every = [_as_of_now(each, aside) for each in standings(history)] if history.is_begun else []
     known = _known_tables()
     shown = _chosen(every, tables, known) if tables else every
     unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
+    told = [f"{key} ({aside[key].error})" if key in aside else key for key in unjudged]
     if html is not None:
-        _write(html, rendering.page(shown, unjudged))
+        _write(html, rendering.page(shown, told))
     if as_json:
-        print(json.dumps(list(_results(shown)), indent=1, ensure_ascii=False))
+        unread = [_result(_no_verdict(key), aside[key]) for key in unjudged if key in aside]
+        print(json.dumps([*_results(shown), *unread], indent=1, ensure_ascii=False))
     elif html is None:
-        rendering.print_report(shown, unjudged)
+        rendering.print_report(shown, told)
     if strict and any(each.is_alarming for each in shown):
         raise typer.Exit(1)
 
@@ -69,6 +73,40 @@ def _known_tables() -> list[str]:
         more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
         print(f"tables without a verdict are not listed: {error.problems[0]}{more}", file=sys.stderr)
         return []
+
+
+def _aside() -> dict[str, ResultRecord]:
+    """By silver table, which inputs stand aside now: it changes between verdicts."""
+    from dq_pipelines.lake.aside import asides, tables_with_asides
+    from dq_pipelines.lake.tables import Lake
+    from dq_pipelines.layers.aside import as_result
+
+    try:
+        lake = Lake.at(Settings.from_environment().lake)
+        return {f"silver/{name}": as_result(list(asides(lake, name).values())) for name in tables_with_asides(lake)}
+    except PublishError as error:
+        print(f"inputs that stand aside are not listed: {error}", file=sys.stderr)
+        return {}
+
+
+def _as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord]) -> TableStanding:
+    """The standing with the inputs that stand aside now, instead of those that did when it was judged."""
+    from dq_pipelines.layers.aside import INPUTS_READABLE
+
+    now = (aside[table.table],) if table.table in aside else ()
+    verdicts = [
+        replace(verdict, results=tuple(r for r in verdict.results if r.check != INPUTS_READABLE))
+        for verdict in table.verdicts
+    ]
+    verdicts[-1] = replace(verdicts[-1], results=(*verdicts[-1].results, *now))
+    return replace(table, verdicts=tuple(verdicts))
+
+
+def _no_verdict(key: str) -> VerdictRecord:
+    from dq_pipelines.history.records import VerdictRecord
+    from dq_pipelines.rules.clock import now
+
+    return VerdictRecord(key, "", "", now(), 0, rows_in=0, published=0, refused=0, dropped=0, blocked=False)
 
 
 def _is_asked(key: str, wanted: Sequence[str] | None) -> bool:

@@ -8,6 +8,7 @@ things, and leave an empty object behind for each folder that they think of.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from functools import lru_cache
@@ -21,6 +22,31 @@ SCHEMES = ("s3", "s3a", "gs", "abfs", "abfss", "az")
 
 #: A store that does not answer is given up within half a minute; by itself delta-rs goes on for three.
 _PATIENCE = {"connect_timeout": "5s", "retry_timeout": "20s", "timeout": "30s"}
+
+#: What the machine is short of, what somebody else holds just now, and whom nobody can reach: none of it is a file's fault.
+_PASSING = {
+    errno.EAGAIN, errno.EBUSY, errno.EDEADLK, errno.EINTR, errno.ESTALE, errno.ETXTBSY,
+    errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ENOMEM, errno.ENOSPC,
+    errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT,
+    errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ENETUNREACH,
+}  # fmt: skip
+#: The same in the words of those who give no number: stores by their codes, native libraries in English.
+_PASSING_WORDS = re.compile(
+    r"""\b(?:
+      SlowDown | TooManyRequests | ServiceUnavailable | InternalError | InternalFailure | RequestTimeout | ServerBusy
+    | OperationTimedOut | (?:status|code|HTTP)[^\n]{0,20}\b(?:408|425|429|500|502|503|504)
+    | (?:429|500|502|503|504)[ ](?:Too|Internal|Bad|Service|Gateway)
+    | connection[ ](?:refused|reset|closed|aborted|error|timed[ ]out) | broken[ ]pipe | timed[ ]out | operation[ ]timeout
+    | network[ ](?:is[ ])?unreachable | host[ ](?:is[ ])?unreachable | no[ ]route[ ]to[ ]host
+    | dns[ ]error | failed[ ]to[ ]lookup[ ]address | name[ ]resolution | error[ ]sending[ ]request
+    | error[ ]decoding[ ]response[ ]body | end[ ]of[ ]file[ ]before[ ]message[ ]length
+    | resource[ ]temporarily[ ]unavailable | (?:device|resource|text[ ]file)[ ](?:or[ ]resource[ ])?busy
+    | stale[ ](?:NFS[ ])?file[ ]handle | too[ ]many[ ]open[ ]files | no[ ]space[ ]left | disk[ ]quota[ ]exceeded
+    | server[ ]closed[ ]the[ ]connection | terminating[ ]connection
+    | database[ ]system[ ]is[ ](?:starting|shutting|in[ ]recovery)
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ANSWER = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
@@ -100,3 +126,10 @@ def said(error: BaseException) -> str:
     chained = len(lines) > 1 and ("↳" in text or "Caused by:" in text)
     # The last cause is the one that a person can mend: "Connection refused", "403 Forbidden".
     return f"{first}: {re.sub(r'^[0-9]+: ', '', lines[-1])[:300]}" if chained else first
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it may be gone at the next try: nobody answers, somebody is at it, or the machine is short of something."""
+    if isinstance(error, OSError) and error.errno in _PASSING:
+        return True
+    return _PASSING_WORDS.search(_COLOUR.sub("", str(error))) is not None

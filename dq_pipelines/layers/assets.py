@@ -6,15 +6,16 @@ When something runs belongs in `automation`; what landing, judging and publishin
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError, SourceError
+from dq_pipelines.errors import DqError, SetAside, SourceError
 from dq_pipelines.history.standing import standing
 from dq_pipelines.layers import gold, refinement
-from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs
+from dq_pipelines.layers.aside import as_result, standing_aside
+from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs, inputs_readable, inputs_readable_key
 from dq_pipelines.layers.metadata import (
     declared_schema,
     gold_lineage,
@@ -141,15 +142,19 @@ class _Run:
         """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
         wanted = {key.path[0] for key in self._selected}
         with _dq_failures(self.context):
-            if not wanted:
-                yield from self._judge_published()
-            elif wanted == {"bronze"}:
-                refinement.land(self._work)
-                yield from self._bronze()
-            else:
-                self._upstream_must_have_passed()
-                outcome = rerun(self._work) if self._mode == RERUN else refinement.refine(self._work)
-                yield from self._told(outcome)
+            try:
+                if not wanted:
+                    yield from self._judge_published()
+                elif wanted == {"bronze"}:
+                    refinement.land(self._work)
+                    yield from self._bronze()
+                else:
+                    self._upstream_must_have_passed()
+                    outcome = rerun(self._work) if self._mode == RERUN else refinement.refine(self._work)
+                    yield from self._told(outcome)
+            except SetAside:
+                yield from self._inputs_readable()
+                raise
 
     def gold(self) -> Iterator[Yielded]:
         with _dq_failures(self.context):
@@ -167,6 +172,8 @@ class _Run:
             yield from self._nothing_new()
             return
         record = outcome.record(self.context.run.run_id, checked_rules(self.table))
+        if marks := [] if self.table.is_gold else standing_aside(self._work):
+            record = replace(record, results=(*record.results, as_result(marks)))
         self.stores.history.record(record)
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
         if outcome.blocked_by:
@@ -194,9 +201,14 @@ class _Run:
         lake = self.stores.lake
         return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
 
-    def _bronze(self) -> Iterator[dg.MaterializeResult[Any]]:
+    def _bronze(self) -> Iterator[Yielded]:
+        yield from self._inputs_readable()
         key = f"bronze/{self.table.name}"
         yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key))
+
+    def _inputs_readable(self) -> Iterator[dg.AssetCheckResult]:
+        if inputs_readable_key(self.table) in self._checks:
+            yield inputs_readable(self.table, standing_aside(self._work))
 
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
@@ -292,5 +304,6 @@ class _dq_failures:  # noqa: N801 - reads as the with-statement that it is
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DqError):
-            # Only the outside world may have mended itself by the next try.
-            raise dg.Failure(str(error), allow_retries=isinstance(error, SourceError)) from None
+            # Only the outside world may have mended itself by the next try; what was set aside is not even looked at then.
+            again = isinstance(error, SourceError) and not isinstance(error, SetAside)
+            raise dg.Failure(str(error), allow_retries=again) from None

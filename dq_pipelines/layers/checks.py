@@ -6,7 +6,7 @@ What a rule means belongs in `rules`; here its result becomes what Dagster shows
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,8 @@ import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.history.records import ResultRecord
+from dq_pipelines.lake.aside import Aside
+from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
 from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
@@ -37,7 +39,7 @@ def rules_by_check(table: Table) -> dict[str, Rule]:
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """The checks of a table: one per rule, and on silver `rows_accounted_for`."""
+    """The checks of a table: one per rule, on silver `rows_accounted_for`, on bronze `inputs_readable`."""
     key = asset_key(table.key)
     specs = [
         dg.AssetCheckSpec(
@@ -51,9 +53,32 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
         for name, rule in rules_by_check(table).items()
     ]
     if not table.is_gold:
+        readable = "Every input could be read, or lines of it: none stands aside as a whole"
+        specs.append(
+            dg.AssetCheckSpec(INPUTS_READABLE, asset=inputs_readable_key(table).asset_key, description=readable)
+        )
         said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
         specs.append(dg.AssetCheckSpec(ROWS_ACCOUNTED_FOR, asset=key, description=said, blocking=True))
     return specs
+
+
+def inputs_readable_key(table: Table) -> dg.AssetCheckKey:
+    """The check of a bronze table on its inputs."""
+    return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_READABLE)
+
+
+def inputs_readable(table: Table, marks: Sequence[Aside]) -> dg.AssetCheckResult:
+    """Which inputs stand aside, and why: it fails as long as there are any, and stops nothing."""
+    key = inputs_readable_key(table)
+    rows = [{"input": mark.uri, "reason": mark.reason, "since": mark.since.isoformat()} for mark in marks]
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=not marks,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=told(marks) or "every input was read",
+        metadata={"inputs_aside": len(marks), **({"aside": _table(rows)} if rows else {})},
+    )
 
 
 @dataclass(frozen=True)
@@ -137,7 +162,11 @@ def _rule_metadata(rule: Rule) -> dg.MarkdownMetadataValue:
 
 def _sample(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """The first failing rows as a table; cells are cut to a line."""
-    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in list(rows)[:SAMPLE_ROWS]]
+    return _table([{name: _cell(value) for name, value in row.items()} for row in list(rows)[:SAMPLE_ROWS]])
+
+
+def _table(rows: Iterable[Mapping[str, str | int | float | bool]]) -> dg.TableMetadataValue:
+    records = [dg.TableRecord(dict(row)) for row in rows]
     columns = [dg.TableColumn(name, "string") for name in records[0].data]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
 

@@ -8,6 +8,7 @@ place to be.
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ import polars as pl
 from polars import selectors
 
 from dq_pipelines.config.stores import is_remote
+from dq_pipelines.errors import SourceError, Transient
+from dq_pipelines.lake.aside import asides
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Source
+from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import unchanged
 
 BATCH, INGESTED_AT, UNREADABLE, WHY = "_batch", "_ingested_at", "_unreadable", "_why"
@@ -58,24 +62,49 @@ class Batch:
     def must_be_unchanged(self) -> None:
         """Raise SourceError when an input is no longer what was listed: call it after the read."""
         for item in self.inputs:
-            if not _is_table(item):
-                unchanged(item)
+            must_be_unchanged(item)
 
 
-def new_inputs(table: Table, lake: Lake, partition: str | None = None) -> list[Input]:
-    """What the table's source holds and bronze has not consumed, in a stable order.
+def must_be_unchanged(item: Input) -> None:
+    """Raise Transient when an input is no longer what was listed."""
+    if not _is_table(item):
+        unchanged(item)
+
+
+def listed(table: Table, partition: str | None = None) -> list[Input]:
+    """What the table's source holds, or what of it belongs to a partition; raises SourceError."""
+    model = table.landed
+    found = list(model.source.inputs())
+    if partition is None or model.partitions is None:
+        return found
+    return [item for item in found if partition_of(item.uri, model.partitions) == partition]
+
+
+def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_too: bool = False) -> list[Input]:
+    """What the table's source holds, bronze has not consumed and does not stand aside, in a stable order.
 
     An input is known by its address and modification time; one that was merely touched is known by
     its content. Raises SourceError when the place cannot be listed.
     """
-    model = table.landed
     consumed = transactions(bronze(table, lake))
-    found = [item for item in model.source.inputs() if consumed.get(_name(item)) != item.modified]
-    if partition is not None and model.partitions is not None:
-        found = [item for item in found if partition_of(item.uri, model.partitions) == partition]
+    found = [item for item in listed(table, partition) if consumed.get(_name(item)) != item.modified]
+    marks = {} if aside_too or not found else asides(lake, table.name)
+    if marks:
+        source = table.landed.source
+        found = [i for i in found if i.uri not in marks or marks[i.uri].version != version_of(i, source)]
     touched = [item for item in found if _name(item) in consumed]
-    same = {item.uri for item in touched if consumed.get(_content_name(item)) == _content(item)}
+    same = {item.uri for item in touched if _is_same(item, consumed.get(_content_name(item)))}
     return [item for item in found if item.uri not in same]
+
+
+def version_of(item: Input, source: Source) -> str:
+    """What changes when it may be of use to read an input again that could not be read.
+
+    That is the input itself, whether this process may read it, and the options of its source.
+    """
+    allowed = is_remote(item.uri) or os.access(item.uri, os.R_OK, effective_ids=True)
+    told = f"{item}\n{allowed}\n{source.model_dump_json()}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def bronze(table: Table, lake: Lake) -> LakeTable:
@@ -177,10 +206,20 @@ def _content(item: Input) -> int:
     if is_remote(item.uri) or _is_table(item):
         return item.modified
     check = 0
-    with Path(item.uri).open("rb") as file:
+    with broken(item.uri), Path(item.uri).open("rb") as file:
         while chunk := file.read(1 << 20):
             check = zlib.crc32(chunk, check)
     return ((item.size & 0x7FFFFFFF) << 32) | check
+
+
+def _is_same(item: Input, content: int | None) -> bool:
+    """Whether an input that was touched still holds what was consumed; of one that cannot be read nobody knows."""
+    try:
+        return content == _content(item)
+    except Transient:
+        raise
+    except SourceError:
+        return False
 
 
 def _is_table(item: Input) -> bool:

@@ -21,6 +21,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Mode, Publication, forget, must_fit, publish
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.landing import (
     BATCH,
@@ -44,6 +45,7 @@ from dq_pipelines.sources.failures import broken
 
 
 @alone
+@past_bad_inputs
 def land(work: Work) -> Batch | None:
     """Bring what is new into bronze, and nothing further; None when nothing is new."""
     return landed(work)
@@ -62,6 +64,7 @@ def landed(work: Work) -> Batch | None:
 
 
 @alone
+@past_bad_inputs
 def refine(work: Work) -> Outcome | None:
     """Land what is new, judge everything that silver has not consumed, and publish it or block it.
 

@@ -19,6 +19,7 @@ from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, landed
@@ -29,10 +30,16 @@ from dq_pipelines.sources import SOURCE
 
 @alone
 def rerun(work: Work) -> Outcome | None:
-    """Land what is new, then do it all anew; None when bronze is empty.
+    """Land what is new or stood aside, then do it all anew; None when bronze is empty.
 
     A batch that a rule blocks blocks the rerun: what was published stays as it is.
     """
+    try_again(work)
+    return _rerun(work)
+
+
+@past_bad_inputs
+def _rerun(work: Work) -> Outcome | None:
     landed(work)
     every = batches(work.table, work.lake, work.partition)
     if not every:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import Input
+from dq_pipelines.sources.failures import failure
 
 #: An archive may unpack to this many times its size, or to ROOM bytes if that is more: a file of text
 #: rarely shrinks a hundredfold, deflate's own limit (a bomb) is 1032.
@@ -92,4 +93,4 @@ def _whole(item: Input, kind: str, act: Callable[[], Any]) -> Any:
     except (RuntimeError, NotImplementedError) as error:  # what zipfile says of passwords and odd methods
         raise SourceError(f"{item.uri}: wanted a readable {kind} archive, got: {error}") from error
     except OSError as error:
-        raise SourceError(f"{item.uri}: wanted to unpack the archive, got: {error}") from error
+        raise failure(f"{item.uri}: wanted to unpack the archive, got: {error}", error) from error

@@ -17,8 +17,9 @@ from dq_pipelines.config.model import Many
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import dialect, encoding, header
 from dq_pipelines.sources.base import ROW, SOURCE, Input, Reading
-from dq_pipelines.sources.files import FileSource, Part, unchanged
-from dq_pipelines.sources.plain import Plain, Text, made_plain, scratch_file
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
+from dq_pipelines.sources.plain import Plain, Text, made_plain
 from dq_pipelines.sources.records import Grammar, Shape
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ class Csv(FileSource):
         import polars as pl
 
         known: list[_Table] = []
-        found = [(part, *self._opened(part, known)) for item in inputs for part in self.parts(item)]
+        found = []
+        for part in (part for item in inputs for part in self.parts(item)):
+            with broken(part.source):
+                found.append((part, *self._opened(part, known)))
         for item in inputs:
             unchanged(item)
         columns = list(dict.fromkeys(name for _, names, _, _ in found for name in names))

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pydantic import Field, field_validator
 
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.sources.base import ROW, Input, Reading
-from dq_pipelines.sources.files import FileSource, Part, scratch, unchanged
+from dq_pipelines.sources.files import FileSource, Part, scratch_folder, unchanged
 from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable, widened
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class _Shelf:
     folder: Path
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(dir=scratch()))
+        self.folder = scratch_folder()
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def keep(self) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dq_pipelines.config.stores import said
-from dq_pipelines.errors import SourceError
+from dq_pipelines.config.stores import is_passing, said
+from dq_pipelines.errors import SourceError, Transient
 
 
 @contextmanager
 def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
-    """Raise SourceError `place: wanted …, got: …` for whatever a reader of files throws."""
+    """Raise SourceError (Transient) `place: wanted …, got: …` for whatever a reader of files throws."""
     try:
         yield
     except _errors_of_readers() as error:
-        raise SourceError(f"{place}: wanted {wanted}, got: {said(error)}") from error
+        raise failure(f"{place}: wanted {wanted}, got: {said(error)}", error) from error
+
+
+def failure(sentence: str, error: BaseException) -> SourceError:
+    """The sentence as SourceError, or as Transient where the next try may go well."""
+    return Transient(sentence) if is_passing(error) else SourceError(sentence)
 
 
 def _errors_of_readers() -> tuple[type[BaseException], ...]:

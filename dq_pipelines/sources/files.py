@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,9 +24,10 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field
 
 from dq_pipelines.config.stores import filesystem, is_remote, said, split
-from dq_pipelines.errors import SourceError, nearest
+from dq_pipelines.errors import SourceError, Transient, nearest
 from dq_pipelines.sources.archives import copy, gunzip, plain_name, unzip
 from dq_pipelines.sources.base import Input, Source
+from dq_pipelines.sources.failures import broken, failure
 
 _MAGIC = re.compile(r"[*?\[]")
 _lock = threading.Lock()
@@ -69,19 +71,20 @@ class FileSource(Source):
         with _lock:
             ready = _unpacked.get(item)
             if ready is None or not all(part.path.exists() for part in ready):
-                ready = tuple(_unpack(item))
+                with broken(item.uri):
+                    ready = tuple(_unpack(item))
                 unchanged(item)
                 _unpacked[item] = ready
         return ready
 
 
 def unchanged(item: Input) -> None:
-    """Raise SourceError unless the file is still what `inputs()` saw: call it before and after a read."""
+    """Raise Transient unless the file is still what `inputs()` saw: call it before and after a read."""
     now = _stat(item.uri)
     if now is None:
-        raise SourceError(f"{item.uri}: wanted the file of {item.size} bytes that was listed, got nothing: it is gone")
+        raise Transient(f"{item.uri}: wanted the file of {item.size} bytes that was listed, got nothing: it is gone")
     if (now.size, now.modified) != (item.size, item.modified):
-        raise SourceError(
+        raise Transient(
             f"{item.uri} changed while it was read: wanted the {item.size} bytes that were listed, got {now.size} bytes"
             if now.size != item.size
             else f"{item.uri} changed while it was read: wanted the version that was listed, got a later one"
@@ -107,7 +110,7 @@ def _stat(uri: str) -> Input | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SourceError(f"{uri}: wanted to look at the file, got {error.strerror}") from error
+        raise failure(f"{uri}: wanted to look at the file, got {error.strerror}", error) from error
     return Input(uri, found.st_size, found.st_mtime_ns)
 
 
@@ -125,7 +128,7 @@ def _local_inputs(path: str) -> list[Input]:
 
 def _walk(folder: str) -> Iterator[str]:
     def refuse(error: OSError) -> None:
-        raise SourceError(f"{error.filename}: wanted to list the folder, got {error.strerror}") from error
+        raise failure(f"{error.filename}: wanted to list the folder, got {error.strerror}", error) from error
 
     seen = set()
     for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
@@ -194,7 +197,7 @@ def _asked(uri: str, question: Callable[[], Any]) -> Any:
     try:
         return question()
     except (OSError, ValueError) as error:
-        raise SourceError(f"{uri}: wanted to reach the place, got: {said(error)}") from error
+        raise failure(f"{uri}: wanted to reach the place, got: {said(error)}", error) from error
 
 
 def _remote_input(uri: str, info: Any) -> Input:
@@ -229,8 +232,31 @@ def scratch() -> Path:
     return folder
 
 
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raise Transient where the scratch folder takes nothing: that is no input's fault."""
+    try:
+        yield
+    except OSError as error:
+        raise Transient(f"{tempfile.gettempdir()}: wanted room to unpack inputs, got {error.strerror}") from error
+
+
+def scratch_folder() -> Path:
+    """A new folder that goes with the process, if nobody removes it before; raises Transient."""
+    with _room():
+        return Path(tempfile.mkdtemp(dir=scratch()))
+
+
+def scratch_file(suffix: str) -> Path:
+    """A new file that goes with the process, if nobody removes it before; raises Transient."""
+    with _room():
+        handle, name = tempfile.mkstemp(dir=scratch(), suffix=suffix)
+        os.close(handle)
+        return Path(name)
+
+
 def _unpack(item: Input) -> Iterator[Part]:
-    folder = Path(tempfile.mkdtemp(dir=scratch()))
+    folder = scratch_folder()
     path, name = Path(item.uri), item.uri.rsplit("/", 1)[-1]
     if is_remote(item.uri):
         path = folder / name

@@ -6,7 +6,6 @@ How the bytes of a format become rows belongs in that format's own file.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, SOURCE
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import scratch
+from dq_pipelines.sources.files import scratch_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -173,7 +172,7 @@ class Chunks:
     schema: dict[str, Any] = field(default_factory=dict)
     #: rows parked so far
     height: int = 0
-    _folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(dir=scratch())))
+    _folder: Path = field(default_factory=scratch_folder)
     _files: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:

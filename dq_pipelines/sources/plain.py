@@ -8,16 +8,14 @@ the record that starts on line i, rewritten if need be, or nothing: row numbers 
 from __future__ import annotations
 
 import mmap
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from dq_pipelines.sources.base import ROW
-from dq_pipelines.sources.files import scratch
+from dq_pipelines.sources.files import scratch_file
 from dq_pipelines.sources.records import Grammar, Record, Shape, record
 
 #: Beyond this many fields the expression that checks a line grows too big: lines are read one by one.
@@ -118,12 +116,6 @@ def _whole_line(grammar: Grammar, shape: Shape) -> str:
         one = rf"(?:{bare}|{quote}{inside}(?:{quote}{quote}{inside})*{quote})"
     more = f"{{{shape.fewest - 1},{shape.most - 1}}}"
     return f"^{one}(?:{delimiter}{one}){more}{delimiter + '?' if shape.trailing else ''}$"
-
-
-def scratch_file(suffix: str) -> Path:
-    handle, name = tempfile.mkstemp(dir=scratch(), suffix=suffix)
-    os.close(handle)
-    return Path(name)
 
 
 class _Troubles:

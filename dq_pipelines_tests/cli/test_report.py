@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.standing import standings
 from dq_pipelines.history.store import History
 from dq_pipelines.rules import clock
+from dq_pipelines_tests.workshop import Workshop
 
 from .conftest import Dq
 
@@ -322,3 +324,31 @@ def test_a_page_that_cannot_be_written_is_one_sentence(dq: Dq, history: History,
     ran = dq("report", "--html", "file/r.html", DQ_LAKE="lake")
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[-1].startswith("file")
+
+
+def test_an_input_that_stands_aside_is_told_as_long_as_it_does(tmp_path: Path, dq: Dq) -> None:
+    shop = Workshop(tmp_path)
+
+    def report(*arguments: str) -> str:
+        root = shop.root
+        places = {"DQ_LAKE": f"{root}/lake", "DQ_HISTORY_URL": f"sqlite:///{root}/history.db"}
+        return dq("report", *arguments, DQ_CONFIG=f"{root}/assets_config", **places).stdout
+
+    shop.table("t", f'source: {{type: csv, path: "{shop.landing}/t/*"}}')
+    shop.land("t/b.csv.gz", gzip.compress(b"id\n1\n2\n3\n")[:20])
+    shop.run("t")
+    assert "b.csv.gz: wanted a whole gzip archive" in report()
+    [found] = json.loads(report("--json"))
+    assert (found["table"], found["rule"], found["success"]) == ("silver/t", "inputs_readable", False)
+    shop.land("t/a.csv", "id\n1\n")
+    shop.run("t")
+    latest = shop.history.latest("silver/t")
+    assert latest is not None
+    assert [result.success for result in latest.results if result.check == "inputs_readable"] == [False]
+    assert latest.score == 100
+    assert "b.csv.gz: wanted a whole gzip archive" in report()
+    (shop.landing / "t/b.csv.gz").unlink()
+    shop.run("t")  # nothing new: no verdict, and yet nothing stands aside any more
+    assert "b.csv.gz" not in report()
+    assert "inputs_readable" not in report("--json")
+    shop.instance.dispose()

@@ -1,0 +1,79 @@
+"""Inputs that stand aside: what could not be read as a whole, in which version, and why.
+
+One small file for each table, beside the layers and no part of a table's log: a reason is a text, the table may not
+be there yet, and a mark that is lost costs no more than another look at its input. What was consumed belongs in
+`ledger`; who sets inputs aside, in `layers`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from pyarrow import fs
+
+from dq_pipelines.config.stores import filesystem, is_remote
+from dq_pipelines.lake.tables import Lake, LakeTable, reached
+
+FOLDER = ".aside"
+
+
+@dataclass(frozen=True)
+class Aside:
+    """One input in the version that could not be read."""
+
+    #: absolute path or URI
+    uri: str
+    #: changes with the input, and with how it is to be read
+    version: str
+    #: one sentence
+    reason: str
+    #: when it was set aside
+    since: datetime
+
+
+def asides(lake: Lake, name: str) -> dict[str, Aside]:
+    """The marks of a table's inputs by address; raises PublishError when the lake cannot be asked."""
+    place = _place(lake, name)
+    with reached(place):
+        files, path = filesystem(place.uri)
+        if files.get_file_info(path).type is not fs.FileType.File:
+            return {}
+        with files.open_input_stream(path) as stream:
+            found = json.loads(stream.read())
+    marks = [Aside(**mark | {"since": datetime.fromisoformat(mark["since"])}) for mark in found]
+    return {mark.uri: mark for mark in marks}
+
+
+def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:
+    """Let these be all marks of a table; raises PublishError when the lake cannot be written."""
+    place, rows = _place(lake, name), [{**asdict(mark), "since": mark.since.isoformat()} for mark in marks]
+    with reached(place):
+        files, path = filesystem(place.uri)
+        if not rows:
+            if files.get_file_info(path).type is fs.FileType.File:
+                files.delete_file(path)
+            return
+        # On a disk it appears whole or not at all; in a store every object does.
+        written = path if is_remote(place.uri) else f"{path}.new"
+        if not is_remote(place.uri):
+            files.create_dir(path.rpartition("/")[0], recursive=True)
+        with files.open_output_stream(written) as stream:
+            stream.write(json.dumps(rows, indent=1).encode())
+        if written != path:
+            files.move(written, path)
+
+
+def tables_with_asides(lake: Lake) -> list[str]:
+    """The names of the tables that have inputs aside; raises PublishError when the lake cannot be asked."""
+    place = replace(_place(lake, ""), uri=f"{lake.root}/{FOLDER}")
+    with reached(place):
+        files, path = filesystem(place.uri)
+        found = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name.removesuffix(".json") for info in found if info.base_name.endswith(".json"))
+
+
+def _place(lake: Lake, name: str) -> LakeTable:
+    return LakeTable(f"the inputs aside of {name}", f"{lake.root}/{FOLDER}/{name}.json")
