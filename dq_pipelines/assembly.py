@@ -7,6 +7,7 @@ import dagster as dg
 from dq_pipelines.automation.jobs import jobs
 from dq_pipelines.automation.schedules import schedules
 from dq_pipelines.automation.sensors import sensors
+from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
 from dq_pipelines.layers.assets import table_assets
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project
@@ -24,8 +25,8 @@ def build_definitions(
     stores = stores or Stores.from_environment()
     return dg.Definitions(
         assets=table_assets(project, stores),
-        jobs=jobs(project),
-        schedules=schedules(project, stores),
+        jobs=[*jobs(project), *upkeep_jobs(project, stores)],
+        schedules=[*schedules(project, stores), *upkeep_schedules(project)],
         sensors=sensors(project, stores),
         executor=executor,
     )

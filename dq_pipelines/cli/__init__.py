@@ -23,6 +23,7 @@ _VERBS = {
     "validate": "dq_pipelines.cli.validate",
     "suggest": "dq_pipelines.cli.suggest",
     "report": "dq_pipelines.cli.report",
+    "retention": "dq_pipelines.cli.retention",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",
 }

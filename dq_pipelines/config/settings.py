@@ -25,13 +25,16 @@ class Settings:
     landing: str = DEFAULTS["DQ_LANDING"]
     #: SQLAlchemy URL that was given for the history, or None for the default inside the lake
     history: str | None = None
+    #: folder or URI that was given for backups, or None for the default beside the lake
+    backup: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """`DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING` and `DQ_HISTORY_URL`; an empty one counts as not set."""
+        """`DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL` and `DQ_BACKUP`; an empty one counts as not set."""
         given = os.environ if environment is None else environment
         where = {name: given.get(name) or default for name, default in DEFAULTS.items()}
-        return cls(where["DQ_CONFIG"], where["DQ_LAKE"], where["DQ_LANDING"], given.get("DQ_HISTORY_URL") or None)
+        more = (given.get("DQ_HISTORY_URL") or None, given.get("DQ_BACKUP") or None)
+        return cls(where["DQ_CONFIG"], where["DQ_LAKE"], where["DQ_LANDING"], *more)
 
     @property
     def lake_is_remote(self) -> bool:

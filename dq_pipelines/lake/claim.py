@@ -13,12 +13,13 @@ import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from dq_pipelines.config.stores import is_remote
+from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.publish import publish_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import Lake
@@ -84,7 +85,7 @@ def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: 
         try:
             yield claim
         finally:
-            # An error too leaves in good order: what was staged is removed on the way out of `layers.work.staged`.
+            # An error too leaves in good order: what was staged is removed on the way out of `staged`.
             claim.forget()
 
 
@@ -94,3 +95,22 @@ def _locked(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def staged(*stages: Stage, claim: Claim | None = None) -> Iterator[None]:
+    """Remove what was staged and not committed, however the block ends; what is killed in it, the next claim removes."""
+    begun = []
+    try:
+        for stage in stages:
+            with publish_errors(stage.table.key, stage.table.uri):
+                if claim is not None:
+                    claim.note(stage)
+                stage.prepare()
+            begun.append(stage)
+        yield
+    finally:
+        for stage in begun:
+            # What cannot be removed now is seen by nobody: it must not hide how the block ended.
+            with suppress(OSError, PublishError):
+                stage.discard_uncommitted()

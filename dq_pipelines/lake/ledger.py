@@ -21,9 +21,12 @@ from pyarrow import fs
 from dq_pipelines.config.stores import filesystem
 from dq_pipelines.lake.tables import LakeTable, reached
 
+#: The number of an entry that no longer holds, for Delta has no way to remove one.
+TAKEN_BACK = -1
+
 
 def transactions(table: LakeTable) -> dict[str, int]:
-    """Every application transaction of the table, by name: the number it last reached."""
+    """Every application transaction of the table that holds, by name: the number it last reached."""
     with reached(table):
         files, root = filesystem(table.uri)
         log = f"{root}/_delta_log"
@@ -32,7 +35,7 @@ def transactions(table: LakeTable) -> dict[str, int]:
         checkpoint, found = _checkpoint(files, log)
         for action in _actions(files, log, checkpoint, "txn"):
             found[action["appId"]] = action["version"]
-        return found
+        return {name: number for name, number in found.items() if number != TAKEN_BACK}
 
 
 def named_files(table: LakeTable) -> set[str]:

@@ -64,10 +64,10 @@ class Lake:
     root: str
 
     @classmethod
-    def at(cls, root: str) -> Lake:
+    def at(cls, root: str, setting: str = "DQ_LAKE") -> Lake:
         """A lake at a path, made absolute, or at an object store's URI; raises ConfigError for a scheme of no store."""
         if wrong := wrong_scheme(root):
-            raise ConfigError([Problem("", 0, f"DQ_LAKE={root}: {wrong}")])
+            raise ConfigError([Problem("", 0, f"{setting}={root}: {wrong}")])
         return cls(root.rstrip("/") if "://" in root else str(Path(root).absolute()))
 
     def table(self, key: str) -> LakeTable:

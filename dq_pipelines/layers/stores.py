@@ -1,4 +1,4 @@
-"""The two stores that a run writes: the lake and the history."""
+"""The stores that a run writes: the lake, the history, and the lake of backups."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ class Stores:
 
     lake: Lake
     history: History
+    #: where backups go; None for `<lake>-backup`
+    backup: Lake | None = None
+
+    @property
+    def backups(self) -> Lake:
+        """A second lake, laid out as the first, of rows that left it."""
+        return self.backup or Lake(f"{self.lake.root}-backup")
 
     @classmethod
     def from_environment(cls) -> Stores:
-        """The stores that `DQ_LAKE` and `DQ_HISTORY_URL` name."""
+        """The stores that `DQ_LAKE`, `DQ_HISTORY_URL` and `DQ_BACKUP` name."""
         settings = Settings.from_environment()
-        return cls(Lake.at(settings.lake), History(settings.history_url))
+        backup = Lake.at(settings.backup, "DQ_BACKUP") if settings.backup else None
+        return cls(Lake.at(settings.lake), History(settings.history_url), backup)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -21,8 +20,7 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_of_delta
 from dq_pipelines.errors import Overtaken, PublishError, RuleError
-from dq_pipelines.lake.claim import Claim, claimed
-from dq_pipelines.lake.publish import publish_errors
+from dq_pipelines.lake.claim import Claim, claimed, staged
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
@@ -129,20 +127,4 @@ def judge_published(work: Work) -> Outcome:
     return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 
 
-@contextmanager
-def staged(*stages: Stage, claim: Claim | None = None) -> Iterator[None]:
-    """Remove what was staged and not committed, however the block ends; what is killed in it, the next claim removes."""
-    begun = []
-    try:
-        for stage in stages:
-            with publish_errors(stage.table.key, stage.table.uri):
-                if claim is not None:
-                    claim.note(stage)
-                stage.prepare()
-            begun.append(stage)
-        yield
-    finally:
-        for stage in begun:
-            # What cannot be removed now is seen by nobody: it must not hide how the block ended.
-            with suppress(OSError, PublishError):
-                stage.discard_uncommitted()
+__all__ = ["PREVIEW_ROWS", "Work", "alone", "checked_rules", "judge_published", "staged"]

@@ -16,6 +16,7 @@ from dq_pipelines.project.tables import (
     ProjectSettings,
     Silver,
 )
+from dq_pipelines.project.upkeep import Retention
 from dq_pipelines.project.whole import Project, Table
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Partitions",
     "Project",
     "ProjectSettings",
+    "Retention",
     "Silver",
     "Table",
     "load_project",

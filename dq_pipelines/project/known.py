@@ -55,3 +55,9 @@ def published(table: Table) -> Known:
     for step in table.model.silver.transform:
         known = known.after(step)
     return known
+
+
+def names_anew(step: AnyStep, column: str) -> bool:
+    """Whether `column` may be of another type after the step."""
+    made = step.derive if isinstance(step, Derive) else step.cast if isinstance(step, Cast) else {}
+    return column in made or (isinstance(step, Rename) and column in {*step.rename, *step.rename.values()})

@@ -30,6 +30,7 @@ from dq_pipelines.project.tables import (
     ProjectSettings,
     Silver,
 )
+from dq_pipelines.project.upkeep import Retention
 from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.base import Example, Rule
 from dq_pipelines.rules.on_rows import RowRule
@@ -165,6 +166,7 @@ def configuration_page() -> str:
         *_steps(),
         *_model("partitions: dynamic", DynamicPartitions),
         *_model("partitions: daily", DailyPartitions),
+        *_model("retention", Retention),
         *_model("A table that is computed", GoldTable),
         *_model("gold", Gold),
         "## Sources",
@@ -176,7 +178,8 @@ def configuration_page() -> str:
         "## Environment",
         "| variable | default |\n|---|---|\n"
         + "\n".join(f"| `{name}` | `{default}` |" for name, default in settings.DEFAULTS.items())
-        + "\n| `DQ_HISTORY_URL` | SQLite inside the lake |",
+        + "\n| `DQ_HISTORY_URL` | SQLite inside the lake |"
+        + "\n| `DQ_BACKUP` | the lake's root with `-backup` at its end |",
     ]
     return _page(parts)
 

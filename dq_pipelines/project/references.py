@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from dq_pipelines.config.yaml_file import Location
 from dq_pipelines.errors import nearest
-from dq_pipelines.project.known import Known, landed, published
+from dq_pipelines.project.known import Known, landed, names_anew, published
 from dq_pipelines.project.sql import SqlError, reads
 from dq_pipelines.project.tables import DailyPartitions, GoldTable, LandedTable
 from dq_pipelines.project.whole import Project, Table
-from dq_pipelines.transforms.steps import Deduplicate
+from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
+from dq_pipelines.transforms.types import dtype_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
         yield from foreign_keys(table, project, keys)
         yield from gold_inputs(table, keys)
         yield from columns(table)
+        yield from retention(table)
         yield from partitions(table)
     yield from cycles(project)
 
@@ -98,6 +100,18 @@ def columns(table: Table) -> Iterator[Finding]:
     for index, rule in enumerate(silver.rules):
         for name in rule.columns_judged:
             yield from _column(table, (*rules_at(table), index), name, known)
+
+
+def retention(table: Table) -> Iterator[Finding]:
+    """Rows have an age: the column that gives it is published, and holds dates."""
+    if not isinstance(table.model, LandedTable) or table.model.retention is None:
+        return
+    by, place = table.model.retention.by, ("retention", "by")
+    yield from _column(table, place, by, published(table))
+    declared = table.model.silver.columns.get(by)
+    changed = any(isinstance(step, OPAQUE) or names_anew(step, by) for step in table.model.silver.transform)
+    if declared is not None and not changed and not dtype_of(declared.type).is_temporal():
+        yield Finding(table, place, f"wanted a column of type date, datetime or timestamp, got {by}: {declared.type}")
 
 
 def partitions(table: Table) -> Iterator[Finding]:

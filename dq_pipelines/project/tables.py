@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from dq_pipelines.config import cron
 from dq_pipelines.config.model import Many, Strict, shown
+from dq_pipelines.project.upkeep import Cron, Retention
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.sources import AnySource
 from dq_pipelines.transforms.steps import AnyStep
@@ -28,15 +28,6 @@ def _owner(text: str) -> str:
 
 
 Owner = Annotated[str, AfterValidator(_owner)]
-
-
-def _cron(text: str) -> str:
-    if problem := cron.problem(text):
-        raise ValueError(problem)
-    return text
-
-
-Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Column(Strict):
@@ -132,6 +123,8 @@ class LandedTable(_AnyTable):
     on_arrival: bool = False
     #: whether the table is kept in parts, and how; see below
     partitions: Partitions | None = None
+    #: how long rows are kept; see below
+    retention: Retention | None = None
 
 
 class Gold(Strict):
@@ -163,6 +156,13 @@ class GoldTable(_AnyTable):
     #: `eager`: computed when its inputs were published; `manual`: when somebody or a schedule asks
     automation: Literal["eager", "manual"] = "manual"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keeps_what_its_inputs_keep(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "retention" in value:
+            raise ValueError("retention is for tables that land: gold is computed anew from what its inputs keep")
+        return value
+
 
 class ProjectSettings(Strict):
     """`project.yaml`: what holds for every table."""
@@ -171,3 +171,5 @@ class ProjectSettings(Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "dq"
     #: one sentence for people
     description: str | None = None
+    #: when old rows are deleted where a table says `retention`: a cron schedule in UTC
+    retention_schedule: Cron = "0 3 * * *"

@@ -28,3 +28,8 @@ def test_history_lies_in_the_lake() -> None:
 def test_a_remote_lake_holds_no_history() -> None:
     with pytest.raises(ConfigError, match="wanted DQ_HISTORY_URL beside DQ_LAKE=s3://b/l"):
         _ = Settings(lake="s3://b/l").history_url
+
+
+def test_where_backups_go() -> None:
+    assert Settings.from_environment({"DQ_BACKUP": "s3://b/old"}).backup == "s3://b/old"
+    assert Settings.from_environment({"DQ_BACKUP": ""}).backup is None

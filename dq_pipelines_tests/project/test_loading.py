@@ -100,6 +100,22 @@ IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
     ),
     "owner": (CSV + "owners: [team:a,\n  nobody]\n", ["3: owners: wanted team:<name> or an e-mail address, got 'nobody'"]),
     "cron": (CSV + "schedule: 0 25 * * *\n", ["2: schedule: wanted 0 to 23 as the hour of a cron schedule, got '25' in '0 25 * * *'"]),
+    "retention": (
+        CSV + "retention: {keep: 3 months, by: at}\n",
+        ["2: keep: wanted a duration such as 12h, 90d, 8w or 2y (365 days each), got '3 months'"],
+    ),
+    "retention by text": (
+        CSV + "retention: {keep: 2y, by: id}\nsilver:\n  columns: {id: string}\n",
+        ["2: wanted a column of type date, datetime or timestamp, got id: string"],
+    ),
+    "retention by a column under its old name": (
+        CSV + "retention: {keep: 2y, by: at}\nsilver:\n  transform: [{rename: {at: sold_at}}]\n",
+        ["2: no column 'at' here: it is called 'sold_at' by now"],
+    ),
+    "retention of gold": (
+        "gold: {sql: select 1}\nretention: {keep: 2y, by: at}\n",
+        ["1: retention is for tables that land: gold is computed anew from what its inputs keep"],
+    ),
     "partitions": (CSV + "partitions: {type: dayly}\n", ["2: unknown type 'dayly' (nearest: daily)"]),
     "partition start": (
         CSV + "partitions:\n  type: daily\n  start: soon\n",

@@ -1,0 +1,90 @@
+"""Upkeep: jobs, and their schedules, that look after tables rather than fill them. What they do belongs in `layers`."""
+
+# No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
+from typing import Any
+
+import dagster as dg
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.layers.checks import asset_key
+from dq_pipelines.layers.retention import Expiry, expire
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project import LandedTable, Project, Table
+
+_RETENTION = "retention"
+
+
+def upkeep_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
+    """`retention`, where a table has it."""
+    ops = [_expire_op(table, stores) for table in _with_retention(project)]
+    if not ops:
+        return []
+
+    @dg.job(name=_RETENTION, description="Deletes rows that are older than their tables keep them")
+    def retention() -> None:
+        for op in ops:
+            op()
+
+    return [retention]
+
+
+def upkeep_schedules(project: Project) -> list[dg.ScheduleDefinition]:
+    """The clock of `upkeep_jobs`."""
+    if not _with_retention(project):
+        return []
+    return [_clock(_RETENTION, project.settings.retention_schedule)]
+
+
+def _clock(job: str, cron: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        f"{job}_schedule",
+        cron_schedule=cron,
+        job_name=job,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Runs {job} at {cron} (UTC)",
+    )
+
+
+def _with_retention(project: Project) -> list[Table]:
+    return [table for table in project if isinstance(table.model, LandedTable) and table.model.retention is not None]
+
+
+def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
+    # An op per table: one that fails does not keep the others from their turn, and the table's pool counts it.
+    @dg.op(name=f"expire__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
+    def expired(context: dg.OpExecutionContext) -> None:
+        try:
+            expiry = expire(_work(context, table, stores), stores.backups, context.run_id)
+        except DqError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        if expiry is None:
+            context.log.info("%s: nothing is published yet", table.key)
+            return
+        metadata = _told(expiry)
+        context.add_output_metadata(metadata)
+        for key in expiry.rows:
+            context.log_event(dg.AssetObservation(asset_key(key), metadata=metadata))
+
+    return expired
+
+
+def _work(context: dg.OpExecutionContext, table: Table, stores: Stores) -> Work:
+    def may_commit() -> None:
+        run = context.instance.get_run_by_id(context.run_id)
+        if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
+            raise dg.DagsterExecutionInterruptedError(f"run {run.run_id} was cancelled: {table.key} stays as it is")
+
+    return Work(table, stores.lake, may_commit=may_commit, log=context.log.info)
+
+
+def _told(expiry: Expiry) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "table": expiry.table,
+        "before": dg.MetadataValue.timestamp(expiry.before),
+        "why": expiry.why,
+        "rows_untold": expiry.untold,
+    }
+    metadata |= {f"expired_{key.partition('/')[0]}": rows for key, rows in expiry.rows.items()}
+    metadata |= {f"backed_up_{key.partition('/')[0]}": rows for key, rows in (expiry.backed_up or {}).items()}
+    return metadata

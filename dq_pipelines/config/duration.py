@@ -1,0 +1,39 @@
+"""Durations as YAML writes them: a whole number and one letter, `12h`, `90d`, `8w`, `2y`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+from dq_pipelines.config.model import shown
+
+_PATTERN = re.compile(r"(\d{1,6})([hdwy])")
+
+#: A year is 365 days of 24 hours, so that a duration is the same length whenever it is counted from.
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
+
+#: What Python's calendar can count back from today.
+_LONGEST = timedelta(days=365 * 1000)
+
+
+def duration(text: str) -> timedelta:
+    """The length of time that `90d` names; raises ValueError, in one sentence, for anything else."""
+    match = _PATTERN.fullmatch(text)
+    length = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
+    if not timedelta(0) < length <= _LONGEST:
+        raise ValueError(f"wanted a duration such as 12h, 90d, 8w or 2y (365 days each), got {shown(text)}")
+    return length
+
+
+def _is_one(text: str) -> str:
+    duration(text)
+    return text
+
+
+#: A duration in YAML, known to be one.
+Duration = Annotated[
+    str, AfterValidator(_is_one), WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN.pattern}$"})
+]
