@@ -24,6 +24,7 @@ _VERBS = {
     "suggest": "dq_pipelines.cli.suggest",
     "report": "dq_pipelines.cli.report",
     "retention": "dq_pipelines.cli.retention",
+    "restore": "dq_pipelines.cli.restore",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",
 }

@@ -27,6 +27,9 @@ EXPIRED_AT, WHY, RUN, DELETION = "_expired_at", "_expired_why", "_expired_run", 
 #: What a backup adds to the columns of its table.
 BACKUP_COLUMNS = (EXPIRED_AT, WHY, RUN, DELETION)
 
+#: In the ledger of a table, before the id of a deletion: its rows were brought back.
+RESTORED = "restored:"
+
 #: In the ledger of a table: the deletion was given up, and its copy is void.
 _GIVEN_UP = 0
 
@@ -128,11 +131,12 @@ class Backup:
         return len(given_up)
 
     @property
-    def deletions(self) -> list[str]:
-        """The deletions whose rows are gone from the table and are here, in no order."""
+    def kept(self) -> list[str]:
+        """The deletions whose rows are gone from the table, are here, and were not brought back; in no order."""
         done = transactions(self.table)
+        every = [name.partition(":")[2] for name in transactions(self.copies) if name.startswith("expired:")]
         return [
-            name.partition(":")[2]
-            for name in transactions(self.copies)
-            if name.startswith("expired:") and done.get(name, _GIVEN_UP) != _GIVEN_UP
+            each
+            for each in every
+            if done.get(f"expired:{each}", _GIVEN_UP) != _GIVEN_UP and f"{RESTORED}{each}" not in done
         ]

@@ -38,6 +38,13 @@ def transactions(table: LakeTable) -> dict[str, int]:
         return {name: number for name, number in found.items() if number != TAKEN_BACK}
 
 
+def noted_since(table: LakeTable, version: int) -> set[str]:
+    """The names of application transactions in the commits after a version, whatever their numbers."""
+    with reached(table):
+        files, root = filesystem(table.uri)
+        return {action["appId"] for action in _actions(files, f"{root}/_delta_log", version, "txn")}
+
+
 def named_files(table: LakeTable) -> set[str]:
     """Every data file that the log names, as the log writes its path: those of earlier versions too.
 

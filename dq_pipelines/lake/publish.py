@@ -141,13 +141,13 @@ def _commit(
 
 
 def _merge(table: DeltaTable, stage: Stage, keys: tuple[str, ...], properties: CommitProperties) -> None:
-    on = " AND ".join(f"published.{_quoted(key)} = staged.{_quoted(key)}" for key in keys)
-    rows = _reader(stage.scan())
+    on = " AND ".join(f"published.{quoted(key)} = staged.{quoted(key)}" for key in keys)
+    rows = record_batches(stage.scan())
     merger = table.merge(rows, on, source_alias="staged", target_alias="published", commit_properties=properties)
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
-def _reader(rows: pl.LazyFrame) -> pa.RecordBatchReader:
+def record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
     """A stream of Arrow batches, so that a merge never holds the batch whole."""
     schema = pl.DataFrame(schema=rows.collect_schema()).to_arrow().schema
 
@@ -187,7 +187,7 @@ def _partition_by(stage: Stage) -> list[str] | None:
     return None if stage.partition is None else [PARTITION]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

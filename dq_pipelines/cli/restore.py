@@ -1,0 +1,120 @@
+"""`dq restore`: bring a table back to what it was, or expired rows back from the backup; first say what would change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dq_pipelines.lake.restore import Return
+    from dq_pipelines.lake.tables import Lake
+    from dq_pipelines.layers.restore import Recovery
+    from dq_pipelines.layers.work import Work
+
+app = typer.Typer()
+
+
+@app.command()
+def restore(
+    name: Annotated[
+        str, typer.Argument(metavar="TABLE", help="sales: silver and quarantine; silver/sales: that layer alone.")
+    ],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", metavar="TIME", help="An ISO time (UTC without a zone) or a version.", show_default=False
+        ),
+    ] = None,
+    from_backup: Annotated[
+        bool, typer.Option("--from-backup", help="Bring back the rows that `retention` deleted.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Bring a table back to what it was at a time, or bring back the rows that retention deleted.
+
+    Batches that silver consumed after that time wait again, and the next run judges them.
+    """
+    from dq_pipelines.cli.naming import named_tables
+    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.layers.work import Work
+    from dq_pipelines.project import load_project
+
+    if (as_of is None) == (not from_backup):
+        raise ConfigError([Problem("", 0, "dq restore: wanted one of --as-of TIME and --from-backup")])
+    table = named_tables(load_project(Settings.from_environment().config), [name], "restore")[0]
+    layer = name.rpartition("/")[0] or None
+    if from_backup and (layer is not None or table.is_gold):
+        problem = f"dq restore --from-backup: wanted a table that lands, without its layer, got {name}"
+        raise ConfigError([Problem("", 0, problem)])
+    stores = Stores.from_environment()
+    work = Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
+    if from_backup:
+        _recover(work, stores.backups, dry_run=dry_run, yes=yes)
+    else:
+        _return(work, str(as_of), layer, dry_run=dry_run, yes=yes)
+
+
+def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
+    from dq_pipelines.lake.restore import Moment
+    from dq_pipelines.layers.restore import restore, returns
+
+    moment = Moment(as_of)
+    planned = returns(work, moment, layer)
+    for each in planned:
+        print("\n".join(_return_lines(each)))
+    if any(each.changes for each in planned) and not dry_run and _agreed(yes=yes):
+        restore(work, moment, layer)
+
+
+def _return_lines(back: Return) -> Iterator[str]:
+    if not back.changes:
+        yield f"{back.table.key} is as of version {back.then.version()} already"
+        return
+    (version, target), (rows, rows_then), (leaving, coming) = back.versions, back.rows, back.files
+    yield f"{back.table.key}: version {version} back to {target} of {back.at.isoformat(timespec='seconds')}"
+    yield f"  rows {rows:,} -> {rows_then:,}; files: {leaving:,} leave, {coming:,} come back"
+    lost, found = back.columns
+    if lost or found:
+        yield f"  columns: without {', '.join(lost) or 'none'}; with {', '.join(found) or 'none'}"
+    batches = [name.partition(":")[2] for name in back.taken_back if name.startswith("batch:")]
+    if batches:
+        more = f" and {len(batches) - 5} more" if len(batches) > 5 else ""
+        yield f"  batches to be judged again by the next run: {', '.join(batches[:5])}{more}"
+
+
+def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
+    from dq_pipelines.layers.restore import recover, recoveries
+
+    planned = recoveries(work, backups)
+    if not planned:
+        print(f"{work.table.key}: everything that was backed up is back already")
+        return
+    for each in planned:
+        print(_recovery_line(each))
+    retention = work.table.landed.retention
+    if retention is not None:
+        print(
+            f"these rows are older than {retention.keep}: the next retention deletes them again, unless it keeps more"
+        )
+    if not dry_run and _agreed(yes=yes):
+        recover(work, backups)
+
+
+def _recovery_line(found: Recovery) -> str:
+    rows, now = found.count(), found.table.rows()
+    line = f"{found.table.key}: {rows:,} rows come back, rows {now:,} -> {now + rows:,}"
+    if found.lost_columns:
+        line += f"; columns that the table no longer has stay in the backup: {', '.join(found.lost_columns)}"
+    return line
+
+
+def _agreed(*, yes: bool) -> bool:
+    """Whether a person agrees; where nobody sits at a terminal, who gave the command has."""
+    return yes or not sys.stdin.isatty() or typer.confirm("Go on?", err=True)
