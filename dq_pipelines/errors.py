@@ -7,7 +7,8 @@
     │   └── SetAside       … and stands aside until it changes: to try again is of no use
     ├── RuleError      a rule cannot be judged on these data: fix the rule or the data's shape
     └── PublishError   nothing was published: the lake refused, or is full
-        └── Overtaken      … for another run has published to the table meanwhile: look again
+        ├── Overtaken      … for another run has published to the table meanwhile: look again
+        └── Unreached      … for the lake's store does not answer just now: try again
 
 Each message is one sentence that says the place, what was wanted, what was found and, for names,
 the nearest one that exists.
@@ -71,6 +72,10 @@ class PublishError(DqError):
 
 class Overtaken(PublishError):
     """Another writer has changed the table since this one looked at it: what is new must be looked up again."""
+
+
+class Unreached(PublishError):
+    """The lake's store does not answer just now."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -13,11 +13,11 @@ from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
-from dq_pipelines.config.stores import is_remote, options, said
+from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken, PublishError, nearest
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.lake.tables import PARTITION, refused
 
 Mode = Literal["append", "overwrite", "merge"]
 
@@ -199,7 +199,7 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
     except CommitFailedError as error:
         raise Overtaken(f"{key}: another writer changed the table meanwhile, nothing was published: {error}") from None
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise PublishError(f"{uri}: wanted to write {key}, got: {said(error)}") from None
+        raise refused(uri, f"wanted to write {key}", error) from None
 
 
 __all__ = ["Mode", "Publication", "Schema", "forget", "publish", "publish_errors"]

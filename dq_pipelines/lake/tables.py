@@ -15,8 +15,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from dq_pipelines.config.stores import options, said, wrong_scheme
-from dq_pipelines.errors import ConfigError, Problem, PublishError
+from dq_pipelines.config.stores import is_passing, is_remote, options, said, wrong_scheme
+from dq_pipelines.errors import ConfigError, Problem, PublishError, Unreached
 
 #: The Delta partition column of tables whose YAML says `partitions`.
 PARTITION = "_partition"
@@ -38,7 +38,7 @@ class LakeTable:
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
-            raise PublishError(f"{self.uri}: wanted the Delta table {self.key}, got: {said(error)}") from None
+            raise refused(self.uri, f"wanted the Delta table {self.key}", error) from None
 
     def opened(self) -> DeltaTable:
         """The table as it is now; raises PublishError when nothing was ever published to it."""
@@ -80,7 +80,13 @@ def reached(table: LakeTable) -> Iterator[None]:
     try:
         yield
     except (OSError, DeltaError, pa.ArrowException) as error:
-        raise PublishError(f"{table.uri}: wanted to reach {table.key}, got: {said(error)}") from None
+        raise refused(table.uri, f"wanted to reach {table.key}", error) from None
+
+
+def refused(uri: str, wanted: str, error: Exception) -> PublishError:
+    """What to say of a library's error at a place of the lake: Unreached where a store may answer at the next try."""
+    kind = Unreached if is_remote(uri) and is_passing(error) else PublishError
+    return kind(f"{uri}: {wanted}, got: {said(error)}")
 
 
 def storable(frame: pl.LazyFrame) -> pl.LazyFrame:

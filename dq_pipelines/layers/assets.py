@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError, SetAside, SourceError
+from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached
 from dq_pipelines.history.standing import standing
 from dq_pipelines.layers import gold, refinement
 from dq_pipelines.layers.aside import as_result, standing_aside
@@ -305,5 +305,5 @@ class _dq_failures:  # noqa: N801 - reads as the with-statement that it is
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DqError):
             # Only the outside world may have mended itself by the next try; what was set aside is not even looked at then.
-            again = isinstance(error, SourceError) and not isinstance(error, SetAside)
+            again = isinstance(error, SourceError | Unreached) and not isinstance(error, SetAside)
             raise dg.Failure(str(error), allow_retries=again) from None

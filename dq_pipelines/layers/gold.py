@@ -18,6 +18,7 @@ from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import refused_rows
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.project import Gold
@@ -27,6 +28,7 @@ from dq_pipelines.transforms.steps import function_at
 
 
 @alone
+@patiently
 def compute(work: Work) -> Outcome:
     """Compute the gold table anew, judge it, and replace the published one, or block.
 

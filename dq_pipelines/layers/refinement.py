@@ -34,6 +34,7 @@ from dq_pipelines.layers.landing import (
     pending_batches,
 )
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
@@ -45,6 +46,7 @@ from dq_pipelines.sources.failures import broken
 
 
 @alone
+@patiently
 @past_bad_inputs
 def land(work: Work) -> Batch | None:
     """Bring what is new into bronze, and nothing further; None when nothing is new."""
@@ -64,6 +66,7 @@ def landed(work: Work) -> Batch | None:
 
 
 @alone
+@patiently
 @past_bad_inputs
 def refine(work: Work) -> Outcome | None:
     """Land what is new, judge everything that silver has not consumed, and publish it or block it.

@@ -22,6 +22,7 @@ from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, landed
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule
@@ -29,6 +30,7 @@ from dq_pipelines.sources import SOURCE
 
 
 @alone
+@patiently
 def rerun(work: Work) -> Outcome | None:
     """Land what is new or stood aside, then do it all anew; None when bronze is empty.
 

@@ -5,6 +5,7 @@ what must hold between files.
 """
 
 from dq_pipelines.project.loading import load_project
+from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,
@@ -30,6 +31,7 @@ __all__ = [
     "Project",
     "ProjectSettings",
     "Retention",
+    "Retries",
     "Silver",
     "Table",
     "load_project",

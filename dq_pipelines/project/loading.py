@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +41,18 @@ def load_project(path: str | Path = "assets_config", *, environment: Mapping[str
         file.read()
     settings = next((file.model for file in files if isinstance(file.model, ProjectSettings)), ProjectSettings())
     drafts = {file.table.name: file for file in files if file.table is not None}
-    project = Project(settings, {name: draft.table for name, draft in drafts.items() if draft.table}, str(path))
+    tables = {name: _with_retries(draft.table, settings) for name, draft in drafts.items() if draft.table}
+    project = Project(settings, tables, str(path))
     for finding in findings(project, [file.key for file in files if file.key]):
         drafts[finding.table.name].find(finding.place, finding.message, finding.line_in_block)
     if problems := [problem for file in files for problem in file.in_order()]:
         raise ConfigError(problems)
     return project
+
+
+def _with_retries(table: Table, settings: ProjectSettings) -> Table:
+    own = table.model.retries if isinstance(table.model, LandedTable) else None
+    return replace(table, retries=own or settings.retries)
 
 
 def _instead(path: Path) -> str:

@@ -20,6 +20,7 @@ from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
+from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,
@@ -167,6 +168,7 @@ def configuration_page() -> str:
         *_model("partitions: dynamic", DynamicPartitions),
         *_model("partitions: daily", DailyPartitions),
         *_model("retention", Retention),
+        *_model("retries", Retries),
         *_model("A table that is computed", GoldTable),
         *_model("gold", Gold),
         "## Sources",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
+from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.upkeep import Cron, Retention
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.sources import AnySource
@@ -125,6 +126,8 @@ class LandedTable(_AnyTable):
     partitions: Partitions | None = None
     #: how long rows are kept; see below
     retention: Retention | None = None
+    #: how often the source is tried when it fails for a moment, where it is not as `project.yaml` says; see below
+    retries: Retries | None = None
 
 
 class Gold(Strict):
@@ -173,3 +176,5 @@ class ProjectSettings(Strict):
     description: str | None = None
     #: when old rows are deleted where a table says `retention`: a cron schedule in UTC
     retention_schedule: Cron = "0 3 * * *"
+    #: how often a source is tried when it fails for a moment; see below
+    retries: Retries = Retries()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.sql import reads
 from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import Rule
@@ -28,6 +29,8 @@ class Table:
     file: str = ""
     #: the line on which each rule begins, in the order of `rules`
     rule_lines: tuple[int, ...] = ()
+    #: how often what it reads is tried when it fails for a moment: its own word, or the project's
+    retries: Retries = field(default_factory=Retries)
 
     @property
     def is_gold(self) -> bool:

@@ -232,6 +232,8 @@ def test_a_file_that_changes_while_it_is_read(neighbours: Workshop) -> None:
     """The file grows all the time, so that whenever it is looked at again it is another one."""
     path = neighbours.land("bad.csv", "id,name\n" + "".join(f"{i},n{i}\n" for i in range(50_000)))
     csv_table(neighbours, "bad", "bad.csv")
+    settings = "retries: {tries: 2, wait: 10ms}\n"
+    (neighbours.root / "assets_config/project.yaml").write_text(settings, encoding="utf-8")
     done = threading.Event()
 
     def write_on() -> None:

@@ -1,0 +1,136 @@
+"""A store that is away for a while: the run says so, waits, and finishes; nothing stands aside for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dq_pipelines.lake.aside import asides
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.refinement import refine
+from dq_pipelines.layers.work import Work
+from dq_pipelines_tests.remote.afar import Bucket
+from dq_pipelines_tests.remote.flaky import Proxy, before
+from dq_pipelines_tests.workshop import Workshop
+
+ORDERS = """
+    source: {type: csv, path: "BUCKET/orders/*.csv"}
+    retries: {tries: 3, wait: 1s}
+    silver: {columns: {id: int64}}
+"""
+
+
+@pytest.fixture
+def proxy(s3_server: str, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """What stands between us and the store; the bucket's own client does not go through it."""
+    assert s3.name
+    with before(s3_server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        yield proxy
+
+
+@pytest.fixture
+def shop(tmp_path: Path, s3: Bucket) -> Iterator[Workshop]:
+    """The landing is in the bucket, the lake on disk."""
+    workshop = Workshop(tmp_path)
+    workshop.table("orders", ORDERS.replace("BUCKET", s3.uri))
+    with workshop.instance:
+        yield workshop
+
+
+def test_a_run_waits_for_a_store_that_comes_back(shop: Workshop, s3: Bucket, proxy: Proxy) -> None:
+    s3.put("orders/a.csv", "id\n1\n")
+    proxy.down()
+    said: list[str] = []
+
+    def log(line: str) -> None:
+        said.append(line)
+        if "trying again" in line:
+            proxy.up()
+
+    outcome = refine(Work(shop.project.tables["orders"], shop.lake, log=log))
+    assert outcome is not None
+    assert shop.rows("silver/orders", "id") == [1]
+    assert "Connection refused" in said[0]
+    assert said[0].endswith("s (2 of 3)")
+    assert asides(shop.lake, "orders") == {}
+
+
+def test_an_answer_that_is_cut_off(shop: Workshop, s3: Bucket, proxy: Proxy) -> None:
+    text = "id\n" + "".join(f"{n}\n" for n in range(100_000))
+    s3.put("orders/a.csv", text)
+    proxy.cut(len(text) // 2)
+    said: list[str] = []
+    outcome = refine(Work(shop.project.tables["orders"], shop.lake, log=said.append))
+    assert outcome is not None
+    assert proxy.cuts_left == 0, "no answer was cut off"
+    assert outcome.counts.published == 100_000
+    assert asides(shop.lake, "orders") == {}
+
+
+def test_it_gives_up_in_the_end_and_may_be_retried(shop: Workshop, s3: Bucket, proxy: Proxy) -> None:
+    shop.table("orders", ORDERS.replace("BUCKET", s3.uri).replace("tries: 3, wait: 1s", "tries: 2, wait: 10ms"))
+    s3.put("orders/a.csv", "id\n1\n")
+    proxy.down()
+    ran = shop.run("orders")
+    assert "Connection refused" in ran.failures["orders"]
+    [failure] = [event for event in ran.result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.user_failure_data is not None
+    logged = [entry.user_message for entry in shop.instance.all_logs(ran.run_id)]
+    assert any(line.endswith("s (2 of 2)") for line in logged), logged
+    proxy.up()
+    assert shop.run("orders").success
+    assert shop.rows("silver/orders", "id") == [1]
+
+
+def test_waiting_is_cancelled_within_two_seconds(shop: Workshop, s3: Bucket, proxy: Proxy) -> None:
+    shop.table("orders", ORDERS.replace("BUCKET", s3.uri).replace("wait: 1s", "wait: 2m"))
+    s3.put("orders/a.csv", "id\n1\n")
+    proxy.down()
+    waits, cancelled = threading.Event(), threading.Event()
+
+    def may_commit() -> None:
+        if cancelled.is_set():
+            raise dg.DagsterExecutionInterruptedError("cancelled")
+
+    work = Work(shop.project.tables["orders"], shop.lake, may_commit=may_commit, log=lambda _: waits.set())
+    ended: list[float] = []
+
+    def run() -> None:
+        try:
+            refine(work)
+        except dg.DagsterExecutionInterruptedError:
+            ended.append(time.monotonic())
+
+    runner = threading.Thread(target=run)
+    runner.start()
+    assert waits.wait(30)
+    begun = time.monotonic()
+    cancelled.set()
+    runner.join(10)
+    assert ended
+    assert ended[0] - begun < 2
+
+
+def test_a_lake_is_waited_for_too(s3: Bucket, proxy: Proxy, tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path)
+    workshop.land("orders/a.csv", "id\n1\n")
+    workshop.table("orders", ORDERS.replace("BUCKET", "{landing}"))
+    lake = Lake.at(f"{s3.uri}/lake")
+    proxy.down()
+    said: list[str] = []
+
+    def log(line: str) -> None:
+        said.append(line)
+        if "trying again" in line:
+            proxy.up()
+
+    with workshop.instance:
+        assert refine(Work(workshop.project.tables["orders"], lake, log=log)) is not None
+    assert "Connection refused" in said[0]
+    assert lake.table("silver/orders").scan().collect()["id"].to_list() == [1]
