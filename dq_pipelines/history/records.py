@@ -10,6 +10,9 @@ from dq_pipelines.engine.plain import plain
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.on_rows import RowRule
 
+#: Results that every table has without being asked: they say nothing of the quality of its rows.
+_NO_RULES = ("rows_accounted_for", "schema_drift", "inputs_readable")
+
 
 @dataclass(frozen=True)
 class ResultRecord:
@@ -80,8 +83,7 @@ class VerdictRecord:
     @property
     def score(self) -> float:
         """Quality score in percent: the mean of the rules' scores, 100 where there are no rules."""
-        beside = ("rows_accounted_for", "inputs_readable")
-        scores = [result.score for result in self.results if result.rule not in beside]
+        scores = [result.score for result in self.results if result.rule not in _NO_RULES]
         return 100 * sum(scores) / len(scores) if scores else 100.0
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -16,10 +17,11 @@ from deltalake.transaction import create_table_with_add_actions
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken, PublishError, nearest
 from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.retyping import Mode, Rewrite
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, refused
 
-Mode = Literal["append", "overwrite", "merge"]
+Properties = Callable[..., CommitProperties]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def publish(
     metadata: Mapping[str, str] | None = None,
     new_columns: Literal["add", "refuse"] = "refuse",
     once: Collection[str] = (),
+    rewrite: Rewrite | None = None,
 ) -> Publication:
     """Commit the staged rows and what they `consumed` (names and numbers of the ledger), all or nothing.
 
@@ -50,11 +53,13 @@ def publish(
     refuses a commit of the same names that comes between this look and the commit.
 
     `append` adds, `merge` updates rows with the same `keys` and adds the others, `overwrite` replaces
-    the table, or the stage's partition of it, and takes on the staged schema.
+    the table, or the stage's partition of it, and takes on the staged schema. New columns are added to the table in
+    that same commit. Where columns are to have another type, `rewrite` has the table's other rows in it.
 
     Raises PublishError, or Overtaken when another writer was quicker, and leaves the table as it was.
     """
-    properties = CommitProperties(
+    properties = partial(
+        CommitProperties,
         custom_metadata={"dq.batch": stage.batch, **(metadata or {})},
         app_transactions=[Transaction(name, number) for name, number in consumed.items()],
     )
@@ -66,12 +71,14 @@ def publish(
         stage.named = None
         if table is None:
             _create(stage, properties)
+        elif rewrite is not None:
+            _replace(table, stage, rewrite, properties)
         elif mode == "merge":
-            _fit_schema(table, stage, new_columns)
-            _merge(table, stage, keys, properties)
+            grows = _fitted(table, stage, new_columns) != table.schema()
+            _merge(table, stage, keys, grows, properties)
         else:
             _commit(table, stage, mode, properties, new_columns)
-        stage.named = stage.rows > 0 and (mode != "merge" or table is None)
+        stage.named = stage.rows > 0 and (mode != "merge" or table is None or rewrite is not None)
         version = DeltaTable(stage.table.uri, storage_options=options(stage.table.uri)).version()
     return Publication(stage.table.key, version, stage.rows)
 
@@ -81,13 +88,6 @@ def _must_be_first(stage: Stage, consumed: Mapping[str, int]) -> None:
     for name, number in consumed.items():
         if known.get(name) == number:
             raise Overtaken(f"{stage.table.key}: another run has published {name} meanwhile")
-
-
-def must_fit(stage: Stage) -> None:
-    """Raise PublishError when the table does not take the staged columns: call it before anything is committed."""
-    table = stage.table.delta()
-    if table is not None:
-        _fit_schema(table, stage, "refuse")
 
 
 def forget(stage: Stage, batches: list[str]) -> None:
@@ -100,7 +100,7 @@ def forget(stage: Stage, batches: list[str]) -> None:
         table.delete(f"_batch IN ({quoted})")
 
 
-def _create(stage: Stage, properties: CommitProperties) -> None:
+def _create(stage: Stage, properties: Properties) -> None:
     create_table_with_add_actions(
         stage.table.uri,
         stage.delta_schema,
@@ -108,7 +108,7 @@ def _create(stage: Stage, properties: CommitProperties) -> None:
         mode="error",
         partition_by=_partition_by(stage),
         storage_options=options(stage.table.uri),
-        commit_properties=properties,
+        commit_properties=properties(),
     )
 
 
@@ -125,25 +125,55 @@ def _open_to_all(stage: Stage) -> DeltaTable:
 
 
 def _commit(
-    table: DeltaTable, stage: Stage, mode: Mode, properties: CommitProperties, new_columns: Literal["add", "refuse"]
+    table: DeltaTable, stage: Stage, mode: Mode, properties: Properties, new_columns: Literal["add", "refuse"]
 ) -> None:
     whole = mode == "overwrite" and stage.partition is None
-    if not whole:
-        _fit_schema(table, stage, new_columns)
+    schema = stage.delta_schema if whole else _fitted(table, stage, new_columns)
+    grows = not whole and schema != table.schema()
+    replaced: Any = None
+    if mode == "overwrite" and not whole:
+        replaced = [(PARTITION, "=", str(stage.partition))]
+    elif mode == "append" and grows:
+        # Delta's append cannot bring columns along; an overwrite can, and this one replaces no file.
+        replaced = [(schema.fields[0].name, "in", [])]
     table.create_write_transaction(
         stage.add_actions(),  # type: ignore[arg-type]
-        "overwrite" if mode == "overwrite" else "append",
-        stage.delta_schema if whole else table.schema(),
+        "append" if mode == "append" and not grows else "overwrite",
+        schema,
         partition_by=_partition_by(stage),
-        partition_filters=None if whole or mode == "append" else [(PARTITION, "=", str(stage.partition))],
-        commit_properties=properties,
+        partition_filters=replaced,
+        # Whoever was quicker may have brought columns too, which this schema would take away.
+        commit_properties=properties(max_commit_retries=0) if grows else properties(),
     )
 
 
-def _merge(table: DeltaTable, stage: Stage, keys: tuple[str, ...], properties: CommitProperties) -> None:
+def _replace(table: DeltaTable, stage: Stage, rewrite: Rewrite, properties: Properties) -> None:
+    if table.version() != rewrite.version:
+        raise Overtaken(f"{stage.table.key}: another writer changed the table while it was written anew")
+    for part in rewrite.stages:
+        part.named = None
+    table.create_write_transaction(
+        [action for part in (stage, *rewrite.stages) for action in part.add_actions()],
+        "overwrite",
+        _fitted(table, stage, "add", retyped=True),
+        partition_by=_partition_by(stage),
+        commit_properties=properties(max_commit_retries=0),
+    )
+    for part in rewrite.stages:
+        part.named = part.rows > 0
+
+
+def _merge(table: DeltaTable, stage: Stage, keys: tuple[str, ...], grows: bool, properties: Properties) -> None:
     on = " AND ".join(f"published.{quoted(key)} = staged.{quoted(key)}" for key in keys)
     rows = record_batches(stage.scan())
-    merger = table.merge(rows, on, source_alias="staged", target_alias="published", commit_properties=properties)
+    merger = table.merge(
+        rows,
+        on,
+        source_alias="staged",
+        target_alias="published",
+        merge_schema=grows,
+        commit_properties=properties(),
+    )
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
@@ -158,25 +188,24 @@ def record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _fit_schema(table: DeltaTable, stage: Stage, new_columns: Literal["add", "refuse"]) -> None:
-    """Refuse rows whose columns the table does not have, or take the columns on."""
-    there = {field.name: field for field in table.schema().fields}
-    new: list[Field] = []
-    for field in stage.delta_schema.fields:
-        if field.name not in there:
-            new.append(field)
-        elif there[field.name].type != field.type:
+def _fitted(table: DeltaTable, stage: Stage, new_columns: Literal["add", "refuse"], *, retyped: bool = False) -> Schema:
+    """The table's schema with what the staged rows bring; raises PublishError for what it may not take on."""
+    there = table.schema().fields
+    staged = {field.name: field for field in stage.delta_schema.fields}
+    for field in there:
+        if field.name in staged and staged[field.name].type != field.type and not retyped:
             raise PublishError(
-                f"{stage.table.key}: column '{field.name}' was {_type(there[field.name])} and is now {_type(field)}; "
+                f"{stage.table.key}: column '{field.name}' was {_type(field)} and is now {_type(staged[field.name])}; "
                 f"give it one type under silver.columns, or rewrite the table with mode: rerun"
             )
+    names = [field.name for field in there]
+    new = [field for name, field in staged.items() if name not in names]
     if new and new_columns == "refuse":
-        names = ", ".join(f"'{field.name}'{nearest(field.name, there)}" for field in new)
+        said = ", ".join(f"'{field.name}'{nearest(field.name, names)}" for field in new)
         raise PublishError(
-            f"{stage.table.key}: new column {names}; wanted: {', '.join(there)} (to take it on, run with mode: rerun)"
+            f"{stage.table.key}: new column {said}; wanted: {', '.join(names)} (to take it on, run with mode: rerun)"
         )
-    if new:
-        table.alter.add_columns(new)
+    return Schema([*(staged.get(field.name, field) if retyped else field for field in there), *new])
 
 
 def _type(field: Field) -> str:

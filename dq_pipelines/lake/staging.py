@@ -53,14 +53,15 @@ class Stage:
     _attempts: list[_Attempt] = field(default_factory=list)
 
     @property
-    def _folder(self) -> str:
+    def folder(self) -> str:
+        """Where its attempts lie, beneath the table."""
         # Hive style, since Polars takes partition values from the path.
         within = f"{PARTITION}={quote(self.partition, safe='')}/" if self.partition is not None else ""
         return f"{within}{self.batch}"
 
     def sink(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """A lazy sink of `rows`; the last one asked for is the one that counts."""
-        attempt = _Attempt(f"{self._folder}/{uuid.uuid4().hex[:8]}", storable(rows))
+        attempt = _Attempt(f"{self.folder}/{uuid.uuid4().hex[:8]}", storable(rows))
         self._attempts.append(attempt)
         target = pl.PartitionBy(f"{self.table.uri}/{attempt.folder}", max_rows_per_file=ROWS_PER_FILE)
         return attempt.rows.sink_parquet(
@@ -103,10 +104,10 @@ class Stage:
         """Make sure that the table's place can be written; raises OSError before any work was done."""
         files, root = filesystem(self.table.uri)
         if not is_remote(self.table.uri):
-            files.create_dir(f"{root}/{self._folder}", recursive=True)
+            files.create_dir(f"{root}/{self.folder}", recursive=True)
             return
         # A store has no folders to make: only a write shows whether it takes one.
-        probe = f"{root}/{self._folder}/{uuid.uuid4().hex[:8]}.probe"
+        probe = f"{root}/{self.folder}/{uuid.uuid4().hex[:8]}.probe"
         with files.open_output_stream(probe):
             pass
         files.delete_file(probe)
@@ -121,8 +122,8 @@ class Stage:
 
     def _remove_unnamed(self, current: str | None) -> None:
         files, root = filesystem(self.table.uri)
-        selector = fs.FileSelector(f"{root}/{self._folder}", allow_not_found=True)
-        found = [f"{self._folder}/{info.base_name}" for info in files.get_file_info(selector)]
+        selector = fs.FileSelector(f"{root}/{self.folder}", allow_not_found=True)
+        found = [f"{self.folder}/{info.base_name}" for info in files.get_file_info(selector)]
         ours = {attempt.folder for attempt in self._attempts}
         superfluous = [
             folder
@@ -156,9 +157,13 @@ class Stage:
         for folder in folders:
             if files.get_file_info(f"{root}/{folder}").type is fs.FileType.Directory:
                 files.delete_dir(f"{root}/{folder}")
-        batch = f"{root}/{self._folder}"
-        if files.get_file_info(batch).type is fs.FileType.Directory and not files.get_file_info(fs.FileSelector(batch)):
-            files.delete_dir(batch)
+        # The batch's folder, and that of a partition in which nothing was ever published.
+        for folder in [self.folder, *([self.folder.rpartition("/")[0]] if self.partition is not None else [])]:
+            path = f"{root}/{folder}"
+            if files.get_file_info(path).type is fs.FileType.Directory and not files.get_file_info(
+                fs.FileSelector(path)
+            ):
+                files.delete_dir(path)
 
 
 @dataclass

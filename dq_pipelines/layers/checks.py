@@ -19,6 +19,7 @@ from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
+from dq_pipelines.layers.schema_check import SCHEMA_DRIFT
 from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
@@ -39,7 +40,7 @@ def rules_by_check(table: Table) -> dict[str, Rule]:
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """The checks of a table: one per rule, on silver `rows_accounted_for`, on bronze `inputs_readable`."""
+    """The checks of a table: one per rule, on silver `rows_accounted_for` and `schema_drift`, on bronze `inputs_readable`."""
     key = asset_key(table.key)
     specs = [
         dg.AssetCheckSpec(
@@ -59,6 +60,8 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
         )
         said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
         specs.append(dg.AssetCheckSpec(ROWS_ACCOUNTED_FOR, asset=key, description=said, blocking=True))
+        said = "The columns that a batch publishes are those of the table, or change as its `schema` allows"
+        specs.append(dg.AssetCheckSpec(SCHEMA_DRIFT, asset=key, description=said, blocking=True))
     return specs
 
 
@@ -105,7 +108,8 @@ class Evaluations:
 
     def _result(self, record: ResultRecord, rule: Rule | None) -> dg.AssetCheckResult:
         alarming = record.blocks or (record.severity == "critical" and (rule is None or not _refuses(rule)))
-        metadata: dict[str, Any] = {"batch": self.batch or "the published table", **_counts(record)}
+        batch = self.batch or "the published table"
+        metadata: dict[str, Any] = {"batch": batch, **(_changes(record) if is_drift(record) else _counts(record))}
         if rule is not None:
             metadata["rule"] = _rule_metadata(rule)
         rows = self.fresh[record.check].unexpected_rows if record.check in self.fresh else ()
@@ -139,9 +143,22 @@ def _counts(record: ResultRecord) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def is_drift(record: ResultRecord) -> bool:
+    return record.rule == SCHEMA_DRIFT
+
+
+def _changes(record: ResultRecord) -> dict[str, Any]:
+    """What has become of the columns as a table: column, change, before, after, done."""
+    return {"changes": _table(record.observed_value)} if record.observed_value else {}
+
+
 def _said(record: ResultRecord, rule: Rule | None) -> str:
     if record.error:
         return record.error
+    if is_drift(record):
+        rows: list[dict[str, str]] = record.observed_value or []
+        told = [f"{row['column'] or 'columns'} {row['change']}: {row['done']}" for row in rows]
+        return "; ".join(told) or "the columns are those of the table"
     if record.unexpected_count is None:
         return f"observed {record.observed_value}"
     done = (

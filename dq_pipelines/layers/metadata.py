@@ -106,10 +106,9 @@ def silver_lineage(table: Table, schema: Mapping[str, pl.DataType]) -> dg.TableC
     """Silver's columns from bronze's, by name and by `from`; derived ones have none."""
     columns = table.landed.silver.columns
     bronze = asset_key(f"bronze/{table.name}")
+    landed = {name: column.sources or (name,) for name, column in columns.items()}
     deps = {
-        name: [
-            dg.TableColumnDep(asset_key=bronze, column_name=(columns[name].source if name in columns else None) or name)
-        ]
+        name: [dg.TableColumnDep(asset_key=bronze, column_name=source) for source in landed.get(name, (name,))]
         for name in schema
     }
     return dg.TableColumnLineage(deps_by_column=deps)

@@ -10,7 +10,9 @@ import polars as pl
 
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
+from dq_pipelines.lake.evolution import Drift
 from dq_pipelines.lake.publish import Publication
+from dq_pipelines.layers.schema_check import SCHEMA_DRIFT, drift_result
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import check_names, fingerprint
 
@@ -62,6 +64,8 @@ class Outcome:
     publications: tuple[Publication, ...] = ()
     #: names and types of the published columns
     schema: Mapping[str, pl.DataType] = field(default_factory=dict)
+    #: how they differ from those of the table before; None where nothing was published yet, or nothing compared
+    drift: Drift | None = None
     #: refused rows by the column whose value did not fit its type
     miscast: Mapping[str, int] = field(default_factory=dict)
     #: the first published rows
@@ -99,7 +103,7 @@ class Outcome:
             dropped=self.counts.dropped,
             blocked=bool(self.blocked_by),
             partition=self.partition,
-            results=(*results, *self._misreadings(), *self._accounting()),
+            results=(*results, *self._misreadings(), *self._drifting(), *self._accounting()),
         )
 
     def _misreadings(self) -> list[ResultRecord]:
@@ -109,6 +113,13 @@ class Outcome:
         if self.counts.unreadable:
             found.append(_counted("unreadable", self.counts.unreadable, rows))
         return found
+
+    def _drifting(self) -> list[ResultRecord]:
+        if self.table.startswith("gold/"):
+            return []
+        # Where no batch is to be published, there is nothing that could differ from the table.
+        told = [result for result in self.results if result.rule.type == SCHEMA_DRIFT] or [drift_result(None, {})]
+        return [ResultRecord.of(result, SCHEMA_DRIFT) for result in told]
 
     def _accounting(self) -> list[ResultRecord]:
         if self.table.startswith("gold/"):

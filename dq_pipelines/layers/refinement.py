@@ -7,7 +7,7 @@ as its rows. A run killed in between is repeated by the next one without loss or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -17,12 +17,25 @@ import polars as pl
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.evolution import Change, Drift, Policy, conformed, drift
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.publish import Mode, Publication, forget, must_fit, publish
+from dq_pipelines.lake.publish import Mode, Publication, forget, publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
+from dq_pipelines.layers.drift import (
+    Landed,
+    about_to_be_published,
+    alike_by_values,
+    filled,
+    landed_with,
+    landing_drift,
+    rewriting,
+    schema_of,
+    silver_policy,
+)
 from dq_pipelines.layers.landing import (
     BATCH,
     INGESTED_AT,
@@ -36,6 +49,7 @@ from dq_pipelines.layers.landing import (
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
+from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.project import Silver
@@ -59,9 +73,13 @@ def landed(work: Work) -> Batch | None:
     if batch is None:
         return None
     stage = work.stage(bronze(work.table, work.lake), batch.id)
+    found = landing_drift(work, batch.rows)
+    if found is not None and found.refused:
+        said = drift_result(None, work.table.landed.silver.columns, found.refused).error
+        raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
     with staged(stage, claim=work.claim), broken(work.table.key, "to read its inputs"):
-        collect_all([stage.sink(batch.rows)])
-        _commit_bronze(work, batch, stage)
+        collect_all([stage.sink(_as_bronze(batch.rows, found))])
+        _commit_bronze(work, batch, stage, found)
     return batch
 
 
@@ -93,11 +111,24 @@ def _arrived(work: Work) -> Batch | None:
     return batch_of(work.table.landed.source, inputs, work.now, landed) if inputs else None
 
 
-def _commit_bronze(work: Work, batch: Batch, stage: Stage) -> Publication:
+def _as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:
+    """The rows in bronze's types, with no more columns than they have landed with."""
+    if found is None or found.refused:
+        return rows
+    there = rows.collect_schema()
+    return conformed(
+        rows, {change.column: found.schema[change.column] for change in found.changes if change.column in there}
+    )
+
+
+def _commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
     batch.must_be_unchanged()
     work.may_commit()
     stage.tidy()
-    publication = publish(stage, "append", batch.consumed, new_columns="add", once=batch.input_names)
+    with rewriting(work, stage, found, "append") as rewrite:
+        publication = publish(
+            stage, "append", batch.consumed, new_columns="add", once=batch.input_names, rewrite=rewrite
+        )
     work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
     return publication
 
@@ -111,9 +142,14 @@ class Refinement:
     backlog: tuple[str, ...]
     #: addresses of inputs whose rows in the backlog a later version has replaced
     superseded: frozenset[str] = frozenset()
+    #: which changes of the columns are taken on; the table's own where None
+    policy: Policy | None = None
 
     def __post_init__(self) -> None:
         work = self.work
+        self.before = schema_of(work.silver)
+        self._in_bronze = schema_of(bronze(work.table, work.lake)) or pl.Schema()
+        self.landing_drift = landing_drift(work, self.landing.rows) if self.landing else None
         self.batch = self.landing.id if self.landing else joint_id(self.backlog)
         self.bronze = work.stage(bronze(work.table, work.lake), self.batch) if self.landing else None
         self.kept = work.stage(work.silver, self.batch)
@@ -145,24 +181,64 @@ class Refinement:
             # Not from a cache node between bronze and the judge: it would hold most of the batch, 2.3 GB of 6 million
             # rows, since nothing stops a reader that is quicker than the sinks. This costs 5 % more CPU.
             with broken(self.work.table.key, "to read its inputs"):
-                collect_all([self.bronze.sink(self.landing.rows)])
+                collect_all([self.bronze.sink(_as_bronze(self.landing.rows, self.landing_drift))])
             self._take(self.bronze.scan())
         judgement = self._judge()
-        if self.landing and self.bronze:
-            _commit_bronze(self.work, self.landing, self.bronze)
+        if self.landing and self.bronze and not self._unlandable:
+            _commit_bronze(self.work, self.landing, self.bronze, self.landing_drift)
         return self._outcome(judgement)
 
     def _take(self, landing: pl.LazyFrame | None) -> None:
         """Prepare the rows to judge: the backlog's, then those that just landed."""
-        frames = []
+        frames, batches = [], dict(self._waiting)
         if self.backlog:
-            rows = bronze(self.work.table, self.work.lake).scan().filter(pl.col(BATCH).is_in(list(self.backlog)))
-            frames.append(self._still_wanted(rows))
+            frames.append(self._still_wanted(self._backlog_rows))
         if landing is not None:
             frames.append(landing)
-        self.rows: pl.LazyFrame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
-        self.prepared: Prepared = prepare(self.silver, carrying(self.rows) if self.at_once else self.rows)
+            batches[self.batch] = frozenset(landing.collect_schema())
+        rows = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+        there = Landed.of(rows, batches.values())
+        self.rows: pl.LazyFrame = there.without_others(rows) if batches else rows
+        self._prepare(there)
+
+    def _prepare(self, there: Landed) -> None:
+        """Type and transform the rows, and give them the columns that the table has or takes on."""
+        absent = there.absent(self.silver, self.before or {}, self._in_bronze)
+        rows = carrying(self.rows) if self.at_once else self.rows
+        self.prepared: Prepared = prepare(self.silver, filled(rows, absent, self.silver))
         self.columns: list[str] = self.prepared.columns
+        names = there.lacking(self.silver) & set(self.columns)
+        types = self.prepared.rows.collect_schema()
+        self._lacking = {name: types[name] for name in names} | {
+            name: self._in_bronze.get(source, pl.String()) for name, source in absent.items()
+        }
+        self._after = about_to_be_published(self.prepared.rows, self.columns)
+        self.drift = self._drift()
+        if self.drift is not None and self.drift.policy != "rebuild" and not self.drift.refused:
+            self.prepared = replace(self.prepared, rows=conformed(self.prepared.rows, self.drift.schema))
+            self.columns = list(self.drift.schema)
+
+    def _drift(self, alike: Callable[[str, str], bool] | None = None) -> Drift | None:
+        if self.before is None:
+            return None
+        policy = self.policy or silver_policy(self.work)
+        return drift(self.before, self._after, policy, lacking=self._lacking, alike=alike)
+
+    @cached_property
+    def _backlog_rows(self) -> pl.LazyFrame:
+        return bronze(self.work.table, self.work.lake).scan().filter(pl.col(BATCH).is_in(list(self.backlog)))
+
+    @cached_property
+    def _waiting(self) -> Mapping[str, frozenset[str]]:
+        """The columns that the waiting batches have landed with, of those that still count."""
+        if not self.backlog:
+            return {}
+        landed = bronze(self.work.table, self.work.lake)
+        return landed_with(landed, self._still_wanted(self._backlog_rows), self.work.partition)
+
+    @property
+    def _unlandable(self) -> tuple[Change, ...]:
+        return self.landing_drift.refused if self.landing_drift else ()
 
     def _still_wanted(self, waiting: pl.LazyFrame) -> pl.LazyFrame:
         if self.silver.mode == "overwrite":
@@ -186,7 +262,8 @@ class Refinement:
         landing, unread = [], self.rows
         if self.landing and self.bronze and not self.bronze.begun:
             unread = self.landing.lines.cache()
-            landing = [self.bronze.sink(pl.concat([landed_again(scan.marked), unread]))]
+            every = pl.concat([landed_again(scan.marked), unread])
+            landing = [self.bronze.sink(_as_bronze(every, self.landing_drift))]
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
@@ -231,16 +308,27 @@ class Refinement:
         return Outcome(
             table=self.work.table.key,
             batch=self.batch,
-            results=judgement.results,
+            results=(*judgement.results, *self._told()),
             counts=counts,
             started_at=self.work.now,
             partition=self.work.partition,
+            drift=self.drift,
             sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
             schema=dict(self.kept.schema),
             miscast=miscast_by_column(self.refused.scan()),
             preview=self.kept.scan().select(self.columns).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
         )
+
+    def _told(self) -> list[RuleResult]:
+        """What is said of the columns; of a part of a rerun nothing, since that is told of the whole."""
+        if self.policy == "rebuild":
+            return []
+        found = self.drift
+        if found is not None and {"missing", "new"} <= {change.kind for change in found.changes}:
+            # Whether a column has another name now is also told by what was just staged; it decides nothing.
+            found = self._drift(alike_by_values(self.work.silver, [self.kept.scan(), self.refused.scan()]))
+        return [drift_result(found, self.silver.columns, self._unlandable)]
 
 
 def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
@@ -265,8 +353,6 @@ def joint_id(batches: Sequence[str]) -> str:
 
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:
     work, mode = refinement.work, refinement.silver.mode
-    if mode != "overwrite" or work.partition is not None:
-        must_fit(refinement.kept)
     before = transactions(work.quarantine)
     forget(refinement.refused, [name.partition(":")[2] for name in refinement.consumed if name in before])
     return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed, before)
@@ -288,14 +374,16 @@ def commit(
     """
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
-    work.may_commit()
-    refused.tidy()
-    news = () if before is None else consumed.keys() - before
-    quarantined = publish(refused, modes[0], consumed, new_columns="add", once=news)
-    work.may_commit()
-    kept.tidy()
-    once = () if before is None else tuple(consumed)
-    published = publish(kept, modes[1], consumed, keys=work.table.landed.silver.keys, once=once)
+    keys = work.table.landed.silver.keys
+    with rewriting(work, kept, outcome.drift, modes[1], keys) as rewrite:
+        work.may_commit()
+        refused.tidy()
+        news = () if before is None else consumed.keys() - before
+        quarantined = publish(refused, modes[0], consumed, new_columns="add", once=news)
+        work.may_commit()
+        kept.tidy()
+        once = () if before is None else tuple(consumed)
+        published = publish(kept, modes[1], consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite)
     counts = outcome.counts
     work.log(
         f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"

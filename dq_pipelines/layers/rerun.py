@@ -17,13 +17,16 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import Overtaken
+from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
+from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, landed
+from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import SOURCE
@@ -46,7 +49,7 @@ def _rerun(work: Work) -> Outcome | None:
     every = batches(work.table, work.lake, work.partition)
     if not every:
         return None
-    parts = [Refinement(work, None, (batch,), superseded) for batch, superseded in _in_order(work, every)]
+    parts = [Refinement(work, None, (batch,), superseded, "rebuild") for batch, superseded in _in_order(work, every)]
     name = f"{joint_id(every)}-rerun"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
     with staged(kept, refused, *(stage for part in parts for stage in part.stages), claim=work.claim):
@@ -81,18 +84,35 @@ def _together(
         rows = rows.unique(work.table.landed.silver.keys, keep="last", maintain_order=True)
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [frame.drop(PARTITION, strict=False) for frame in (rows, quarantined)]
+    found = _drift(work, whole[0])
+    if found is not None and work.partition is not None:
+        # The other partitions stay: what is rebuilt here must fit beside them.
+        whole[0] = exactly(whole[0], found.schema)
     collect_all([kept.sink(whole[0]), refused.sink(whole[1])])
-    found = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
+    judged = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
     return replace(
         outcomes[-1],
         batch=kept.batch,
-        results=tuple(_summed(results) for results in zip(*found, strict=True)),
+        results=(
+            *(_summed(results) for results in zip(*judged, strict=True)),
+            drift_result(found, work.table.landed.silver.columns),
+        ),
+        drift=found,
         counts=_counts([outcome.counts for outcome in outcomes], kept),
         schema=dict(kept.schema),
         miscast=_added([outcome.miscast for outcome in outcomes]),
         preview=kept.scan().drop(PARTITION, strict=False).head(PREVIEW_ROWS).collect(),
         seconds=elapsed(work.now),
     )
+
+
+def _drift(work: Work, rows: pl.LazyFrame) -> Drift | None:
+    """How the rebuilt table differs from the one that stands; None where none does."""
+    before = schema_of(work.silver)
+    if before is None:
+        return None
+    after = about_to_be_published(rows, rows.collect_schema().names())
+    return drift(before, after, "rebuild", alike=alike_by_values(work.silver, [rows]))
 
 
 def _summed(results: Sequence[RuleResult]) -> RuleResult:

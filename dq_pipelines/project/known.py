@@ -40,7 +40,7 @@ def landed(model: LandedTable) -> Known:
     """The columns of silver before its first step."""
     columns = model.silver.columns
     given = getattr(model.source, "column_names", None)
-    moved = {column.source: name for name, column in columns.items() if column.source and column.source not in columns}
+    moved = {source: name for name, column in columns.items() for source in column.sources if source not in columns}
     names = set(columns)
     if isinstance(given, tuple | list):
         names |= set(given) - moved.keys()

@@ -36,11 +36,16 @@ class Column(Strict):
 
     #: one of the types below
     type: TypeName
-    #: the landed column, where it has another name
-    source: Annotated[str | None, Field(alias="from")] = None
+    #: the landed column, where it has another name; of several the first that has a value, such as `[new, old]`
+    source: Annotated[str | Many[str] | None, Field(alias="from")] = None
     #: strftime pattern for dates and times that are no ISO 8601
     format: str | None = None
     description: str | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The landed columns that it may come from, as `from` has them; none where it has its own name."""
+        return (self.source,) if isinstance(self.source, str) else self.source or ()
 
 
 def _function(text: str) -> str:
@@ -128,6 +133,9 @@ class LandedTable(_AnyTable):
     retention: Retention | None = None
     #: how often the source is tried when it fails for a moment, where it is not as `project.yaml` says; see below
     retries: Retries | None = None
+    #: which changes of its columns silver takes on, each with what the one before does: `strict` none, `add_columns`
+    #: new and missing ones, `widen` types that hold every value of both, `evolve` any type, as text if need be
+    evolution: Annotated[Literal["strict", "add_columns", "widen", "evolve"], Field(alias="schema")] = "strict"
 
 
 class Gold(Strict):

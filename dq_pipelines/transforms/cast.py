@@ -5,7 +5,7 @@ A failed cast is one more rule (`cast`), judged in the same scan as the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import narwhals as nw
@@ -26,7 +26,7 @@ class ColumnSpec(Protocol):
     @property
     def type(self) -> str: ...
     @property
-    def source(self) -> str | None: ...
+    def sources(self) -> Sequence[str]: ...
     @property
     def format(self) -> str | None: ...
 
@@ -53,19 +53,31 @@ class CastRule(ColumnRule):
 
 
 def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFrame:
-    """The rows with the declared names; raises RuleError for a declared column that did not land."""
+    """The rows with the declared names; raises RuleError for a declared column that did not land.
+
+    Of several landed columns (`from: [new, old]`) the first one that has a value counts, in each row.
+    """
     landed = rows.collect_schema().names()
-    wanted = {name: column.source or name for name, column in columns.items()}
-    for name, source in wanted.items():
-        if source not in landed:
+    wanted: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        sources = [source for source in column.sources or (name,) if source in landed]
+        if not sources:
+            source = next(iter(column.sources), name)
             visible = [each for each in landed if not each.startswith("_")]
             raise RuleError(
                 f"column '{name}' wants the landed column '{source}'{nearest(source, visible)}, got: {', '.join(visible)}"
             )
+        wanted[name] = sources[0]
+        if len(sources) > 1:
+            several[sources[0]] = sources
+    rows = rows.with_columns(pl.coalesce(sources).alias(first) for first, sources in several.items())
+    merged = {source for _, *others in several.values() for source in others} - set(wanted.values())
+    landed = [name for name in landed if name not in merged]
     taken = {source: name for name, source in wanted.items() if source != name}
     # A landed column that has the name of a declared one, but is not its source, gives way.
     shadowed = [name for name, source in wanted.items() if source != name and name in landed and name not in taken]
-    return rows.drop(shadowed).rename(taken) if taken else rows
+    return rows.drop(*merged, *shadowed).rename(taken) if taken or merged else rows
 
 
 def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.LazyFrame, tuple[CastRule, ...]]:

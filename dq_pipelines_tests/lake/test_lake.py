@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars import selectors as cs
 
-from dq_pipelines.errors import PublishError
+from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.lake.ledger import named_files, transactions
 from dq_pipelines.lake.publish import Publication, forget, publish
+from dq_pipelines.lake.retyping import Mode, rewrite_beside
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines_tests.workshop import leftovers
@@ -186,6 +188,40 @@ def test_or_taken_on(table: LakeTable) -> None:
     append(table, ROWS)
     publish(staged(table, ROWS.with_columns(x=pl.lit(1)), "b-2"), "append", {}, new_columns="add")
     assert sorted(row["x"] or 0 for row in table.scan().collect().to_dicts()) == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+@pytest.mark.parametrize("partition", [None, "a b"])
+@pytest.mark.parametrize("first", ["id", "a.b", "*", 'Order "No." é'])
+def test_columns_are_taken_on_in_the_commit_of_the_rows(
+    table: LakeTable, mode: Mode, partition: str | None, first: str
+) -> None:
+    old, new = pl.DataFrame({first: [1, 2]}), pl.DataFrame({first: [2, 3], "x": ["b", "c"]})
+    append(table, old, "b-1", None if partition is None else "other")
+    append(table, old, "b-2", partition)
+    publish(staged(table, new, "b-3", partition), mode, {"batch:b-3": 1}, keys=(first,), new_columns="add")
+    delta = table.delta()
+    assert delta is not None
+    assert delta.version() == 2
+    assert {field.name for field in delta.schema().fields} - {PARTITION} == {first, "x"}
+    assert transactions(table) == {f"batch:b-{number}": 1 for number in (1, 2, 3)}
+    rows = sorted(table.scan().collect().select(cs.by_name(first, "x")).rows(), key=repr)
+    twos = [(2, "b"), (2, "b")] if mode == "merge" else [(2, "b"), (2, None), (2, None)]
+    assert rows == [(1, None), (1, None), *twos, (3, "c")]
+
+
+def test_a_table_that_somebody_changed_meanwhile_is_not_replaced_by_what_was_written_anew(table: LakeTable) -> None:
+    append(table, ROWS)
+    stage = staged(table, ROWS.cast({"id": pl.String}), "b-2")
+    rewrite = rewrite_beside(stage, "append", (), stage.schema)
+    for part, sink in zip(rewrite.stages, rewrite.sinks(), strict=True):
+        part.prepare()
+        sink.collect()
+    append(table, ROWS, "b-3")
+    with pytest.raises(Overtaken, match="silver/orders: another writer"):
+        publish(stage, "append", {"batch:b-2": 1}, rewrite=rewrite)
+    assert table.scan().collect_schema() == ROWS.schema
+    assert table.rows() == 6
 
 
 def test_another_type_is_refused(table: LakeTable) -> None:

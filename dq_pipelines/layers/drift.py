@@ -1,0 +1,196 @@
+"""How the rows of a batch differ from the tables that are to take them: silver by its policy, bronze as far as it can.
+
+What a difference is, and what a policy allows, belongs in `lake.evolution`; how it is told, in `schema_check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import polars as pl
+from pyarrow import fs
+from pyarrow import parquet as pq
+
+from dq_pipelines.config.stores import filesystem
+from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.engine.reasons import as_text
+from dq_pipelines.lake.evolution import Drift, Policy, drift
+from dq_pipelines.lake.ledger import named_files
+from dq_pipelines.lake.retyping import Mode, Rewrite, rewrite_beside
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.tables import PARTITION, LakeTable, reached, storable
+from dq_pipelines.layers.landing import BATCH, SYSTEM_COLUMNS, bronze
+from dq_pipelines.layers.work import Work, staged
+from dq_pipelines.project import Silver
+from dq_pipelines.transforms.types import dtype_of
+
+#: Values are alike where so many distinct ones of the first rows, and this share of them, were published before.
+_FEWEST, _SHARE, _LOOKED_AT = 5, 0.5, 1_000
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Which landed columns the rows of a batch have, where several bronze batches may be judged together."""
+
+    #: those that any of them has, with their types
+    columns: Mapping[str, pl.DataType]
+    #: of these, the ones that not all of them have
+    partly: frozenset[str]
+
+    @classmethod
+    def of(cls, rows: pl.LazyFrame, batches: Iterable[frozenset[str]]) -> Landed:
+        """What `rows` have of the columns with which the `batches` landed."""
+        each = list(batches)
+        there = {
+            name: dtype for name, dtype in rows.collect_schema().items() if name not in (*SYSTEM_COLUMNS, PARTITION)
+        }
+        some = frozenset().union(*each)
+        return cls(
+            {name: dtype for name, dtype in there.items() if name in some},
+            some.difference(frozenset.intersection(*each)) if each else frozenset(),
+        )
+
+    def without_others(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """`rows` without the columns that other batches have brought into bronze."""
+        others = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION, *self.columns)]
+        return rows.drop(others)
+
+    def absent(self, silver: Silver, before: Mapping[str, pl.DataType], known: Iterable[str]) -> dict[str, str]:
+        """Declared columns that did not land, but did or were published before; with the landed column they lack."""
+        found = {}
+        for name, column in silver.columns.items():
+            sources = column.sources or (name,)
+            if not any(source in self.columns for source in sources) and (
+                name in before or any(source in known for source in sources)
+            ):
+                found[name] = next((source for source in sources if source in known), sources[0])
+        return found
+
+    def lacking(self, silver: Silver) -> set[str]:
+        """Published columns of which some of the rows have no landed one."""
+        declared = {
+            name for name, column in silver.columns.items() if self.partly.issuperset(column.sources or (name,))
+        }
+        return declared | {name for name in self.partly if name not in silver.columns}
+
+
+def schema_of(table: LakeTable) -> pl.Schema | None:
+    """A table's columns without that of its partitions; None when nothing was ever published to it."""
+    if table.delta() is None:
+        return None
+    return pl.Schema({name: dtype for name, dtype in table.scan().collect_schema().items() if name != PARTITION})
+
+
+def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Schema:
+    """The types in which these columns would be stored; Null where a column has no value of any type."""
+    landed = rows.collect_schema()
+    stored = storable(rows).collect_schema()
+    return pl.Schema({name: landed[name] if landed[name] == pl.Null else stored[name] for name in columns})
+
+
+def silver_policy(work: Work) -> Policy:
+    return work.table.landed.evolution
+
+
+def landing_drift(work: Work, rows: pl.LazyFrame) -> Drift | None:
+    """What bronze would have to become to hold these rows; None before it is made.
+
+    It takes on new columns, and exactly wider types where silver has a type of its own. Any other type only where the
+    table's policy allows it: what has once landed as text will never be a number again.
+    """
+    before = schema_of(bronze(work.table, work.lake))
+    if before is None:
+        return None
+    columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
+    silver = work.table.landed.silver.columns
+    declared = {source for name, column in silver.items() for source in column.sources or (name,)}
+    found = drift(before, about_to_be_published(rows, columns), silver_policy(work))
+    changes = [change for change in found.changes if change.kind == "retyped"]
+    harmless = [
+        replace(change, wants="strict")
+        if change.becomes == change.before or (change.wants == "widen" and change.column in declared)
+        else change
+        for change in changes
+    ]
+    return replace(found, changes=tuple(harmless))
+
+
+@contextmanager
+def rewriting(
+    work: Work, stage: Stage, found: Drift | None, mode: Mode, keys: tuple[str, ...] = ()
+) -> Iterator[Rewrite | None]:
+    """What is to be written anew for the stage to be published; removed again unless a commit names it."""
+    if found is None or not found.rewrites or (mode == "overwrite" and stage.partition is None):
+        yield None
+        return
+    rewrite = rewrite_beside(stage, mode, keys, found.schema)
+    work.log(
+        f"{stage.table.key}: writing {stage.table.rows():,} published rows anew, for their columns take other types"
+    )
+    with staged(*rewrite.stages, claim=work.claim):
+        for sink in rewrite.sinks():
+            collect_all([sink])
+        for part in rewrite.stages:
+            part.tidy()
+        yield rewrite
+
+
+def landed_with(landed: LakeTable, rows: pl.LazyFrame, partition: str | None) -> dict[str, frozenset[str]]:
+    """The columns that each bronze batch of these rows landed with.
+
+    Read from the batch's own files, since a table shows every column in every row. Where they are gone (somebody has
+    compacted bronze), a column that has no value in a batch counts as absent from it.
+    """
+    batches = rows.select(BATCH).unique().collect(engine="streaming")[BATCH].to_list()
+    named = {path.split("/")[-2] for path in named_files(landed) if "/" in path} if batches else set()
+    found = {}
+    for batch in batches:
+        own = _own_columns(landed, Stage(landed, batch, partition).folder, named)
+        if own is None:
+            values = (
+                rows.filter(pl.col(BATCH) == batch).select(pl.all().is_not_null().any()).collect(engine="streaming")
+            )
+            own = frozenset(name for name, there in values.row(0, named=True).items() if there)
+        found[batch] = own - {*SYSTEM_COLUMNS, PARTITION}
+    return found
+
+
+def _own_columns(landed: LakeTable, folder: str, named: set[str]) -> frozenset[str] | None:
+    with reached(landed):
+        files, root = filesystem(landed.uri)
+        for info in files.get_file_info(fs.FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
+            if info.type is fs.FileType.File and info.path.split("/")[-2] in named:
+                with files.open_input_file(info.path) as stream:
+                    return frozenset(pq.read_schema(stream).names)
+    return None
+
+
+def filled(rows: pl.LazyFrame, absent: Mapping[str, str], silver: Silver) -> pl.LazyFrame:
+    """`rows` with nulls for the declared columns that did not land, so that steps and rules find them."""
+    nulls = {source: dtype_of(silver.columns[name].type) for name, source in absent.items()}
+    return rows.with_columns(pl.lit(None, dtype=dtype).alias(source) for source, dtype in nulls.items())
+
+
+def alike_by_values(published: LakeTable, rows: Sequence[pl.LazyFrame]) -> Callable[[str, str], bool]:
+    """Whether a missing column's published values are those of a new column in any of `rows`."""
+
+    def distinct(frame: pl.LazyFrame, name: str, dtype: pl.DataType | None = None) -> set[str]:
+        if name not in frame.collect_schema():
+            return set()
+        values = frame.select(pl.col(name)).head(_LOOKED_AT)
+        if dtype is not None and dtype.is_numeric():
+            values = values.cast(dtype, strict=False)
+        return set(values.select(as_text(pl.col(name))).collect(engine="streaming")[name].drop_nulls())
+
+    def alike(gone: str, new: str) -> bool:
+        there = published.scan()
+        dtype = there.collect_schema().get(gone)
+        if dtype is None or dtype.is_nested():
+            return False
+        known = distinct(there.filter(pl.col(gone).is_not_null()), gone)
+        found = set().union(*(distinct(frame, new, dtype) for frame in rows))
+        return len(found) >= _FEWEST and len(found & known) >= _SHARE * len(found)
+
+    return alike
