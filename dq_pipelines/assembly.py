@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from dq_pipelines.automation.jobs import jobs
+from dq_pipelines.automation.purging import purge_jobs, purge_schedules
 from dq_pipelines.automation.schedules import schedules
 from dq_pipelines.automation.sensors import sensors
 from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
@@ -25,8 +26,8 @@ def build_definitions(
     stores = stores or Stores.from_environment()
     return dg.Definitions(
         assets=table_assets(project, stores),
-        jobs=[*jobs(project), *upkeep_jobs(project, stores)],
-        schedules=[*schedules(project, stores), *upkeep_schedules(project)],
+        jobs=[*jobs(project), *upkeep_jobs(project, stores), *purge_jobs(project)],
+        schedules=[*schedules(project, stores), *upkeep_schedules(project), *purge_schedules(project)],
         sensors=sensors(project, stores),
         executor=executor,
     )

@@ -25,6 +25,7 @@ _VERBS = {
     "report": "dq_pipelines.cli.report",
     "retention": "dq_pipelines.cli.retention",
     "restore": "dq_pipelines.cli.restore",
+    "purge": "dq_pipelines.cli.purge",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",
 }

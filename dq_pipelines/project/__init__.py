@@ -6,6 +6,7 @@ what must hold between files.
 
 from dq_pipelines.project.loading import load_project
 from dq_pipelines.project.retries import Retries
+from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,
@@ -32,6 +33,7 @@ __all__ = [
     "ProjectSettings",
     "Retention",
     "Retries",
+    "RunHistory",
     "Silver",
     "Table",
     "load_project",

@@ -21,6 +21,7 @@ from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.project.retries import Retries
+from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,
@@ -169,6 +170,7 @@ def configuration_page() -> str:
         *_model("partitions: daily", DailyPartitions),
         *_model("retention", Retention),
         *_model("retries", Retries),
+        *_model("run_history", RunHistory),
         *_model("A table that is computed", GoldTable),
         *_model("gold", Gold),
         "## Sources",

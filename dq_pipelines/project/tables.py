@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.project.retries import Retries
+from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.upkeep import Cron, Retention
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.sources import AnySource
@@ -186,3 +187,5 @@ class ProjectSettings(Strict):
     retention_schedule: Cron = "0 3 * * *"
     #: how often a source is tried when it fails for a moment; see below
     retries: Retries = Retries()
+    #: how long Dagster's records of runs are kept; for ever without it; see below
+    run_history: RunHistory | None = None

@@ -1,0 +1,62 @@
+"""Purging: the job `purge_runs` and its schedule, where `project.yaml` says `run_history`. What goes belongs in `layers`."""
+
+# No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.layers.run_history import purge
+from dq_pipelines.project import Project
+
+JOB = "purge_runs"
+
+
+def purge_jobs(project: Project) -> list[dg.JobDefinition]:
+    """`purge_runs`, where `run_history` is written down; its run says what went."""
+    wanted = project.settings.run_history
+    if wanted is None:
+        return []
+
+    @dg.op(name=JOB, config_schema={"dry_run": dg.Field(bool, default_value=False)}, out=dg.Out(dg.Nothing))
+    def purge_op(context: dg.OpExecutionContext) -> None:
+        dry_run = bool(context.op_config["dry_run"])
+        try:
+            purged = purge(context.instance, wanted, datetime.now(UTC), dry_run=dry_run, log=context.log.info)
+        except DqError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        rows = [dg.TableRecord({"job": job, "runs": runs}) for job, runs in purged.runs.items()]
+        schema = dg.TableSchema([dg.TableColumn("job", "string"), dg.TableColumn("runs", "int")])
+        context.add_output_metadata(
+            {
+                "dry_run": dry_run,
+                "runs": purged.total,
+                "bytes_freed": purged.freed,
+                "removed": dg.MetadataValue.table(rows, schema=schema),
+                "kept": dict(purged.kept),
+            }
+        )
+
+    @dg.job(
+        name=JOB, description=f"Removes runs that ended over {wanted.keep} ago, or beyond {wanted.per_job:,} of a job"
+    )
+    def purge_runs() -> None:
+        purge_op()
+
+    return [purge_runs]
+
+
+def purge_schedules(project: Project) -> list[dg.ScheduleDefinition]:
+    """The clock of `purge_runs`."""
+    wanted = project.settings.run_history
+    if wanted is None:
+        return []
+    return [
+        dg.ScheduleDefinition(
+            f"{JOB}_schedule",
+            cron_schedule=wanted.schedule,
+            job_name=JOB,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Runs {JOB} at {wanted.schedule} (UTC)",
+        )
+    ]

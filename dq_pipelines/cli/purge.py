@@ -1,0 +1,69 @@
+"""`dq purge`: remove old runs from Dagster's records, as the job `purge_runs` does, or say which would go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem
+
+app = typer.Typer()
+
+
+@app.command()
+def purge(
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="AGE", help="Runs that ended longer ago go: 12h, 90d, 8w or 2y.")
+    ] = None,
+    per_job: Annotated[
+        int | None, typer.Option("--per-job", min=1, help="So many of each job's newest runs stay.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+) -> None:
+    """Remove old runs from Dagster's records ($DAGSTER_HOME): by `run_history` of project.yaml, or by these options.
+
+    Runs that are not finished stay, and so do the newest of each job and the latest of each asset, partition and check.
+    """
+    import dagster as dg
+
+    from dq_pipelines.layers.run_history import purge as purge_runs
+    from dq_pipelines.rules.clock import now
+
+    if not os.environ.get("DAGSTER_HOME"):
+        raise ConfigError(
+            [Problem("", 0, "dq purge: wanted the folder of Dagster's records in DAGSTER_HOME, got nothing")]
+        )
+    wanted = _wanted(keep, per_job)
+    with dg.DagsterInstance.get() as instance:
+        purged = purge_runs(instance, wanted, now(), dry_run=dry_run, log=lambda line: print(line, file=sys.stderr))
+    verb = "would remove" if dry_run else "removed"
+    freed = f", {purged.freed / 1e6:,.1f} MB of files" if purged.freed else ""
+    print(f"{verb} {purged.total:,} runs{freed}")
+    for job, runs in purged.runs.items():
+        print(f"  {job}: {runs:,}")
+    for reason, runs in purged.kept.items():
+        print(f"  kept, {reason}: {runs:,}")
+
+
+def _wanted(keep: str | None, per_job: int | None) -> Any:
+    from pydantic import ValidationError
+
+    from dq_pipelines.config.model import sentence
+    from dq_pipelines.project import RunHistory, load_project
+
+    asked = {name: value for name, value in (("keep", keep), ("per_job", per_job)) if value is not None}
+    written = load_project(Settings.from_environment().config).settings.run_history if len(asked) < 2 else None
+    if written is None and not asked:
+        said = "dq purge: wanted run_history in project.yaml, or --keep and --per-job, got neither"
+        raise ConfigError([Problem("", 0, said)])
+    try:
+        return RunHistory.model_validate({**(written.model_dump() if written else {}), **asked})
+    except ValidationError as error:
+        lines = error.errors(include_url=False)
+        raise ConfigError(
+            [Problem("", 0, f"dq purge --{line['loc'][0]}: {sentence(line)}") for line in lines]
+        ) from None
