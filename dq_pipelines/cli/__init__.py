@@ -26,6 +26,7 @@ _VERBS = {
     "retention": "dq_pipelines.cli.retention",
     "restore": "dq_pipelines.cli.restore",
     "purge": "dq_pipelines.cli.purge",
+    "erase": "dq_pipelines.cli.erase",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",
 }

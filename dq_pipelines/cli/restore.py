@@ -41,7 +41,7 @@ def restore(
 
     Batches that silver consumed after that time wait again, and the next run judges them.
     """
-    from dq_pipelines.cli.naming import named_tables
+    from dq_pipelines.cli.asking import named_tables
     from dq_pipelines.layers.stores import Stores
     from dq_pipelines.layers.work import Work
     from dq_pipelines.project import load_project
@@ -62,6 +62,7 @@ def restore(
 
 
 def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
+    from dq_pipelines.cli.asking import agreed
     from dq_pipelines.lake.restore import Moment
     from dq_pipelines.layers.restore import restore, returns
 
@@ -69,7 +70,7 @@ def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bo
     planned = returns(work, moment, layer)
     for each in planned:
         print("\n".join(_return_lines(each)))
-    if any(each.changes for each in planned) and not dry_run and _agreed(yes=yes):
+    if any(each.changes for each in planned) and not dry_run and agreed(yes=yes):
         restore(work, moment, layer)
 
 
@@ -90,6 +91,7 @@ def _return_lines(back: Return) -> Iterator[str]:
 
 
 def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
+    from dq_pipelines.cli.asking import agreed
     from dq_pipelines.layers.restore import recover, recoveries
 
     planned = recoveries(work, backups)
@@ -103,7 +105,7 @@ def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
         print(
             f"these rows are older than {retention.keep}: the next retention deletes them again, unless it keeps more"
         )
-    if not dry_run and _agreed(yes=yes):
+    if not dry_run and agreed(yes=yes):
         recover(work, backups)
 
 
@@ -113,8 +115,3 @@ def _recovery_line(found: Recovery) -> str:
     if found.lost_columns:
         line += f"; columns that the table no longer has stay in the backup: {', '.join(found.lost_columns)}"
     return line
-
-
-def _agreed(*, yes: bool) -> bool:
-    """Whether a person agrees; where nobody sits at a terminal, who gave the command has."""
-    return yes or not sys.stdin.isatty() or typer.confirm("Go on?", err=True)

@@ -39,7 +39,7 @@ def retention(
 
 
 def _chosen(project: Project, names: list[str] | tuple[str, ...]) -> list[Table]:
-    from dq_pipelines.cli.naming import named_tables
+    from dq_pipelines.cli.asking import named_tables
 
     able = [table for table in project if not table.is_gold and table.landed.retention is not None]
     if not names:

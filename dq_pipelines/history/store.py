@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, fields
 from datetime import UTC
 from functools import cached_property
@@ -125,6 +125,38 @@ class History:
         """The last verdicts of a table, newest first."""
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table)
         return self._verdicts(wanted.order_by(_VERDICTS.c.id.desc()).limit(limit))
+
+    def erase(self, tables: Collection[str], holds: Callable[[str | None, Any], bool]) -> int:
+        """Forget what results of these tables observed, where it `holds` (column, value) what is erased; how many did.
+
+        Counts, scores and outcomes stay: they are nobody's values. An error's text is a value here too.
+        """
+        about = sa.select(_VERDICTS.c.id).where(_VERDICTS.c.table.in_(tables))
+        wanted = _RESULTS.select().where(_RESULTS.c.verdict_id.in_(about))
+        forgotten = 0
+        with self._engine.begin() as connection:
+            for row in connection.execute(wanted).mappings().all():
+                said: dict[str, Any] = {}
+                if holds(row["column"], json.loads(row["observed_value"] or "null")):
+                    said["observed_value"] = json.dumps(None)
+                if row["error"] is not None and holds(row["column"], [row["error"]]):
+                    said["error"] = "erased"
+                if said:
+                    this = (_RESULTS.c.verdict_id == row["verdict_id"]) & (_RESULTS.c.check == row["check"])
+                    connection.execute(_RESULTS.update().where(this).values(**said))
+                    forgotten += 1
+        if forgotten and self._engine.dialect.name == "sqlite":
+            # What SQLite updates stays in free pages and in the log of writes until both are written anew.
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return forgotten
+
+    def runs(self, tables: Collection[str]) -> list[str]:
+        """The ids of the runs that judged these tables, in order."""
+        wanted = sa.select(_VERDICTS.c.run_id).where(_VERDICTS.c.table.in_(tables)).order_by(_VERDICTS.c.id)
+        with self._engine.connect() as connection:
+            return list(dict.fromkeys(connection.execute(wanted).scalars()))
 
     def _verdicts(self, wanted: sa.Select[Any]) -> list[VerdictRecord]:
         # A subquery, since a database takes only so many numbers in a list.

@@ -9,15 +9,15 @@ cannot compare a column of microseconds with any moment).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import RemoveAction
 from polars import selectors
 
 from dq_pipelines.engine.interrupt import collect_all
@@ -29,6 +29,9 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable
 
 #: Files that are looked through in one query.
 _AT_ONCE = 64
+
+#: A column of our own beside a table's; no input has such a name.
+_MEANT = "_meant\x00"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class DataFile:
     #: the table's columns, whatever those of the file
     schema: pl.Schema
     partition: str | None = None
+    #: when it was written, in milliseconds since 1970
+    modified: int = 0
 
     def scan(self) -> pl.LazyFrame:
         """Its rows, with all columns of the table."""
@@ -54,9 +59,9 @@ class DataFile:
         casts = {name: self.schema[name] for name, dtype in there.items() if self.schema[name] != dtype}
         return rows.with_columns(new).cast(casts).select(selectors.by_name(list(self.schema)))  # type: ignore[arg-type]
 
-    def removed(self) -> RemoveAction:
+    def removed(self, *, data_change: bool = True) -> RemoveAction:
         values: dict[str, str | None] = {} if self.partition is None else {PARTITION: self.partition}
-        return RemoveAction(self.path, True, int(time.time() * 1000), size=self.size, partition_values=values)
+        return RemoveAction(self.path, data_change, int(time.time() * 1000), size=self.size, partition_values=values)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Snapshot:
                 add["size_bytes"],
                 self.schema,
                 add.get(f"partition.{PARTITION}"),
+                int(add["modification_time"]),
             )
             for add in adds
         ]
@@ -131,6 +137,25 @@ class Listed:
 
     def beside(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.join(self.list.lazy(), on=self.list.columns, how="anti", maintain_order="left")
+
+
+@dataclass(frozen=True)
+class Either:
+    """The rows for which a condition is true, and those whose values stand in a list."""
+
+    condition: pl.Expr
+    list: pl.DataFrame
+
+    def among(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return self._marked(rows).filter(pl.col(_MEANT)).drop(_MEANT)
+
+    def beside(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return self._marked(rows).filter(~pl.col(_MEANT)).drop(_MEANT)
+
+    def _marked(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        listed = self.list.lazy().unique().with_columns(pl.lit(True).alias(_MEANT))
+        joined = rows.join(listed, on=self.list.columns, how="left", maintain_order="left")
+        return joined.with_columns((self.condition.fill_null(False) | pl.col(_MEANT).fill_null(False)).alias(_MEANT))
 
 
 @dataclass
@@ -191,32 +216,42 @@ class Removal:
 
         Raises Overtaken when somebody has changed one of the files meanwhile.
         """
-        table, delta = self.snapshot.table, self.snapshot.delta
-        properties = CommitProperties(
-            custom_metadata=dict(metadata),
-            app_transactions=[Transaction(name, number) for name, number in consumed.items()],
-        )
-        with publish_errors(table.key, table.uri):
-            must_be_new(table, once)
-            for _, stage in self._kept():
-                stage.named = None
-            delta.create_write_transaction(
-                list(self._actions()),
-                "append",
-                delta.schema(),
-                partition_by=delta.metadata().partition_columns,
-                commit_properties=properties,
-            )
-            for _, stage in self._kept():
-                stage.named = True
-        return Publication(table.key, table.opened().version(), -self.rows)
+        must_be_new(self.snapshot.table, once)
+        gone = [file for file in self.snapshot.files if file.path in self.counts]
+        replace_files(self.snapshot, gone, self.stages, consumed, metadata)
+        return Publication(self.key, self.snapshot.table.opened().version(), -self.rows)
 
-    def _actions(self) -> Iterator[AddAction | RemoveAction]:
-        for file in self.snapshot.files:
-            if file.path in self.counts:
-                yield file.removed()
-        for _, stage in self._kept():
-            yield from stage.add_actions()
+
+def replace_files(
+    snapshot: Snapshot,
+    gone: Sequence[DataFile],
+    stages: Sequence[Stage],
+    consumed: Mapping[str, int],
+    metadata: Mapping[str, str],
+    *,
+    data_change: bool = True,
+) -> None:
+    """One commit by which the staged files stand for those that are gone, and the ledger notes what it was for.
+
+    Raises Overtaken when somebody has changed one of the files meanwhile.
+    """
+    adds = [replace(add, data_change=data_change) for stage in stages for add in stage.add_actions()]
+    properties = CommitProperties(
+        custom_metadata=dict(metadata),
+        app_transactions=[Transaction(name, number) for name, number in consumed.items()],
+    )
+    with publish_errors(snapshot.table.key, snapshot.table.uri):
+        for stage in stages:
+            stage.named = None
+        snapshot.delta.create_write_transaction(
+            [*(file.removed(data_change=data_change) for file in gone), *adds],
+            "append",
+            snapshot.delta.schema(),
+            partition_by=snapshot.delta.metadata().partition_columns,
+            commit_properties=properties,
+        )
+        for stage in stages:
+            stage.named = True
 
 
 def must_be_new(table: LakeTable, names: Collection[str]) -> None:

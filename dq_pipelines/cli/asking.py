@@ -1,9 +1,12 @@
-"""Tables as a person names them on the command line: `sales` or `silver/sales`."""
+"""What verbs that change tables ask of a person: which tables (`sales` or `silver/sales`), and whether to go on."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import typer
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
@@ -27,3 +30,8 @@ def named_tables(project: Project, names: Sequence[str], verb: str) -> list[Tabl
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def agreed(*, yes: bool) -> bool:
+    """Whether a person agrees; where nobody sits at a terminal, who gave the command has."""
+    return yes or not sys.stdin.isatty() or typer.confirm("Go on?", err=True)

@@ -1,0 +1,76 @@
+"""`dq erase`: remove the rows of a person from every layer, version, backup and the history, with a certificate."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dq_pipelines.layers.erasure import Certificate
+
+app = typer.Typer()
+
+
+@app.command()
+def erase(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table that lands, as sales or silver/sales.")],
+    where: Annotated[
+        str, typer.Option("--where", metavar="CONDITION", help='SQL over silver\'s columns, as "customer_id = 7".')
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and erase nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the certificate as JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase rows from bronze, silver, quarantine, gold, the backup and the history, and every older version of them.
+
+    Nothing brings them back. Whoever reads an older version of these tables at that moment fails.
+    """
+    from dq_pipelines.cli.asking import agreed, named_tables
+    from dq_pipelines.layers.erasure import Wish, erasing
+    from dq_pipelines.layers.erasure import erase as erased
+    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.layers.work import Work
+    from dq_pipelines.project import load_project
+
+    project = load_project(Settings.from_environment().config)
+    table = named_tables(project, [name], "erase")[0]
+    if table.is_gold:
+        said = f"dq erase: wanted a table that lands, got {table.key}: erase what it is computed from"
+        raise ConfigError([Problem("", 0, said)])
+    stores = Stores.from_environment()
+    wish = Wish(Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr)), project, where, stores.backups)
+    if dry_run or not as_json:
+        for place, key, rows in erasing(wish):
+            print(f"{place} {key}: {rows:,} rows {'would go' if dry_run else 'to erase'}")
+    if dry_run or not agreed(yes=yes):
+        return
+    certificate = erased(wish, stores.history, getpass.getuser())
+    print(certificate.to_json() if as_json else "\n".join(_lines(certificate)))
+
+
+def _lines(certificate: Certificate) -> Iterator[str]:
+    yield f"Certificate of erasure {certificate.id}"
+    yield f"  {certificate.table} where {certificate.predicate}"
+    yield f"  by {certificate.by} at {certificate.at.isoformat(timespec='seconds')}: {certificate.rows:,} rows"
+    for each in certificate.erased:
+        yield (
+            f"  {each.place} {each.table}: {each.rows:,} rows, {each.files_rewritten:,} files rewritten, "
+            f"{each.files_vacuumed:,} files of older versions removed, version {each.version}"
+        )
+    yield f"  history: {certificate.history_results:,} observed values forgotten"
+    if certificate.gold_to_materialize:
+        yield f"  materialize anew, since computed from the rows: {', '.join(certificate.gold_to_materialize)}"
+    yield "Not in reach:"
+    if certificate.inputs:
+        yield f"  the inputs in which the rows landed: {', '.join(certificate.inputs)}"
+    if certificate.unreadable_lines:
+        yield f"  {certificate.unreadable_lines:,} lines in bronze and quarantine that nobody could read: look at them"
+    runs = f" (runs {', '.join(certificate.dagster_runs)})" if certificate.dagster_runs else ""
+    yield f"  samples of rows in Dagster's events of checks and materializations: delete the runs there{runs}"
