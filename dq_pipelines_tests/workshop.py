@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from dq_pipelines.assembly import build_definitions
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Project, load_project
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -258,3 +260,8 @@ def leftovers(root: Path) -> list[str]:
 def content(frame: pl.DataFrame, *without: str) -> list[dict[str, Any]]:
     """A frame's rows in an order of their own, for comparing two of them."""
     return sorted(frame.drop(without, strict=False).to_dicts(), key=repr)
+
+
+def at_once(work: Work) -> Work:
+    """The same work, begun now: what lands later is to be told from what landed before."""
+    return replace(work, now=datetime.now(UTC))

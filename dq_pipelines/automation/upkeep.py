@@ -1,6 +1,9 @@
 """Upkeep: jobs, and their schedules, that look after tables rather than fill them. What they do belongs in `layers`."""
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -9,31 +12,41 @@ from dq_pipelines.errors import DqError
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.retention import Expiry, expire
 from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.upkeep import Tended, tend
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import LandedTable, Project, Table
 
-_RETENTION = "retention"
+_RETENTION, _UPKEEP = "retention", "upkeep"
 
 
 def upkeep_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
-    """`retention`, where a table has it."""
-    ops = [_expire_op(table, stores) for table in _with_retention(project)]
-    if not ops:
-        return []
+    """`retention`, where a table has it, and `upkeep` of every table."""
+    keep = project.settings.upkeep.length
+    wanted = (
+        (_RETENTION, "Deletes rows that are older than their tables keep them", _expire_ops(project, stores)),
+        (
+            _UPKEEP,
+            "Puts small files together and removes old ones",
+            [_tend_op(table, stores, keep) for table in project],
+        ),
+    )
+    return [_job(name, description, ops) for name, description, ops in wanted if ops]
 
-    @dg.job(name=_RETENTION, description="Deletes rows that are older than their tables keep them")
-    def retention() -> None:
+
+def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobDefinition:
+    @dg.job(name=name, description=description)
+    def every() -> None:
         for op in ops:
             op()
 
-    return [retention]
+    return every
 
 
 def upkeep_schedules(project: Project) -> list[dg.ScheduleDefinition]:
-    """The clock of `upkeep_jobs`."""
-    if not _with_retention(project):
-        return []
-    return [_clock(_RETENTION, project.settings.retention_schedule)]
+    """The clocks of `upkeep_jobs`."""
+    retention = [_clock(_RETENTION, project.settings.retention_schedule)] if _with_retention(project) else []
+    upkeep = [_clock(_UPKEEP, project.settings.upkeep.schedule)] if len(project) else []
+    return [*retention, *upkeep]
 
 
 def _clock(job: str, cron: str) -> dg.ScheduleDefinition:
@@ -48,6 +61,24 @@ def _clock(job: str, cron: str) -> dg.ScheduleDefinition:
 
 def _with_retention(project: Project) -> list[Table]:
     return [table for table in project if isinstance(table.model, LandedTable) and table.model.retention is not None]
+
+
+def _expire_ops(project: Project, stores: Stores) -> list[dg.OpDefinition]:
+    return [_expire_op(table, stores) for table in _with_retention(project)]
+
+
+def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:
+    @dg.op(name=f"tend__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
+    def tended(context: dg.OpExecutionContext) -> None:
+        try:
+            found = tend(_work(context, table, stores), stores.backups, keep)
+        except DqError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        rows = [dg.TableRecord({**asdict(each)}) for each in found]
+        columns = [dg.TableColumn(each.name, "string" if each.type == "str" else "int") for each in fields(Tended)]
+        context.add_output_metadata({"tables": dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))})
+
+    return tended
 
 
 def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:

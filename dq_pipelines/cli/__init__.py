@@ -27,6 +27,7 @@ _VERBS = {
     "restore": "dq_pipelines.cli.restore",
     "purge": "dq_pipelines.cli.purge",
     "erase": "dq_pipelines.cli.erase",
+    "upkeep": "dq_pipelines.cli.upkeep",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",
 }

@@ -5,6 +5,7 @@ Whoever calls this holds the claim to the table, where there are claims. Rows, a
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -125,9 +126,16 @@ def forget_versions(table: LakeTable) -> list[str]:
 
 
 def checkpoint(table: LakeTable) -> None:
-    """Write what the log says so far into one file, so that it is read quickly."""
+    """Write what the log says so far into one file, so that it is read quickly; not twice for one version."""
+    delta = table.opened()
     with publish_errors(table.key, table.uri):
-        table.opened().create_checkpoint()
+        files, root = filesystem(table.uri)
+        pointer = f"{root}/_delta_log/_last_checkpoint"
+        if files.get_file_info(pointer).type is fs.FileType.File:
+            with files.open_input_stream(pointer) as stream:
+                if json.loads(stream.read())["version"] == delta.version():
+                    return
+        delta.create_checkpoint()
 
 
 def _remove_empty_folders(table: LakeTable) -> None:

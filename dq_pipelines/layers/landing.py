@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 from polars import selectors
@@ -185,12 +186,16 @@ def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]
     adds = pl.DataFrame(delta.get_add_actions(flatten=True))
     if partition is not None:
         adds = adds.filter(pl.col(f"partition.{PARTITION}") == partition)
-    known = {f"min.{BATCH}", f"max.{BATCH}"} <= set(adds.columns)
-    if known and adds.select((pl.col(f"min.{BATCH}") == pl.col(f"max.{BATCH}")).fill_null(False).all()).item():
-        return adds[f"min.{BATCH}"].unique(maintain_order=True).to_list()
-    # Somebody compacted bronze: a file then holds several batches, and only the column knows which.
-    rows = landed.scan() if partition is None else landed.scan().filter(pl.col(PARTITION) == partition)
-    return rows.select(BATCH).unique().collect(engine="streaming")[BATCH].to_list()
+    bounds = [pl.col(name) for name in (f"min.{BATCH}", f"max.{BATCH}") if name in adds.columns]
+    one = (bounds[0] == bounds[1]).fill_null(False) if len(bounds) == 2 else pl.lit(False)
+    known = adds.filter(one)
+    names = known[f"min.{BATCH}"].unique(maintain_order=True).to_list() if known.height else []
+    # A compacted file holds several batches, and only its column knows which.
+    mixed = [f"{landed.uri}/{unquote(path)}" for path in adds.filter(~one)["path"]]
+    if mixed:
+        columns = [pl.scan_parquet(path, glob=False, hive_partitioning=False).select(BATCH) for path in mixed]
+        names += pl.concat(columns).unique().collect(engine="streaming")[BATCH].to_list()
+    return list(dict.fromkeys(names))
 
 
 def _name(item: Input) -> str:

@@ -32,7 +32,7 @@ from dq_pipelines.project.tables import (
     ProjectSettings,
     Silver,
 )
-from dq_pipelines.project.upkeep import Retention
+from dq_pipelines.project.upkeep import Retention, Upkeep
 from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.base import Example, Rule
 from dq_pipelines.rules.on_rows import RowRule
@@ -169,6 +169,7 @@ def configuration_page() -> str:
         *_model("partitions: dynamic", DynamicPartitions),
         *_model("partitions: daily", DailyPartitions),
         *_model("retention", Retention),
+        *_model("project.yaml: upkeep", Upkeep),
         *_model("retries", Retries),
         *_model("run_history", RunHistory),
         *_model("A table that is computed", GoldTable),

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
-from dq_pipelines.project.upkeep import Cron, Retention
+from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.sources import AnySource
 from dq_pipelines.transforms.steps import AnyStep
@@ -185,6 +185,8 @@ class ProjectSettings(Strict):
     description: str | None = None
     #: when old rows are deleted where a table says `retention`: a cron schedule in UTC
     retention_schedule: Cron = "0 3 * * *"
+    #: when small files are put together and old ones removed; see below
+    upkeep: Upkeep = Upkeep()
     #: how often a source is tried when it fails for a moment; see below
     retries: Retries = Retries()
     #: how long Dagster's records of runs are kept; for ever without it; see below

@@ -34,3 +34,16 @@ class Retention(Strict):
     @property
     def length(self) -> timedelta:
         return duration(self.keep)
+
+
+class Upkeep(Strict):
+    """When small files are put together, and for how long earlier versions of tables can be read."""
+
+    #: a cron schedule in UTC
+    schedule: Cron = "0 4 * * 0"
+    #: `12h`, `7d`, `8w` or `2y`: files that left a table longer ago are removed; `dq restore --as-of` reaches back as far
+    keep_versions: Duration = "7d"
+
+    @property
+    def length(self) -> timedelta:
+        return duration(self.keep_versions)

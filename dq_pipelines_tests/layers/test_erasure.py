@@ -17,7 +17,7 @@ from dq_pipelines.layers.refinement import land, refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import expire
 from dq_pipelines.layers.work import Work, checked_rules
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, at_once
 
 TODAY = datetime.now(UTC)
 OLD, NEW = ((TODAY - timedelta(days=days)).date().isoformat() for days in (40, 1))
@@ -46,14 +46,14 @@ def seeded(shop: Workshop, keys: str = "", steps: str = "[]") -> Work:
     shop.table("totals", "gold: {sql: select max(mail) as last from gold.mails}")
     work = Work(shop.project.tables["sales"], shop.lake)
     shop.land("sales/a.csv", FIRST)
-    outcome = refine(work)
+    outcome = refine(at_once(work))
     assert outcome is not None
     shop.history.record(outcome.record("run-1", checked_rules(work.table)))
     for name in ("mails", "totals"):
         compute(Work(shop.project.tables[name], shop.lake))
     expire(work, backups(shop))
     shop.land("sales/b.csv", SECOND)
-    refine(work)
+    refine(at_once(work))
     return work
 
 
@@ -98,7 +98,7 @@ def test_nothing_holds_the_person(tmp_path: Path, keys: str, steps: str) -> None
     assert shop.rows("silver/sales", "id", "mail") == others_published
     assert sorted(shop.rows("quarantine/sales", "id")) == ["6", "8"]
     assert len(backups(shop).table("silver/sales").scan().collect()) == 1
-    assert refine(work) is None, "the ledger outlives the log"
+    assert refine(at_once(work)) is None, "the ledger outlives the log"
     rerun(work)
     assert holding(tmp_path, MARK) == []
     assert found.history_results == 1
@@ -136,7 +136,7 @@ def test_with_keys_what_the_erased_row_replaced_goes_too(tmp_path: Path) -> None
     shop = Workshop(tmp_path)
     work = seeded(shop, "keys: [id]")
     shop.land("sales/c.csv", f"{HEAD}4,7,{NEW},1,{MARK}@k\n")
-    refine(work)
+    refine(at_once(work))
     erased(shop, work)
     rerun(work)
     assert shop.rows("silver/sales", "id") == [10]
@@ -146,9 +146,9 @@ def test_rows_that_wait_are_erased(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = seeded(shop)
     shop.land("sales/c.csv", f"{HEAD}20,7,{NEW},1,{MARK}@k\n21,8,{NEW},1,l\n")
-    land(work)
+    land(at_once(work))
     erased(shop, work)
-    refine(work)
+    refine(at_once(work))
     assert 20 not in shop.rows("silver/sales", "id")
     assert 21 in shop.rows("silver/sales", "id")
 
@@ -172,7 +172,7 @@ def test_what_is_no_condition(tmp_path: Path, where: str, said: str) -> None:
     shop.table("sales", SALES.replace("KEYS", "").replace("STEPS", "[]"))
     shop.land("sales/a.csv", FIRST)
     work = Work(shop.project.tables["sales"], shop.lake)
-    refine(work)
+    refine(at_once(work))
     before = shop.versions()
     with pytest.raises(ConfigError, match=said):
         erased(shop, work, where)

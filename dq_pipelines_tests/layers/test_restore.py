@@ -15,7 +15,7 @@ from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.restore import recover, recoveries, restore, returns
 from dq_pipelines.layers.retention import expire
 from dq_pipelines.layers.work import Work
-from dq_pipelines_tests.workshop import Workshop, content
+from dq_pipelines_tests.workshop import Workshop, at_once, content
 
 TODAY = datetime.now(UTC)
 OLD, NEW = ((TODAY - timedelta(days=days)).date().isoformat() for days in (40, 1))
@@ -40,7 +40,7 @@ def sales(shop: Workshop, keys: str = "") -> Work:
 
 def land(work: Work, shop: Workshop, name: str, text: str) -> None:
     shop.land(f"sales/{name}.csv", text)
-    assert refine(work) is not None
+    assert refine(at_once(work)) is not None
 
 
 def backups(shop: Workshop) -> Lake:
@@ -76,11 +76,11 @@ def test_what_was_consumed_since_is_consumed_again(tmp_path: Path, keys: str) ->
     }
     assert restore(work, Moment(now.isoformat())) == [], "it is back already"
 
-    outcome = refine(work)
+    outcome = refine(at_once(work))
     assert outcome is not None
     assert (outcome.counts.rows_in, outcome.counts.published) == (3, 2)
     assert everything(shop) == second
-    assert refine(work) is None
+    assert refine(at_once(work)) is None
     rerun(work)
     assert everything(shop) == second
 
@@ -92,7 +92,7 @@ def test_killed_between_silver_and_quarantine(tmp_path: Path) -> None:
     land(work, shop, "b", SECOND)
     second = everything(shop)
     restore(work, Moment("0"), "silver")
-    refine(work)
+    refine(at_once(work))
     assert everything(shop) == second, "what quarantine had of the second batch was replaced, not doubled"
 
 
@@ -138,7 +138,7 @@ def test_the_drill(tmp_path: Path, keys: str) -> None:
         recover(work, backups(shop))
         assert everything(shop) == before
         assert recover(work, backups(shop)) == [], "each deletion comes back once"
-        assert refine(work) is None
+        assert refine(at_once(work)) is None
         rerun(work)
         assert everything(shop) == before
 

@@ -16,7 +16,7 @@ from dq_pipelines.layers.refinement import land, refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import Expiry, expire, expiring
 from dq_pipelines.layers.work import Work
-from dq_pipelines_tests.workshop import Workshop, content
+from dq_pipelines_tests.workshop import Workshop, at_once, content
 
 TODAY = datetime.now(UTC)
 
@@ -66,7 +66,7 @@ def test_old_rows_leave_every_layer_and_no_rerun_brings_them_back(tmp_path: Path
         "sales/a.csv",
         f"id,sold_at,amount\n1,{old},10\n2,{new},20\n3,{old},-1\n4,{new},-1\n5,,7\n6,x,7\n7,{old}\n8,{old},1,1\n",
     )
-    refine(work)
+    refine(at_once(work))
     before = counts(shop)
     assert before == (8, 5, 3)
     planned = expiring(work)
@@ -77,7 +77,7 @@ def test_old_rows_leave_every_layer_and_no_rerun_brings_them_back(tmp_path: Path
     assert gone(work).rows == planned.rows
     assert shop.rows("silver/sales", "id") == [2, 5]
     assert shop.rows("bronze/sales", "id") == ["2", "4", "5", "6", None, None]
-    assert refine(work) is None, "the ledger still says that the file was consumed"
+    assert refine(at_once(work)) is None, "the ledger still says that the file was consumed"
     rows = {layer: shop.rows(f"{layer}/sales") for layer in ("silver", "quarantine")}
     again = rerun(work)
     assert again is not None
@@ -91,7 +91,7 @@ def test_a_row_in_quarantine_without_a_date_is_as_old_as_its_landing(tmp_path: P
     shop = Workshop(tmp_path)
     work = sales(shop)
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,x,1\n2,,-1\n3,,3\n4,{ago(-40)},4\n5,1,1,1\n")
-    refine(work)
+    refine(at_once(work))
     assert gone(work).total == 0
     later = Work(work.table, work.lake, now=TODAY + timedelta(days=31))
     assert gone(later).rows == {"bronze/sales": 3, "quarantine/sales": 3, "silver/sales": 0}
@@ -103,9 +103,9 @@ def test_with_keys_what_an_expired_row_had_replaced_does_not_come_back(tmp_path:
     shop = Workshop(tmp_path)
     work = sales(shop, "keys: [id]")
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,{ago(1)},10\n2,{ago(1)},20\n3,{ago(40)},30\n")
-    refine(work)
+    refine(at_once(work))
     shop.land("sales/b.csv", f"id,sold_at,amount\n1,{ago(40)},11\n3,{ago(1)},31\n2,{ago(40)},-5\n")
-    refine(work)
+    refine(at_once(work))
     assert gone(work).rows["silver/sales"] == 1
     assert shop.rows("silver/sales", "id", "amount") == [(2, 20), (3, 31)], "a refused version replaces nothing"
     rerun(work)
@@ -116,12 +116,12 @@ def test_what_waits_to_be_judged_stays(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = sales(shop)
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,{ago(40)},10\n")
-    refine(work)
+    refine(at_once(work))
     shop.land("sales/b.csv", f"id,sold_at,amount\n2,{ago(40)},20\n")
-    land(work)
+    land(at_once(work))
     gone(work)
     assert shop.rows("bronze/sales", "id") == ["2"]
-    refine(work)
+    refine(at_once(work))
     assert shop.rows("silver/sales", "id") == [2]
 
 
@@ -130,7 +130,7 @@ def test_bronze_keeps_a_batch_to_a_file(tmp_path: Path) -> None:
     work = sales(shop)
     for name in "abc":
         shop.land(f"sales/{name}.csv", f"id,sold_at,amount\n1,{ago(40)},10\n2,{ago(1)},20\n3,{ago(1)},30\n")
-        refine(work)
+        refine(at_once(work))
     three = set(batches(work.table, work.lake))
     gone(work)
     adds = pl.DataFrame(shop.lake.table("bronze/sales").opened().get_add_actions(flatten=True))
@@ -142,7 +142,7 @@ def test_a_step_that_forgets_where_rows_came_from_keeps_them_in_bronze(tmp_path:
     shop = Workshop(tmp_path)
     work = sales(shop, steps='[{sql: "select id, sold_at, amount from self"}]')
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,{ago(40)},10\n2,{ago(1)},20\n")
-    refine(work)
+    refine(at_once(work))
     found = gone(work)
     assert found.rows == {"bronze/sales": 0, "quarantine/sales": 0, "silver/sales": 1}
     assert found.untold == 2
@@ -157,7 +157,7 @@ def test_filtered_rows_and_duplicates_grow_old_too(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = sales(shop, steps='[{filter: "amount < 100"}, {deduplicate: {by: [id]}}]')
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,{ago(40)},999\n2,{ago(40)},1\n2,{ago(1)},2\n3,{ago(1)},999\n")
-    refine(work)
+    refine(at_once(work))
     assert gone(work).rows == {"bronze/sales": 2, "quarantine/sales": 0, "silver/sales": 0}
     rerun(work)
     assert shop.rows("silver/sales", "id", "amount") == [(2, 2)]
@@ -181,7 +181,7 @@ def test_backup_has_what_went_once(tmp_path: Path) -> None:
     work = sales(shop, backup="true")
     backup = Lake(f"{shop.lake.root}-backup")
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,{ago(40)},10\n2,{ago(1)},20\n3,{ago(40)},-1\n")
-    refine(work)
+    refine(at_once(work))
     wanted = {
         key: content(shop.lake.table(key).scan().filter(pl.col("id").cast(str).is_in(ids)).collect())
         for key, ids in (("bronze/sales", ["1", "3"]), ("quarantine/sales", ["3"]), ("silver/sales", ["1"]))
@@ -227,6 +227,6 @@ def test_a_column_that_is_no_date(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = sales(shop, steps='[{derive: {sold_at: "amount"}}]')
     shop.land("sales/a.csv", "id,sold_at,amount\n1,2020-01-01,10\n")
-    refine(work)
+    refine(at_once(work))
     with pytest.raises(RuleError, match="retention wants sold_at to be a date or a datetime, got int64"):
         gone(work)

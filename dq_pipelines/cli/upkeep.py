@@ -1,0 +1,48 @@
+"""`dq upkeep`: put small files together and remove old ones, as the job of the same name does, or say what would be done."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+
+if TYPE_CHECKING:
+    from dq_pipelines.layers.upkeep import Tended
+
+app = typer.Typer()
+
+
+@app.command()
+def upkeep(
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Only these; else every table.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
+    """Put small files together, write checkpoints, and remove files of versions older than `upkeep.keep_versions`."""
+    from dq_pipelines.cli.asking import named_tables
+    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.layers.upkeep import tend, tending
+    from dq_pipelines.layers.work import Work
+    from dq_pipelines.project import load_project
+
+    project = load_project(Settings.from_environment().config)
+    stores, keep = Stores.from_environment(), project.settings.upkeep.length
+    for table in named_tables(project, tables, "upkeep") if tables else project:
+        work = Work(table, stores.lake)
+        found = tending(work, stores.backups, keep) if dry_run else tend(work, stores.backups, keep)
+        for each in found:
+            print(_said(each, would=dry_run))
+        if not found:
+            print(f"{table.key}: nothing is published yet", file=sys.stderr)
+
+
+def _said(each: Tended, *, would: bool) -> str:
+    name = each.key if each.place == "lake" else f"{each.place} {each.key}"
+    if not each.changed:
+        return f"{name}: nothing to do"
+    become, removed = ("would become", "would be removed") if would else ("became", "were removed")
+    return f"{name}: {each.compacted:,} small files {become} {each.into:,}, {each.vacuumed:,} old files {removed}"
