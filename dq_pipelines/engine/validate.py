@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,12 +18,14 @@ from dq_pipelines.engine.pandas import MIXED, python_of
 from dq_pipelines.engine.pandas_types import as_pandas_says
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
-from dq_pipelines.engine.rules_file import read_rules_file
 from dq_pipelines.engine.samples import Samples
 from dq_pipelines.engine.statistics import known_at
 from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules import Rule, rule_from
+
+if TYPE_CHECKING:
+    from dq_pipelines.engine.rules_file import RulesFile
 
 
 def validate(
@@ -111,9 +113,16 @@ def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleRe
     return replace(result, unexpected_rows=tuple(own(row) for row in result.unexpected_rows))
 
 
+def _file_at(path: Path) -> RulesFile:
+    # YAML takes 25 ms to import: whoever has rules at hand needs none.
+    from dq_pipelines.engine.rules_file import read_rules_file
+
+    return read_rules_file(path)
+
+
 def rules_from(rules: Any) -> list[Rule]:
     """Rules from mappings, a YAML list of rules, or a GX suite in JSON; every problem at once."""
-    file = read_rules_file(Path(rules)) if isinstance(rules, str | Path) else None
+    file = _file_at(Path(rules)) if isinstance(rules, str | Path) else None
     items = file.rules if file is not None else rules
     if isinstance(items, Mapping):
         items = items.get("expectations", items.get("rules"))
