@@ -30,7 +30,7 @@ from dq_pipelines.rules.functions import PythonFunction
 #: What a person looks at.
 SOME = Samples()
 
-#: Where failing rows are looked for first: a look at all rows takes twice as long to begin.
+#: Where failing rows are looked for first, and while they are counted: most often there are enough.
 _TOP = 100_000
 
 
@@ -83,7 +83,11 @@ def judge(
     keys = scan.keys()
     small = scan.small_frames()
     wanted = [*map(hashes, keys.values()), *(frame for frames in small.values() for frame in frames)]
-    numbers, *beside = collect_all([scan.numbers(), *wanted, *sinks(scan)])
+    written = sinks(scan)
+    # Not beside sinks: of a cache that is also cut short, Polars 2.1 forgets columns that a sink wants.
+    tops = [] if written else _top(scan, samples)
+    numbers, *beside = collect_all([scan.numbers(), *wanted, *tops, *written])
+    top = beside[len(wanted)] if tops else None
     rows_of = iter(beside[len(keys) :])
     observed = {index: [next(rows_of).to_dicts() for _ in frames] for index, frames in small.items()}
     # From here on, the rows may be read from a cheaper place.
@@ -98,7 +102,7 @@ def judge(
         (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
     return Judgement(
         scan=scan,
-        results=_with_samples(scan, results, samples),
+        results=_with_samples(scan, results, samples, top),
         rows=numbers["rows"].item(),
         counted=None if outdated else numbers.row(0, named=True),
     )
@@ -153,6 +157,25 @@ def _with_repeat_counts(scan: Scan, numbers: dict[str, Any]) -> tuple[RuleResult
     return tuple(item.result(numbers, numbers["rows"]) for item in scan.plan.planned)
 
 
+def _top(scan: Scan, samples: Samples) -> list[pl.LazyFrame]:
+    """The failing rows among the first ones, out of the pass that counts; none where that would read columns for them."""
+    rules = [item for item in scan.plan.row_rules() if not _by_repeats(item)]
+    if not rules or not samples.most or not samples.are_judged(rules):
+        return []
+    shown = _shown(scan, rules, samples)
+    rows = scan.marked.head(_TOP).select(*shown, *(item.flag for item in rules))
+    return [rows.filter(pl.any_horizontal(item.flag for item in rules))]
+
+
+def _shown(scan: Scan, rules: Sequence[PlannedRule], samples: Samples) -> list[str]:
+    return [*samples.columns(rules, scan.columns), *(scan.hidden & {ROW})]
+
+
+def _by_repeats(item: PlannedRule) -> bool:
+    """Whether the rule's failing rows are known only when the pass is over."""
+    return isinstance(item.rule.aside(), Repeats)  # type: ignore[attr-defined]
+
+
 def _tells_by_the_row(scan: Scan, failed: Sequence[PlannedRule]) -> bool:
     """Whether rows can be marked without all the others: not by what may hold them against a mean over all rows.
 
@@ -162,21 +185,34 @@ def _tells_by_the_row(scan: Scan, failed: Sequence[PlannedRule]) -> bool:
     return not of_all and not any(isinstance(item.rule, PythonFunction) for item in failed)
 
 
-def _with_samples(scan: Scan, results: tuple[RuleResult, ...], samples: Samples) -> tuple[RuleResult, ...]:
+def _with_samples(
+    scan: Scan, results: tuple[RuleResult, ...], samples: Samples, top: pl.DataFrame | None
+) -> tuple[RuleResult, ...]:
+    """The results with failing rows: of the `top` that the pass has met, and looked for where it has not met enough."""
     failed = [item for item in scan.plan.row_rules() if results[item.index].unexpected_count]
     if not failed or samples.most == 0:
         return results
     wanted = samples.wanted({item.index: results[item.index].unexpected_count or 0 for item in failed})
-    shown = [*samples.columns(failed, scan.columns), *(scan.hidden & {ROW})]
+    rows: dict[int, Rows] = {}
 
-    def found_in(scan: Scan) -> dict[int, Rows]:
-        marked = scan.marked.select(*shown, *(item.flag for item in failed))
-        failing = marked.filter(pl.any_horizontal(item.flag for item in failed))
-        return interruptibly(lambda: failing_rows(failing.collect_batches(engine="streaming"), failed, wanted))
+    def lacking() -> list[PlannedRule]:
+        return [item for item in failed if len(rows.get(item.index, ())) < wanted[item.index]]
 
-    rows = found_in(scan.knowing(frame=scan.frame.head(_TOP))) if _tells_by_the_row(scan, failed) else {}
-    if any(len(rows.get(index, ())) < count for index, count in wanted.items()):
-        rows = found_in(scan)
+    def look_in(scan: Scan, rules: Sequence[PlannedRule]) -> None:
+        marked = scan.marked.select(*_shown(scan, rules, samples), *(item.flag for item in rules))
+        failing = marked.filter(pl.any_horizontal(item.flag for item in rules))
+        batches = failing.collect_batches(engine="streaming")
+        rows.update(interruptibly(lambda: failing_rows(batches, rules, wanted)))
+
+    seen = [item for item in failed if top is not None and not _by_repeats(item)]
+    if top is not None and seen:
+        met = top.select(*_shown(scan, seen, samples), *(item.flag for item in seen))
+        rows.update(failing_rows([met], seen, wanted))
+    unseen = [item for item in failed if item not in seen]
+    if unseen and _tells_by_the_row(scan, unseen):
+        look_in(scan.knowing(frame=scan.frame.head(_TOP)), unseen)
+    if lacking():
+        look_in(scan, lacking())
     return tuple(
         replace(result, unexpected_rows=rows[index]) if index in rows else result
         for index, result in enumerate(results)

@@ -26,6 +26,10 @@ class Samples:
         """By rule, how many of the failing rows that were found."""
         return {index: count if self.most is None else min(self.most, count) for index, count in found.items()}
 
+    def are_judged(self, rules: Sequence[PlannedRule]) -> bool:
+        """Whether no columns are shown but those that the rules judge."""
+        return self.beside == () and all(item.rule.columns_judged for item in rules)
+
     def columns(self, failed: Sequence[PlannedRule], columns: Sequence[str]) -> list[str]:
         """Of `columns`, those to read; all of them when a rule does not say which it judges."""
         judged = [item.rule.columns_judged for item in failed]
