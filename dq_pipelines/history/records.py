@@ -13,6 +13,9 @@ from dq_pipelines.rules.on_rows import RowRule
 #: Results that every table has without being asked: they say nothing of the quality of its rows.
 _NO_RULES = ("rows_accounted_for", "schema_drift", "inputs_readable")
 
+#: How the id of a replay begins, in place of a batch's.
+REPLAY = "p-"
+
 
 @dataclass(frozen=True)
 class ResultRecord:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.records import REPLAY, ResultRecord, VerdictRecord
 
 _METADATA = sa.MetaData()
 
@@ -54,6 +54,10 @@ _RESULTS = sa.Table(
     sa.Column("score", sa.Float, nullable=False),
 )
 _RESULT_FIELDS = tuple(field.name for field in fields(ResultRecord))
+
+
+#: What a replay publishes is no batch of its own that rules were asked about: it is remembered, and no latest verdict.
+_JUDGED = ~_VERDICTS.c.batch.like(f"{REPLAY}%")
 
 
 class History:
@@ -107,7 +111,7 @@ class History:
 
     def latest(self, table: str, partition: str | None = None) -> VerdictRecord | None:
         """The last verdict of a table, or of one of its partitions."""
-        wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table)
+        wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table, _JUDGED)
         if partition is not None:
             wanted = wanted.where(_VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(_VERDICTS.c.id.desc()).limit(1))), None)
@@ -115,7 +119,7 @@ class History:
     def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
         """By table (or of one), as they were recorded: the last verdict of each partition on a batch, and on what stood."""
         columns = (_VERDICTS.c.table, _VERDICTS.c.partition, _VERDICTS.c.batch == "")
-        last = sa.select(sa.func.max(_VERDICTS.c.id)).group_by(*columns)
+        last = sa.select(sa.func.max(_VERDICTS.c.id)).where(_JUDGED).group_by(*columns)
         if table is not None:
             last = last.where(_VERDICTS.c.table == table)
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.id.in_(last))

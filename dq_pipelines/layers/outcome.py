@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 import polars as pl
@@ -36,6 +36,9 @@ class Counts:
     superseded: int = 0
     #: lines that no reader could make a record of
     unreadable: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     @property
     def dropped(self) -> int:

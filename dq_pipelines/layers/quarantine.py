@@ -16,6 +16,26 @@ from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.cast import FAILED, RAW
 
 ID, STATUS = "_id", "_status"
+#: When a person or a replay gave the row its status, who did, the replay that published it, and what was mended in it:
+#: a JSON mapping of landed columns to texts.
+STATUS_AT, STATUS_BY, INTO, CORRECTION = "_status_at", "_status_by", "_into", "_correction"
+
+#: What may become of a refused row: mended and published, published as it is under today's rules, or given up.
+OPEN, FIXED, REPLAYED, DISMISSED = "open", "fixed", "replayed", "dismissed"
+STATUSES = (OPEN, FIXED, REPLAYED, DISMISSED)
+
+#: A refused row's place among all landed rows.
+PLACE = (BATCH, SOURCE, ROW)
+
+_FATE: dict[str, pl.DataType] = {
+    STATUS_AT: pl.Datetime("us", "UTC"),
+    STATUS_BY: pl.String(),
+    INTO: pl.String(),
+    CORRECTION: pl.String(),
+}
+
+#: What quarantine adds to silver's columns, in order.
+QUARANTINE_COLUMNS = (REASONS, SOURCE, ROW, BATCH, INGESTED_AT, ID, STATUS, *_FATE)
 
 _PROVENANCE: dict[str, pl.DataType] = {
     SOURCE: pl.String(),
@@ -66,10 +86,15 @@ def _shaped(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
     provenance = [
         (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in _PROVENANCE.items()
     ]
-    identity = pl.concat_str([pl.col(BATCH), pl.col(SOURCE), pl.col(ROW).cast(pl.String)], separator=":")
+    fate = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _FATE.items()]
     return rows.select(*cells, pl.col(REASONS).cast(pl.List(REASON)), *provenance).with_columns(
-        identity.alias(ID), pl.lit("open").alias(STATUS)
+        identity().alias(ID), pl.lit(OPEN).alias(STATUS), *fate
     )
+
+
+def identity() -> pl.Expr:
+    """The id of a landed row: stable, since bronze is only added to; null where a step forgot where the row came from."""
+    return pl.concat_str([pl.col(BATCH), pl.col(SOURCE), pl.col(ROW).cast(pl.String)], separator=":")
 
 
 def _cell(name: str, there: set[str]) -> pl.Expr:

@@ -25,6 +25,7 @@ from dq_pipelines.lake.publish import Mode, Publication, forget, publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
+from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.drift import (
     Landed,
     about_to_be_published,
@@ -192,7 +193,7 @@ class Refinement:
         """Prepare the rows to judge: the backlog's, then those that just landed."""
         frames, batches = [], dict(self._waiting)
         if self.backlog:
-            frames.append(self._still_wanted(self._backlog_rows))
+            frames.append(corrected(self._still_wanted(self._backlog_rows), corrections(self.work.quarantine)))
         if landing is not None:
             frames.append(landing)
             batches[self.batch] = frozenset(landing.collect_schema())
@@ -285,12 +286,7 @@ class Refinement:
         return self.prepared.rows
 
     def _lookup(self, key: str) -> pl.LazyFrame:
-        if key != self.work.table.key:
-            return self.work.published(key)
-        # A parent in the table itself may have been published before, or come with this batch.
-        rows = self.prepared.rows.select(self.columns)
-        there = self.work.silver.delta() is not None
-        return pl.concat([self.work.silver.scan(), rows], how="diagonal_relaxed") if there else rows
+        return looked_up(self.work, key, self.prepared)
 
     def _outcome(self, judgement: Judgement) -> Outcome:
         rows_in = self.rows.select(pl.len()).collect(engine="streaming").item()
@@ -329,6 +325,15 @@ class Refinement:
             # Whether a column has another name now is also told by what was just staged; it decides nothing.
             found = self._drift(alike_by_values(self.work.silver, [self.kept.scan(), self.refused.scan()]))
         return [drift_result(found, self.silver.columns, self._unlandable)]
+
+
+def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:
+    """The rows of a table that a rule looks into: of the judged table itself, those that come now as well."""
+    if key != work.table.key:
+        return work.published(key)
+    rows = judged.rows.select(judged.columns)
+    there = work.silver.delta() is not None
+    return pl.concat([work.silver.scan(), rows], how="diagonal_relaxed") if there else rows
 
 
 def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:

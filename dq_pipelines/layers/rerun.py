@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
+from dq_pipelines.layers.healing import carried_over
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
@@ -88,7 +89,7 @@ def _together(
     if found is not None and work.partition is not None:
         # The other partitions stay: what is rebuilt here must fit beside them.
         whole[0] = exactly(whole[0], found.schema)
-    collect_all([kept.sink(whole[0]), refused.sink(whole[1])])
+    collect_all([kept.sink(whole[0]), refused.sink(carried_over(whole[1], work))])
     judged = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
     return replace(
         outcomes[-1],
@@ -131,9 +132,8 @@ def _summed(results: Sequence[RuleResult]) -> RuleResult:
 
 
 def _counts(counts: Sequence[Counts], kept: Stage) -> Counts:
-    totals = {field.name: sum(getattr(each, field.name) for each in counts) for field in fields(Counts)}
-    later = totals["published"] - kept.rows
-    return Counts(**totals | {"published": kept.rows, "superseded": totals["superseded"] + later})
+    total = sum(counts, start=Counts())
+    return replace(total, published=kept.rows, superseded=total.superseded + total.published - kept.rows)
 
 
 def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:

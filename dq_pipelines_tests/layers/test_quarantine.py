@@ -66,6 +66,10 @@ def test_its_shape(sales: Workshop) -> None:
         "_ingested_at": pl.Datetime("us", "UTC"),
         "_id": pl.String,
         "_status": pl.String,
+        "_status_at": pl.Datetime("us", "UTC"),
+        "_status_by": pl.String,
+        "_into": pl.String,
+        "_correction": pl.String,
     }
     assert set(frame["_source"]) == {str(sales.landing / "sales/a.csv")}
     assert set(frame["_status"]) == {"open"}

@@ -1,0 +1,75 @@
+"""What people have mended: cells of landed rows, kept in quarantine and laid over bronze whenever it is judged again.
+
+Bronze itself stays as it landed. A correction is of landed columns, before types and steps, so that a mended row goes the
+way that every row goes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.lake.tables import LakeTable
+from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE, WHY
+from dq_pipelines.layers.quarantine import CORRECTION, PLACE
+from dq_pipelines.project import Silver
+from dq_pipelines.transforms.steps import Rename
+from dq_pipelines.transforms.types import typed
+
+_SCHEMA = {"_batch": pl.String(), "_source": pl.String(), "_row": pl.Int64(), CORRECTION: pl.String()}
+_MENDED, _TO, _SET = "_mended", "_mended_to\x00", "_is_mended\x00"
+
+#: Cells by landed column; None for one that is emptied.
+Cells = Mapping[str, str | None]
+
+
+def corrections(quarantine: LakeTable) -> pl.DataFrame:
+    """Every correction of a table: `_batch`, `_source`, `_row`, `_correction`."""
+    rows = quarantine.scan() if quarantine.delta() is not None else pl.LazyFrame(schema=_SCHEMA)
+    if CORRECTION not in rows.collect_schema():
+        return pl.DataFrame(schema=_SCHEMA)
+    mended = rows.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
+    return mended.unique(PLACE, keep="last", maintain_order=True).collect()
+
+
+def corrected(rows: pl.LazyFrame, mended: pl.DataFrame) -> pl.LazyFrame:
+    """Bronze rows with what was mended in them; a line that nobody could read becomes a record."""
+    if mended.is_empty():
+        return rows
+    cells = [json.loads(text) for text in mended[CORRECTION]]
+    schema = rows.collect_schema()
+    names = [name for name in dict.fromkeys(name for each in cells for name in each) if name in schema]
+    over = mended.select(PLACE).with_columns(
+        pl.lit(True).alias(_MENDED),
+        *(pl.Series(f"{_TO}{name}", [each.get(name) for each in cells], pl.String) for name in names),
+        *(pl.Series(f"{_SET}{name}", [name in each for each in cells], pl.Boolean) for name in names),
+    )
+    joined = rows.join(over.lazy(), on=PLACE, how="left", nulls_equal=True, maintain_order="left")
+    values = [
+        pl.when(f"{_SET}{name}")
+        .then(landed_value(pl.col(f"{_TO}{name}"), schema[name]))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in names
+    ]
+    read = [pl.when(pl.col(_MENDED).is_null()).then(pl.col(name)).alias(name) for name in (UNREADABLE, WHY)]
+    return joined.with_columns(*values, *read).select(list(schema))
+
+
+def landed_value(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A text as the value that would have landed, null where it is none."""
+    return text if dtype == pl.String else typed(text, pl.String(), dtype)
+
+
+def landed_names(silver: Silver, landed: Mapping[str, Any]) -> dict[str, str]:
+    """The landed column behind each column that a person may mend, by the name that judged rows have it under."""
+    visible = [name for name in landed if name not in SYSTEM_COLUMNS]
+    sources = {column.source or name: name for name, column in silver.columns.items()}
+    names = {sources.get(name, name): name for name in visible}
+    for step in silver.transform:
+        if isinstance(step, Rename):
+            names = {step.rename.get(name, name): source for name, source in names.items()}
+    return names

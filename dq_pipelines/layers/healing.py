@@ -1,0 +1,149 @@
+"""What becomes of refused rows afterwards: who waits, who was given up, and what a rerun keeps of it.
+
+How waiting rows are judged again belongs in `replay`, what people mend in them in `corrections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from dq_pipelines.engine.reasons import REASON, REASONS
+from dq_pipelines.errors import RuleError
+from dq_pipelines.history.records import REPLAY
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import PARTITION, LakeTable
+from dq_pipelines.lake.update import update
+from dq_pipelines.layers.landing import BATCH
+from dq_pipelines.layers.quarantine import (
+    CORRECTION,
+    DISMISSED,
+    FIXED,
+    ID,
+    INTO,
+    OPEN,
+    QUARANTINE_COLUMNS,
+    REPLAYED,
+    STATUS,
+    STATUS_AT,
+    STATUS_BY,
+)
+from dq_pipelines.layers.work import Work, alone
+
+_KINDS = {
+    REASONS: pl.List(REASON),
+    STATUS_AT: pl.Datetime("us", "UTC"),
+    STATUS_BY: pl.String(),
+    INTO: pl.String(),
+    CORRECTION: pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some refused rows of a table; what is not said chooses all."""
+
+    #: refused for this rule, by its type
+    rule: str | None = None
+    #: refused for this column
+    column: str | None = None
+    batch: str | None = None
+    ids: Collection[str] | None = None
+
+    def rows(self, quarantined: pl.LazyFrame) -> pl.LazyFrame:
+        """Those of the quarantined rows that are meant."""
+        reason = pl.element().struct
+        wanted = [
+            pl.col(REASONS).list.eval(reason.field(name) == value).list.any()
+            for name, value in (("rule", self.rule), ("column", self.column))
+            if value is not None
+        ]
+        if self.batch is not None:
+            wanted.append(pl.col(BATCH) == self.batch)
+        if self.ids is not None:
+            wanted.append(pl.col(ID).is_in(list(self.ids)))
+        return quarantined.filter(*wanted) if wanted else quarantined
+
+
+ALL = Chosen()
+
+
+def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
+    """The quarantined rows with the status that is true of them, as people and replays see them.
+
+    A replay says in quarantine what it will publish before it does. Where it was killed in between, its rows are open.
+    """
+    there = quarantine.scan()
+    names = there.collect_schema()
+    rows = there.with_columns(
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in _KINDS.items() if name not in names
+    )
+    done = [name.removeprefix("batch:") for name in transactions(published) if name.startswith(f"batch:{REPLAY}")]
+    broken_off = pl.col(INTO).is_not_null() & ~pl.col(INTO).is_in(done)
+    data = [name for name in names if name not in QUARANTINE_COLUMNS and name != PARTITION]
+    tail = [*QUARANTINE_COLUMNS, *([PARTITION] if PARTITION in names else [])]
+    return rows.with_columns(
+        pl.when(broken_off).then(pl.lit(OPEN)).otherwise(STATUS).alias(STATUS),
+        pl.when(~broken_off | pl.col(INTO).is_null()).then(INTO).alias(INTO),
+    ).select(*data, *tail)
+
+
+def refused_of(work: Work) -> pl.LazyFrame:
+    """`refused`, of the table that is worked on; none where nothing was ever refused."""
+    if work.quarantine.delta() is None:
+        schema = {ID: pl.String(), STATUS: pl.String(), BATCH: pl.String(), "_source": pl.String(), "_row": pl.Int64()}
+        return pl.LazyFrame(schema={**schema, **_KINDS})
+    rows = refused(work.quarantine, work.silver)
+    return rows if work.partition is None else rows.filter(pl.col(PARTITION) == work.partition)
+
+
+def give_status(work: Work, chosen: Chosen, status: str, by: str) -> int:
+    """Dismiss rows that are open, or open those that were dismissed; how many there were."""
+    return alone(partial(_given_status, chosen=chosen, status=status, by=by))(work)
+
+
+def _given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
+    must_land(work)
+    before = {DISMISSED: OPEN, OPEN: DISMISSED}[status]
+    rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == before, pl.col(ID).is_not_null())
+    found = rows.select(ID).unique().collect()
+    if found.height:
+        fate = [pl.lit(status).alias(STATUS), pl.lit(work.now).dt.cast_time_unit("us").alias(STATUS_AT)]
+        work.may_commit()
+        update(work.quarantine, found.with_columns(*fate, pl.lit(by).alias(STATUS_BY)), ID, {}, by=by)
+    work.log(f"{work.quarantine.key}: {found.height:,} rows are {status} now")
+    return found.height
+
+
+def must_land(work: Work) -> None:
+    """Raise RuleError for a gold table: its refused rows are made anew whenever it is."""
+    if work.table.is_gold:
+        raise RuleError(f"{work.table.key} is computed: mend its inputs or its rules, and materialize it anew")
+
+
+def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
+    """The refused rows of a rerun, with what people have said of them before, and the rows that they have mended.
+
+    A mended row is no longer refused, but its correction lives in quarantine: without it, the next rerun would refuse
+    the row again.
+    """
+    before = refused_of(work).select(pl.exclude(PARTITION))
+    told = before.filter((pl.col(STATUS) == DISMISSED) | pl.col(CORRECTION).is_not_null(), pl.col(ID).is_not_null())
+    told = told.unique(ID, keep="last")
+    fate = [STATUS, STATUS_AT, STATUS_BY, CORRECTION]
+    said = told.select(ID, *(pl.col(name).alias(f"{name}\x00") for name in fate))
+    joined = fresh.join(said, on=ID, how="left", maintain_order="left")
+    # What was mended once and is refused now waits again, with what was mended in it.
+    stays = pl.col(f"{STATUS}\x00") == DISMISSED
+    refused_again = joined.with_columns(
+        pl.when(stays).then(pl.col(f"{name}\x00")).otherwise(name).alias(name)
+        for name in (STATUS, STATUS_AT, STATUS_BY)
+    ).with_columns(pl.col(f"{CORRECTION}\x00").alias(CORRECTION))
+    mended = told.filter(pl.col(STATUS) == FIXED).join(fresh.select(ID), on=ID, how="anti")
+    return pl.concat([refused_again.select(list(fresh.collect_schema())), mended], how="diagonal_relaxed")
+
+
+__all__ = ["ALL", "DISMISSED", "FIXED", "OPEN", "REPLAYED", "Chosen", "carried_over", "give_status", "must_land"]
