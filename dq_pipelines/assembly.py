@@ -6,6 +6,7 @@ import dagster as dg
 
 from dq_pipelines.automation.jobs import jobs
 from dq_pipelines.automation.purging import purge_jobs, purge_schedules
+from dq_pipelines.automation.quarantine import quarantine_jobs
 from dq_pipelines.automation.schedules import schedules
 from dq_pipelines.automation.sensors import sensors
 from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
@@ -26,7 +27,12 @@ def build_definitions(
     stores = stores or Stores.from_environment()
     return dg.Definitions(
         assets=table_assets(project, stores),
-        jobs=[*jobs(project), *upkeep_jobs(project, stores), *purge_jobs(project)],
+        jobs=[
+            *jobs(project),
+            *quarantine_jobs(project, stores),
+            *upkeep_jobs(project, stores),
+            *purge_jobs(project),
+        ],
         schedules=[*schedules(project, stores), *upkeep_schedules(project), *purge_schedules(project)],
         sensors=sensors(project, stores),
         executor=executor,

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.errors import DqError
+from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.retention import Expiry, expire
 from dq_pipelines.layers.stores import Stores
@@ -101,11 +102,7 @@ def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
 
 
 def _work(context: dg.OpExecutionContext, table: Table, stores: Stores) -> Work:
-    def may_commit() -> None:
-        run = context.instance.get_run_by_id(context.run_id)
-        if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
-            raise dg.DagsterExecutionInterruptedError(f"run {run.run_id} was cancelled: {table.key} stays as it is")
-
+    may_commit = unless_cancelled(context.instance, context.run_id, f"{table.key} stays as it is")
     return Work(table, stores.lake, may_commit=may_commit, log=context.log.info)
 
 

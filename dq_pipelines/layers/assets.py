@@ -15,6 +15,7 @@ from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached
 from dq_pipelines.history.standing import standing
 from dq_pipelines.layers import gold, refinement
 from dq_pipelines.layers.aside import as_result, standing_aside
+from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs, inputs_readable, inputs_readable_key
 from dq_pipelines.layers.metadata import (
     declared_schema,
@@ -265,16 +266,11 @@ class _Run:
             self.table,
             self.stores.lake,
             partition=self._partition,
-            may_commit=self._must_not_be_cancelled,
+            may_commit=unless_cancelled(
+                self.context.instance, self.context.run.run_id, f"{self.table.key} publishes nothing"
+            ),
             log=self.context.log.info,
         )
-
-    def _must_not_be_cancelled(self) -> None:
-        run = self.context.instance.get_run_by_id(self.context.run.run_id)
-        if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
-            raise dg.DagsterExecutionInterruptedError(
-                f"run {run.run_id} was cancelled: {self.table.key} publishes nothing"
-            )
 
 
 def _blocked(outcome: Outcome) -> str:

@@ -245,7 +245,7 @@ class _Replay:
         with staged(kept, claim=work.claim):
             columns = [name for name in passing.collect_schema() if name not in (*PLACE, INGESTED_AT, ID)]
             collect_all([kept.sink(latest_of_keys(passing, self.silver).select(columns))])
-            published = passing.select(ID).unique(maintain_order=True).collect()[ID].to_list()
+            published = passing.select(ID).unique().sort(ID).collect()[ID].to_list()
             left = sorted(set(self.waiting[ID]) - set(published) - set(failing[ID]))
             counts = Counts(
                 self.waiting.height, kept.rows, failing.height, self.waiting.height - kept.rows - failing.height
@@ -291,6 +291,8 @@ class _Replay:
             passed | left | pl.col(_TODAY).ne_missing(pl.col(REASONS))
         )
         told = passed | left
+        # A person has what they mended and what is wrong with it; quarantine goes on saying what landed.
+        changed = changed.filter(told | pl.col(CORRECTION).eq_missing(pl.col(BEFORE)))
         return changed.select(
             ID,
             pl.when(told).then(REASONS).otherwise(_TODAY).alias(REASONS),
@@ -298,7 +300,6 @@ class _Replay:
             pl.when(told).then(pl.lit(self.work.now).dt.cast_time_unit("us")).otherwise(STATUS_AT).alias(STATUS_AT),
             pl.when(told).then(pl.lit(self.by)).otherwise(STATUS_BY).alias(STATUS_BY),
             pl.when(passed).then(pl.lit(self.batch)).alias(INTO),
-            # What was mended and does not pass is not kept: the person still has it.
             pl.when(passed).then(CORRECTION).otherwise(BEFORE).alias(CORRECTION),
         )
 

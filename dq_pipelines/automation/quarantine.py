@@ -1,0 +1,108 @@
+"""Jobs on refused rows: replay, export and import, with the history, logs and cancel of a run. What they do is in `layers`."""
+
+# No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.layers.cancelling import unless_cancelled
+from dq_pipelines.layers.checks import asset_key
+from dq_pipelines.layers.healing import Chosen
+from dq_pipelines.layers.mending import bring_back, export, table_of
+from dq_pipelines.layers.replay import Replayed, replay
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project import Project
+
+#: Which rows are meant; what is not said chooses all.
+_CHOSEN = {name: dg.Field(str, is_required=False) for name in ("rule", "column", "batch")}
+_DRY_RUN = {"dry_run": dg.Field(bool, default_value=False, description="judge and say, but write nothing")}
+
+
+def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
+    """`quarantine_replay`, `quarantine_export` and `quarantine_import`; each is told a table or a file in its configuration."""
+    if not any(not table.is_gold for table in project):
+        return []
+    landed = dg.Enum("LandedTable", [dg.EnumValue(table.name) for table in project if not table.is_gold])
+    table, path = {"table": dg.Field(landed)}, {"path": dg.Field(str, description="a file ending in .xlsx or .csv")}
+
+    def replayed(context: dg.OpExecutionContext) -> None:
+        asked = context.op_config
+        work = _work(context, project, stores, asked["table"])
+        _tell(context, stores, work, replay(work, _chosen(asked), by=_who(context), dry_run=asked["dry_run"]))
+
+    def exported(context: dg.OpExecutionContext) -> None:
+        asked = context.op_config
+        count = export(_work(context, project, stores, asked["table"]), Path(asked["path"]), _chosen(asked))
+        context.add_output_metadata({"rows": count, "path": dg.MetadataValue.path(asked["path"])})
+
+    def imported(context: dg.OpExecutionContext) -> None:
+        path = Path(context.op_config["path"])
+        work = _work(context, project, stores, table_of(path, project, context.op_config.get("table")))
+        done = bring_back(work, path, by=_who(context), dry_run=context.op_config["dry_run"])
+        for problem in done.problems:
+            context.log.warning("%s: %s", path, problem)
+        _tell(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})
+
+    return [
+        _job("quarantine_replay", "Judges open rows of a table by today's rules", replayed, table | _CHOSEN | _DRY_RUN),
+        _job(
+            "quarantine_export", "Writes open rows of a table to a file to be mended", exported, table | path | _CHOSEN
+        ),
+        _job(
+            "quarantine_import",
+            "Publishes what was mended in such a file, as far as it passes",
+            imported,
+            path | {"table": dg.Field(landed, is_required=False)} | _DRY_RUN,
+        ),
+    ]
+
+
+def _job(
+    name: str, description: str, do: Callable[[dg.OpExecutionContext], None], config: dict[str, Any]
+) -> dg.JobDefinition:
+    @dg.op(name=f"{name}_rows", config_schema=config, out=dg.Out(dg.Nothing), description=description)
+    def op(context: dg.OpExecutionContext) -> None:
+        try:
+            do(context)
+        except DqError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+
+    @dg.job(name=name, description=description)
+    def job() -> None:
+        op()
+
+    return job
+
+
+def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> Work:
+    may_commit = unless_cancelled(context.instance, context.run_id, f"{project.tables[name].key} stays as it is")
+    return Work(project.tables[name], stores.lake, may_commit=may_commit, log=context.log.info)
+
+
+def _chosen(asked: dict[str, Any]) -> Chosen:
+    return Chosen(asked.get("rule"), asked.get("column"), asked.get("batch"))
+
+
+def _who(context: dg.OpExecutionContext) -> str:
+    """The user whom the gateway has named, or the run."""
+    return str(context.run.tags.get("dq/user", f"run {context.run_id}"))
+
+
+def _tell(
+    context: dg.OpExecutionContext, stores: Stores, work: Work, done: Replayed, more: dict[str, Any] | None = None
+) -> None:
+    """What came of it, as metadata of the step, in history, and as a materialization where rows were published."""
+    for record in done.records:
+        stores.history.record(replace(record, run_id=context.run_id))
+    counts = {"published": len(done.published), "refused_still": done.failing.height, "left_out": len(done.left_out)}
+    context.add_output_metadata({**counts, **(more or {})})
+    if done.records and done.published:
+        for layer in ("silver", "quarantine"):
+            table = work.lake.table(f"{layer}/{work.table.name}")
+            metadata: dict[str, Any] = {"dagster/row_count": table.rows(), "replay": done.batch, **counts}
+            context.log_event(dg.AssetMaterialization(asset_key(table.key), metadata=metadata))

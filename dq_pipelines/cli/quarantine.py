@@ -1,0 +1,187 @@
+"""`dq quarantine`: look at refused rows, mend them in a workbook, replay or dismiss them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+
+if TYPE_CHECKING:
+    from dq_pipelines.layers.healing import Chosen
+    from dq_pipelines.layers.replay import Replayed
+    from dq_pipelines.layers.work import Work
+    from dq_pipelines.project import Table
+
+app = typer.Typer()
+verbs = typer.Typer(no_args_is_help=True)
+app.add_typer(verbs, name="quarantine", help="Look at refused rows, mend them, replay or dismiss them.")
+
+
+@app.callback()
+def _group() -> None:
+    """The group is the only verb of this module."""
+
+
+class Status(StrEnum):
+    """What has become of a refused row."""
+
+    open = "open"
+    fixed = "fixed"
+    replayed = "replayed"
+    dismissed = "dismissed"
+
+
+TableName = Annotated[str, typer.Argument(help="A table, as sales or silver/sales.", show_default=False)]
+Rule = Annotated[str | None, typer.Option(help="Only rows that this rule refused.", show_default=False)]
+Column = Annotated[str | None, typer.Option(help="Only rows refused for this column.", show_default=False)]
+Batch = Annotated[str | None, typer.Option(help="Only rows of this batch.", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Option("--id", help="Only the row of this _id; may stand several times.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge and say, but write nothing.")]
+
+
+@verbs.command("list")
+def list_rows(
+    table: Annotated[
+        str | None, typer.Argument(help="A table; else how many rows of each.", show_default=False)
+    ] = None,
+    rule: Rule = None,
+    column: Column = None,
+    batch: Batch = None,
+    status: Annotated[Status | None, typer.Option(help="Only rows of this status.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many rows; 0 for all.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Show refused rows with their reasons, or how many there are of each table, rule and status."""
+    from dq_pipelines.cli import quarantine_tables as shown
+
+    if table is None:
+        tables = [found for found in _project_tables() if _work(found).quarantine.delta() is not None]
+        shown.print_counts([_work(found) for found in tables], _chosen(rule, column, batch), as_json=as_json)
+        return
+    rows = shown.rows(_work(_table(table)), _chosen(rule, column, batch), status and status.value, limit)
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
+    else:
+        shown.print_rows(rows)
+
+
+@verbs.command()
+def export(
+    table: TableName,
+    path: Annotated[Path, typer.Argument(help="Where to: a file ending in .xlsx or .csv.")],
+    rule: Rule = None,
+    column: Column = None,
+    batch: Batch = None,
+) -> None:
+    """Write the open rows to a workbook in which a person mends them."""
+    from dq_pipelines.layers.mending import export as written
+
+    count = written(_work(_table(table)), path, _chosen(rule, column, batch))
+    print(f"{count:,} open rows of {table} in {path}")
+
+
+@verbs.command("import")
+def import_rows(
+    path: Annotated[Path, typer.Argument(help="A file that `dq quarantine export` wrote, mended.")],
+    table: Annotated[str | None, typer.Option(help="The table, where the file does not say it.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Judge the mended rows, publish those that pass, and say row by row what still fails. Exit 1 when any does."""
+    from dq_pipelines.layers.mending import bring_back, table_of
+    from dq_pipelines.project import load_project
+
+    project = load_project(Settings.from_environment().config)
+    work = _work(project.tables[table_of(path, project, table and table.rpartition("/")[2])])
+    done = bring_back(work, path, by=_who(), dry_run=dry_run)
+    _remember(done.replayed)
+    for problem in done.problems:
+        print(f"{path}: {problem}", file=sys.stderr)
+    would = "would be " if dry_run else ""
+    counts = f"{len(done.replayed.published):,} {would}published, {done.dismissed:,} {would}dismissed"
+    settled = f", {done.settled:,} were settled before" if done.settled else ""
+    print(f"{done.table}: {counts}, {len(done.problems):,} refused still{settled}")
+    if done.problems:
+        raise typer.Exit(1)
+
+
+@verbs.command()
+def replay(
+    table: TableName,
+    rule: Rule = None,
+    column: Column = None,
+    batch: Batch = None,
+    ids: Ids = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Judge open rows by today's rules and publish those that pass."""
+    from dq_pipelines.layers.replay import replay as replayed
+
+    done = replayed(_work(_table(table)), _chosen(rule, column, batch, ids), by=_who(), dry_run=dry_run)
+    _remember(done)
+    would = "would be " if dry_run else ""
+    left = f", {len(done.left_out):,} {would}left out by a step, a rule or a later row" if done.left_out else ""
+    print(f"{table}: {len(done.published):,} {would}published, {done.failing.height:,} refused still{left}")
+
+
+@verbs.command()
+def dismiss(table: TableName, rule: Rule = None, column: Column = None, batch: Batch = None, ids: Ids = None) -> None:
+    """Give open rows up: nobody needs them. They stay in quarantine, and no replay looks at them."""
+    _give_status(table, _chosen(rule, column, batch, ids), "dismissed")
+
+
+@verbs.command()
+def reopen(table: TableName, rule: Rule = None, column: Column = None, batch: Batch = None, ids: Ids = None) -> None:
+    """Let dismissed rows wait again."""
+    _give_status(table, _chosen(rule, column, batch, ids), "open")
+
+
+def _give_status(table: str, chosen: Chosen, status: str) -> None:
+    from dq_pipelines.layers.healing import give_status
+
+    print(f"{table}: {give_status(_work(_table(table)), chosen, status, _who()):,} rows are {status} now")
+
+
+def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequence[str] | None = None) -> Chosen:
+    from dq_pipelines.layers.healing import Chosen
+
+    return Chosen(rule, column, batch, ids or None)
+
+
+def _project_tables() -> list[Table]:
+    from dq_pipelines.project import load_project
+
+    return list(load_project(Settings.from_environment().config))
+
+
+def _table(name: str) -> Table:
+    from dq_pipelines.cli.naming import named_tables
+    from dq_pipelines.project import load_project
+
+    return named_tables(load_project(Settings.from_environment().config), [name], "quarantine")[0]
+
+
+def _work(table: Table) -> Work:
+    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.layers.work import Work
+
+    return Work(table, Stores.from_environment().lake, log=lambda line: print(line, file=sys.stderr))
+
+
+def _remember(done: Replayed) -> None:
+    from dq_pipelines.layers.stores import Stores
+
+    history = Stores.from_environment().history
+    for record in done.records:
+        history.record(record)
+
+
+def _who() -> str:
+    return getpass.getuser()

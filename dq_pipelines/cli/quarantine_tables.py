@@ -1,0 +1,74 @@
+"""How `dq quarantine list` shows rows and counts. Which rows there are belongs in `layers.healing`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Column, Table
+
+from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.layers.healing import Chosen, refused_of
+from dq_pipelines.layers.landing import BATCH
+from dq_pipelines.layers.mending import refusal_of
+from dq_pipelines.layers.quarantine import ID, QUARANTINE_COLUMNS, STATUS
+from dq_pipelines.sources import ROW, SOURCE
+
+if TYPE_CHECKING:
+    from dq_pipelines.layers.work import Work
+
+
+def rows(work: Work, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
+    """The refused rows, oldest batches first."""
+    found = chosen.rows(refused_of(work))
+    if status is not None:
+        found = found.filter(pl.col(STATUS) == status)
+    return (found.head(limit) if limit else found).collect().to_dicts()
+
+
+def print_rows(found: Sequence[dict[str, Any]]) -> None:
+    """Row by row: where it came from, its status, why it was refused, and its cells."""
+    console = Console()
+    table = Table(*_folding("where", "status", "why", "row"), show_lines=True)
+    for row in found:
+        cells = ", ".join(f"{name}={value}" for name, value in row.items() if _is_cell(name, value))
+        by = f"{row[STATUS]}\nby {row['_status_by']}" if row.get("_status_by") else row[STATUS]
+        table.add_row(f"{row[SOURCE]}:{row[ROW]}", by, refusal_of(row).why, cells)
+    console.print(table)
+    if found:
+        console.print(f"ids: dq quarantine list --json has them, for --id; the first is {found[0][ID]}", soft_wrap=True)
+
+
+def _folding(*names: str) -> list[Column]:
+    """Columns that lose nothing in a narrow terminal."""
+    return [Column(name, overflow="fold") for name in names]
+
+
+def _is_cell(name: str, value: object) -> bool:
+    return name not in (*QUARANTINE_COLUMNS, "_partition") and value is not None
+
+
+def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> None:
+    """How many rows each table has, by rule, column and status; a row counts for each of its reasons."""
+    counts = [{"table": work.table.name, **row} for work in works for row in _counts(work, chosen)]
+    if as_json:
+        print(json.dumps(counts, indent=1))
+        return
+    table = Table(*_folding("table", "rule", "column", "status", "rows", "batches"))
+    for row in counts:
+        table.add_row(*(str(value or "") for value in row.values()))
+    Console().print(table if counts else "quarantine is empty")
+
+
+def _counts(work: Work, chosen: Chosen) -> list[dict[str, Any]]:
+    reasons = chosen.rows(refused_of(work)).select(STATUS, BATCH, REASONS).explode(REASONS).unnest(REASONS)
+    by = ["rule", "column", STATUS]
+    return (
+        (reasons.group_by(by).agg(pl.len().alias("rows"), pl.col(BATCH).n_unique().alias("batches")).sort(by))
+        .rename({STATUS: "status"})
+        .collect()
+        .to_dicts()
+    )

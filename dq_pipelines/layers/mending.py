@@ -1,0 +1,177 @@
+"""Mending: refused rows out to a person, and what they changed back in, judged before anything is written.
+
+The file in between belongs in `workbook`, what is judged and published in `replay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.errors import SourceError, nearest
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.corrections import Cells, landed_names, landed_value
+from dq_pipelines.layers.healing import ALL, Chosen, give_status, must_land, refused_of
+from dq_pipelines.layers.landing import bronze
+from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, QUARANTINE_COLUMNS, STATUS, STATUSES
+from dq_pipelines.layers.replay import Replayed, replay
+from dq_pipelines.layers.work import Work
+from dq_pipelines.layers.workbook import Layout, Mended, Refusal, as_landed, is_unchanged, read_book, write_book
+from dq_pipelines.project import Project, Silver
+from dq_pipelines.rules.sets import ValuesInSet
+from dq_pipelines.sources import ROW, SOURCE
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a file that came back."""
+
+    table: str
+    replayed: Replayed
+    #: rows that were dismissed in it
+    dismissed: int = 0
+    #: rows that wait no longer: published or dismissed before, perhaps by the same file
+    settled: int = 0
+    #: one sentence for each row that was changed and is not published
+    problems: tuple[str, ...] = ()
+
+
+def export(work: Work, path: Path, chosen: Chosen = ALL) -> int:
+    """Write the open rows to a workbook or CSV; how many there are. Raises PublishError."""
+    rows = _open_rows(work, chosen)
+    refusals = [_refusal(work, row) for row in rows.iter_rows(named=True)]
+    write_book(path, _layout(work, rows), refusals)
+    work.log(f"wrote {len(refusals):,} open rows of {work.quarantine.key} to {path}")
+    return len(refusals)
+
+
+def table_of(path: Path, project: Project, named: str | None) -> str:
+    """The table that a file is of, as the file or the caller says; raises SourceError when neither does."""
+    said = (read_book(path)[0] or "").rpartition("/")[2]
+    if named is not None and said and named != said:
+        raise SourceError(f"{path}: is of the table '{said}', wanted '{named}'")
+    name = named or said
+    if not name:
+        raise SourceError(f"{path}: does not say which table it is of: name it with --table")
+    if name not in project.tables:
+        raise SourceError(
+            f"{path}: is of the table '{name}'{nearest(name, project.tables)}, which the project does not have"
+        )
+    return name
+
+
+def bring_back(work: Work, path: Path, *, by: str, dry_run: bool = False) -> Imported:
+    """Publish the rows that were mended in a file, as far as they pass, and dismiss those that were given up.
+
+    Everything is judged before anything is written. Raises SourceError for a file that is none of ours.
+    """
+    must_land(work)
+    _, lines = read_book(path)
+    ids = Chosen(ids=[line.id for line in lines])
+    now = {row[ID]: row for row in ids.rows(refused_of(work)).collect().iter_rows(named=True)}
+    waiting = [line for line in lines if line.id not in now or now[line.id][STATUS] == OPEN]
+    reader, places = _Reader(work), {line.id: line.at for line in lines}
+    edits, given_up, problems = {}, [], []
+    for line in waiting:
+        try:
+            cells = reader.changed(line, now.get(line.id))
+        except ValueError as error:
+            problems.append(f"row {line.at}: {error}")
+            continue
+        if line.status == DISMISSED:
+            given_up.append(line.id)
+        elif cells:
+            edits[line.id] = cells
+    done = replay(work, Chosen(ids=list(edits)), by=by, edits=edits, dry_run=dry_run) if edits else Replayed("")
+    problems += [f"row {places[row[ID]]}: {refusal_of(row).why}" for row in done.failing.iter_rows(named=True)]
+    problems += [f"row {places[name]}: is left out by a step, a rule or a later row" for name in done.left_out]
+    if not dry_run and given_up:
+        give_status(work, Chosen(ids=given_up), DISMISSED, by)
+    return Imported(work.table.key, done, len(given_up), len(lines) - len(waiting), tuple(problems))
+
+
+def _open_rows(work: Work, chosen: Chosen) -> pl.DataFrame:
+    rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == OPEN, pl.col(ID).is_not_null())
+    return rows.unique(ID, keep="first", maintain_order=True).collect()
+
+
+def _columns(frame: pl.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name not in QUARANTINE_COLUMNS and name != PARTITION]
+
+
+def _layout(work: Work, rows: pl.DataFrame) -> Layout:
+    if work.table.is_gold:
+        return Layout(work.table.key, _columns(rows))
+    silver = work.table.landed.silver
+    editable = landed_names(silver, bronze(work.table, work.lake).scan().collect_schema())
+    sets = [rule for rule in silver.rules if isinstance(rule, ValuesInSet) and not rule.row_condition]
+    choices = {rule.column: [str(value) for value in rule.value_set if value is not None] for rule in sets}
+    return Layout(work.table.key, _columns(rows), frozenset(editable), frozenset(silver.keys), choices)
+
+
+def _refusal(work: Work, row: Mapping[str, Any]) -> Refusal:
+    labels = {rule.column_label: rule.columns_judged for rule in work.table.rules if rule.column_label}
+    return refusal_of(row, labels)
+
+
+def refusal_of(row: Mapping[str, Any], judged: Mapping[str, tuple[str, ...]] | None = None) -> Refusal:
+    """A quarantine row with its reasons by the columns to blame; `judged` are the columns behind a rule's label."""
+    reasons: dict[str, list[str]] = {}
+    every = []
+    for reason in row[REASONS]:
+        label = reason["column"] or ""
+        value = "" if reason["value"] is None else f", got {reason['value']}"
+        every.append(f"{label}: {reason['rule']}{value}" if label else f"{reason['rule']}{value}")
+        for name in (judged or {}).get(label) or (label,):
+            reasons.setdefault(name, []).append(every[-1])
+    cells = {name: row[name] for name in row if name not in QUARANTINE_COLUMNS}
+    blamed = {name: "; ".join(said) for name, said in reasons.items()}
+    return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(every), blamed)
+
+
+class _Reader:
+    """What was changed in a row of a file, as cells of the landed row behind it."""
+
+    def __init__(self, work: Work) -> None:
+        self.silver: Silver = work.table.landed.silver
+        self.landed = bronze(work.table, work.lake).scan().collect_schema()
+        self.names = landed_names(self.silver, self.landed)
+
+    def changed(self, line: Mended, now: Mapping[str, Any] | None) -> Cells:
+        """Raises ValueError, with one sentence, for a row that cannot be taken."""
+        if now is None:
+            raise ValueError(f"no refused row has the id {line.id}: it was erased, or has expired")
+        if line.status not in STATUSES:
+            raise ValueError(
+                f"_status is '{line.status}'{nearest(line.status, STATUSES)}, wanted {OPEN} or {DISMISSED}"
+            )
+        return dict(self._cells(line, now))
+
+    def _cells(self, line: Mended, now: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+        for name, value in line.cells.items():
+            if name not in now:
+                raise ValueError(f"column '{name}' is none of the table's{nearest(name, now)}")
+            pattern = self.silver.columns[name].format if name in self.silver.columns else None
+            text = as_landed(value, pattern)
+            if text == (now[name] or None) or is_unchanged(value, now[name]):
+                continue
+            if name not in self.names:
+                raise ValueError(f"column '{name}' is made by a step and cannot be mended: mend what it is made of")
+            self._must_fit(name, text)
+            yield self.names[name], text
+
+    def _must_fit(self, name: str, text: str | None) -> None:
+        """A typed source has no place for another type: such a text would land as nothing."""
+        dtype = self.landed[self.names[name]]
+        if text is not None and dtype != pl.String:
+            frame = pl.DataFrame({"text": [text]})
+            if frame.select(landed_value(pl.col("text"), dtype)).item() is None:
+                raise ValueError(f"{name}: '{text}' is no {dtype}")
+
+
+__all__ = ["Imported", "bring_back", "export", "refusal_of", "table_of"]
