@@ -24,14 +24,17 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
-from dq_pipelines.errors import RuleError
+from dq_pipelines.errors import PublishError, RuleError
 from dq_pipelines.history.records import REPLAY, VerdictRecord
+from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.publish import Mode, must_fit, publish
+from dq_pipelines.lake.publish import publish
+from dq_pipelines.lake.retyping import Mode
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
 from dq_pipelines.layers.corrections import Cells, corrected, corrections
+from dq_pipelines.layers.drift import about_to_be_published, rewriting, schema_of, silver_policy
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
 from dq_pipelines.layers.outcome import Counts, elapsed
@@ -241,45 +244,64 @@ class _Replay:
     def _published(self, passing: pl.LazyFrame, failing: pl.DataFrame, dry_run: bool) -> Replayed:
         work = self.work
         passing = not_overtaken(work, passing)
+        found = self._drift(passing)
         kept = work.stage(work.silver, self.batch)
         with staged(kept, claim=work.claim):
-            columns = [name for name in passing.collect_schema() if name not in (*PLACE, INGESTED_AT, ID)]
-            collect_all([kept.sink(latest_of_keys(passing, self.silver).select(columns))])
+            collect_all([kept.sink(exactly(latest_of_keys(passing, self.silver), found.schema))])
             published = passing.select(ID).unique().sort(ID).collect()[ID].to_list()
             left = sorted(set(self.waiting[ID]) - set(published) - set(failing[ID]))
             counts = Counts(
                 self.waiting.height, kept.rows, failing.height, self.waiting.height - kept.rows - failing.height
             )
             done = Replayed(self.batch, counts, tuple(published), failing, tuple(left))
-            return done if dry_run else self._committed(kept, done)
+            return done if dry_run else self._committed(kept, found, done)
 
-    def _committed(self, kept: Stage, done: Replayed) -> Replayed:
+    def _drift(self, passing: pl.LazyFrame) -> Drift:
+        """How the rows differ from the table; raises PublishError for what its `schema` does not allow."""
+        before = schema_of(self.work.silver)
+        columns = [name for name in passing.collect_schema() if name not in (*PLACE, INGESTED_AT, ID)]
+        if before is None:
+            schema = about_to_be_published(passing, columns)
+            return Drift("rebuild", (), schema, schema)
+        values = passing.select(pl.col(columns).is_not_null().any()).collect().row(0, named=True)
+        # Bronze has the columns of every batch: those that say nothing of these rows are none of theirs.
+        own = [name for name in columns if name in before or values[name]]
+        found = drift(before, about_to_be_published(passing, own), silver_policy(self.work))
+        for change in found.refused:
+            kind = f"{change.kind} ({change.before or 'nothing'} to {change.after or 'nothing'})"
+            allows = f"schema: {found.policy} does not allow that: allow {change.wants}, or use mode: rerun"
+            raise PublishError(f"{self.work.table.key}: column '{change.column}' is {kind}, and {allows}")
+        return found
+
+    def _committed(self, kept: Stage, found: Drift, done: Replayed) -> Replayed:
         work, consumed = self.work, consumption([self.batch])
-        if kept.rows:
-            must_fit(kept)
+        mode: Mode = "merge" if self.silver.mode == "merge" else "append"
         changes = self._changes(done)
-        if changes.height:
-            work.may_commit()
-            update(work.quarantine, changes, ID, consumed, by=self.by)
-        if kept.rows:
-            work.may_commit()
-            kept.tidy()
-            mode: Mode = "merge" if self.silver.mode == "merge" else "append"
-            publish(kept, mode, consumed, keys=self.silver.keys, once=tuple(consumed))
-        record = VerdictRecord(
-            table=work.table.key,
+        with rewriting(work, kept, found if kept.rows else None, mode, self.silver.keys) as rewrite:
+            if changes.height:
+                work.may_commit()
+                update(work.quarantine, changes, ID, consumed, by=self.by)
+            if kept.rows:
+                work.may_commit()
+                kept.tidy()
+                once = tuple(consumed)
+                publish(kept, mode, consumed, keys=self.silver.keys, new_columns="add", once=once, rewrite=rewrite)
+        return replace(done, records=(self._record(done),))
+
+    def _record(self, done: Replayed) -> VerdictRecord:
+        return VerdictRecord(
+            table=self.work.table.key,
             batch=self.batch,
             run_id="",
-            started_at=work.now,
-            duration_seconds=elapsed(work.now),
+            started_at=self.work.now,
+            duration_seconds=elapsed(self.work.now),
             rows_in=done.counts.rows_in,
             published=done.counts.published,
             refused=done.counts.refused,
             dropped=done.counts.dropped,
             blocked=False,
-            partition=work.partition,
+            partition=self.work.partition,
         )
-        return replace(done, records=(record,))
 
     def _changes(self, done: Replayed) -> pl.DataFrame:
         """What quarantine is to say of the rows from now on; only of those of which it changes."""
