@@ -162,7 +162,7 @@ def _project_tables() -> list[Table]:
 
 
 def _table(name: str) -> Table:
-    from dq_pipelines.cli.naming import named_tables
+    from dq_pipelines.cli.asking import named_tables
     from dq_pipelines.project import load_project
 
     return named_tables(load_project(Settings.from_environment().config), [name], "quarantine")[0]
