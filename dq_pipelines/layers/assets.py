@@ -142,6 +142,7 @@ class _Run:
     def landed(self) -> Iterator[Yielded]:
         """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
         wanted = {key.path[0] for key in self._selected}
+        self._work.may_commit()  # what was cancelled before it began does not begin
         with _dq_failures(self.context):
             try:
                 if not wanted:

@@ -12,7 +12,7 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -31,6 +31,10 @@ from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import unchanged
 
 BATCH, INGESTED_AT, UNREADABLE, WHY = "_batch", "_ingested_at", "_unreadable", "_why"
+
+#: In bronze's ledger, followed by a batch: when it landed, in microseconds.
+_LANDED_AT = "landed_at:"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: What bronze adds to the landed columns.
 SYSTEM_COLUMNS = (SOURCE, ROW, BATCH, INGESTED_AT, UNREADABLE, WHY)
@@ -121,8 +125,10 @@ def batch_of(source: Source, inputs: Sequence[Input], now: datetime, landed: Lak
     for item in inputs:
         digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
     name = f"b-{digest.hexdigest()[:16]}"
-    consumed = {_name(item): item.modified for item in inputs} | {
-        _content_name(item): _content(item) for item in inputs
+    consumed = {
+        **{_name(item): item.modified for item in inputs},
+        **{_content_name(item): _content(item) for item in inputs},
+        f"{_LANDED_AT}{name}": (now - _EPOCH) // timedelta(microseconds=1),
     }
     reading = source.read(inputs)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
@@ -136,6 +142,12 @@ def batch_of(source: Source, inputs: Sequence[Input], now: datetime, landed: Lak
         return rows if there is None else _widened(rows, there)
 
     return Batch(name, tuple(inputs), consumed, bronze_rows(reading.landed), bronze_rows(lines))
+
+
+def after_all(landed: LakeTable, now: datetime) -> datetime:
+    """`now`, or where the clock was put back, the first moment after whatever has landed: later means later here."""
+    moments = (number for name, number in transactions(landed).items() if name.startswith(_LANDED_AT))
+    return max(now, _EPOCH + timedelta(microseconds=max(moments, default=-1) + 1))
 
 
 def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:

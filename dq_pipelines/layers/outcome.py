@@ -150,5 +150,5 @@ def _counted(
 
 
 def elapsed(since: datetime) -> float:
-    """Seconds since `since`."""
-    return (datetime.now(UTC) - since).total_seconds()
+    """Seconds since `since`; none where the clock was put back meanwhile."""
+    return max((datetime.now(UTC) - since).total_seconds(), 0.0)

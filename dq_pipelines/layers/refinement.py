@@ -42,6 +42,7 @@ from dq_pipelines.layers.landing import (
     INGESTED_AT,
     UNREADABLE,
     Batch,
+    after_all,
     batch_of,
     bronze,
     new_inputs,
@@ -109,7 +110,7 @@ def _arrived(work: Work) -> Batch | None:
     """What is new at the source, as one batch."""
     inputs = new_inputs(work.table, work.lake, work.partition)
     landed = bronze(work.table, work.lake)
-    return batch_of(work.table.landed.source, inputs, work.now, landed) if inputs else None
+    return batch_of(work.table.landed.source, inputs, after_all(landed, work.now), landed) if inputs else None
 
 
 def _as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:

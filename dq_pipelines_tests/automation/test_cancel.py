@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
+from dq_pipelines_tests.automation.served import Served, serving
 from dq_pipelines_tests.workshop import Workshop
 
-ROOT = Path(__file__).parents[2]
 #: Seconds from the moment that the request to terminate is answered.
 PATIENCE = 2.0
 
@@ -53,58 +45,6 @@ PAIRS = """
 pytestmark = pytest.mark.slow
 
 
-class Served:
-    """Dagster's own webserver, which launches each run in a process of its own."""
-
-    def __init__(self, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}/graphql"
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self.address, body, {"Content-Type": "application/json"})  # noqa: S310 our own
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 as above
-            said: dict[str, Any] = json.load(answer)
-        assert "errors" not in said, said
-        data: dict[str, Any] = said["data"]
-        return data
-
-    def wait_until_up(self) -> None:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            try:
-                if self.ask("{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"):
-                    return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.3)
-        raise AssertionError("the webserver did not answer within two minutes")
-
-    def launch(self, keys: list[str]) -> str:
-        selector = {
-            "repositoryName": "__repository__",
-            "repositoryLocationName": "dq_pipelines.definitions",
-            "jobName": "__ASSET_JOB",
-            "assetSelection": [{"path": key.split("/")} for key in keys],
-        }
-        said = self.ask(
-            """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
-                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-                 ... on RunConfigValidationInvalid { errors { message } } } }""",
-            params={"selector": selector, "mode": "default"},
-        )["launchRun"]
-        assert said["__typename"] == "LaunchRunSuccess", said
-        return str(said["run"]["runId"])
-
-    def status(self, run: str) -> str:
-        said = self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run)
-        return str(said["runOrError"]["status"])
-
-    def terminate(self, run: str) -> None:
-        said = self.ask(
-            "mutation($id: String!) { terminateRun(runId: $id) { __typename ... on PythonError { message } } }", id=run
-        )["terminateRun"]
-        assert said["__typename"] == "TerminateRunSuccess", said
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     workshop = Workshop(tmp_path_factory.mktemp("cancel"))
@@ -120,45 +60,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 @pytest.fixture(scope="module")
 def served(shop: Workshop) -> Iterator[Served]:
-    home = shop.root / "dagster_home"
-    home.mkdir()
     # No queue: that would want a daemon beside the webserver.
-    (home / "dagster.yaml").write_text(
-        "telemetry: {enabled: false}\n"
-        "run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}\n",
-        encoding="utf-8",
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "DAGSTER_HOME": str(home),
-        "DQ_CONFIG": str(shop.root / "assets_config"),
-        "DQ_LAKE": shop.lake.root,
-        "DQ_LANDING": str(shop.landing),
-    }
-    command: list[str | Path] = [
-        Path(sys.executable).parent / "dagster-webserver",
-        "-m",
-        "dq_pipelines.definitions",
-        "-p",
-        str(port),
-    ]
-    log = shop.root / "webserver.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, cwd=shop.root, env=environment, stdout=out, stderr=subprocess.STDOUT) as webserver,
-    ):
-        served = Served(port)
-        try:
-            served.wait_until_up()
-            yield served
-        finally:
-            webserver.terminate()
-            webserver.wait(60)
-            shutil.rmtree(shop.landing)
+    coordinator = "{module: dagster.core.run_coordinator, class: DefaultRunCoordinator}"
+    with serving(shop, f"run_coordinator: {coordinator}\n") as served:
+        yield served
+    shutil.rmtree(shop.landing)
 
 
 def wait_for(served: Served, run: str, *wanted: str, seconds: float) -> float:
