@@ -2,7 +2,6 @@
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def _job(
 
 def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> Work:
     may_commit = unless_cancelled(context.instance, context.run_id, f"{project.tables[name].key} stays as it is")
-    return Work(project.tables[name], stores.lake, may_commit=may_commit, log=context.log.info)
+    return Work(project.tables[name], stores.lake, may_commit=may_commit, log=context.log.info, run_id=context.run_id)
 
 
 def _chosen(asked: dict[str, Any]) -> Chosen:
@@ -98,7 +97,7 @@ def _tell(
 ) -> None:
     """What came of it, as metadata of the step, in history, and as a materialization where rows were published."""
     for record in done.records:
-        stores.history.record(replace(record, run_id=context.run_id))
+        stores.history.record(record)
     counts = {"published": len(done.published), "refused_still": done.failing.height, "left_out": len(done.left_out)}
     context.add_output_metadata({**counts, **(more or {})})
     if done.records and done.published:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +79,17 @@ class VerdictRecord:
     blocked: bool
     partition: str | None = None
     results: tuple[ResultRecord, ...] = field(default=())
+
+    def as_json(self) -> str:
+        """The record as one line."""
+        return json.dumps(asdict(self) | {"started_at": self.started_at.isoformat()}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> VerdictRecord:
+        """What `as_json` wrote."""
+        fields = json.loads(text)
+        results = tuple(ResultRecord(**result) for result in fields["results"])
+        return cls(**fields | {"started_at": datetime.fromisoformat(fields["started_at"]), "results": results})
 
     @property
     def success(self) -> bool:

@@ -109,6 +109,13 @@ class History:
             if rows:
                 connection.execute(_RESULTS.insert(), rows)
 
+    def knows(self, verdict: VerdictRecord) -> bool:
+        """Whether this run's verdict on this batch was recorded."""
+        once = (_VERDICTS.c.table == verdict.table) & (_VERDICTS.c.batch == verdict.batch)
+        wanted = sa.select(_VERDICTS.c.id).where(once, _VERDICTS.c.run_id == verdict.run_id)
+        with self._engine.connect() as connection:
+            return connection.execute(wanted).first() is not None
+
     def latest(self, table: str, partition: str | None = None) -> VerdictRecord | None:
         """The last verdict of a table, or of one of its partitions."""
         wanted = sa.select(_VERDICTS).where(_VERDICTS.c.table == table, _JUDGED)

@@ -27,6 +27,7 @@ from dq_pipelines.layers.metadata import (
     tags,
 )
 from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work, checked_rules, judge_published
@@ -144,6 +145,7 @@ class _Run:
         wanted = {key.path[0] for key in self._selected}
         self._work.may_commit()  # what was cancelled before it began does not begin
         with _dq_failures(self.context):
+            recollect(self._work, self.stores.history)
             try:
                 if not wanted:
                     yield from self._judge_published()
@@ -160,6 +162,7 @@ class _Run:
 
     def gold(self) -> Iterator[Yielded]:
         with _dq_failures(self.context):
+            recollect(self._work, self.stores.history)
             if not self._selected:
                 yield from self._judge_published()
             else:
@@ -271,6 +274,7 @@ class _Run:
                 self.context.instance, self.context.run.run_id, f"{self.table.key} publishes nothing"
             ),
             log=self.context.log.info,
+            run_id=self.context.run.run_id,
         )
 
 

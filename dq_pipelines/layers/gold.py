@@ -20,6 +20,7 @@ from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import refused_rows
+from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
@@ -80,7 +81,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
             done.append(publish(refused, "overwrite", {f"batch:{batch}": 1}))
         work.may_commit()
         kept.tidy()
-        done.append(publish(kept, "overwrite", {f"batch:{batch}": 1}))
+        done.append(publish(kept, "overwrite", {f"batch:{batch}": 1}, metadata=verdict_of(work, outcome)))
         work.log(f"published {kept.rows:,} rows to {work.table.key}")
         return replace(outcome, publications=tuple(done), seconds=elapsed(work.now))
 

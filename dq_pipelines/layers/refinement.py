@@ -51,6 +51,7 @@ from dq_pipelines.layers.landing import (
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
+from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
@@ -389,7 +390,10 @@ def commit(
         work.may_commit()
         kept.tidy()
         once = () if before is None else tuple(consumed)
-        published = publish(kept, modes[1], consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite)
+        said = verdict_of(work, replace(outcome, seconds=elapsed(work.now)))
+        published = publish(
+            kept, modes[1], consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite, metadata=said
+        )
     counts = outcome.counts
     work.log(
         f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"

@@ -55,6 +55,7 @@ from dq_pipelines.layers.quarantine import (
     unreadable_rows,
 )
 from dq_pipelines.layers.refinement import consumption, latest_of_keys, looked_up
+from dq_pipelines.layers.remembering import told
 from dq_pipelines.layers.silver import Prepared, misread, prepare, rules_of
 from dq_pipelines.layers.work import Work, alone, staged
 from dq_pipelines.project import Silver
@@ -276,7 +277,7 @@ class _Replay:
     def _committed(self, kept: Stage, found: Drift, done: Replayed) -> Replayed:
         work, consumed = self.work, consumption([self.batch])
         mode: Mode = "merge" if self.silver.mode == "merge" else "append"
-        changes = self._changes(done)
+        changes, record = self._changes(done), self._record(done)
         with rewriting(work, kept, found if kept.rows else None, mode, self.silver.keys) as rewrite:
             if changes.height:
                 work.may_commit()
@@ -285,14 +286,23 @@ class _Replay:
                 work.may_commit()
                 kept.tidy()
                 once = tuple(consumed)
-                publish(kept, mode, consumed, keys=self.silver.keys, new_columns="add", once=once, rewrite=rewrite)
-        return replace(done, records=(self._record(done),))
+                publish(
+                    kept,
+                    mode,
+                    consumed,
+                    keys=self.silver.keys,
+                    new_columns="add",
+                    once=once,
+                    rewrite=rewrite,
+                    metadata=told(record),
+                )
+        return replace(done, records=(record,))
 
     def _record(self, done: Replayed) -> VerdictRecord:
         return VerdictRecord(
             table=self.work.table.key,
             batch=self.batch,
-            run_id="",
+            run_id=self.work.run_id,
             started_at=self.work.now,
             duration_seconds=elapsed(self.work.now),
             rows_in=done.counts.rows_in,

@@ -45,6 +45,8 @@ class Work:
     log: Callable[[str], None] = lambda _: None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     claim: Claim = field(default_factory=Claim)
+    #: Dagster's, or "" outside of it
+    run_id: str = ""
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""

@@ -1,0 +1,44 @@
+"""Verdicts that history has missed: a commit says what it was judged by, so that a run killed before it told history is told for.
+
+What a verdict is belongs in `history`, how rows are committed in `lake.publish`.
+"""
+
+from __future__ import annotations
+
+from dq_pipelines.history.records import VerdictRecord
+from dq_pipelines.history.store import History
+from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.work import Work, checked_rules
+
+#: What a commit of silver or gold calls the verdict on its rows.
+_VERDICT = "dq.verdict"
+
+#: Commits that are looked at: upkeep and replays may stand between the last two batches.
+_COMMITS = 5
+
+
+def verdict_of(work: Work, outcome: Outcome) -> dict[str, str]:
+    """What a commit is to say of its rows."""
+    return told(outcome.record(work.run_id, checked_rules(work.table)))
+
+
+def told(record: VerdictRecord) -> dict[str, str]:
+    """A verdict as a commit says it."""
+    return {_VERDICT: record.as_json()}
+
+
+def recollect(work: Work, history: History) -> None:
+    """Tell history of the last commits' verdicts that it lacks, oldest first."""
+    table = work.lake.table(work.table.key).delta()
+    if table is None:
+        return
+    lacking = []
+    for commit in table.history(_COMMITS):
+        if (text := commit.get(_VERDICT)) is not None:
+            record = VerdictRecord.from_json(text)
+            if history.knows(record):
+                break
+            lacking.append(record)
+    for record in reversed(lacking):
+        history.record(record)
+        work.log(f"{work.table.key}: history had missed the verdict on batch {record.batch}, of a run that was killed")
