@@ -94,6 +94,20 @@ def filesystem(address: str) -> tuple[FileSystem, str]:
     return _bucket(bucket, hash(environment)), key
 
 
+def write_bytes(address: str, content: bytes) -> None:
+    """A small file with this content, whole; on a disk its folder is made. Raises OSError, or a DeltaError."""
+    files, path = filesystem(address)
+    if not is_remote(address):
+        files.create_dir(path.rpartition("/")[0], recursive=True)
+        with files.open_output_stream(path) as stream:
+            stream.write(content)
+        return
+    # Not through pyarrow: it hands over a buffer of its own, and delta-rs takes bytes alone.
+    stream = files.handler._handler.open_output_stream(path, None)  # noqa: SLF001 - what its own wrapper calls
+    stream.write(content)
+    stream.close()
+
+
 def split(address: str) -> tuple[str, str]:
     """The bucket's address, with a slash at its end, and the key in it. A key may hold `#`, `?` or `%`."""
     scheme, _, rest = address.partition("://")

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from pyarrow import fs
 
-from dq_pipelines.config.stores import filesystem, is_remote
+from dq_pipelines.config.stores import filesystem, is_remote, write_bytes
 from dq_pipelines.lake.tables import Lake, LakeTable, reached
 
 FOLDER = ".aside"
@@ -57,13 +57,12 @@ def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:
                 files.delete_file(path)
             return
         # On a disk it appears whole or not at all; in a store every object does.
-        written = path if is_remote(place.uri) else f"{path}.new"
-        if not is_remote(place.uri):
-            files.create_dir(path.rpartition("/")[0], recursive=True)
-        with files.open_output_stream(written) as stream:
-            stream.write(json.dumps(rows, indent=1).encode())
-        if written != path:
-            files.move(written, path)
+        content = json.dumps(rows, indent=1).encode()
+        if is_remote(place.uri):
+            write_bytes(place.uri, content)
+        else:
+            write_bytes(f"{place.uri}.new", content)
+            files.move(f"{path}.new", path)
 
 
 def tables_with_asides(lake: Lake) -> list[str]:
