@@ -8,19 +8,23 @@ was killed in between: it is void, and is removed before the next one is made, s
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
+from polars import selectors
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.claim import Claim, staged
+from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
 from dq_pipelines.lake.publish import publish
+from dq_pipelines.lake.retyping import rewrite_beside
 from dq_pipelines.lake.rewrite import Meeting, Removal, Snapshot, note
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.lake.tables import Lake, LakeTable
+from dq_pipelines.lake.tables import Lake, LakeTable, storable
 
 EXPIRED_AT, WHY, RUN, DELETION = "_expired_at", "_expired_why", "_expired_run", "_deletion"
 
@@ -95,19 +99,34 @@ class Backup:
         """Copy the rows, and read the copy again: how many they are. Raises PublishError when it is not the same."""
         marks = {EXPIRED_AT: deletion.at, WHY: deletion.why, RUN: deletion.run, DELETION: deletion.id}
         stage = Stage(self.copies, deletion.id)
-        with staged(stage, claim=claim):
-            collect_all([stage.sink(rows.with_columns(pl.lit(value).alias(name) for name, value in marks.items()))])
+        marked = storable(rows.with_columns(pl.lit(value).alias(name) for name, value in marks.items()))
+        # A column that has another type by now has a type in the backup that holds what it was and what it is.
+        wanted = self._drift(marked)
+        with ExitStack() as stack:
+            stack.enter_context(staged(stage, claim=claim))
+            collect_all([stage.sink(marked if wanted is None else exactly(marked, wanted.schema))])
             stage.tidy()
-            publish(stage, "append", deletion.consumed, new_columns="add", once=[deletion.name])
-        columns = rows.collect_schema().names()
-        copied = self.copies.scan().filter(pl.col(DELETION) == deletion.id).select(pl.col(columns))
-        wanted, got = Fingerprint.of(rows), Fingerprint.of(copied)
-        if wanted != got:
+            rewrite = None
+            if wanted is not None and wanted.rewrites:
+                rewrite = rewrite_beside(stage, "append", (), wanted.schema)
+                stack.enter_context(staged(*rewrite.stages, claim=claim))
+                collect_all(rewrite.sinks())
+            publish(stage, "append", deletion.consumed, new_columns="add", once=[deletion.name], rewrite=rewrite)
+        names = rows.collect_schema().names()
+        copied = self.copies.scan().filter(pl.col(DELETION) == deletion.id).select(selectors.by_name(names))
+        expected, got = Fingerprint.of(exactly(rows, copied.collect_schema())), Fingerprint.of(copied)
+        if expected != got:
             raise PublishError(
-                f"{self.copies.uri}: wanted a copy of {wanted.rows:,} rows of {self.table.key} with the checksum "
-                f"{wanted.sums}, got {got.rows:,} rows with {got.sums}: nothing was deleted"
+                f"{self.copies.uri}: wanted a copy of {expected.rows:,} rows of {self.table.key} with the checksum "
+                f"{expected.sums}, got {got.rows:,} rows with {got.sums}: nothing was deleted"
             )
         return got.rows
+
+    def _drift(self, rows: pl.LazyFrame) -> Drift | None:
+        """How the rows differ from what is in the backup; None for the first ones."""
+        if self.copies.delta() is None:
+            return None
+        return drift(self.copies.scan().collect_schema(), rows.collect_schema(), "rebuild")
 
     def void(self, claim: Claim) -> int:
         """Remove copies of rows that were not deleted after all; how many copies there were.

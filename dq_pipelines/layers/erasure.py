@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.config.stores import filesystem, is_remote
+from dq_pipelines.config.stores import write_bytes
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.errors import ConfigError
@@ -26,9 +26,10 @@ from dq_pipelines.lake.claim import Claim, claimed, staged
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake, LakeTable, reached
 from dq_pipelines.lake.upkeep import forget_versions
+from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.landing import BATCH, UNREADABLE, pending_batches
 from dq_pipelines.layers.silver import Prepared, misread, prepare
-from dq_pipelines.layers.traces import IDENTITY
+from dq_pipelines.layers.traces import IDENTITY, healed
 from dq_pipelines.layers.work import Work, alone
 from dq_pipelines.project import Project, Silver, Table
 from dq_pipelines.sources import SOURCE
@@ -220,7 +221,8 @@ class _Place:
             waiting = pending_batches(work.table, work.lake, work.silver)
             judged = rows.filter(~pl.col(BATCH).is_in(waiting))
             if refused is not None:
-                judged = judged.join(refused.select(IDENTITY), on=IDENTITY, how="anti")
+                waits = refused.filter(~healed(self.quarantine, work.silver)).select(IDENTITY)
+                judged = judged.join(waits, on=IDENTITY, how="anti")
             same = {name: there[name] for name in keys.columns}
             yield judged.join(keys.lazy().cast(same), on=keys.columns, how="semi").select(IDENTITY)  # type: ignore[arg-type]
 
@@ -230,10 +232,11 @@ class _Place:
             return None
         silver = self.wish.work.table.landed.silver
         steps = [step for step in silver.transform if not isinstance(step, Filter | Deduplicate)]
+        mended = corrections(self.lake.table(f"quarantine/{self.wish.work.table.name}"))
         opaque = next((at for at, step in enumerate(steps) if isinstance(step, OPAQUE)), len(steps))
         for some in (steps[:opaque], steps):
             shortened = silver.model_copy(update={"transform": tuple(some)})
-            prepared = prepare(shortened, self.bronze.scan())
+            prepared = prepare(shortened, corrected(self.bronze.scan(), mended))
             there = prepared.rows.collect_schema()
             if {*self.wish.predicate.columns, *IDENTITY} <= set(there):
                 return prepared.rows, _landed_cells(shortened, prepared)
@@ -374,8 +377,4 @@ def _keep(lake: Lake, certificate: Certificate, predicate: str) -> None:
     """Remember the erasure in the lake, without the values by which the rows were found."""
     place = LakeTable(f"the certificate of {certificate.id}", f"{lake.root}/{FOLDER}/{certificate.id}.json")
     with reached(place):
-        files, path = filesystem(place.uri)
-        if not is_remote(place.uri):
-            files.create_dir(path.rpartition("/")[0], recursive=True)
-        with files.open_output_stream(path) as stream:
-            stream.write(certificate.to_json(predicate=predicate).encode())
+        write_bytes(place.uri, certificate.to_json(predicate=predicate).encode())

@@ -18,7 +18,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.backup import Backup, Deletion
 from dq_pipelines.lake.claim import Claim, claimed, staged
 from dq_pipelines.lake.publish import Publication
-from dq_pipelines.lake.rewrite import Chosen, Listed, Meeting, Removal, Snapshot
+from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.traces import GOES, IDENTITY, Traces
@@ -135,9 +135,10 @@ class _Plan:
         retention = _retention(work)
         age = _Age.of(traces, retention, work.now)
         landed = traces.landed()
+        known = _expired_in_bronze(traces, age, landed)
         chosen: list[tuple[Snapshot | None, Chosen]] = [
-            (traces.bronze, Listed(_expired_in_bronze(traces, age, landed))),
-            (traces.quarantine, Meeting(_expired_in_quarantine(traces, age))),
+            (traces.bronze, Listed(known)),
+            (traces.quarantine, Either(_expired_in_quarantine(traces, age) & ~traces.healed, known)),
             (traces.silver, Meeting(age.exceeded)),
         ]
         name = f"expire-{Deletion.new(work.now, '', '').id}"
@@ -192,7 +193,7 @@ def _expired_in_quarantine(traces: Traces, age: _Age) -> pl.Expr:
 def _expired_in_bronze(traces: Traces, age: _Age, landed: pl.LazyFrame | None) -> pl.DataFrame:
     """What the landed rows are known by that go: those that are too old, and what they replaced.
 
-    A row in quarantine shares its fate there. One that waits to be judged stays.
+    A row in quarantine shares its fate there, unless it was mended and published since. One that waits to be judged stays.
     """
     if traces.bronze is None:
         return pl.DataFrame(schema=dict.fromkeys(IDENTITY, pl.String()))

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from dq_pipelines.errors import RuleError, nearest
+from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.rewrite import Snapshot
+from dq_pipelines.lake.tables import LakeTable
+from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.landing import BATCH, UNREADABLE, bronze, pending_batches
+from dq_pipelines.layers.quarantine import FIXED, INTO, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import ROW, SOURCE
@@ -24,6 +28,14 @@ IDENTITY = (BATCH, SOURCE, ROW)
 
 #: Beside it, whether the rows of that name go.
 GOES = "_goes"
+
+
+def healed(quarantine: Snapshot | None, silver: LakeTable) -> pl.Expr:
+    """Whether a row of quarantine was mended or replayed, and silver has noted the replay."""
+    if quarantine is None or not {STATUS, INTO} <= set(quarantine.schema):
+        return pl.lit(False)
+    noted = [name.rpartition(":")[2] for name in transactions(silver)]
+    return (pl.col(STATUS).is_in([FIXED, REPLAYED]) & pl.col(INTO).is_in(noted)).fill_null(False)
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,9 @@ class Traces:
         """
         if self.bronze is None:
             return None
-        silver = self.work.table.landed.silver
+        silver, rows = self.work.table.landed.silver, corrected(self.bronze.scan(), corrections(self.work.quarantine))
         steps = tuple(step for step in silver.transform if not isinstance(step, Filter | Deduplicate))
-        prepared = prepare(silver.model_copy(update={"transform": steps}), self.bronze.scan())
+        prepared = prepare(silver.model_copy(update={"transform": steps}), rows)
         there = prepared.rows.collect_schema()
         return prepared.rows if set(IDENTITY) <= set(there) else None
 
@@ -80,11 +92,20 @@ class Traces:
         texts = pl.String() if self.quarantine is None else self.quarantine.schema[name]
         return pl.col(name) if texts == dtype or dtype.is_nested() else typed(pl.col(name), texts, dtype)
 
+    @property
+    def healed(self) -> pl.Expr:
+        """Whether a row of quarantine was published after all: then silver says what becomes of it."""
+        return healed(self.quarantine, self.work.silver)
+
     def refused(self, goes: pl.Expr) -> pl.LazyFrame | None:
-        """What the rows of quarantine are known by, and as `GOES` whether all of that name go."""
+        """What the rows of quarantine that are not published are known by, and as `GOES` whether all of that name go."""
         if self.quarantine is None:
             return None
-        rows = self.quarantine.scan().filter(pl.all_horizontal(pl.col(name).is_not_null() for name in IDENTITY))
+        rows = (
+            self.quarantine.scan()
+            .filter(self.healed.not_())
+            .filter(pl.all_horizontal(pl.col(name).is_not_null() for name in IDENTITY))
+        )
         return rows.group_by(IDENTITY).agg(goes.fill_null(False).all().alias(GOES))
 
     def untold(self, told: pl.LazyFrame | None) -> int:

@@ -14,6 +14,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.erasure import Certificate, Wish, erase, erasing
 from dq_pipelines.layers.gold import compute
 from dq_pipelines.layers.refinement import land, refine
+from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import expire
 from dq_pipelines.layers.work import Work, checked_rules
@@ -140,6 +141,23 @@ def test_with_keys_what_the_erased_row_replaced_goes_too(tmp_path: Path) -> None
     erased(shop, work)
     rerun(work)
     assert shop.rows("silver/sales", "id") == [10]
+
+
+def test_a_mended_row_is_erased_with_its_correction(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    work = seeded(shop)
+    shop.land("sales/c.csv", f"{HEAD}30,x,{NEW},1,k\n")
+    refine(at_once(work))
+    quarantine = work.quarantine.scan().collect()
+    ids = dict(zip(quarantine["id"], quarantine["_id"], strict=True))
+    replay(at_once(work), by="ann", edits={ids["30"]: {"customer_id": "7", "mail": f"{MARK}@k"}})
+    assert 30 in shop.rows("silver/sales", "id")
+    erased(shop, work)
+    for name in ("mails", "totals"):
+        compute(Work(shop.project.tables[name], shop.lake))
+    erased(shop, work)
+    assert holding(tmp_path, MARK) == []
+    assert "30" not in shop.rows("bronze/sales", "id")
 
 
 def test_rows_that_wait_are_erased(tmp_path: Path) -> None:

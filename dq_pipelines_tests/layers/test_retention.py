@@ -13,7 +13,9 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.landing import batches
 from dq_pipelines.layers.refinement import land, refine
+from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
+from dq_pipelines.layers.restore import recover
 from dq_pipelines.layers.retention import Expiry, expire, expiring
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop, at_once, content
@@ -49,6 +51,13 @@ def gone(work: Work) -> Expiry:
     found = expire(work, Lake(f"{work.lake.root}-backup"))
     assert found is not None
     return found
+
+
+def mend(work: Work, edits: dict[str, dict[str, str]]) -> None:
+    """What a person mends in refused rows, by the `id` of the row."""
+    quarantine = work.quarantine.scan().collect()
+    ids = dict(zip(quarantine["id"], quarantine["_id"], strict=True))
+    replay(at_once(work), by="ann", edits={ids[row]: cells for row, cells in edits.items()})
 
 
 def counts(shop: Workshop) -> tuple[int, int, int]:
@@ -194,6 +203,40 @@ def test_backup_has_what_went_once(tmp_path: Path) -> None:
         assert set(copied["_expired_why"]) == {found.why}
     assert gone(work).total == 0
     assert len(backup.table("silver/sales").scan().collect()) == 1
+
+
+def test_a_column_that_has_another_type_by_now_is_backed_up_beside_what_it_was(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    work = sales(shop, backup="true")
+    shop.land("sales/a.csv", f"id,sold_at,amount\n1,{ago(40)},10\n")
+    refine(at_once(work))
+    gone(work)
+    path = tmp_path / "assets_config" / "shop" / "sales.yaml"
+    path.write_text(path.read_text().replace("amount: int64", "amount: 'decimal(12,2)'"))
+    work = Work(shop.project.tables["sales"], shop.lake, now=TODAY)
+    shop.land("sales/b.csv", f"id,sold_at,amount,till\n2,{ago(40)},2.50,x\n")
+    rerun(at_once(work))
+    assert gone(work).backed_up == {"bronze/sales": 1, "silver/sales": 1}
+    copied = Lake(f"{shop.lake.root}-backup").table("silver/sales").scan().collect()
+    assert sorted(copied.select("id", pl.col("amount").cast(str), "till").rows()) == [
+        (1, "10.00", None),
+        (2, "2.50", "x"),
+    ]
+    recover(work, Lake(f"{shop.lake.root}-backup"))
+    assert shop.rows("silver/sales", "id", "till") == [(1, None), (2, "x")]
+
+
+def test_a_mended_row_is_as_old_as_it_was_mended_to_be(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    work = sales(shop)
+    shop.land("sales/a.csv", f"id,sold_at,amount\n1,no date,10\n2,{ago(40)},-1\n3,{ago(40)},-1\n")
+    refine(at_once(work))
+    mend(work, {"1": {"sold_at": ago(40)}, "2": {"sold_at": ago(1), "amount": "5"}, "3": {"amount": "6"}})
+    assert shop.rows("silver/sales", "id") == [1, 2, 3]
+    assert gone(work).rows == {"bronze/sales": 2, "quarantine/sales": 2, "silver/sales": 2}
+    rerun(at_once(work))
+    assert shop.rows("silver/sales", "id") == [2]
+    assert gone(work).total == 0
 
 
 def test_the_job_and_its_schedule(shop: Workshop) -> None:
