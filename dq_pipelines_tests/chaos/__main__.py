@@ -1,0 +1,93 @@
+"""`python -m dq_pipelines_tests.chaos 200`: so many kills, each healed by the next run. Exit 1 at the first difference."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+
+from dq_pipelines_tests.chaos.kills import Watched, faults, forked, run
+from dq_pipelines_tests.chaos.world import World
+from dq_pipelines_tests.workshop import Workshop
+
+
+def main() -> int:
+    """Kill, run again, compare; print what was hit."""
+    parser = argparse.ArgumentParser(prog="make chaos")
+    parser.add_argument("kills", type=int, nargs="?", default=200, help="how many runs to kill (default 200)")
+    parser.add_argument("--seed", type=int, default=None, help="of the rows and the moments (default: the time)")
+    given = parser.parse_args()
+    seed = int(time.time()) if given.seed is None else given.seed
+    with tempfile.TemporaryDirectory(prefix="dq-chaos-") as folder:
+        hits, wrong = chaos(Path(folder), seed, given.kills)
+    print(f"\n{hits.total()} runs killed with seed {seed}:")
+    for step, count in sorted(hits.items(), key=lambda each: (-each[1], each[0])):
+        print(f"  {count:5}  {step}")
+    for line in wrong:
+        print(f"differs: {line}", file=sys.stderr)
+    print(
+        "the lake differs from the oracle" if wrong else "after each of them the next run made the lake what it must be"
+    )
+    return 1 if wrong else 0
+
+
+def chaos(root: Path, seed: int, kills: int, *, progress: bool = True) -> tuple[Counter[str], list[str]]:
+    """The kills by the step that they hit, and what differs from the oracle in the end."""
+    hits: Counter[str] = Counter()
+    world, moments, length = World(seed), random.Random(seed), 1.0
+    world.begin(_shop(root))
+    ways = faults(seed)
+    while hits.total() < kills:
+        world.land(_shop(root))
+        # One in four is killed twice before it is let through.
+        for _ in range(1 + (moments.random() < 0.25)):
+            watched = Watched(fault := next(ways))
+            ended = forked(partial(_run, root, watched), None if fault else moments.uniform(0, length))
+            if ended == -signal.SIGKILL:
+                hits[watched.at or "before the first step"] += 1
+            elif ended:
+                return hits, [f"a run of file {world.files} failed"]
+        begun = time.monotonic()
+        if forked(lambda: _run(root, Watched())):
+            return hits, [f"the run after a kill failed, at file {world.files}"]
+        length = time.monotonic() - begun
+        if forked(lambda: _compare(root, world)):
+            return hits, [f"at file {world.files}, seed {seed}: see above"]
+        if progress:
+            print(f"\r{hits.total()} killed, {world.files} files a table, {length:.1f} s a run", end="", flush=True)
+    return hits, []
+
+
+def _run(root: Path, watched: Watched) -> None:
+    with _at_work(root) as shop:
+        run(shop, watched)
+
+
+def _compare(root: Path, world: World) -> None:
+    with _at_work(root) as shop:
+        if found := world.differences(shop):
+            raise AssertionError("; ".join(found))
+
+
+@contextmanager
+def _at_work(root: Path) -> Iterator[Workshop]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Workshop(root, instance)
+
+
+def _shop(root: Path) -> Workshop:
+    return Workshop(root)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
