@@ -66,6 +66,8 @@ def _is_told_apart(result: ResultRecord) -> bool:
 def _observed(result: ResultRecord) -> str:
     if result.error is not None:
         return result.error
+    if result.changes is not None:
+        return result.changes
     value = result.observed_value
     return f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
 

@@ -11,8 +11,11 @@ from dq_pipelines.engine.plain import plain
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.on_rows import RowRule
 
+#: The check of every silver table, and its rule, that tells of columns that have changed.
+SCHEMA_DRIFT = "schema_drift"
+
 #: Results that every table has without being asked: they say nothing of the quality of its rows.
-_NO_RULES = ("rows_accounted_for", "schema_drift", "inputs_readable")
+_NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable")
 
 #: How the id of a replay begins, in place of a batch's.
 REPLAY = "p-"
@@ -41,6 +44,15 @@ class ResultRecord:
     fingerprint: str | None = None
     #: 0 to 1: the share of judged rows that meet the rule; 1 or 0 for a rule on the whole table
     score: float = 1.0
+
+    @property
+    def changes(self) -> str | None:
+        """What has become of the columns, in one sentence; None for results of another rule than `schema_drift`."""
+        if self.rule != SCHEMA_DRIFT:
+            return None
+        rows: list[dict[str, str]] = self.observed_value or []
+        told = [f"{row['column'] or 'columns'} {row['change']}: {row['done']}" for row in rows]
+        return "; ".join(told) or "the columns are those of the table"
 
     @classmethod
     def of(cls, result: RuleResult, check: str, fingerprint: str | None = None) -> ResultRecord:

@@ -8,7 +8,6 @@ was killed in between: it is void, and is removed before the next one is made, s
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +20,7 @@ from dq_pipelines.lake.claim import Claim, staged
 from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
 from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.retyping import rewrite_beside
+from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.rewrite import Meeting, Removal, Snapshot, note
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import Lake, LakeTable, storable
@@ -102,16 +101,11 @@ class Backup:
         marked = storable(rows.with_columns(pl.lit(value).alias(name) for name, value in marks.items()))
         # A column that has another type by now has a type in the backup that holds what it was and what it is.
         wanted = self._drift(marked)
-        with ExitStack() as stack:
-            stack.enter_context(staged(stage, claim=claim))
+        with staged(stage, claim=claim):
             collect_all([stage.sink(marked if wanted is None else exactly(marked, wanted.schema))])
             stage.tidy()
-            rewrite = None
-            if wanted is not None and wanted.rewrites:
-                rewrite = rewrite_beside(stage, "append", (), wanted.schema)
-                stack.enter_context(staged(*rewrite.stages, claim=claim))
-                collect_all(rewrite.sinks())
-            publish(stage, "append", deletion.consumed, new_columns="add", once=[deletion.name], rewrite=rewrite)
+            with rewriting(stage, wanted, "append", claim=claim) as rewrite:
+                publish(stage, "append", deletion.consumed, new_columns="add", once=[deletion.name], rewrite=rewrite)
         names = rows.collect_schema().names()
         copied = self.copies.scan().filter(pl.col(DELETION) == deletion.id).select(selectors.by_name(names))
         expected, got = Fingerprint.of(exactly(rows, copied.collect_schema())), Fingerprint.of(copied)

@@ -17,11 +17,21 @@ from deltalake.transaction import create_table_with_add_actions
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken, PublishError, nearest
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.retyping import Mode, Rewrite
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, refused
 
+Mode = Literal["append", "overwrite", "merge"]
 Properties = Callable[..., CommitProperties]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """The rows of one version of a table that stay beside a batch, staged in the types of the batch; see `retyping`."""
+
+    #: the Delta version that was read; a commit on any other would undo what came since
+    version: int
+    #: one of each partition
+    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True)

@@ -6,46 +6,60 @@ every partition. Which types those are is found out in `evolution`; the commit i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import polars as pl
 
-from dq_pipelines.lake.evolution import exactly
+from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.lake.claim import Claim, staged
+from dq_pipelines.lake.evolution import Drift, exactly
+from dq_pipelines.lake.publish import Mode, Rewrite
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 
-Mode = Literal["append", "overwrite", "merge"]
+
+@contextmanager
+def rewriting(
+    stage: Stage,
+    found: Drift | None,
+    mode: Mode,
+    keys: tuple[str, ...] = (),
+    *,
+    claim: Claim | None = None,
+    log: Callable[[str], None] = lambda _: None,
+) -> Iterator[Rewrite | None]:
+    """What is to be written anew for the stage to be published in this mode; removed again unless a commit names it.
+
+    None where no published row takes another type: new columns, and a table that is replaced whole, need no rewriting.
+    """
+    if found is None or not found.rewrites or (mode == "overwrite" and stage.partition is None):
+        yield None
+        return
+    version, parts = _beside(stage, mode, keys, found.schema)
+    log(f"{stage.table.key}: writing its {stage.table.rows():,} rows anew, for columns take other types")
+    with staged(*(part for part, _ in parts), claim=claim):
+        for part, rows in parts:
+            collect_all([part.sink(rows)])
+            part.tidy()
+        yield Rewrite(version, tuple(part for part, _ in parts))
 
 
-@dataclass(frozen=True)
-class Rewrite:
-    """The rows of one version of a table that stay beside a batch, in the types of the batch."""
-
-    #: the Delta version that was read; a commit on any other would undo what came since
-    version: int
-    #: one of each partition
-    stages: tuple[Stage, ...]
-    #: what is to be staged in each
-    rows: tuple[pl.LazyFrame, ...]
-
-    def sinks(self) -> list[pl.LazyFrame]:
-        return [stage.sink(rows) for stage, rows in zip(self.stages, self.rows, strict=True)]
-
-
-def rewrite_beside(stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema) -> Rewrite:
-    """What the table keeps when the staged batch is published in this mode, in the types of `schema`."""
+def _beside(
+    stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema
+) -> tuple[int, list[tuple[Stage, pl.LazyFrame]]]:
+    """The table's version, and the rows that it keeps when the stage is published, by partition."""
     table = stage.table.opened()
-    rows = pl.scan_delta(table)
-    kept = exactly(rows, schema | rows.select(PARTITION).collect_schema() if stage.partition is not None else schema)
+    there = pl.scan_delta(table)
+    partitioned = stage.partition is not None
+    kept = exactly(there, {**schema, PARTITION: pl.String()} if partitioned else schema)
     if mode == "merge":
         # As Delta's merge has it, in the new types: equal keys replace each other, wherever in the table they are.
         kept = kept.join(stage.scan().select(keys), on=list(keys), how="anti")
-    if stage.partition is None:
-        parts: list[tuple[str | None, pl.LazyFrame]] = [(None, kept)] if mode != "overwrite" else []
+    if not partitioned:
+        parts: list[tuple[str | None, pl.LazyFrame]] = [(None, kept)]
     else:
         values = [part[PARTITION] for part in table.partitions()]
         staying = [value for value in values if mode != "overwrite" or value != stage.partition]
         parts = [(value, kept.filter(pl.col(PARTITION) == value).drop(PARTITION)) for value in staying]
-    stages = tuple(Stage(stage.table, f"{stage.batch}-rewritten", value) for value, _ in parts)
-    return Rewrite(table.version(), stages, tuple(rows for _, rows in parts))
+    return table.version(), [(Stage(stage.table, f"{stage.batch}-rewritten", value), rows) for value, rows in parts]

@@ -15,11 +15,10 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.history.records import ResultRecord
+from dq_pipelines.history.records import SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
-from dq_pipelines.layers.schema_check import SCHEMA_DRIFT
 from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
@@ -109,7 +108,7 @@ class Evaluations:
     def _result(self, record: ResultRecord, rule: Rule | None) -> dg.AssetCheckResult:
         alarming = record.blocks or (record.severity == "critical" and (rule is None or not _refuses(rule)))
         batch = self.batch or "the published table"
-        metadata: dict[str, Any] = {"batch": batch, **(_changes(record) if is_drift(record) else _counts(record))}
+        metadata: dict[str, Any] = {"batch": batch, **(_counts(record) if record.changes is None else _changes(record))}
         if rule is not None:
             metadata["rule"] = _rule_metadata(rule)
         rows = self.fresh[record.check].unexpected_rows if record.check in self.fresh else ()
@@ -143,10 +142,6 @@ def _counts(record: ResultRecord) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def is_drift(record: ResultRecord) -> bool:
-    return record.rule == SCHEMA_DRIFT
-
-
 def _changes(record: ResultRecord) -> dict[str, Any]:
     """What has become of the columns as a table: column, change, before, after, done."""
     return {"changes": _table(record.observed_value)} if record.observed_value else {}
@@ -155,10 +150,8 @@ def _changes(record: ResultRecord) -> dict[str, Any]:
 def _said(record: ResultRecord, rule: Rule | None) -> str:
     if record.error:
         return record.error
-    if is_drift(record):
-        rows: list[dict[str, str]] = record.observed_value or []
-        told = [f"{row['column'] or 'columns'} {row['change']}: {row['done']}" for row in rows]
-        return "; ".join(told) or "the columns are those of the table"
+    if record.changes is not None:
+        return record.changes
     if record.unexpected_count is None:
         return f"observed {record.observed_value}"
     done = (

@@ -59,6 +59,12 @@ def corrected(rows: pl.LazyFrame, mended: pl.DataFrame) -> pl.LazyFrame:
     return joined.with_columns(*values, *read).select(list(schema))
 
 
+def mended_columns(mended: pl.DataFrame, batch: str) -> frozenset[str]:
+    """The landed columns in which rows of a batch were given values, whether or not it landed with them."""
+    cells = mended.filter(pl.col("_batch") == batch)[CORRECTION]
+    return frozenset(name for text in cells for name in json.loads(text))
+
+
 def landed_value(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """A text as the value that would have landed, null where it is none."""
     return text if dtype == pl.String else typed(text, pl.String(), dtype)
@@ -67,8 +73,14 @@ def landed_value(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def landed_names(silver: Silver, landed: Mapping[str, Any]) -> dict[str, str]:
     """The landed column behind each column that a person may mend, by the name that judged rows have it under."""
     visible = [name for name in landed if name not in SYSTEM_COLUMNS]
-    sources = {column.source or name: name for name, column in silver.columns.items()}
+    sources = {source: name for name, column in silver.columns.items() for source in column.sources or (name,)}
     names = {sources.get(name, name): name for name in visible}
+    # Of several landed columns the first counts, so that is the one to mend.
+    names |= {
+        name: next(source for source in column.sources if source in visible)
+        for name, column in silver.columns.items()
+        if set(column.sources) & set(visible)
+    }
     for step in silver.transform:
         if isinstance(step, Rename):
             names = {step.rename.get(name, name): source for name, source in names.items()}

@@ -5,8 +5,7 @@ What a difference is, and what a policy allows, belongs in `lake.evolution`; how
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -14,15 +13,15 @@ from pyarrow import fs
 from pyarrow import parquet as pq
 
 from dq_pipelines.config.stores import filesystem
-from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
-from dq_pipelines.lake.evolution import Drift, Policy, drift
-from dq_pipelines.lake.ledger import named_files
-from dq_pipelines.lake.retyping import Mode, Rewrite, rewrite_beside
+from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.lake.evolution import Change, Drift, Policy, conformed, drift
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, LakeTable, reached, storable
 from dq_pipelines.layers.landing import BATCH, SYSTEM_COLUMNS, bronze
-from dq_pipelines.layers.work import Work, staged
+from dq_pipelines.layers.schema_check import drift_result
+from dq_pipelines.layers.silver import Prepared, prepare
+from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.types import dtype_of
 
@@ -78,9 +77,14 @@ class Landed:
 
 def schema_of(table: LakeTable) -> pl.Schema | None:
     """A table's columns without that of its partitions; None when nothing was ever published to it."""
-    if table.delta() is None:
+    delta = table.delta()
+    if delta is None:
         return None
-    return pl.Schema({name: dtype for name, dtype in table.scan().collect_schema().items() if name != PARTITION})
+    return _own_schema(pl.scan_delta(delta))
+
+
+def _own_schema(rows: pl.LazyFrame) -> pl.Schema:
+    return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if name != PARTITION})
 
 
 def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Schema:
@@ -90,23 +94,18 @@ def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Sche
     return pl.Schema({name: landed[name] if landed[name] == pl.Null else stored[name] for name in columns})
 
 
-def silver_policy(work: Work) -> Policy:
-    return work.table.landed.evolution
-
-
-def landing_drift(work: Work, rows: pl.LazyFrame) -> Drift | None:
-    """What bronze would have to become to hold these rows; None before it is made.
+def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
+    """What bronze, which has the columns of `before`, would have to become to hold these rows; None before it is made.
 
     It takes on new columns, and exactly wider types where silver has a type of its own. Any other type only where the
     table's policy allows it: what has once landed as text will never be a number again.
     """
-    before = schema_of(bronze(work.table, work.lake))
     if before is None:
         return None
     columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
     silver = work.table.landed.silver.columns
     declared = {source for name, column in silver.items() for source in column.sources or (name,)}
-    found = drift(before, about_to_be_published(rows, columns), silver_policy(work))
+    found = drift(before, about_to_be_published(rows, columns), work.table.landed.evolution)
     changes = [change for change in found.changes if change.kind == "retyped"]
     harmless = [
         replace(change, wants="strict")
@@ -117,37 +116,85 @@ def landing_drift(work: Work, rows: pl.LazyFrame) -> Drift | None:
     return replace(found, changes=tuple(harmless))
 
 
-@contextmanager
-def rewriting(
-    work: Work, stage: Stage, found: Drift | None, mode: Mode, keys: tuple[str, ...] = ()
-) -> Iterator[Rewrite | None]:
-    """What is to be written anew for the stage to be published; removed again unless a commit names it."""
-    if found is None or not found.rewrites or (mode == "overwrite" and stage.partition is None):
-        yield None
-        return
-    rewrite = rewrite_beside(stage, mode, keys, found.schema)
-    work.log(
-        f"{stage.table.key}: writing {stage.table.rows():,} published rows anew, for their columns take other types"
-    )
-    with staged(*rewrite.stages, claim=work.claim):
-        for sink in rewrite.sinks():
-            collect_all([sink])
-        for part in rewrite.stages:
-            part.tidy()
-        yield rewrite
+def as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:
+    """The rows in bronze's types, with no more columns than they have landed with."""
+    if found is None or found.refused:
+        return rows
+    there = rows.collect_schema()
+    changed = [change.column for change in found.changes if change.column in there]
+    return conformed(rows, {name: found.schema[name] for name in changed})
 
 
-def landed_with(landed: LakeTable, rows: pl.LazyFrame, partition: str | None) -> dict[str, frozenset[str]]:
-    """The columns that each bronze batch of these rows landed with.
+class Fit:
+    """A batch's columns on their way into silver; `prepare` may be called again, as rows are read from elsewhere."""
+
+    def __init__(self, work: Work, landing: pl.LazyFrame | None, policy: Policy) -> None:
+        self._work, self._policy = work, policy
+        self._silver = work.table.landed.silver
+        # What a rerun makes is put together, and compared, when all of it is there.
+        self._before = None if policy == "rebuild" else schema_of(work.silver)
+        there = bronze(work.table, work.lake).delta()
+        #: bronze as it was before the batch, opened once: a rerun does this for each of its batches
+        self.landed = pl.LazyFrame() if there is None else pl.scan_delta(there)
+        self._bronze = _own_schema(self.landed)
+        #: how the rows that land differ from bronze
+        self.landing = None if landing is None or there is None else landing_drift(work, landing, self._bronze)
+
+    @property
+    def unlandable(self) -> tuple[Change, ...]:
+        """The changes for which the rows cannot land."""
+        return self.landing.refused if self.landing else ()
+
+    def prepare(self, rows: pl.LazyFrame, there: Landed) -> Prepared:
+        """Type and transform the rows, and give them the columns that the table has or takes on."""
+        absent = there.absent(self._silver, self._before or {}, self._bronze)
+        prepared = prepare(self._silver, filled(rows, absent, self._silver))
+        #: those that are published
+        self.columns = prepared.columns
+        self._after = about_to_be_published(prepared.rows, self.columns)
+        partly = there.lacking(self._silver) & set(self.columns)
+        self._lacking = {name: self._after[name] for name in partly} | {
+            name: self._bronze.get(source, pl.String()) for name, source in absent.items()
+        }
+        #: how the rows differ from silver; None before it is made
+        self.drift = self._drift()
+        if self.drift is None or self.drift.refused:
+            return prepared
+        self.columns = list(self.drift.schema)
+        return replace(prepared, rows=conformed(prepared.rows, self.drift.schema))
+
+    def told(self, kept: Stage, refused: Stage) -> list[RuleResult]:
+        """What is said of the columns; of a part of a rerun nothing, since that is told of the whole."""
+        if self._policy == "rebuild":
+            return []
+        found = self.drift
+        if found is not None and {"missing", "new"} <= {change.kind for change in found.changes}:
+            # Whether a column has another name now is also told by what was just staged; it decides nothing.
+            found = self._drift(alike_by_values(self._work.silver, [kept.scan(), refused.scan()]))
+        return [drift_result(found, self._silver.columns, self.unlandable)]
+
+    def _drift(self, alike: Callable[[str, str], bool] | None = None) -> Drift | None:
+        if self._before is None:
+            return None
+        return drift(self._before, self._after, self._policy, lacking=self._lacking, alike=alike)
+
+
+def batches_of(rows: pl.LazyFrame) -> list[str]:
+    """The bronze batches that these rows landed with."""
+    return rows.select(BATCH).unique().collect(engine="streaming")[BATCH].to_list()
+
+
+def landed_with(
+    landed: LakeTable, rows: pl.LazyFrame, batches: Iterable[str], partition: str | None
+) -> dict[str, frozenset[str]]:
+    """The columns that each of these bronze batches landed with; `rows` are theirs.
 
     Read from the batch's own files, since a table shows every column in every row. Where they are gone (somebody has
-    compacted bronze), a column that has no value in a batch counts as absent from it.
+    compacted bronze, and vacuumed), a column that has no value in a batch counts as absent from it.
     """
-    batches = rows.select(BATCH).unique().collect(engine="streaming")[BATCH].to_list()
-    named = {path.split("/")[-2] for path in named_files(landed) if "/" in path} if batches else set()
     found = {}
     for batch in batches:
-        own = _own_columns(landed, Stage(landed, batch, partition).folder, named)
+        own = _own_columns(landed, Stage(landed, batch, partition).folder)
         if own is None:
             values = (
                 rows.filter(pl.col(BATCH) == batch).select(pl.all().is_not_null().any()).collect(engine="streaming")
@@ -157,11 +204,12 @@ def landed_with(landed: LakeTable, rows: pl.LazyFrame, partition: str | None) ->
     return found
 
 
-def _own_columns(landed: LakeTable, folder: str, named: set[str]) -> frozenset[str] | None:
+def _own_columns(landed: LakeTable, folder: str) -> frozenset[str] | None:
+    """Those of any file in a batch's folder: all attempts to land it wrote the same ones."""
     with reached(landed):
         files, root = filesystem(landed.uri)
         for info in files.get_file_info(fs.FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
-            if info.type is fs.FileType.File and info.path.split("/")[-2] in named:
+            if info.type is fs.FileType.File:
                 with files.open_input_file(info.path) as stream:
                     return frozenset(pq.read_schema(stream).names)
     return None

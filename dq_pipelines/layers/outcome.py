@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import polars as pl
 
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.records import SCHEMA_DRIFT, ResultRecord, VerdictRecord
 from dq_pipelines.lake.evolution import Drift
 from dq_pipelines.lake.publish import Publication
-from dq_pipelines.layers.schema_check import SCHEMA_DRIFT, drift_result
+from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import check_names, fingerprint
 

@@ -7,7 +7,7 @@ as its rows. A run killed in between is repeated by the next one without loss or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -17,26 +17,16 @@ import polars as pl
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.evolution import Change, Drift, Policy, conformed, drift
+from dq_pipelines.lake.evolution import Drift, Policy
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Mode, Publication, forget, publish
+from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
-from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.drift import (
-    Landed,
-    about_to_be_published,
-    alike_by_values,
-    filled,
-    landed_with,
-    landing_drift,
-    rewriting,
-    schema_of,
-    silver_policy,
-)
+from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
+from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with, landing_drift, schema_of
 from dq_pipelines.layers.landing import (
     BATCH,
     INGESTED_AT,
@@ -53,7 +43,7 @@ from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.schema_check import drift_result
-from dq_pipelines.layers.silver import Prepared, may_drop, misread, prepare, rules_of
+from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
@@ -76,12 +66,12 @@ def landed(work: Work) -> Batch | None:
     if batch is None:
         return None
     stage = work.stage(bronze(work.table, work.lake), batch.id)
-    found = landing_drift(work, batch.rows)
+    found = landing_drift(work, batch.rows, schema_of(stage.table))
     if found is not None and found.refused:
         said = drift_result(None, work.table.landed.silver.columns, found.refused).error
         raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
     with staged(stage, claim=work.claim), broken(work.table.key, "to read its inputs"):
-        collect_all([stage.sink(_as_bronze(batch.rows, found))])
+        collect_all([stage.sink(as_bronze(batch.rows, found))])
         _commit_bronze(work, batch, stage, found)
     return batch
 
@@ -114,21 +104,11 @@ def _arrived(work: Work) -> Batch | None:
     return batch_of(work.table.landed.source, inputs, after_all(landed, work.now), landed) if inputs else None
 
 
-def _as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:
-    """The rows in bronze's types, with no more columns than they have landed with."""
-    if found is None or found.refused:
-        return rows
-    there = rows.collect_schema()
-    return conformed(
-        rows, {change.column: found.schema[change.column] for change in found.changes if change.column in there}
-    )
-
-
 def _commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
     batch.must_be_unchanged()
     work.may_commit()
     stage.tidy()
-    with rewriting(work, stage, found, "append") as rewrite:
+    with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:
         publication = publish(
             stage, "append", batch.consumed, new_columns="add", once=batch.input_names, rewrite=rewrite
         )
@@ -150,9 +130,7 @@ class Refinement:
 
     def __post_init__(self) -> None:
         work = self.work
-        self.before = schema_of(work.silver)
-        self._in_bronze = schema_of(bronze(work.table, work.lake)) or pl.Schema()
-        self.landing_drift = landing_drift(work, self.landing.rows) if self.landing else None
+        self.fit = Fit(work, self.landing.rows if self.landing else None, self.policy or work.table.landed.evolution)
         self.batch = self.landing.id if self.landing else joint_id(self.backlog)
         self.bronze = work.stage(bronze(work.table, work.lake), self.batch) if self.landing else None
         self.kept = work.stage(work.silver, self.batch)
@@ -184,64 +162,42 @@ class Refinement:
             # Not from a cache node between bronze and the judge: it would hold most of the batch, 2.3 GB of 6 million
             # rows, since nothing stops a reader that is quicker than the sinks. This costs 5 % more CPU.
             with broken(self.work.table.key, "to read its inputs"):
-                collect_all([self.bronze.sink(_as_bronze(self.landing.rows, self.landing_drift))])
+                collect_all([self.bronze.sink(as_bronze(self.landing.rows, self.fit.landing))])
             self._take(self.bronze.scan())
         judgement = self._judge()
-        if self.landing and self.bronze and not self._unlandable:
-            _commit_bronze(self.work, self.landing, self.bronze, self.landing_drift)
+        if self.landing and self.bronze and not self.fit.unlandable:
+            _commit_bronze(self.work, self.landing, self.bronze, self.fit.landing)
         return self._outcome(judgement)
 
     def _take(self, landing: pl.LazyFrame | None) -> None:
         """Prepare the rows to judge: the backlog's, then those that just landed."""
         frames, batches = [], dict(self._waiting)
         if self.backlog:
-            frames.append(corrected(self._still_wanted(self._backlog_rows), corrections(self.work.quarantine)))
+            mended = corrections(self.work.quarantine)
+            frames.append(corrected(self._still_wanted(self._backlog_rows), mended))
+            batches = {batch: own | mended_columns(mended, batch) for batch, own in batches.items()}
         if landing is not None:
             frames.append(landing)
             batches[self.batch] = frozenset(landing.collect_schema())
         rows = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
         there = Landed.of(rows, batches.values())
         self.rows: pl.LazyFrame = there.without_others(rows) if batches else rows
-        self._prepare(there)
-
-    def _prepare(self, there: Landed) -> None:
-        """Type and transform the rows, and give them the columns that the table has or takes on."""
-        absent = there.absent(self.silver, self.before or {}, self._in_bronze)
-        rows = carrying(self.rows) if self.at_once else self.rows
-        self.prepared: Prepared = prepare(self.silver, filled(rows, absent, self.silver))
-        self.columns: list[str] = self.prepared.columns
-        names = there.lacking(self.silver) & set(self.columns)
-        types = self.prepared.rows.collect_schema()
-        self._lacking = {name: types[name] for name in names} | {
-            name: self._in_bronze.get(source, pl.String()) for name, source in absent.items()
-        }
-        self._after = about_to_be_published(self.prepared.rows, self.columns)
-        self.drift = self._drift()
-        if self.drift is not None and self.drift.policy != "rebuild" and not self.drift.refused:
-            self.prepared = replace(self.prepared, rows=conformed(self.prepared.rows, self.drift.schema))
-            self.columns = list(self.drift.schema)
-
-    def _drift(self, alike: Callable[[str, str], bool] | None = None) -> Drift | None:
-        if self.before is None:
-            return None
-        policy = self.policy or silver_policy(self.work)
-        return drift(self.before, self._after, policy, lacking=self._lacking, alike=alike)
+        self.prepared: Prepared = self.fit.prepare(carrying(self.rows) if self.at_once else self.rows, there)
+        self.columns: list[str] = self.fit.columns
 
     @cached_property
     def _backlog_rows(self) -> pl.LazyFrame:
-        return bronze(self.work.table, self.work.lake).scan().filter(pl.col(BATCH).is_in(list(self.backlog)))
+        return self.fit.landed.filter(pl.col(BATCH).is_in(list(self.backlog)))
 
     @cached_property
     def _waiting(self) -> Mapping[str, frozenset[str]]:
         """The columns that the waiting batches have landed with, of those that still count."""
         if not self.backlog:
             return {}
-        landed = bronze(self.work.table, self.work.lake)
-        return landed_with(landed, self._still_wanted(self._backlog_rows), self.work.partition)
-
-    @property
-    def _unlandable(self) -> tuple[Change, ...]:
-        return self.landing_drift.refused if self.landing_drift else ()
+        rows = self._still_wanted(self._backlog_rows)
+        # Nothing has replaced all rows of a batch that is judged alone, but in a rerun, which asks nothing of it then.
+        batches = list(self.backlog) if len(self.backlog) == 1 and self.landing is None else batches_of(rows)
+        return landed_with(bronze(self.work.table, self.work.lake), rows, batches, self.work.partition)
 
     def _still_wanted(self, waiting: pl.LazyFrame) -> pl.LazyFrame:
         if self.silver.mode == "overwrite":
@@ -266,7 +222,7 @@ class Refinement:
         if self.landing and self.bronze and not self.bronze.begun:
             unread = self.landing.lines.cache()
             every = pl.concat([landed_again(scan.marked), unread])
-            landing = [self.bronze.sink(_as_bronze(every, self.landing_drift))]
+            landing = [self.bronze.sink(as_bronze(every, self.fit.landing))]
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
@@ -306,27 +262,17 @@ class Refinement:
         return Outcome(
             table=self.work.table.key,
             batch=self.batch,
-            results=(*judgement.results, *self._told()),
+            results=(*judgement.results, *self.fit.told(self.kept, self.refused)),
             counts=counts,
             started_at=self.work.now,
             partition=self.work.partition,
-            drift=self.drift,
+            drift=self.fit.drift,
             sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
             schema=dict(self.kept.schema),
             miscast=miscast_by_column(self.refused.scan()),
             preview=self.kept.scan().select(self.columns).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
         )
-
-    def _told(self) -> list[RuleResult]:
-        """What is said of the columns; of a part of a rerun nothing, since that is told of the whole."""
-        if self.policy == "rebuild":
-            return []
-        found = self.drift
-        if found is not None and {"missing", "new"} <= {change.kind for change in found.changes}:
-            # Whether a column has another name now is also told by what was just staged; it decides nothing.
-            found = self._drift(alike_by_values(self.work.silver, [self.kept.scan(), self.refused.scan()]))
-        return [drift_result(found, self.silver.columns, self._unlandable)]
 
 
 def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:
@@ -382,7 +328,7 @@ def commit(
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
     keys = work.table.landed.silver.keys
-    with rewriting(work, kept, outcome.drift, modes[1], keys) as rewrite:
+    with rewriting(kept, outcome.drift, modes[1], keys, claim=work.claim, log=work.log) as rewrite:
         work.may_commit()
         refused.tidy()
         news = () if before is None else consumed.keys() - before

@@ -28,13 +28,13 @@ from dq_pipelines.errors import PublishError, RuleError
 from dq_pipelines.history.records import REPLAY, VerdictRecord
 from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.retyping import Mode
+from dq_pipelines.lake.publish import Mode, publish
+from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
 from dq_pipelines.layers.corrections import Cells, corrected, corrections
-from dq_pipelines.layers.drift import about_to_be_published, rewriting, schema_of, silver_policy
+from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
 from dq_pipelines.layers.outcome import Counts, elapsed
@@ -267,7 +267,7 @@ class _Replay:
         values = passing.select(pl.col(columns).is_not_null().any()).collect().row(0, named=True)
         # Bronze has the columns of every batch: those that say nothing of these rows are none of theirs.
         own = [name for name in columns if name in before or values[name]]
-        found = drift(before, about_to_be_published(passing, own), silver_policy(self.work))
+        found = drift(before, about_to_be_published(passing, own), self.work.table.landed.evolution)
         for change in found.refused:
             kind = f"{change.kind} ({change.before or 'nothing'} to {change.after or 'nothing'})"
             allows = f"schema: {found.policy} does not allow that: allow {change.wants}, or use mode: rerun"
@@ -278,7 +278,8 @@ class _Replay:
         work, consumed = self.work, consumption([self.batch])
         mode: Mode = "merge" if self.silver.mode == "merge" else "append"
         changes, record = self._changes(done), self._record(done)
-        with rewriting(work, kept, found if kept.rows else None, mode, self.silver.keys) as rewrite:
+        changed = found if kept.rows else None
+        with rewriting(kept, changed, mode, self.silver.keys, claim=work.claim, log=work.log) as rewrite:
             if changes.height:
                 work.may_commit()
                 update(work.quarantine, changes, ID, consumed, by=self.by)

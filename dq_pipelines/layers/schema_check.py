@@ -17,9 +17,6 @@ from dq_pipelines.project.tables import Column
 from dq_pipelines.rules.base import OnFailure, Rule
 from dq_pipelines.transforms.types import name_of
 
-#: The check that every silver table has without being asked.
-SCHEMA_DRIFT = "schema_drift"
-
 #: One change of the columns, as history keeps it and the UI shows it: all of it is text.
 Row = dict[str, str]
 

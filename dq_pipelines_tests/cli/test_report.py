@@ -352,3 +352,27 @@ def test_an_input_that_stands_aside_is_told_as_long_as_it_does(tmp_path: Path, d
     assert "b.csv.gz" not in report()
     assert "inputs_readable" not in report("--json")
     shop.instance.dispose()
+
+
+def test_columns_that_changed_are_told_in_words(dq: Dq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Dagster showed in the check `schema_drift` stands in the report too, blocked or taken on."""
+    shop = Workshop(tmp_path)
+    text = 'source: {type: csv, path: "{landing}/NAME/*.csv"}\nschema: POLICY\nsilver: {}\n'
+    policies = {"kept": "strict", "grown": "add_columns"}
+    for name, policy in policies.items():
+        shop.table(name, text.replace("NAME", name).replace("POLICY", policy))
+        shop.land(f"{name}/a.csv", "id\n1\n")
+    assert shop.run().success
+    for name in policies:
+        shop.land(f"{name}/b.csv", "id,colour\n2,red\n")
+    shop.run()
+    monkeypatch.setenv("DQ_HISTORY_URL", shop.history.url)
+    said = " ".join(dq("report").stdout.split())
+    assert "new column 'colour' (to take it on, write schema: add_columns, or run with mode: rerun)" in said
+    assert "colour new: taken on" in said
+    found = {
+        each["table"]: each for each in json.loads(dq("report", "--json").stdout) if each["rule"] == "schema_drift"
+    }
+    assert (found["silver/kept"]["blocks"], found["silver/grown"]["blocks"]) == (True, False)
+    assert (found["silver/kept"]["success"], found["silver/grown"]["success"]) == (False, False)
+    assert [row["column"] for row in found["silver/grown"]["observed_value"]] == ["colour"]

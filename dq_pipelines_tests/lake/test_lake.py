@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from polars import selectors as cs
 
 from dq_pipelines.errors import Overtaken, PublishError
+from dq_pipelines.lake.evolution import drift
 from dq_pipelines.lake.ledger import named_files, transactions
-from dq_pipelines.lake.publish import Publication, forget, publish
-from dq_pipelines.lake.retyping import Mode, rewrite_beside
+from dq_pipelines.lake.publish import Mode, Publication, forget, publish
+from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines_tests.workshop import leftovers
@@ -213,13 +214,12 @@ def test_columns_are_taken_on_in_the_commit_of_the_rows(
 def test_a_table_that_somebody_changed_meanwhile_is_not_replaced_by_what_was_written_anew(table: LakeTable) -> None:
     append(table, ROWS)
     stage = staged(table, ROWS.cast({"id": pl.String}), "b-2")
-    rewrite = rewrite_beside(stage, "append", (), stage.schema)
-    for part, sink in zip(rewrite.stages, rewrite.sinks(), strict=True):
-        part.prepare()
-        sink.collect()
-    append(table, ROWS, "b-3")
-    with pytest.raises(Overtaken, match="silver/orders: another writer"):
-        publish(stage, "append", {"batch:b-2": 1}, rewrite=rewrite)
+    with rewriting(stage, drift(ROWS.schema, stage.schema, "evolve"), "append") as rewrite:
+        append(table, ROWS, "b-3")
+        with pytest.raises(Overtaken, match="silver/orders: another writer"):
+            publish(stage, "append", {"batch:b-2": 1}, rewrite=rewrite)
+    stage.discard_uncommitted()
+    assert leftovers(Path(table.uri).parents[1]) == []
     assert table.scan().collect_schema() == ROWS.schema
     assert table.rows() == 6
 

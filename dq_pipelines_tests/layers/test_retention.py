@@ -273,3 +273,27 @@ def test_a_column_that_is_no_date(tmp_path: Path) -> None:
     refine(at_once(work))
     with pytest.raises(RuleError, match="retention wants sold_at to be a date or a datetime, got int64"):
         gone(work)
+
+
+def test_rows_of_another_type_are_copied_beside_those_that_were(tmp_path: Path) -> None:
+    """A column has become text since rows were last copied: the backup takes the new type on, and loses nothing."""
+    shop = Workshop(tmp_path)
+    shop.table(
+        "sales",
+        """
+        source: {type: parquet, path: "{landing}/sales/*.parquet"}
+        schema: evolve
+        retention: {keep: 30d, by: sold_at, backup: true}
+        """,
+    )
+    work = Work(shop.project.tables["sales"], shop.lake, now=TODAY)
+    old = (TODAY - timedelta(days=40)).date()
+    for name, amount in (("a", 10), ("b", "ten")):
+        (shop.landing / "sales").mkdir(parents=True, exist_ok=True)
+        frame = pl.DataFrame({"sold_at": [old, TODAY.date()], "amount": [amount, amount]})
+        frame.write_parquet(shop.landing / "sales" / f"{name}.parquet")
+        assert refine(work) is not None
+        gone(work)
+    kept = Lake(f"{shop.lake.root}-backup").table("silver/sales").scan().collect()
+    assert kept["amount"].to_list().count("10") == kept["amount"].to_list().count("ten") == 1
+    assert shop.rows("silver/sales", "amount") == ["10", "ten"]

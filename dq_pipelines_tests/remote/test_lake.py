@@ -140,3 +140,34 @@ def test_by_dagster(here: Workshop, afar: Afar) -> None:
         assert afar.run("spent").success
     assert content(afar) == content(here)
     assert afar.history.latest("silver/orders") is not None
+
+
+@pytest.mark.slow
+def test_columns_that_change(here: Workshop, afar: Afar) -> None:
+    """New columns, then another type: one commit each, in a store as on disk, and nothing is left behind."""
+    arrivals = (b"id,amount\n1,10\n2,20\n", b"id,amount,note\n2,21,x\n3,30,y\n", b"id,note\n4,z\n")
+    for shop in (here, afar):
+        for number, data in enumerate(arrivals):
+            kind = "int32" if number < 2 else "string"
+            shop.table(
+                "orders",
+                f"""
+                source: {{type: csv, path: "{{landing}}/orders/*"}}
+                schema: evolve
+                silver: {{keys: [id], columns: {{id: {kind}, amount: int64}}}}
+                """,
+            )
+            shop.land(f"orders/{number}.csv", data)
+            outcome = refine(Work(shop.project.tables["orders"], shop.lake))
+            assert outcome is not None
+            assert not outcome.blocked_by
+            version = number + (shop is afar)  # in a store a table is made before its first rows come
+            assert [publication.version for publication in outcome.publications] == [version, version]
+        assert shop.rows("silver/orders", "id", "amount", "note") == [
+            ("1", 10, None),
+            ("2", 21, "x"),
+            ("3", 30, "y"),
+            ("4", None, "z"),
+        ]
+        assert refine(Work(shop.project.tables["orders"], shop.lake)) is None
+    assert afar.leftovers() == []
