@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.errors import RuleError
+from dq_pipelines.layers.corrections import landed_names
 from dq_pipelines.layers.healing import ALL, DISMISSED, OPEN, Chosen, give_status, refused_of
 from dq_pipelines.layers.quarantine import ID
 from dq_pipelines.layers.replay import Replayed, replay
@@ -259,3 +260,21 @@ def test_a_killed_replay_is_finished_by_the_next(shop: Workshop, place: str, key
     assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (2, -5)]
     assert statuses(shop) == [(3, "replayed"), (4, "open"), (5, "open"), (6, "open")]
     assert shop.leftovers() == []
+
+
+def test_a_row_is_mended_whatever_its_column_was_called_when_it_landed(shop: Workshop) -> None:
+    """The column has another name since: `from` has both, and the row of an old file keeps what was mended in it."""
+    orders(shop)
+    shop.land("orders/a.csv", "id,amount,Day\n1,-10,01.02.2026\n2,20,02.02.2026\n")
+    assert shop.run("orders").success
+    text = ORDERS.replace("amount: int64,", "amount: {type: int64, from: [Amount EUR, amount]},").replace("LEAST", "0")
+    for gone in ("MORE", "KEYS", "STEPS", "RULES"):
+        text = text.replace(gone, "")
+    shop.table("orders", text)
+    shop.land("orders/b.csv", "id,Amount EUR,Day\n3,30,03.02.2026\n")
+    assert shop.run("orders").success
+    landed = landed_names(shop.project.tables["orders"].landed.silver, shop.rows("bronze/orders")[0])
+    again(shop, {id_of(shop, 2): {landed["amount"]: "11"}})
+    assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
+    rerun(work(shop))
+    assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
