@@ -1,9 +1,5 @@
 """Replay: refused rows once more through today's types, steps and rules, and what they let through is published.
 
-A row is judged from bronze, with what a person has mended in it laid over. Rules on keys, order and means are about
-the batch that the row came with, so where there are such, the whole batch is judged and the waiting rows taken out of
-it. Rules on the whole table are not asked: they were about batches that have come and gone.
-
 Quarantine is told first which rows go into which replay, then silver gets them, in a commit that names the replay. A
 replay that was killed in between is not in silver's ledger, so its rows count as open, and the next one takes them.
 """
@@ -21,22 +17,19 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
-from dq_pipelines.errors import PublishError, RuleError
+from dq_pipelines.errors import PublishError
 from dq_pipelines.history.records import REPLAY, VerdictRecord
 from dq_pipelines.lake.evolution import Drift, drift, exactly
-from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Mode, publish
 from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
-from dq_pipelines.layers.corrections import Cells, corrected, corrections
+from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
+from dq_pipelines.layers.landing import INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, elapsed
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
@@ -50,22 +43,12 @@ from dq_pipelines.layers.quarantine import (
     STATUS,
     STATUS_AT,
     STATUS_BY,
-    identity,
-    refused_rows,
-    unreadable_rows,
 )
-from dq_pipelines.layers.refinement import consumption, latest_of_keys, looked_up
+from dq_pipelines.layers.refinement import consumption, latest_of_keys
+from dq_pipelines.layers.rejudging import Rejudgement, not_overtaken
 from dq_pipelines.layers.remembering import told
-from dq_pipelines.layers.silver import Prepared, misread, prepare, rules_of
 from dq_pipelines.layers.work import Work, alone, staged
 from dq_pipelines.project import Silver
-from dq_pipelines.rules.asides import ByText, Exists
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.functions import PythonFunction
-from dq_pipelines.rules.on_rows import RowRule
-from dq_pipelines.sources import ROW, SOURCE
-from dq_pipelines.sources.failures import broken
-from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 
 #: Beside a waiting row: what had been mended in it before, and why it is refused today.
 BEFORE, _TODAY = "_correction_before", "_reasons_today"
@@ -174,7 +157,6 @@ class _Replay:
 
     def __post_init__(self) -> None:
         self.batch = f"{REPLAY}{uuid.uuid4().hex[:16]}"
-        self.places = self.waiting.select(PLACE)
 
     @property
     def silver(self) -> Silver:
@@ -182,70 +164,11 @@ class _Replay:
 
     def done(self, dry_run: bool) -> Replayed:
         with tempfile.TemporaryDirectory(prefix="dq-replay-") as folder:
-            passing, failing = self._judged(Path(folder))
-            return self._published(passing, failing, dry_run)
-
-    def _judged(self, folder: Path) -> tuple[pl.LazyFrame, pl.DataFrame]:
-        """The rows that pass, as they will be published, with their places; and the others with their reasons."""
-        landed = bronze(self.work.table, self.work.lake).scan()
-        kept, refused = [], []
-        for number, rows in enumerate(self._together_judged(landed)):
-            files = folder / f"{number}.kept.parquet", folder / f"{number}.refused.parquet"
-            self._judge(rows, *files)
-            kept.append(pl.scan_parquet(files[0]))
-            refused.append(pl.scan_parquet(files[1]))
-        failing = pl.concat(refused).select(ID, SOURCE, ROW, REASONS).unique(ID, maintain_order=True).collect()
-        passing = pl.concat(kept, how="diagonal_relaxed").join(failing.lazy(), on=ID, how="anti", maintain_order="left")
-        return passing, failing
-
-    def _together_judged(self, landed: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
-        """The landed rows to judge: the waiting ones alone where a row's verdict hangs on no other, else their batches."""
-        if not _hangs_on_others(self.silver):
-            yield landed.join(self.places.lazy(), on=PLACE, how="semi")
-            return
-        for batch in self.places[BATCH].unique(maintain_order=True):
-            yield landed.filter(pl.col(BATCH) == batch)
-
-    def _judge(self, rows: pl.LazyFrame, kept: Path, refused: Path) -> None:
-        mended = pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
-        rows = corrected(rows, mended)
-        prepared = prepare(self.silver, rows)
-        self._must_be_traced(prepared)
-        scan = Scan(
-            prepared.rows,
-            _refusing(rules_of(self.silver, prepared)),
-            lookup=lambda key: looked_up(self.work, key, prepared),
-            hidden=prepared.hidden,
-            misread=misread(self.silver, prepared),
-        )
-
-        def sinks(scan: Scan) -> list[pl.LazyFrame]:
-            passing = scan.kept.join(self.places.lazy(), on=PLACE, how="semi", maintain_order="left")
-            parts = [refused_rows(part, prepared.columns) for part in (scan.refused, *prepared.refused)]
-            failing = pl.concat([*parts, unreadable_rows(rows, prepared.columns)])
-            failing = failing.join(self.places.lazy(), on=PLACE, how="semi", maintain_order="left")
-            wanted = passing.select(*prepared.columns, *PLACE, INGESTED_AT, identity().alias(ID))
-            return [wanted.sink_parquet(kept, lazy=True), failing.sink_parquet(refused, lazy=True)]
-
-        with broken(self.work.table.key, "to judge its refused rows again"):
-            judgement = judge(scan, sinks)
-        if wrong := next((result for result in judgement.results if result.error), None):
-            raise RuleError(f"{self.work.table.key}: {wrong.rule.type} cannot be judged: {wrong.error}")
-
-    @property
-    def _edited(self) -> pl.DataFrame:
-        return self.waiting.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
-
-    def _must_be_traced(self, prepared: Prepared) -> None:
-        there = prepared.rows.collect_schema()
-        if missing := [name for name in (*PLACE, INGESTED_AT) if name not in there]:
-            forgets = f"a step of {self.work.table.key} does not give on {', '.join(missing)}"
-            raise RuleError(f"{forgets}, so that refused rows cannot be told apart: use mode: rerun, or let it")
+            passing, failing = Rejudgement(self.work, self.waiting, Path(folder)).judged()
+            return self._published(not_overtaken(self.work, passing), failing, dry_run)
 
     def _published(self, passing: pl.LazyFrame, failing: pl.DataFrame, dry_run: bool) -> Replayed:
-        work = self.work
-        passing = not_overtaken(work, passing)
-        found = self._drift(passing)
+        work, found = self.work, self._drift(passing)
         kept = work.stage(work.silver, self.batch)
         with staged(kept, claim=work.claim):
             collect_all([kept.sink(exactly(latest_of_keys(passing, self.silver), found.schema))])
@@ -335,43 +258,3 @@ class _Replay:
             pl.when(passed).then(pl.lit(self.batch)).alias(INTO),
             pl.when(passed).then(CORRECTION).otherwise(BEFORE).alias(CORRECTION),
         )
-
-
-def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows that still have their place in the table: none is to replace what has come and was published after it."""
-    silver, landed = work.table.landed.silver, bronze(work.table, work.lake).scan()
-    if silver.mode == "overwrite":
-        # A snapshot takes the place of the one before, refused rows and all.
-        return passing.filter(pl.col(INGESTED_AT) == landed.select(pl.col(INGESTED_AT).max()).collect().item())
-    if silver.mode == "append":
-        return passing
-    published = [name.removeprefix("batch:") for name in transactions(work.silver) if name.startswith("batch:")]
-    came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(*silver.keys, INGESTED_AT, *PLACE)
-    still_open = refused_of(work).filter(pl.col(STATUS) == OPEN).select(PLACE)
-    came = came.join(still_open, on=PLACE, how="anti")
-    order = (INGESTED_AT, SOURCE, ROW)
-    ours = passing.select(*silver.keys, ID, *(pl.col(name).alias(f"{name}\x00") for name in order))
-    pairs = came.join(ours, on=silver.keys, how="inner")
-    later, same = pl.lit(False), pl.lit(True)
-    for name in order:
-        later = later | (same & (pl.col(name) > pl.col(f"{name}\x00")))
-        same = same & (pl.col(name) == pl.col(f"{name}\x00"))
-    return passing.join(pairs.filter(later).select(ID), on=ID, how="anti", maintain_order="left")
-
-
-def _refusing(rules: list[Rule]) -> list[Rule]:
-    """The rules on rows that a row must meet to be published, each refusing the row alone."""
-    return [
-        rule.model_copy(update={"on_failure": "quarantine"}) if rule.action == "block" else rule
-        for rule in rules
-        if isinstance(rule, RowRule) and rule.action in ("block", "quarantine", "drop")
-    ]
-
-
-def _hangs_on_others(silver: Silver) -> bool:
-    """Whether a row may be kept or refused for what other rows of its batch are."""
-    rules = [rule for rule in silver.rules if isinstance(rule, RowRule)]
-    beside = any(
-        not isinstance(rule.aside(), Exists | ByText | None) or isinstance(rule, PythonFunction) for rule in rules
-    )
-    return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)

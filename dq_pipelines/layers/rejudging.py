@@ -1,0 +1,160 @@
+"""Refused rows judged again, by today's types, steps and rules; nothing is written. What becomes of them belongs in `replay`.
+
+A row is judged from bronze, with what a person has mended in it laid over. Rules on keys, order and means are about
+the batch that the row came with, so where there are such, the whole batch is judged and the waiting rows taken out of
+it. Rules on the whole table are not asked: they were about batches that have come and gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from dq_pipelines.engine.judge import judge
+from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.layers.corrections import corrected, corrections
+from dq_pipelines.layers.healing import refused_of
+from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
+from dq_pipelines.layers.quarantine import (
+    CORRECTION,
+    ID,
+    OPEN,
+    PLACE,
+    STATUS,
+    identity,
+    refused_rows,
+    unreadable_rows,
+)
+from dq_pipelines.layers.refinement import looked_up
+from dq_pipelines.layers.silver import Prepared, misread, prepare, rules_of
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project import Silver
+from dq_pipelines.rules.asides import ByText, Exists
+from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.functions import PythonFunction
+from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
+
+
+@dataclass(frozen=True)
+class Rejudgement:
+    """Waiting rows of a table, or of one partition of it, and a folder for what the judgement finds."""
+
+    work: Work
+    #: quarantine rows, each once, with what was mended in them
+    waiting: pl.DataFrame
+    folder: Path
+
+    @property
+    def silver(self) -> Silver:
+        return self.work.table.landed.silver
+
+    @property
+    def places(self) -> pl.LazyFrame:
+        """Where the rows stand in bronze."""
+        return self.waiting.lazy().select(PLACE)
+
+    def judged(self) -> tuple[pl.LazyFrame, pl.DataFrame]:
+        """The rows that pass, as they will be published, with their places; and the others with their reasons."""
+        landed = bronze(self.work.table, self.work.lake).scan()
+        kept, refused = [], []
+        for number, rows in enumerate(self._together_judged(landed)):
+            files = self.folder / f"{number}.kept.parquet", self.folder / f"{number}.refused.parquet"
+            self._judge(rows, *files)
+            kept.append(pl.scan_parquet(files[0]))
+            refused.append(pl.scan_parquet(files[1]))
+        failing = pl.concat(refused).select(ID, SOURCE, ROW, REASONS).unique(ID, maintain_order=True).collect()
+        passing = pl.concat(kept, how="diagonal_relaxed").join(failing.lazy(), on=ID, how="anti", maintain_order="left")
+        return passing, failing
+
+    def _together_judged(self, landed: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
+        """The landed rows to judge: the waiting ones alone where a row's verdict hangs on no other, else their batches."""
+        if not _hangs_on_others(self.silver):
+            yield landed.join(self.places, on=PLACE, how="semi")
+            return
+        for batch in self.waiting[BATCH].unique(maintain_order=True):
+            yield landed.filter(pl.col(BATCH) == batch)
+
+    def _judge(self, rows: pl.LazyFrame, kept: Path, refused: Path) -> None:
+        mended = pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
+        rows = corrected(rows, mended)
+        prepared = prepare(self.silver, rows)
+        self._must_be_traced(prepared)
+        scan = Scan(
+            prepared.rows,
+            _refusing(rules_of(self.silver, prepared)),
+            lookup=lambda key: looked_up(self.work, key, prepared),
+            hidden=prepared.hidden,
+            misread=misread(self.silver, prepared),
+        )
+
+        def sinks(scan: Scan) -> list[pl.LazyFrame]:
+            passing = scan.kept.join(self.places, on=PLACE, how="semi", maintain_order="left")
+            parts = [refused_rows(part, prepared.columns) for part in (scan.refused, *prepared.refused)]
+            failing = pl.concat([*parts, unreadable_rows(rows, prepared.columns)])
+            failing = failing.join(self.places, on=PLACE, how="semi", maintain_order="left")
+            wanted = passing.select(*prepared.columns, *PLACE, INGESTED_AT, identity().alias(ID))
+            return [wanted.sink_parquet(kept, lazy=True), failing.sink_parquet(refused, lazy=True)]
+
+        with broken(self.work.table.key, "to judge its refused rows again"):
+            judgement = judge(scan, sinks)
+        if wrong := next((result for result in judgement.results if result.error), None):
+            raise RuleError(f"{self.work.table.key}: {wrong.rule.type} cannot be judged: {wrong.error}")
+
+    @property
+    def _edited(self) -> pl.DataFrame:
+        return self.waiting.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
+
+    def _must_be_traced(self, prepared: Prepared) -> None:
+        there = prepared.rows.collect_schema()
+        if missing := [name for name in (*PLACE, INGESTED_AT) if name not in there]:
+            forgets = f"a step of {self.work.table.key} does not give on {', '.join(missing)}"
+            raise RuleError(f"{forgets}, so that refused rows cannot be told apart: use mode: rerun, or let it")
+
+
+def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows that still have their place in the table: none is to replace what has come and was published after it."""
+    silver, landed = work.table.landed.silver, bronze(work.table, work.lake).scan()
+    if silver.mode == "overwrite":
+        # A snapshot takes the place of the one before, refused rows and all.
+        return passing.filter(pl.col(INGESTED_AT) == landed.select(pl.col(INGESTED_AT).max()).collect().item())
+    if silver.mode == "append":
+        return passing
+    published = [name.removeprefix("batch:") for name in transactions(work.silver) if name.startswith("batch:")]
+    came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(*silver.keys, INGESTED_AT, *PLACE)
+    still_open = refused_of(work).filter(pl.col(STATUS) == OPEN).select(PLACE)
+    came = came.join(still_open, on=PLACE, how="anti")
+    order = (INGESTED_AT, SOURCE, ROW)
+    ours = passing.select(*silver.keys, ID, *(pl.col(name).alias(f"{name}\x00") for name in order))
+    pairs = came.join(ours, on=silver.keys, how="inner")
+    later, same = pl.lit(False), pl.lit(True)
+    for name in order:
+        later = later | (same & (pl.col(name) > pl.col(f"{name}\x00")))
+        same = same & (pl.col(name) == pl.col(f"{name}\x00"))
+    return passing.join(pairs.filter(later).select(ID), on=ID, how="anti", maintain_order="left")
+
+
+def _refusing(rules: list[Rule]) -> list[Rule]:
+    """The rules on rows that a row must meet to be published, each refusing the row alone."""
+    return [
+        rule.model_copy(update={"on_failure": "quarantine"}) if rule.action == "block" else rule
+        for rule in rules
+        if isinstance(rule, RowRule) and rule.action in ("block", "quarantine", "drop")
+    ]
+
+
+def _hangs_on_others(silver: Silver) -> bool:
+    """Whether a row may be kept or refused for what other rows of its batch are."""
+    rules = [rule for rule in silver.rules if isinstance(rule, RowRule)]
+    beside = any(
+        not isinstance(rule.aside(), Exists | ByText | None) or isinstance(rule, PythonFunction) for rule in rules
+    )
+    return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)
