@@ -48,6 +48,8 @@ _PASSING_WORDS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+_FULL_WORDS = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ANSWER = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
 
@@ -140,6 +142,13 @@ def said(error: BaseException) -> str:
     chained = len(lines) > 1 and ("↳" in text or "Caused by:" in text)
     # The last cause is the one that a person can mend: "Connection refused", "403 Forbidden".
     return f"{first}: {re.sub(r'^[0-9]+: ', '', lines[-1])[:300]}" if chained else first
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk takes no more: it is full, or a quota or a limit on the size of files is reached."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return True
+    return _FULL_WORDS.search(str(error)) is not None
 
 
 def is_passing(error: BaseException) -> bool:

@@ -21,10 +21,10 @@ from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import refused_rows
 from dq_pipelines.layers.remembering import verdict_of
-from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
-from dq_pipelines.sources.failures import broken, first_line
+from dq_pipelines.sources.failures import first_line
 from dq_pipelines.transforms.steps import function_at
 
 
@@ -69,7 +69,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
 
     with staged(kept, refused, claim=work.claim):
-        with broken(work.table.key, "to compute and judge its rows"):
+        with reading(work, "to compute and judge its rows"):
             judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks)
         outcome = _outcome(work, batch, judgement, kept, refused)
         if outcome.blocked_by:

@@ -44,12 +44,11 @@ from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unre
 from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
-from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
+from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import ROW, SOURCE
-from dq_pipelines.sources.failures import broken
 
 
 @alone
@@ -70,7 +69,7 @@ def landed(work: Work) -> Batch | None:
     if found is not None and found.refused:
         said = drift_result(None, work.table.landed.silver.columns, found.refused).error
         raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
-    with staged(stage, claim=work.claim), broken(work.table.key, "to read its inputs"):
+    with staged(stage, claim=work.claim), reading(work, "to read its inputs"):
         collect_all([stage.sink(as_bronze(batch.rows, found))])
         _commit_bronze(work, batch, stage, found)
     return batch
@@ -161,7 +160,7 @@ class Refinement:
         if self.landing and self.bronze and not self.at_once:
             # Not from a cache node between bronze and the judge: it would hold most of the batch, 2.3 GB of 6 million
             # rows, since nothing stops a reader that is quicker than the sinks. This costs 5 % more CPU.
-            with broken(self.work.table.key, "to read its inputs"):
+            with reading(self.work, "to read its inputs"):
                 collect_all([self.bronze.sink(as_bronze(self.landing.rows, self.fit.landing))])
             self._take(self.bronze.scan())
         judgement = self._judge()
@@ -214,7 +213,7 @@ class Refinement:
             hidden=self.prepared.hidden,
             misread=misread(self.silver, self.prepared),
         )
-        with broken(self.work.table.key, "to read and judge its rows"):
+        with reading(self.work, "to read and judge its rows"):
             return judge(scan, self._sinks, again=self._again)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import wraps
@@ -16,10 +17,11 @@ from typing import TypeVar
 import polars as pl
 from deltalake import DeltaTable
 
+from dq_pipelines.config.stores import is_full, said
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_of_delta
-from dq_pipelines.errors import Overtaken, PublishError, RuleError
+from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
 from dq_pipelines.lake.claim import Claim, claimed, staged
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
@@ -130,3 +132,18 @@ def judge_published(work: Work) -> Outcome:
 
 
 __all__ = ["PREVIEW_ROWS", "Work", "alone", "checked_rules", "judge_published", "staged"]
+
+
+@contextmanager
+def reading(work: Work, wanted: str) -> Iterator[None]:
+    """Say what libraries throw while rows are read and staged: SourceError, or PublishError where the lake takes no more."""
+    try:
+        with broken(work.table.key, wanted):
+            yield
+    except SourceError as error:
+        cause = error.__cause__
+        # Of the sentence made here: a scratch folder that is full says so itself.
+        if cause is None or not is_full(cause) or not str(error).startswith(f"{work.table.key}: wanted {wanted}"):
+            raise
+        what = f"{work.lake.root}: wanted room for the rows of {work.table.key}, got: {said(cause)}"
+        raise PublishError(f"{what}; nothing was published") from None
