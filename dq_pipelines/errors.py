@@ -17,8 +17,13 @@ the nearest one that exists.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+_ENDLESS = re.compile(r"[^\s/\\]{300,}")
+#: Longer names have no near one: to look for it takes the square of their length.
+_LONGEST_NAME = 200
 
 
 class DqError(Exception):
@@ -37,9 +42,11 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        # A number of 5,000 digits that was found is not to be read in full.
+        message = _ENDLESS.sub(lambda word: f"{word[0][:80]}…", self.message)
         if not self.file:
-            return self.message
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+            return message
+        return f"{self.file}:{self.line}: {message}" if self.line else f"{self.file}: {message}"
 
 
 class ConfigError(DqError):
@@ -80,5 +87,7 @@ class Unreached(PublishError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """` (nearest: x)` for the closest of `names`, or the empty string when none is close."""
+    if len(str(name)) > _LONGEST_NAME:
+        return ""
     close = difflib.get_close_matches(str(name), [str(known) for known in names], n=1, cutoff=0.6)
     return f" (nearest: {close[0]})" if close else ""

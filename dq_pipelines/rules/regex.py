@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from re import _constants as op  # type: ignore[attr-defined] # no public way to read a pattern as Python does
@@ -67,7 +68,8 @@ class _Untranslatable(Exception):
 def check(pattern: str) -> str:
     """The pattern itself; raises ValueError, in one sentence, when Python cannot read it."""
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings(action="ignore"):  # of what may mean something else one day: [[, --, &&
+            re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"regex {pattern!r} does not parse: {error}") from None
     return pattern
