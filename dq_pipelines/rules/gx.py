@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +48,9 @@ def is_handed_over(type_: str) -> bool:
 
 def expectation_class(type_: str) -> Any:
     """GX's class for the type; raises ValueError, in one sentence, when there is none."""
+    package = type_.partition(":")[0].partition(".")[0]
+    if ":" in type_ and not (package.isidentifier() and find_spec(package)):
+        named(type_)  # that there is none is said before GX takes its seconds to import
     great_expectations()
     from great_expectations.expectations.expectation import Expectation
     from great_expectations.expectations.registry import get_expectation_impl
