@@ -13,7 +13,7 @@ import dagster as dg
 
 from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached
 from dq_pipelines.history.standing import standing
-from dq_pipelines.layers import gold, refinement
+from dq_pipelines.layers import arriving, gold, refinement
 from dq_pipelines.layers.aside import as_result, standing_aside
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs, inputs_readable, inputs_readable_key
@@ -150,7 +150,7 @@ class _Run:
                 if not wanted:
                     yield from self._judge_published()
                 elif wanted == {"bronze"}:
-                    refinement.land(self._work)
+                    arriving.land(self._work)
                     yield from self._bronze()
                 else:
                     self._upstream_must_have_passed()

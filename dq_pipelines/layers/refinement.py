@@ -6,43 +6,36 @@ as its rows. A run killed in between is repeated by the next one without loss or
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
-from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.evolution import Drift, Policy
+from dq_pipelines.lake.evolution import Policy
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.publish import Mode, Publication, forget, publish
-from dq_pipelines.lake.retyping import rewriting
+from dq_pipelines.lake.publish import forget
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.arriving import arrived, commit_bronze
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
+from dq_pipelines.layers.committing import commit, consumption, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
-from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with, landing_drift, schema_of
+from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
 from dq_pipelines.layers.landing import (
     BATCH,
     INGESTED_AT,
     UNREADABLE,
     Batch,
-    after_all,
-    batch_of,
     bronze,
-    new_inputs,
     pending_batches,
 )
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
-from dq_pipelines.layers.remembering import verdict_of
-from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Silver
@@ -54,37 +47,13 @@ from dq_pipelines.sources import ROW, SOURCE
 @alone
 @patiently
 @past_bad_inputs
-def land(work: Work) -> Batch | None:
-    """Bring what is new into bronze, and nothing further; None when nothing is new."""
-    return landed(work)
-
-
-def landed(work: Work) -> Batch | None:
-    """`land`, for one who works alone on the table already."""
-    batch = _arrived(work)
-    if batch is None:
-        return None
-    stage = work.stage(bronze(work.table, work.lake), batch.id)
-    found = landing_drift(work, batch.rows, schema_of(stage.table))
-    if found is not None and found.refused:
-        said = drift_result(None, work.table.landed.silver.columns, found.refused).error
-        raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
-    with staged(stage, claim=work.claim), reading(work, "to read its inputs"):
-        collect_all([stage.sink(as_bronze(batch.rows, found))])
-        _commit_bronze(work, batch, stage, found)
-    return batch
-
-
-@alone
-@patiently
-@past_bad_inputs
 def refine(work: Work) -> Outcome | None:
     """Land what is new, judge everything that silver has not consumed, and publish it or block it.
 
     None when there is nothing to judge. Raises SourceError, RuleError or PublishError, and has then
     published nothing to silver.
     """
-    batch = _arrived(work)
+    batch = arrived(work)
     backlog = tuple(pending_batches(work.table, work.lake, work.silver, work.partition))
     if batch is None and not backlog:
         return None
@@ -94,25 +63,6 @@ def refine(work: Work) -> Outcome | None:
     with staged(*refinement.stages, claim=work.claim):
         outcome = refinement.judged()
         return outcome if outcome.blocked_by else _publish(refinement, outcome)
-
-
-def _arrived(work: Work) -> Batch | None:
-    """What is new at the source, as one batch."""
-    inputs = new_inputs(work.table, work.lake, work.partition)
-    landed = bronze(work.table, work.lake)
-    return batch_of(work.table.landed.source, inputs, after_all(landed, work.now), landed) if inputs else None
-
-
-def _commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
-    batch.must_be_unchanged()
-    work.may_commit()
-    stage.tidy()
-    with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:
-        publication = publish(
-            stage, "append", batch.consumed, new_columns="add", once=batch.input_names, rewrite=rewrite
-        )
-    work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
-    return publication
 
 
 @dataclass
@@ -165,7 +115,7 @@ class Refinement:
             self._take(self.bronze.scan())
         judgement = self._judge()
         if self.landing and self.bronze and not self.fit.unlandable:
-            _commit_bronze(self.work, self.landing, self.bronze, self.fit.landing)
+            commit_bronze(self.work, self.landing, self.bronze, self.fit.landing)
         return self._outcome(judgement)
 
     def _take(self, landing: pl.LazyFrame | None) -> None:
@@ -291,56 +241,8 @@ def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
     return kept.sort(order, maintain_order=True).unique(silver.keys, keep="last", maintain_order=True)
 
 
-def consumption(batches: Sequence[str]) -> dict[str, int]:
-    """The ledger's entries that say that these bronze batches were consumed."""
-    return {f"batch:{batch}": 1 for batch in batches}
-
-
-def joint_id(batches: Sequence[str]) -> str:
-    """The id of several bronze batches that are handled together."""
-    if len(batches) == 1:
-        return batches[0]
-    return f"r-{hashlib.sha256(','.join(sorted(batches)).encode()).hexdigest()[:16]}"
-
-
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:
     work, mode = refinement.work, refinement.silver.mode
     before = transactions(work.quarantine)
     forget(refinement.refused, [name.partition(":")[2] for name in refinement.consumed if name in before])
     return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed, before)
-
-
-def commit(
-    work: Work,
-    outcome: Outcome,
-    kept: Stage,
-    refused: Stage,
-    modes: tuple[Literal["append", "overwrite"], Mode],
-    consumed: Mapping[str, int],
-    before: Collection[str] | None = None,
-) -> Outcome:
-    """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up.
-
-    Nobody may have published of it to silver, nor to quarantine but for what stood there `before`; None where what
-    was published is to be replaced.
-    """
-    if not outcome.counts.accounted_for:
-        raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
-    keys = work.table.landed.silver.keys
-    with rewriting(kept, outcome.drift, modes[1], keys, claim=work.claim, log=work.log) as rewrite:
-        work.may_commit()
-        refused.tidy()
-        news = () if before is None else consumed.keys() - before
-        quarantined = publish(refused, modes[0], consumed, new_columns="add", once=news)
-        work.may_commit()
-        kept.tidy()
-        once = () if before is None else tuple(consumed)
-        said = verdict_of(work, replace(outcome, seconds=elapsed(work.now)))
-        published = publish(
-            kept, modes[1], consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite, metadata=said
-        )
-    counts = outcome.counts
-    work.log(
-        f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"
-    )
-    return replace(outcome, publications=(quarantined, published), seconds=elapsed(work.now))

@@ -26,6 +26,7 @@ from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
+from dq_pipelines.layers.committing import consumption
 from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
@@ -44,7 +45,7 @@ from dq_pipelines.layers.quarantine import (
     STATUS_AT,
     STATUS_BY,
 )
-from dq_pipelines.layers.refinement import consumption, latest_of_keys
+from dq_pipelines.layers.refinement import latest_of_keys
 from dq_pipelines.layers.rejudging import Rejudgement, not_overtaken
 from dq_pipelines.layers.remembering import told
 from dq_pipelines.layers.work import Work, alone, staged

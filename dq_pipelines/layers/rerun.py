@@ -20,13 +20,15 @@ from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.arriving import landed
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
+from dq_pipelines.layers.committing import commit, consumption, joint_id
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
-from dq_pipelines.layers.refinement import Refinement, commit, consumption, joint_id, landed
+from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule

@@ -18,7 +18,7 @@ from typing import Any
 
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.layers import gold, refinement
+from dq_pipelines.layers import arriving, committing, gold, refinement
 from dq_pipelines_tests.workshop import Workshop
 
 #: Steps of a run, as a kill is told by.
@@ -60,9 +60,13 @@ class Watched:
     def watch(self) -> None:
         """Have the steps of this process told."""
         for module in (refinement, gold):
-            for name, step in (("judge", lambda *_: "judge"), ("publish", _commit)):
-                setattr(module, name, self._told(getattr(module, name), step))
-        History.record = self._told(History.record, lambda *_: "history")  # type: ignore[method-assign]
+            self._tell(module, "judge", lambda *_: "judge")
+        for module in (arriving, committing, gold):
+            self._tell(module, "publish", _commit)
+        self._tell(History, "record", lambda *_: "history")
+
+    def _tell(self, place: Any, name: str, step: Callable[..., str]) -> None:
+        setattr(place, name, self._told(getattr(place, name), step))
 
     def _told(self, do: Callable[..., Any], step: Callable[..., str]) -> Callable[..., Any]:
         @wraps(do)

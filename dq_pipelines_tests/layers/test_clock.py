@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from dq_pipelines.layers.arriving import land
 from dq_pipelines.layers.landing import INGESTED_AT
-from dq_pipelines.layers.refinement import land, refine
+from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop

@@ -11,9 +11,10 @@ import pytest
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.arriving import land
 from dq_pipelines.layers.erasure import Certificate, Wish, erase, erasing
 from dq_pipelines.layers.gold import compute
-from dq_pipelines.layers.refinement import land, refine
+from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import expire

@@ -19,7 +19,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers import gold, refinement, rerun, work as working
+from dq_pipelines.layers import arriving, committing, gold, refinement, rerun, work as working
 from dq_pipelines.project import load_project
 
 root, table, what, place, calls = Path(sys.argv[1]), *sys.argv[2:5], int(sys.argv[5])
@@ -44,10 +44,10 @@ def dying(function, late):
 project = load_project(root / "assets_config", environment={})
 work = working.Work(project.tables[table], Lake.at(str(root / "lake")), may_commit=die if place == "may_commit" else lambda: None)
 if place in ("before", "after"):
-    refinement.publish = gold.publish = dying(refinement.publish, place == "after")
+    arriving.publish = committing.publish = gold.publish = dying(gold.publish, place == "after")
 if place == "forget":
     refinement.forget = dying(refinement.forget, True)
-{"refine": refinement.refine, "rerun": rerun.rerun, "compute": gold.compute, "land": refinement.land}[what](work)
+{"refine": refinement.refine, "rerun": rerun.rerun, "compute": gold.compute, "land": arriving.land}[what](work)
 """
 
 ORDERS = """

@@ -11,8 +11,9 @@ import pytest
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.arriving import land
 from dq_pipelines.layers.landing import batches
-from dq_pipelines.layers.refinement import land, refine
+from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.restore import recover

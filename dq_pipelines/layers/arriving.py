@@ -1,0 +1,65 @@
+"""From a source into bronze: what is new is read as one batch, and committed. How batches are judged belongs in `refinement`."""
+
+from __future__ import annotations
+
+from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.evolution import Drift
+from dq_pipelines.lake.publish import Publication, publish
+from dq_pipelines.lake.retyping import rewriting
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.aside import past_bad_inputs
+from dq_pipelines.layers.drift import as_bronze, landing_drift, schema_of
+from dq_pipelines.layers.landing import (
+    Batch,
+    after_all,
+    batch_of,
+    bronze,
+    new_inputs,
+)
+from dq_pipelines.layers.patience import patiently
+from dq_pipelines.layers.schema_check import drift_result
+from dq_pipelines.layers.work import Work, alone, reading, staged
+
+
+@alone
+@patiently
+@past_bad_inputs
+def land(work: Work) -> Batch | None:
+    """Bring what is new into bronze, and nothing further; None when nothing is new."""
+    return landed(work)
+
+
+def landed(work: Work) -> Batch | None:
+    """`land`, for one who works alone on the table already."""
+    batch = arrived(work)
+    if batch is None:
+        return None
+    stage = work.stage(bronze(work.table, work.lake), batch.id)
+    found = landing_drift(work, batch.rows, schema_of(stage.table))
+    if found is not None and found.refused:
+        said = drift_result(None, work.table.landed.silver.columns, found.refused).error
+        raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
+    with staged(stage, claim=work.claim), reading(work, "to read its inputs"):
+        collect_all([stage.sink(as_bronze(batch.rows, found))])
+        commit_bronze(work, batch, stage, found)
+    return batch
+
+
+def arrived(work: Work) -> Batch | None:
+    """What is new at the source, as one batch."""
+    inputs = new_inputs(work.table, work.lake, work.partition)
+    landed = bronze(work.table, work.lake)
+    return batch_of(work.table.landed.source, inputs, after_all(landed, work.now), landed) if inputs else None
+
+
+def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
+    batch.must_be_unchanged()
+    work.may_commit()
+    stage.tidy()
+    with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:
+        publication = publish(
+            stage, "append", batch.consumed, new_columns="add", once=batch.input_names, rewrite=rewrite
+        )
+    work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
+    return publication
