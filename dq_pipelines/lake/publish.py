@@ -83,11 +83,11 @@ def publish(
             _create(stage, properties)
         elif rewrite is not None:
             _replace(table, stage, rewrite, properties)
-        elif mode == "merge":
+        elif mode == "merge" and stage.rows:  # without rows Delta's merge makes no commit, and nothing would be noted
             grows = _fitted(table, stage, new_columns) != table.schema()
             _merge(table, stage, keys, grows, properties)
         else:
-            _commit(table, stage, mode, properties, new_columns)
+            _commit(table, stage, "append" if mode == "merge" else mode, properties, new_columns)
         stage.named = stage.rows > 0 and (mode != "merge" or table is None or rewrite is not None)
         version = DeltaTable(stage.table.uri, storage_options=options(stage.table.uri)).version()
     return Publication(stage.table.key, version, stage.rows)

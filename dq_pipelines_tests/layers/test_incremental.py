@@ -164,3 +164,14 @@ def test_bronze_alone_lands_and_silver_catches_up(shop_with_orders: Workshop) ->
     assert set(ran.materialized) == {"silver/orders", "quarantine/orders"}
     assert shop.versions() == {"bronze/orders": 0, "quarantine/orders": 0, "silver/orders": 0}
     assert shop.rows("silver/orders", "id") == [1]
+
+
+def test_a_batch_of_which_nothing_is_kept_is_consumed_once(shop: Workshop) -> None:
+    """Delta's merge makes no commit where there is nothing to merge: such a batch was judged anew in each run."""
+    shop.table("t", 'source: {type: csv, path: "{landing}/*.csv"}\nsilver: {keys: [id], columns: {id: int64}}\n')
+    for name, value in (("a", "1"), ("b", "x")):
+        shop.land(f"{name}.csv", f"id\n{value}\n")
+        assert shop.run("t").success
+    versions = shop.versions()
+    assert shop.run("t").success
+    assert shop.versions() == versions
