@@ -48,6 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured and want to be read (`record_property("measured", …)`)."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, said in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(str(said))
+
+
 @dataclass(frozen=True)
 class Places:
     """Where one test's files lie; the environment points there while the test runs."""
