@@ -20,10 +20,20 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
+#: Bytes of a Parquet file from which its footer is asked first. To import what reads it takes 0.12 s; to count the nulls
+#: of 6 million rows of 16 columns, 230 MB, takes no longer.
+WORTH_ASKING = 1 << 30
+
+
 def known_at(path: Any, schema: Mapping[str, pl.DataType]) -> dict[str, Known]:
-    """What the metadata of the Parquet file at `path` tell of its columns; nothing for whatever else is there."""
+    """What the metadata of the Parquet file at `path` tell of its columns.
+
+    Nothing for whatever else is there, nor for a file of fewer bytes than `WORTH_ASKING`.
+    """
     place = Path(path) if isinstance(path, str | Path) else None
     if place is None or place.suffix.lower() != ".parquet" or not place.is_file():
+        return {}
+    if place.stat().st_size < WORTH_ASKING:
         return {}
     import pyarrow.parquet as pq
 

@@ -26,6 +26,7 @@ from dq_pipelines.rules.moments import moment
 #: Types whose values can be compared with one another; `unknown` is a column of nulls only.
 Family = Literal["number", "boolean", "text", "date", "datetime", "time", "unknown", "other"]
 
+_MOST_DIGITS = 38
 _LARGEST_INTEGER = 2**63 - 1
 
 #: A column of pandas objects of several types: each value as its type's name and its text, and numbers (of which
@@ -134,6 +135,14 @@ class Value:
         self.dialect.says(found)
         return found
 
+    def bound(self, wanted: Any) -> Any:
+        """`literal`, as an expression is compared with it."""
+        found = self.literal(wanted)
+        if self.dialect is POLARS and isinstance(found, Decimal) and (digits := _digits_behind(found)) is not None:
+            # For a Decimal of Python's, Polars imports numpy, which takes 0.05 s.
+            return nw.lit(f"{found:f}").cast(nw.Decimal(_MOST_DIGITS, digits))
+        return found
+
     def can_equal(self, wanted: Any) -> bool:
         """Whether `wanted` can be written in the column's own type, so that a value may be equal to it."""
         try:
@@ -224,6 +233,13 @@ def _literal(wanted: Any, dtype: DType, kind: Family) -> Any:
         case "unknown":
             return wanted
     return None
+
+
+def _digits_behind(number: Decimal) -> int | None:
+    """Digits behind the point; None for a number that no decimal column can hold."""
+    _, digits, exponent = number.as_tuple()
+    behind = max(0, -int(exponent))
+    return behind if max(len(digits), behind) + max(0, int(exponent)) <= _MOST_DIGITS else None
 
 
 def _as_number(wanted: float | Decimal, dtype: DType) -> float | Decimal:

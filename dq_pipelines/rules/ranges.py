@@ -42,7 +42,7 @@ class ValuesBetween(Bounded, ColumnRule):
 
     def holds(self, value: Value) -> nw.Expr:
         self.bounds_fit()
-        return self.within(value.ordered, value.literal)
+        return self.within(value.ordered, value.bound)
 
     def surely_holds(self, columns: Columns) -> bool:
         known = columns[self.column].known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dq_pipelines import validate
+from dq_pipelines.engine import statistics
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_at, known_of_delta
@@ -33,6 +35,13 @@ ROWS = pl.DataFrame(
         "word": ["a", "b", None, "d"],
     }
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_footer_is_asked() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "WORTH_ASKING", 0)
+        yield
 
 
 @pytest.fixture
