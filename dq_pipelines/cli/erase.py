@@ -33,9 +33,10 @@ def erase(
     Nothing brings them back. Whoever reads an older version of these tables at that moment fails.
     """
     from dq_pipelines.cli.asking import agreed, named_tables
-    from dq_pipelines.layers.erasure import Wish, erasing
     from dq_pipelines.layers.erasure import erase as erased
+    from dq_pipelines.layers.erasure import erasing
     from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.layers.wishes import Wish
     from dq_pipelines.layers.work import Work
     from dq_pipelines.project import load_project
 

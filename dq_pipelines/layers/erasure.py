@@ -7,12 +7,10 @@ type. What is not in reach (the inputs that landed, Dagster's events) is said in
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -20,23 +18,16 @@ import polars as pl
 from dq_pipelines.config.stores import write_bytes
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
-from dq_pipelines.errors import ConfigError
 from dq_pipelines.history.store import History
+from dq_pipelines.lake.aside import write_asides
 from dq_pipelines.lake.claim import Claim, claimed, staged
-from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
+from dq_pipelines.lake.rewrite import Removal
 from dq_pipelines.lake.tables import Lake, LakeTable, reached
 from dq_pipelines.lake.upkeep import forget_versions
-from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.landing import BATCH, UNREADABLE, pending_batches
-from dq_pipelines.layers.silver import Prepared, misread, prepare
-from dq_pipelines.layers.traces import IDENTITY, healed
+from dq_pipelines.layers.landing import UNREADABLE
+from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work, alone
-from dq_pipelines.project import Project, Silver, Table
 from dq_pipelines.sources import SOURCE
-from dq_pipelines.transforms.cast import FAILED, RAW
-from dq_pipelines.transforms.predicate import Cell, Predicate
-from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
-from dq_pipelines.transforms.types import typed
 
 #: Beside the layers: a file for each erasure, without what was erased.
 FOLDER = ".erasures"
@@ -90,188 +81,6 @@ class Certificate:
         return json.dumps(asdict(self) | {"at": self.at.isoformat(), **instead}, indent=1, ensure_ascii=False)
 
 
-@dataclass(frozen=True)
-class Wish:
-    """Whose rows are to go, and from where."""
-
-    work: Work
-    project: Project
-    sql: str
-    backups: Lake
-
-    @cached_property
-    def places(self) -> list[_Place]:
-        return [_Place(self, "lake", self.work.lake), _Place(self, "backup", self.backups)]
-
-    @cached_property
-    def schema(self) -> pl.Schema:
-        """The columns of silver: as published, or as they would be."""
-        silver = self.work.silver
-        if silver.delta() is not None:
-            return silver.scan().collect_schema()
-        rows = prepare(
-            self.work.table.landed.silver, self.work.lake.table(f"bronze/{self.work.table.name}").scan()
-        ).rows
-        return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if not name.startswith("_")})
-
-    @cached_property
-    def predicate(self) -> Predicate:
-        return Predicate.parse(self.sql, self.schema)
-
-    @cached_property
-    def gold(self) -> list[Table]:
-        """The tables that are computed from this one, over however many others."""
-        found, keys = [], {self.work.table.key}
-        while new := [table for table in self.project if table.key not in keys and keys & set(table.inputs)]:
-            found += new
-            keys |= {table.key for table in new}
-        return found
-
-    def removals(self) -> list[tuple[str, Removal]]:
-        """What goes from where; silver last, whose keys say what else goes."""
-        name, ids = f"erase-{uuid.uuid4().hex[:16]}", self._identities()
-        found: list[tuple[str, Snapshot | None, Chosen]] = []
-        for place in reversed(self.places):
-            found.append((place.name, place.bronze, Listed(ids)))
-            found.append((place.name, place.quarantine, Either(place.refused, ids)))
-        found += [("lake", snapshot, Meeting(condition)) for snapshot, condition in self._gold()]
-        found += [(place.name, place.silver, Meeting(place.published)) for place in reversed(self.places)]
-        return [(place, Removal(snapshot, rows, name)) for place, snapshot, rows in found if snapshot is not None]
-
-    def _gold(self) -> Iterator[tuple[Snapshot, pl.Expr]]:
-        for table in self.gold:
-            for key in (table.key, f"quarantine/{table.name}"):
-                snapshot = Snapshot.of(self.work.lake.table(key))
-                published = Snapshot.of(self.work.lake.table(table.key))
-                if snapshot is None or published is None:
-                    continue
-                try:
-                    predicate = Predicate.parse(self.sql, published.schema)
-                except ConfigError:
-                    # It has other columns: computed anew, it holds what silver holds. What it held before goes now.
-                    yield snapshot, pl.lit(False)
-                else:
-                    yield snapshot, predicate.on(_cells(snapshot.schema, published.schema))
-
-    def _identities(self) -> pl.DataFrame:
-        """What the landed rows that go are known by, wherever they were found."""
-        keys = self.work.table.landed.silver.keys if self.work.table.landed.silver.mode == "merge" else ()
-        gone = pl.concat([place.keys(keys) for place in self.places], how="vertical_relaxed").unique() if keys else None
-        found = [frame for place in self.places for frame in place.identities(gone)]
-        if not found:
-            return pl.DataFrame(schema={**dict.fromkeys(IDENTITY, pl.String()), IDENTITY[-1]: pl.Int64()})
-        return pl.concat(collect_all(found), how="vertical_relaxed").unique()
-
-
-@dataclass(frozen=True)
-class _Place:
-    """The three layers of a table in the lake, or in the backup, each at the version at which it was first looked at."""
-
-    wish: Wish
-    name: str
-    lake: Lake
-
-    @cached_property
-    def bronze(self) -> Snapshot | None:
-        return self._snapshot("bronze")
-
-    @cached_property
-    def quarantine(self) -> Snapshot | None:
-        return self._snapshot("quarantine")
-
-    @cached_property
-    def silver(self) -> Snapshot | None:
-        return self._snapshot("silver")
-
-    def _snapshot(self, layer: str) -> Snapshot | None:
-        return Snapshot.of(self.lake.table(f"{layer}/{self.wish.work.table.name}"))
-
-    @property
-    def published(self) -> pl.Expr:
-        """Whether a row of silver goes."""
-        return self.wish.predicate.on(_cells(self.silver.schema if self.silver else self.wish.schema, self.wish.schema))
-
-    @property
-    def refused(self) -> pl.Expr:
-        """Whether a row of quarantine goes, by its cells."""
-        return self.wish.predicate.on(
-            _cells(self.quarantine.schema if self.quarantine else self.wish.schema, self.wish.schema)
-        )
-
-    def keys(self, keys: Sequence[str]) -> pl.DataFrame:
-        """The keys of the published rows that go."""
-        if self.silver is None:
-            return pl.DataFrame(schema={key: self.wish.schema[key] for key in keys})
-        return self.silver.scan().filter(self.published).select(keys).unique().collect()
-
-    def identities(self, keys: pl.DataFrame | None) -> Iterator[pl.LazyFrame]:
-        """What the landed rows that go are known by: in quarantine, by their own cells, and as what was replaced."""
-        known = pl.all_horizontal(pl.col(name).is_not_null() for name in IDENTITY)
-        refused = None if self.quarantine is None else self.quarantine.scan().filter(known)
-        if refused is not None:
-            yield refused.filter(self.refused).select(IDENTITY)
-        landed = self._landed()
-        if landed is None:
-            return
-        rows, cell = landed
-        yield rows.filter(self.wish.predicate.on(cell)).select(IDENTITY)
-        there = rows.collect_schema()
-        if keys is not None and set(keys.columns) <= set(there):
-            work = self.wish.work
-            waiting = pending_batches(work.table, work.lake, work.silver)
-            judged = rows.filter(~pl.col(BATCH).is_in(waiting))
-            if refused is not None:
-                waits = refused.filter(~healed(self.quarantine, work.silver)).select(IDENTITY)
-                judged = judged.join(waits, on=IDENTITY, how="anti")
-            same = {name: there[name] for name in keys.columns}
-            yield judged.join(keys.lazy().cast(same), on=keys.columns, how="semi").select(IDENTITY)  # type: ignore[arg-type]
-
-    def _landed(self) -> tuple[pl.LazyFrame, Callable[[str], Cell]] | None:
-        """The rows of bronze by silver's types; up to the first step that may do anything to them, where that suffices."""
-        if self.bronze is None:
-            return None
-        silver = self.wish.work.table.landed.silver
-        steps = [step for step in silver.transform if not isinstance(step, Filter | Deduplicate)]
-        mended = corrections(self.lake.table(f"quarantine/{self.wish.work.table.name}"))
-        opaque = next((at for at, step in enumerate(steps) if isinstance(step, OPAQUE)), len(steps))
-        for some in (steps[:opaque], steps):
-            shortened = silver.model_copy(update={"transform": tuple(some)})
-            prepared = prepare(shortened, corrected(self.bronze.scan(), mended))
-            there = prepared.rows.collect_schema()
-            if {*self.wish.predicate.columns, *IDENTITY} <= set(there):
-                return prepared.rows, _landed_cells(shortened, prepared)
-        self.wish.work.log(
-            f"{self.bronze.table.key}: a step makes {', '.join(self.wish.predicate.columns)} and forgets where rows came "
-            f"from, so that no landed row can be told; only those in quarantine are erased"
-        )
-        return None
-
-
-def _landed_cells(silver: Silver, prepared: Prepared) -> Callable[[str], Cell]:
-    """Cells by silver's types, with the text that landed where a cast may have failed."""
-    there, flags = prepared.rows.collect_schema(), misread(silver, prepared)
-
-    def cell(name: str) -> Cell:
-        landed = flags[name].replace(FAILED, RAW, 1) if name in flags else None
-        text = as_text(pl.col(landed)) if landed is not None and landed in there else None
-        return Cell(pl.col(name), there[name], text)
-
-    return cell
-
-
-def _cells(there: pl.Schema, wanted: pl.Schema) -> Callable[[str], Cell]:
-    """Cells of a table that may hold as text what silver has in types."""
-
-    def cell(name: str) -> Cell:
-        if name not in there:
-            return Cell(pl.lit(None, wanted[name]), wanted[name])
-        if there[name] == wanted[name] or not isinstance(there[name], pl.String):
-            return Cell(pl.col(name), there[name])
-        return Cell(typed(pl.col(name), there[name], wanted[name]), wanted[name], pl.col(name))
-
-    return cell
-
-
 def erasing(wish: Wish) -> list[tuple[str, str, int]]:
     """What would go: place, table and rows; nothing is written. Raises ConfigError for what is no predicate."""
     return [(place, removal.key, removal.rows) for place, removal in wish.removals()]
@@ -323,6 +132,8 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         dagster_runs=tuple(history.runs(tables)) if history.is_begun else (),
         unreadable_lines=_unreadable(wish),
     )
+    # Why an input could not be read may quote what stands in it; it is looked at again, and the reason with it.
+    write_asides(work.lake, work.table.name, ())
     _keep(work.lake, certificate, wish.predicate.masked)
     return certificate
 

@@ -21,7 +21,8 @@ from dq_pipelines.lake.publish import Publication
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
-from dq_pipelines.layers.traces import GOES, IDENTITY, Traces
+from dq_pipelines.layers.quarantine import PLACE
+from dq_pipelines.layers.traces import GOES, Traces
 from dq_pipelines.layers.work import Work, alone
 from dq_pipelines.project import Retention
 from dq_pipelines.transforms.types import name_of
@@ -196,28 +197,26 @@ def _expired_in_bronze(traces: Traces, age: _Age, landed: pl.LazyFrame | None) -
     A row in quarantine shares its fate there, unless it was mended and published since. One that waits to be judged stays.
     """
     if traces.bronze is None:
-        return pl.DataFrame(schema=dict.fromkeys(IDENTITY, pl.String()))
-    schema = {name: traces.bronze.schema[name] for name in IDENTITY}
+        return pl.DataFrame(schema=dict.fromkeys(PLACE, pl.String()))
+    schema = {name: traces.bronze.schema[name] for name in PLACE}
     found, refused = [pl.LazyFrame(schema=schema)], traces.refused(_expired_in_quarantine(traces, age))
     if refused is not None:
-        found.append(refused.filter(GOES).select(IDENTITY))
+        found.append(refused.filter(GOES).select(PLACE))
     if landed is not None:
         judged = landed.filter(~pl.col(BATCH).is_in(traces.waiting))
         if refused is not None:
-            judged = judged.join(refused, on=IDENTITY, how="anti")
+            judged = judged.join(refused, on=PLACE, how="anti")
         goes = age.exceeded.fill_null(False)
         # After a step of one's own, a landed row is too old when all that came of it is.
         old = (
-            judged.group_by(IDENTITY).agg(goes.all().alias(GOES)).filter(GOES)
-            if traces.is_opaque
-            else judged.filter(goes)
+            judged.group_by(PLACE).agg(goes.all().alias(GOES)).filter(GOES) if traces.is_opaque else judged.filter(goes)
         )
-        found.append(old.select(IDENTITY))
+        found.append(old.select(PLACE))
         if traces.work.table.landed.silver.mode == "merge":
             keys = list(traces.work.table.landed.silver.keys)
             gone = traces.silver.scan().filter(age.exceeded).select(keys).unique()
             same = {name: dtype for name, dtype in judged.collect_schema().items() if name in keys}
-            found.append(judged.join(gone.cast(same), on=keys, how="semi").select(IDENTITY))  # type: ignore[arg-type]
-    there = traces.bronze.scan().select(IDENTITY)
+            found.append(judged.join(gone.cast(same), on=keys, how="semi").select(PLACE))  # type: ignore[arg-type]
+    there = traces.bronze.scan().select(PLACE)
     listed = pl.concat([frame.cast(schema) for frame in found]).unique()  # type: ignore[arg-type]
-    return listed.join(there, on=IDENTITY, how="semi").collect(engine="streaming")
+    return listed.join(there, on=PLACE, how="semi").collect(engine="streaming")

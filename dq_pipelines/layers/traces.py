@@ -16,15 +16,11 @@ from dq_pipelines.lake.rewrite import Snapshot
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.landing import BATCH, UNREADABLE, bronze, pending_batches
-from dq_pipelines.layers.quarantine import FIXED, INTO, REPLAYED, STATUS
+from dq_pipelines.layers.quarantine import FIXED, INTO, PLACE, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
 from dq_pipelines.layers.work import Work
-from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
 from dq_pipelines.transforms.types import typed
-
-#: What a landed row is known by, in bronze and in quarantine.
-IDENTITY = (BATCH, SOURCE, ROW)
 
 #: Beside it, whether the rows of that name go.
 GOES = "_goes"
@@ -68,7 +64,7 @@ class Traces:
         return pending_batches(self.work.table, self.work.lake, self.work.silver)
 
     def landed(self) -> pl.LazyFrame | None:
-        """The rows of bronze by silver's types, with `IDENTITY`; None where steps forget where rows came from.
+        """The rows of bronze by silver's types, with `PLACE`; None where steps forget where rows came from.
 
         Also the rows that a `filter` or `deduplicate` leaves out, and not the lines that nobody could read. After a step of
         `sql` or `python` there may be none for a landed row, or several.
@@ -79,7 +75,7 @@ class Traces:
         steps = tuple(step for step in silver.transform if not isinstance(step, Filter | Deduplicate))
         prepared = prepare(silver.model_copy(update={"transform": steps}), rows)
         there = prepared.rows.collect_schema()
-        return prepared.rows if set(IDENTITY) <= set(there) else None
+        return prepared.rows if set(PLACE) <= set(there) else None
 
     @property
     def is_opaque(self) -> bool:
@@ -104,9 +100,9 @@ class Traces:
         rows = (
             self.quarantine.scan()
             .filter(self.healed.not_())
-            .filter(pl.all_horizontal(pl.col(name).is_not_null() for name in IDENTITY))
+            .filter(pl.all_horizontal(pl.col(name).is_not_null() for name in PLACE))
         )
-        return rows.group_by(IDENTITY).agg(goes.fill_null(False).all().alias(GOES))
+        return rows.group_by(PLACE).agg(goes.fill_null(False).all().alias(GOES))
 
     def untold(self, told: pl.LazyFrame | None) -> int:
         """Rows of bronze that are neither among `told` nor in quarantine, and were judged: nobody knows what became of them."""
@@ -115,5 +111,5 @@ class Traces:
         rows = self.bronze.scan().filter(~pl.col(BATCH).is_in(self.waiting) & pl.col(UNREADABLE).is_null())
         for known in (told, self.refused(pl.lit(True))):
             if known is not None:
-                rows = rows.join(known.select(IDENTITY), on=IDENTITY, how="anti")
+                rows = rows.join(known.select(PLACE), on=PLACE, how="anti")
         return int(rows.select(pl.len()).collect(engine="streaming").item())

@@ -12,12 +12,13 @@ import pytest
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.erasure import Certificate, Wish, erase, erasing
+from dq_pipelines.layers.erasure import Certificate, erase, erasing
 from dq_pipelines.layers.gold import compute
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import expire
+from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work, checked_rules
 from dq_pipelines_tests.workshop import Workshop, at_once
 

@@ -9,11 +9,12 @@ import polars as pl
 
 from dq_pipelines.lake.aside import Aside, asides, write_asides
 from dq_pipelines.lake.restore import Moment
-from dq_pipelines.layers.erasure import Wish, erase
+from dq_pipelines.layers.erasure import erase
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.restore import recover, restore
 from dq_pipelines.layers.retention import expire
 from dq_pipelines.layers.upkeep import tend
+from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.remote.afar import Afar
 from dq_pipelines_tests.workshop import at_once, content
