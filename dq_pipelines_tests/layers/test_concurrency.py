@@ -24,10 +24,10 @@ from dq_pipelines_tests.workshop import Workshop
 
 WRITER = """
 import random, sys
+from datetime import timedelta
 from pathlib import Path
-from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers import refinement, rerun
+from dq_pipelines.layers import refinement, rerun, upkeep
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import load_project
 
@@ -39,8 +39,11 @@ for batch in range(batches):
     part = root / "landing" / f"{who}-{batch}.part"
     part.write_text("\\n".join(["id,amount,sign", *rows, ""]))
     part.rename(root / "landing" / "orders" / f"{who}-{batch}.csv")
+    work = Work(table, Lake.at(str(root / "lake")))
     do = rerun.rerun if chance.random() * batches < 1 else refinement.refine
-    do(Work(table, Lake.at(str(root / "lake"))))
+    do(work)
+    if chance.random() * 5 < 1:  # files put together, and those of old versions removed, beside the writers
+        upkeep.tend(work, Lake.at(str(root / "backup")), timedelta(0))
 """
 
 ORDERS = """
