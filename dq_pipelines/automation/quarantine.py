@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError
+from dq_pipelines.errors import ConfigError, DqError, Problem, nearest
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.healing import Chosen
@@ -24,10 +24,11 @@ _DRY_RUN = {"dry_run": dg.Field(bool, default_value=False, description="judge an
 
 def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
     """`quarantine_replay`, `quarantine_export` and `quarantine_import`; each is told a table or a file in its configuration."""
-    if not any(not table.is_gold for table in project):
+    if not _landed(project):
         return []
-    landed = dg.Enum("LandedTable", [dg.EnumValue(table.name) for table in project if not table.is_gold])
-    table, path = {"table": dg.Field(landed)}, {"path": dg.Field(str, description="a file ending in .xlsx or .csv")}
+    # No Enum: Dagster knows it by its name alone, and takes that of one project for another's.
+    table = {"table": dg.Field(str, description=f"one of {', '.join(_landed(project))}")}
+    path = {"path": dg.Field(str, description="a file ending in .xlsx or .csv")}
 
     def replayed(context: dg.OpExecutionContext) -> None:
         asked = context.op_config
@@ -56,9 +57,13 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
             "quarantine_import",
             "Publishes what was mended in such a file, as far as it passes",
             imported,
-            path | {"table": dg.Field(landed, is_required=False)} | _DRY_RUN,
+            path | {"table": dg.Field(str, is_required=False)} | _DRY_RUN,
         ),
     ]
+
+
+def _landed(project: Project) -> list[str]:
+    return [table.name for table in project if not table.is_gold]
 
 
 def _job(
@@ -79,6 +84,8 @@ def _job(
 
 
 def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> Work:
+    if name not in (known := _landed(project)):
+        raise ConfigError([Problem("", 0, f"{context.job_name}: no table '{name}' lands{nearest(name, known)}")])
     may_commit = unless_cancelled(context.instance, context.run_id, f"{project.tables[name].key} stays as it is")
     return Work(project.tables[name], stores.lake, may_commit=may_commit, log=context.log.info, run_id=context.run_id)
 

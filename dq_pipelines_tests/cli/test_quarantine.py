@@ -20,18 +20,17 @@ ORDERS = """
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
-    shop = Workshop(tmp_path)
+def orders(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     shop.table("orders", ORDERS.replace("LEAST", "0"))
     shop.land("orders/a.csv", "id,amount\n1,10\n2,-5\nx,3\n")
     assert shop.run("orders").success
     for name, place in (("DQ_CONFIG", "assets_config"), ("DQ_LAKE", "lake")):
-        monkeypatch.setenv(name, str(tmp_path / place))
+        monkeypatch.setenv(name, str(shop.root / place))
     monkeypatch.setenv("DQ_HISTORY_URL", shop.history.url)
     return shop
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("orders")
 def test_counts_and_rows(dq: Dq) -> None:
     counts = json.loads(dq("quarantine", "list", "--json").stdout)
     assert [(row["rule"], row["column"], row["status"], row["rows"]) for row in counts] == [
@@ -46,26 +45,26 @@ def test_counts_and_rows(dq: Dq) -> None:
     assert dq("quarantine", "list", "order").stderr == "dq quarantine: unknown table 'order' (nearest: orders)\n"
 
 
-def test_replay_dismiss_and_reopen(shop: Workshop, dq: Dq) -> None:
-    shop.table("orders", ORDERS.replace("LEAST", "-10"))
+def test_replay_dismiss_and_reopen(orders: Workshop, dq: Dq) -> None:
+    orders.table("orders", ORDERS.replace("LEAST", "-10"))
     assert dq("quarantine", "dismiss", "orders", "--rule", "cast").stdout == "orders: 1 rows are dismissed now\n"
     assert dq("quarantine", "replay", "orders", "--dry-run").stdout == "orders: 1 would be published, 0 refused still\n"
     assert dq("quarantine", "replay", "orders").stdout == "orders: 1 published, 0 refused still\n"
     assert dq("quarantine", "reopen", "orders").stdout == "orders: 1 rows are open now\n"
     assert dq("quarantine", "replay", "orders").stdout == "orders: 0 published, 1 refused still\n"
-    assert shop.rows("silver/orders", "id") == [1, 2]
+    assert orders.rows("silver/orders", "id") == [1, 2]
     (last,) = (
         record
-        for record in shop.history.of_table("silver/orders")
+        for record in orders.history.of_table("silver/orders")
         if record.batch.startswith("p-") and record.published
     )
     assert (last.rows_in, last.published, last.refused) == (1, 1, 0)
-    latest = shop.history.latest("silver/orders")
+    latest = orders.history.latest("silver/orders")
     assert latest is not None
     assert latest.rows_in == 3, "a replay is no verdict on a batch"
 
 
-def test_out_and_in_again(shop: Workshop, dq: Dq, tmp_path: Path) -> None:
+def test_out_and_in_again(orders: Workshop, dq: Dq, tmp_path: Path) -> None:
     path = tmp_path / "orders.xlsx"
     assert dq("quarantine", "export", "orders", path).stdout == f"2 open rows of orders in {path}\n"
     book = load_workbook(path)
@@ -73,7 +72,7 @@ def test_out_and_in_again(shop: Workshop, dq: Dq, tmp_path: Path) -> None:
     book.save(path)
     ran = dq("quarantine", "import", path)
     assert (ran.returncode, ran.stdout) == (0, "silver/orders: 1 published, 0 dismissed, 0 refused still\n")
-    assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (2, 5)]
+    assert orders.rows("silver/orders", "id", "amount") == [(1, 10), (2, 5)]
     book.worksheets[0]["C3"] = "3x"
     book.save(path)
     ran = dq("quarantine", "import", path)
@@ -81,22 +80,24 @@ def test_out_and_in_again(shop: Workshop, dq: Dq, tmp_path: Path) -> None:
     assert f"{path}: row 3: id: cast, got 3x" in ran.stderr
 
 
-def test_as_jobs(shop: Workshop, tmp_path: Path) -> None:
+def test_as_jobs(orders: Workshop, tmp_path: Path) -> None:
     path = tmp_path / "orders.xlsx"
-    assert shop.run_job("quarantine_export", config={"table": "orders", "path": str(path)}).success
+    assert orders.run_job("quarantine_export", config={"table": "orders", "path": str(path)}).success
     book = load_workbook(path)
     book.worksheets[0]["D2"] = 5
     book.save(path)
-    ran = shop.run_job("quarantine_import", config={"path": str(path)})
+    ran = orders.run_job("quarantine_import", config={"path": str(path)})
     assert ran.success
     assert ran.materialized["silver/orders"]["published"] == 1
-    assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (2, 5)]
-    shop.land("orders/b.csv", "id,amount\n7,-7\n")
-    assert shop.run("orders").success
-    shop.table("orders", ORDERS.replace("LEAST", "-10"))
-    ran = shop.run_job("quarantine_replay", config={"table": "orders", "rule": "expect_column_values_to_be_between"})
+    assert orders.rows("silver/orders", "id", "amount") == [(1, 10), (2, 5)]
+    orders.land("orders/b.csv", "id,amount\n7,-7\n")
+    assert orders.run("orders").success
+    orders.table("orders", ORDERS.replace("LEAST", "-10"))
+    ran = orders.run_job("quarantine_replay", config={"table": "orders", "rule": "expect_column_values_to_be_between"})
     assert ran.materialized["silver/orders"]["dagster/row_count"] == 3
-    (by,) = {row["_status_by"] for row in shop.rows("quarantine/orders") if row["_status"] == "replayed"}
+    (by,) = {row["_status_by"] for row in orders.rows("quarantine/orders") if row["_status"] == "replayed"}
     assert by == f"run {ran.run_id}"
-    ran = shop.run_job("quarantine_import", config={"path": str(tmp_path / "none.xlsx")})
+    ran = orders.run_job("quarantine_replay", config={"table": "order"})
+    assert "no table 'order' lands (nearest: orders)" in ran.failures["quarantine_replay_rows"]
+    ran = orders.run_job("quarantine_import", config={"path": str(tmp_path / "none.xlsx")})
     assert "found none" in ran.failures["quarantine_import_rows"]

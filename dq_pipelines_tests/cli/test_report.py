@@ -326,8 +326,7 @@ def test_a_page_that_cannot_be_written_is_one_sentence(dq: Dq, history: History,
     assert ran.stderr.splitlines()[-1].startswith("file")
 
 
-def test_an_input_that_stands_aside_is_told_as_long_as_it_does(tmp_path: Path, dq: Dq) -> None:
-    shop = Workshop(tmp_path)
+def test_an_input_that_stands_aside_is_told_as_long_as_it_does(shop: Workshop, dq: Dq) -> None:
 
     def report(*arguments: str) -> str:
         root = shop.root
@@ -351,12 +350,10 @@ def test_an_input_that_stands_aside_is_told_as_long_as_it_does(tmp_path: Path, d
     shop.run("t")  # nothing new: no verdict, and yet nothing stands aside any more
     assert "b.csv.gz" not in report()
     assert "inputs_readable" not in report("--json")
-    shop.instance.dispose()
 
 
-def test_columns_that_changed_are_told_in_words(dq: Dq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_that_changed_are_told_in_words(dq: Dq, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Dagster showed in the check `schema_drift` stands in the report too, blocked or taken on."""
-    shop = Workshop(tmp_path)
     text = 'source: {type: csv, path: "{landing}/NAME/*.csv"}\nschema: POLICY\nsilver: {}\n'
     policies = {"kept": "strict", "grown": "add_columns"}
     for name, policy in policies.items():

@@ -91,7 +91,7 @@ def test_a_run_says_what_its_lake_lacks(afar: Afar, monkeypatch: pytest.MonkeyPa
         afar.stores.lake.__class__, "table", lambda _, key: LakeTable(key, f"s3://no-such-bucket/{key}")
     )
     (sentence,) = afar.run("orders").failures.values()
-    assert "s3://no-such-bucket/bronze/orders: wanted to reach bronze/orders, got: NoSuchBucket" in sentence
+    assert "s3://no-such-bucket/silver/orders: wanted the Delta table silver/orders, got: NoSuchBucket" in sentence
 
 
 def test_two_writers_at_once(s3: Bucket) -> None:
