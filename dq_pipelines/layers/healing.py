@@ -75,17 +75,21 @@ def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
     """The quarantined rows with the status that is true of them, as people and replays see them.
 
     A replay says in quarantine what it will publish before it does. Where it was killed in between, its rows are open.
+    Rows of a batch that silver has not consumed are none yet: a run was stopped between the two, the batch still waits,
+    and whoever mended them here would publish them beside what the next run makes of it.
     """
     there = quarantine.scan()
     names = there.collect_schema()
     rows = there.with_columns(
         pl.lit(None, dtype=dtype).alias(name) for name, dtype in _KINDS.items() if name not in names
     )
-    done = [name.removeprefix("batch:") for name in transactions(published) if name.startswith(f"batch:{REPLAY}")]
+    consumed = [name.removeprefix("batch:") for name in transactions(published) if name.startswith("batch:")]
+    done = [name for name in consumed if name.startswith(REPLAY)]
     broken_off = pl.col(INTO).is_not_null() & ~pl.col(INTO).is_in(done)
     data = [name for name in names if name not in QUARANTINE_COLUMNS and name != PARTITION]
     tail = [*QUARANTINE_COLUMNS, *([PARTITION] if PARTITION in names else [])]
-    return rows.with_columns(
+    judged = rows.filter(pl.col(BATCH).is_null() | pl.col(BATCH).is_in(consumed))
+    return judged.with_columns(
         pl.when(broken_off).then(pl.lit(OPEN)).otherwise(STATUS).alias(STATUS),
         pl.when(~broken_off | pl.col(INTO).is_null()).then(INTO).alias(INTO),
     ).select(*data, *tail)

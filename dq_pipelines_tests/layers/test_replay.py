@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.layers.corrections import landed_names
 from dq_pipelines.layers.healing import ALL, DISMISSED, OPEN, Chosen, give_status, refused_of
 from dq_pipelines.layers.quarantine import ID
+from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work
@@ -260,6 +262,26 @@ def test_a_killed_replay_is_finished_by_the_next(shop: Workshop, place: str, key
     assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (2, -5)]
     assert statuses(shop) == [(3, "replayed"), (4, "open"), (5, "open"), (6, "open")]
     assert shop.leftovers() == []
+
+
+def test_rows_of_a_batch_that_still_waits_are_not_mended_yet(landed: Workshop) -> None:
+    """A run was cancelled between quarantine and silver: mended now, its rows would be published now and by the next run."""
+    asked = []
+
+    def third() -> None:
+        asked.append(True)
+        if len(asked) == 3:
+            raise InterruptedError
+
+    landed.land("orders/b.csv", "id,amount,Day\n6,60,06.02.2026\n7,-70,07.02.2026\n")
+    with pytest.raises(InterruptedError):
+        refine(replace(work(landed), may_commit=third))
+    assert len(landed.rows("quarantine/orders")) == 5
+    orders(landed, least=-100)
+    assert len(again(landed).published) == 2
+    assert landed.rows("silver/orders", "id") == [1, 2, 3]
+    refine(work(landed))
+    assert landed.rows("silver/orders", "id") == [1, 2, 3, 6, 7]
 
 
 def test_a_row_is_mended_whatever_its_column_was_called_when_it_landed(shop: Workshop) -> None:
