@@ -1,0 +1,200 @@
+"""What must become of landed rows, worked out from the rows alone: the model that `test_stateful` holds the lake against.
+
+It knows files, rows and the rule, and how many commits a run made before it was stopped; no batch and no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Place(Enum):
+    """Where a row is; it is never in two of them."""
+
+    ARRIVING = "in a file that no run has read"
+    WAITING = "in bronze, not judged"
+    PUBLISHED = "in silver"
+    OPEN = "in quarantine, open"
+    DISMISSED = "in quarantine, given up"
+    REPLACED = "a later row with its key was published"
+    GONE = "a later version of its file counts"
+
+
+class Stopped(Exception):
+    """A run has made all the commits that it was given."""
+
+
+@dataclass
+class Commits:
+    """How many commits a run makes before it is stopped."""
+
+    left: int = 1_000
+    #: whether it was stopped indeed, maybe after all that it had to commit
+    stopped: bool = False
+
+    def made(self) -> None:
+        """Count one; raises Stopped where the run does not come to it."""
+        if not self.left:
+            raise Stopped
+        self.left -= 1
+
+
+@dataclass(eq=False)
+class Row:
+    """One line of one version of a file."""
+
+    #: unlike that of any other row
+    tag: str
+    file: str
+    key: int
+    #: as text, since it may be none
+    amount: str
+    place: Place = Place.ARRIVING
+    #: landing, file and line: what is later replaces what is earlier
+    came: tuple[int, str, int] = (0, "", 0)
+    #: what a person gave it for an amount
+    mended: str | None = None
+    #: the amount that quarantine says it was refused for
+    refused_for: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.amount if self.mended is None else self.mended
+
+
+@dataclass
+class Model:
+    """One table: its files in their latest version, every row that has landed, and the least amount that is good."""
+
+    merges: bool
+    least: int = 0
+    files: dict[str, list[Row]] = field(default_factory=dict)
+    landed: list[Row] = field(default_factory=list)
+    #: what history must remember: rows in, published, refused
+    told: list[tuple[int, int, int]] = field(default_factory=list)
+    #: a rerun has written quarantine anew and not silver: only another rerun mends that
+    is_torn: bool = False
+    _landings: int = 0
+    _tags: int = 0
+
+    # --- what people do ---------------------------------------------------------------------------
+
+    def write(self, name: str, cells: Iterable[tuple[int, str]]) -> str:
+        """A file, new or in another version; its content."""
+        rows = []
+        for key, amount in cells:
+            self._tags += 1
+            rows.append(Row(f"t{self._tags}", name, key, amount))
+        self.files[name] = rows
+        return content(rows)
+
+    def at(self, *places: Place) -> list[Row]:
+        """The landed rows that are there, oldest first."""
+        return [row for row in self.landed if row.place in places]
+
+    # --- what runs do -----------------------------------------------------------------------------
+
+    def land(self, commits: Commits) -> None:
+        """Read what is new; what waits of an earlier version counts no more."""
+        new = {name: rows for name, rows in sorted(self.files.items()) if rows[0].place is Place.ARRIVING}
+        if not new:
+            return
+        commits.made()
+        self._landings += 1
+        for row in self.at(Place.WAITING):
+            if row.file in new:
+                row.place = Place.GONE
+        for name, rows in new.items():
+            for number, row in enumerate(rows):
+                row.place, row.came = Place.WAITING, (self._landings, name, number)
+                self.landed.append(row)
+
+    def refine(self, commits: Commits) -> None:
+        """Land, and judge what waits: the commits are bronze's, quarantine's and silver's."""
+        self.land(commits)
+        waiting = self.at(Place.WAITING)
+        if waiting:
+            commits.made()
+            commits.made()
+            self._judge(waiting)
+
+    def rerun(self, commits: Commits) -> None:
+        """Judge all rows of each file's latest version anew."""
+        self.land(commits)
+        if not self.landed:
+            return
+        commits.made()
+        self.is_torn = True
+        commits.made()
+        self.is_torn = False
+        latest = {row.file: row.came[0] for row in self.landed}
+        for row in self.landed:
+            if row.came[0] != latest[row.file]:
+                row.place = Place.GONE
+            elif row.place is not Place.DISMISSED:
+                row.place = Place.WAITING
+        self._judge(self.at(Place.WAITING, Place.DISMISSED))
+
+    def _judge(self, rows: Sequence[Row]) -> None:
+        passing = [row for row in rows if self._is_good(row.text)]
+        for row in rows:
+            if row not in passing:
+                row.place = Place.DISMISSED if row.place is Place.DISMISSED else Place.OPEN
+                row.refused_for = row.text
+        self.told.append((len(rows), self._publish(passing), len(rows) - len(passing)))
+
+    def _is_good(self, amount: str) -> bool:
+        return amount != "x" and int(amount) >= self.least
+
+    def _publish(self, rows: Sequence[Row]) -> int:
+        """Publish rows, oldest first; how many of them nobody among them replaces."""
+        for row in rows:
+            if self.merges:
+                for other in self.at(Place.PUBLISHED):
+                    if other.key == row.key:
+                        other.place = Place.REPLACED
+            row.place = Place.PUBLISHED
+        return sum(row.place is Place.PUBLISHED for row in rows)
+
+    # --- what becomes of refused rows -------------------------------------------------------------
+
+    def replay(self, rows: Sequence[Row], edits: Mapping[str, str], commits: Commits) -> None:
+        """Judge open rows anew, with what was mended by tag: the commits are quarantine's and silver's."""
+        texts = {row.tag: edits.get(row.tag, row.text) for row in rows}
+        good = [row for row in rows if self._is_good(texts[row.tag])]
+        passing = [row for row in good if not self._is_overtaken(row)]
+        failing = [row for row in rows if row not in good]
+        # Quarantine is told of other reasons, but not of what was mended and is still no good.
+        told = [row for row in failing if row.tag not in edits and row.refused_for != row.text]
+        if good or told:
+            commits.made()
+            for row in told:
+                row.refused_for = row.text
+            for row in good:
+                if row not in passing:
+                    row.place = Place.DISMISSED
+                elif row.tag in edits:
+                    row.mended = edits[row.tag]
+        if passing:
+            commits.made()
+        if rows and (passing or not commits.stopped):
+            self.told.append((len(rows), self._publish(passing), len(failing)))
+
+    def _is_overtaken(self, row: Row) -> bool:
+        published = self.at(Place.PUBLISHED) if self.merges else []
+        return any(other.key == row.key and other.came > row.came for other in published)
+
+    def give(self, rows: Sequence[Row], place: Place, commits: Commits) -> None:
+        """Dismiss rows, or open them again."""
+        if rows:
+            commits.made()
+        for row in rows:
+            row.place = place
+
+
+def content(rows: Iterable[Row], amount: Callable[[Row], str] = lambda row: row.amount) -> str:
+    """Rows as a CSV file."""
+    lines = [f"{row.key},{amount(row)},{row.tag}" for row in rows]
+    return "\n".join(["id,amount,tag", *lines, ""])

@@ -1,0 +1,302 @@
+"""Whatever is done to a table, in whatever order, and wherever it is stopped: each landed row is in one place.
+
+What that place is works the model out (`row_model`); in the end the table is also held against a fresh lake's, which had
+the same files, corrections and rule from the start.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from dq_pipelines.lake.publish import publish
+from dq_pipelines.lake.update import update
+from dq_pipelines.layers.arriving import land
+from dq_pipelines.layers.healing import ALL, DISMISSED, FIXED, OPEN, REPLAYED, Chosen, give_status, refused_of
+from dq_pipelines.layers.landing import pending_batches
+from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.refinement import refine
+from dq_pipelines.layers.remembering import recollect
+from dq_pipelines.layers.replay import Replayed, replay
+from dq_pipelines.layers.rerun import rerun
+from dq_pipelines.layers.work import Work, checked_rules
+from dq_pipelines_tests.properties.row_model import Commits, Model, Place, Row, Stopped, content
+from dq_pipelines_tests.workshop import Workshop
+
+pytestmark = pytest.mark.slow
+
+TABLE = """
+    source: {type: csv, path: "{landing}/t/*.csv"}
+    silver:
+      KEYS
+      columns: {id: int64, amount: int64, tag: string}
+      rules: [{type: expect_column_values_to_be_between, column: amount, min_value: LEAST}]
+"""
+
+AMOUNTS = st.sampled_from(["7", "-5", "x", "3"])
+CELLS = st.lists(st.tuples(st.integers(1, 3), AMOUNTS), min_size=1, max_size=3)
+LEAST = st.sampled_from([0, -10, 5])
+#: How a run is stopped, and at which of its commits.
+STOPS = st.none() | st.tuples(st.sampled_from(["cancelled", "before", "after"]), st.integers(1, 3))
+WHICH = st.integers(0, 7)
+
+Stop = tuple[str, int] | None
+
+
+class BrokenOff(Exception):
+    """What ends a run in this test; nobody in the product knows it."""
+
+
+class Stopping:
+    """Ends a run at a commit: cancelled before it, or by an error just before or just after it."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.how, self.at = stop or ("", 0)
+        self.asked = self.committed = 0
+
+    @property
+    def commits(self) -> Commits:
+        """The commits that the run makes."""
+        return Commits() if not self.how else Commits(self.at - (self.how != "after"))
+
+    def may_commit(self) -> None:
+        self.asked += 1
+        if self.how == "cancelled" and self.asked == self.at:
+            raise BrokenOff
+
+    def committing(self, commit: Callable[..., Any]) -> Callable[..., Any]:
+        def committed(*args: Any, **kwargs: Any) -> Any:
+            self.committed += 1
+            here = self.committed == self.at
+            if here and self.how == "before":
+                raise BrokenOff
+            done = commit(*args, **kwargs)
+            if here and self.how == "after":
+                raise BrokenOff
+            return done
+
+        return committed
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """While this lasts, whoever commits is stopped; `BrokenOff` ends here."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, module in list(sys.modules.items()):
+                for commit in (publish, update):
+                    if name.startswith("dq_pipelines.layers.") and getattr(module, commit.__name__, None) is commit:
+                        patch.setattr(module, commit.__name__, self.committing(commit))
+            yield
+
+
+class Table(RuleBasedStateMachine):
+    """One table, its lake, and the model of both."""
+
+    keys = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="dq-stateful-"))
+        self.shop, self.model = Workshop(self.root / "one"), Model(merges=bool(self.keys))
+        self.open = ExitStack()
+        self.open.enter_context(self.shop.instance)
+        self.written, self.is_sound = 0, True
+        self.say_rule(self.shop)
+        self.land_file([(1, "7")])
+
+    def say_rule(self, shop: Workshop) -> None:
+        shop.table("t", TABLE.replace("KEYS", self.keys).replace("LEAST", str(self.model.least)))
+        self.table = shop.project.tables["t"]
+
+    def teardown(self) -> None:
+        try:
+            if self.is_sound:
+                self.rerun(None)
+                self.agree()
+                self.a_fresh_lake_would_be_the_same()
+        finally:
+            self.open.close()
+            shutil.rmtree(self.root)
+
+    # --- people -----------------------------------------------------------------------------------
+
+    @rule(cells=CELLS)
+    def land_file(self, cells: list[tuple[int, str]]) -> None:
+        self.written += 1
+        self._write(f"{self.written:02}.csv", cells)
+
+    @precondition(lambda self: self.model.files)
+    @rule(which=WHICH, cells=CELLS)
+    def change_file(self, which: int, cells: list[tuple[int, str]]) -> None:
+        self._write(sorted(self.model.files)[which % len(self.model.files)], cells)
+
+    def _write(self, name: str, cells: list[tuple[int, str]]) -> None:
+        self.shop.land(f"t/{name}", self.model.write(name, cells))
+
+    @rule(least=LEAST)
+    def change_rule(self, least: int) -> None:
+        self.model.least = least
+        self.say_rule(self.shop)
+
+    # --- runs -------------------------------------------------------------------------------------
+
+    @rule(stop=STOPS)
+    def run(self, stop: Stop) -> None:
+        self._do(refine, self.model.refine, stop)
+
+    @rule(stop=STOPS)
+    def run_bronze(self, stop: Stop) -> None:
+        self._do(land, self.model.land, stop)
+
+    @rule(stop=STOPS)
+    def rerun(self, stop: Stop) -> None:
+        self._do(rerun, self.model.rerun, stop)
+        if self.model.is_torn:
+            self._do(rerun, self.model.rerun, None)
+
+    # --- refused rows -----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.model.at(Place.OPEN))
+    @rule(which=WHICH, amount=AMOUNTS, stop=STOPS)
+    def mend(self, which: int, amount: str, stop: Stop) -> None:
+        row = self._one(Place.OPEN, which)
+        self._replay(Chosen(ids=[self._id(row)]), [row], {row.tag: amount}, stop)
+
+    @rule(stop=STOPS)
+    def replay(self, stop: Stop) -> None:
+        self._replay(ALL, self.model.at(Place.OPEN), {}, stop)
+
+    @precondition(lambda self: self.model.at(Place.OPEN))
+    @rule(which=WHICH, stop=STOPS)
+    def dismiss(self, which: int, stop: Stop) -> None:
+        self._give(self._one(Place.OPEN, which), DISMISSED, Place.DISMISSED, stop)
+
+    @precondition(lambda self: self.model.at(Place.DISMISSED))
+    @rule(which=WHICH, stop=STOPS)
+    def reopen(self, which: int, stop: Stop) -> None:
+        self._give(self._one(Place.DISMISSED, which), OPEN, Place.OPEN, stop)
+
+    def _one(self, place: Place, which: int) -> Row:
+        rows = self.model.at(place)
+        return rows[which % len(rows)]
+
+    def _id(self, row: Row) -> str:
+        (found,) = [each["_id"] for each in self.shop.rows("quarantine/t") if each["tag"] == row.tag]
+        return str(found)
+
+    def _replay(self, chosen: Chosen, rows: list[Row], mended: dict[str, str], stop: Stop) -> None:
+        edits = {self._id(row): {"amount": mended[row.tag]} for row in rows if row.tag in mended}
+        doing = partial(replay, chosen=chosen, by="ann", edits=edits)
+        self._do(doing, lambda commits: self.model.replay(rows, mended, commits), stop)
+
+    def _give(self, row: Row, status: str, place: Place, stop: Stop) -> None:
+        chosen = Chosen(ids=[self._id(row)])
+        doing = partial(give_status, chosen=chosen, status=status, by="ann")
+        self._do(doing, lambda commits: self.model.give([row], place, commits), stop)
+
+    # --- how it is done and looked at -------------------------------------------------------------
+
+    def _do(self, what: Callable[[Work], Any], model: Callable[[Commits], None], stop: Stop) -> None:
+        """Do it to the lake, as a run of Dagster would, and to the model."""
+        self.is_sound = False
+        stopping = Stopping(stop)
+        commits = stopping.commits
+        work = Work(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {id(stopping)}")
+        recollect(work, self.shop.history)
+        try:
+            with stopping():
+                done = what(work)
+            records = done.records if isinstance(done, Replayed) else ()
+            if isinstance(done, Outcome):
+                records = (done.record(work.run_id, checked_rules(work.table)),)
+            for record in records:
+                self.shop.history.record(record)
+        except BrokenOff:
+            commits.stopped = True
+        with suppress(Stopped):
+            model(commits)
+
+    @invariant()
+    def agree(self) -> None:
+        """The lake and the history say what the model says, and nothing lies about."""
+        model, work = self.model, Work(self.table, self.shop.lake)
+        recollect(work, self.shop.history)
+        assert published(self.shop) == sorted((row.key, int(row.text), row.tag) for row in model.at(Place.PUBLISHED))
+        assert waiting(work) - tags(model.at(Place.GONE)) == tags(model.at(Place.WAITING))
+        found = quarantined(work)
+        assert found[OPEN] == tags(model.at(Place.OPEN))
+        assert found[DISMISSED] == tags(model.at(Place.DISMISSED))
+        healed = found[FIXED] + found[REPLAYED]
+        assert not healed - tags(model.at(Place.PUBLISHED, Place.REPLACED, Place.GONE))
+        records = self.shop.history.of_table("silver/t", limit=1_000)
+        assert Counter((each.rows_in, each.published, each.refused) for each in records) == Counter(model.told)
+        assert self.shop.leftovers() == []
+        self.is_sound = True
+
+    def a_fresh_lake_would_be_the_same(self) -> None:
+        """Each file's latest version, mended, in the order in which they came."""
+        shop = Workshop(self.root / "fresh", self.shop.instance)
+        self.say_rule(shop)
+        work = Work(self.table, shop.lake)
+        for name, rows in sorted(self.model.files.items(), key=lambda item: item[1][0].came):
+            shop.land(f"t/{name}", content(rows, lambda row: row.text))
+            refine(Work(self.table, shop.lake))
+        assert published(shop) == published(self.shop)
+        here = quarantined(Work(self.table, self.shop.lake))
+        assert quarantined(work)[OPEN] == here[OPEN] + here[DISMISSED]
+
+
+class MergedTable(Table):
+    """One whose rows replace those of the same key."""
+
+    keys = "keys: [id]"
+
+
+def tags(rows: list[Row]) -> Counter[str]:
+    return Counter(row.tag for row in rows)
+
+
+def published(shop: Workshop) -> list[tuple[int, int, str]]:
+    return sorted(shop.rows("silver/t", "id", "amount", "tag"))
+
+
+def waiting(work: Work) -> Counter[str]:
+    """What of bronze silver has not consumed, by tag."""
+    bronze = work.lake.table("bronze/t")
+    if bronze.delta() is None:
+        return Counter()
+    rows = bronze.scan().collect()
+    batches = pending_batches(work.table, work.lake, work.silver)
+    return Counter(row["tag"] for row in rows.to_dicts() if row["_batch"] in batches)
+
+
+def quarantined(work: Work) -> dict[str, Counter[str]]:
+    """The refused rows as people see them, by status and tag."""
+    found: dict[str, Counter[str]] = {status: Counter() for status in (OPEN, DISMISSED, FIXED, REPLAYED)}
+    for row in refused_of(work).collect().to_dicts():
+        found[row["_status"]][row["tag"]] += 1
+    return found
+
+
+@pytest.mark.parametrize("machine", [Table, MergedTable], ids=["append", "merge"])
+def test_every_row_is_in_one_place(machine: type[Table]) -> None:
+    many = settings().max_examples > 1_000
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=300 if many else 5,
+            stateful_step_count=30 if many else 12,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
