@@ -113,7 +113,9 @@ class Table(RuleBasedStateMachine):
         self.open.enter_context(self.shop.instance)
         self.written, self.is_sound = 0, True
         self.say_rule(self.shop)
-        self.land_file([(1, "7")])
+        # From the start there are refused rows, for most of what can be done is done to them.
+        self.land_file([(1, "7"), (2, "-5"), (3, "x"), (2, "-4")])
+        self.run(None)
 
     def say_rule(self, shop: Workshop) -> None:
         shop.table("t", TABLE.replace("KEYS", self.keys).replace("LEAST", str(self.model.least)))
@@ -168,7 +170,7 @@ class Table(RuleBasedStateMachine):
     # --- refused rows -----------------------------------------------------------------------------
 
     @precondition(lambda self: self.model.at(Place.OPEN))
-    @rule(which=WHICH, amount=AMOUNTS, stop=STOPS)
+    @rule(which=WHICH, amount=st.sampled_from(["8", "9", "-7"]), stop=STOPS)
     def mend(self, which: int, amount: str, stop: Stop) -> None:
         row = self._one(Place.OPEN, which)
         self._replay(Chosen(ids=[self._id(row)]), [row], {row.tag: amount}, stop)
