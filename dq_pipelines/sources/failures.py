@@ -14,6 +14,8 @@ def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
     """Raise SourceError (Transient) `place: wanted …, got: …` for whatever a reader of files throws."""
     try:
         yield
+    except GeneratorExit:
+        raise  # a reader of whom no more is wanted: no error, and nothing to import the libraries for
     except _errors_of_readers() as error:
         raise failure(f"{place}: wanted {wanted}, got: {said(error)}", error) from error
 
