@@ -100,7 +100,7 @@ def refused_of(work: Work) -> pl.LazyFrame:
     if work.quarantine.delta() is None:
         schema = {ID: pl.String(), STATUS: pl.String(), BATCH: pl.String(), "_source": pl.String(), "_row": pl.Int64()}
         return pl.LazyFrame(schema={**schema, **_KINDS})
-    rows = refused(work.quarantine, work.silver)
+    rows = refused(work.quarantine, work.lake.table(work.table.key))
     return rows if work.partition is None else rows.filter(pl.col(PARTITION) == work.partition)
 
 
@@ -146,7 +146,9 @@ def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
         pl.when(stays).then(pl.col(f"{name}\x00")).otherwise(name).alias(name)
         for name in (STATUS, STATUS_AT, STATUS_BY)
     ).with_columns(pl.col(f"{CORRECTION}\x00").alias(CORRECTION))
-    mended = told.filter(pl.col(STATUS) == FIXED).join(fresh.select(ID), on=ID, how="anti")
+    # Also of a replay that was killed: its correction holds, and the row is published now.
+    kept = told.filter(pl.col(STATUS) != DISMISSED).with_columns(pl.lit(FIXED).alias(STATUS))
+    mended = kept.join(fresh.select(ID), on=ID, how="anti")
     return pl.concat([refused_again.select(list(fresh.collect_schema())), mended], how="diagonal_relaxed")
 
 

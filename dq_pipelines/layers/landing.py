@@ -189,6 +189,18 @@ def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: s
     return [batch for batch in batches(table, lake, partition) if f"batch:{batch}" not in consumed]
 
 
+def outdated(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The batches, oldest first, each with the inputs of which a later one of them has a later version."""
+    rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
+    came = rows.group_by(BATCH, SOURCE).agg(pl.col(INGESTED_AT).max()).sort(INGESTED_AT, BATCH).collect()
+    latest = {source: batch for batch, source, _ in came.rows()}
+    found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
+    for batch, source, _ in came.rows():
+        if latest[source] != batch:
+            found[batch].add(source)
+    return {batch: frozenset(sources) for batch, sources in found.items()}
+
+
 def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
     """The ids of all batches in bronze, or in one partition of it."""
     landed = bronze(table, lake)

@@ -7,7 +7,7 @@ as its rows. A run killed in between is repeated by the next one without loss or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
@@ -31,6 +31,7 @@ from dq_pipelines.layers.landing import (
     UNREADABLE,
     Batch,
     bronze,
+    outdated,
     pending_batches,
 )
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
@@ -57,12 +58,18 @@ def refine(work: Work) -> Outcome | None:
     backlog = tuple(pending_batches(work.table, work.lake, work.silver, work.partition))
     if batch is None and not backlog:
         return None
-    # An input that landed again replaces what waits of its earlier version.
-    superseded = frozenset(item.uri for item in batch.inputs) if batch else frozenset()
-    refinement = Refinement(work, batch, backlog, superseded)
+    refinement = Refinement(work, batch, backlog, _superseded(work, batch, backlog))
     with staged(*refinement.stages, claim=work.claim):
         outcome = refinement.judged()
         return outcome if outcome.blocked_by else _publish(refinement, outcome)
+
+
+def _superseded(work: Work, batch: Batch | None, backlog: Sequence[str]) -> dict[str, frozenset[str]]:
+    """By waiting batch, the inputs that have landed again since: the later version takes the place of the earlier."""
+    nothing: dict[str, frozenset[str]] = dict.fromkeys(backlog, frozenset())
+    waiting = outdated(bronze(work.table, work.lake), backlog) if len(backlog) > 1 else nothing
+    now = frozenset(item.uri for item in batch.inputs) if batch else frozenset()
+    return {name: sources | now for name, sources in waiting.items()}
 
 
 @dataclass
@@ -72,8 +79,8 @@ class Refinement:
     work: Work
     landing: Batch | None
     backlog: tuple[str, ...]
-    #: addresses of inputs whose rows in the backlog a later version has replaced
-    superseded: frozenset[str] = frozenset()
+    #: by batch of the backlog, addresses of inputs whose rows in it a later version has replaced
+    superseded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     #: which changes of the columns are taken on; the table's own where None
     policy: Policy | None = None
 
@@ -153,7 +160,11 @@ class Refinement:
             # A snapshot replaces whatever waits.
             latest = pl.col(INGESTED_AT) == pl.col(INGESTED_AT).max()
             return waiting.filter(pl.lit(False) if self.landing is not None else latest)
-        return waiting.filter(~pl.col(SOURCE).is_in(list(self.superseded))) if self.superseded else waiting
+        replaced = [(batch, source) for batch, sources in self.superseded.items() for source in sources]
+        if not replaced:
+            return waiting
+        named = pl.LazyFrame(replaced, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
+        return waiting.join(named, on=[BATCH, SOURCE], how="anti", maintain_order="left")
 
     def _judge(self) -> Judgement:
         scan = Scan(

@@ -23,6 +23,7 @@ from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
+    DISMISSED,
     ID,
     OPEN,
     PLACE,
@@ -130,8 +131,8 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
         return passing
     published = [name.removeprefix("batch:") for name in transactions(work.silver) if name.startswith("batch:")]
     came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(*silver.keys, INGESTED_AT, *PLACE)
-    still_open = refused_of(work).filter(pl.col(STATUS) == OPEN).select(PLACE)
-    came = came.join(still_open, on=PLACE, how="anti")
+    never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED])).select(PLACE)
+    came = came.join(never, on=PLACE, how="anti")
     order = (INGESTED_AT, SOURCE, ROW)
     ours = passing.select(*silver.keys, ID, *(pl.col(name).alias(f"{name}\x00") for name in order))
     pairs = came.join(ours, on=silver.keys, how="inner")

@@ -25,14 +25,13 @@ from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.committing import commit, consumption, joint_id
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT, batches, bronze
+from dq_pipelines.layers.landing import batches, bronze, outdated
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule
-from dq_pipelines.sources import SOURCE
 
 
 @alone
@@ -52,7 +51,9 @@ def _rerun(work: Work) -> Outcome | None:
     every = batches(work.table, work.lake, work.partition)
     if not every:
         return None
-    parts = [Refinement(work, None, (batch,), superseded, "rebuild") for batch, superseded in _in_order(work, every)]
+    parts = [
+        Refinement(work, None, (batch,), {batch: superseded}, "rebuild") for batch, superseded in _in_order(work, every)
+    ]
     name = f"{joint_id(every)}-rerun"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
     with staged(kept, refused, *(stage for part in parts for stage in part.stages), claim=work.claim):
@@ -67,14 +68,8 @@ def _rerun(work: Work) -> Outcome | None:
 
 def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
     """The batches that count, oldest first, each with the inputs of which a later batch has a later version."""
-    rows = bronze(work.table, work.lake).scan().filter(pl.col(BATCH).is_in(list(every)))
-    landed = rows.group_by(BATCH, SOURCE).agg(pl.col(INGESTED_AT).max()).sort(INGESTED_AT, BATCH).collect()
-    names = landed[BATCH].unique(maintain_order=True).to_list()
-    if work.table.landed.silver.mode == "overwrite":
-        names = names[-1:]
-    latest = {source: batch for batch, source, _ in landed.rows()}
-    inputs = {batch: frozenset(rows[SOURCE]) for (batch,), rows in landed.partition_by(BATCH, as_dict=True).items()}
-    return [(name, frozenset(source for source in inputs[name] if latest[source] != name)) for name in names]
+    found = list(outdated(bronze(work.table, work.lake), every).items())
+    return found[-1:] if work.table.landed.silver.mode == "overwrite" else found
 
 
 def _together(

@@ -31,7 +31,9 @@ def healed(quarantine: Snapshot | None, silver: LakeTable) -> pl.Expr:
     if quarantine is None or not {STATUS, INTO} <= set(quarantine.schema):
         return pl.lit(False)
     noted = [name.rpartition(":")[2] for name in transactions(silver)]
-    return (pl.col(STATUS).is_in([FIXED, REPLAYED]) & pl.col(INTO).is_in(noted)).fill_null(False)
+    # A rerun publishes what is mended without a replay.
+    published = pl.col(INTO).is_null() | pl.col(INTO).is_in(noted)
+    return (pl.col(STATUS).is_in([FIXED, REPLAYED]) & published).fill_null(False)
 
 
 @dataclass(frozen=True)

@@ -175,3 +175,22 @@ def test_a_batch_of_which_nothing_is_kept_is_consumed_once(shop: Workshop) -> No
     versions = shop.versions()
     assert shop.run("t").success
     assert shop.versions() == versions
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+def test_of_two_waiting_versions_the_later_counts(shop: Workshop, blocked: bool) -> None:
+    least = "1000" if blocked else "0"
+    text = """
+        source: {type: csv, path: "{landing}/waits.csv"}
+        silver:
+          columns: {id: int64}
+          rules: [{type: expect_table_row_count_to_be_between, min_value: LEAST}]
+        """
+    shop.table("waits", text.replace("LEAST", least))
+    for content in ("id\n1\n2\n", "id\n1\n3\n4\n"):
+        shop.land("waits.csv", content)
+        shop.run("waits") if blocked else shop.run("bronze/waits")
+    assert shop.rows("silver/waits") == []
+    shop.table("waits", text.replace("LEAST", "0"))
+    assert shop.run("waits").success
+    assert shop.rows("silver/waits", "id") == [1, 3, 4]

@@ -224,6 +224,29 @@ def test_a_rerun_is_what_a_replay_would_have_been(landed: Workshop) -> None:
     assert landed.rows("silver/orders") == healed
 
 
+def test_a_dismissed_row_of_the_same_key_overtakes_nothing(shop: Workshop) -> None:
+    orders(shop, keys="id")
+    for name in ("a", "b"):
+        shop.land(f"orders/{name}.csv", "id,amount,Day\n2,-5,02.02.2026\n")
+        assert shop.run("orders").success
+    first, later = sorted((row for row in shop.rows("quarantine/orders")), key=lambda row: row["_source"])
+    give_status(work(shop), Chosen(ids=[later[ID]]), DISMISSED, "ann")
+    assert again(shop, {first[ID]: {"amount": "7"}}).counts.published == 1
+    assert shop.rows("silver/orders", "id", "amount") == [(2, 7)]
+
+
+def test_refused_rows_of_gold_are_seen(shop: Workshop) -> None:
+    orders(shop)
+    shop.land("orders/a.csv", ONE)
+    rule = "{type: expect_column_values_to_be_between, column: amount, max_value: 5}"
+    shop.table("big", "gold: {sql: select amount from silver.orders, rules: [RULE]}".replace("RULE", rule))
+    assert shop.run().success
+    big = Work(shop.project.tables["big"], shop.lake)
+    assert refused_of(big).select("amount", "_status").collect().rows() == [("10", "open")]
+    with pytest.raises(RuleError, match="gold/big is computed"):
+        replay(big, by="ann")
+
+
 #: A replay that is killed when it has told quarantine, or when silver has the rows.
 KILLED = """
 import os, signal, sys
@@ -300,3 +323,15 @@ def test_a_row_is_mended_whatever_its_column_was_called_when_it_landed(shop: Wor
     assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
     rerun(work(shop))
     assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
+
+
+@pytest.mark.slow
+def test_what_a_killed_replay_has_mended_outlives_reruns(landed: Workshop) -> None:
+    edits = f'{{"{id_of(landed, 3)}": {{"amount": "7"}}}}'
+    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(landed, 3)!r}])")
+    ran = subprocess.run([sys.executable, "-c", code, str(landed.root), "update"], check=False, capture_output=True)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    for _ in range(2):
+        assert landed.run("orders", mode="rerun").success
+        assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]
+        assert statuses(landed) == [(3, "fixed"), (4, "open"), (5, "open"), (6, "open")]
