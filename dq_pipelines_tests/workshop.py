@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -98,7 +98,13 @@ class Workshop:
     """A project, a landing folder, a lake, a history and a Dagster instance under one folder."""
 
     root: Path
-    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+    #: Dagster's records; an instance of the test's own where none is given
+    given: dg.DagsterInstance | None = None
+
+    @cached_property
+    def instance(self) -> dg.DagsterInstance:
+        """Made when it is first asked for, and closed by whoever asks: `with shop.instance`."""
+        return self.given or dg.DagsterInstance.ephemeral()
 
     @property
     def landing(self) -> Path:
