@@ -82,11 +82,10 @@ def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: 
             time.sleep(_PAUSE)
         claim = Claim(file)
         claim.sweep(lake)
-        try:
-            yield claim
-        finally:
-            # An error too leaves in good order: what was staged is removed on the way out of `staged`.
-            claim.forget()
+        yield claim
+        # Not after an error: a writer of Polars' may still be at work on what `staged` has just removed, and the next
+        # claim is to look once more.
+        claim.forget()
 
 
 def _locked(file: IO[str]) -> bool:

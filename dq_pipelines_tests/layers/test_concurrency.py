@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.lake.claim import claimed
+from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.landing import INGESTED_AT
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work
@@ -131,3 +132,21 @@ def test_a_claim_is_held_by_one_and_ends_with_its_process(tmp_path: Path) -> Non
     begun = time.monotonic()
     with claimed(shop.lake, "orders", waiting):
         assert time.monotonic() - begun < 0.5
+
+
+def test_what_a_failed_run_could_not_remove_the_next_removes(tmp_path: Path) -> None:
+    """Also where the next run stages another batch: a writer may have gone on when the run had failed already."""
+    shop = Workshop(tmp_path)
+
+    def failing() -> None:
+        with claimed(shop.lake, "orders") as claim:
+            claim.note(Stage(shop.lake.table("quarantine/orders"), "b-failed"))
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        failing()
+    left = shop.root / "lake/quarantine/orders/b-failed/1/0.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"")
+    with claimed(shop.lake, "orders"):
+        assert shop.leftovers() == []
