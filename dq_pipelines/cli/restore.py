@@ -75,6 +75,8 @@ def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bo
 
 
 def _return_lines(back: Return) -> Iterator[str]:
+    from dq_pipelines.lake.ledger import batches_in
+
     if not back.changes:
         yield f"{back.table.key} is as of version {back.then.version()} already"
         return
@@ -84,7 +86,7 @@ def _return_lines(back: Return) -> Iterator[str]:
     lost, found = back.columns
     if lost or found:
         yield f"  columns: without {', '.join(lost) or 'none'}; with {', '.join(found) or 'none'}"
-    batches = [name.partition(":")[2] for name in back.taken_back if name.startswith("batch:")]
+    batches = batches_in(back.taken_back)
     if batches:
         more = f" and {len(batches) - 5} more" if len(batches) > 5 else ""
         yield f"  batches to be judged again by the next run: {', '.join(batches[:5])}{more}"

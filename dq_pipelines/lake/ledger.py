@@ -12,10 +12,11 @@ name: 1.7 ms a look-up against 20 ms for all of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from deltalake import CommitProperties, Transaction
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem
@@ -23,6 +24,24 @@ from dq_pipelines.lake.tables import LakeTable, reached
 
 #: The number of an entry that no longer holds, for Delta has no way to remove one.
 TAKEN_BACK = -1
+
+_BATCH = "batch:"
+
+
+def consumption(batches: Iterable[str]) -> dict[str, int]:
+    """The entries that say that these batches were consumed."""
+    return {f"{_BATCH}{batch}": 1 for batch in batches}
+
+
+def batches_in(names: Iterable[str]) -> list[str]:
+    """The batches that entries of these names are about; other entries are left out."""
+    return [name.removeprefix(_BATCH) for name in names if name.startswith(_BATCH)]
+
+
+def noting(consumed: Mapping[str, int], metadata: Mapping[str, str], **more: Any) -> CommitProperties:
+    """What a commit is to say: the entries that it makes, and what it was for. `more` is delta-rs' own."""
+    entries = [Transaction(name, number) for name, number in consumed.items()]
+    return CommitProperties(custom_metadata=dict(metadata), app_transactions=entries, **more)
 
 
 def transactions(table: LakeTable) -> dict[str, int]:

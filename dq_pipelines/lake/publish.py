@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Field, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken, PublishError, nearest
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, refused
 
@@ -69,9 +69,9 @@ def publish(
     Raises PublishError, or Overtaken when another writer was quicker, and leaves the table as it was.
     """
     properties = partial(
-        CommitProperties,
-        custom_metadata={"dq.batch": stage.batch, **(metadata or {})},
-        app_transactions=[Transaction(name, number) for name, number in consumed.items()],
+        noting,
+        consumed,
+        {"dq.batch": stage.batch, **(metadata or {})},
     )
     with publish_errors(stage.table.key, stage.table.uri):
         table = stage.table.delta()

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, options, said
 from dq_pipelines.errors import ConfigError, Problem, PublishError
-from dq_pipelines.lake.ledger import TAKEN_BACK, noted_since, transactions
+from dq_pipelines.lake.ledger import TAKEN_BACK, noted_since, noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors
 from dq_pipelines.lake.tables import LakeTable
 
@@ -113,10 +113,7 @@ class Return:
 
     def commit(self) -> Publication:
         """Go back, in one commit."""
-        properties = CommitProperties(
-            custom_metadata={"dq.restore": f"version {self.then.version()}"},
-            app_transactions=[Transaction(name, number) for name, number in self.taken_back.items()],
-        )
+        properties = noting(self.taken_back, {"dq.restore": f"version {self.then.version()}"})
         with publish_errors(self.table.key, self.table.uri):
             self.now.restore(self.then.version(), commit_properties=properties)
         return Publication(self.table.key, self.table.opened().version(), self.rows[1])

@@ -16,13 +16,13 @@ from typing import Protocol
 from urllib.parse import unquote
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.transaction import RemoveAction
 from polars import selectors
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import Overtaken
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, LakeTable
@@ -236,10 +236,7 @@ def replace_files(
     Raises Overtaken when somebody has changed one of the files meanwhile.
     """
     adds = [replace(add, data_change=data_change) for stage in stages for add in stage.add_actions()]
-    properties = CommitProperties(
-        custom_metadata=dict(metadata),
-        app_transactions=[Transaction(name, number) for name, number in consumed.items()],
-    )
+    properties = noting(consumed, metadata)
     with publish_errors(snapshot.table.key, snapshot.table.uri):
         for stage in stages:
             stage.named = None
@@ -264,10 +261,7 @@ def must_be_new(table: LakeTable, names: Collection[str]) -> None:
 def note(table: LakeTable, consumed: Mapping[str, int], metadata: Mapping[str, str]) -> None:
     """A commit without rows, which says something in the table's ledger."""
     delta = table.opened()
-    properties = CommitProperties(
-        custom_metadata=dict(metadata),
-        app_transactions=[Transaction(name, number) for name, number in consumed.items()],
-    )
+    properties = noting(consumed, metadata)
     with publish_errors(table.key, table.uri):
         delta.create_write_transaction(
             [], "append", delta.schema(), partition_by=delta.metadata().partition_columns, commit_properties=properties

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Field, Transaction
+from deltalake import DeltaTable, Field
 from deltalake import Schema as DeltaSchema
 
+from dq_pipelines.lake.ledger import noting
 from dq_pipelines.lake.publish import Publication, publish_errors
 from dq_pipelines.lake.tables import LakeTable
 
@@ -20,10 +21,7 @@ def update(
     `changes` names a key once; columns that the table does not have yet are taken on. Raises PublishError, or Overtaken
     when another writer was quicker, and leaves the rows as they were.
     """
-    properties = CommitProperties(
-        custom_metadata={"dq.by": by} if by else None,
-        app_transactions=[Transaction(name, number) for name, number in consumed.items()],
-    )
+    properties = noting(consumed, {"dq.by": by} if by else {})
     values = [name for name in changes.columns if name != key]
     with publish_errors(table.key, table.uri):
         delta = table.opened()

@@ -52,11 +52,6 @@ def commit(
     return replace(outcome, publications=(quarantined, published), seconds=elapsed(work.now))
 
 
-def consumption(batches: Sequence[str]) -> dict[str, int]:
-    """The ledger's entries that say that these bronze batches were consumed."""
-    return {f"batch:{batch}": 1 for batch in batches}
-
-
 def joint_id(batches: Sequence[str]) -> str:
     """The id of several bronze batches that are handled together."""
     if len(batches) == 1:

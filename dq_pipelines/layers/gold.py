@@ -14,6 +14,7 @@ from dq_pipelines.engine.gold_sql import query_to_parquet
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
@@ -78,10 +79,10 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         if refused.rows or work.quarantine.delta() is not None:
             work.may_commit()
             refused.tidy()
-            done.append(publish(refused, "overwrite", {f"batch:{batch}": 1}))
+            done.append(publish(refused, "overwrite", consumption([batch])))
         work.may_commit()
         kept.tidy()
-        done.append(publish(kept, "overwrite", {f"batch:{batch}": 1}, metadata=verdict_of(work, outcome)))
+        done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))
         work.log(f"published {kept.rows:,} rows to {work.table.key}")
         return replace(outcome, publications=tuple(done), seconds=elapsed(work.now))
 

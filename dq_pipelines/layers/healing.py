@@ -14,7 +14,7 @@ import polars as pl
 from dq_pipelines.engine.reasons import REASON, REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.history.records import REPLAY
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.lake.update import update
 from dq_pipelines.layers.landing import BATCH
@@ -83,7 +83,7 @@ def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
     rows = there.with_columns(
         pl.lit(None, dtype=dtype).alias(name) for name, dtype in _KINDS.items() if name not in names
     )
-    consumed = [name.removeprefix("batch:") for name in transactions(published) if name.startswith("batch:")]
+    consumed = batches_in(transactions(published))
     done = [name for name in consumed if name.startswith(REPLAY)]
     broken_off = pl.col(INTO).is_not_null() & ~pl.col(INTO).is_in(done)
     data = [name for name in names if name not in QUARANTINE_COLUMNS and name != PARTITION]

@@ -22,7 +22,7 @@ from polars import selectors
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.lake.aside import asides
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import Table
@@ -185,8 +185,8 @@ def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
 
 def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
     """The bronze batches that the published table has not consumed."""
-    consumed = transactions(published)
-    return [batch for batch in batches(table, lake, partition) if f"batch:{batch}" not in consumed]
+    consumed = set(batches_in(transactions(published)))
+    return [batch for batch in batches(table, lake, partition) if batch not in consumed]
 
 
 def outdated(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[str]]:

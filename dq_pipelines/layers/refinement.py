@@ -16,13 +16,13 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.lake.evolution import Policy
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import batches_in, consumption, transactions
 from dq_pipelines.lake.publish import forget
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.arriving import arrived, commit_bronze
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
-from dq_pipelines.layers.committing import commit, consumption, joint_id
+from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
 from dq_pipelines.layers.landing import (
@@ -255,5 +255,5 @@ def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:
     work, mode = refinement.work, refinement.silver.mode
     before = transactions(work.quarantine)
-    forget(refinement.refused, [name.partition(":")[2] for name in refinement.consumed if name in before])
+    forget(refinement.refused, batches_in(name for name in refinement.consumed if name in before))
     return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed, before)

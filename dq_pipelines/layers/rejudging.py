@@ -17,7 +17,7 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
@@ -129,7 +129,7 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
         return passing.filter(pl.col(INGESTED_AT) == landed.select(pl.col(INGESTED_AT).max()).collect().item())
     if silver.mode == "append":
         return passing
-    published = [name.removeprefix("batch:") for name in transactions(work.silver) if name.startswith("batch:")]
+    published = batches_in(transactions(work.silver))
     came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(*silver.keys, INGESTED_AT, *PLACE)
     never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED])).select(PLACE)
     came = came.join(never, on=PLACE, how="anti")

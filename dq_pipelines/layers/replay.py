@@ -21,12 +21,12 @@ from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.records import REPLAY, VerdictRecord
 from dq_pipelines.lake.evolution import Drift, drift, exactly
+from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.publish import Mode, publish
 from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
-from dq_pipelines.layers.committing import consumption
 from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of

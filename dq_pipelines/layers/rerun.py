@@ -18,11 +18,12 @@ from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.evolution import Drift, drift, exactly
+from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.arriving import landed
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
-from dq_pipelines.layers.committing import commit, consumption, joint_id
+from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
 from dq_pipelines.layers.landing import batches, bronze, outdated

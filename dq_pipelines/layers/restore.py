@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from polars import selectors
 
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors, quoted, record_batches
 from dq_pipelines.lake.restore import Moment, Return
 from dq_pipelines.lake.rewrite import must_be_new
@@ -102,7 +102,7 @@ class Recovery:
 
     def commit(self) -> Publication:
         """Bring them back, in one commit."""
-        delta, properties = self.table.opened(), self._properties()
+        delta, properties = self.table.opened(), noting(self.consumed, {"dq.restore": "from the backup"})
         with publish_errors(self.table.key, self.table.uri):
             must_be_new(self.table, list(self.consumed))
             rows = self.count()
@@ -111,12 +111,6 @@ class Recovery:
             else:
                 write_deltalake(delta, record_batches(self.rows), mode="append", commit_properties=properties)
         return Publication(self.table.key, self.table.opened().version(), rows)
-
-    def _properties(self) -> CommitProperties:
-        return CommitProperties(
-            custom_metadata={"dq.restore": "from the backup"},
-            app_transactions=[Transaction(name, number) for name, number in self.consumed.items()],
-        )
 
     def _merged(self, delta: DeltaTable, properties: CommitProperties) -> None:
         on = " AND ".join(f"published.{quoted(key)} = copied.{quoted(key)}" for key in self.keys)
