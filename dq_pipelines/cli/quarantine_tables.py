@@ -14,7 +14,7 @@ from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.layers.healing import Chosen, refused_of
 from dq_pipelines.layers.landing import BATCH
 from dq_pipelines.layers.mending import refusal_of
-from dq_pipelines.layers.quarantine import ID, QUARANTINE_COLUMNS, STATUS
+from dq_pipelines.layers.quarantine import ID, STATUS, cells_in
 from dq_pipelines.sources import ROW, SOURCE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def print_rows(found: Sequence[dict[str, Any]]) -> None:
     console = Console()
     table = Table(*_folding("where", "status", "why", "row"), show_lines=True)
     for row in found:
-        cells = ", ".join(f"{name}={value}" for name, value in row.items() if _is_cell(name, value))
+        cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
         by = f"{row[STATUS]}\nby {row['_status_by']}" if row.get("_status_by") else row[STATUS]
         table.add_row(f"{row[SOURCE]}:{row[ROW]}", by, refusal_of(row).why, cells)
     console.print(table)
@@ -45,10 +45,6 @@ def print_rows(found: Sequence[dict[str, Any]]) -> None:
 def _folding(*names: str) -> list[Column]:
     """Columns that lose nothing in a narrow terminal."""
     return [Column(name, overflow="fold") for name in names]
-
-
-def _is_cell(name: str, value: object) -> bool:
-    return name not in (*QUARANTINE_COLUMNS, "_partition") and value is not None
 
 
 def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> None:

@@ -22,6 +22,7 @@ from polars import selectors
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import Overtaken
+from dq_pipelines.lake.evolution import exactly
 from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors
 from dq_pipelines.lake.staging import Stage
@@ -53,11 +54,9 @@ class DataFile:
     def scan(self) -> pl.LazyFrame:
         """Its rows, with all columns of the table."""
         rows = pl.scan_parquet(self.uri, glob=False, hive_partitioning=False)
-        there = rows.collect_schema()
-        added = {name: None for name in self.schema if name not in there} | {PARTITION: self.partition}
-        new = [pl.lit(value, self.schema[name]).alias(name) for name, value in added.items() if name in self.schema]
-        casts = {name: self.schema[name] for name, dtype in there.items() if self.schema[name] != dtype}
-        return rows.with_columns(new).cast(casts).select(selectors.by_name(list(self.schema)))  # type: ignore[arg-type]
+        if PARTITION in self.schema:
+            rows = rows.with_columns(pl.lit(self.partition, pl.String).alias(PARTITION))
+        return exactly(rows, self.schema)
 
     def removed(self, *, data_change: bool = True) -> RemoveAction:
         values: dict[str, str | None] = {} if self.partition is None else {PARTITION: self.partition}

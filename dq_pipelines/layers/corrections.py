@@ -13,13 +13,13 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.lake.tables import LakeTable
-from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE, WHY
-from dq_pipelines.layers.quarantine import CORRECTION, PLACE
+from dq_pipelines.layers.landing import BATCH, SYSTEM_COLUMNS, UNREADABLE, WHY
+from dq_pipelines.layers.quarantine import CORRECTION, PLACE, QUARANTINE_COLUMNS
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.steps import Rename
 from dq_pipelines.transforms.types import typed
 
-_SCHEMA = {"_batch": pl.String(), "_source": pl.String(), "_row": pl.Int64(), CORRECTION: pl.String()}
+_SCHEMA = {name: QUARANTINE_COLUMNS[name] for name in (*PLACE, CORRECTION)}
 _MENDED, _TO, _SET = "_mended", "_mended_to\x00", "_is_mended\x00"
 
 #: Cells by landed column; None for one that is emptied.
@@ -61,7 +61,7 @@ def corrected(rows: pl.LazyFrame, mended: pl.DataFrame) -> pl.LazyFrame:
 
 def mended_columns(mended: pl.DataFrame, batch: str) -> frozenset[str]:
     """The landed columns in which rows of a batch were given values, whether or not it landed with them."""
-    cells = mended.filter(pl.col("_batch") == batch)[CORRECTION]
+    cells = mended.filter(pl.col(BATCH) == batch)[CORRECTION]
     return frozenset(name for text in cells for name in json.loads(text))
 
 

@@ -11,9 +11,8 @@ from functools import partial
 
 import polars as pl
 
-from dq_pipelines.engine.reasons import REASON, REASONS
+from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
-from dq_pipelines.history.records import REPLAY
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.lake.update import update
@@ -26,20 +25,12 @@ from dq_pipelines.layers.quarantine import (
     INTO,
     OPEN,
     QUARANTINE_COLUMNS,
-    REPLAYED,
     STATUS,
     STATUS_AT,
     STATUS_BY,
+    cells_in,
 )
 from dq_pipelines.layers.work import Work, alone
-
-_KINDS = {
-    REASONS: pl.List(REASON),
-    STATUS_AT: pl.Datetime("us", "UTC"),
-    STATUS_BY: pl.String(),
-    INTO: pl.String(),
-    CORRECTION: pl.String(),
-}
 
 
 @dataclass(frozen=True)
@@ -81,25 +72,27 @@ def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
     there = quarantine.scan()
     names = there.collect_schema()
     rows = there.with_columns(
-        pl.lit(None, dtype=dtype).alias(name) for name, dtype in _KINDS.items() if name not in names
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in QUARANTINE_COLUMNS.items() if name not in names
     )
     consumed = batches_in(transactions(published))
-    done = [name for name in consumed if name.startswith(REPLAY)]
-    broken_off = pl.col(INTO).is_not_null() & ~pl.col(INTO).is_in(done)
-    data = [name for name in names if name not in QUARANTINE_COLUMNS and name != PARTITION]
+    unfinished = broken_off(consumed)
     tail = [*QUARANTINE_COLUMNS, *([PARTITION] if PARTITION in names else [])]
     judged = rows.filter(pl.col(BATCH).is_null() | pl.col(BATCH).is_in(consumed))
     return judged.with_columns(
-        pl.when(broken_off).then(pl.lit(OPEN)).otherwise(STATUS).alias(STATUS),
-        pl.when(~broken_off | pl.col(INTO).is_null()).then(INTO).alias(INTO),
-    ).select(*data, *tail)
+        pl.when(unfinished).then(pl.lit(OPEN)).otherwise(STATUS).alias(STATUS),
+        pl.when(~unfinished).then(INTO).alias(INTO),
+    ).select(*cells_in(names), *tail)
+
+
+def broken_off(consumed: Collection[str]) -> pl.Expr:
+    """Whether a row was given to a replay that is not among what the table has consumed: it was killed."""
+    return pl.col(INTO).is_not_null() & ~pl.col(INTO).is_in(list(consumed))
 
 
 def refused_of(work: Work) -> pl.LazyFrame:
     """`refused`, of the table that is worked on; none where nothing was ever refused."""
     if work.quarantine.delta() is None:
-        schema = {ID: pl.String(), STATUS: pl.String(), BATCH: pl.String(), "_source": pl.String(), "_row": pl.Int64()}
-        return pl.LazyFrame(schema={**schema, **_KINDS})
+        return pl.LazyFrame(schema=QUARANTINE_COLUMNS)
     rows = refused(work.quarantine, work.lake.table(work.table.key))
     return rows if work.partition is None else rows.filter(pl.col(PARTITION) == work.partition)
 
@@ -150,6 +143,3 @@ def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
     kept = told.filter(pl.col(STATUS) != DISMISSED).with_columns(pl.lit(FIXED).alias(STATUS))
     mended = kept.join(fresh.select(ID), on=ID, how="anti")
     return pl.concat([refused_again.select(list(fresh.collect_schema())), mended], how="diagonal_relaxed")
-
-
-__all__ = ["ALL", "DISMISSED", "FIXED", "OPEN", "REPLAYED", "Chosen", "carried_over", "give_status", "must_land"]

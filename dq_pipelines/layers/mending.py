@@ -14,11 +14,10 @@ import polars as pl
 
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import SourceError, nearest
-from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.corrections import Cells, landed_names, landed_value
 from dq_pipelines.layers.healing import ALL, Chosen, give_status, must_land, refused_of
 from dq_pipelines.layers.landing import bronze
-from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, QUARANTINE_COLUMNS, STATUS, STATUSES
+from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, STATUS, STATUSES, cells_in
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.work import Work
 from dq_pipelines.layers.workbook import Layout, Mended, Refusal, as_landed, is_unchanged, read_book, write_book
@@ -44,7 +43,8 @@ class Imported:
 def export(work: Work, path: Path, chosen: Chosen = ALL) -> int:
     """Write the open rows to a workbook or CSV; how many there are. Raises PublishError."""
     rows = _open_rows(work, chosen)
-    refusals = [_refusal(work, row) for row in rows.iter_rows(named=True)]
+    labels = {rule.column_label: rule.columns_judged for rule in work.table.rules if rule.column_label}
+    refusals = [refusal_of(row, labels) for row in rows.iter_rows(named=True)]
     write_book(path, _layout(work, rows), refusals)
     work.log(f"wrote {len(refusals):,} open rows of {work.quarantine.key} to {path}")
     return len(refusals)
@@ -100,23 +100,14 @@ def _open_rows(work: Work, chosen: Chosen) -> pl.DataFrame:
     return rows.unique(ID, keep="first", maintain_order=True).collect()
 
 
-def _columns(frame: pl.DataFrame) -> list[str]:
-    return [name for name in frame.columns if name not in QUARANTINE_COLUMNS and name != PARTITION]
-
-
 def _layout(work: Work, rows: pl.DataFrame) -> Layout:
     if work.table.is_gold:
-        return Layout(work.table.key, _columns(rows))
+        return Layout(work.table.key, cells_in(rows.columns))
     silver = work.table.landed.silver
     editable = landed_names(silver, bronze(work.table, work.lake).scan().collect_schema())
     sets = [rule for rule in silver.rules if isinstance(rule, ValuesInSet) and not rule.row_condition]
     choices = {rule.column: [str(value) for value in rule.value_set if value is not None] for rule in sets}
-    return Layout(work.table.key, _columns(rows), frozenset(editable), frozenset(silver.keys), choices)
-
-
-def _refusal(work: Work, row: Mapping[str, Any]) -> Refusal:
-    labels = {rule.column_label: rule.columns_judged for rule in work.table.rules if rule.column_label}
-    return refusal_of(row, labels)
+    return Layout(work.table.key, cells_in(rows.columns), frozenset(editable), frozenset(silver.keys), choices)
 
 
 def refusal_of(row: Mapping[str, Any], judged: Mapping[str, tuple[str, ...]] | None = None) -> Refusal:
@@ -129,7 +120,7 @@ def refusal_of(row: Mapping[str, Any], judged: Mapping[str, tuple[str, ...]] | N
         every.append(f"{label}: {reason['rule']}{value}" if label else f"{reason['rule']}{value}")
         for name in (judged or {}).get(label) or (label,):
             reasons.setdefault(name, []).append(every[-1])
-    cells = {name: row[name] for name in row if name not in QUARANTINE_COLUMNS}
+    cells = {name: row[name] for name in cells_in(row)}
     blamed = {name: "; ".join(said) for name, said in reasons.items()}
     return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(every), blamed)
 
@@ -172,6 +163,3 @@ class _Reader:
             frame = pl.DataFrame({"text": [text]})
             if frame.select(landed_value(pl.col("text"), dtype)).item() is None:
                 raise ValueError(f"{name}: '{text}' is no {dtype}")
-
-
-__all__ = ["Imported", "bring_back", "export", "refusal_of", "table_of"]

@@ -6,11 +6,12 @@ a person can read and mend all of them alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from dq_pipelines.engine.reasons import REASON, REASONS, as_text, reason
+from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, UNREADABLE
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.cast import FAILED, RAW
@@ -34,15 +35,26 @@ _FATE: dict[str, pl.DataType] = {
     CORRECTION: pl.String(),
 }
 
-#: What quarantine adds to silver's columns, in order.
-QUARANTINE_COLUMNS = (REASONS, SOURCE, ROW, BATCH, INGESTED_AT, ID, STATUS, *_FATE)
-
 _PROVENANCE: dict[str, pl.DataType] = {
     SOURCE: pl.String(),
     ROW: pl.Int64(),
     BATCH: pl.String(),
     INGESTED_AT: pl.Datetime("us", "UTC"),
 }
+
+#: What quarantine adds to silver's columns, in order.
+QUARANTINE_COLUMNS: dict[str, pl.DataType] = {
+    REASONS: pl.List(REASON),
+    **_PROVENANCE,
+    ID: pl.String(),
+    STATUS: pl.String(),
+    **_FATE,
+}
+
+
+def cells_in(names: Iterable[str]) -> list[str]:
+    """Of a quarantine's columns, silver's."""
+    return [name for name in names if name not in QUARANTINE_COLUMNS and name != PARTITION]
 
 
 def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from polars import selectors
 
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
+from dq_pipelines.lake.evolution import exactly
 from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors, quoted, record_batches
 from dq_pipelines.lake.restore import Moment, Return
@@ -143,11 +143,9 @@ def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
     if keys:  # a row may have landed, and expired, more than once
         copies = copies.sort(EXPIRED_AT).unique(keys, keep="last", maintain_order=True)
     wanted, there = table.scan().collect_schema(), copies.collect_schema()
-    added = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in there]
-    casts = {name: dtype for name, dtype in wanted.items() if name in there and there[name] != dtype}
     own = set(wanted) | {*BACKUP_COLUMNS}
-    rows = copies.with_columns(added).cast(casts).select(selectors.by_name(list(wanted)))  # type: ignore[arg-type]
-    return Recovery(table, rows, tuple(kept), tuple(name for name in there if name not in own), keys)
+    lost = tuple(name for name in there if name not in own)
+    return Recovery(table, exactly(copies, wanted), tuple(kept), lost, keys)
 
 
 def recover(work: Work, backups: Lake) -> list[Publication]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.rewrite import Snapshot
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.corrections import corrected, corrections
+from dq_pipelines.layers.healing import broken_off
 from dq_pipelines.layers.landing import BATCH, UNREADABLE, bronze, pending_batches
 from dq_pipelines.layers.quarantine import FIXED, INTO, PLACE, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
@@ -30,10 +31,9 @@ def healed(quarantine: Snapshot | None, silver: LakeTable) -> pl.Expr:
     """Whether a row of quarantine was mended or replayed, and silver has noted the replay."""
     if quarantine is None or not {STATUS, INTO} <= set(quarantine.schema):
         return pl.lit(False)
-    noted = [name.rpartition(":")[2] for name in transactions(silver)]
     # A rerun publishes what is mended without a replay.
-    published = pl.col(INTO).is_null() | pl.col(INTO).is_in(noted)
-    return (pl.col(STATUS).is_in([FIXED, REPLAYED]) & published).fill_null(False)
+    unfinished = broken_off(batches_in(transactions(silver)))
+    return (pl.col(STATUS).is_in([FIXED, REPLAYED]) & ~unfinished).fill_null(False)
 
 
 @dataclass(frozen=True)

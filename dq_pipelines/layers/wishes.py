@@ -16,7 +16,7 @@ from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, 
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.landing import BATCH, pending_batches
-from dq_pipelines.layers.quarantine import PLACE
+from dq_pipelines.layers.quarantine import PLACE, QUARANTINE_COLUMNS
 from dq_pipelines.layers.silver import Prepared, misread, prepare
 from dq_pipelines.layers.traces import healed
 from dq_pipelines.layers.work import Work
@@ -96,7 +96,7 @@ class Wish:
         gone = pl.concat([place.keys(keys) for place in self.places], how="vertical_relaxed").unique() if keys else None
         found = [frame for place in self.places for frame in place.identities(gone)]
         if not found:
-            return pl.DataFrame(schema={**dict.fromkeys(PLACE, pl.String()), PLACE[-1]: pl.Int64()})
+            return pl.DataFrame(schema={name: QUARANTINE_COLUMNS[name] for name in PLACE})
         return pl.concat(collect_all(found), how="vertical_relaxed").unique()
 
 

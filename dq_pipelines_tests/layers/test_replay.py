@@ -13,8 +13,8 @@ import pytest
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.layers.corrections import landed_names
-from dq_pipelines.layers.healing import ALL, DISMISSED, OPEN, Chosen, give_status, refused_of
-from dq_pipelines.layers.quarantine import ID
+from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
+from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.rerun import rerun

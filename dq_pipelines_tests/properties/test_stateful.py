@@ -24,9 +24,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.update import update
 from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.healing import ALL, DISMISSED, FIXED, OPEN, REPLAYED, Chosen, give_status, refused_of
+from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
 from dq_pipelines.layers.landing import pending_batches
 from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.quarantine import DISMISSED, FIXED, OPEN, REPLAYED
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.replay import Replayed, replay
