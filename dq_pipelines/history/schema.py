@@ -1,0 +1,76 @@
+"""The tables of the history's database. What is written and read is said in `store` and in the files beside it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+VERDICTS = sa.Table(
+    "dq_verdicts",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("table", sa.String(255), nullable=False),
+    sa.Column("batch", sa.String(255), nullable=False),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("partition", sa.String(255)),
+    sa.Column("started_at", sa.DateTime, nullable=False),
+    sa.Column("duration_seconds", sa.Float, nullable=False),
+    sa.Column("rows_in", sa.BigInteger, nullable=False),
+    sa.Column("published", sa.BigInteger, nullable=False),
+    sa.Column("refused", sa.BigInteger, nullable=False),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+    sa.Column("blocked", sa.Boolean, nullable=False),
+    sa.Index("dq_verdicts_latest", "table", "id"),
+    sa.Index("dq_verdicts_batches", "table", "batch", "id"),
+    sa.UniqueConstraint("table", "batch", "run_id", name="dq_verdicts_once"),
+)
+RESULTS = sa.Table(
+    "dq_results",
+    METADATA,
+    sa.Column("verdict_id", sa.ForeignKey("dq_verdicts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("check", sa.String(255), primary_key=True),
+    sa.Column("rule", sa.String(255), nullable=False),
+    sa.Column("column", sa.String(1024)),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("success", sa.Boolean, nullable=False),
+    sa.Column("blocks", sa.Boolean, nullable=False),
+    sa.Column("element_count", sa.BigInteger),
+    sa.Column("missing_count", sa.BigInteger),
+    sa.Column("unexpected_count", sa.BigInteger),
+    sa.Column("observed_value", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("fingerprint", sa.String(64)),
+    sa.Column("score", sa.Float, nullable=False),
+)
+BATCH_METRICS = sa.Table(
+    "dq_batch_metrics",
+    METADATA,
+    sa.Column("verdict_id", sa.ForeignKey("dq_verdicts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("freshness_seconds", sa.Float),
+    sa.Column("landing_seconds", sa.Float),
+    sa.Column("judging_seconds", sa.Float),
+    sa.Column("committing_seconds", sa.Float),
+    sa.Column("cpu_seconds", sa.Float),
+    sa.Column("peak_memory_bytes", sa.BigInteger),
+)
+COLUMN_METRICS = sa.Table(
+    "dq_column_metrics",
+    METADATA,
+    sa.Column("verdict_id", sa.ForeignKey("dq_verdicts.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("column", sa.String(1024), primary_key=True),
+    # in the order of the table
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("null_count", sa.BigInteger, nullable=False),
+    sa.Column("distinct_count", sa.Float),
+    *(sa.Column(name, sa.Float) for name in ("min", "max", "mean", "standard_deviation")),
+    *(sa.Column(name, sa.Float) for name in ("p01", "p05", "p25", "p50", "p75", "p95", "p99")),
+    sa.Column("outlier_count", sa.BigInteger),
+    sa.Column("robust_outlier_count", sa.BigInteger),
+    sa.Column("min_length", sa.BigInteger),
+    sa.Column("mean_length", sa.Float),
+    sa.Column("max_length", sa.BigInteger),
+    sa.Column("state", sa.Text),
+)

@@ -1,0 +1,184 @@
+"""Metrics over time: the points of one metric of one table or column, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.records import NO_RULES, REPLAY
+from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
+from dq_pipelines.history.store import History
+
+#: How the id of a rerun ends: all batches at once are no point of a series of batches.
+RERUN = "-rerun"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a series may be of."""
+
+    name: str
+    #: rows, bytes, seconds, percent (0 to 100), share (0 to 1), values, characters, or that of the column
+    unit: str
+    description: str
+    of_column: bool = False
+
+
+_OF_TABLES = (
+    Metric("row_count", "rows", "rows that came in"),
+    Metric("published_count", "rows", "rows that were published"),
+    Metric("refused_count", "rows", "rows that went to quarantine"),
+    Metric("dropped_count", "rows", "rows that rules or steps left out"),
+    Metric("refused_share", "share", "error rate: refused rows of those that came in"),
+    Metric("quality_score", "percent", "the mean of the rules' scores"),
+    Metric("duration_seconds", "seconds", "from the start of the work to its last commit"),
+    Metric("bytes", "bytes", "size of the published files"),
+    Metric("freshness_seconds", "seconds", "how old the newest row was, or the newest input"),
+    Metric("cpu_seconds", "seconds", "user and system, of the whole process"),
+    Metric("peak_memory_bytes", "bytes", "the most that the process has held so far"),
+)
+_OF_COLUMNS = (
+    Metric("null_count", "rows", "rows without a value", of_column=True),
+    Metric("null_share", "share", "rows without a value, of all", of_column=True),
+    Metric("distinct_count", "values", "different values, estimated", of_column=True),
+    Metric("distinct_share", "share", "different values, of all values", of_column=True),
+    Metric("min", "column", "the least value", of_column=True),
+    Metric("max", "column", "the greatest value", of_column=True),
+    Metric("mean", "column", "the mean", of_column=True),
+    Metric("standard_deviation", "column", "of the sample, with n - 1", of_column=True),
+    *(
+        Metric(f"p{percent:02}", "column", f"the value that {percent} % of all are not above", of_column=True)
+        for percent in (1, 5, 25, 50, 75, 95, 99)
+    ),
+    Metric("outlier_count", "values", "more than 3 standard deviations from the mean", of_column=True),
+    Metric("outlier_share", "share", "outliers, of all values", of_column=True),
+    Metric("robust_outlier_count", "values", "with a modified z-score above 3.5, by median and MAD", of_column=True),
+    Metric("min_length", "characters", "the shortest text", of_column=True),
+    Metric("mean_length", "characters", "the mean length of texts", of_column=True),
+    Metric("max_length", "characters", "the longest text", of_column=True),
+)
+
+#: Every metric that a series may be of, by name.
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_OF_TABLES, *_OF_COLUMNS)}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one batch measured."""
+
+    #: when its run began
+    at: datetime
+    value: float
+    batch: str
+    run_id: str
+    partition: str | None = None
+
+
+def series(
+    history: History,
+    table: str,
+    metric: str,
+    column: str | None = None,
+    *,
+    partition: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> list[Point]:
+    """The points of a metric, oldest first: one for each batch, of its last verdict; the last `limit` of them.
+
+    `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, replays, and reruns
+    of several batches are no points. Raises KeyError for another metric.
+    """
+    if not history.is_begun:
+        return []
+    value = _value(METRICS[metric])
+    wanted = sa.select(VERDICTS.c.started_at, value, VERDICTS.c.batch, VERDICTS.c.run_id, VERDICTS.c.partition)
+    if METRICS[metric].of_column:
+        about = (COLUMN_METRICS.c.verdict_id == VERDICTS.c.id) & (COLUMN_METRICS.c.column == column)
+        wanted = wanted.join_from(VERDICTS, COLUMN_METRICS, about)
+    elif metric in BATCH_METRICS.c:
+        wanted = wanted.join_from(VERDICTS, BATCH_METRICS, BATCH_METRICS.c.verdict_id == VERDICTS.c.id)
+    wanted = wanted.where(*judged_batches(table, partition, since, until), value.is_not(None))
+    wanted = wanted.order_by(VERDICTS.c.started_at.desc(), VERDICTS.c.id.desc()).limit(limit)
+    with history.engine.connect() as connection:
+        return list(_points(connection.execute(wanted)))[::-1]
+
+
+def columns_measured(history: History, table: str) -> list[str]:
+    """The columns of which a table's last measured batch has metrics, in the order of the table."""
+    if not history.is_begun:
+        return []
+    last = sa.select(sa.func.max(BATCH_METRICS.c.verdict_id)).join_from(BATCH_METRICS, VERDICTS)
+    last = last.where(VERDICTS.c.table == table, *_batches())
+    wanted = sa.select(COLUMN_METRICS.c.column).where(COLUMN_METRICS.c.verdict_id == last.scalar_subquery())
+    with history.engine.connect() as connection:
+        return list(connection.execute(wanted.order_by(COLUMN_METRICS.c.place)).scalars())
+
+
+def judged_batches(
+    table: str, partition: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[sa.ColumnElement[bool]]:
+    """Which verdicts are points of a table's series: of each batch (and partition) the last one, and no reruns."""
+    yield VERDICTS.c.table == table
+    yield from _batches()
+    later = VERDICTS.alias("later")
+    same = (later.c.table == VERDICTS.c.table) & (later.c.batch == VERDICTS.c.batch)
+    same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(VERDICTS.c.partition, "")
+    yield ~sa.exists().where(same, later.c.id > VERDICTS.c.id)
+    if partition is not None:
+        yield VERDICTS.c.partition == partition
+    if since is not None:
+        yield VERDICTS.c.started_at >= since.astimezone(UTC).replace(tzinfo=None)
+    if until is not None:
+        yield VERDICTS.c.started_at <= until.astimezone(UTC).replace(tzinfo=None)
+
+
+def _batches() -> tuple[sa.ColumnElement[bool], ...]:
+    batch = VERDICTS.c.batch
+    return batch != "", ~batch.like(f"{REPLAY}%"), ~batch.like(f"%{RERUN}")
+
+
+def _value(metric: Metric) -> sa.ColumnElement[Any]:
+    """The metric as SQL has it."""
+    whole, part = VERDICTS.c, COLUMN_METRICS.c
+    values = part.count - part.null_count
+    match metric.name:
+        case "row_count":
+            return whole.rows_in
+        case "published_count" | "refused_count" | "dropped_count":
+            return whole[metric.name.removesuffix("_count")]
+        case "refused_share":
+            return _share(whole.refused, whole.rows_in)
+        case "quality_score":
+            return _score()
+        case "null_share":
+            return _share(part.null_count, part.count)
+        case "distinct_share":
+            return _share(part.distinct_count, values)
+        case "outlier_share":
+            return _share(part.outlier_count, values)
+        case name if metric.of_column:
+            return part[name]
+        case name:
+            return whole[name] if name in whole else BATCH_METRICS.c[name]
+
+
+def _share(some: sa.ColumnElement[Any], every: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return some * 1.0 / sa.func.nullif(every, 0)
+
+
+def _score() -> sa.ColumnElement[Any]:
+    own = sa.select(sa.func.avg(RESULTS.c.score)).where(
+        RESULTS.c.verdict_id == VERDICTS.c.id, RESULTS.c.rule.not_in(NO_RULES)
+    )
+    return 100 * sa.func.coalesce(own.correlate(VERDICTS).scalar_subquery(), 1.0)
+
+
+def _points(rows: Iterable[Any]) -> Iterator[Point]:
+    for at, value, batch, run_id, partition in rows:
+        yield Point(at.replace(tzinfo=UTC), float(value), batch, run_id, partition)
