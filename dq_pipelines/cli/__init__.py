@@ -23,6 +23,7 @@ _VERBS = {
     "validate": "dq_pipelines.cli.validate",
     "suggest": "dq_pipelines.cli.suggest",
     "report": "dq_pipelines.cli.report",
+    "metrics": "dq_pipelines.cli.metrics",
     "quarantine": "dq_pipelines.cli.quarantine",
     "retention": "dq_pipelines.cli.retention",
     "restore": "dq_pipelines.cli.restore",

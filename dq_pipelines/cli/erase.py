@@ -65,7 +65,7 @@ def _lines(certificate: Certificate) -> Iterator[str]:
             f"  {each.place} {each.table}: {each.rows:,} rows, {each.files_rewritten:,} files rewritten, "
             f"{each.files_vacuumed:,} files of older versions removed, version {each.version}"
         )
-    yield f"  history: {certificate.history_results:,} observed values forgotten"
+    yield f"  history: {certificate.history_results:,} observed values forgotten, metrics of {certificate.history_metrics:,} columns"
     if certificate.gold_to_materialize:
         yield f"  materialize anew, since computed from the rows: {', '.join(certificate.gold_to_materialize)}"
     yield "Not in reach:"

@@ -44,6 +44,8 @@ class Judgement:
     rows: int
     #: the numbers of the last pass; None where repeated keys came up and no sink wanted the rows a second time
     counted: Mapping[str, Any] | None = field(repr=False)
+    #: what `measures` asked for, as the first pass found it
+    measured: Sequence[pl.DataFrame] = ()
 
     @cached_property
     def _marks(self) -> Mapping[str, Any]:
@@ -68,6 +70,7 @@ class Judgement:
 def judge(
     scan: Scan,
     sinks: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda _: (),
+    measures: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda _: (),
     *,
     again: Callable[[], pl.LazyFrame] | None = None,
     samples: Samples = SOME,
@@ -76,7 +79,8 @@ def judge(
 
     `again` gives the frame to read when rows must be looked at a second time (for repeated keys that
     refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
-    more in the first case, and must overwrite what they wrote before.
+    more in the first case, and must overwrite what they wrote before. `measures` are small frames out of
+    the rows that the caller wants to know beside the results.
     """
     by_gx = ask_gx(scan)
     scan = scan.knowing(measured={**_measured(scan), **by_gx.answers})
@@ -86,7 +90,9 @@ def judge(
     written = sinks(scan)
     # Not beside sinks: of a cache that is also cut short, Polars 2.1 forgets columns that a sink wants.
     tops = [] if written else _top(scan, samples)
-    numbers, *beside = collect_all([scan.numbers(), *wanted, *tops, *written])
+    asked = measures(scan)
+    numbers, *beside = collect_all([scan.numbers(), *wanted, *tops, *asked, *written])
+    measured = beside[len(wanted) + len(tops) :][: len(asked)]
     top = beside[len(wanted)] if tops else None
     rows_of = iter(beside[len(keys) :])
     observed = {index: [next(rows_of).to_dicts() for _ in frames] for index, frames in small.items()}
@@ -105,6 +111,7 @@ def judge(
         results=_with_samples(scan, results, samples, top),
         rows=numbers["rows"].item(),
         counted=None if outdated else numbers.row(0, named=True),
+        measured=measured,
     )
 
 

@@ -6,7 +6,7 @@ How they are measured belongs in `monitoring.metrics`; how they are read as seri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -67,6 +67,10 @@ class BatchMetrics:
     #: the most that the process has held so far
     peak_memory_bytes: int | None = None
     columns: tuple[ColumnMetrics, ...] = field(default=())
+
+    def without_states(self) -> BatchMetrics:
+        """These metrics, which can then be merged with others in their counts and moments alone."""
+        return replace(self, columns=tuple(replace(column, state=None) for column in self.columns))
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> BatchMetrics:

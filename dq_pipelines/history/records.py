@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +102,10 @@ class VerdictRecord:
     def as_json(self) -> str:
         """The record as one line."""
         return json.dumps(asdict(self) | {"started_at": self.started_at.isoformat()}, ensure_ascii=False)
+
+    def without_states(self) -> VerdictRecord:
+        """The record without what its metrics are merged from: 4 kB a column."""
+        return replace(self, metrics=self.metrics and self.metrics.without_states())
 
     @classmethod
     def from_json(cls, text: str) -> VerdictRecord:

@@ -94,9 +94,9 @@ def series(
     `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, replays, and reruns
     of several batches are no points. Raises KeyError for another metric.
     """
+    value = _value(METRICS[metric])
     if not history.is_begun:
         return []
-    value = _value(METRICS[metric])
     wanted = sa.select(VERDICTS.c.started_at, value, VERDICTS.c.batch, VERDICTS.c.run_id, VERDICTS.c.partition)
     if METRICS[metric].of_column:
         about = (COLUMN_METRICS.c.verdict_id == VERDICTS.c.id) & (COLUMN_METRICS.c.column == column)

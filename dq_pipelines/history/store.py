@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
 from datetime import UTC
 from functools import cached_property
@@ -105,33 +105,6 @@ class History:
         """The last verdicts of a table, newest first."""
         wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table)
         return self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(limit))
-
-    def erase(self, tables: Collection[str], holds: Callable[[str | None, Any], bool]) -> int:
-        """Forget what results of these tables observed, where it `holds` (column, value) what is erased; how many did.
-
-        Counts, scores and outcomes stay: they are nobody's values. An error's text is a value here too. Of a column
-        with a least or greatest value that is erased, the metrics go that are values of single rows.
-        """
-        about = sa.select(VERDICTS.c.id).where(VERDICTS.c.table.in_(tables))
-        wanted = RESULTS.select().where(RESULTS.c.verdict_id.in_(about))
-        forgotten = 0
-        with self.engine.begin() as connection:
-            for row in connection.execute(wanted).mappings().all():
-                said: dict[str, Any] = {}
-                if holds(row["column"], json.loads(row["observed_value"] or "null")):
-                    said["observed_value"] = json.dumps(None)
-                if row["error"] is not None and holds(row["column"], [row["error"]]):
-                    said["error"] = "erased"
-                if said:
-                    this = (RESULTS.c.verdict_id == row["verdict_id"]) & (RESULTS.c.check == row["check"])
-                    connection.execute(RESULTS.update().where(this).values(**said))
-                    forgotten += 1
-        if forgotten and self.engine.dialect.name == "sqlite":
-            # What SQLite updates stays in free pages and in the log of writes until both are written anew.
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("VACUUM")
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return forgotten
 
     def runs(self, tables: Collection[str]) -> list[str]:
         """The ids of the runs that judged these tables, in order."""

@@ -83,6 +83,11 @@ class Stage:
         """Rows in the staged files, as their writer counted them."""
         return sum(rows for _, rows, _ in self._attempts[-1].files)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of the staged files, as their writer counted them."""
+        return sum(size for _, _, size in self._attempts[-1].files)
+
     def scan(self) -> pl.LazyFrame:
         """The staged rows, with the partition's column."""
         paths = [f"{self.table.uri}/{path}" for path, _, _ in self._attempts[-1].files]

@@ -49,7 +49,8 @@ def commit(
     work.log(
         f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"
     )
-    return replace(outcome, publications=(quarantined, published), seconds=elapsed(work.now))
+    took = outcome.metrics and replace(outcome.metrics, committing_seconds=work.meter.lap())
+    return replace(outcome, publications=(quarantined, published), seconds=elapsed(work.now), metrics=took)
 
 
 def joint_id(batches: Sequence[str]) -> str:

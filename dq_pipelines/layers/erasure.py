@@ -7,6 +7,7 @@ type. What is not in reach (the inputs that landed, Dagster's events) is said in
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,8 @@ import polars as pl
 from dq_pipelines.config.stores import write_bytes
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
+from dq_pipelines.history.forgetting import forget
+from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.aside import write_asides
 from dq_pipelines.lake.claim import Claim, claimed, staged
@@ -27,6 +30,8 @@ from dq_pipelines.lake.upkeep import forget_versions
 from dq_pipelines.layers.landing import UNREADABLE
 from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work, alone
+from dq_pipelines.monitoring.metrics.measuring import is_number, number
+from dq_pipelines.monitoring.metrics.state import ColumnState
 from dq_pipelines.sources import SOURCE
 
 #: Beside the layers: a file for each erasure, without what was erased.
@@ -64,6 +69,8 @@ class Certificate:
     erased: tuple[Erased, ...]
     #: results in the history whose observed value was forgotten
     history_results: int
+    #: columns of batches in the history whose least, greatest and middle values were forgotten
+    history_metrics: int
     #: gold tables that were computed from the rows: to be materialized anew
     gold_to_materialize: tuple[str, ...]
     #: addresses of inputs in which the rows landed; they are as they were
@@ -105,7 +112,7 @@ def erase(wish: Wish, history: History, by: str) -> Certificate:
 def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> Certificate:
     work, removals = wish.work, wish.removals()
     tables = [work.table.key, *(table.key for table in wish.gold)]
-    values, inputs = _values(wish, removals), _inputs(removals)
+    values, tells, inputs = _values(wish, removals), _telling(_numbers(removals)), _inputs(removals)
     found = []
     for place, removal in removals:
         claim = claims["backup"] if place == "backup" else claims.get(removal.key.partition("/")[2], work.claim)
@@ -119,6 +126,7 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         gone = forget_versions(removal.snapshot.table)
         version = removal.snapshot.table.opened().version()
         found.append(Erased(place, removal.key, removal.rows, version, len(removal.counts), len(gone)))
+    forgotten = forget(history, tables, values, tells)
     certificate = Certificate(
         id=removals[0][1].name if removals else "",
         table=work.table.key,
@@ -126,7 +134,8 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         at=work.now,
         by=by,
         erased=tuple(found),
-        history_results=history.erase(tables, values) if history.is_begun else 0,
+        history_results=forgotten.results,
+        history_metrics=forgotten.metrics,
         gold_to_materialize=tuple(tables[1:]),
         inputs=inputs,
         dagster_runs=tuple(history.runs(tables)) if history.is_begun else (),
@@ -166,6 +175,37 @@ def _values(wish: Wish, removals: Sequence[tuple[str, Removal]]) -> Callable[[st
         return str(observed) in texts.get(column or "", set())
 
     return holds
+
+
+def _numbers(removals: Sequence[tuple[str, Removal]]) -> dict[str, Counter[float]]:
+    """The numbers that go, as they are measured, by column: how often each."""
+    found: dict[str, Counter[float]] = {}
+    for _, removal in removals:
+        if not removal.rows:
+            continue
+        rows = removal.among().head(_MOST_VALUES)
+        columns = {name: dtype for name, dtype in rows.collect_schema().items() if is_number(dtype)}
+        values = rows.select(number(name, dtype).alias(name) for name, dtype in columns.items()).collect()
+        for name in columns:
+            gone: Counter[float] = Counter(values[name].drop_nulls().to_list())
+            found[name] = gone | found.get(name, gone)
+    return found
+
+
+def _telling(numbers: dict[str, Counter[float]]) -> Callable[[ColumnMetrics], bool]:
+    """Whether metrics tell of the rows that go: a number that is among those of no more rows than go."""
+
+    def tells(metrics: ColumnMetrics) -> bool:
+        gone = numbers.get(metrics.column)
+        if not gone:
+            return False
+        digest = ColumnState.of(metrics).digest
+        if digest is None:
+            return metrics.min in gone or metrics.max in gone
+        found = zip(digest.means.tolist(), digest.weights.tolist(), strict=True)
+        return any(gone.get(mean, 0) >= weight for mean, weight in found)
+
+    return tells
 
 
 def _inputs(removals: Sequence[tuple[str, Removal]]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT
+from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import refused_rows
@@ -64,15 +65,19 @@ def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
 def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     batch = f"g-{hashlib.sha256(work.now.isoformat().encode()).hexdigest()[:16]}"
     kept, refused = work.stage(work.lake.table(work.table.key), batch), work.stage(work.quarantine, batch)
-    columns = rows.collect_schema().names()
+    columns, measured = rows.collect_schema().names(), Measured(work.table)
+    computing = work.meter.lap()
 
     def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
         return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
 
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
-            judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks)
-        outcome = _outcome(work, batch, judgement, kept, refused)
+            judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks, measured.frames)
+        outcome = replace(
+            _outcome(work, batch, judgement, kept, refused),
+            metrics=measured.batch(judgement, kept, work, computing, None),
+        )
         if outcome.blocked_by:
             return outcome
         done = []
@@ -84,7 +89,8 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         kept.tidy()
         done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))
         work.log(f"published {kept.rows:,} rows to {work.table.key}")
-        return replace(outcome, publications=tuple(done), seconds=elapsed(work.now))
+        took = outcome.metrics and replace(outcome.metrics, committing_seconds=work.meter.lap())
+        return replace(outcome, publications=tuple(done), seconds=elapsed(work.now), metrics=took)
 
 
 def _with_provenance(refused: pl.LazyFrame, batch: str, work: Work) -> pl.LazyFrame:

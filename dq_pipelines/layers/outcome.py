@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.history.metrics import BatchMetrics
 from dq_pipelines.history.records import SCHEMA_DRIFT, ResultRecord, VerdictRecord
 from dq_pipelines.lake.evolution import Drift
 from dq_pipelines.lake.publish import Publication
@@ -74,6 +75,8 @@ class Outcome:
     #: the first published rows
     preview: pl.DataFrame = field(default_factory=pl.DataFrame)
     seconds: float = 0.0
+    #: what the batch measured; None where nothing was
+    metrics: BatchMetrics | None = None
 
     @property
     def blocked_by(self) -> tuple[RuleResult, ...]:
@@ -107,6 +110,7 @@ class Outcome:
             blocked=bool(self.blocked_by),
             partition=self.partition,
             results=(*results, *self._misreadings(), *self._drifting(), *self._accounting()),
+            metrics=self.metrics,
         )
 
     def _misreadings(self) -> list[ResultRecord]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 
 import polars as pl
@@ -34,6 +35,7 @@ from dq_pipelines.layers.landing import (
     outdated,
     pending_batches,
 )
+from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
@@ -43,6 +45,7 @@ from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.sources.delta import DeltaSource
 
 
 @alone
@@ -92,6 +95,8 @@ class Refinement:
         self.kept = work.stage(work.silver, self.batch)
         self.refused = work.stage(work.quarantine, self.batch)
         self.at_once = False
+        self.landing_seconds: float | None = None
+        self.measured = Measured(work.table)
         # What does not fit the table is to be said before anything is read, and by the names of its own columns.
         self._take(self.landing.rows if self.landing else None)
         if self.landing and not self.backlog and in_one_pass(self.silver, work.table.key):
@@ -119,6 +124,7 @@ class Refinement:
             # rows, since nothing stops a reader that is quicker than the sinks. This costs 5 % more CPU.
             with reading(self.work, "to read its inputs"):
                 collect_all([self.bronze.sink(as_bronze(self.landing.rows, self.fit.landing))])
+            self.landing_seconds = self.work.meter.lap()
             self._take(self.bronze.scan())
         judgement = self._judge()
         if self.landing and self.bronze and not self.fit.unlandable:
@@ -175,7 +181,7 @@ class Refinement:
             misread=misread(self.silver, self.prepared),
         )
         with reading(self.work, "to read and judge its rows"):
-            return judge(scan, self._sinks, again=self._again)
+            return judge(scan, self._sinks, self.measured.frames, again=self._again)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         landing, unread = [], self.rows
@@ -232,7 +238,15 @@ class Refinement:
             miscast=miscast_by_column(self.refused.scan()),
             preview=self.kept.scan().select(self.columns).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
+            metrics=self.measured.batch(judgement, self.kept, self.work, self.landing_seconds, self._landed_at),
         )
+
+    @property
+    def _landed_at(self) -> datetime | None:
+        """When the newest input was written; None where inputs have no time of their own, or none came."""
+        if self.landing is None or isinstance(self.work.table.landed.source, DeltaSource):
+            return None
+        return datetime.fromtimestamp(max(item.modified for item in self.landing.inputs) / 1e9, UTC)
 
 
 def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:

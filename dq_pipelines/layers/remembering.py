@@ -24,7 +24,7 @@ def verdict_of(work: Work, outcome: Outcome) -> dict[str, str]:
 
 def told(record: VerdictRecord) -> dict[str, str]:
     """A verdict as a commit says it."""
-    return {_VERDICT: record.as_json()}
+    return {_VERDICT: record.without_states().as_json()}
 
 
 def recollect(work: Work, history: History) -> None:

@@ -27,6 +27,7 @@ from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
 from dq_pipelines.layers.landing import batches, bronze, outdated
+from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.refinement import Refinement
@@ -102,6 +103,7 @@ def _together(
         miscast=_added([outcome.miscast for outcome in outcomes]),
         preview=kept.scan().drop(PARTITION, strict=False).head(PREVIEW_ROWS).collect(),
         seconds=elapsed(work.now),
+        metrics=of_batches([outcome.metrics for outcome in outcomes if outcome.metrics], kept, work.meter),
     )
 
 

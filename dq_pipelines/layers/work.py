@@ -25,6 +25,7 @@ from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
 from dq_pipelines.lake.claim import Claim, claimed, staged
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.layers.metering import Meter
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.silver import key_rules
 from dq_pipelines.project import Table
@@ -49,6 +50,8 @@ class Work:
     claim: Claim = field(default_factory=Claim)
     #: Dagster's, or "" outside of it
     run_id: str = ""
+    #: runs since the work began
+    meter: Meter = field(default_factory=Meter)
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""

@@ -5,6 +5,7 @@ what must hold between files.
 """
 
 from dq_pipelines.project.loading import load_project
+from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
@@ -28,6 +29,7 @@ __all__ = [
     "Gold",
     "GoldTable",
     "LandedTable",
+    "Metrics",
     "Partitions",
     "Project",
     "ProjectSettings",

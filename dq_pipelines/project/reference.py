@@ -20,6 +20,7 @@ from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
+from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
@@ -170,6 +171,7 @@ def configuration_page() -> str:
         *_model("partitions: daily", DailyPartitions),
         *_model("retention", Retention),
         *_model("project.yaml: upkeep", Upkeep),
+        *_model("metrics", Metrics),
         *_model("retries", Retries),
         *_model("run_history", RunHistory),
         *_model("A table that is computed", GoldTable),

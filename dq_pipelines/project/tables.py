@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
+from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
@@ -118,6 +119,8 @@ class _AnyTable(Strict):
     tags: dict[str, str] = {}
     #: cron: minute, hour, day, month, weekday
     schedule: Cron | None = None
+    #: what is measured of each batch; see below
+    metrics: Metrics = Metrics()
 
 
 class LandedTable(_AnyTable):

@@ -1,0 +1,128 @@
+"""`dq metrics`: what a table's batches measured, together or one after the other, and how far two partitions lie apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem, nearest
+
+if TYPE_CHECKING:
+    from dq_pipelines.history.metrics import ColumnMetrics
+    from dq_pipelines.history.series import Point
+    from dq_pipelines.monitoring.metrics.over_time import Span
+
+app = typer.Typer()
+
+_SHOWN = ("null_share", "distinct_count", "min", "mean", "standard_deviation", "p50", "p95", "max", "outlier_count")
+
+
+@app.command()
+def metrics(
+    table: Annotated[str, typer.Argument(help="As flights, silver/flights or gold/revenue.")],
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Show this one batch by batch, such as row_count or mean.")
+    ] = None,
+    column: Annotated[str | None, typer.Option("--column", help="Only this column.")] = None,
+    partition: Annotated[str | None, typer.Option("--partition", help="Only the batches of this partition.")] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Tell how far the columns lie from those of this partition.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option("--since", help="Only batches from then on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", help="Only batches up to then (UTC).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what was measured of a table's batches, merged from what history keeps: no row is read again."""
+    from dq_pipelines.cli.asking import named_tables
+    from dq_pipelines.history.series import series
+    from dq_pipelines.history.store import History
+    from dq_pipelines.monitoring.metrics.over_time import Span
+    from dq_pipelines.project import load_project
+
+    settings = Settings.from_environment()
+    key = named_tables(load_project(settings.config), [table], "metrics")[0].key
+    history = History(settings.history_url)
+    span = Span(key, partition, _utc(since), _utc(until))
+    if metric is not None:
+        _must_be_known(metric, column)
+        points = series(history, key, metric, column, partition=partition, since=span.since, until=span.until)
+        _print_points(points, as_json=as_json)
+        return
+    batches, found = span.metrics(history)
+    shown = [each for each in found if column in (None, each.column)]
+    drift = _drift(Span(key, against, span.since, span.until), shown, history) if against is not None else None
+    _print_metrics(key, batches, shown, drift, as_json=as_json)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _must_be_known(metric: str, column: str | None) -> None:
+    from dq_pipelines.history.series import METRICS
+
+    if metric not in METRICS:
+        said = f"unknown metric '{metric}'{nearest(metric, METRICS)}"
+    elif METRICS[metric].of_column and column is None:
+        said = f"{metric} is of a column: name it with --column"
+    else:
+        return
+    raise ConfigError([Problem("", 0, f"dq metrics --metric: {said}")])
+
+
+def _drift(reference: Span, shown: Sequence[ColumnMetrics], history: Any) -> dict[str, float | None]:
+    from dq_pipelines.monitoring.metrics.drift import population_stability_index
+
+    before = {each.column: each for each in reference.metrics(history)[1]}
+    return {
+        each.column: population_stability_index(before[each.column], each) if each.column in before else None
+        for each in shown
+    }
+
+
+def _print_points(points: Sequence[Point], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(point) | {"at": point.at.isoformat()} for point in points], indent=1))
+        return
+    for point in points:
+        where = f"  [{point.partition}]" if point.partition else ""
+        print(f"{point.at:%Y-%m-%d %H:%M:%S}  {point.value:>16,.6g}  {point.batch}{where}")
+
+
+def _print_metrics(
+    table: str,
+    batches: int,
+    shown: Sequence[ColumnMetrics],
+    drift: dict[str, float | None] | None,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        found = [{name: value for name, value in asdict(each).items() if name != "state"} for each in shown]
+        drifts = [{} if drift is None else {"population_stability_index": drift[each.column]} for each in shown]
+        columns = [one | other for one, other in zip(found, drifts, strict=True)]
+        print(json.dumps({"table": table, "batches": batches, "columns": columns}, indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table(title=f"{table}: {batches:,} batches, {max((each.count for each in shown), default=0):,} rows")
+    grid.add_column("column")
+    for name in (*_SHOWN, *(["PSI"] if drift is not None else [])):
+        grid.add_column(name.replace("_", " "), justify="right")
+    for each in shown:
+        values = {"null_share": each.null_count / each.count if each.count else None}
+        cells = [_cell(values.get(name, getattr(each, name, None))) for name in _SHOWN]
+        grid.add_row(escape(each.column), *cells, *([_cell(drift[each.column])] if drift is not None else []))
+    Console(width=None if Console().is_terminal else 160).print(grid)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}" if abs(value) < 1e6 else f"{value:.4e}"

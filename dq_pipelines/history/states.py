@@ -1,0 +1,51 @@
+"""Metrics of batches with the states that they are merged from. Merging belongs in `monitoring.metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.metrics import ColumnMetrics
+from dq_pipelines.history.schema import COLUMN_METRICS, VERDICTS
+from dq_pipelines.history.series import judged_batches
+from dq_pipelines.history.store import History
+
+_METRICS = tuple(field.name for field in fields(ColumnMetrics))
+
+
+@dataclass(frozen=True)
+class MeasuredBatch:
+    """The columns of one batch, as its last verdict measured them."""
+
+    batch: str
+    partition: str | None
+    columns: tuple[ColumnMetrics, ...]
+
+
+def measured_batches(
+    history: History,
+    table: str,
+    *,
+    columns: Sequence[str] = (),
+    partition: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[MeasuredBatch]:
+    """A table's batches with the metrics of their columns (all without `columns`), oldest first."""
+    if not history.is_begun:
+        return []
+    wanted = sa.select(VERDICTS.c.id, VERDICTS.c.batch, VERDICTS.c.partition, COLUMN_METRICS)
+    wanted = wanted.join_from(VERDICTS, COLUMN_METRICS).where(*judged_batches(table, partition, since, until))
+    if columns:
+        wanted = wanted.where(COLUMN_METRICS.c.column.in_(columns))
+    wanted = wanted.order_by(VERDICTS.c.started_at, VERDICTS.c.id, COLUMN_METRICS.c.place)
+    with history.engine.connect() as connection:
+        rows = connection.execute(wanted).mappings().all()
+    return [
+        MeasuredBatch(batch, part, tuple(ColumnMetrics(**{name: row[name] for name in _METRICS}) for row in found))
+        for (_, batch, part), found in groupby(rows, key=lambda row: (row["id"], row["batch"], row["partition"]))
+    ]

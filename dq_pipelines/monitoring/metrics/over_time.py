@@ -1,0 +1,27 @@
+"""The metrics of many batches as those of one: a month from its days, a table from its partitions, without reading a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dq_pipelines.history.metrics import ColumnMetrics
+from dq_pipelines.history.states import measured_batches
+from dq_pipelines.history.store import History
+from dq_pipelines.monitoring.metrics.state import merged
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which batches of a table; all of them where nothing is given."""
+
+    table: str
+    partition: str | None = None
+    #: by the start of the batch's run, both ends included
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def metrics(self, history: History) -> tuple[int, tuple[ColumnMetrics, ...]]:
+        """How many batches there are, and the metrics of all their rows together."""
+        batches = measured_batches(history, self.table, partition=self.partition, since=self.since, until=self.until)
+        return len(batches), merged(batch.columns for batch in batches)
