@@ -1,7 +1,7 @@
 """Assets: one `multi_asset` per table, which lands, judges and publishes what was selected of it.
 
 When something runs belongs in `automation`; what landing, judging and publishing are, in `landing`,
-`refinement`, `rerun` and `gold`.
+`modes` and `gold`.
 """
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
@@ -11,9 +11,9 @@ from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached
+from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached, nearest
 from dq_pipelines.history.standing import standing
-from dq_pipelines.layers import arriving, gold, refinement
+from dq_pipelines.layers import arriving, gold
 from dq_pipelines.layers.aside import as_result, standing_aside
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs, inputs_readable, inputs_readable_key
@@ -26,16 +26,15 @@ from dq_pipelines.layers.metadata import (
     spec_metadata,
     tags,
 )
+from dq_pipelines.layers.modes import INCREMENTAL, MODES, RERUN
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.remembering import recollect
-from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work, checked_rules, judge_published
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, GoldTable, LandedTable, Project, Table
 
 #: A run's tag and an op's configuration say how: only what is new, or everything anew.
 MODE_TAG = "dq/mode"
-INCREMENTAL, RERUN = "incremental", "rerun"
 
 _MODE = dg.Field(
     dg.Enum("Mode", [dg.EnumValue(INCREMENTAL), dg.EnumValue(RERUN)]),
@@ -154,7 +153,7 @@ class _Run:
                     yield from self._bronze()
                 else:
                     self._upstream_must_have_passed()
-                    outcome = rerun(self._work) if self._mode == RERUN else refinement.refine(self._work)
+                    outcome = MODES[self._mode](self._work)
                     yield from self._told(outcome)
             except SetAside:
                 yield from self._inputs_readable()
@@ -262,7 +261,13 @@ class _Run:
     @property
     def _mode(self) -> str:
         asked = self.context.op_execution_context.op_config["mode"]
-        return str(self.context.run.tags.get(MODE_TAG, asked))
+        mode = str(self.context.run.tags.get(MODE_TAG, asked))
+        if mode not in MODES:
+            raise dg.Failure(
+                f"{self.table.key}: wanted the tag {MODE_TAG} to be {' or '.join(MODES)}, got '{mode}'{nearest(mode, MODES)}",
+                allow_retries=False,
+            )
+        return mode
 
     @property
     def _work(self) -> Work:

@@ -36,9 +36,9 @@ def recollect(work: Work, history: History) -> None:
     for commit in table.history(_COMMITS):
         if (text := commit.get(_VERDICT)) is not None:
             record = VerdictRecord.from_json(text)
-            if history.knows(record):
-                break
-            lacking.append(record)
+            # Not only until the first one that it knows: a broken rerun of another partition is done again without a word.
+            if not history.knows(record):
+                lacking.append(record)
     for record in reversed(lacking):
         history.record(record)
         work.log(f"{work.table.key}: history had missed the verdict on batch {record.batch}, of a run that was killed")

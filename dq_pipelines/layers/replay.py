@@ -48,6 +48,7 @@ from dq_pipelines.layers.quarantine import (
 from dq_pipelines.layers.refinement import latest_of_keys
 from dq_pipelines.layers.rejudging import Rejudgement, not_overtaken
 from dq_pipelines.layers.remembering import told
+from dq_pipelines.layers.rerun import must_be_whole
 from dq_pipelines.layers.work import Work, alone, staged
 from dq_pipelines.project import Silver
 
@@ -93,6 +94,9 @@ def replay(
 
 def _replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells], dry_run: bool) -> Replayed:
     must_land(work)
+    if not dry_run:
+        # A row that such a rerun has refused may be in silver still.
+        must_be_whole(work)
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == OPEN)
     waiting = _mended(rows.collect(), edits)
     untraced = waiting.filter(pl.col(ID).is_null()).height

@@ -3,22 +3,26 @@
 Each bronze batch is judged as the batch that it was, since rules on keys, counts and means are about a
 batch; what they let through is then put together as it was when it first came, and replaces silver and
 quarantine in one commit each. An input that landed several times counts in its latest version.
+
+Both commits note when the rerun began. Where quarantine knows of a later one than silver, it was killed between the two,
+and some rows are in both and others in neither until it is done again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.errors import Overtaken
+from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.lake.evolution import Drift, drift, exactly
-from dq_pipelines.lake.ledger import consumption
+from dq_pipelines.lake.ledger import consumption, rerun_of, reruns_in, transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.arriving import landed
@@ -35,6 +39,8 @@ from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @alone
 @patiently
@@ -47,9 +53,69 @@ def rerun(work: Work) -> Outcome | None:
     return _rerun(work)
 
 
+@alone
+@patiently
+def caught_up(work: Work) -> Outcome | None:
+    """Do reruns again that were killed before silver's commit; what came of that of the partition at hand, if any.
+
+    One that a rule blocks by now leaves the table as it is.
+    """
+    found = None
+    for torn in _torn(work):
+        outcome = _rerun(torn)
+        if outcome is not None and outcome.blocked_by:
+            work.log(f"{work.table.key}: the rerun is blocked by now, by {_blocking(outcome)}")
+        if torn.partition in (None, work.partition):
+            found = outcome
+    return found
+
+
+def must_be_whole(work: Work) -> None:
+    """`caught_up` with what has landed, for one who works alone on the table; raises PublishError where a rule blocks it."""
+    for torn in _torn(work):
+        outcome = _anew(torn)
+        if outcome is not None and outcome.blocked_by:
+            said = f"a rerun was broken off, and doing it again is blocked by {_blocking(outcome)}"
+            raise PublishError(f"{work.table.key}: {said}")
+
+
+def _blocking(outcome: Outcome) -> str:
+    return ", ".join(result.rule.type for result in outcome.blocked_by)
+
+
+def _torn(work: Work) -> Iterator[Work]:
+    """What each rerun had in hand that was killed between its commits, one after the other."""
+    for partition in _broken_off(work):
+        which = f" of {partition}" if partition is not None else ""
+        work.log(f"{work.table.key}: a rerun{which} was broken off between quarantine and silver; doing it again")
+        yield replace(work, partition=partition)
+
+
+def _broken_off(work: Work) -> list[str | None]:
+    """The partitions of which a rerun has written quarantine and not silver; None for the whole table."""
+    begun = reruns_in(transactions(work.quarantine))
+    if not begun:
+        return []
+    done = reruns_in(transactions(work.silver))
+    of_all = done.get(None, -1)
+    return [partition for partition, at in begun.items() if at > max(of_all, done.get(partition, -1))]
+
+
+def _begun(work: Work) -> dict[str, int]:
+    """What both ledgers are to say of this rerun: later than any before, also where the clock was put back."""
+    before = [at for table in (work.quarantine, work.silver) for at in reruns_in(transactions(table)).values()]
+    now = (work.now - _EPOCH) // timedelta(microseconds=1)
+    return {rerun_of(work.partition): max([now, *(at + 1 for at in before)])}
+
+
 @past_bad_inputs
 def _rerun(work: Work) -> Outcome | None:
     landed(work)
+    return _anew(work)
+
+
+def _anew(work: Work) -> Outcome | None:
+    """Judge and publish whatever is in bronze."""
     every = batches(work.table, work.lake, work.partition)
     if not every:
         return None
@@ -65,7 +131,8 @@ def _rerun(work: Work) -> Outcome | None:
             return outcome
         if set(batches(work.table, work.lake, work.partition)) != set(every):
             raise Overtaken(f"{work.table.key}: another run has landed rows meanwhile")
-        return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumption(every))
+        consumed = consumption(every) | _begun(work)
+        return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumed)
 
 
 def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:

@@ -19,7 +19,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
 from dq_pipelines.lake.evolution import exactly
-from dq_pipelines.lake.ledger import noting, transactions
+from dq_pipelines.lake.ledger import noting, reruns_in, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors, quoted, record_batches
 from dq_pipelines.lake.restore import Moment, Return
 from dq_pipelines.lake.rewrite import must_be_new
@@ -50,6 +50,11 @@ def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
         raise PublishError(
             f"{back.table.key}: {len(landed)} inputs have landed since version {back.then.version()}, which silver may "
             f"have consumed: they would land twice; restore the table without a layer, bronze keeps its rows"
+        )
+    if layer == "silver" and reruns_in(back.taken_back):
+        raise PublishError(
+            f"{back.table.key}: quarantine was written anew by a rerun since version {back.then.version()}: rows would be "
+            f"in both or in neither; restore {work.table.name} without a layer"
         )
     published = transactions(work.silver)
     if layer == "quarantine" and (lost := [name for name in back.taken_back if name in published]):

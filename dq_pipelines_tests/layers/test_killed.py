@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dq_pipelines.layers import gold, refinement, rerun
+from dq_pipelines.layers import gold, modes, refinement, rerun
 from dq_pipelines.layers import work as working
 from dq_pipelines_tests.workshop import Workshop
 
@@ -146,6 +147,26 @@ def test_a_rerun_killed_at_a_commit(tmp_path: Path, place: str, calls: int) -> N
     assert shop.rows("silver/orders", "id") == [1, 4]
     assert len(shop.rows("quarantine/orders")) == 5
     assert shop.leftovers() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keys", ["", "keys: [id]"], ids=["append", "merge"])
+@pytest.mark.parametrize(("place", "calls"), [("may_commit", 2), ("after", 1)])
+def test_an_ordinary_run_finishes_a_killed_rerun(tmp_path: Path, keys: str, place: str, calls: int) -> None:
+    """Between quarantine and silver: with the rule of the rerun, some rows would be in both, and others in neither."""
+    shops = prepared(tmp_path / "unharmed", keys), prepared(tmp_path / "killed", keys)
+    for shop in shops:
+        refinement.refine(work(shop))
+        shop.table("orders", ORDERS.replace("KEYS", keys).replace("min_value: 0", "min_value: -1, max_value: 11"))
+    rerun.rerun(work(shops[0]))
+    killed(shops[1], "rerun", place, calls)
+    assert content(shops[1]) != content(shops[0])
+    logged: list[str] = []
+    assert modes.incremental(replace(work(shops[1]), log=logged.append)) is not None
+    assert content(shops[1]) == content(shops[0])
+    assert "silver/orders: a rerun was broken off between quarantine and silver; doing it again" in logged
+    assert shops[1].leftovers() == []
+    assert modes.incremental(work(shops[1])) is None, "once is enough"
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ class Model:
     landed: list[Row] = field(default_factory=list)
     #: what history must remember: rows in, published, refused
     told: list[tuple[int, int, int]] = field(default_factory=list)
-    #: a rerun has written quarantine anew and not silver: only another rerun mends that
+    #: a rerun has written quarantine anew and not silver: whoever works on the rows next does it again first
     is_torn: bool = False
     _landings: int = 0
     _tags: int = 0
@@ -113,6 +113,9 @@ class Model:
 
     def refine(self, commits: Commits) -> None:
         """Land, and judge what waits: the commits are bronze's, quarantine's and silver's."""
+        if self.is_torn:
+            self.rerun(commits)
+            return
         self.land(commits)
         waiting = self.at(Place.WAITING)
         if waiting:
@@ -121,8 +124,11 @@ class Model:
             self._judge(waiting)
 
     def rerun(self, commits: Commits) -> None:
-        """Judge all rows of each file's latest version anew."""
+        """Land, and judge all rows of each file's latest version anew."""
         self.land(commits)
+        self._rerun(commits)
+
+    def _rerun(self, commits: Commits) -> None:
         if not self.landed:
             return
         commits.made()
@@ -160,8 +166,11 @@ class Model:
 
     # --- what becomes of refused rows -------------------------------------------------------------
 
-    def replay(self, rows: Sequence[Row], edits: Mapping[str, str], commits: Commits) -> None:
-        """Judge open rows anew, with what was mended by tag: the commits are quarantine's and silver's."""
+    def replay(self, rows: Sequence[Row] | None, edits: Mapping[str, str], commits: Commits) -> None:
+        """Judge open rows anew, all where None, with what was mended by tag: the commits are quarantine's and silver's."""
+        if self.is_torn:
+            self._rerun(commits)
+        rows = self.at(Place.OPEN) if rows is None else rows
         texts = {row.tag: edits.get(row.tag, row.text) for row in rows}
         good = [row for row in rows if self._is_good(texts[row.tag])]
         passing = [row for row in good if not self._is_overtaken(row)]

@@ -26,6 +26,7 @@ from dq_pipelines.lake.update import update
 from dq_pipelines.layers.arriving import land
 from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
 from dq_pipelines.layers.landing import pending_batches
+from dq_pipelines.layers.modes import incremental
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.quarantine import DISMISSED, FIXED, OPEN, REPLAYED
 from dq_pipelines.layers.refinement import refine
@@ -156,17 +157,23 @@ class Table(RuleBasedStateMachine):
 
     @rule(stop=STOPS)
     def run(self, stop: Stop) -> None:
-        self._do(refine, self.model.refine, stop)
+        self._do(incremental, self.model.refine, stop)
 
     @rule(stop=STOPS)
     def run_bronze(self, stop: Stop) -> None:
         self._do(land, self.model.land, stop)
 
-    @rule(stop=STOPS)
-    def rerun(self, stop: Stop) -> None:
+    @rule(stop=STOPS, then=st.sampled_from(["run", "rerun", "replay"]), once_more=STOPS)
+    def rerun(self, stop: Stop, then: str = "rerun", once_more: Stop = None) -> None:
         self._do(rerun, self.model.rerun, stop)
-        if self.model.is_torn:
-            self._do(rerun, self.model.rerun, None)
+        # Where it was stopped halfway no law holds, until somebody has come to the end of it.
+        for again in (once_more, None):
+            if self.model.is_torn:
+                {
+                    "run": lambda stop: self._do(incremental, self.model.refine, stop),
+                    "rerun": lambda stop: self._do(rerun, self.model.rerun, stop),
+                    "replay": lambda stop: self._replay(ALL, None, {}, stop),
+                }[then](again)
 
     # --- refused rows -----------------------------------------------------------------------------
 
@@ -178,7 +185,7 @@ class Table(RuleBasedStateMachine):
 
     @rule(stop=STOPS)
     def replay(self, stop: Stop) -> None:
-        self._replay(ALL, self.model.at(Place.OPEN), {}, stop)
+        self._replay(ALL, None, {}, stop)
 
     @precondition(lambda self: self.model.at(Place.OPEN))
     @rule(which=WHICH, stop=STOPS)
@@ -198,8 +205,8 @@ class Table(RuleBasedStateMachine):
         (found,) = [each["_id"] for each in self.shop.rows("quarantine/t") if each["tag"] == row.tag]
         return str(found)
 
-    def _replay(self, chosen: Chosen, rows: list[Row], mended: dict[str, str], stop: Stop) -> None:
-        edits = {self._id(row): {"amount": mended[row.tag]} for row in rows if row.tag in mended}
+    def _replay(self, chosen: Chosen, rows: list[Row] | None, mended: dict[str, str], stop: Stop) -> None:
+        edits = {self._id(row): {"amount": mended[row.tag]} for row in rows or () if row.tag in mended}
         doing = partial(replay, chosen=chosen, by="ann", edits=edits)
         self._do(doing, lambda commits: self.model.replay(rows, mended, commits), stop)
 
