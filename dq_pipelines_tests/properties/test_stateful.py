@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -222,7 +223,7 @@ class Table(RuleBasedStateMachine):
         self.is_sound = False
         stopping = Stopping(stop)
         commits = stopping.commits
-        work = Work(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {id(stopping)}")
+        work = Work(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {uuid.uuid4()}")
         recollect(work, self.shop.history)
         try:
             with stopping():
