@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from dq_pipelines.automation.alerting import alert_sensors
 from dq_pipelines.automation.jobs import jobs
 from dq_pipelines.automation.purging import purge_jobs, purge_schedules
 from dq_pipelines.automation.quarantine import quarantine_jobs
@@ -25,15 +26,11 @@ def build_definitions(
     result into definitions that have an executor of their own.
     """
     stores = stores or Stores.from_environment()
+    tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores), *purge_jobs(project)]
     return dg.Definitions(
         assets=table_assets(project, stores),
-        jobs=[
-            *jobs(project),
-            *quarantine_jobs(project, stores),
-            *upkeep_jobs(project, stores),
-            *purge_jobs(project),
-        ],
+        jobs=[*jobs(project), *tending],
         schedules=[*schedules(project, stores), *upkeep_schedules(project), *purge_schedules(project)],
-        sensors=sensors(project, stores),
+        sensors=[*sensors(project, stores), *alert_sensors(project, stores, [job.name for job in tending])],
         executor=executor,
     )

@@ -29,6 +29,7 @@ _VERBS = {
     "restore": "dq_pipelines.cli.restore",
     "purge": "dq_pipelines.cli.purge",
     "erase": "dq_pipelines.cli.erase",
+    "alert": "dq_pipelines.cli.alert",
     "upkeep": "dq_pipelines.cli.upkeep",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",

@@ -1,4 +1,4 @@
-"""Durations as YAML writes them: a whole number and one letter, `12h`, `90d`, `8w`, `2y`."""
+"""Lengths of time as YAML writes them, a whole number and a letter: `12h`, `90d`, `8w`, `2y`, and short ones, `30s`, `5m`."""
 
 from __future__ import annotations
 
@@ -37,3 +37,24 @@ def _is_one(text: str) -> str:
 Duration = Annotated[
     str, AfterValidator(_is_one), WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN.pattern}$"})
 ]
+
+
+_SPAN = re.compile(r"(\d{1,6})([smh])")
+_SPAN_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+
+
+def span(text: str) -> timedelta:
+    """The short length of time that `90s`, `5m` or `2h` names; raises ValueError, in one sentence, for anything else."""
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"wanted a length of time such as 30s, 5m or 2h, got {shown(text)}")
+    return int(match[1]) * _SPAN_UNITS[match[2]]
+
+
+def _is_span(text: str) -> str:
+    span(text)
+    return text
+
+
+#: A short length of time in YAML, known to be one; `0s` for none.
+Span = Annotated[str, AfterValidator(_is_span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})]

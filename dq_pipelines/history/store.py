@@ -106,6 +106,10 @@ class History:
         wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table)
         return self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(limit))
 
+    def of_run(self, run_id: str) -> list[VerdictRecord]:
+        """What one run of Dagster's was told, in order."""
+        return self._verdicts(sa.select(VERDICTS).where(VERDICTS.c.run_id == run_id).order_by(VERDICTS.c.id))
+
     def runs(self, tables: Collection[str]) -> list[str]:
         """The ids of the runs that judged these tables, in order."""
         wanted = sa.select(VERDICTS.c.run_id).where(VERDICTS.c.table.in_(tables)).order_by(VERDICTS.c.id)

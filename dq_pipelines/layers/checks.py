@@ -26,6 +26,9 @@ from dq_pipelines.rules.render import as_yaml, check_names
 
 SAMPLE_ROWS = 10
 
+#: What a check names in place of a batch, where it was run alone.
+AS_PUBLISHED = "the published table"
+
 
 def asset_key(key: str) -> dg.AssetKey:
     """`silver/sales` as Dagster's key."""
@@ -107,8 +110,12 @@ class Evaluations:
 
     def _result(self, record: ResultRecord, rule: Rule | None) -> dg.AssetCheckResult:
         alarming = record.blocks or (record.severity == "critical" and (rule is None or not _refuses(rule)))
-        batch = self.batch or "the published table"
-        metadata: dict[str, Any] = {"batch": batch, **(_counts(record) if record.changes is None else _changes(record))}
+        batch = self.batch or AS_PUBLISHED
+        metadata: dict[str, Any] = {
+            "batch": batch,
+            "severity": record.severity,
+            **(_counts(record) if record.changes is None else _changes(record)),
+        }
         if rule is not None:
             metadata["rule"] = _rule_metadata(rule)
         rows = self.fresh[record.check].unexpected_rows if record.check in self.fresh else ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from dq_pipelines.config import interpolation, scalars, settings
@@ -20,6 +20,7 @@ from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
+from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
@@ -174,6 +175,8 @@ def configuration_page() -> str:
         *_model("metrics", Metrics),
         *_model("retries", Retries),
         *_model("run_history", RunHistory),
+        *_model("project.yaml: alerts", Alerts),
+        *_model("alerts.when, and a table's alerts", Route),
         *_model("A table that is computed", GoldTable),
         *_model("gold", Gold),
         "## Sources",
@@ -239,6 +242,7 @@ _WORDS: dict[Any, str] = {
     int: "whole number",
     float: "number",
     bool: "`true` or `false`",
+    SecretStr: "text",
     date: "date",
     datetime: "date and time",
     Any: "any value",

@@ -38,6 +38,7 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
         yield from columns(table)
         yield from retention(table)
         yield from partitions(table)
+        yield from channels(table, project)
     yield from cycles(project)
 
 
@@ -100,6 +101,16 @@ def columns(table: Table) -> Iterator[Finding]:
     for index, rule in enumerate(silver.rules):
         for name in rule.columns_judged:
             yield from _column(table, (*rules_at(table), index), name, known)
+
+
+def channels(table: Table, project: Project) -> Iterator[Finding]:
+    """Whom a table tells, `project.yaml` has an address of."""
+    known = project.settings.alerts.to if project.settings.alerts is not None else {}
+    for index, route in enumerate(table.model.alerts or ()):
+        for at, name in enumerate(route.to):
+            if name not in known:
+                message = f"unknown channel '{name}'{nearest(name, known)}: project.yaml names none such in alerts.to"
+                yield Finding(table, ("alerts", index, "to", at), message)
 
 
 def retention(table: Table) -> Iterator[Finding]:

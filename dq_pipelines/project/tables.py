@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
+from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
@@ -121,6 +122,8 @@ class _AnyTable(Strict):
     schedule: Cron | None = None
     #: what is measured of each batch; see below
     metrics: Metrics = Metrics()
+    #: which events go to which channels of `project.yaml`, in place of its `alerts.when`; `[]` for none
+    alerts: Many[Route] | None = None
 
 
 class LandedTable(_AnyTable):
@@ -194,3 +197,7 @@ class ProjectSettings(Strict):
     retries: Retries = Retries()
     #: how long Dagster's records of runs are kept; for ever without it; see below
     run_history: RunHistory | None = None
+    #: who is told of what went wrong; see below
+    alerts: Alerts | None = None
+    #: where Dagster's UI is, for links in messages: `https://dagster.example.org`
+    dagster_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.project.reference import pages
-from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, Silver
+from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings, Silver
 from dq_pipelines.rules import rule_classes
 from dq_pipelines.sources import source_classes
 
@@ -22,7 +23,7 @@ def test_every_rule_has_an_entry() -> None:
 
 def test_every_key_has_an_entry() -> None:
     page = pages()["configuration.md"]
-    for model in (LandedTable, GoldTable, Silver, Gold):
+    for model in (LandedTable, GoldTable, Silver, Gold, ProjectSettings, Alerts, Route):
         for name, field in model.model_fields.items():
             assert f"| `{field.alias or name}` |" in page
     for name in source_classes():

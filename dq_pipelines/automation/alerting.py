@@ -1,0 +1,131 @@
+"""Alerting: the sensor that reads runs that have ended, keeps the book of alerts and tells the channels.
+
+A failed check does not fail a run of Dagster's (dagster#29896), so it reads the evaluations of every run that ended, in whatever
+way. What opens an alert, when and how it is told belongs in `monitoring.alerts`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from dq_pipelines.automation.findings import Said, checks_of
+from dq_pipelines.automation.overdue import overdue
+from dq_pipelines.automation.runs import Look, Told, ended, look
+from dq_pipelines.errors import DqError
+from dq_pipelines.history.alert import Alert
+from dq_pipelines.history.alert_book import AlertBook
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.monitoring.alerts.due import Ear
+from dq_pipelines.monitoring.alerts.opening import opened
+from dq_pipelines.monitoring.alerts.sending import Channel
+from dq_pipelines.monitoring.alerts.settings import Alerts, Route
+from dq_pipelines.monitoring.alerts.wording import Writer
+from dq_pipelines.project import Project
+
+#: Seconds between two looks.
+INTERVAL = 30
+#: Seconds after which no further message is begun: Dagster ends a sensor's tick after a minute.
+_BUDGET = 35
+#: How long closed alerts are remembered.
+_MEMORY = timedelta(days=30)
+
+
+def alert_sensors(project: Project, stores: Stores, jobs: Collection[str]) -> list[dg.SensorDefinition]:
+    """`alerts`, where `project.yaml` says whom to tell; `jobs` are those that materialize no table."""
+    asked = project.settings.alerts
+    if asked is None:
+        return []
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=INTERVAL,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Tells {', '.join(asked.to)} of failed checks and runs, and that all is well again",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        alerting = Alerting(project, asked, AlertBook(stores.history), jobs)
+        seen = look(context, alerting.book.read, datetime.now(UTC))
+        alerting.note(context.instance, seen)
+        sent, problems = alerting.tell()
+        for problem in problems:
+            context.log.warning("%s; it is tried again at the next tick", problem)
+        context.update_cursor(seen.cursor)
+        return dg.SkipReason("; ".join([f"{len(seen.runs)} runs read, {sent} messages sent", *problems]))
+
+    return [alerts]
+
+
+@dataclass(frozen=True)
+class Alerting:
+    """A project, whom it wants to be told, and what they were told."""
+
+    project: Project
+    asked: Alerts
+    book: AlertBook
+    jobs: Collection[str] = ()
+
+    def note(self, instance: dg.DagsterInstance, seen: Look) -> None:
+        """Open and close alerts by what ended, each run in one transaction with the note that it was read."""
+        limits = self._limits()
+        for record in seen.runs:
+            said = Said(Told(instance, record), self.project, self.book.history, limits, self.jobs)
+            changed = opened(said.findings(), self.book.open(), ended(record))
+            self.book.write(changed, datetime.now(UTC), run_id=record.dagster_run.run_id)
+        now = datetime.now(UTC)
+        alerts = self.book.open()
+        failing = {alert.about for alert in alerts if alert.event == "run_failed"}
+        late = opened(overdue(instance, self.project, self.asked.lateness, failing, now), alerts, now)
+        gone = [replace(alert, closed_at=now) for alert in alerts if not self._is_known(alert)]
+        self.book.write([*late, *gone], now)
+        self.book.forget(now - _MEMORY)
+
+    def tell(self) -> tuple[int, list[str]]:
+        """Tell every channel what is due; how many messages went out, and what went wrong.
+
+        What was told is noted after it was sent: a process that is killed in between sends it once more.
+        """
+        begun, sent = time.monotonic(), 0
+        problems: list[str] = []
+        writer = Writer(self.project.settings.name, self.project.settings.dagster_url)
+        for name, url in self.asked.to.items():
+            alerts = self.book.since(datetime.now(UTC) - _MEMORY)
+            ear = Ear(name, self._routes, self.book.told(name), self.asked.rhythm)
+            for message in ear.due(alerts, datetime.now(UTC)):
+                if time.monotonic() - begun > _BUDGET:
+                    return sent, [*problems, "there is more to tell than a tick has time for"]
+                try:
+                    Channel(name, url).send(writer.post(message))
+                except DqError as error:
+                    problems.append(str(error))
+                    break  # a channel that is down is not asked again for each message
+                self.book.tell(name, message.opened, message.closed, datetime.now(UTC))
+                sent += 1
+        return sent, problems
+
+    def _limits(self) -> dict[str, int]:
+        """By table, the least number of rows in quarantine that a route asks to be told of."""
+        limits: dict[str, int] = {}
+        for table in self.project:
+            wanted = [r.quarantine_above for r in self._routes_of(table.key) if r.quarantine_above is not None]
+            if wanted:
+                limits[table.key] = min(wanted)
+        return limits
+
+    def _routes(self, alert: Alert) -> Sequence[Route]:
+        return self._routes_of(alert.about) if self._is_known(alert) else ()
+
+    def _routes_of(self, about: str) -> Sequence[Route]:
+        table = self.project.by_key(about)
+        return self.asked.routes if table is None or table.model.alerts is None else table.model.alerts
+
+    def _is_known(self, alert: Alert) -> bool:
+        """Whether the table, and the check, are there still: of what is gone nobody says that it is well."""
+        if "/" not in alert.about:
+            return True
+        table = self.project.by_key(alert.about)
+        return table is not None and (not alert.name or alert.name in checks_of(table))

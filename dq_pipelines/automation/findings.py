@@ -1,0 +1,123 @@
+"""What a run said of the project's tables and jobs, as findings. What is made of them belongs in `monitoring.alerts`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dq_pipelines.automation.runs import Told
+from dq_pipelines.history.alert import SEVERITIES
+from dq_pipelines.history.records import REPLAY
+from dq_pipelines.history.standing import standing
+from dq_pipelines.history.store import History
+from dq_pipelines.layers.checks import AS_PUBLISHED, check_specs, rules_by_check
+from dq_pipelines.monitoring.alerts.opening import Finding, event_of
+from dq_pipelines.project import Project, Table
+
+#: What a check without a severity of its own has, by Dagster's.
+_SEVERITY = {dg.AssetCheckSeverity.ERROR: "critical", dg.AssetCheckSeverity.WARN: "warning"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One run, read for what it said of this project."""
+
+    told: Told
+    project: Project
+    history: History
+    #: by table, the rows of one batch in quarantine that somebody wants to hear of
+    limits: Mapping[str, int]
+    #: the jobs of this project that materialize nothing
+    jobs: Collection[str] = ()
+
+    def findings(self) -> list[Finding]:
+        return [*self._checks(), *self._runs(), *self._quarantine()]
+
+    def _checks(self) -> Iterator[Finding]:
+        for one in self.told.checks:
+            table = self._table(one.asset_key.to_user_string())
+            if table is None:
+                continue
+            metadata = {name: value.value for name, value in one.metadata.items()}
+            if one.passed and metadata.get("batch") == AS_PUBLISHED and self._waits_for(table, one.check_name):
+                continue  # what was published before is well; the batch that waits is not
+            rule, severity = rules_by_check(table).get(one.check_name), metadata.get("severity")
+            count = metadata.get("unexpected_count")
+            yield Finding(
+                event_of(one.check_name, None if rule is None else rule.type),
+                table.key,
+                one.passed,
+                one.check_name,
+                one.partition or self._partition,
+                severity if severity in SEVERITIES else _SEVERITY[one.severity],
+                count if isinstance(count, int) else 0,
+                one.description or "",
+                self.told.run.run_id,
+            )
+
+    def _runs(self) -> Iterator[Finding]:
+        run, failed = self.told.run, self.told.failed_steps
+        tables = {table.key: table for key in self.told.planned if (table := self._table(key)) is not None}
+        for key, table in tables.items():
+            if table.name in failed:
+                yield self._run(key, failed[table.name])
+            elif key in self.told.materialized:
+                yield self._run(key, None)
+            elif self.told.failed and not failed:
+                yield self._run(key, self.told.end or "the run ended in the middle")
+        if not tables and self._is_own_job and run.status != dg.DagsterRunStatus.CANCELED:
+            said = "; ".join(failed.values()) or self.told.end or "the run failed"
+            yield self._run(run.job_name, said if self.told.failed else None)
+
+    def _run(self, about: str, said: str | None) -> Finding:
+        """That the run failed for a table, or as a job; or that it went well."""
+        partition = self._partition if "/" in about else None
+        return Finding(
+            "run_failed", about, said is None, partition=partition, said=said or "", run_id=self.told.run.run_id
+        )
+
+    def _quarantine(self) -> Iterator[Finding]:
+        for verdict in self.history.of_run(self.told.run.run_id):
+            if (
+                verdict.table in self.limits
+                and verdict.batch
+                and not verdict.blocked
+                and not verdict.batch.startswith(REPLAY)
+            ):
+                yield Finding(
+                    "quarantine",
+                    verdict.table,
+                    verdict.refused <= self.limits[verdict.table],
+                    partition=verdict.partition,
+                    severity="warning",
+                    count=verdict.refused,
+                    said=f"{verdict.refused:,} of {verdict.rows_in:,} rows are in quarantine",
+                    run_id=verdict.run_id,
+                )
+
+    def _table(self, key: str) -> Table | None:
+        """The project's table that an asset belongs to: silver's is that of bronze and of quarantine too."""
+        layer, _, name = key.partition("/")
+        table = self.project.tables.get(name)
+        return table if table is not None and table.is_gold == (layer == "gold") else None
+
+    def _waits_for(self, table: Table, check: str) -> bool:
+        """Whether a batch is blocked that this check failed."""
+        found = standing(self.history, table.key)
+        return found is not None and bool(found.blocked) and any(rule.one.check == check for rule in found.failed)
+
+    @property
+    def _partition(self) -> str | None:
+        return self.told.run.tags.get("dagster/partition")
+
+    @property
+    def _is_own_job(self) -> bool:
+        """Whether a run of no table is of a job of ours: launched from here, which has been asked, or called so."""
+        return self.told.run.remote_job_origin is not None or self.told.run.job_name in self.jobs
+
+
+def checks_of(table: Table) -> set[str]:
+    """The names of a table's checks, as they are today."""
+    return {spec.name for spec in check_specs(table)}

@@ -1,0 +1,102 @@
+"""`dq alert`: see which alerts are open, and try the channels. When alerts are sent is the sensor's business."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, DqError, Problem, nearest
+
+if TYPE_CHECKING:
+    from dq_pipelines.history.alert import Alert
+    from dq_pipelines.monitoring.alerts.settings import Alerts, Url
+
+app = typer.Typer()
+verbs = typer.Typer(no_args_is_help=True)
+app.add_typer(verbs, name="alert", help="See which alerts are open, and try the channels.")
+
+
+@app.callback()
+def _group() -> None:
+    """The group is the only verb of this module."""
+
+
+@verbs.command("test")
+def send_test(
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this channel of alerts.to; may stand several times.", show_default=False),
+    ] = None,
+) -> None:
+    """Send a message to each channel, and say whether it arrived; exit 1 when one did not."""
+    from dq_pipelines.monitoring.alerts.sending import Channel
+    from dq_pipelines.monitoring.alerts.wording import Post
+    from dq_pipelines.project import load_project
+
+    settings = load_project(Settings.from_environment().config).settings
+    post = Post(
+        f"{settings.name}: a test", "This channel is told of what goes wrong, and that it is well again.", "info"
+    )
+    failed = False
+    for name, url in _chosen(settings.alerts, to).items():
+        try:
+            Channel(name, url).send(post)
+        except DqError as error:
+            failed = True
+            print(error, file=sys.stderr)
+        else:
+            print(f"{name}: sent")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _chosen(asked: Alerts | None, to: list[str] | None) -> dict[str, Url]:
+    """The channels of these names, or all; raises ConfigError for one that is none."""
+    known = asked.to if asked is not None else {}
+    if not known:
+        raise ConfigError([Problem("", 0, "dq alert test: wanted channels in alerts.to of project.yaml, found none")])
+    problems = [
+        Problem("", 0, f"dq alert test --to: unknown channel '{name}'{nearest(name, known)}")
+        for name in to or ()
+        if name not in known
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return {name: known[name] for name in to or known}
+
+
+@verbs.command("list")
+def list_alerts(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
+    """Show the alerts that are open: since when, what, and who was told."""
+    from dq_pipelines.history.alert_book import AlertBook
+    from dq_pipelines.history.store import History
+
+    history = History(Settings.from_environment().history_url)
+    book = AlertBook(history)
+    alerts = book.open() if history.is_begun else []
+    told = book.channels() if alerts else {}
+    if as_json:
+        rows = [asdict(alert) | {"told": told.get(alert.number, [])} for alert in alerts]
+        print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
+    elif alerts:
+        _print(alerts, told)
+    else:
+        print("no alert is open")
+
+
+def _print(alerts: list[Alert], told: dict[int, list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("since (UTC)", "about", "what", "severity", "said", "told")
+    for alert in alerts:
+        part = f" [{alert.partition}]" if alert.partition is not None else ""
+        what = alert.name or alert.event.replace("_", " ")
+        row = (f"{alert.opened_at:%Y-%m-%d %H:%M}", f"{alert.about}{part}", what, alert.severity, alert.said)
+        table.add_row(*row, ", ".join(told.get(alert.number, [])))
+    Console(markup=False).print(table)

@@ -1,0 +1,117 @@
+"""A message's title and text, as plain lines. Only names, counts and what checks say of themselves: no rows, no addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+
+from dq_pipelines.history.alert import Alert
+from dq_pipelines.monitoring.alerts.due import Item, Message
+
+#: Lines, runs and partitions that a message names before it counts the rest.
+_LINES, _RUNS, _PARTITIONS = 20, 5, 5
+
+#: One and several of an event, as a title has them.
+_EVENTS = {
+    "check_failed": ("1 check failed", "{} checks failed"),
+    "run_failed": ("run failed", "{} runs failed"),
+    "anomaly": ("anomaly", "{} anomalies"),
+    "freshness_missed": ("not fresh", "not fresh"),
+    "quarantine": ("rows in quarantine", "rows in quarantine"),
+}
+
+
+@dataclass(frozen=True)
+class Post:
+    """A message as it is sent."""
+
+    title: str
+    body: str
+    #: `failure`, `warning`, `info` or `success`, as Apprise calls it
+    kind: str
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Puts messages of one project into words."""
+
+    project: str
+    #: where Dagster's UI is, for links; without it runs are named by their ids
+    dagster_url: str | None = None
+
+    def post(self, message: Message) -> Post:
+        kind = {"critical": "failure", "warning": "warning"}.get(message.severity, "info")
+        return Post(
+            f"{self.project}: {_title(message)}",
+            "\n".join([*self._lines(message), *self._links(message)]),
+            "success" if message.is_good else kind,
+        )
+
+    def _lines(self, message: Message) -> list[str]:
+        lines: list[str] = []
+        abouts = _abouts(message.items)
+        for about, items in groupby(sorted(message.items, key=lambda item: item.alert.about), lambda i: i.alert.about):
+            of_about = [_line(list(same)) for _, same in groupby(sorted(items, key=_kind), key=_kind)]
+            lines += [f"{about}: {line}" if len(abouts) > 1 else line for line in of_about]
+        more = len(lines) - _LINES
+        return lines if more <= 0 else [*lines[:_LINES], f"and {more:,} more: dq alert list"]
+
+    def _links(self, message: Message) -> list[str]:
+        runs = list(dict.fromkeys(item.run_id for item in message.items if item.run_id))
+        base = (self.dagster_url or "").rstrip("/")
+        told = [f"Run: {base}/runs/{run}" if base else f"Run: {run}" for run in runs[:_RUNS]]
+        if len(runs) > _RUNS:
+            told.append(f"and {len(runs) - _RUNS:,} more runs")
+        tables = [about for about in _abouts(message.items) if "/" in about] if base and not message.is_good else []
+        return [*told, *(f"Checks: {base}/assets/{table}?view=checks" for table in tables[:_RUNS])]
+
+
+def _title(message: Message) -> str:
+    abouts = _abouts(message.items)
+    where = abouts[0] if len(abouts) == 1 else f"{len(abouts)} tables"
+    if message.is_summary:
+        return f"{where}: {len(message.items):,} alerts in one, there were too many within the hour"
+    if message.is_good:
+        return f"{where}: recovered"
+    counted = {event: list(of) for event, of in groupby(sorted(message.items, key=_event), key=_event)}
+    told = [_EVENTS[event][len(of) > 1].format(len(of)) for event, of in counted.items()]
+    still = ", still" if all(item.news == "again" for item in message.items) else ""
+    passed = ", and recovered since" if all(item.news == "passed" for item in message.items) else ""
+    return f"{where}: {', '.join(told)}{still}{passed}"
+
+
+def _event(item: Item) -> str:
+    return item.alert.event
+
+
+def _abouts(items: Iterable[Item]) -> list[str]:
+    return sorted({item.alert.about for item in items})
+
+
+def _kind(item: Item) -> tuple[str, str, str]:
+    return item.alert.event, item.alert.name, item.news
+
+
+def _line(items: Sequence[Item]) -> str:
+    """The same event of one table, in one partition or in several."""
+    alert, news = items[0].alert, items[0].news
+    what = f"{alert.name} ({alert.severity})" if alert.name else alert.event.replace("_", " ")
+    parts = [item.alert.partition for item in items if item.alert.partition is not None]
+    if parts:
+        more = f" and {len(parts) - _PARTITIONS:,} more" if len(parts) > _PARTITIONS else ""
+        what = f"{what} [{', '.join(parts[:_PARTITIONS])}{more}]"
+    if news == "recovered":
+        return f"{what}: well again after {_length(alert)}"
+    since = f" (since {alert.opened_at:%Y-%m-%d %H:%M} UTC)" if news == "again" else ""
+    passed = f" (well again after {_length(alert)})" if news == "passed" else ""
+    return f"{what}: {alert.said}{since}{passed}"
+
+
+def _length(alert: Alert) -> str:
+    """For how long an alert was open, in its two greatest units."""
+    seconds = int(((alert.closed_at or alert.opened_at) - alert.opened_at) / timedelta(seconds=1))
+    units = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    told = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(told[:2]) or "less than a second"
