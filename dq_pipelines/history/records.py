@@ -49,6 +49,8 @@ class ResultRecord:
     fingerprint: str | None = None
     #: 0 to 1: the share of judged rows that meet the rule; 1 or 0 for a rule on the whole table
     score: float = 1.0
+    #: which side of quality the rule is about; None for results that say nothing of it
+    dimension: str | None = None
 
     @property
     def changes(self) -> str | None:
@@ -75,6 +77,7 @@ class ResultRecord:
             error=result.error,
             fingerprint=fingerprint,
             score=rule_score(result),
+            dimension=result.rule.about,
         )
 
 

@@ -42,6 +42,7 @@ RESULTS = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("fingerprint", sa.String(64)),
     sa.Column("score", sa.Float, nullable=False),
+    sa.Column("dimension", sa.String(16)),
 )
 BATCH_METRICS = sa.Table(
     "dq_batch_metrics",

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from dq_pipelines.history.records import NO_RULES, REPLAY
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store import History
+from dq_pipelines.rules.base import Dimension
+
+#: The sides of quality, each with a score of its own; which rule is about which, the rules say.
+DIMENSIONS: tuple[str, ...] = get_args(Dimension)
 
 #: How the id of a rerun ends: all batches at once are no point of a series of batches.
 RERUN = "-rerun"
@@ -35,6 +39,7 @@ _OF_TABLES = (
     Metric("dropped_count", "rows", "rows that rules or steps left out"),
     Metric("refused_share", "share", "error rate: refused rows of those that came in"),
     Metric("quality_score", "percent", "the mean of the rules' scores"),
+    *(Metric(f"{name}_score", "percent", f"the same of the rules about {name} alone") for name in DIMENSIONS),
     Metric("duration_seconds", "seconds", "from the start of the work to its last commit"),
     Metric("bytes", "bytes", "size of the published files"),
     Metric("freshness_seconds", "seconds", "how old the newest row was, or the newest input"),
@@ -155,7 +160,9 @@ def _value(metric: Metric) -> sa.ColumnElement[Any]:
         case "refused_share":
             return _share(whole.refused, whole.rows_in)
         case "quality_score":
-            return _score()
+            return 100 * sa.func.coalesce(_score(), 1.0)
+        case name if name.removesuffix("_score") in DIMENSIONS:
+            return 100 * _score(RESULTS.c.dimension == name.removesuffix("_score"))
         case "null_share":
             return _share(part.null_count, part.count)
         case "distinct_share":
@@ -172,11 +179,11 @@ def _share(some: sa.ColumnElement[Any], every: sa.ColumnElement[Any]) -> sa.Colu
     return some * 1.0 / sa.func.nullif(every, 0)
 
 
-def _score() -> sa.ColumnElement[Any]:
-    own = sa.select(sa.func.avg(RESULTS.c.score)).where(
-        RESULTS.c.verdict_id == VERDICTS.c.id, RESULTS.c.rule.not_in(NO_RULES)
-    )
-    return 100 * sa.func.coalesce(own.correlate(VERDICTS).scalar_subquery(), 1.0)
+def _score(*about: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
+    """The mean of a verdict's scores, 0 to 1; null where it has none of these."""
+    of_verdict = (RESULTS.c.verdict_id == VERDICTS.c.id) & RESULTS.c.rule.not_in(NO_RULES)
+    wanted = sa.select(sa.func.avg(RESULTS.c.score)).where(of_verdict, *about)
+    return wanted.correlate(VERDICTS).scalar_subquery()
 
 
 def _points(rows: Iterable[Any]) -> Iterator[Point]:

@@ -44,8 +44,7 @@ class History:
             if sqlite:
                 sa.event.listen(engine, "connect", _settle_sqlite)
             METADATA.create_all(engine)
-            for index in (index for table in METADATA.tables.values() for index in table.indexes):
-                index.create(engine, checkfirst=True)  # of a database that an earlier release made
+            _bring_up_to_date(engine)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise PublishError(
                 f"history at {url.render_as_string()}: wanted a database to write, got: {str(error).splitlines()[0]}"
@@ -128,6 +127,20 @@ class History:
             if row["verdict_id"] in results:  # else of a verdict that was recorded in between
                 results[row["verdict_id"]].append(_result(row))
         return [_verdict(row, results[row["id"]]) for row in verdicts]
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
+    """What a database lacks that an earlier release made: columns, which may be null, and indexes."""
+    inspector = sa.inspect(engine)
+    for table in METADATA.tables.values():
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        indexed = {index["name"] for index in inspector.get_indexes(table.name)}
+        with engine.begin() as connection:
+            for column in (column for column in table.columns if column.name not in there):
+                told = f"{column.name} {column.type.compile(engine.dialect)}"
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {told}")
+            for index in (index for index in table.indexes if index.name not in indexed):
+                index.create(connection)
 
 
 def _settle_sqlite(connection: Any, _: Any) -> None:

@@ -150,6 +150,7 @@ def _counted(
         element_count=rows,
         unexpected_count=unexpected,
         score=1 - min(unexpected / rows, 1) if rows else float(unexpected == 0),
+        dimension="validity" if rule else None,
     )
 
 

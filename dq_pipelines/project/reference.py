@@ -117,7 +117,7 @@ def rules_page() -> str:
 
 def _rule(name: str, rule: type[Rule]) -> str:
     own = {key: field for key, field in rule.model_fields.items() if key not in _COMMON}
-    parts = [f"### {name}", prose(rule), _keys(rule, own)]
+    parts = [f"### {name}", prose(rule), f"Counts as: {rule.dimension}.", _keys(rule, own)]
     parts += [_example(name, example) for example in rule.examples[:2]]
     return "\n\n".join(part for part in parts if part)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import narwhals as nw
 
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.base import Example
+from dq_pipelines.rules.base import Dimension, Example
 from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Value
 from dq_pipelines.rules.dialect import POLARS
@@ -117,6 +117,8 @@ class ColumnStdev(BetweenRule):
 class UniqueValueCount(BetweenRule):
     """The number of distinct values, missing ones left out, lies within the bounds; it is counted, not estimated."""
 
+    dimension: ClassVar[Dimension] = "uniqueness"
+
     type: Literal["expect_column_unique_value_count_to_be_between"]
     min_value: int | None = None
     max_value: int | None = None
@@ -132,6 +134,8 @@ class UniqueValueCount(BetweenRule):
 
 class UniqueProportion(BetweenRule):
     """The share of distinct values among those that are there lies within the bounds; without values it is 0."""
+
+    dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_column_proportion_of_unique_values_to_be_between"]
 
@@ -152,6 +156,8 @@ class UniqueProportion(BetweenRule):
 
 class NonNullProportion(BetweenRule):
     """The share of rows whose value is there lies within the bounds; without rows it is 0."""
+
+    dimension: ClassVar[Dimension] = "completeness"
 
     type: Literal["expect_column_proportion_of_non_null_values_to_be_between"]
 

@@ -23,7 +23,7 @@ import abc
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import narwhals as nw
 from pydantic import Field, field_validator, model_validator
@@ -34,6 +34,7 @@ from dq_pipelines.rules.condition import Condition, condition_text
 
 Severity = Literal["critical", "warning", "info"]
 OnFailure = Literal["block", "quarantine", "drop", "warn"]
+Dimension = Literal["completeness", "uniqueness", "validity", "consistency", "timeliness"]
 Mostly = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -67,6 +68,8 @@ class Rule(Strict, abc.ABC):
 
     #: rows in, verdict out; see `Example`
     examples: ClassVar[tuple[Example, ...]] = ()
+    #: which side of quality it is about; `meta: {dimension: …}` says otherwise
+    dimension: ClassVar[Dimension] = "validity"
     #: whether the rule is added by the layers and cannot be written in YAML
     internal: ClassVar[bool] = False
     #: keys that say how a rule is handled, not what it means; the rest are GX's kwargs
@@ -87,6 +90,12 @@ class Rule(Strict, abc.ABC):
         if isinstance(text, str):
             Condition.parse(text)
         return text
+
+    @property
+    def about(self) -> Dimension:
+        """The side of quality that the rule is about: the one in its `meta`, if it is one of ours, else its class's."""
+        said = _DIMENSIONS.get(str((self.meta or {}).get("dimension", "")).lower())
+        return said or self.dimension
 
     @property
     def gx_type(self) -> str:
@@ -126,6 +135,14 @@ class Rule(Strict, abc.ABC):
         """The rows that the rule is about, or None for all."""
         return None if self.row_condition is None else Condition.parse(self.row_condition).expr(columns)
 
+
+#: The sides of quality, and other names that data contracts have for them (as ODCS 3 lists them).
+_DIMENSIONS: Mapping[str, Dimension] = {
+    **{name: name for name in get_args(Dimension)},
+    "accuracy": "validity",
+    "conformity": "validity",
+    "coverage": "completeness",
+}
 
 #: What GX writes beside a rule that decides nothing here: which batch it saw, how to show the result, and
 #: whether an exception stops the others (here it never does). GX itself takes the first three at run time.

@@ -6,13 +6,15 @@ from typing import ClassVar, Literal
 
 import narwhals as nw
 
-from dq_pipelines.rules.base import Example
+from dq_pipelines.rules.base import Dimension, Example
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule
 
 
 class ValuesNotNull(ColumnRule):
     """Every value is there; NaN counts as missing."""
+
+    dimension: ClassVar[Dimension] = "completeness"
 
     type: Literal["expect_column_values_to_not_be_null"]
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules import clock
-from dq_pipelines.rules.base import Example
+from dq_pipelines.rules.base import Dimension, Example
 from dq_pipelines.rules.columns import Value
 from dq_pipelines.rules.on_tables import AggregateRule
 
@@ -30,6 +30,8 @@ class TableFresh(AggregateRule):
 
     Timestamps without a time zone are read as UTC, and a date as its midnight. The observed value is the newest one.
     """
+
+    dimension: ClassVar[Dimension] = "timeliness"
 
     type: Literal["expect_table_to_be_fresh"]
     #: such as `36h`, `2d`, `15m` or `1d12h`

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dq_pipelines.config.model import Many
 from dq_pipelines.rules.asides import Aside
-from dq_pipelines.rules.base import Mostly, OnFailure, Rule
+from dq_pipelines.rules.base import Dimension, Mostly, OnFailure, Rule
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.known import UNKNOWN
 
@@ -97,6 +97,8 @@ class ColumnRule(RowRule):
 class PairRule(RowRule):
     """A rule on the values of two columns in one row."""
 
+    dimension: ClassVar[Dimension] = "consistency"
+
     column_A: Annotated[str, Field(min_length=1)]
     column_B: Annotated[str, Field(min_length=1)]
     ignore_row_if: Literal["both_values_are_missing", "either_value_is_missing", "neither"] = "both_values_are_missing"
@@ -126,6 +128,8 @@ class PairRule(RowRule):
 
 class MulticolumnRule(RowRule):
     """A rule on the values of several columns in one row."""
+
+    dimension: ClassVar[Dimension] = "consistency"
 
     column_list: Annotated[Many[str], Field(min_length=2)]
     ignore_row_if: Literal["all_values_are_missing", "any_value_is_missing", "never"] = "all_values_are_missing"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import narwhals as nw
 from pydantic import Field, model_validator
 
-from dq_pipelines.rules.base import OnFailure, Rule
+from dq_pipelines.rules.base import Dimension, OnFailure, Rule
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.query import Query
 
@@ -94,6 +94,8 @@ class GroupRule(WholeTableRule):
 
 class QueryRule(WholeTableRule):
     """A rule on what SQL queries give, in which `{batch}` stands for the judged rows."""
+
+    dimension: ClassVar[Dimension] = "consistency"
 
     @property
     def reads(self) -> tuple[str, ...]:

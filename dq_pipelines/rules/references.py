@@ -9,7 +9,7 @@ import narwhals as nw
 from pydantic import AfterValidator, Field
 
 from dq_pipelines.rules.asides import Exists
-from dq_pipelines.rules.base import Example
+from dq_pipelines.rules.base import Dimension, Example
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule
 from dq_pipelines.rules.on_tables import GroupRule, Tables
@@ -25,6 +25,8 @@ def _table(name: str) -> str:
 
 class ValuesExistIn(ColumnRule):
     """Every value is found in column `key` of `table` (a foreign key), as that table was last published."""
+
+    dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_column_values_to_exist_in"]
     #: `<layer>/<table>`
@@ -54,6 +56,8 @@ class ValuesExistIn(ColumnRule):
 
 class RowCountEqualsOther(GroupRule):
     """The table has as many rows as `other_table_name`, as that one was last published."""
+
+    dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_row_count_to_equal_other_table"]
     #: `<layer>/<table>`

@@ -10,7 +10,7 @@ import narwhals as nw
 from pydantic import Field
 
 from dq_pipelines.config.model import Many
-from dq_pipelines.rules.base import Example
+from dq_pipelines.rules.base import Dimension, Example
 from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.on_tables import TableRule
@@ -18,6 +18,8 @@ from dq_pipelines.rules.on_tables import TableRule
 
 class CountRule(TableRule):
     """A rule on the number of rows, or of those that `row_condition` picks."""
+
+    dimension: ClassVar[Dimension] = "completeness"
 
     def observe(self, columns: Columns) -> nw.Expr:
         condition = self.condition(columns)
@@ -61,6 +63,8 @@ class RowCountEqual(CountRule):
 class ColumnCountBetween(Bounded, TableRule):
     """The number of columns lies between `min_value` and `max_value`, which count as inside unless strict."""
 
+    dimension: ClassVar[Dimension] = "consistency"
+
     type: Literal["expect_table_column_count_to_be_between"]
     min_value: int | None = None
     max_value: int | None = None
@@ -82,6 +86,8 @@ class ColumnCountBetween(Bounded, TableRule):
 class ColumnCountEqual(TableRule):
     """The number of columns is `value`."""
 
+    dimension: ClassVar[Dimension] = "consistency"
+
     type: Literal["expect_table_column_count_to_equal"]
     value: int
 
@@ -99,6 +105,8 @@ class ColumnCountEqual(TableRule):
 
 class ColumnExists(TableRule):
     """There is a column called `column`, and with `column_index` at that place (0 is the first, -1 the last)."""
+
+    dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_column_to_exist"]
     column: Annotated[str, Field(min_length=1)]
@@ -131,6 +139,8 @@ class ColumnExists(TableRule):
 class ColumnsMatchSet(TableRule):
     """The columns are those of `column_set` in any order; with `exact_match: false` there may be others too."""
 
+    dimension: ClassVar[Dimension] = "consistency"
+
     type: Literal["expect_table_columns_to_match_set"]
     column_set: Many[str] | None
     exact_match: bool | None = True
@@ -161,6 +171,8 @@ class ColumnsMatchSet(TableRule):
 
 class ColumnsMatchOrderedList(TableRule):
     """The columns are exactly those of `column_list`, in that order."""
+
+    dimension: ClassVar[Dimension] = "consistency"
 
     type: Literal["expect_table_columns_to_match_ordered_list"]
     column_list: Many[str] | None

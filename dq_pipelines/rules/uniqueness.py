@@ -9,13 +9,15 @@ from pydantic import Field
 
 from dq_pipelines.config.model import Many
 from dq_pipelines.rules.asides import Repeats
-from dq_pipelines.rules.base import Example
+from dq_pipelines.rules.base import Dimension, Example
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule, MulticolumnRule
 
 
 class ValuesUnique(ColumnRule):
     """No value occurs twice; every row of a repeated value fails, and missing values do not count."""
+
+    dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_column_values_to_be_unique"]
 
@@ -41,6 +43,8 @@ class ValuesUnique(ColumnRule):
 
 class CompoundUnique(MulticolumnRule):
     """No combination of the columns' values occurs twice; every row of a repeated one fails."""
+
+    dimension: ClassVar[Dimension] = "uniqueness"
 
     type: Literal["expect_compound_columns_to_be_unique"]
     column_list: Annotated[Many[str], Field(min_length=2)]
