@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ _SHOWN = ("null_share", "distinct_count", "min", "mean", "standard_deviation", "
 
 @app.command()
 def metrics(
-    table: Annotated[str, typer.Argument(help="As flights, silver/flights or gold/revenue.")],
+    table: Annotated[str, typer.Argument(help="As flights, silver/flights or gold/revenue; or a CSV or Parquet file.")],
     metric: Annotated[
         str | None, typer.Option("--metric", help="Show this one batch by batch, such as row_count or mean.")
     ] = None,
@@ -38,7 +39,15 @@ def metrics(
     until: Annotated[datetime | None, typer.Option("--until", help="Only batches up to then (UTC).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what was measured of a table's batches, merged from what history keeps: no row is read again."""
+    """Show what was measured of a table's batches, merged from what history keeps: no row is read again.
+
+    Of a file, its columns of numbers are measured now.
+    """
+    if Path(table).is_file():
+        from dq_pipelines.monitoring.metrics.of_file import metrics_of_file
+
+        _print_metrics(table, 1, metrics_of_file(table), None, as_json=as_json)
+        return
     from dq_pipelines.cli.asking import named_tables
     from dq_pipelines.history.series import series
     from dq_pipelines.history.store import History

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from dq_pipelines_tests.benchmarks.column import against_cpp
 from dq_pipelines_tests.benchmarks.growth import grown
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured, median
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
@@ -59,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = {name: int(run.found != [rows]) for name, run in of.items()}
     right &= not any(wrong.values())
     text.append(_table(f"The whole path: a CSV of {rows:,} rows", PATHS, of, wrong))
+    section, good = against_cpp(asked.data, quick=asked.quick, repeats=asked.repeats)
+    text.append(section)
+    right &= good
     for line, good in grown(asked.data, quick=asked.quick):
         print(line, flush=True)
         text.append(line)

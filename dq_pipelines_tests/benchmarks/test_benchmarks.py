@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines_tests.benchmarks import __main__ as bench
+from dq_pipelines_tests.benchmarks import column
 from dq_pipelines_tests.benchmarks.measure import measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
@@ -34,6 +35,13 @@ def test_a_tool_finds_what_was_seeded(tool: str, faulty: bool, folder: Path, row
 @pytest.mark.parametrize("path", bench.PATHS)
 def test_a_path_loses_no_row(path: str, folder: Path, rows: int) -> None:
     assert measured("path", path, str(folder / "lineitem.csv")).found == [rows]
+
+
+@pytest.mark.parametrize("tool", column.TOOLS)
+def test_a_tool_measures_a_column(tool: str, folder: Path) -> None:
+    csv = folder / "column.csv"
+    column.write(csv, 1_000)
+    assert column.same(measured("column", tool, str(csv)).found, list(column.pandas(str(csv))))
 
 
 def test_the_suite_is_of_the_size_it_says() -> None:
