@@ -27,14 +27,19 @@ class Settings:
     history: str | None = None
     #: folder or URI that was given for backups, or None for the default beside the lake
     backup: str | None = None
+    #: where Dagster's UI is, for links to its runs, without a slash at its end; "" for the same address
+    dagster_url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """`DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL` and `DQ_BACKUP`; an empty one counts as not set."""
+        """`DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL`, `DQ_BACKUP`, `DQ_DAGSTER_URL`; an empty one is not set.
+
+        Raises ConfigError for a DQ_DAGSTER_URL that is no web address.
+        """
         given = os.environ if environment is None else environment
         where = {name: given.get(name) or default for name, default in DEFAULTS.items()}
         more = (given.get("DQ_HISTORY_URL") or None, given.get("DQ_BACKUP") or None)
-        return cls(where["DQ_CONFIG"], where["DQ_LAKE"], where["DQ_LANDING"], *more)
+        return cls(where["DQ_CONFIG"], where["DQ_LAKE"], where["DQ_LANDING"], *more, _web(given.get("DQ_DAGSTER_URL")))
 
     @property
     def lake_is_remote(self) -> bool:
@@ -50,3 +55,10 @@ class Settings:
                 [Problem("", 0, f"wanted DQ_HISTORY_URL beside DQ_LAKE={self.lake}, which cannot hold SQLite")]
             )
         return f"sqlite:///{Path(self.lake.removeprefix('file://')).absolute()}/history.db"
+
+
+def _web(address: str | None) -> str:
+    """A web address without its last slash; what a browser would run instead of open is none."""
+    if address and not address.startswith(("http://", "https://")):
+        raise ConfigError([Problem("", 0, f"DQ_DAGSTER_URL: wanted http://… or https://…, got {address}")])
+    return (address or "").rstrip("/")

@@ -33,3 +33,10 @@ def test_a_remote_lake_holds_no_history() -> None:
 def test_where_backups_go() -> None:
     assert Settings.from_environment({"DQ_BACKUP": "s3://b/old"}).backup == "s3://b/old"
     assert Settings.from_environment({"DQ_BACKUP": ""}).backup is None
+
+
+def test_where_dagster_is() -> None:
+    assert Settings.from_environment({"DQ_DAGSTER_URL": "https://h/ui/"}).dagster_url == "https://h/ui"
+    assert Settings.from_environment({"DQ_DAGSTER_URL": ""}).dagster_url == ""
+    with pytest.raises(ConfigError, match=r"DQ_DAGSTER_URL: wanted http://… or https://…, got javascript:alert\(1\)"):
+        Settings.from_environment({"DQ_DAGSTER_URL": "javascript:alert(1)"})

@@ -1,0 +1,19 @@
+"""Whether there is anything new: a word that changes with every verdict, for whoever watches."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.schema import VERDICTS
+from dq_pipelines.history.store import History
+
+
+def pulse(history: History) -> str:
+    """Differs from an earlier one when a verdict was recorded since, or recorded anew; "" where there is none."""
+    if not history.is_begun:
+        return ""
+    # A verdict that replaces the last one may get its number again, but not its duration to the microsecond.
+    wanted = sa.select(VERDICTS.c.id, VERDICTS.c.run_id, VERDICTS.c.duration_seconds)
+    with history.engine.connect() as connection:
+        last = connection.execute(wanted.order_by(VERDICTS.c.id.desc()).limit(1)).first()
+    return "" if last is None else f"{last.id}-{last.run_id}-{last.duration_seconds:.6f}"

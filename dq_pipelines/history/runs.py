@@ -1,0 +1,69 @@
+"""The last runs: what became of each batch, in a line. Verdicts with all that rules found belong in `store`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.records import NO_RULES
+from dq_pipelines.history.schema import RESULTS, VERDICTS
+from dq_pipelines.history.store import History
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One verdict, in brief."""
+
+    table: str
+    #: "" where the published table was judged as it stood, `p-…` for a replay
+    batch: str
+    partition: str | None
+    run_id: str
+    at: datetime
+    duration_seconds: float
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    blocked: bool
+    #: how many rules failed, of what severity critical, and how many were judged
+    failed: int
+    critical: int
+    rules: int
+    #: in percent
+    score: float
+
+    @property
+    def is_bad(self) -> bool:
+        return self.blocked or self.critical > 0
+
+
+def last_runs(history: History, table: str | None = None, limit: int = 25) -> list[RunLine]:
+    """The last verdicts, newest first; of one table, or of all."""
+    if not history.is_begun:
+        return []
+    verdicts = sa.select(VERDICTS).order_by(VERDICTS.c.id.desc()).limit(limit)
+    if table is not None:
+        verdicts = verdicts.where(VERDICTS.c.table == table)
+    last = verdicts.subquery("last")
+    failed = sa.case((~RESULTS.c.success, 1), else_=0)
+    critical = sa.case((~RESULTS.c.success & (RESULTS.c.severity == "critical"), 1), else_=0)
+    score = sa.func.avg(sa.case((RESULTS.c.rule.not_in(NO_RULES), RESULTS.c.score)))
+    wanted = (
+        sa.select(
+            last,
+            sa.func.coalesce(sa.func.sum(failed), 0).label("failed"),
+            sa.func.coalesce(sa.func.sum(critical), 0).label("critical"),
+            sa.func.count(RESULTS.c.check).label("rules"),
+            (100 * sa.func.coalesce(score, 1.0)).label("score"),
+        )
+        .outerjoin_from(last, RESULTS, RESULTS.c.verdict_id == last.c.id)
+        .group_by(*last.c)
+        .order_by(last.c.id.desc())
+    )
+    with history.engine.connect() as connection:
+        found = [dict(row) for row in connection.execute(wanted).mappings()]
+    names = [name for name in RunLine.__dataclass_fields__ if name != "at"]
+    return [RunLine(at=row["started_at"].replace(tzinfo=UTC), **{name: row[name] for name in names}) for row in found]

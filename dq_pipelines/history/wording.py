@@ -1,0 +1,107 @@
+"""What is said of a table's standing, in words: the same ones in a terminal and on a page.
+
+What counts as a table's latest verdict belongs in `standing`; how words are laid out, in `cli` and `web`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dq_pipelines.history.records import ResultRecord
+from dq_pipelines.history.standing import RuleStanding, TableStanding
+
+NOTHING_YET = "No table has a verdict yet: materialize one (make run, or dagster asset materialize) and look again."
+
+#: Partitions named in a line; the others are counted.
+_NAMED = 3
+
+
+def age(then: datetime, at: datetime) -> str:
+    """How long ago, in one unit."""
+    seconds = max((at - then).total_seconds(), 0)
+    for unit, length in (("day", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''} ago"
+    return "just now"
+
+
+def moment(then: datetime) -> str:
+    """A moment by the clock of this machine."""
+    return then.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def mark(rule: RuleStanding) -> str:
+    """`block`, `fail` (critical), `warn` (failed otherwise), `ok`."""
+    if rule.success:
+        return "ok"
+    return "block" if rule.blocks else "fail" if rule.one.severity == "critical" else "warn"
+
+
+def found(rule: RuleStanding) -> str:
+    """What the rule found: failing rows and their share, or what was observed, or why it could not be judged."""
+    shown = [(partition, result) for partition, result in (rule.failed or rule.results) if _is_told_apart(result)]
+    if shown:
+        said = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]
+        more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+        return "; ".join(said[:_NAMED]) + more
+    judged, unexpected = rule.judged_count, rule.unexpected_count or 0
+    said_rows = f"{unexpected:,} of {judged:,} rows{percent(unexpected, judged)}"
+    return f"{said_rows}, within mostly" if rule.is_tolerated else said_rows + _where(rule)
+
+
+def _is_told_apart(result: ResultRecord) -> bool:
+    return result.error is not None or result.unexpected_count is None
+
+
+def _observed(result: ResultRecord) -> str:
+    if result.error is not None:
+        return result.error
+    if result.changes is not None:
+        return result.changes
+    value = result.observed_value
+    return f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in brackets; one that is small, but not nothing, does not read as nothing."""
+    if not part or not whole:
+        return ""
+    share = 100 * part / whole
+    return " (under 0.01 %)" if share < 0.005 else f" ({share:.2f} %)"
+
+
+def _where(rule: RuleStanding) -> str:
+    """In which partitions a rule failed, where there are several."""
+    failed = [partition for partition, _ in rule.failed if partition is not None]
+    if len(rule.results) < 2 or not failed:
+        return ""
+    if len(failed) > _NAMED:
+        return f" in {len(failed)} of {len(rule.results)} partitions"
+    return f" in {', '.join(failed)}"
+
+
+def state(table: TableStanding) -> str:
+    """What became of the rows."""
+    if table.blocked:
+        told = f"blocked, {table.held:,} rows held" if table.held else "blocked"
+        where = [verdict.partition for verdict in table.blocked if verdict.partition]
+        return f"{told} ({', '.join(where[:_NAMED])}{', …' if len(where) > _NAMED else ''})" if where else told
+    return "judged as it stands" if table.as_it_stands else "published"
+
+
+def partitions(table: TableStanding) -> str:
+    """Which partitions the verdicts are of; empty for a table without."""
+    names = table.partitions
+    if len(names) < 2:
+        return "".join(names)
+    return f"{len(names)} partitions, {names[0]} to {names[-1]}"
+
+
+def score(table: TableStanding) -> str:
+    """In percent, cut and not rounded: 100 is said only of a table in which no rule found anything."""
+    return f"{int(table.score * 100) / 100:.2f}"
+
+
+def failures(table: TableStanding) -> str:
+    return f"{len(table.failed)}/{len(table.rules)}"
