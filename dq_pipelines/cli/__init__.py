@@ -24,6 +24,7 @@ _VERBS = {
     "suggest": "dq_pipelines.cli.suggest",
     "report": "dq_pipelines.cli.report",
     "metrics": "dq_pipelines.cli.metrics",
+    "serve": "dq_pipelines.cli.serve",
     "quarantine": "dq_pipelines.cli.quarantine",
     "retention": "dq_pipelines.cli.retention",
     "restore": "dq_pipelines.cli.restore",

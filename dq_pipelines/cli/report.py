@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dq_pipelines.cli.beside import web
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
 
@@ -43,16 +43,17 @@ def report(
     from dq_pipelines.cli import rendering
     from dq_pipelines.history.standing import standings
     from dq_pipelines.history.store import History
+    from dq_pipelines.layers.present import as_of_now
 
     history = History(Settings.from_environment().history_url)
     aside = _aside()
-    every = [_as_of_now(each, aside) for each in standings(history)] if history.is_begun else []
+    every = [as_of_now(each, aside) for each in standings(history)] if history.is_begun else []
     known = _known_tables()
     shown = _chosen(every, tables, known) if tables else every
     unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
     told = [f"{key} ({aside[key].error})" if key in aside else key for key in unjudged]
     if html is not None:
-        _write(html, rendering.page(shown, told))
+        _write(html, [*(each.table for each in shown), *unjudged] if tables else [])
     if as_json:
         unread = [_result(_no_verdict(key), aside[key]) for key in unjudged if key in aside]
         print(json.dumps([*_results(shown), *unread], indent=1, ensure_ascii=False))
@@ -76,30 +77,15 @@ def _known_tables() -> list[str]:
 
 
 def _aside() -> dict[str, ResultRecord]:
-    """By silver table, which inputs stand aside now: it changes between verdicts."""
-    from dq_pipelines.lake.aside import asides, tables_with_asides
+    """By silver table, which inputs stand aside now."""
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.layers.aside import as_result
+    from dq_pipelines.layers.present import asides_now
 
     try:
-        lake = Lake.at(Settings.from_environment().lake)
-        return {f"silver/{name}": as_result(list(asides(lake, name).values())) for name in tables_with_asides(lake)}
+        return asides_now(Lake.at(Settings.from_environment().lake))
     except PublishError as error:
         print(f"inputs that stand aside are not listed: {error}", file=sys.stderr)
         return {}
-
-
-def _as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord]) -> TableStanding:
-    """The standing with the inputs that stand aside now, instead of those that did when it was judged."""
-    from dq_pipelines.layers.aside import INPUTS_READABLE
-
-    now = (aside[table.table],) if table.table in aside else ()
-    verdicts = [
-        replace(verdict, results=tuple(r for r in verdict.results if r.check != INPUTS_READABLE))
-        for verdict in table.verdicts
-    ]
-    verdicts[-1] = replace(verdicts[-1], results=(*verdicts[-1].results, *now))
-    return replace(table, verdicts=tuple(verdicts))
 
 
 def _no_verdict(key: str) -> VerdictRecord:
@@ -166,10 +152,6 @@ def _json(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write(path: Path, page: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise PublishError(f"{path}: wanted to write the report, got {error.strerror}") from None
-    print(f"wrote {path}", file=sys.stderr)
+def _write(path: Path, tables: Sequence[str]) -> None:
+    """The page, which `web` writes."""
+    web("page", str(path), *(f"--table={table}" for table in tables))

@@ -1,0 +1,43 @@
+"""`python -m dq_pipelines.web`: this room's own door, since `cli` must not import it. `dq serve` and `dq report --html` open it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.web.dashboard.report import write
+from dq_pipelines.web.dashboard.site import Site
+
+
+def main() -> None:
+    """Serve, or write one page. What dq_pipelines says on purpose goes to stderr, without a traceback, and exit is 2."""
+    sys.path.append(str(Path.cwd()))  # functions of the user's own that YAML names
+    asked = _parser().parse_args()
+    try:
+        if asked.verb == "page":
+            write(Site.from_environment(), asked.file, asked.table)
+        else:
+            from dq_pipelines.web.serving import serve
+
+            serve(Site.from_environment(), asked.host, asked.port)
+    except DqError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dq_pipelines.web", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    serving = verbs.add_parser("serve", help="serve the dashboard on this machine")
+    serving.add_argument("--host", default="127.0.0.1")
+    serving.add_argument("--port", type=int, default=3001)
+    page = verbs.add_parser("page", help="write today's standing as one page that needs nothing else")
+    page.add_argument("file", type=Path)
+    page.add_argument("--table", action="append", help="only this table; may stand several times")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

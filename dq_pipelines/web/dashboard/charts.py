@@ -1,0 +1,265 @@
+"""Charts as data: what is drawn, and in which role; the browser gives it Plotly's form and the reader's colours.
+
+Every chart can be read as a table too. Which numbers there are belongs in `views`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from dq_pipelines.history.anomalies import AnomalyPoint
+from dq_pipelines.history.trend import ColumnStretch, RuleStretch, Stretch
+from dq_pipelines.layers.waiting import Quarantine
+from dq_pipelines.web.dashboard.ages import AGES, age_of
+
+#: Tables drawn by name in one chart; more than so many lines nobody tells apart.
+_LINES = 8
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line, set of bars, band or set of marks."""
+
+    name: str
+    #: `mark` is points alone; a `band` lies between `low` and `y`
+    kind: Literal["line", "bar", "mark", "band"]
+    #: the role that it has: good, bad, warn, soft, or one of line1 … line8
+    tone: str
+    x: Sequence[Any]
+    y: Sequence[Any]
+    low: Sequence[Any] = ()
+    #: said of each point when it is pointed at
+    text: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture with its title."""
+
+    #: unique on a page; letters, digits and `-`
+    id: str
+    title: str
+    series: Sequence[Series]
+    #: one sentence below the title
+    note: str = ""
+    #: of the values
+    unit: str = ""
+    #: where they begin and end, where that is fixed
+    bounds: tuple[float, float] | None = None
+    stacked: bool = False
+    #: bars that lie, one below the other; their names are `x`
+    lying: bool = False
+    logarithmic: bool = False
+    #: whether it takes the whole width of a page
+    wide: bool = False
+
+    @property
+    def as_json(self) -> Markup:
+        """For a data block of a page: no value of it can end the block."""
+        said = json.dumps(_plain(asdict(self)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return Markup(said.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+    @property
+    def points(self) -> int:
+        return sum(len(series.x) for series in self.series)
+
+    @property
+    def table(self) -> list[tuple[str, list[str]]]:
+        """The same in rows: where, and the value of each series there."""
+        found: dict[str, list[str]] = {}
+        for number, series in enumerate(self.series):
+            for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
+                low = f"{_number(series.low[index])} to " if series.low else ""
+                found.setdefault(str(x).replace("T", " "), [""] * len(self.series))[number] = f"{low}{_number(y)}"
+        return list(found.items())
+
+
+def scores(found: Sequence[Stretch]) -> Chart:
+    """The quality score of each table over time; of many tables those that were ever lowest."""
+    by_table: dict[str, list[Stretch]] = {}
+    for one in found:
+        by_table.setdefault(one.table, []).append(one)
+    worst = sorted(by_table, key=lambda table: (min(one.worst for one in by_table[table]), table))[:_LINES]
+    left = len(by_table) - len(worst)
+    lines = [
+        Series(table, "line", f"line{number + 1}", _times(of), [round(one.score, 2) for one in of], text=_told(of))
+        for number, table in enumerate(worst)
+        for of in [by_table[table]]
+    ]
+    note = f"The {_LINES} tables that were lowest; {left} more did better." if left > 0 else ""
+    least = min((one.score for one in found), default=100.0)
+    bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
+    return Chart("scores", "Quality score", lines, note, "%", bounds, wide=True)
+
+
+def score(found: Sequence[Stretch]) -> Chart:
+    """The score of one table over time; what was bad has another mark."""
+    line = Series("score", "line", "soft", _times(found), [round(one.score, 2) for one in found], text=_told(found))
+    least = min((one.worst for one in found), default=100.0)
+    bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
+    marks = _good_and_bad(found, lambda one: round(one.score, 2), lambda one: one.bad > 0, _told(found))
+    return Chart("score", "Quality score", [line, *marks], unit="%", bounds=bounds)
+
+
+def rows(found: Sequence[Stretch]) -> Chart:
+    """What became of the rows that came in."""
+    x = _times(found)
+    kinds = (("published", "good"), ("refused", "bad"), ("dropped", "warn"))
+    bars = [Series(name, "bar", tone, x, [getattr(one, name) for one in found]) for name, tone in kinds]
+    shown = [bar for bar in bars if any(bar.y)] or bars[:1]
+    return Chart("rows", "Rows by batch", shown, _together(found), "rows", stacked=True)
+
+
+def layers(counts: Mapping[str, int]) -> Chart:
+    """How many rows each layer of each table has now."""
+    names = sorted({key.partition("/")[2] for key, count in counts.items() if count}, reverse=True)
+    shown = []
+    for layer, tone in (("bronze", "line2"), ("silver", "line1"), ("gold", "line3"), ("quarantine", "bad")):
+        there = [name for name in names if counts.get(f"{layer}/{name}")]
+        if there:
+            shown.append(Series(layer, "bar", tone, there, [counts[f"{layer}/{name}"] for name in there]))
+    note = "Rows in the lake just now, on a scale of tens."
+    return Chart("layers", "Rows by layer", shown, note, "rows", lying=True, logarithmic=True)
+
+
+def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
+    """Open rows by reason, and how long they have waited."""
+    counted: dict[str, dict[str, int]] = {}
+    for one in found:
+        for reason in one.reasons:
+            of = counted.setdefault(reason.rule, dict.fromkeys(AGES, 0))
+            of[age_of(reason.since, at)] += reason.rows
+    names = sorted(counted, key=lambda name: sum(counted[name].values()))
+    tones = ("line1", "line4", "warn", "bad")
+    bars = [
+        Series(age, "bar", tone, names, [counted[name][age] for name in names])
+        for age, tone in zip(AGES, tones, strict=True)
+    ]
+    return Chart(
+        "quarantine", "In quarantine", [bar for bar in bars if any(bar.y)], unit="rows", stacked=True, lying=True
+    )
+
+
+def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
+    """Mean, standard deviation and outliers of a column, run by run."""
+    with_mean = [one for one in found if one.mean is not None]
+    x = _times(with_mean)
+    told = [_told_of_column(one) for one in with_mean]
+    spread = [one.standard_deviation or 0 for one in with_mean]
+    means = [one.mean or 0 for one in with_mean]
+    band = Series(
+        "mean ± standard deviation", "band", "soft", x,
+        [mean + by for mean, by in zip(means, spread, strict=True)],
+        [mean - by for mean, by in zip(means, spread, strict=True)],
+    )  # fmt: skip
+    charts = []
+    for title, value in (("Mean", "mean"), ("Standard deviation", "standard_deviation"), ("Outliers", "outlier_count")):
+        line = Series(value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in with_mean], text=told)
+        marks = _good_and_bad(with_mean, attrgetter(value), lambda one: one.bad > 0, told)
+        first = [band] if value == "mean" else []
+        note = "values further than 3 standard deviations from the mean" if value == "outlier_count" else ""
+        charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", [*first, line, *marks], note))
+    return charts if with_mean else []
+
+
+def rule(found: Sequence[RuleStretch]) -> Chart:
+    """What a rule found over time: failing rows, or whether the table met it."""
+    counted = any(one.unexpected_count is not None for one in found)
+    told = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
+    if not counted:
+        marks = _good_and_bad(
+            found, lambda one: round(100 * (1 - one.failed / one.runs)), lambda one: one.failed > 0, told
+        )
+        return Chart("rule", "Runs that met the rule", marks, unit="%", bounds=(-4, 104))
+    good = [one.unexpected_count if not one.failed else None for one in found]
+    bad = [one.unexpected_count if one.failed else None for one in found]
+    bars = [Series(name, "bar", tone, _times(found), y, text=told)
+            for name, tone, y in (("GOOD", "good", good), ("BAD", "bad", bad)) if any(v is not None for v in y)]  # fmt: skip
+    return Chart("rule", "Failing rows", bars, _together(found), "rows", stacked=True)
+
+
+def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
+    """One metric held against its own past: the band in which it was expected, and where it left it."""
+    x = [_time(point.at) for point in points]
+    banded = [point for point in points if point.lower is not None and point.upper is not None]
+    band = Series(
+        "expected", "band", "soft", [_time(point.at) for point in banded],
+        [point.upper for point in banded], [point.lower for point in banded],
+    )  # fmt: skip
+    told = [point.note or "" for point in points]
+    line = Series("value", "line", "line1", x, [point.value for point in points], text=told)
+    out = [point for point in points if not point.success]
+    marks = [
+        Series(
+            "BAD", "mark", "bad", [_time(p.at) for p in out], [p.value for p in out], text=[p.note or "" for p in out]
+        )
+    ]
+    return Chart(f"anomaly-{number}", points[-1].name, [*([band] if banded else []), line, *(marks if out else [])])
+
+
+def _good_and_bad(
+    found: Sequence[Any], value: Callable[[Any], Any], is_bad: Callable[[Any], bool], told: Sequence[str]
+) -> list[Series]:
+    """Two sets of marks, which differ in shape as well as in colour."""
+    shown = []
+    for name, tone in (("GOOD", "good"), ("BAD", "bad")):
+        some = [(one, said) for one, said in zip(found, told, strict=True) if is_bad(one) == (name == "BAD")]
+        if some:
+            at = _times([one for one, _ in some])
+            shown.append(
+                Series(name, "mark", tone, at, [value(one) for one, _ in some], text=[said for _, said in some])
+            )
+    return shown
+
+
+def _times(found: Iterable[Any]) -> list[str]:
+    return [_time(one.until) for one in found]
+
+
+def _time(at: datetime) -> str:
+    """By the clock of this machine, as every time on a page."""
+    return at.astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _together(found: Sequence[Any]) -> str:
+    most = max((one.runs for one in found), default=1)
+    return f"Up to {most:,} runs are taken together in one point." if most > 1 else ""
+
+
+def _span(one: Any) -> str:
+    return f"{one.runs:,} runs" if one.runs > 1 else f"run {one.run_id[:8]}"
+
+
+def _told(found: Sequence[Stretch]) -> list[str]:
+    return [
+        f"{_span(one)}: {f'{one.bad} bad' if one.bad else 'good'}, lowest {one.worst:.2f} %, {one.rows_in:,} rows in"
+        for one in found
+    ]
+
+
+def _told_of_column(one: ColumnStretch) -> str:
+    verdict = f"{one.bad} BAD" if one.bad else "GOOD"
+    return f"{_span(one)}: {verdict}, {one.count:,} rows, {one.null_count:,} without a value"
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity and no NaN: nothing is drawn there."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

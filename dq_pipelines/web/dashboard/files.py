@@ -1,0 +1,75 @@
+"""Styles and scripts: the package's own, and Plotly's out of its Python package. A file's address has its checksum.
+
+Nothing comes from elsewhere, and a browser keeps what it has for as long as the address stays.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+_KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+_OWN = ("dashboard.css", "dashboard.js", "plotly.css")
+PLOTLY = "plotly.min.js"
+
+
+@cache
+def content(name: str) -> bytes:
+    """A file's bytes."""
+    if name == PLOTLY:
+        # Found and not imported: Plotly's Python takes half a second, and only its script is wanted.
+        package = importlib.util.find_spec("plotly")
+        if package is None or package.origin is None:
+            raise FileNotFoundError("the package plotly, whose script draws the charts")
+        return (Path(package.origin).parent / "package_data" / PLOTLY).read_bytes()
+    return (files("dq_pipelines.web.dashboard") / "static" / name).read_bytes()
+
+
+@cache
+def compressed(name: str) -> bytes:
+    """The same in gzip: a third of Plotly's 4.8 MB, made once."""
+    return gzip.compress(content(name), 9, mtime=0)
+
+
+@cache
+def plotly_styles() -> str:
+    """The id of a style that Plotly writes into a page, for maps, unless there is an element of that id; "" for none.
+
+    The page's policy would refuse the style, and a browser complain of it on every page.
+    """
+    found = re.search(rb'document\.getElementById\("([0-9a-f]{32,64})"\)', content(PLOTLY))
+    return found[1].decode() if found else ""
+
+
+class _Versioned(dict[str, str]):
+    """Name -> name with a checksum in it, reckoned when it is first asked for."""
+
+    def __missing__(self, name: str) -> str:
+        stem, _, kind = name.rpartition(".")
+        self[name] = f"{stem}.{hashlib.sha256(content(name)).hexdigest()[:12]}.{kind}"
+        return self[name]
+
+
+VERSIONED = _Versioned()
+
+
+def served(request: Request) -> Response:
+    """One of the files, by its address with checksum."""
+    asked = request.path_params["name"]
+    name = next((name for name in (*_OWN, PLOTLY) if VERSIONED[name] == asked), None)
+    if name is None:
+        return PlainTextResponse("There is no such file.", 404)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    body = compressed(name) if packed else content(name)
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, media_type=_KINDS[name.rpartition(".")[2]], headers=headers)

@@ -1,0 +1,138 @@
+"""The pages of the dashboard, and where they lie. What they say belongs in `views`, how it looks in `templates`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from dq_pipelines.errors import DqError, nearest
+from dq_pipelines.history import wording
+from dq_pipelines.history.standing import standings
+from dq_pipelines.rules.clock import now
+from dq_pipelines.web.dashboard import files, views
+from dq_pipelines.web.dashboard.ages import AGES, age_of
+from dq_pipelines.web.dashboard.links import Links, Served, slug
+from dq_pipelines.web.dashboard.live import Watch
+from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.guard import SecurityHeaders
+
+#: Scripts and styles come from here alone, and none stands within a page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+
+
+@cache
+def environment() -> Environment:
+    """Templates, which escape whatever they write."""
+    made = Environment(
+        loader=PackageLoader("dq_pipelines.web.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = ("age", "failures", "found", "mark", "moment", "partitions", "percent", "score", "state")
+    made.globals |= {name: getattr(wording, name) for name in words}
+    made.globals |= {
+        "AGES": AGES,
+        "age_of": age_of,
+        "slug": slug,
+        "SPANS": views.SPANS,
+        "FIRST": views.FIRST,
+        "NOTHING_YET": wording.NOTHING_YET,
+        "plotly_styles": files.plotly_styles,
+    }
+    made.filters |= {"n": "{:,}".format, "cut": _cut, "local": datetime.astimezone}
+    return made
+
+
+def _cut(number: float) -> str:
+    """Percent with two digits, cut and not rounded: 100 is said only where nothing was found."""
+    return f"{int(number * 100) / 100:.2f}"
+
+
+class Pages:
+    """The pages of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def overview(self, request: Request) -> HTMLResponse:
+        return self._page(request, "overview", views.overview(self.site, _span(request)))
+
+    def table(self, request: Request) -> HTMLResponse:
+        key = _key(request)
+        found = views.table_page(self.site, key, _span(request), request.query_params.get("column"))
+        if found is None:
+            known = [each.table for each in standings(self.site.stores.history)]
+            return self._missing(request, f"There is no verdict of a table {key}{nearest(key, known)}.")
+        return self._page(request, "table", found)
+
+    def rule(self, request: Request) -> HTMLResponse:
+        key, check = _key(request), request.path_params["check"]
+        found = views.rule_page(self.site, key, check, _span(request))
+        if found is None:
+            return self._missing(request, f"There is no result of a rule {check} of {key}.")
+        return self._page(request, "rule", found)
+
+    def missing(self, request: Request, _: Exception) -> HTMLResponse:
+        return self._missing(request, "There is no such page.")
+
+    def failed(self, request: Request, error: Exception) -> HTMLResponse:
+        """A store that cannot be read, in its own sentence."""
+        said = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
+        return self._page(request, "sorry", {"title": "The dashboard cannot be shown", "said": said}, 503)
+
+    def _missing(self, request: Request, said: str) -> HTMLResponse:
+        return self._page(request, "sorry", {"title": "Not found", "said": said}, 404)
+
+    def _page(self, request: Request, name: str, view: Any, status: int = 200) -> HTMLResponse:
+        links = Served(request.scope.get("root_path", "").rstrip("/"), self.site.dagster_url)
+        return HTMLResponse(rendered(name, view, links), status, {"Cache-Control": "no-store"})
+
+
+def rendered(name: str, view: Any, links: Links, **more: Any) -> str:
+    """A template's text about a view."""
+    return environment().get_template(f"{name}.html.j2").render(view=view, links=links, now=now(), **more)
+
+
+def _key(request: Request) -> str:
+    return f"{request.path_params['layer']}/{request.path_params['name']}"
+
+
+def _span(request: Request) -> views.Span:
+    asked = request.query_params.get("days", views.SPAN)
+    return views.Span(asked if asked in views.SPANS else views.SPAN)
+
+
+def dashboard(site: Site) -> Starlette:
+    """The dashboard of a site, to be mounted where its pages shall lie. Every route only reads, and answers to GET."""
+    pages, watch = Pages(site), Watch(site.stores.history)
+    failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
+        404: pages.missing, DqError: pages.failed, SQLAlchemyError: pages.failed,
+    }  # fmt: skip
+    return Starlette(
+        routes=[
+            Route("/", pages.overview),
+            Route("/tables/{layer}/{name}", pages.table),
+            Route("/tables/{layer}/{name}/rules/{check}", pages.rule),
+            Route("/pulse", watch.asked),
+            Route("/events", watch.stream),
+            Route("/files/{name}", files.served),
+        ],
+        middleware=[Middleware(SecurityHeaders, policy=POLICY), Middleware(GZipMiddleware)],
+        exception_handlers=failures,
+    )

@@ -1,0 +1,39 @@
+"""The report: the same views in one file that needs nothing but itself, with today's standing of every table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from dq_pipelines.errors import PublishError
+from dq_pipelines.web.dashboard import files, views
+from dq_pipelines.web.dashboard.links import OnePage
+from dq_pipelines.web.dashboard.pages import rendered
+from dq_pipelines.web.dashboard.site import Site
+
+
+def report(site: Site, tables: Sequence[str] | None = None) -> str:
+    """One page of HTML about every table, or some of them (`silver/<name>`)."""
+    span = views.Span()
+    first = views.overview(site, span, tables)
+    found = [views.table_page(site, line.standing.table, span) for line in first.lines]
+    styles = Markup(files.content("dashboard.css").decode())  # noqa: S704 - the package's own
+    # Within a page, a script ends at the first of these, also in the middle of a string.
+    texts = (files.content(name).decode().replace("</script", "<\\/script") for name in (files.PLOTLY, "dashboard.js"))
+    scripts = [Markup(text) for text in texts]  # noqa: S704 - the package's own, and Plotly's
+    pages = [page for page in found if page is not None]
+    return rendered("report", first, OnePage(site.dagster_url), tables=pages, styles=styles, scripts=scripts)
+
+
+def write(site: Site, path: Path, tables: Sequence[str] | None = None) -> None:
+    """Write the report to a file; raises PublishError when that cannot be."""
+    page = report(site, tables)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise PublishError(f"{path}: wanted to write the report, got {error.strerror}") from None
+    print(f"wrote {path}", file=sys.stderr)

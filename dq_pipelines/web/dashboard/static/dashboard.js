@@ -1,0 +1,148 @@
+/* Draws the charts in the reader's colours, and keeps the page as new as the history. Without it, tables say the same. */
+"use strict";
+
+(() => {
+  const POLL = 5000, RETRY = 30000;
+  const style = () => getComputedStyle(document.documentElement);
+  const colour = (role) => style().getPropertyValue("--" + role).trim();
+  /* Plotly takes <b>, <a> and the like in texts for its own: names are shown as they are. */
+  const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  const faded = (hex) => hex + "33";
+  const SHAPES = { good: "circle", bad: "x", warn: "diamond" };
+  const DASHES = ["solid", "dash", "dot", "dashdot"];
+
+  function traces(series, chart, index) {
+    const tone = colour(series.tone), x = series.x, said = series.text.map(plain);
+    const value = chart.lying ? "%{x:,}" : "%{y:,}";
+    const hover = said.length ? value + "<br>%{text}<extra>" + plain(series.name) + "</extra>" : value + "<extra>" + plain(series.name) + "</extra>";
+    const common = { name: plain(series.name), text: said, hovertemplate: hover };
+    if (series.kind === "band") {
+      const edge = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", connectgaps: false };
+      return [
+        { ...edge, y: series.low, showlegend: false },
+        { ...edge, y: series.y, name: plain(series.name), fill: "tonexty", fillcolor: faded(tone), text: [] },
+      ];
+    }
+    if (series.kind === "bar") {
+      const marker = { color: tone, pattern: series.tone === "bad" ? { shape: "/", size: 5, fgcolor: colour("card"), fgopacity: 0.55, fillmode: "overlay" } : {} };
+      return [{ ...common, type: "bar", textposition: "none", marker, ...(chart.lying ? { x: series.y, y: x.map(plain), orientation: "h" } : { x, y: series.y }) }];
+    }
+    const marker = { color: tone, size: series.kind === "mark" ? 7 : 4, symbol: SHAPES[series.tone] || "circle" };
+    const mode = series.kind === "mark" ? "markers" : x.length > 60 || chart.series.length > 1 ? "lines" : "lines+markers";
+    return [{ ...common, x, y: series.y, mode, line: { color: tone, width: 1.8, dash: series.kind === "line" && series.tone.startsWith("line") ? DASHES[index % 4] : "solid" }, marker }];
+  }
+
+  function layout(chart, wide) {
+    const axis = { color: colour("soft"), gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true };
+    const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
+    if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.stacked ? "tozero" : "normal";
+    const places = chart.lying ? { ...axis, type: "category" } : { ...axis, type: "date", nticks: wide ? 8 : 4 };
+    return {
+      autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
+      margin: { l: 8, r: 8, t: 8, b: 8 }, barmode: chart.stacked ? "stack" : "group", bargap: 0.25,
+      hovermode: "closest", hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") }, align: "left" },
+      legend: { orientation: "h", y: -0.16, yanchor: "top", x: 0, font: { color: colour("soft"), size: 11 } },
+      showlegend: chart.series.length > 1, dragmode: false,
+      xaxis: chart.lying ? values : places, yaxis: chart.lying ? places : values,
+    };
+  }
+
+  function draw() {
+    if (!window.Plotly) return;
+    for (const block of document.querySelectorAll("script.chart-data")) {
+      const target = document.getElementById(block.dataset.for), chart = JSON.parse(block.textContent);
+      const shown = chart.series.flatMap((series, index) => traces(series, chart, index));
+      Plotly.react(target, shown, layout(chart, target.clientWidth > 500), { displayModeBar: false, responsive: true, scrollZoom: false });
+    }
+  }
+
+  function age(then) {
+    const seconds = Math.max((Date.now() - then) / 1000, 0);
+    for (const [unit, length] of [["day", 86400], ["h", 3600], ["min", 60]]) {
+      const count = Math.floor(seconds / length);
+      if (count) return count + " " + unit + (unit === "day" && count > 1 ? "s" : "") + " ago";
+    }
+    return "just now";
+  }
+
+  const grow = () => document.querySelectorAll("time[data-age]").forEach((time) => { time.textContent = age(Date.parse(time.dateTime)); });
+
+  /* --- live ------------------------------------------------------------------------------------------------- */
+
+  const live = document.getElementById("live"), base = document.body.dataset.base;
+  let polling = null, loading = false, wanted = null;
+
+  function say(state, text) {
+    live.className = "live " + state;
+    live.querySelector(".said").textContent = text;
+  }
+
+  const clock = () => new Date().toLocaleTimeString([], { hour12: false });
+
+  /* The page as it is now, put in the place of the old one; what a reader has opened, focused or scrolled to stays so. */
+  async function load() {
+    if (loading) return;
+    loading = true;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById("main"), old = document.getElementById("main");
+      const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
+      const focusable = "a, button, select, summary, [tabindex]";
+      const focused = old.contains(document.activeElement) ? [...old.querySelectorAll(focusable)].indexOf(document.activeElement) : -1;
+      const href = document.activeElement && document.activeElement.getAttribute("href");
+      const tops = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
+      const at = [scrollX, scrollY];
+      old.querySelectorAll(".plot").forEach((plot) => window.Plotly && Plotly.purge(plot));
+      old.replaceChildren(...fresh.childNodes);
+      open.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
+      [...old.querySelectorAll(".scroll")].forEach((box, index) => { if (tops[index]) [box.scrollLeft, box.scrollTop] = tops[index]; });
+      document.body.dataset.token = page.body.dataset.token;
+      draw();
+      grow();
+      if (focused >= 0) {
+        const same = href && [...old.querySelectorAll("a")].find((link) => link.getAttribute("href") === href);
+        (same || [...old.querySelectorAll(focusable)][focused] || old).focus({ preventScroll: true });
+      }
+      scrollTo({ left: at[0], top: at[1], behavior: "instant" });
+    } finally {
+      loading = false;
+    }
+    if (wanted !== null && wanted !== document.body.dataset.token) setTimeout(() => heard(wanted), 1000);
+  }
+
+  function heard(token) {
+    wanted = token;
+    if (token !== document.body.dataset.token) load().then(() => say(live.className.replace("live ", ""), "new at " + clock()), () => {});
+  }
+
+  async function ask() {
+    try {
+      const answer = await fetch(base + "pulse", { cache: "no-store" });
+      if (!answer.ok) throw new Error(answer.status);
+      say("asking", "asked at " + clock());
+      heard((await answer.json()).token);
+    } catch {
+      say("lost", "no answer since " + clock());
+    }
+  }
+
+  function listen() {
+    const events = new EventSource(base + "events");
+    events.onopen = () => { clearInterval(polling); polling = null; say("streaming", "live"); };
+    events.addEventListener("pulse", (event) => heard(event.data));
+    events.onerror = () => {
+      if (polling === null) { polling = setInterval(ask, POLL); ask(); }
+      /* A browser tries again by itself, unless it was answered with an error. */
+      if (events.readyState === EventSource.CLOSED) setTimeout(listen, RETRY);
+    };
+  }
+
+  draw();
+  grow();
+  setInterval(grow, 30000);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  if (base && live) listen();
+})();

@@ -1,0 +1,39 @@
+"""A server of this machine's own, on loopback only."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import uvicorn
+
+from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.web.app import application
+from dq_pipelines.web.dashboard import Site
+from dq_pipelines.web.guard import is_loopback
+
+
+def serve(site: Site, host: str, port: int) -> None:
+    """Serve until interrupted. Raises ConfigError for a host that others could reach, or a port that is taken."""
+    if not is_loopback(host):
+        raise _wrong(
+            f"dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there is no login yet and everybody who reaches "
+            f"{host} could read refused rows, got {host}"
+        )
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise _wrong(f"dq serve: wanted to listen on {host}:{port}, got: {os.strerror(error.errno or 0)}") from None
+    with listening:
+        where = f"[{host}]" if ":" in host else host
+        print(f"dashboard at http://{where}:{listening.getsockname()[1]}/dashboard/ (Ctrl-C ends it)", flush=True)
+        # A stream of events never ends by itself: two seconds after Ctrl-C it is cut.
+        config = uvicorn.Config(
+            application(site), log_level="warning", timeout_graceful_shutdown=2, server_header=False
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _wrong(message: str) -> ConfigError:
+    return ConfigError([Problem("", 0, message)])

@@ -1,0 +1,289 @@
+"""The dashboard's pages: is everything good, what fails, since when, which rows. Real runs, asked through Starlette."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
+from dq_pipelines.history.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store import History
+from dq_pipelines_tests.web.conftest import XSS, client_of, site_of
+from dq_pipelines_tests.web.html import Page
+from dq_pipelines_tests.workshop import Workshop
+
+BETWEEN = "expect_column_values_to_be_between__amount"
+IN_SET = "expect_column_values_to_be_in_set__shop"
+MEAN = "expect_column_mean_to_be_between__amount"
+
+
+def page(client: TestClient, path: str) -> Page:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return Page.of(answer.text)
+
+
+def charts(found: str) -> dict[str, dict[str, list[object]]]:
+    """By chart, the values of each of its series."""
+    blocks = re.findall(r'<script type="application/json" class="chart-data"[^>]*>(.*?)</script>', found, re.DOTALL)
+    drawn = [json.loads(block) for block in blocks]
+    return {chart["id"]: {series["name"]: series["y"] for series in chart["series"]} for chart in drawn}
+
+
+# --- at a glance -----------------------------------------------------------------------------------
+
+
+def test_the_first_glance_says_that_everything_is_good(good: Workshop) -> None:
+    with client_of(site_of(good)) as client:
+        said = page(client, "/dashboard/").text
+    assert "Everything is good" in said
+    assert "0 with a critical rule failing, 0 with warnings, 3 good." in said
+    assert "What fails" not in said
+
+
+def test_the_first_glance_says_what_fails_and_since_when(client: TestClient, shop: Workshop) -> None:
+    found = page(client, "/dashboard/")
+    assert "1 of 3 tables need a look" in found.text
+    assert "1 with a critical rule failing, 0 with warnings, 2 good." in found.text
+    latest = shop.history.latest("silver/sales")
+    assert latest is not None
+    since = [given["datetime"] for given in found.all("time")]
+    assert latest.started_at.isoformat(timespec="seconds") in since
+    assert f"/dashboard/tables/silver/sales/rules/{BETWEEN}" in found.links
+    assert f"/runs/{latest.run_id}" in found.links
+
+
+def test_rows_by_layer_and_quarantine_by_reason(client: TestClient) -> None:
+    text = client.get("/dashboard/").text
+    drawn = charts(text)
+    assert drawn["layers"] == {"bronze": [2, 7], "silver": [2, 5], "gold": [2], "quarantine": [2]}
+    assert drawn["quarantine"] == {"under a day": [2]}
+    assert "2 rows wait" in Page.of(text).text
+
+
+def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:
+    text = client.get("/dashboard/tables/silver/sales").text
+    drawn = charts(text)
+    assert drawn["rows"] == {"published": [3, 2], "refused": [0, 2]}
+    assert (drawn["score"]["GOOD"], len(drawn["score"]["BAD"])) == ([100.0], 1)
+    found = Page.of(text)
+    assert "What was sold. Published; 2 of" in found.text
+    assert "All tables" in found.text
+
+
+def test_a_column_run_by_run(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    for day, mean in enumerate((20.0, 21.0, 40.0)):
+        column = ColumnMetrics("amount", 9, 1, mean=mean, standard_deviation=2.0, outlier_count=day)
+        found = ResultRecord("between", "between", "amount", "warning", mean < 30, False, 9, 1, 0)
+        metrics = BatchMetrics(columns=(column, ColumnMetrics("shop", 9, 0)))
+        at = datetime.now(UTC) - timedelta(days=3 - day)
+        shop.history.record(
+            VerdictRecord("silver/sales", f"b-{day}", "r", at, 1, 9, 9, 0, 0, False, results=(found,), metrics=metrics)
+        )
+    with client_of(site_of(shop)) as client:
+        drawn = charts(client.get("/dashboard/tables/silver/sales?column=amount").text)
+        other = client.get("/dashboard/tables/silver/sales?column=shop").text
+    assert (drawn["mean"]["GOOD"], drawn["mean"]["BAD"]) == ([20.0, 21.0], [40.0])
+    assert drawn["mean"]["mean ± standard deviation"] == [22.0, 23.0, 42.0]
+    assert (drawn["standard-deviation"]["BAD"], drawn["outlier-count"]["BAD"]) == ([2.0], [2])
+    assert "mean" not in charts(other)
+    assert "shop has no mean" in other
+
+
+# --- down to the rows ------------------------------------------------------------------------------
+
+
+def test_failing_rows_are_those_of_quarantine(client: TestClient, shop: Workshop) -> None:
+    found = page(client, f"/dashboard/tables/silver/sales/rules/{BETWEEN}")
+    assert "2 of 4 rows (50.00 %)" in found.text
+    assert "b.csv:2" in found.text
+    assert "b.csv:3" in found.text
+    assert XSS in "".join(found.texts)
+    assert found.runs_scripts_of_its_own == []
+    assert "min_value: 0" in found.text
+    latest = shop.history.latest("silver/sales")
+    assert latest is not None
+    assert f"/runs/{latest.run_id}" in found.links
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (IN_SET, "This rule only warns: the rows that fail it are published in silver/sales"),
+        (MEAN, "This rule is about the table as a whole"),
+    ],
+)
+def test_a_rule_without_refused_rows_says_where_to_look(client: TestClient, check: str, said: str) -> None:
+    assert said in page(client, f"/dashboard/tables/silver/sales/rules/{check}").text
+
+
+def test_runs_are_linked_where_dagster_is(shop: Workshop) -> None:
+    with client_of(site_of(shop, "https://dagster.example/ui")) as client:
+        links = page(client, "/dashboard/").links
+    latest = shop.history.latest("silver/sales")
+    assert latest is not None
+    assert f"https://dagster.example/ui/runs/{latest.run_id}" in links
+
+
+# --- whatever stands in the stores -----------------------------------------------------------------
+
+
+def test_names_and_values_are_text_wherever_they_stand(tmp_path: Path) -> None:
+    evil = Workshop(tmp_path)
+    wrong = ResultRecord(
+        XSS, XSS, XSS, "critical", False, False, 10, 0, 3, observed_value=XSS, error=XSS, score=0.7,
+    )  # fmt: skip
+    held = ResultRecord("anomaly", "anomaly", XSS, "warning", False, False, observed_value={"value": 1, "note": XSS})
+    verdict = VerdictRecord(
+        f"silver/{XSS.replace('/', '')}", "b-1", XSS, datetime.now(UTC), 1, 10, 7, 3, 0, False, XSS, (wrong, held)
+    )
+    evil.history.record(verdict)
+    with client_of(site_of(evil)) as client:
+        first = page(client, "/dashboard/")
+        (table,) = {link for link in first.links if "/tables/" in link and "/rules/" not in link}
+        for found in (first, page(client, table), *(page(client, f"{table}{rule}") for rule in _rules(first, table))):
+            assert found.runs_scripts_of_its_own == []
+            assert "alert(1)" in found.text
+            assert not found.all("img")
+
+
+def _rules(first: Page, table: str) -> set[str]:
+    return {link.removeprefix(table) for link in first.links if link.startswith(table) and link.endswith("anomaly")}
+
+
+def test_before_the_first_run_it_says_so_and_makes_no_history(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    with client_of(site_of(shop)) as client:
+        said = page(client, "/dashboard/").text
+    assert "No table has a verdict yet" in said
+    assert not (tmp_path / "history.db").exists()
+
+
+def test_a_faulty_project_hides_nothing_and_is_told(good: Workshop, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "t.yaml").write_text("surce: {}\n", encoding="utf-8")
+    site = site_of(good)
+    site.config = str(tmp_path)
+    with client_of(site) as client:
+        said = page(client, "/dashboard/").text
+    assert "Everything is good" in said
+    assert "Tables without a verdict are not listed:" in said
+    assert "t.yaml:1:" in said
+
+
+def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "history.db").write_bytes(b"no database, but long enough to look at" * 100)
+    with client_of(site_of(Workshop(tmp_path))) as client:
+        answer = client.get("/dashboard/")
+    assert (answer.status_code, "Traceback" in answer.text) == (503, False)
+    assert "The dashboard cannot be shown" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/dashboard/tables/silver/slaes", "There is no verdict of a table silver/slaes (nearest: silver/sales)."),
+        ("/dashboard/tables/silver/sales/rules/none", "There is no result of a rule none of silver/sales."),
+        ("/dashboard/tables/silver/..%2f..%2fetc", "There is no such page."),
+        ("/dashboard/none", "There is no such page."),
+        ("/dashboard/files/..%2Fpages.py", "There is no such page."),
+    ],
+)
+def test_what_is_not_there(client: TestClient, path: str, said: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, said in Page.of(answer.text).text) == (404, True), answer.text[-2000:]
+
+
+# --- live ------------------------------------------------------------------------------------------
+
+
+def test_the_pulse_changes_with_a_verdict_and_not_without(tmp_path: Path) -> None:
+    from dq_pipelines.history.pulse import pulse
+
+    history = History(f"sqlite:///{tmp_path}/h.db")
+    assert pulse(history) == ""
+    verdict = VerdictRecord("silver/t", "b-1", "r", datetime.now(UTC), 1.0, 1, 1, 0, 0, False)
+    history.record(verdict)
+    first = pulse(history)
+    assert pulse(history) == first != ""
+    history.record(replace(verdict, duration_seconds=2.0))
+    second = pulse(history)
+    history.record(replace(verdict, batch="b-2"))
+    assert len({first, second, pulse(history)}) == 3
+
+
+def test_polling_gets_what_the_page_has(client: TestClient) -> None:
+    token = client.get("/dashboard/pulse").json()["token"]
+    (body,) = page(client, "/dashboard/").all("body")
+    assert body["data-token"] == token != ""
+
+
+# --- guarded ---------------------------------------------------------------------------------------
+
+PAGES = ["/dashboard/", "/dashboard/tables/silver/sales", "/dashboard/pulse", "/dashboard/none"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_answer_says_what_may_run(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
+    assert policy["frame-ancestors"] == "'self'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_it_is_only_read(client: TestClient, method: str) -> None:
+    assert client.request(method, "/dashboard/").status_code == 405
+    assert client.request(method, "/dashboard/tables/silver/sales").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200), ("LOCALHOST:3001", 200), ("127.0.0.1:3001", 200), ("127.8.8.8", 200), ("[::1]:3001", 200),
+        ("evil.example", 421), ("evil.example:3001", 421), ("localhost.evil.example", 421), ("10.0.0.1", 421),
+        ("127.0.0.1.evil.example", 421), ("", 421), ("[::2]", 421),
+    ],
+)  # fmt: skip
+def test_a_name_from_elsewhere_that_points_here_is_refused(client: TestClient, host: str, status: int) -> None:
+    assert client.get("/dashboard/pulse", headers={"Host": host}).status_code == status
+
+
+def test_the_way_in(client: TestClient) -> None:
+    assert client.get("/", follow_redirects=False).headers["location"] == "/dashboard/"
+
+
+# --- files -----------------------------------------------------------------------------------------
+
+
+def test_files_are_of_this_package_and_kept(client: TestClient) -> None:
+    found = page(client, "/dashboard/")
+    paths = [given["src"] or "" for given in found.all("script") if "src" in given]
+    paths += [given["href"] or "" for given in found.all("link") if given.get("rel") == "stylesheet"]
+    assert len(paths) == 4
+    for path in paths:
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["content-encoding"]) == (200, "gzip")
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        plain = client.get(path, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == answer.content
+    assert b"plotly.js v" in client.get(next(path for path in paths if "plotly.min" in path)).content[:200]
+
+
+def test_package_data_are_where_resources_are_looked_for() -> None:
+    from importlib.resources import files
+
+    folder = files("dq_pipelines.web.dashboard")
+    for name in ("static/dashboard.css", "static/dashboard.js", "static/plotly.css", "templates/base.html.j2"):
+        assert (folder / name).is_file()

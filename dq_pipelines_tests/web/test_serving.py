@@ -1,0 +1,92 @@
+"""`dq serve`, as a process: it listens on this machine alone, and tells browsers of new verdicts as they come."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dq_pipelines_tests.web.conftest import bad_day, build
+from dq_pipelines_tests.web.served import dq, environment, served
+from dq_pipelines_tests.workshop import Workshop
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return build(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="module")
+def address(shop: Workshop) -> Iterator[str]:
+    with served(shop) as found:
+        yield found
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.org", "localhost.example.org"])  # noqa: S104
+def test_it_refuses_to_listen_where_others_reach_it(host: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        dq("serve", "--host", host, "--port", "0"), env=environment(Workshop(tmp_path)), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there is no login yet and everybody who reaches "
+        f"{host} could read refused rows, got {host}\n"
+    )
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = subprocess.run(
+            dq("serve", "--port", str(port)), env=environment(Workshop(tmp_path)), capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr == f"dq serve: wanted to listen on 127.0.0.1:{port}, got: Address already in use\n"
+
+
+def get(address: str) -> http.client.HTTPResponse:
+    """The answer to a plain request."""
+    answer = urllib.request.urlopen(address, timeout=60)  # noqa: S310 - our own server
+    assert isinstance(answer, http.client.HTTPResponse)
+    return answer
+
+
+def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
+    with get(f"{address}/") as answer:
+        assert answer.geturl() == f"{address}/dashboard/"
+        assert "Everything is good" in answer.read().decode()
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
+    connection.request("GET", "/dashboard/", headers={"Host": "evil.example"})
+    assert connection.getresponse().status == 421
+    connection.close()
+
+
+def test_a_stream_tells_of_a_verdict_when_it_is_there(address: str, shop: Workshop) -> None:
+    with get(f"{address}/dashboard/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["cache-control"] == "no-store"
+        first = _next(stream)
+        with get(f"{address}/dashboard/pulse") as asked:
+            assert json.loads(asked.read())["token"] == first != ""
+        bad_day(Workshop(shop.root))
+        second = _next(stream)
+    latest = shop.history.latest("silver/sales")
+    assert latest is not None
+    assert latest.run_id in second
+    assert first != second
+
+
+def _next(stream: http.client.HTTPResponse) -> str:
+    """The next token that the stream tells."""
+    while line := stream.readline().decode():
+        if line.startswith("data: "):
+            return line.removeprefix("data: ").strip()
+    raise AssertionError("the stream ended")
