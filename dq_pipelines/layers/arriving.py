@@ -50,7 +50,7 @@ def arrived(work: Work) -> Batch | None:
     """What is new at the source, as one batch."""
     inputs = new_inputs(work.table, work.lake, work.partition)
     landed = bronze(work.table, work.lake)
-    return batch_of(work.table.landed.source, inputs, after_all(landed, work.now), landed) if inputs else None
+    return batch_of(work.table, inputs, after_all(landed, work.now), landed) if inputs else None
 
 
 def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:

@@ -109,7 +109,7 @@ def _unreadable(work: Work, inputs: Sequence[Input], look: Callable[[Work, Input
 
 
 def _opened(work: Work, item: Input) -> Batch:
-    return batch_of(work.table.landed.source, [item], work.now)
+    return batch_of(work.table, [item], work.now)
 
 
 def _read(work: Work, item: Input) -> None:

@@ -116,10 +116,11 @@ def bronze(table: Table, lake: Lake) -> LakeTable:
     return lake.table(f"bronze/{table.name}")
 
 
-def batch_of(source: Source, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
+def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
     """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all.
 
-    A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it.
+    A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it. Where the table's
+    `schema` lets a column become text, it does so for inputs that arrive together as for those that come one by one.
     """
     digest = hashlib.sha256()
     for item in inputs:
@@ -130,7 +131,8 @@ def batch_of(source: Source, inputs: Sequence[Input], now: datetime, landed: Lak
         **{_content_name(item): _content(item) for item in inputs},
         f"{_LANDED_AT}{name}": (now - _EPOCH) // timedelta(microseconds=1),
     }
-    reading = source.read(inputs)
+    source = table.landed.source
+    reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     schema = pl.concat([reading.landed.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
     there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None

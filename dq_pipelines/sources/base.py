@@ -66,3 +66,7 @@ class Source(Strict, abc.ABC):
         Raises SourceError when an input as a whole cannot be read (truncated archive, wrong format,
         missing sheet); what is wrong with single records goes to `Reading.unreadable` instead.
         """
+
+    def read_or_text(self, inputs: Sequence[Input]) -> Reading:
+        """As `read`, but a column whose types in these inputs no type holds without a loss is text."""
+        return self.read(inputs)

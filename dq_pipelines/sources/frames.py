@@ -42,15 +42,15 @@ class Piece:
     schema: Mapping[str, pl.DataType]
 
 
-def landed(pieces: Sequence[Piece]) -> pl.LazyFrame:
+def landed(pieces: Sequence[Piece], *, or_text: bool = False) -> pl.LazyFrame:
     """All pieces as one frame: columns by name in order of first appearance, then `_source` and `_row`.
 
-    A column that a piece does not have is null there. Types are widened where no value can change;
-    raises SourceError, naming both files, where only a lossy conversion would make them one.
+    A column that a piece does not have is null there. Types are widened where no value can change; where only a lossy
+    conversion would make them one, the column is text if it may be `or_text`, else raises SourceError, naming both files.
     """
     import polars as pl
 
-    return _one_after_another(pieces, {**_widest(pieces), SOURCE: pl.String(), ROW: pl.Int64()})
+    return _one_after_another(pieces, {**_widest(pieces, or_text), SOURCE: pl.String(), ROW: pl.Int64()})
 
 
 def unreadable(pieces: Sequence[Piece] = ()) -> pl.LazyFrame:
@@ -202,7 +202,9 @@ class Chunks:
         return scanned(scan, self.height, str(self._folder), lambda: self)
 
 
-def _widest(pieces: Sequence[Piece]) -> dict[str, pl.DataType]:
+def _widest(pieces: Sequence[Piece], or_text: bool = False) -> dict[str, pl.DataType]:
+    import polars as pl
+
     schema: dict[str, pl.DataType] = {}
     owner: dict[str, str] = {}
     for piece in pieces:
@@ -212,6 +214,8 @@ def _widest(pieces: Sequence[Piece]) -> dict[str, pl.DataType]:
                 schema[name], owner[name] = kind, piece.source
             elif known != kind:
                 wider = widened(known, kind)
+                if wider is None and or_text and _is_told_by_text(known) and _is_told_by_text(kind):
+                    wider = pl.String()
                 if wider is None:
                     raise SourceError(
                         f"{piece.source}: wanted column '{name}' as {known}, as in {owner[name]}, got {kind}: "
@@ -219,6 +223,13 @@ def _widest(pieces: Sequence[Piece]) -> dict[str, pl.DataType]:
                     )
                 schema[name], owner[name] = wider, owner[name] if wider == known else piece.source
     return schema
+
+
+def _is_told_by_text(kind: pl.DataType) -> bool:
+    """Whether the text of a value is all of it."""
+    import polars as pl
+
+    return kind.is_numeric() or kind in (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Categorical, pl.Enum)
 
 
 def widened(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:

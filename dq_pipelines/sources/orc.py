@@ -24,7 +24,13 @@ class OrcSource(FileSource):
     type: Literal["orc"]
 
     def read(self, inputs: Sequence[Input]) -> Reading:
-        return Reading(landed([_piece(part) for item in inputs for part in self.parts(item)]), unreadable())
+        return Reading(landed(self._pieces(inputs)), unreadable())
+
+    def read_or_text(self, inputs: Sequence[Input]) -> Reading:
+        return Reading(landed(self._pieces(inputs), or_text=True), unreadable())
+
+    def _pieces(self, inputs: Sequence[Input]) -> list[Piece]:
+        return [_piece(part) for item in inputs for part in self.parts(item)]
 
 
 def _piece(part: Part) -> Piece:

@@ -8,7 +8,10 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc as arrow_orc
 
 from dq_pipelines_tests.workshop import Ran, Workshop
 
@@ -141,3 +144,30 @@ def test_every_policy_and_kind_of_change(shop: Workshop, mode: str) -> None:
             assert {after["silver"], after["quarantine"]} == {before[f"silver/{name}"]}, name
             assert published(shop, name).sort("id").to_dicts() == FIRST.to_dicts(), name
     assert shop.leftovers() == []
+
+
+@pytest.mark.parametrize("source", ["parquet", "orc"])
+def test_what_arrives_together_becomes_text_as_what_comes_one_by_one(shop: Workshop, source: str) -> None:
+    """No type holds all of these, and none of the files is to blame: they would have been refused for ever."""
+    numbers = [[2**53 + 1, -7], [0.5, 7.0], ["x", None], [True, False]]
+    for name in ("together", "one_by_one"):
+        shop.table(name, f'{{source: {{type: {source}, path: "{{landing}}/{name}/*"}}, schema: evolve}}')
+    for number, values in enumerate(numbers):
+        file = io.BytesIO()
+        (arrow_orc.write_table if source == "orc" else pq.write_table)(pa.table({"n": values}), file)
+        for name in ("together", "one_by_one"):
+            shop.land(f"{name}/{number}", file.getvalue())
+        assert shop.run("one_by_one").success
+    ran = shop.run("together")
+    assert ran.success, ran.failures
+    wanted = ["-7", "0.5", "7.0", "9007199254740993", "false", "true", "x", None]
+    assert shop.rows("silver/together", "n") == shop.rows("silver/one_by_one", "n") == sorted(wanted, key=repr)
+
+
+def test_what_no_text_holds_says_which_files_differ(shop: Workshop) -> None:
+    orders(shop, "evolve")
+    land(shop, pl.DataFrame({"n": [b"\x00"]}), "1")
+    land(shop, pl.DataFrame({"n": [1]}), "2")
+    said = shop.run("orders").failures["orders"]
+    assert "wanted column 'n' as Binary, as in" in said
+    assert said.endswith("got Int64: no type holds both without a loss")

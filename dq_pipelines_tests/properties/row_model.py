@@ -5,9 +5,20 @@ It knows files, rows and the rule, and how many commits a run made before it was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from enum import Enum
+from io import BytesIO
+
+import polars as pl
+
+#: A column of no declared type may come in any of these, or not at all, by what `schema` says.
+EXTRAS: Mapping[str, tuple[pl.DataType | None, ...]] = {
+    "add_columns": (pl.Int32(), None),
+    "widen": (pl.Int32(), None, pl.Int64()),
+    "evolve": (pl.Int32(), None, pl.Int64(), pl.Float64(), pl.String()),
+}
 
 
 class Place(Enum):
@@ -49,18 +60,23 @@ class Row:
     tag: str
     file: str
     key: int
-    #: as text, since it may be none
-    amount: str
+    #: as text, since it may be no number; None where the file has no such column
+    amount: str | None
+    #: the value of the column without a declared type
+    extra: int | float | str | None = None
     place: Place = Place.ARRIVING
     #: landing, file and line: what is later replaces what is earlier
     came: tuple[int, str, int] = (0, "", 0)
     #: what a person gave it for an amount
     mended: str | None = None
     #: the amount that quarantine says it was refused for
-    refused_for: str = ""
+    refused_for: str | None = ""
+
+    #: its extra cell as quarantine says it: what was mended since shows when all is judged anew
+    shown: int | float | str | None = None
 
     @property
-    def text(self) -> str:
+    def text(self) -> str | None:
         return self.amount if self.mended is None else self.mended
 
 
@@ -69,6 +85,8 @@ class Model:
     """One table: its files in their latest version, every row that has landed, and the least amount that is good."""
 
     merges: bool
+    #: what `schema` says
+    policy: str = "evolve"
     least: int = 0
     files: dict[str, list[Row]] = field(default_factory=dict)
     landed: list[Row] = field(default_factory=list)
@@ -81,14 +99,17 @@ class Model:
 
     # --- what people do ---------------------------------------------------------------------------
 
-    def write(self, name: str, cells: Iterable[tuple[int, str]]) -> str:
-        """A file, new or in another version; its content."""
-        rows = []
+    def write(self, name: str, cells: Iterable[tuple[int, str]], shape: int = 0, *, amounts: bool = True) -> bytes:
+        """A file, new or in another version; its content. `shape` chooses the type of its extra column, or none."""
+        kinds, rows = EXTRAS[self.policy], []
+        kind = kinds[shape % len(kinds)]
         for key, amount in cells:
             self._tags += 1
-            rows.append(Row(f"t{self._tags}", name, key, amount))
+            rows.append(Row(f"t{self._tags}", name, key, amount if amounts else None, _extra(kind, self._tags)))
         self.files[name] = rows
-        return content(rows)
+        frame = _frame(rows, [row.amount for row in rows])
+        frame = frame.with_columns(pl.Series("extra", [row.extra for row in rows], kind)) if kind else frame
+        return _content(frame if amounts else frame.drop("amount"))
 
     def at(self, *places: Place) -> list[Row]:
         """The landed rows that are there, oldest first."""
@@ -148,11 +169,12 @@ class Model:
         for row in rows:
             if row not in passing:
                 row.place = Place.DISMISSED if row.place is Place.DISMISSED else Place.OPEN
-                row.refused_for = row.text
+                row.refused_for, row.shown = row.text, row.extra
         self.told.append((len(rows), self._publish(passing), len(rows) - len(passing)))
 
-    def _is_good(self, amount: str) -> bool:
-        return amount != "x" and int(amount) >= self.least
+    def _is_good(self, amount: str | None) -> bool:
+        # Rules on values pass over a null.
+        return amount is None or (amount != "x" and int(amount) >= self.least)
 
     def _publish(self, rows: Sequence[Row]) -> int:
         """Publish rows, oldest first; how many of them nobody among them replaces."""
@@ -185,7 +207,7 @@ class Model:
                 if row not in passing:
                     row.place = Place.DISMISSED
                 elif row.tag in edits:
-                    row.mended = edits[row.tag]
+                    row.mended, row.extra = edits[row.tag], MENDED
         if passing:
             commits.made()
         if rows and (passing or not commits.stopped):
@@ -203,7 +225,42 @@ class Model:
             row.place = place
 
 
-def content(rows: Iterable[Row], amount: Callable[[Row], str] = lambda row: row.amount) -> str:
-    """Rows as a CSV file."""
-    lines = [f"{row.key},{amount(row)},{row.tag}" for row in rows]
-    return "\n".join(["id,amount,tag", *lines, ""])
+#: What a person who mends a row writes into its extra column.
+MENDED = 12
+
+
+def as_mended(rows: Sequence[Row]) -> bytes:
+    """Rows as the file that they would have been, had nobody had to mend them; the extra column is text."""
+    extras = [None if row.extra is None else str(row.extra) for row in rows]
+    frame = _frame(rows, [row.text for row in rows])
+    return _content(frame.with_columns(pl.Series("extra", extras, pl.String)) if any(extras) else frame)
+
+
+def worth(value: object) -> object:
+    """What a value of the extra column is, in whichever type or text it stands: 7, 7.0 and "7" are one."""
+    try:
+        return None if value is None else Decimal(str(value)).normalize()
+    except InvalidOperation:
+        return value
+
+
+def _extra(kind: pl.DataType | None, number: int) -> int | float | str | None:
+    # More digits than a float has: it must never have been one.
+    values: Mapping[pl.DataType, int | float | str] = {
+        pl.Int32(): number,
+        pl.Int64(): 2**53 + 2 * number + 1,
+        pl.Float64(): number + 0.5,
+        pl.String(): f"e{number}",
+    }
+    return values[kind] if kind else None
+
+
+def _frame(rows: Sequence[Row], amounts: Sequence[str | None]) -> pl.DataFrame:
+    columns = {"id": [row.key for row in rows], "amount": amounts, "tag": [row.tag for row in rows]}
+    return pl.DataFrame(columns, schema={"id": pl.Int64, "amount": pl.String, "tag": pl.String})
+
+
+def _content(frame: pl.DataFrame) -> bytes:
+    file = BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()

@@ -1,4 +1,4 @@
-"""Whatever is done to a table, in whatever order, and wherever it is stopped: each landed row is in one place.
+"""Whatever is done to a table, in whatever order, and wherever it is stopped: each landed row is in one place, as it came.
 
 What that place is works the model out (`row_model`); in the end the table is also held against a fresh lake's, which had
 the same files, corrections and rule from the start.
@@ -13,14 +13,21 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.update import update
@@ -35,13 +42,24 @@ from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work, checked_rules
-from dq_pipelines_tests.properties.row_model import Commits, Model, Place, Row, Stopped, content
+from dq_pipelines_tests.properties.row_model import (
+    EXTRAS,
+    MENDED,
+    Commits,
+    Model,
+    Place,
+    Row,
+    Stopped,
+    as_mended,
+    worth,
+)
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
 
 TABLE = """
-    source: {type: csv, path: "{landing}/t/*.csv"}
+    source: {type: parquet, path: "{landing}/t/*.parquet"}
+    schema: POLICY
     silver:
       KEYS
       columns: {id: int64, amount: int64, tag: string}
@@ -115,13 +133,18 @@ class Table(RuleBasedStateMachine):
         self.open = ExitStack()
         self.open.enter_context(self.shop.instance)
         self.written, self.is_sound = 0, True
+
+    @initialize(policy=st.sampled_from(sorted(EXTRAS)))
+    def begin(self, policy: str) -> None:
+        self.model.policy = policy
         self.say_rule(self.shop)
         # From the start there are refused rows, for most of what can be done is done to them.
         self.land_file([(1, "7"), (2, "-5"), (3, "x"), (2, "-4")])
         self.run(None)
 
     def say_rule(self, shop: Workshop) -> None:
-        shop.table("t", TABLE.replace("KEYS", self.keys).replace("LEAST", str(self.model.least)))
+        said = {"KEYS": self.keys, "LEAST": str(self.model.least), "POLICY": self.model.policy}
+        shop.table("t", reduce(lambda text, each: text.replace(*each), said.items(), TABLE))
         self.table = shop.project.tables["t"]
 
     def teardown(self) -> None:
@@ -138,16 +161,26 @@ class Table(RuleBasedStateMachine):
 
     @rule(cells=CELLS)
     def land_file(self, cells: list[tuple[int, str]]) -> None:
-        self.written += 1
-        self._write(f"{self.written:02}.csv", cells)
+        self._write(self._new(), cells)
 
-    @precondition(lambda self: self.model.files)
     @rule(which=WHICH, cells=CELLS)
     def change_file(self, which: int, cells: list[tuple[int, str]]) -> None:
-        self._write(sorted(self.model.files)[which % len(self.model.files)], cells)
+        self._write(self._there(which), cells)
 
-    def _write(self, name: str, cells: list[tuple[int, str]]) -> None:
-        self.shop.land(f"t/{name}", self.model.write(name, cells))
+    @rule(which=st.none() | WHICH, cells=CELLS, shape=st.integers(0, 4), amounts=st.booleans())
+    def evolve(self, which: int | None, cells: list[tuple[int, str]], shape: int, amounts: bool) -> None:
+        """A file, new or changed, whose extra column is of another type, or not there; or without amounts."""
+        self._write(self._new() if which is None else self._there(which), cells, shape, amounts=amounts)
+
+    def _new(self) -> str:
+        self.written += 1
+        return f"{self.written:02}.parquet"
+
+    def _there(self, which: int) -> str:
+        return sorted(self.model.files)[which % len(self.model.files)]
+
+    def _write(self, name: str, cells: list[tuple[int, str]], shape: int = 0, *, amounts: bool = True) -> None:
+        self.shop.land(f"t/{name}", self.model.write(name, cells, shape, amounts=amounts))
 
     @rule(least=LEAST)
     def change_rule(self, least: int) -> None:
@@ -207,7 +240,9 @@ class Table(RuleBasedStateMachine):
         return str(found)
 
     def _replay(self, chosen: Chosen, rows: list[Row] | None, mended: dict[str, str], stop: Stop) -> None:
-        edits = {self._id(row): {"amount": mended[row.tag]} for row in rows or () if row.tag in mended}
+        edits = {
+            self._id(row): {"amount": mended[row.tag], "extra": str(MENDED)} for row in rows or () if row.tag in mended
+        }
         doing = partial(replay, chosen=chosen, by="ann", edits=edits)
         self._do(doing, lambda commits: self.model.replay(rows, mended, commits), stop)
 
@@ -243,12 +278,12 @@ class Table(RuleBasedStateMachine):
         """The lake and the history say what the model says, and nothing lies about."""
         model, work = self.model, Work(self.table, self.shop.lake)
         recollect(work, self.shop.history)
-        assert published(self.shop) == sorted((row.key, int(row.text), row.tag) for row in model.at(Place.PUBLISHED))
+        assert published(self.shop) == sorted(map(as_published, model.at(Place.PUBLISHED)), key=repr)
         assert waiting(work) - tags(model.at(Place.GONE)) == tags(model.at(Place.WAITING))
         found = quarantined(work)
-        assert found[OPEN] == tags(model.at(Place.OPEN))
-        assert found[DISMISSED] == tags(model.at(Place.DISMISSED))
-        healed = found[FIXED] + found[REPLAYED]
+        assert found[OPEN] == cells(model.at(Place.OPEN))
+        assert found[DISMISSED] == cells(model.at(Place.DISMISSED))
+        healed = Counter(tag for status in (FIXED, REPLAYED) for tag, _ in found[status].elements())
         assert not healed - tags(model.at(Place.PUBLISHED, Place.REPLACED, Place.GONE))
         records = self.shop.history.of_table("silver/t", limit=1_000)
         assert Counter((each.rows_in, each.published, each.refused) for each in records) == Counter(model.told)
@@ -261,7 +296,7 @@ class Table(RuleBasedStateMachine):
         self.say_rule(shop)
         work = Work(self.table, shop.lake)
         for name, rows in sorted(self.model.files.items(), key=lambda item: item[1][0].came):
-            shop.land(f"t/{name}", content(rows, lambda row: row.text))
+            shop.land(f"t/{name}", as_mended(rows))
             refine(Work(self.table, shop.lake))
         assert published(shop) == published(self.shop)
         here = quarantined(Work(self.table, self.shop.lake))
@@ -278,8 +313,18 @@ def tags(rows: list[Row]) -> Counter[str]:
     return Counter(row.tag for row in rows)
 
 
-def published(shop: Workshop) -> list[tuple[int, int, str]]:
-    return sorted(shop.rows("silver/t", "id", "amount", "tag"))
+def cells(rows: list[Row]) -> Counter[tuple[str, object]]:
+    """Rows by tag, with the cell that no type was declared for."""
+    return Counter((row.tag, worth(row.shown)) for row in rows)
+
+
+def as_published(row: Row) -> tuple[object, ...]:
+    return row.key, None if row.text is None else int(row.text), row.tag, worth(row.extra)
+
+
+def published(shop: Workshop) -> list[tuple[object, ...]]:
+    rows = shop.rows("silver/t")
+    return sorted(((row["id"], row["amount"], row["tag"], worth(row.get("extra"))) for row in rows), key=repr)
 
 
 def waiting(work: Work) -> Counter[str]:
@@ -292,11 +337,11 @@ def waiting(work: Work) -> Counter[str]:
     return Counter(row["tag"] for row in rows.to_dicts() if row["_batch"] in batches)
 
 
-def quarantined(work: Work) -> dict[str, Counter[str]]:
-    """The refused rows as people see them, by status and tag."""
-    found: dict[str, Counter[str]] = {status: Counter() for status in (OPEN, DISMISSED, FIXED, REPLAYED)}
+def quarantined(work: Work) -> dict[str, Counter[tuple[str, object]]]:
+    """The refused rows as people see them, by status, tag and extra cell."""
+    found: dict[str, Counter[tuple[str, object]]] = {status: Counter() for status in (OPEN, DISMISSED, FIXED, REPLAYED)}
     for row in refused_of(work).collect().to_dicts():
-        found[row["_status"]][row["tag"]] += 1
+        found[row["_status"]][row["tag"], worth(row.get("extra"))] += 1
     return found
 
 
