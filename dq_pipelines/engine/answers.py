@@ -8,12 +8,14 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.rules.asides import Aside, ByGx, ByText, Exists, InOrder, Measured, Repeats, RowSql
+from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, Measured, Repeats, RowSql
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 
 #: Gives the published rows of `<layer>/<table>`, for rules that look into another table.
 Lookup = Callable[[str], pl.LazyFrame]
+
+_VALUE = "_value"
 
 
 def with_answer(
@@ -23,7 +25,7 @@ def with_answer(
     lookup: Lookup,
     *,
     repeated: pl.LazyFrame | None,
-    measured: Mapping[str, Any] | None,
+    measured: Any,
 ) -> pl.LazyFrame:
     """`frame` with the answer to `aside` in a column of this name.
 
@@ -39,6 +41,8 @@ def with_answer(
             return _with_repeats(frame, aside, name, repeated)
         case InOrder():
             return _with_order(frame, aside, name)
+        case Determined():
+            return _with_usual_values(frame, aside, name, measured)
         case Measured():
             return _with_measured(frame, aside, name, measured)
         case ByText():
@@ -87,6 +91,40 @@ def _with_order(frame: pl.LazyFrame, aside: InOrder, name: str) -> pl.LazyFrame:
     ahead, behind = (before, here) if aside.descending else (here, before)
     holds = ahead > behind if aside.strictly else ahead >= behind
     return compared.with_columns(pl.when(here.is_not_null()).then(holds.fill_null(True)).alias(name))
+
+
+def usual_values(frame: pl.LazyFrame, aside: Determined) -> pl.LazyFrame:
+    """For each that `by` has, in `_key_0` and so on, the usual `_value` of the rows that are alike in it; null where two are."""
+    known = nw.from_native(frame)
+    columns = Columns(dict(known.collect_schema()))
+    judged = known if aside.row_condition is None else known.filter(Condition.parse(aside.row_condition).expr(columns))
+    pairs: pl.LazyFrame = judged.select(**_keyed(aside, columns)).to_native()
+    keys = [name for name in _keyed(aside, columns) if name != _VALUE]
+    counted = pairs.drop_nulls().group_by(*keys, _VALUE).len()
+    most = pl.col(_VALUE).filter(pl.col("len") == pl.col("len").max())
+    return counted.group_by(keys).agg(pl.when(most.len() == 1).then(most.first()).alias(_VALUE))
+
+
+def _keyed(aside: Determined, columns: Columns) -> dict[str, nw.Expr]:
+    keys = {f"_key_{place}": columns[column].expr for place, column in enumerate(aside.by)}
+    return {**keys, _VALUE: columns[aside.column].expr}
+
+
+def _with_usual_values(frame: pl.LazyFrame, aside: Determined, name: str, found: pl.DataFrame | None) -> pl.LazyFrame:
+    """By a join with the usual values: a window would hold all rows with all columns."""
+    known = nw.from_native(frame)
+    wanted = _keyed(aside, Columns(dict(known.collect_schema())))
+    here = {part: f"{name}{part}" for part in wanted}
+    frame = known.with_columns(**{here[part]: expr for part, expr in wanted.items()}).to_native()
+    usual = f"{name}_usual"
+    if found is None:
+        joined = frame.with_columns(pl.lit(None, dtype=frame.collect_schema()[here[_VALUE]]).alias(usual))
+    else:
+        keys = [here[part] for part in wanted if part != _VALUE]
+        joined = frame.join(found.lazy().rename({**here, _VALUE: usual}), on=keys, how="left", maintain_order="left")
+    there = pl.all_horizontal(pl.col(part).is_not_null() for part in here.values())
+    holds = pl.when(there).then((pl.col(here[_VALUE]) == pl.col(usual)).fill_null(False))
+    return joined.with_columns(holds.alias(name)).drop(usual, *here.values())
 
 
 def _with_measured(frame: pl.LazyFrame, aside: Measured, name: str, found: Mapping[str, Any] | None) -> pl.LazyFrame:

@@ -14,7 +14,7 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.engine.interrupt import interruptibly
-from dq_pipelines.rules.asides import Aside, ByGx, ByText, Exists, InOrder, RowSql
+from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, RowSql
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.by_gx import TableByGx
 from dq_pipelines.rules.dialect import Dialect
@@ -40,6 +40,7 @@ class Engine(abc.ABC):
     #: what it lacks whatever the data: a rule's class or an aside's, and the reason; Polars judges by those rules
     gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
         InOrder: "its rows have no order",
+        Determined: "which value is the usual one is found by Polars",
         ByText: "only Python gives this answer",
         RowSql: "the SQL is written for Polars, and dialects differ",
         QueryRule: "the SQL is written for Polars, and dialects differ",

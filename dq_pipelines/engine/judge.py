@@ -14,6 +14,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.engine.answers import usual_values
 from dq_pipelines.engine.handed_over import ask_gx
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.plan import PlannedRule
@@ -22,7 +23,7 @@ from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated
 from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.samples import Rows, Samples, failing_rows
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.rules.asides import ByGx, Measured, Repeats, RowSql
+from dq_pipelines.rules.asides import ByGx, Determined, Measured, Repeats, RowSql
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 from dq_pipelines.rules.functions import PythonFunction
@@ -115,19 +116,26 @@ def judge(
     )
 
 
-def _measured(scan: Scan) -> dict[Measured, Mapping[str, Any]]:
-    """What the columns measure that rules hold their values against: a pass over these columns alone."""
+def _measured(scan: Scan) -> dict[Measured | Determined, Any]:
+    """What rules hold values against that the columns themselves say: a pass over these columns alone.
+
+    Numbers by their name where a column is measured; where others determine it, the frame of the usual values.
+    """
     columns = Columns(scan.plan.schema)
-    asides = [aside for aside in scan.plan.asides if isinstance(aside, Measured)]
+    asides = [aside for aside in scan.plan.asides if isinstance(aside, Measured | Determined)]
     frames = []
     for aside in asides:
+        if isinstance(aside, Determined):
+            frames.append(usual_values(scan.frame, aside))
+            continue
         value = columns[aside.column]
         if aside.row_condition is not None:
             condition = Condition.parse(aside.row_condition).expr(columns)
             value = replace(value, expr=nw.when(condition).then(value.expr))
         frames.append(nw.from_native(scan.frame).select(**aside.measures(value)).to_native())
     found = collect_all(frames) if frames else []
-    return {aside: frame.row(0, named=True) for aside, frame in zip(asides, found, strict=True)}
+    pairs = zip(asides, found, strict=True)
+    return {aside: got if isinstance(aside, Determined) else got.row(0, named=True) for aside, got in pairs}
 
 
 def _repeats(scan: Scan, found: dict[Repeats, pl.DataFrame], *, alike: bool) -> dict[Repeats, pl.LazyFrame]:

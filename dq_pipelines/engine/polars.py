@@ -22,7 +22,7 @@ from dq_pipelines.engine.plan import ScanPlan
 from dq_pipelines.engine.reasons import REASONS, with_reasons
 from dq_pipelines.engine.repeats import keyed
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside, ByGx, Measured, Repeats
+from dq_pipelines.rules.asides import Aside, ByGx, Determined, Measured, Repeats
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.known import Known
 
@@ -50,8 +50,8 @@ class Scan:
     known: Mapping[str, Known] = field(default_factory=dict)
     #: keys that occur more than once, by the aside that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
-    #: what columns measure, or what GX says of the rows, by the aside that asked; empty before it was asked
-    measured: Mapping[Measured | ByGx, Any] = field(default_factory=dict)
+    #: what columns measure, which values are usual, what GX says of the rows, by the aside; empty before it was asked
+    measured: Mapping[Measured | Determined | ByGx, Any] = field(default_factory=dict)
 
     @cached_property
     def plan(self) -> ScanPlan:
@@ -80,7 +80,7 @@ class Scan:
     def with_aside(self, frame: pl.LazyFrame, aside: Aside, name: str) -> pl.LazyFrame:
         """`frame` with the answer to `aside` in a column of this name."""
         found = self.repeats.get(aside) if isinstance(aside, Repeats) else None
-        measured = self.measured.get(aside) if isinstance(aside, Measured | ByGx) else None
+        measured = self.measured.get(aside) if isinstance(aside, Measured | Determined | ByGx) else None
         return with_answer(frame, aside, name, self.lookup, repeated=found, measured=measured)
 
     @cached_property

@@ -10,7 +10,7 @@ from polars import selectors
 
 from dq_pipelines.layers.silver import CARRIED, may_drop
 from dq_pipelines.project import Silver
-from dq_pipelines.rules.asides import Exists, Measured
+from dq_pipelines.rules.asides import Determined, Exists, Measured
 from dq_pipelines.rules.on_rows import RowRule
 
 
@@ -21,7 +21,10 @@ def in_one_pass(silver: Silver, key: str) -> bool:
     beside the scan, who would read the inputs once more.
     """
     asides = [rule.aside() for rule in silver.rules if isinstance(rule, RowRule)]
-    beside = any(isinstance(aside, Measured) or (isinstance(aside, Exists) and aside.table == key) for aside in asides)
+    beside = any(
+        isinstance(aside, Determined | Measured) or (isinstance(aside, Exists) and aside.table == key)
+        for aside in asides
+    )
     return not beside and not may_drop(silver)
 
 

@@ -64,6 +64,19 @@ class InOrder:
 
 
 @dataclass(frozen=True)
+class Determined:
+    """True where the value is the usual one of the rows that are alike in `by`; false where another is, or two are as usual.
+
+    Null where the value, or one of `by`, is missing.
+    """
+
+    column: str
+    by: tuple[str, ...]
+    #: the rule's `row_condition`, since a value is usual only among the rows the rule is about
+    row_condition: str | None = None
+
+
+@dataclass(frozen=True)
 class Measured(abc.ABC):
     """True where the value is within limits that the column's own values set; null where it is missing.
 
@@ -168,4 +181,4 @@ def validator_of(schema: Any) -> Any:
     return found(schema)
 
 
-Aside = Repeats | Exists | RowSql | InOrder | Measured | ByText | ByGx
+Aside = Repeats | Exists | RowSql | InOrder | Determined | Measured | ByText | ByGx
