@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dq_pipelines.engine.validate import validate
     from dq_pipelines.engine.verdict import RuleResult, Verdict
     from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError, RuleError, SourceError
+    from dq_pipelines.monitoring.suggestions import suggest
     from dq_pipelines.project import Project, Table, load_project
     from dq_pipelines.rules.base import Rule
     from dq_pipelines.sources import Reading, Source, read
@@ -40,6 +41,7 @@ __all__ = [
     "build_definitions",
     "load_project",
     "read",
+    "suggest",
     "validate",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "dq_pipelines.engine.validate": ("validate",),
     "dq_pipelines.engine.verdict": ("RuleResult", "Verdict"),
     "dq_pipelines.errors": ("ConfigError", "DqError", "Problem", "PublishError", "RuleError", "SourceError"),
+    "dq_pipelines.monitoring.suggestions": ("suggest",),
     "dq_pipelines.project": ("Project", "Table", "load_project"),
     "dq_pipelines.rules.base": ("Rule",),
     "dq_pipelines.sources": ("Reading", "Source", "read"),

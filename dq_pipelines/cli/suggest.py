@@ -1,18 +1,40 @@
-"""`dq suggest`: tables and rules to begin with."""
+"""`dq suggest`: tables and rules to begin with, out of data or of a data contract. It writes nothing over."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
+
+if TYPE_CHECKING:
+    from dq_pipelines.monitoring.suggestions import Parent
+    from dq_pipelines.project import Project, Table
 
 app = typer.Typer()
 
 
 @app.command()
 def suggest(
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="A CSV, Parquet, ORC, JSON, NDJSON or Excel file, a Delta table's folder, a table of the project, "
+            "or a data contract in YAML.",
+            show_default=False,
+        ),
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the table's file under assets_config, unless it is there.")
+    ] = False,
+    domain: Annotated[
+        str | None,
+        typer.Option(help="The folder to write it to; by default named as the data's own.", show_default=False),
+    ] = None,
     from_contract: Annotated[
         str | None,
         typer.Option(help="A data contract in YAML (Open Data Contract Standard v3).", show_default=False),
@@ -21,14 +43,134 @@ def suggest(
         str | None, typer.Option(help="Of this object of the contract's schema only.", show_default=False)
     ] = None,
 ) -> None:
-    """Print the YAML of a table out of a data contract, one document per object of its schema.
+    """Profile data and print a table's YAML: types, keys and rules, each with why and how sure.
 
-    What has no place in it is told in comments, with line and reason. Suggestions out of data are not built yet.
+    Of a table that the project has, the rules are printed that it does not have yet. Out of a data contract, a table is
+    printed for each object of its schema; what has no place in it is told in comments, with line and reason.
     """
-    if from_contract is None:
-        raise ConfigError(
-            [Problem("", 0, "dq suggest: wanted --from-contract FILE (out of data, nothing can be suggested yet)")]
-        )
+    if data is not None and from_contract is None and data.lower().endswith((".yaml", ".yml")):
+        from_contract, data = data, None
+    if from_contract is not None:
+        _from_contract(from_contract, schema_object)
+    elif data is None:
+        raise _problem("dq suggest: wanted a file, a table of the project or --from-contract FILE")
+    elif (table := _project_table(data)) is not None:
+        _for_table(*table, apply=apply)
+    else:
+        _for_file(data, domain, apply=apply)
+
+
+def _from_contract(path: str, schema_object: str | None) -> None:
     from dq_pipelines.monitoring.contracts import tables_from_contract
 
-    print("---\n".join(tables_from_contract(from_contract, schema_object).values()), end="")
+    print("---\n".join(tables_from_contract(path, schema_object).values()), end="")
+
+
+def _for_file(path: str, domain: str | None, *, apply: bool) -> None:
+    from dq_pipelines.engine.frames import frame_from, source_at
+    from dq_pipelines.monitoring.contracts.table import table_name
+    from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
+
+    settings = Settings.from_environment()
+    name = table_name(Path(path.rstrip("/")).name.partition(".")[0])
+    folder = table_name(domain or Path(path).absolute().parent.name)
+    target = Path(settings.config) / folder / f"{name}.yaml"
+    if apply:
+        _must_be_new(target, name)
+    found = suggested_table(frame_from(path), _parents(name))
+    text = table_yaml(found, name, source_at(path), str(target))
+    if not apply:
+        print(text, end="")
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise PublishError(f"{target}: wanted to write the table, got {error.strerror}") from None
+    print(
+        f"wrote {target}: {len(found.types)} columns, {len(found.rules)} rules; look through them and run dq check",
+        file=sys.stderr,
+    )
+
+
+def _must_be_new(target: Path, name: str) -> None:
+    """Raise ConfigError where the project has such a table, or the file is there: nothing is ever written over."""
+    there = target if target.exists() else None
+    project = _project()
+    if there is None and project is not None and name in project.tables:
+        there = Path(project.tables[name].file)
+    if there is not None:
+        raise _problem(
+            f"dq suggest --apply: {there} is there already, and is not written over (without --apply it is printed)"
+        )
+
+
+def _for_table(project: Project, table: Table, *, apply: bool) -> None:
+    from dq_pipelines.lake.tables import Lake
+    from dq_pipelines.monitoring.suggestions.table import rules_yaml, suggested_table
+
+    if apply:
+        raise _problem(
+            f"dq suggest --apply: {table.file} is there already, and is not written over (without --apply its rules are printed)"
+        )
+    rows = Lake.at(Settings.from_environment().lake).table(table.key).scan()
+    has = {(rule.type, rule.column_label) for rule in table.rules}
+    found = suggested_table(rows, _parents(table.name, project)).rules
+    new = [each for each in found if (each.rule["type"], _label(each.rule)) not in has]
+    print(rules_yaml(new, f"{table.key} ({table.file})"), end="")
+
+
+def _label(rule: Any) -> str | None:
+    return ", ".join(rule["column_list"]) if "column_list" in rule else rule.get("column")
+
+
+def _project_table(name: str) -> tuple[Project, Table] | None:
+    """The table of the project that is called so; None for what is a file. Raises ConfigError for what is neither."""
+    from dq_pipelines.engine.frames import is_path_of_file
+
+    layered = name.partition("/")[0] in ("silver", "gold") and not Path(name).exists()
+    if is_path_of_file(name) and not layered:
+        return None
+    project = _project()
+    tables = {} if project is None else project.tables
+    found = tables.get(name.partition("/")[2] if layered else name)
+    if found is None or project is None:
+        raise _problem(f"dq suggest: '{name}' is no file and no table of the project{nearest(name, tables)}")
+    return project, found
+
+
+def _project() -> Project | None:
+    """The project; None where there is none yet."""
+    from dq_pipelines.project import load_project
+
+    config = Settings.from_environment().config
+    return load_project(config) if Path(config).is_dir() else None
+
+
+def _parents(name: str, project: Project | None = None) -> list[Parent]:
+    """The keys of the project's other tables, as they were last published."""
+    from dq_pipelines.lake.tables import Lake
+    from dq_pipelines.monitoring.suggestions.references import parents_in
+
+    project = project or _project()
+    if project is None:
+        return []
+    lake = Lake.at(Settings.from_environment().lake)
+    keys = {table.key: _key_of(table) for table in project if table.name != name}
+    known = {key: column for key, column in keys.items() if column is not None}
+    return parents_in(
+        {key: (lake.table(key).scan(), column) for key, column in known.items() if lake.table(key).delta()}
+    )
+
+
+def _key_of(table: Table) -> str | None:
+    """The one column that tells the table's rows apart."""
+    if not table.is_gold and len(table.landed.silver.keys) == 1:
+        return table.landed.silver.keys[0]
+    unique = [rule.column_label for rule in table.rules if rule.type == "expect_column_values_to_be_unique"]
+    return unique[0] if unique else None
+
+
+def _problem(sentence: str) -> ConfigError:
+    return ConfigError([Problem("", 0, sentence)])

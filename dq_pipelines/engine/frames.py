@@ -38,12 +38,17 @@ def frame_from(data: Any) -> pl.LazyFrame:
 def _frame_at(path: str) -> pl.LazyFrame:
     from dq_pipelines.sources import read
 
+    return read(source_at(path)).rows
+
+
+def source_at(path: str) -> dict[str, str]:
+    """The source that reads a path, as YAML has it; raises SourceError when its ending names none."""
     if (Path(path) / "_delta_log").is_dir():
-        return read({"type": "delta", "path": path}).rows
+        return {"type": "delta", "path": path}
     endings = [ending for ending in Path(path).suffixes if ending.lower() in _SOURCE_BY_ENDING]
     if not endings:
         raise SourceError(f"{path}: wanted a file ending in {', '.join(_SOURCE_BY_ENDING)}, or a Delta table")
-    return read({"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}).rows
+    return {"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}
 
 
 def is_path_of_file(text: str) -> bool:

@@ -46,8 +46,9 @@ def test_suggest_out_of_a_contract(dq: Dq, tmp_path: Path) -> None:
     assert dq("check", "conf", DQ_LANDING=str(tmp_path)).stdout.startswith("1 table, 1 rule in ")
     ran = dq("suggest", "--from-contract", "c.yaml", "--schema-object", "c")
     assert (ran.returncode, ran.stderr.startswith("c.yaml:2: no object 'c'")) == (2, True)
+    assert dq("suggest", "c.yaml", "--schema-object", "b").stdout.startswith("# yaml-language-server")
     ran = dq("suggest")
-    assert (ran.returncode, "wanted --from-contract FILE" in ran.stderr) == (2, True)
+    assert (ran.returncode, "wanted a file, a table of the project or --from-contract FILE" in ran.stderr) == (2, True)
 
 
 # --- validate --------------------------------------------------------------------------------------

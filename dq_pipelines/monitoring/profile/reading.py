@@ -1,0 +1,183 @@
+"""What the values of a column are; of text, what it can be read as: by silver's own casts, so that what fits here fits there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
+from typing import Literal
+
+import polars as pl
+
+from dq_pipelines.monitoring.profile.markers import is_marker
+from dq_pipelines.transforms.types import dtype_of, name_of, typed
+
+Kind = Literal["integer", "decimal", "float", "boolean", "date", "datetime", "text", "other"]
+
+#: The share of a text column's values, markers of missing ones left out, that must fit a type.
+ENOUGH = 0.9
+#: So many values are tried first: a column of text fails there for every type.
+_TRIED = 200
+#: How dates are written, ISO first, which needs no format. Where a day and a month can change places, the day is first.
+_DATES = (
+    *("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y"),
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y"),
+)
+_TIMES = (" %H:%M:%S", " %H:%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S%.f", "T%H:%M:%S%.f")
+_TRUTHS = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
+_OFFSET = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
+_DATED = re.compile(r"[0-9].*[0-9/. -]")
+_SHORT_YEAR = r"[0-9]{1,2}[^0-9].+[^0-9][0-9]{2}([ T]|$)"
+_YEARS = (datetime(1000, 1, 1), datetime(3000, 1, 1))  # noqa: DTZ001
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What values are, or can be read as."""
+
+    kind: Kind
+    #: the type as YAML names it
+    type: str
+    #: strftime pattern of dates and times that are no ISO 8601
+    format: str | None = None
+    #: rows of the sample whose value can be read so
+    fits: int = 0
+    #: rows of the sample whose text says that there is no value
+    marked: int = 0
+    #: a format that fits as many values: whether day or month comes first is not to be seen in them
+    or_format: str | None = None
+
+    @property
+    def is_number(self) -> bool:
+        return self.kind in ("integer", "decimal", "float")
+
+    @property
+    def is_temporal(self) -> bool:
+        return self.kind in ("date", "datetime")
+
+
+def reading_of(dtype: pl.DataType, values: pl.DataFrame) -> Reading:
+    """What a column is, by its type, or for text by its distinct values: `value` and `count`."""
+    count = int(values.get_column("count").sum() or 0)
+    if not isinstance(dtype, pl.String):
+        return Reading(_kind_of(dtype), name_of(dtype), fits=count)
+    among_values = is_marker(pl.col("value"), among_values=True)
+    plain = values.filter(~among_values)
+    for reading in _readings(plain):
+        if reading.fits >= ENOUGH * (total := _rows(plain)) and total:
+            return _settled(reading, plain, values)
+    marked = _rows(values.filter(is_marker(pl.col("value"), among_values=False)))
+    return Reading("text", "string", fits=count, marked=marked)
+
+
+def read_values(values: pl.DataFrame, reading: Reading) -> pl.Series:
+    """The distinct texts as what they read as; null where one does not fit."""
+    landed = values.schema["value"]
+    wanted = pl.col("value") if not isinstance(landed, pl.String) else _read(reading)
+    return values.select(wanted.alias("value")).to_series()
+
+
+def _read(reading: Reading) -> pl.Expr:
+    return typed(pl.col("value"), pl.String(), dtype_of(reading.type), reading.format)
+
+
+def _settled(reading: Reading, plain: pl.DataFrame, values: pl.DataFrame) -> Reading:
+    marked = _rows(values) - _rows(plain)
+    kind, type_ = reading.kind, reading.type
+    if kind == "float" and (digits := _money(plain)):
+        kind, type_ = "decimal", f"decimal({max(12, digits + 4)},2)"
+    fits = _fitting(plain, Reading(kind, type_, reading.format))
+    return Reading(kind, type_, reading.format, fits, marked, reading.or_format)
+
+
+def _readings(plain: pl.DataFrame) -> Iterator[Reading]:
+    """What the values may be, the narrowest first, with how many rows fit."""
+    first = plain.head(_TRIED)
+    if plain.is_empty():
+        return
+    words = set(first.get_column("value").str.strip_chars().str.to_lowercase())
+    if len(words & _TRUTHS) > 1:
+        fits = plain.filter(pl.col("value").str.strip_chars().str.to_lowercase().is_in(sorted(_TRUTHS)))
+        yield Reading("boolean", "boolean", fits=_rows(fits))
+    padded = not plain.filter(pl.col("value").str.contains(r"^\s*[+-]?0[0-9]")).is_empty()
+    # A code of digits that begins with 0 would lose it.
+    numbers = [] if padded else [Reading("integer", "int64"), Reading("float", "float64")]
+    candidates = [Reading("date", "date", "%Y%m%d"), *numbers]
+    candidates += [Reading("date", "date"), *_moments(first)]
+    for reading in candidates:
+        if _fitting(first, reading) >= ENOUGH * _rows(first):
+            counted = _counted(plain, reading)
+            # One fraction among whole numbers, and they are no whole numbers.
+            if reading.kind != "integer" or counted.fits == _fitting(plain, numbers[1]):
+                yield counted
+    yield from _formatted(plain, first)
+
+
+def _moments(first: pl.DataFrame) -> list[Reading]:
+    zoned = first.filter(pl.col("value").str.contains(_OFFSET))
+    return [Reading("datetime", "timestamp" if _rows(zoned) > ENOUGH * _rows(first) else "datetime")]
+
+
+def _formatted(plain: pl.DataFrame, first: pl.DataFrame) -> Iterator[Reading]:
+    """Dates and times in other forms than ISO 8601: the form that fits most, and one that fits as many."""
+    if not any(_DATED.search(text) for text in first.get_column("value").head(5)):
+        return
+    dates = [Reading("date", "date", form) for form in _DATES]
+    times = [Reading("datetime", "datetime", day + time) for day, time in product(_DATES, _TIMES)]
+    few = first.head(20)
+    found = [each for each in dates + times if _fitting(few, each) >= ENOUGH * _rows(few)]
+    counted = sorted((_counted(plain, each) for each in found), key=lambda each: -each.fits)
+    if counted:
+        best = counted[0]
+        rival = next((each.format for each in counted[1:] if each.fits == best.fits), None)
+        yield Reading(best.kind, best.type, best.format, best.fits, or_format=rival)
+
+
+def _counted(values: pl.DataFrame, reading: Reading) -> Reading:
+    return Reading(reading.kind, reading.type, reading.format, _fitting(values, reading))
+
+
+def _fitting(values: pl.DataFrame, reading: Reading) -> int:
+    read = values.select(_read(reading).alias("read"), "count")
+    if reading.format is not None and "%y" in reading.format:
+        read = read.filter(values["value"].str.contains(_SHORT_YEAR))  # 1.2.3 is a version
+    if reading.kind in ("date", "datetime"):
+        # chrono takes the year 06 for %Y.
+        moment = pl.col("read").cast(pl.Datetime("us"))
+        return _rows(read.filter((moment >= _YEARS[0]) & (moment < _YEARS[1])))
+    if reading.kind == "float":
+        return _rows(read.filter(pl.col("read").is_finite()))
+    return _rows(read.filter(pl.col("read").is_not_null()))
+
+
+def _money(plain: pl.DataFrame) -> int:
+    """Digits before the point where nearly every number has two behind it; else 0."""
+    two = plain.filter(pl.col("value").str.contains(r"^\s*[+-]?[0-9]+\.[0-9]{2}\s*$"))
+    if _rows(two) < ENOUGH * _rows(plain):
+        return 0
+    return int(two.get_column("value").str.strip_chars().str.len_chars().max() or 3) - 3  # type: ignore[arg-type]
+
+
+def _rows(values: pl.DataFrame) -> int:
+    return int(values.get_column("count").sum() or 0)
+
+
+def _kind_of(dtype: pl.DataType) -> Kind:
+    if dtype.is_integer():
+        return "integer"
+    if isinstance(dtype, pl.Decimal):
+        return "decimal"
+    if dtype.is_float():
+        return "float"
+    match dtype:
+        case pl.Boolean():
+            return "boolean"
+        case pl.Date():
+            return "date"
+        case pl.Datetime():
+            return "datetime"
+        case pl.String() | pl.Categorical() | pl.Enum():
+            return "text"
+    return "other"

@@ -1,0 +1,161 @@
+"""Which columns determine which: functional dependencies that hold but for errors.
+
+A dependency is measured by μ⁺ (Parciak et al., Measuring Approximate Functional Dependencies, ICDE 2024): how much better a
+column is foretold by another one than by itself, corrected for chance. Whether what breaks it are errors is seen in the
+groups of rows that are alike: an error is a rare value in its group, where a second value that is common there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.monitoring.profile import ColumnProfile, Profile
+
+#: Rows that are looked at.
+_ROWS = 50_000
+#: A first look at so many rows leaves most pairs of columns out.
+_FIRST = 2_000
+#: The least μ⁺; the most rows that may break a dependency, and that may lie in groups with a second common value.
+_LEAST, _MOST_BROKEN, _MOST_DIVIDED = 0.3, 0.15, 0.05
+#: Groups of so many rows are large; the least μ⁺ of smaller ones.
+_LARGE, _LEAST_OF_SMALL = 10, 0.7
+#: A second value is common in its group from this share on (and from two rows on).
+_COMMON = 0.2
+#: Of the rows, so many must have one that is alike, in so many groups.
+_LEAST_ALIKE, _LEAST_GROUPS = 0.3, 3
+#: A value of a third column explains what breaks a dependency where so many of its rows do, and it has so many rows.
+_EXPLAINED, _LEAST_EXPLAINED = 0.8, 5
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """`by` determines `column`, but for some rows."""
+
+    column: str
+    by: tuple[str, ...]
+    #: rows of groups of two and more, and of these, rows with another value than the usual one of their group
+    alike: int
+    violations: int
+    groups: int
+    #: μ⁺, 0 to 1
+    strength: float
+
+    def voted(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """`value`, `rows`, `group` and `most`: each value of each group, beside the group's size and most frequent count."""
+        pairs = rows.select(pl.col(self.column).alias("value"), *self.by).drop_nulls()
+        counted = pairs.group_by(*self.by, "value").agg(pl.len().alias("rows"))
+        return counted.with_columns(
+            pl.sum("rows").over(self.by).alias("group"), pl.max("rows").over(self.by).alias("most")
+        )
+
+    def usual(self, rows: pl.DataFrame) -> frozenset[Any]:
+        """The values that most rows of a group have."""
+        voted = self.voted(rows)
+        return frozenset(voted.filter((pl.col("rows") * 2 > pl.col("group")) & (pl.col("rows") > 1))["value"])
+
+    def outvoted(self, rows: pl.DataFrame) -> frozenset[Any]:
+        """The values that are usual nowhere, and somewhere are not by far."""
+        voted = self.voted(rows)
+        somewhere = voted.filter(pl.col("rows") * 3 <= pl.col("most"))
+        return frozenset(somewhere["value"]) - self.usual(rows)
+
+
+def dependencies_in(profile: Profile) -> dict[str, Dependency]:
+    """For each column that others determine the best dependency: the one that the fewest rows break."""
+    rows = profile.sample.head(_ROWS) if profile.sample.height <= _ROWS else profile.sample.sample(_ROWS, seed=1)
+    coded = _coded(rows, [column for column in profile if _may_take_part(column)])
+    found: dict[str, Dependency] = {}
+    for determined in profile:
+        if determined.name not in coded.columns or determined.distinct < 2:
+            continue
+        candidates = list(_candidates(profile, coded, determined))
+        for candidate in sorted(candidates, key=lambda each: (each.violations / each.alike, -each.strength))[:1]:
+            found[determined.name] = _refined(coded, candidate, profile)
+    return found
+
+
+def _may_take_part(column: ColumnProfile) -> bool:
+    """Whether a column may be determined, or determine: it repeats, and is no free text."""
+    return column.reading.kind != "other" and column.seen > 0 and column.distinct <= 0.95 * column.count
+
+
+def _coded(rows: pl.DataFrame, columns: Sequence[ColumnProfile]) -> pl.DataFrame:
+    """Each value as a small number, which is quick to group by; null stays null."""
+    return rows.select(pl.col(column.name).rank("dense").cast(pl.UInt64) for column in columns)
+
+
+def _candidates(profile: Profile, coded: pl.DataFrame, determined: ColumnProfile) -> Iterator[Dependency]:
+    name = determined.name
+    for other in coded.columns:
+        by = profile[other]
+        # What determines a column has as many values, but for those that are errors. A measure determines nothing.
+        too_few = by.distinct + _MOST_BROKEN * coded.height < min(determined.distinct, coded.height)
+        if other == name or too_few or by.distinct < 2 or by.reading.kind in ("float", "decimal"):
+            continue
+        if coded.height > _FIRST:
+            first = measured(coded.head(_FIRST), (other,), name)
+            if first is not None and first.violations > 2 * _MOST_BROKEN * max(first.alike, 50):
+                continue
+        found = measured(coded, (other,), name)
+        if found is not None and found.violations <= _MOST_BROKEN * found.alike:
+            yield found
+
+
+def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | None:
+    """How well `by` determines the column; None where the rows do not show it."""
+    pairs = coded.lazy().select(*by, pl.col(name).alias("value")).drop_nulls().group_by(*by, "value").agg(n=pl.len())
+    groups = pairs.group_by(*by).agg(
+        rows=pl.sum("n"), squares=(pl.col("n").cast(pl.Float64) ** 2).sum(), most=pl.max("n"),
+        second=pl.col("n").top_k(2).min(), values=pl.len(),
+    )  # fmt: skip
+    alike = pl.col("rows") > 1
+    divided = (pl.col("values") > 1) & (pl.col("second") > 1) & (pl.col("second") >= _COMMON * pl.col("rows"))
+    whole = groups.select(
+        rows=pl.sum("rows"), groups=pl.len(), foretold=(pl.col("squares") / pl.col("rows")).sum(),
+        alike=pl.col("rows").filter(alike).sum(), alike_groups=alike.sum(),
+        violations=(pl.col("rows") - pl.col("most")).filter(alike).sum(), divided=pl.col("rows").filter(divided).sum(),
+    )  # fmt: skip
+    itself = pairs.group_by("value").agg(n=pl.sum("n")).select(itself=(pl.col("n").cast(pl.Float64) ** 2).sum())
+    seen, alone = pl.collect_all([whole, itself])
+    told = seen.row(0, named=True)
+    rows, known = told["rows"], told["alike"]
+    if not rows or known < _LEAST_ALIKE * rows or told["alike_groups"] < min(_LEAST_GROUPS, told["groups"]):
+        return None
+    by_itself = alone.item() / rows**2
+    if by_itself >= 1 or told["divided"] > _MOST_DIVIDED * known:
+        return None
+    strength = 1 - (1 - told["foretold"] / rows) / (1 - by_itself) * (rows - 1) / (rows - told["groups"])
+    # Where few rows are alike at a time, chance brings forth more of them.
+    if strength < (_LEAST if rows >= _LARGE * told["groups"] else _LEAST_OF_SMALL):
+        return None
+    return Dependency(name, tuple(by), known, told["violations"], told["alike_groups"], strength)
+
+
+def _refined(coded: pl.DataFrame, found: Dependency, profile: Profile) -> Dependency:
+    """The dependency with one more column in `by`, where that one explains what breaks it."""
+    if found.violations < _LEAST_EXPLAINED:
+        return found
+    by, name = list(found.by), found.column
+    counted = coded.drop_nulls([*by, name]).with_columns(n=pl.len().over(*by, name))
+    breaking = counted.with_columns(breaks=pl.col("n") < pl.max("n").over(by))
+    best = (_LEAST_EXPLAINED - 1, found)
+    for other in coded.columns:
+        if other in (*by, name) or profile[other].reading.kind in ("float", "decimal"):
+            continue
+        kinds = breaking.drop_nulls(other).group_by(other).agg(pl.sum("breaks"), rows=pl.len())
+        sure = kinds.filter((pl.col("breaks") >= _EXPLAINED * pl.col("rows")) & (pl.col("rows") >= _LEAST_EXPLAINED))
+        explained = int(sure["breaks"].sum())
+        if explained > max(best[0], found.violations / 5):
+            wider = measured(coded, (*by, other), name)
+            if wider is not None:
+                best = (explained, wider)
+    return best[1]
+
+
+def by_name(dependencies: Mapping[str, Dependency], names: Sequence[str]) -> list[Dependency]:
+    """The dependencies in the order of the columns."""
+    return [dependencies[name] for name in names if name in dependencies]

@@ -1,0 +1,190 @@
+"""Regexes of codes and of numbers in text, learnt from the shapes of values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from dq_pipelines.monitoring.profile import ColumnProfile
+from dq_pipelines.monitoring.profile.markers import is_marker
+from dq_pipelines.monitoring.profile.shapes import parts, runs_of, shape_of
+from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
+from dq_pipelines.monitoring.suggestions.findings import Findings
+from dq_pipelines.monitoring.suggestions.sets import closed_set
+
+_LEAST_ROWS = 50
+#: How many shapes a pattern has at most, how many parts a shape, and how often a shape must be seen to be meant.
+_MOST_SHAPES, _MOST_PARTS, _MEANT = 5, 9, 0.01
+#: The share of values that the meant shapes must have, and from which on they are surely all that is meant.
+_ENOUGH, _SURELY = 0.9, 0.97
+#: How many times rarer a shape is that is another one with a slip in it.
+_FAR_RARER = 25
+#: A part of a shape is one word, or of one length, when so many of its values agree.
+_AGREED = 0.97
+_NUMBER = {"integer": r"^\s*[-+]?[0-9]+\s*$", "float": r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"}
+_UNIT = r"^\s*[-+]?[0-9]+(?:[.,][0-9]+)?(\s*[^0-9]*?)\s*$"
+_PLAIN_NUMBER = r"^[-+]?[0-9]+([.,][0-9]+)?$"
+_CLASSES = {"9": "[0-9]", "A": "[A-Z]", "a": "[a-z]"}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A regex that a column's values match, but for some."""
+
+    regex: str
+    why: str
+    confidence: float
+    #: rows of the sample that do not match
+    broken: int
+
+
+def suggest(findings: Findings) -> Iterator[Suggestion]:
+    for column in findings:
+        if column.is_text and closed_set(findings, column) is None and (found := pattern_of(column)) is not None:
+            rule = {"type": "expect_column_values_to_match_regex", "column": column.name, "regex": found.regex}
+            yield Suggestion(rule, found.why, found.confidence).broken_by(found.broken, column.seen)
+
+
+def pattern_of(column: ColumnProfile) -> Pattern | None:
+    """The regex of a text column, where its values have one."""
+    if not column.is_text or column.seen < _LEAST_ROWS:
+        return None
+    if column.reading.is_number:
+        return _of_numbers(column)
+    if column.reading.is_temporal:
+        return _of_shapes(column)
+    return _of_units(column) or _of_shapes(column) or _without_markers(column)
+
+
+def _of_numbers(column: ColumnProfile) -> Pattern | None:
+    shaped = _of_shapes(column)
+    if shaped is not None and column.reading.kind == "integer" and re.fullmatch(r"\^\[0-9\]\{\d+\}\$", shaped.regex):
+        return shaped
+    if 2 * column.reading.marked > column.seen:
+        return None  # it is usual that there is no number
+    kind = "integer" if column.reading.kind == "integer" else "float"
+    return _made(column, _NUMBER[kind], f"{percent(column.reading.fits, column.seen)} of the values are numbers", 0.95)
+
+
+def _of_units(column: ColumnProfile) -> Pattern | None:
+    """Numbers with a unit that is written in several ways, or often left out: what they have in common is the number."""
+    ends = column.values.select(end=pl.col("value").str.extract(_UNIT), count=pl.col("count")).drop_nulls()
+    counted = ends.group_by("end").agg(pl.sum("count")).sort("count", "end", descending=[True, False])
+    rows = int(counted["count"].sum())
+    meant = counted.filter(pl.col("count") >= _MEANT * column.seen)
+    if rows < _ENOUGH * column.seen or not 2 <= meant.height <= 2 * _MOST_SHAPES:
+        return None
+    if int(meant["count"].sum()) < _ENOUGH * rows:
+        return None
+    shown = [f"{end.strip() or 'nothing'}` ({percent(count, rows)})" for end, count in meant.rows()]
+    why = f"numbers with {meant.height} different endings: {', '.join('`' + text for text in shown[:4])}"
+    return _made(column, _PLAIN_NUMBER, f"{why}; give them one, or none", 0.8)
+
+
+def _without_markers(column: ColumnProfile) -> Pattern | None:
+    """Text of any shape, but for what says that there is none."""
+    if not column.reading.marked:
+        return None
+    marks = column.values.filter(is_marker(pl.col("value"), among_values=False))["value"]
+    words = "|".join(re.escape(text.strip()) for text in marks)
+    why = f"{listed(marks)} {'says' if len(marks) == 1 else 'say'} that there is no value"
+    return _made(column, rf"^(?!\s*({words})\s*$)", why, 0.9)
+
+
+def _of_shapes(column: ColumnProfile) -> Pattern | None:
+    """The few shapes that nearly all values have, as one regex; None where there are many, or they are but words."""
+    runs = column.shapes.group_by(runs_of(pl.col("shape"))).agg(pl.sum("count"))
+    runs = runs.sort("count", "shape", descending=[True, False])
+    meant = _not_slips(runs.filter(pl.col("count") >= max(_MEANT * column.seen, 3)))
+    if not 0 < meant.height <= _MOST_SHAPES or int(meant["count"].sum()) < _ENOUGH * column.seen:
+        return None
+    shapes = list(meant["shape"])
+    if max(len(parts(shape)) for shape in shapes) > _MOST_PARTS:
+        return None
+    ways = [way for shape in shapes if (way := _way(column, shape)) is not None]
+    if len(ways) < len(shapes) or not any(way.tells for way in ways):
+        return None
+    texts = list(dict.fromkeys(way.regex for way in ways))
+    regex = f"^{texts[0]}$" if len(texts) == 1 else f"^({'|'.join(texts)})$"
+    rows = int(meant["count"].sum())
+    why = f"{percent(rows, column.seen)} of the values look like {' or '.join(f'`{way.like}`' for way in ways)}"
+    return _made(column, regex, why, 0.93 if rows >= _SURELY * column.seen else 0.75)
+
+
+def _not_slips(runs: pl.DataFrame) -> pl.DataFrame:
+    """The shapes without those that are another one but for one run, and far rarer: `a9%` beside `9%`."""
+    rows = runs.rows()
+    slips = [
+        shape for shape, count in rows
+        if any(often >= _FAR_RARER * count and _one_run_apart(parts(shape), parts(other)) for other, often in rows)
+    ]  # fmt: skip
+    return runs.filter(~pl.col("shape").is_in(slips))
+
+
+def _one_run_apart(shape: list[str], other: list[str]) -> bool:
+    """Whether one run was put in, left out or changed."""
+    before = next(
+        (n for n, (a, b) in enumerate(zip(shape, other, strict=False)) if a != b), min(len(shape), len(other))
+    )
+    rest, rest_of_other = shape[before:], other[before:]
+    return shape != other and any(
+        a == b for a, b in ((rest[1:], rest_of_other), (rest, rest_of_other[1:]), (rest[1:], rest_of_other[1:]))
+    )
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How values of one shape are written."""
+
+    regex: str
+    #: a value
+    like: str
+    #: whether it says more than that there are letters
+    tells: bool
+
+
+def _way(column: ColumnProfile, runs: str) -> _Way | None:
+    """The regex of the values of one shape; None where they have letters that no class here has."""
+    shaped = column.values.with_columns(shape=shape_of(pl.col("value")))
+    values = shaped.filter(runs_of(pl.col("shape")) == runs)
+    marked = parts(runs)
+    classes = "".join(f"({_CLASSES[part] + '+' if part in _CLASSES else re.escape(part)})" for part in marked)
+    pieces: list[Counter[str]] = [Counter() for _ in marked]
+    for value, count, _ in values.rows():
+        matched = re.fullmatch(classes, value)
+        if matched is None:
+            return None
+        for piece, text in zip(pieces, matched.groups(), strict=True):
+            piece[text] += count
+    fixed = [_part(part, piece) for part, piece in zip(marked, pieces, strict=True)]
+    tells = any(part == "9" for part in marked) or (len(marked) == 1 and "{" in fixed[0])
+    tells = tells and len(values) > 1
+    return _Way("".join(fixed), values["value"][0], tells)
+
+
+def _part(part: str, texts: Mapping[str, int]) -> str:
+    """One run: the word that it always is, so many characters, or any number of them."""
+    if part not in _CLASSES:
+        return re.escape(part).replace(r"\ ", " ").replace(r"\-", "-")
+    rows = sum(texts.values())
+    (word, most), *others = Counter(texts).most_common(2)
+    meant_too = others and others[0][1] >= max(_MEANT * rows, 3)
+    if part != "9" and most >= _AGREED * rows and rows >= _LEAST_ROWS and not meant_too:
+        return re.escape(word)
+    lengths: Counter[int] = Counter()
+    for text, count in texts.items():
+        lengths[len(text)] += count
+    ((length, most),) = lengths.most_common(1)
+    if most >= _AGREED * rows and rows >= _LEAST_ROWS and texts[word] * 2 <= rows:
+        return _CLASSES[part] + (f"{{{length}}}" if length > 1 else "")
+    return f"{_CLASSES[part]}+"
+
+
+def _made(column: ColumnProfile, regex: str, why: str, confidence: float) -> Pattern:
+    matching = re.compile(regex)
+    broken = sum(count for value, count in column.values.rows() if matching.search(value) is None)
+    return Pattern(regex, why, confidence, broken)

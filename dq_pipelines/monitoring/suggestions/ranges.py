@@ -1,0 +1,123 @@
+"""Bounds of numbers, with room for what the tails still hold; and numbers far outside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from dq_pipelines.monitoring.profile import ColumnProfile
+from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, rounded_out
+from dq_pipelines.monitoring.suggestions.findings import Findings
+
+_LEAST_ROWS = 100
+#: A number is far out when it is so many times as far from the median as the nearest 1 % of all numbers, both as it
+#: is and by its logarithm; and when so few are.
+_FAR, _FEW_FAR = 8.0, 0.005
+#: A whole number with so few values, each seen so often, has the bounds that were seen.
+_CLOSED, _OFTEN = 60, 5
+_TOLERATED = 0.999
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One end of the numbers, the upper one; the lower one is looked at with all signs changed."""
+
+    median: float
+    #: so that 1 % of the numbers are greater
+    edge: float
+    #: the numbers that are not far out, and those that are
+    greatest: float
+    outliers: list[float]
+
+    @property
+    def bound(self) -> float:
+        """So far that one number in as many again is hardly beyond.
+
+        From the edge to the greatest the tail thins by the same factor as from there to the bound: as it falls off, by
+        steps (as of a normal or an exponential) or by powers, whichever is farther.
+        """
+        by_steps = 2 * self.greatest - self.edge
+        by_powers = self.greatest**2 / self.edge if self.edge > 0 else by_steps
+        return max(by_steps, by_powers)
+
+
+def suggest(findings: Findings) -> Iterator[Suggestion]:
+    for column in findings:
+        if column.is_text or not column.reading.is_number or column.seen < _LEAST_ROWS or column.distinct < 2:
+            continue
+        is_name = column.reading.kind == "integer" and findings.is_unique(column)
+        if is_name or column.name in _foreign(findings) or findings.drifts(column):
+            continue  # a number that is a name has no bounds, nor one that goes on and on
+        yield from _bounds(column)
+
+
+def _foreign(findings: Findings) -> set[str]:
+    from dq_pipelines.monitoring.suggestions.references import foreign_keys
+
+    return {column for column, *_ in foreign_keys(findings)}
+
+
+def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
+    rule = {"type": "expect_column_values_to_be_between", "column": column.name}
+    rarest = int(column.values["count"].min())  # type: ignore[arg-type]
+    if column.reading.kind == "integer" and column.distinct <= _CLOSED and rarest >= _OFTEN:
+        if 2 * column.distinct > column.greatest - column.least + 1:
+            why = f"{column.distinct} whole numbers from {column.least} to {column.greatest}, each in {rarest:,} rows or more"
+            yield Suggestion({**rule, "min_value": column.least, "max_value": column.greatest}, why, 0.95)
+        return
+    upper, lower = _side(column, sign=1), _side(column, sign=-1)
+    if upper is None or lower is None:
+        return
+    low, high = _lower_bound(-lower.greatest, lower), rounded_out(max(upper.bound, 0), up=True)
+    if upper.greatest <= 0:
+        high = 0
+    if column.reading.kind == "integer":
+        low, high = math.floor(low), math.ceil(high)
+    outliers = [*upper.outliers, *(-number for number in lower.outliers)]
+    why = f"seen from {_shown(-lower.greatest)} to {_shown(upper.greatest)}, half of them up to {_shown(upper.median)}"
+    if outliers:
+        why += f"; far outside: {listed([_shown(number) for number in outliers])}"
+    # However far the bounds are, some number will be farther one day.
+    held = min(_TOLERATED, math.floor((1 - 5 / column.seen) * 1000) / 1000, mostly(len(outliers), column.seen))
+    yield Suggestion({**rule, "min_value": as_written(low), "max_value": as_written(high), "mostly": held}, why, 0.8)
+
+
+def _lower_bound(least: float, lower: _Side) -> float:
+    """Nothing is less than 0 where nothing was, but for what lies far from it."""
+    bound = -lower.bound
+    if least >= 0 and (bound <= 0 or 2 * least <= abs(lower.median)):
+        return 0.0
+    return rounded_out(bound, up=False)
+
+
+def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
+    numbers = pl.DataFrame(
+        {"value": read_values(column.values, column.reading).cast(pl.Float64), "count": column.values["count"]}
+    )
+    finite = numbers.filter(pl.col("value").is_finite()).with_columns(pl.col("value") * sign).sort("value")
+    if finite.is_empty():
+        return None
+    total, upto = int(finite["count"].sum()), finite["count"].cum_sum()
+    value = finite["value"]
+    tail = max(0.01, 10 / total)
+    middle, edge = (float(value[int(upto.search_sorted(share * total))]) for share in (0.5, 1 - tail))
+    far = middle + _FAR * (edge - middle)
+    beyond = finite.filter(pl.col("value") > far)
+    if middle > 0 and edge > middle:
+        logarithmic = math.log(middle) + _FAR * (math.log(edge) - math.log(middle))
+        beyond = beyond.filter(pl.col("value").log() > logarithmic)
+    if edge == middle or int(beyond["count"].sum()) > _FEW_FAR * total:
+        beyond = beyond.clear()
+    # Each count of an outlier is a row.
+    outliers = [number for number, count in beyond.rows() for _ in range(count)]
+    greatest = float(finite.filter(~pl.col("value").is_in(beyond["value"].implode()))["value"].max())  # type: ignore[arg-type]
+    bulk = max(greatest, float(sign * (column.greatest if sign > 0 else column.least))) if not outliers else greatest
+    return _Side(middle, edge, bulk, outliers)
+
+
+def _shown(number: float) -> str:
+    return f"{as_written(number):,}" if abs(number) < 1e6 else f"{number:.6g}"

@@ -1,0 +1,145 @@
+"""A suggested table as YAML: its source, its types and its rules, each with a comment that says why and how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.monitoring.contracts.written import flow, scalar
+from dq_pipelines.monitoring.profile import Profile, profile
+from dq_pipelines.monitoring.suggestions import suggestions
+from dq_pipelines.monitoring.suggestions.base import Suggestion
+from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
+from dq_pipelines.monitoring.suggestions.types import (
+    SuggestedType,
+    null_markers,
+    suggested_types,
+    told_markers,
+    with_types,
+)
+
+_SCHEMA = "# yaml-language-server: $schema=../../docs/schema/table.json"
+_WIDTH = 120
+
+
+@dataclass(frozen=True)
+class SuggestedTable:
+    """What data speak for: types, and rules on rows that have these types."""
+
+    #: as the rows landed
+    landed: Profile
+    types: Mapping[str, SuggestedType]
+    #: as silver would have them
+    profile: Profile
+    rules: tuple[Suggestion, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that tell rows apart, best: of those without gaps the first, or those of a composite key."""
+        gapless = {column.name for column in self.profile if not column.nulls}
+        for each in self.rules:
+            names = each.rule.get("column_list", [each.column])
+            kind = str(each.rule["type"])
+            if kind.endswith("_to_be_unique") and each.confidence >= 0.75 and gapless.issuperset(names):
+                return list(names)
+        return []
+
+
+def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> SuggestedTable:
+    """Types for the rows as they land, and rules for them once they have these."""
+    landed = profile(rows)
+    types = suggested_types(landed)
+    retyped = any(landed[name].reading.kind != "text" and landed[name].is_text for name in types)
+    visible = rows.select([column.name for column in landed])
+    typed = with_types(visible, types) if retyped else visible
+    seen = profile(typed) if retyped else landed
+    found = suggestions(typed, Findings(seen, tuple(parents), landed))
+    return SuggestedTable(landed, types, seen, tuple(found))
+
+
+def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], saved_as: str) -> str:
+    """The file of a table that lands; `saved_as` is where it would be written."""
+    words = null_markers(table.landed)
+    lines = [
+        _SCHEMA,
+        f"# Suggested by `dq suggest` from {table.landed.rows:,} rows{_sampled(table.landed)}. Read what stands beside each",
+        f"# rule, leave out what is not meant, save it as {saved_as}, and run `dq check`.",
+        f"description: {scalar(f'{name}, as {table.landed.rows:,} rows of it were found')}",
+    ]
+    if words and source.get("type") == "csv":
+        lines.append(f"# {told_markers(words)}")
+        source = {**source, "null_values": ["", *words]}
+    elif words:
+        lines.append(f"# {told_markers(words)}: this source has no word for it, so such rows go to quarantine")
+    lines += [f"source: {flow(source)}", "silver:"]
+    if table.keys:
+        lines += [
+            "  # rows with the same keys replace each other; without keys they are added",
+            f"  keys: {flow(table.keys)}",
+        ]
+    lines.append("  columns:")
+    lines += [line for column, type_ in table.types.items() for line in _column(column, type_)]
+    if table.rules:
+        lines += ["  rules:", *_rules(table.rules, "    ")]
+    return "\n".join(lines) + "\n"
+
+
+def rules_yaml(rules: Sequence[Suggestion], about: str) -> str:
+    """A list of rules for a table that is there already."""
+    head = f"# Suggested by `dq suggest` for {about}: rules that it does not have yet."
+    return "\n".join([head, *(_rules(rules, "") if rules else ["[]"])]) + "\n"
+
+
+def _sampled(profile: Profile) -> str:
+    return "" if profile.is_whole else f" (their structure from {profile.sample.height:,} of them)"
+
+
+def _column(name: str, found: SuggestedType) -> Iterator[str]:
+    comment = f"  # {found.why}" if found.why else ""
+    line = f"    {scalar(name)}: {flow(found.written) if isinstance(found.written, dict) else _typed(found.written)}"
+    if len(line) + len(comment) > _WIDTH:
+        yield f"    #{comment[3:]}"
+        comment = ""
+    yield line + comment
+
+
+def _typed(name: str) -> str:
+    return f'"{name}"' if "(" in name else name
+
+
+def _rules(rules: Sequence[Suggestion], indent: str) -> Iterator[str]:
+    for each in rules:
+        yield from _wrapped(f"{each.why} [{_sure(each.confidence)}]", f"{indent}# ")
+        inline = f"{indent}- {flow(each.as_written)}"
+        if len(inline) <= _WIDTH:
+            yield inline
+            continue
+        for place, (key, value) in enumerate(each.as_written.items()):
+            yield from _entry(f"{indent}{'- ' if place == 0 else '  '}{key}:", value, f"{indent}    ")
+
+
+def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
+    line = f"{key} {flow(value)}"
+    if len(line) <= _WIDTH or not isinstance(value, list):
+        yield line
+        return
+    yield key
+    yield from (f"{indent}- {flow(item)}" for item in value)
+
+
+def _wrapped(text: str, prefix: str) -> Iterator[str]:
+    line = prefix
+    for word in " ".join(text.split()).split(" "):
+        if len(line) + len(word) > _WIDTH and line != prefix:
+            yield line.rstrip()
+            line = prefix
+        line += f"{word} "
+    yield line.rstrip()
+
+
+def _sure(confidence: float) -> str:
+    word = "sure" if confidence >= 0.9 else "likely" if confidence >= 0.75 else "perhaps"
+    return f"{word}, {confidence:.2f}"

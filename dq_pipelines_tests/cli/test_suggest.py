@@ -1,0 +1,102 @@
+"""`dq suggest` on data: what it prints is a table that loads, runs and refuses what is wrong; it writes nothing over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.refinement import refine
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project import load_project
+from dq_pipelines_tests.cli.conftest import Dq
+
+ORDERS = "".join(
+    f"{n},{n % 7 + 1},{f'2026-01-{n % 28 + 1:02}'},{n % 50}.50,{['card', 'cash'][n % 2]},{'N/A' if n == 5 else n % 9}\n"
+    for n in range(1, 401)
+)
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    path = tmp_path / "in" / "shop" / "orders.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("id,customer,day,amount,paid,stock\n" + ORDERS + "401,3,soon,1.50,cash,2\n", encoding="utf-8")
+    return path
+
+
+def test_what_is_printed_is_a_table_that_runs(dq: Dq, orders: Path, tmp_path: Path) -> None:
+    ran = dq("suggest", orders.relative_to(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    assert "# each of 401 values is another [sure, 0.97]" in ran.stdout
+    assert 'null_values: ["", N/A]' in ran.stdout
+    assert "day: date  # 99.8 % of the values are of this type; 1 are not, and go to quarantine" in ran.stdout
+    config = tmp_path / "conf" / "shop"
+    config.mkdir(parents=True)
+    (config / "orders.yaml").write_text(ran.stdout, encoding="utf-8")
+    checked = dq("check", "conf")
+    assert checked.returncode == 0, checked.stderr
+    (table,) = load_project(tmp_path / "conf")
+    assert {name: column.type for name, column in table.landed.silver.columns.items()} == {
+        "id": "int64", "customer": "int64", "day": "date", "amount": "decimal(12,2)", "paid": "string", "stock": "int64",
+    }  # fmt: skip
+    outcome = refine(Work(table, Lake.at(str(tmp_path / "lake"))))
+    assert outcome is not None
+    assert (outcome.counts.published, outcome.counts.refused) == (400, 1)
+    assert [result.rule.type for result in outcome.results if not result.success] == ["cast"]
+
+
+def test_apply_writes_the_file_once(dq: Dq, orders: Path, tmp_path: Path) -> None:
+    ran = dq("suggest", orders, "--apply", DQ_CONFIG="conf")
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert "wrote conf/shop/orders.yaml: 6 columns" in ran.stderr
+    written = tmp_path / "conf" / "shop" / "orders.yaml"
+    before = written.read_text(encoding="utf-8")
+    assert before == dq("suggest", orders).stdout
+    assert dq("check", "conf").returncode == 0
+    ran = dq("suggest", orders, "--apply")
+    assert (ran.returncode, "shop/orders.yaml is there already, and is not written over" in ran.stderr) == (2, True)
+    ran = dq("suggest", orders, "--apply", "--domain", "other")
+    assert (ran.returncode, "shop/orders.yaml is there already" in ran.stderr) == (2, True), "names are unique"
+    assert written.read_text(encoding="utf-8") == before
+    assert [path.name for path in (tmp_path / "conf").rglob("*.yaml")] == ["orders.yaml"]
+
+
+def test_a_table_of_the_project_is_told_what_it_lacks(dq: Dq, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "shop"
+    folder.mkdir(parents=True)
+    pl.DataFrame({"id": range(1, 9), "name": list("abcdefgh")}).write_parquet(tmp_path / "customers.parquet")
+    pl.DataFrame({"n": range(200), "customer_id": [n % 8 + 1 for n in range(200)]}).write_parquet(
+        tmp_path / "orders.parquet"
+    )
+    unique = "{type: expect_column_values_to_be_unique, column: %s}"
+    for name, key in (("customers", "id"), ("orders", "n")):
+        text = f"source: {{type: parquet, path: {tmp_path}/{name}.parquet}}\nsilver:\n  keys: [{key}]\n  rules:\n    - {unique % key}\n"
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    for table in load_project(tmp_path / "conf"):
+        refine(Work(table, Lake.at(str(tmp_path / "lake"))))
+    places = {"DQ_CONFIG": "conf", "DQ_LAKE": str(tmp_path / "lake")}
+    ran = dq("suggest", "orders", **places)
+    assert ran.returncode == 0, ran.stderr
+    assert (
+        "{type: expect_column_values_to_exist_in, column: customer_id, table: silver/customers, key: id}" in ran.stdout
+    )
+    assert "expect_column_values_to_be_unique" not in ran.stdout
+    assert dq("suggest", "silver/orders").stdout == ran.stdout
+    ran = dq("suggest", "orders", "--apply")
+    assert (ran.returncode, "conf/shop/orders.yaml is there already" in ran.stderr) == (2, True)
+    ran = dq("suggest", "ordres")
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "dq suggest: 'ordres' is no file and no table of the project (nearest: orders)\n",
+    )
+
+
+def test_a_file_that_is_none_is_said_in_a_sentence(dq: Dq, tmp_path: Path) -> None:
+    ran = dq("suggest", "none/there.csv")
+    assert (ran.returncode, ran.stderr.count("\n"), "there.csv" in ran.stderr) == (2, 1, True)
+    (tmp_path / "empty.csv").write_text("a,b\n", encoding="utf-8")
+    ran = dq("suggest", "empty.csv")
+    assert (ran.returncode, "a: string  # no value was seen" in ran.stdout) == (0, True)

@@ -1,0 +1,227 @@
+"""Rules that data speak for: what was planted is found, what is broken is told, and nothing silly is said of chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import polars as pl
+import pytest
+
+import dq_pipelines as dq
+from dq_pipelines.engine.result_format import ROW
+from dq_pipelines.monitoring.profile import profile, scan
+from dq_pipelines.monitoring.suggestions import Findings, Parent, suggestions
+from dq_pipelines.monitoring.suggestions.base import mostly, percent, rounded_out
+
+
+def chance_of(seed: int) -> Random:
+    return Random(seed)  # noqa: S311 - the same each time
+
+
+CITIES = {
+    "97701": "Bend", "46402": "Gary", "10001": "New York", "60601": "Chicago", "94105": "San Francisco",
+    "02108": "Boston", "73301": "Austin", "80014": "Denver", "85001": "Phoenix", "33101": "Miami",
+}  # fmt: skip
+
+
+def rules(data: Any, *types: str) -> list[dict[str, Any]]:
+    """The suggested rules of these types, by the ends of their names."""
+    return [rule for rule in dq.suggest(data) if not types or str(rule["type"]).endswith(types)]
+
+
+def about(found: Sequence[dict[str, Any]], column: str) -> dict[str, Any] | None:
+    return next((rule for rule in found if rule.get("column") == column), None)
+
+
+def shop(rows: int = 1_000, seed: int = 5) -> pl.DataFrame:
+    """Orders as they should be."""
+    chance = chance_of(seed)
+    zips = [chance.choice(list(CITIES)) for _ in range(rows)]
+    return pl.DataFrame(
+        {
+            "order_id": [5_000 + n for n in chance.sample(range(10 * rows), rows)],
+            "zip": zips,
+            "city": [CITIES[code] for code in zips],
+            "paid_by": [chance.choice(["card", "cash", "voucher"]) for _ in range(rows)],
+            "stars": [chance.randint(1, 5) for _ in range(rows)],
+            "amount": [round(chance.lognormvariate(3, 1), 2) for _ in range(rows)],
+            "sku": [f"{chance.choice('ABC')}{chance.choice('XYZ')}-{chance.randint(1000, 9999)}" for _ in range(rows)],
+            "note": [chance.choice([None, "gift", "call first", "at the back door"]) for _ in range(rows)],
+        }
+    )
+
+
+def test_what_is_so_is_suggested_and_holds() -> None:
+    frame = shop()
+    found = rules(frame)
+    assert dq.validate(frame, found).success
+    kinds = {(str(rule["type"]).removeprefix("expect_column_"), rule.get("column")) for rule in found}
+    assert {
+        ("values_to_be_unique", "order_id"),
+        ("values_to_not_be_null", "zip"),
+        ("values_to_be_in_set", "paid_by"),
+        ("values_to_match_regex", "sku"),
+        ("values_to_be_determined_by", "city"),
+        ("proportion_of_non_null_values_to_be_between", "note"),
+    } <= kinds
+    assert ("values_to_be_unique", "amount") not in kinds
+    stars, amount = (about(rules(frame, "values_to_be_between"), name) for name in ("stars", "amount"))
+    assert stars is not None
+    assert amount is not None
+    assert (stars["min_value"], stars["max_value"]) == (1, 5)
+    assert amount["min_value"] == 0
+    assert amount["max_value"] > frame["amount"].max()
+    sku = about(found, "sku")
+    assert about(rules(frame, "match_regex"), "sku")["regex"] == "^[A-Z]{2}-[0-9]{4}$", sku  # type: ignore[index]
+
+
+def test_each_suggestion_says_why_and_how_sure_and_a_doubtful_one_only_warns() -> None:
+    for rule in rules(shop()):
+        assert rule["description"]
+        assert 0 < rule["meta"]["confidence"] <= 1
+        assert (rule.get("severity") == "warning") == (rule["meta"]["confidence"] < 0.895), rule
+
+
+def test_the_cell_that_breaks_a_dependency_is_flagged_and_not_its_group() -> None:
+    frame = shop()
+    wrong = {17: "Bosten", 400: "Gary", 733: "Denver"}
+    broken = frame.with_columns(
+        pl.Series("city", [wrong.get(n, city) for n, city in enumerate(frame["city"])], dtype=pl.String)
+    )
+    wrong = {n: city for n, city in wrong.items() if city != frame["city"][n]}
+    rule = about(rules(broken, "determined_by"), "city")
+    assert rule is not None
+    assert rule["by"] == ["zip"]
+    (result,) = dq.validate(broken, [rule], result_format="COMPLETE").results
+    assert {row[ROW] for row in result.unexpected_rows} == set(wrong)
+    assert result.success, "it holds the line"
+    assert not dq.validate(broken.with_columns(city=pl.col("city").reverse()), [rule]).success
+
+
+def test_what_is_nearly_determined_by_nature_is_no_dependency() -> None:
+    chance = chance_of(3)
+    towns = [chance.choice("abcdefgh") for _ in range(2_000)]
+    streets = [f"{town}{chance.choices([1, 2, 3], [8, 1, 1])[0]}" for town in towns]
+    frame = pl.DataFrame({"town": towns, "street": streets, "chance": [chance.choice("xy") for _ in towns]})
+    found = {(rule["column"], *rule["by"]) for rule in rules(frame, "determined_by")}
+    assert found == {("town", "street")}
+
+
+def test_a_second_column_is_taken_on_that_explains_the_exceptions() -> None:
+    chance = chance_of(8)
+    shops = chance.choices(["north", "south"], [95, 5], k=3_000)
+    goods = [chance.choice([f"good {n}" for n in "abcdefghijkl"]) for _ in shops]
+    frame = pl.DataFrame(
+        {"shop": shops, "good": goods, "shelf": [f"{s[0]}/{g[-1]}" for s, g in zip(shops, goods, strict=True)]}
+    )
+    rule = about(rules(frame, "determined_by"), "shelf")
+    assert rule is not None
+    assert set(rule["by"]) == {"good", "shop"}
+
+
+def test_misspelt_values_are_found_where_values_are_not_alike_by_nature() -> None:
+    frame = shop(2_000)
+    slips = {5: "Chcago", 6: "Chicagoo", 900: "Bostton", 901: "Phonix", 1500: "Denvr"}
+    wrong = frame.with_columns(city=pl.Series([slips.get(n, city) for n, city in enumerate(frame["city"])])).drop("zip")
+    found = dq.validate(wrong, rules(wrong), result_format="COMPLETE").results
+    flagged = {
+        row[ROW] for result in found for row in result.unexpected_rows if result.rule.columns_judged == ("city",)
+    }
+    assert flagged == set(slips)
+    sizes = pl.DataFrame(
+        {"size": [f"{kind}-{n % 40}" for n, kind in enumerate(["tall", "tale", "talk", "tally"] * 250)]}
+    )
+    assert not rules(sizes, "not_be_in_set")
+
+
+def test_a_set_that_is_not_closed_is_none() -> None:
+    chance = chance_of(1)
+    names = [f"name {int(chance.paretovariate(1))}" for _ in range(2_000)]
+    assert not rules(pl.DataFrame({"name": names}), "be_in_set")
+    by_day = pl.DataFrame({"day": [f"day {n // 100}" for n in range(1_000)]})
+    assert not rules(by_day, "be_in_set"), "tomorrow is another day"
+
+
+def test_numbers_with_units_in_several_spellings_want_to_be_numbers() -> None:
+    mixed = pl.DataFrame({"size": [f"{n % 30}.0 {unit}" for n, unit in enumerate(["oz", "oz.", "OZ", "ounce"] * 100)]})
+    (rule,) = rules(mixed, "match_regex")
+    assert "4 different endings" in rule["description"]
+    assert not dq.validate(mixed, [rule]).success
+    assert dq.validate(pl.DataFrame({"size": ["12.0", "7"]}), [rule]).success
+    alike = pl.DataFrame({"size": [f"{n % 30} min" for n in range(400)]})
+    (rule,) = rules(alike, "match_regex")
+    assert rule["regex"] == "^[0-9]+ min$"
+
+
+def test_outliers_far_outside_do_not_stretch_the_bounds_and_tails_do() -> None:
+    chance = chance_of(2)
+    heights = [round(chance.gauss(170, 10), 1) for _ in range(2_000)]
+    heights[7], heights[8] = 17_000.0, 16_500.0
+    (rule,) = rules(pl.DataFrame({"height": heights}), "to_be_between")
+    assert rule["max_value"] < 300
+    (result,) = dq.validate(pl.DataFrame({"height": heights}), [rule], result_format="COMPLETE").results
+    assert {row[ROW] for row in result.unexpected_rows} == {7, 8}
+    incomes = pl.DataFrame({"income": [chance.lognormvariate(8, 1.5) for _ in range(2_000)]})
+    (rule,) = rules(incomes, "to_be_between")
+    assert dq.validate(incomes, [rule]).results[0].unexpected_count == 0
+
+
+def test_a_composite_key_is_found_where_no_column_is_one() -> None:
+    frame = pl.DataFrame(
+        {"store": [n % 7 for n in range(210)], "day": [n // 7 for n in range(210)], "x": ["a", "b"] * 105}
+    )
+    (rule,) = rules(frame, "compound_columns_to_be_unique")
+    assert rule["column_list"] == ["store", "day"]
+
+
+def test_a_foreign_key_is_a_key_that_is_found() -> None:
+    frame = shop()
+    parents = (
+        Parent("silver/places", "zip", pl.Series(list(CITIES))),
+        Parent("silver/ids", "id", pl.Series(range(1_000_000))),
+    )
+    found = suggestions(frame.lazy(), Findings(profile(frame.lazy()), parents))
+    keys = [dict(each.rule) for each in found if str(each.rule["type"]).endswith("exist_in")]
+    assert keys == [
+        {"type": "expect_column_values_to_exist_in", "column": "zip", "table": "silver/places", "key": "zip"}
+    ]  # and no number is a key because it is a number
+
+
+def test_what_was_learned_from_some_rows_is_held_against_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = shop(20_000).with_columns(
+        late=pl.when(pl.int_range(pl.len()) % 5_000 == 4_999).then(pl.lit("zz")).otherwise(pl.lit("a-1"))
+    )
+    frame = frame.with_columns(late=pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("b-2")).otherwise("late"))
+    monkeypatch.setattr(scan, "SAMPLE", 2_000)
+    found = rules(frame)
+    verdict = dq.validate(frame, found)
+    assert verdict.success, [(each.rule.type, each.rule.column_label) for each in verdict.results if not each.success]
+    assert len(found) > 8
+
+
+def test_too_few_rows_and_odd_ones_say_little_and_break_nothing() -> None:
+    assert rules(pl.DataFrame(schema={"x": pl.Int64})) == []
+    for frame in (
+        pl.DataFrame({"x": [1]}),
+        pl.DataFrame({"x": [None, None]}),
+        pl.DataFrame({"x": [[1], [2]] * 30, "s": [{"a": 1}] * 60}),
+        pl.DataFrame({"x": [float("nan"), float("inf"), -float("inf")] * 50}),
+        pl.DataFrame({"": ["a"] * 60, "a b": ['"', "'"] * 30, "ü": ["\n", "\\"] * 30}),
+        pl.DataFrame({"x": [b"a", b"b"] * 40, "t": pl.Series(["a", "b"] * 40, dtype=pl.Categorical)}),
+    ):
+        verdict = dq.validate(frame, rules(frame))
+        assert all(result.error is None for result in verdict.results), [result.error for result in verdict.results]
+
+
+def test_what_a_rule_puts_up_with_is_a_little_more_than_there_is() -> None:
+    assert 0.97 < mostly(10, 1_000) < 0.99
+    assert mostly(0, 10_000) == 0.999
+    assert (percent(1, 3), percent(1, 100_000), percent(9_999, 10_000), percent(0, 9)) == (
+        "33.3 %",
+        "0.001 %",
+        "99.99 %",
+        "0 %",
+    )
+    assert (rounded_out(123, up=True), rounded_out(123, up=False), rounded_out(-0.0123, up=False)) == (130, 120, -0.013)
