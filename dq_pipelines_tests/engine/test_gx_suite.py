@@ -22,6 +22,7 @@ with warnings.catch_warnings():
 
 #: What GX has no word for.
 OURS = {
+    "expect_column_values_to_be_determined_by",
     "expect_column_values_to_exist_in",
     "expect_multicolumn_values_to_be_unique",
     "expect_query_to_return_no_rows",

@@ -140,6 +140,7 @@ COMMON |= {"batch_id", "windows", "row_condition", "condition_parser"}
 #: Ours alone, and an older name that GX registers no more.
 NOT_IN_GX = {
     "expect_rows_sql",
+    "expect_column_values_to_be_determined_by",
     "expect_column_values_to_exist_in",
     "expect_table_to_be_fresh",
     "expect_multicolumn_values_to_be_unique",
