@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +34,11 @@ BATCH, INGESTED_AT, UNREADABLE, WHY = "_batch", "_ingested_at", "_unreadable", "
 
 #: In bronze's ledger, followed by a batch: when it landed, in microseconds.
 _LANDED_AT = "landed_at:"
+#: Followed by an address that had landed before: when it did so last. Of that version bronze may have no row: the file was
+#: empty, or they have expired, or were erased.
+_AGAIN = "again:"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = pl.col(INGESTED_AT).dt.epoch("us")
 
 #: What bronze adds to the landed columns.
 SYSTEM_COLUMNS = (SOURCE, ROW, BATCH, INGESTED_AT, UNREADABLE, WHY)
@@ -125,11 +129,13 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     digest = hashlib.sha256()
     for item in inputs:
         digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
-    name = f"b-{digest.hexdigest()[:16]}"
+    name, moment = f"b-{digest.hexdigest()[:16]}", (now - _EPOCH) // timedelta(microseconds=1)
+    known = {} if landed is None else transactions(landed)
     consumed = {
         **{_name(item): item.modified for item in inputs},
         **{_content_name(item): _content(item) for item in inputs},
-        f"{_LANDED_AT}{name}": (now - _EPOCH) // timedelta(microseconds=1),
+        f"{_LANDED_AT}{name}": moment,
+        **{f"{_AGAIN}{item.uri}": moment for item in inputs if _name(item) in known},
     }
     source = table.landed.source
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
@@ -148,8 +154,8 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
 
 def after_all(landed: LakeTable, now: datetime) -> datetime:
     """`now`, or where the clock was put back, the first moment after whatever has landed: later means later here."""
-    moments = (number for name, number in transactions(landed).items() if name.startswith(_LANDED_AT))
-    return max(now, _EPOCH + timedelta(microseconds=max(moments, default=-1) + 1))
+    last = last_landed(landed)
+    return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
 def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
@@ -191,16 +197,49 @@ def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: s
     return [batch for batch in batches(table, lake, partition) if batch not in consumed]
 
 
-def outdated(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The batches, oldest first, each with the inputs of which a later one of them has a later version."""
+def outdated(
+    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+) -> dict[str, frozenset[str]]:
+    """The batches, oldest first, each with what `_source` says there of inputs of which a later version counts.
+
+    Such a one has landed, whatever bronze has of it, or is `arriving`.
+    """
     rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
-    came = rows.group_by(BATCH, SOURCE).agg(pl.col(INGESTED_AT).max()).sort(INGESTED_AT, BATCH).collect()
+    came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
+    again = _again(landed)
     latest = {source: batch for batch, source, _ in came.rows()}
     found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
-    for batch, source, _ in came.rows():
-        if latest[source] != batch:
+    for batch, source, at in came.rows():
+        later = again.get(_address(source, again), at) > at or _address(source, arriving) in arriving
+        if later or latest[source] != batch:
             found[batch].add(source)
     return {batch: frozenset(sources) for batch, sources in found.items()}
+
+
+def last_snapshot(landed: LakeTable, partition: str | None) -> datetime | None:
+    """When the last batch landed, of a partition or of all, whether or not bronze has any row of it; None where none has."""
+    if partition is None:
+        return last_landed(landed)
+    rows, again = landed.scan().filter(pl.col(PARTITION) == partition), _again(landed)
+    came = rows.group_by(SOURCE).agg(_MICROSECONDS.max()).collect()
+    moments = [max(at, again.get(_address(source, again), at)) for source, at in came.rows()]
+    return _EPOCH + timedelta(microseconds=max(moments)) if moments else None
+
+
+def last_landed(landed: LakeTable) -> datetime | None:
+    moments = [at for name, at in transactions(landed).items() if name.startswith(_LANDED_AT)]
+    return _EPOCH + timedelta(microseconds=max(moments)) if moments else None
+
+
+def _again(landed: LakeTable) -> dict[str, int]:
+    """When each input landed last that has landed more than once, by address, in microseconds."""
+    entries = transactions(landed).items()
+    return {name.removeprefix(_AGAIN): at for name, at in entries if name.startswith(_AGAIN)}
+
+
+def _address(source: str, known: Container[str]) -> str:
+    """The input behind what `_source` says: of a member of an archive, the archive."""
+    return source if source in known else source.rpartition("#")[0]
 
 
 def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:

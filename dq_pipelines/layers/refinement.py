@@ -32,6 +32,7 @@ from dq_pipelines.layers.landing import (
     UNREADABLE,
     Batch,
     bronze,
+    last_snapshot,
     outdated,
     pending_batches,
 )
@@ -68,11 +69,9 @@ def refine(work: Work) -> Outcome | None:
 
 
 def _superseded(work: Work, batch: Batch | None, backlog: Sequence[str]) -> dict[str, frozenset[str]]:
-    """By waiting batch, the inputs that have landed again since: the later version takes the place of the earlier."""
-    nothing: dict[str, frozenset[str]] = dict.fromkeys(backlog, frozenset())
-    waiting = outdated(bronze(work.table, work.lake), backlog) if len(backlog) > 1 else nothing
+    """By waiting batch, what of it has landed again since: the later version takes the place of the earlier."""
     now = frozenset(item.uri for item in batch.inputs) if batch else frozenset()
-    return {name: sources | now for name, sources in waiting.items()}
+    return outdated(bronze(work.table, work.lake), backlog, now) if backlog else {}
 
 
 @dataclass
@@ -82,7 +81,7 @@ class Refinement:
     work: Work
     landing: Batch | None
     backlog: tuple[str, ...]
-    #: by batch of the backlog, addresses of inputs whose rows in it a later version has replaced
+    #: by batch of the backlog, what `_source` says of the rows in it that a later version has replaced
     superseded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     #: which changes of the columns are taken on; the table's own where None
     policy: Policy | None = None
@@ -164,8 +163,8 @@ class Refinement:
     def _still_wanted(self, waiting: pl.LazyFrame) -> pl.LazyFrame:
         if self.silver.mode == "overwrite":
             # A snapshot replaces whatever waits.
-            latest = pl.col(INGESTED_AT) == pl.col(INGESTED_AT).max()
-            return waiting.filter(pl.lit(False) if self.landing is not None else latest)
+            last = last_snapshot(bronze(self.work.table, self.work.lake), self.work.partition)
+            return waiting.filter(pl.lit(False) if self.landing is not None else pl.col(INGESTED_AT) == last)
         replaced = [(batch, source) for batch, sources in self.superseded.items() for source in sources]
         if not replaced:
             return waiting

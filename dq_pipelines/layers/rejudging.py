@@ -20,7 +20,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import refused_of
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze
+from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze, last_snapshot
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -126,7 +126,8 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
     silver, landed = work.table.landed.silver, bronze(work.table, work.lake).scan()
     if silver.mode == "overwrite":
         # A snapshot takes the place of the one before, refused rows and all.
-        return passing.filter(pl.col(INGESTED_AT) == landed.select(pl.col(INGESTED_AT).max()).collect().item())
+        last = last_snapshot(bronze(work.table, work.lake), work.partition)
+        return passing.filter(pl.col(INGESTED_AT) == last)
     if silver.mode == "append":
         return passing
     published = batches_in(transactions(work.silver))
