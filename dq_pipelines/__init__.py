@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dq_pipelines.engine.validate import validate
     from dq_pipelines.engine.verdict import RuleResult, Verdict
     from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError, RuleError, SourceError
+    from dq_pipelines.monitoring.anomalies import anomaly_scores
     from dq_pipelines.monitoring.suggestions import suggest
     from dq_pipelines.project import Project, Table, load_project
     from dq_pipelines.rules.base import Rule
@@ -38,6 +39,7 @@ __all__ = [
     "Table",
     "Verdict",
     "__version__",
+    "anomaly_scores",
     "build_definitions",
     "load_project",
     "read",
@@ -52,6 +54,7 @@ _HOMES = {
     "dq_pipelines.engine.validate": ("validate",),
     "dq_pipelines.engine.verdict": ("RuleResult", "Verdict"),
     "dq_pipelines.errors": ("ConfigError", "DqError", "Problem", "PublishError", "RuleError", "SourceError"),
+    "dq_pipelines.monitoring.anomalies": ("anomaly_scores",),
     "dq_pipelines.monitoring.suggestions": ("suggest",),
     "dq_pipelines.project": ("Project", "Table", "load_project"),
     "dq_pipelines.rules.base": ("Rule",),

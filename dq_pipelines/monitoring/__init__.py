@@ -1,1 +1,1 @@
-"""What is told about tables beyond their rules: suggestions of rules to begin with. Judging belongs in `engine`."""
+"""What is told about tables beyond their rules: contracts, metrics, anomalies, alerts. Judging rows belongs in `engine`."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dq_pipelines_tests.benchmarks.column import against_cpp
+from dq_pipelines_tests.benchmarks.detectors import sections
 from dq_pipelines_tests.benchmarks.growth import grown
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured, median
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
@@ -67,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line, flush=True)
         text.append(line)
         right &= good
+    for line in sections():
+        print(line, flush=True)
+        text.append(line)
     page = "\n".join(text)
     print(page)
     if not asked.quick and asked.scale == 1:
