@@ -73,7 +73,7 @@ class Measured:
         """What the judge is to take out of its pass."""
         schema, wanted = scan.frame.collect_schema(), self.table.model.metrics
         columns = {name: schema[name] for name in scan.columns if wanted.covers(name)}
-        self.measuring = Measuring(columns, wanted.sketches)
+        self.measuring = Measuring(columns, sketches=wanted.sketches)
         return self.measuring.frames(scan.marked)
 
     def batch(

@@ -19,7 +19,7 @@ from dq_pipelines.monitoring.metrics.state import merged
 
 
 def measured(frame: pl.DataFrame, *, sketches: bool = True) -> tuple[ColumnMetrics, ...]:
-    measuring = Measuring(frame.schema, sketches)
+    measuring = Measuring(frame.schema, sketches=sketches)
     frames = measuring.frames(frame.lazy().cache())
     return measuring.found(pl.collect_all(frames, engine="streaming"))
 

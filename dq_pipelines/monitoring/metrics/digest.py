@@ -8,6 +8,7 @@ is a t-digest (Dunning and Ertl, 2019): few centroids, small ones towards both e
 from __future__ import annotations
 
 import base64
+import threading
 import zlib
 from dataclasses import dataclass
 
@@ -30,16 +31,39 @@ FAR, FAR_ROBUST = 3.0, 3.5
 _OF_MAD, _OF_MEAN = 1.4826, 1.2533
 
 
-def buckets(rows: pl.LazyFrame, value: pl.Expr, bits: int) -> pl.LazyFrame:
-    """Of each bucket its sum and its count; `value` is a finite float or null."""
-    key = pl.col(_VALUE).reinterpret(dtype=pl.Int64) & pl.lit(-(1 << (_MANTISSA - bits)), pl.Int64)
-    values = rows.select(value.alias(_VALUE)).filter(pl.col(_VALUE).is_not_null())
-    return (
-        values.with_columns(key.alias(_BUCKET))
-        .group_by(_BUCKET)
-        .agg(pl.col(_VALUE).sum(), pl.len().alias(_WEIGHT))
-        .select(pl.col(_VALUE) / pl.col(_WEIGHT), _WEIGHT)
-    )
+#: So many rows of buckets of parts may wait until they are put together.
+_WAITING = 200_000
+
+
+class Buckets:
+    """The buckets of a column's numbers so far: values come in parts, in any order, from any thread."""
+
+    def __init__(self, bits: int) -> None:
+        self._mask = -(1 << (_MANTISSA - bits))
+        self._lock = threading.Lock()
+        self._parts: list[pl.DataFrame] = []
+        self._waiting = 0
+
+    def meet(self, values: pl.Series) -> None:
+        """Some numbers of the column: finite floats or nulls."""
+        values = values.alias(_VALUE).drop_nulls()
+        keys = (values.reinterpret(dtype=pl.Int64) & self._mask).alias(_BUCKET)
+        part = pl.DataFrame([keys, values]).group_by(_BUCKET).agg(pl.col(_VALUE).sum(), pl.len().alias(_WEIGHT))
+        with self._lock:
+            self._parts.append(part)
+            self._waiting += part.height
+            if self._waiting > _WAITING:
+                self._parts, self._waiting = [self._together()], 0
+
+    def digest(self) -> Digest:
+        """All that was met, as fine as it was met."""
+        if not self._parts:
+            return Digest(np.array([]), np.array([]))
+        whole = self._together().select(pl.col(_VALUE) / pl.col(_WEIGHT), pl.col(_WEIGHT).cast(pl.Float64)).sort(_VALUE)
+        return Digest(whole[_VALUE].to_numpy(), whole[_WEIGHT].to_numpy())
+
+    def _together(self) -> pl.DataFrame:
+        return pl.concat(self._parts).group_by(_BUCKET).agg(pl.col(_VALUE, _WEIGHT).sum())
 
 
 @dataclass(frozen=True)
@@ -52,12 +76,6 @@ class Digest:
     weights: np.ndarray
     #: whether each centroid is one value, or as good as one: then quantiles are exact
     fine: bool = True
-
-    @classmethod
-    def of(cls, found: pl.DataFrame) -> Digest:
-        """What `buckets` gave."""
-        ordered = found.sort(_VALUE)
-        return cls(ordered[_VALUE].to_numpy(), ordered[_WEIGHT].cast(pl.Float64).to_numpy())
 
     @property
     def count(self) -> float:

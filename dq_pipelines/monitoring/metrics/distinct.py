@@ -20,14 +20,28 @@ PRECISION = 12
 _REGISTERS = 1 << PRECISION
 #: bits of a hash that are left for the rank
 _BITS = 64 - PRECISION
-_REGISTER, _LEAST = "register", "least"
 
 
-def registers(rows: pl.LazyFrame, value: pl.Expr) -> pl.LazyFrame:
-    """Of each register the least hash that it has met, in whose leading zeros its rank is; nulls are no value."""
-    hashed = rows.filter(value.is_not_null()).select(value.hash().alias(_LEAST))
-    register = (pl.col(_LEAST) % _REGISTERS).cast(pl.UInt16).alias(_REGISTER)
-    return hashed.select(register, pl.col(_LEAST) // _REGISTERS).group_by(_REGISTER).agg(pl.col(_LEAST).min())
+class Seen:
+    """Which ranks the registers have met so far: values come in parts, in any order, from any thread."""
+
+    def __init__(self) -> None:
+        #: by register, and by leading zeros of a hash; setting a flag twice, or two at once, does no harm
+        self._flags = np.zeros(_REGISTERS * 64, bool)
+
+    def meet(self, values: pl.Series) -> None:
+        """Some values of the column; nulls are none."""
+        # Not by its own name: Polars takes "^a$" for a pattern, of a series too.
+        values = values.alias("values")
+        hashes = (values.drop_nulls() if values.null_count() else values).hash()
+        # A register is told by the last 12 bits; where all others are 0, these must not be counted as zeros.
+        zeros = hashes.bitwise_leading_zeros().clip(upper_bound=_BITS)
+        self._flags[((hashes & (_REGISTERS - 1)).cast(pl.UInt32) * 64 + zeros).to_numpy()] = True
+
+    def distinct(self) -> Distinct:
+        """The sketch of all that was met: of each register the greatest rank, leading zeros and one."""
+        ranks = (self._flags.reshape(_REGISTERS, 64) * np.arange(1, 65, dtype=np.uint8)).max(axis=1)
+        return Distinct(ranks.astype(np.uint8), hash_family())
 
 
 @cache
@@ -44,14 +58,6 @@ class Distinct:
     ranks: np.ndarray
     #: which hashes it was made of
     family: str
-
-    @classmethod
-    def of(cls, found: pl.DataFrame) -> Distinct:
-        """What `registers` gave."""
-        ranks = np.zeros(_REGISTERS, np.uint8)
-        zeros = found[_LEAST].bitwise_leading_zeros().to_numpy() - PRECISION
-        ranks[found[_REGISTER].to_numpy()] = zeros + 1
-        return cls(ranks, hash_family())
 
     def __add__(self, other: Distinct) -> Distinct | None:
         """The sketch of both; None where their hashes are not of one family."""
