@@ -16,6 +16,7 @@ import dagster as dg
 from dq_pipelines.automation.findings import Said, checks_of
 from dq_pipelines.automation.overdue import overdue
 from dq_pipelines.automation.runs import Look, Told, ended, look
+from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alert import Alert
 from dq_pipelines.history.alert_book import AlertBook
@@ -91,7 +92,8 @@ class Alerting:
         """
         begun, sent = time.monotonic(), 0
         problems: list[str] = []
-        writer = Writer(self.project.settings.name, self.project.settings.dagster_url)
+        where = Settings.from_environment().dagster_url or self.project.settings.dagster_url
+        writer = Writer(self.project.settings.name, where)
         for name, url in self.asked.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
             ear = Ear(name, self._routes, self.book.told(name), self.asked.rhythm)

@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 
+from dq_pipelines.web import metrics
 from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines.web.guard import LoopbackOnly
+from dq_pipelines.web.metrics.runs import records_of_environment
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -17,6 +19,7 @@ def routes(site: Site) -> list[BaseRoute]:
     return [
         Route("/", _home),
         Mount("/dashboard", app=dashboard(site)),
+        *metrics.routes(lambda: site.known().project, site.stores.history, records_of_environment),
     ]
 
 

@@ -1,0 +1,144 @@
+"""What history knows of tables, as metrics: rows by layer, execution time, scores, failed checks, open alerts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.history.alert import SEVERITIES
+from dq_pipelines.history.alert_book import AlertBook
+from dq_pipelines.history.scores import score_of
+from dq_pipelines.history.standing import TableStanding, standings
+from dq_pipelines.history.store import History
+from dq_pipelines.history.totals import DURATIONS, LastMeasured, Totals, last_measured, totals
+from dq_pipelines.project import Project, Table
+
+_LABELS = ("domain", "table")
+
+
+@dataclass(frozen=True, eq=False)
+class TablesCollector(Collector):
+    """Asks history at each scrape, for the tables of the project; says in `dq_up` whether it answered."""
+
+    #: as its files have it now
+    project: Callable[[], Project]
+    history: History
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("dq_up", "Whether a store answered", labels=["store"])
+        try:
+            found = list(self._families())
+        except (DqError, sa.exc.SQLAlchemyError):
+            found = []
+        up.add_metric(["history"], float(bool(found)))
+        yield from [up, *found]
+
+    def _families(self) -> Iterator[Metric]:
+        tables = list(self.project())
+        sums, stands = totals(self.history), {one.table: one for one in self._standings()}
+        yield from _counters([(table, sums[table.key]) for table in tables if table.key in sums])
+        yield from _gauges([(table, stands[table.key]) for table in tables if table.key in stands])
+        measured = last_measured(self.history)
+        yield from _measured([(table, measured[table.key]) for table in tables if table.key in measured])
+        yield self._alerts()
+
+    def _standings(self) -> list[TableStanding]:
+        return standings(self.history) if self.history.is_begun else []
+
+    def _alerts(self) -> Metric:
+        family = GaugeMetricFamily("dq_open_alerts", "Alerts that are open", labels=["event", "severity"])
+        alerts = AlertBook(self.history).open() if self.history.is_begun else []
+        for (event, severity), count in Counter((alert.event, alert.severity) for alert in alerts).items():
+            family.add_metric([event, severity], count)
+        return family
+
+
+def _counters(tables: Iterable[tuple[Table, Totals]]) -> Iterator[Metric]:
+    """Sums over all batches; how fast they grow is the rate of rows, errors and work."""
+    rows = _counter("dq_rows", "Rows by the layer that they went to: bronze has all that came in", "layer")
+    dropped = _counter("dq_dropped_rows", "Rows that rules or steps left out")
+    batches = _counter("dq_batches", "Batches that were judged, by what became of them", "outcome")
+    stages = _counter("dq_stage_seconds", "Execution time by stage", "stage")
+    cpu = _counter("dq_cpu_seconds", "CPU time of the processes that worked on batches")
+    success = _gauge("dq_last_success_timestamp_seconds", "When the last batch that was published began to be judged")
+    took = HistogramMetricFamily(
+        "dq_batch_duration_seconds", "Execution time of batches, from the start of the work to its end", labels=_LABELS
+    )
+    for table, sums in tables:
+        labels = [table.domain, table.name]
+        layers = {"gold": sums.published} if table.is_gold else {"bronze": sums.rows_in, "silver": sums.published}
+        for layer, count in (layers if table.is_gold else {**layers, "quarantine": sums.refused}).items():
+            rows.add_metric([*labels, layer], count)
+        # Steps that add rows count less than nothing, which a counter cannot.
+        dropped.add_metric(labels, max(sums.dropped, 0))
+        batches.add_metric([*labels, "published"], sums.published_batches)
+        batches.add_metric([*labels, "blocked"], sums.blocked_batches)
+        for stage, seconds in sums.stage_seconds.items():
+            stages.add_metric([*labels, stage], seconds)
+        cpu.add_metric(labels, sums.cpu_seconds)
+        judged = sums.published_batches + sums.blocked_batches
+        if sums.last_published_at is not None:
+            success.add_metric(labels, sums.last_published_at.timestamp())
+        ends = [*map(str, DURATIONS), "+Inf"]
+        took.add_metric(labels, list(zip(ends, [*sums.durations, judged], strict=True)), sums.duration_seconds)
+    yield from (rows, dropped, batches, stages, cpu, took, success)
+
+
+def _gauges(tables: Iterable[tuple[Table, TableStanding]]) -> Iterator[Metric]:
+    """Where tables stand now; over all partitions, where a table has them."""
+    score = _gauge(
+        "dq_quality_score_ratio", "Quality score, 0 to 1: of all rules, and of those about one side", "dimension"
+    )
+    errors = _gauge("dq_error_ratio", "Refused rows of those that came in with the last batches")
+    failed = _gauge("dq_failed_checks", "Rules that the last batches do not meet", "severity")
+    blocked = _gauge("dq_blocked_batches", "Batches that are not published until they are mended")
+    judged = _gauge("dq_last_verdict_timestamp_seconds", "When the last batch began to be judged")
+    last = _gauge("dq_last_batch_duration_seconds", "Execution time of the last batch")
+    for table, standing in tables:
+        labels = [table.domain, table.name]
+        score.add_metric([*labels, "all"], standing.score / 100)
+        for dimension, percent in score_of(standing).dimensions.items():
+            score.add_metric([*labels, dimension], percent / 100)
+        errors.add_metric(labels, standing.refused / standing.rows_in if standing.rows_in else 0.0)
+        counts = Counter(rule.one.severity for rule in standing.failed)
+        for severity in SEVERITIES:
+            failed.add_metric([*labels, severity], counts[severity])
+        blocked.add_metric(labels, len(standing.blocked))
+        judged.add_metric(labels, standing.at.timestamp())
+        last.add_metric(labels, standing.latest.duration_seconds)
+    yield from (score, errors, failed, blocked, judged, last)
+
+
+def _measured(tables: Iterable[tuple[Table, LastMeasured]]) -> Iterator[Metric]:
+    """What the last published batches took, and how new their rows were."""
+    size = _gauge("dq_published_bytes", "Size of the files that the last batch published")
+    memory = _gauge("dq_peak_memory_bytes", "The most memory that the process of the last batch had held so far")
+    newest = _gauge("dq_newest_row_timestamp_seconds", "The newest row, or input, that the last batch brought")
+    for table, last in tables:
+        labels = [table.domain, table.name]
+        if last.bytes is not None:
+            size.add_metric(labels, last.bytes)
+        if last.peak_memory_bytes is not None:
+            memory.add_metric(labels, last.peak_memory_bytes)
+        if last.freshness_seconds is not None:
+            newest.add_metric(labels, last.began_at.timestamp() - last.freshness_seconds)
+    yield from (size, memory, newest)
+
+
+def _counter(name: str, said: str, *more: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, said, labels=[*_LABELS, *more])
+
+
+def _gauge(name: str, said: str, *more: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, said, labels=[*_LABELS, *more])
