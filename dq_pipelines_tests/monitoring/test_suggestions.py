@@ -155,6 +155,18 @@ def test_numbers_with_units_in_several_spellings_want_to_be_numbers() -> None:
     assert rule["regex"] == "^[0-9]+ min$"
 
 
+def test_text_that_was_damaged_on_its_way_is_found() -> None:
+    pages = [f"{n}-{n + 7}" for n in range(300)]
+    pages[3], pages[4] = "11-Jan", "Mar-72"
+    names = [f"n{chr(97 + n % 26)}{chr(97 + n // 26)}el" for n in range(300)]
+    names[5], names[6], names[7] = "No\u00c3\u00abl", "No\ufffdl", "Noel*"
+    frame = pl.DataFrame({"pages": pages, "name": names})
+    found = dq.validate(frame, rules(frame, "not_match_regex"), result_format="COMPLETE").results
+    flagged = {(result.rule.columns_judged[0], row[ROW]) for result in found for row in result.unexpected_rows}
+    assert flagged == {("pages", 3), ("pages", 4), ("name", 5), ("name", 6), ("name", 7)}
+    assert not rules(pl.DataFrame({"due": ["11-Jan", "2-Feb"] * 100}), "not_match_regex")
+
+
 def test_outliers_far_outside_do_not_stretch_the_bounds_and_tails_do() -> None:
     chance = chance_of(2)
     heights = [round(chance.gauss(170, 10), 1) for _ in range(2_000)]

@@ -11,6 +11,7 @@ import polars as pl
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import (
     completeness,
+    damage,
     dependencies,
     keys,
     lengths,
@@ -36,6 +37,7 @@ FAMILIES: tuple[Callable[[Findings], Iterator[Suggestion]], ...] = (
     references.suggest,
     dependencies.suggest,
     typos.suggest,
+    damage.suggest,
 )
 
 

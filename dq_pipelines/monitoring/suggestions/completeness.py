@@ -18,7 +18,8 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         if not nulls:
             # One gap among as many rows again would be no surprise: the rule of succession.
             yield Suggestion(rule, f"none of {rows:,} rows lacks it", rows / (rows + 1) if rows > 20 else rows / 40)
-        elif nulls <= _FEW * rows:
+        elif nulls <= _FEW * rows or (column.name in findings.dependencies and 2 * nulls <= rows):
+            # Where others determine a value, there is one.
             why = f"{nulls:,} of {rows:,} rows lack it ({percent(nulls, rows)})"
             yield Suggestion({**rule, "mostly": mostly(nulls, rows)}, why, 0.8)
         elif nulls <= _MANY * rows:

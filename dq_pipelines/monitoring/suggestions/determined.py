@@ -1,8 +1,8 @@
 """Which columns determine which: functional dependencies that hold but for errors.
 
 A dependency is measured by μ⁺ (Parciak et al., Measuring Approximate Functional Dependencies, ICDE 2024): how much better a
-column is foretold by another one than by itself, corrected for chance. Whether what breaks it are errors is seen in the
-groups of rows that are alike: an error is a rare value in its group, where a second value that is common there is none.
+column is foretold by another one than by itself, corrected for chance. Whether what breaks it are errors is seen in how
+evenly it is spread over the groups of rows that are alike.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 
 #: Rows that are looked at.
 _ROWS = 50_000
-#: A first look at so many rows leaves most pairs of columns out.
-_FIRST = 2_000
-#: The least μ⁺; the most rows that may break a dependency, and that may lie in groups with a second common value.
-_LEAST, _MOST_BROKEN, _MOST_DIVIDED = 0.3, 0.15, 0.05
-#: Groups of so many rows are large; the least μ⁺ of smaller ones.
-_LARGE, _LEAST_OF_SMALL = 10, 0.7
-#: A second value is common in its group from this share on (and from two rows on).
-_COMMON = 0.2
+#: The least μ⁺, where groups of rows that are alike are large, from so many rows on, and where they are not.
+_LEAST, _LARGE, _LEAST_OF_SMALL = 0.3, 10, 0.7
+#: The most rows that may break a dependency. From the second share on, there must be so many groups of some rows, and in
+#: nearly all of them more than half of the rows must agree.
+_MOST_BROKEN, _OFTEN_BROKEN, _MANY_GROUPS, _USUALLY = 0.45, 0.15, 15, 0.7
+#: Errors are spread evenly over the groups of so many rows, up to this χ² over its degrees of freedom; fewer than this
+#: share need not be.
+_COUNTS, _MOST_UNEVEN, _HARDLY_BROKEN = 5, 2.0, 0.005
 #: Of the rows, so many must have one that is alike, in so many groups.
 _LEAST_ALIKE, _LEAST_GROUPS = 0.3, 3
 #: A value of a third column explains what breaks a dependency where so many of its rows do, and it has so many rows.
@@ -96,43 +96,53 @@ def _candidates(profile: Profile, coded: pl.DataFrame, determined: ColumnProfile
         too_few = by.distinct + _MOST_BROKEN * coded.height < min(determined.distinct, coded.height)
         if other == name or too_few or by.distinct < 2 or by.reading.kind in ("float", "decimal"):
             continue
-        if coded.height > _FIRST:
-            first = measured(coded.head(_FIRST), (other,), name)
-            if first is not None and first.violations > 2 * _MOST_BROKEN * max(first.alike, 50):
-                continue
         found = measured(coded, (other,), name)
-        if found is not None and found.violations <= _MOST_BROKEN * found.alike:
+        if found is not None:
             yield found
 
 
 def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | None:
-    """How well `by` determines the column; None where the rows do not show it."""
+    """How well `by` determines the column; None where the rows do not show that it does, but for errors."""
     pairs = coded.lazy().select(*by, pl.col(name).alias("value")).drop_nulls().group_by(*by, "value").agg(n=pl.len())
-    groups = pairs.group_by(*by).agg(
-        rows=pl.sum("n"), squares=(pl.col("n").cast(pl.Float64) ** 2).sum(), most=pl.max("n"),
-        second=pl.col("n").top_k(2).min(), values=pl.len(),
-    )  # fmt: skip
-    alike = pl.col("rows") > 1
-    divided = (pl.col("values") > 1) & (pl.col("second") > 1) & (pl.col("second") >= _COMMON * pl.col("rows"))
-    whole = groups.select(
-        rows=pl.sum("rows"), groups=pl.len(), foretold=(pl.col("squares") / pl.col("rows")).sum(),
-        alike=pl.col("rows").filter(alike).sum(), alike_groups=alike.sum(),
-        violations=(pl.col("rows") - pl.col("most")).filter(alike).sum(), divided=pl.col("rows").filter(divided).sum(),
-    )  # fmt: skip
+    grouped = pairs.group_by(*by).agg(
+        rows=pl.sum("n"), squares=(pl.col("n").cast(pl.Float64) ** 2).sum(), most=pl.max("n")
+    )
     itself = pairs.group_by("value").agg(n=pl.sum("n")).select(itself=(pl.col("n").cast(pl.Float64) ** 2).sum())
-    seen, alone = pl.collect_all([whole, itself])
-    told = seen.row(0, named=True)
-    rows, known = told["rows"], told["alike"]
-    if not rows or known < _LEAST_ALIKE * rows or told["alike_groups"] < min(_LEAST_GROUPS, told["groups"]):
+    groups, alone = pl.collect_all([grouped, itself])
+    rows, alike = int(groups["rows"].sum()), groups.filter(pl.col("rows") > 1)
+    known = int(alike["rows"].sum())
+    if not rows or known < _LEAST_ALIKE * rows or alike.height < min(_LEAST_GROUPS, groups.height):
         return None
     by_itself = alone.item() / rows**2
-    if by_itself >= 1 or told["divided"] > _MOST_DIVIDED * known:
+    if by_itself >= 1:
         return None
-    strength = 1 - (1 - told["foretold"] / rows) / (1 - by_itself) * (rows - 1) / (rows - told["groups"])
+    foretold = float((groups["squares"] / groups["rows"]).sum()) / rows
+    strength = 1 - (1 - foretold) / (1 - by_itself) * (rows - 1) / (rows - groups.height)
     # Where few rows are alike at a time, chance brings forth more of them.
-    if strength < (_LEAST if rows >= _LARGE * told["groups"] else _LEAST_OF_SMALL):
+    if strength < (_LEAST if rows >= _LARGE * groups.height else _LEAST_OF_SMALL) or not _by_errors(alike):
         return None
-    return Dependency(name, tuple(by), known, told["violations"], told["alike_groups"], strength)
+    return Dependency(name, tuple(by), known, known - int(alike["most"].sum()), alike.height, strength)
+
+
+def _by_errors(alike: pl.DataFrame) -> bool:
+    """Whether errors explain what breaks a dependency: they come in each group alike, as by the throw of one die.
+
+    A dependency that does not hold has groups without an exception beside groups that are all exceptions. Measured
+    by Pearson's χ² over its degrees of freedom, which is about 1 for errors.
+    """
+    large = alike.filter(pl.col("rows") >= _COUNTS)
+    groups = large if 2 * int(large["rows"].sum()) >= int(alike["rows"].sum()) else alike
+    rows, broken = int(groups["rows"].sum()), int((groups["rows"] - groups["most"]).sum())
+    share = broken / rows
+    if share <= _HARDLY_BROKEN:
+        return True
+    if share > _OFTEN_BROKEN:
+        usual = int(groups.filter(2 * pl.col("most") > pl.col("rows"))["rows"].sum())
+        if share > _MOST_BROKEN or len(large) < _MANY_GROUPS or usual < _USUALLY * rows:
+            return False
+    expected = pl.col("rows") * share
+    far = (pl.col("rows") - pl.col("most") - expected) ** 2 / (expected * (1 - share))
+    return float(groups.select(far.mean()).item()) <= _MOST_UNEVEN
 
 
 def _refined(coded: pl.DataFrame, found: Dependency, profile: Profile) -> Dependency:
