@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from dq_pipelines_tests.benchmarks import detectors, suggested
 from dq_pipelines_tests.benchmarks.column import against_cpp
-from dq_pipelines_tests.benchmarks.detectors import sections
 from dq_pipelines_tests.benchmarks.growth import grown
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured, median
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line, flush=True)
         text.append(line)
         right &= good
-    for line in sections():
+    for line in (*detectors.sections(), *suggested.sections(asked.data)):
         print(line, flush=True)
         text.append(line)
     page = "\n".join(text)
