@@ -108,9 +108,15 @@ def _given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == before, pl.col(ID).is_not_null())
     found = rows.select(ID).unique().collect()
     if found.height:
-        fate = [pl.lit(status).alias(STATUS), pl.lit(work.now).dt.cast_time_unit("us").alias(STATUS_AT)]
+        fate = [
+            pl.lit(status).alias(STATUS),
+            pl.lit(work.now).dt.cast_time_unit("us").alias(STATUS_AT),
+            pl.lit(by).alias(STATUS_BY),
+            # A replay that was killed no longer has a say: by its mark the row would be open for ever.
+            pl.lit(None, pl.String).alias(INTO),
+        ]
         work.may_commit()
-        update(work.quarantine, found.with_columns(*fate, pl.lit(by).alias(STATUS_BY)), ID, {}, by=by)
+        update(work.quarantine, found.with_columns(*fate), ID, {}, by=by)
     work.log(f"{work.quarantine.key}: {found.height:,} rows are {status} now")
     return found.height
 

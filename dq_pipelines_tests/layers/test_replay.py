@@ -335,3 +335,16 @@ def test_what_a_killed_replay_has_mended_outlives_reruns(landed: Workshop) -> No
         assert landed.run("orders", mode="rerun").success
         assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]
         assert statuses(landed) == [(3, "fixed"), (4, "open"), (5, "open"), (6, "open")]
+
+
+@pytest.mark.slow
+def test_a_row_of_a_killed_replay_can_be_given_up(landed: Workshop) -> None:
+    edits = f'{{"{id_of(landed, 3)}": {{"amount": "7"}}}}'
+    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(landed, 3)!r}])")
+    ran = subprocess.run([sys.executable, "-c", code, str(landed.root), "update"], check=False, capture_output=True)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "ann") == 1
+    assert (3, DISMISSED) in refused_of(work(landed)).select("_row", "_status").collect().rows()
+    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), OPEN, "ann") == 1
+    assert again(landed).published == (id_of(landed, 3),)
+    assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]
