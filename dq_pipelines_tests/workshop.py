@@ -17,6 +17,7 @@ import dagster as dg
 import polars as pl
 
 from dq_pipelines.assembly import build_definitions
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.stores import Stores
@@ -225,7 +226,7 @@ class Workshop:
         if len(columns) == 1:
             return sorted(frame[columns[0]].to_list(), key=repr)
         if columns:
-            return sorted(frame.select(columns).rows(), key=repr)
+            return sorted(frame.select(exact_names(columns)).rows(), key=repr)
         return sorted(frame.to_dicts(), key=repr)
 
     def refused(self, table: str) -> list[tuple[str, str | None, str | None]]:

@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, Measured, Repeats, RowSql
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
@@ -56,23 +57,27 @@ def _with_existence(frame: pl.LazyFrame, aside: Exists, name: str, lookup: Looku
     dtype = frame.collect_schema().get(aside.column)
     if dtype is None:
         return frame
-    key = pl.col(aside.key).cast(dtype, strict=False)
+    key = pl.col(exact(aside.key)).cast(dtype, strict=False)
     parents = (
         lookup(aside.table).select(key.alias(aside.column)).drop_nulls().unique().with_columns(pl.lit(True).alias(name))
     )
-    joined = frame.join(parents, on=aside.column, how="left", maintain_order="left")
+    joined = frame.join(parents, on=exact(aside.column), how="left", maintain_order="left")
     found = pl.col(name).fill_null(False)
-    return joined.with_columns(pl.when(pl.col(aside.column).is_not_null()).then(found).alias(name))
+    return joined.with_columns(pl.when(pl.col(exact(aside.column)).is_not_null()).then(found).alias(name))
 
 
 def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.LazyFrame | None) -> pl.LazyFrame:
     if repeated is None:
         return frame.with_columns(pl.lit(False).alias(name))
     there = {column: f"{name}_{column}" for column in aside.columns}
-    keys = repeated.select(*(pl.col(column).alias(key) for column, key in there.items()), pl.lit(True).alias(name))
+    keys = repeated.select(
+        *(pl.col(exact(column)).alias(key) for column, key in there.items()), pl.lit(True).alias(name)
+    )
     schema = frame.collect_schema()
     # The repeated keys hold null for NaN, as rules see it: the rows must be looked up by the same key.
-    seen = [pl.col(name).fill_nan(None) if schema[name].is_float() else pl.col(name) for name in aside.columns]
+    seen = [
+        pl.col(exact(name)).fill_nan(None) if schema[name].is_float() else pl.col(exact(name)) for name in aside.columns
+    ]
     joined = frame.join(
         keys, left_on=seen, right_on=list(there.values()), how="left", nulls_equal=True, maintain_order="left"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.beside import small_frames
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Exists
@@ -67,7 +68,7 @@ def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> None:
         if found not in (pl.Boolean, pl.Null):
             raise RuleError(f"wanted a condition that is true or false, got one that is {found}")
     if isinstance(item.rule, GroupRule | QueryRule):
-        for small in small_frames(item.rule, frame.select(list(plan.schema)), scan.lookup):
+        for small in small_frames(item.rule, frame.select(exact_names(plan.schema)), scan.lookup):
             small.collect_schema()
         return
     expressions = dict(item.scalars) if item.fails is None else {item.flag: item.fails}

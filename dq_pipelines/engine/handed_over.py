@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.rules.asides import ByGx
@@ -47,7 +48,7 @@ def ask_gx(scan: Scan) -> HandedOver:
     rules = {item.index: item.rule for item in scan.plan.planned if isinstance(item.rule, _Rule) and not item.error}
     if not rules:
         return HandedOver()
-    frames = [scan.frame.select(list(rule.columns_needed) or scan.columns) for rule in rules.values()]
+    frames = [scan.frame.select(exact_names(rule.columns_needed or scan.columns)) for rule in rules.values()]
     results, answers = {}, {}
     for (index, rule), frame in zip(rules.items(), collect_all(frames), strict=True):
         rows = frame.to_pandas()

@@ -14,6 +14,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.answers import usual_values
 from dq_pipelines.engine.handed_over import ask_gx
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
@@ -178,7 +179,7 @@ def _top(scan: Scan, samples: Samples) -> list[pl.LazyFrame]:
     if not rules or not samples.most or not samples.are_judged(rules):
         return []
     shown = _shown(scan, rules, samples)
-    rows = scan.marked.head(_TOP).select(*shown, *(item.flag for item in rules))
+    rows = scan.marked.head(_TOP).select(*exact_names(shown), *(item.flag for item in rules))
     return [rows.filter(pl.any_horizontal(item.flag for item in rules))]
 
 
@@ -214,14 +215,14 @@ def _with_samples(
         return [item for item in failed if len(rows.get(item.index, ())) < wanted[item.index]]
 
     def look_in(scan: Scan, rules: Sequence[PlannedRule]) -> None:
-        marked = scan.marked.select(*_shown(scan, rules, samples), *(item.flag for item in rules))
+        marked = scan.marked.select(*exact_names(_shown(scan, rules, samples)), *(item.flag for item in rules))
         failing = marked.filter(pl.any_horizontal(item.flag for item in rules))
         batches = failing.collect_batches(engine="streaming")
         rows.update(interruptibly(lambda: failing_rows(batches, rules, wanted)))
 
     seen = [item for item in failed if top is not None and not _by_repeats(item)]
     if top is not None and seen:
-        met = top.select(*_shown(scan, seen, samples), *(item.flag for item in seen))
+        met = top.select(*exact_names(_shown(scan, seen, samples)), *(item.flag for item in seen))
         rows.update(failing_rows([met], seen, wanted))
     unseen = [item for item in failed if item not in seen]
     if unseen and _tells_by_the_row(scan, unseen):

@@ -15,6 +15,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.answers import Lookup, with_answer
 from dq_pipelines.engine.beside import small_frames
 from dq_pipelines.engine.fitting import unfit
@@ -102,18 +103,18 @@ class Scan:
     @property
     def kept(self) -> pl.LazyFrame:
         """The rows that no refusing rule refuses."""
-        return self.marked.filter(~pl.col(REFUSED) & ~pl.col(DROPPED)).select(self.carried)
+        return self.marked.filter(~pl.col(REFUSED) & ~pl.col(DROPPED)).select(exact_names(self.carried))
 
     @property
     def refused(self) -> pl.LazyFrame:
         """The rows that a row rule refuses, with `_reasons`."""
         refusing = self.plan.row_rules(("quarantine",))
-        return with_reasons(self.marked.filter(REFUSED), refusing).select(*self.carried, REASONS)
+        return with_reasons(self.marked.filter(REFUSED), refusing).select(*exact_names(self.carried), REASONS)
 
     @property
     def dropped(self) -> pl.LazyFrame:
         """The rows that `on_failure: drop` discards and no other rule refuses."""
-        return self.marked.filter(DROPPED).select(self.carried)
+        return self.marked.filter(DROPPED).select(exact_names(self.carried))
 
     def numbers(self) -> pl.LazyFrame:
         """One row: every count and observed value, and the rows, refused and dropped in all."""
@@ -142,7 +143,7 @@ class Scan:
     def small_frames(self) -> dict[int, list[pl.LazyFrame]]:
         """Small frames out of the rows, by the index of the rule on the whole table that wants them."""
         wanted = self.plan.beside()
-        rows = self.marked.select(self.columns) if wanted else self.frame
+        rows = self.marked.select(exact_names(self.columns)) if wanted else self.frame
         return {item.index: small_frames(item.rule, rows, self.lookup) for item in wanted}
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact
+
 if TYPE_CHECKING:
     from dq_pipelines.engine.plan import PlannedRule
 
@@ -78,10 +80,10 @@ def _value(item: PlannedRule) -> pl.Expr:
     """What the rule looked at, as text: the value, or `name=value` pairs for several columns."""
     names = item.rule.reason_columns
     if len(names) == 1:
-        return as_text(pl.col(names[0]))
+        return as_text(pl.col(exact(names[0])))
     if not names:
         return pl.lit(None, dtype=pl.String)
-    parts = [pl.concat_str(pl.lit(f"{name}="), as_text(pl.col(name)).fill_null("null")) for name in names]
+    parts = [pl.concat_str(pl.lit(f"{name}="), as_text(pl.col(exact(name))).fill_null("null")) for name in names]
     return pl.concat_str(parts, separator=", ")
 
 

@@ -12,6 +12,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.dtypes import DType
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.rules.asides import Repeats
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
@@ -26,11 +27,11 @@ def keyed(rows: pl.LazyFrame, aside: Repeats, schema: Mapping[str, DType]) -> pl
         known = known.filter(Condition.parse(aside.row_condition).expr(columns))
     known = known.select(*(columns[name].expr.alias(name) for name in aside.columns))
     if aside.ignore != "never":
-        flags = [nw.col(name).is_null() for name in aside.columns]
+        flags = [nw.col(exact(name)).is_null() for name in aside.columns]
         join = nw.any_horizontal if aside.ignore == "any_value_is_missing" else nw.all_horizontal
         known = known.filter(~join(*flags, ignore_nulls=True))
     found: pl.LazyFrame = known.to_native()
-    return found.with_columns(pl.struct(aside.columns).hash().alias(_HASH))
+    return found.with_columns(pl.struct(exact_names(aside.columns)).hash().alias(_HASH))
 
 
 def hashes(keys: pl.LazyFrame) -> pl.LazyFrame:
@@ -50,4 +51,4 @@ def repeated_keys(keys: pl.LazyFrame, repeated: pl.DataFrame | None) -> pl.LazyF
     if repeated is not None:
         suspects = keys.join(repeated.lazy(), on=_HASH, how="semi") if repeated.height else keys.clear()
     names = [name for name in keys.collect_schema() if name != _HASH]
-    return suspects.group_by(names).len().filter(pl.col("len") > 1)
+    return suspects.group_by(exact_names(names)).len().filter(pl.col("len") > 1)

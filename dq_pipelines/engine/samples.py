@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.plan import PlannedRule
 
 Rows = tuple[Mapping[str, Any], ...]
@@ -51,13 +52,14 @@ def failing_rows(
     lacking = list(failed)
     for batch in batches:
         names = [name for name in batch.columns if name not in flags]
-        shown = batch.select(names)
+        shown = batch.select(exact_names(names))
         for item in lacking:
             # A cast's column may have another name by now.
             judged = [name for name in item.rule.columns_judged if name in names]
             places = batch[item.flag].arg_true().head(wanted[item.index] - len(found[item.index]))
             # Taken by its places: a filter of the batch goes by way of a query, 3 ms for each rule.
-            found[item.index] += shown.select(*judged, *(n for n in names if n not in judged))[places].to_dicts()
+            ordered = shown.select(exact_names([*judged, *(name for name in names if name not in judged)]))
+            found[item.index] += ordered[places].to_dicts()
         lacking = [item for item in lacking if len(found[item.index]) < wanted[item.index]]
         if not lacking:
             break

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.lake.claim import Claim, staged
 from dq_pipelines.lake.evolution import Drift, exactly
@@ -55,7 +56,7 @@ def _beside(
     kept = exactly(there, {**schema, PARTITION: pl.String()} if partitioned else schema)
     if mode == "merge":
         # As Delta's merge has it, in the new types: equal keys replace each other, wherever in the table they are.
-        kept = kept.join(stage.scan().select(keys), on=list(keys), how="anti")
+        kept = kept.join(stage.scan().select(exact_names(keys)), on=exact_names(keys), how="anti")
     if not partitioned:
         parts: list[tuple[str | None, pl.LazyFrame]] = [(None, kept)]
     else:

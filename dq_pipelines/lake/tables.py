@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.config.stores import is_passing, is_remote, options, said, wrong_scheme
 from dq_pipelines.errors import ConfigError, Problem, PublishError, Unreached
 
@@ -91,8 +92,10 @@ def refused(uri: str, wanted: str, error: Exception) -> PublishError:
 
 def storable(frame: pl.LazyFrame) -> pl.LazyFrame:
     """`frame` with every column in a type that Delta has, none of its values changed."""
-    casts = {name: wanted for name, dtype in frame.collect_schema().items() if (wanted := _delta_type(dtype)) != dtype}
-    return frame.cast(casts) if casts else frame  # type: ignore[arg-type]
+    there = frame.collect_schema().items()
+    return frame.with_columns(
+        pl.col(exact(name)).cast(wanted) for name, dtype in there if (wanted := _delta_type(dtype)) != dtype
+    )
 
 
 #: Delta has no unsigned integers, no time of day, no dictionary and no duration.

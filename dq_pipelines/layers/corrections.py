@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.landing import BATCH, SYSTEM_COLUMNS, UNREADABLE, WHY
 from dq_pipelines.layers.quarantine import CORRECTION, PLACE, QUARANTINE_COLUMNS
@@ -51,12 +52,12 @@ def corrected(rows: pl.LazyFrame, mended: pl.DataFrame) -> pl.LazyFrame:
     values = [
         pl.when(f"{_SET}{name}")
         .then(landed_value(pl.col(f"{_TO}{name}"), schema[name]))
-        .otherwise(pl.col(name))
+        .otherwise(pl.col(exact(name)))
         .alias(name)
         for name in names
     ]
     read = [pl.when(pl.col(_MENDED).is_null()).then(pl.col(name)).alias(name) for name in (UNREADABLE, WHY)]
-    return joined.with_columns(*values, *read).select(list(schema))
+    return joined.with_columns(*values, *read).select(exact_names(schema))
 
 
 def mended_columns(mended: pl.DataFrame, batch: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ import polars as pl
 from pyarrow import fs
 from pyarrow import parquet as pq
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.stores import filesystem
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.engine.verdict import RuleResult
@@ -54,7 +55,7 @@ class Landed:
     def without_others(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """`rows` without the columns that other batches have brought into bronze."""
         others = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION, *self.columns)]
-        return rows.drop(others)
+        return rows.drop(exact_names(others))
 
     def absent(self, silver: Silver, before: Mapping[str, pl.DataType], known: Iterable[str]) -> dict[str, str]:
         """Declared columns that did not land, but did or were published before; with the landed column they lack."""
@@ -227,17 +228,17 @@ def alike_by_values(published: LakeTable, rows: Sequence[pl.LazyFrame]) -> Calla
     def distinct(frame: pl.LazyFrame, name: str, dtype: pl.DataType | None = None) -> set[str]:
         if name not in frame.collect_schema():
             return set()
-        values = frame.select(pl.col(name)).head(_LOOKED_AT)
+        values = frame.select(pl.col(exact(name))).head(_LOOKED_AT)
         if dtype is not None and dtype.is_numeric():
             values = values.cast(dtype, strict=False)
-        return set(values.select(as_text(pl.col(name))).collect(engine="streaming")[name].drop_nulls())
+        return set(values.select(as_text(pl.col(exact(name)))).collect(engine="streaming")[name].drop_nulls())
 
     def alike(gone: str, new: str) -> bool:
         there = published.scan()
         dtype = there.collect_schema().get(gone)
         if dtype is None or dtype.is_nested():
             return False
-        known = distinct(there.filter(pl.col(gone).is_not_null()), gone)
+        known = distinct(there.filter(pl.col(exact(gone)).is_not_null()), gone)
         found = set().union(*(distinct(frame, new, dtype) for frame in rows))
         return len(found) >= _FEWEST and len(found & known) >= _SHARE * len(found)
 

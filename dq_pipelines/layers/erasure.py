@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.config.stores import write_bytes
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
@@ -157,7 +158,7 @@ def _values(wish: Wish, removals: Sequence[tuple[str, Removal]]) -> Callable[[st
         schema = rows.collect_schema()
         names = [name for name in wish.schema if name in schema and not schema[name].is_nested()]
         for name, column in (
-            rows.select(as_text(pl.col(name)).alias(name) for name in names).collect().to_dict().items()
+            rows.select(as_text(pl.col(exact(name))).alias(name) for name in names).collect().to_dict().items()
         ):
             texts.setdefault(name, set()).update(text for text in column.unique() if text)
     long = {text for some in texts.values() for text in some if len(text) > 3 and not text.replace(".", "").isdigit()}

@@ -11,6 +11,7 @@ from functools import partial
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
@@ -81,7 +82,7 @@ def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
     return judged.with_columns(
         pl.when(unfinished).then(pl.lit(OPEN)).otherwise(STATUS).alias(STATUS),
         pl.when(~unfinished).then(INTO).alias(INTO),
-    ).select(*cells_in(names), *tail)
+    ).select(*exact_names(cells_in(names)), *tail)
 
 
 def broken_off(consumed: Collection[str]) -> pl.Expr:
@@ -148,4 +149,4 @@ def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
     # Also of a replay that was killed: its correction holds, and the row is published now.
     kept = told.filter(pl.col(STATUS) != DISMISSED).with_columns(pl.lit(FIXED).alias(STATUS))
     mended = kept.join(fresh.select(ID), on=ID, how="anti")
-    return pl.concat([refused_again.select(list(fresh.collect_schema())), mended], how="diagonal_relaxed")
+    return pl.concat([refused_again.select(exact_names(fresh.collect_schema())), mended], how="diagonal_relaxed")

@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
-from polars import selectors
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.lake.aside import asides
@@ -162,10 +162,8 @@ def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
     """`rows` with the columns of `wanted` in their types and order, null where there are none."""
     there = rows.collect_schema()
     new = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in there]
-    casts = {name: wanted[name] for name, dtype in there.items() if dtype != wanted[name]}
-    shaped = rows.with_columns(new).cast(casts) if casts else rows.with_columns(new)  # type: ignore[arg-type]
-    # By name and no expressions: a column may be called `*`.
-    return shaped.select(selectors.by_name(list(wanted)))
+    casts = [pl.col(exact(name)).cast(wanted[name]) for name, dtype in there.items() if dtype != wanted[name]]
+    return rows.with_columns(*new, *casts).select(exact_names(wanted))
 
 
 #: What a column may become without the change of a value, beside text, which holds everything.
@@ -180,15 +178,15 @@ _WIDER: dict[type[pl.DataType], tuple[type[pl.DataType], ...]] = {
 
 def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
     """`rows` with the columns that fit there in the types of `wanted`; the others are left for the commit to refuse."""
-    casts = {
-        name: wanted[name]
+    casts = [
+        pl.col(exact(name)).cast(wanted[name])
         for name, dtype in rows.collect_schema().items()
         if name in wanted
         and dtype != wanted[name]
         and issubclass(type(wanted[name]), (pl.String, *_WIDER.get(type(dtype), ())))
         and not dtype.is_nested()
-    }
-    return rows.cast(casts) if casts else rows  # type: ignore[arg-type]
+    ]
+    return rows.with_columns(casts)
 
 
 def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.engine.reasons import REASON, REASONS, as_text, reason
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, UNREADABLE
@@ -113,5 +114,7 @@ def _cell(name: str, there: set[str]) -> pl.Expr:
     if name not in there:
         return pl.lit(None, dtype=pl.String)
     if f"{FAILED}{name}" not in there:
-        return as_text(pl.col(name))
-    return pl.when(pl.col(f"{FAILED}{name}")).then(as_text(pl.col(f"{RAW}{name}"))).otherwise(as_text(pl.col(name)))
+        return as_text(pl.col(exact(name)))
+    return (
+        pl.when(pl.col(f"{FAILED}{name}")).then(as_text(pl.col(f"{RAW}{name}"))).otherwise(as_text(pl.col(exact(name))))
+    )

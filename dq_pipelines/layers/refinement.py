@@ -13,6 +13,7 @@ from functools import cached_property
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
@@ -191,7 +192,7 @@ class Refinement:
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
-        return [*landing, self.kept.sink(kept.select(self.columns)), self.refused.sink(quarantined)]
+        return [*landing, self.kept.sink(kept.select(exact_names(self.columns))), self.refused.sink(quarantined)]
 
     @cached_property
     def _keys_are_judged(self) -> bool:
@@ -235,7 +236,7 @@ class Refinement:
             sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
             schema=dict(self.kept.schema),
             miscast=miscast_by_column(self.refused.scan()),
-            preview=self.kept.scan().select(self.columns).head(PREVIEW_ROWS).collect(),
+            preview=self.kept.scan().select(exact_names(self.columns)).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
             metrics=self.measured.batch(judgement, self.kept, self.work, self.landing_seconds, self._landed_at),
         )
@@ -252,7 +253,7 @@ def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:
     """The rows of a table that a rule looks into: of the judged table itself, those that come now as well."""
     if key != work.table.key:
         return work.published(key)
-    rows = judged.rows.select(judged.columns)
+    rows = judged.rows.select(exact_names(judged.columns))
     there = work.silver.delta() is not None
     return pl.concat([work.silver.scan(), rows], how="diagonal_relaxed") if there else rows
 
@@ -262,7 +263,7 @@ def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
     if silver.mode != "merge":
         return kept
     order = [name for name in (INGESTED_AT, SOURCE, ROW) if name in kept.collect_schema()]
-    return kept.sort(order, maintain_order=True).unique(silver.keys, keep="last", maintain_order=True)
+    return kept.sort(order, maintain_order=True).unique(exact_names(silver.keys), keep="last", maintain_order=True)
 
 
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
@@ -102,7 +103,7 @@ class Rejudgement:
             parts = [refused_rows(part, prepared.columns) for part in (scan.refused, *prepared.refused)]
             failing = pl.concat([*parts, unreadable_rows(rows, prepared.columns)])
             failing = failing.join(self.places, on=PLACE, how="semi", maintain_order="left")
-            wanted = passing.select(*prepared.columns, *PLACE, INGESTED_AT, identity().alias(ID))
+            wanted = passing.select(*exact_names(prepared.columns), *PLACE, INGESTED_AT, identity().alias(ID))
             return [wanted.sink_parquet(kept, lazy=True), failing.sink_parquet(refused, lazy=True)]
 
         with broken(self.work.table.key, "to judge its refused rows again"):
@@ -131,12 +132,14 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
     if silver.mode == "append":
         return passing
     published = batches_in(transactions(work.silver))
-    came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(*silver.keys, INGESTED_AT, *PLACE)
+    came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(
+        *exact_names(silver.keys), INGESTED_AT, *PLACE
+    )
     never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED])).select(PLACE)
     came = came.join(never, on=PLACE, how="anti")
     order = (INGESTED_AT, SOURCE, ROW)
-    ours = passing.select(*silver.keys, ID, *(pl.col(name).alias(f"{name}\x00") for name in order))
-    pairs = came.join(ours, on=silver.keys, how="inner")
+    ours = passing.select(*exact_names(silver.keys), ID, *(pl.col(name).alias(f"{name}\x00") for name in order))
+    pairs = came.join(ours, on=exact_names(silver.keys), how="inner")
     later, same = pl.lit(False), pl.lit(True)
     for name in order:
         later = later | (same & (pl.col(name) > pl.col(f"{name}\x00")))

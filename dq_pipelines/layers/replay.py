@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import PublishError
@@ -192,7 +193,7 @@ class _Replay:
         if before is None:
             schema = about_to_be_published(passing, columns)
             return Drift("rebuild", (), schema, schema)
-        values = passing.select(pl.col(columns).is_not_null().any()).collect().row(0, named=True)
+        values = passing.select(pl.col(exact_names(columns)).is_not_null().any()).collect().row(0, named=True)
         # Bronze has the columns of every batch: those that say nothing of these rows are none of theirs.
         own = [name for name in columns if name in before or values[name]]
         found = drift(before, about_to_be_published(passing, own), self.work.table.landed.evolution)

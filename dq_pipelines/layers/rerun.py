@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
@@ -148,7 +149,7 @@ def _together(
     rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed")
     if work.table.landed.silver.mode == "merge":
         # Batches stand in the order in which they came, so the last row of a key is the one that was merged last.
-        rows = rows.unique(work.table.landed.silver.keys, keep="last", maintain_order=True)
+        rows = rows.unique(exact_names(work.table.landed.silver.keys), keep="last", maintain_order=True)
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [frame.drop(PARTITION, strict=False) for frame in (rows, quarantined)]
     found = _drift(work, whole[0])

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
 from dq_pipelines.lake.evolution import exactly
@@ -103,7 +104,7 @@ class Recovery:
     def _missing(self) -> pl.LazyFrame:
         if not self.keys:
             return self.rows
-        return self.rows.join(self.table.scan().select(self.keys), on=self.keys, how="anti")
+        return self.rows.join(self.table.scan().select(exact_names(self.keys)), on=exact_names(self.keys), how="anti")
 
     def commit(self) -> Publication:
         """Bring them back, in one commit."""
@@ -146,7 +147,7 @@ def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
     silver = work.table.landed.silver
     keys = silver.keys if table == work.silver and silver.mode == "merge" else ()
     if keys:  # a row may have landed, and expired, more than once
-        copies = copies.sort(EXPIRED_AT).unique(keys, keep="last", maintain_order=True)
+        copies = copies.sort(EXPIRED_AT).unique(exact_names(keys), keep="last", maintain_order=True)
     wanted, there = table.scan().collect_schema(), copies.collect_schema()
     own = set(wanted) | {*BACKUP_COLUMNS}
     lost = tuple(name for name in there if name not in own)

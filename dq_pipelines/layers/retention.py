@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.backup import Backup, Deletion
 from dq_pipelines.lake.claim import Claim, claimed, staged
+from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.publish import Publication
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake, LakeTable
@@ -178,7 +180,7 @@ class _Age:
     @property
     def exceeded(self) -> pl.Expr:
         """Whether a row is too old: null for one without a date, which never is."""
-        return pl.col(self.column).cast(self.dtype) < self.limit
+        return pl.col(exact(self.column)).cast(self.dtype) < self.limit
 
 
 def _expired_in_quarantine(traces: Traces, age: _Age) -> pl.Expr:
@@ -214,9 +216,9 @@ def _expired_in_bronze(traces: Traces, age: _Age, landed: pl.LazyFrame | None) -
         found.append(old.select(PLACE))
         if traces.work.table.landed.silver.mode == "merge":
             keys = list(traces.work.table.landed.silver.keys)
-            gone = traces.silver.scan().filter(age.exceeded).select(keys).unique()
+            gone = traces.silver.scan().filter(age.exceeded).select(exact_names(keys)).unique()
             same = {name: dtype for name, dtype in judged.collect_schema().items() if name in keys}
-            found.append(judged.join(gone.cast(same), on=keys, how="semi").select(PLACE))  # type: ignore[arg-type]
+            found.append(judged.join(conformed(gone, same), on=exact_names(keys), how="semi").select(PLACE))
     there = traces.bronze.scan().select(PLACE)
     listed = pl.concat([frame.cast(schema) for frame in found]).unique()  # type: ignore[arg-type]
     return listed.join(there, on=PLACE, how="semi").collect(engine="streaming")

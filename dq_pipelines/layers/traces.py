@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.rewrite import Snapshot
@@ -88,7 +89,7 @@ class Traces:
         """A column of quarantine, which holds text, by silver's type; null where a cell does not fit."""
         dtype = self.column(name)
         texts = pl.String() if self.quarantine is None else self.quarantine.schema[name]
-        return pl.col(name) if texts == dtype or dtype.is_nested() else typed(pl.col(name), texts, dtype)
+        return pl.col(exact(name)) if texts == dtype or dtype.is_nested() else typed(pl.col(exact(name)), texts, dtype)
 
     @property
     def healed(self) -> pl.Expr:

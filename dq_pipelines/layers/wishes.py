@@ -9,9 +9,11 @@ from functools import cached_property
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.errors import ConfigError
+from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.corrections import corrected, corrections
@@ -139,7 +141,7 @@ class _Place:
         """The keys of the published rows that go."""
         if self.silver is None:
             return pl.DataFrame(schema={key: self.wish.schema[key] for key in keys})
-        return self.silver.scan().filter(self.published).select(keys).unique().collect()
+        return self.silver.scan().filter(self.published).select(exact_names(keys)).unique().collect()
 
     def identities(self, keys: pl.DataFrame | None) -> Iterator[pl.LazyFrame]:
         """What the landed rows that go are known by: in quarantine, by their own cells, and as what was replaced."""
@@ -161,7 +163,7 @@ class _Place:
                 waits = refused.filter(~healed(self.quarantine, work.silver)).select(PLACE)
                 judged = judged.join(waits, on=PLACE, how="anti")
             same = {name: there[name] for name in keys.columns}
-            yield judged.join(keys.lazy().cast(same), on=keys.columns, how="semi").select(PLACE)  # type: ignore[arg-type]
+            yield judged.join(conformed(keys.lazy(), same), on=exact_names(keys.columns), how="semi").select(PLACE)
 
     def _landed(self) -> tuple[pl.LazyFrame, Callable[[str], Cell]] | None:
         """The rows of bronze by silver's types; up to the first step that may do anything to them, where that suffices."""
@@ -191,7 +193,7 @@ def _landed_cells(silver: Silver, prepared: Prepared) -> Callable[[str], Cell]:
     def cell(name: str) -> Cell:
         landed = flags[name].replace(FAILED, RAW, 1) if name in flags else None
         text = as_text(pl.col(landed)) if landed is not None and landed in there else None
-        return Cell(pl.col(name), there[name], text)
+        return Cell(pl.col(exact(name)), there[name], text)
 
     return cell
 
@@ -203,7 +205,7 @@ def _cells(there: pl.Schema, wanted: pl.Schema) -> Callable[[str], Cell]:
         if name not in there:
             return Cell(pl.lit(None, wanted[name]), wanted[name])
         if there[name] == wanted[name] or not isinstance(there[name], pl.String):
-            return Cell(pl.col(name), there[name])
-        return Cell(typed(pl.col(name), there[name], wanted[name]), wanted[name], pl.col(name))
+            return Cell(pl.col(exact(name)), there[name])
+        return Cell(typed(pl.col(exact(name)), there[name], wanted[name]), wanted[name], pl.col(exact(name)))
 
     return cell

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import narwhals as nw
 from narwhals.dtypes import DType
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.asides import Aside
 from dq_pipelines.rules.dialect import POLARS, Dialect
@@ -207,7 +208,8 @@ class Columns:
         if name not in self.schema:
             raise RuleError(f"no column '{name}'{nearest(name, self.schema)}; there are: {', '.join(self.schema)}")
         dtype = self.schema[name]
-        expr = nw.col(name).fill_nan(None) if dtype.is_float() else nw.col(name)
+        column = nw.col(exact(name) if self.dialect is POLARS else name)
+        expr = column.fill_nan(None) if dtype.is_float() else column
         return Value(name, expr, dtype, self.dialect, self.known.get(name, UNKNOWN))
 
     def aside(self, aside: Aside) -> nw.Expr:

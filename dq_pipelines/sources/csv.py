@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import dialect, encoding, header
@@ -94,7 +95,10 @@ class Csv(FileSource):
         columns = list(dict.fromkeys(name for _, names, _, _ in found for name in names))
         landed = [
             self._rows(names, plain, first).select(
-                *(pl.col(name) if name in names else pl.lit(None, dtype=pl.String).alias(name) for name in columns),
+                *(
+                    pl.col(exact(name)) if name in names else pl.lit(None, dtype=pl.String).alias(name)
+                    for name in columns
+                ),
                 pl.lit(part.source).alias(SOURCE),
                 pl.col(ROW).cast(pl.Int64),
             )

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, Protocol
 import narwhals as nw
 import polars as pl
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule
@@ -71,13 +72,13 @@ def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFra
         wanted[name] = sources[0]
         if len(sources) > 1:
             several[sources[0]] = sources
-    rows = rows.with_columns(pl.coalesce(sources).alias(first) for first, sources in several.items())
+    rows = rows.with_columns(pl.coalesce(exact_names(sources)).alias(first) for first, sources in several.items())
     merged = {source for _, *others in several.values() for source in others} - set(wanted.values())
     landed = [name for name in landed if name not in merged]
     taken = {source: name for name, source in wanted.items() if source != name}
     # A landed column that has the name of a declared one, but is not its source, gives way.
     shadowed = [name for name, source in wanted.items() if source != name and name in landed and name not in taken]
-    return rows.drop(*merged, *shadowed).rename(taken) if taken or merged else rows
+    return rows.drop(exact_names([*merged, *shadowed])).rename(taken) if taken or merged else rows
 
 
 def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.LazyFrame, tuple[CastRule, ...]]:
@@ -85,11 +86,13 @@ def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.Lazy
     schema = rows.collect_schema()
     changed = {name: column for name, column in columns.items() if schema[name] != dtype_of(column.type)}
     values = [
-        typed(pl.col(name), schema[name], dtype_of(column.type), column.format) for name, column in changed.items()
+        typed(pl.col(exact(name)), schema[name], dtype_of(column.type), column.format)
+        for name, column in changed.items()
     ]
-    rows = rows.with_columns(pl.col(name).alias(f"{RAW}{name}") for name in changed)
+    rows = rows.with_columns(pl.col(exact(name)).alias(f"{RAW}{name}") for name in changed)
     rows = rows.with_columns(value.alias(name) for name, value in zip(changed, values, strict=True))
     rows = rows.with_columns(
-        (pl.col(name).is_null() & pl.col(f"{RAW}{name}").is_not_null()).alias(f"{FAILED}{name}") for name in changed
+        (pl.col(exact(name)).is_null() & pl.col(f"{RAW}{name}").is_not_null()).alias(f"{FAILED}{name}")
+        for name in changed
     )
     return rows, tuple(CastRule(column=name) for name in changed)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import Discriminator, Field, Tag, field_validator
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.transforms.types import TypeName, dtype_of, typed
@@ -56,7 +57,7 @@ class Cast(Step):
             if name not in schema:
                 raise RuleError(f"cast wants the column '{name}'{nearest(name, schema)}, got: {', '.join(schema)}")
         return rows.with_columns(
-            typed(pl.col(name), schema[name], dtype_of(wanted)).alias(name) for name, wanted in self.cast.items()
+            typed(pl.col(exact(name)), schema[name], dtype_of(wanted)).alias(name) for name, wanted in self.cast.items()
         )
 
 
@@ -104,12 +105,12 @@ class Deduplicate(Step):
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         wanted = self.deduplicate
         # A row without its key is no duplicate of another: it goes on, for the rules to refuse.
-        keyless = pl.any_horizontal(pl.col(name).is_null() for name in wanted.by)
+        keyless = pl.any_horizontal(pl.col(exact(name)).is_null() for name in wanted.by)
         keyed = rows.filter(~keyless)
         if wanted.order_by is not None:
-            keyed = keyed.sort(wanted.order_by, maintain_order=True, nulls_last=False)
+            keyed = keyed.sort(exact(wanted.order_by), maintain_order=True, nulls_last=False)
         return pl.concat(
-            [keyed.unique(subset=list(wanted.by), keep=wanted.keep, maintain_order=True), rows.filter(keyless)]
+            [keyed.unique(subset=exact_names(wanted.by), keep=wanted.keep, maintain_order=True), rows.filter(keyless)]
         )
 
 
