@@ -6,6 +6,7 @@ import dagster as dg
 
 from dq_pipelines.automation.alerting import alert_sensors
 from dq_pipelines.automation.jobs import jobs
+from dq_pipelines.automation.lineage import lineage_sensors
 from dq_pipelines.automation.purging import purge_jobs, purge_schedules
 from dq_pipelines.automation.quarantine import quarantine_jobs
 from dq_pipelines.automation.schedules import schedules
@@ -31,6 +32,10 @@ def build_definitions(
         assets=table_assets(project, stores),
         jobs=[*jobs(project), *tending],
         schedules=[*schedules(project, stores), *upkeep_schedules(project), *purge_schedules(project)],
-        sensors=[*sensors(project, stores), *alert_sensors(project, stores, [job.name for job in tending])],
+        sensors=[
+            *sensors(project, stores),
+            *alert_sensors(project, stores, [job.name for job in tending]),
+            *lineage_sensors(project, stores),
+        ],
         executor=executor,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
@@ -68,6 +69,17 @@ def _is_here(context: dg.SensorEvaluationContext, run: dg.DagsterRun) -> bool:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a run."""
+
+    began_at: datetime
+    #: when it ended, or its run did
+    ended_at: datetime
+    #: None where it was stopped
+    success: bool | None
+
+
+@dataclass(frozen=True)
 class Told:
     """What one run's event log tells, as far as somebody asks who comes after it."""
 
@@ -108,6 +120,31 @@ class Told:
         return {step: _said(event) for step, event in last.items() if event.is_step_failure}
 
     @cached_property
+    def steps(self) -> dict[str, Step]:
+        """Each step that began, by its key, as it went the last time."""
+        kinds = dg.DagsterEventType
+        began: dict[str, datetime] = {}
+        found: dict[str, Step] = {}
+        for entry in self._entries(kinds.STEP_START, kinds.STEP_RESTARTED, kinds.STEP_SUCCESS, kinds.STEP_FAILURE):
+            step, at = entry.step_key or "", datetime.fromtimestamp(entry.timestamp, UTC)
+            if entry.dagster_event_type in (kinds.STEP_SUCCESS, kinds.STEP_FAILURE):
+                success = entry.dagster_event_type == kinds.STEP_SUCCESS
+                found[step] = Step(began.get(step, at), at, success)
+            else:
+                began.setdefault(step, at)
+        stopped = {step: Step(at, ended(self.record), None) for step, at in began.items() if step not in found}
+        return found | stopped
+
+    @cached_property
+    def materializations(self) -> dict[str, dict[str, Any]]:
+        """What each materialization says of itself, by the key of its asset."""
+        events = self._events(dg.DagsterEventType.ASSET_MATERIALIZATION)
+        done = [event.step_materialization_data.materialization for event in events]
+        return {
+            one.asset_key.to_user_string(): {name: value.value for name, value in one.metadata.items()} for one in done
+        }
+
+    @cached_property
     def end(self) -> str:
         """What the run's last word was."""
         return next((event.message or "" for event in self._events(dg.DagsterEventType.RUN_FAILURE)), "")
@@ -116,9 +153,13 @@ class Told:
         return {event.asset_key.to_user_string() for event in self._events(kind) if event.asset_key is not None}
 
     def _events(self, *kinds: dg.DagsterEventType) -> Iterator[dg.DagsterEvent]:
+        for entry in self._entries(*kinds):
+            if entry.dagster_event is not None:
+                yield entry.dagster_event
+
+    def _entries(self, *kinds: dg.DagsterEventType) -> Iterator[dg.EventLogEntry]:
         for record in self.instance.get_records_for_run(self.run.run_id, of_type=set(kinds)).records:
-            if record.event_log_entry.dagster_event is not None:
-                yield record.event_log_entry.dagster_event
+            yield record.event_log_entry
 
 
 def _said(event: dg.DagsterEvent) -> str:

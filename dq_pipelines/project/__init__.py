@@ -6,6 +6,7 @@ what must hold between files.
 
 from dq_pipelines.project.loading import load_project
 from dq_pipelines.project.metrics import Metrics
+from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
@@ -30,6 +31,7 @@ __all__ = [
     "GoldTable",
     "LandedTable",
     "Metrics",
+    "OpenLineage",
     "Partitions",
     "Project",
     "ProjectSettings",

@@ -22,6 +22,7 @@ from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.project.metrics import Metrics
+from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
@@ -177,6 +178,7 @@ def configuration_page() -> str:
         *_model("run_history", RunHistory),
         *_model("project.yaml: alerts", Alerts),
         *_model("alerts.when, and a table's alerts", Route),
+        *_model("project.yaml: openlineage", OpenLineage),
         *_model("A table that is computed", GoldTable),
         *_model("gold", Gold),
         "## Sources",

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.project.metrics import Metrics
+from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
@@ -199,5 +200,7 @@ class ProjectSettings(Strict):
     run_history: RunHistory | None = None
     #: who is told of what went wrong; see below
     alerts: Alerts | None = None
+    #: where events of OpenLineage go; see below
+    openlineage: OpenLineage | None = None
     #: where Dagster's UI is, for links in messages: `https://dagster.example.org`
     dagster_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
