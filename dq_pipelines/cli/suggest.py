@@ -13,6 +13,7 @@ from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
 
 if TYPE_CHECKING:
     from dq_pipelines.monitoring.suggestions import Parent
+    from dq_pipelines.monitoring.suggestions.table import SuggestedTable
     from dq_pipelines.project import Project, Table
 
 app = typer.Typer()
@@ -35,6 +36,12 @@ def suggest(
         str | None,
         typer.Option(help="The folder to write it to; by default named as the data's own.", show_default=False),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write the profile and its rules to FILE as one page.", show_default=False
+        ),
+    ] = None,
     from_contract: Annotated[
         str | None,
         typer.Option(help="A data contract in YAML (Open Data Contract Standard v3).", show_default=False),
@@ -55,9 +62,9 @@ def suggest(
     elif data is None:
         raise _problem("dq suggest: wanted a file, a table of the project or --from-contract FILE")
     elif (table := _project_table(data)) is not None:
-        _for_table(*table, apply=apply)
+        _for_table(*table, apply=apply, html=html)
     else:
-        _for_file(data, domain, apply=apply)
+        _for_file(data, domain, apply=apply, html=html)
 
 
 def _from_contract(path: str, schema_object: str | None) -> None:
@@ -66,7 +73,7 @@ def _from_contract(path: str, schema_object: str | None) -> None:
     print("---\n".join(tables_from_contract(path, schema_object).values()), end="")
 
 
-def _for_file(path: str, domain: str | None, *, apply: bool) -> None:
+def _for_file(path: str, domain: str | None, *, apply: bool, html: Path | None) -> None:
     from dq_pipelines.engine.frames import frame_from, source_at
     from dq_pipelines.monitoring.contracts.table import table_name
     from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
@@ -79,19 +86,33 @@ def _for_file(path: str, domain: str | None, *, apply: bool) -> None:
         _must_be_new(target, name)
     found = suggested_table(frame_from(path), _parents(name))
     text = table_yaml(found, name, source_at(path), str(target))
+    if html is not None:
+        _write_page(html, found, name, text)
     if not apply:
-        print(text, end="")
+        if html is None:
+            print(text, end="")
         return
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise PublishError(f"{target}: wanted to write the table, got {error.strerror}") from None
+    _write(target, text, new=True)
     print(
         f"wrote {target}: {len(found.types)} columns, {len(found.rules)} rules; look through them and run dq check",
         file=sys.stderr,
     )
+
+
+def _write_page(path: Path, found: SuggestedTable, name: str, text: str) -> None:
+    from dq_pipelines.monitoring.suggestions.page import page
+
+    _write(path, page(found, name, text), new=False)
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def _write(path: Path, text: str, *, new: bool) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x" if new else "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise PublishError(f"{path}: wanted to write it, got {error.strerror}") from None
 
 
 def _must_be_new(target: Path, name: str) -> None:
@@ -106,7 +127,7 @@ def _must_be_new(target: Path, name: str) -> None:
         )
 
 
-def _for_table(project: Project, table: Table, *, apply: bool) -> None:
+def _for_table(project: Project, table: Table, *, apply: bool, html: Path | None) -> None:
     from dq_pipelines.lake.tables import Lake
     from dq_pipelines.monitoring.suggestions.table import rules_yaml, suggested_table
 
@@ -116,9 +137,13 @@ def _for_table(project: Project, table: Table, *, apply: bool) -> None:
         )
     rows = Lake.at(Settings.from_environment().lake).table(table.key).scan()
     has = {(rule.type, rule.column_label) for rule in table.rules}
-    found = suggested_table(rows, _parents(table.name, project)).rules
-    new = [each for each in found if (each.rule["type"], _label(each.rule)) not in has]
-    print(rules_yaml(new, f"{table.key} ({table.file})"), end="")
+    found = suggested_table(rows, _parents(table.name, project))
+    new = [each for each in found.rules if (each.rule["type"], _label(each.rule)) not in has]
+    text = rules_yaml(new, f"{table.key} ({table.file})")
+    if html is None:
+        print(text, end="")
+    else:
+        _write_page(html, found, table.key, text)
 
 
 def _label(rule: Any) -> str | None:

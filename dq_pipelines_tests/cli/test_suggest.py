@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import load_project
 from dq_pipelines_tests.cli.conftest import Dq
+from dq_pipelines_tests.programs import program
 
 ORDERS = "".join(
     f"{n},{n % 7 + 1},{f'2026-01-{n % 28 + 1:02}'},{n % 50}.50,{['card', 'cash'][n % 2]},{'N/A' if n == 5 else n % 9}\n"
@@ -100,3 +102,36 @@ def test_a_file_that_is_none_is_said_in_a_sentence(dq: Dq, tmp_path: Path) -> No
     (tmp_path / "empty.csv").write_text("a,b\n", encoding="utf-8")
     ran = dq("suggest", "empty.csv")
     assert (ran.returncode, "a: string  # no value was seen" in ran.stdout) == (0, True)
+
+
+def test_the_page_shows_the_profile_and_asks_for_nothing(dq: Dq, orders: Path, tmp_path: Path) -> None:
+    from playwright.sync_api import Request, sync_playwright
+
+    text = orders.read_text(encoding="utf-8") + '402,3,2026-01-01,1.50,"<b onclick=""x"">",2\n'
+    orders.write_text(text, encoding="utf-8")
+    ran = dq("suggest", orders, "--html", "out/page.html")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "wrote out/page.html\n")
+    asked: list[str] = []
+
+    def remember(request: Request) -> None:
+        asked.append(request.url)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+        for width, scheme in zip((1280, 390), schemes, strict=True):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.on("request", remember)
+            page.goto(f"file://{tmp_path}/out/page.html")
+            assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing runs out of the window"
+            assert page.locator("section[id]").count() == 6
+            assert page.locator("#c4 .histogram b").count() > 10
+            assert "<b onclick" in page.locator("#c5 .bars").first.inner_text(), "values are text"
+            assert page.locator("#c5 .bars [onclick]").count() == 0
+            dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 21, 27)"
+            assert dark == (scheme == "dark")
+        browser.close()

@@ -62,6 +62,13 @@ class ColumnProfile:
         return self.rows - self.nulls
 
     @property
+    def marked(self) -> int:
+        """Rows whose text says that there is no value, where the others are numbers, dates or truths; of a sample, about."""
+        if not self.seen or self.reading.kind == "text":
+            return 0
+        return round(self.reading.marked * self.count / self.seen)
+
+    @property
     def null_share(self) -> float:
         return self.nulls / self.rows if self.rows else 0.0
 

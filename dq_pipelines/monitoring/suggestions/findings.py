@@ -74,8 +74,7 @@ class Findings:
         if self.landed is None:
             return column.nulls
         landed = self.landed[column.name]
-        marked = landed.reading.marked if landed.reading.kind != "text" else 0
-        return min(column.nulls, landed.nulls + round(marked * landed.count / max(1, landed.seen)))
+        return min(column.nulls, landed.nulls + landed.marked)
 
     def comes_throughout(self, column: ColumnProfile, values: pl.Series) -> bool:
         """Whether the values come in either half of the rows: else rows are sorted by them, and the next ones may have others."""

@@ -11,7 +11,7 @@ import polars as pl
 from dq_pipelines.monitoring.contracts.written import flow, scalar
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import suggestions
-from dq_pipelines.monitoring.suggestions.base import Suggestion
+from dq_pipelines.monitoring.suggestions.base import SURE, Suggestion
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
 from dq_pipelines.monitoring.suggestions.types import (
     SuggestedType,
@@ -23,6 +23,7 @@ from dq_pipelines.monitoring.suggestions.types import (
 
 _SCHEMA = "# yaml-language-server: $schema=../../docs/schema/table.json"
 _WIDTH = 120
+_LIKELY = 0.75
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _typed(name: str) -> str:
 
 def _rules(rules: Sequence[Suggestion], indent: str) -> Iterator[str]:
     for each in rules:
-        yield from _wrapped(f"{each.why} [{_sure(each.confidence)}]", f"{indent}# ")
+        yield from _wrapped(f"{each.why} [{sure(each.confidence)}, {each.confidence:.2f}]", f"{indent}# ")
         inline = f"{indent}- {flow(each.as_written)}"
         if len(inline) <= _WIDTH:
             yield inline
@@ -140,6 +141,6 @@ def _wrapped(text: str, prefix: str) -> Iterator[str]:
     yield line.rstrip()
 
 
-def _sure(confidence: float) -> str:
-    word = "sure" if confidence >= 0.9 else "likely" if confidence >= 0.75 else "perhaps"
-    return f"{word}, {confidence:.2f}"
+def sure(confidence: float) -> str:
+    """How sure, in a word."""
+    return "sure" if confidence >= SURE else "likely" if confidence >= _LIKELY else "perhaps"
