@@ -89,36 +89,36 @@ def trend(
     if not history.is_begun:
         return []
     chosen = sa.true() if tables is None else VERDICTS.c.table.in_(tables)
-    parted = _parted(points, chosen, since)
+    whole = ("rows_in", "published", "refused", "dropped")
+    # Grouped by the key alone, and joined to the table itself: SQLite then walks both by their keys and sorts nothing.
     judged = (
         sa.select(
-            RESULTS.c.verdict_id,
-            sa.func.avg(sa.case((RESULTS.c.rule.not_in(NO_RULES), RESULTS.c.score))).label("score"),
+            VERDICTS.c.id,
+            (100 * sa.func.coalesce(sa.func.avg(_scored()), 1.0)).label("score"),
             sa.func.max(_one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))).label("critical"),
-            sa.func.max(_one(~RESULTS.c.success)).label("failed"),
+            sa.func.max(_one(~RESULTS.c.success)).label("failing"),
         )
-        .join_from(RESULTS, parted, parted.c.id == RESULTS.c.verdict_id)
-        .group_by(RESULTS.c.verdict_id)
-        .subquery()
+        .outerjoin_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
+        .where(*_chosen(chosen, since))
+        .group_by(VERDICTS.c.id)
+        .subquery("judged")
     )
-    score = 100 * sa.func.coalesce(judged.c.score, 1.0)
-    blocked = _one(parted.c.blocked)
+    every = sa.select(VERDICTS, judged.c.score, judged.c.critical, judged.c.failing, _part(points))
+    parted = every.join_from(judged, VERDICTS, VERDICTS.c.id == judged.c.id).subquery("parted")
     wanted = (
         sa.select(
             parted.c.table,
             *_span(parted),
-            sa.func.sum(_one(parted.c.blocked | (judged.c.critical == 1))).label("bad"),
-            sa.func.sum(_one(parted.c.blocked | (judged.c.failed == 1))).label("failed"),
-            sa.func.sum(blocked).label("blocked"),
-            sa.func.avg(score).label("score"),
-            sa.func.min(score).label("worst"),
-            *(sa.func.sum(parted.c[name]).label(name) for name in ("rows_in", "published", "refused", "dropped")),
+            sa.func.sum(_one(parted.c.blocked | (parted.c.critical == 1))).label("bad"),
+            sa.func.sum(_one(parted.c.blocked | (parted.c.failing == 1))).label("failed"),
+            sa.func.sum(_one(parted.c.blocked)).label("blocked"),
+            sa.func.avg(parted.c.score).label("score"),
+            sa.func.min(parted.c.score).label("worst"),
+            *(sa.func.sum(parted.c[name]).label(name) for name in whole),
         )
-        .outerjoin_from(parted, judged, judged.c.verdict_id == parted.c.id)
         .group_by(parted.c.table, parted.c.part)
         .order_by(parted.c.table, parted.c.part)
     )
-    whole = ("rows_in", "published", "refused", "dropped")
     return [Stretch(**_timed(row) | {name: int(row[name]) for name in whole}) for row in _rows(history, wanted)]
 
 
@@ -176,12 +176,20 @@ def rule_trend(
 
 
 def _parted(points: int, chosen: sa.ColumnElement[bool], since: datetime | None) -> sa.Subquery:
-    """The verdicts on batches, each with the number of the stretch that it is in: as many verdicts in one as in another."""
+    """The verdicts that are meant, each with the number of the stretch that it is in."""
+    return sa.select(VERDICTS, _part(points)).where(*_chosen(chosen, since)).subquery("parted")
+
+
+def _part(points: int) -> sa.ColumnElement[int]:
+    """The number of the stretch that a verdict is in: as many verdicts in one as in another."""
+    order = (VERDICTS.c.started_at, VERDICTS.c.id)
+    return sa.func.ntile(points).over(partition_by=VERDICTS.c.table, order_by=order).label("part")
+
+
+def _chosen(chosen: sa.ColumnElement[bool], since: datetime | None) -> list[sa.ColumnElement[bool]]:
+    """Of the verdicts that are meant, those on batches: no replays, nothing that was judged as it stood."""
     wanted = [chosen, VERDICTS.c.batch != "", ~VERDICTS.c.batch.like(f"{REPLAY}%")]
-    if since is not None:
-        wanted.append(VERDICTS.c.started_at >= since.astimezone(UTC).replace(tzinfo=None))
-    order = sa.func.ntile(points).over(partition_by=VERDICTS.c.table, order_by=(VERDICTS.c.started_at, VERDICTS.c.id))
-    return sa.select(VERDICTS, order.label("part")).where(*wanted).subquery("parted")
+    return wanted if since is None else [*wanted, VERDICTS.c.started_at >= since.astimezone(UTC).replace(tzinfo=None)]
 
 
 def _span(parted: sa.Subquery) -> list[sa.ColumnElement[Any]]:
@@ -191,6 +199,11 @@ def _span(parted: sa.Subquery) -> list[sa.ColumnElement[Any]]:
         sa.func.count().label("runs"),
         sa.func.max(parted.c.id).label("last"),
     ]
+
+
+def _scored() -> sa.ColumnElement[float]:
+    """The score of a result that tells of quality."""
+    return sa.case((RESULTS.c.rule.not_in(NO_RULES), RESULTS.c.score))
 
 
 def _one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

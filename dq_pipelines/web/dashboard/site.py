@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,6 +16,8 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.history.pulse import pulse
 from dq_pipelines.history.records import ResultRecord
+from dq_pipelines.history.since import failing_since
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.present import asides_now
 from dq_pipelines.layers.stores import Stores
@@ -71,9 +75,13 @@ class Site:
     def __init__(self, stores: Stores, config: str, dagster_url: str = "") -> None:
         self.stores = stores
         self.config = config
+        #: set by whoever serves it, to end streams that would not end by themselves
+        self.closing = threading.Event()
         self._dagster_url = dagster_url
         self._project: _Kept[Known] = _Kept()
-        self._lake: _Kept[LakeNow] = _Kept(_LOOK_AGAIN)
+        self._asides: _Kept[_Asides] = _Kept(_LOOK_AGAIN)
+        self._tables: defaultdict[str, _Kept[_Look]] = defaultdict(lambda: _Kept(_LOOK_AGAIN))
+        self._since: defaultdict[str, _Kept[Mapping[str, datetime]]] = defaultdict(_Kept)
 
     @classmethod
     def from_environment(cls) -> Site:
@@ -100,35 +108,53 @@ class Site:
 
     def lake_now(self, tables: Iterable[str]) -> LakeNow:
         """What lies in the lake of these published tables."""
-        wanted = sorted(tables)
-        return self._lake.get((pulse(self.stores.history), wanted), lambda: look(self.stores.lake, wanted))
+        lake, sign = self.stores.lake, pulse(self.stores.history)
+
+        def look(table: str) -> _Look:
+            return self._tables[table].get(sign, lambda: _look_at(lake, table))
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(look, tables))
+        asides, note = self._asides.get(sign, lambda: _asides_of(lake))
+        rows = {key: count for one in found for key, count in one.rows.items()}
+        notes = [said for said in (note, *(one.note for one in found)) if said]
+        return LakeNow(rows, {one.quarantine.table: one.quarantine for one in found}, asides, tuple(notes))
+
+    def failing_since(self, table: TableStanding) -> Mapping[str, datetime]:
+        """By check of those that fail, since when; asked anew when the table has another verdict."""
+        sign = [(one.batch, one.run_id, one.started_at) for one in table.verdicts]
+        failing = [rule.one.check for rule in table.failed]
+        ask = self._since[table.table]
+        return ask.get((sign, failing), lambda: failing_since(self.stores.history, table.table, failing))
 
 
-def look(lake: Lake, tables: Iterable[str]) -> LakeNow:
-    """Ask the lake for the rows of each layer of these published tables, and for what waits of them."""
-    notes: list[str] = []
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda table: _look_at(lake, table), tables))
-    asides: Mapping[str, ResultRecord] = {}
+@dataclass(frozen=True)
+class _Look:
+    """What lies in the lake of one table."""
+
+    quarantine: Quarantine
+    #: by `<layer>/<table>`
+    rows: Mapping[str, int] = field(default_factory=dict)
+    #: what could not be read
+    note: str = ""
+
+
+_Asides = tuple[Mapping[str, ResultRecord], str]
+
+
+def _asides_of(lake: Lake) -> _Asides:
     try:
-        asides = asides_now(lake)
+        return asides_now(lake), ""
     except PublishError as error:
-        notes.append(f"Inputs that stand aside are not listed: {error}")
-    rows: dict[str, int] = {}
-    quarantines = {}
-    for counts, quarantine, note in found:
-        rows |= counts
-        quarantines[quarantine.table] = quarantine
-        notes += [note] if note else []
-    return LakeNow(rows, quarantines, asides, tuple(notes))
+        return {}, f"Inputs that stand aside are not listed: {error}"
 
 
-def _look_at(lake: Lake, table: str) -> tuple[dict[str, int], Quarantine, str]:
+def _look_at(lake: Lake, table: str) -> _Look:
     layer, _, name = table.partition("/")
     try:
-        keys = [f"bronze/{name}", table] if layer == "silver" else [table]
-        rows = {key: lake.table(key).rows() for key in keys}
+        rows = {key: lake.table(key).rows() for key in ([f"bronze/{name}", table] if layer == "silver" else [table])}
         quarantine = waiting(lake, table)
     except PublishError as error:
-        return {}, Quarantine(table), f"Rows of {table} are not counted: {error}"
-    return rows | {f"quarantine/{name}": sum(count for _, count in quarantine.statuses)}, quarantine, ""
+        return _Look(Quarantine(table), note=f"Rows of {table} are not counted: {error}")
+    refused = sum(count for _, count in quarantine.statuses)
+    return _Look(quarantine, rows | {f"quarantine/{name}": refused})

@@ -11,8 +11,8 @@ from typing import Any
 from dq_pipelines.history.anomalies import anomaly_points
 from dq_pipelines.history.pulse import pulse
 from dq_pipelines.history.runs import RunLine, last_runs
+from dq_pipelines.history.scores import Score, score_of, score_of_all
 from dq_pipelines.history.series import columns_measured
-from dq_pipelines.history.since import failing_since
 from dq_pipelines.history.standing import RuleStanding, TableStanding, standing, standings
 from dq_pipelines.history.trend import Stretch, column_trend, rule_trend, trend
 from dq_pipelines.layers.healing import Chosen
@@ -76,6 +76,11 @@ class Line:
         return [Failing(self, rule) for rule in self.standing.failed]
 
     @property
+    def score(self) -> Score:
+        """In all and by dimension."""
+        return score_of(self.standing)
+
+    @property
     def bad_since(self) -> datetime | None:
         return min((self.since or {}).values(), default=None)
 
@@ -125,6 +130,16 @@ class Overview:
         """The worst first, and of those that are alike, what failed last."""
         every = [one for line in self.lines for one in line.failing]
         return sorted(every, key=lambda one: (one.rule.rank[:2], -(one.since or self.at).timestamp(), one.table))
+
+    @cached_property
+    def domains(self) -> list[tuple[str, int, Score]]:
+        """Each domain with its number of tables and its score, by name."""
+        found = []
+        for name in sorted({line.domain for line in self.lines}):
+            of = [line.standing for line in self.lines if line.domain == name]
+            if (one := score_of_all(of)) is not None:
+                found.append((name, len(of), one))
+        return found
 
     def count(self, *levels: str) -> int:
         return sum(line.level in levels for line in self.lines)
@@ -204,7 +219,7 @@ def table_page(site: Site, key: str, span: Span, column: str | None = None) -> T
     stands = standing(history, key) if history.is_begun else None
     if stands is None:
         return None
-    lake = site.lake_now({table.key for table in known.project} | set(_recorded(site)))
+    lake = site.lake_now([key])
     since = span.since(at)
     found = trend(history, [key], points=POINTS, since=since)
     line = _line(site, known.project, as_of_now(stands, lake.asides), found)
@@ -251,14 +266,14 @@ def rule_page(site: Site, key: str, check: str, span: Span) -> RulePage | None:
     stands = standing(history, key) if history.is_begun else None
     if stands is None:
         return None
-    stands = as_of_now(stands, site.lake_now({table.key for table in known.project} | set(_recorded(site))).asides)
+    stands = as_of_now(stands, site.lake_now([key]).asides)
     one = next((rule for rule in stands.rules if rule.one.check == check), None)
     if one is None:
         return None
     rule = rules_by_check(known.project, key).get(check)
     action = rule.action if rule is not None else None
     rows = a_few(site.stores.lake, key, Chosen(one.one.rule, one.one.column), ROWS)
-    line = _line(site, known.project, stands, trend(history, [key], points=SPARKS, since=span.since(at)))
+    line = _line(site, known.project, stands)
     return RulePage(
         at, token, span, line, Failing(line, one), as_yaml(rule) if rule is not None else None, action,
         charts.rule(rule_trend(history, key, check, points=POINTS, since=span.since(at))),
@@ -287,14 +302,9 @@ def _elsewhere(key: str, rule: RuleStanding, action: str | None) -> str:
     return "No refused row of this rule is in quarantine."
 
 
-def _line(site: Site, project: Project, stands: TableStanding, spark: Sequence[Stretch]) -> Line:
+def _line(site: Site, project: Project, stands: TableStanding, spark: Sequence[Stretch] = ()) -> Line:
     table = project.by_key(stands.table)
-    since = failing_since(site.stores.history, stands.table, [rule.one.check for rule in stands.failed])
-    return Line(stands, table.domain if table is not None else "", spark, since)
-
-
-def _recorded(site: Site) -> list[str]:
-    return [each.table for each in standings(site.stores.history)]
+    return Line(stands, table.domain if table is not None else "", spark, site.failing_since(stands))
 
 
 def _bare(keys: Sequence[str]) -> set[str]:
