@@ -332,12 +332,13 @@ def test_an_input_that_stands_aside_is_told_as_long_as_it_does(shop: Workshop, d
     def report(*arguments: str) -> str:
         root = shop.root
         places = {"DQ_LAKE": f"{root}/lake", "DQ_HISTORY_URL": f"sqlite:///{root}/history.db"}
-        return dq("report", *arguments, DQ_CONFIG=f"{root}/assets_config", **places).stdout
+        # A terminal breaks lines, and where it does depends on how long this test's paths are.
+        return " ".join(dq("report", *arguments, DQ_CONFIG=f"{root}/assets_config", **places).stdout.split())
 
     shop.table("t", f'source: {{type: csv, path: "{shop.landing}/t/*"}}')
     shop.land("t/b.csv.gz", gzip.compress(b"id\n1\n2\n3\n")[:20])
     shop.run("t")
-    assert "b.csv.gz: wanted a whole gzip archive" in report()
+    assert "wanted a whole gzip archive, got a truncated one" in report()
     [found] = json.loads(report("--json"))
     assert (found["table"], found["rule"], found["success"]) == ("silver/t", "inputs_readable", False)
     shop.land("t/a.csv", "id\n1\n")
@@ -346,10 +347,10 @@ def test_an_input_that_stands_aside_is_told_as_long_as_it_does(shop: Workshop, d
     assert latest is not None
     assert [result.success for result in latest.results if result.check == "inputs_readable"] == [False]
     assert latest.score == 100
-    assert "b.csv.gz: wanted a whole gzip archive" in report()
+    assert "wanted a whole gzip archive, got a truncated one" in report()
     (shop.landing / "t/b.csv.gz").unlink()
     shop.run("t")  # nothing new: no verdict, and yet nothing stands aside any more
-    assert "b.csv.gz" not in report()
+    assert "gzip archive" not in report()
     assert "inputs_readable" not in report("--json")
 
 
