@@ -52,7 +52,7 @@ def seed(history: History, lake: Lake, *, days: int = 30, a_day: int = 1, seed: 
         by_table.setdefault(one.table, []).append(one)
     for table, last in by_table.items():
         dice = random.Random(f"{seed}:{table}")  # noqa: S311 - the same month each time
-        began = {r.check: dice.randint(-days, days) for one in last for r in one.results}
+        began = {r.check: dice.randint(0, days) for one in last for r in one.results}
         values: list[float] = []
         for step in range(days * a_day, 0, -1):
             of = last[step % len(last)]

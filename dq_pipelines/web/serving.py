@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import threading
+from types import FrameType
 
 import uvicorn
 
@@ -28,11 +31,23 @@ def serve(site: Site, host: str, port: int) -> None:
     with listening:
         where = f"[{host}]" if ":" in host else host
         print(f"dashboard at http://{where}:{listening.getsockname()[1]}/dashboard/ (Ctrl-C ends it)", flush=True)
-        # A stream of events never ends by itself: two seconds after Ctrl-C it is cut.
         config = uvicorn.Config(
-            application(site), log_level="warning", timeout_graceful_shutdown=2, server_header=False
+            application(site), log_level="warning", timeout_graceful_shutdown=5, server_header=False
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises anew when it has ended
+            _Server(config, site.closing).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn waits for answers that are under way, and a stream of events never ends by itself: it is told to."""
+
+    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._closing.set()
+        super().handle_exit(sig, frame)
 
 
 def _wrong(message: str) -> ConfigError:

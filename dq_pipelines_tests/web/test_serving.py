@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import urllib.request
@@ -90,3 +91,17 @@ def _next(stream: http.client.HTTPResponse) -> str:
         if line.startswith("data: "):
             return line.removeprefix("data: ").strip()
     raise AssertionError("the stream ended")
+
+
+def test_ctrl_c_ends_it_without_a_word_although_somebody_listens(shop: Workshop) -> None:
+    command = dq("serve", "--port", "0")
+    with subprocess.Popen(
+        command, env=environment(shop), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        told = serving.stdout.readline()
+        with get(f"http://{told.split('http://')[1].split('/')[0]}/dashboard/events") as stream:
+            assert _next(stream)
+            serving.send_signal(signal.SIGINT)
+            _, said = serving.communicate(timeout=30)
+    assert (serving.returncode, said) == (0, "")

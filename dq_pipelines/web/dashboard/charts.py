@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal
@@ -22,6 +22,8 @@ from dq_pipelines.web.dashboard.ages import AGES, age_of
 
 #: Tables drawn by name in one chart; more than so many lines nobody tells apart.
 _LINES = 8
+#: Moments that the table of a chart has.
+_LAST = 50
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Chart:
     @property
     def as_json(self) -> Markup:
         """For a data block of a page: no value of it can end the block."""
-        said = json.dumps(_plain(asdict(self)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        drawn = vars(self) | {"series": [vars(series) for series in self.series]}
+        said = json.dumps(_plain(drawn), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         return Markup(said.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
     @property
@@ -73,13 +76,13 @@ class Chart:
 
     @property
     def table(self) -> list[tuple[str, list[str]]]:
-        """The same in rows: where, and the value of each series there."""
+        """The same in rows: where, and the value of each series there; of many points in time the last ones."""
         found: dict[str, list[str]] = {}
         for number, series in enumerate(self.series):
             for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
                 low = f"{_number(series.low[index])} to " if series.low else ""
                 found.setdefault(str(x).replace("T", " "), [""] * len(self.series))[number] = f"{low}{_number(y)}"
-        return list(found.items())
+        return list(found.items()) if self.lying else sorted(found.items())[-_LAST:]
 
 
 def scores(found: Sequence[Stretch]) -> Chart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -20,8 +21,8 @@ _LOOK, _ALIVE = 1.0, 15.0
 class Watch:
     """One look at the history for all who watch."""
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, history: History, closing: threading.Event) -> None:
+        self._history, self._closing = history, closing
         self._lock = asyncio.Lock()
         self._token, self._looked = "", float("-inf")
 
@@ -45,7 +46,7 @@ class Watch:
     async def _events(self) -> AsyncIterator[str]:
         yield "retry: 5000\n\n"
         told, said = None, time.monotonic()
-        while True:
+        while not self._closing.is_set():
             token = await self.token()
             if token != told:
                 told, said = token, time.monotonic()

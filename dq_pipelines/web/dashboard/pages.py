@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from dq_pipelines.errors import DqError, nearest
 from dq_pipelines.history import wording
+from dq_pipelines.history.series import DIMENSIONS
 from dq_pipelines.history.standing import standings
 from dq_pipelines.rules.clock import now
 from dq_pipelines.web.dashboard import files, views
@@ -52,6 +53,7 @@ def environment() -> Environment:
         "slug": slug,
         "SPANS": views.SPANS,
         "FIRST": views.FIRST,
+        "DIMENSIONS": DIMENSIONS,
         "NOTHING_YET": wording.NOTHING_YET,
         "plotly_styles": files.plotly_styles,
     }
@@ -120,7 +122,7 @@ def _span(request: Request) -> views.Span:
 
 def dashboard(site: Site) -> Starlette:
     """The dashboard of a site, to be mounted where its pages shall lie. Every route only reads, and answers to GET."""
-    pages, watch = Pages(site), Watch(site.stores.history)
+    pages, watch = Pages(site), Watch(site.stores.history, site.closing)
     failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
         404: pages.missing, DqError: pages.failed, SQLAlchemyError: pages.failed,
     }  # fmt: skip

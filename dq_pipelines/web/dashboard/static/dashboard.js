@@ -11,7 +11,7 @@
   const SHAPES = { good: "circle", bad: "x", warn: "diamond" };
   const DASHES = ["solid", "dash", "dot", "dashdot"];
 
-  function traces(series, chart, index) {
+  function traces(series, chart) {
     const tone = colour(series.tone), x = series.x, said = series.text.map(plain);
     const value = chart.lying ? "%{x:,}" : "%{y:,}";
     const hover = said.length ? value + "<br>%{text}<extra>" + plain(series.name) + "</extra>" : value + "<extra>" + plain(series.name) + "</extra>";
@@ -29,7 +29,7 @@
     }
     const marker = { color: tone, size: series.kind === "mark" ? 7 : 4, symbol: SHAPES[series.tone] || "circle" };
     const mode = series.kind === "mark" ? "markers" : x.length > 60 || chart.series.length > 1 ? "lines" : "lines+markers";
-    return [{ ...common, x, y: series.y, mode, line: { color: tone, width: 1.8, dash: series.kind === "line" && series.tone.startsWith("line") ? DASHES[index % 4] : "solid" }, marker }];
+    return [{ ...common, x, y: series.y, mode, line: { color: tone, width: 1.8, dash: DASHES[(Number(series.tone.slice(4)) - 1) % 4] || "solid" }, marker }];
   }
 
   function layout(chart, wide) {
@@ -42,7 +42,7 @@
       font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
       margin: { l: 8, r: 8, t: 8, b: 8 }, barmode: chart.stacked ? "stack" : "group", bargap: 0.25,
       hovermode: "closest", hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") }, align: "left" },
-      legend: { orientation: "h", y: -0.16, yanchor: "top", x: 0, font: { color: colour("soft"), size: 11 } },
+      legend: { orientation: "h", y: -0.16, yanchor: "top", x: 0, font: { color: colour("soft"), size: 12 }, traceorder: "normal" },
       showlegend: chart.series.length > 1, dragmode: false,
       xaxis: chart.lying ? values : places, yaxis: chart.lying ? places : values,
     };
@@ -52,7 +52,7 @@
     if (!window.Plotly) return;
     for (const block of document.querySelectorAll("script.chart-data")) {
       const target = document.getElementById(block.dataset.for), chart = JSON.parse(block.textContent);
-      const shown = chart.series.flatMap((series, index) => traces(series, chart, index));
+      const shown = chart.series.flatMap((series) => traces(series, chart));
       Plotly.react(target, shown, layout(chart, target.clientWidth > 500), { displayModeBar: false, responsive: true, scrollZoom: false });
     }
   }

@@ -1,0 +1,212 @@
+"""The dashboard in a real browser: it fits, complains of nothing, is walked by keyboard, follows the reader's colours, is live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from dq_pipelines_tests.programs import program
+from dq_pipelines_tests.seeding import seed
+from dq_pipelines_tests.web.conftest import bad_day, build
+from dq_pipelines_tests.web.served import served
+from dq_pipelines_tests.workshop import Workshop
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SALES = "/dashboard/tables/silver/sales?column=amount"
+RULE = "/dashboard/tables/silver/sales/rules/expect_column_values_to_be_between__amount"
+PATHS = ("/dashboard/", SALES, RULE, "/dashboard/none")
+
+Done = TypeVar("Done")
+
+
+def apart(do: Callable[[], Done]) -> Done:
+    """Done in a thread of its own: Playwright has the event loop of this one, and Dagster's runs want one for themselves."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(do).result()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(
+            executable_path=program("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Two real days, and a month before them."""
+    root = tmp_path_factory.mktemp("browser")
+
+    def made() -> Workshop:
+        shop = build(root)
+        bad_day(shop)
+        seed(shop.history, shop.lake, days=30)
+        return Workshop(root)
+
+    return apart(made)
+
+
+@pytest.fixture(scope="module")
+def address(shop: Workshop) -> Iterator[str]:
+    with served(shop) as found:
+        yield found
+
+
+def opened(context: BrowserContext, address: str) -> tuple[Page, list[str]]:
+    """A page that is drawn, and what the browser complained of."""
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    expect(page.locator(".plot:not(:has(.main-svg))")).to_have_count(0)
+    expect(page.locator(".live .dot").and_(page.locator(".live:not(.streaming) .dot"))).to_have_count(0)
+    return page, complaints
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("path", PATHS)
+def test_it_fits_and_the_browser_complains_of_nothing(
+    browser: Browser, address: str, path: str, size: dict[str, int]
+) -> None:
+    context = browser.new_context(viewport=size)  # type: ignore[arg-type]
+    page, complaints = opened(context, f"{address}{path}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    wide = """[...document.querySelectorAll('main *')].filter((one) => !one.closest('.scroll, svg, .yaml, .js-plotly-plot')
+        && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 200))"""
+    assert page.evaluate(wide) == []
+    small = """[...document.querySelectorAll('text.legendtext, .xtick text, .ytick text')]
+        .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 10).length"""
+    assert page.evaluate(small) == 0
+    # What was answered with 404 is told by the browser itself.
+    assert [said for said in complaints if "404" not in said] == []
+    context.close()
+
+
+def test_it_is_walked_by_keyboard_and_one_sees_where_one_is(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    page, _ = opened(context, f"{address}/dashboard/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    seen = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        told = page.evaluate(
+            """() => { const one = document.activeElement, style = getComputedStyle(one);
+            return [one.tagName, one.className, one.getAttribute('href') || '', style.outlineStyle, style.outlineWidth]; }"""
+        )
+        if told[0] == "BODY":
+            break
+        assert (told[3], told[4]) == ("solid", "3px"), told
+        seen.append(told)
+    kinds = {(tag, name) for tag, name, *_ in seen}
+    assert {("A", ""), ("DIV", "scroll"), ("SUMMARY", "")} <= kinds
+    assert RULE in [href for _, _, href, *_ in seen]
+    tables = page.evaluate("document.querySelectorAll('.scroll:not(details:not([open]) *)').length")
+    assert sum(name == "scroll" for _, name, *_ in seen) == tables > 3
+    context.close()
+
+
+def test_the_way_down_to_the_failing_rows_by_keyboard(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    page, _ = opened(context, f"{address}/dashboard/")
+    page.locator(f"#failing a[href='{RULE}']").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{RULE}")
+    rows = page.locator("#failing-rows tbody tr")
+    assert rows.count() == 2
+    assert "b.csv:2" in rows.first.inner_text()
+    assert page.evaluate("document.querySelectorAll('main img').length") == 0
+    context.close()
+
+
+def test_colours_follow_the_reader(browser: Browser, address: str) -> None:
+    """Backgrounds, texts and charts; each text has the contrast that WCAG asks for (4.5 to 1)."""
+    seen = {}
+    for scheme in ("light", "dark"):
+        context = browser.new_context(viewport=DESKTOP, color_scheme=scheme)  # type: ignore[arg-type]
+        page, _ = opened(context, f"{address}{SALES}")
+        seen[scheme] = page.evaluate(
+            """() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+            document.querySelector('.plot .xtick text').style.fill]"""
+        )
+        assert page.evaluate(_FAINT) == []
+        context.close()
+    assert all(light != dark for light, dark in zip(seen["light"], seen["dark"], strict=True))
+
+
+#: Texts whose contrast with what is behind them is below 4.5.
+_FAINT = """() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = (one) => { for (; one; one = one.parentElement) {
+    const colour = parse(getComputedStyle(one).backgroundColor); if (colour.length === 3 || colour[3] > 0) return colour; } };
+  return [...document.querySelectorAll('main *, header *')].filter((one) => [...one.childNodes].some(
+      (node) => node.nodeType === 3 && node.textContent.trim()) && !one.closest('svg, script') && one.offsetParent)
+    .map((one) => { const [a, b] = [light(parse(getComputedStyle(one).color)), light(behind(one))];
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), one.outerHTML.slice(0, 120)]; })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+def test_another_run_is_seen_by_itself_and_disturbs_no_reader(browser: Browser, tmp_path: Path) -> None:
+    shop = apart(lambda: build(tmp_path))
+    with served(shop) as address:
+        context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+        page, complaints = opened(context, f"{address}/dashboard/")
+        assert "Everything is good" in page.inner_text("#hero")
+        page.locator("#figure-layers summary").click()
+        page.locator("#tables a", has_text="silver/shops").focus()
+        apart(lambda: bad_day(Workshop(shop.root)))
+        expect(page.locator("#hero")).to_contain_text("1 of 3 tables need a look", timeout=20_000)
+        assert page.evaluate("document.activeElement.textContent") == "silver/shops"
+        assert page.evaluate("document.getElementById('numbers-layers').open")
+        expect(page.locator("#plot-layers .main-svg").first).to_be_attached()
+        assert complaints == []
+        context.close()
+
+
+def test_where_the_stream_fails_it_asks(browser: Browser, tmp_path: Path) -> None:
+    shop = apart(lambda: build(tmp_path))
+    with served(shop) as address:
+        context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+        context.route("**/dashboard/events", lambda route: route.abort())
+        page = context.new_page()
+        page.goto(f"{address}/dashboard/")
+        expect(page.locator(".live.asking")).to_be_attached(timeout=20_000)
+        apart(lambda: bad_day(Workshop(shop.root)))
+        expect(page.locator("#hero")).to_contain_text("1 of 3 tables need a look", timeout=20_000)
+        context.close()
+
+
+def test_the_report_needs_no_network(browser: Browser, shop: Workshop, tmp_path: Path) -> None:
+    from dq_pipelines.web.dashboard.report import report
+    from dq_pipelines_tests.web.conftest import site_of
+
+    path = tmp_path / "report.html"
+    path.write_text(report(site_of(shop)), encoding="utf-8")
+    context = browser.new_context(viewport=PHONE, reduced_motion="reduce")  # type: ignore[arg-type]
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page, complaints = opened(context, path.as_uri())
+    assert (asked, complaints) == ([path.as_uri()], [])
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.locator("#tables a", has_text="silver/sales").click()
+    assert page.evaluate("location.hash") == "#silver-sales"
+    assert page.evaluate("document.getElementById('silver-sales').getBoundingClientRect().top") < PHONE["height"]
+    context.close()
