@@ -31,6 +31,7 @@ _VERBS = {
     "purge": "dq_pipelines.cli.purge",
     "erase": "dq_pipelines.cli.erase",
     "alert": "dq_pipelines.cli.alert",
+    "anomaly": "dq_pipelines.cli.anomaly",
     "upkeep": "dq_pipelines.cli.upkeep",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",

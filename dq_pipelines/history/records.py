@@ -61,6 +61,18 @@ class ResultRecord:
         told = [f"{row['column'] or 'columns'} {row['change']}: {row['done']}" for row in rows]
         return "; ".join(told) or "the columns are those of the table"
 
+    @property
+    def strayed(self) -> str | None:
+        """A metric and the band it was expected in, in one sentence; None for results of another rule than `anomaly`."""
+        if self.rule != ANOMALY or not isinstance(self.observed_value, dict):
+            return None
+        told = {name: value for name, value in self.observed_value.items() if value is not None}
+        said = f"observed {told['value']:,.6g}" if "value" in told else "nothing observed"
+        if "expected" in told:
+            ends = [f"{word} {told[end]:,.6g}" for word, end in (("from", "lower"), ("to", "upper")) if end in told]
+            said += f", expected {told['expected']:,.6g} ({' '.join(ends)})"
+        return f"{said}; {told['note']}" if told.get("note") else said
+
     @classmethod
     def of(cls, result: RuleResult, check: str, fingerprint: str | None = None) -> ResultRecord:
         return cls(

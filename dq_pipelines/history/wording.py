@@ -59,6 +59,8 @@ def _observed(result: ResultRecord) -> str:
         return result.error
     if result.changes is not None:
         return result.changes
+    if result.strayed is not None:
+        return result.strayed
     value = result.observed_value
     return f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
 

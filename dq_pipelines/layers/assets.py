@@ -5,15 +5,17 @@ When something runs belongs in `automation`; what landing, judging and publishin
 """
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
 from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached, nearest
+from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.standing import standing
 from dq_pipelines.layers import arriving, gold
+from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results, anomaly_specs
 from dq_pipelines.layers.aside import as_result, standing_aside
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs, inputs_readable, inputs_readable_key
@@ -73,7 +75,7 @@ def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=table.name,
         specs=specs,
-        check_specs=check_specs(table),
+        check_specs=[*check_specs(table), *anomaly_specs(table)],
         can_subset=True,
         partitions_def=partitions_definition(table),
         config_schema={"mode": _MODE},
@@ -101,7 +103,11 @@ def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
     )
 
     @dg.multi_asset(
-        name=table.name, specs=[spec], check_specs=check_specs(table), can_subset=True, pool=f"table_{table.name}"
+        name=table.name,
+        specs=[spec],
+        check_specs=[*check_specs(table), *anomaly_specs(table)],
+        can_subset=True,
+        pool=f"table_{table.name}",
     )
     def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
         yield from _Run(context, table, stores).gold()
@@ -178,11 +184,21 @@ class _Run:
         record = outcome.record(self.context.run.run_id, checked_rules(self.table))
         if marks := [] if self.table.is_gold else standing_aside(self._work):
             record = replace(record, results=(*record.results, as_result(marks)))
-        self.stores.history.record(record)
+        found = self._recorded(record)
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
+        yield from anomaly_results(self.table, found, self._checks)
         if outcome.blocked_by:
             raise dg.Failure(_blocked(outcome), allow_retries=False)
         yield from self._materialized(outcome, record.score)
+
+    def _recorded(self, record: VerdictRecord) -> Sequence[Any]:
+        """Remember a verdict, and hold what its batch measured against the past, now that it is a point of its series."""
+        self.stores.history.record(record)
+        found = anomalies_of(self.table, self.stores.history, record.batch or None)
+        if found:
+            results = (*record.results, *(watched.result() for watched in found))
+            self.stores.history.record(replace(record, results=results))
+        return found
 
     def _materialized(self, outcome: Outcome, score: float) -> Iterator[dg.MaterializeResult[Any]]:
         versions = {publication.key: publication.version for publication in outcome.publications}
@@ -220,6 +236,9 @@ class _Run:
         last = self.stores.history.latest(self.table.key, self._partition)
         if last is not None:
             yield from Evaluations(self.table, last.results, {}, last.batch).yield_selected(self._checks)
+            yield from anomaly_results(
+                self.table, anomalies_of(self.table, self.stores.history, last.batch), self._checks
+            )
         for key in self._selected:
             if key.path[0] != "bronze":
                 name = key.to_user_string()
@@ -228,8 +247,9 @@ class _Run:
     def _judge_published(self) -> Iterator[Yielded]:
         """Checks alone: the published table as it stands."""
         outcome = judge_published(self._work)
-        self.stores.history.record(outcome.record(self.context.run.run_id, checked_rules(self.table)))
+        found = self._recorded(outcome.record(self.context.run.run_id, checked_rules(self.table)))
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
+        yield from anomaly_results(self.table, found, self._checks)
 
     def _row_count(self, key: str) -> dict[str, Any]:
         table = self.stores.lake.table(key)

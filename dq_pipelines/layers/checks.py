@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.history.records import SCHEMA_DRIFT, ResultRecord
+from dq_pipelines.history.records import ANOMALY, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
@@ -105,7 +105,8 @@ class Evaluations:
         wanted = {key.name for key in selected if key.asset_key == asset_key(self.table.key)}
         rules = rules_by_check(self.table)
         for record in self.records:
-            if record.check in wanted:
+            # What is unlike its past is told beside this (`anomaly_checks`): it may have been accepted meanwhile.
+            if record.check in wanted and record.rule != ANOMALY:
                 yield self._result(record, rules.get(record.check))
 
     def _result(self, record: ResultRecord, rule: Rule | None) -> dg.AssetCheckResult:

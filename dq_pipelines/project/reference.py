@@ -21,6 +21,7 @@ from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
+from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
@@ -174,6 +175,7 @@ def configuration_page() -> str:
         *_model("retention", Retention),
         *_model("project.yaml: upkeep", Upkeep),
         *_model("metrics", Metrics),
+        *_model("anomalies", AnomalyRule),
         *_model("retries", Retries),
         *_model("run_history", RunHistory),
         *_model("project.yaml: alerts", Alerts),

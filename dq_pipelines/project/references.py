@@ -39,6 +39,7 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
         yield from retention(table)
         yield from partitions(table)
         yield from channels(table, project)
+        yield from anomalies(table)
     yield from cycles(project)
 
 
@@ -111,6 +112,28 @@ def channels(table: Table, project: Project) -> Iterator[Finding]:
             if name not in known:
                 message = f"unknown channel '{name}'{nearest(name, known)}: project.yaml names none such in alerts.to"
                 yield Finding(table, ("alerts", index, "to", at), message)
+
+
+def anomalies(table: Table) -> Iterator[Finding]:
+    """What is watched is measured, and each metric is watched once."""
+    layer = "gold" if table.is_gold else "silver"
+    metrics, known = table.model.metrics, published(table)
+    seen: set[str] = set()
+    for index, rule in enumerate(table.anomalies):
+        place: Location = (layer, "anomalies", index)
+        if rule.check in seen:
+            yield Finding(table, place, f"{rule.about} is watched twice: the check {rule.check} has one rule")
+        seen.add(rule.check)
+        if rule.column is None:
+            continue
+        yield from _column(table, (*place, "column"), rule.column, known)
+        if not metrics.covers(rule.column):
+            near = nearest(rule.column, metrics.columns or ())
+            yield Finding(
+                table, (*place, "column"), f"{rule.column} is not measured{near}: metrics.columns leaves it out"
+            )
+        elif not metrics.sketches and rule.is_sketched:
+            yield Finding(table, (*place, "metric"), f"{rule.metric} is not measured: metrics.sketches is false")
 
 
 def retention(table: Table) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
+from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
@@ -79,6 +80,8 @@ class Silver(Strict):
     transform: Many[AnyStep] = ()
     #: what every row, or the table, must be like
     rules: Many[AnyRule] = ()
+    #: metrics of each batch that are held against their own past; see below
+    anomalies: Many[AnomalyRule] = ()
 
     @model_validator(mode="after")
     def _merges_by_keys(self) -> Silver:
@@ -157,6 +160,8 @@ class Gold(Strict):
     inputs: Many[str] = ()
     #: what every row, or the table, must be like
     rules: Many[AnyRule] = ()
+    #: metrics of each computation that are held against their own past; see below
+    anomalies: Many[AnomalyRule] = ()
 
     @model_validator(mode="after")
     def _one_recipe(self) -> Gold:

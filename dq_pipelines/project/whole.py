@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.sql import reads
-from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings
+from dq_pipelines.project.tables import DailyPartitions, Gold, GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import Rule
 from dq_pipelines.rules.asides import Exists
 from dq_pipelines.rules.on_rows import RowRule
@@ -58,6 +59,16 @@ class Table:
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self.model.gold.rules if isinstance(self.model, GoldTable) else self.model.silver.rules
+
+    @property
+    def anomalies(self) -> tuple[AnomalyRule, ...]:
+        """The metrics that are held against their own past."""
+        return self.model.gold.anomalies if isinstance(self.model, GoldTable) else self.model.silver.anomalies
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether it is kept in partitions of a day each."""
+        return isinstance(self.model, LandedTable) and isinstance(self.model.partitions, DailyPartitions)
 
     @cached_property
     def parents(self) -> Mapping[int, Exists]:

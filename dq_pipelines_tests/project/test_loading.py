@@ -18,6 +18,7 @@ CSV = "source: {type: csv, path: x.csv}\n"
 NAMED = "source: {type: csv, path: x, column_names: [id, name]}\n"
 HEAD = CSV + "silver:\n  columns: {id: int64, price: float64}\n"
 RULES = HEAD + "  rules:\n"
+_STRATEGIES = "'auto', 'robust_z', 'seasonal', 'level_shift', 'rate_of_change', 'holt_winters' or 'novelty'"
 
 # One file, a/t.yaml; the sentences without `conf/a/t.yaml:`.
 IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
@@ -211,6 +212,34 @@ IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
         CSV + "silver:\n  rules: suite.json\n",
         ["3: wanted a list of rules or the path of a GX suite in JSON, got 'suite.json': no such file"],
     ),
+    "metric misspelt": (
+        HEAD + "  anomalies: [{metric: row_cont}]\n",
+        ["4: unknown metric 'row_cont' (nearest: row_count)"],
+    ),
+    "metric of a column without one": (
+        HEAD + "  anomalies: [{metric: mean}]\n",
+        ["4: metric mean is of a column, wanted the key column"],
+    ),
+    "metric of the table with a column": (
+        HEAD + "  anomalies: [{metric: row_count, column: id}]\n",
+        ["4: metric row_count is of the whole table, got column: id"],
+    ),
+    "strategy misspelt": (
+        HEAD + "  anomalies: [{metric: row_count, strategy: holtwinters}]\n",
+        [f"4: strategy: wanted {_STRATEGIES}, got 'holtwinters'"],
+    ),
+    "strategy without its season": (
+        HEAD + "  anomalies: [{metric: row_count, strategy: seasonal}]\n",
+        ["4: strategy seasonal wants a seasonality: hourly, daily or weekly"],
+    ),
+    "season without its strategy": (
+        HEAD + "  anomalies: [{metric: row_count, strategy: robust_z, seasonality: weekly}]\n",
+        ["4: strategy robust_z knows no seasonality, wanted one of auto, seasonal, holt_winters"],
+    ),
+    "anomalies' numbers": (
+        HEAD + "  anomalies:\n    - {metric: row_count, sensitivity: 0}\n    - {metric: row_count, training: 90}\n",
+        ["5: sensitivity: wanted more than 0, got 0", "6: training: wanted text, got 90"],
+    ),
     "suite in YAML": (
         CSV + "silver:\n  rules: suite.yaml\n",
         ["3: wanted a list of rules or the path of a GX suite in JSON, got 'suite.yaml': another ending"],
@@ -255,6 +284,21 @@ BETWEEN_FILES: dict[str, tuple[Mapping[str, str], list[str]]] = {
         [
             "conf/project.yaml:1: unknown key 'nme' (nearest: name)",
             "conf/project.yaml:2: name: wanted text that matches ^[A-Za-z0-9_-]+$, got 'a b'",
+        ],
+    ),
+    "watched columns": (
+        {
+            "a/t.yaml": NAMED + "silver: {anomalies: [{metric: mean, column: nme}]}\n",
+            "a/u.yaml": HEAD
+            + "  anomalies: [{metric: mean, column: price}, {metric: p50, column: id}]\n"
+            + "metrics: {columns: [id], sketches: false}\n",
+            "a/v.yaml": HEAD + "  anomalies:\n    - {metric: row_count}\n    - {metric: row_count, sensitivity: 2}\n",
+        },
+        [
+            "conf/a/t.yaml:2: no column 'nme' (nearest: name)",
+            "conf/a/u.yaml:4: price is not measured: metrics.columns leaves it out",
+            "conf/a/u.yaml:4: p50 is not measured: metrics.sketches is false",
+            "conf/a/v.yaml:6: row_count is watched twice: the check anomaly_row_count has one rule",
         ],
     ),
     "cycle": (

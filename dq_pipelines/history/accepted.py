@@ -1,0 +1,109 @@
+"""Points of series that a person has called expected: beside the verdicts, which stay what was said at the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.store import History
+
+_METADATA = sa.MetaData()
+
+_ACCEPTED = sa.Table(
+    "dq_accepted",
+    _METADATA,
+    sa.Column("table", sa.String(255), primary_key=True),
+    sa.Column("metric", sa.String(64), primary_key=True),
+    # "" for a metric of the table: a primary key takes no null
+    sa.Column("column", sa.String(255), primary_key=True),
+    sa.Column("at", sa.DateTime, primary_key=True),
+    sa.Column("new_level", sa.Boolean, nullable=False),
+    sa.Column("by", sa.String(255), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("accepted_at", sa.DateTime, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """One point, and who said that it is as it should be."""
+
+    #: `silver/<name>` or `gold/<name>`
+    table: str
+    metric: str
+    column: str | None
+    #: the moment of the point in its series, aware
+    at: datetime
+    #: whether things are so from now on, and what was before says nothing any more; else it was an exception
+    new_level: bool
+    by: str
+    note: str
+    accepted_at: datetime
+
+    @property
+    def said(self) -> str:
+        what = "accepted as a new level" if self.new_level else "accepted"
+        return f"{what} by {self.by}{f': {self.note}' if self.note else ''}"
+
+
+@dataclass(frozen=True)
+class AcceptedPoints:
+    """The store of accepted points, in the database of the history."""
+
+    history: History
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        _METADATA.create_all(self.history.engine)
+        return self.history.engine
+
+    def of(self, table: str, metric: str, column: str | None) -> dict[datetime, Accepted]:
+        """Those of one series, by their moment."""
+        return {one.at: one for one in self._found(*_series(table, metric, column))}
+
+    def every(self) -> list[Accepted]:
+        """All of them, by table, metric and moment."""
+        return list(self._found())
+
+    def accept(self, point: Accepted) -> None:
+        """Remember it; one that was accepted before is accepted anew."""
+        row = asdict(point) | {"column": point.column or ""}
+        row |= {name: _naive(getattr(point, name)) for name in ("at", "accepted_at")}
+        with self._engine.begin() as connection:
+            connection.execute(_ACCEPTED.delete().where(*self._this(point.table, point.metric, point.column, point.at)))
+            connection.execute(_ACCEPTED.insert().values(**row))
+
+    def reopen(self, table: str, metric: str, column: str | None, at: datetime) -> bool:
+        """Take it back; whether there was anything to take back."""
+        with self._engine.begin() as connection:
+            gone = connection.execute(_ACCEPTED.delete().where(*self._this(table, metric, column, at)))
+        return gone.rowcount > 0
+
+    @staticmethod
+    def _this(table: str, metric: str, column: str | None, at: datetime) -> list[sa.ColumnElement[bool]]:
+        return [*_series(table, metric, column), _ACCEPTED.c.at == _naive(at)]
+
+    def _found(self, *where: sa.ColumnElement[bool]) -> Iterator[Accepted]:
+        if not self.history.is_begun:
+            return
+        c = _ACCEPTED.c
+        wanted = _ACCEPTED.select().where(*where).order_by(c.table, c.metric, c.column, c.at)
+        with self._engine.connect() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        for row in rows:
+            moments = {name: row[name].replace(tzinfo=UTC) for name in ("at", "accepted_at")}
+            yield Accepted(**dict(row) | {"column": row["column"] or None} | moments)
+
+
+def _series(table: str, metric: str, column: str | None) -> list[sa.ColumnElement[bool]]:
+    c = _ACCEPTED.c
+    return [c.table == table, c.metric == metric, c.column == (column or "")]
+
+
+def _naive(moment: datetime) -> Any:
+    return moment.astimezone(UTC).replace(tzinfo=None)
