@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError
+from dq_pipelines.automation.ops import clock, told_in_a_sentence
 from dq_pipelines.layers.run_history import purge
 from dq_pipelines.project import Project
 
@@ -21,10 +21,8 @@ def purge_jobs(project: Project) -> list[dg.JobDefinition]:
     @dg.op(name=JOB, config_schema={"dry_run": dg.Field(bool, default_value=False)}, out=dg.Out(dg.Nothing))
     def purge_op(context: dg.OpExecutionContext) -> None:
         dry_run = bool(context.op_config["dry_run"])
-        try:
+        with told_in_a_sentence():
             purged = purge(context.instance, wanted, datetime.now(UTC), dry_run=dry_run, log=context.log.info)
-        except DqError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
         rows = [dg.TableRecord({"job": job, "runs": runs}) for job, runs in purged.runs.items()]
         schema = dg.TableSchema([dg.TableColumn("job", "string"), dg.TableColumn("runs", "int")])
         context.add_output_metadata(
@@ -49,14 +47,4 @@ def purge_jobs(project: Project) -> list[dg.JobDefinition]:
 def purge_schedules(project: Project) -> list[dg.ScheduleDefinition]:
     """The clock of `purge_runs`."""
     wanted = project.settings.run_history
-    if wanted is None:
-        return []
-    return [
-        dg.ScheduleDefinition(
-            f"{JOB}_schedule",
-            cron_schedule=wanted.schedule,
-            job_name=JOB,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=f"Runs {JOB} at {wanted.schedule} (UTC)",
-        )
-    ]
+    return [] if wanted is None else [clock(JOB, wanted.schedule)]

@@ -7,11 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import ConfigError, DqError, Problem, nearest
-from dq_pipelines.layers.cancelling import unless_cancelled
+from dq_pipelines.automation.ops import told_in_a_sentence, work_on
+from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.healing import Chosen
-from dq_pipelines.layers.mending import bring_back, export, table_of
+from dq_pipelines.layers.mending import Returned, bring_back, export
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work
@@ -42,8 +42,9 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
 
     def imported(context: dg.OpExecutionContext) -> None:
         path = Path(context.op_config["path"])
-        work = _work(context, project, stores, table_of(path, project, context.op_config.get("table")))
-        done = bring_back(work, path, by=_who(context), dry_run=context.op_config["dry_run"])
+        book = Returned.read(path)
+        work = _work(context, project, stores, book.table_of(project, context.op_config.get("table")))
+        done = bring_back(work, book, by=_who(context), dry_run=context.op_config["dry_run"])
         for problem in done.problems:
             context.log.warning("%s: %s", path, problem)
         _tell(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})
@@ -71,10 +72,8 @@ def _job(
 ) -> dg.JobDefinition:
     @dg.op(name=f"{name}_rows", config_schema=config, out=dg.Out(dg.Nothing), description=description)
     def op(context: dg.OpExecutionContext) -> None:
-        try:
+        with told_in_a_sentence():
             do(context)
-        except DqError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
 
     @dg.job(name=name, description=description)
     def job() -> None:
@@ -86,8 +85,7 @@ def _job(
 def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> Work:
     if name not in (known := _landed(project)):
         raise ConfigError([Problem("", 0, f"{context.job_name}: no table '{name}' lands{nearest(name, known)}")])
-    may_commit = unless_cancelled(context.instance, context.run_id, f"{project.tables[name].key} stays as it is")
-    return Work(project.tables[name], stores.lake, may_commit=may_commit, log=context.log.info, run_id=context.run_id)
+    return work_on(context, project.tables[name], stores)
 
 
 def _chosen(asked: dict[str, Any]) -> Chosen:

@@ -8,13 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError
-from dq_pipelines.layers.cancelling import unless_cancelled
+from dq_pipelines.automation.ops import clock, told_in_a_sentence, work_on
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.retention import Expiry, expire
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.upkeep import Tended, tend
-from dq_pipelines.layers.work import Work
 from dq_pipelines.project import LandedTable, Project, Table
 
 _RETENTION, _UPKEEP = "retention", "upkeep"
@@ -45,19 +43,9 @@ def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobD
 
 def upkeep_schedules(project: Project) -> list[dg.ScheduleDefinition]:
     """The clocks of `upkeep_jobs`."""
-    retention = [_clock(_RETENTION, project.settings.retention_schedule)] if _with_retention(project) else []
-    upkeep = [_clock(_UPKEEP, project.settings.upkeep.schedule)] if len(project) else []
+    retention = [clock(_RETENTION, project.settings.retention_schedule)] if _with_retention(project) else []
+    upkeep = [clock(_UPKEEP, project.settings.upkeep.schedule)] if len(project) else []
     return [*retention, *upkeep]
-
-
-def _clock(job: str, cron: str) -> dg.ScheduleDefinition:
-    return dg.ScheduleDefinition(
-        f"{job}_schedule",
-        cron_schedule=cron,
-        job_name=job,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Runs {job} at {cron} (UTC)",
-    )
 
 
 def _with_retention(project: Project) -> list[Table]:
@@ -71,10 +59,8 @@ def _expire_ops(project: Project, stores: Stores) -> list[dg.OpDefinition]:
 def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:
     @dg.op(name=f"tend__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def tended(context: dg.OpExecutionContext) -> None:
-        try:
-            found = tend(_work(context, table, stores), stores.backups, keep)
-        except DqError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+        with told_in_a_sentence():
+            found = tend(work_on(context, table, stores), stores.backups, keep)
         rows = [dg.TableRecord({**asdict(each)}) for each in found]
         columns = [dg.TableColumn(each.name, "string" if each.type == "str" else "int") for each in fields(Tended)]
         context.add_output_metadata({"tables": dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))})
@@ -86,10 +72,8 @@ def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
     # An op per table: one that fails does not keep the others from their turn, and the table's pool counts it.
     @dg.op(name=f"expire__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def expired(context: dg.OpExecutionContext) -> None:
-        try:
-            expiry = expire(_work(context, table, stores), stores.backups, context.run_id)
-        except DqError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+        with told_in_a_sentence():
+            expiry = expire(work_on(context, table, stores), stores.backups, context.run_id)
         if expiry is None:
             context.log.info("%s: nothing is published yet", table.key)
             return
@@ -99,11 +83,6 @@ def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
             context.log_event(dg.AssetObservation(asset_key(key), metadata=metadata))
 
     return expired
-
-
-def _work(context: dg.OpExecutionContext, table: Table, stores: Stores) -> Work:
-    may_commit = unless_cancelled(context.instance, context.run_id, f"{table.key} stays as it is")
-    return Work(table, stores.lake, may_commit=may_commit, log=context.log.info)
 
 
 def _told(expiry: Expiry) -> dict[str, Any]:

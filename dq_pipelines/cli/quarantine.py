@@ -95,12 +95,13 @@ def import_rows(
     dry_run: DryRun = False,
 ) -> None:
     """Judge the mended rows, publish those that pass, and say row by row what still fails. Exit 1 when any does."""
-    from dq_pipelines.layers.mending import bring_back, table_of
+    from dq_pipelines.layers.mending import Returned, bring_back
     from dq_pipelines.project import load_project
 
     project = load_project(Settings.from_environment().config)
-    work = _work(project.tables[table_of(path, project, table and table.rpartition("/")[2])])
-    done = bring_back(work, path, by=_who(), dry_run=dry_run)
+    book = Returned.read(path)
+    work = _work(project.tables[book.table_of(project, table and table.rpartition("/")[2])])
+    done = bring_back(work, book, by=_who(), dry_run=dry_run)
     _remember(done.replayed)
     for problem in done.problems:
         print(f"{path}: {problem}", file=sys.stderr)

@@ -5,7 +5,7 @@ The file in between belongs in `workbook`, what is judged and published in `repl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,28 +50,42 @@ def export(work: Work, path: Path, chosen: Chosen = ALL) -> int:
     return len(refusals)
 
 
-def table_of(path: Path, project: Project, named: str | None) -> str:
-    """The table that a file is of, as the file or the caller says; raises SourceError when neither does."""
-    said = (read_book(path)[0] or "").rpartition("/")[2]
-    if named is not None and said and named != said:
-        raise SourceError(f"{path}: is of the table '{said}', wanted '{named}'")
-    name = named or said
-    if not name:
-        raise SourceError(f"{path}: does not say which table it is of: name it with --table")
-    if name not in project.tables:
-        raise SourceError(
-            f"{path}: is of the table '{name}'{nearest(name, project.tables)}, which the project does not have"
-        )
-    return name
+@dataclass(frozen=True)
+class Returned:
+    """A file that came back."""
+
+    path: Path
+    #: `silver/<name>`, where the file says it
+    said: str | None
+    lines: Sequence[Mended]
+
+    @classmethod
+    def read(cls, path: Path) -> Returned:
+        """Raises SourceError for a file that is none of ours."""
+        return cls(path, *read_book(path))
+
+    def table_of(self, project: Project, named: str | None) -> str:
+        """The table that it is of, as the file or the caller says; raises SourceError when neither does."""
+        said = (self.said or "").rpartition("/")[2]
+        if named is not None and said and named != said:
+            raise SourceError(f"{self.path}: is of the table '{said}', wanted '{named}'")
+        name = named or said
+        if not name:
+            raise SourceError(f"{self.path}: does not say which table it is of: name it with --table")
+        if name not in project.tables:
+            raise SourceError(
+                f"{self.path}: is of the table '{name}'{nearest(name, project.tables)}, which the project does not have"
+            )
+        return name
 
 
-def bring_back(work: Work, path: Path, *, by: str, dry_run: bool = False) -> Imported:
+def bring_back(work: Work, book: Returned, *, by: str, dry_run: bool = False) -> Imported:
     """Publish the rows that were mended in a file, as far as they pass, and dismiss those that were given up.
 
-    Everything is judged before anything is written. Raises SourceError for a file that is none of ours.
+    Everything is judged before anything is written.
     """
     must_land(work)
-    _, lines = read_book(path)
+    lines = book.lines
     ids = Chosen(ids=[line.id for line in lines])
     now = {row[ID]: row for row in ids.rows(refused_of(work)).collect().iter_rows(named=True)}
     waiting = [line for line in lines if line.id not in now or now[line.id][STATUS] == OPEN]

@@ -86,6 +86,8 @@ class Refinement:
     superseded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     #: which changes of the columns are taken on; the table's own where None
     policy: Policy | None = None
+    #: what people have mended, where it was read already
+    mended: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         work = self.work
@@ -135,7 +137,7 @@ class Refinement:
         """Prepare the rows to judge: the backlog's, then those that just landed."""
         frames, batches = [], dict(self._waiting)
         if self.backlog:
-            mended = corrections(self.work.quarantine)
+            mended = self._mended
             frames.append(corrected(self._still_wanted(self._backlog_rows), mended))
             batches = {batch: own | mended_columns(mended, batch) for batch, own in batches.items()}
         if landing is not None:
@@ -146,6 +148,10 @@ class Refinement:
         self.rows: pl.LazyFrame = there.without_others(rows) if batches else rows
         self.prepared: Prepared = self.fit.prepare(carrying(self.rows) if self.at_once else self.rows, there)
         self.columns: list[str] = self.fit.columns
+
+    @cached_property
+    def _mended(self) -> pl.DataFrame:
+        return corrections(self.work.quarantine) if self.mended is None else self.mended
 
     @cached_property
     def _backlog_rows(self) -> pl.LazyFrame:

@@ -67,10 +67,11 @@ class Rejudgement:
     def judged(self) -> tuple[pl.LazyFrame, pl.DataFrame]:
         """The rows that pass, as they will be published, with their places; and the others with their reasons."""
         landed = bronze(self.work.table, self.work.lake).scan()
+        mended = pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
         kept, refused = [], []
         for number, rows in enumerate(self._together_judged(landed)):
             files = self.folder / f"{number}.kept.parquet", self.folder / f"{number}.refused.parquet"
-            self._judge(rows, *files)
+            self._judge(rows, mended, *files)
             kept.append(pl.scan_parquet(files[0]))
             refused.append(pl.scan_parquet(files[1]))
         failing = pl.concat(refused).select(ID, SOURCE, ROW, REASONS).unique(ID, maintain_order=True).collect()
@@ -85,8 +86,7 @@ class Rejudgement:
         for batch in self.waiting[BATCH].unique(maintain_order=True):
             yield landed.filter(pl.col(BATCH) == batch)
 
-    def _judge(self, rows: pl.LazyFrame, kept: Path, refused: Path) -> None:
-        mended = pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
+    def _judge(self, rows: pl.LazyFrame, mended: pl.DataFrame, kept: Path, refused: Path) -> None:
         rows = corrected(rows, mended)
         prepared = prepare(self.silver, rows)
         self._must_be_traced(prepared)

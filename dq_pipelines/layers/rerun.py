@@ -29,6 +29,7 @@ from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.arriving import landed
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.committing import commit, joint_id
+from dq_pipelines.layers.corrections import corrections
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
 from dq_pipelines.layers.landing import batches, bronze, outdated
@@ -120,8 +121,10 @@ def _anew(work: Work) -> Outcome | None:
     every = batches(work.table, work.lake, work.partition)
     if not every:
         return None
+    mended = corrections(work.quarantine)
     parts = [
-        Refinement(work, None, (batch,), {batch: superseded}, "rebuild") for batch, superseded in _in_order(work, every)
+        Refinement(work, None, (batch,), {batch: superseded}, "rebuild", mended)
+        for batch, superseded in _in_order(work, every)
     ]
     name = f"{joint_id(every)}-rerun"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)

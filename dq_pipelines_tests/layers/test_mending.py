@@ -13,7 +13,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from dq_pipelines.errors import PublishError, SourceError
 from dq_pipelines.layers.healing import Chosen
-from dq_pipelines.layers.mending import Imported, bring_back, export, table_of
+from dq_pipelines.layers.mending import Imported, Returned, bring_back, export
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop
 
@@ -75,7 +75,7 @@ def mended(path: Path, changes: Mapping[int, Mapping[str, Any]]) -> Path:
 
 
 def back(shop: Workshop, path: Path, **how: bool) -> Imported:
-    return bring_back(work(shop), path, by="ann", **how)
+    return bring_back(work(shop), Returned.read(path), by="ann", **how)
 
 
 def test_what_a_person_sees_and_may_change(shop_of_orders: Workshop) -> None:
@@ -170,7 +170,7 @@ def test_csv_for_what_no_sheet_holds(shop_of_orders: Workshop) -> None:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
-    assert table_of(path, shop_of_orders.project, "orders") == "orders"
+    assert Returned.read(path).table_of(shop_of_orders.project, "orders") == "orders"
     assert len(back(shop_of_orders, path).replayed.published) == 1
 
 
