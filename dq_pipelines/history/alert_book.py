@@ -5,7 +5,7 @@ What opens an alert and when it is told belongs in `monitoring.alerts`. No addre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +16,9 @@ import sqlalchemy as sa
 from dq_pipelines.history.alert import Alert, Told
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.store import History
+
+#: What stands in place of a sentence that was erased.
+ERASED = "erased"
 
 _METADATA = sa.MetaData()
 
@@ -115,6 +118,12 @@ class AlertBook:
         with self._engine.begin() as connection:
             connection.execute(_TOLD.delete().where(_TOLD.c.number.in_(old)))
             connection.execute(_ALERTS.delete().where(_ALERTS.c.closed_at < _naive(before)))
+
+    def erase(self, tables: Collection[str]) -> int:
+        """Take the sentence out of every alert about these tables; how many had one."""
+        about = _ALERTS.c.about.in_(tables) & (_ALERTS.c.said != ERASED)
+        with self._engine.begin() as connection:
+            return connection.execute(_ALERTS.update().where(about).values(said=ERASED)).rowcount
 
     def _alerts(self, condition: sa.ColumnElement[bool]) -> list[Alert]:
         with self._engine.connect() as connection:

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.alert_book import AlertBook
 from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.history.schema import COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store import History
@@ -22,6 +23,8 @@ class Forgotten:
     results: int = 0
     #: columns of batches whose least, greatest and middle values are gone
     metrics: int = 0
+    #: alerts whose sentence is gone
+    alerts: int = 0
 
 
 _METRICS = tuple(field.name for field in fields(ColumnMetrics))
@@ -39,13 +42,15 @@ def forget(
     """Forget what results of these tables observed where it `holds` (column, value) what is erased.
 
     Counts, scores and outcomes stay: they are nobody's values. An error's text is a value here too. Of metrics that
-    `tells` finds to tell of erased rows, those that are values of single rows go.
+    `tells` finds to tell of erased rows, those that are values of single rows go. Of alerts all sentences go: they may
+    have a value in their midst, and were told.
     """
     if not history.is_begun:
         return Forgotten()
     about = sa.select(VERDICTS.c.id).where(VERDICTS.c.table.in_(tables))
     with history.engine.begin() as connection:
-        forgotten = Forgotten(_results(connection, about, holds), _metrics(connection, about, tells))
+        results, metrics = _results(connection, about, holds), _metrics(connection, about, tells)
+    forgotten = Forgotten(results, metrics, AlertBook(history).erase(tables))
     if forgotten != Forgotten() and history.engine.dialect.name == "sqlite":
         # What SQLite updates stays in free pages and in the log of writes until both are written anew.
         with history.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
