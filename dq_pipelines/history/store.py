@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.errors import PublishError
+from dq_pipelines.config.database import database
 from dq_pipelines.history.records import REPLAY, ResultRecord, VerdictRecord
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, METADATA, RESULTS, VERDICTS
 
@@ -35,21 +35,7 @@ class History:
     @cached_property
     def engine(self) -> sa.Engine:
         """The database, its tables made; raises PublishError where that cannot be."""
-        url = sa.make_url(self.url)
-        sqlite = url.get_backend_name() == "sqlite"
-        try:
-            if sqlite and url.database:
-                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-            engine = sa.create_engine(url, connect_args={"timeout": 30} if sqlite else {}, poolclass=sa.NullPool)
-            if sqlite:
-                sa.event.listen(engine, "connect", _settle_sqlite)
-            METADATA.create_all(engine)
-            _bring_up_to_date(engine)
-        except (sa.exc.SQLAlchemyError, OSError) as error:
-            raise PublishError(
-                f"history at {url.render_as_string()}: wanted a database to write, got: {str(error).splitlines()[0]}"
-            ) from None
-        return engine
+        return database(self.url, METADATA, "history")
 
     @property
     def is_begun(self) -> bool:
@@ -127,25 +113,6 @@ class History:
             if row["verdict_id"] in results:  # else of a verdict that was recorded in between
                 results[row["verdict_id"]].append(_result(row))
         return [_verdict(row, results[row["id"]]) for row in verdicts]
-
-
-def _bring_up_to_date(engine: sa.Engine) -> None:
-    """What a database lacks that an earlier release made: columns, which may be null, and indexes."""
-    inspector = sa.inspect(engine)
-    for table in METADATA.tables.values():
-        there = {column["name"] for column in inspector.get_columns(table.name)}
-        indexed = {index["name"] for index in inspector.get_indexes(table.name)}
-        with engine.begin() as connection:
-            for column in (column for column in table.columns if column.name not in there):
-                told = f"{column.name} {column.type.compile(engine.dialect)}"
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {told}")
-            for index in (index for index in table.indexes if index.name not in indexed):
-                index.create(connection)
-
-
-def _settle_sqlite(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _parts(verdict: VerdictRecord) -> dict[sa.Table, list[dict[str, Any]]]:
