@@ -6,6 +6,7 @@
     │   ├── Transient      … for a moment, and for no fault of the input: try again, nothing is to be mended
     │   └── SetAside       … and stands aside until it changes: to try again is of no use
     ├── RuleError      a rule cannot be judged on these data: fix the rule or the data's shape
+    ├── Refused        who asks is not let in, or may not do it
     └── PublishError   nothing was published: the lake refused, or is full
         ├── Overtaken      … for another run has published to the table meanwhile: look again
         └── Unreached      … for the lake's store does not answer just now: try again
@@ -71,6 +72,10 @@ class SetAside(SourceError):
 
 class RuleError(DqError):
     """A rule cannot be judged: its column is missing, its type does not fit, its SQL does not run."""
+
+
+class Refused(DqError):
+    """Nobody is let in by these credentials, or who is may not do this."""
 
 
 class PublishError(DqError):

@@ -1,0 +1,114 @@
+"""API keys: for programs, in a user's name, with no more rights than that user has."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dq_pipelines.errors import ConfigError, Problem, Refused
+from dq_pipelines.security.roles import PERMISSIONS, Grant, Role
+from dq_pipelines.security.store import KEYS
+from dq_pipelines.security.users import User, Users
+
+_PREFIX = "dq"
+_REFUSED = "wanted an API key that is in use, got another"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is known of a key; its secret is not."""
+
+    id: str
+    user: str
+    note: str
+    #: no more than this role, within this scope; the user's own rights where None
+    grant: Grant | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @property
+    def is_in_use(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The store of keys."""
+
+    users: Users
+
+    def add(self, user: str, note: str = "", grant: Grant | None = None, lasts: timedelta | None = None) -> str:
+        """A new key in a user's name: said once, for nobody can read it again. Raises ConfigError for an unknown user."""
+        self.users.named(user)
+        number, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        row: dict[str, Any] = {
+            "id": number,
+            "user": user,
+            "note": note,
+            "secret": _hash(secret),
+            "role": grant.role.value if grant else None,
+            "scope": grant.scope if grant else "",
+            "created_at": _now(),
+            "expires_at": _now() + lasts if lasts else None,
+        }
+        with self.users.engine.begin() as connection:
+            connection.execute(KEYS.insert().values(**row))
+        return f"{_PREFIX}_{number}_{secret}"
+
+    def let_in(self, text: str) -> User:
+        """The user in whose name the key is, with the rights that both have; raises Refused, always the same."""
+        prefix, _, rest = text.partition("_")
+        number, _, secret = rest.partition("_")
+        with self.users.engine.connect() as connection:
+            row = connection.execute(KEYS.select().where(KEYS.c.id == number)).mappings().first()
+        right = hmac.compare_digest(_hash(secret), row["secret"] if row else _hash(""))
+        user = self.users.find(row["user"]) if row else None
+        if row is None or user is None or not right or prefix != _PREFIX or user.disabled or not _key(row).is_in_use:
+            raise Refused(_REFUSED)
+        return _within(user, _key(row).grant)
+
+    def revoke(self, number: str) -> None:
+        """Let nobody in by this key any more; raises ConfigError where there is none."""
+        with self.users.engine.begin() as connection:
+            done = connection.execute(KEYS.update().where(KEYS.c.id == number).values(revoked_at=_now()))
+        if not done.rowcount:
+            raise ConfigError([Problem("", 0, f"unknown key '{number}': `dq key list` says which there are")])
+
+    def all(self) -> list[Key]:
+        """Every key, oldest first."""
+        with self.users.engine.connect() as connection:
+            rows = connection.execute(KEYS.select().order_by(KEYS.c.created_at)).mappings().all()
+        return [_key(row) for row in rows]
+
+
+def _within(user: User, most: Grant | None) -> User:
+    """The user with no more rights than `most`: of each grant the part that both give."""
+    if most is None:
+        return user
+    kept = set()
+    for grant in user.grants:
+        # Any two roles have a role in common that gives what both give.
+        both = PERMISSIONS[grant.role] & PERMISSIONS[most.role]
+        scopes = {grant.scope, most.scope} - {""}
+        if len(scopes) <= 1:
+            kept.add(Grant(next(role for role in Role if PERMISSIONS[role] == both), next(iter(scopes), "")))
+    return replace(user, grants=frozenset(kept))
+
+
+def _key(row: Any) -> Key:
+    grant = Grant(Role(row["role"]), row["scope"]) if row["role"] else None
+    moments = (row[name] and row[name].replace(tzinfo=UTC) for name in ("created_at", "expires_at", "revoked_at"))
+    return Key(row["id"], row["user"], row["note"], grant, *moments)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,95 @@
+"""Who may do what: the one table of roles and permissions, which docs/permissions.md is made from.
+
+A grant gives somebody a role everywhere, or for one domain or one team only. Nobody has a right that no grant gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dq_pipelines.errors import ConfigError, Problem, nearest
+
+
+class Permission(StrEnum):
+    """What somebody may do; the text is what the UI calls it."""
+
+    LOOK = "look at tables, runs, verdicts and quarantine"
+    RUN = "materialize, run checks, backfill, and run again"
+    CANCEL = "cancel runs and backfills"
+    SCHEDULE = "turn schedules and sensors on and off"
+    HEAL = "mend, replay and dismiss refused rows, and mark anomalies as expected"
+    EDIT = "change tables' YAML and reload the code location"
+    ERASE = "erase, restore, delete and purge"
+    ADMIN = "see to users, keys and the audit log, and to everything else in Dagster"
+
+
+class Role(StrEnum):
+    """What a grant gives, from least to most; steward and operator have different rights beside the viewer's."""
+
+    VIEWER = "viewer"
+    STEWARD = "steward"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+_LOOKS = frozenset({Permission.LOOK})
+
+#: The table.
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: _LOOKS,
+    Role.STEWARD: _LOOKS | {Permission.HEAL},
+    Role.OPERATOR: _LOOKS | {Permission.RUN, Permission.CANCEL, Permission.SCHEDULE},
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One role, everywhere or within a scope."""
+
+    role: Role
+    #: "" everywhere, `domain:<name>`, or `team:<name>` as tables name their owners
+    scope: str = ""
+
+    def covers(self, domain: str | None, owners: Iterable[str]) -> bool:
+        """Whether the grant is about a table of this domain and these owners; one for everything is about none in particular."""
+        return not self.scope or self.scope == f"domain:{domain}" or self.scope in owners
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.scope}" if self.scope else str(self.role)
+
+
+def may(grants: Iterable[Grant], permission: Permission, domain: str | None = None, owners: Iterable[str] = ()) -> bool:
+    """Whether one of the grants gives the permission: everywhere, or for what is of this domain and these owners."""
+    return any(permission in PERMISSIONS[grant.role] and grant.covers(domain, owners) for grant in grants)
+
+
+def may_somewhere(grants: Iterable[Grant], permission: Permission) -> bool:
+    """Whether one of the grants gives the permission for anything at all."""
+    return any(permission in PERMISSIONS[grant.role] for grant in grants)
+
+
+def why_not(grants: Iterable[Grant], permission: Permission) -> str:
+    """One sentence for whom a right is refused: what they are, and who may."""
+    those = " or ".join(role for role in Role if permission in PERMISSIONS[role])
+    yours = ", ".join(str(grant) for grant in grants) or "nothing"
+    return f"to {permission}, be {those}; you are {yours}"
+
+
+def role_named(name: str) -> Role:
+    """The role of this name; raises ConfigError, with the nearest, where there is none."""
+    try:
+        return Role(name)
+    except ValueError:
+        near = nearest(name, list(Role))
+        raise ConfigError([Problem("", 0, f"wanted a role of {', '.join(Role)}, got '{name}'{near}")]) from None
+
+
+def scope_named(text: str) -> str:
+    """A scope as it is kept; raises ConfigError for what is none."""
+    kind, _, name = text.partition(":")
+    if text and (kind not in ("domain", "team") or not name or not name.replace("-", "").replace("_", "").isalnum()):
+        raise ConfigError([Problem("", 0, f"wanted a scope such as domain:retail or team:sales, got '{text}'")])
+    return text

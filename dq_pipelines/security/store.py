@@ -1,0 +1,65 @@
+"""The tables that say who is who, in the database of the history. What is read and written is said in the files beside it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+METADATA = sa.MetaData()
+
+USERS = sa.Table(
+    "dq_users",
+    METADATA,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("password", sa.Text),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    # since the last time that it was right
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("locked_until", sa.DateTime),
+    # what was given out before this number is worth nothing
+    sa.Column("epoch", sa.Integer, nullable=False),
+)
+GRANTS = sa.Table(
+    "dq_grants",
+    METADATA,
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), primary_key=True),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("scope", sa.String(255), primary_key=True),
+)
+KEYS = sa.Table(
+    "dq_api_keys",
+    METADATA,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("note", sa.String(255), nullable=False),
+    sa.Column("secret", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16)),
+    sa.Column("scope", sa.String(255), nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("expires_at", sa.DateTime),
+    sa.Column("revoked_at", sa.DateTime),
+)
+SESSIONS = sa.Table(
+    "dq_sessions",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("csrf", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("seen_at", sa.DateTime, nullable=False),
+)
+AUDIT = sa.Table(
+    "dq_audit",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("line", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+AUDIT_HEAD = sa.Table(
+    "dq_audit_head",
+    METADATA,
+    sa.Column("one", sa.Integer, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)

@@ -1,0 +1,162 @@
+"""Users: who there is, by which password they are let in, and what they are granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from dq_pipelines.config.database import database
+from dq_pipelines.errors import ConfigError, Problem, Refused, nearest
+from dq_pipelines.security.passwords import hashed, is_right
+from dq_pipelines.security.roles import Grant, Role
+from dq_pipelines.security.store import GRANTS, METADATA, USERS
+
+#: Wrong passwords in a row after which somebody has to wait: each further one doubles the wait.
+FREE_TRIES = 5
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
+
+_NOT_LET_IN = "wanted a name and its password, got another"
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may be let in."""
+
+    name: str
+    grants: frozenset[Grant] = field(default_factory=frozenset)
+    disabled: bool = False
+    created_at: datetime | None = None
+    locked_until: datetime | None = None
+    #: what was given out before this number (sessions, tokens) is worth nothing
+    epoch: int = 0
+
+
+class Users:
+    """The store of users, in the database at this URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """The database; raises PublishError where that cannot be opened."""
+        return database(self.url, METADATA, "users")
+
+    def add(self, name: str, password: str, grants: Iterable[Grant]) -> None:
+        """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""
+        if not name or len(name) > 255 or any(not (mark.isalnum() or mark in "._@+-") for mark in name):
+            raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
+        row = {"name": name, "password": hashed(password), "disabled": False, "failures": 0, "epoch": 0}
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(USERS.insert().values(**row, created_at=_now()))
+                for grant in grants:
+                    connection.execute(GRANTS.insert().values(user=name, role=grant.role.value, scope=grant.scope))
+        except sa.exc.IntegrityError:
+            raise _wrong(f"wanted a new name, got '{name}', which there is") from None
+
+    def all(self) -> list[User]:
+        """Everybody, by name."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(USERS.select().order_by(USERS.c.name)).mappings().all()
+            given: dict[str, set[Grant]] = {}
+            for user, role, scope in connection.execute(sa.select(GRANTS.c.user, GRANTS.c.role, GRANTS.c.scope)):
+                given.setdefault(user, set()).add(Grant(Role(role), scope))
+        return [_user(row, given.get(row["name"], set())) for row in rows]
+
+    def named(self, name: str) -> User:
+        """The user; raises ConfigError, with the nearest name, where there is none."""
+        found = self.find(name)
+        if found is None:
+            raise _wrong(f"unknown user '{name}'{nearest(name, [user.name for user in self.all()])}")
+        return found
+
+    def find(self, name: str) -> User | None:
+        """The user of this name, or None."""
+        with self.engine.connect() as connection:
+            row = connection.execute(USERS.select().where(USERS.c.name == name)).mappings().first()
+            wanted = sa.select(GRANTS.c.role, GRANTS.c.scope).where(GRANTS.c.user == name)
+            grants = {Grant(Role(role), scope) for role, scope in connection.execute(wanted)}
+        return _user(row, grants) if row else None
+
+    def is_empty(self) -> bool:
+        """Whether there is nobody yet."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(USERS.c.name).limit(1)).first() is None
+
+    def let_in(self, name: str, password: str) -> User:
+        """Whoever that is; raises Refused, always the same and as slowly, for a wrong name or password.
+
+        After five wrong passwords in a row nobody is let in by that name for 30 seconds, which doubles with each
+        further one, to 15 minutes.
+        """
+        with self.engine.connect() as connection:
+            row = connection.execute(USERS.select().where(USERS.c.name == name)).mappings().first()
+        right = is_right(password, row["password"] if row else None)
+        if row is None or row["disabled"]:
+            raise Refused(_NOT_LET_IN)
+        if row["locked_until"] is not None and row["locked_until"] > _now():
+            raise Refused(_NOT_LET_IN)
+        with self.engine.begin() as connection:
+            this = USERS.update().where(USERS.c.name == name)
+            if right:
+                connection.execute(this.values(failures=0, locked_until=None))
+            else:
+                # Counted by the database, so that many at once are not counted as one.
+                connection.execute(this.values(failures=USERS.c.failures + 1))
+                failures = connection.execute(sa.select(USERS.c.failures).where(USERS.c.name == name)).scalar_one()
+                if failures >= FREE_TRIES:
+                    wait = min(_FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 10), _LONGEST_WAIT)
+                    connection.execute(this.values(locked_until=_now() + wait))
+        if not right:
+            raise Refused(_NOT_LET_IN)
+        return self.named(name)
+
+    def set_password(self, name: str, password: str) -> None:
+        """A new password: sessions and tokens that were given before are worth nothing."""
+        self._change(name, password=hashed(password), failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
+
+    def disable(self, name: str, *, disabled: bool = True) -> None:
+        """Let nobody in by this name, nor by its keys and sessions; or let them in again."""
+        self._change(name, disabled=disabled, failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
+
+    def grant(self, name: str, grants: Iterable[Grant]) -> None:
+        """These grants, in place of those before."""
+        self.named(name)
+        with self.engine.begin() as connection:
+            connection.execute(GRANTS.delete().where(GRANTS.c.user == name))
+            for grant in set(grants):
+                connection.execute(GRANTS.insert().values(user=name, role=grant.role.value, scope=grant.scope))
+
+    def _change(self, name: str, **values: Any) -> None:
+        self.named(name)
+        with self.engine.begin() as connection:
+            connection.execute(USERS.update().where(USERS.c.name == name).values(**values))
+
+
+def _user(row: Any, grants: Iterable[Grant]) -> User:
+    return User(
+        row["name"],
+        frozenset(grants),
+        row["disabled"],
+        _aware(row["created_at"]),
+        _aware(row["locked_until"]),
+        row["epoch"],
+    )
+
+
+def _wrong(said: str) -> ConfigError:
+    return ConfigError([Problem("", 0, said)])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment and moment.replace(tzinfo=UTC)

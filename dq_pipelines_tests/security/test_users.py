@@ -1,0 +1,169 @@
+"""Users, sessions and keys: who is let in, and who no longer."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from dq_pipelines.errors import ConfigError, Refused
+from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.roles import PERMISSIONS, Grant, Permission, Role, may, why_not
+from dq_pipelines.security.sessions import Sessions
+from dq_pipelines.security.store import KEYS, SESSIONS, USERS
+from dq_pipelines.security.users import FREE_TRIES, Users
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def ann(users: Users) -> Users:
+    users.add("ann", PASSWORD, [Grant(Role.OPERATOR, "domain:retail")])
+    return users
+
+
+def test_the_right_password_lets_in(ann: Users) -> None:
+    user = ann.let_in("ann", PASSWORD)
+    assert user.name == "ann"
+    assert user.grants == {Grant(Role.OPERATOR, "domain:retail")}
+    assert not ann.is_empty()
+
+
+@pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("bob", PASSWORD), ("", ""), ("ann", "x" * 10_000)])
+def test_anything_else_does_not_and_says_no_more(ann: Users, name: str, password: str) -> None:
+    with pytest.raises(Refused, match="wanted a name and its password, got another"):
+        ann.let_in(name, password)
+
+
+def test_no_password_is_kept(tmp_path: Path) -> None:
+    Users(f"sqlite:///{tmp_path}/u.db").add("ann", PASSWORD, [])
+    with sqlite3.connect(tmp_path / "u.db") as database:
+        (kept,) = database.execute("SELECT password FROM dq_users").fetchone()
+    database.close()
+    assert kept.startswith("$argon2id$")
+    assert PASSWORD not in kept
+
+
+def test_after_five_wrong_ones_the_right_one_has_to_wait(ann: Users) -> None:
+    for _ in range(FREE_TRIES):
+        with pytest.raises(Refused):
+            ann.let_in("ann", "wrong")
+    with pytest.raises(Refused):
+        ann.let_in("ann", PASSWORD)
+    with ann.engine.begin() as connection:
+        (until,) = connection.execute(sa.select(USERS.c.locked_until)).one()
+        connection.execute(USERS.update().values(locked_until=until - timedelta(hours=1)))
+    assert ann.let_in("ann", PASSWORD).name == "ann"
+    with pytest.raises(Refused):
+        ann.let_in("ann", "wrong")
+    assert ann.let_in("ann", PASSWORD).name == "ann", "a right one begins the count anew"
+
+
+def test_sessions_end_with_a_new_password_and_with_the_user(ann: Users) -> None:
+    sessions = Sessions(ann)
+    secret = sessions.begin(ann.named("ann"))
+    found = sessions.of(secret)
+    assert found is not None
+    assert found.says(found.csrf)
+    assert not found.says("other")
+    assert not found.says(None)
+    assert sessions.of("guess") is None
+    ann.set_password("ann", "another good password")
+    assert sessions.of(secret) is None
+    secret = sessions.begin(ann.named("ann"))
+    ann.disable("ann")
+    assert sessions.of(secret) is None
+    ann.disable("ann", disabled=False)
+    assert sessions.of(secret) is None
+    secret = sessions.begin(ann.named("ann"))
+    sessions.end(secret)
+    assert sessions.of(secret) is None
+
+
+@pytest.mark.parametrize(("column", "ago"), [("seen_at", timedelta(hours=13)), ("created_at", timedelta(days=8))])
+def test_sessions_end_by_themselves(ann: Users, column: str, ago: timedelta) -> None:
+    sessions = Sessions(ann)
+    secret = sessions.begin(ann.named("ann"))
+    with ann.engine.begin() as connection:
+        (moment,) = connection.execute(sa.select(SESSIONS.c[column])).one()
+        connection.execute(SESSIONS.update().values({column: moment - ago}))
+    assert sessions.of(secret) is None
+
+
+def test_a_key_lets_in_until_it_is_revoked(ann: Users) -> None:
+    keys = Keys(ann)
+    text = keys.add("ann", "nightly")
+    assert keys.let_in(text).grants == {Grant(Role.OPERATOR, "domain:retail")}
+    (known,) = keys.all()
+    assert known.note == "nightly"
+    with ann.engine.connect() as connection:
+        assert text.rpartition("_")[2] not in str(connection.execute(KEYS.select()).all())
+    keys.revoke(known.id)
+    with pytest.raises(Refused):
+        keys.let_in(text)
+
+
+@pytest.mark.parametrize("text", ["", "dq", "dq__", "dq_x_y", "Bearer", "dq_" + "a" * 300])
+def test_what_is_no_key_lets_nobody_in(ann: Users, text: str) -> None:
+    Keys(ann).add("ann")
+    with pytest.raises(Refused):
+        Keys(ann).let_in(text)
+
+
+def test_a_key_ends_with_its_time_and_its_user(ann: Users) -> None:
+    keys = Keys(ann)
+    with pytest.raises(Refused):
+        keys.let_in(keys.add("ann", lasts=timedelta(seconds=-1)))
+    text = keys.add("ann", lasts=timedelta(days=1))
+    assert keys.let_in(text).name == "ann"
+    ann.disable("ann")
+    with pytest.raises(Refused):
+        keys.let_in(text)
+    with pytest.raises(ConfigError, match="unknown user 'an' \\(nearest: ann\\)"):
+        keys.add("an")
+    with pytest.raises(ConfigError, match="unknown key"):
+        keys.revoke("nobody")
+
+
+@pytest.mark.parametrize(
+    ("users_own", "most", "left"),
+    [
+        (Grant(Role.ADMIN), Grant(Role.VIEWER), {Grant(Role.VIEWER)}),
+        (Grant(Role.STEWARD), Grant(Role.OPERATOR), {Grant(Role.VIEWER)}),
+        (Grant(Role.VIEWER), Grant(Role.ADMIN), {Grant(Role.VIEWER)}),
+        (Grant(Role.ADMIN), Grant(Role.OPERATOR, "team:a"), {Grant(Role.OPERATOR, "team:a")}),
+        (Grant(Role.ADMIN, "team:a"), Grant(Role.OPERATOR), {Grant(Role.OPERATOR, "team:a")}),
+        (Grant(Role.ADMIN, "team:a"), Grant(Role.OPERATOR, "team:b"), set()),
+    ],
+)
+def test_a_key_gives_no_more_than_both_do(users: Users, users_own: Grant, most: Grant, left: set[Grant]) -> None:
+    users.add("bob", PASSWORD, [users_own])
+    assert Keys(users).let_in(Keys(users).add("bob", grant=most)).grants == left
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "said"),
+    [
+        ("ann", PASSWORD, "wanted a new name, got 'ann'"),
+        ("a b", PASSWORD, "wanted a name of letters"),
+        ("bob", "short", "wanted a password of 12 to 256 characters, got one of 5"),
+    ],
+)
+def test_a_user_that_cannot_be_is_told(ann: Users, name: str, password: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        ann.add(name, password, [])
+
+
+def test_rights_are_what_the_table_says() -> None:
+    retail, sales = Grant(Role.OPERATOR, "domain:retail"), Grant(Role.OPERATOR, "team:sales")
+    assert may([retail], Permission.RUN, "retail")
+    assert not may([retail], Permission.RUN, "flights")
+    assert not may([retail], Permission.RUN), "who may for one domain may not for everything"
+    assert may([sales], Permission.RUN, "flights", ["team:sales"])
+    assert not may([retail], Permission.HEAL, "retail")
+    assert all(may([Grant(Role.ADMIN)], permission) for permission in Permission)
+    assert all(Permission.LOOK in given for given in PERMISSIONS.values())
+    assert "be operator or admin; you are viewer" in why_not([Grant(Role.VIEWER)], Permission.RUN)
