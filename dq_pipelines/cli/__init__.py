@@ -33,6 +33,9 @@ _VERBS = {
     "alert": "dq_pipelines.cli.alert",
     "anomaly": "dq_pipelines.cli.anomaly",
     "upkeep": "dq_pipelines.cli.upkeep",
+    "user": "dq_pipelines.cli.user",
+    "key": "dq_pipelines.cli.key",
+    "audit": "dq_pipelines.cli.audit",
     "schema": "dq_pipelines.cli.generated",
     "docs": "dq_pipelines.cli.generated",
 }

@@ -1,4 +1,4 @@
-"""The reference pages, `docs/rules.md` and `docs/configuration.md`, made from docstrings, fields and examples.
+"""The reference pages, `docs/rules.md`, `docs/configuration.md` and others, made from docstrings, fields and examples.
 
 What a key means is said where the key is defined; here it is only laid out.
 """
@@ -24,6 +24,7 @@ from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
+from dq_pipelines.project.permissions import permissions_page
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.tables import (
@@ -102,7 +103,7 @@ _KINDS: tuple[tuple[str, type[Rule]], ...] = (
 
 def pages() -> dict[str, str]:
     """File name to Markdown."""
-    return {"rules.md": rules_page(), "configuration.md": configuration_page()}
+    return {"rules.md": rules_page(), "configuration.md": configuration_page(), "permissions.md": permissions_page()}
 
 
 def rules_page() -> str:

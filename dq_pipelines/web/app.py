@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 
+from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.security.users import Users
 from dq_pipelines.web import metrics
+from dq_pipelines.web.access import Access, Gate, LoopbackUntil
 from dq_pipelines.web.dashboard import Site, dashboard
-from dq_pipelines.web.guard import LoopbackOnly
+from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
 
 
@@ -27,6 +32,20 @@ async def _home(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{request.scope.get('root_path', '')}/dashboard/")
 
 
+def access_of(site: Site) -> Access:
+    """The users, keys, sessions and the audit log, in the database of the history."""
+    url = site.stores.history.url
+    return Access(Users(url), AuditLog(url, os.environ.get("DQ_AUDIT_KEY")))
+
+
 def application(site: Site) -> Starlette:
-    """The app that a server runs, for this machine alone: there is no login yet."""
-    return Starlette(routes=routes(site), middleware=[Middleware(LoopbackOnly)])
+    """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone."""
+    access = access_of(site)
+    pages = [*Login(access).routes(), Route("/health", _health), *routes(site)]
+    return Starlette(
+        routes=pages, middleware=[Middleware(LoopbackUntil, access=access), Middleware(Gate, access=access)]
+    )
+
+
+async def _health(_: Request) -> JSONResponse:
+    return JSONResponse({"status": "live"})

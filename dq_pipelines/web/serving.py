@@ -1,4 +1,4 @@
-"""A server of this machine's own, on loopback only."""
+"""A server: for everybody where there are users to log in as, else on loopback only."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from types import FrameType
 import uvicorn
 
 from dq_pipelines.errors import ConfigError, Problem
-from dq_pipelines.web.app import application
+from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
 from dq_pipelines.web.guard import is_loopback
 
 
 def serve(site: Site, host: str, port: int) -> None:
     """Serve until interrupted. Raises ConfigError for a host that others could reach, or a port that is taken."""
-    if not is_loopback(host):
+    if not is_loopback(host) and not access_of(site).is_on:
         raise _wrong(
-            f"dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there is no login yet and everybody who reaches "
-            f"{host} could read refused rows, got {host}"
+            f"dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there are no users yet and everybody who reaches "
+            f"{host} could read refused rows, got {host}; `dq user add NAME --role admin` makes the first one"
         )
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

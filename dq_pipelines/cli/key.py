@@ -1,0 +1,68 @@
+"""`dq key`: API keys, for programs that ask `dq serve` in a user's name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.cli.user import noted
+from dq_pipelines.config.settings import Settings
+
+if TYPE_CHECKING:
+    from dq_pipelines.security.keys import Keys
+
+app = typer.Typer()
+verbs = typer.Typer(no_args_is_help=True)
+app.add_typer(verbs, name="key", help="Make and revoke API keys, for programs.")
+
+
+@app.callback()
+def _group() -> None:
+    """The group is the only verb of this module."""
+
+
+@verbs.command()
+def add(
+    user: Annotated[str, typer.Argument(help="In whose name.")],
+    note: Annotated[str, typer.Option("--note", help="What it is for.")] = "",
+    role: Annotated[
+        str | None, typer.Option("--role", help="No more than this role; else all that the user may.")
+    ] = None,
+    scope: Annotated[str, typer.Option("--scope", help="With --role: domain:retail or team:sales.")] = "",
+    days: Annotated[
+        int | None, typer.Option("--days", help="How long it lasts; else until it is revoked.", min=1)
+    ] = None,
+) -> None:
+    """Make a key and say it, once: send it as `X-API-Key`, or as `Authorization: Bearer`."""
+    from dq_pipelines.security.roles import Grant, role_named, scope_named
+
+    grant = Grant(role_named(role), scope_named(scope)) if role else None
+    text = _keys().add(user, note, grant, timedelta(days=days) if days else None)
+    noted("key.add", text.split("_")[1], user=user, note=note)
+    print(text)
+
+
+@verbs.command()
+def revoke(number: Annotated[str, typer.Argument(help="The key's id, as dq key list says it.")]) -> None:
+    """Let nobody in by a key any more."""
+    _keys().revoke(number)
+    noted("key.revoke", number)
+    print(f"{number} is revoked")
+
+
+@verbs.command(name="list")
+def every() -> None:
+    """Say which keys there are; nobody can read the keys themselves."""
+    for key in _keys().all():
+        ends = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
+        state = ends if key.is_in_use else "revoked" if key.revoked_at else "expired"
+        print(f"{key.id}  {key.user:<20} {key.grant or 'as the user'!s:<24} {state:<18} {key.note}".rstrip())
+
+
+def _keys() -> Keys:
+    from dq_pipelines.security.keys import Keys
+    from dq_pipelines.security.users import Users
+
+    return Keys(Users(Settings.from_environment().history_url))

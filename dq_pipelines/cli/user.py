@@ -1,0 +1,112 @@
+"""`dq user`: who may log in to `dq serve`, and as what. What roles may do is in `security.roles`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dq_pipelines.config.settings import Settings
+
+if TYPE_CHECKING:
+    from dq_pipelines.security.users import Users
+
+app = typer.Typer()
+verbs = typer.Typer(no_args_is_help=True)
+app.add_typer(verbs, name="user", help="Say who may log in to dq serve, and as what.")
+
+
+@app.callback()
+def _group() -> None:
+    """The group is the only verb of this module."""
+
+
+Name = Annotated[str, typer.Argument(help="The user's name.")]
+Role = Annotated[str, typer.Option("--role", help="viewer, steward, operator or admin.")]
+Scope = Annotated[
+    str, typer.Option("--scope", help="Only for these tables: domain:retail, or team:sales as YAML's owners say.")
+]
+Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@verbs.command()
+def add(name: Name, role: Role = "viewer", scope: Scope = "", password_stdin: Stdin = False) -> None:
+    """Add a user; asks for a password."""
+    from dq_pipelines.security.roles import Grant, role_named, scope_named
+
+    grant = Grant(role_named(role), scope_named(scope))
+    _users().add(name, _password(from_stdin=password_stdin), [grant])
+    noted("user.add", name, grant=str(grant))
+    print(f"{name} may log in as {grant}")
+
+
+@verbs.command()
+def password(name: Name, password_stdin: Stdin = False) -> None:
+    """Set a new password, which ends the user's sessions."""
+    users = _users()
+    users.named(name)
+    users.set_password(name, _password(from_stdin=password_stdin))
+    noted("user.password", name)
+    print(f"{name} has a new password")
+
+
+@verbs.command()
+def disable(name: Name) -> None:
+    """Let nobody in by this name any more, nor by its sessions and keys."""
+    _users().disable(name)
+    noted("user.disable", name)
+    print(f"{name} is disabled")
+
+
+@verbs.command()
+def enable(name: Name) -> None:
+    """Let a disabled user in again, or one who has to wait after wrong passwords."""
+    _users().disable(name, disabled=False)
+    noted("user.enable", name)
+    print(f"{name} is enabled")
+
+
+@verbs.command()
+def role(
+    name: Name, grants: Annotated[list[str], typer.Argument(help="Such as viewer, or operator@domain:retail.")]
+) -> None:
+    """Give a user these roles, in place of those before."""
+    from dq_pipelines.security.roles import Grant, role_named, scope_named
+
+    given = [Grant(role_named(text.partition("@")[0]), scope_named(text.partition("@")[2])) for text in grants]
+    _users().grant(name, given)
+    said = ", ".join(map(str, given))
+    noted("user.role", name, grants=said)
+    print(f"{name} is {said}")
+
+
+@verbs.command(name="list")
+def every() -> None:
+    """Say who there is."""
+    for user in _users().all():
+        state = "disabled" if user.disabled else ""
+        print(f"{user.name:<24} {', '.join(sorted(map(str, user.grants))) or 'nothing':<40} {state}".rstrip())
+
+
+def noted(what: str, on: str, **more: str) -> None:
+    """Write to the audit log who did it on the command line."""
+    import getpass
+    import os
+
+    from dq_pipelines.security.audit import AuditLog, Event
+
+    log = AuditLog(Settings.from_environment().history_url, os.environ.get("DQ_AUDIT_KEY"))
+    log.add(Event(getpass.getuser(), what, on, "cli", more=more))
+
+
+def _users() -> Users:
+    from dq_pipelines.security.users import Users
+
+    return Users(Settings.from_environment().history_url)
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))

@@ -1,0 +1,79 @@
+"""`dq user`, `dq key` and `dq audit`: what a person does on the command line is in force, and in the log."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.users import Users
+
+from .conftest import Dq
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def users(dq: Dq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    ran = dq("user", "add", "ann", "--role", "operator", "--scope", "domain:retail", "--password-stdin")
+    assert (ran.returncode, ran.stdout) == (0, "ann may log in as operator of domain:retail\n")
+    return Users(f"sqlite:///{tmp_path}/lake/history.db")
+
+
+def test_users_come_and_go(dq: Dq, users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert users.let_in("ann", PASSWORD).name == "ann"
+    assert dq("user", "role", "ann", "viewer", "steward@team:sales").stdout == "ann is viewer, steward of team:sales\n"
+    assert dq("user", "list").stdout.split() == ["ann", "steward", "of", "team:sales,", "viewer"]
+    dq("user", "disable", "ann")
+    assert users.named("ann").disabled
+    dq("user", "enable", "ann")
+    monkeypatch.setattr("sys.stdin", io.StringIO("another good password\n"))
+    dq("user", "password", "ann", "--password-stdin")
+    assert users.let_in("ann", "another good password").name == "ann"
+    done = [json.loads(line)["what"] for line in dq("audit", "list", "--json").stdout.splitlines()]
+    assert done == ["user.add", "user.role", "user.disable", "user.enable", "user.password"]
+
+
+def test_keys_are_said_once(dq: Dq, users: Users) -> None:
+    text = dq("key", "add", "ann", "--note", "nightly", "--role", "viewer", "--days", "30").stdout.strip()
+    assert Keys(users).let_in(text).name == "ann"
+    listed = dq("key", "list").stdout
+    assert "nightly" in listed
+    assert text.rpartition("_")[2] not in listed + dq("audit", "list").stdout
+    dq("key", "revoke", text.split("_")[1])
+    assert "revoked" in dq("key", "list").stdout
+
+
+@pytest.mark.usefixtures("users")
+def test_a_log_that_was_changed_is_told(dq: Dq, tmp_path: Path) -> None:
+    dq("user", "disable", "ann")
+    assert dq("audit", "verify").stdout == "2 lines, as they were written\n"
+    with sqlite3.connect(tmp_path / "lake" / "history.db") as database:
+        database.execute("UPDATE dq_audit SET line = replace(line, 'user.disable', 'user.enable')")
+    database.close()
+    ran = dq("audit", "verify")
+    assert (ran.returncode, ran.stderr) == (1, "line 2 was changed, or put in\n")
+
+
+@pytest.mark.usefixtures("users")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["user", "disable", "an"], "unknown user 'an' (nearest: ann)"),
+        (
+            ["user", "role", "ann", "viewr"],
+            "wanted a role of viewer, steward, operator, admin, got 'viewr' (nearest: viewer)",
+        ),
+        (["user", "role", "ann", "viewer@retail"], "wanted a scope such as domain:retail or team:sales, got 'retail'"),
+        (["key", "add", "bob"], "unknown user 'bob'"),
+        (["key", "revoke", "x"], "unknown key 'x': `dq key list` says which there are"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(dq: Dq, arguments: list[str], said: str) -> None:
+    ran = dq(*arguments)
+    assert (ran.returncode, ran.stderr) == (2, f"{said}\n")
