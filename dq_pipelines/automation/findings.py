@@ -12,6 +12,7 @@ from dq_pipelines.history.alert import SEVERITIES
 from dq_pipelines.history.records import REPLAY
 from dq_pipelines.history.standing import standing
 from dq_pipelines.history.store import History
+from dq_pipelines.layers.anomaly_checks import anomaly_specs
 from dq_pipelines.layers.checks import AS_PUBLISHED, check_specs, rules_by_check
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.project import Project, Table
@@ -120,4 +121,4 @@ class Said:
 
 def checks_of(table: Table) -> set[str]:
     """The names of a table's checks, as they are today."""
-    return {spec.name for spec in check_specs(table)}
+    return {spec.name for spec in (*check_specs(table), *anomaly_specs(table))}

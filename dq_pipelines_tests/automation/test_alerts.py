@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from dq_pipelines.automation.overdue import overdue
 from dq_pipelines.history.alert_book import AlertBook
+from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines_tests.automation.listening import Hook, Mailbox, hook, mailbox
 from dq_pipelines_tests.workshop import Workshop
 
@@ -269,6 +271,23 @@ def test_old_rows_are_not_fresh(orders: Workshop, web: Hook) -> None:
     orders.run("events")
     tick(orders)
     assert web.titles[1:] == ["demo: silver/events: recovered"]
+
+
+def test_a_volume_drop_is_an_anomaly_and_the_next_usual_day_ends_it(orders: Workshop, web: Hook) -> None:
+    table(orders, action="warn", more="  anomalies: [{metric: row_count}]")
+    dice = random.Random(3)  # noqa: S311 - the same month each time
+    for ago in range(30, 0, -1):
+        at, rows = datetime.now(UTC) - timedelta(days=ago), round(dice.gauss(200, 6))
+        orders.history.record(
+            VerdictRecord("silver/orders", f"b{ago}", f"r{ago}", at, 1.0, rows, rows, 0, 0, blocked=False)
+        )
+    for number, rows in enumerate((200, 40, 204)):
+        land(orders, number, *[10.0] * rows)
+        assert orders.run("orders").success
+        tick(orders)
+        tick(orders)
+    assert web.titles == ["demo: silver/orders: anomaly", "demo: silver/orders: recovered"]
+    assert "anomaly_row_count (warning): observed 40, expected 199 " in web.got[0]["message"]
 
 
 def test_a_schedule_that_passed_without_the_table(orders: Workshop, web: Hook) -> None:
