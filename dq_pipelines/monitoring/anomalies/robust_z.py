@@ -11,7 +11,7 @@ from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
 @dataclass(frozen=True)
 class RobustZ(Strategy):
-    """The point against median and median absolute deviation of all that was before."""
+    """The point against the median of all that was before, and the spread of those that are no outliers by their MAD."""
 
     name: ClassVar[str] = "robust_z"
 

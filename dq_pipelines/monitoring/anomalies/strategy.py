@@ -92,14 +92,19 @@ class Strategy(ABC):
             found[row] = self.judge(times[past], values[past], float(times[row]), float(values[row])).score
         return found
 
-    def by_forecasts(self, values: Floats, expected: Floats) -> Floats:
-        """The score of each point where all forecasts are there already: by what the thousand before it were off."""
-        found, errors = np.zeros(len(values)), values - expected
+    def by_forecasts(self, values: Floats, expected: Floats, unsure: Floats | float = 1.0) -> Floats:
+        """The score of each point where all forecasts are there already: by what the thousand before it were off.
+
+        `unsure`: by how much more than a point strays its forecast is off, for being made of few points itself.
+        """
+        found, errors = np.zeros(len(values)), (values - expected) / unsure
+        widths = np.broadcast_to(unsure, len(values))
         told = np.isfinite(errors)
         for row in np.flatnonzero(told):
             recent = slice(max(0, row - _RECENT), row)
             before = errors[recent][told[recent]]
             if row >= self.minimum_history and len(before) > 1:
-                half = half_width(spread(before, expected[row]), len(before), self.sensitivity)
+                deviation = spread(before, expected[row]) * widths[row]
+                half = half_width(deviation, len(before), self.sensitivity)
                 found[row] = self.against(float(expected[row]), half, float(values[row])).score
         return found
