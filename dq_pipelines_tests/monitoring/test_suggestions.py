@@ -227,6 +227,23 @@ def test_too_few_rows_and_odd_ones_say_little_and_break_nothing() -> None:
         assert all(result.error is None for result in verdict.results), [result.error for result in verdict.results]
 
 
+def test_columns_may_be_called_anything() -> None:
+    names = {
+        "zip": "value",
+        "city": "n",
+        "paid_by": "*",
+        "order_id": "^.*$",
+        "stars": "key 0",
+        "sku": "rows",
+        "note": "count",
+    }
+    frame = shop()
+    plain, odd = rules(frame), rules(frame.rename(names))
+    assert sorted(str(rule["type"]) for rule in odd) == sorted(str(rule["type"]) for rule in plain)
+    assert dq.validate(frame.rename(names), odd).success
+    assert about(rules(frame.rename(names), "determined_by"), "n") is not None
+
+
 def test_what_a_rule_puts_up_with_is_a_little_more_than_there_is() -> None:
     assert 0.97 < mostly(10, 1_000) < 0.99
     assert mostly(0, 10_000) == 0.999

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.monitoring.profile.column import COUNT, VALUE, ColumnProfile, Lengths, Profile
 from dq_pipelines.monitoring.profile.reading import Reading, read_values, reading_of
 
@@ -21,7 +22,7 @@ _QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p
 def profile(rows: pl.LazyFrame) -> Profile:
     """The table as it is found, without columns of the landing (`_row` and others that begin so), or without a name."""
     schema = {name: dtype for name, dtype in rows.collect_schema().items() if name and not name.startswith("_")}
-    rows = rows.select(list(schema))
+    rows = rows.select(exact_names(schema))
     found = rows.select(pl.len().alias("rows"), *_numbers(schema)).collect(engine="streaming").row(0, named=True)
     sample = _sample(rows, found["rows"])
     counted = {name: _values(sample, name) for name, dtype in schema.items() if not dtype.is_nested()}
@@ -34,7 +35,7 @@ def profile(rows: pl.LazyFrame) -> Profile:
 def _numbers(schema: Mapping[str, pl.DataType]) -> Iterator[pl.Expr]:
     """What one pass tells of every column, by `<what>.<column>`."""
     for name, dtype in schema.items():
-        value = pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
+        value = pl.col(exact(name)).fill_nan(None) if dtype.is_float() else pl.col(exact(name))
         yield value.null_count().alias(f"nulls.{name}")
         if dtype.is_nested() or isinstance(dtype, pl.Null):
             continue
@@ -59,7 +60,7 @@ def _sample(rows: pl.LazyFrame, count: int) -> pl.DataFrame:
 
 
 def _values(sample: pl.DataFrame, name: str) -> pl.LazyFrame:
-    column = sample.lazy().select(pl.col(name).alias(VALUE))
+    column = sample.lazy().select(pl.col(exact(name)).alias(VALUE))
     if column.collect_schema()[VALUE].is_float():
         column = column.select(pl.col(VALUE).fill_nan(None))
     counted = column.drop_nulls().group_by(VALUE).agg(pl.len().alias(COUNT))

@@ -46,11 +46,9 @@ class Dependency:
 
     def voted(self, rows: pl.DataFrame) -> pl.DataFrame:
         """`value`, `rows`, `group` and `most`: each value of each group, beside the group's size and most frequent count."""
-        pairs = rows.select(pl.col(self.column).alias("value"), *self.by).drop_nulls()
-        counted = pairs.group_by(*self.by, "value").agg(pl.len().alias("rows"))
-        return counted.with_columns(
-            pl.sum("rows").over(self.by).alias("group"), pl.max("rows").over(self.by).alias("most")
-        )
+        pairs, keys = _pairs(rows, self.by, self.column)
+        counted = pairs.drop_nulls().group_by(*keys, "value").agg(pl.len().alias("rows"))
+        return counted.with_columns(pl.sum("rows").over(keys).alias("group"), pl.max("rows").over(keys).alias("most"))
 
     def usual(self, rows: pl.DataFrame) -> frozenset[Any]:
         """The values that most rows of a group have."""
@@ -85,7 +83,15 @@ def _may_take_part(column: ColumnProfile) -> bool:
 
 def _coded(rows: pl.DataFrame, columns: Sequence[ColumnProfile]) -> pl.DataFrame:
     """Each value as a small number, which is quick to group by; null stays null."""
-    return rows.select(pl.col(column.name).rank("dense").cast(pl.UInt64) for column in columns)
+    return pl.DataFrame(
+        [rows.get_column(column.name).rank("dense").cast(pl.UInt64).alias(column.name) for column in columns]
+    )
+
+
+def _pairs(rows: pl.DataFrame, by: Sequence[str], name: str) -> tuple[pl.DataFrame, list[str]]:
+    """The column as `value` beside those of `by`, under names of ours, whatever their own are."""
+    keys = {f"key {place}": rows.get_column(other) for place, other in enumerate(by)}
+    return pl.DataFrame({**keys, "value": rows.get_column(name)}), list(keys)
 
 
 def _candidates(profile: Profile, coded: pl.DataFrame, determined: ColumnProfile) -> Iterator[Dependency]:
@@ -103,8 +109,9 @@ def _candidates(profile: Profile, coded: pl.DataFrame, determined: ColumnProfile
 
 def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | None:
     """How well `by` determines the column; None where the rows do not show that it does, but for errors."""
-    pairs = coded.lazy().select(*by, pl.col(name).alias("value")).drop_nulls().group_by(*by, "value").agg(n=pl.len())
-    grouped = pairs.group_by(*by).agg(
+    beside, keys = _pairs(coded, by, name)
+    pairs = beside.lazy().drop_nulls().group_by(*keys, "value").agg(n=pl.len())
+    grouped = pairs.group_by(keys).agg(
         rows=pl.sum("n"), squares=(pl.col("n").cast(pl.Float64) ** 2).sum(), most=pl.max("n")
     )
     itself = pairs.group_by("value").agg(n=pl.sum("n")).select(itself=(pl.col("n").cast(pl.Float64) ** 2).sum())
@@ -149,18 +156,22 @@ def _refined(coded: pl.DataFrame, found: Dependency, profile: Profile) -> Depend
     """The dependency with one more column in `by`, where that one explains what breaks it."""
     if found.violations < _LEAST_EXPLAINED:
         return found
-    by, name = list(found.by), found.column
-    counted = coded.drop_nulls([*by, name]).with_columns(n=pl.len().over(*by, name))
-    breaking = counted.with_columns(breaks=pl.col("n") < pl.max("n").over(by))
+    beside, keys = _pairs(coded, found.by, found.column)
+    counted = beside.with_columns(n=pl.len().over(*keys, "value"))
+    breaks = (
+        counted.select(pl.col("n") < pl.max("n").over(keys)).to_series()
+        & beside.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
+    )
     best = (_LEAST_EXPLAINED - 1, found)
     for other in coded.columns:
-        if other in (*by, name) or profile[other].reading.kind in ("float", "decimal"):
+        if other in (*found.by, found.column) or profile[other].reading.kind in ("float", "decimal"):
             continue
-        kinds = breaking.drop_nulls(other).group_by(other).agg(pl.sum("breaks"), rows=pl.len())
+        third = pl.DataFrame({"other": coded.get_column(other), "breaks": breaks}).drop_nulls()
+        kinds = third.group_by("other").agg(pl.sum("breaks"), rows=pl.len())
         sure = kinds.filter((pl.col("breaks") >= _EXPLAINED * pl.col("rows")) & (pl.col("rows") >= _LEAST_EXPLAINED))
         explained = int(sure["breaks"].sum())
         if explained > max(best[0], found.violations / 5):
-            wider = measured(coded, (*by, other), name)
+            wider = measured(coded, (*found.by, other), found.column)
             if wider is not None:
                 best = (explained, wider)
     return best[1]

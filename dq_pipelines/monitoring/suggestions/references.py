@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
 
@@ -52,7 +53,7 @@ def foreign_keys(findings: Findings) -> Iterator[tuple[str, str, str, int, int]]
 
 def parents_in(tables: Mapping[str, tuple[pl.LazyFrame, str]]) -> list[Parent]:
     """The keys of other tables: by `<layer>/<table>` the rows, and the column that tells them apart."""
-    wanted = [rows.select(pl.col(key).unique()).drop_nulls() for rows, key in tables.values()]
+    wanted = [rows.select(pl.col(exact(key)).unique()).drop_nulls() for rows, key in tables.values()]
     found = zip(tables.items(), pl.collect_all(wanted, engine="streaming"), strict=True)
     return [Parent(table, key, frame.to_series()) for (table, (_, key)), frame in found]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.monitoring.contracts.written import flow, scalar
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import suggestions
@@ -54,7 +55,7 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
     landed = profile(rows)
     types = suggested_types(landed)
     retyped = any(landed[name].reading.kind != "text" and landed[name].is_text for name in types)
-    visible = rows.select([column.name for column in landed])
+    visible = rows.select(exact_names(column.name for column in landed))
     typed = with_types(visible, types) if retyped else visible
     seen = profile(typed) if retyped else landed
     found = suggestions(typed, Findings(seen, tuple(parents), landed))

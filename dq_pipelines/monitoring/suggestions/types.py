@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 from dq_pipelines.monitoring.profile.markers import is_marker
 from dq_pipelines.monitoring.suggestions.base import listed, percent
@@ -69,7 +70,7 @@ def with_types(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> pl.Laz
     """The rows as silver would have them: what does not fit its type is missing."""
     schema = rows.collect_schema()
     casts = [
-        typed(pl.col(name), schema[name], dtype_of(found.type), found.format).alias(name)
+        typed(pl.col(exact(name)), schema[name], dtype_of(found.type), found.format).alias(name)
         for name, found in types.items()
         if schema[name] != dtype_of(found.type)
     ]
