@@ -175,6 +175,10 @@ def test_outliers_far_outside_do_not_stretch_the_bounds_and_tails_do() -> None:
     assert rule["max_value"] < 300
     (result,) = dq.validate(pl.DataFrame({"height": heights}), [rule], result_format="COMPLETE").results
     assert {row[ROW] for row in result.unexpected_rows} == {7, 8}
+    texts = pl.DataFrame({"the height": [str(height) for height in heights]})
+    (rule,) = rules(texts, "rows_sql")
+    (result,) = dq.validate(texts, [rule], result_format="COMPLETE").results
+    assert {row[ROW] for row in result.unexpected_rows} == {7, 8}
     incomes = pl.DataFrame({"income": [chance.lognormvariate(8, 1.5) for _ in range(2_000)]})
     (rule,) = rules(incomes, "to_be_between")
     assert dq.validate(incomes, [rule]).results[0].unexpected_count == 0

@@ -6,11 +6,11 @@ import polars as pl
 
 #: What pandas takes for a missing value (`read_csv`), in small letters: nobody's name, place or category.
 _SURE = frozenset({
-    "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "nan", "null",
+    "", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "nan", "null",
 })  # fmt: skip
 #: The same between numbers and dates only: as text it may be an abbreviation, a name, a grade, a dash that is meant.
 _BETWEEN_VALUES = _SURE | {
-    "", "na", "none", "nil", "-", "--", "?", ".", "..", "x", "missing", "unknown", "not available",
+    "na", "none", "nil", "-", "--", "?", ".", "..", "x", "missing", "unknown", "not available",
 }  # fmt: skip
 
 

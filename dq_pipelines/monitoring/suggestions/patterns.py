@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import polars as pl
 
@@ -87,7 +88,7 @@ def _of_units(column: ColumnProfile) -> Pattern | None:
 
 def _without_markers(column: ColumnProfile) -> Pattern | None:
     """Text of any shape, but for what says that there is none."""
-    if not column.reading.marked:
+    if not 0 < 2 * column.reading.marked <= column.seen:
         return None
     marks = column.values.filter(is_marker(pl.col("value"), among_values=False))["value"]
     words = "|".join(re.escape(text.strip()) for text in marks)
@@ -97,7 +98,8 @@ def _without_markers(column: ColumnProfile) -> Pattern | None:
 
 def _of_shapes(column: ColumnProfile) -> Pattern | None:
     """The few shapes that nearly all values have, as one regex; None where there are many, or they are but words."""
-    runs = column.shapes.group_by(runs_of(pl.col("shape"))).agg(pl.sum("count"))
+    values = column.values.filter(~is_marker(pl.col("value"), among_values=False))
+    runs = values.group_by(runs_of(shape_of(pl.col("value"))).alias("shape")).agg(pl.sum("count"))
     runs = runs.sort("count", "shape", descending=[True, False])
     meant = _not_slips(runs.filter(pl.col("count") >= max(_MEANT * column.seen, 3)))
     if not 0 < meant.height <= _MOST_SHAPES or int(meant["count"].sum()) < _ENOUGH * column.seen:
@@ -126,14 +128,12 @@ def _not_slips(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _one_run_apart(shape: list[str], other: list[str]) -> bool:
-    """Whether one run was put in, left out or changed."""
-    before = next(
-        (n for n, (a, b) in enumerate(zip(shape, other, strict=False)) if a != b), min(len(shape), len(other))
-    )
-    rest, rest_of_other = shape[before:], other[before:]
-    return shape != other and any(
-        a == b for a, b in ((rest[1:], rest_of_other), (rest, rest_of_other[1:]), (rest[1:], rest_of_other[1:]))
-    )
+    """Whether a shape is another one with a run changed, left out or put in, also into the middle of a run."""
+    if len(shape) == len(other):
+        return sum(a != b for a, b in zip(shape, other, strict=True)) == 1
+    longer, shorter = (shape, other) if len(shape) > len(other) else (other, shape)
+    without = (longer[:place] + longer[place + 1 :] for place in range(len(longer)))
+    return any([run for run, _ in groupby(rest)] == shorter for rest in without)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, rounded_out
 from dq_pipelines.monitoring.suggestions.findings import Findings
+from dq_pipelines.monitoring.suggestions.references import foreign_keys
 
 _LEAST_ROWS = 100
 #: A number is far out when it is so many times as far from the median as the nearest 1 % of all numbers, both as it
@@ -46,19 +47,17 @@ class _Side:
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
+    foreign = {column for column, *_ in foreign_keys(findings)}
     for column in findings:
-        if column.is_text or not column.reading.is_number or column.seen < _LEAST_ROWS or column.distinct < 2:
+        if not column.reading.is_number or column.seen < _LEAST_ROWS or column.distinct < 2:
+            continue
+        if column.is_text:
+            yield from _among_texts(column)
             continue
         is_name = column.reading.kind == "integer" and findings.is_unique(column)
-        if is_name or column.name in _foreign(findings) or findings.drifts(column):
+        if is_name or column.name in foreign or findings.drifts(column):
             continue  # a number that is a name has no bounds, nor one that goes on and on
         yield from _bounds(column)
-
-
-def _foreign(findings: Findings) -> set[str]:
-    from dq_pipelines.monitoring.suggestions.references import foreign_keys
-
-    return {column for column, *_ in foreign_keys(findings)}
 
 
 def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
@@ -68,10 +67,39 @@ def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
         if 2 * column.distinct > column.greatest - column.least + 1:
             why = f"{column.distinct} whole numbers from {column.least} to {column.greatest}, each in {rarest:,} rows or more"
             yield Suggestion({**rule, "min_value": column.least, "max_value": column.greatest}, why, 0.95)
-        return
+    elif (found := _room(column)) is not None:
+        bounds = {"min_value": as_written(found.low), "max_value": as_written(found.high)}
+        yield Suggestion({**rule, **bounds, "mostly": found.mostly(column)}, found.why, 0.8)
+
+
+def _among_texts(column: ColumnProfile) -> Iterator[Suggestion]:
+    """Texts that are numbers have no order: but what is far outside can be told."""
+    found = _room(column)
+    if found is not None and found.outliers:
+        number = f'try_cast("{column.name.replace(chr(34), 2 * chr(34))}" as double)'
+        sql = f"{number} between {as_written(found.low)} and {as_written(found.high)}"
+        yield Suggestion({"type": "expect_rows_sql", "sql": sql, "mostly": found.mostly(column)}, found.why, 0.8)
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Between which bounds numbers are, and what lies far outside."""
+
+    low: float
+    high: float
+    outliers: list[float]
+    why: str
+
+    def mostly(self, column: ColumnProfile) -> float:
+        """However far the bounds are, some number will be farther one day."""
+        by_chance = math.floor((1 - 5 / column.seen) * 1000) / 1000
+        return min(_TOLERATED, by_chance, mostly(len(self.outliers), column.seen))
+
+
+def _room(column: ColumnProfile) -> _Room | None:
     upper, lower = _side(column, sign=1), _side(column, sign=-1)
     if upper is None or lower is None:
-        return
+        return None
     low, high = _lower_bound(-lower.greatest, lower), rounded_out(max(upper.bound, 0), up=True)
     if upper.greatest <= 0:
         high = 0
@@ -81,9 +109,7 @@ def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
     why = f"seen from {_shown(-lower.greatest)} to {_shown(upper.greatest)}, half of them up to {_shown(upper.median)}"
     if outliers:
         why += f"; far outside: {listed([_shown(number) for number in outliers])}"
-    # However far the bounds are, some number will be farther one day.
-    held = min(_TOLERATED, math.floor((1 - 5 / column.seen) * 1000) / 1000, mostly(len(outliers), column.seen))
-    yield Suggestion({**rule, "min_value": as_written(low), "max_value": as_written(high), "mostly": held}, why, 0.8)
+    return _Room(low, high, outliers, why)
 
 
 def _lower_bound(least: float, lower: _Side) -> float:
