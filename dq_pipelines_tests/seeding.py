@@ -5,6 +5,7 @@ For whatever shows or judges history: dashboards, anomalies, alerts. The last re
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import statistics
@@ -13,11 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
-from dq_pipelines.history.records import ANOMALY, ResultRecord, VerdictRecord
+from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.tables import Lake
-
-_NORMAL = statistics.NormalDist()
+from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.monitoring.anomalies.watching import watch
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ def seed(history: History, lake: Lake, *, days: int = 30, a_day: int = 1, seed: 
     for table, last in by_table.items():
         dice = random.Random(f"{seed}:{table}")  # noqa: S311 - the same month each time
         began = {r.check: dice.randint(0, days) for one in last for r in one.results}
-        values: list[float] = []
+        rules = [AnomalyRule(metric="row_count")]
+        rules += [AnomalyRule(metric=p.metric, column=p.column) for p in PLANTED if p.table == table and p.column]
         for step in range(days * a_day, 0, -1):
             of = last[step % len(last)]
             verdict = _earlier(of, step / a_day, began, measured[table], dice)
-            values.append(verdict.rows_in)
-            history.record(_held_against(verdict, values))
+            _held_against_the_past(history, verdict, rules)
     for one in found:  # anew, so that they are the last
         history.record(replace(one, metrics=BatchMetrics(columns=tuple(measured[one.table]))))
     return PLANTED
@@ -80,7 +81,7 @@ def _earlier(
     return replace(
         of,
         batch=f"b-{number.hex()[-24:]}",
-        run_id=f"{abs(hash_of(number)):032x}",
+        run_id=hashlib.md5(number, usedforsecurity=False).hexdigest(),
         started_at=at.astimezone(UTC),
         duration_seconds=of.duration_seconds * abs(dice.gauss(1, 0.1)),
         rows_in=rows_in, refused=refused, dropped=dropped, published=rows_in - refused - dropped,
@@ -88,13 +89,6 @@ def _earlier(
         results=results,
         metrics=BatchMetrics(columns=tuple(_column(one, of.table, ago, rows_in, dice) for one in columns)),
     )  # fmt: skip
-
-
-def hash_of(number: bytes) -> int:
-    """128 bits that are the same in every process."""
-    import hashlib
-
-    return int.from_bytes(hashlib.md5(number, usedforsecurity=False).digest(), "big")
 
 
 def _result(of: ResultRecord, rows: int, usual: int, fails: bool, dice: random.Random) -> ResultRecord:
@@ -167,24 +161,11 @@ def _column(of: ColumnMetrics, table: str, ago: float, rows: int, dice: random.R
     )
 
 
-def _held_against(verdict: VerdictRecord, values: Sequence[float]) -> VerdictRecord:
-    """The verdict with what an anomaly rule on `row_count` would have said: median and MAD of the last 14 days."""
-    past = values[-15:-1]
-    if len(past) < 14:
-        said = {"value": values[-1], "note": f"not enough history: {len(past)} of 14 points"}
-        return replace(verdict, results=(*verdict.results, _anomaly(said, success=True)))
-    middle = statistics.median(past)
-    spread = 1.4826 * statistics.median(abs(one - middle) for one in past) or 1
-    z = abs(values[-1] - middle) / spread
-    said = {
-        "value": values[-1], "expected": middle, "lower": middle - 5 * spread, "upper": middle + 5 * spread,
-        "score": 2 * _NORMAL.cdf(z / 2) - 1, "note": f"{z:.1f} robust standard deviations from the median",
-    }  # fmt: skip
-    return replace(verdict, results=(*verdict.results, _anomaly(said, success=z <= 5)))
-
-
-def _anomaly(said: dict[str, object], *, success: bool) -> ResultRecord:
-    return ResultRecord("anomaly__row_count", ANOMALY, None, "warning", success, False, observed_value=said)
+def _held_against_the_past(history: History, verdict: VerdictRecord, rules: Sequence[AnomalyRule]) -> None:
+    """Record a verdict with what anomaly rules say of it, as a run does."""
+    history.record(verdict)
+    said = [watch(rule, history, verdict.table, daily=False, batch=verdict.batch).result() for rule in rules]
+    history.record(replace(verdict, results=(*verdict.results, *said)))
 
 
 def main() -> None:

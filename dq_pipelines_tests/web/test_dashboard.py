@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -91,10 +92,30 @@ def test_a_column_run_by_run(tmp_path: Path) -> None:
         drawn = charts(client.get("/dashboard/tables/silver/sales?column=amount").text)
         other = client.get("/dashboard/tables/silver/sales?column=shop").text
     assert (drawn["mean"]["GOOD"], drawn["mean"]["BAD"]) == ([20.0, 21.0], [40.0])
-    assert drawn["mean"]["mean ± standard deviation"] == [22.0, 23.0, 42.0]
+    assert drawn["mean"]["mean ± deviation"] == [22.0, 23.0, 42.0]
     assert (drawn["standard-deviation"]["BAD"], drawn["outlier-count"]["BAD"]) == ([2.0], [2])
     assert "mean" not in charts(other)
     assert "shop has no mean" in other
+
+
+def test_an_anomaly_on_its_band(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    young = {"value": 9.0, "note": "not enough history: 1 of 14 points"}
+    seen: list[dict[str, Any]] = [
+        young,
+        *({"value": value, "expected": 10.0, "lower": 8.0, "upper": 12.0} for value in (11.0, 3.0)),
+    ]
+    for day, said in enumerate(seen):
+        held = ResultRecord(
+            "anomaly_row_count", "anomaly", None, "warning", said["value"] != 3, False, observed_value=said
+        )
+        at = datetime.now(UTC) - timedelta(days=3 - day)
+        shop.history.record(VerdictRecord("silver/t", f"b-{day}", "r", at, 1, 9, 9, 0, 0, False, results=(held,)))
+    with client_of(site_of(shop)) as client:
+        text = client.get("/dashboard/tables/silver/t").text
+    (drawn,) = (series for name, series in charts(text).items() if name.startswith("anomaly"))
+    assert drawn == {"expected": [12.0, 12.0], "value": [9.0, 11.0, 3.0], "BAD": [3.0]}
+    assert "8 to 12" in Page.of(text).text
 
 
 # --- down to the rows ------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
     spread = [one.standard_deviation or 0 for one in with_mean]
     means = [one.mean or 0 for one in with_mean]
     band = Series(
-        "mean ± standard deviation", "band", "soft", x,
+        "mean ± deviation", "band", "soft", x,
         [mean + by for mean, by in zip(means, spread, strict=True)],
         [mean - by for mean, by in zip(means, spread, strict=True)],
     )  # fmt: skip
@@ -169,7 +169,8 @@ def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
         marks = _good_and_bad(with_mean, attrgetter(value), lambda one: one.bad > 0, told)
         first = [band] if value == "mean" else []
         note = "values further than 3 standard deviations from the mean" if value == "outlier_count" else ""
-        charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", [*first, line, *marks], note))
+        unit = "values" if value == "outlier_count" else ""
+        charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", [*first, line, *marks], note, unit))
     return charts if with_mean else []
 
 
@@ -184,9 +185,10 @@ def rule(found: Sequence[RuleStretch]) -> Chart:
         return Chart("rule", "Runs that met the rule", marks, unit="%", bounds=(-4, 104))
     good = [one.unexpected_count if not one.failed else None for one in found]
     bad = [one.unexpected_count if one.failed else None for one in found]
-    bars = [Series(name, "bar", tone, _times(found), y, text=told)
-            for name, tone, y in (("GOOD", "good", good), ("BAD", "bad", bad)) if any(v is not None for v in y)]  # fmt: skip
-    return Chart("rule", "Failing rows", bars, _together(found), "rows", stacked=True)
+    kinds = (("GOOD", "good", good), ("BAD", "bad", bad))
+    bars = [Series(name, "bar", tone, _times(found), y, text=told) for name, tone, y in kinds]
+    shown = [bar for bar in bars if any(bar.y)] or bars[:1]
+    return Chart("rule", "Failing rows", shown, _together(found), "rows", stacked=True)
 
 
 def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:

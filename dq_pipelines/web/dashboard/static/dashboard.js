@@ -25,24 +25,40 @@
     }
     if (series.kind === "bar") {
       const marker = { color: tone, pattern: series.tone === "bad" ? { shape: "/", size: 5, fgcolor: colour("card"), fgopacity: 0.55, fillmode: "overlay" } : {} };
-      return [{ ...common, type: "bar", textposition: "none", marker, ...(chart.lying ? { x: series.y, y: x.map(plain), orientation: "h" } : { x, y: series.y }) }];
+      if (chart.lying) return [{ ...common, type: "bar", textposition: "none", marker, x: series.y, y: x.map(plain), orientation: "h" }];
+      /* A bar a run, however close two of them were: on a scale of time the closest two decide how wide all are. */
+      const when = x.map((at, place) => moment(at) + (said[place] ? "<br>" + said[place] : ""));
+      return [{ ...common, type: "bar", textposition: "none", marker, x: x.map((_, place) => place), y: series.y, text: when, hovertemplate: "%{y:,}<br>%{text}<extra>" + plain(series.name) + "</extra>" }];
     }
     const marker = { color: tone, size: series.kind === "mark" ? 7 : 4, symbol: SHAPES[series.tone] || "circle" };
     const mode = series.kind === "mark" ? "markers" : x.length > 60 || chart.series.length > 1 ? "lines" : "lines+markers";
     return [{ ...common, x, y: series.y, mode, line: { color: tone, width: 1.8, dash: DASHES[(Number(series.tone.slice(4)) - 1) % 4] || "solid" }, marker }];
   }
 
+  const moment = (at) => at.replace("T", " ").slice(0, 16);
+
+  /* Some of the moments of bars, evenly: by day, or by minute where they are close. */
+  function runs(x, wide) {
+    const step = Math.max(1, Math.ceil(x.length / (wide ? 8 : 4))), near = Date.parse(x[x.length - 1]) - Date.parse(x[0]) < 2 * 86400e3;
+    const shown = x.map((_, place) => place).filter((place) => place % step === 0);
+    return { type: "linear", tickvals: shown, ticktext: shown.map((place) => near ? moment(x[place]).slice(5) : x[place].slice(0, 10)) };
+  }
+
+  /* A narrow picture has its many names one below the other, and must not become a line for them. */
+  const tall = (chart, wide) => (chart.lying ? 380 : 260) + (!wide && chart.series.length > 4 ? 22 * chart.series.length : 0);
+
   function layout(chart, wide) {
     const axis = { color: colour("soft"), gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true };
     const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
-    if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.stacked ? "tozero" : "normal";
-    const places = chart.lying ? { ...axis, type: "category" } : { ...axis, type: "date", nticks: wide ? 8 : 4 };
+    if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.unit ? "tozero" : "normal";
+    const bars = chart.series.length && chart.series[0].kind === "bar" && chart.series[0].x.length;
+    const places = chart.lying ? { ...axis, type: "category" } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4 };
     return {
-      autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      autosize: true, height: tall(chart, wide), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
       margin: { l: 8, r: 8, t: 8, b: 8 }, barmode: chart.stacked ? "stack" : "group", bargap: 0.25,
       hovermode: "closest", hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") }, align: "left" },
-      legend: { orientation: "h", y: -0.16, yanchor: "top", x: 0, font: { color: colour("soft"), size: 12 }, traceorder: "normal" },
+      legend: { orientation: "h", y: chart.lying ? -0.1 : -0.2, maxheight: 1, yanchor: "top", x: 0, font: { color: colour("soft"), size: 12 }, traceorder: "normal" },
       showlegend: chart.series.length > 1, dragmode: false,
       xaxis: chart.lying ? values : places, yaxis: chart.lying ? places : values,
     };
