@@ -44,6 +44,8 @@ def test_what_is_printed_is_a_table_that_runs(dq: Dq, orders: Path, tmp_path: Pa
     assert {name: column.type for name, column in table.landed.silver.columns.items()} == {
         "id": "int64", "customer": "int64", "day": "date", "amount": "decimal(12,2)", "paid": "string", "stock": "int64",
     }  # fmt: skip
+    watched = [anomaly.about for anomaly in table.landed.silver.anomalies]
+    assert watched == ["row_count", "mean of amount", "null_share of stock"]
     outcome = refine(Work(table, Lake.at(str(tmp_path / "lake"))))
     assert outcome is not None
     assert (outcome.counts.published, outcome.counts.refused) == (400, 1)

@@ -130,6 +130,10 @@ def test_misspelt_values_are_found_where_values_are_not_alike_by_nature() -> Non
         row[ROW] for result in found for row in result.unexpected_rows if result.rule.columns_judged == ("city",)
     }
     assert flagged == set(slips)
+    planes = pl.DataFrame(
+        {"plane": ["N338AA", "N713TW"] * 200 + ["N338AT", "N713SW", *(f"N{n}XY" for n in range(100, 400))]}
+    )
+    assert not rules(planes, "not_be_in_set"), "codes are no words"
     sizes = pl.DataFrame(
         {"size": [f"{kind}-{n % 40}" for n, kind in enumerate(["tall", "tale", "talk", "tally"] * 250)]}
     )
@@ -175,6 +179,12 @@ def test_outliers_far_outside_do_not_stretch_the_bounds_and_tails_do() -> None:
     assert rule["max_value"] < 300
     (result,) = dq.validate(pl.DataFrame({"height": heights}), [rule], result_format="COMPLETE").results
     assert {row[ROW] for row in result.unexpected_rows} == {7, 8}
+    winds = [round(chance.gammavariate(3, 4), 2) for _ in range(20_000)]
+    winds[100] = 1_048.4
+    (rule,) = rules(pl.DataFrame({"wind": winds}), "to_be_between")
+    assert max(wind for wind in winds if wind != winds[100]) < rule["max_value"] < 200
+    rains = pl.DataFrame({"rain": [chance.expovariate(4) if chance.random() < 0.05 else 0.0 for _ in range(5_000)]})
+    assert dq.validate(rains, rules(rains, "to_be_between")).results[0].unexpected_count == 0
     texts = pl.DataFrame({"the height": [str(height) for height in heights]})
     (rule,) = rules(texts, "rows_sql")
     (result,) = dq.validate(texts, [rule], result_format="COMPLETE").results

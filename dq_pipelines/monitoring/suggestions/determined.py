@@ -34,7 +34,8 @@ _MOST_BROKEN, _OFTEN_BROKEN, _MANY_GROUPS, _USUALLY = 0.45, 0.15, 15, 0.7
 #: Errors are spread evenly over the groups of so many rows, up to this χ² over its degrees of freedom; fewer than this
 #: share need not be.
 _COUNTS, _MOST_UNEVEN, _HARDLY_BROKEN = 5, 2.0, 0.005
-#: Of the rows, so many must have one that is alike, in so many groups.
+#: So many rows, and so large a share of them, must have one that is alike, in so many groups.
+_LEAST_ROWS = 30
 _LEAST_ALIKE, _LEAST_GROUPS = 0.3, 3
 #: A value of a third column explains what breaks a dependency where so many of its rows do, and it has so many rows.
 _EXPLAINED, _LEAST_EXPLAINED = 0.8, 5
@@ -154,7 +155,7 @@ def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | 
     groups, alone = pl.collect_all([grouped, itself])
     rows, alike = int(groups["rows"].sum()), groups.filter(pl.col("rows") > 1)
     known = int(alike["rows"].sum())
-    if not rows or known < _LEAST_ALIKE * rows or alike.height < min(_LEAST_GROUPS, groups.height):
+    if known < max(_LEAST_ROWS, _LEAST_ALIKE * rows) or alike.height < min(_LEAST_GROUPS, groups.height):
         return None
     by_itself = alone.item() / rows**2
     if by_itself >= 1:

@@ -90,6 +90,10 @@ class Findings:
         spread = pl.col("x").quantile(0.75) - pl.col("x").quantile(0.25)
         return bool(number.alias("x").to_frame().select((second - first).abs() > _DRIFT * spread).item())
 
+    def determines(self, column: ColumnProfile) -> bool:
+        """Whether other columns are determined by this one, as by a number that names something."""
+        return any(column.name in found.by for found in self.dependencies.values())
+
     def is_unique(self, column: ColumnProfile) -> bool:
         """Whether no value of the column comes twice, as far as that was seen."""
         return column.seen > 1 and column.values.height == column.seen and column.distinct > 0.9 * column.count

@@ -16,11 +16,14 @@ from dq_pipelines.monitoring.suggestions.references import foreign_keys
 
 _LEAST_ROWS = 100
 #: A number is far out when it is so many times as far from the median as the nearest 1 % of all numbers, both as it
-#: is and by its logarithm; and when so few are.
-_FAR, _FEW_FAR = 8.0, 0.005
+#: is and, by the second, by its logarithm; and when so few are. Of a million exponential numbers the last is 3.4
+#: times as far, and of a million with a power's tail by its logarithm.
+_FAR, _FAR_BY_LOGARITHM, _FEW_FAR = 8.0, 4.0, 0.005
 #: A whole number with so few values, each seen so often, has the bounds that were seen.
 _CLOSED, _OFTEN = 60, 5
 _TOLERATED = 0.999
+#: Below this a whole number may be a year, which has no comma.
+_YEARS = 10_000
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,10 @@ def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
     far = middle + _FAR * (edge - middle)
     beyond = finite.filter(pl.col("value") > far)
     if middle > 0 and edge > middle:
-        logarithmic = math.log(middle) + _FAR * (math.log(edge) - math.log(middle))
+        logarithmic = math.log(middle) + _FAR_BY_LOGARITHM * (math.log(edge) - math.log(middle))
         beyond = beyond.filter(pl.col("value").log() > logarithmic)
-    if edge == middle or int(beyond["count"].sum()) > _FEW_FAR * total:
+    # Where half of the numbers are 0, the others have a spread of their own.
+    if middle in (0, edge) or int(beyond["count"].sum()) > _FEW_FAR * total:
         beyond = beyond.clear()
     # Each count of an outlier is a row.
     outliers = [number for number, count in beyond.rows() for _ in range(count)]
@@ -146,4 +150,6 @@ def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
 
 
 def _shown(number: float) -> str:
-    return f"{as_written(number):,}" if abs(number) < 1e6 else f"{number:.6g}"
+    if abs(number) >= _YEARS or number == int(number):
+        return f"{as_written(number):{',' if abs(number) >= _YEARS else ''}}" if abs(number) < 1e12 else f"{number:.6g}"
+    return f"{number:.6g}"

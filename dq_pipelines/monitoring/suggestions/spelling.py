@@ -79,7 +79,9 @@ def misspellings(column: ColumnProfile, known: Known) -> Mapping[Any, Any]:
     if slips < _SLIPS or slips < 2 * by_nature:
         if by_nature > _ALIKE_BY_NATURE:
             return {}
-        one = (pl.col("changed") == 1) & (pl.col("value").str.len_chars() >= _LONG)
+        # Codes are near to each other, and no words.
+        is_word = (pl.col("value").str.len_chars() >= _LONG) & ~pl.col("value").str.contains("[0-9]")
+        one = (pl.col("changed") == 1) & is_word
         near = near.filter(one & (pl.col("count_right") >= _MANY_TIMES * pl.col("count")))
     best = near.sort("changed", "count_right", "meant", descending=[False, True, False])
     best = best.unique("value", keep="first").sort("count", "value", descending=[True, False])

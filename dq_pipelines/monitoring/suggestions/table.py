@@ -12,6 +12,7 @@ from dq_pipelines.config.columns import exact_names
 from dq_pipelines.monitoring.contracts.written import flow, scalar
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import suggestions
+from dq_pipelines.monitoring.suggestions.anomalies import Watched, watched
 from dq_pipelines.monitoring.suggestions.base import SURE, Suggestion
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
 from dq_pipelines.monitoring.suggestions.types import (
@@ -37,6 +38,8 @@ class SuggestedTable:
     #: as silver would have them
     profile: Profile
     rules: tuple[Suggestion, ...]
+    #: metrics to hold against their past
+    watched: tuple[Watched, ...]
 
     @property
     def keys(self) -> list[str]:
@@ -58,8 +61,8 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
     visible = rows.select(exact_names(column.name for column in landed))
     typed = with_types(visible, types) if retyped else visible
     seen = profile(typed) if retyped else landed
-    found = suggestions(typed, Findings(seen, tuple(parents), landed))
-    return SuggestedTable(landed, types, seen, tuple(found))
+    findings = Findings(seen, tuple(parents), landed)
+    return SuggestedTable(landed, types, seen, tuple(suggestions(typed, findings)), tuple(watched(findings)))
 
 
 def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], saved_as: str) -> str:
@@ -86,6 +89,9 @@ def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], save
     lines += [line for column, type_ in table.types.items() for line in _column(column, type_)]
     if table.rules:
         lines += ["  rules:", *_rules(table.rules, "    ")]
+    lines += ["  # each a check that warns when a batch is unlike those before it", "  anomalies:"]
+    for each in table.watched:
+        lines += [*_wrapped(each.why, "    # "), f"    - {flow(each.rule)}"]
     return "\n".join(lines) + "\n"
 
 
