@@ -86,6 +86,12 @@ def test_what_is_new(told: Told | None, closed_after: timedelta | None, after: t
     assert due(ear({1: told} if told else {}), one, at=NOW + after) == wanted
 
 
+def test_what_went_wrong_anew_has_the_last_word() -> None:
+    before = alert(1, name="c", closed_at=NOW)
+    assert due(ear(), before, alert(2, name="c")) == [[(2, "new")]]
+    assert due(ear({1: Told(NOW - HOUR)}), before, alert(2, name="c")) == [[(2, "new")]]
+
+
 def test_routes_choose_by_event_severity_and_number() -> None:
     quarantine = alert(event="quarantine", count=5)
     assert due(ear(severity="critical"), alert()) == []

@@ -90,7 +90,9 @@ class Ear:
     def _items(self, alerts: Sequence[Alert], now: datetime) -> list[Item]:
         last = self._last_told(alerts)
         found = []
-        for alert in alerts:
+        # What has gone wrong anew since is told by that: an older alert would have the last word.
+        newest = {alert.key: alert for alert in sorted(alerts, key=lambda alert: alert.number)}
+        for alert in newest.values():
             routes = [route for route in self.routes(alert) if self.name in route.to and route.wants(alert)]
             news = self._news(alert, routes, now) if routes else None
             kept = (
