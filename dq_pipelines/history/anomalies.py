@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,8 +35,12 @@ class AnomalyPoint:
 
     @property
     def name(self) -> str:
-        """The check in words."""
-        return " ".join(self.check.replace("__", " of ", 1).split("_"))
+        """What was held against history, in words: `row count`, `mean of amount`."""
+        metric = self.check.removeprefix("anomaly_")
+        if self.column is None:
+            return metric.replace("_", " ")
+        column = re.sub(r"[^A-Za-z0-9_]+", "_", self.column)  # as names of checks have it
+        return f"{metric.removesuffix(f'_{column}').replace('_', ' ')} of {self.column}"
 
 
 def anomaly_points(

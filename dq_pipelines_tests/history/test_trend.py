@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -130,10 +131,13 @@ def test_the_last_runs(history: History) -> None:
 def test_anomalies_batch_by_batch(history: History) -> None:
     seen = {"value": 5, "expected": 10.0, "lower": 8, "upper": 12, "score": 0.9, "note": "low"}
     for day, said in enumerate([{"value": 9, "note": "not enough history: 1 of 14 points"}, seen, "odd"]):
-        held = result("anomaly__row_count", fails=None, observed_value=said, rule="anomaly")
+        held = result("anomaly_row_count", fails=None, column=None, observed_value=said, rule="anomaly")
         history.record(verdict(day, *([] if day == 3 else [held])))
     ((first, second, odd),) = anomaly_points(history, "silver/t")
     assert (first.value, first.lower, first.note) == (9.0, None, "not enough history: 1 of 14 points")
     assert (second.value, second.expected, second.lower, second.upper, second.score) == (5.0, 10.0, 8.0, 12.0, 0.9)
-    assert (odd.value, second.name) == (None, "anomaly of row count")
+    assert (odd.value, second.name) == (None, "row count")
     assert [len(points) for points in anomaly_points(history, "silver/t", limit=2)] == [2]
+    assert (
+        replace(second, check="anomaly_null_share_unit_price", column="unit price").name == "null share of unit price"
+    )

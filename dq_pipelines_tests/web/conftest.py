@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from dq_pipelines.web.app import application
-from dq_pipelines.web.dashboard import Site
+from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines_tests.workshop import Workshop
 
 SALES = """
@@ -63,6 +65,12 @@ def site_of(shop: Workshop, dagster_url: str = "") -> Site:
 
 def client_of(site: Site) -> TestClient:
     return TestClient(application(site), base_url="http://localhost:3001")
+
+
+def mounted(site: Site) -> TestClient:
+    """The dashboard in an app of somebody else's, which asks nobody who they are."""
+    app = Starlette(routes=[Mount("/dashboard", app=dashboard(site))])
+    return TestClient(app, base_url="http://localhost:3001")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.store import History
-from dq_pipelines_tests.web.conftest import XSS, client_of, site_of
+from dq_pipelines_tests.web.conftest import XSS, client_of, mounted, site_of
 from dq_pipelines_tests.web.html import Page
 from dq_pipelines_tests.workshop import Workshop
 
@@ -76,6 +76,11 @@ def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:
     found = Page.of(text)
     assert "What was sold. Published; 2 of" in found.text
     assert "All tables" in found.text
+
+
+def test_a_column_that_real_runs_measured(client: TestClient) -> None:
+    drawn = charts(client.get("/dashboard/tables/silver/sales?column=amount").text)
+    assert (drawn["mean"]["GOOD"], len(drawn["mean"]["BAD"])) == ([20.0], 1)
 
 
 def test_a_column_run_by_run(tmp_path: Path) -> None:
@@ -181,7 +186,7 @@ def _rules(first: Page, table: str) -> set[str]:
 
 def test_before_the_first_run_it_says_so_and_makes_no_history(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
-    with client_of(site_of(shop)) as client:
+    with mounted(site_of(shop)) as client:
         said = page(client, "/dashboard/").text
     assert "No table has a verdict yet" in said
     assert not (tmp_path / "history.db").exists()
@@ -201,7 +206,7 @@ def test_a_faulty_project_hides_nothing_and_is_told(good: Workshop, tmp_path: Pa
 
 def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "history.db").write_bytes(b"no database, but long enough to look at" * 100)
-    with client_of(site_of(Workshop(tmp_path))) as client:
+    with mounted(site_of(Workshop(tmp_path))) as client:
         answer = client.get("/dashboard/")
     assert (answer.status_code, "Traceback" in answer.text) == (503, False)
     assert "The dashboard cannot be shown" in answer.text

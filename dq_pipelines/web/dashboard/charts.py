@@ -207,7 +207,11 @@ def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
             "BAD", "mark", "bad", [_time(p.at) for p in out], [p.value for p in out], text=[p.note or "" for p in out]
         )
     ]
-    return Chart(f"anomaly-{number}", points[-1].name, [*([band] if banded else []), line, *(marks if out else [])])
+    return Chart(
+        f"anomaly-{number}",
+        points[-1].name[:1].upper() + points[-1].name[1:],
+        [*([band] if banded else []), line, *(marks if out else [])],
+    )
 
 
 def _good_and_bad(

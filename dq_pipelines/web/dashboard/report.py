@@ -17,15 +17,14 @@ from dq_pipelines.web.dashboard.site import Site
 
 def report(site: Site, tables: Sequence[str] | None = None) -> str:
     """One page of HTML about every table, or some of them (`silver/<name>`)."""
-    span = views.Span()
-    first = views.overview(site, span, tables)
-    found = [views.table_page(site, line.standing.table, span) for line in first.lines]
+    first = views.overview(site, views.Span(), tables)
     styles = Markup(files.content("dashboard.css").decode())  # noqa: S704 - the package's own
     # Within a page, a script ends at the first of these, also in the middle of a string.
     texts = (files.content(name).decode().replace("</script", "<\\/script") for name in (files.PLOTLY, "dashboard.js"))
     scripts = [Markup(text) for text in texts]  # noqa: S704 - the package's own, and Plotly's
-    pages = [page for page in found if page is not None]
-    return rendered("report", first, OnePage(site.dagster_url), tables=pages, styles=styles, scripts=scripts)
+    return rendered(
+        "report", first, OnePage(site.dagster_url), tables=views.briefs(site, first), styles=styles, scripts=scripts
+    )
 
 
 def write(site: Site, path: Path, tables: Sequence[str] | None = None) -> None:

@@ -192,6 +192,22 @@ def overview(site: Site, span: Span, only: Sequence[str] | None = None) -> Overv
 
 
 @dataclass(frozen=True)
+class Brief:
+    """One table as a report tells of it: where it stands, without its past."""
+
+    line: Line
+    quarantine: Quarantine
+    description: str
+
+
+def briefs(site: Site, first: Overview) -> list[Brief]:
+    """The tables of an overview, in its order."""
+    waiting = {one.table: one for one in first.quarantines}
+    names = [(line, line.standing.table) for line in first.lines]
+    return [Brief(line, waiting.get(name, Quarantine(name)), _description(site, name)) for line, name in names]
+
+
+@dataclass(frozen=True)
 class TablePage:
     """One table: its rules, its runs, its columns over time."""
 
@@ -228,12 +244,11 @@ def table_page(site: Site, key: str, span: Span, column: str | None = None) -> T
     measured = column_trend(history, key, chosen, points=POINTS, since=since) if chosen else []
     drawn = [charts.score(found), charts.rows(found)] if found else []
     held = anomaly_points(history, key, since=since, limit=POINTS)
-    table = known.project.by_key(key)
     return TablePage(
         at, token, span, line, drawn, last_runs(history, key, RUNS), lake.quarantines.get(key, Quarantine(key)),
         columns, chosen, charts.column(measured, chosen) if chosen else [],
         [charts.anomaly(points, number) for number, points in enumerate(held)],
-        (table.model.description or "") if table else "", (*known.notes, *lake.notes),
+        _description(site, key), (*known.notes, *lake.notes),
     )  # fmt: skip
 
 
@@ -305,6 +320,11 @@ def _elsewhere(key: str, rule: RuleStanding, action: str | None) -> str:
 def _line(site: Site, project: Project, stands: TableStanding, spark: Sequence[Stretch] = ()) -> Line:
     table = project.by_key(stands.table)
     return Line(stands, table.domain if table is not None else "", spark, site.failing_since(stands))
+
+
+def _description(site: Site, key: str) -> str:
+    table = site.known().project.by_key(key)
+    return (table.model.description or "") if table is not None else ""
 
 
 def _bare(keys: Sequence[str]) -> set[str]:

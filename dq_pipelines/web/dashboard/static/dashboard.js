@@ -41,7 +41,7 @@
   function runs(x, wide) {
     const step = Math.max(1, Math.ceil(x.length / (wide ? 8 : 4))), near = Date.parse(x[x.length - 1]) - Date.parse(x[0]) < 2 * 86400e3;
     const shown = x.map((_, place) => place).filter((place) => place % step === 0);
-    return { type: "linear", tickvals: shown, ticktext: shown.map((place) => near ? moment(x[place]).slice(5) : x[place].slice(0, 10)) };
+    return { type: "linear", tickvals: shown, ticktext: shown.map((place) => near ? moment(x[place]).slice(5) : x[place].slice(wide ? 0 : 5, 10)) };
   }
 
   /* A narrow picture has its many names one below the other, and must not become a line for them. */
