@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import dq_pipelines as dq
 from dq_pipelines.errors import ConfigError, RuleError
 from dq_pipelines.monitoring.anomalies import strategies
-from dq_pipelines.monitoring.anomalies.bands import Floats, half_width
+from dq_pipelines.monitoring.anomalies.bands import Floats, centre, half_width
 from dq_pipelines.monitoring.anomalies.holt_winters import HoltWinters
 from dq_pipelines.monitoring.anomalies.level_shift import LevelShift
 from dq_pipelines.monitoring.anomalies.rate_of_change import RateOfChange
@@ -233,6 +233,18 @@ def test_quiet_series_are_flagged_no_more_often_than_the_sensitivity_says(
     # Four standard errors of a share that is as promised.
     assert flagged / judged <= promised + 4 * np.sqrt(promised / judged)
     assert flagged or made is LevelShift
+
+
+@pytest.mark.parametrize("points", [14, 30])
+@pytest.mark.parametrize("sensitivity", [2.0, 3.0])
+def test_a_band_of_few_points_keeps_its_promise_too(points: int, sensitivity: float) -> None:
+    promised, times = 2 * (1 - NormalDist().cdf(sensitivity)), 20_000
+    drawn = np.random.default_rng(1).normal(size=(times, points + 1))
+    outside = 0
+    for row in drawn:
+        middle, deviation = centre(row[:-1])
+        outside += abs(row[-1] - middle) > half_width(deviation, points, sensitivity)
+    assert outside / times <= promised + 4 * np.sqrt(promised / times)
 
 
 def test_a_band_of_few_points_is_wider() -> None:
