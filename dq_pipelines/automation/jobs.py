@@ -50,5 +50,5 @@ def _check_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
             description=f"The rules of {table.key} on the table as it is published; nothing is materialized",
         )
         for table in project
-        if table.rules or not table.is_gold
+        if table.rules or table.anomalies or not table.is_gold
     ]
