@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.schema import ACCEPTED
 from dq_pipelines.history.store import History
-
-_METADATA = sa.MetaData()
-
-_ACCEPTED = sa.Table(
-    "dq_accepted",
-    _METADATA,
-    sa.Column("table", sa.String(255), primary_key=True),
-    sa.Column("metric", sa.String(64), primary_key=True),
-    # "" for a metric of the table: a primary key takes no null
-    sa.Column("column", sa.String(255), primary_key=True),
-    sa.Column("at", sa.DateTime, primary_key=True),
-    sa.Column("new_level", sa.Boolean, nullable=False),
-    sa.Column("by", sa.String(255), nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
-    sa.Column("accepted_at", sa.DateTime, nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -57,11 +41,6 @@ class AcceptedPoints:
 
     history: History
 
-    @cached_property
-    def _engine(self) -> sa.Engine:
-        _METADATA.create_all(self.history.engine)
-        return self.history.engine
-
     def of(self, table: str, metric: str, column: str | None) -> dict[datetime, Accepted]:
         """Those of one series, by their moment."""
         return {one.at: one for one in self._found(*_series(table, metric, column))}
@@ -74,26 +53,26 @@ class AcceptedPoints:
         """Remember it; one that was accepted before is accepted anew."""
         row = asdict(point) | {"column": point.column or ""}
         row |= {name: _naive(getattr(point, name)) for name in ("at", "accepted_at")}
-        with self._engine.begin() as connection:
-            connection.execute(_ACCEPTED.delete().where(*self._this(point.table, point.metric, point.column, point.at)))
-            connection.execute(_ACCEPTED.insert().values(**row))
+        with self.history.engine.begin() as connection:
+            connection.execute(ACCEPTED.delete().where(*self._this(point.table, point.metric, point.column, point.at)))
+            connection.execute(ACCEPTED.insert().values(**row))
 
     def reopen(self, table: str, metric: str, column: str | None, at: datetime) -> bool:
         """Take it back; whether there was anything to take back."""
-        with self._engine.begin() as connection:
-            gone = connection.execute(_ACCEPTED.delete().where(*self._this(table, metric, column, at)))
+        with self.history.engine.begin() as connection:
+            gone = connection.execute(ACCEPTED.delete().where(*self._this(table, metric, column, at)))
         return gone.rowcount > 0
 
     @staticmethod
     def _this(table: str, metric: str, column: str | None, at: datetime) -> list[sa.ColumnElement[bool]]:
-        return [*_series(table, metric, column), _ACCEPTED.c.at == _naive(at)]
+        return [*_series(table, metric, column), ACCEPTED.c.at == _naive(at)]
 
     def _found(self, *where: sa.ColumnElement[bool]) -> Iterator[Accepted]:
         if not self.history.is_begun:
             return
-        c = _ACCEPTED.c
-        wanted = _ACCEPTED.select().where(*where).order_by(c.table, c.metric, c.column, c.at)
-        with self._engine.connect() as connection:
+        c = ACCEPTED.c
+        wanted = ACCEPTED.select().where(*where).order_by(c.table, c.metric, c.column, c.at)
+        with self.history.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
         for row in rows:
             moments = {name: row[name].replace(tzinfo=UTC) for name in ("at", "accepted_at")}
@@ -101,7 +80,7 @@ class AcceptedPoints:
 
 
 def _series(table: str, metric: str, column: str | None) -> list[sa.ColumnElement[bool]]:
-    c = _ACCEPTED.c
+    c = ACCEPTED.c
     return [c.table == table, c.metric == metric, c.column == (column or "")]
 
 

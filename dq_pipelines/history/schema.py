@@ -75,3 +75,17 @@ COLUMN_METRICS = sa.Table(
     sa.Column("max_length", sa.BigInteger),
     sa.Column("state", sa.Text),
 )
+#: Points of series that a person has called expected.
+ACCEPTED = sa.Table(
+    "dq_accepted",
+    METADATA,
+    sa.Column("table", sa.String(255), primary_key=True),
+    sa.Column("metric", sa.String(64), primary_key=True),
+    # "" for a metric of the table: a primary key takes no null
+    sa.Column("column", sa.String(255), primary_key=True),
+    sa.Column("at", sa.DateTime, primary_key=True),
+    sa.Column("new_level", sa.Boolean, nullable=False),
+    sa.Column("by", sa.String(255), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("accepted_at", sa.DateTime, nullable=False),
+)
