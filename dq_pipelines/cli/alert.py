@@ -89,14 +89,40 @@ def list_alerts(as_json: Annotated[bool, typer.Option("--json", help="Print a JS
         print("no alert is open")
 
 
+@verbs.command("close")
+def close_alerts(
+    numbers: Annotated[
+        list[int], typer.Argument(help="Alerts, by the numbers of `dq alert list`.", show_default=False)
+    ],
+) -> None:
+    """Close alerts that need no mending: they are not repeated, and what fails anew is told anew."""
+    from datetime import UTC, datetime
+
+    from dq_pipelines.history.alert_book import AlertBook
+    from dq_pipelines.history.store import History
+
+    history = History(Settings.from_environment().history_url)
+    book = AlertBook(history)
+    known = {alert.number: alert for alert in book.open()} if history.is_begun else {}
+    if unknown := [number for number in numbers if number not in known]:
+        raise ConfigError([Problem("", 0, f"dq alert close: no alert {number} is open") for number in unknown])
+    chosen = [known[number] for number in dict.fromkeys(numbers)]
+    book.dismiss(chosen, datetime.now(UTC))
+    for alert in chosen:
+        print(f"closed {alert.number}: {alert.about} {_what(alert)}")
+
+
+def _what(alert: Alert) -> str:
+    return alert.name or alert.event.replace("_", " ")
+
+
 def _print(alerts: list[Alert], told: dict[int, list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("since (UTC)", "about", "what", "severity", "said", "told")
+    table = Table("number", "since (UTC)", "about", "what", "severity", "said", "told")
     for alert in alerts:
         part = f" [{alert.partition}]" if alert.partition is not None else ""
-        what = alert.name or alert.event.replace("_", " ")
-        row = (f"{alert.opened_at:%Y-%m-%d %H:%M}", f"{alert.about}{part}", what, alert.severity, alert.said)
-        table.add_row(*row, ", ".join(told.get(alert.number, [])))
+        row = (f"{alert.opened_at:%Y-%m-%d %H:%M}", f"{alert.about}{part}", _what(alert), alert.severity, alert.said)
+        table.add_row(str(alert.number), *row, ", ".join(told.get(alert.number, [])))
     Console(markup=False).print(table)

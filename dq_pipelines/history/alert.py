@@ -8,6 +8,9 @@ from datetime import datetime
 #: The worst first.
 SEVERITIES = ("critical", "warning", "info")
 
+#: What has closed an alert that a person has closed: it need not be well.
+BY_HAND = "by hand"
+
 Key = tuple[str, str, str, str | None]
 
 
@@ -31,7 +34,7 @@ class Alert:
     run_id: str
     opened_at: datetime
     closed_at: datetime | None = None
-    #: the run that showed it well again
+    #: the run that showed it well again, or BY_HAND
     closed_by: str = ""
     #: given by the book; 0 until it is in there
     number: int = 0

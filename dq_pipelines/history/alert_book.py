@@ -6,14 +6,14 @@ What opens an alert and when it is told belongs in `monitoring.alerts`. No addre
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.alert import Alert, Told
+from dq_pipelines.history.alert import BY_HAND, Alert, Told
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.store import History
 
@@ -111,6 +111,10 @@ class AlertBook:
                 values: dict[str, Any] = {"closed_at": end} if number in closed else {"at": at}
                 if connection.execute(_TOLD.update().where(this).values(values)).rowcount == 0:
                     connection.execute(_TOLD.insert().values(number=number, channel=channel, at=at, closed_at=end))
+
+    def dismiss(self, alerts: Iterable[Alert], now: datetime) -> None:
+        """Close alerts of which a person says that they need no mending; no channel is told that they are well again."""
+        self.write([replace(alert, closed_at=now, closed_by=BY_HAND) for alert in alerts], now)
 
     def forget(self, before: datetime) -> None:
         """Drop what was closed earlier, with what was told of it."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dq_pipelines.history.alert import Alert
 from dq_pipelines.history.alert_book import AlertBook
 from dq_pipelines.history.store import History
+from dq_pipelines.monitoring.alerts.due import Ear
+from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 from dq_pipelines_tests.automation.listening import hook
 
 from .conftest import Dq
@@ -68,3 +70,20 @@ def test_open_alerts_are_listed(dq: Dq, tmp_path: Path) -> None:
     assert "closed" not in said
     [listed] = json.loads(dq("alert", "list", "--json").stdout)
     assert (listed["name"], listed["count"], listed["told"]) == ("amount_is_there", 3, ["team"])
+
+
+def test_an_alert_is_closed_by_hand_and_nobody_is_told_that_it_is_well(dq: Dq, tmp_path: Path) -> None:
+    book = AlertBook(History(f"sqlite:///{tmp_path / 'lake/history.db'}"))
+    now = datetime.now(UTC)
+    book.write([Alert("check_failed", "silver/sales", name, None, "critical", 3, "no", "r", now) for name in "ab"], now)
+    book.write([replace(book.open()[0], number=0, name="c")], now)
+    book.tell("team", [1, 2], [], now)
+    wrong = dq("alert", "close", "1", "7")
+    assert (wrong.returncode, wrong.stderr) == (2, "dq alert close: no alert 7 is open\n")
+    assert dq("alert", "close", "1", "3").stdout == "closed 1: silver/sales a\nclosed 3: silver/sales c\n"
+    assert [alert.name for alert in book.open()] == ["b"]
+    routes = [Route(to=("team",))]
+    ear = Ear("team", lambda _: routes, book.told("team"), Rhythm(timedelta(hours=24), timedelta(0), 20))
+    due = ear.due(book.since(now), now + timedelta(hours=25))
+    assert ear.due(book.since(now), now) == []
+    assert [(item.alert.name, item.news) for message in due for item in message.items] == [("b", "again")]

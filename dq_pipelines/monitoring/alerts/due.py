@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dq_pipelines.history.alert import SEVERITIES, Alert, Told
+from dq_pipelines.history.alert import BY_HAND, SEVERITIES, Alert, Told
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 
 #: What came and went before a channel was told, is told no longer after this.
@@ -104,6 +104,8 @@ class Ear:
         return found
 
     def _news(self, alert: Alert, routes: Sequence[Route], now: datetime) -> News | None:
+        if alert.closed_by == BY_HAND:
+            return None
         told = self.told.get(alert.number)
         if told is None:
             if alert.closed_at is None:
