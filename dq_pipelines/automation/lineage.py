@@ -59,7 +59,7 @@ def lineage_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
             except SourceError as error:
                 context.log.warning("%s; it is tried again at the next tick", error)
                 return dg.SkipReason(f"{done} of {len(seen.runs)} runs told; {error}")
-            with read.engine.begin() as connection:
+            with stores.history.engine.begin() as connection:
                 read.mark(connection, record.dagster_run.run_id, datetime.now(UTC))
         context.update_cursor(seen.cursor)
         return dg.SkipReason(f"{len(seen.runs)} runs told")

@@ -89,3 +89,35 @@ ACCEPTED = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("accepted_at", sa.DateTime, nullable=False),
 )
+ALERTS = sa.Table(
+    "dq_alerts",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("about", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("partition", sa.String(255)),
+    sa.Column("severity", sa.String(16), nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("opened_at", sa.DateTime, nullable=False),
+    sa.Column("closed_at", sa.DateTime),
+    sa.Column("closed_by", sa.String(64), nullable=False),
+    sa.Index("dq_alerts_closed", "closed_at"),
+)
+ALERTS_TOLD = sa.Table(
+    "dq_alerts_told",
+    METADATA,
+    sa.Column("number", sa.ForeignKey("dq_alerts.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("channel", sa.String(255), primary_key=True),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("closed_at", sa.DateTime),
+)
+RUNS_READ = sa.Table(
+    "dq_runs_read",
+    METADATA,
+    sa.Column("reader", sa.String(32), primary_key=True),
+    sa.Column("run_id", sa.String(64), primary_key=True),
+    sa.Column("read_at", sa.DateTime, nullable=False),
+)

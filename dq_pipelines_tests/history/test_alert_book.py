@@ -26,7 +26,6 @@ ONE = Alert("check_failed", "silver/a", "c", "mon", "warning", 10**12, "no", "r1
 @pytest.fixture
 def book(history: History) -> AlertBook:
     found = AlertBook(history)
-    found.open(), found.read.remembered()  # the tables are made by asking
     with history.engine.begin() as connection:
         for name in ("dq_alerts_told", "dq_alerts", "dq_runs_read"):
             connection.execute(sa.text(f"DELETE FROM {name}"))  # noqa: S608 - one of these three
@@ -77,7 +76,7 @@ def test_an_erasure_takes_the_sentences(book: AlertBook) -> None:
 
 def test_runs_that_were_read_long_ago_are_forgotten(book: AlertBook) -> None:
     for run_id, at in (("old", NOW - HOUR), ("new", NOW), ("new", NOW)):
-        with book.read.engine.begin() as connection:
+        with book.history.engine.begin() as connection:
             book.read.mark(connection, run_id, at)
     book.read.forget(NOW)
     assert book.read.remembered() == {"new"}
