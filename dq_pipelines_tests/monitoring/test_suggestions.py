@@ -192,6 +192,24 @@ def test_text_that_was_damaged_on_its_way_is_found() -> None:
     assert not rules(pl.DataFrame({"due": ["11-Jan", "2-Feb"] * 100}), "not_match_regex")
 
 
+def test_minus_one_among_numbers_says_that_there_is_none() -> None:
+    chance = chance_of(6)
+    ages = [-1 if n in (5, 50) else chance.randint(1, 90) for n in range(400)]
+    for frame in (pl.DataFrame({"age": ages}), pl.DataFrame({"age": [str(age) for age in ages]})):
+        found = dq.validate(frame, rules(frame), result_format="COMPLETE").results
+        assert {row[ROW] for result in found for row in result.unexpected_rows} == {5, 50}
+    balance = pl.DataFrame({"balance": [chance.randint(-50, 50) for _ in range(400)]})
+    assert about(rules(balance, "to_be_between"), "balance")["min_value"] < -50  # type: ignore[index]
+
+
+def test_a_date_in_another_form_than_most_is_flagged() -> None:
+    days = [f"{n % 12 + 1}/{n % 28 + 1}/{2000 + n % 20}" for n in range(300)]
+    days[7], days[8], days[9], days[10] = "2011-01-01", "2012-03-01", "2013-05-01", "2014-01-07"
+    frame = pl.DataFrame({"day": days})
+    found = dq.validate(frame, rules(frame), result_format="COMPLETE").results
+    assert {row[ROW] for result in found for row in result.unexpected_rows} == {7, 8, 9, 10}
+
+
 def test_outliers_far_outside_do_not_stretch_the_bounds_and_tails_do() -> None:
     chance = chance_of(2)
     heights = [round(chance.gauss(170, 10), 1) for _ in range(2_000)]

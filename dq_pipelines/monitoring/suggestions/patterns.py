@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import polars as pl
 
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.markers import is_marker
+from dq_pipelines.monitoring.profile.markers import is_marker, minus_ones
+from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.profile.shapes import parts, runs_of, shape_of
 from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
@@ -57,7 +58,7 @@ def pattern_of(column: ColumnProfile) -> Pattern | None:
     if column.reading.is_number:
         return _of_numbers(column)
     if column.reading.is_temporal:
-        return _of_shapes(column)
+        return _of_moments(column)
     return _of_units(column) or _of_shapes(column) or _without_markers(column)
 
 
@@ -68,7 +69,17 @@ def _of_numbers(column: ColumnProfile) -> Pattern | None:
     if 2 * column.reading.marked > column.seen:
         return None  # it is usual that there is no number
     kind = "integer" if column.reading.kind == "integer" else "float"
+    if minus_ones(read_values(column.values, column.reading), column.values["count"]):
+        regex = _NUMBER[kind].replace("[-+]?", "[+]?", 1)
+        return _made(column, regex, "numbers, of which -1 alone is negative: a word for nothing", 0.8)
     return _made(column, _NUMBER[kind], f"{percent(column.reading.fits, column.seen)} of the values are numbers", 0.95)
+
+
+def _of_moments(column: ColumnProfile) -> Pattern | None:
+    """The shapes of the dates that are written as most are: one in another form is to be mended, not to be allowed."""
+    read = read_values(column.values, column.reading)
+    found = _of_shapes(replace(column, values=column.values.filter(read.is_not_null())))
+    return None if found is None else _made(column, found.regex, found.why, found.confidence)
 
 
 def _of_units(column: ColumnProfile) -> Pattern | None:

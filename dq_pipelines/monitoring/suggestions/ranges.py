@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dq_pipelines.monitoring.profile import ColumnProfile
+from dq_pipelines.monitoring.profile.markers import minus_ones
 from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, rounded_out
 from dq_pipelines.monitoring.suggestions.findings import Findings
@@ -109,6 +110,9 @@ def _room(column: ColumnProfile) -> _Room | None:
     if column.reading.kind == "integer":
         low, high = math.floor(low), math.ceil(high)
     outliers = [*upper.outliers, *(-number for number in lower.outliers)]
+    nothing = minus_ones(read_values(column.values, column.reading), column.values["count"])
+    if nothing and -1.0 not in outliers:
+        low, outliers = 0, [*outliers, *[-1.0] * nothing]
     why = f"seen from {_shown(-lower.greatest)} to {_shown(upper.greatest)}, half of them up to {_shown(upper.median)}"
     if outliers:
         why += f"; far outside: {listed([_shown(number) for number in outliers])}"
