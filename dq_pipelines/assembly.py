@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from dq_pipelines.automation.alerting import alert_sensors
+from dq_pipelines.automation.anomalies import anomaly_jobs
 from dq_pipelines.automation.jobs import jobs
 from dq_pipelines.automation.lineage import lineage_sensors
 from dq_pipelines.automation.purging import purge_jobs, purge_schedules
@@ -28,6 +29,7 @@ def build_definitions(
     """
     stores = stores or Stores.from_environment()
     tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores), *purge_jobs(project)]
+    tending += anomaly_jobs(project, stores)
     return dg.Definitions(
         assets=table_assets(project, stores),
         jobs=[*jobs(project), *tending],

@@ -183,6 +183,21 @@ def test_an_accepted_exception_passes_and_teaches_nothing(month: tuple[Workshop,
     assert not AcceptedPoints(shop.history).reopen("silver/orders", "row_count", None, at)
 
 
+def test_a_job_accepts_a_point_and_opens_it_again(month: tuple[Workshop, random.Random]) -> None:
+    shop, dice = month
+    ran = _day(shop, "planted", *_volume_drop(dice))
+    asked = {"table": "orders", "metric": "row_count", "at": ran.number("silver/orders:anomaly_row_count", "at")}
+    assert shop.run_job("anomaly_accept", config=asked | {"by": "ann", "note": "a holiday"}).success
+    assert shop.run("orders").number("silver/orders:anomaly_row_count", "note") == "accepted by ann: a holiday"
+    assert shop.run_job("anomaly_reopen", config=asked).success
+    assert _failed(shop.run("orders")) == ["anomaly_row_count"]
+    again = shop.run_job("anomaly_reopen", config=asked)
+    assert not again.success
+    assert "was not accepted" in str(again.failures)
+    wrong = shop.run_job("anomaly_accept", config=asked | {"table": "ordrs"})
+    assert "no table 'ordrs' watches metrics (nearest: orders)" in str(wrong.failures)
+
+
 def test_an_accepted_level_forgets_what_was_before(month: tuple[Workshop, random.Random]) -> None:
     shop, dice = month
     ran = _day(shop, "planted", *_volume_drop(dice))
