@@ -121,6 +121,7 @@ def test_an_anomaly_on_its_band(tmp_path: Path) -> None:
     (drawn,) = (series for name, series in charts(text).items() if name.startswith("anomaly"))
     assert drawn == {"expected": [12.0, 12.0], "value": [9.0, 11.0, 3.0], "BAD": [3.0]}
     assert "8 to 12" in Page.of(text).text
+    assert "WARN anomaly_row_count" in Page.of(text).text
 
 
 # --- down to the rows ------------------------------------------------------------------------------
