@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dq_pipelines.errors import Refused
+from dq_pipelines.errors import PublishError, Refused
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Permission, may_somewhere, why_not
@@ -121,7 +121,13 @@ class LoopbackUntil:
         self._alone = LoopbackOnly(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self.app if self.access.is_on else self._alone)(scope, receive, send)
+        try:
+            known = self.access.is_on
+        except PublishError as error:
+            # Who cannot be looked up cannot be let in.
+            await _refuse(scope, receive, send, 503, str(error))
+            return
+        await (self.app if known else self._alone)(scope, receive, send)
 
 
 def caller_of(scope: Scope) -> Caller | None:

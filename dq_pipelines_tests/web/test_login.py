@@ -151,3 +151,10 @@ def test_without_users_this_machine_alone_is_answered(empty: Workshop) -> None:
     # the first user turns the login on, without a new start
     Users(empty.history.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
     assert TestClient(app, base_url="http://localhost:3001").get("/metrics").status_code == 401
+
+
+def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None:
+    Path(empty.history.url.removeprefix("sqlite:///")).write_text("no database")
+    answer = TestClient(application(site_of(empty)), base_url="http://localhost:3001").get("/metrics")
+    assert answer.status_code == 503
+    assert "wanted a database to write" in answer.json()["error"]
