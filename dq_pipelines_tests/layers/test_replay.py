@@ -325,12 +325,17 @@ def test_a_row_is_mended_whatever_its_column_was_called_when_it_landed(shop: Wor
     assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
 
 
+def killed_while_mending(shop: Workshop) -> None:
+    """The third row is mended, and the replay killed before silver gets it."""
+    edits = f'{{"{id_of(shop, 3)}": {{"amount": "7"}}}}'
+    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(shop, 3)!r}])")
+    ran = subprocess.run([sys.executable, "-c", code, str(shop.root), "update"], check=False, capture_output=True)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+
+
 @pytest.mark.slow
 def test_what_a_killed_replay_has_mended_outlives_reruns(landed: Workshop) -> None:
-    edits = f'{{"{id_of(landed, 3)}": {{"amount": "7"}}}}'
-    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(landed, 3)!r}])")
-    ran = subprocess.run([sys.executable, "-c", code, str(landed.root), "update"], check=False, capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    killed_while_mending(landed)
     for _ in range(2):
         assert landed.run("orders", mode="rerun").success
         assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]
@@ -339,10 +344,7 @@ def test_what_a_killed_replay_has_mended_outlives_reruns(landed: Workshop) -> No
 
 @pytest.mark.slow
 def test_a_row_of_a_killed_replay_can_be_given_up(landed: Workshop) -> None:
-    edits = f'{{"{id_of(landed, 3)}": {{"amount": "7"}}}}'
-    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(landed, 3)!r}])")
-    ran = subprocess.run([sys.executable, "-c", code, str(landed.root), "update"], check=False, capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    killed_while_mending(landed)
     assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "ann") == 1
     assert (3, DISMISSED) in refused_of(work(landed)).select("_row", "_status").collect().rows()
     assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), OPEN, "ann") == 1
