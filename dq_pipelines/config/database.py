@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from dq_pipelines.errors import PublishError
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """A moment: aware in Python, kept in UTC without a time zone, which SQLite does not know."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=UTC)
 
 
 def database(url: str, metadata: sa.MetaData, what: str) -> sa.Engine:

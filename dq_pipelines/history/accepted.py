@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -52,7 +51,6 @@ class AcceptedPoints:
     def accept(self, point: Accepted) -> None:
         """Remember it; one that was accepted before is accepted anew."""
         row = asdict(point) | {"column": point.column or ""}
-        row |= {name: _naive(getattr(point, name)) for name in ("at", "accepted_at")}
         with self.history.engine.begin() as connection:
             connection.execute(ACCEPTED.delete().where(*self._this(point.table, point.metric, point.column, point.at)))
             connection.execute(ACCEPTED.insert().values(**row))
@@ -65,7 +63,7 @@ class AcceptedPoints:
 
     @staticmethod
     def _this(table: str, metric: str, column: str | None, at: datetime) -> list[sa.ColumnElement[bool]]:
-        return [*_series(table, metric, column), ACCEPTED.c.at == _naive(at)]
+        return [*_series(table, metric, column), ACCEPTED.c.at == at]
 
     def _found(self, *where: sa.ColumnElement[bool]) -> Iterator[Accepted]:
         if not self.history.is_begun:
@@ -75,14 +73,9 @@ class AcceptedPoints:
         with self.history.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
         for row in rows:
-            moments = {name: row[name].replace(tzinfo=UTC) for name in ("at", "accepted_at")}
-            yield Accepted(**dict(row) | {"column": row["column"] or None} | moments)
+            yield Accepted(**dict(row) | {"column": row["column"] or None})
 
 
 def _series(table: str, metric: str, column: str | None) -> list[sa.ColumnElement[bool]]:
     c = ACCEPTED.c
     return [c.table == table, c.metric == metric, c.column == (column or "")]
-
-
-def _naive(moment: datetime) -> Any:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,8 +19,6 @@ from dq_pipelines.history.store import History
 
 #: What stands in place of a sentence that was erased.
 ERASED = "erased"
-
-_MOMENTS = ("opened_at", "closed_at", "at")
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,14 @@ class AlertBook:
 
     def since(self, moment: datetime) -> list[Alert]:
         """The alerts that are open, and those that were closed at `moment` or later."""
-        return self._alerts(ALERTS.c.closed_at.is_(None) | (ALERTS.c.closed_at >= _naive(moment)))
+        return self._alerts(ALERTS.c.closed_at.is_(None) | (ALERTS.c.closed_at >= moment))
 
     def told(self, channel: str) -> dict[int, Told]:
         """By number of the alert, what a channel was told."""
         wanted = ALERTS_TOLD.select().where(ALERTS_TOLD.c.channel == channel)
         with self.history.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
-        return {row["number"]: Told(_aware(row["at"]), _aware(row["closed_at"])) for row in rows}
+        return {row["number"]: Told(row["at"], row["closed_at"]) for row in rows}
 
     def channels(self) -> dict[int, list[str]]:
         """By number of the alert, the channels that were told of it."""
@@ -63,7 +61,7 @@ class AlertBook:
         """Write alerts as they now stand, and that a run was read, in one transaction."""
         with self.history.engine.begin() as connection:
             for alert in alerts:
-                row = {name: _naive(value) if name in _MOMENTS else value for name, value in asdict(alert).items()}
+                row = asdict(alert)
                 if alert.number:
                     connection.execute(ALERTS.update().where(ALERTS.c.number == alert.number).values(**row))
                 else:
@@ -76,7 +74,7 @@ class AlertBook:
         with self.history.engine.begin() as connection:
             for number in (*numbers, *closed):
                 this = (ALERTS_TOLD.c.number == number) & (ALERTS_TOLD.c.channel == channel)
-                at, end = _naive(now), _naive(now) if number in closed else None
+                at, end = now, now if number in closed else None
                 values: dict[str, Any] = {"closed_at": end} if number in closed else {"at": at}
                 if connection.execute(ALERTS_TOLD.update().where(this).values(values)).rowcount == 0:
                     connection.execute(
@@ -89,10 +87,10 @@ class AlertBook:
 
     def forget(self, before: datetime) -> None:
         """Drop what was closed earlier, with what was told of it."""
-        old = sa.select(ALERTS.c.number).where(ALERTS.c.closed_at < _naive(before))
+        old = sa.select(ALERTS.c.number).where(ALERTS.c.closed_at < before)
         with self.history.engine.begin() as connection:
             connection.execute(ALERTS_TOLD.delete().where(ALERTS_TOLD.c.number.in_(old)))
-            connection.execute(ALERTS.delete().where(ALERTS.c.closed_at < _naive(before)))
+            connection.execute(ALERTS.delete().where(ALERTS.c.closed_at < before))
 
     def erase(self, tables: Collection[str]) -> int:
         """Take the sentence out of every alert about these tables; how many had one."""
@@ -103,16 +101,4 @@ class AlertBook:
     def _alerts(self, condition: sa.ColumnElement[bool]) -> list[Alert]:
         with self.history.engine.connect() as connection:
             rows = connection.execute(ALERTS.select().where(condition).order_by(ALERTS.c.number)).mappings().all()
-        return [_alert(row) for row in rows]
-
-
-def _alert(row: Any) -> Alert:
-    return Alert(**{name: _aware(value) if name in _MOMENTS else value for name, value in row.items()})
-
-
-def _naive(moment: Any) -> Any:
-    return moment if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _aware(moment: Any) -> Any:
-    return moment if moment is None else moment.replace(tzinfo=UTC)
+        return [Alert(**row) for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,7 +56,7 @@ def anomaly_points(
     ).join_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)  # fmt: skip
     found = found.where(VERDICTS.c.table == table, RESULTS.c.rule == ANOMALY, VERDICTS.c.batch != "")
     if since is not None:
-        found = found.where(VERDICTS.c.started_at >= since.astimezone(UTC).replace(tzinfo=None))
+        found = found.where(VERDICTS.c.started_at >= since)
     last = found.subquery("last")
     wanted = sa.select(last).where(last.c.number <= limit).order_by(last.c.check, last.c.id)
     by_check: dict[str, list[AnomalyPoint]] = {}
@@ -71,7 +71,7 @@ def _point(row: Any) -> AnomalyPoint:
     observed = said if isinstance(said, dict) else {"value": said}
     numbers = {name: _number(observed.get(name)) for name in ("value", "expected", "lower", "upper", "score")}
     note = observed.get("note")
-    at = row.started_at.replace(tzinfo=UTC)
+    at = row.started_at
     return AnomalyPoint(
         row.check, row.column, at, row.run_id, row.success, **numbers, note=None if note is None else str(note)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -29,11 +29,10 @@ class RunsRead:
         """Note that a run was read, in the transaction that holds what came of it."""
         this = (RUNS_READ.c.reader == self.reader) & (RUNS_READ.c.run_id == run_id)
         connection.execute(RUNS_READ.delete().where(this))
-        moment = now.astimezone(UTC).replace(tzinfo=None)
-        connection.execute(RUNS_READ.insert().values(reader=self.reader, run_id=run_id, read_at=moment))
+        connection.execute(RUNS_READ.insert().values(reader=self.reader, run_id=run_id, read_at=now))
 
     def forget(self, before: datetime) -> None:
         """Drop what was read earlier: nobody looks so far back."""
-        old = RUNS_READ.c.read_at < before.astimezone(UTC).replace(tzinfo=None)
+        old = RUNS_READ.c.read_at < before
         with self.history.engine.begin() as connection:
             connection.execute(RUNS_READ.delete().where(RUNS_READ.c.reader == self.reader, old))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -66,4 +66,4 @@ def last_runs(history: History, table: str | None = None, limit: int = 25) -> li
     with history.engine.connect() as connection:
         found = [dict(row) for row in connection.execute(wanted).mappings()]
     names = [name for name in RunLine.__dataclass_fields__ if name != "at"]
-    return [RunLine(at=row["started_at"].replace(tzinfo=UTC), **{name: row[name] for name in names}) for row in found]
+    return [RunLine(at=row["started_at"], **{name: row[name] for name in names}) for row in found]

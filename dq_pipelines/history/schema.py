@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from dq_pipelines.config.database import Moment
+
 METADATA = sa.MetaData()
 
 VERDICTS = sa.Table(
@@ -14,7 +16,7 @@ VERDICTS = sa.Table(
     sa.Column("batch", sa.String(255), nullable=False),
     sa.Column("run_id", sa.String(64), nullable=False),
     sa.Column("partition", sa.String(255)),
-    sa.Column("started_at", sa.DateTime, nullable=False),
+    sa.Column("started_at", Moment, nullable=False),
     sa.Column("duration_seconds", sa.Float, nullable=False),
     sa.Column("rows_in", sa.BigInteger, nullable=False),
     sa.Column("published", sa.BigInteger, nullable=False),
@@ -83,11 +85,11 @@ ACCEPTED = sa.Table(
     sa.Column("metric", sa.String(64), primary_key=True),
     # "" for a metric of the table: a primary key takes no null
     sa.Column("column", sa.String(255), primary_key=True),
-    sa.Column("at", sa.DateTime, primary_key=True),
+    sa.Column("at", Moment, primary_key=True),
     sa.Column("new_level", sa.Boolean, nullable=False),
     sa.Column("by", sa.String(255), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
-    sa.Column("accepted_at", sa.DateTime, nullable=False),
+    sa.Column("accepted_at", Moment, nullable=False),
 )
 ALERTS = sa.Table(
     "dq_alerts",
@@ -101,8 +103,8 @@ ALERTS = sa.Table(
     sa.Column("count", sa.BigInteger, nullable=False),
     sa.Column("said", sa.Text, nullable=False),
     sa.Column("run_id", sa.String(64), nullable=False),
-    sa.Column("opened_at", sa.DateTime, nullable=False),
-    sa.Column("closed_at", sa.DateTime),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("closed_at", Moment),
     sa.Column("closed_by", sa.String(64), nullable=False),
     sa.Index("dq_alerts_closed", "closed_at"),
 )
@@ -111,13 +113,13 @@ ALERTS_TOLD = sa.Table(
     METADATA,
     sa.Column("number", sa.ForeignKey("dq_alerts.number", ondelete="CASCADE"), primary_key=True),
     sa.Column("channel", sa.String(255), primary_key=True),
-    sa.Column("at", sa.DateTime, nullable=False),
-    sa.Column("closed_at", sa.DateTime),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("closed_at", Moment),
 )
 RUNS_READ = sa.Table(
     "dq_runs_read",
     METADATA,
     sa.Column("reader", sa.String(32), primary_key=True),
     sa.Column("run_id", sa.String(64), primary_key=True),
-    sa.Column("read_at", sa.DateTime, nullable=False),
+    sa.Column("read_at", Moment, nullable=False),
 )

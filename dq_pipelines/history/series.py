@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, get_args
 
 import sqlalchemy as sa
@@ -138,9 +138,9 @@ def judged_batches(
     if partition is not None:
         yield VERDICTS.c.partition == partition
     if since is not None:
-        yield VERDICTS.c.started_at >= since.astimezone(UTC).replace(tzinfo=None)
+        yield VERDICTS.c.started_at >= since
     if until is not None:
-        yield VERDICTS.c.started_at <= until.astimezone(UTC).replace(tzinfo=None)
+        yield VERDICTS.c.started_at <= until
 
 
 def _batches() -> tuple[sa.ColumnElement[bool], ...]:
@@ -188,4 +188,4 @@ def _score(*about: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
 
 def _points(rows: Iterable[Any]) -> Iterator[Point]:
     for at, value, batch, run_id, partition in rows:
-        yield Point(at.replace(tzinfo=UTC), float(value), batch, run_id, partition)
+        yield Point(at, float(value), batch, run_id, partition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -27,11 +27,11 @@ def failing_since(history: History, table: str, checks: Collection[str]) -> dict
     )
     same = (good.c.check == RESULTS.c.check) & (good.c.partition == partition)
     wanted = (
-        sa.select(RESULTS.c.check, sa.func.min(VERDICTS.c.started_at))
+        sa.select(RESULTS.c.check, sa.func.min(VERDICTS.c.started_at).label("began"))
         .select_from(judged.outerjoin(good, same))
         .where(VERDICTS.c.table == table, about, ~RESULTS.c.success)
         .where(VERDICTS.c.id > sa.func.coalesce(good.c.last, 0))
         .group_by(RESULTS.c.check)
     )
     with history.engine.connect() as connection:
-        return {check: at.replace(tzinfo=UTC) for check, at in connection.execute(wanted)}
+        return {row.check: row.began for row in connection.execute(wanted)}

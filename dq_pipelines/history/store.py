@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
-from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,6 @@ class History:
             & (VERDICTS.c.run_id == verdict.run_id)
         )
         row = {name: value for name, value in asdict(verdict).items() if name not in ("results", "metrics")}
-        row["started_at"] = verdict.started_at.astimezone(UTC).replace(tzinfo=None)
         with self.engine.begin() as connection:
             earlier = sa.select(VERDICTS.c.id).where(once)
             for table in (RESULTS, BATCH_METRICS, COLUMN_METRICS):
@@ -136,4 +134,4 @@ def _result(row: Any) -> ResultRecord:
 
 def _verdict(row: Any, results: Iterable[ResultRecord]) -> VerdictRecord:
     values = {name: value for name, value in row.items() if name != "id"}
-    return VerdictRecord(**values | {"started_at": row["started_at"].replace(tzinfo=UTC), "results": tuple(results)})
+    return VerdictRecord(**values | {"results": tuple(results)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,7 +60,7 @@ def totals(history: History) -> dict[str, Totals]:
         *(sa.func.sum(sa.case((verdict.duration_seconds <= most, 1), else_=0)) for most in DURATIONS),
         sa.func.coalesce(sa.func.sum(more.cpu_seconds), 0.0),
         *(sa.func.coalesce(sa.func.sum(more[f"{stage}_seconds"]), 0.0) for stage in stages),
-        sa.func.max(sa.case((verdict.blocked, sa.null()), else_=verdict.started_at)),
+        sa.func.max(sa.case((~verdict.blocked, verdict.started_at))),
     )
     wanted = wanted.join_from(VERDICTS, BATCH_METRICS, more.verdict_id == verdict.id, isouter=True)
     with history.engine.connect() as connection:
@@ -83,14 +83,8 @@ def _totals(row: Sequence[Any], stages: Sequence[str]) -> Totals:
         duration_seconds=float(seconds),
         cpu_seconds=float(cpu),
         stage_seconds=dict(zip(stages, map(float, of_stages), strict=True)),
-        last_published_at=None if last is None else _moment(last),
+        last_published_at=last,
     )
-
-
-def _moment(value: Any) -> datetime:
-    # SQLite's max() of a moment is a text, since what `case` gives has no type there.
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return found.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -116,7 +110,7 @@ def last_measured(history: History) -> dict[str, LastMeasured]:
     wanted = sa.select(verdict.table, verdict.started_at, more.bytes, more.freshness_seconds, more.peak_memory_bytes)
     with history.engine.connect() as connection:
         rows = connection.execute(wanted.join_from(VERDICTS, BATCH_METRICS).where(verdict.id.in_(last))).all()
-    return {table: LastMeasured(at.replace(tzinfo=UTC), *rest) for table, at, *rest in rows}
+    return {table: LastMeasured(at, *rest) for table, at, *rest in rows}
 
 
 def _of_batches() -> tuple[sa.ColumnElement[bool], ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -119,7 +119,7 @@ def trend(
         .group_by(parted.c.table, parted.c.part)
         .order_by(parted.c.table, parted.c.part)
     )
-    return [Stretch(**_timed(row) | {name: int(row[name]) for name in whole}) for row in _rows(history, wanted)]
+    return [Stretch(**_without_last(row) | {name: int(row[name]) for name in whole}) for row in _rows(history, wanted)]
 
 
 def column_trend(
@@ -146,7 +146,7 @@ def column_trend(
         .group_by(parted.c.part)
         .order_by(parted.c.part)
     )
-    return [ColumnStretch(**_timed(row)) for row in _rows(history, wanted)]
+    return [ColumnStretch(**_without_last(row)) for row in _rows(history, wanted)]
 
 
 def rule_trend(
@@ -172,7 +172,7 @@ def rule_trend(
         .group_by(parted.c.part)
         .order_by(parted.c.part)
     )
-    return [RuleStretch(**_timed(row)) for row in _rows(history, wanted)]
+    return [RuleStretch(**_without_last(row)) for row in _rows(history, wanted)]
 
 
 def _parted(points: int, chosen: sa.ColumnElement[bool], since: datetime | None) -> sa.Subquery:
@@ -189,7 +189,7 @@ def _part(points: int) -> sa.ColumnElement[int]:
 def _chosen(chosen: sa.ColumnElement[bool], since: datetime | None) -> list[sa.ColumnElement[bool]]:
     """Of the verdicts that are meant, those on batches: no replays, nothing that was judged as it stood."""
     wanted = [chosen, VERDICTS.c.batch != "", ~VERDICTS.c.batch.like(f"{REPLAY}%")]
-    return wanted if since is None else [*wanted, VERDICTS.c.started_at >= since.astimezone(UTC).replace(tzinfo=None)]
+    return wanted if since is None else [*wanted, VERDICTS.c.started_at >= since]
 
 
 def _span(parted: sa.Subquery) -> list[sa.ColumnElement[Any]]:
@@ -219,6 +219,5 @@ def _rows(history: History, wanted: sa.Select[Any]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (row.get("table", ""), row["until"], row["last"]))
 
 
-def _timed(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: row[name].replace(tzinfo=UTC) for name in ("since", "until")}
-    return {name: value for name, value in row.items() if name != "last"} | times
+def _without_last(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "last"}

@@ -53,8 +53,8 @@ class Keys:
             "secret": _hash(secret),
             "role": grant.role.value if grant else None,
             "scope": grant.scope if grant else "",
-            "created_at": _now(),
-            "expires_at": _now() + lasts if lasts else None,
+            "created_at": datetime.now(UTC),
+            "expires_at": datetime.now(UTC) + lasts if lasts else None,
         }
         with self.users.engine.begin() as connection:
             connection.execute(KEYS.insert().values(**row))
@@ -75,7 +75,7 @@ class Keys:
     def revoke(self, number: str) -> None:
         """Let nobody in by this key any more; raises ConfigError where there is none."""
         with self.users.engine.begin() as connection:
-            done = connection.execute(KEYS.update().where(KEYS.c.id == number).values(revoked_at=_now()))
+            done = connection.execute(KEYS.update().where(KEYS.c.id == number).values(revoked_at=datetime.now(UTC)))
         if not done.rowcount:
             raise ConfigError([Problem("", 0, f"unknown key '{number}': `dq key list` says which there are")])
 
@@ -102,13 +102,9 @@ def _within(user: User, most: Grant | None) -> User:
 
 def _key(row: Any) -> Key:
     grant = Grant(Role(row["role"]), row["scope"]) if row["role"] else None
-    moments = (row[name] and row[name].replace(tzinfo=UTC) for name in ("created_at", "expires_at", "revoked_at"))
+    moments = (row[name] for name in ("created_at", "expires_at", "revoked_at"))
     return Key(row["id"], row["user"], row["note"], grant, *moments)
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -42,8 +42,8 @@ class Sessions:
         secret = secrets.token_urlsafe(32)
         row = {"id": _id(secret), "user": user.name, "epoch": user.epoch, "csrf": secrets.token_urlsafe(32)}
         with self.users.engine.begin() as connection:
-            connection.execute(SESSIONS.delete().where(SESSIONS.c.created_at < _now() - LONGEST))
-            connection.execute(SESSIONS.insert().values(**row, created_at=_now(), seen_at=_now()))
+            connection.execute(SESSIONS.delete().where(SESSIONS.c.created_at < datetime.now(UTC) - LONGEST))
+            connection.execute(SESSIONS.insert().values(**row, created_at=datetime.now(UTC), seen_at=datetime.now(UTC)))
         return secret
 
     def of(self, secret: str | None) -> Session | None:
@@ -53,14 +53,14 @@ class Sessions:
         this = SESSIONS.c.id == _id(secret)
         with self.users.engine.connect() as connection:
             row = connection.execute(SESSIONS.select().where(this)).mappings().first()
-        if row is None or row["seen_at"] < _now() - IDLE or row["created_at"] < _now() - LONGEST:
+        if row is None or row["seen_at"] < datetime.now(UTC) - IDLE or row["created_at"] < datetime.now(UTC) - LONGEST:
             return None
         user = self.users.find(row["user"])
         if user is None or user.disabled or user.epoch != row["epoch"]:
             return None
-        if row["seen_at"] < _now() - _NOTED:
+        if row["seen_at"] < datetime.now(UTC) - _NOTED:
             with self.users.engine.begin() as connection:
-                connection.execute(SESSIONS.update().where(this).values(seen_at=_now()))
+                connection.execute(SESSIONS.update().where(this).values(seen_at=datetime.now(UTC)))
         return Session(user, row["csrf"])
 
     def end(self, secret: str | None) -> None:
@@ -73,7 +73,3 @@ class Sessions:
 def _id(secret: str) -> str:
     # 256 random bits are guessed no sooner for a quick hash.
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from dq_pipelines.config.database import Moment
+
 METADATA = sa.MetaData()
 
 USERS = sa.Table(
@@ -12,10 +14,10 @@ USERS = sa.Table(
     sa.Column("name", sa.String(255), primary_key=True),
     sa.Column("password", sa.Text),
     sa.Column("disabled", sa.Boolean, nullable=False),
-    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
     # since the last time that it was right
     sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("locked_until", sa.DateTime),
+    sa.Column("locked_until", Moment),
     # what was given out before this number is worth nothing
     sa.Column("epoch", sa.Integer, nullable=False),
 )
@@ -35,9 +37,9 @@ KEYS = sa.Table(
     sa.Column("secret", sa.String(64), nullable=False),
     sa.Column("role", sa.String(16)),
     sa.Column("scope", sa.String(255), nullable=False),
-    sa.Column("created_at", sa.DateTime, nullable=False),
-    sa.Column("expires_at", sa.DateTime),
-    sa.Column("revoked_at", sa.DateTime),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment),
+    sa.Column("revoked_at", Moment),
 )
 SESSIONS = sa.Table(
     "dq_sessions",
@@ -46,8 +48,8 @@ SESSIONS = sa.Table(
     sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("csrf", sa.String(64), nullable=False),
-    sa.Column("created_at", sa.DateTime, nullable=False),
-    sa.Column("seen_at", sa.DateTime, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("seen_at", Moment, nullable=False),
 )
 AUDIT = sa.Table(
     "dq_audit",

@@ -54,7 +54,7 @@ class Users:
         row = {"name": name, "password": hashed(password), "disabled": False, "failures": 0, "epoch": 0}
         try:
             with self.engine.begin() as connection:
-                connection.execute(USERS.insert().values(**row, created_at=_now()))
+                connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))
                 for grant in grants:
                     connection.execute(GRANTS.insert().values(user=name, role=grant.role.value, scope=grant.scope))
         except sa.exc.IntegrityError:
@@ -100,7 +100,7 @@ class Users:
         right = is_right(password, row["password"] if row else None)
         if row is None or row["disabled"]:
             raise Refused(_NOT_LET_IN)
-        if row["locked_until"] is not None and row["locked_until"] > _now():
+        if row["locked_until"] is not None and row["locked_until"] > datetime.now(UTC):
             raise Refused(_NOT_LET_IN)
         with self.engine.begin() as connection:
             this = USERS.update().where(USERS.c.name == name)
@@ -112,7 +112,7 @@ class Users:
                 failures = connection.execute(sa.select(USERS.c.failures).where(USERS.c.name == name)).scalar_one()
                 if failures >= FREE_TRIES:
                     wait = min(_FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 10), _LONGEST_WAIT)
-                    connection.execute(this.values(locked_until=_now() + wait))
+                    connection.execute(this.values(locked_until=datetime.now(UTC) + wait))
         if not right:
             raise Refused(_NOT_LET_IN)
         return self.named(name)
@@ -144,19 +144,11 @@ def _user(row: Any, grants: Iterable[Grant]) -> User:
         row["name"],
         frozenset(grants),
         row["disabled"],
-        _aware(row["created_at"]),
-        _aware(row["locked_until"]),
+        row["created_at"],
+        row["locked_until"],
         row["epoch"],
     )
 
 
 def _wrong(said: str) -> ConfigError:
     return ConfigError([Problem("", 0, said)])
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment and moment.replace(tzinfo=UTC)
