@@ -55,7 +55,7 @@ class Grant:
 
     def covers(self, domain: str | None, owners: Iterable[str]) -> bool:
         """Whether the grant is about a table of this domain and these owners; one for everything is about none in particular."""
-        return not self.scope or self.scope == f"domain:{domain}" or self.scope in owners
+        return not self.scope or (domain is not None and self.scope == f"domain:{domain}") or self.scope in owners
 
     def __str__(self) -> str:
         return f"{self.role} of {self.scope}" if self.scope else str(self.role)
@@ -71,11 +71,11 @@ def may_somewhere(grants: Iterable[Grant], permission: Permission) -> bool:
     return any(permission in PERMISSIONS[grant.role] for grant in grants)
 
 
-def why_not(grants: Iterable[Grant], permission: Permission) -> str:
-    """One sentence for whom a right is refused: what they are, and who may."""
+def why_not(grants: Iterable[Grant], permission: Permission, of: str = "") -> str:
+    """One sentence for whom a right is refused: what they are, and who may; `of` is the table that they asked for."""
     those = " or ".join(role for role in Role if permission in PERMISSIONS[role])
-    yours = ", ".join(str(grant) for grant in grants) or "nothing"
-    return f"to {permission}, be {those}; you are {yours}"
+    yours = ", ".join(sorted(map(str, grants))) or "nothing"
+    return f"to {permission}, be {those}{of and f' of {of}'}; you are {yours}"
 
 
 def role_named(name: str) -> Role:

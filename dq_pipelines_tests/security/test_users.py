@@ -163,6 +163,7 @@ def test_rights_are_what_the_table_says() -> None:
     assert not may([retail], Permission.RUN, "flights")
     assert not may([retail], Permission.RUN), "who may for one domain may not for everything"
     assert may([sales], Permission.RUN, "flights", ["team:sales"])
+    assert not may([Grant(Role.ADMIN, "domain:None")], Permission.ADMIN), "that is a domain of this name, not none"
     assert not may([retail], Permission.HEAL, "retail")
     assert all(may([Grant(Role.ADMIN)], permission) for permission in Permission)
     assert all(Permission.LOOK in given for given in PERMISSIONS.values())

@@ -1,0 +1,65 @@
+"""What whoever asks may do with which tables of a project. Who asks is found out in `access`, which role may what in `security`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from dq_pipelines.project import Project, Table
+from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.web.access import Caller, caller_of
+
+
+@dataclass(frozen=True)
+class Rights:
+    """A caller's rights on the tables of a project, each by its key in any layer: `bronze/sales`, `gold/by_shop`.
+
+    A key that the project does not have is of no domain and of nobody: it is for who may everywhere. Without a caller (there are
+    no users yet) everything may be looked at, and nothing be done.
+    """
+
+    caller: Caller | None
+    project: Project
+
+    @classmethod
+    def of(cls, scope: Scope, project: Project) -> Rights:
+        """The rights of whoever sent this request."""
+        return cls(caller_of(scope), project)
+
+    def may(self, permission: Permission, key: str) -> bool:
+        """Whether the caller may do that to this table."""
+        if self.caller is None:
+            return permission is Permission.LOOK
+        table = self._table(key)
+        if table is None:
+            return self.may_everywhere(permission)
+        return may(self.caller.user.grants, permission, table.domain, table.model.owners)
+
+    def may_everywhere(self, permission: Permission) -> bool:
+        """Whether the caller may do that to every table, and to what is of no table."""
+        return permission is Permission.LOOK if self.caller is None else may(self.caller.user.grants, permission)
+
+    def sees(self, key: str) -> bool:
+        """Whether the caller may look at this table."""
+        return self.may(Permission.LOOK, key)
+
+    def those(self, keys: Iterable[str], permission: Permission = Permission.LOOK) -> list[str]:
+        """Of these tables the ones to which the caller may do that, in their order."""
+        return [key for key in keys if self.may(permission, key)]
+
+    def why_not(self, permission: Permission, key: str = "") -> str:
+        """One sentence for a refusal: who may do that to this table, or to every one, and what the caller is."""
+        if self.caller is None:
+            return f"to {permission}, log in; where there are no users yet, by the link that dq serve printed"
+        return why_not(self.caller.user.grants, permission, of=key or "every table")
+
+    def _table(self, key: str) -> Table | None:
+        layer, _, name = key.partition("/")
+        table = self.project.tables.get(name)
+        if table is None:
+            return None
+        # History may know a gold table by the name that a landed one has now: that was another table.
+        layers = ("gold", "quarantine") if table.is_gold else ("bronze", "silver", "quarantine")
+        return table if layer in layers else None
