@@ -21,7 +21,7 @@ from dq_pipelines.web.guard import LoopbackOnly
 COOKIE = "dq_session"
 
 #: Asked for without being logged in.
-_OPEN = ("/login", "/login/style.css", "/health")
+_OPEN = ("/login", "/login/style.css", "/health", "/api")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 

@@ -14,18 +14,30 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.users import Users
 from dq_pipelines.web import metrics
 from dq_pipelines.web.access import Access, Gate, LoopbackUntil
+from dq_pipelines.web.api import rest
+from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
 
 
-def routes(site: Site) -> list[BaseRoute]:
-    """What there is to ask for; a new part adds its own here."""
+def routes(behind: Backend) -> list[BaseRoute]:
+    """What there is to ask for; a new part adds its own here. Dagster's UI comes last, since it answers every path."""
+    site, host = behind.site, behind.dagster
     return [
-        Route("/", _home),
+        *([] if host else [Route("/", _home)]),
         Mount("/dashboard", app=dashboard(site)),
         *metrics.routes(lambda: site.known().project, site.stores.history, records_of_environment),
+        *rest_routes(behind),
+        *([Mount("/", app=host.app)] if host else []),
     ]
+
+
+def rest_routes(behind: Backend) -> list[BaseRoute]:
+    """The REST API, which answers `/api…` and `/apikey`."""
+    app = rest(behind)
+    return [Route("/apikey", app), Route("/api", app), Route("/api/{path:path}", app)]
 
 
 async def _home(request: Request) -> RedirectResponse:
@@ -38,10 +50,10 @@ def access_of(site: Site) -> Access:
     return Access(Users(url), AuditLog(url, os.environ.get("DQ_AUDIT_KEY")))
 
 
-def application(site: Site) -> Starlette:
+def application(site: Site, host: DagsterHost | None = None) -> Starlette:
     """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone."""
     access = access_of(site)
-    pages = [*Login(access).routes(), Route("/health", _health), *routes(site)]
+    pages = [*Login(access).routes(), Route("/health", _health), *routes(Backend(site, access, host))]
     return Starlette(
         routes=pages, middleware=[Middleware(LoopbackUntil, access=access), Middleware(Gate, access=access)]
     )

@@ -1,0 +1,56 @@
+"""The REST API: one router file per resource, each a thin door to the stores and to Dagster. Nothing is judged or kept here."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from dq_pipelines.web.api import health
+from dq_pipelines.web.api.errors import ProblemDetails, problems, say_problems
+from dq_pipelines.web.api.etags import ETags
+from dq_pipelines.web.backend import Backend
+
+#: Under `/api/v1`; a new resource adds its router here.
+ROUTERS: tuple[APIRouter, ...] = (health.router,)
+
+
+def rest(behind: Backend) -> FastAPI:
+    """The app, to be mounted at the root: it answers `/api…` and `/apikey`."""
+    app = FastAPI(
+        title="dq_pipelines",
+        version=version("dq_pipelines"),
+        summary="Tables, runs, rules, quarantine and quality",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        middleware=[Middleware(ETags)],
+    )
+    app.state.backend = behind
+    say_problems(app)
+    app.include_router(health.open_router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1", responses=problems(401, 403))
+    _tell_of_problems(app)
+    return app
+
+
+def _tell_of_problems(app: FastAPI) -> None:
+    """The document names the one shape of errors, in place of FastAPI's own."""
+    made = app.openapi
+
+    def document() -> dict[str, object]:
+        told = made()
+        schemas = told.setdefault("components", {}).setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        schemas["ProblemDetails"] = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        shape = problems(422)[422]
+        for path in told["paths"].values():
+            for operation in path.values():
+                if "422" in operation.get("responses", {}):
+                    operation["responses"]["422"] = shape
+        return dict(told)
+
+    app.openapi = document  # type: ignore[method-assign]

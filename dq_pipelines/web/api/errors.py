@@ -1,0 +1,91 @@
+"""The one shape in which the REST API says that something did not go: RFC 9457's problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDetails(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "unknown table 'silver/sale' (nearest: silver/sales)",
+                }
+            ]
+        }
+    )
+
+    type: str = Field("about:blank", description="`about:blank`: the status says what kind of problem it is.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.", ge=400, le=599)
+    detail: str = Field(description="One sentence: place, what was wanted, what was found, the nearest.")
+
+
+class ApiError(Exception):
+    """An answer that is no success; raised by whoever answers."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+        super().__init__(detail)
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An answer in the one shape."""
+    body = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the statuses of this shape that it answers with beside its own."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def say_problems(app: FastAPI) -> None:
+    """Have every error of this app said in the one shape; what dq_pipelines says on purpose is said as it is."""
+
+    @app.exception_handler(ApiError)
+    async def _said(_: Request, error: ApiError) -> JSONResponse:
+        return problem(error.status, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return problem(422, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+
+    @app.exception_handler(DqError)
+    async def _ours(_: Request, error: DqError) -> JSONResponse:
+        return problem(_status_of(error), str(error))
+
+
+def _status_of(error: DqError) -> int:
+    if isinstance(error, Refused):
+        return 403
+    if isinstance(error, ConfigError):
+        return 422
+    return 503 if isinstance(error, PublishError) else 502

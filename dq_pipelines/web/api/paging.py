@@ -1,0 +1,41 @@
+"""Long lists in pages: each says where the next begins, so that what is added meanwhile moves nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from dq_pipelines.web.api.errors import ApiError
+
+Item = TypeVar("Item")
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
+
+
+class Page(BaseModel, Generic[Item]):
+    """A part of a list."""
+
+    items: Sequence[Item]
+    next: str | None = Field(None, description="What to ask for as `cursor` to read on; null at the end.")
+
+
+def cursor_of(place: Any) -> str:
+    """A place in a list (JSON values) as text that a client gives back as it is."""
+    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str | None) -> Any:
+    """The place that a cursor stands for, None for the beginning; raises ApiError (422) for what is no cursor."""
+    if cursor is None:
+        return None
+    try:
+        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        raise ApiError(422, "query.cursor: wanted the `next` of a page, got another text") from None

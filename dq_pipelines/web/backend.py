@@ -1,0 +1,21 @@
+"""What every part of the gateway answers from: the stores, who may ask, and Dagster where it is hosted here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dq_pipelines.web.access import Access
+from dq_pipelines.web.dagster_ui import DagsterHost
+from dq_pipelines.web.dashboard.site import Site
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One value, handed to each router when the app is made."""
+
+    #: history, lake and the project's files
+    site: Site
+    #: users, keys, sessions and the audit log
+    access: Access
+    #: None where the gateway serves without Dagster
+    dagster: DagsterHost | None = None

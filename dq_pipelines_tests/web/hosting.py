@@ -1,0 +1,79 @@
+"""Dagster hosted in this process for a workshop's project, with a real code server, real runs and real users."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from unittest import mock
+
+import dagster as dg
+from starlette.testclient import TestClient
+
+from dq_pipelines.security.roles import Grant
+from dq_pipelines.security.users import Users
+from dq_pipelines.web.app import application
+from dq_pipelines.web.dagster_ui import DagsterHost, hosted
+from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.web.served import environment
+from dq_pipelines_tests.workshop import Workshop
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Hosted:
+    """A project, Dagster over it, and whoever asks."""
+
+    shop: Workshop
+    host: DagsterHost
+
+    def client(self) -> TestClient:
+        """Somebody who is not logged in; from this machine as long as there are no users."""
+        return TestClient(application(site_of(self.shop), self.host), base_url="http://localhost:3001")
+
+    def as_user(self, name: str) -> TestClient:
+        """A browser in which this user has logged in."""
+        client = self.client()
+        form = {"name": name, "password": PASSWORD, "next": "/"}
+        answer = client.post("/login", data=form, headers=OWN, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        client.headers.update(OWN)
+        return client
+
+    def ended(self, run_id: str, seconds: float = 90) -> dg.DagsterRun:
+        """The run, when it has ended."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            run = self.host.instance.get_run_by_id(run_id)
+            assert run is not None
+            if run.is_finished:
+                return run
+            time.sleep(0.1)
+        raise AssertionError(f"{run_id} has not ended within {seconds} s")
+
+
+#: Runs start at once, since there is no daemon that would take them from the queue.
+_DAGSTER = """
+telemetry: {enabled: false}
+nux: {enabled: false}
+run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
+"""
+
+#: What a browser says of a request by a page of the same site.
+OWN = {"sec-fetch-site": "same-origin"}
+
+
+@contextmanager
+def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> Iterator[Hosted]:
+    """Host Dagster for this project until the block ends; users are made with `PASSWORD`."""
+    for name, grants in (users or {}).items():
+        Users(shop.history.url).add(name, PASSWORD, grants)
+    home = shop.root / "dagster_home"
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text(_DAGSTER)
+    places = environment(shop) | {"DAGSTER_HOME": str(home)}
+    with mock.patch.dict(os.environ, places), dg.DagsterInstance.get() as instance, hosted(instance, None) as host:
+        yield Hosted(shop, host)

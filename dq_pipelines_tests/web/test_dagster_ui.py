@@ -1,0 +1,65 @@
+"""Dagster hosted in the gateway: each caller has their rights in it, and what is asked of it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dq_pipelines.security.roles import Grant, Role
+from dq_pipelines_tests.web.conftest import build
+from dq_pipelines_tests.web.hosting import Hosted, hosting
+
+USERS = {
+    "vera": [Grant(Role.VIEWER)],
+    "otto": [Grant(Role.OPERATOR)],
+    "adam": [Grant(Role.ADMIN)],
+}
+LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on UnauthorizedError { message }
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+    with hosting(build(tmp_path_factory.mktemp("hosted")), USERS) as made:
+        yield made
+
+
+def launching(table: str) -> dict[str, object]:
+    selector = {
+        "repositoryLocationName": "dq_pipelines",
+        "repositoryName": "__repository__",
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [{"path": ["silver", table]}, {"path": ["bronze", table]}],
+    }
+    return {"params": {"selector": selector, "runConfigData": "{}"}}
+
+
+def post(here: Hosted, name: str, query: str, variables: dict[str, object] | None = None) -> dict[str, object]:
+    answer = here.as_user(name).post("/graphql", json={"query": query, "variables": variables})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, object] = answer.json()["data"]
+    return found
+
+
+@pytest.mark.parametrize(("name", "many"), [("vera", 0), ("otto", 12), ("adam", 21)])
+def test_each_role_has_its_rights_and_who_lacks_one_is_told_why(here: Hosted, name: str, many: int) -> None:
+    found = post(here, name, "{ permissions { permission value disabledReason } }")["permissions"]
+    assert isinstance(found, list)
+    assert sum(one["value"] for one in found) == many
+    assert all((one["disabledReason"] is None) == one["value"] for one in found)
+
+
+def test_a_viewer_launches_nothing_and_an_operator_does(here: Hosted) -> None:
+    assert post(here, "vera", LAUNCH, launching("shops"))["launchRun"]["__typename"] == "UnauthorizedError"  # type: ignore[index]
+    launched = post(here, "otto", LAUNCH, launching("shops"))["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched  # type: ignore[index]
+    assert here.ended(launched["run"]["runId"]).status.value == "SUCCESS"  # type: ignore[index]
