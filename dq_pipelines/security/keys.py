@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dq_pipelines.errors import ConfigError, Problem, Refused
+from dq_pipelines.security.digest import digest
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Role
 from dq_pipelines.security.store import KEYS
 from dq_pipelines.security.users import User, Users
@@ -50,7 +50,7 @@ class Keys:
             "id": number,
             "user": user,
             "note": note,
-            "secret": _hash(secret),
+            "secret": digest(secret),
             "role": grant.role.value if grant else None,
             "scope": grant.scope if grant else "",
             "created_at": datetime.now(UTC),
@@ -66,7 +66,7 @@ class Keys:
         number, _, secret = rest.partition("_")
         with self.users.engine.connect() as connection:
             row = connection.execute(KEYS.select().where(KEYS.c.id == number)).mappings().first()
-        right = hmac.compare_digest(_hash(secret), row["secret"] if row else _hash(""))
+        right = hmac.compare_digest(digest(secret), row["secret"] if row else digest(""))
         user = self.users.find(row["user"]) if row else None
         if row is None or user is None or not right or prefix != _PREFIX or user.disabled or not _key(row).is_in_use:
             raise Refused(_REFUSED)
@@ -104,7 +104,3 @@ def _key(row: Any) -> Key:
     grant = Grant(Role(row["role"]), row["scope"]) if row["role"] else None
     moments = (row[name] for name in ("created_at", "expires_at", "revoked_at"))
     return Key(row["id"], row["user"], row["note"], grant, *moments)
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

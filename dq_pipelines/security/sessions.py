@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from dq_pipelines.security.digest import digest
 from dq_pipelines.security.store import SESSIONS
 from dq_pipelines.security.users import User, Users
 
@@ -40,7 +40,7 @@ class Sessions:
     def begin(self, user: User) -> str:
         """A new session; gives the secret for the cookie."""
         secret = secrets.token_urlsafe(32)
-        row = {"id": _id(secret), "user": user.name, "epoch": user.epoch, "csrf": secrets.token_urlsafe(32)}
+        row = {"id": digest(secret), "user": user.name, "epoch": user.epoch, "csrf": secrets.token_urlsafe(32)}
         with self.users.engine.begin() as connection:
             connection.execute(SESSIONS.delete().where(SESSIONS.c.created_at < datetime.now(UTC) - LONGEST))
             connection.execute(SESSIONS.insert().values(**row, created_at=datetime.now(UTC), seen_at=datetime.now(UTC)))
@@ -50,7 +50,7 @@ class Sessions:
         """Whose session it is; None where it has ended, or its user is disabled or has another password since."""
         if not secret:
             return None
-        this = SESSIONS.c.id == _id(secret)
+        this = SESSIONS.c.id == digest(secret)
         with self.users.engine.connect() as connection:
             row = connection.execute(SESSIONS.select().where(this)).mappings().first()
         if row is None or row["seen_at"] < datetime.now(UTC) - IDLE or row["created_at"] < datetime.now(UTC) - LONGEST:
@@ -67,9 +67,4 @@ class Sessions:
         """Log out."""
         if secret:
             with self.users.engine.begin() as connection:
-                connection.execute(SESSIONS.delete().where(SESSIONS.c.id == _id(secret)))
-
-
-def _id(secret: str) -> str:
-    # 256 random bits are guessed no sooner for a quick hash.
-    return hashlib.sha256(secret.encode()).hexdigest()
+                connection.execute(SESSIONS.delete().where(SESSIONS.c.id == digest(secret)))
