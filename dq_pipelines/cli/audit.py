@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -56,4 +55,4 @@ def verify() -> None:
 def _log() -> AuditLog:
     from dq_pipelines.security.audit import AuditLog
 
-    return AuditLog(Settings.from_environment().history_url, os.environ.get("DQ_AUDIT_KEY"))
+    return AuditLog.from_environment(Settings.from_environment().history_url)

@@ -92,11 +92,10 @@ def every() -> None:
 def noted(what: str, on: str, **more: str) -> None:
     """Write to the audit log who did it on the command line."""
     import getpass
-    import os
 
     from dq_pipelines.security.audit import AuditLog, Event
 
-    log = AuditLog(Settings.from_environment().history_url, os.environ.get("DQ_AUDIT_KEY"))
+    log = AuditLog.from_environment(Settings.from_environment().history_url)
     log.add(Event(getpass.getuser(), what, on, "cli", more=more))
 
 

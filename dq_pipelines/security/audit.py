@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -56,6 +57,11 @@ class AuditLog:
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url
         self._key = key.encode() if key else None
+
+    @classmethod
+    def from_environment(cls, url: str) -> AuditLog:
+        """The log in the database at this URL, its chain keyed by `DQ_AUDIT_KEY` where that is set."""
+        return cls(url, os.environ.get("DQ_AUDIT_KEY"))
 
     @cached_property
     def engine(self) -> sa.Engine:

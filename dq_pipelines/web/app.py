@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -47,7 +45,7 @@ async def _home(request: Request) -> RedirectResponse:
 def access_of(site: Site) -> Access:
     """The users, keys, sessions and the audit log, in the database of the history."""
     url = site.stores.history.url
-    return Access(Users(url), AuditLog(url, os.environ.get("DQ_AUDIT_KEY")))
+    return Access(Users(url), AuditLog.from_environment(url))
 
 
 def application(site: Site, host: DagsterHost | None = None) -> Starlette:
