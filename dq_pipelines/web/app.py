@@ -11,11 +11,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.users import Users
 from dq_pipelines.web import metrics
-from dq_pipelines.web.access import Access, Gate, LoopbackUntil
+from dq_pipelines.web.access import Access
 from dq_pipelines.web.api import rest
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
+from dq_pipelines.web.gate import Gate
 from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
 
@@ -52,9 +53,7 @@ def application(site: Site, host: DagsterHost | None = None) -> Starlette:
     """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone."""
     access = access_of(site)
     pages = [*Login(access).routes(), Route("/health", _health), *routes(Backend(site, access, host))]
-    return Starlette(
-        routes=pages, middleware=[Middleware(LoopbackUntil, access=access), Middleware(Gate, access=access)]
-    )
+    return Starlette(routes=pages, middleware=[Middleware(Gate, access=access)])
 
 
 async def _health(_: Request) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""What guards every answer: headers that tell a browser what a page may do, and a look at whom a request was meant for.
+"""What guards every answer: headers that tell a browser what a page may do, and which names are this machine's own.
 
 Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not see WebSockets.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -35,23 +34,6 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, sending if scope["type"] == "http" else send)
-
-
-class LoopbackOnly:
-    """Answers only who asked for this machine by name: a page from elsewhere may have had its name point here.
-
-    That is DNS rebinding: the browser believes to talk to the other site, and would hand it what it reads.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_loopback(host_of(Headers(scope=scope).get("host", ""))):
-            refusal = PlainTextResponse("This server answers to localhost alone.", 421)
-            await refusal(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
 
 
 def host_of(header: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys
@@ -158,3 +159,10 @@ def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None
     answer = TestClient(application(site_of(empty)), base_url="http://localhost:3001").get("/metrics")
     assert answer.status_code == 503
     assert "wanted a database to write" in answer.json()["error"]
+
+
+def test_a_websocket_by_another_name_than_this_machines_is_refused_too(empty: Workshop) -> None:
+    client = TestClient(application(site_of(empty)), base_url="http://dq.example:3001")
+    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/dashboard/events"):
+        pass
+    assert (refused.value.code, refused.value.reason) == (1008, "This server answers to localhost alone.")

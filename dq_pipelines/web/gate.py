@@ -1,0 +1,111 @@
+"""What stands before every answer: who asks is found out, and nobody gets by who is not known, or may not look.
+
+Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not see WebSockets.
+"""
+
+from __future__ import annotations
+
+from anyio.to_thread import run_sync
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dq_pipelines.errors import PublishError, Refused
+from dq_pipelines.security.audit import Event
+from dq_pipelines.security.roles import Permission, may_somewhere, why_not
+from dq_pipelines.web.access import Access, Caller, source_of
+from dq_pipelines.web.guard import host_of, is_loopback
+
+#: Asked for without being logged in.
+_OPEN = ("/login", "/login/style.css", "/health", "/api")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Elsewhere(Exception):
+    """A server without users was asked for by a name that is not this machine's."""
+
+
+class Gate:
+    """Lets nobody by who is not known, and nothing change by a cookie alone.
+
+    As long as there are no users, whoever sits at this machine may look.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self.app = app
+        self.access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            # The stores are asked in a thread: a database that is slow to answer must not hold up everybody's streams.
+            known, caller = await run_sync(self._who, headers)
+        except PublishError as error:
+            # Who cannot be looked up cannot be let in.
+            await _refuse(scope, receive, send, 503, str(error))
+        except Elsewhere:
+            await _refuse(scope, receive, send, 421, "This server answers to localhost alone.")
+        except Refused as error:
+            refusal = Event("", "key", source=source_of(scope), result="refused")
+            await run_sync(self.access.log.add, refusal)
+            await _refuse(scope, receive, send, 401, str(error))
+        else:
+            scope.setdefault("state", {})["caller"] = caller
+            if known and caller is None and scope["path"] not in _OPEN:
+                await self._ask_to_log_in(scope, receive, send, headers)
+            else:
+                await self._let_by(caller, headers, scope, receive, send)
+
+    def _who(self, headers: Headers) -> tuple[bool, Caller | None]:
+        """Whether there is anybody who could log in, and who asks."""
+        if self.access.is_on:
+            return True, self.access.caller(headers)
+        # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
+        # site, and would hand it what it reads.
+        if not is_loopback(host_of(headers.get("host", ""))):
+            raise Elsewhere
+        return False, None
+
+    async def _let_by(
+        self, caller: Caller | None, headers: Headers, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if caller is not None and not may_somewhere(caller.user.grants, Permission.LOOK):
+            await _refuse(scope, receive, send, 403, why_not(caller.user.grants, Permission.LOOK))
+        elif caller is not None and caller.csrf is not None and not _is_own(scope, headers):
+            await _refuse(scope, receive, send, 403, "wanted a request from this site's own pages")
+        else:
+            await self.app(scope, receive, send)
+
+    async def _ask_to_log_in(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        from dq_pipelines.web.login import to_login
+
+        if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            query = scope["query_string"].decode("latin-1")
+            await to_login(scope["path"] + (f"?{query}" if query else ""))(scope, receive, send)
+        else:
+            await _refuse(scope, receive, send, 401, "wanted somebody who is logged in, or an API key")
+
+
+def _is_own(scope: Scope, headers: Headers) -> bool:
+    """Whether a request that comes with a cookie, and may change something, was made by a page of this site.
+
+    Browsers say so themselves (Fetch Metadata), those before 2023 by the Origin; a cookie that is SameSite=Lax is not sent
+    by other sites' forms in the first place.
+    """
+    if scope["type"] == "http" and scope["method"] in _SAFE:
+        return True
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin", "")
+    return not origin or origin.partition("://")[2] == headers.get("host", "")
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, said: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": said[:100]})
+        return
+    await JSONResponse({"error": said}, status)(scope, receive, send)
