@@ -25,6 +25,9 @@ NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", ANOMALY)
 #: How the id of a replay begins, in place of a batch's.
 REPLAY = "p-"
 
+#: How the id of a rerun ends, which judges several batches at once.
+RERUN = "-rerun"
+
 
 @dataclass(frozen=True)
 class ResultRecord:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.records import NO_RULES
 from dq_pipelines.history.schema import RESULTS, VERDICTS
 from dq_pipelines.history.store import History
+from dq_pipelines.history.terms import SCORED, one
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,14 @@ def last_runs(history: History, table: str | None = None, limit: int = 25) -> li
     if table is not None:
         verdicts = verdicts.where(VERDICTS.c.table == table)
     last = verdicts.subquery("last")
-    failed = sa.case((~RESULTS.c.success, 1), else_=0)
-    critical = sa.case((~RESULTS.c.success & (RESULTS.c.severity == "critical"), 1), else_=0)
-    score = sa.func.avg(sa.case((RESULTS.c.rule.not_in(NO_RULES), RESULTS.c.score)))
+    failed, critical = one(~RESULTS.c.success), one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
     wanted = (
         sa.select(
             last,
             sa.func.coalesce(sa.func.sum(failed), 0).label("failed"),
             sa.func.coalesce(sa.func.sum(critical), 0).label("critical"),
             sa.func.count(RESULTS.c.check).label("rules"),
-            (100 * sa.func.coalesce(score, 1.0)).label("score"),
+            (100 * sa.func.coalesce(sa.func.avg(SCORED), 1.0)).label("score"),
         )
         .outerjoin_from(last, RESULTS, RESULTS.c.verdict_id == last.c.id)
         .group_by(*last.c)

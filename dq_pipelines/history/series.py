@@ -9,16 +9,13 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.records import NO_RULES, REPLAY
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store import History
+from dq_pipelines.history.terms import ON_SINGLE_BATCHES, TELLS_OF_QUALITY
 from dq_pipelines.rules.base import Dimension
 
 #: The sides of quality, each with a score of its own; which rule is about which, the rules say.
 DIMENSIONS: tuple[str, ...] = get_args(Dimension)
-
-#: How the id of a rerun ends: all batches at once are no point of a series of batches.
-RERUN = "-rerun"
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def columns_measured(history: History, table: str) -> list[str]:
     if not history.is_begun:
         return []
     last = sa.select(sa.func.max(BATCH_METRICS.c.verdict_id)).join_from(BATCH_METRICS, VERDICTS)
-    last = last.where(VERDICTS.c.table == table, *_batches())
+    last = last.where(VERDICTS.c.table == table, *ON_SINGLE_BATCHES)
     wanted = sa.select(COLUMN_METRICS.c.column).where(COLUMN_METRICS.c.verdict_id == last.scalar_subquery())
     with history.engine.connect() as connection:
         return list(connection.execute(wanted.order_by(COLUMN_METRICS.c.place)).scalars())
@@ -130,7 +127,7 @@ def judged_batches(
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Which verdicts are points of a table's series: of each batch (and partition) the last one, and no reruns."""
     yield VERDICTS.c.table == table
-    yield from _batches()
+    yield from ON_SINGLE_BATCHES
     later = VERDICTS.alias("later")
     same = (later.c.table == VERDICTS.c.table) & (later.c.batch == VERDICTS.c.batch)
     same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(VERDICTS.c.partition, "")
@@ -141,11 +138,6 @@ def judged_batches(
         yield VERDICTS.c.started_at >= since
     if until is not None:
         yield VERDICTS.c.started_at <= until
-
-
-def _batches() -> tuple[sa.ColumnElement[bool], ...]:
-    batch = VERDICTS.c.batch
-    return batch != "", ~batch.like(f"{REPLAY}%"), ~batch.like(f"%{RERUN}")
 
 
 def _value(metric: Metric) -> sa.ColumnElement[Any]:
@@ -181,8 +173,8 @@ def _share(some: sa.ColumnElement[Any], every: sa.ColumnElement[Any]) -> sa.Colu
 
 def _score(*about: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
     """The mean of a verdict's scores, 0 to 1; null where it has none of these."""
-    of_verdict = (RESULTS.c.verdict_id == VERDICTS.c.id) & RESULTS.c.rule.not_in(NO_RULES)
-    wanted = sa.select(sa.func.avg(RESULTS.c.score)).where(of_verdict, *about)
+    of_verdict = RESULTS.c.verdict_id == VERDICTS.c.id
+    wanted = sa.select(sa.func.avg(RESULTS.c.score)).where(of_verdict, TELLS_OF_QUALITY, *about)
     return wanted.correlate(VERDICTS).scalar_subquery()
 
 

@@ -12,14 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from dq_pipelines.config.database import database
-from dq_pipelines.history.records import REPLAY, ResultRecord, VerdictRecord
+from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, METADATA, RESULTS, VERDICTS
+from dq_pipelines.history.terms import NO_REPLAY
 
 _RESULT_FIELDS = tuple(field.name for field in fields(ResultRecord))
-
-
-#: What a replay publishes is no batch of its own that rules were asked about: it is remembered, and no latest verdict.
-_JUDGED = ~VERDICTS.c.batch.like(f"{REPLAY}%")
 
 
 class History:
@@ -70,7 +67,7 @@ class History:
 
     def latest(self, table: str, partition: str | None = None) -> VerdictRecord | None:
         """The last verdict of a table, or of one of its partitions."""
-        wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table, _JUDGED)
+        wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table, NO_REPLAY)
         if partition is not None:
             wanted = wanted.where(VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(1))), None)
@@ -78,7 +75,7 @@ class History:
     def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
         """By table (or of one), as they were recorded: the last verdict of each partition on a batch, and on what stood."""
         columns = (VERDICTS.c.table, VERDICTS.c.partition, VERDICTS.c.batch == "")
-        last = sa.select(sa.func.max(VERDICTS.c.id)).where(_JUDGED).group_by(*columns)
+        last = sa.select(sa.func.max(VERDICTS.c.id)).where(NO_REPLAY).group_by(*columns)
         if table is not None:
             last = last.where(VERDICTS.c.table == table)
         wanted = sa.select(VERDICTS).where(VERDICTS.c.id.in_(last))

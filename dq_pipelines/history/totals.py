@@ -9,10 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.records import REPLAY
 from dq_pipelines.history.schema import BATCH_METRICS, VERDICTS
-from dq_pipelines.history.series import RERUN
 from dq_pipelines.history.store import History
+from dq_pipelines.history.terms import ON_SINGLE_BATCHES, one
 
 #: Upper ends of the classes of duration, in seconds.
 DURATIONS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
@@ -54,17 +53,17 @@ def totals(history: History) -> dict[str, Totals]:
     wanted = sa.select(
         verdict.table,
         sa.func.sum(unless_blocked(sa.literal(1))),
-        sa.func.sum(sa.case((verdict.blocked, 1), else_=0)),
+        sa.func.sum(one(verdict.blocked)),
         *(sa.func.sum(unless_blocked(verdict[name])) for name in ("rows_in", "published", "refused", "dropped")),
         sa.func.sum(verdict.duration_seconds),
-        *(sa.func.sum(sa.case((verdict.duration_seconds <= most, 1), else_=0)) for most in DURATIONS),
+        *(sa.func.sum(one(verdict.duration_seconds <= most)) for most in DURATIONS),
         sa.func.coalesce(sa.func.sum(more.cpu_seconds), 0.0),
         *(sa.func.coalesce(sa.func.sum(more[f"{stage}_seconds"]), 0.0) for stage in stages),
         sa.func.max(sa.case((~verdict.blocked, verdict.started_at))),
     )
     wanted = wanted.join_from(VERDICTS, BATCH_METRICS, more.verdict_id == verdict.id, isouter=True)
     with history.engine.connect() as connection:
-        rows = connection.execute(wanted.where(*_of_batches()).group_by(verdict.table)).all()
+        rows = connection.execute(wanted.where(*ON_SINGLE_BATCHES).group_by(verdict.table)).all()
     return {row[0]: _totals(row[1:], stages) for row in rows}
 
 
@@ -106,13 +105,8 @@ def last_measured(history: History) -> dict[str, LastMeasured]:
         return {}
     verdict, more = VERDICTS.c, BATCH_METRICS.c
     last = sa.select(sa.func.max(more.verdict_id)).join_from(BATCH_METRICS, VERDICTS).where(~verdict.blocked)
-    last = last.where(*_of_batches()).group_by(verdict.table)
+    last = last.where(*ON_SINGLE_BATCHES).group_by(verdict.table)
     wanted = sa.select(verdict.table, verdict.started_at, more.bytes, more.freshness_seconds, more.peak_memory_bytes)
     with history.engine.connect() as connection:
         rows = connection.execute(wanted.join_from(VERDICTS, BATCH_METRICS).where(verdict.id.in_(last))).all()
     return {table: LastMeasured(at, *rest) for table, at, *rest in rows}
-
-
-def _of_batches() -> tuple[sa.ColumnElement[bool], ...]:
-    batch = VERDICTS.c.batch
-    return batch != "", ~batch.like(f"{REPLAY}%"), ~batch.like(f"%{RERUN}")

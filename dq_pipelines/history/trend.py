@@ -12,9 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.records import NO_RULES, REPLAY
 from dq_pipelines.history.schema import COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store import History
+from dq_pipelines.history.terms import ON_BATCHES, SCORED, one
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def trend(
     judged = (
         sa.select(
             VERDICTS.c.id,
-            (100 * sa.func.coalesce(sa.func.avg(_scored()), 1.0)).label("score"),
-            sa.func.max(_one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))).label("critical"),
-            sa.func.max(_one(~RESULTS.c.success)).label("failing"),
+            (100 * sa.func.coalesce(sa.func.avg(SCORED), 1.0)).label("score"),
+            sa.func.max(one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))).label("critical"),
+            sa.func.max(one(~RESULTS.c.success)).label("failing"),
         )
         .outerjoin_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
         .where(*_chosen(chosen, since))
@@ -109,9 +109,9 @@ def trend(
         sa.select(
             parted.c.table,
             *_span(parted),
-            sa.func.sum(_one(parted.c.blocked | (parted.c.critical == 1))).label("bad"),
-            sa.func.sum(_one(parted.c.blocked | (parted.c.failing == 1))).label("failed"),
-            sa.func.sum(_one(parted.c.blocked)).label("blocked"),
+            sa.func.sum(one(parted.c.blocked | (parted.c.critical == 1))).label("bad"),
+            sa.func.sum(one(parted.c.blocked | (parted.c.failing == 1))).label("failed"),
+            sa.func.sum(one(parted.c.blocked)).label("blocked"),
             sa.func.avg(parted.c.score).label("score"),
             sa.func.min(parted.c.score).label("worst"),
             *(sa.func.sum(parted.c[name]).label(name) for name in whole),
@@ -135,7 +135,7 @@ def column_trend(
     wanted = (
         sa.select(
             *_span(parted),
-            sa.func.sum(_one(parted.c.blocked | failing)).label("bad"),
+            sa.func.sum(one(parted.c.blocked | failing)).label("bad"),
             sa.func.avg(of.mean).label("mean"),
             sa.func.min(of.mean).label("lowest"),
             sa.func.max(of.mean).label("highest"),
@@ -161,7 +161,7 @@ def rule_trend(
     wanted = (
         sa.select(
             *_span(parted),
-            sa.func.sum(_one(~of.success)).label("failed"),
+            sa.func.sum(one(~of.success)).label("failed"),
             sa.func.sum(of.unexpected_count).label("unexpected_count"),
             sa.func.sum(sa.func.coalesce(of.element_count, 0) - sa.func.coalesce(of.missing_count, 0)).label(
                 "judged_count"
@@ -188,7 +188,7 @@ def _part(points: int) -> sa.ColumnElement[int]:
 
 def _chosen(chosen: sa.ColumnElement[bool], since: datetime | None) -> list[sa.ColumnElement[bool]]:
     """Of the verdicts that are meant, those on batches: no replays, nothing that was judged as it stood."""
-    wanted = [chosen, VERDICTS.c.batch != "", ~VERDICTS.c.batch.like(f"{REPLAY}%")]
+    wanted = [chosen, *ON_BATCHES]
     return wanted if since is None else [*wanted, VERDICTS.c.started_at >= since]
 
 
@@ -199,15 +199,6 @@ def _span(parted: sa.Subquery) -> list[sa.ColumnElement[Any]]:
         sa.func.count().label("runs"),
         sa.func.max(parted.c.id).label("last"),
     ]
-
-
-def _scored() -> sa.ColumnElement[float]:
-    """The score of a result that tells of quality."""
-    return sa.case((RESULTS.c.rule.not_in(NO_RULES), RESULTS.c.score))
-
-
-def _one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.case((condition, 1), else_=0)
 
 
 def _rows(history: History, wanted: sa.Select[Any]) -> list[dict[str, Any]]:
