@@ -22,6 +22,7 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import Overtaken, PublishError
+from dq_pipelines.history.records import RERUN
 from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import consumption, rerun_of, reruns_in, transactions
 from dq_pipelines.lake.staging import Stage
@@ -126,7 +127,7 @@ def _anew(work: Work) -> Outcome | None:
         Refinement(work, None, (batch,), {batch: superseded}, "rebuild", mended)
         for batch, superseded in _in_order(work, every)
     ]
-    name = f"{joint_id(every)}-rerun"
+    name = f"{joint_id(every)}{RERUN}"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
     with staged(kept, refused, *(stage for part in parts for stage in part.stages), claim=work.claim):
         outcomes = [part.judged() for part in parts]
