@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,8 +26,6 @@ class Forgotten:
     #: alerts whose sentence is gone
     alerts: int = 0
 
-
-_METRICS = tuple(field.name for field in fields(ColumnMetrics))
 
 #: Metrics that are values of single rows, or are reckoned from a few.
 _OF_ROWS = ("min", "max", "p01", "p05", "p25", "p50", "p75", "p95", "p99", "min_length", "max_length", "state")
@@ -76,11 +74,7 @@ def _results(connection: sa.Connection, about: sa.Select[tuple[Any]], holds: Cal
 
 def _metrics(connection: sa.Connection, about: sa.Select[tuple[Any]], tells: Callable[[ColumnMetrics], bool]) -> int:
     wanted = COLUMN_METRICS.select().where(COLUMN_METRICS.c.verdict_id.in_(about))
-    found = [
-        row
-        for row in connection.execute(wanted).mappings()
-        if tells(ColumnMetrics(**{name: row[name] for name in _METRICS}))
-    ]
+    found = [row for row in connection.execute(wanted).mappings() if tells(ColumnMetrics.of_row(row))]
     for row in found:
         this = (COLUMN_METRICS.c.verdict_id == row["verdict_id"]) & (COLUMN_METRICS.c.column == row["column"])
         connection.execute(COLUMN_METRICS.update().where(this).values(**dict.fromkeys(_OF_ROWS)))

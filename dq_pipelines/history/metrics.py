@@ -6,7 +6,7 @@ How they are measured belongs in `monitoring.metrics`; how they are read as seri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 
@@ -48,6 +48,11 @@ class ColumnMetrics:
     #: what the metrics of several batches are merged from; see `monitoring.metrics.state`
     state: str | None = None
 
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any]) -> ColumnMetrics:
+        """What a row of the database says; it may have other columns beside."""
+        return cls(**{each.name: row[each.name] for each in fields(cls)})
+
 
 @dataclass(frozen=True)
 class BatchMetrics:
@@ -73,6 +78,6 @@ class BatchMetrics:
         return replace(self, columns=tuple(replace(column, state=None) for column in self.columns))
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> BatchMetrics:
+    def from_dict(cls, said: Mapping[str, Any]) -> BatchMetrics:
         """What `dataclasses.asdict` made of it."""
-        return cls(**{**fields, "columns": tuple(ColumnMetrics(**column) for column in fields["columns"])})
+        return cls(**{**said, "columns": tuple(ColumnMetrics(**column) for column in said["columns"])})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
@@ -13,8 +13,6 @@ from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.history.schema import COLUMN_METRICS, VERDICTS
 from dq_pipelines.history.series import judged_batches
 from dq_pipelines.history.store import History
-
-_METRICS = tuple(field.name for field in fields(ColumnMetrics))
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,6 @@ def measured_batches(
     with history.engine.connect() as connection:
         rows = connection.execute(wanted).mappings().all()
     return [
-        MeasuredBatch(batch, part, tuple(ColumnMetrics(**{name: row[name] for name in _METRICS}) for row in found))
+        MeasuredBatch(batch, part, tuple(ColumnMetrics.of_row(row) for row in found))
         for (_, batch, part), found in groupby(rows, key=lambda row: (row["id"], row["batch"], row["partition"]))
     ]
