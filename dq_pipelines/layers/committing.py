@@ -49,8 +49,7 @@ def commit(
     work.log(
         f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"
     )
-    took = outcome.metrics and replace(outcome.metrics, committing_seconds=work.meter.lap())
-    return replace(outcome, publications=(quarantined, published), seconds=elapsed(work.now), metrics=took)
+    return outcome.committed((quarantined, published), work.meter.lap())
 
 
 def joint_id(batches: Sequence[str]) -> str:

@@ -89,8 +89,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         kept.tidy()
         done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))
         work.log(f"published {kept.rows:,} rows to {work.table.key}")
-        took = outcome.metrics and replace(outcome.metrics, committing_seconds=work.meter.lap())
-        return replace(outcome, publications=tuple(done), seconds=elapsed(work.now), metrics=took)
+        return outcome.committed(done, work.meter.lap())
 
 
 def _with_provenance(refused: pl.LazyFrame, batch: str, work: Work) -> pl.LazyFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -82,6 +82,11 @@ class Outcome:
     def blocked_by(self) -> tuple[RuleResult, ...]:
         """The results for which nothing was published."""
         return tuple(result for result in self.results if result.blocks)
+
+    def committed(self, publications: Sequence[Publication], took: float) -> Outcome:
+        """The outcome with what was committed of it, which took so many seconds."""
+        metrics = self.metrics and replace(self.metrics, committing_seconds=took)
+        return replace(self, publications=tuple(publications), seconds=elapsed(self.started_at), metrics=metrics)
 
     def results_of(self, rules: Sequence[Rule]) -> dict[str, RuleResult]:
         """The results of the table's checked rules, in their order, by the name of their check."""
