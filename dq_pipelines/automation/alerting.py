@@ -6,7 +6,6 @@ way. What opens an alert, when and how it is told belongs in `monitoring.alerts`
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ import dagster as dg
 from dq_pipelines.automation.findings import Said, checks_of
 from dq_pipelines.automation.overdue import overdue
 from dq_pipelines.automation.runs import Look, Told, ended, look
+from dq_pipelines.automation.ticks import Budget, sensor
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alert import Alert
@@ -28,10 +28,6 @@ from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.alerts.wording import Writer
 from dq_pipelines.project import Project
 
-#: Seconds between two looks.
-INTERVAL = 30
-#: Seconds after which no further message is begun: Dagster ends a sensor's tick after a minute.
-_BUDGET = 35
 #: How long closed alerts are remembered.
 _MEMORY = timedelta(days=30)
 
@@ -42,12 +38,7 @@ def alert_sensors(project: Project, stores: Stores, jobs: Collection[str]) -> li
     if asked is None:
         return []
 
-    @dg.sensor(
-        name="alerts",
-        minimum_interval_seconds=INTERVAL,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Tells {', '.join(asked.to)} of failed checks and runs, and that all is well again",
-    )
+    @sensor("alerts", f"Tells {', '.join(asked.to)} of failed checks and runs, and that all is well again")
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         alerting = Alerting(project, asked, AlertBook(stores.history), jobs)
         seen = look(context, alerting.book.read, datetime.now(UTC))
@@ -90,7 +81,7 @@ class Alerting:
 
         What was told is noted after it was sent: a process that is killed in between sends it once more.
         """
-        begun, sent = time.monotonic(), 0
+        budget, sent = Budget(), 0
         problems: list[str] = []
         where = Settings.from_environment().dagster_url or self.project.settings.dagster_url
         writer = Writer(self.project.settings.name, where)
@@ -98,7 +89,7 @@ class Alerting:
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
             ear = Ear(name, self._routes, self.book.told(name), self.asked.rhythm)
             for message in ear.due(alerts, datetime.now(UTC)):
-                if time.monotonic() - begun > _BUDGET:
+                if budget.is_spent:
                     return sent, [*problems, "there is more to tell than a tick has time for"]
                 try:
                     Channel(name, url).send(writer.post(message))

@@ -6,7 +6,6 @@ back, since a run counts as read only when the server has taken all that it tell
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import dagster as dg
 
 from dq_pipelines.automation.lineage_events import Lineage
 from dq_pipelines.automation.runs import Told, look
+from dq_pipelines.automation.ticks import Budget, sensor
 from dq_pipelines.errors import ConfigError, Problem, SourceError
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.layers.stores import Stores
@@ -23,10 +23,6 @@ from dq_pipelines.project import OpenLineage, Project
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import RunEvent
 
-#: Seconds between two looks.
-INTERVAL = 30
-#: Seconds after which no further run is begun: Dagster ends a sensor's tick after a minute.
-_BUDGET = 35
 #: Seconds to wait for an answer.
 _TIMEOUT = 5.0
 #: Answers that may be another one later: who asks must log in, is too early or too often.
@@ -39,19 +35,14 @@ def lineage_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
     if asked is None:
         return []
 
-    @dg.sensor(
-        name="openlineage",
-        minimum_interval_seconds=INTERVAL,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells an OpenLineage server of runs that have ended, their tables and what checks found",
-    )
+    @sensor("openlineage", "Tells an OpenLineage server of runs that have ended, their tables and what checks found")
     def openlineage(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         _want_the_extra()
         server, read = Server(asked), RunsRead("openlineage", stores.history)
-        seen, begun = look(context, read, datetime.now(UTC)), time.monotonic()
+        seen, budget = look(context, read, datetime.now(UTC)), Budget()
         for done, record in enumerate(seen.runs):
             lineage = Lineage(Told(context.instance, record), project, stores, asked.namespace or project.settings.name)
-            if time.monotonic() - begun > _BUDGET:
+            if budget.is_spent:
                 return dg.SkipReason(f"{done} of {len(seen.runs)} runs told; the others at the next tick")
             try:
                 for refused in server.tell(list(lineage.events())):

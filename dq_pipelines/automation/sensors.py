@@ -6,12 +6,10 @@ import dagster as dg
 
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
+from dq_pipelines.automation.ticks import sensor
 from dq_pipelines.errors import DqError
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import GoldTable, LandedTable, Project, Table
-
-#: Seconds between two looks at a table's source.
-INTERVAL = 30
 
 
 def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
@@ -40,12 +38,8 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
 def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
     """Launches a run for inputs that bronze has not consumed: one per partition, or one for all."""
 
-    @dg.sensor(
-        name=f"{table.name}_arrivals",
-        target=assets_of(table),
-        minimum_interval_seconds=INTERVAL,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Runs {table.name} when a new or changed input has arrived",
+    @sensor(
+        f"{table.name}_arrivals", f"Runs {table.name} when a new or changed input has arrived", target=assets_of(table)
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
