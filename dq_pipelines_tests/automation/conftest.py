@@ -1,4 +1,4 @@
-"""Projects that a test writes and runs."""
+"""Projects that a test writes and runs, and who listens to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dq_pipelines_tests.automation.listening import Hook, Mailbox, hook, mailbox
+from dq_pipelines_tests.automation.orders import settings, table
 from dq_pipelines_tests.workshop import Workshop
 
 
@@ -15,3 +17,23 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
     workshop = Workshop(tmp_path)
     with workshop.instance:
         yield workshop
+
+
+@pytest.fixture
+def web() -> Iterator[Hook]:
+    with hook() as listening:
+        yield listening
+
+
+@pytest.fixture
+def mail() -> Iterator[Mailbox]:
+    with mailbox() as listening:
+        yield listening
+
+
+@pytest.fixture
+def orders(shop: Workshop, web: Hook) -> Workshop:
+    """A shop with a table of orders, which tells the web hook of what goes wrong."""
+    settings(shop, web)
+    table(shop)
+    return shop

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,20 +12,14 @@ import pytest
 
 from dq_pipelines.automation.lineage_events import dataset_of
 from dq_pipelines.errors import ConfigError
-from dq_pipelines_tests.automation.listening import Hook, hook
+from dq_pipelines_tests.automation.listening import Hook
 from dq_pipelines_tests.workshop import Workshop
 
 BETWEEN = "expect_column_values_to_be_between"
 
 
 @pytest.fixture
-def server() -> Iterator[Hook]:
-    with hook() as listening:
-        yield listening
-
-
-@pytest.fixture
-def orders(shop: Workshop, server: Hook) -> Workshop:
+def orders(shop: Workshop, web: Hook) -> Workshop:
     shop.table(
         "orders",
         f"""
@@ -38,7 +31,7 @@ def orders(shop: Workshop, server: Hook) -> Workshop:
         """,
     )
     shop.table("revenue", "gold: {sql: select sum(amount) as total from silver.orders}")
-    settings = f"name: demo\nopenlineage: {{url: 'http://127.0.0.1:{server.port}', api_key: geheim-4711}}\n"
+    settings = f"name: demo\nopenlineage: {{url: 'http://127.0.0.1:{web.port}', api_key: geheim-4711}}\n"
     (shop.root / "assets_config/project.yaml").write_text(settings, encoding="utf-8")
     shop.land("orders/1.csv", "id,amount\n1,5\n2,\n3,500\n")
     return shop
@@ -50,9 +43,9 @@ def tick(shop: Workshop) -> str:
     return said.skip_message or ""
 
 
-def by_job(server: Hook) -> dict[str, list[dict[str, Any]]]:
+def by_job(web: Hook) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for event in server.got:
+    for event in web.got:
         found.setdefault(event["job"]["name"], []).append(event)
     return found
 
@@ -61,11 +54,11 @@ def outputs(event: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"/".join(one["name"].split("/")[-2:]): one for one in event["outputs"]}
 
 
-def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, server: Hook) -> None:
+def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, web: Hook) -> None:
     ran = orders.run("orders", "revenue")
     assert ran.success
     assert tick(orders) == "1 runs told"
-    jobs = by_job(server)
+    jobs = by_job(web)
     assert sorted(jobs) == ["shop.orders", "shop.orders.checks", "shop.revenue", "shop.revenue.checks"]
     for events in jobs.values():
         assert [event["eventType"] for event in events] == ["START", "COMPLETE"]
@@ -119,16 +112,16 @@ def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, server: Ho
     }
     assert 5 <= amount["quantiles"]["0.05"] <= amount["quantiles"]["0.5"] <= amount["quantiles"]["0.99"] <= 500
 
-    assert server.headers[0]["Authorization"] == "Bearer geheim-4711"
+    assert web.headers[0]["Authorization"] == "Bearer geheim-4711"
     assert tick(orders) == "0 runs told"
-    assert len(server.got) == 8
+    assert len(web.got) == 8
 
 
-def test_a_blocked_batch_is_a_failure_with_its_sentence(orders: Workshop, server: Hook) -> None:
+def test_a_blocked_batch_is_a_failure_with_its_sentence(orders: Workshop, web: Hook) -> None:
     orders.land("orders/1.csv", "id,amount\n1,500\n")
     assert not orders.run("orders").success
     tick(orders)
-    jobs = by_job(server)
+    jobs = by_job(web)
     assert [event["eventType"] for event in jobs["shop.orders"]] == ["START", "FAIL"]
     error = jobs["shop.orders"][1]["run"]["facets"]["errorMessage"]
     assert error["message"].startswith("silver/orders: nothing was published, batch ")
@@ -137,25 +130,25 @@ def test_a_blocked_batch_is_a_failure_with_its_sentence(orders: Workshop, server
     assert "outputStatistics" not in outputs(jobs["shop.orders"][1])["silver/orders"].get("outputFacets", {})
 
 
-def test_checks_alone_are_no_work_on_the_table(orders: Workshop, server: Hook) -> None:
+def test_checks_alone_are_no_work_on_the_table(orders: Workshop, web: Hook) -> None:
     orders.run("orders")
     tick(orders)
-    server.got.clear()
+    web.got.clear()
     orders.run_job("checks__orders")
     tick(orders)
-    assert list(by_job(server)) == ["shop.orders.checks"]
+    assert list(by_job(web)) == ["shop.orders.checks"]
 
 
-def test_a_server_that_is_away_fails_no_run_and_misses_none(orders: Workshop, server: Hook) -> None:
-    server.status = 503
+def test_a_server_that_is_away_fails_no_run_and_misses_none(orders: Workshop, web: Hook) -> None:
+    web.status = 503
     for number in (1, 2):
         orders.land(f"orders/{number}.csv", f"id,amount\n{number},5\n")
         assert orders.run("orders").success
         assert tick(orders) == (f"0 of {number} runs told; openlineage: wanted the server to take an event, got: 503")
-    server.status = 200
+    web.status = 200
     assert tick(orders) == "2 runs told"
-    assert len(server.got) == 8
-    assert len({event["run"]["runId"] for event in server.got}) == 4
+    assert len(web.got) == 8
+    assert len({event["run"]["runId"] for event in web.got}) == 4
 
 
 def test_a_server_that_is_not_there(orders: Workshop) -> None:
@@ -166,15 +159,15 @@ def test_a_server_that_is_not_there(orders: Workshop) -> None:
 
 
 def test_what_the_server_never_takes_is_left_out(
-    orders: Workshop, server: Hook, capfd: pytest.CaptureFixture[str]
+    orders: Workshop, web: Hook, capfd: pytest.CaptureFixture[str]
 ) -> None:
     orders.run("orders")
-    server.status = 422
+    web.status = 422
     assert tick(orders) == "1 runs told"
     assert "the server refused an event of shop.orders: 422" in capfd.readouterr().err
-    server.status = 200
+    web.status = 200
     assert tick(orders) == "0 runs told"
-    assert server.got == []
+    assert web.got == []
 
 
 def test_without_the_extra_the_sentence_names_it(orders: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
