@@ -1,50 +1,27 @@
 """Assets: one `multi_asset` per table, which lands, judges and publishes what was selected of it.
 
-When something runs belongs in `automation`; what landing, judging and publishing are, in `landing`,
-`modes` and `gold`.
+What a step of a run does with them belongs in `step`, when something runs in `automation`.
 """
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached, nearest
-from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.standing import standing
-from dq_pipelines.layers import arriving, gold
-from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results, anomaly_specs
-from dq_pipelines.layers.aside import as_result, standing_aside
-from dq_pipelines.layers.cancelling import unless_cancelled
-from dq_pipelines.layers.checks import Evaluations, asset_key, check_specs, inputs_readable, inputs_readable_key
-from dq_pipelines.layers.metadata import (
-    declared_schema,
-    gold_lineage,
-    kinds,
-    published_metadata,
-    silver_lineage,
-    spec_metadata,
-    tags,
-)
-from dq_pipelines.layers.modes import INCREMENTAL, MODES, RERUN
-from dq_pipelines.layers.outcome import Outcome
-from dq_pipelines.layers.remembering import recollect
+from dq_pipelines.layers.anomaly_checks import anomaly_specs
+from dq_pipelines.layers.checks import asset_key, check_specs
+from dq_pipelines.layers.metadata import declared_schema, kinds, spec_metadata, tags
+from dq_pipelines.layers.modes import INCREMENTAL, RERUN
+from dq_pipelines.layers.step import Step, Yielded
 from dq_pipelines.layers.stores import Stores
-from dq_pipelines.layers.work import Work, checked_rules, judge_published
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, GoldTable, LandedTable, Project, Table
-
-#: A run's tag and an op's configuration say how: only what is new, or everything anew.
-MODE_TAG = "dq/mode"
 
 _MODE = dg.Field(
     dg.Enum("Mode", [dg.EnumValue(INCREMENTAL), dg.EnumValue(RERUN)]),
     default_value=INCREMENTAL,
     description="incremental: what was not consumed yet; rerun: judge all of bronze (or of the partition) anew",
 )
-
-Yielded = dg.AssetCheckResult | dg.MaterializeResult[Any]
 
 
 def table_assets(project: Project, stores: Stores) -> list[dg.AssetsDefinition]:
@@ -82,7 +59,7 @@ def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
         pool=f"table_{table.name}",
     )
     def landed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        yield from _Run(context, table, stores).landed()
+        yield from Step(context, table, stores).landed()
 
     return landed
 
@@ -110,7 +87,7 @@ def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
         pool=f"table_{table.name}",
     )
     def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        yield from _Run(context, table, stores).gold()
+        yield from Step(context, table, stores).gold()
 
     return computed
 
@@ -135,201 +112,3 @@ def _spec(
         skippable=True,
         **more,
     )
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One step of one run: what was selected of one table."""
-
-    context: dg.AssetExecutionContext
-    table: Table
-    stores: Stores
-
-    def landed(self) -> Iterator[Yielded]:
-        """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
-        wanted = {key.path[0] for key in self._selected}
-        self._work.may_commit()  # what was cancelled before it began does not begin
-        with _dq_failures(self.context):
-            recollect(self._work, self.stores.history)
-            try:
-                if not wanted:
-                    yield from self._judge_published()
-                elif wanted == {"bronze"}:
-                    arriving.land(self._work)
-                    yield from self._bronze()
-                else:
-                    self._upstream_must_have_passed()
-                    outcome = MODES[self._mode](self._work)
-                    yield from self._told(outcome)
-            except SetAside:
-                yield from self._inputs_readable()
-                raise
-
-    def gold(self) -> Iterator[Yielded]:
-        with _dq_failures(self.context):
-            recollect(self._work, self.stores.history)
-            if not self._selected:
-                yield from self._judge_published()
-            else:
-                self._upstream_must_have_passed()
-                yield from self._told(gold.compute(self._work))
-
-    def _told(self, outcome: Outcome | None) -> Iterator[Yielded]:
-        """Check results first, then what was materialized; a blocked batch ends the step instead."""
-        if "bronze" in {key.path[0] for key in self._selected}:
-            yield from self._bronze()
-        if outcome is None:
-            yield from self._nothing_new()
-            return
-        record = outcome.record(self.context.run.run_id, checked_rules(self.table))
-        if marks := [] if self.table.is_gold else standing_aside(self._work):
-            record = replace(record, results=(*record.results, as_result(marks)))
-        found = self._recorded(record)
-        yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
-        yield from anomaly_results(self.table, found, self._checks)
-        if outcome.blocked_by:
-            raise dg.Failure(_blocked(outcome), allow_retries=False)
-        yield from self._materialized(outcome, record.score)
-
-    def _recorded(self, record: VerdictRecord) -> Sequence[Any]:
-        """Remember a verdict, and hold what its batch measured against the past, now that it is a point of its series."""
-        self.stores.history.record(record)
-        found = anomalies_of(self.table, self.stores.history, record.batch or None)
-        if found:
-            results = (*record.results, *(watched.result() for watched in found))
-            self.stores.history.record(replace(record, results=results))
-        return found
-
-    def _materialized(self, outcome: Outcome, score: float) -> Iterator[dg.MaterializeResult[Any]]:
-        versions = {publication.key: publication.version for publication in outcome.publications}
-        for key in self._selected:
-            name = key.to_user_string()
-            if key.path[0] == "quarantine":
-                yield dg.MaterializeResult(key, metadata=self._row_count(name) | {"refused": outcome.counts.refused})
-            elif key.path[0] != "bronze":
-                metadata = published_metadata(self.table, outcome, self._work.lake.table(name), score)
-                lineage = self._lineage(outcome)
-                yield dg.MaterializeResult(
-                    key,
-                    metadata=metadata | ({"dagster/column_lineage": lineage} if lineage else {}),
-                    data_version=dg.DataVersion(str(versions.get(name))),
-                )
-
-    def _lineage(self, outcome: Outcome) -> dg.TableColumnLineage | None:
-        if not self.table.is_gold:
-            return silver_lineage(self.table, outcome.schema)
-        lake = self.stores.lake
-        return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
-
-    def _bronze(self) -> Iterator[Yielded]:
-        yield from self._inputs_readable()
-        key = f"bronze/{self.table.name}"
-        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key))
-
-    def _inputs_readable(self) -> Iterator[dg.AssetCheckResult]:
-        if inputs_readable_key(self.table) in self._checks:
-            yield inputs_readable(self.table, standing_aside(self._work))
-
-    def _nothing_new(self) -> Iterator[Yielded]:
-        """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
-        self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
-        last = self.stores.history.latest(self.table.key, self._partition)
-        if last is not None:
-            yield from Evaluations(self.table, last.results, {}, last.batch).yield_selected(self._checks)
-            yield from anomaly_results(
-                self.table, anomalies_of(self.table, self.stores.history, last.batch), self._checks
-            )
-        for key in self._selected:
-            if key.path[0] != "bronze":
-                name = key.to_user_string()
-                yield dg.MaterializeResult(key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True})
-
-    def _judge_published(self) -> Iterator[Yielded]:
-        """Checks alone: the published table as it stands."""
-        outcome = judge_published(self._work)
-        found = self._recorded(outcome.record(self.context.run.run_id, checked_rules(self.table)))
-        yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
-        yield from anomaly_results(self.table, found, self._checks)
-
-    def _row_count(self, key: str) -> dict[str, Any]:
-        table = self.stores.lake.table(key)
-        return {"dagster/row_count": table.rows(), "dagster/uri": table.uri}
-
-    def _upstream_must_have_passed(self) -> None:
-        """A blocking check stops only the run that it is in; the last verdict stops the others."""
-        for key in self.table.upstream:
-            upstream = standing(self.stores.history, key)
-            for verdict in upstream.verdicts if upstream else ():
-                if verdict.blocked:
-                    rules = ", ".join(result.check for result in verdict.results if result.blocks)
-                    which = f"{key} [{verdict.partition}]" if verdict.partition else key
-                    said = f"the last batch of {which} was blocked by {rules} in run {verdict.run_id}"
-                    raise dg.Failure(f"{self.table.key} waits: {said}", allow_retries=False)
-
-    @property
-    def _selected(self) -> list[dg.AssetKey]:
-        return sorted(self.context.selected_asset_keys)
-
-    @property
-    def _checks(self) -> set[dg.AssetCheckKey]:
-        return set(self.context.selected_asset_check_keys)
-
-    @property
-    def _partition(self) -> str | None:
-        return self.context.partition_key if self.context.has_partition_key else None
-
-    @property
-    def _mode(self) -> str:
-        asked = self.context.op_execution_context.op_config["mode"]
-        mode = str(self.context.run.tags.get(MODE_TAG, asked))
-        if mode not in MODES:
-            raise dg.Failure(
-                f"{self.table.key}: wanted the tag {MODE_TAG} to be {' or '.join(MODES)}, got '{mode}'{nearest(mode, MODES)}",
-                allow_retries=False,
-            )
-        return mode
-
-    @property
-    def _work(self) -> Work:
-        return Work(
-            self.table,
-            self.stores.lake,
-            partition=self._partition,
-            may_commit=unless_cancelled(
-                self.context.instance, self.context.run.run_id, f"{self.table.key} publishes nothing"
-            ),
-            log=self.context.log.info,
-            run_id=self.context.run.run_id,
-        )
-
-
-def _blocked(outcome: Outcome) -> str:
-    said = [
-        f"{result.rule.type}{f' of {result.rule.column_label}' if result.rule.column_label else ''} ({_why(result)})"
-        for result in outcome.blocked_by
-    ]
-    return f"{outcome.table}: nothing was published, batch {outcome.batch} is blocked by {'; '.join(said)}"
-
-
-def _why(result: Any) -> str:
-    if result.error:
-        return str(result.error)
-    if result.unexpected_count is None:
-        return f"observed {result.observed_value}"
-    return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"
-
-
-class _dq_failures:  # noqa: N801 - reads as the with-statement that it is
-    """Say what dq_pipelines says on purpose as the step's failure, in its one sentence and without a trace."""
-
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
-        self.context = context
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DqError):
-            # Only the outside world may have mended itself by the next try; what was set aside is not even looked at then.
-            again = isinstance(error, SourceError | Unreached) and not isinstance(error, SetAside)
-            raise dg.Failure(str(error), allow_retries=again) from None
