@@ -13,7 +13,8 @@ from dq_pipelines.history.records import REPLAY
 from dq_pipelines.history.standing import standing
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
-from dq_pipelines.layers.checks import AS_PUBLISHED, check_specs, rules_by_check
+from dq_pipelines.layers.checks import AS_PUBLISHED, check_specs
+from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.project import Project, Table
 

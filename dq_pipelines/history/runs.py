@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,13 +41,13 @@ class RunLine:
         return self.blocked or self.critical > 0
 
 
-def last_runs(history: History, table: str | None = None, limit: int = 25) -> list[RunLine]:
-    """The last verdicts, newest first; of one table, or of all."""
+def last_runs(history: History, tables: Collection[str] | None = None, limit: int = 25) -> list[RunLine]:
+    """The last verdicts, newest first; of some tables, or of all."""
     if not history.is_begun:
         return []
     verdicts = sa.select(VERDICTS).order_by(VERDICTS.c.id.desc()).limit(limit)
-    if table is not None:
-        verdicts = verdicts.where(VERDICTS.c.table == table)
+    if tables is not None:
+        verdicts = verdicts.where(VERDICTS.c.table.in_(tables))
     last = verdicts.subquery("last")
     failed, critical = one(~RESULTS.c.success), one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
     wanted = (

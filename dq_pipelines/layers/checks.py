@@ -19,10 +19,10 @@ from dq_pipelines.history.records import ANOMALY, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
-from dq_pipelines.layers.work import checked_rules
+from dq_pipelines.layers.work import checked_rules, rules_by_check
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.render import as_yaml, check_names
+from dq_pipelines.rules.render import as_yaml
 
 SAMPLE_ROWS = 10
 
@@ -33,12 +33,6 @@ AS_PUBLISHED = "the published table"
 def asset_key(key: str) -> dg.AssetKey:
     """`silver/sales` as Dagster's key."""
     return dg.AssetKey(key.split("/"))
-
-
-def rules_by_check(table: Table) -> dict[str, Rule]:
-    """The table's rules by the name of their check."""
-    rules = checked_rules(table)
-    return dict(zip(check_names(rules), rules, strict=True))
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:

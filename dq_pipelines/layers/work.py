@@ -30,6 +30,7 @@ from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.silver import key_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.render import check_names
 from dq_pipelines.sources.failures import broken
 
 PREVIEW_ROWS = 10
@@ -119,6 +120,12 @@ def checked_rules(table: Table) -> list[Rule]:
     return [*key_rules(table.landed.silver), *table.rules]
 
 
+def rules_by_check(table: Table) -> dict[str, Rule]:
+    """The same by the name of their check."""
+    rules = checked_rules(table)
+    return dict(zip(check_names(rules), rules, strict=True))
+
+
 def judge_published(work: Work) -> Outcome:
     """Judge the published table as it stands; nothing is written."""
     table = work.opened(work.table.key)
@@ -134,7 +141,7 @@ def judge_published(work: Work) -> Outcome:
     return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 
 
-__all__ = ["PREVIEW_ROWS", "Work", "alone", "checked_rules", "judge_published", "staged"]
+__all__ = ["PREVIEW_ROWS", "Work", "alone", "checked_rules", "judge_published", "rules_by_check", "staged"]
 
 
 @contextmanager

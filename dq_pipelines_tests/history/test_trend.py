@@ -120,12 +120,12 @@ def test_the_last_runs(history: History) -> None:
     for day in range(5):
         history.record(verdict(day, result("x", fails=day), result("y", severity="warning") if day else result("y")))
     history.record(verdict(5, table="gold/other"))
-    found = last_runs(history, "silver/t", 2)
+    found = last_runs(history, ["silver/t"], 2)
     assert [(one.run_id, one.failed, one.critical, one.rules, one.score) for one in found] == [
         ("r-4", 1, 1, 2, 80.0), ("r-3", 1, 1, 2, 85.0),
     ]  # fmt: skip
     assert [one.table for one in last_runs(history, limit=2)] == ["gold/other", "silver/t"]
-    assert last_runs(history, "gold/other")[0].score == 100.0
+    assert last_runs(history, ["gold/other"])[0].score == 100.0
 
 
 def test_anomalies_batch_by_batch(history: History) -> None:

@@ -17,7 +17,8 @@ from dq_pipelines.history.store import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.web.dashboard import Site, dashboard
-from dq_pipelines.web.dashboard.views import POINTS, SPARKS
+from dq_pipelines.web.dashboard.glance import POINTS
+from dq_pipelines.web.dashboard.overview import SPARKS
 from dq_pipelines_tests.benchmarks.dashboard import counted, fill
 
 PATHS = ("/?days=all", "/tables/silver/t0?days=all&column=c1", "/tables/silver/t0/rules/check_1?days=all")

@@ -1,6 +1,6 @@
 """Charts as data: what is drawn, and in which role; the browser gives it Plotly's form and the reader's colours.
 
-Every chart can be read as a table too. Which numbers there are belongs in `views`.
+Every chart can be read as a table too. Which numbers there are belongs to the pages.
 """
 
 from __future__ import annotations

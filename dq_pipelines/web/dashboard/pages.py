@@ -1,4 +1,4 @@
-"""The pages of the dashboard, and where they lie. What they say belongs in `views`, how it looks in `templates`."""
+"""The pages of the dashboard, and where they lie. What they say belongs to a file each, how it looks in `templates`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from starlette.routing import Route
 from dq_pipelines.errors import DqError, nearest
 from dq_pipelines.history import wording
 from dq_pipelines.history.series import DIMENSIONS
-from dq_pipelines.history.standing import standings
 from dq_pipelines.rules.clock import now
-from dq_pipelines.web.dashboard import files, views
+from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.ages import AGES, age_of
+from dq_pipelines.web.dashboard.glance import FIRST, SPAN, SPANS, Span
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import Watch
+from dq_pipelines.web.dashboard.overview import overview
+from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.dashboard.table_page import table_page
+from dq_pipelines.web.dashboard.visit import Visit
 from dq_pipelines.web.guard import SecurityHeaders
 
 #: Scripts and styles come from here alone, and none stands within a page.
@@ -51,8 +55,8 @@ def environment() -> Environment:
         "AGES": AGES,
         "age_of": age_of,
         "slug": slug,
-        "SPANS": views.SPANS,
-        "FIRST": views.FIRST,
+        "SPANS": SPANS,
+        "FIRST": FIRST,
         "DIMENSIONS": DIMENSIONS,
         "NOTHING_YET": wording.NOTHING_YET,
         "plotly_styles": files.plotly_styles,
@@ -73,19 +77,19 @@ class Pages:
         self.site = site
 
     def overview(self, request: Request) -> HTMLResponse:
-        return self._page(request, "overview", views.overview(self.site, _span(request)))
+        return self._page(request, "overview", overview(self._visit(request)))
 
     def table(self, request: Request) -> HTMLResponse:
-        key = _key(request)
-        found = views.table_page(self.site, key, _span(request), request.query_params.get("column"))
+        key, visit = _key(request), self._visit(request)
+        found = table_page(visit, key, request.query_params.get("column"))
         if found is None:
-            known = [each.table for each in standings(self.site.stores.history)]
+            known = [each.table for each in visit.standings()]
             return self._missing(request, f"There is no verdict of a table {key}{nearest(key, known)}.")
         return self._page(request, "table", found)
 
     def rule(self, request: Request) -> HTMLResponse:
         key, check = _key(request), request.path_params["check"]
-        found = views.rule_page(self.site, key, check, _span(request))
+        found = rule_page(self._visit(request), key, check)
         if found is None:
             return self._missing(request, f"There is no result of a rule {check} of {key}.")
         return self._page(request, "rule", found)
@@ -97,6 +101,9 @@ class Pages:
         """A store that cannot be read, in its own sentence."""
         said = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
         return self._page(request, "sorry", {"title": "The dashboard cannot be shown", "said": said}, 503)
+
+    def _visit(self, request: Request) -> Visit:
+        return Visit.of(self.site, self.site.known(), span=_span(request))
 
     def _missing(self, request: Request, said: str) -> HTMLResponse:
         return self._page(request, "sorry", {"title": "Not found", "said": said}, 404)
@@ -115,9 +122,9 @@ def _key(request: Request) -> str:
     return f"{request.path_params['layer']}/{request.path_params['name']}"
 
 
-def _span(request: Request) -> views.Span:
-    asked = request.query_params.get("days", views.SPAN)
-    return views.Span(asked if asked in views.SPANS else views.SPAN)
+def _span(request: Request) -> Span:
+    asked = request.query_params.get("days", SPAN)
+    return Span(asked if asked in SPANS else SPAN)
 
 
 def dashboard(site: Site) -> Starlette:

@@ -9,22 +9,22 @@ from pathlib import Path
 from markupsafe import Markup
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.web.dashboard import files, views
+from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.links import OnePage
+from dq_pipelines.web.dashboard.overview import briefs, overview
 from dq_pipelines.web.dashboard.pages import rendered
 from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.dashboard.visit import Visit
 
 
 def report(site: Site, tables: Sequence[str] | None = None) -> str:
     """One page of HTML about every table, or some of them (`silver/<name>`)."""
-    first = views.overview(site, views.Span(), tables)
+    first = overview(Visit.of(site, site.known(), tables))
     styles = Markup(files.content("dashboard.css").decode())  # noqa: S704 - the package's own
     # Within a page, a script ends at the first of these, also in the middle of a string.
     texts = (files.content(name).decode().replace("</script", "<\\/script") for name in (files.PLOTLY, "dashboard.js"))
     scripts = [Markup(text) for text in texts]  # noqa: S704 - the package's own, and Plotly's
-    return rendered(
-        "report", first, OnePage(site.dagster_url), tables=views.briefs(site, first), styles=styles, scripts=scripts
-    )
+    return rendered("report", first, OnePage(site.dagster_url), tables=briefs(first), styles=styles, scripts=scripts)
 
 
 def write(site: Site, path: Path, tables: Sequence[str] | None = None) -> None:

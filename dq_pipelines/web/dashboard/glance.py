@@ -1,0 +1,90 @@
+"""What pages show of a table at a glance, the worst first, and how far back their charts go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dq_pipelines.history.scores import Score, score_of
+from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.trend import Stretch
+
+#: How far back charts go, by what an address says.
+SPANS: Mapping[str, timedelta | None] = {
+    "1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30), "90": timedelta(days=90), "all": None,
+}  # fmt: skip
+SPAN = "30"
+
+#: Points of a chart, runs of a list, and what of a list is seen at first.
+POINTS, RUNS, FIRST = 200, 50, 10
+
+
+@dataclass(frozen=True)
+class Span:
+    """How far back charts go."""
+
+    name: str = SPAN
+
+    def since(self, at: datetime) -> datetime | None:
+        back = SPANS[self.name]
+        return None if back is None else at - back
+
+
+@dataclass(frozen=True)
+class Line:
+    """One table at a glance."""
+
+    standing: TableStanding
+    domain: str
+    #: how its score went, oldest first
+    spark: Sequence[Stretch] = ()
+    #: since when its rules fail, by check
+    since: Mapping[str, datetime] | None = None
+
+    @property
+    def level(self) -> str:
+        """`blocked`, `bad` (a critical rule failed), `warn` (another did), `good`."""
+        of = self.standing
+        return "blocked" if of.blocked else "bad" if of.is_alarming else "warn" if of.failed else "good"
+
+    @property
+    def rank(self) -> tuple[int, float, str]:
+        """Sorts the worst first."""
+        return ("blocked", "bad", "warn", "good").index(self.level), self.standing.score, self.standing.table
+
+    @property
+    def failing(self) -> list[Failing]:
+        return [Failing(self, rule) for rule in self.standing.failed]
+
+    @property
+    def score(self) -> Score:
+        """In all and by dimension."""
+        return score_of(self.standing)
+
+    @property
+    def bad_since(self) -> datetime | None:
+        return min((self.since or {}).values(), default=None)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A rule that fails now."""
+
+    line: Line
+    rule: RuleStanding
+
+    @property
+    def table(self) -> str:
+        return self.line.standing.table
+
+    @property
+    def since(self) -> datetime | None:
+        return (self.line.since or {}).get(self.rule.one.check)
+
+    @property
+    def run_id(self) -> str:
+        """The last run in which it failed."""
+        check = self.rule.one.check
+        verdicts = [v for v in self.line.standing.verdicts for r in v.results if r.check == check and not r.success]
+        return max(verdicts, key=lambda verdict: verdict.started_at).run_id if verdicts else ""

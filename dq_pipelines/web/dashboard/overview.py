@@ -1,0 +1,118 @@
+"""The first page, and a report's: is everything good, what fails, since when. How it looks belongs in templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from dq_pipelines.history.runs import RunLine, last_runs
+from dq_pipelines.history.scores import Score, score_of_all
+from dq_pipelines.history.trend import Stretch, trend
+from dq_pipelines.layers.present import as_of_now
+from dq_pipelines.layers.waiting import Quarantine, Reason
+from dq_pipelines.web.dashboard import charts
+from dq_pipelines.web.dashboard.charts import Chart
+from dq_pipelines.web.dashboard.glance import RUNS, Failing, Line
+from dq_pipelines.web.dashboard.visit import View, Visit
+
+#: Points of the little chart of a table.
+SPARKS = 40
+
+
+@dataclass(frozen=True)
+class Overview(View):
+    """The first page: is everything good, what fails, since when."""
+
+    lines: Sequence[Line]
+    unjudged: Sequence[str]
+    runs: Sequence[RunLine]
+    quarantines: Sequence[Quarantine]
+    charts: Sequence[Chart]
+    #: rows of all tables within the span: in, and refused
+    rows_in: int
+    refused: int
+    notes: Sequence[str] = ()
+
+    @cached_property
+    def failing(self) -> list[Failing]:
+        """The worst first, and of those that are alike, what failed last."""
+        every = [one for line in self.lines for one in line.failing]
+        return sorted(every, key=lambda one: (one.rule.rank[:2], -(one.since or self.at).timestamp(), one.table))
+
+    @cached_property
+    def domains(self) -> list[tuple[str, int, Score]]:
+        """Each domain with its number of tables and its score, by name."""
+        found = []
+        for name in sorted({line.domain for line in self.lines}):
+            of = [line.standing for line in self.lines if line.domain == name]
+            if (one := score_of_all(of)) is not None:
+                found.append((name, len(of), one))
+        return found
+
+    def count(self, *levels: str) -> int:
+        return sum(line.level in levels for line in self.lines)
+
+    @property
+    def score(self) -> float | None:
+        """In percent: the mean of the tables' scores."""
+        scores = [line.standing.score for line in self.lines]
+        return sum(scores) / len(scores) if scores else None
+
+    @property
+    def waiting(self) -> int:
+        return sum(one.open for one in self.quarantines)
+
+    @property
+    def waiting_reasons(self) -> list[tuple[str, str, str | None, list[Reason]]]:
+        """Table, rule, column and their reasons by day, most rows first."""
+        every = [row for one in self.quarantines for row in one.by_reason]
+        return sorted(every, key=lambda row: -sum(reason.rows for reason in row[3]))
+
+    @property
+    def last(self) -> datetime | None:
+        return self.runs[0].at if self.runs else None
+
+
+def overview(visit: Visit) -> Overview:
+    """The first page."""
+    every = visit.standings()
+    judged = {each.table for each in every}
+    known = {table.key for table in visit.known.project if visit.sees(table.key)}
+    lake = visit.site.lake_now(known | judged)
+    names = [each.table for each in every]
+    found = trend(visit.history, names, points=SPARKS, since=visit.since)
+    sparks: dict[str, list[Stretch]] = {name: [] for name in names}
+    for one in found:
+        sparks[one.table].append(one)
+    lines = [visit.line(as_of_now(each, lake.asides), sparks[each.table]) for each in every]
+    quarantines = [lake.quarantines[name] for name in names if name in lake.quarantines]
+    drawn = [charts.scores(found), charts.layers(lake.rows), charts.quarantine(quarantines, visit.at)]
+    return Overview(
+        visit,
+        lines,
+        sorted(known - judged),
+        last_runs(visit.history, visit.tables, RUNS),
+        [one for one in quarantines if one.statuses],
+        [chart for chart in drawn if chart.points],
+        sum(one.rows_in for one in found),
+        sum(one.refused for one in found),
+        (*visit.known.notes, *lake.notes),
+    )
+
+
+@dataclass(frozen=True)
+class Brief:
+    """One table as a report tells of it: where it stands, without its past."""
+
+    line: Line
+    quarantine: Quarantine
+    description: str
+
+
+def briefs(first: Overview) -> list[Brief]:
+    """The tables of an overview, in its order."""
+    waiting = {one.table: one for one in first.quarantines}
+    names = [(line, line.standing.table) for line in first.lines]
+    return [Brief(line, waiting.get(name, Quarantine(name)), first.visit.description(name)) for line, name in names]

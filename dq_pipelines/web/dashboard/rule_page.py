@@ -1,0 +1,81 @@
+"""The page of one rule of one table, down to the rows that failed it. How it looks belongs in templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dq_pipelines.history.standing import RuleStanding
+from dq_pipelines.history.trend import rule_trend
+from dq_pipelines.layers.healing import Chosen
+from dq_pipelines.layers.present import as_of_now
+from dq_pipelines.layers.quarantine import cells_in
+from dq_pipelines.layers.waiting import a_few
+from dq_pipelines.layers.work import rules_by_check
+from dq_pipelines.rules.render import as_yaml
+from dq_pipelines.web.dashboard import charts
+from dq_pipelines.web.dashboard.charts import Chart
+from dq_pipelines.web.dashboard.glance import POINTS, Failing, Line
+from dq_pipelines.web.dashboard.visit import View, Visit
+
+#: Failing rows shown.
+ROWS = 20
+
+
+@dataclass(frozen=True)
+class RulePage(View):
+    """One rule of one table: what it says, what it found over time, and some rows that failed it."""
+
+    line: Line
+    failing: Failing
+    #: as YAML has it, and what its failure does; None where the project has no such rule
+    yaml: str | None
+    action: str | None
+    chart: Chart
+    #: quarantined rows, those that landed last first
+    rows: Sequence[Mapping[str, Any]]
+    cells: Sequence[str]
+    #: where else to look, in a sentence
+    elsewhere: str
+    notes: Sequence[str] = ()
+
+
+def rule_page(visit: Visit, key: str, check: str) -> RulePage | None:
+    """A rule's page; None for one that has not been judged, or whose table is not seen."""
+    stands = visit.standing(key)
+    if stands is None:
+        return None
+    stands = as_of_now(stands, visit.site.lake_now([key]).asides)
+    one = next((rule for rule in stands.rules if rule.one.check == check), None)
+    if one is None:
+        return None
+    table = visit.table(key)
+    rule = rules_by_check(table).get(check) if table is not None else None
+    action = rule.action if rule is not None else None
+    rows = a_few(visit.site.stores.lake, key, Chosen(one.one.rule, one.one.column), ROWS)
+    line = visit.line(stands)
+    return RulePage(
+        visit,
+        line,
+        Failing(line, one),
+        as_yaml(rule) if rule is not None else None,
+        action,
+        charts.rule(rule_trend(visit.history, key, check, points=POINTS, since=visit.since)),
+        rows,
+        cells_in(rows[0]) if rows else (),
+        _elsewhere(key, one, action),
+        visit.known.notes,
+    )
+
+
+def _elsewhere(key: str, rule: RuleStanding, action: str | None) -> str:
+    if rule.unexpected_count is None:
+        return "This rule is about the table as a whole: no single row fails it."
+    if action == "warn":
+        return f"This rule only warns: the rows that fail it are published in {key}, and Dagster shows some with its check."
+    if action == "drop":
+        return "This rule drops the rows that fail it: they are counted, and kept in bronze alone."
+    if rule.blocks:
+        return "Nothing of the batch was published: its rows wait in bronze, and Dagster shows some with its check."
+    return "No refused row of this rule is in quarantine."

@@ -1,0 +1,61 @@
+"""The page of one table: its rules, its runs, its columns over time. How it looks belongs in templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dq_pipelines.history.anomalies import anomaly_points
+from dq_pipelines.history.runs import RunLine, last_runs
+from dq_pipelines.history.series import columns_measured
+from dq_pipelines.history.trend import column_trend, trend
+from dq_pipelines.layers.present import as_of_now
+from dq_pipelines.layers.waiting import Quarantine
+from dq_pipelines.web.dashboard import charts
+from dq_pipelines.web.dashboard.charts import Chart
+from dq_pipelines.web.dashboard.glance import POINTS, RUNS, Line
+from dq_pipelines.web.dashboard.visit import View, Visit
+
+
+@dataclass(frozen=True)
+class TablePage(View):
+    """One table: its rules, its runs, its columns over time."""
+
+    line: Line
+    charts: Sequence[Chart]
+    runs: Sequence[RunLine]
+    quarantine: Quarantine
+    #: columns that were measured, the one that is shown, and its charts
+    columns: Sequence[str]
+    column: str | None
+    column_charts: Sequence[Chart]
+    anomalies: Sequence[Chart]
+    description: str = ""
+    notes: Sequence[str] = ()
+
+
+def table_page(visit: Visit, key: str, column: str | None = None) -> TablePage | None:
+    """A table's page; None for one without a verdict, or that is not seen. An unknown column is the first."""
+    stands = visit.standing(key)
+    if stands is None:
+        return None
+    history, since = visit.history, visit.since
+    lake = visit.site.lake_now([key])
+    found = trend(history, [key], points=POINTS, since=since)
+    columns = columns_measured(history, key)
+    chosen = column if column in columns else columns[0] if columns else None
+    measured = column_trend(history, key, chosen, points=POINTS, since=since) if chosen else []
+    held = anomaly_points(history, key, since=since, limit=POINTS)
+    return TablePage(
+        visit,
+        visit.line(as_of_now(stands, lake.asides), found),
+        [charts.score(found), charts.rows(found)] if found else [],
+        last_runs(history, [key], RUNS),
+        lake.quarantines.get(key, Quarantine(key)),
+        columns,
+        chosen,
+        charts.column(measured, chosen) if chosen else [],
+        [charts.anomaly(points, number) for number, points in enumerate(held)],
+        visit.description(key),
+        (*visit.known.notes, *lake.notes),
+    )

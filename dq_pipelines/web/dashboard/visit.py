@@ -1,0 +1,87 @@
+"""One look at a site: as of when, how far back, and at which of its tables. What is made of it belongs to each page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dq_pipelines.history.pulse import pulse
+from dq_pipelines.history.standing import TableStanding, standing, standings
+from dq_pipelines.history.store import History
+from dq_pipelines.history.trend import Stretch
+from dq_pipelines.project import Table
+from dq_pipelines.rules.clock import now
+from dq_pipelines.web.dashboard.glance import Line, Span
+from dq_pipelines.web.dashboard.site import Known, Site
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What is seen of a site at one moment."""
+
+    site: Site
+    known: Known
+    #: keys of the tables that are seen; None for all, also those that the project has no more
+    tables: Collection[str] | None
+    span: Span
+    at: datetime
+    #: differs from an earlier one where there is something new
+    token: str
+
+    @classmethod
+    def of(cls, site: Site, known: Known, tables: Collection[str] | None = None, span: Span | None = None) -> Visit:
+        """A visit that begins now; the token comes first, so that nothing is missed that comes while a page is made."""
+        return cls(site, known, tables, span or Span(), now(), pulse(site.stores.history))
+
+    @property
+    def history(self) -> History:
+        return self.site.stores.history
+
+    @property
+    def since(self) -> datetime | None:
+        """Where charts begin; None for the beginning of history."""
+        return self.span.since(self.at)
+
+    def sees(self, key: str) -> bool:
+        return self.tables is None or key in self.tables
+
+    def table(self, key: str) -> Table | None:
+        """The table as the project has it."""
+        return self.known.project.by_key(key)
+
+    def description(self, key: str) -> str:
+        table = self.table(key)
+        return (table.model.description or "") if table is not None else ""
+
+    def standing(self, key: str) -> TableStanding | None:
+        """Where a table stands by its verdicts; None for one that has none, or is not seen."""
+        return standing(self.history, key) if self.history.is_begun and self.sees(key) else None
+
+    def standings(self) -> list[TableStanding]:
+        """The same of every table that is seen."""
+        return [one for one in standings(self.history) if self.sees(one.table)] if self.history.is_begun else []
+
+    def line(self, stands: TableStanding, spark: Sequence[Stretch] = ()) -> Line:
+        """A table at a glance."""
+        table = self.table(stands.table)
+        return Line(stands, table.domain if table is not None else "", spark, self.site.failing_since(stands))
+
+
+@dataclass(frozen=True)
+class View:
+    """What every page has of the visit that it was made in."""
+
+    visit: Visit
+
+    @property
+    def at(self) -> datetime:
+        return self.visit.at
+
+    @property
+    def token(self) -> str:
+        return self.visit.token
+
+    @property
+    def span(self) -> Span:
+        return self.visit.span
