@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from dq_pipelines.security.audit import Event
-from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
+from dq_pipelines.security.roles import Grant, Permission, Role, may, may_somewhere, why_not
 from dq_pipelines.web.access import Caller, caller_of, source_of
 from dq_pipelines.web.api.errors import ApiError
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_ui import LOCAL
+from dq_pipelines.web.dagster_ui import LOCAL, DagsterHost
+from dq_pipelines.web.rights import Rights
 
 
 def backend_of(connection: HTTPConnection) -> Backend:
@@ -31,23 +33,40 @@ Asker = Annotated[Caller, Depends(asker)]
 Behind = Annotated[Backend, Depends(backend_of)]
 
 
-def somewhere(permission: Permission) -> Callable[[Caller], Caller]:
+def rights_of(connection: HTTPConnection) -> Rights:
+    """What the caller may do with which tables of the project as its files have it now."""
+    return Rights.of(connection.scope, backend_of(connection).site.known().project)
+
+
+def dagster_of(connection: HTTPConnection) -> DagsterHost:
+    """Dagster; raises ApiError (503) where this gateway serves without it."""
+    host = backend_of(connection).dagster
+    if host is None:
+        raise ApiError(503, "wanted Dagster, which this gateway serves without")
+    return host
+
+
+Own = Annotated[Rights, Depends(rights_of)]
+Dagster = Annotated[DagsterHost, Depends(dagster_of)]
+
+
+def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
     """A dependency: the caller has this right for some table at least; which one is for the route to ask (`must`)."""
 
-    def check(caller: Asker) -> Caller:
+    def check(connection: HTTPConnection, caller: Asker) -> Caller:
         if not may_somewhere(caller.user.grants, permission):
-            raise ApiError(403, why_not(caller.user.grants, permission))
+            raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
         return caller
 
     return check
 
 
-def everywhere(permission: Permission) -> Callable[[Caller], Caller]:
+def everywhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
     """A dependency: the caller has this right for everything."""
 
-    def check(caller: Asker) -> Caller:
+    def check(connection: HTTPConnection, caller: Asker) -> Caller:
         if not may(caller.user.grants, permission):
-            raise ApiError(403, why_not(caller.user.grants, permission))
+            raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
         return caller
 
     return check
@@ -58,3 +77,21 @@ def note(connection: HTTPConnection, what: str, on: str = "", result: str = "don
     who = asker(connection).user.name
     log = backend_of(connection).access.log
     log.add(Event(who, what, on, source_of(connection.scope), result, more))
+
+
+def refusal(connection: HTTPConnection, what: str, on: str, why: str) -> ApiError:
+    """A 403 to raise, once the audit log has a line of it."""
+    note(connection, what, on, "refused")
+    return ApiError(403, why)
+
+
+def must(connection: HTTPConnection, permission: Permission, key: str, what: str) -> None:
+    """Raise ApiError (403), with a line in the audit log, unless the caller has this right on this table."""
+    rights = rights_of(connection)
+    if not rights.may(permission, key):
+        raise refusal(connection, what, key, rights.why_not(permission, key))
+
+
+def vouched(caller: Caller) -> Caller:
+    """The caller as Dagster is to take them once a route has seen that they may: Dagster's rights know no domains."""
+    return replace(caller, user=replace(caller.user, grants=caller.user.grants | {Grant(Role.OPERATOR)}))

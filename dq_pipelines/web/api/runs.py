@@ -1,0 +1,276 @@
+"""Runs: which there are, what one came to, and to cancel it. They are Dagster's own records; what rules said of them is history's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunRecord
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
+
+from dq_pipelines.errors import nearest
+from dq_pipelines.history.records import VerdictRecord
+from dq_pipelines.history.store import History
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, note, refusal, somewhere, vouched
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.api.texts import Moment, Text
+from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.run_tables import may, mode_of, tables_of
+
+router = APIRouter(tags=["runs"])
+
+RUN_ID = "6a0b8f6e-4b0e-4c0d-9a53-0f7f6f2b9d11"
+RunId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z-]+$", examples=[RUN_ID], description="Dagster's id.")]
+Status = Literal[
+    "QUEUED", "NOT_STARTED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED", "MANAGED", "SUSPENDED"
+]  # fmt: skip
+
+#: Runs that are looked at for one page, where it is not Dagster's database that knows which are wanted.
+_MOST = 1000
+_CHUNK = 200
+
+
+class RunLine(BaseModel):
+    """One run."""
+
+    id: str = Field(examples=[RUN_ID])
+    job: str = Field(description="`__ASSET_JOB` where assets were chosen one by one.", examples=["domain__retail"])
+    status: Status
+    tables: Sequence[str] = Field(description="What it is about, by key.", examples=[["bronze/sales", "silver/sales"]])
+    user: str | None = Field(description="Who launched it from here.", examples=["ann"])
+    by: str | None = Field(description="The schedule, sensor or backfill that launched it.", examples=["sales_arrival"])
+    mode: str | None = Field(description="How it was told to treat rows.", examples=["incremental"])
+    partition: str | None = Field(examples=["2026-11-01"])
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    link: str = Field(description="Where Dagster's UI shows it.", examples=[f"/runs/{RUN_ID}"])
+
+
+class BatchLine(BaseModel):
+    """What the rules said of one batch of one table, and what became of its rows."""
+
+    table: str = Field(examples=["silver/sales"])
+    batch: str = Field(description="Empty where the published table was judged; `p-…` for a replay.")
+    partition: str | None
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    blocked: bool
+    checks_passed: int
+    checks_failed: int
+    score: float = Field(description="Quality score in percent.", examples=[98.5])
+    seconds: float
+
+
+class RunDetail(RunLine):
+    """One run, with what history has of it."""
+
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    checks_passed: int
+    checks_failed: int
+    batches: Sequence[BatchLine] = Field(description="Each verdict of the run, in order.")
+
+
+class Wanted(BaseModel):
+    """Which runs are listed; what is not said lists all."""
+
+    status: Annotated[list[Status], Field(description="One of these.")] = []
+    job: Text | None = Field(None, description="Runs of this job.", examples=["checks__sales"])
+    table: Text | None = Field(None, description="Runs about this table, by key.", examples=["silver/sales"])
+    user: Text | None = Field(None, description="Launched by this user.", examples=["ann"])
+    partition: Text | None = Field(None, description="Of this partition.")
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+
+    def filter(self) -> dg.RunsFilter:
+        """What of it Dagster's database knows."""
+        tags = {"dq/user": self.user, "dagster/partition": self.partition}
+        return dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus(status) for status in self.status],
+            job_name=self.job,
+            tags={name: value for name, value in tags.items() if value is not None},
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+
+@router.get(
+    "/runs",
+    summary="Runs, newest first",
+    description="A caller whose rights have a scope sees the runs of their tables. Such a page, and one of a `table`, may hold "
+    "fewer items than `limit` and go on all the same: read until `next` is null.",
+    operation_id="runs",
+    responses=problems(422, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def runs(
+    behind: Behind,
+    dagster: Dagster,
+    rights: Own,
+    wanted: Annotated[Wanted, Query()],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[RunLine]:
+    if wanted.table is not None:
+        _must_be_known(rights, wanted.table)
+    records, after = _page(dagster.instance, rights, wanted, limit, _place(cursor))
+    items = [RunLine.model_validate(_line(record, rights, behind.site.dagster_url)) for record in records]
+    return Page(items=items, next=cursor_of([after[0], after[1].timestamp()]) if after else None)
+
+
+@router.get(
+    "/runs/{id}",
+    summary="One run, and what became of its rows",
+    operation_id="run",
+    responses=problems(404, 422, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def run(id: RunId, behind: Behind, dagster: Dagster, rights: Own) -> RunDetail:
+    record = seen(dagster.instance, rights, id)
+    counts = _counts(behind.site.stores.history, rights, id)
+    return RunDetail.model_validate(_line(record, rights, behind.site.dagster_url) | counts)
+
+
+@router.post(
+    "/runs/{id}/cancel",
+    summary="Cancel a run",
+    description="What the run has published stays; it publishes nothing more. It ends a moment later: ask for it again.",
+    operation_id="cancel_run",
+    status_code=202,
+    responses=problems(404, 409, 422, 502, 503),
+    dependencies=[Depends(somewhere(Permission.CANCEL))],
+)
+def cancel(id: RunId, request: Request, caller: Asker, behind: Behind, dagster: Dagster, rights: Own) -> RunLine:
+    record = seen(dagster.instance, rights, id)
+    if not may(rights, Permission.CANCEL, record.dagster_run):
+        of = ", ".join(tables_of(record.dagster_run, rights.project))
+        raise refusal(request, "cancel", id, rights.why_not(Permission.CANCEL, of))
+    if record.dagster_run.is_finished:
+        raise ApiError(409, f"run {id} has ended: it is {record.dagster_run.status.value}")
+    if record.dagster_run.status != dg.DagsterRunStatus.CANCELING:
+        said = dagster.ask(vouched(caller), _CANCEL, {"id": id})["terminateRun"]
+        if said["__typename"] != "TerminateRunSuccess":
+            note(request, "cancel", id, "failed", said=said.get("message", ""))
+            raise ApiError(409, f"run {id} was not cancelled: {said.get('message') or said['__typename']}")
+    note(request, "cancel", id)
+    return RunLine.model_validate(_line(seen(dagster.instance, rights, id), rights, behind.site.dagster_url))
+
+
+_CANCEL = """
+mutation Cancel($id: String!) {
+  terminateRun(runId: $id) {
+    __typename
+    ... on TerminateRunFailure { message }
+    ... on UnauthorizedError { message }
+    ... on PythonError { message }
+  }
+}
+"""
+
+
+def seen(instance: dg.DagsterInstance, rights: Rights, id: str) -> RunRecord:
+    """The run; raises ApiError (404) where there is none that the caller may look at."""
+    record = instance.get_run_record_by_id(id)
+    if record is None or not may(rights, Permission.LOOK, record.dagster_run):
+        raise ApiError(404, f"unknown run {id}")
+    return record
+
+
+#: A run and when it was made, in the words of a cursor: a list of its id and of seconds.
+_Place = tuple[Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")], Moment]
+_PLACE: TypeAdapter[_Place] = TypeAdapter(_Place)
+
+
+def _page(
+    instance: dg.DagsterInstance, rights: Rights, wanted: Wanted, limit: int, place: _Place | None
+) -> tuple[list[RunRecord], _Place | None]:
+    """The runs of one page, and the place after which the next begins."""
+    sifts = wanted.table is not None or not rights.may_everywhere(Permission.LOOK)
+    found: list[RunRecord] = []
+    for looked, record in enumerate(_from(instance, wanted, place, _CHUNK if sifts else limit + 1)):
+        if len(found) == limit or looked == _MOST:
+            return found, place
+        place = (record.dagster_run.run_id, record.create_timestamp)
+        about = tables_of(record.dagster_run, rights.project) if sifts else ()
+        if not sifts or (
+            may(rights, Permission.LOOK, record.dagster_run) and (wanted.table is None or wanted.table in about)
+        ):
+            found.append(record)
+    return found, None
+
+
+def _from(instance: dg.DagsterInstance, wanted: Wanted, place: _Place | None, chunk: int) -> Iterator[RunRecord]:
+    """The runs after this place, newest first, as many at a time as `chunk`."""
+    filters = wanted.filter()
+    records = instance.get_run_records(filters, limit=chunk, cursor=place[0] if place else None)
+    if place is not None and not records and instance.get_run_by_id(place[0]) is None:
+        # The run at this place was purged meanwhile: go on by its time.
+        before = min(filter(None, (wanted.created_before, place[1])))
+        filters = wanted.model_copy(update={"created_before": before}).filter()
+        records = instance.get_run_records(filters, limit=chunk)
+    while records:
+        yield from records
+        if len(records) < chunk:
+            return
+        records = instance.get_run_records(filters, limit=chunk, cursor=records[-1].dagster_run.run_id)
+
+
+def _place(cursor: str | None) -> _Place | None:
+    place = place_of(cursor)
+    if place is None:
+        return None
+    try:
+        return _PLACE.validate_python(place)
+    except ValidationError:
+        raise ApiError(422, "query.cursor: wanted the `next` of a page of runs, got another text") from None
+
+
+def _must_be_known(rights: Rights, key: str) -> None:
+    keys = [f"{layer}/{name}" for name in rights.project.tables for layer in ("bronze", "silver", "quarantine", "gold")]
+    if not rights.sees(key):
+        raise ApiError(404, f"unknown table '{key}'{nearest(key, rights.those(keys))}")
+
+
+def _line(record: RunRecord, rights: Rights, dagster_url: str) -> dict[str, object]:
+    of = record.dagster_run
+    launched = (of.tags.get(name) for name in ("dagster/schedule_name", "dagster/sensor_name", "dagster/backfill"))
+    return {
+        "id": of.run_id,
+        "job": of.job_name,
+        "status": of.status.value,
+        "tables": tables_of(of, rights.project),
+        "user": of.tags.get("dq/user"),
+        "by": next(filter(None, launched), None),
+        "mode": mode_of(of),
+        "partition": of.tags.get("dagster/partition"),
+        "created_at": record.create_timestamp,
+        "started_at": record.start_time and datetime.fromtimestamp(record.start_time, UTC),
+        "ended_at": record.end_time and datetime.fromtimestamp(record.end_time, UTC),
+        "link": f"{dagster_url}/runs/{of.run_id}",
+    }
+
+
+def _counts(history: History, rights: Rights, id: str) -> dict[str, object]:
+    verdicts = history.of_run(id) if history.is_begun else []
+    batches = [_batch(one) for one in verdicts if rights.sees(one.table)]
+    names = ("rows_in", "published", "refused", "dropped", "checks_passed", "checks_failed")
+    return {name: sum(getattr(batch, name) for batch in batches) for name in names} | {"batches": batches}
+
+
+def _batch(of: VerdictRecord) -> BatchLine:
+    passed = sum(result.success for result in of.results)
+    return BatchLine(
+        table=of.table, batch=of.batch, partition=of.partition, rows_in=of.rows_in, published=of.published,
+        refused=of.refused, dropped=of.dropped, blocked=of.blocked, checks_passed=passed,
+        checks_failed=len(of.results) - passed, score=of.score, seconds=of.duration_seconds,
+    )  # fmt: skip
