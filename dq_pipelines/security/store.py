@@ -51,6 +51,32 @@ SESSIONS = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("seen_at", Moment, nullable=False),
 )
+SIGNING_KEYS = sa.Table(
+    "dq_signing_keys",
+    METADATA,
+    # a token names it as `kid`
+    sa.Column("id", sa.String(16), primary_key=True),
+    # what the key is made from, together with DQ_TOKEN_KEY
+    sa.Column("seed", sa.String(64), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    # since when another one signs
+    sa.Column("retired_at", Moment),
+)
+REFRESH_TOKENS = sa.Table(
+    "dq_refresh_tokens",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    # all that came of one login
+    sa.Column("family", sa.String(32), nullable=False),
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    # when the family ends, however often it is renewed
+    sa.Column("ends_at", Moment, nullable=False),
+    sa.Column("used_at", Moment),
+    sa.Column("revoked_at", Moment),
+    sa.Index("dq_refresh_tokens_family", "family"),
+)
 AUDIT = sa.Table(
     "dq_audit",
     METADATA,
