@@ -1,4 +1,4 @@
-"""`dq key`: API keys, for programs that ask `dq serve` in a user's name."""
+"""`dq key`: API keys, for programs that ask `dq serve` in a user's name, and the keys that sign bearer tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
-app.add_typer(verbs, name="key", help="Make and revoke API keys, for programs.")
+app.add_typer(verbs, name="key", help="Make and revoke API keys, for programs; change the key that signs tokens.")
 
 
 @app.callback()
@@ -59,6 +59,21 @@ def every() -> None:
         ends = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
         state = ends if key.is_in_use else "revoked" if key.revoked_at else "expired"
         print(f"{key.id}  {key.user:<20} {key.grant or 'as the user'!s:<24} {state:<18} {key.note}".rstrip())
+
+
+@verbs.command()
+def rotate(
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Take nothing that was signed before: where a key may be known to others.")
+    ] = False,
+) -> None:
+    """Sign bearer tokens by a new key; what the one before has signed is good until it runs out."""
+    from dq_pipelines.security.signing import SigningKeys
+    from dq_pipelines.security.users import Users
+
+    key = SigningKeys.from_environment(Users(Settings.from_environment().history_url)).rotate(at_once=at_once)
+    noted("key.rotate", key.id, at_once=str(at_once).lower())
+    print(f"tokens are signed by {key.id} from now on")
 
 
 def _keys() -> Keys:

@@ -86,6 +86,11 @@ class Keys:
         return [_key(row) for row in rows]
 
 
+def is_key(text: str) -> bool:
+    """Whether it looks like a key, be it good or not; a token does not."""
+    return text.startswith(f"{_PREFIX}_")
+
+
 def _within(user: User, most: Grant | None) -> User:
     """The user with no more rights than `most`: of each grant the part that both give."""
     if most is None:

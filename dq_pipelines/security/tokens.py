@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -20,6 +20,9 @@ from dq_pipelines.security.digest import digest
 from dq_pipelines.security.signing import SigningKeys
 from dq_pipelines.security.store import REFRESH_TOKENS
 from dq_pipelines.security.users import User, Users
+
+if TYPE_CHECKING:
+    from joserfc.jwt import JWTClaimsRegistry
 
 #: How long a token is good to ask with, to renew by, and how long a login lasts however often it is renewed.
 ACCESS, REFRESH, LONGEST = timedelta(minutes=10), timedelta(days=7), timedelta(days=30)
@@ -165,7 +168,6 @@ class Tokens:
         from joserfc import jwt
         from joserfc.errors import JoseError
         from joserfc.jwk import GuestProtocol, OctKey
-        from joserfc.jwt import ClaimsOption
 
         def key(guest: GuestProtocol) -> OctKey:
             header = guest.headers()
@@ -178,17 +180,23 @@ class Tokens:
             raise Refused(_REFUSED)
         try:
             claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
-            wanted = {name: ClaimsOption(essential=True) for name in ("exp", "iat", "jti", "sub", "sid", "epoch")}
-            said = {
-                "iss": ClaimsOption(essential=True, value=ISSUER),
-                "aud": ClaimsOption(essential=True, value=AUDIENCE),
-            }
-            jwt.JWTClaimsRegistry(leeway=_LEEWAY, **wanted, **said).validate(claims)
+            _wanted().validate(claims)
             if any(type(claims[name]) is not kind for name, kind in _TYPES.items()):
                 raise Refused(_REFUSED)
         except (JoseError, ValueError, TypeError, RecursionError):  # whatever somebody may write into a header
             raise Refused(_REFUSED) from None
         return dict(claims)
+
+
+def _wanted() -> JWTClaimsRegistry:
+    """What the claims of every token of ours are."""
+    from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
+
+    there = ClaimsOption(essential=True)
+    issuer, audience = ClaimsOption(essential=True, value=ISSUER), ClaimsOption(essential=True, value=AUDIENCE)
+    return JWTClaimsRegistry(
+        None, _LEEWAY, iss=issuer, aud=audience, exp=there, iat=there, jti=there, sub=there, sid=there, epoch=there
+    )
 
 
 def _keep(connection: sa.Connection, user: User, family: str, ends_at: datetime) -> str:

@@ -49,7 +49,7 @@ class Users:
 
     def add(self, name: str, password: str, grants: Iterable[Grant]) -> None:
         """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""
-        if not name or len(name) > 255 or any(not (mark.isalnum() or mark in "._@+-") for mark in name):
+        if not _is_name(name):
             raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
         row = {"name": name, "password": hashed(password), "disabled": False, "failures": 0, "epoch": 0}
         try:
@@ -95,8 +95,10 @@ class Users:
         After five wrong passwords in a row nobody is let in by that name for 30 seconds, which doubles with each
         further one, to 15 minutes.
         """
+        # What can be no name may be no text for a database either.
+        wanted = USERS.select().where(USERS.c.name == (name if _is_name(name) else ""))
         with self.engine.connect() as connection:
-            row = connection.execute(USERS.select().where(USERS.c.name == name)).mappings().first()
+            row = connection.execute(wanted).mappings().first()
         right = is_right(password, row["password"] if row else None)
         if row is None or row["disabled"]:
             raise Refused(_NOT_LET_IN)
@@ -137,6 +139,10 @@ class Users:
         self.named(name)
         with self.engine.begin() as connection:
             connection.execute(USERS.update().where(USERS.c.name == name).values(**values))
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= 255 and all(mark.isalnum() or mark in "._@+-" for mark in text)
 
 
 def _user(row: Any, grants: Iterable[Grant]) -> User:

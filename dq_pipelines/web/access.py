@@ -1,19 +1,28 @@
-"""Who asks: by a key or by a session, and what they may. What is done about it for each request belongs in `gate`."""
+"""Who asks: by a key, a token or a session, and what they may. What is done about it for each request belongs in `gate`."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
+import anyio
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import AuditLog
-from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.keys import Keys, is_key
 from dq_pipelines.security.sessions import Sessions
+from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
+from dq_pipelines.web.tries import Tries
 
 COOKIE = "dq_session"
+
+#: Seconds after which a wrong name or password is told: longer than it takes to find out, so that it tells nothing.
+REFUSING = 0.25
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Caller:
     """Who asks, and what a request of theirs must say to change something."""
 
     user: User
-    #: of a session; None for a key, which no browser sends by itself
+    #: of a session; None for a key or a token, which no browser sends by itself
     csrf: str | None = None
 
 
@@ -33,6 +42,8 @@ class Access:
         self.log = log
         self.sessions = Sessions(users)
         self.keys = Keys(users)
+        self.tokens = Tokens.from_environment(users)
+        self.tries = Tries()
         self._on = False
 
     @property
@@ -41,16 +52,25 @@ class Access:
         self._on = self._on or not self.users.is_empty()
         return self._on
 
-    def begin(self, name: str, password: str) -> str:
-        """A session's secret; raises Refused."""
-        return self.sessions.begin(self.users.let_in(name, password))
+    async def let_in(self, name: str, password: str) -> User:
+        """Whose name and password these are; raises Refused, whatever the reason after the same time."""
+        began = time.monotonic()
+        try:
+            return await run_sync(self.users.let_in, name, password)
+        except Refused:
+            # A name that there is costs more than one that there is not: its wrong tries are counted.
+            await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
+            raise
 
     def caller(self, headers: Headers) -> Caller | None:
-        """Who asks, by key or by session; raises Refused for a key that lets nobody in."""
+        """Who asks, by key, token or session; raises Refused for a key or token that lets nobody in."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        key = headers.get("x-api-key") or headers.get("apikey") or (bearer if is_key(bearer) else "")
         if key:
             return Caller(self.keys.let_in(key))
+        if bearer:
+            return Caller(self.tokens.let_in(bearer))
         session = self.sessions.of(_cookie(headers.get("cookie", "")))
         return Caller(session.user, session.csrf) if session else None
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dq_pipelines.errors import PublishError, Refused
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.roles import Permission, may_somewhere, why_not
 from dq_pipelines.web.access import Access, Caller, source_of
+from dq_pipelines.web.api.errors import problem
 from dq_pipelines.web.guard import host_of, is_loopback
 
 #: Asked for without being logged in.
-_OPEN = ("/login", "/login/style.css", "/health", "/api")
+_OPEN = ("/login", "/login/style.css", "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -42,7 +42,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             # The stores are asked in a thread: a database that is slow to answer must not hold up everybody's streams.
-            known, caller = await run_sync(self._who, headers)
+            known, caller = await run_sync(self._who, headers, scope["path"] in _OPEN)
         except PublishError as error:
             # Who cannot be looked up cannot be let in.
             await _refuse(scope, receive, send, 503, str(error))
@@ -59,10 +59,13 @@ class Gate:
             else:
                 await self._let_by(caller, headers, scope, receive, send)
 
-    def _who(self, headers: Headers) -> tuple[bool, Caller | None]:
-        """Whether there is anybody who could log in, and who asks."""
+    def _who(self, headers: Headers, is_open: bool) -> tuple[bool, Caller | None]:
+        """Whether there is anybody who could log in, and who asks.
+
+        Nobody is looked up for what is open to all: who renews a token may still send the one that has run out.
+        """
         if self.access.is_on:
-            return True, self.access.caller(headers)
+            return True, None if is_open else self.access.caller(headers)
         # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
         # site, and would hand it what it reads.
         if not is_loopback(host_of(headers.get("host", ""))):
@@ -108,4 +111,5 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, said:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": said[:100]})
         return
-    await JSONResponse({"error": said}, status)(scope, receive, send)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    await problem(status, said, headers)(scope, receive, send)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
-import time
-from collections import defaultdict, deque
 from importlib import resources
 from urllib.parse import parse_qs, quote
 
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -16,8 +15,6 @@ from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
 from dq_pipelines.web.access import COOKIE, Access, caller_of, source_of
 
-#: Tries by one address in a minute, whatever the names.
-_TRIES, _WINDOW = 20, 60.0
 _LONGEST_FORM = 4096
 
 #: What the login page may do: be looked at, and send its form here.
@@ -29,7 +26,6 @@ class Login:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._tries: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def routes(self) -> list[Route]:
         """`/login` and `/logout`."""
@@ -58,22 +54,21 @@ class Login:
             return PlainTextResponse("Log in from this site's own page.", 403)
         form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         name, target = form.get("name", ""), within(form.get("next", "/"))
-        if self._too_often(source_of(request.scope)):
+        if self._access.tries.too_many(source_of(request.scope)):
             self._note(request, name, "refused", why="too many tries")
             return _page(target, "Too many tries from here: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
 
     async def _let_in(self, request: Request, name: str, password: str, target: str) -> Response:
-        from anyio.to_thread import run_sync
-
         try:
-            secret = await run_sync(lambda: self._access.begin(name, password))
+            user = await self._access.let_in(name, password)
         except Refused:
             self._note(request, name, "refused")
             return _page(
                 target, "That name and password do not fit, or too many tries were wrong: wait, and try again.", 401
             )
         self._note(request, name, "done")
+        secret = await run_sync(self._access.sessions.begin, user)
         answer = RedirectResponse(target, 303)
         secure = request.url.scheme == "https"
         answer.set_cookie(COOKIE, secret, httponly=True, samesite="lax", secure=secure, path="/")
@@ -86,15 +81,6 @@ class Login:
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE, path="/")
         return answer
-
-    def _too_often(self, source: str) -> bool:
-        now, tries = time.monotonic(), self._tries[source]
-        while tries and tries[0] < now - _WINDOW:
-            tries.popleft()
-        tries.append(now)
-        if len(self._tries) > 10_000:  # of addresses that tried once
-            self._tries.clear()
-        return len(tries) > _TRIES
 
     def _note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
         self._access.log.add(Event(name[:255], what, source=source_of(request.scope), result=result, more=more))

@@ -119,12 +119,11 @@ def test_a_key_lets_a_program_in(client: TestClient, users: Users) -> None:
 def test_who_was_granted_nothing_sees_nothing(client: TestClient) -> None:
     log_in(client, name="nobody")
     answer = client.get("/dashboard/", headers=HTML)
-    assert (answer.status_code, answer.json()) == (
-        403,
-        {
-            "error": "to look at tables, runs, verdicts and quarantine, be viewer or steward or operator or admin; you are nothing"
-        },
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    wanted = (
+        "to look at tables, runs, verdicts and quarantine, be viewer or steward or operator or admin; you are nothing"
     )
+    assert answer.json()["detail"] == wanted
 
 
 def test_too_many_tries_from_one_place_are_told_to_wait(client: TestClient) -> None:
@@ -158,7 +157,7 @@ def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None
     Path(empty.history.url.removeprefix("sqlite:///")).write_text("no database")
     answer = TestClient(application(site_of(empty)), base_url="http://localhost:3001").get("/metrics")
     assert answer.status_code == 503
-    assert "wanted a database to write" in answer.json()["error"]
+    assert "wanted a database to write" in answer.json()["detail"]
 
 
 def test_a_websocket_by_another_name_than_this_machines_is_refused_too(empty: Workshop) -> None:

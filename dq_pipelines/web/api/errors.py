@@ -42,17 +42,19 @@ class ProblemDetails(BaseModel):
 class ApiError(Exception):
     """An answer that is no success; raised by whoever answers."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
         self.status = status
         self.detail = detail
         self.headers = headers
+        #: what a client of another standard reads, such as OAuth's `error`
+        self.more = more
         super().__init__(detail)
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> JSONResponse:
     """An answer in the one shape."""
     body = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
-    return JSONResponse(body.model_dump(), status, dict(headers or {}), media_type=MEDIA_TYPE)
+    return JSONResponse(body.model_dump() | more, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -66,7 +68,7 @@ def say_problems(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def _said(_: Request, error: ApiError) -> JSONResponse:
-        return problem(error.status, error.detail, error.headers)
+        return problem(error.status, error.detail, error.headers, **error.more)
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:

@@ -1,0 +1,178 @@
+"""Logging in for programs: bearer tokens for a name and a password, renewed and revoked (RFC 6749, RFC 7009)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from dq_pipelines.errors import Refused
+from dq_pipelines.security.audit import Event
+from dq_pipelines.security.tokens import Pair, UsedTwice
+from dq_pipelines.web.access import source_of
+from dq_pipelines.web.api.asking import Behind
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.tries import WINDOW
+
+#: Asked for without being logged in: see `web.gate`.
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+_LONGEST_BODY = 8192
+_KEPT_BY_NOBODY = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class ByPassword(BaseModel):
+    """A name and its password."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "ann", "password": "correct horse battery"}]})
+
+    grant_type: Literal["password"] = "password"
+    name: str = Field(max_length=255, description="OAuth's `username` is taken for it, too.")
+    password: str = Field(max_length=256)
+
+
+class ByRefreshToken(BaseModel):
+    """A refresh token, which is used up by it."""
+
+    grant_type: Literal["refresh_token"]
+    refresh_token: str = Field(max_length=200, examples=["dqr_Yk3…"])
+
+
+class Revocation(BaseModel):
+    """A token of either kind; what else RFC 7009 knows is taken and changes nothing."""
+
+    token: str = Field(max_length=4096)
+
+
+class TokenPair(BaseModel):
+    """What a login gives, in the names of RFC 6749."""
+
+    access_token: str = Field(description="Send it as `Authorization: Bearer`.")
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a kind
+    expires_in: int = Field(description="Seconds that the access token lasts.", examples=[600])
+    refresh_token: str = Field(description="Good for one renewal.")
+
+
+_ASKED: TypeAdapter[ByPassword | ByRefreshToken] = TypeAdapter(
+    Annotated[ByPassword | ByRefreshToken, Field(union_mode="smart")]
+)
+_REVOKED: TypeAdapter[Revocation] = TypeAdapter(Revocation)
+
+
+def _body(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """For the document: the body, as JSON or as a form."""
+    schema = adapter.json_schema(by_alias=False)
+    for one in schema.pop("$defs", {}).values():
+        one.pop("description", None)
+        schema.setdefault("anyOf", [])
+        schema["anyOf"] = [part for part in schema["anyOf"] if "$ref" not in part] + [one]
+    kinds = ("application/json", "application/x-www-form-urlencoded")
+    return {"requestBody": {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}}
+
+
+@router.post(
+    "/token",
+    summary="Log in, or renew a token",
+    operation_id="token",
+    responses=problems(400, 413, 415, 422, 429),
+    openapi_extra=_body(_ASKED),
+)
+async def token(request: Request, behind: Behind, response: Response) -> TokenPair:
+    """Tokens for a name and a password, or for a refresh token.
+
+    A refresh token that comes a second time ends all that came of its login.
+    """
+    asked = await _read(request, _ASKED)
+    source = source_of(request.scope)
+    if behind.access.tries.too_many(source):
+        name = asked.name if isinstance(asked, ByPassword) else ""
+        await _note(behind, Event(name, "token", source=source, result="refused", more={"why": "too many tries"}))
+        raise ApiError(429, "too many tries from here: wait a minute", {"Retry-After": str(int(WINDOW))})
+    by_password = isinstance(asked, ByPassword)
+    pair = await (_begun(behind, asked, source) if by_password else _renewed(behind, asked, source))
+    await _note(behind, Event(pair.user, "token", source=source, more={"by": asked.grant_type}))
+    response.headers.update(_KEPT_BY_NOBODY)
+    return TokenPair(access_token=pair.access, expires_in=pair.lasts, refresh_token=pair.refresh)
+
+
+@router.post(
+    "/revoke",
+    summary="End a login",
+    operation_id="revoke",
+    responses=problems(413, 415, 422),
+    openapi_extra=_body(_REVOKED),
+)
+async def revoke(request: Request, behind: Behind, response: Response) -> None:
+    """Ends the login that a token came of, with all its tokens. The answer is the same for a text that is no token."""
+    asked = await _read(request, _REVOKED)
+    user = await run_sync(behind.access.tokens.revoke, asked.token)
+    if user:
+        await _note(behind, Event(user, "token.revoke", source=source_of(request.scope)))
+    response.headers.update(_KEPT_BY_NOBODY)
+
+
+async def _begun(behind: Backend, asked: ByPassword, source: str) -> Pair:
+    try:
+        user = await behind.access.let_in(asked.name, asked.password)
+    except Refused as error:
+        await _note(behind, Event(asked.name, "token", source=source, result="refused", more={"by": "password"}))
+        raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
+    return await run_sync(behind.access.tokens.begin, user)
+
+
+async def _renewed(behind: Backend, asked: ByRefreshToken, source: str) -> Pair:
+    try:
+        return await run_sync(behind.access.tokens.renew, asked.refresh_token)
+    except Refused as error:
+        who, why = (error.user, "used twice") if isinstance(error, UsedTwice) else ("", "not in use")
+        await _note(behind, Event(who, "token", source=source, result="refused", more={"by": "refresh", "why": why}))
+        raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
+
+
+async def _note(behind: Backend, event: Event) -> None:
+    await run_sync(behind.access.log.add, event)
+
+
+async def _read(request: Request, adapter: TypeAdapter[Any]) -> Any:
+    """The body as one of these models; a form's names and values are texts, and stand once each."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_BODY:
+            raise ApiError(413, f"body: wanted at most {_LONGEST_BODY:,} bytes, got more")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        return adapter.validate_python(_values(kind, body))
+    except ValidationError as error:
+        # What was sent may be a secret: it is not said back.
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(
+            ["body", *(str(step) for step in first["loc"] if step not in ("ByPassword", "ByRefreshToken"))]
+        )
+        raise ApiError(422, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}", error="invalid_request") from None
+
+
+def _values(kind: str, body: bytes) -> Mapping[str, Any]:
+    try:
+        if kind == "application/json":
+            found = json.loads(body)
+            json.dumps(found, ensure_ascii=False).encode()  # halves of characters are no text to look up or to keep
+        elif kind == "application/x-www-form-urlencoded":
+            pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=20)
+            found = dict(pairs)
+            if len(found) < len(pairs):
+                raise ApiError(422, "body: wanted each name once, got one twice", error="invalid_request")
+        else:
+            wanted = "application/json or application/x-www-form-urlencoded"
+            raise ApiError(415, f"content-type: wanted {wanted}, got {kind[:80] or 'none'}")
+    except (ValueError, RecursionError):
+        raise ApiError(422, "body: wanted JSON or a form, got neither", error="invalid_request") from None
+    if not isinstance(found, dict):
+        raise ApiError(422, "body: wanted an object, got another value", error="invalid_request")
+    return {"name": found["username"]} | found if "username" in found else found

@@ -1,0 +1,32 @@
+"""How often an address may try to log in. What becomes of a name that is tried too often is said in `security.users`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+
+#: Tries by one address in a minute, whatever the names.
+MOST, WINDOW = 20, 60.0
+
+#: Addresses that tried once are forgotten together when there are so many.
+_ADDRESSES = 10_000
+
+
+class Tries:
+    """The tries of late, by address; of this process alone."""
+
+    def __init__(self) -> None:
+        self._tries: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def too_many(self, source: str) -> bool:
+        """Note one more, and say whether that is too often."""
+        with self._lock:
+            now, tries = time.monotonic(), self._tries[source]
+            while tries and tries[0] < now - WINDOW:
+                tries.popleft()
+            tries.append(now)
+            if len(self._tries) > _ADDRESSES:
+                self._tries.clear()
+            return len(tries) > MOST
