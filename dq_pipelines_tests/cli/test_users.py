@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.signing import SigningKeys
 from dq_pipelines.security.users import Users
 
 from .conftest import Dq
@@ -47,6 +48,17 @@ def test_keys_are_said_once(dq: Dq, users: Users) -> None:
     assert text.rpartition("_")[2] not in listed + dq("audit", "list").stdout
     dq("key", "revoke", text.split("_")[1])
     assert "revoked" in dq("key", "list").stdout
+
+
+def test_the_key_that_signs_tokens_is_changed(dq: Dq, users: Users) -> None:
+    before = SigningKeys(users).newest()
+    said = dq("key", "rotate").stdout
+    assert said == f"tokens are signed by {SigningKeys(users).newest().id} from now on\n"
+    assert before.id not in said
+    assert SigningKeys(users).named(before.id) == before
+    dq("key", "rotate", "--at-once")
+    assert SigningKeys(users).named(before.id) is None
+    assert "key.rotate" in dq("audit", "list").stdout
 
 
 @pytest.mark.usefixtures("users")
