@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 
 import anyio
 from anyio.to_thread import run_sync
@@ -14,12 +13,12 @@ from starlette.types import Scope
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys, is_key
-from dq_pipelines.security.sessions import Sessions
+from dq_pipelines.security.sessions import Session, Sessions
 from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
+from dq_pipelines.web import cookie
+from dq_pipelines.web.once import Once
 from dq_pipelines.web.tries import Tries
-
-COOKIE = "dq_session"
 
 #: Seconds after which a wrong name or password is told: longer than it takes to find out, so that it tells nothing.
 REFUSING = 0.25
@@ -44,6 +43,7 @@ class Access:
         self.keys = Keys(users)
         self.tokens = Tokens.from_environment(users)
         self.tries = Tries()
+        self.once = Once()
         self._on = False
 
     @property
@@ -62,8 +62,9 @@ class Access:
             await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
             raise
 
-    def caller(self, headers: Headers) -> Caller | None:
+    def caller(self, scope: Scope) -> Caller | None:
         """Who asks, by key, token or session; raises Refused for a key or token that lets nobody in."""
+        headers = Headers(scope=scope)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         key = headers.get("x-api-key") or headers.get("apikey") or (bearer if is_key(bearer) else "")
@@ -71,8 +72,21 @@ class Access:
             return Caller(self.keys.let_in(key))
         if bearer:
             return Caller(self.tokens.let_in(bearer))
-        session = self.sessions.of(_cookie(headers.get("cookie", "")))
-        return Caller(session.user, session.csrf) if session else None
+        return _in(self.sessions.of(cookie.held(scope)))
+
+    def caller_here(self, scope: Scope) -> Caller | None:
+        """Who asks as long as there are no users: who has opened the link, or None."""
+        return _in(self.once.of(cookie.held(scope)))
+
+    def end(self, scope: Scope) -> None:
+        """End the session that a request comes with, if any."""
+        secret = cookie.held(scope)
+        self.once.end(secret)
+        self.sessions.end(secret)
+
+
+def _in(session: Session | None) -> Caller | None:
+    return Caller(session.user, session.csrf) if session else None
 
 
 def caller_of(scope: Scope) -> Caller | None:
@@ -85,11 +99,3 @@ def source_of(scope: Scope) -> str:
     """The address that a request came from."""
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def _cookie(header: str) -> str | None:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None

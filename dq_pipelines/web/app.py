@@ -53,7 +53,9 @@ def application(site: Site, host: DagsterHost | None = None) -> Starlette:
     """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone."""
     access = access_of(site)
     pages = [*Login(access).routes(), Route("/health", _health), *routes(Backend(site, access, host))]
-    return Starlette(routes=pages, middleware=[Middleware(Gate, access=access)])
+    app = Starlette(routes=pages, middleware=[Middleware(Gate, access=access)])
+    app.state.access = access
+    return app
 
 
 async def _health(_: Request) -> JSONResponse:

@@ -5,6 +5,8 @@ Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not 
 
 from __future__ import annotations
 
+import hmac
+
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,7 +19,7 @@ from dq_pipelines.web.api.errors import problem
 from dq_pipelines.web.guard import host_of, is_loopback
 
 #: Asked for without being logged in.
-_OPEN = ("/login", "/login/style.css", "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke")
+_OPEN = ("/login", "/login/once", "/login/style.css", "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -42,7 +44,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             # The stores are asked in a thread: a database that is slow to answer must not hold up everybody's streams.
-            known, caller = await run_sync(self._who, headers, scope["path"] in _OPEN)
+            known, caller = await run_sync(self._who, scope, headers)
         except PublishError as error:
             # Who cannot be looked up cannot be let in.
             await _refuse(scope, receive, send, 503, str(error))
@@ -59,25 +61,25 @@ class Gate:
             else:
                 await self._let_by(caller, headers, scope, receive, send)
 
-    def _who(self, headers: Headers, is_open: bool) -> tuple[bool, Caller | None]:
+    def _who(self, scope: Scope, headers: Headers) -> tuple[bool, Caller | None]:
         """Whether there is anybody who could log in, and who asks.
 
         Nobody is looked up for what is open to all: who renews a token may still send the one that has run out.
         """
         if self.access.is_on:
-            return True, None if is_open else self.access.caller(headers)
+            return True, None if scope["path"] in _OPEN else self.access.caller(scope)
         # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
         # site, and would hand it what it reads.
         if not is_loopback(host_of(headers.get("host", ""))):
             raise Elsewhere
-        return False, None
+        return False, self.access.caller_here(scope)
 
     async def _let_by(
         self, caller: Caller | None, headers: Headers, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if caller is not None and not may_somewhere(caller.user.grants, Permission.LOOK):
             await _refuse(scope, receive, send, 403, why_not(caller.user.grants, Permission.LOOK))
-        elif caller is not None and caller.csrf is not None and not _is_own(scope, headers):
+        elif caller is not None and caller.csrf is not None and not _is_own(scope, headers, caller.csrf):
             await _refuse(scope, receive, send, 403, "wanted a request from this site's own pages")
         else:
             await self.app(scope, receive, send)
@@ -92,19 +94,21 @@ class Gate:
             await _refuse(scope, receive, send, 401, "wanted somebody who is logged in, or an API key")
 
 
-def _is_own(scope: Scope, headers: Headers) -> bool:
+def _is_own(scope: Scope, headers: Headers, csrf: str) -> bool:
     """Whether a request that comes with a cookie, and may change something, was made by a page of this site.
 
     Browsers say so themselves (Fetch Metadata), those before 2023 by the Origin; a cookie that is SameSite=Lax is not sent
-    by other sites' forms in the first place.
+    by other sites' forms in the first place. What says neither is no browser of today: it has to say the session's token.
     """
     if scope["type"] == "http" and scope["method"] in _SAFE:
         return True
-    site = headers.get("sec-fetch-site")
+    site, origin, host = headers.get("sec-fetch-site"), headers.get("origin"), headers.get("host", "")
     if site is not None:
         return site == "same-origin"
-    origin = headers.get("origin", "")
-    return not origin or origin.partition("://")[2] == headers.get("host", "")
+    if origin is not None:
+        return bool(host) and origin.partition("://")[2] == host
+    # Every browser says the Origin when it opens a WebSocket (RFC 6455, 4.1).
+    return scope["type"] == "websocket" or hmac.compare_digest(headers.get("x-csrf-token", "").encode(), csrf.encode())
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, said: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from importlib import resources
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
-from dq_pipelines.web.access import COOKIE, Access, caller_of, source_of
+from dq_pipelines.web import cookie
+from dq_pipelines.web.access import Access, caller_of, source_of
+from dq_pipelines.web.once import NAME
 
 _LONGEST_FORM = 4096
 
@@ -32,6 +34,7 @@ class Login:
         return [
             Route("/login", self._form, methods=["GET"]),
             Route("/login", self._enter, methods=["POST"]),
+            Route("/login/once", self._once, methods=["GET"]),
             Route("/login/style.css", self._style, methods=["GET"]),
             Route("/logout", self._leave, methods=["POST"]),
         ]
@@ -55,7 +58,7 @@ class Login:
         form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         name, target = form.get("name", ""), within(form.get("next", "/"))
         if self._access.tries.too_many(source_of(request.scope)):
-            self._note(request, name, "refused", why="too many tries")
+            await self._note(request, name, "refused", why="too many tries")
             return _page(target, "Too many tries from here: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
 
@@ -63,33 +66,54 @@ class Login:
         try:
             user = await self._access.let_in(name, password)
         except Refused:
-            self._note(request, name, "refused")
+            await self._note(request, name, "refused")
             return _page(
                 target, "That name and password do not fit, or too many tries were wrong: wait, and try again.", 401
             )
-        self._note(request, name, "done")
-        secret = await run_sync(self._access.sessions.begin, user)
-        answer = RedirectResponse(target, 303)
-        secure = request.url.scheme == "https"
-        answer.set_cookie(COOKIE, secret, httponly=True, samesite="lax", secure=secure, path="/")
-        return answer
+        return await self._begun(request, await run_sync(self._access.sessions.begin, user), name, target)
+
+    async def _once(self, request: Request) -> Response:
+        access, secret = self._access, None
+        too_many = access.tries.too_many(source_of(request.scope))
+        if request.method == "GET" and not too_many and not await run_sync(lambda: access.is_on):
+            secret = access.once.open(request.query_params.get("token", ""))
+        if secret is None:
+            await self._note(request, NAME, "refused")
+            said = "This link is not the one that dq serve printed last, or was opened before. Start dq serve anew."
+            return PlainTextResponse(said, 403, {"Cache-Control": "no-store"})
+        return await self._begun(request, secret, NAME, "/")
+
+    async def _begun(self, request: Request, secret: str, name: str, target: str) -> Response:
+        """To the page that was asked for, with a session; the one before, which somebody else may know, is over."""
+        await run_sync(self._access.end, request.scope)
+        await self._note(request, name, "done")
+        answer = RedirectResponse(target, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        return cookie.given(answer, request.scope, secret)
 
     async def _leave(self, request: Request) -> Response:
         caller = caller_of(request.scope)
-        self._access.sessions.end(request.cookies.get(COOKIE))
-        self._note(request, caller.user.name if caller else "", "done", what="logout")
-        answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE, path="/")
-        return answer
+        await run_sync(self._access.end, request.scope)
+        await self._note(request, caller.user.name if caller else "", "done", what="logout")
+        return cookie.taken(RedirectResponse("/login", 303), request.scope)
 
-    def _note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
-        self._access.log.add(Event(name[:255], what, source=source_of(request.scope), result=result, more=more))
+    async def _note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
+        event = Event(name[:255], what, source=source_of(request.scope), result=result, more=more)
+        await run_sync(self._access.log.add, event)
 
 
 def within(target: str) -> str:
-    """A path of this site, or its first page: what leads elsewhere is not followed."""
-    own = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if own and "\\" not in target else "/"
+    """A path of this site, or its first page: what leads elsewhere is not followed.
+
+    Browsers take a backslash for a slash and leave out tabs and ends of lines before they look, and some servers in between
+    decode a path once more: so one that would lead elsewhere decoded, even twice, leads nowhere here.
+    """
+    path = target.partition("?")[0]
+    if "\\" in target or not target.isprintable():
+        return "/"
+    for text in (path, unquote(path), unquote(unquote(path))):
+        if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
+            return "/"
+    return target
 
 
 def _page(target: str, said: str = "", status: int = 200) -> HTMLResponse:

@@ -30,10 +30,13 @@ def serve(site: Site, host: str, port: int) -> None:
         raise _wrong(f"dq serve: wanted to listen on {host}:{port}, got: {os.strerror(error.errno or 0)}") from None
     with listening:
         where = f"[{host}]" if ":" in host else host
-        print(f"dashboard at http://{where}:{listening.getsockname()[1]}/dashboard/ (Ctrl-C ends it)", flush=True)
-        config = uvicorn.Config(
-            application(site), log_level="warning", timeout_graceful_shutdown=5, server_header=False
-        )
+        address = f"http://{where}:{listening.getsockname()[1]}"
+        print(f"dashboard at {address}/dashboard/ (Ctrl-C ends it)", flush=True)
+        app = application(site)
+        if not app.state.access.is_on:
+            once = app.state.access.once
+            print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
         with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises anew when it has ended
             _Server(config, site.closing).run(sockets=[listening])
 

@@ -70,6 +70,28 @@ def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
     connection.close()
 
 
+def test_it_prints_a_link_that_is_good_once(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        dq("serve", "--port", "0"), env=environment(Workshop(tmp_path)), stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        address = serving.stdout.readline().split("http://")[1].split("/")[0]
+        told = serving.stdout.readline()
+        assert told.startswith(
+            f"nobody can log in yet; to change something, open this once: http://{address}/login/once?"
+        )
+        seen = []
+        for _ in range(2):
+            connection = http.client.HTTPConnection(address, timeout=30)
+            connection.request("GET", "/" + told.strip().split("/", 3)[3])
+            answer = connection.getresponse()
+            seen.append((answer.status, (answer.getheader("set-cookie") or "").partition("=")[0]))
+            connection.close()
+        serving.terminate()
+        serving.wait(30)
+    assert seen == [(303, "dq_session"), (403, "")]
+
+
 def test_a_stream_tells_of_a_verdict_when_it_is_there(address: str, shop: Workshop) -> None:
     with get(f"{address}/dashboard/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")

@@ -1,0 +1,281 @@
+"""What somebody tries who has no login, or another's: each attack, and that it gets nowhere (docs/attacks.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import argon2
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.roles import Grant, Role
+from dq_pipelines.security.sessions import Sessions
+from dq_pipelines.security.users import FREE_TRIES, Users
+from dq_pipelines.web.access import REFUSING
+from dq_pipelines.web.app import application
+from dq_pipelines.web.login import within
+from dq_pipelines.web.once import NAME
+from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.workshop import Workshop
+
+PASSWORD = "correct horse battery"
+OWN = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path)
+
+
+@pytest.fixture
+def users(empty: Workshop) -> Users:
+    users = Users(empty.history.url)
+    users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
+    return users
+
+
+@pytest.fixture
+def client(empty: Workshop, users: Users) -> Iterator[TestClient]:
+    assert not users.is_empty()
+    with visitor(empty) as made:
+        yield made
+
+
+def visitor(shop: Workshop, address: str = "http://dq.example:3001") -> TestClient:
+    return TestClient(application(site_of(shop)), base_url=address, follow_redirects=False)
+
+
+def log_in(client: TestClient, name: str = "ann", password: str = PASSWORD) -> int:
+    answer = client.post("/login", data={"name": name, "password": password, "next": "/metrics"}, headers=OWN)
+    return int(answer.status_code)
+
+
+# --- the way back ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/%2fevil.example", "/%2Fevil.example/a?b",
+     "/%252fevil.example", "/%5cevil.example", "/%255cevil.example", "%2f%2fevil.example", "https:evil.example",
+     "https://evil.example", "HTTPS://evil.example", "javascript:alert(1)", "/\tevil", "/\t/evil.example", "\n//evil.example",
+     "/%09/evil.example", "/a\r\nSet-Cookie: dq_session=x", "/%0d%0aSet-Cookie:x=y", "/%250aX:y", " //evil.example",
+     "/\u2028/evil", "\x00//evil.example", "@evil.example", ""],
+)  # fmt: skip
+def test_the_way_back_leads_nowhere_else(client: TestClient, target: str) -> None:
+    assert within(target) == "/"
+    answer = client.post("/login", data={"name": "ann", "password": PASSWORD, "next": target}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert answer.headers.get_list("set-cookie")[0].startswith("dq_session=")
+    assert len(answer.headers.get_list("set-cookie")) == 1
+
+
+@pytest.mark.parametrize("target", ["/", "/dashboard/?since=7&q=a%2Fb%5C", "/dashboard/tables/silver/sales", "/runs/ä"])
+def test_the_way_back_to_a_page_of_this_site_is_followed(target: str) -> None:
+    assert within(target) == target
+
+
+# --- names and passwords -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["form", "token"])
+def test_a_refusal_takes_as_long_whatever_the_reason(
+    client: TestClient, users: Users, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    users.add("gone", PASSWORD, [Grant(Role.VIEWER)])
+    users.disable("gone")
+    verified: list[str] = []
+    verify = argon2.PasswordHasher.verify
+
+    def counted(self: argon2.PasswordHasher, kept: str, password: str) -> bool:
+        verified.append(kept)
+        return verify(self, kept, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted)
+    for name in ("nobody", "ann", "gone", "", "a b", "x" * 255):
+        verified.clear()
+        began = time.monotonic()
+        if kind == "form":
+            assert log_in(client, name, "wrong") == 401
+        else:
+            assert client.post("/api/v1/auth/token", json={"name": name, "password": "wrong"}).status_code == 400
+        assert time.monotonic() - began >= REFUSING
+        assert len(verified) == 1, name
+        assert verified[0].startswith("$argon2id$")
+
+
+def test_who_waits_is_told_the_same_after_the_same_time(client: TestClient) -> None:
+    for _ in range(FREE_TRIES):
+        assert log_in(client, password="wrong") == 401
+    began = time.monotonic()
+    assert log_in(client) == 401
+    assert time.monotonic() - began >= REFUSING
+
+
+# --- sessions and cookies ----------------------------------------------------------------------------
+
+
+def test_a_session_that_was_there_before_is_not_gone_on_with(client: TestClient, users: Users) -> None:
+    planted = Sessions(users).begin(users.named("ann"))
+    form = {"name": "ann", "password": PASSWORD}
+    answer = client.post("/login", data=form, headers=OWN | {"cookie": f"dq_session={planted}"})
+    assert answer.status_code == 303
+    assert planted not in answer.headers["set-cookie"]
+    assert Sessions(users).of(planted) is None
+    assert visitor_with(client, "chosen-by-somebody-else") == 401
+
+
+def visitor_with(client: TestClient, secret: str) -> int:
+    return int(client.get("/metrics", headers={"cookie": f"dq_session={secret}"}).status_code)
+
+
+def test_a_disabled_users_session_is_over(client: TestClient, users: Users) -> None:
+    log_in(client)
+    assert client.get("/metrics").status_code == 200
+    users.disable("ann")
+    assert client.get("/metrics").status_code == 401
+
+
+def test_logging_out_ends_the_session_for_whoever_kept_its_cookie(client: TestClient) -> None:
+    log_in(client)
+    kept = client.cookies["dq_session"]
+    answer = client.post("/logout", headers=OWN)
+    assert "max-age=0" in answer.headers["set-cookie"].lower()
+    client.cookies.clear()
+    assert visitor_with(client, kept) == 401
+
+
+def test_behind_tls_the_cookie_is_of_this_host_alone(empty: Workshop, users: Users) -> None:
+    assert not users.is_empty()
+    client = visitor(empty, "https://dq.example")
+    answer = client.post("/login", data={"name": "ann", "password": PASSWORD}, headers=OWN)
+    given = answer.headers["set-cookie"]
+    assert given.startswith("__Host-dq_session=")
+    assert all(part in given.lower() for part in ("; secure", "; httponly", "; samesite=lax", "; path=/"))
+    assert "domain" not in given.lower()
+    secret = client.cookies["__Host-dq_session"]
+    client.cookies.clear()
+    # What another host of the domain, or a page without TLS, could have put there is not looked at.
+    assert visitor_with(client, secret) == 401
+    assert client.get("/metrics", headers={"cookie": f"__Host-dq_session={secret}"}).status_code == 200
+
+
+# --- other sites' pages ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "none"},
+     {"origin": "null"}, {"origin": "https://evil.example"}, {"origin": "http://dq.example"}, {"x-csrf-token": "guess"},
+     {"sec-fetch-site": "cross-site", "origin": "http://dq.example:3001"}],
+    ids=str,
+)  # fmt: skip
+def test_a_cookie_alone_changes_nothing(client: TestClient, headers: dict[str, str]) -> None:
+    log_in(client)
+    assert client.post("/logout", headers=headers).status_code == 403
+    assert client.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize("proof", ["fetch metadata", "origin", "token"])
+def test_a_page_of_this_site_changes_what_it_may(client: TestClient, users: Users, proof: str) -> None:
+    log_in(client)
+    session = Sessions(users).of(client.cookies["dq_session"])
+    assert session is not None
+    proofs = {
+        "fetch metadata": OWN,
+        "origin": {"origin": "http://dq.example:3001"},
+        "token": {"x-csrf-token": session.csrf},
+    }
+    assert client.post("/logout", headers=proofs[proof]).status_code == 303
+
+
+# --- without a login ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["api_key", "apikey", "key", "token", "access_token", "x-api-key", "authorization"])
+def test_a_key_or_token_in_an_address_lets_nobody_in(client: TestClient, users: Users, name: str) -> None:
+    key = Keys(users).add("ann")
+    got = client.post("/api/v1/auth/token", json={"name": "ann", "password": PASSWORD}).json()
+    for text in (key, f"Bearer {key}", got["access_token"]):
+        assert client.get("/metrics", params={name: text}).status_code == 401
+        assert client.get("/apikey", params={name: text}).status_code == 401
+    assert client.get("/metrics", headers={"x-api-key": key}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/dashboard/events", "/api/v1/runs/x/events", "/nowhere"])
+@pytest.mark.parametrize("headers", [{}, {"cookie": "dq_session=guess"}, {"origin": "http://dq.example:3001"}], ids=str)
+def test_a_websocket_without_a_login_is_closed(client: TestClient, path: str, headers: dict[str, str]) -> None:
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect(path, headers=headers):
+        pass
+    assert (closed.value.code, closed.value.reason) == (1008, "wanted somebody who is logged in, or an API key")
+
+
+def test_another_sites_page_opens_no_websocket_with_a_session(client: TestClient) -> None:
+    log_in(client)
+    headers = {"origin": "https://evil.example", "cookie": f"dq_session={client.cookies['dq_session']}"}
+    with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/graphql", headers=headers):
+        pass
+    assert (closed.value.code, closed.value.reason) == (1008, "wanted a request from this site's own pages")
+
+
+# --- the link that is good once ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(empty: Workshop) -> TestClient:
+    """Somebody at this machine, while there are no users."""
+    return visitor(empty, "http://localhost:3001")
+
+
+def link_of(client: TestClient) -> str:
+    return str(client.app.state.access.once.path)  # type: ignore[attr-defined]
+
+
+def me(client: TestClient) -> str:
+    return str(client.get("/apikey").json()["user"])
+
+
+def test_the_link_makes_whoever_opens_it_first_admin(here: TestClient, empty: Workshop) -> None:
+    assert me(here) == ""
+    answer = here.get(link_of(here))
+    assert (answer.status_code, answer.headers["location"], answer.headers["cache-control"]) == (303, "/", "no-store")
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert me(here) == NAME
+    kept = here.cookies["dq_session"]
+    here.cookies.clear()
+    assert here.get(link_of(here)).status_code == 403, "a second opening"
+    assert me(here) == "", "who has not opened it looks, as before"
+    events = [(event.who, event.what, event.result) for _, event in AuditLog(empty.history.url).events()]
+    assert events == [(NAME, "login", "done"), (NAME, "login", "refused")]
+    assert kept not in str(list(AuditLog(empty.history.url).events()))
+    here.cookies.set("dq_session", kept)
+    assert here.post("/logout").status_code == 403, "its cookie alone changes nothing"
+    assert here.post("/logout", headers=OWN).status_code == 303
+    here.cookies.set("dq_session", kept)
+    assert me(here) == ""
+
+
+@pytest.mark.parametrize("token", ["", "guess", "é", "x" * 5000])
+def test_another_link_opens_nothing(here: TestClient, token: str) -> None:
+    assert here.get("/login/once", params={"token": token}).status_code == 403
+    assert here.head(link_of(here)).status_code == 403, "what looks ahead opens nothing"
+    assert here.get(link_of(here)).status_code == 303
+
+
+def test_the_first_user_ends_the_link_and_its_session(here: TestClient, empty: Workshop) -> None:
+    other = TestClient(here.app, base_url="http://localhost:3001", follow_redirects=False)
+    here.get(link_of(here))
+    assert me(here) == NAME
+    Users(empty.history.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
+    assert here.get("/apikey").status_code == 401
+    assert other.get(link_of(here)).status_code == 403
+
+
+def test_the_link_is_for_this_machine_alone(here: TestClient) -> None:
+    elsewhere = TestClient(here.app, base_url="http://evil.example:3001")
+    assert elsewhere.get(link_of(here)).status_code == 421
+    assert here.get(link_of(here)).status_code == 303
