@@ -45,6 +45,13 @@ class Rights:
         """Whether the caller may look at this table."""
         return self.may(Permission.LOOK, key)
 
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """The published tables that the caller may look at; None for all, also those that the project has no more."""
+        if self.may_everywhere(Permission.LOOK):
+            return None
+        return frozenset(self.those(table.key for table in self.project))
+
     def those(self, keys: Iterable[str], permission: Permission = Permission.LOOK) -> list[str]:
         """Of these tables the ones to which the caller may do that, in their order."""
         return [key for key in keys if self.may(permission, key)]

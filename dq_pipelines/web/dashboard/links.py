@@ -32,8 +32,8 @@ class Served:
     """Pages of a server that has the dashboard at `base`."""
 
     base: str
-    #: where Dagster's UI is; "" for the same address
-    dagster: str = ""
+    #: where Dagster's UI is; "" for the same address, None for a reader whom it does not let in
+    dagster: str | None = ""
 
     @property
     def home(self) -> str:
@@ -47,7 +47,7 @@ class Served:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"
 
     def run(self, run_id: str) -> str:
-        return f"{self.dagster}/runs/{quote(run_id, safe='')}"
+        return "" if self.dagster is None else f"{self.dagster}/runs/{quote(run_id, safe='')}"
 
     def file(self, name: str) -> str:
         return f"{self.base}/files/{VERSIONED[name]}"

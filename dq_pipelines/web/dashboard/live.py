@@ -1,9 +1,11 @@
-"""Live: a browser is told that there is something new, by server-sent events or when it asks. It then loads its page anew."""
+"""Live: a browser is told that there is something new, by server-sent events or when it asks. It then loads its page anew.
+
+Of tables that its reader may not look at, it is told nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -12,42 +14,63 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from dq_pipelines.history.pulse import pulse
-from dq_pipelines.history.store import History
+from dq_pipelines.security.roles import Grant
+from dq_pipelines.web.access import Caller, caller_of
+from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.rights import Rights
 
 #: Seconds between two looks at the history, however many browsers watch, and between two signs of life of a stream.
 _LOOK, _ALIVE = 1.0, 15.0
+#: Seconds after which a stream ends: a browser begins another, unless its reader is let in no more.
+_LONGEST = 600.0
+#: Seconds for which it is remembered what somebody was told who watches no more.
+_REMEMBERED = 60.0
 
 
 class Watch:
-    """One look at the history for all who watch."""
+    """One look at the history for all who watch and are granted the same."""
 
-    def __init__(self, history: History, closing: threading.Event) -> None:
-        self._history, self._closing = history, closing
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._lock = asyncio.Lock()
-        self._token, self._looked = "", float("-inf")
+        #: by what is granted (None where nobody is asked): the token, and when it was looked for
+        self._told: dict[frozenset[Grant] | None, tuple[str, float]] = {}
 
-    async def token(self) -> str:
-        """What differs from before when there is something new; no older than a second."""
+    async def token(self, caller: Caller | None) -> str:
+        """What differs from before when there is something new for this caller; no older than a second."""
+        granted = None if caller is None else caller.user.grants
         async with self._lock:
-            if time.monotonic() >= self._looked + _LOOK:
-                self._token = await to_thread.run_sync(pulse, self._history)
-                self._looked = time.monotonic()
-            return self._token
+            token, looked = self._told.get(granted, ("", float("-inf")))
+            if time.monotonic() >= looked + _LOOK:
+                token = await to_thread.run_sync(self._look, caller)
+                now = time.monotonic()
+                recent = {who: told for who, told in self._told.items() if told[1] > now - _REMEMBERED}
+                self._told = recent | {granted: (token, now)}
+            return token
+
+    def _look(self, caller: Caller | None) -> str:
+        seen = None if caller is None else Rights(caller, self._site.known().project).seen
+        return pulse(self._site.stores.history, seen)
 
     async def asked(self, request: Request) -> JSONResponse:
         """For a browser whose stream fails: it asks every five seconds."""
-        return JSONResponse({"token": await self.token()}, headers={"Cache-Control": "no-store"})
+        return JSONResponse(
+            {"token": await self.token(caller_of(request.scope))}, headers={"Cache-Control": "no-store"}
+        )
 
     async def stream(self, request: Request) -> StreamingResponse:
         """The token at once and whenever it changes, as server-sent events."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            self._events(caller_of(request.scope)), media_type="text/event-stream", headers=headers
+        )
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, caller: Caller | None) -> AsyncIterator[str]:
         yield "retry: 5000\n\n"
         told, said = None, time.monotonic()
-        while not self._closing.is_set():
-            token = await self.token()
+        until = said + _LONGEST
+        while not self._site.closing.is_set() and time.monotonic() < until:
+            token = await self.token(caller)
             if token != told:
                 told, said = token, time.monotonic()
                 yield f"event: pulse\ndata: {' '.join(token.split())}\n\n"

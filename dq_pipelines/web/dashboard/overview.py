@@ -10,6 +10,7 @@ from functools import cached_property
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.history.scores import Score, score_of_all
 from dq_pipelines.history.trend import Stretch, trend
+from dq_pipelines.history.wording import NOTHING_YET
 from dq_pipelines.layers.present import as_of_now
 from dq_pipelines.layers.waiting import Quarantine, Reason
 from dq_pipelines.web.dashboard import charts
@@ -59,6 +60,13 @@ class Overview(View):
         """In percent: the mean of the tables' scores."""
         scores = [line.standing.score for line in self.lines]
         return sum(scores) / len(scores) if scores else None
+
+    @property
+    def nothing(self) -> str:
+        """What is said where there is no line."""
+        if self.visit.tables is None:
+            return NOTHING_YET
+        return "None of these tables has a verdict yet." if self.unjudged else "There is no table that you may look at."
 
     @property
     def waiting(self) -> int:

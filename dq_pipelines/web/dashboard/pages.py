@@ -26,11 +26,13 @@ from dq_pipelines.web.dashboard.glance import FIRST, SPAN, SPANS, Span
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import Watch
 from dq_pipelines.web.dashboard.overview import overview
+from dq_pipelines.web.dashboard.reader import Reader
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.visit import Visit
 from dq_pipelines.web.guard import SecurityHeaders
+from dq_pipelines.web.rights import Rights
 
 #: Scripts and styles come from here alone, and none stands within a page.
 POLICY = (
@@ -58,7 +60,6 @@ def environment() -> Environment:
         "SPANS": SPANS,
         "FIRST": FIRST,
         "DIMENSIONS": DIMENSIONS,
-        "NOTHING_YET": wording.NOTHING_YET,
         "plotly_styles": files.plotly_styles,
     }
     made.filters |= {"n": "{:,}".format, "cut": _cut, "local": datetime.astimezone}
@@ -83,8 +84,9 @@ class Pages:
         key, visit = _key(request), self._visit(request)
         found = table_page(visit, key, request.query_params.get("column"))
         if found is None:
-            known = [each.table for each in visit.standings()]
-            return self._missing(request, f"There is no verdict of a table {key}{nearest(key, known)}.")
+            seen = [each.table for each in visit.standings()]
+            among = "" if visit.tables is None else " that you may look at"
+            return self._missing(request, f"There is no verdict of a table {key}{among}{nearest(key, seen)}.")
         return self._page(request, "table", found)
 
     def rule(self, request: Request) -> HTMLResponse:
@@ -103,14 +105,19 @@ class Pages:
         return self._page(request, "sorry", {"title": "The dashboard cannot be shown", "said": said}, 503)
 
     def _visit(self, request: Request) -> Visit:
-        return Visit.of(self.site, self.site.known(), span=_span(request))
+        known = self.site.known()
+        seen = Rights.of(request.scope, known.project).seen
+        return Visit.of(self.site, known if seen is None else known.told_briefly(), seen, _span(request))
 
     def _missing(self, request: Request, said: str) -> HTMLResponse:
         return self._page(request, "sorry", {"title": "Not found", "said": said}, 404)
 
     def _page(self, request: Request, name: str, view: Any, status: int = 200) -> HTMLResponse:
-        links = Served(request.scope.get("root_path", "").rstrip("/"), self.site.dagster_url)
-        return HTMLResponse(rendered(name, view, links), status, {"Cache-Control": "no-store"})
+        reader = Reader.of(request.scope)
+        # Dagster's UI shows all tables: it is for who may look at all.
+        dagster = self.site.dagster_url if reader is None or reader.sees_all else None
+        links = Served(request.scope.get("root_path", "").rstrip("/"), dagster)
+        return HTMLResponse(rendered(name, view, links, reader=reader), status, {"Cache-Control": "no-store"})
 
 
 def rendered(name: str, view: Any, links: Links, **more: Any) -> str:
@@ -129,7 +136,7 @@ def _span(request: Request) -> Span:
 
 def dashboard(site: Site) -> Starlette:
     """The dashboard of a site, to be mounted where its pages shall lie. Every route only reads, and answers to GET."""
-    pages, watch = Pages(site), Watch(site.stores.history, site.closing)
+    pages, watch = Pages(site), Watch(site)
     failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
         404: pages.missing, DqError: pages.failed, SQLAlchemyError: pages.failed,
     }  # fmt: skip

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -53,6 +53,12 @@ class Known:
     project: Project = field(default_factory=Project)
     notes: tuple[str, ...] = ()
 
+    def told_briefly(self) -> Known:
+        """The same for who sees some tables alone: what is wrong may be in another one's file."""
+        return replace(
+            self, notes=("Some YAML of the project is faulty, and read as it was before.",) * bool(self.notes)
+        )
+
 
 class _Kept(Generic[Held]):
     """One value, made anew when its sign has changed or it is too old."""
@@ -79,6 +85,7 @@ class Site:
         self.closing = threading.Event()
         self._dagster_url = dagster_url
         self._project: _Kept[Known] = _Kept()
+        self._last: Project | None = None
         self._asides: _Kept[_Asides] = _Kept(_LOOK_AGAIN)
         self._tables: defaultdict[str, _Kept[_Look]] = defaultdict(lambda: _Kept(_LOOK_AGAIN))
         self._since: defaultdict[str, _Kept[Mapping[str, datetime]]] = defaultdict(_Kept)
@@ -100,11 +107,15 @@ class Site:
 
     def _load(self) -> Known:
         try:
-            return Known(load_project(self.config))
+            self._last = load_project(self.config)
         except ConfigError as error:
-            # A dashboard is of the past: what is wrong with the files now must not hide it.
+            # A dashboard is of the past: what is wrong with the files now must not hide it, nor whose tables are whose.
             more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
-            return Known(notes=(f"Tables without a verdict are not listed: {error.problems[0]}{more}",))
+            so = (
+                "Tables without a verdict are not listed" if self._last is None else "The YAML is read as it was before"
+            )
+            return Known(self._last or Project(), (f"{so}: {error.problems[0]}{more}",))
+        return Known(self._last)
 
     def lake_now(self, tables: Iterable[str]) -> LakeNow:
         """What lies in the lake of these published tables."""

@@ -32,7 +32,7 @@ class Visit:
     @classmethod
     def of(cls, site: Site, known: Known, tables: Collection[str] | None = None, span: Span | None = None) -> Visit:
         """A visit that begins now; the token comes first, so that nothing is missed that comes while a page is made."""
-        return cls(site, known, tables, span or Span(), now(), pulse(site.stores.history))
+        return cls(site, known, tables, span or Span(), now(), pulse(site.stores.history, tables))
 
     @property
     def history(self) -> History:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dq_pipelines.history.store import History
 from dq_pipelines.project import Project
+from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.metrics.runs import RunsCollector
 from dq_pipelines.web.metrics.tables import TablesCollector
+from dq_pipelines.web.rights import Rights
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -43,6 +45,9 @@ def routes(
     scraped = registry(project, history, records)
 
     def metrics(request: Request) -> Response:  # no coroutine: Starlette lets it wait for the stores in a thread
+        rights = Rights.of(request.scope, project())
+        if not rights.may_everywhere(Permission.LOOK):  # sums and runs are of all tables
+            return JSONResponse({"error": rights.why_not(Permission.LOOK)}, 403)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(scraped), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 

@@ -31,7 +31,7 @@
       return [{ ...common, type: "bar", textposition: "none", marker, x: x.map((_, place) => place), y: series.y, text: when, hovertemplate: "%{y:,}<br>%{text}<extra>" + plain(series.name) + "</extra>" }];
     }
     const marker = { color: tone, size: series.kind === "mark" ? 7 : 4, symbol: SHAPES[series.tone] || "circle" };
-    const mode = series.kind === "mark" ? "markers" : x.length > 60 || chart.series.length > 1 ? "lines" : "lines+markers";
+    const mode = series.kind === "mark" ? "markers" : x.length > 60 || (x.length > 1 && chart.series.length > 1) ? "lines" : "lines+markers";
     return [{ ...common, x, y: series.y, mode, line: { color: tone, width: 1.8, dash: DASHES[(Number(series.tone.slice(4)) - 1) % 4] || "solid" }, marker }];
   }
 
