@@ -8,8 +8,8 @@ _ABOUT = """# Permissions
 
 Written by `dq docs`; do not edit. A grant gives a user one of these roles: everywhere, or for the tables of one domain or of one
 team alone (`dq user role ann operator@domain:retail viewer`). Nobody has a right that no grant gives. An API key has the
-rights of its user, or the part of them that the role it was made with has, too. So far `dq serve` shows pages only, for which
-a right to look is all that is asked."""
+rights of its user, or the part of them that the role it was made with has, too. What is of no table, or of all of them together,
+is for who has the right everywhere."""
 
 
 def permissions_page() -> str:
