@@ -5,11 +5,11 @@ A query runs in a thread of its own, so that an interrupt of the run reaches Duc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dq_pipelines.engine.interrupt import interruptibly
+from dq_pipelines.engine.interrupt import interruptibly, meanwhile
 from dq_pipelines.errors import RuleError
 
 if TYPE_CHECKING:
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 _CASTS = {"HUGEINT": "BIGINT", "UHUGEINT": "BIGINT", "UUID": "VARCHAR", "INTERVAL": "VARCHAR", "TIME": "VARCHAR"}
 
 
-def query_to_parquet(sql: str, tables: Mapping[str, DeltaTable], target: Path) -> None:
+def query_to_parquet(
+    sql: str, tables: Mapping[str, DeltaTable], target: Path, share: Callable[[float], None] = lambda _: None
+) -> None:
     """Run `sql` over `tables` (by `<layer>/<table>`, in SQL `<layer>.<table>`) and write its rows to `target`.
 
+    `share` is told, while the query runs, what part of it DuckDB believes to be done, in percent; below 0 when it cannot tell.
     Raises RuleError when the query does not run.
     """
     import duckdb
@@ -42,7 +45,10 @@ def query_to_parquet(sql: str, tables: Mapping[str, DeltaTable], target: Path) -
         columns = ", ".join(_column(name, kind) for name, kind, *_ in described)
         place = str(target).replace("'", "''")
         copy = f"COPY (SELECT {columns} FROM ({query})) TO '{place}' (FORMAT parquet)"  # noqa: S608 - the YAML's query
-        interruptibly(lambda: connection.execute(copy), connection.interrupt)
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
+        with meanwhile(lambda: share(connection.query_progress())):
+            interruptibly(lambda: connection.execute(copy), connection.interrupt)
     except duckdb.Error as error:
         raise RuleError(f"gold sql does not run: {str(error).splitlines()[0]}") from None
     finally:

@@ -43,9 +43,14 @@ class HandedOver:
         )
 
 
+def gx_rules(scan: Scan) -> dict[int, _Rule]:
+    """The rules that are GX's own, by their index."""
+    return {item.index: item.rule for item in scan.plan.planned if isinstance(item.rule, _Rule) and not item.error}
+
+
 def ask_gx(scan: Scan) -> HandedOver:
     """Let GX judge by the rules that are its own; nothing, and no import, where there are none."""
-    rules = {item.index: item.rule for item in scan.plan.planned if isinstance(item.rule, _Rule) and not item.error}
+    rules = gx_rules(scan)
     if not rules:
         return HandedOver()
     frames = [scan.frame.select(exact_names(rule.columns_needed or scan.columns)) for rule in rules.values()]

@@ -8,7 +8,9 @@ in a thread beside, and the one that hears signals waits for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import polars as pl
@@ -17,6 +19,22 @@ _Result = TypeVar("_Result")
 
 #: Seconds that interrupted work has to end by itself, so that what it wrote can be removed; it is left behind then.
 GRACE = 1.0
+
+#: What the thread that waits looks at meanwhile, ten times a second.
+_LOOKS: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("looks", default=())
+
+
+@contextmanager
+def meanwhile(look: Callable[[], None]) -> Iterator[None]:
+    """Have `look` called while native work is waited for, beside what is looked at already.
+
+    It is called by the thread that waits, so nothing else of that thread goes on; should it take long, so may the work.
+    """
+    before = _LOOKS.set((*_LOOKS.get(), look))
+    try:
+        yield
+    finally:
+        _LOOKS.reset(before)
 
 
 def interruptibly(work: Callable[[], _Result], stop: Callable[[], None] = lambda: None) -> _Result:
@@ -35,6 +53,8 @@ def interruptibly(work: Callable[[], _Result], stop: Callable[[], None] = lambda
     try:
         while worker.is_alive():
             worker.join(0.1)
+            for look in _LOOKS.get():
+                look()
     except BaseException:
         stop()
         worker.join(GRACE)

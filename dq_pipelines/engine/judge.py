@@ -16,7 +16,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.answers import usual_values
-from dq_pipelines.engine.handed_over import ask_gx
+from dq_pipelines.engine.handed_over import ask_gx, gx_rules
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.plan import PlannedRule
 from dq_pipelines.engine.polars import Scan
@@ -24,7 +24,9 @@ from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated
 from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.samples import Rows, Samples, failing_rows
 from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.watching import UNWATCHED, Watching
 from dq_pipelines.rules.asides import ByGx, Determined, Measured, Repeats, RowSql
+from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
 from dq_pipelines.rules.functions import PythonFunction
@@ -76,16 +78,19 @@ def judge(
     *,
     again: Callable[[], pl.LazyFrame] | None = None,
     samples: Samples = SOME,
+    watch: Watching = UNWATCHED,
 ) -> Judgement:
     """Run the scan once, with `sinks`, and return what the rules said.
 
     `again` gives the frame to read when rows must be looked at a second time (for repeated keys that
     refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
     more in the first case, and must overwrite what they wrote before. `measures` are small frames out of
-    the rows that the caller wants to know beside the results.
+    the rows that the caller wants to know beside the results; `watch` is told how far it has come.
     """
-    by_gx = ask_gx(scan)
-    scan = scan.knowing(measured={**_measured(scan), **by_gx.answers})
+    with watch.beside(list(gx_rules(scan).values())):
+        by_gx = ask_gx(scan)
+    with watch.beside(_asking(scan, Measured, Determined)):
+        scan = scan.knowing(measured={**_measured(scan), **by_gx.answers})
     keys = scan.keys()
     small = scan.small_frames()
     wanted = [*map(hashes, keys.values()), *(frame for frames in small.values() for frame in frames)]
@@ -93,7 +98,7 @@ def judge(
     # Not beside sinks: of a cache that is also cut short, Polars 2.1 forgets columns that a sink wants.
     tops = [] if written else _top(scan, samples)
     asked = measures(scan)
-    numbers, *beside = collect_all([scan.numbers(), *wanted, *tops, *asked, *written])
+    numbers, *beside = collect_all([scan.numbers(), *wanted, *tops, *asked, *written, *watch.counting(scan)])
     measured = beside[len(wanted) + len(tops) :][: len(asked)]
     top = beside[len(wanted)] if tops else None
     rows_of = iter(beside[len(keys) :])
@@ -102,12 +107,17 @@ def judge(
     there = scan.knowing(frame=again() if again else scan.frame)
     hashed = dict(zip(keys, beside, strict=False))
     del beside  # 8 bytes for each row and key
-    scan = there.knowing(repeats=_repeats(there, hashed, alike=there.plan is scan.plan))
-    found = {f"{index}.beside": rows for index, rows in observed.items()}
-    results = by_gx.put_into(_with_repeat_counts(scan, {**numbers.row(0, named=True), **found}))
+    found = {**numbers.row(0, named=True), **{f"{index}.beside": rows for index, rows in observed.items()}}
+    if unique := _asking(scan, Repeats):
+        early = by_gx.put_into(_results(scan, found))
+        watch.told([result for result in early if not any(result.rule is rule for rule in unique)])
+    with watch.beside(unique):
+        scan = there.knowing(repeats=_repeats(there, hashed, alike=there.plan is scan.plan))
+        results = by_gx.put_into(_results(scan, _with_repeat_counts(scan, found)))
+    watch.told(results)
     outdated = any(_refusing_repeats(scan))
     if outdated and (written := sinks(scan)):
-        (numbers, *_), outdated = collect_all([scan.numbers(), *written]), False
+        (numbers, *_), outdated = collect_all([scan.numbers(), *written, *watch.counting(scan)]), False
     return Judgement(
         scan=scan,
         results=_with_samples(scan, results, samples, top),
@@ -164,13 +174,23 @@ def _any_row(frame: pl.LazyFrame) -> bool:
     return frame.head(1).collect().height > 0
 
 
-def _with_repeat_counts(scan: Scan, numbers: dict[str, Any]) -> tuple[RuleResult, ...]:
+def _with_repeat_counts(scan: Scan, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    counts = dict(numbers)
     for item in scan.plan.row_rules():
         aside = item.rule.aside()  # type: ignore[attr-defined]
         if isinstance(aside, Repeats):
             keys = scan.repeats[aside].select(pl.col("len").sum()).collect()
-            numbers[f"{item.index}.unexpected"] = keys.item()
+            counts[f"{item.index}.unexpected"] = keys.item()
+    return counts
+
+
+def _results(scan: Scan, numbers: Mapping[str, Any]) -> tuple[RuleResult, ...]:
     return tuple(item.result(numbers, numbers["rows"]) for item in scan.plan.planned)
+
+
+def _asking(scan: Scan, *kinds: type) -> list[Rule]:
+    """The rules that want to know something of these kinds before the scan or after it."""
+    return [item.rule for item in scan.plan.row_rules() if isinstance(item.rule.aside(), kinds)]  # type: ignore[attr-defined]
 
 
 def _top(scan: Scan, samples: Samples) -> list[pl.LazyFrame]:

@@ -18,8 +18,10 @@ from dq_pipelines.layers.landing import (
     new_inputs,
 )
 from dq_pipelines.layers.patience import patiently
+from dq_pipelines.layers.progress import LAND, READ
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import Work, alone, reading, staged
+from dq_pipelines.sources import ROW
 
 
 @alone
@@ -41,13 +43,15 @@ def landed(work: Work) -> Batch | None:
         said = drift_result(None, work.table.landed.silver.columns, found.refused).error
         raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
     with staged(stage, claim=work.claim), reading(work, "to read its inputs"):
-        collect_all([stage.sink(as_bronze(batch.rows, found))])
+        work.progress.stage(LAND, batch.about)
+        collect_all([stage.sink(work.progress.through(as_bronze(batch.rows, found), ROW))])
         commit_bronze(work, batch, stage, found)
     return batch
 
 
 def arrived(work: Work) -> Batch | None:
     """What is new at the source, as one batch."""
+    work.progress.stage(READ)
     inputs = new_inputs(work.table, work.lake, work.partition)
     landed = bronze(work.table, work.lake)
     return batch_of(work.table, inputs, after_all(landed, work.now), landed) if inputs else None

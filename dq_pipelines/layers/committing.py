@@ -12,6 +12,7 @@ from dq_pipelines.lake.publish import Mode, publish
 from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.outcome import Outcome, elapsed
+from dq_pipelines.layers.progress import PUBLISH, QUARANTINE
 from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.work import Work
 
@@ -34,10 +35,12 @@ def commit(
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
     keys = work.table.landed.silver.keys
     with rewriting(kept, outcome.drift, modes[1], keys, claim=work.claim, log=work.log) as rewrite:
+        work.progress.stage(QUARANTINE)
         work.may_commit()
         refused.tidy()
         news = () if before is None else consumed.keys() - before
         quarantined = publish(refused, modes[0], consumed, new_columns="add", once=news)
+        work.progress.stage(PUBLISH)
         work.may_commit()
         kept.tidy()
         once = () if before is None else tuple(consumed)

@@ -21,6 +21,7 @@ from dq_pipelines.layers.landing import BATCH, INGESTED_AT
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
+from dq_pipelines.layers.progress import JUDGE, PUBLISH, QUARANTINE, QUERY
 from dq_pipelines.layers.quarantine import refused_rows
 from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
@@ -44,13 +45,16 @@ def compute(work: Work) -> Outcome:
 
 
 def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
+    work.progress.stage(QUERY)
     if gold.sql is not None:
         deltas = {key: work.lake.table(key).delta() for key in work.table.inputs}
         missing = [key for key, delta in deltas.items() if delta is None]
         if missing:
             raise RuleError(f"{work.table.key} reads {missing[0]}, which is not published yet: materialize it first")
         target = folder / "rows.parquet"
-        query_to_parquet(gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target)
+        query_to_parquet(
+            gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target, work.progress.share
+        )
         return pl.scan_parquet(target)
     frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
     try:
@@ -71,9 +75,13 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
         return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
 
+    # What a query has written says how many rows it has; what a function returns was not computed yet.
+    work.progress.stage(JUDGE, rows.select(pl.len()).collect().item() if work.table.gold.sql is not None else None)
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
-            judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks, measured.frames)
+            judgement = judge(
+                Scan(rows, work.table.rules, lookup=work.published), sinks, measured.frames, watch=work.progress
+            )
         outcome = replace(
             _outcome(work, batch, judgement, kept, refused),
             metrics=measured.batch(judgement, kept, work, computing, None),
@@ -82,9 +90,11 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
             return outcome
         done = []
         if refused.rows or work.quarantine.delta() is not None:
+            work.progress.stage(QUARANTINE)
             work.may_commit()
             refused.tidy()
             done.append(publish(refused, "overwrite", consumption([batch])))
+        work.progress.stage(PUBLISH)
         work.may_commit()
         kept.tidy()
         done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))

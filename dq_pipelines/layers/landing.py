@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,6 +57,8 @@ class Batch:
     records: pl.LazyFrame
     #: bronze rows that are lines nobody could read, with the same columns
     lines: pl.LazyFrame
+    #: how many rows there are, about; None where only a read would tell
+    about: int | None = None
 
     @property
     def input_names(self) -> list[str]:
@@ -149,7 +151,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         )
         return rows if there is None else _widened(rows, there)
 
-    return Batch(name, tuple(inputs), consumed, bronze_rows(reading.landed), bronze_rows(lines))
+    return Batch(name, tuple(inputs), consumed, bronze_rows(reading.landed), bronze_rows(lines), reading.about)
 
 
 def after_all(landed: LakeTable, now: datetime) -> datetime:
@@ -187,6 +189,21 @@ def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
         and not dtype.is_nested()
     ]
     return rows.with_columns(casts)
+
+
+def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
+    """How many rows bronze has of these batches, as its log tells; None where files hold several batches."""
+    delta = landed.delta()
+    if delta is None:
+        return 0
+    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    names = (f"min.{BATCH}", f"max.{BATCH}", "num_records")
+    if not adds.height or any(name not in adds.columns for name in names):
+        return None
+    least, most = pl.col(names[0]), pl.col(names[1])
+    if adds.select((least != most).fill_null(True).any()).item():
+        return None
+    return int(adds.filter(least.is_in(list(wanted)))["num_records"].sum())
 
 
 def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:

@@ -36,10 +36,12 @@ from dq_pipelines.layers.landing import (
     last_snapshot,
     outdated,
     pending_batches,
+    rows_of,
 )
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
+from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
@@ -88,6 +90,8 @@ class Refinement:
     policy: Policy | None = None
     #: what people have mended, where it was read already
     mended: pl.DataFrame | None = None
+    #: which one it is of several, for people
+    note: str = ""
 
     def __post_init__(self) -> None:
         work = self.work
@@ -124,12 +128,16 @@ class Refinement:
         if self.landing and self.bronze and not self.at_once:
             # Not from a cache node between bronze and the judge: it would hold most of the batch, 2.3 GB of 6 million
             # rows, since nothing stops a reader that is quicker than the sinks. This costs 5 % more CPU.
+            self.work.progress.stage(LAND, self.landing.about)
+            rows = self.work.progress.through(as_bronze(self.landing.rows, self.fit.landing), ROW)
             with reading(self.work, "to read its inputs"):
-                collect_all([self.bronze.sink(as_bronze(self.landing.rows, self.fit.landing))])
+                collect_all([self.bronze.sink(rows)])
             self.landing_seconds = self.work.meter.lap()
             self._take(self.bronze.scan())
+        self.work.progress.stage(JUDGE, self._about, self.note)
         judgement = self._judge()
         if self.landing and self.bronze and not self.fit.unlandable:
+            self.work.progress.stage(LAND, self.bronze.rows, "commit")
             commit_bronze(self.work, self.landing, self.bronze, self.fit.landing)
         return self._outcome(judgement)
 
@@ -187,7 +195,7 @@ class Refinement:
             misread=misread(self.silver, self.prepared),
         )
         with reading(self.work, "to read and judge its rows"):
-            return judge(scan, self._sinks, self.measured.frames, again=self._again)
+            return judge(scan, self._sinks, self.measured.frames, again=self._again, watch=self.work.progress)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         landing, unread = [], self.rows
@@ -246,6 +254,17 @@ class Refinement:
             seconds=elapsed(self.work.now),
             metrics=self.measured.batch(judgement, self.kept, self.work, self.landing_seconds, self._landed_at),
         )
+
+    @property
+    def _about(self) -> int | None:
+        """How many rows are to be judged, about."""
+        if self.landing is None:
+            return (
+                rows_of(bronze(self.work.table, self.work.lake), self.backlog) if self.work.partition is None else None
+            )
+        if self.backlog:
+            return None
+        return self.landing.about if self.at_once or self.bronze is None else self.bronze.rows
 
     @property
     def _landed_at(self) -> datetime | None:

@@ -124,8 +124,8 @@ def _anew(work: Work) -> Outcome | None:
         return None
     mended = corrections(work.quarantine)
     parts = [
-        Refinement(work, None, (batch,), {batch: superseded}, "rebuild", mended)
-        for batch, superseded in _in_order(work, every)
+        Refinement(work, None, (batch,), {batch: superseded}, "rebuild", mended, f"batch {number} of {len(every)}")
+        for number, (batch, superseded) in enumerate(_in_order(work, every), start=1)
     ]
     name = f"{joint_id(every)}{RERUN}"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)

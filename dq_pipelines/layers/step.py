@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -22,7 +23,9 @@ from dq_pipelines.layers.checks import Evaluations, asset_key, inputs_readable, 
 from dq_pipelines.layers.metadata import gold_lineage, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
 from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.progress import Reporter
 from dq_pipelines.layers.remembering import recollect
+from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work, checked_rules, judge_published
 from dq_pipelines.project import Table
@@ -51,11 +54,13 @@ class Step:
                 if not wanted:
                     yield from self._judge_published()
                 elif wanted == {"bronze"}:
-                    arriving.land(self._work)
+                    with self._progress.going_on():
+                        arriving.land(self._work)
                     yield from self._bronze()
                 else:
                     self._upstream_must_have_passed()
-                    outcome = MODES[self._mode](self._work)
+                    with self._progress.going_on():
+                        outcome = MODES[self._mode](self._work)
                     yield from self._told(outcome)
             except SetAside:
                 yield from self._inputs_readable()
@@ -68,7 +73,9 @@ class Step:
                 yield from self._judge_published()
             else:
                 self._upstream_must_have_passed()
-                yield from self._told(gold.compute(self._work))
+                with self._progress.going_on():
+                    outcome = gold.compute(self._work)
+                yield from self._told(outcome)
 
     def _told(self, outcome: Outcome | None) -> Iterator[Yielded]:
         """Check results first, then what was materialized; a blocked batch ends the step instead."""
@@ -142,7 +149,8 @@ class Step:
 
     def _judge_published(self) -> Iterator[Yielded]:
         """Checks alone: the published table as it stands."""
-        outcome = judge_published(self._work)
+        with self._progress.going_on():
+            outcome = judge_published(self._work)
         found = self._recorded(outcome.record(self.context.run.run_id, checked_rules(self.table)))
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
         yield from anomaly_results(self.table, found, self._checks)
@@ -196,7 +204,12 @@ class Step:
             ),
             log=self.context.log.info,
             run_id=self.context.run.run_id,
+            progress=self._progress,
         )
+
+    @cached_property
+    def _progress(self) -> Reporter:
+        return reporter(self.context, self.table, self.stores.history)
 
 
 def _blocked(outcome: Outcome) -> str:

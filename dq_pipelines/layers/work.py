@@ -27,6 +27,7 @@ from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.metering import Meter
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
+from dq_pipelines.layers.progress import JUDGE, WAIT, Reporter
 from dq_pipelines.layers.silver import key_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
@@ -53,6 +54,8 @@ class Work:
     run_id: str = ""
     #: runs since the work began
     meter: Meter = field(default_factory=Meter)
+    #: tells nobody, unless somebody wants to know
+    progress: Reporter = field(default_factory=Reporter)
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""
@@ -93,6 +96,7 @@ def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
         def waiting(seconds: float) -> None:
             if not waited:
                 work.log(f"{work.table.key}: another run works on the table, waiting for it")
+                work.progress.stage(WAIT)
             elif seconds - waited[-1] < 2:  # a look at Dagster's records, whether this run was cancelled
                 return
             waited.append(seconds)
@@ -135,8 +139,9 @@ def judge_published(work: Work) -> Outcome:
     if work.partition is not None:
         rows, known = rows.filter(pl.col(PARTITION) == work.partition), {}
     scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, known=known)
+    work.progress.stage(JUDGE, int(table.count()) if work.partition is None else None)
     with broken(work.table.key, "to judge its rows"):
-        judgement = judge(scan)
+        judgement = judge(scan, watch=work.progress)
     counts = Counts(rows_in=judgement.rows, published=judgement.rows)
     return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 

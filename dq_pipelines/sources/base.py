@@ -42,6 +42,8 @@ class Reading:
     landed: pl.LazyFrame
     #: `_source`, `_row`, `_text` (string: the line as it stands) and `_why` (string: one sentence)
     unreadable: pl.LazyFrame
+    #: how many rows there are, about; None where only a read would tell
+    about: int | None = None
 
     @property
     def rows(self) -> pl.LazyFrame:

@@ -20,7 +20,7 @@ from dq_pipelines.sources import dialect, encoding, header
 from dq_pipelines.sources.base import ROW, SOURCE, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
-from dq_pipelines.sources.plain import Plain, Text, made_plain
+from dq_pipelines.sources.plain import Plain, Text, lines_about, made_plain
 from dq_pipelines.sources.records import Grammar, Shape
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class Csv(FileSource):
         return Reading(
             pl.concat(landed) if landed else pl.LazyFrame(schema=text),
             pl.concat(unreadable) if unreadable else nothing,
+            sum(lines_about(plain.path) for _, _, plain, _ in found if plain is not None),
         )
 
     def _rows(self, names: Sequence[str], plain: Plain, first: int) -> pl.LazyFrame:

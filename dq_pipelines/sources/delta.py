@@ -12,7 +12,7 @@ from dq_pipelines.config.stores import is_remote, options, wrong_scheme
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, Input, Reading, Source
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable
+from dq_pipelines.sources.frames import Piece, check_names, heights, landed, scanned, unreadable
 
 
 class DeltaSource(Source):
@@ -31,7 +31,8 @@ class DeltaSource(Source):
         return [Input(uri, version, version)]
 
     def read(self, inputs: Sequence[Input]) -> Reading:
-        return Reading(landed([_piece(item) for item in inputs]), unreadable())
+        pieces = [_piece(item) for item in inputs]
+        return Reading(landed(pieces), unreadable(), heights(pieces))
 
 
 def _piece(item: Input) -> Piece:
@@ -42,7 +43,7 @@ def _piece(item: Input) -> Piece:
         schema = scan.collect_schema()
         height = scan.select(pl.len()).collect().item()
     check_names(item.uri, schema)
-    return Piece(item.uri, scanned(scan.with_row_index(ROW, 1), height, item.uri), schema)
+    return Piece(item.uri, scanned(scan.with_row_index(ROW, 1), height, item.uri), schema, height)
 
 
 def _table(uri: str, version: int | None) -> Any:

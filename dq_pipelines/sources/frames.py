@@ -40,6 +40,14 @@ class Piece:
     batches: Batches
     #: the data columns alone
     schema: Mapping[str, pl.DataType]
+    #: how many rows it has; None where nobody has counted
+    height: int | None = None
+
+
+def heights(pieces: Sequence[Piece]) -> int | None:
+    """How many rows all pieces have together; None where one of them does not tell."""
+    known = [piece.height for piece in pieces]
+    return None if None in known else sum(height for height in known if height is not None)
 
 
 def landed(pieces: Sequence[Piece], *, or_text: bool = False) -> pl.LazyFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
-from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable
+from dq_pipelines.sources.frames import Piece, check_names, heights, landed, scanned, unreadable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,10 +28,12 @@ class ParquetSource(FileSource):
     type: Literal["parquet"]
 
     def read(self, inputs: Sequence[Input]) -> Reading:
-        return Reading(landed(self._pieces(inputs)), unreadable())
+        pieces = self._pieces(inputs)
+        return Reading(landed(pieces), unreadable(), heights(pieces))
 
     def read_or_text(self, inputs: Sequence[Input]) -> Reading:
-        return Reading(landed(self._pieces(inputs), or_text=True), unreadable())
+        pieces = self._pieces(inputs)
+        return Reading(landed(pieces, or_text=True), unreadable(), heights(pieces))
 
     def _pieces(self, inputs: Sequence[Input]) -> list[Piece]:
         return [_piece(part) for item in inputs for part in self.parts(item)]
@@ -55,7 +57,7 @@ def _piece(part: Part) -> Piece:
         check_names(part.source, schema)
         height = scan.select(pl.len()).collect().item()
     rows = scanned(scan.with_row_index(ROW, 1), height, part.source, lambda: unchanged(part.input))
-    return Piece(part.source, rows, schema)
+    return Piece(part.source, rows, schema, height)
 
 
 def _plain_schema(scan: pl.LazyFrame) -> Mapping[str, pl.DataType] | None:

@@ -22,6 +22,7 @@ from dq_pipelines.sources.records import Grammar, Record, Shape, record
 MOST_CHECKED = 1_000
 _PARKED = 50_000
 _BLOCK = 8 * 1024**2
+_SAMPLE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,19 @@ class Plain:
     without: list[int] = field(default_factory=list)
     #: Parquet files of `_row`, `_text`, `_why`
     unreadable: list[Path] = field(default_factory=list)
+
+
+def lines_about(path: Path) -> int:
+    """How many lines a file has, by those of its beginning, its middle and its end: for progress, where a guess will do."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= 4 * _SAMPLE:
+            return file.read().count(b"\n")
+        seen = 0
+        for place in (0, size // 2, size - _SAMPLE):
+            file.seek(place)
+            seen += file.read(_SAMPLE).count(b"\n")
+    return round(seen * size / (3 * _SAMPLE))
 
 
 def made_plain(text: Text, why_undecoded: str) -> Plain:
