@@ -49,15 +49,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         yield workshop
 
 
+@pytest.fixture(scope="module")
+def wide(shop: Workshop) -> Ran:
+    ran = shop.run("wide")
+    assert ran.success
+    return ran
+
+
 def told(shop: Workshop, ran: Ran) -> list[Progress]:
     entries = shop.instance.all_logs(ran.run_id)
     return [found for entry in entries if (found := progress_of(entry)) is not None]
 
 
-def test_a_long_run_tells_once_a_second_how_far_it_has_come(shop: Workshop) -> None:
-    ran = shop.run("wide")
-    assert ran.success
-    progress = told(shop, ran)
+def test_a_long_run_tells_once_a_second_how_far_it_has_come(shop: Workshop, wide: Ran) -> None:
+    progress = told(shop, wide)
     judging = [one for one in progress if one.stage == "judge" and one.rows and not one.note]
     assert len(judging) >= 1, f"the run was too short to tell: {progress}"
     for one in judging:
@@ -72,12 +77,11 @@ def test_a_long_run_tells_once_a_second_how_far_it_has_come(shop: Workshop) -> N
     # Apart from the beginning of a stage, of looking beside the scan, and the end: a second.
     same = [(a, b) for a, b in pairwise(progress) if (a.stage, a.note) == (b.stage, b.note)]
     assert all((b.at - a.at).total_seconds() > EVERY - 0.1 for a, b in same)
-    assert len(progress) < 15
+    assert len(progress) < progress[-1].seconds + 12
 
 
-def test_the_last_word_says_what_every_rule_and_stage_did(shop: Workshop) -> None:
-    ran = shop.run("wide", mode="rerun")
-    last = told(shop, ran)[-1]
+def test_the_last_word_says_what_every_rule_and_stage_did(shop: Workshop, wide: Ran) -> None:
+    ran, last = wide, told(shop, wide)[-1]
     assert (last.stage, last.percent, last.rows) == ("done", 100, ROWS)
     assert (last.rules_done, last.rules_total) == (13, 13)
     unexpected = {name.partition(":")[2]: count for name, count in ran.unexpected().items()}
@@ -86,7 +90,7 @@ def test_the_last_word_says_what_every_rule_and_stage_did(shop: Workshop) -> Non
     checks = {name.partition(":")[2]: check.passed for name, check in ran.checks.items()}
     assert last.passed == {name: checks[name] for name in last.passed}
     assert last.refused == ROWS - 1_400_001
-    assert [one.stage for one in last.stages] == ["read", "judge", "quarantine", "publish"]
+    assert [one.stage for one in last.stages] == ["read", "judge", "land", "quarantine", "publish"]
 
 
 def test_a_batch_that_is_staged_first_is_counted_on_its_way_to_bronze(shop: Workshop) -> None:
