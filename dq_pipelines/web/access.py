@@ -31,6 +31,8 @@ class Caller:
     user: User
     #: of a session; None for a key or a token, which no browser sends by itself
     csrf: str | None = None
+    #: the address that they ask from
+    source: str = ""
 
 
 class Access:

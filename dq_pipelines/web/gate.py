@@ -6,6 +6,7 @@ Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not 
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
@@ -55,6 +56,7 @@ class Gate:
             await run_sync(self.access.log.add, refusal)
             await _refuse(scope, receive, send, 401, str(error))
         else:
+            caller = replace(caller, source=source_of(scope)) if caller else None
             scope.setdefault("state", {})["caller"] = caller
             if known and caller is None and scope["path"] not in _OPEN:
                 await self._ask_to_log_in(scope, receive, send, headers)

@@ -6,16 +6,18 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from unittest import mock
 
 import dagster as dg
 from starlette.testclient import TestClient
 
+from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Grant
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
-from dq_pipelines.web.dagster_ui import DagsterHost, hosted
+from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
 from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.served import environment
 from dq_pipelines_tests.workshop import Workshop
@@ -29,6 +31,7 @@ class Hosted:
 
     shop: Workshop
     host: DagsterHost
+    _clients: dict[str, TestClient] = field(default_factory=dict)
 
     def client(self) -> TestClient:
         """Somebody who is not logged in; from this machine as long as there are no users."""
@@ -42,6 +45,30 @@ class Hosted:
         assert answer.status_code == 303, answer.text
         client.headers.update(OWN)
         return client
+
+    def asked(self, name: str, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What Dagster's GraphQL answers this user's browser: `data`, or `errors`."""
+        if name not in self._clients:
+            self._clients[name] = self.as_user(name)
+        answer = self._clients[name].post("/graphql", json={"query": query, "variables": variables})
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def heard(self, what: str) -> list[Event]:
+        """What the audit log has of this kind, the newest first."""
+        found = [event for _, event in AuditLog(self.shop.history.url).events() if event.what == what]
+        return found[::-1]
+
+    def launching(self, *keys: str, job: str = "__ASSET_JOB", **more: Any) -> dict[str, Any]:
+        """Variables of `LAUNCH` for these assets, or for a job."""
+        selector: dict[str, Any] = {
+            "repositoryLocationName": "dq_pipelines",
+            "repositoryName": "__repository__",
+            "pipelineName": job,
+        }
+        if keys:
+            selector["assetSelection"] = [{"path": key.split("/")} for key in keys]
+        return {"params": {"selector": selector, "runConfigData": "{}", **more}}
 
     def ended(self, run_id: str, seconds: float = 90) -> dg.DagsterRun:
         """The run, when it has ended."""
@@ -62,6 +89,16 @@ nux: {enabled: false}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
 """
 
+LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on Error { message }
+  }
+}
+"""
+
 #: What a browser says of a request by a page of the same site.
 OWN = {"sec-fetch-site": "same-origin"}
 
@@ -75,5 +112,11 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text(_DAGSTER)
     places = environment(shop) | {"DAGSTER_HOME": str(home)}
-    with mock.patch.dict(os.environ, places), dg.DagsterInstance.get() as instance, hosted(instance, None) as host:
+    site = site_of(shop)
+    books = Books(lambda: site.known().project, AuditLog(shop.history.url))
+    with (
+        mock.patch.dict(os.environ, places),
+        dg.DagsterInstance.get() as instance,
+        hosted(instance, None, books) as host,
+    ):
         yield Hosted(shop, host)

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines_tests.web.conftest import build
-from dq_pipelines_tests.web.hosting import Hosted, hosting
+from dq_pipelines_tests.web.hosting import LAUNCH, Hosted, hosting
 
 USERS = {
     "vera": [Grant(Role.VIEWER)],
     "otto": [Grant(Role.OPERATOR)],
     "adam": [Grant(Role.ADMIN)],
 }
-LAUNCH = """
-mutation Launch($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-    ... on UnauthorizedError { message }
-  }
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +24,10 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
         yield made
 
 
-def launching(table: str) -> dict[str, object]:
-    selector = {
-        "repositoryLocationName": "dq_pipelines",
-        "repositoryName": "__repository__",
-        "pipelineName": "__ASSET_JOB",
-        "assetSelection": [{"path": ["silver", table]}, {"path": ["bronze", table]}],
-    }
-    return {"params": {"selector": selector, "runConfigData": "{}"}}
-
-
-def post(here: Hosted, name: str, query: str, variables: dict[str, object] | None = None) -> dict[str, object]:
+def post(here: Hosted, name: str, query: str, variables: dict[str, object] | None = None) -> dict[str, Any]:
     answer = here.as_user(name).post("/graphql", json={"query": query, "variables": variables})
     assert answer.status_code == 200, answer.text
-    found: dict[str, object] = answer.json()["data"]
+    found: dict[str, Any] = answer.json()["data"]
     return found
 
 
@@ -59,7 +40,10 @@ def test_each_role_has_its_rights_and_who_lacks_one_is_told_why(here: Hosted, na
 
 
 def test_a_viewer_launches_nothing_and_an_operator_does(here: Hosted) -> None:
-    assert post(here, "vera", LAUNCH, launching("shops"))["launchRun"]["__typename"] == "UnauthorizedError"  # type: ignore[index]
-    launched = post(here, "otto", LAUNCH, launching("shops"))["launchRun"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched  # type: ignore[index]
-    assert here.ended(launched["run"]["runId"]).status.value == "SUCCESS"  # type: ignore[index]
+    assert (
+        post(here, "vera", LAUNCH, here.launching("silver/shops", "bronze/shops"))["launchRun"]["__typename"]
+        == "UnauthorizedError"
+    )
+    launched = post(here, "otto", LAUNCH, here.launching("silver/shops", "bronze/shops"))["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    assert here.ended(launched["run"]["runId"]).status.value == "SUCCESS"

@@ -1,0 +1,72 @@
+"""Dagster in this process: opened, hosted, and asked in somebody's name. What callers may do there belongs in `rights`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget, WorkspaceLoadTarget
+from dagster_webserver.version import __version__
+from graphql import execute, parse, validate
+from starlette.types import ASGIApp
+
+from dq_pipelines.web.access import Caller
+from dq_pipelines.web.dagster_ui.doors import Doors
+from dq_pipelines.web.dagster_ui.errors import DagsterError
+from dq_pipelines.web.dagster_ui.rights import LOCAL, Books, CallersProcess
+from dq_pipelines.web.dagster_ui.server import CallersServer
+
+
+class DagsterHost:
+    """Dagster in this process: its UI to mount, its records to read, and its GraphQL to ask in a caller's name."""
+
+    def __init__(self, process: CallersProcess) -> None:
+        self.process = process
+        self.server = CallersServer(process, "", live_data_poll_rate=2000)
+        self.app: ASGIApp = Doors(self.server.create_asgi_app(), process.books.log)
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        """Dagster's records of runs and events."""
+        return self.process.instance
+
+    def ask(self, caller: Caller | None, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What Dagster's GraphQL answers this caller; raises DagsterError where it answers with an error.
+
+        Blocks: call it from a thread. The answer's own unions (`__typename`: PythonError, UnauthorizedError, …) are the asker's
+        to read.
+        """
+        document = parse(query)
+        wrong = validate(self.server.schema, document)
+
+        async def run() -> Any:
+            with self.process.create_request_context(caller or LOCAL) as context:
+                found = execute(
+                    self.server.schema, document, context_value=context, variable_values=dict(variables or {})
+                )
+                return await found if isawaitable(found) else found
+
+        found = asyncio.run(run()) if not wrong else None
+        errors = wrong or (found.errors if found is not None else None)
+        if errors or found is None:
+            raise DagsterError(f"Dagster: {errors[0].message if errors else 'no answer'}")
+        return dict(found.data)
+
+
+@contextmanager
+def hosted(instance: dg.DagsterInstance, workspace: Path | None, books: Books) -> Iterator[DagsterHost]:
+    """Dagster with the code locations of this workspace file, or with this project's where there is None."""
+    target: WorkspaceLoadTarget
+    if workspace is not None:
+        target = WorkspaceFileTarget([str(workspace)])
+    else:
+        target = ModuleTarget("dq_pipelines.definitions", None, str(Path.cwd()), "dq_pipelines")
+    instance.optimize_for_webserver(15_000, -1, 20)
+    with CallersProcess(instance, target, version=__version__, code_server_log_level="warning") as process:
+        process.books = books
+        yield DagsterHost(process)

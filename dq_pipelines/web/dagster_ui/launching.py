@@ -1,0 +1,88 @@
+"""What a launch brings with it: tags in which nobody poses as somebody else, and the one table that some jobs are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, CallersContext
+
+USER_TAG = "dq/user"
+#: Tags that say how a run's process is started, with what image and command: who may send them may run anything.
+_OF_LAUNCHERS = ("dagster-k8s/", "dagster-docker/", "dagster-celery/", "dagster-aws/", "ecs/", "dagster/image")
+
+Tags = list[dict[str, str]]
+
+
+def launches(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every `ExecutionParams` among the arguments of a mutation."""
+    yield from [one for name in ("executionParams",) if (one := arguments.get(name))]
+    yield from arguments.get("executionParamsList") or ()
+
+
+def sign(context: CallersContext, arguments: dict[str, Any]) -> None:
+    """Put the caller's name on all runs and backfills that these arguments ask for, in place of any other."""
+    for params in launches(arguments):
+        metadata = params["executionMetadata"] = dict(params.get("executionMetadata") or {})
+        metadata["tags"] = _signed(context, metadata.get("tags"))
+    if again := arguments.get("reexecutionParams"):
+        again["extraTags"] = _signed(context, again.get("extraTags"))
+    if filled := arguments.get("backfillParams"):
+        filled["tags"] = _signed(context, filled.get("tags"))
+
+
+def why_not_launched(context: CallersContext, arguments: Mapping[str, Any]) -> str:
+    """One sentence where something that comes with a launch is not for this caller; else ""."""
+    if not context.rights.may_everywhere(Permission.ADMIN):
+        for tag in _tags(arguments):
+            if tag.startswith(_OF_LAUNCHERS):
+                return f"the tag '{tag}' says how a run's process is started: be admin, or leave it out"
+    for job, config in _configured(context, arguments):
+        if job in OF_ONE_TABLE and not context.rights.may_everywhere(JOBS[job]):
+            name = _table(job, config)
+            table = context.rights.project.tables.get(name)
+            if table is None:
+                return f"{job}: wanted a table of yours in its configuration, found '{name}'"
+            if not context.rights.may(JOBS[job], table.key):
+                return context.rights.why_not(JOBS[job], table.key)
+    return ""
+
+
+def _signed(context: CallersContext, tags: Any) -> Tags:
+    others = [dict(one) for one in tags or () if one.get("key") != USER_TAG]
+    return [*others, *({"key": key, "value": value} for key, value in context.get_viewer_tags().items())]
+
+
+def _tags(arguments: Mapping[str, Any]) -> Iterator[str]:
+    sent = [(params.get("executionMetadata") or {}).get("tags") for params in launches(arguments)]
+    sent.append((arguments.get("reexecutionParams") or {}).get("extraTags"))
+    sent.append((arguments.get("backfillParams") or {}).get("tags"))
+    for tags in sent:
+        yield from (str(one.get("key", "")) for one in tags or ())
+
+
+def _configured(context: CallersContext, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each job that would be launched, with its configuration; a preset's is none that we know."""
+    for params in launches(arguments):
+        selector = params.get("selector") or {}
+        config = None if params.get("preset") else params.get("runConfigData")
+        yield str(selector.get("pipelineName") or selector.get("jobName") or ""), config
+    if again := arguments.get("reexecutionParams"):
+        run = context.instance.get_run_by_id(again["parentRunId"])
+        if run is not None:
+            yield run.job_name, run.run_config
+
+
+def _table(job: str, config: Any) -> str:
+    """The table that a job's configuration names, "" for none."""
+    if isinstance(config, str):
+        try:
+            config = yaml.safe_load(config)
+        except yaml.YAMLError:
+            return ""  # which Dagster itself refuses
+    for name in ("ops", f"{job}_rows", "config", "table"):
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config if isinstance(config, str) else ""
