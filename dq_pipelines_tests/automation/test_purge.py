@@ -187,6 +187,8 @@ def test_the_job_says_what_went(shop: Workshop) -> None:
     assert "purge_runs" not in {job.name for job in shop.definitions.resolve_all_job_defs()}
     with settings(shop, "run_history: {keep: 90d, per_job: 1, schedule: '0 5 * * *'}\n"):
         assert shop.definitions.resolve_schedule_def("purge_runs_schedule").cron_schedule == "0 5 * * *"
+        # As a code location loads them.
+        assert {job.name for job in shop.definitions.get_repository_def().get_all_jobs()} >= {"purge_runs"}
         ran = shop.run_job("purge_runs")
     assert ran.success
     [output] = [event for event in ran.result.all_events if event.is_successful_output]
