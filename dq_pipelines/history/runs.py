@@ -17,6 +17,8 @@ from dq_pipelines.history.terms import SCORED, one
 class RunLine:
     """One verdict, in brief."""
 
+    #: its number in the history, the later the greater
+    id: int
     table: str
     #: "" where the published table was judged as it stood, `p-…` for a replay
     batch: str
@@ -41,13 +43,17 @@ class RunLine:
         return self.blocked or self.critical > 0
 
 
-def last_runs(history: History, tables: Collection[str] | None = None, limit: int = 25) -> list[RunLine]:
-    """The last verdicts, newest first; of some tables, or of all."""
+def last_runs(
+    history: History, tables: Collection[str] | None = None, limit: int = 25, before: int | None = None
+) -> list[RunLine]:
+    """The last verdicts, newest first; of some tables, or of all; those before the one with this number, where it is given."""
     if not history.is_begun:
         return []
     verdicts = sa.select(VERDICTS).order_by(VERDICTS.c.id.desc()).limit(limit)
     if tables is not None:
         verdicts = verdicts.where(VERDICTS.c.table.in_(tables))
+    if before is not None:
+        verdicts = verdicts.where(VERDICTS.c.id < before)
     last = verdicts.subquery("last")
     failed, critical = one(~RESULTS.c.success), one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
     wanted = (

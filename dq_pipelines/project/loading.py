@@ -33,7 +33,7 @@ def load_project(path: str | Path = "assets_config", *, environment: Mapping[str
     root = Path(path)
     if not root.is_dir():
         raise ConfigError([Problem(str(path), 0, f"wanted a folder of <domain>/<table>.yaml, found {_instead(root)}")])
-    files = [_Draft(root, relative, environment) for relative in _yaml_files(root)]
+    files = [_Draft(root, relative, environment) for relative in yaml_files(root)]
     if not files:
         raise ConfigError([Problem(str(path), 0, "wanted at least one <domain>/<table>.yaml, found none")])
     _refuse_same_names(files)
@@ -63,7 +63,7 @@ def _instead(path: Path) -> str:
     return f"none{nearest(path.name, folders)}"
 
 
-def _yaml_files(root: Path) -> list[Path]:
+def yaml_files(root: Path) -> list[Path]:
     """Relative paths: `project.yaml` first, then the domains and their files by name."""
     found = []
     for folder, folders, names in os.walk(root):

@@ -46,11 +46,15 @@ class Hosted:
         client.headers.update(OWN)
         return client
 
-    def asked(self, name: str, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What Dagster's GraphQL answers this user's browser: `data`, or `errors`."""
+    def browser(self, name: str) -> TestClient:
+        """The same browser each time: to log in takes a while, and few may within a minute."""
         if name not in self._clients:
             self._clients[name] = self.as_user(name)
-        answer = self._clients[name].post("/graphql", json={"query": query, "variables": variables})
+        return self._clients[name]
+
+    def asked(self, name: str, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What Dagster's GraphQL answers this user's browser: `data`, or `errors`."""
+        answer = self.browser(name).post("/graphql", json={"query": query, "variables": variables})
         found: dict[str, Any] = answer.json()
         return found
 
@@ -120,3 +124,5 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
         hosted(instance, None, books) as host,
     ):
         yield Hosted(shop, host)
+    # A code server that is still ending when Python collects it would be a warning, which fails the whole session.
+    host.process._grpc_server_registry.wait_for_processes()

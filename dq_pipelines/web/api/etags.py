@@ -1,4 +1,4 @@
-"""ETags: an answer that a client has already is not sent again."""
+"""ETags: an answer that a client has already is not sent again. An answer that is marked already is passed on as it is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class _Held:
         if message["type"] == "http.response.start" and message["status"] == 200:
             kind = Headers(raw=message["headers"]).get("content-type", "")
             length = int(Headers(raw=message["headers"]).get("content-length", _LONGEST + 1))
-            if kind.startswith("application/json") and length <= _LONGEST:
+            marked = "etag" in Headers(raw=message["headers"])
+            if kind.startswith("application/json") and length <= _LONGEST and not marked:
                 self._start = message
                 return
         if self._start is None or message["type"] != "http.response.body":

@@ -1,0 +1,231 @@
+"""A job is run, and what became of its runs. Dagster runs it; whether the caller may is asked here, for it knows no domains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import dagster as dg
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from dq_pipelines.errors import nearest
+from dq_pipelines.history.runs import RunLine, last_runs
+from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Asker, Behind, Dagster, refusal, somewhere
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.jobs import Files, JobName, file_of
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.dagster_ui import DagsterHost
+from dq_pipelines.web.launching import Launch
+from dq_pipelines.web.repeats import AnotherRequest, Repeats, UnderWay, digest
+from dq_pipelines.web.table_files import TableFiles
+
+router = APIRouter(tags=["jobs"])
+
+#: On a run: a digest of the key that it was asked for with.
+KEY_TAG = "dq/idempotency_key"
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="However often a request is sent with the same key within a day, it starts one run.",
+        examples=["9f6b6d0e"],
+    ),
+]
+
+
+class Execution(BaseModel):
+    """How a job is to run."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"mode": "incremental"}]})
+
+    mode: Literal["incremental", "rerun"] = Field(
+        "incremental", description="Only what is new, or all of bronze (or of the partition) judged anew."
+    )
+    partition: Text | None = Field(None, description="Of a partitioned table, which one.", examples=["2026-11-01"])
+
+
+class Launched(BaseModel):
+    """The run that was started."""
+
+    run_id: str
+    status: str = Field(examples=["QUEUED"])
+    job: str = Field(examples=["sales"])
+    link: str = Field(description="Where Dagster's UI shows it.")
+
+
+class Verdict(BaseModel):
+    """What became of one batch."""
+
+    run_id: str
+    status: str | None = Field(
+        description="Of the run, in Dagster's words; null where Dagster does not know it any more."
+    )
+    batch: str = Field(description="Empty where the published table was judged as it stood; `p-…` for a replay.")
+    partition: str | None
+    at: datetime
+    duration_seconds: float
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    blocked: bool = Field(description="Whether the rules kept the batch from being published.")
+    rules: int = Field(description="Checks that were judged.")
+    failed: int
+    score: float = Field(description="In percent.", examples=[98.5])
+
+
+@router.post(
+    "/jobs/{name}/execute",
+    summary="Run a job",
+    operation_id="execute_job",
+    status_code=202,
+    responses=problems(400, 404, 409, 413, 422, 502, 503),
+    dependencies=[Depends(somewhere(Permission.RUN))],
+)
+def execute(
+    name: JobName,
+    files: Files,
+    behind: Behind,
+    dagster: Dagster,
+    caller: Asker,
+    request: Request,
+    response: Response,
+    wanted: Execution | None = None,
+    key: Key = None,
+) -> Launched:
+    how = wanted or Execution()
+    table = _runnable(files, name, request)
+    _check(table, how, dagster.instance)
+    mark = digest(caller.user.name, table.key, key) if key is not None else None
+
+    def launch() -> str:
+        return _launch(table, how, mark).by(caller, dagster)
+
+    run_id = launch() if mark is None else _once(behind, dagster, mark, digest(how.model_dump()), launch)
+    run = dagster.instance.get_run_by_id(run_id)
+    response.headers["Location"] = f"/api/v1/runs/{run_id}"
+    link = f"{behind.site.dagster_url}/runs/{run_id}"
+    return Launched(run_id=run_id, status=run.status.value if run else "NOT_STARTED", job=name, link=link)
+
+
+@router.get(
+    "/jobs/{name}/history",
+    summary="What became of a job's batches, newest first",
+    operation_id="job_history",
+    responses=problems(404, 422, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def history(name: JobName, files: Files, behind: Behind, limit: Limit = 50, cursor: Cursor = None) -> Page[Verdict]:
+    before = place_of(cursor)
+    if before is not None and (not isinstance(before, int) or not 0 <= before < 2**63):
+        raise ApiError(422, "query.cursor: wanted the `next` of a page of history, got another text")
+    file = file_of(files, name)
+    table = files.table(file)
+    key = table.key if table else f"{'gold' if 'gold' in file.raw else 'silver'}/{name}"
+    found = last_runs(behind.site.stores.history, [key], limit + 1, before)
+    statuses = _statuses(behind, found[:limit])
+    items = [_verdict(line, statuses) for line in found[:limit]]
+    return Page(items=items, next=cursor_of(found[limit - 1].id) if len(found) > limit else None)
+
+
+def _runnable(files: TableFiles, name: str, request: Request) -> Table:
+    file = file_of(files, name)
+    if not files.may(Permission.RUN, file):
+        raise refusal(request, "job.execute", name, files.why_not(Permission.RUN, file))
+    table = files.table(file)
+    if table is None:
+        raise ApiError(409, f"{name} cannot run while the project is not sound: {'; '.join(files.problems)}")
+    return table
+
+
+def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
+    """Raise ApiError (422) unless the table runs this way."""
+    if table.is_gold and how.mode != "incremental":
+        raise ApiError(422, f"body.mode: {table.key} is computed anew each time: wanted no mode, got {how.mode}")
+    partitions = None if table.is_gold else table.landed.partitions
+    if partitions is None:
+        if how.partition is not None:
+            raise ApiError(422, f"body.partition: {table.key} has no partitions: wanted none, got '{how.partition}'")
+        return
+    if how.partition is None:
+        raise ApiError(422, f"body.partition: {table.key} runs one partition at a time: wanted one, got none")
+    if isinstance(partitions, DailyPartitions):
+        _check_day(partitions, how.partition)
+    else:
+        _check_file(table, partitions, how.partition, instance)
+
+
+def _check_day(partitions: DailyPartitions, wanted: str) -> None:
+    last = datetime.now(UTC).date()
+    try:
+        day = date.fromisoformat(wanted)
+    except ValueError:
+        day = date.min
+    if not partitions.start <= day <= last or wanted != day.isoformat():
+        said = f"body.partition: wanted a day of {partitions.start} to {last}, such as {last}, got '{wanted}'"
+        raise ApiError(422, said)
+
+
+def _check_file(table: Table, partitions: DynamicPartitions, wanted: str, instance: dg.DagsterInstance) -> None:
+    """A file that has landed is a partition that the sensor has not met yet: it is made known, as the sensor would."""
+    name = f"{table.name}_files"
+    known = set(instance.get_dynamic_partitions(name))
+    if wanted in known:
+        return
+    landed = {partition_of(item.uri, partitions) for item in table.landed.source.inputs()}
+    if wanted not in landed:
+        near = nearest(wanted, known | {key for key in landed if key})
+        raise ApiError(422, f"body.partition: {table.key} has no file of this name: got '{wanted}'{near}")
+    instance.add_dynamic_partitions(name, [wanted])
+
+
+def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
+    layers = ("gold",) if table.is_gold else ("bronze", "silver", "quarantine")
+    config: Mapping[str, Any] = {} if table.is_gold else {"ops": {table.name: {"config": {"mode": how.mode}}}}
+    tags = {"dagster/partition": how.partition, KEY_TAG: mark}
+    return Launch(
+        assets=[f"{layer}/{table.name}" for layer in layers],
+        config=config,
+        tags={name: value for name, value in tags.items() if value is not None},
+    )
+
+
+_memory = cache(Repeats)
+
+
+def _once(behind: Backend, dagster: DagsterHost, mark: str, asked: str, launch: Callable[[], str]) -> str:
+    def launched() -> str | None:
+        runs = dagster.instance.get_runs(dg.RunsFilter(tags={KEY_TAG: mark}), limit=1)
+        return runs[0].run_id if runs else None
+
+    try:
+        return _memory(behind.site.stores.history.url).do(mark, asked, launch, launched)
+    except AnotherRequest:
+        raise ApiError(409, "Idempotency-Key: wanted a new key, got one that came with another request") from None
+    except UnderWay:
+        raise ApiError(409, "Idempotency-Key: the same request is being done just now: ask again") from None
+
+
+def _statuses(behind: Backend, lines: Sequence[RunLine]) -> Mapping[str, str]:
+    """By run, as far as Dagster knows it."""
+    if behind.dagster is None or not lines:
+        return {}
+    runs = behind.dagster.instance.get_runs(dg.RunsFilter(run_ids=list({line.run_id for line in lines})))
+    return {run.run_id: run.status.value for run in runs}
+
+
+def _verdict(line: RunLine, statuses: Mapping[str, str]) -> Verdict:
+    same = {name: getattr(line, name) for name in Verdict.model_fields if name != "status"}
+    return Verdict(status=statuses.get(line.run_id), **same)

@@ -1,0 +1,218 @@
+"""Jobs: each table's YAML file with what it reads and writes, its last run and when it runs next. How one is changed, in `job_files`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BaseModel, Field
+
+from dq_pipelines.layers.modes import MODES
+from dq_pipelines.project import LandedTable, Table
+from dq_pipelines.project.files import TableFile, mark_of
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.access import Caller
+from dq_pipelines.web.api.asking import Asker, Behind, somewhere, vouched
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.instigators import Instigator, instigators, table_of
+from dq_pipelines.web.table_files import TableFiles
+
+router = APIRouter(tags=["jobs"])
+
+JobName = Annotated[str, Path(max_length=200, examples=["sales"], description="The table's name.")]
+
+
+class Source(BaseModel):
+    """Where rows come from."""
+
+    type: str = Field(examples=["csv"])
+    place: str = Field(
+        description="As the file has it: no value of a `${NAME}` is shown.", examples=["${DQ_LANDING}/sales/*.csv"]
+    )
+
+
+class Sink(BaseModel):
+    """Where they go."""
+
+    layer: Literal["silver", "gold"]
+    table: str = Field(examples=["silver/sales"])
+    write: Literal["append", "merge", "overwrite"] = Field(description="How a batch becomes part of the table.")
+
+
+class LastRun(BaseModel):
+    """The last run that was about the table."""
+
+    run_id: str
+    status: str | None = Field(description="Dagster's; null where the gateway serves without it.", examples=["SUCCESS"])
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class NextTick(BaseModel):
+    """The schedule or sensor by which it runs."""
+
+    name: str = Field(examples=["sales_arrivals"])
+    kind: Literal["schedule", "sensor"]
+    running: bool
+    at: datetime | None = Field(description="Null while it rests.")
+
+
+class Job(BaseModel):
+    """One table's YAML file, in brief."""
+
+    name: str = Field(examples=["sales"])
+    domain: str = Field(examples=["retail"])
+    description: str | None = Field(examples=["What was sold"])
+    owners: Sequence[str] = Field(examples=[["team:retail"]])
+    source: Source | None = Field(description="Null for a gold table, which is computed.")
+    sink: Sink | None = Field(description="Null while the project is not sound.")
+    modes: Sequence[str] = Field(description="How it can be run.", examples=[["incremental", "rerun"]])
+    partitions: Literal["daily", "dynamic"] | None
+    schedule: str | None = Field(description="Cron, in UTC.", examples=["0 2 * * *"])
+    last_run: LastRun | None
+    next: NextTick | None
+
+
+class JobDetail(Job):
+    """One table's YAML file, whole."""
+
+    file: str = Field(description="Below the folder of the configuration.", examples=["retail/sales.yaml"])
+    yaml: str = Field(description="What stands in it, `${NAME}` as it stands there.")
+    etag: str = Field(description="What tells this text from any other; for If-Match, as the ETag header is.")
+    problems: Sequence[str] = Field(
+        description="What is wrong with the project as its files are; empty when it is sound."
+    )
+
+
+def files_of(behind: Behind, caller: Asker) -> TableFiles:
+    """The files of tables, as the caller may see them."""
+    return TableFiles(behind.site, caller)
+
+
+Files = Annotated[TableFiles, Depends(files_of)]
+
+
+@router.get(
+    "/jobs",
+    summary="Every table, with where it reads, its last run and when it runs next",
+    operation_id="jobs",
+    responses=problems(422, 502, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def jobs(files: Files, behind: Behind, limit: Limit = 100, cursor: Cursor = None) -> Page[Job]:
+    after = place_of(cursor)
+    if after is not None and not isinstance(after, str):
+        raise ApiError(422, "query.cursor: wanted the `next` of a page of jobs, got another text")
+    names = [name for name in files.seen if after is None or name > after]
+    page = [files.seen[name] for name in names[:limit]]
+    items = [Job(**line) for line in _lines(behind, files, page)]
+    return Page(items=items, next=cursor_of(page[-1].name) if len(names) > limit else None)
+
+
+@router.get(
+    "/jobs/{name}",
+    summary="One table, with its YAML",
+    description="The ETag is that of the file: give it as If-Match to change or delete it.",
+    operation_id="job",
+    responses=problems(404, 422, 502, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def job(name: JobName, files: Files, behind: Behind, response: Response) -> JobDetail:
+    detail = detail_of(behind, files, file_of(files, name))
+    response.headers["ETag"] = detail.etag
+    return detail
+
+
+def file_of(files: TableFiles, name: str) -> TableFile:
+    """The file of this table; raises ApiError (404) where there is none that the caller may look at."""
+    if name not in files.seen:
+        raise ApiError(404, files.unknown(name))
+    return files.seen[name]
+
+
+def detail_of(behind: Backend, files: TableFiles, file: TableFile) -> JobDetail:
+    """One table, whole; raises ApiError (404) when its file is gone meanwhile."""
+    try:
+        content = file.content
+    except FileNotFoundError:
+        raise ApiError(404, f"unknown job '{file.name}': its file is gone") from None
+    (line,) = _lines(behind, files, [file])
+    where = file.path.relative_to(behind.site.config).as_posix()
+    text = content.decode("utf-8", "replace")
+    return JobDetail(**line, file=where, yaml=text, etag=f'"{mark_of(content)}"', problems=files.problems)
+
+
+def _lines(behind: Backend, files: TableFiles, page: Sequence[TableFile]) -> Iterator[dict[str, Any]]:
+    tables = {file.name: table for file in page if (table := files.table(file)) is not None}
+    last = _last_runs(behind, files.caller, [table.key for table in tables.values()])
+    due = _due(behind, files)
+    for file in page:
+        table = tables.get(file.name)
+        yield _line(file, table, last.get(table.key) if table else None, due.get(file.name))
+
+
+def _line(file: TableFile, table: Table | None, last: LastRun | None, due: Instigator | None) -> dict[str, Any]:
+    raw, place = file.raw, file.place
+    described, schedule = raw.get("description"), raw.get("schedule")
+    partitions = table.model.partitions if table and isinstance(table.model, LandedTable) else None
+    return {
+        "name": file.name,
+        "domain": file.domain,
+        "description": described if isinstance(described, str) else None,
+        "owners": file.owners,
+        "source": place and Source(type=place[0], place=place[1]),
+        "sink": table and _sink(table),
+        "modes": list(MODES) if table and not table.is_gold else [],
+        "partitions": partitions.type if partitions else None,
+        "schedule": schedule if isinstance(schedule, str) else None,
+        "last_run": last,
+        "next": due and NextTick(name=due.name, kind=due.kind, running=due.running, at=due.next),
+    }
+
+
+def _sink(table: Table) -> Sink:
+    if table.is_gold:
+        return Sink(layer="gold", table=table.key, write="overwrite")
+    return Sink(layer="silver", table=table.key, write=table.landed.silver.mode)
+
+
+_LATEST = """
+query Latest($keys: [AssetKeyInput!]!) {
+  assetsLatestInfo(assetKeys: $keys) { assetKey { path } latestRun { runId status startTime endTime } }
+}
+"""
+
+
+def _last_runs(behind: Backend, caller: Caller, keys: Sequence[str]) -> Mapping[str, LastRun]:
+    """By key the last run; of Dagster's records, or of history where there is no Dagster here."""
+    if behind.dagster is None:
+        verdicts = {key: behind.site.stores.history.latest(key) for key in keys}
+        return {
+            key: LastRun(run_id=one.run_id, status=None, started_at=one.started_at, ended_at=None)
+            for key, one in verdicts.items()
+            if one is not None
+        }
+    asked = {"keys": [{"path": key.split("/")} for key in keys]}
+    found = behind.dagster.ask(vouched(caller), _LATEST, asked)["assetsLatestInfo"] if keys else []
+    return {"/".join(one["assetKey"]["path"]): _run(one["latestRun"]) for one in found if one["latestRun"]}
+
+
+def _run(told: Mapping[str, Any]) -> LastRun:
+    began, ended = (told[at] and datetime.fromtimestamp(told[at], UTC) for at in ("startTime", "endTime"))
+    return LastRun(run_id=told["runId"], status=told["status"], started_at=began, ended_at=ended)
+
+
+def _due(behind: Backend, files: TableFiles) -> Mapping[str, Instigator]:
+    """By table the schedule or sensor that runs it next."""
+    found: dict[str, Instigator] = {}
+    if behind.dagster is None:
+        return found
+    never = datetime.max.replace(tzinfo=UTC)
+    for one in sorted(instigators(behind.dagster, vouched(files.caller)), key=lambda one: one.next or never):
+        if (table := table_of(one.name, files.project)) is not None:
+            found.setdefault(table, one)
+    return found
