@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dq_pipelines_tests.layers.refused_orders import ONE, orders
 from dq_pipelines_tests.workshop import Workshop
 
 
@@ -15,3 +16,13 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
     workshop = Workshop(tmp_path)
     with workshop.instance:
         yield workshop
+
+
+@pytest.fixture
+def landed(shop: Workshop) -> Workshop:
+    """A batch of orders with four refused rows."""
+    orders(shop)
+    shop.land("orders/a.csv", ONE)
+    assert shop.run("orders").success
+    assert shop.rows("silver/orders", "id") == [1]
+    return shop

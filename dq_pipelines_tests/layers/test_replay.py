@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import replace
-
-import polars as pl
 import pytest
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.layers.corrections import landed_names
 from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
 from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.replay import Replayed, replay
+from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work
+from dq_pipelines_tests.layers.refused_orders import ONE, ORDERS, again, id_of, orders, statuses, work
 from dq_pipelines_tests.workshop import Workshop
-
-ORDERS = """
-    source: {type: csv, path: "{landing}/orders/*.csv"}
-    MORE
-    silver:
-      KEYS
-      columns: {id: int64, amount: int64, day: {type: date, from: Day, format: "%d.%m.%Y"}}
-      STEPS
-      rules:
-        - {type: expect_column_values_to_be_between, column: amount, min_value: LEAST}
-        RULES
-"""
-ONE = "id,amount,Day\n1,10,01.02.2026\n2,-5,02.02.2026\n3,-50,03.02.2026\nx,7,04.02.2026\n5,8,31.02.2026\n"
-
-
-def orders(shop: Workshop, least: int = 0, keys: str = "", steps: str = "", rules: str = "", more: str = "") -> None:
-    text = ORDERS.replace("LEAST", str(least)).replace("KEYS", keys and f"keys: [{keys}]").replace("MORE", more)
-    shop.table("orders", text.replace("STEPS", steps).replace("RULES", rules))
-
-
-def work(shop: Workshop) -> Work:
-    return Work(shop.project.tables["orders"], shop.lake)
-
-
-def again(shop: Workshop, edits: Mapping[str, Mapping[str, str | None]] | None = None, **chosen: str) -> Replayed:
-    return replay(work(shop), Chosen(**chosen), by="ann", edits=edits)
-
-
-def statuses(shop: Workshop) -> list[tuple[int, str]]:
-    return sorted((row["_row"], row["_status"]) for row in shop.rows("quarantine/orders"))
-
-
-def id_of(shop: Workshop, row: int) -> str:
-    (found,) = [each[ID] for each in shop.rows("quarantine/orders") if each["_row"] == row]
-    return str(found)
-
-
-@pytest.fixture
-def landed(shop: Workshop) -> Workshop:
-    orders(shop)
-    shop.land("orders/a.csv", ONE)
-    assert shop.run("orders").success
-    assert shop.rows("silver/orders", "id") == [1]
-    return shop
 
 
 def test_a_mended_rule_lets_rows_through_once(landed: Workshop) -> None:
@@ -247,66 +196,6 @@ def test_refused_rows_of_gold_are_seen(shop: Workshop) -> None:
         replay(big, by="ann")
 
 
-#: A replay that is killed when it has told quarantine, or when silver has the rows.
-KILLED = """
-import os, signal, sys
-from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers import replay
-from dq_pipelines.layers.work import Work
-from dq_pipelines.project import load_project
-
-root, place = sys.argv[1:]
-
-def dying(function):
-    def wrapped(*args, **kwargs):
-        function(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return wrapped
-
-setattr(replay, place, dying(getattr(replay, place)))
-work = Work(load_project(f"{root}/assets_config", environment={}).tables["orders"], Lake.at(f"{root}/lake"))
-replay.replay(work, by="ann")
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("keys", ["", "id"])
-@pytest.mark.parametrize("place", ["update", "publish"])
-def test_a_killed_replay_is_finished_by_the_next(shop: Workshop, place: str, keys: str) -> None:
-    orders(shop, keys=keys)
-    shop.land("orders/a.csv", ONE)
-    assert shop.run("orders").success
-    orders(shop, least=-10, keys=keys)
-    ran = subprocess.run([sys.executable, "-c", KILLED, str(shop.root), place], check=False, capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
-    waiting = refused_of(work(shop)).filter(pl.col("_status") == OPEN).collect().height
-    assert waiting == (4 if place == "update" else 3), "a row that silver does not have is open"
-    assert len(again(shop).published) == (place == "update")
-    assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (2, -5)]
-    assert statuses(shop) == [(3, "replayed"), (4, "open"), (5, "open"), (6, "open")]
-    assert shop.leftovers() == []
-
-
-def test_rows_of_a_batch_that_still_waits_are_not_mended_yet(landed: Workshop) -> None:
-    """A run was cancelled between quarantine and silver: mended now, its rows would be published now and by the next run."""
-    asked = []
-
-    def third() -> None:
-        asked.append(True)
-        if len(asked) == 3:
-            raise InterruptedError
-
-    landed.land("orders/b.csv", "id,amount,Day\n6,60,06.02.2026\n7,-70,07.02.2026\n")
-    with pytest.raises(InterruptedError):
-        refine(replace(work(landed), may_commit=third))
-    assert len(landed.rows("quarantine/orders")) == 5
-    orders(landed, least=-100)
-    assert len(again(landed).published) == 2
-    assert landed.rows("silver/orders", "id") == [1, 2, 3]
-    refine(work(landed))
-    assert landed.rows("silver/orders", "id") == [1, 2, 3, 6, 7]
-
-
 def test_a_row_is_mended_whatever_its_column_was_called_when_it_landed(shop: Workshop) -> None:
     """The column has another name since: `from` has both, and the row of an old file keeps what was mended in it."""
     orders(shop)
@@ -323,30 +212,3 @@ def test_a_row_is_mended_whatever_its_column_was_called_when_it_landed(shop: Wor
     assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
     rerun(work(shop))
     assert shop.rows("silver/orders", "id", "amount") == [(1, 11), (2, 20), (3, 30)]
-
-
-def killed_while_mending(shop: Workshop) -> None:
-    """The third row is mended, and the replay killed before silver gets it."""
-    edits = f'{{"{id_of(shop, 3)}": {{"amount": "7"}}}}'
-    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(shop, 3)!r}])")
-    ran = subprocess.run([sys.executable, "-c", code, str(shop.root), "update"], check=False, capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
-
-
-@pytest.mark.slow
-def test_what_a_killed_replay_has_mended_outlives_reruns(landed: Workshop) -> None:
-    killed_while_mending(landed)
-    for _ in range(2):
-        assert landed.run("orders", mode="rerun").success
-        assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]
-        assert statuses(landed) == [(3, "fixed"), (4, "open"), (5, "open"), (6, "open")]
-
-
-@pytest.mark.slow
-def test_a_row_of_a_killed_replay_can_be_given_up(landed: Workshop) -> None:
-    killed_while_mending(landed)
-    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "ann") == 1
-    assert (3, DISMISSED) in refused_of(work(landed)).select("_row", "_status").collect().rows()
-    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), OPEN, "ann") == 1
-    assert again(landed).published == (id_of(landed, 3),)
-    assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from dq_pipelines.engine.result_format import Format
 from dq_pipelines.engine.validate import validate
+from dq_pipelines_tests.properties.gx_arguments import Drawn
 from dq_pipelines_tests.properties.gx_frames import Frame, frames
 from dq_pipelines_tests.properties.gx_oracle import Oracle, oracle, raised
-from dq_pipelines_tests.properties.gx_rules import FORMATS, RULES, Drawn
+from dq_pipelines_tests.properties.gx_rules import FORMATS, RULES
 
 
 @pytest.fixture(scope="module")

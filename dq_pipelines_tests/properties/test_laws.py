@@ -19,8 +19,9 @@ from dq_pipelines.engine.verdict import Verdict
 from dq_pipelines.rules import rule_classes
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines_tests.properties.gx_arguments import Drawn
 from dq_pipelines_tests.properties.gx_frames import Frame, frames
-from dq_pipelines_tests.properties.gx_rules import RULES, Drawn
+from dq_pipelines_tests.properties.gx_rules import RULES
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,11 @@ the same files, corrections and rule from the start.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.update import update
 from dq_pipelines.layers.arriving import land
 from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
 from dq_pipelines.layers.landing import pending_batches
@@ -53,9 +50,11 @@ from dq_pipelines_tests.properties.row_model import (
     as_mended,
     worth,
 )
+from dq_pipelines_tests.properties.stopping import BrokenOff, Stop, Stopping
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
+
 
 TABLE = """
     source: {type: parquet, path: "{landing}/t/*.parquet"}
@@ -66,59 +65,21 @@ TABLE = """
       rules: [{type: expect_column_values_to_be_between, column: amount, min_value: LEAST}]
 """
 
+
 AMOUNTS = st.sampled_from(["7", "-5", "x", "3"])
+
+
 CELLS = st.lists(st.tuples(st.integers(1, 3), AMOUNTS), min_size=1, max_size=3)
+
+
 LEAST = st.sampled_from([0, -10, 5])
+
+
 #: How a run is stopped, and at which of its commits.
 STOPS = st.none() | st.tuples(st.sampled_from(["cancelled", "before", "after"]), st.integers(1, 3))
+
+
 WHICH = st.integers(0, 7)
-
-Stop = tuple[str, int] | None
-
-
-class BrokenOff(Exception):
-    """What ends a run in this test; nobody in the product knows it."""
-
-
-class Stopping:
-    """Ends a run at a commit: cancelled before it, or by an error just before or just after it."""
-
-    def __init__(self, stop: Stop) -> None:
-        self.how, self.at = stop or ("", 0)
-        self.asked = self.committed = 0
-
-    @property
-    def commits(self) -> Commits:
-        """The commits that the run makes."""
-        return Commits() if not self.how else Commits(self.at - (self.how != "after"))
-
-    def may_commit(self) -> None:
-        self.asked += 1
-        if self.how == "cancelled" and self.asked == self.at:
-            raise BrokenOff
-
-    def committing(self, commit: Callable[..., Any]) -> Callable[..., Any]:
-        def committed(*args: Any, **kwargs: Any) -> Any:
-            self.committed += 1
-            here = self.committed == self.at
-            if here and self.how == "before":
-                raise BrokenOff
-            done = commit(*args, **kwargs)
-            if here and self.how == "after":
-                raise BrokenOff
-            return done
-
-        return committed
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """While this lasts, whoever commits is stopped; `BrokenOff` ends here."""
-        with pytest.MonkeyPatch.context() as patch:
-            for name, module in list(sys.modules.items()):
-                for commit in (publish, update):
-                    if name.startswith("dq_pipelines.layers.") and getattr(module, commit.__name__, None) is commit:
-                        patch.setattr(module, commit.__name__, self.committing(commit))
-            yield
 
 
 class Table(RuleBasedStateMachine):
