@@ -60,13 +60,13 @@ class Launch:
         return str(said["run"]["runId"])
 
     def _selector(self, location: str, repository: str) -> dict[str, Any]:
-        checks = [(key, name) for key, names in self.checks.items() for name in names]
-        chosen = {
-            "assetSelection": [_key(key) for key in self.assets],
-            "assetCheckSelection": [{"assetKey": _key(key), "name": name} for key, name in checks],
-        }
         where = {"repositoryLocationName": location, "repositoryName": repository, "pipelineName": self.job}
-        return where | (chosen if any(chosen.values()) else {})
+        assets = [_key(key) for key in self.assets]
+        checks = [{"assetKey": _key(key), "name": name} for key, names in self.checks.items() for name in names]
+        if not (assets or checks):
+            return where
+        # Where no checks are named, Dagster runs those of the assets; of an empty list it would run none.
+        return where | {"assetSelection": assets} | ({"assetCheckSelection": checks} if checks else {})
 
 
 def _key(key: str) -> dict[str, list[str]]:
