@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.users import Users
@@ -36,7 +36,12 @@ def routes(behind: Backend) -> list[BaseRoute]:
 def rest_routes(behind: Backend) -> list[BaseRoute]:
     """The REST API, which answers `/api…` and `/apikey`."""
     app = rest(behind)
-    return [Route("/apikey", app), Route("/api", app), Route("/api/{path:path}", app)]
+    return [
+        Route("/apikey", app),
+        Route("/api", app),
+        Route("/api/{path:path}", app),
+        WebSocketRoute("/api/{path:path}", app),
+    ]
 
 
 async def _home(request: Request) -> RedirectResponse:

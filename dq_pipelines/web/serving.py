@@ -9,6 +9,7 @@ import threading
 from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
 
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.web.app import access_of, application
@@ -36,9 +37,16 @@ def serve(site: Site, host: str, port: int) -> None:
         if not app.state.access.is_on:
             once = app.state.access.once
             print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
+        config = config_of(app)
         with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises anew when it has ended
             _Server(config, site.closing).run(sockets=[listening])
+
+
+def config_of(app: Starlette) -> uvicorn.Config:
+    """How a server runs the app. Messages are not compressed: for 200 who watch a run, each would be 200 times."""
+    return uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=5, server_header=False, ws_per_message_deflate=False
+    )
 
 
 class _Server(uvicorn.Server):

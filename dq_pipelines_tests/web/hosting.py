@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 import dagster as dg
+import uvicorn
 from starlette.testclient import TestClient
 
 from dq_pipelines.security.audit import AuditLog, Event
@@ -18,6 +21,7 @@ from dq_pipelines.security.roles import Grant
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
+from dq_pipelines.web.serving import config_of
 from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.served import environment
 from dq_pipelines_tests.workshop import Workshop
@@ -126,3 +130,20 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
         yield Hosted(shop, host)
     # A code server that is still ending when Python collects it would be a warning, which fails the whole session.
     host.process._grpc_server_registry.wait_for_processes()
+
+
+@contextmanager
+def listening(here: Hosted) -> Iterator[str]:
+    """The address of a real server in a thread of this process, for clients that no test client stands in for."""
+    site = site_of(here.shop)
+    server = uvicorn.Server(config_of(application(site, here.host)))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            site.closing.set()
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive(), "the server has not ended"

@@ -7,13 +7,20 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from dq_pipelines.web.api import executions, health, jobs, runs, tokens
+from dq_pipelines.web.api import executions, health, jobs, live, runs, tokens
 from dq_pipelines.web.api.errors import ProblemDetails, problems, say_problems
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
 
 #: Under `/api/v1`; a new resource adds its router here.
-ROUTERS: tuple[APIRouter, ...] = (health.router, runs.router, jobs.router, executions.router, tokens.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    runs.router,
+    live.router,
+    jobs.router,
+    executions.router,
+    tokens.router,
+)
 
 
 def rest(behind: Backend) -> FastAPI:

@@ -1,0 +1,255 @@
+"""A run as it goes on, over a real server: by WebSocket and by server-sent events, broken off and gone on with."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.users import Users
+from dq_pipelines.web import feed
+from dq_pipelines_tests.web.conftest import build
+from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
+from dq_pipelines_tests.web.test_api_runs import USERS, launched
+
+#: Judged for some seconds.
+WIDE = """
+source: {type: csv, path: "{landing}/wide.csv"}
+silver:
+  columns: {id: int64, text: string}
+  rules:
+    - {type: expect_column_values_to_be_between, column: id, max_value: 900000, severity: warning}
+""" + "\n".join(
+    f'    - {{type: expect_column_values_to_not_match_regex, column: text, regex: "(a|b+)([0-9]x?){{{n}}}$"}}'
+    for n in range(1, 25)
+)
+KEYS = ["bronze/wide", "silver/wide", "quarantine/wide"]
+
+Words = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+    shop = build(tmp_path_factory.mktemp("live"))
+    shop.table("wide", WIDE, "wide")
+    rows = pl.select(id=pl.int_range(1_500_000)).lazy().with_columns(text="text-" + pl.col("id").cast(pl.String))
+    rows.sink_csv(shop.landing / "wide.csv")
+    with hosting(shop, USERS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(here: Hosted) -> Iterator[str]:
+    with listening(here) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def key(here: Hosted) -> str:
+    """An API key of somebody who may look at everything."""
+    return key_of(here, "vera")
+
+
+def key_of(here: Hosted, name: str) -> str:
+    return Keys(Users(here.shop.history.url)).add(name)
+
+
+def socket_of(address: str, run: str, key: str | None, after: int = 0) -> ClientConnection:
+    place = f"{address.replace('http', 'ws', 1)}/api/v1/runs/{run}/events?after={after}"
+    return connect(place, additional_headers={"X-API-Key": key} if key else {}, open_timeout=20)
+
+
+def heard(socket: ClientConnection, most: int = 10_000, seconds: float = 90) -> Words:
+    """What a socket says until it is closed, or so many words."""
+    words: Words = []
+    until = time.monotonic() + seconds
+    while len(words) < most:
+        try:
+            words.append(json.loads(socket.recv(timeout=until - time.monotonic())))
+        except ConnectionClosed:
+            break
+    return [word for word in words if word["type"] != "alive"]
+
+
+def streamed(address: str, run: str, key: str, most: int = 10_000, last: int | None = None) -> Words:
+    """What server-sent events say until the stream ends, or so many of them; then it is broken off."""
+    words: Words = []
+    headers = {"X-API-Key": key, "Accept": "text/event-stream"}
+    headers |= {"Last-Event-ID": str(last)} if last is not None else {}
+    with httpx.stream(
+        "GET", f"{address}/api/v1/runs/{run}/events",
+        headers=headers, timeout=90,
+    ) as answer:  # fmt: skip
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        told: dict[str, str] = {}
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if line and name:
+                told[name] = value
+            elif "data" in told:
+                word = json.loads(told["data"])
+                assert word["type"] == told["event"]
+                assert str(word.get("id", told.get("id"))) == str(told.get("id"))
+                words.append(word)
+                told = {}
+                if len(words) == most:
+                    break
+    return words
+
+
+def code_of(socket: ClientConnection) -> int:
+    """With which code the server has closed it, when it has."""
+    with pytest.raises(ConnectionClosed) as closed:
+        heard_raw(socket)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+def heard_raw(socket: ClientConnection) -> None:
+    while True:
+        socket.recv(timeout=30)
+
+
+def without_end(words: Words) -> list[int]:
+    return [word["id"] for word in words if word["type"] != "end"]
+
+
+def test_a_run_is_told_while_it_goes_on(here: Hosted, address: str, key: str) -> None:
+    run = launched(here, *KEYS)
+    words: Words = []
+    came: dict[str, float] = {}
+    with socket_of(address, run, key) as socket:
+        while not words or words[-1]["type"] != "end":
+            words += heard(socket, 1)
+            came.setdefault(words[-1]["type"], time.monotonic())
+        assert code_of(socket) == 1000
+    over = time.monotonic()
+    assert here.ended(run).status.value == "SUCCESS"
+    assert [word["status"] for word in words if word["type"] == "status"] == ["STARTING", "STARTED", "SUCCESS"]
+    assert words[-1] == {"type": "end"}
+    # What is told early was heard early, and not with the rest at the end.
+    assert came["status"] < over - 2
+    assert came["progress"] < over - 1
+    judging = [word for word in words if word["type"] == "progress" and word["stage"] == "judge" and word.get("rows")]
+    assert judging, "the run was too short to tell"
+    assert all(0 < word["percent"] < 100 and word["rows_per_second"] > 0 for word in judging)
+    checks = {word["check"]: word for word in words if word["type"] == "check"}
+    assert len(checks) == 25 + 3  # rows_accounted_for, schema_drift, inputs_readable
+    between = checks["expect_column_values_to_be_between__id"]
+    assert (between["passed"], between["unexpected_count"], between["severity"]) == (False, 599_999, "warning")
+    assert {word["table"] for word in words if word["type"] == "materialized"} == set(KEYS)
+    ids = without_end(words)
+    assert ids == sorted(set(ids))
+
+
+def test_two_kinds_of_stream_tell_the_same(address: str, key: str, done: str) -> None:
+    with socket_of(address, done, key) as socket:
+        assert heard(socket) == streamed(address, done, key)
+
+
+@pytest.fixture(scope="module")
+def done(here: Hosted) -> str:
+    here.shop.land("shops/b.csv", "shop\neast\nwest\n")
+    run = launched(here, "bronze/shops", "silver/shops", "quarantine/shops")
+    assert here.ended(run).status.value == "SUCCESS"
+    return run
+
+
+def test_what_was_broken_off_goes_on_without_a_gap_or_a_double(address: str, key: str, done: str) -> None:
+    whole = streamed(address, done, key)
+    ids = without_end(whole)
+    for first in (1, 4, len(ids) - 1):
+        begun = streamed(address, done, key, first)
+        rest = streamed(address, done, key, last=begun[-1]["id"])
+        assert begun + rest == whole
+        with socket_of(address, done, key) as socket:
+            begun = heard(socket, first)
+        with socket_of(address, done, key, begun[-1]["id"]) as socket:
+            assert begun + heard(socket) == whole
+
+
+def test_a_run_that_goes_on_is_gone_on_with_too(here: Hosted, address: str, key: str) -> None:
+    (here.shop.landing / "shops" / "c.csv").write_text("shop\nup\n")
+    run = launched(here, "bronze/shops", "silver/shops")
+    words: Words = []
+    until = time.monotonic() + 90
+    while not words or words[-1]["type"] != "end":  # a connection for each word
+        assert time.monotonic() < until
+        with socket_of(address, run, key, words[-1]["id"] if words else 0) as socket:
+            words += heard(socket, 1)
+    ids = without_end(words)
+    assert all(a < b for a, b in pairwise(ids))
+    assert ids == without_end(streamed(address, run, key))
+
+
+def test_a_browser_that_has_had_all_is_told_to_come_back_no_more(address: str, key: str, done: str) -> None:
+    last = max(without_end(streamed(address, done, key)))
+    headers = {"X-API-Key": key, "Last-Event-ID": str(last), "Accept": "text/event-stream"}
+    assert httpx.get(f"{address}/api/v1/runs/{done}/events", headers=headers).status_code == 204
+
+
+def test_one_reader_reads_for_all(here: Hosted, address: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    look = feed.Feed._look
+
+    def counted(self: feed.Feed, is_quiet: bool) -> bool:
+        looks.append(self.run_id)
+        return look(self, is_quiet)
+
+    monkeypatch.setattr(feed.Feed, "_look", counted)
+    (here.shop.landing / "shops" / "d.csv").write_text("shop\ndown\n")
+    run = launched(here, "bronze/shops", "silver/shops")
+    began = time.monotonic()
+    with ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(socket_of(address, run, key)) for _ in range(30)]
+        told = [heard(socket) for socket in sockets]
+    assert all(words == told[0] for words in told)
+    assert told[0][-1] == {"type": "end"}
+    assert len(looks) < (time.monotonic() - began) / feed.LOOK + 20, "not one reader for all"
+
+
+def test_who_may_not_look_is_not_told(here: Hosted, address: str, done: str) -> None:
+    flo = key_of(here, "flo")  # of another domain
+    headers = {"X-API-Key": flo, "Accept": "text/event-stream"}
+    assert httpx.get(f"{address}/api/v1/runs/{done}/events", headers=headers).status_code == 404
+    with socket_of(address, done, flo) as socket:
+        assert code_of(socket) == 4404
+
+
+def test_a_websocket_without_a_login_is_refused_at_the_handshake(address: str, done: str) -> None:
+    for key in (None, "dq_nobody_knows_it"):
+        with pytest.raises(InvalidStatus) as refused:
+            socket_of(address, done, key)
+        assert refused.value.response.status_code == 403
+
+
+def test_an_unknown_run_is_not_found(address: str, key: str) -> None:
+    url = f"{address}/api/v1/runs/nowhere/events"
+    answer = httpx.get(url, headers={"X-API-Key": key})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "unknown run nowhere")
+    with socket_of(address, "nowhere", key) as socket:
+        assert code_of(socket) == 4404
+    assert httpx.get(url, headers={"X-API-Key": key, "Accept": "application/json"}).status_code == 406
+    assert httpx.get(f"{url}?after=-1", headers={"X-API-Key": key}).status_code == 422
+
+
+def test_streams_end_with_the_server(here: Hosted, key: str) -> None:
+    (here.shop.landing / "shops" / "e.csv").write_text("shop\nleft\n")
+    with ExitStack() as open_sockets:
+        with listening(here) as address:
+            run = launched(here, "bronze/shops", "silver/shops")
+            socket = open_sockets.enter_context(socket_of(address, run, key))
+            heard(socket, 1)
+        assert code_of(socket) in (1001, 1012)
+    here.ended(run)
