@@ -72,9 +72,9 @@ def role(
     name: Name, grants: Annotated[list[str], typer.Argument(help="Such as viewer, or operator@domain:retail.")]
 ) -> None:
     """Give a user these roles, in place of those before."""
-    from dq_pipelines.security.roles import Grant, role_named, scope_named
+    from dq_pipelines.security.roles import grant_named
 
-    given = [Grant(role_named(text.partition("@")[0]), scope_named(text.partition("@")[2])) for text in grants]
+    given = [grant_named(text) for text in grants]
     _users().grant(name, given)
     said = ", ".join(map(str, given))
     noted("user.role", name, grants=said)
@@ -85,7 +85,7 @@ def role(
 def every() -> None:
     """Say who there is."""
     for user in _users().all():
-        state = "disabled" if user.disabled else ""
+        state = "disabled" if user.disabled else f"by {user.subject.partition(' ')[0]}" if user.subject else ""
         print(f"{user.name:<24} {', '.join(sorted(map(str, user.grants))) or 'nothing':<40} {state}".rstrip())
 
 

@@ -42,6 +42,7 @@ from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.base import Example, Rule
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.rules.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
+from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.sources import source_classes
 from dq_pipelines.transforms.steps import AnyStep, Keep, Step
 from dq_pipelines.transforms.types import type_names
@@ -182,6 +183,7 @@ def configuration_page() -> str:
         *_model("project.yaml: alerts", Alerts),
         *_model("alerts.when, and a table's alerts", Route),
         *_model("project.yaml: openlineage", OpenLineage),
+        *_model("project.yaml: oidc", OpenIdConnect),
         *_model("A table that is computed", GoldTable),
         *_model("gold", Gold),
         "## Sources",

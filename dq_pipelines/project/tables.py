@@ -20,6 +20,7 @@ from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
 from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
 from dq_pipelines.rules import AnyRule
+from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.sources import AnySource
 from dq_pipelines.transforms.steps import AnyStep
 from dq_pipelines.transforms.types import TypeName
@@ -207,5 +208,7 @@ class ProjectSettings(Strict):
     alerts: Alerts | None = None
     #: where events of OpenLineage go; see below
     openlineage: OpenLineage | None = None
+    #: login to `dq serve` by an identity provider; see below
+    oidc: OpenIdConnect | None = None
     #: where Dagster's UI is, for links in messages: `https://dagster.example.org`
     dagster_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None

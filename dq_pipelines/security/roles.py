@@ -93,3 +93,9 @@ def scope_named(text: str) -> str:
     if text and (kind not in ("domain", "team") or not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise ConfigError([Problem("", 0, f"wanted a scope such as domain:retail or team:sales, got '{text}'")])
     return text
+
+
+def grant_named(text: str) -> Grant:
+    """The grant of `viewer` or `operator@domain:retail`; raises ConfigError for what is none."""
+    role, _, scope = text.partition("@")
+    return Grant(role_named(role), scope_named(scope))

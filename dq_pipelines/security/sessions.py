@@ -13,6 +13,8 @@ from dq_pipelines.security.users import User, Users
 
 #: After so long without a request, and after so long in all, somebody has to log in again.
 IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)
+#: ... in all where an identity provider vouches for somebody: what it has taken away since is not known here.
+VOUCHED = timedelta(hours=12)
 
 #: How often it is noted that a session is still used.
 _NOTED = timedelta(minutes=1)
@@ -57,6 +59,8 @@ class Sessions:
             return None
         user = self.users.find(row["user"])
         if user is None or user.disabled or user.epoch != row["epoch"]:
+            return None
+        if user.subject is not None and row["created_at"] < datetime.now(UTC) - VOUCHED:
             return None
         if row["seen_at"] < datetime.now(UTC) - _NOTED:
             with self.users.engine.begin() as connection:

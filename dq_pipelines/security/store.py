@@ -20,6 +20,9 @@ USERS = sa.Table(
     sa.Column("locked_until", Moment),
     # what was given out before this number is worth nothing
     sa.Column("epoch", sa.Integer, nullable=False),
+    # of a user that an identity provider vouches for: its address and what it calls the user for ever
+    sa.Column("subject", sa.String(600)),
+    sa.Index("dq_users_subject", "subject", unique=True),
 )
 GRANTS = sa.Table(
     "dq_grants",

@@ -34,6 +34,8 @@ class User:
     locked_until: datetime | None = None
     #: what was given out before this number (sessions, tokens) is worth nothing
     epoch: int = 0
+    #: the identity provider that vouches for the user, and what it calls them; None for a user with a password
+    subject: str | None = None
 
 
 class Users:
@@ -119,8 +121,39 @@ class Users:
             raise Refused(_NOT_LET_IN)
         return self.named(name)
 
+    def vouched(self, subject: str, name: str, grants: Iterable[Grant]) -> User:
+        """The user whom an identity provider calls `subject`, with these grants in place of those before.
+
+        At the first time it is a new one, of this name. Raises Refused for one that is disabled or granted nothing, and for a
+        name that is none or another user's: nobody gets a user's rights by being called so elsewhere.
+        """
+        with self.engine.connect() as connection:
+            row = connection.execute(USERS.select().where(USERS.c.subject == subject)).mappings().first()
+        if row is not None and row["disabled"]:
+            raise Refused(f"wanted a user who is not disabled, got '{row['name']}'")
+        given, known = list(grants), row["name"] if row else name
+        if row is None and given:
+            self._add_vouched(subject, name)
+        if row is not None or given:
+            self.grant(known, given)
+        if not given:
+            raise Refused(f"wanted a user who is granted something, got '{known}'")
+        return self.named(known)
+
+    def _add_vouched(self, subject: str, name: str) -> None:
+        if not _is_name(name):
+            raise Refused("wanted of the identity provider a name of letters, digits and ._@+-, got another text")
+        row = {"name": name, "subject": subject, "disabled": False, "failures": 0, "epoch": 0}
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))
+        except sa.exc.IntegrityError:
+            raise Refused(f"wanted of the identity provider a name that nobody has here, got '{name}'") from None
+
     def set_password(self, name: str, password: str) -> None:
         """A new password: sessions and tokens that were given before are worth nothing."""
+        if (by := self.named(name).subject) is not None:
+            raise _wrong(f"wanted a user with a password, got '{name}', who logs in by {by.partition(' ')[0]}")
         self._change(name, password=hashed(password), failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
 
     def disable(self, name: str, *, disabled: bool = True) -> None:
@@ -153,6 +186,7 @@ def _user(row: Any, grants: Iterable[Grant]) -> User:
         row["created_at"],
         row["locked_until"],
         row["epoch"],
+        row["subject"],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
@@ -13,6 +14,7 @@ from starlette.types import Scope
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys, is_key
+from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.security.sessions import Session, Sessions
 from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
@@ -38,9 +40,11 @@ class Caller:
 class Access:
     """The stores that say who is who."""
 
-    def __init__(self, users: Users, log: AuditLog) -> None:
+    def __init__(self, users: Users, log: AuditLog, oidc: Callable[[], OpenIdConnect | None] = lambda: None) -> None:
         self.users = users
         self.log = log
+        #: the identity provider by which people may log in, as the project's files have it now
+        self.oidc = oidc
         self.sessions = Sessions(users)
         self.keys = Keys(users)
         self.tokens = Tokens.from_environment(users)
@@ -51,7 +55,7 @@ class Access:
     @property
     def is_on(self) -> bool:
         """Whether there is anybody who could log in; once there is, it stays so until the server is started anew."""
-        self._on = self._on or not self.users.is_empty()
+        self._on = self._on or not self.users.is_empty() or self.oidc() is not None
         return self._on
 
     async def let_in(self, name: str, password: str) -> User:

@@ -19,6 +19,7 @@ from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines.web.gate import Gate
 from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
+from dq_pipelines.web.sign_on import SignOn
 
 
 def routes(behind: Backend) -> list[BaseRoute]:
@@ -51,13 +52,19 @@ async def _home(request: Request) -> RedirectResponse:
 def access_of(site: Site) -> Access:
     """The users, keys, sessions and the audit log, in the database of the history."""
     url = site.stores.history.url
-    return Access(Users(url), AuditLog.from_environment(url))
+    return Access(Users(url), AuditLog.from_environment(url), lambda: site.known().project.settings.oidc)
 
 
 def application(site: Site, host: DagsterHost | None = None) -> Starlette:
     """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone."""
     access = access_of(site)
-    pages = [*Login(access).routes(), Route("/health", _health), *routes(Backend(site, access, host))]
+    login = Login(access)
+    pages = [
+        *login.routes(),
+        *SignOn(access, login).routes(),
+        Route("/health", _health),
+        *routes(Backend(site, access, host)),
+    ]
     app = Starlette(routes=pages, middleware=[Middleware(Gate, access=access)])
     app.state.access = access
     return app

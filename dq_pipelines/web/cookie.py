@@ -1,4 +1,4 @@
-"""The cookie of a session: what it is called, how it is given, read and taken back. Whose it is, is said in `access`."""
+"""Our cookies: what they are called, how they are given, read and taken back. Whose they are, is said in `access`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
-_NAME = "dq_session"
+#: That of a session, and that of a login that is under way at an identity provider.
+SESSION, LOGIN = "dq_session", "dq_login"
 
 
 def is_secure(scope: Scope) -> bool:
@@ -16,27 +17,28 @@ def is_secure(scope: Scope) -> bool:
     return scope.get("scheme") in ("https", "wss")
 
 
-def name(scope: Scope) -> str:
-    """Behind TLS browsers take a `__Host-` cookie from this very host alone: no other of the domain can put its own there."""
-    return f"__Host-{_NAME}" if is_secure(scope) else _NAME
-
-
-def given(answer: Response, scope: Scope, secret: str) -> Response:
-    """The answer, with a session's secret for the browser to keep from scripts and from other sites' forms."""
-    answer.set_cookie(name(scope), secret, httponly=True, samesite="lax", secure=is_secure(scope), path="/")
+def given(answer: Response, scope: Scope, secret: str, kind: str = SESSION, seconds: int | None = None) -> Response:
+    """The answer, with a secret for the browser to keep from scripts and from other sites' forms, for so long."""
+    secure = is_secure(scope)
+    answer.set_cookie(_name(kind, scope), secret, seconds, httponly=True, samesite="lax", secure=secure, path="/")
     return answer
 
 
-def taken(answer: Response, scope: Scope) -> Response:
+def taken(answer: Response, scope: Scope, kind: str = SESSION) -> Response:
     """The answer, which has the browser forget."""
-    answer.delete_cookie(name(scope), path="/", secure=is_secure(scope), httponly=True, samesite="lax")
+    answer.delete_cookie(_name(kind, scope), path="/", secure=is_secure(scope), httponly=True, samesite="lax")
     return answer
 
 
-def held(scope: Scope) -> str | None:
+def held(scope: Scope, kind: str = SESSION) -> str | None:
     """The secret that a request brings, None for none."""
     try:
-        found = SimpleCookie(Headers(scope=scope).get("cookie", "")).get(name(scope))
+        found = SimpleCookie(Headers(scope=scope).get("cookie", "")).get(_name(kind, scope))
     except CookieError:
         return None
     return found.value if found else None
+
+
+def _name(kind: str, scope: Scope) -> str:
+    # Behind TLS browsers take a `__Host-` cookie from this very host alone: no other of the domain can put its own there.
+    return f"__Host-{kind}" if is_secure(scope) else kind

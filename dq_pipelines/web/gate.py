@@ -20,7 +20,10 @@ from dq_pipelines.web.api.errors import problem
 from dq_pipelines.web.guard import host_of, is_loopback
 
 #: Asked for without being logged in.
-_OPEN = ("/login", "/login/once", "/login/style.css", "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke")
+_OPEN = (
+    "/login", "/login/once", "/login/oidc", "/login/oidc/callback", "/login/style.css",
+    "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke",
+)  # fmt: skip
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
+from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.web import cookie
 from dq_pipelines.web.access import Access, caller_of, source_of
 from dq_pipelines.web.once import NAME
@@ -40,7 +41,8 @@ class Login:
         ]
 
     async def _form(self, request: Request) -> Response:
-        return _page(within(request.query_params.get("next", "/")))
+        target = within(request.query_params.get("next", "/"))
+        return page(target, by=await run_sync(self._access.oidc))
 
     async def _style(self, request: Request) -> Response:
         style = resources.files("dq_pipelines.web").joinpath("static", "login.css").read_text("utf-8")
@@ -58,19 +60,19 @@ class Login:
         form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         name, target = form.get("name", ""), within(form.get("next", "/"))
         if self._access.tries.too_many(source_of(request.scope)):
-            await self._note(request, name, "refused", why="too many tries")
-            return _page(target, "Too many tries from here: wait a minute.", 429)
+            await self.note(request, name, "refused", why="too many tries")
+            return page(target, "Too many tries from here: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
 
     async def _let_in(self, request: Request, name: str, password: str, target: str) -> Response:
         try:
             user = await self._access.let_in(name, password)
         except Refused:
-            await self._note(request, name, "refused")
-            return _page(
+            await self.note(request, name, "refused")
+            return page(
                 target, "That name and password do not fit, or too many tries were wrong: wait, and try again.", 401
             )
-        return await self._begun(request, await run_sync(self._access.sessions.begin, user), name, target)
+        return await self.begun(request, await run_sync(self._access.sessions.begin, user), name, target)
 
     async def _once(self, request: Request) -> Response:
         access, secret = self._access, None
@@ -78,25 +80,26 @@ class Login:
         if request.method == "GET" and not too_many and not await run_sync(lambda: access.is_on):
             secret = access.once.open(request.query_params.get("token", ""))
         if secret is None:
-            await self._note(request, NAME, "refused")
+            await self.note(request, NAME, "refused")
             said = "This link is not the one that dq serve printed last, or was opened before. Start dq serve anew."
             return PlainTextResponse(said, 403, {"Cache-Control": "no-store"})
-        return await self._begun(request, secret, NAME, "/")
+        return await self.begun(request, secret, NAME, "/")
 
-    async def _begun(self, request: Request, secret: str, name: str, target: str) -> Response:
+    async def begun(self, request: Request, secret: str, name: str, target: str) -> Response:
         """To the page that was asked for, with a session; the one before, which somebody else may know, is over."""
         await run_sync(self._access.end, request.scope)
-        await self._note(request, name, "done")
+        await self.note(request, name, "done")
         answer = RedirectResponse(target, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
         return cookie.given(answer, request.scope, secret)
 
     async def _leave(self, request: Request) -> Response:
         caller = caller_of(request.scope)
         await run_sync(self._access.end, request.scope)
-        await self._note(request, caller.user.name if caller else "", "done", what="logout")
+        await self.note(request, caller.user.name if caller else "", "done", what="logout")
         return cookie.taken(RedirectResponse("/login", 303), request.scope)
 
-    async def _note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
+    async def note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
+        """A line for the audit log."""
         event = Event(name[:255], what, source=source_of(request.scope), result=result, more=more)
         await run_sync(self._access.log.add, event)
 
@@ -116,7 +119,9 @@ def within(target: str) -> str:
     return target
 
 
-def _page(target: str, said: str = "", status: int = 200) -> HTMLResponse:
+def page(target: str, said: str = "", status: int = 200, by: OpenIdConnect | None = None) -> HTMLResponse:
+    """The form, which leads to `target`; with what is to be said first, and a link to an identity provider where there is one."""
+    link = f'<p><a href="/login/oidc?next={quote(target, safe="")}">{html.escape(by.title)}</a></p>' if by else ""
     told = f'<p class="said" role="alert">{html.escape(said)}</p>' if said else ""
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -125,7 +130,7 @@ def _page(target: str, said: str = "", status: int = 200) -> HTMLResponse:
 <form method="post" action="/login"><input type="hidden" name="next" value="{html.escape(target)}">
 <label>Name<input name="name" autocomplete="username" autofocus required maxlength="255"></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
-<button>Log in</button></form></main></body></html>"""
+<button>Log in</button></form>{link}</main></body></html>"""
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(text, status, headers=headers)
 
