@@ -92,7 +92,8 @@ class Gate:
     async def _ask_to_log_in(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         from dq_pipelines.web.login import to_login
 
-        if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+        browses = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+        if browses and scope["path"].partition("/")[2].partition("/")[0] not in ("api", "apikey"):
             query = scope["query_string"].decode("latin-1")
             await to_login(scope["path"] + (f"?{query}" if query else ""))(scope, receive, send)
         else:

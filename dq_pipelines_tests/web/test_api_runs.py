@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
 from dq_pipelines.lake.claim import claimed
 from dq_pipelines.security.audit import AuditLog
@@ -229,3 +231,67 @@ def test_an_unknown_table_is_told_with_the_nearest(here: Hosted) -> None:
     assert (answer.status_code, answer.json()["items"]) == (200, [])
     answer = here.as_user("flo").get("/api/v1/runs?table=silver/slo")
     assert (answer.status_code, answer.json()["detail"]) == (404, "unknown table 'silver/slo' (nearest: silver/slow)")
+
+
+def log(here: Hosted, run: str, **wanted: Any) -> list[dict[str, Any]]:
+    client, found, cursor = here.as_user("vera"), [], None
+    while True:
+        answer = client.get(f"/api/v1/runs/{run}/logs", params=wanted | ({"cursor": cursor} if cursor else {}))
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["items"]
+        cursor = answer.json()["next"]
+        if cursor is None:
+            return found
+
+
+def test_a_log_is_read_in_pages_and_searched(here: Hosted, done: str) -> None:
+    events = log(here, done, limit=3)
+    assert [one["kind"] for one in events if one["step"] == "shops"][:2] == ["ASSET_MATERIALIZATION_PLANNED"] * 2
+    assert [event["number"] for event in events] == sorted({event["number"] for event in events})
+    assert "RUN_SUCCESS" in [event["kind"] for event in events]
+    assert len(events) == len(here.host.instance.all_logs(done))
+    said = log(here, done, search="MATERIALIZED VALUE SILVER")
+    assert [(one["kind"], one["asset"]) for one in said] == [("ASSET_MATERIALIZATION", "silver/shops")]
+    assert all(event["level"] != "DEBUG" for event in log(here, done, level="INFO", limit=2))
+    assert log(here, done, level="ERROR") == []
+
+
+def test_the_log_of_a_run_that_goes_on_goes_on(here: Hosted) -> None:
+    client = here.as_user("otto")
+    with held_up(here) as run:
+        first = client.get(f"/api/v1/runs/{run}/logs", params={"limit": 1000}).json()
+        assert first["next"] is not None
+        client.post(f"/api/v1/runs/{run}/cancel")
+        here.ended(run)
+    rest = client.get(f"/api/v1/runs/{run}/logs", params={"cursor": first["next"]}).json()
+    assert rest["next"] is None
+    assert rest["items"][0]["number"] > first["items"][-1]["number"]
+    assert "RUN_CANCELED" in [event["kind"] for event in rest["items"]]
+
+
+def test_what_processes_wrote_comes_in_parts(here: Hosted, done: str) -> None:
+    client = here.as_user("vera")
+    manager = here.host.instance.compute_log_manager
+    captured = here.host.instance.get_records_for_run(done, of_type=dg.DagsterEventType.LOGS_CAPTURED).records
+    [told] = [one.event_log_entry.dagster_event.logs_captured_data for one in captured]  # type: ignore[union-attr]
+    key = manager.build_log_key_for_run(done, told.file_key)
+    assert isinstance(manager, LocalComputeLogManager)
+    wrote = "é" * 70_000 + "last"
+    Path(manager.get_captured_local_path(key, "out")).write_text("x" + wrote, encoding="utf-8")
+    parts, cursor = [], None
+    while True:
+        found = client.get(f"/api/v1/runs/{done}/output", params={"cursor": cursor} if cursor else {}).json()
+        parts += found["items"]
+        cursor = found["next"]
+        if cursor is None:
+            break
+    assert "".join(part["text"] for part in parts) == "x" + wrote
+    assert [part["steps"] for part in parts] == [["shops"]] * 3
+    assert "STEP_SUCCESS" in client.get(f"/api/v1/runs/{done}/output?stream=stderr").json()["items"][0]["text"]
+
+
+def test_who_is_not_known_is_told_so_in_the_one_shape(here: Hosted) -> None:
+    for path in ("/api/v1/runs", "/apikey", "/api/v1/health"):
+        answer = here.client().get(path, headers={"accept": "text/html"})
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+        assert answer.json()["detail"] == "wanted somebody who is logged in, or an API key"

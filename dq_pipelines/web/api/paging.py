@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from dq_pipelines.web.api.errors import ApiError
 
 Item = TypeVar("Item")
+Place = TypeVar("Place")
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
@@ -39,3 +40,12 @@ def place_of(cursor: str | None) -> Any:
         return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         raise ApiError(422, "query.cursor: wanted the `next` of a page, got another text") from None
+
+
+def place_in(kind: TypeAdapter[Place], cursor: str | None) -> Place | None:
+    """The place, as one of this kind; raises ApiError (422) for the cursor of another list."""
+    place = place_of(cursor)
+    try:
+        return None if place is None else kind.validate_python(place)
+    except ValidationError:
+        raise ApiError(422, "query.cursor: wanted the `next` of a page of this list, got another text") from None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.records import VerdictRecord
@@ -17,7 +17,7 @@ from dq_pipelines.history.store import History
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, refusal, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
-from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Moment, Text
 from dq_pipelines.web.rights import Rights
 from dq_pipelines.web.run_tables import may, mode_of, tables_of
@@ -123,7 +123,7 @@ def runs(
 ) -> Page[RunLine]:
     if wanted.table is not None:
         _must_be_known(rights, wanted.table)
-    records, after = _page(dagster.instance, rights, wanted, limit, _place(cursor))
+    records, after = _page(dagster.instance, rights, wanted, limit, place_in(_PLACE, cursor))
     items = [RunLine.model_validate(_line(record, rights, behind.site.dagster_url)) for record in records]
     return Page(items=items, next=cursor_of([after[0], after[1].timestamp()]) if after else None)
 
@@ -221,16 +221,6 @@ def _from(instance: dg.DagsterInstance, wanted: Wanted, place: _Place | None, ch
         if len(records) < chunk:
             return
         records = instance.get_run_records(filters, limit=chunk, cursor=records[-1].dagster_run.run_id)
-
-
-def _place(cursor: str | None) -> _Place | None:
-    place = place_of(cursor)
-    if place is None:
-        return None
-    try:
-        return _PLACE.validate_python(place)
-    except ValidationError:
-        raise ApiError(422, "query.cursor: wanted the `next` of a page of runs, got another text") from None
 
 
 def _must_be_known(rights: Rights, key: str) -> None:
