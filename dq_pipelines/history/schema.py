@@ -25,6 +25,7 @@ VERDICTS = sa.Table(
     sa.Column("blocked", sa.Boolean, nullable=False),
     sa.Index("dq_verdicts_latest", "table", "id"),
     sa.Index("dq_verdicts_batches", "table", "batch", "id"),
+    sa.Index("dq_verdicts_run", "run_id", "id"),
     sa.UniqueConstraint("table", "batch", "run_id", name="dq_verdicts_once"),
 )
 RESULTS = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
@@ -109,6 +109,44 @@ def series(
     wanted = wanted.order_by(VERDICTS.c.started_at.desc(), VERDICTS.c.id.desc()).limit(limit)
     with history.engine.connect() as connection:
         return list(_points(connection.execute(wanted)))[::-1]
+
+
+@dataclass(frozen=True)
+class Latest:
+    """What the last batch of a table measured."""
+
+    table: str
+    at: datetime
+    batch: str
+    run_id: str
+    partition: str | None
+    #: by the name of the metric, those of tables alone; what was not measured is left out
+    values: Mapping[str, float]
+
+
+def latest(history: History, tables: Collection[str]) -> list[Latest]:
+    """The last batch of each of these tables that has any, by table."""
+    if not history.is_begun:
+        return []
+    last = sa.select(sa.func.max(VERDICTS.c.id)).where(VERDICTS.c.table.in_(tables), *ON_SINGLE_BATCHES)
+    names = [metric.name for metric in _OF_TABLES]
+    which = (VERDICTS.c.table, VERDICTS.c.started_at, VERDICTS.c.batch, VERDICTS.c.run_id, VERDICTS.c.partition)
+    wanted = (
+        sa.select(*which, *(_value(METRICS[name]) for name in names))
+        .outerjoin_from(VERDICTS, BATCH_METRICS, BATCH_METRICS.c.verdict_id == VERDICTS.c.id)
+        .where(VERDICTS.c.id.in_(last.group_by(VERDICTS.c.table)))
+        .order_by(VERDICTS.c.table)
+    )
+    with history.engine.connect() as connection:
+        rows = connection.execute(wanted).all()
+    return [
+        Latest(table, at, batch, run_id, partition, _measured(names, values))
+        for table, at, batch, run_id, partition, *values in rows
+    ]
+
+
+def _measured(names: Iterable[str], values: Iterable[Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def columns_measured(history: History, table: str) -> list[str]:

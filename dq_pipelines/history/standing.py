@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
+from typing import Literal
 
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.store import History
+
+#: Where a table stands in a word, the worst first.
+Level = Literal["blocked", "bad", "warn", "good"]
 
 _SEVERITIES = ("critical", "warning", "info")
 
@@ -140,6 +144,11 @@ class TableStanding:
     def is_alarming(self) -> bool:
         """Whether a batch is blocked or a critical rule failed."""
         return bool(self.blocked) or any(rule.one.severity == "critical" for rule in self.failed)
+
+    @property
+    def level(self) -> Level:
+        """`blocked`, `bad` (a critical rule failed), `warn` (another did), `good`."""
+        return "blocked" if self.blocked else "bad" if self.is_alarming else "warn" if self.failed else "good"
 
 
 def _holds(verdict: VerdictRecord) -> bool:

@@ -86,6 +86,18 @@ class History:
         wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table)
         return self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(limit))
 
+    def page_of_table(
+        self, table: str, limit: int, before: int | None = None, partition: str | None = None, batch: str | None = None
+    ) -> list[tuple[int, VerdictRecord]]:
+        """The verdicts of a table (of a partition, or on a batch) with their numbers, newest first: those before a number."""
+        wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table)
+        for column, value in ((VERDICTS.c.partition, partition), (VERDICTS.c.batch, batch)):
+            if value is not None:
+                wanted = wanted.where(column == value)
+        if before is not None:
+            wanted = wanted.where(VERDICTS.c.id < before)
+        return self._numbered(wanted.order_by(VERDICTS.c.id.desc()).limit(limit))
+
     def of_run(self, run_id: str) -> list[VerdictRecord]:
         """What one run of Dagster's was told, in order."""
         return self._verdicts(sa.select(VERDICTS).where(VERDICTS.c.run_id == run_id).order_by(VERDICTS.c.id))
@@ -97,6 +109,9 @@ class History:
             return list(dict.fromkeys(connection.execute(wanted).scalars()))
 
     def _verdicts(self, wanted: sa.Select[Any]) -> list[VerdictRecord]:
+        return [verdict for _, verdict in self._numbered(wanted)]
+
+    def _numbered(self, wanted: sa.Select[Any]) -> list[tuple[int, VerdictRecord]]:
         # A subquery, since a database takes only so many numbers in a list.
         numbers = wanted.with_only_columns(VERDICTS.c.id).subquery()
         with self.engine.connect() as connection:
@@ -107,7 +122,7 @@ class History:
         for row in found:
             if row["verdict_id"] in results:  # else of a verdict that was recorded in between
                 results[row["verdict_id"]].append(_result(row))
-        return [_verdict(row, results[row["id"]]) for row in verdicts]
+        return [(row["id"], _verdict(row, results[row["id"]])) for row in verdicts]
 
 
 def _parts(verdict: VerdictRecord) -> dict[sa.Table, list[dict[str, Any]]]:

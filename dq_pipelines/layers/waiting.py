@@ -5,6 +5,7 @@ What may become of them belongs in `healing`; which of them a person means, in i
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -83,6 +84,53 @@ def a_few(lake: Lake, table: str, chosen: Chosen, limit: int) -> list[dict[str, 
     order = [INGESTED_AT, SOURCE, ROW, ID]
     wanted = chosen.rows(rows).sort(order, descending=[True, False, False, False], nulls_last=True).head(limit)
     return collect_all([wanted])[0].to_dicts()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a list of refused rows goes on: at what landed then, by the row of this id, past so many that are like it."""
+
+    #: None for rows of which a step forgot when they landed
+    at: datetime | None
+    id: str | None
+    skip: int = 1
+
+    def is_of(self, row: Mapping[str, Any]) -> bool:
+        """Whether that row is at this place."""
+        return bool(row[INGESTED_AT] == self.at and row[ID] == self.id)
+
+    def after(self, rows: Sequence[Mapping[str, Any]]) -> Place:
+        """The place after these rows, which came after this one."""
+        last = rows[-1]
+        alike = sum(row[INGESTED_AT] == last[INGESTED_AT] and row[ID] == last[ID] for row in rows)
+        return Place(last[INGESTED_AT], last[ID], alike + (self.skip if self.is_of(last) else 0))
+
+    def onwards(self) -> pl.Expr:
+        """Whether a row is at this place or after it."""
+        at, by = pl.col(INGESTED_AT), pl.col(ID)
+        later = by.is_null() if self.id is None else by.is_null() | (by >= self.id)
+        if self.at is None:
+            return at.is_null() & later
+        return at.is_null() | (at < self.at) | ((at == self.at) & later)
+
+
+#: Before every row.
+BEGINNING = Place(None, None, 0)
+
+
+def page(
+    lake: Lake, table: str, chosen: Chosen, status: str | None, limit: int, after: Place = BEGINNING
+) -> list[dict[str, Any]]:
+    """Refused rows, those that landed last first and then by id, from a place on; raises PublishError as `waiting` does."""
+    rows = _refused(lake, table)
+    if rows is None:
+        return []
+    if status is not None:
+        rows = rows.filter(pl.col(STATUS) == status)
+    if after != BEGINNING:
+        rows = rows.filter(after.onwards())
+    wanted = chosen.rows(rows).sort(INGESTED_AT, ID, descending=[True, False], nulls_last=True)
+    return collect_all([wanted.slice(after.skip, limit)])[0].to_dicts()
 
 
 def _refused(lake: Lake, table: str) -> pl.LazyFrame | None:

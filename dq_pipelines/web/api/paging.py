@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Place = TypeVar("Place")
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
-Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=8000, description="`next` of the page before.")]
 
 
 class Page(BaseModel, Generic[Item]):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 
 from dq_pipelines.errors import nearest
@@ -19,6 +19,8 @@ from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, refusal, so
 from dq_pipelines.web.api.errors import ApiError, problems
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Moment, Text
+from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.rights import Rights
 from dq_pipelines.web.run_tables import may, mode_of, tables_of
 
@@ -182,6 +184,15 @@ def seen(instance: dg.DagsterInstance, rights: Rights, id: str) -> RunRecord:
     if record is None or not may(rights, Permission.LOOK, record.dagster_run):
         raise ApiError(404, f"unknown run {id}")
     return record
+
+
+def launched(dagster: DagsterHost, rights: Rights, behind: Backend, response: Response, id: str) -> RunLine:
+    """A run that was just launched, for a 202 that says where it is."""
+    record = dagster.instance.get_run_record_by_id(id)
+    if record is None:
+        raise ApiError(502, f"Dagster launched run {id}, and does not know it")
+    response.headers["Location"] = f"/api/v1/runs/{id}"
+    return RunLine.model_validate(_line(record, rights, behind.site.dagster_url))
 
 
 #: A run and when it was made, in the words of a cursor: a list of its id and of seconds.

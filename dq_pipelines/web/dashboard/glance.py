@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import get_args
 
 from dq_pipelines.history.scores import Score, score_of
-from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.standing import Level, RuleStanding, TableStanding
 from dq_pipelines.history.trend import Stretch
 
 #: How far back charts go, by what an address says.
@@ -43,15 +44,13 @@ class Line:
     since: Mapping[str, datetime] | None = None
 
     @property
-    def level(self) -> str:
-        """`blocked`, `bad` (a critical rule failed), `warn` (another did), `good`."""
-        of = self.standing
-        return "blocked" if of.blocked else "bad" if of.is_alarming else "warn" if of.failed else "good"
+    def level(self) -> Level:
+        return self.standing.level
 
     @property
     def rank(self) -> tuple[int, float, str]:
         """Sorts the worst first."""
-        return ("blocked", "bad", "warn", "good").index(self.level), self.standing.score, self.standing.table
+        return get_args(Level).index(self.level), self.standing.score, self.standing.table
 
     @property
     def failing(self) -> list[Failing]:

@@ -1,0 +1,225 @@
+"""Quality: what batches measured, the latest and over time, and scores of tables and domains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from dq_pipelines.errors import nearest
+from dq_pipelines.history.scores import score_of, score_of_all
+from dq_pipelines.history.series import METRICS, latest, series
+from dq_pipelines.history.standing import TableStanding, standings
+from dq_pipelines.monitoring.metrics.over_time import Span
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Behind, Own, somewhere
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.table_keys import Key, Remembered, unknown
+from dq_pipelines.web.api.texts import Moment, Text
+
+router = APIRouter(tags=["quality"], prefix="/quality", dependencies=[Depends(somewhere(Permission.LOOK))])
+
+_KEY: TypeAdapter[str] = TypeAdapter(Text)
+
+
+class ColumnLine(BaseModel):
+    """What a column is like. Dates and times are measured in seconds, booleans as 0 and 1."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    column: str = Field(examples=["amount"])
+    count: int = Field(description="Rows.")
+    null_count: int
+    distinct_count: float | None = Field(description="An estimate, a standard error of 1.6 % off.")
+    min: float | None
+    max: float | None
+    mean: float | None
+    standard_deviation: float | None
+    p01: float | None
+    p05: float | None
+    p25: float | None
+    p50: float | None
+    p75: float | None
+    p95: float | None
+    p99: float | None
+    outlier_count: int | None = Field(description="More than 3 standard deviations from the mean.")
+    robust_outlier_count: int | None = Field(description="With a modified z-score above 3.5.")
+    min_length: int | None
+    mean_length: float | None
+    max_length: int | None
+
+
+class Columns(BaseModel):
+    """The columns of a table, over some of its batches."""
+
+    table: str
+    batches: int = Field(description="How many are put together.")
+    columns: Sequence[ColumnLine]
+
+
+class Measured(BaseModel):
+    """What the last batch of a table measured."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    table: str = Field(examples=["silver/sales"])
+    at: datetime
+    batch: str
+    run_id: str
+    partition: str | None
+    values: Mapping[str, float] = Field(examples=[{"row_count": 1200.0, "refused_share": 0.01}])
+
+
+class PointLine(BaseModel):
+    """What one batch measured."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime = Field(description="When its run began.")
+    value: float
+    batch: str
+    run_id: str
+    partition: str | None
+
+
+class Series(BaseModel):
+    """One metric over time, oldest first."""
+
+    table: str
+    metric: str
+    column: str | None
+    unit: str = Field(examples=["rows"])
+    description: str
+    points: Sequence[PointLine]
+
+
+class Wanted(BaseModel):
+    """Which series."""
+
+    table: Key = Field(examples=["silver/sales"])
+    metric: Text = Field(description="Its name, as `dq metrics` knows it.", examples=["row_count"])
+    column: Text | None = Field(None, description="Of a metric of columns, which one.")
+    partition: Text | None = None
+    since: Moment | None = Field(None, description="Only batches whose run began then or later.")
+    until: Moment | None = Field(None, description="Only batches whose run began then or earlier.")
+    limit: Limit = 200
+
+
+class ScoreLine(BaseModel):
+    """How good something is, in percent."""
+
+    name: str = Field(description="A table's key, or a domain.", examples=["silver/sales"])
+    score: float = Field(examples=[98.5])
+    dimensions: Mapping[str, float] = Field(examples=[{"completeness": 100.0, "validity": 97.0}])
+    tables: int = Field(description="How many tables it is of.")
+
+
+class Scores(BaseModel):
+    """Of all tables that the caller may look at, of each domain, and of each table."""
+
+    all: ScoreLine | None = Field(description="Null as long as no table was judged.")
+    domains: Sequence[ScoreLine]
+    tables: Sequence[ScoreLine]
+
+
+@router.get(
+    "/metrics/latest",
+    summary="What the last batch of each table measured",
+    description="By table. What a metric is and its unit: see `dq metrics`.",
+    operation_id="metrics_latest",
+    responses=problems(422, 503),
+)
+def metrics_latest(behind: Behind, rights: Own, limit: Limit = 100, cursor: Cursor = None) -> Page[Measured]:
+    after = place_in(_KEY, cursor) or ""
+    keys = sorted(key for key in rights.those(table.key for table in rights.project) if key > after)
+    found = latest(behind.site.stores.history, keys[:limit])
+    further = cursor_of(keys[limit - 1]) if len(keys) > limit else None
+    return Page(items=[Measured.model_validate(one) for one in found], next=further)
+
+
+@router.get(
+    "/metrics/history",
+    summary="One metric of a table or column, batch by batch",
+    description="The last `limit` points, oldest first; for earlier ones, send the first one's `at` as `until`.",
+    operation_id="metrics_history",
+    responses=problems(404, 422, 503),
+)
+def metrics_history(wanted: Annotated[Wanted, Query()], behind: Behind, rights: Own) -> Series:
+    if not rights.sees(wanted.table):
+        raise unknown(rights, wanted.table)
+    metric = METRICS.get(wanted.metric)
+    if metric is None:
+        raise ApiError(422, f"query.metric: unknown metric '{wanted.metric}'{nearest(wanted.metric, METRICS)}")
+    if metric.of_column != (wanted.column is not None):
+        said = "is of a column: wanted one, got none" if metric.of_column else f"is of tables: got '{wanted.column}'"
+        raise ApiError(422, f"query.column: {metric.name} {said}")
+    points = series(
+        behind.site.stores.history, wanted.table, metric.name, wanted.column,
+        partition=wanted.partition, since=wanted.since, until=wanted.until, limit=wanted.limit,
+    )  # fmt: skip
+    return Series(
+        table=wanted.table, metric=metric.name, column=wanted.column, unit=metric.unit,
+        description=metric.description, points=[PointLine.model_validate(point) for point in points],
+    )  # fmt: skip
+
+
+@router.get(
+    "/metrics/{key:path}",
+    summary="What a table's columns are like",
+    description="As its last batch measured them; with `since` or `until`, those of all batches in that time put together.",
+    operation_id="metrics_of_table",
+    responses=problems(404, 422, 503),
+)
+def metrics_of_table(
+    key: Remembered,
+    behind: Behind,
+    partition: Annotated[Text | None, Query(description="Only batches of this partition.")] = None,
+    since: Annotated[Moment | None, Query(description="Only batches whose run began then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Only batches whose run began then or earlier.")] = None,
+) -> Columns:
+    history = behind.site.stores.history
+    if since is None and until is None:
+        last = series(history, key, "row_count", partition=partition, limit=1)
+        if not last:
+            return Columns(table=key, batches=0, columns=[])
+        since = until = last[0].at
+    batches, columns = Span(key, partition, since, until).metrics(history) if history.is_begun else (0, ())
+    return Columns(table=key, batches=batches, columns=[ColumnLine.model_validate(one) for one in columns])
+
+
+@router.get(
+    "/scores",
+    summary="Quality scores",
+    description="Of a rule: the share of judged rows that meet it. Of a table: the mean over its rules; of a domain: over its "
+    "tables.",
+    operation_id="scores",
+    responses=problems(503),
+)
+def scores(behind: Behind, rights: Own) -> Scores:
+    history = behind.site.stores.history
+    stands = [one for one in standings(history) if rights.sees(one.table)] if history.is_begun else []
+    by_domain: dict[str, list[TableStanding]] = {}
+    for one in stands:
+        table = rights.project.by_key(one.table)
+        if table is not None and table.domain is not None:
+            by_domain.setdefault(table.domain, []).append(one)
+    domains = [_score(name, of) for name, of in sorted(by_domain.items())]
+    return Scores(
+        all=_score("all", stands), domains=[one for one in domains if one], tables=[_table(one) for one in stands]
+    )
+
+
+def _score(name: str, of: Sequence[TableStanding]) -> ScoreLine | None:
+    found = score_of_all(of)
+    return (
+        None if found is None else ScoreLine(name=name, score=found.total, dimensions=found.dimensions, tables=len(of))
+    )
+
+
+def _table(of: TableStanding) -> ScoreLine:
+    found = score_of(of)
+    return ScoreLine(name=of.table, score=found.total, dimensions=found.dimensions, tables=1)

@@ -1,0 +1,144 @@
+"""Quarantine: a table's refused rows with their reasons, and to have them judged anew. What is done with them is in `layers`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from dq_pipelines.layers.healing import Chosen
+from dq_pipelines.layers.quarantine import cells_in
+from dq_pipelines.layers.waiting import BEGINNING, Place, page
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note, somewhere, vouched
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.runs import RunLine, launched
+from dq_pipelines.web.api.table_keys import OfProject
+from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.launching import Launch
+
+router = APIRouter(tags=["quarantine"])
+
+_JOB = "quarantine_replay"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Microseconds since 1970 (null where nobody knows when a row landed), the row's id, and how many of that place were given.
+_PLACE: TypeAdapter[tuple[int | None, str | None, int]] = TypeAdapter(
+    tuple[Annotated[int, Field(ge=0, le=10**17)] | None, Annotated[str, Field(max_length=4096)] | None,
+          Annotated[int, Field(ge=1, le=10**9)]]
+)  # fmt: skip
+
+
+class Reason(BaseModel):
+    """Why a row was refused."""
+
+    rule: str = Field(description="The rule's type; `cast` or `unreadable`.", examples=["cast"])
+    column: str | None = Field(examples=["amount"])
+    value: str | None = Field(examples=["12,5O"])
+
+
+class RefusedRow(BaseModel):
+    """One refused row, whole."""
+
+    id: str | None = Field(description="Null where a step forgot where rows came from.")
+    status: str = Field(description="open, fixed, replayed or dismissed.", examples=["open"])
+    reasons: Sequence[Reason]
+    source: str | None = Field(description="The input that it came with.", examples=["landing/retail/sales/1.csv"])
+    row: int | None = Field(description="The line, sheet row or record in it.")
+    batch: str | None
+    partition: str | None
+    landed_at: datetime | None
+    status_at: datetime | None
+    status_by: str | None = Field(examples=["ann"])
+    correction: str | None = Field(description="What a person has mended, as JSON: columns and texts.")
+    cells: Mapping[str, str | None] = Field(
+        description="As texts: what landed, where it did not fit the column's type.", examples=[{"amount": "12,5O"}]
+    )
+
+
+class Replay(BaseModel):
+    """Which open rows are judged anew; all of them where nothing is said."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"rule": "cast", "dry_run": True}]})
+
+    rule: Text | None = Field(None, description="Refused for this rule, by its type.")
+    column: Text | None = Field(None, description="Refused for this column.")
+    batch: Text | None = None
+    dry_run: bool = Field(False, description="Judge and say in the run's log, but publish nothing.")
+
+
+@router.get(
+    "/tables/{key:path}/quarantine",  # noqa: FAST003 - the table's dependency takes it
+    summary="A table's refused rows, those that landed last first",
+    operation_id="quarantine",
+    responses=problems(404, 422, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def quarantine(
+    table: OfProject,
+    behind: Behind,
+    status: Annotated[Literal["open", "fixed", "replayed", "dismissed"] | None, Query()] = None,
+    rule: Annotated[Text | None, Query(description="Refused for this rule, by its type.")] = None,
+    column: Annotated[Text | None, Query(description="Refused for this column.")] = None,
+    batch: Annotated[Text | None, Query(description="Of this batch.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[RefusedRow]:
+    after = _place(cursor)
+    rows = page(behind.site.stores.lake, table.key, Chosen(rule, column, batch), status, limit + 1, after)
+    items = [_row(row) for row in rows[:limit]]
+    return Page(items=items, next=_cursor(after.after(rows[:limit])) if len(rows) > limit else None)
+
+
+@router.post(
+    "/tables/{key:path}/quarantine/replay",  # noqa: FAST003 - the table's dependency takes it
+    summary="Judge open rows anew, and publish those that pass",
+    description="By today's types, steps and rules, in a run of its own.",
+    operation_id="replay_quarantine",
+    status_code=202,
+    responses=problems(404, 422, 502, 503),
+    dependencies=[Depends(somewhere(Permission.HEAL))],
+)
+def replay(
+    table: OfProject,
+    request: Request,
+    response: Response,
+    caller: Asker,
+    behind: Behind,
+    dagster: Dagster,
+    rights: Own,
+    wanted: Replay | None = None,
+) -> RunLine:
+    must(request, Permission.HEAL, table.key, "quarantine.replay")
+    if table.is_gold:
+        raise ApiError(422, f"{table.key} is computed: mend its inputs or its rules, and materialize it anew")
+    config = {"table": table.name, **(wanted or Replay()).model_dump(exclude_none=True)}
+    what = Launch(_JOB, config={"ops": {f"{_JOB}_rows": {"config": config}}}, tags={"dq/table": table.key})
+    run = what.by(vouched(caller), dagster)
+    note(request, "quarantine.replay", table.key, run=run, **config)
+    return launched(dagster, rights, behind, response, run)
+
+
+def _place(cursor: str | None) -> Place:
+    found = place_in(_PLACE, cursor)
+    if found is None:
+        return BEGINNING
+    microseconds, number, skip = found
+    return Place(None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds), number, skip)
+
+
+def _cursor(place: Place) -> str:
+    at = None if place.at is None else (place.at - _EPOCH) // timedelta(microseconds=1)
+    return cursor_of([at, place.id, place.skip])
+
+
+def _row(row: Mapping[str, Any]) -> RefusedRow:
+    return RefusedRow(
+        id=row["_id"], status=row["_status"], reasons=[Reason(**reason) for reason in row["_reasons"] or ()],
+        source=row["_source"], row=row["_row"], batch=row["_batch"], partition=row.get("_partition"),
+        landed_at=row["_ingested_at"], status_at=row["_status_at"], status_by=row["_status_by"],
+        correction=row["_correction"], cells={name: row[name] for name in cells_in(row)},
+    )  # fmt: skip

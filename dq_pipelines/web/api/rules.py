@@ -1,0 +1,78 @@
+"""Rules, asked now: a run of a table's checks alone. What they say of the published table is judged by that run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from dq_pipelines.errors import nearest
+from dq_pipelines.layers.checks import check_specs
+from dq_pipelines.layers.work import rules_by_check
+from dq_pipelines.project import Table
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note, somewhere, vouched
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.runs import RunLine, launched
+from dq_pipelines.web.api.table_keys import Key, known
+from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.launching import Launch
+
+router = APIRouter(tags=["rules"])
+
+
+class Asked(BaseModel):
+    """Which rules of which table."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"table": "silver/sales", "rules": ["expect_column_values_to_be_between", "schema_drift"]}]
+        },
+    )
+
+    table: Key = Field(description="The published table.")
+    rules: Annotated[Sequence[Text], Field(max_length=1000)] = Field(
+        (), description="Types of rules, or names of checks; none for all that the table has."
+    )
+
+
+@router.post(
+    "/rules/run",
+    summary="Ask a table's rules now",
+    description="In a run of its own that judges the published table as it stands, and materializes nothing.",
+    operation_id="run_rules",
+    status_code=202,
+    responses=problems(404, 422, 502, 503),
+    dependencies=[Depends(somewhere(Permission.RUN))],
+)
+def run_rules(
+    wanted: Asked, request: Request, response: Response, caller: Asker, behind: Behind, dagster: Dagster, rights: Own
+) -> RunLine:
+    table = known(rights, wanted.table)
+    must(request, Permission.RUN, table.key, "rules.run")
+    checks = _checks(table, wanted.rules)
+    what = Launch(
+        f"checks__{table.name}", checks={table.key: checks} if wanted.rules else {}, tags={"dq/table": table.key}
+    )
+    run = what.by(vouched(caller), dagster)
+    note(request, "rules.run", table.key, run=run, rules=list(wanted.rules))
+    return launched(dagster, rights, behind, response, run)
+
+
+def _checks(table: Table, names: Sequence[str]) -> list[str]:
+    """The checks that are meant, in the table's order; raises ApiError (422), with the nearest, for a name that is none's."""
+    called: dict[str, set[str]] = {check: {check, rule.type} for check, rule in rules_by_check(table).items()}
+    called |= {rule.check: {rule.check, "anomaly"} for rule in table.anomalies}
+    # What every landed table has without being asked.
+    of_all = [spec.name for spec in check_specs(table) if spec.asset_key.to_user_string() == table.key]
+    called = {name: {name} for name in of_all} | called
+    if not called:
+        raise ApiError(422, f"body.table: {table.key} has no rules")
+    every = {name for one in called.values() for name in one}
+    for name in names:
+        if name not in every:
+            raise ApiError(422, f"body.rules: {table.key} has no rule '{name}'{nearest(name, sorted(every))}")
+    return [check for check, ways in called.items() if ways & set(names)]

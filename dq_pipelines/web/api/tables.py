@@ -1,0 +1,152 @@
+"""Tables: where each stands, and what the rules said of its batches. Its refused rows belong in `quarantine`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from dq_pipelines.history.standing import Level, TableStanding, standings
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Behind, Own, somewhere
+from dq_pipelines.web.api.errors import problems
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.table_keys import Remembered
+from dq_pipelines.web.api.texts import Text
+
+router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.LOOK))])
+
+_KEY: TypeAdapter[str] = TypeAdapter(Text)
+_NUMBER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**31 - 1)])
+
+
+class Standing(BaseModel):
+    """Where a table stands: its latest verdict, or the latest of each of its partitions together."""
+
+    level: Level = Field(description="A batch is blocked, a critical rule failed, another did, or none.")
+    at: datetime = Field(description="When the newest of these verdicts was begun.")
+    run_id: str
+    score: float = Field(description="Quality score in percent.", examples=[98.5])
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    held: int = Field(description="Rows of blocked batches: neither published nor refused.")
+    failing: Sequence[str] = Field(description="Checks that fail, the worst first.", examples=[["amount_between"]])
+    checks: int
+
+
+class TableLine(BaseModel):
+    """A table."""
+
+    key: str = Field(examples=["silver/sales"])
+    domain: str = Field(examples=["retail"])
+    description: str | None
+    owners: Sequence[str] = Field(examples=[["team:retail"]])
+    standing: Standing | None = Field(description="Null as long as no batch was judged.")
+
+
+class Result(BaseModel):
+    """What one rule found."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    check: str = Field(examples=["amount_between"])
+    rule: str = Field(examples=["expect_column_values_to_be_between"])
+    column: str | None
+    severity: str = Field(examples=["critical"])
+    success: bool
+    blocks: bool = Field(description="Whether it kept the batch from being published.")
+    element_count: int | None
+    missing_count: int | None
+    unexpected_count: int | None
+    observed_value: Any = Field(None, description="As JSON holds it; what it is depends on the rule.")
+    error: str | None = Field(description="Why the rule could not be judged.")
+    score: float
+    dimension: str | None
+
+
+class Verdict(BaseModel):
+    """What the rules said of one batch, and what became of its rows."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    table: str = Field(examples=["silver/sales"])
+    batch: str = Field(description="Empty where the published table was judged as it stood; `p-…` for a replay.")
+    partition: str | None
+    run_id: str
+    started_at: datetime
+    duration_seconds: float
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    blocked: bool
+    score: float = Field(description="Quality score in percent.")
+    results: Sequence[Result]
+
+
+@router.get(
+    "/tables",
+    summary="Tables, and where each stands",
+    description="By key. Those that the caller may look at.",
+    operation_id="tables",
+    responses=problems(422, 503),
+)
+def tables(
+    behind: Behind,
+    rights: Own,
+    domain: Annotated[Text | None, Query(description="Only tables of this domain.", examples=["retail"])] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[TableLine]:
+    after = place_in(_KEY, cursor) or ""
+    history = behind.site.stores.history
+    every = sorted(rights.project, key=lambda table: table.key)
+    wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
+    stands = {one.table: one for one in standings(history)} if wanted and history.is_begun else {}
+    items = [
+        TableLine(
+            key=table.key,
+            domain=table.domain,
+            description=table.model.description,
+            owners=list(table.model.owners),
+            standing=_standing(stands[table.key]) if table.key in stands else None,
+        )
+        for table in wanted[:limit]
+    ]
+    return Page(items=items, next=cursor_of(items[-1].key) if len(wanted) > limit else None)
+
+
+@router.get(
+    "/tables/{key:path}/verdicts",
+    summary="What the rules said of a table's batches, newest first",
+    operation_id="verdicts",
+    responses=problems(404, 422, 503),
+)
+def verdicts(
+    key: Remembered,
+    behind: Behind,
+    partition: Annotated[Text | None, Query(description="Only of this partition.")] = None,
+    batch: Annotated[Text | None, Query(description="Only on this batch.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Page[Verdict]:
+    history = behind.site.stores.history
+    before = place_in(_NUMBER, cursor)
+    found = history.page_of_table(key, limit + 1, before, partition, batch) if history.is_begun else []
+    return Page(
+        items=[Verdict.model_validate(one) for _, one in found[:limit]],
+        next=cursor_of(found[limit - 1][0]) if len(found) > limit else None,
+    )
+
+
+def _standing(of: TableStanding) -> Standing:
+    return Standing(
+        level=of.level, at=of.at, run_id=of.latest.run_id, score=of.score, rows_in=of.rows_in, published=of.published,
+        refused=of.refused, dropped=of.dropped, held=of.held, failing=[rule.one.check for rule in of.failed],
+        checks=len(of.rules),
+    )  # fmt: skip
