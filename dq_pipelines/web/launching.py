@@ -13,9 +13,6 @@ from dq_pipelines.web.dagster_ui import DagsterError, DagsterHost
 #: Dagster's job of whatever assets are chosen.
 ASSET_JOB = "__ASSET_JOB"
 
-#: The tag of a run that says who launched it.
-USER = "dq/user"
-
 _WHERE = """
 { repositoriesOrError { __typename
     ... on RepositoryConnection { nodes { name location { name } jobs { name } } }
@@ -47,11 +44,10 @@ class Launch:
 
     def by(self, caller: Caller, host: DagsterHost) -> str:
         """Launch it; gives the run's id. Raises DagsterError with Dagster's own sentence where it refuses. Blocks."""
-        tags = {**self.tags, **({USER: caller.user.name} if caller.user.name else {})}
         params = {
             "selector": self._selector(*_place_of(host, caller, self.job)),
             "runConfigData": json.dumps(self.config),
-            "executionMetadata": {"tags": [{"key": name, "value": value} for name, value in tags.items()]},
+            "executionMetadata": {"tags": [{"key": name, "value": value} for name, value in self.tags.items()]},
         }
         said = host.ask(caller, _LAUNCH, {"params": params})["launchRun"]
         if said["__typename"] != "LaunchRunSuccess":

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
@@ -125,8 +125,11 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
     with (
         mock.patch.dict(os.environ, places),
         dg.DagsterInstance.get() as instance,
+        ExitStack() as afterwards,
         hosted(instance, None, books) as host,
     ):
+        # Else Python warns, in some later test, of a code server that has not ended yet.
+        afterwards.callback(host.process._grpc_server_registry.wait_for_processes)
         yield Hosted(shop, host)
     # A code server that is still ending when Python collects it would be a warning, which fails the whole session.
     host.process._grpc_server_registry.wait_for_processes()

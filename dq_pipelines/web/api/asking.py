@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from dq_pipelines.security.audit import Event
-from dq_pipelines.security.roles import Grant, Permission, Role, may, may_somewhere, why_not
+from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
 from dq_pipelines.web.access import Caller, caller_of, source_of
 from dq_pipelines.web.api.errors import ApiError
 from dq_pipelines.web.backend import Backend
@@ -90,8 +89,3 @@ def must(connection: HTTPConnection, permission: Permission, key: str, what: str
     rights = rights_of(connection)
     if not rights.may(permission, key):
         raise refusal(connection, what, key, rights.why_not(permission, key))
-
-
-def vouched(caller: Caller) -> Caller:
-    """The caller as Dagster is to take them once a route has seen that they may: Dagster's rights know no domains."""
-    return replace(caller, user=replace(caller.user, grants=caller.user.grants | {Grant(Role.OPERATOR)}))
