@@ -18,9 +18,9 @@ from websockets.sync.client import ClientConnection, connect
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.users import Users
 from dq_pipelines.web import feed
+from dq_pipelines_tests.web.api.test_runs import USERS, launched
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
-from dq_pipelines_tests.web.test_api_runs import USERS, launched
 
 #: Judged for some seconds.
 WIDE = """

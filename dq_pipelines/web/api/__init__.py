@@ -7,7 +7,19 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from dq_pipelines.web.api import executions, health, jobs, live, quality, quarantine, rules, run_logs, runs, tables, tokens
+from dq_pipelines.web.api import (
+    executions,
+    health,
+    jobs,
+    live,
+    quality,
+    quarantine,
+    rules,
+    run_logs,
+    runs,
+    tables,
+    tokens,
+)
 from dq_pipelines.web.api.errors import ProblemDetails, problems, say_problems
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
