@@ -63,6 +63,11 @@ def _shares(secret: str, message: str) -> bool:
     return False
 
 
+def names_in(text: str) -> set[str]:
+    """The environment variables that a text refers to."""
+    return {match["name"] for match in _REFERENCE.finditer(text) if match["name"]}
+
+
 def interpolate(text: str, environment: Mapping[str, str] | None = None) -> Interpolated:
     """`text` with `${NAME}` and `${NAME:-default}` replaced, and `$${` as the way to write `${`.
 

@@ -19,7 +19,7 @@ from dq_pipelines.project.references import findings
 from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings, Silver
 from dq_pipelines.project.whole import Project, Table
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ENDINGS = (".yaml", ".yml")
 _SETTINGS = "project"
 
@@ -157,7 +157,7 @@ class _Draft:
                 )
             return
         for what, name in (("domain", self.relative.parts[0]), ("table", self.name)):
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 self.problems.append(
                     Problem(self.file, 0, f"wanted a {what} of a-z, 0-9 and _ that begins with a letter, got '{name}'")
                 )

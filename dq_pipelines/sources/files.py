@@ -56,7 +56,7 @@ class FileSource(Source):
     path: str = Field(min_length=1)
 
     def inputs(self) -> Sequence[Input]:
-        found = _remote_inputs(self.path) if is_remote(self.path) else _local_inputs(_local_path(self.path))
+        found = _remote_inputs(self.path) if is_remote(self.path) else _local_inputs(local_path(self.path))
         return sorted(found, key=lambda item: item.uri)
 
     def parts(self, item: Input) -> tuple[Part, ...]:
@@ -94,7 +94,8 @@ def unchanged(item: Input) -> None:
 # --- listing ---------------------------------------------------------------------------------------
 
 
-def _local_path(path: str) -> str:
+def local_path(path: str) -> str:
+    """The absolute path on this machine that a source's `path` means, wildcards as they stand."""
     if path.startswith("file://"):
         path = unquote(urlsplit(path).path)
     return os.path.abspath(os.path.expanduser(path))

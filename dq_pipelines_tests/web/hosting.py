@@ -128,11 +128,16 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
         ExitStack() as afterwards,
         hosted(instance, None, books) as host,
     ):
-        # Else Python warns, in some later test, of a code server that has not ended yet.
-        afterwards.callback(host.process._grpc_server_registry.wait_for_processes)
+        # Else Python warns, in some later test, of a code server that has not ended yet. One whose code was loaded anew lives on
+        # until its heart has not been felt for 45 s.
+        afterwards.callback(_end, host)
         yield Hosted(shop, host)
-    # A code server that is still ending when Python collects it would be a warning, which fails the whole session.
-    host.process._grpc_server_registry.wait_for_processes()
+
+
+def _end(host: DagsterHost) -> None:
+    for server in host.process._grpc_server_registry._all_processes:
+        server.server_process.kill()
+        server.server_process.wait()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from dq_pipelines.web.api import (
     executions,
     health,
+    job_files,
     jobs,
     live,
     quality,
@@ -20,6 +21,7 @@ from dq_pipelines.web.api import (
     tables,
     tokens,
 )
+from dq_pipelines.web.api.bodies import BodyLimit
 from dq_pipelines.web.api.errors import ProblemDetails, problems, say_problems
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
@@ -31,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     live.router,
     jobs.router,
     executions.router,
+    job_files.router,
     tokens.router,
     run_logs.router,
     rules.router,
@@ -49,7 +52,7 @@ def rest(behind: Backend) -> FastAPI:
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        middleware=[Middleware(ETags)],
+        middleware=[Middleware(BodyLimit), Middleware(ETags)],
     )
     app.state.backend = behind
     say_problems(app)

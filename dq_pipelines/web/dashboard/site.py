@@ -23,6 +23,7 @@ from dq_pipelines.layers.present import asides_now
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.waiting import Quarantine, waiting
 from dq_pipelines.project import Project, load_project
+from dq_pipelines.project.loading import yaml_files
 
 #: Seconds after which the lake is looked at again although no run has ended since: rows may have been dismissed.
 _LOOK_AGAIN = 30.0
@@ -102,8 +103,8 @@ class Site:
 
     def known(self) -> Known:
         """The project; it is loaded again when a file of it has changed."""
-        files = sorted(Path(self.config).rglob("*.y*ml"))
-        return self._project.get([(file, file.stat().st_mtime_ns) for file in files], self._load)
+        root = Path(self.config)
+        return self._project.get([(file, _sign_of(root / file)) for file in yaml_files(root)], self._load)
 
     def _load(self) -> Known:
         try:
@@ -137,6 +138,15 @@ class Site:
         failing = [rule.one.check for rule in table.failed]
         ask = self._since[table.table]
         return ask.get((sign, failing), lambda: failing_since(self.stores.history, table.table, failing))
+
+
+def _sign_of(file: Path) -> tuple[int, int, int] | None:
+    """What is other when a file has changed; None for one that is gone since it was listed."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ USERS = {
     "otto": [Grant(Role.OPERATOR)],
     "olga": [Grant(Role.OPERATOR, "domain:yard")],
     "adam": [Grant(Role.ADMIN)],
+    "tess": [Grant(Role.ADMIN, "team:yard")],
     "yves": [Grant(Role.ADMIN, "domain:yard"), Grant(Role.VIEWER, "domain:shop")],
 }
 YARD = """

@@ -1,0 +1,326 @@
+"""A job's YAML is written, changed and deleted, and its versions are read. What it may say is found out in `project.trust`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import Path as InPath
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dq_pipelines.errors import ConfigError
+from dq_pipelines.project import Project
+from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken, Version, owners_then
+from dq_pipelines.project.files import TableFile, mark_of
+from dq_pipelines.project.trust import Trust
+from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.web.access import Caller
+from dq_pipelines.web.api.asking import Behind, note, refusal, somewhere
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
+from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.reloading import reload
+from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.table_files import TableFiles
+
+router = APIRouter(tags=["jobs"])
+
+Mark = Annotated[
+    str | None,
+    Header(
+        alias="If-Match", max_length=100, description="The ETag of the job as you have seen it.", examples=['"3b1f…"']
+    ),
+]
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]
+VersionId = Annotated[
+    str, InPath(max_length=120, pattern=r"^[0-9TZ]+-[\w.@+-]*$", examples=["20261101T020000000000Z-ann"])
+]
+
+_YAML = "source: {type: csv, path: '${DQ_LANDING}/till/*.csv'}\nowners: [team:retail]\n"
+
+
+class JobText(BaseModel):
+    """What the file is to say: its text, or the same as JSON."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"yaml": _YAML}]})
+
+    yaml: str | None = Field(None, description="The file's text, comments and all.")
+    definition: dict[str, Any] | None = Field(None, description="The same as JSON, which is written as it is.")
+
+    @model_validator(mode="after")
+    def _one(self) -> JobText:
+        if (self.yaml is None) == (self.definition is None):
+            raise ValueError("wanted one of yaml and definition")
+        return self
+
+    def content(self) -> bytes:
+        """The file's bytes; raises ApiError (422) for what is no text."""
+        text = self.yaml if self.yaml is not None else json.dumps(self.definition, indent=2, ensure_ascii=False) + "\n"
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            raise ApiError(422, "body: wanted text, got half of a surrogate pair") from None
+
+
+class NewJob(JobText):
+    """A new table."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "till", "domain": "retail", "yaml": _YAML}]}
+    )
+
+    name: Name = Field(description="The table's name; unique in the project.")
+    domain: Name = Field(description="The folder that it stands in.")
+
+
+class Written(JobDetail):
+    """The job as it is now."""
+
+    loaded: str = Field(description="Empty when Dagster has loaded it; else why not.")
+
+
+class Deleted(BaseModel):
+    """What went and what stays."""
+
+    name: str
+    said: str = Field(
+        examples=[
+            "The file is gone and kept as a version; the table's data stay where they are, in bronze, silver and quarantine."
+        ]
+    )
+    version: str = Field(description="By which the text is found among the versions.")
+    loaded: str = Field(description="Empty when Dagster has loaded the project without it; else why not.")
+
+
+class VersionLine(BaseModel):
+    """What the file said before somebody changed or deleted it."""
+
+    id: str
+    replaced_at: datetime
+    replaced_by: str
+
+
+class VersionText(VersionLine):
+    """The same with its text."""
+
+    yaml: str
+
+
+_WRITES = problems(400, 403, 404, 409, 413, 422, 502, 503)
+
+
+@router.post(
+    "/jobs",
+    summary="A new job",
+    description="It is looked through as the whole project would be with it; where anything is wrong, nothing is written.",
+    operation_id="create_job",
+    status_code=201,
+    responses=_WRITES,
+    dependencies=[Depends(somewhere(Permission.EDIT))],
+)
+def create(wanted: NewJob, files: Files, behind: Behind, request: Request, response: Response) -> Written:
+    file = TableFile(wanted.name, wanted.domain, Path(behind.site.config) / wanted.domain / f"{wanted.name}.yaml")
+    with _desk(files, request, "job.create", file) as desk:
+        desk.editing.must_be_new(file)
+        desk.may_be_theirs(behind, file)
+        content = wanted.content()
+        desk.check(content)
+        desk.editing.create(file, content)
+        note(request, "job.create", file.name, after=mark_of(content))
+    response.headers["Location"] = f"/api/v1/jobs/{file.name}"
+    return _written(behind, files.caller, file, response)
+
+
+@router.put(
+    "/jobs/{name}",
+    summary="Another text for a job",
+    description="If-Match has to be the ETag of the job as you have seen it. The text before is kept as a version.",
+    operation_id="change_job",
+    responses=_WRITES | problems(412, 428),
+    dependencies=[Depends(somewhere(Permission.EDIT))],
+)
+def change(
+    name: JobName,
+    wanted: JobText,
+    files: Files,
+    behind: Behind,
+    request: Request,
+    response: Response,
+    mark: Mark = None,
+) -> Written:
+    file = file_of(files, name)
+    with _desk(files, request, "job.change", file) as desk:
+        seen = _seen(mark)
+        content = wanted.content()
+        desk.check(content)
+        desk.editing.change(file, content, seen)
+        note(request, "job.change", name, before=seen, after=mark_of(content))
+    return _written(behind, files.caller, file, response)
+
+
+@router.delete(
+    "/jobs/{name}",
+    summary="A job's file goes, its data stay",
+    operation_id="delete_job",
+    responses=_WRITES | problems(412, 428),
+    dependencies=[Depends(somewhere(Permission.EDIT))],
+)
+def delete(name: JobName, files: Files, behind: Behind, request: Request, mark: Mark = None) -> Deleted:
+    file = file_of(files, name)
+    with _desk(files, request, "job.delete", file) as desk:
+        seen = _seen(mark)
+        desk.editing.without(file)
+        desk.editing.delete(file, seen)
+        note(request, "job.delete", name, before=seen)
+    version = desk.editing.versions(name)[0].id
+    said = "The file is gone and kept as a version; the table's data stay where they are, in the lake and in history."
+    return Deleted(name=name, said=said, version=version, loaded=_load(behind, files.caller))
+
+
+@router.get(
+    "/jobs/{name}/versions",
+    summary="What a job's file said before, the newest first",
+    description="To go back to one, read it and PUT its text.",
+    operation_id="job_versions",
+    responses=problems(404, 422, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def versions(name: JobName, files: Files, limit: Limit = 50, cursor: Cursor = None) -> Page[VersionLine]:
+    before = place_of(cursor)
+    if before is not None and not isinstance(before, str):
+        raise ApiError(422, "query.cursor: wanted the `next` of a page of versions, got another text")
+    found = [one for one in _versions(files, name) if before is None or one.id < before]
+    items = [VersionLine(id=one.id, replaced_at=one.replaced_at, replaced_by=one.replaced_by) for one in found[:limit]]
+    return Page(items=items, next=cursor_of(items[-1].id) if len(found) > limit else None)
+
+
+@router.get(
+    "/jobs/{name}/versions/{version}",
+    summary="One of them, with its text",
+    operation_id="job_version",
+    responses=problems(404, 422, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def version(name: JobName, version: VersionId, files: Files) -> VersionText:
+    for one in _versions(files, name):
+        if one.id == version:
+            text = one.path.read_text(encoding="utf-8", errors="replace")
+            return VersionText(id=one.id, replaced_at=one.replaced_at, replaced_by=one.replaced_by, yaml=text)
+    raise ApiError(404, f"unknown version '{version}' of {name[:100]}")
+
+
+# --- what may be written ---------------------------------------------------------------------------
+
+
+class _Desk:
+    """One change under way: by whom, of which file, and whether they may."""
+
+    def __init__(self, files: TableFiles, request: Request, what: str, file: TableFile) -> None:
+        self.files, self.request, self.what, self.file = files, request, what, file
+        self.editing = Editing(Path(files.site.config), files.caller.user.name)
+        self.everywhere = may(files.caller.user.grants, Permission.EDIT)
+
+    def refused(self, why: str) -> ApiError:
+        return refusal(self.request, self.what, self.file.name, why)
+
+    def check(self, content: bytes) -> None:
+        """Raise ConfigError, or ApiError (403), unless the project is sound with this content and it is the caller's to write."""
+        functions = may(self.files.caller.user.grants, Permission.ADMIN)
+        project = self.editing.checked(self.file, content, Trust.from_environment(functions=functions))
+        table = project.tables.get(self.file.name)
+        if table is None:
+            if not self.everywhere:
+                raise self.refused(
+                    "while other files of the project are not sound, be admin of everything to change one"
+                )
+            return
+        if not may(self.files.caller.user.grants, Permission.EDIT, self.file.domain, table.model.owners):
+            raise self.refused(f"with these owners it is not yours: {self.files.why_not(Permission.EDIT, self.file)}")
+        self._reads_what_they_may(project)
+
+    def _reads_what_they_may(self, project: Project) -> None:
+        """A query over another's table would show it."""
+        table = project.tables[self.file.name]
+        before = self.files.table(self.file)
+        rights = Rights(self.files.caller, project)
+        for key in table.upstream:
+            if not rights.sees(key) and (before is None or key not in before.upstream):
+                raise self.refused(f"it reads {key}: {rights.why_not(Permission.LOOK, key)}")
+
+    def may_be_theirs(self, behind: Backend, file: TableFile) -> None:
+        """Raise ApiError (403) unless the caller may write this file, and what is left of a table of this name."""
+        grants = self.files.caller.user.grants
+        last = next(iter(self.editing.versions(file.name)), None)
+        if last is not None and not may(grants, Permission.EDIT, last.domain, owners_then(last)):
+            raise self.refused(
+                f"a table {file.name} was there before, and its data are: {why_not(grants, Permission.EDIT)}"
+            )
+        if last is None and not self.everywhere and file.name not in self.files.all:
+            lake = behind.site.stores.lake
+            layers = ("bronze", "silver", "quarantine", "gold")
+            if any(lake.table(f"{layer}/{file.name}").delta() is not None for layer in layers):
+                why = why_not(grants, Permission.EDIT)
+                raise self.refused(f"the lake has data of a table {file.name} that nobody can be told of: {why}")
+
+
+@contextmanager
+def _desk(files: TableFiles, request: Request, what: str, file: TableFile) -> Iterator[_Desk]:
+    """One change at a time; what goes wrong with it is said as a problem, and a refusal is noted."""
+    desk = _Desk(files, request, what, file)
+    # Of a new file the owners are not known yet: whether it is theirs is asked when it is read.
+    if file.name in files.seen and what != "job.create" and not files.may(Permission.EDIT, file):
+        raise desk.refused(files.why_not(Permission.EDIT, file))
+    try:
+        with desk.editing.alone():
+            yield desk
+    except ReadOnly as error:
+        raise desk.refused(str(error)) from None
+    except Taken as error:
+        raise ApiError(409, str(error)) from None
+    except Changed as error:
+        raise ApiError(412, str(error)) from None
+    except ConfigError as error:
+        told = desk.editing.told(error)
+        note(request, what, file.name, "refused", why=str(told.problems[0])[:300])
+        raise told from None
+    except OSError as error:
+        raise ApiError(503, f"{file.name}: wanted to write its file, got: {error.strerror}") from None
+
+
+def _seen(mark: str | None) -> str:
+    if mark is None:
+        raise ApiError(428, "wanted If-Match with the ETag of the job as you have seen it, got none")
+    return mark.strip().removeprefix("W/").strip('"')
+
+
+def _versions(files: TableFiles, name: str) -> Sequence[Version]:
+    """Those that the caller may look at: of a file that there is, in its own domain; of one that is gone, by what they said."""
+    found = Editing(Path(files.site.config), "").versions(name)
+    if name in files.all:
+        file = file_of(files, name)
+        return [one for one in found if one.domain == file.domain]
+    grants = files.caller.user.grants
+    theirs = [one for one in found if may(grants, Permission.LOOK, one.domain, owners_then(one))]
+    if not theirs:
+        raise ApiError(404, files.unknown(name))
+    return theirs
+
+
+def _written(behind: Backend, caller: Caller, file: TableFile, response: Response) -> Written:
+    loaded = _load(behind, caller)
+    detail = detail_of(behind, files_of(behind, caller), file)
+    response.headers["ETag"] = detail.etag
+    return Written(**dict(detail), loaded=loaded)
+
+
+def _load(behind: Backend, caller: Caller) -> str:
+    if behind.dagster is None:
+        return "this gateway serves without Dagster"
+    keys = [table.key for table in behind.site.known().project]
+    return reload(behind.dagster, caller, keys[:50])
