@@ -12,6 +12,7 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.users import Users
 from dq_pipelines.web import metrics
 from dq_pipelines.web.access import Access
+from dq_pipelines.web.account import Account
 from dq_pipelines.web.api import rest
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_ui import DagsterHost
@@ -62,6 +63,7 @@ def application(site: Site, host: DagsterHost | None = None) -> Starlette:
     pages = [
         *login.routes(),
         *SignOn(access, login).routes(),
+        *Account(access, login).routes(),
         Route("/health", _health),
         *routes(Backend(site, access, host)),
     ]

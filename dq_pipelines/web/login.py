@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from importlib import resources
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import quote, unquote
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -16,12 +16,8 @@ from dq_pipelines.security.audit import Event
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.web import cookie
 from dq_pipelines.web.access import Access, caller_of, source_of
+from dq_pipelines.web.forms import filled_in, form_page
 from dq_pipelines.web.once import NAME
-
-_LONGEST_FORM = 4096
-
-#: What the login page may do: be looked at, and send its form here.
-POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 class Login:
@@ -49,15 +45,12 @@ class Login:
         return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     async def _enter(self, request: Request) -> Response:
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > _LONGEST_FORM:
-                return PlainTextResponse("A name and a password are shorter than that.", 413)
+        form = await filled_in(request)
+        if form is None:
+            return PlainTextResponse("A name and a password are shorter than that.", 413)
         # A page elsewhere may send this form, too, to log somebody in as another; browsers say where it comes from.
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return PlainTextResponse("Log in from this site's own page.", 403)
-        form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         name, target = form.get("name", ""), within(form.get("next", "/"))
         if self._access.tries.too_many(source_of(request.scope)):
             await self.note(request, name, "refused", why="too many tries")
@@ -122,17 +115,11 @@ def within(target: str) -> str:
 def page(target: str, said: str = "", status: int = 200, by: OpenIdConnect | None = None) -> HTMLResponse:
     """The form, which leads to `target`; with what is to be said first, and a link to an identity provider where there is one."""
     link = f'<p><a href="/login/oidc?next={quote(target, safe="")}">{html.escape(by.title)}</a></p>' if by else ""
-    told = f'<p class="said" role="alert">{html.escape(said)}</p>' if said else ""
-    text = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Log in</title><link rel="stylesheet" href="/login/style.css"></head>
-<body><main><h1>dq_pipelines</h1>{told}
-<form method="post" action="/login"><input type="hidden" name="next" value="{html.escape(target)}">
+    inner = f"""<form method="post" action="/login"><input type="hidden" name="next" value="{html.escape(target)}">
 <label>Name<input name="name" autocomplete="username" autofocus required maxlength="255"></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
-<button>Log in</button></form>{link}</main></body></html>"""
-    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
-    return HTMLResponse(text, status, headers=headers)
+<button>Log in</button></form>"""
+    return form_page("Log in", inner + link, said, status)
 
 
 def to_login(path: str) -> RedirectResponse:

@@ -19,8 +19,9 @@ class Reader:
     roles: str
     #: whether they may look at all tables
     sees_all: bool
-    #: where to log out; "" for a program with a key, which never logged in
+    #: where to log out, and to see to one's account; "" for a program with a key, which never logged in
     logout: str = ""
+    account: str = ""
 
     @classmethod
     def of(cls, scope: Scope) -> Reader | None:
@@ -30,5 +31,6 @@ class Reader:
             return None
         grants = caller.user.grants
         # The dashboard is mounted somewhere; logging out is a matter of the site that it is mounted in.
-        logout = f"{scope.get('app_root_path', '')}/logout" if caller.csrf is not None else ""
-        return cls(caller.user.name, ", ".join(sorted(map(str, grants))), may(grants, Permission.LOOK), logout)
+        root = scope.get("app_root_path", "")
+        own = (f"{root}/logout", f"{root}/account") if caller.csrf is not None else ()
+        return cls(caller.user.name, ", ".join(sorted(map(str, grants))), may(grants, Permission.LOOK), *own)

@@ -1,0 +1,81 @@
+"""`/account`: what somebody is here, and a new password for whoever knows the old one."""
+
+from __future__ import annotations
+
+import html
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from dq_pipelines.errors import ConfigError, Refused
+from dq_pipelines.security.passwords import LONGEST, SHORTEST
+from dq_pipelines.security.sessions import Session
+from dq_pipelines.web.access import Access, Caller, caller_of, source_of
+from dq_pipelines.web.forms import filled_in, form_page
+from dq_pipelines.web.login import Login
+
+
+class Account:
+    """The page of one's own account, for who is logged in in a browser."""
+
+    def __init__(self, access: Access, login: Login) -> None:
+        self._access = access
+        self._login = login
+
+    def routes(self) -> list[Route]:
+        return [Route("/account", self._look, methods=["GET"]), Route("/account", self._change, methods=["POST"])]
+
+    async def _look(self, request: Request) -> Response:
+        caller = caller_of(request.scope)
+        if caller is None or caller.csrf is None:
+            return form_page("Account", "<p>Nobody is logged in here.</p>", status=404)
+        return _page(caller)
+
+    async def _change(self, request: Request) -> Response:
+        """A new password: every session and token of before is over, but for a new session of this browser."""
+        caller, form = caller_of(request.scope), await filled_in(request)
+        if form is None:
+            return PlainTextResponse("A password is shorter than that.", 413)
+        if caller is None or caller.csrf is None or not _has_password(caller):
+            return form_page("Account", "<p>There is no password to change here.</p>", status=404)
+        if not Session(caller.user, caller.csrf).says(form.get("csrf")):
+            return _page(caller, "This page was too old: try again.", 403)
+        if form.get("new") != form.get("again"):
+            return _page(caller, "The new password was not the same twice.", 422)
+        if self._access.tries.too_many(source_of(request.scope)):
+            return _page(caller, "Too many tries from here: wait a minute.", 429)
+        return await self._changed(request, caller, form.get("old", ""), form.get("new", ""))
+
+    async def _changed(self, request: Request, caller: Caller, old: str, new: str) -> Response:
+        name, access = caller.user.name, self._access
+        try:
+            await access.let_in(name, old)
+            await run_sync(access.users.set_password, name, new)
+        except Refused:
+            await self._login.note(request, name, "refused", what="user.password")
+            return _page(caller, "The old password does not fit, or too many were wrong: wait, and try again.", 403)
+        except ConfigError as error:
+            return _page(caller, f"{error}.", 422)
+        await self._login.note(request, name, "done", what="user.password")
+        secret = await run_sync(lambda: access.sessions.begin(access.users.named(name)))
+        return await self._login.begun(request, secret, name, "/account")
+
+
+def _has_password(caller: Caller) -> bool:
+    return caller.user.subject is None and caller.user.created_at is not None
+
+
+def _page(caller: Caller, said: str = "", status: int = 200) -> Response:
+    csrf = f'<input type="hidden" name="csrf" value="{html.escape(caller.csrf or "")}">'
+    rights = ", ".join(sorted(map(str, caller.user.grants)))
+    about = f"<p><strong>{html.escape(caller.user.name)}</strong><br>{html.escape(rights)}</p>"
+    bounds = f'required minlength="{SHORTEST}" maxlength="{LONGEST}" type="password" autocomplete="new-password"'
+    change = f"""<form method="post" action="/account">{csrf}
+<label>Old password<input name="old" type="password" autocomplete="current-password" required maxlength="{LONGEST}"></label>
+<label>New password<input name="new" {bounds}></label>
+<label>The new one again<input name="again" {bounds}></label>
+<button>Change the password</button></form>"""
+    leave = f'<form method="post" action="/logout">{csrf}<button class="soft">Log out</button></form>'
+    return form_page("Account", about + (change if _has_password(caller) else "") + leave, said, status)
