@@ -28,7 +28,7 @@ def routes(behind: Backend) -> list[BaseRoute]:
     site, host = behind.site, behind.dagster
     return [
         *([] if host else [Route("/", _home)]),
-        Mount("/dashboard", app=dashboard(site)),
+        Mount("/dashboard", app=dashboard(site, (lambda: host.instance) if host else None)),
         *metrics.routes(lambda: site.known().project, site.stores.history, records_of_environment),
         *rest_routes(behind),
         *([Mount("/", app=host.app)] if host else []),

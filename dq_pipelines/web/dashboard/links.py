@@ -22,6 +22,8 @@ class Links(Protocol):
 
     def run(self, run_id: str) -> str: ...
 
+    def dagster_run(self, run_id: str) -> str: ...
+
     def file(self, name: str) -> str: ...
 
     def span(self, name: str, column: str | None = None) -> str: ...
@@ -34,6 +36,8 @@ class Served:
     base: str
     #: where Dagster's UI is; "" for the same address, None for a reader whom it does not let in
     dagster: str | None = ""
+    #: whether this server knows Dagster's runs, and has a page for each
+    has_runs: bool = False
 
     @property
     def home(self) -> str:
@@ -47,6 +51,10 @@ class Served:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"
 
     def run(self, run_id: str) -> str:
+        """The run's own page where there is one, else Dagster's."""
+        return f"{self.base}/runs/{quote(run_id, safe='')}" if self.has_runs else self.dagster_run(run_id)
+
+    def dagster_run(self, run_id: str) -> str:
         return "" if self.dagster is None else f"{self.dagster}/runs/{quote(run_id, safe='')}"
 
     def file(self, name: str) -> str:
@@ -70,6 +78,9 @@ class OnePage:
         return f"#{slug(key)}"
 
     def run(self, run_id: str) -> str:
+        return self.dagster_run(run_id)
+
+    def dagster_run(self, run_id: str) -> str:
         return f"{self.dagster}/runs/{quote(run_id, safe='')}" if self.dagster else ""
 
     def file(self, name: str) -> str:

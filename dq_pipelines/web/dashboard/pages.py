@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,11 +34,18 @@ from dq_pipelines.web.dashboard.visit import Visit
 from dq_pipelines.web.guard import SecurityHeaders
 from dq_pipelines.web.rights import Rights
 
+if TYPE_CHECKING:
+    import dagster as dg
+
 #: Scripts and styles come from here alone, and none stands within a page.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
+
+
+#: Gives Dagster's records of runs and events.
+Records = Callable[[], "dg.DagsterInstance"]
 
 
 @cache
@@ -74,8 +81,9 @@ def _cut(number: float) -> str:
 class Pages:
     """The pages of one site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, records: Records | None = None) -> None:
         self.site = site
+        self._records = records
 
     def overview(self, request: Request) -> HTMLResponse:
         return self._page(request, "overview", overview(self._visit(request)))
@@ -95,6 +103,18 @@ class Pages:
         if found is None:
             return self._missing(request, f"There is no result of a rule {check} of {key}.")
         return self._page(request, "rule", found)
+
+    def run(self, request: Request) -> HTMLResponse:
+        from dq_pipelines.web.dashboard.run_page import run_page  # Dagster takes a second to import
+
+        run_id = request.path_params["id"]
+        if self._records is None:
+            return self._missing(request, "Runs are shown by a server that hosts Dagster.")
+        rights = Rights.of(request.scope, self.site.known().project)
+        found = run_page(self._records(), rights, run_id, f"{request.scope.get('app_root_path', '')}/api/v1")
+        if found is None:
+            return self._missing(request, f"Dagster has no record of a run {run_id}, or it is not for you to look at.")
+        return self._page(request, "run", found)
 
     def missing(self, request: Request, _: Exception) -> HTMLResponse:
         return self._missing(request, "There is no such page.")
@@ -116,7 +136,7 @@ class Pages:
         reader = Reader.of(request.scope)
         # Dagster's UI shows all tables: it is for who may look at all.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
-        links = Served(request.scope.get("root_path", "").rstrip("/"), dagster)
+        links = Served(request.scope.get("root_path", "").rstrip("/"), dagster, self._records is not None)
         return HTMLResponse(rendered(name, view, links, reader=reader), status, {"Cache-Control": "no-store"})
 
 
@@ -134,9 +154,12 @@ def _span(request: Request) -> Span:
     return Span(asked if asked in SPANS else SPAN)
 
 
-def dashboard(site: Site) -> Starlette:
-    """The dashboard of a site, to be mounted where its pages shall lie. Every route only reads, and answers to GET."""
-    pages, watch = Pages(site), Watch(site)
+def dashboard(site: Site, records: Records | None = None) -> Starlette:
+    """The dashboard of a site, to be mounted where its pages shall lie. Every route only reads, and answers to GET.
+
+    Where `records` gives Dagster's, runs have pages, too; they ask the REST API, which then has to lie at `/api/v1`.
+    """
+    pages, watch = Pages(site, records), Watch(site)
     failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
         404: pages.missing, DqError: pages.failed, SQLAlchemyError: pages.failed,
     }  # fmt: skip
@@ -145,6 +168,7 @@ def dashboard(site: Site) -> Starlette:
             Route("/", pages.overview),
             Route("/tables/{layer}/{name}", pages.table),
             Route("/tables/{layer}/{name}/rules/{check}", pages.rule),
+            Route("/runs/{id}", pages.run),
             Route("/pulse", watch.asked),
             Route("/events", watch.stream),
             Route("/files/{name}", files.served),

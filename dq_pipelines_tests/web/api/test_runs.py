@@ -63,10 +63,10 @@ def done(here: Hosted) -> str:
 
 
 @contextmanager
-def held_up(here: Hosted) -> Iterator[str]:
-    """A run that goes on until it is stopped: somebody else works on its table."""
-    with claimed(here.shop.lake, "slow", lambda _: None):
-        run = launched(here, "bronze/slow", "silver/slow")
+def held_up(here: Hosted, table: str = "slow") -> Iterator[str]:
+    """A run that goes on until it is stopped, or the block ends: somebody else works on its table."""
+    with claimed(here.shop.lake, table, lambda _: None):
+        run = launched(here, f"bronze/{table}", f"silver/{table}")
         until = time.monotonic() + 60
         while not working(here, run):
             assert time.monotonic() < until

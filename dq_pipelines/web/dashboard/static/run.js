@@ -1,0 +1,139 @@
+/* Keeps a run's page as new as its stream. Without it, the page says how far the run had come when it was loaded. */
+"use strict";
+
+(() => {
+  const RETRY = 5000;
+  const run = document.getElementById("run"), live = document.getElementById("live");
+  const LEVELS = { SUCCESS: "good", FAILURE: "bad", CANCELING: "warn", CANCELED: "warn" };
+  const OVER = ["SUCCESS", "FAILURE", "CANCELED"];
+  const WORDS = { good: ["✓", "GOOD"], warn: ["!", "WARN"], bad: ["✕", "BAD"], wait: ["…", "WAITING"] };
+  const number = (value) => Math.round(value).toLocaleString("en-US");
+
+  function say(state, text) {
+    live.className = "live " + state;
+    live.querySelector(".said").textContent = text;
+  }
+
+  function element(tag, name, text) {
+    const made = document.createElement(tag);
+    if (name) made.className = name;
+    made.textContent = text;
+    return made;
+  }
+
+  function badge(level) {
+    const made = element("span", "badge " + level, ""), mark = element("span", "", WORDS[level][0]);
+    mark.setAttribute("aria-hidden", "true");
+    made.append(mark, " " + WORDS[level][1]);
+    return made;
+  }
+
+  /* A value, and beside it how much there is of it. */
+  function put(target, value, of) {
+    target.replaceChildren(value);
+    if (of !== undefined) target.append(" ", element("small", "", "of " + of));
+  }
+
+  const card = (key) => document.querySelector('[data-table="' + CSS.escape(String(key).split("/").pop()) + '"]');
+
+  function row(of, check, severity) {
+    const found = of.querySelector('[data-check="' + CSS.escape(check) + '"]');
+    if (found) return found;
+    const made = document.createElement("tr");
+    made.dataset.check = check;
+    made.dataset.severity = severity;
+    made.append(element("td", "result", ""), element("td", "code", check), element("td", "code", ""), element("td", "found", ""));
+    of.querySelector("tbody").append(made);
+    return made;
+  }
+
+  function judge(line, passed) {
+    const level = passed ? "good" : line.dataset.severity === "critical" ? "bad" : "warn", cell = line.querySelector(".result");
+    if (!cell.querySelector("." + level)) cell.replaceChildren(badge(level));
+  }
+
+  const HEARD = {
+    status(word) {
+      run.className = "hero card " + (LEVELS[word.status] || "on");
+      document.getElementById("status").textContent = word.status;
+      if (word.said) { const said = document.getElementById("said"); said.textContent = word.said; said.hidden = false; }
+      const button = document.getElementById("cancel");
+      if (button && (OVER.includes(word.status) || word.status === "CANCELING")) {
+        button.hidden = true;
+        document.getElementById("cancelling").textContent = word.status === "CANCELING" ? "It is being cancelled." : "";
+      }
+      if (OVER.includes(word.status)) document.querySelectorAll("progress:not([value])").forEach((bar) => { bar.value = 0; });
+    },
+    step(word) {
+      const of = card(word.step);
+      if (!of) return;
+      if (word.state !== "succeeded") of.querySelector(".stage").textContent = word.state;
+      if (word.said) { const failure = of.querySelector(".failure"); failure.textContent = word.said; failure.hidden = false; }
+    },
+    progress(word) {
+      const of = card(word.table), bar = of && of.querySelector("progress");
+      if (!of) return;
+      of.querySelector(".stage").textContent = word.stage;
+      of.querySelector(".beside").textContent = word.note || "";
+      if (word.percent === undefined) bar.removeAttribute("value"); else bar.value = word.percent;
+      of.querySelector(".stages").replaceChildren(...word.stages.map((one) => {
+        const item = element("li", "", one.stage + " ");
+        item.append(element("span", "soft", one.seconds.toFixed(1) + " s"));
+        return item;
+      }));
+      put(of.querySelector(".rows-seen"), number(word.rows || 0), word.total_rows === undefined ? undefined : number(word.total_rows));
+      put(of.querySelector(".rate"), number(word.rows_per_second || 0));
+      put(of.querySelector(".refused"), number(word.refused || 0));
+      put(of.querySelector(".rules-done"), String(word.rules_done || 0), String(word.rules_total || 0));
+      for (const [check, count] of Object.entries(word.failing || {})) row(of, check, "critical").querySelector(".found").textContent = number(count) + " so far";
+      for (const [check, passed] of Object.entries(word.passed || {})) judge(row(of, check, "critical"), passed);
+    },
+    check(word) {
+      const of = card(word.table);
+      if (!of) return;
+      const line = row(of, word.check, word.severity), count = word.unexpected_count;
+      judge(line, word.passed);
+      if (count !== undefined) line.querySelector(".found").textContent = number(count) + (word.element_count ? " of " + number(word.element_count) : "") + " rows";
+    },
+  };
+
+  function listen() {
+    const events = new EventSource(run.dataset.events + "?after=" + run.dataset.last);
+    events.onopen = () => say("streaming", "live");
+    for (const [type, heard] of Object.entries(HEARD)) {
+      events.addEventListener(type, (event) => {
+        const word = JSON.parse(event.data);
+        if (word.id <= Number(run.dataset.last)) return;
+        run.dataset.last = word.id;
+        heard(word);
+      });
+    }
+    events.addEventListener("end", () => { events.close(); run.dataset.over = ""; say("", "the run has ended"); });
+    events.onerror = () => {
+      say("lost", "the stream is broken off");
+      /* A browser tries again by itself, unless it was answered with an error. */
+      if (events.readyState === EventSource.CLOSED && run.dataset.over === undefined) setTimeout(listen, RETRY);
+    };
+  }
+
+  async function cancel(button) {
+    const told = document.getElementById("cancelling");
+    button.disabled = true;
+    told.textContent = "Asking for it to be cancelled …";
+    try {
+      const answer = await fetch(button.dataset.url, { method: "POST", headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error((await answer.json()).detail);
+      told.textContent = "It is being cancelled.";
+    } catch (error) {
+      told.textContent = error.message;
+      button.disabled = false;
+    }
+  }
+
+  const button = document.getElementById("cancel");
+  if (button) {
+    button.hidden = false;
+    button.addEventListener("click", () => cancel(button));
+  }
+  if (run.dataset.over === undefined) listen(); else say("", "the run has ended");
+})();

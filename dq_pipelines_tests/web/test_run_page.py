@@ -1,0 +1,147 @@
+"""A run's page: what it says by itself, and in a real browser how it goes on, until somebody cancels the run there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from dq_pipelines_tests.programs import program
+from dq_pipelines_tests.web.api.test_runs import SLOW, USERS, held_up, launched
+from dq_pipelines_tests.web.conftest import build
+from dq_pipelines_tests.web.hosting import PASSWORD, Hosted, hosting, listening
+from dq_pipelines_tests.web.test_browser import DESKTOP, PHONE, apart
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+    shop = build(tmp_path_factory.mktemp("run_page"))
+    shop.table("slow", SLOW, "slow")
+    shop.land("slow/a.csv", "id\n1\n")
+    with hosting(shop, USERS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def done(here: Hosted) -> str:
+    """A run in which two rows were refused and a warning was told."""
+    here.shop.land("sales/b.csv", "id,amount,shop,note\n4,-1,north,a\n5,-2,north,\n6,5,west,\n7,6,south,\n")
+    run = launched(here, "bronze/sales", "silver/sales", "quarantine/sales")
+    assert here.ended(run).status.value == "SUCCESS"
+    return run
+
+
+@pytest.fixture(scope="module")
+def address(here: Hosted) -> Iterator[str]:
+    with listening(here) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(here: Hosted) -> Iterator[Browser]:
+    assert here.shop.root.is_dir()  # Dagster was asked for before Playwright took this thread's event loop
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        yield made
+        made.close()
+
+
+def opened(context: BrowserContext, address: str, user: str, path: str) -> tuple[Page, list[str]]:
+    """A page that this user has opened, and what the browser complained of."""
+    page = context.new_page()
+    page.goto(f"{address}/login?next=/health")
+    page.fill("[name=name]", user)
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button").click()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{address}{path}")
+    return page, complaints
+
+
+@contextmanager
+def holding(here: Hosted, table: str) -> Iterator[str]:
+    """`held_up`, in a thread where Dagster can be asked."""
+    held = held_up(here, table)
+    run = apart(held.__enter__)
+    try:
+        yield run
+    finally:
+        apart(lambda: held.__exit__(None, None, None))
+
+
+def test_the_page_says_by_itself_how_far_the_run_has_come(here: Hosted, done: str) -> None:
+    page = here.as_user("vera").get(f"/dashboard/runs/{done}").text
+    for told in ("SUCCESS", "silver/sales", "Launched by otto", "2 of 4 rows", "rows_accounted_for", f"/runs/{done}"):
+        assert told in page
+    assert page.count('"badge bad"') == 1
+    assert page.count('"badge wait"') == 0
+    assert "data-over" in page
+    assert 'id="cancel"' not in page
+
+
+def test_a_run_on_tables_that_may_not_be_seen_is_not_there(here: Hosted, done: str) -> None:
+    for user, run in (("flo", done), ("vera", "nowhere")):
+        answer = here.as_user(user).get(f"/dashboard/runs/{run}")
+        assert answer.status_code == 404
+        assert f"no record of a run {run}" in answer.text
+
+
+def test_lists_of_runs_lead_to_their_pages(here: Hosted, done: str) -> None:
+    page = here.as_user("vera").get("/dashboard/tables/silver/sales").text
+    assert f'href="/dashboard/runs/{done}"' in page
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+def test_it_fits_and_the_browser_complains_of_nothing(
+    browser: Browser, address: str, done: str, size: dict[str, int], scheme: str
+) -> None:
+    context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    page, complaints = opened(context, address, "otto", f"/dashboard/runs/{done}")
+    expect(page.locator(".live")).to_have_text("the run has ended")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert complaints == []
+    context.close()
+
+
+def test_a_run_is_watched_and_cancelled_from_its_page(here: Hosted, browser: Browser, address: str) -> None:
+    with holding(here, "slow") as run:
+        context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+        page, complaints = opened(context, address, "otto", f"/dashboard/runs/{run}")
+        expect(page.locator(".live")).to_have_text("live")
+        expect(page.locator("#status")).to_have_text("STARTED")
+        expect(page.locator(".stage")).to_have_text("wait")  # for whoever holds its table
+        looking, _ = opened(browser.new_context(), address, "vera", f"/dashboard/runs/{run}")
+        expect(looking.locator("#status")).to_have_text("STARTED")
+        assert looking.locator("#cancel").count() == 0
+        page.get_by_role("button", name="Cancel this run").click()
+        for watched in (page, looking):
+            expect(watched.locator("#status")).to_have_text("CANCELED", timeout=20_000)
+        expect(page.locator("#cancel")).to_be_hidden()
+        assert complaints == []
+        assert apart(lambda: here.ended(run)).status.value == "CANCELED"
+        assert [(event.who, event.on, event.result) for event in here.heard("cancel")][:1] == [("otto", run, "done")]
+        context.close()
+
+
+def test_rules_turn_one_after_the_other(here: Hosted, browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    here.shop.land("sales/c.csv", "id,amount,shop,note\n8,-1,north,a\n9,3,north,\n")
+    with holding(here, "sales") as run:
+        page, _ = opened(context, address, "otto", f"/dashboard/runs/{run}")
+        expect(page.locator(".badge.wait")).to_have_count(3)
+    expect(page.locator("#status")).to_have_text("SUCCESS", timeout=60_000)
+    expect(page.locator(".badge.wait")).to_have_count(0)
+    expect(page.locator(".badge.bad")).to_have_count(1)
+    expect(page.locator("[data-check=expect_column_values_to_be_between__amount] .found")).to_have_text("1 of 2 rows")
+    expect(page.locator("progress")).to_have_attribute("value", "100")
+    expect(page.locator(".stages li")).to_have_text(
+        [re.compile(name) for name in ("wait", "read", "judge", "land", "quarantine", "publish")]
+    )
+    context.close()
