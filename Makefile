@@ -67,8 +67,8 @@ run: setup dagster-home ## sample data, every asset with its checks, a quality r
 	$(BIN)/dq report
 
 .PHONY: serve
-serve: setup dagster-home ## the UI at http://127.0.0.1:3000, schedules and sensors running (PORT=… for another port)
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+serve: setup dagster-home ## Dagster's UI and the dashboard at http://127.0.0.1:3000, schedules and sensors running (PORT=…)
+	$(BIN)/dq serve -w workspace.yaml --host 127.0.0.1 --port $(PORT)
 
 .PHONY: test
 test: setup ## every test but torture (PYTEST="-k name" for some of them)

@@ -1,9 +1,10 @@
-"""`dq serve`: the dashboard on this machine. What is served belongs in `web`, which has a door of its own."""
+"""`dq serve`: the dashboard, Dagster's UI and REST on this machine. What is served belongs in `web`, which has a door of its own."""
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,18 @@ def serve(
         str, typer.Option(help="Where to listen: this machine alone, unless there are users (dq user add).")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 for any that is free.", min=0, max=65_535)] = 3001,
+    dagster: Annotated[bool, typer.Option(help="Serve Dagster's UI beside the dashboard.")] = True,
+    daemon: Annotated[bool, typer.Option(help="Run Dagster's daemon, which runs schedules and sensors.")] = True,
+    workspace: Annotated[
+        Path | None,
+        typer.Option("--workspace", "-w", help="The code locations; ./workspace.yaml, or this project alone, without."),
+    ] = None,
 ) -> None:
-    """Serve the dashboard and /metrics until Ctrl-C: for who logs in, or for this machine alone while there are no users."""
+    """Serve Dagster's UI, the dashboard, REST and /metrics until Ctrl-C: for who logs in, or while there are no users for this
+    machine alone.
+    """
     arguments = [sys.executable, "-m", "dq_pipelines.web", "serve", f"--host={host}", f"--port={port}"]
+    arguments += [] if dagster else ["--no-dagster"]
+    arguments += [] if daemon else ["--no-daemon"]
+    arguments += [] if workspace is None else [f"--workspace={workspace}"]
     os.execv(sys.executable, arguments)  # noqa: S606 - our own door, which takes this process' place and its signals

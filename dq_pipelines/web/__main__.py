@@ -19,9 +19,11 @@ def main() -> None:
         if asked.verb == "page":
             write(Site.from_environment(), asked.file, asked.table)
         else:
+            from dq_pipelines.web.hosting import Dagster
             from dq_pipelines.web.serving import serve
 
-            serve(Site.from_environment(), asked.host, asked.port)
+            dagster = Dagster(asked.workspace, not asked.no_daemon) if not asked.no_dagster else None
+            serve(Site.from_environment(hosting=dagster is not None), asked.host, asked.port, dagster)
     except DqError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -33,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     serving = verbs.add_parser("serve", help="serve the dashboard on this machine")
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=3001)
+    serving.add_argument("--workspace", type=Path)
+    serving.add_argument("--no-dagster", action="store_true")
+    serving.add_argument("--no-daemon", action="store_true")
     page = verbs.add_parser("page", help="write today's standing as one page that needs nothing else")
     page.add_argument("file", type=Path)
     page.add_argument("--table", action="append", help="only this table; may stand several times")

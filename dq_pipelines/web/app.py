@@ -18,6 +18,7 @@ from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines.web.gate import Gate
+from dq_pipelines.web.guard import Bounds, SecurityHeaders
 from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
 from dq_pipelines.web.sign_on import SignOn
@@ -67,7 +68,8 @@ def application(site: Site, host: DagsterHost | None = None) -> Starlette:
         Route("/health", _health),
         *routes(Backend(site, access, host)),
     ]
-    app = Starlette(routes=pages, middleware=[Middleware(Gate, access=access)])
+    guards = [Middleware(SecurityHeaders), Middleware(Bounds), Middleware(Gate, access=access)]
+    app = Starlette(routes=pages, middleware=guards)
     app.state.access = access
     return app
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
+from contextlib import ExitStack
 from types import FrameType
 
 import uvicorn
@@ -15,10 +17,19 @@ from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
 from dq_pipelines.web.guard import is_loopback
+from dq_pipelines.web.hosting import Dagster
+
+#: Bytes that a WebSocket's client may send at once: a subscription, and no more.
+_LONGEST_MESSAGE = 1 << 18
 
 
-def serve(site: Site, host: str, port: int) -> None:
-    """Serve until interrupted. Raises ConfigError for a host that others could reach, or a port that is taken."""
+def serve(site: Site, host: str, port: int, dagster: Dagster | None) -> None:
+    """Serve until interrupted, Dagster too where it is wanted.
+
+    Raises ConfigError for a host that others could reach, a port that is taken, or a workspace file that there is not.
+    """
+    if dagster is not None:
+        dagster.target()
     if not is_loopback(host) and not access_of(site).is_on:
         raise _wrong(
             f"dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there are no users yet and everybody who reaches "
@@ -33,19 +44,27 @@ def serve(site: Site, host: str, port: int) -> None:
         where = f"[{host}]" if ":" in host else host
         address = f"http://{where}:{listening.getsockname()[1]}"
         print(f"dashboard at {address}/dashboard/ (Ctrl-C ends it)", flush=True)
-        app = application(site)
-        if not app.state.access.is_on:
-            once = app.state.access.once
-            print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
-        config = config_of(app)
-        with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises anew when it has ended
-            _Server(config, site.closing).run(sockets=[listening])
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that what was started is ended
+        with contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:  # uvicorn raises it anew when it has ended
+            hosting = stack.enter_context(dagster.running(site)) if dagster else None
+            app = application(site, hosting)
+            if hosting:
+                print(f"Dagster's UI at {address}/", flush=True)
+            if not app.state.access.is_on:
+                once = app.state.access.once
+                print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
+            _Server(config_of(app), site.closing).run(sockets=[listening])
 
 
 def config_of(app: Starlette) -> uvicorn.Config:
     """How a server runs the app. Messages are not compressed: for 200 who watch a run, each would be 200 times."""
     return uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=5, server_header=False, ws_per_message_deflate=False
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        ws_max_size=_LONGEST_MESSAGE,
+        ws_per_message_deflate=False,
     )
 
 

@@ -30,8 +30,8 @@ def dq(*arguments: str) -> list[str]:
 
 @contextmanager
 def served(shop: Workshop) -> Iterator[str]:
-    """The address at which `dq serve` serves this project, until the block ends."""
-    command = dq("serve", "--port", "0")
+    """The address at which `dq serve --no-dagster` serves this project, until the block ends."""
+    command = dq("serve", "--port", "0", "--no-dagster")
     with subprocess.Popen(command, env=environment(shop), stdout=subprocess.PIPE, text=True) as serving:
         try:
             assert serving.stdout is not None

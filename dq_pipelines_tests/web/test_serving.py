@@ -72,7 +72,10 @@ def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
 
 def test_it_prints_a_link_that_is_good_once(tmp_path: Path) -> None:
     with subprocess.Popen(
-        dq("serve", "--port", "0"), env=environment(Workshop(tmp_path)), stdout=subprocess.PIPE, text=True
+        dq("serve", "--port", "0", "--no-dagster"),
+        env=environment(Workshop(tmp_path)),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as serving:
         assert serving.stdout is not None
         address = serving.stdout.readline().split("http://")[1].split("/")[0]
@@ -116,7 +119,7 @@ def _next(stream: http.client.HTTPResponse) -> str:
 
 
 def test_ctrl_c_ends_it_without_a_word_although_somebody_listens(shop: Workshop) -> None:
-    command = dq("serve", "--port", "0")
+    command = dq("serve", "--port", "0", "--no-dagster")
     with subprocess.Popen(
         command, env=environment(shop), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as serving:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget, WorkspaceLoadTarget
 from dagster_webserver.version import __version__
 from graphql import execute, parse, validate
 from starlette.types import ASGIApp
 
 from dq_pipelines.web.access import Caller
+from dq_pipelines.web.dagster_ui.code_servers import target_of
 from dq_pipelines.web.dagster_ui.doors import Doors
 from dq_pipelines.web.dagster_ui.errors import DagsterError
 from dq_pipelines.web.dagster_ui.rights import LOCAL, Books, CallersProcess
@@ -61,12 +61,9 @@ class DagsterHost:
 @contextmanager
 def hosted(instance: dg.DagsterInstance, workspace: Path | None, books: Books) -> Iterator[DagsterHost]:
     """Dagster with the code locations of this workspace file, or with this project's where there is None."""
-    target: WorkspaceLoadTarget
-    if workspace is not None:
-        target = WorkspaceFileTarget([str(workspace)])
-    else:
-        target = ModuleTarget("dq_pipelines.definitions", None, str(Path.cwd()), "dq_pipelines")
     instance.optimize_for_webserver(15_000, -1, 20)
-    with CallersProcess(instance, target, version=__version__, code_server_log_level="warning") as process:
+    with CallersProcess(
+        instance, target_of(workspace), version=__version__, code_server_log_level="warning"
+    ) as process:
         process.books = books
         yield DagsterHost(process)

@@ -79,7 +79,7 @@ class _Kept(Generic[Held]):
 class Site:
     """The stores, the folder of the project's YAML files, and where Dagster's UI is (see `Settings`)."""
 
-    def __init__(self, stores: Stores, config: str, dagster_url: str = "") -> None:
+    def __init__(self, stores: Stores, config: str, dagster_url: str | None = "") -> None:
         self.stores = stores
         self.config = config
         #: set by whoever serves it, to end streams that would not end by themselves
@@ -92,13 +92,16 @@ class Site:
         self._since: defaultdict[str, _Kept[Mapping[str, datetime]]] = defaultdict(_Kept)
 
     @classmethod
-    def from_environment(cls) -> Site:
+    def from_environment(cls, *, hosting: bool = False) -> Site:
+        """By the environment; where Dagster's UI is hosted beside, links lead there, unless this process is told otherwise."""
         settings = Settings.from_environment()
-        return cls(Stores.from_environment(), settings.config, settings.dagster_url)
+        return cls(Stores.from_environment(), settings.config, settings.dagster_url or (None if hosting else ""))
 
     @property
     def dagster_url(self) -> str:
-        """Where Dagster's UI is: as this process was told, else as project.yaml says; "" for the same address."""
+        """Where Dagster's UI is: as this process was told, else as project.yaml says; "" for the same address, as None says."""
+        if self._dagster_url is None:
+            return ""
         return self._dagster_url or (self.known().project.settings.dagster_url or "").rstrip("/")
 
     def known(self) -> Known:

@@ -1,0 +1,71 @@
+"""Dagster as `dq serve` brings it along: where its records are, which code locations, and its daemon. What is served belongs in `app`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
+from dq_pipelines.web.dagster_ui.code_servers import code_servers
+from dq_pipelines.web.dagster_ui.daemon import daemon
+from dq_pipelines.web.dashboard import Site
+
+_HOME, _SETTINGS, _WORKSPACE = ".dagster_home", "dagster.yaml", "workspace.yaml"
+
+#: Settings where there are none: Dagster reports to its makers unless it is told not to.
+_DEFAULTS = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
+
+
+@dataclass(frozen=True)
+class Dagster:
+    """What of Dagster is wanted beside the dashboard."""
+
+    #: the code locations; `./workspace.yaml` or this project's where there is None
+    workspace: Path | None = None
+    with_daemon: bool = True
+
+    def target(self) -> Path | None:
+        """The workspace file; raises ConfigError for one that there is not."""
+        if self.workspace is not None and not self.workspace.is_file():
+            raise ConfigError([Problem("", 0, f"dq serve --workspace: wanted a file, found none at {self.workspace}")])
+        beside = Path(_WORKSPACE)
+        return self.workspace or (beside if beside.is_file() else None)
+
+    @contextmanager
+    def running(self, site: Site) -> Iterator[DagsterHost]:
+        """Dagster in this process, with code servers and a daemon, as long as the block lasts."""
+        target = self.target()
+        os.environ["DAGSTER_HOME"] = str(home())
+        books = Books(lambda: site.known().project, AuditLog.from_environment(site.stores.history.url))
+        with ExitStack() as stack:
+            instance = stack.enter_context(dg.DagsterInstance.get())
+            served = stack.enter_context(code_servers(instance, target))
+            host = stack.enter_context(hosted(instance, served, books))
+            if self.with_daemon:
+                stack.enter_context(daemon(instance, served))
+            yield host
+
+
+def home() -> Path:
+    """Where Dagster keeps its records: as `DAGSTER_HOME` says, else beside, by the settings that lie here."""
+    if told := os.environ.get("DAGSTER_HOME"):
+        found = Path(told)
+        found.mkdir(parents=True, exist_ok=True)
+        return found.absolute()
+    found = Path(_HOME)
+    found.mkdir(exist_ok=True)
+    settings = found / _SETTINGS
+    if not settings.exists():
+        settings.unlink(missing_ok=True)  # a link that leads nowhere
+        if Path(_SETTINGS).is_file():
+            settings.symlink_to(f"../{_SETTINGS}")
+        else:
+            settings.write_text(_DEFAULTS, encoding="utf-8")
+    return found.absolute()

@@ -1,0 +1,142 @@
+"""`dq serve` with Dagster, as a process: its UI, its daemon, which is started again and never outlives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._daemon.types import DaemonHeartbeat
+
+from dq_pipelines.web.dagster_ui.daemon import daemon
+from dq_pipelines_tests.web.conftest import build
+from dq_pipelines_tests.web.served import dq, environment
+from dq_pipelines_tests.workshop import Workshop
+
+pytestmark = pytest.mark.slow
+
+
+def until(there: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Wait for something that is to come."""
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.2)
+
+
+def daemons(of: int) -> list[int]:
+    """The process ids of the daemons that this process has started."""
+    listed = subprocess.run(["ps", "-eww", "-o", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [int(pid) for pid, parent, command in rows if int(parent) == of and "daemon_child" in command]
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return build(tmp_path_factory.mktemp("dagster"))
+
+
+@contextmanager
+def serving(shop: Workshop, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and the address of its UI, once that answers."""
+    places = {name: value for name, value in environment(shop).items() if name != "DAGSTER_HOME"}
+    log = shop.root / "serve.log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            dq("serve", "--port", "0", *options),
+            cwd=shop.root,
+            env=places,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            told = process.stdout.readline()
+            assert told.startswith("dashboard at http://127.0.0.1:"), told
+            told = process.stdout.readline()
+            assert told.startswith("Dagster's UI at http://127.0.0.1:"), told + log.read_text()
+            yield process, told.split()[-1].rstrip("/")
+        finally:
+            process.terminate()
+            assert process.wait(60) in (0, -signal.SIGKILL)
+
+
+def beats(shop: Workshop) -> list[float]:
+    with dg.DagsterInstance.from_config(str(shop.root / ".dagster_home")) as instance:
+        return [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
+
+
+def test_one_command_serves_the_ui_and_keeps_the_daemon_alive(shop: Workshop) -> None:
+    with serving(shop) as (process, address):
+        with urllib.request.urlopen(f"{address}/", timeout=60) as page:  # noqa: S310 - our own server
+            assert "initialization-data" in page.read().decode()
+        with urllib.request.urlopen(f"{address}/dashboard/", timeout=60) as page:  # noqa: S310 - our own server
+            assert "Everything is good" in page.read().decode()
+        until(lambda: len(beats(shop)) > 3, "the daemon beats")
+        [first] = daemons(process.pid)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: daemons(process.pid) not in ([first], []), "the daemon is started again")
+    assert "dq serve: the daemon ended (exit -9): it is started again in 1 s\n" in (shop.root / "serve.log").read_text()
+    assert daemons(process.pid) == []
+    assert beats(shop) == [], "else the next server would take them for those of a daemon that lives"
+    settings = (shop.root / ".dagster_home" / "dagster.yaml").read_text()
+    assert "telemetry: {enabled: false}" in settings
+
+
+def test_the_daemon_does_not_outlive_a_server_that_is_killed(shop: Workshop) -> None:
+    with serving(shop) as (process, _):
+        until(lambda: bool(daemons(process.pid)), "a daemon")
+        [child] = daemons(process.pid)
+        process.kill()
+        process.wait(10)
+        until(lambda: not lives(child), "the daemon has ended", 40)
+
+
+def test_a_daemon_that_beats_is_used(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - 12, "SENSOR", "another", []))
+        with daemon(instance, tmp_path / "workspace.yaml"):
+            until(lambda: "a daemon runs already (it beat 12 s ago)" in capfd.readouterr().err, "it is said")
+            assert daemons(os.getpid()) == []
+        assert list(instance.get_daemon_heartbeats()) == ["SENSOR"]
+
+
+def test_without_a_daemon_there_is_none(shop: Workshop) -> None:
+    (shop.root / "workspace.yaml").write_text("load_from: [{python_module: dq_pipelines.definitions}]\n")
+    with serving(shop, "--no-daemon", "-w", "workspace.yaml") as (process, address):
+        query = json.dumps(
+            {"query": "{ locationStatusesOrError { ... on WorkspaceLocationStatusEntries { entries { name } } } }"}
+        )
+        asked = urllib.request.Request(f"{address}/graphql", query.encode(), {"content-type": "application/json"})  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - our own server
+            entries = json.load(answer)["data"]["locationStatusesOrError"]["entries"]
+        assert entries == [{"name": "dq_pipelines.definitions"}]
+        assert daemons(process.pid) == []
+
+
+def test_a_workspace_that_there_is_not_is_one_sentence(shop: Workshop) -> None:
+    ran = subprocess.run(
+        dq("serve", "--port", "0", "-w", "nosuch.yaml"), cwd=shop.root, env=environment(shop), capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    said = "dq serve --workspace: wanted a file, found none at nosuch.yaml\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", said)
