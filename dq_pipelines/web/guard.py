@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-
 #: For what says no policy of its own: JSON runs nothing; scripts, styles and pictures are put into no other site's page.
 _OF_JSON = "default-src 'none'; frame-ancestors 'none'"
 _OF_THE_REST = "object-src 'none'; base-uri 'none'; frame-ancestors 'self'"

@@ -48,7 +48,11 @@ def test_a_body_is_as_long_as_it_may_be_whether_it_says_so_or_not(client: TestCl
     for content in (b"x" * size, chunks()):
         answer = client.post("/", content=content)
         assert answer.status_code == status
-        assert answer.text == str(size) if status == 200 else answer.json() == {"error": "wanted a body of at most 1000 bytes"}
+        assert (
+            answer.text == str(size)
+            if status == 200
+            else answer.json() == {"error": "wanted a body of at most 1000 bytes"}
+        )
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
