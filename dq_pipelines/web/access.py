@@ -25,6 +25,9 @@ from dq_pipelines.web.tries import Tries
 #: Seconds after which a wrong name or password is told: longer than it takes to find out, so that it tells nothing.
 REFUSING = 0.25
 
+#: Passwords that are verified at once: each takes 64 MiB, and a flood of them must not take every thread.
+_AT_ONCE = 4
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -51,6 +54,7 @@ class Access:
         self.tries = Tries()
         self.once = Once()
         self._on = False
+        self._verifying = anyio.CapacityLimiter(_AT_ONCE)
 
     @property
     def is_on(self) -> bool:
@@ -62,7 +66,7 @@ class Access:
         """Whose name and password these are; raises Refused, whatever the reason after the same time."""
         began = time.monotonic()
         try:
-            return await run_sync(self.users.let_in, name, password)
+            return await run_sync(self.users.let_in, name, password, limiter=self._verifying)
         except Refused:
             # A name that there is costs more than one that there is not: its wrong tries are counted.
             await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))

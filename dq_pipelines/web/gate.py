@@ -9,6 +9,7 @@ import hmac
 from dataclasses import replace
 
 from anyio.to_thread import run_sync
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -52,6 +53,8 @@ class Gate:
         except PublishError as error:
             # Who cannot be looked up cannot be let in.
             await _refuse(scope, receive, send, 503, str(error))
+        except SQLAlchemyError:
+            await _refuse(scope, receive, send, 503, "users: wanted their database to answer, got an error of it")
         except Elsewhere:
             await _refuse(scope, receive, send, 421, "This server answers to localhost alone.")
         except Refused as error:

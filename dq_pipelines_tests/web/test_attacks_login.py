@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import argon2
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.sessions import Sessions
-from dq_pipelines.security.users import FREE_TRIES, Users
-from dq_pipelines.web.access import REFUSING
+from dq_pipelines.security.users import FREE_TRIES, User, Users
+from dq_pipelines.web.access import REFUSING, Access
 from dq_pipelines.web.app import application
 from dq_pipelines.web.login import within
 from dq_pipelines.web.once import NAME
@@ -116,6 +119,38 @@ def test_who_waits_is_told_the_same_after_the_same_time(client: TestClient) -> N
     assert time.monotonic() - began >= REFUSING
 
 
+def test_a_flood_of_passwords_takes_few_threads_and_little_memory(users: Users, empty: Workshop) -> None:
+    access = Access(Users(empty.history.url), AuditLog(empty.history.url))
+    at_once, most = 0, 0
+    lock = threading.Lock()
+
+    class Counted(Users):
+        def let_in(self, name: str, password: str) -> User:
+            nonlocal at_once, most
+            with lock:
+                at_once += 1
+                most = max(most, at_once)
+            try:
+                return super().let_in(name, password)
+            finally:
+                with lock:
+                    at_once -= 1
+
+    access.users = Counted(users.url)
+
+    async def flood() -> None:
+        async def one(number: int) -> None:
+            with pytest.raises(Refused):
+                await access.let_in(f"guess{number}", "wrong")
+
+        async with anyio.create_task_group() as group:
+            for number in range(12):
+                group.start_soon(one, number)
+
+    anyio.run(flood)
+    assert 1 < most <= 4
+
+
 # --- sessions and cookies ----------------------------------------------------------------------------
 
 
@@ -138,6 +173,17 @@ def test_a_disabled_users_session_is_over(client: TestClient, users: Users) -> N
     assert client.get("/metrics").status_code == 200
     users.disable("ann")
     assert client.get("/metrics").status_code == 401
+
+
+def test_where_the_database_breaks_nobody_is_let_in(client: TestClient, users: Users) -> None:
+    log_in(client)
+    with users.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE dq_sessions RENAME TO elsewhere")
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "users: wanted their database to answer, got an error of it",
+    )
 
 
 def test_logging_out_ends_the_session_for_whoever_kept_its_cookie(client: TestClient) -> None:
