@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,17 +37,28 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+class ByModule(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
+    """A module's tests run in one process, so that what its fixtures build is built once; a group's do, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return str(super()._split_scope(nodeid)).partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
+    """Share tests out by module."""
+    return ByModule(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first: they run beside the quick ones and do not end up alone at the close.
+    """Modules with slow tests first: they run beside the quick ones and do not end up alone at the close.
 
     What runs on Spark runs in one process, for a second Java would take as long again to warm up.
     """
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     for item in items:
         if "spark" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("spark"))
-    items.sort(
-        key=lambda item: (item.get_closest_marker("xdist_group") is None, item.get_closest_marker("slow") is None)
-    )
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, item.path not in slow))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -23,6 +23,7 @@ from dq_pipelines import validate
 from dq_pipelines.engine.engines import connected
 from dq_pipelines.errors import SourceError
 from dq_pipelines_tests.contracts.engines import started
+from dq_pipelines_tests.contracts.spark import SETTINGS
 
 RULES: list[dict[str, Any]] = [
     {"type": "expect_column_values_to_not_be_null", "column": "id"},
@@ -206,12 +207,12 @@ def standalone(folder: Path) -> Iterator[str]:
 @contextmanager
 def connect(folder: Path) -> Iterator[str]:
     port = free_port()
-    given = {"port": str(port), "address": "127.0.0.1"}
-    settings = [
-        part for name, value in given.items() for part in ("--conf", f"spark.connect.grpc.binding.{name}={value}")
-    ]
+    binding = "spark.connect.grpc.binding"
+    # Set for small questions as the session of the contract suite is: half of what this takes is code being optimised.
+    given = {**SETTINGS, f"{binding}.port": port, f"{binding}.address": "127.0.0.1", "spark.ui.enabled": "false"}
+    settings = [part for name, value in given.items() for part in ("--conf", f"{name}={value}")]
     server = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[1]"]
-    with running(folder, "spark-submit", *server, "--conf", "spark.ui.enabled=false", *settings, "spark-internal"):
+    with running(folder, "spark-submit", *server, *settings, "spark-internal"):
         until(lambda: listens(port))
         yield f"sc://127.0.0.1:{port}"
 
