@@ -36,13 +36,18 @@ def schemas() -> dict[str, Schema]:
     return {"project.json": _head("project.yaml", _project()), "table.json": _head("A table", _table())}
 
 
+def schema_of(model: type[BaseModel]) -> Schema:
+    """The schema of one model, with its prose and the remarks on its fields."""
+    schema: Schema = _plain(_described(model.model_json_schema(), model))
+    return schema
+
+
 def _head(title: str, schema: Schema) -> Schema:
     return {"$schema": _DRAFT, "title": title, **schema}
 
 
 def _project() -> Schema:
-    schema: Schema = _plain(_described(ProjectSettings.model_json_schema(), ProjectSettings))
-    return schema
+    return schema_of(ProjectSettings)
 
 
 def _table() -> Schema:

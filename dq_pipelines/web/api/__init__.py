@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from dq_pipelines.web.api import (
+    connectors,
     executions,
     health,
     job_files,
@@ -18,6 +19,7 @@ from dq_pipelines.web.api import (
     rules,
     run_logs,
     runs,
+    scheduler,
     tables,
     tokens,
 )
@@ -34,6 +36,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs.router,
     executions.router,
     job_files.router,
+    connectors.router,
+    scheduler.router,
     tokens.router,
     run_logs.router,
     rules.router,

@@ -1,0 +1,199 @@
+"""What starts runs by itself: whether the daemon lives, each schedule and sensor, and turning them off and on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from dq_pipelines.errors import nearest
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.access import Caller
+from dq_pipelines.web.api.asking import Asker, Dagster, Own, note, somewhere
+from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.dagster_ui import DagsterError, DagsterHost
+from dq_pipelines.web.instigators import Instigator, instigators, table_of
+from dq_pipelines.web.rights import Rights
+
+router = APIRouter(tags=["scheduler"])
+
+
+class Daemon(BaseModel):
+    """One part of Dagster's daemon, as its last heartbeat tells."""
+
+    type: str = Field(examples=["SCHEDULER"])
+    healthy: bool
+    last_heartbeat: datetime | None
+
+
+class LastTick(BaseModel):
+    """The daemon's last look."""
+
+    at: datetime
+    status: str = Field(examples=["SKIPPED"])
+    said: str | None = Field(examples=["nothing new for silver/sales"])
+
+
+class Clock(BaseModel):
+    """A schedule or a sensor."""
+
+    name: str = Field(examples=["sales_schedule"])
+    kind: Literal["schedule", "sensor"]
+    table: str | None = Field(description="Null for one of the whole project.", examples=["silver/sales"])
+    running: bool
+    description: str | None
+    cron: str | None = Field(description="Of a schedule, in UTC.", examples=["0 2 * * *"])
+    interval_seconds: int | None = Field(description="Of a sensor.", examples=[30])
+    last_tick: LastTick | None
+    next_tick: datetime | None = Field(description="Null while it rests.")
+
+
+class Scheduler(BaseModel):
+    """What starts runs by itself."""
+
+    alive: bool = Field(description="Whether the daemon's scheduler and sensors have beaten within Dagster's patience.")
+    daemons: Sequence[Daemon]
+    schedules: Sequence[Clock]
+    sensors: Sequence[Clock]
+
+
+class Which(BaseModel):
+    """Which of them; all that the caller may turn, where none is named."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"names": ["sales_schedule"]}]})
+
+    names: Annotated[list[Text], Field(max_length=10_000)] | None = None
+
+
+class Turned(BaseModel):
+    """What became of one."""
+
+    name: str
+    kind: Literal["schedule", "sensor"]
+    became: Literal["running", "paused", "refused", "failed"]
+    changed: bool = Field(description="Whether it was otherwise before.")
+    said: str | None = Field(description="Why it was refused, or failed.")
+
+
+class AllTurned(BaseModel):
+    """What became of each."""
+
+    items: Sequence[Turned]
+
+
+@router.get(
+    "/scheduler",
+    summary="Whether the daemon lives, and each schedule and sensor",
+    operation_id="scheduler",
+    responses=problems(502, 503),
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
+def scheduler(dagster: Dagster, caller: Asker, rights: Own) -> Scheduler:
+    daemons = _daemons(dagster)
+    seen = [
+        (one, key) for one in instigators(dagster, caller) if _may(rights, Permission.LOOK, key := _key(one, rights))
+    ]
+    clocks = [_clock(one, key) for one, key in seen]
+    beating = {daemon.type for daemon in daemons if daemon.healthy}
+    return Scheduler(
+        alive={"SCHEDULER", "SENSOR"} <= beating,
+        daemons=daemons,
+        schedules=[clock for clock in clocks if clock.kind == "schedule"],
+        sensors=[clock for clock in clocks if clock.kind == "sensor"],
+    )
+
+
+_TURNS = problems(400, 404, 413, 422, 502, 503)
+_NEEDS = [Depends(somewhere(Permission.SCHEDULE))]
+
+
+@router.post(
+    "/scheduler/pause",
+    summary="Have schedules and sensors rest",
+    operation_id="pause_scheduler",
+    responses=_TURNS,
+    dependencies=_NEEDS,
+)
+def pause(dagster: Dagster, caller: Asker, rights: Own, request: Request, which: Which | None = None) -> AllTurned:
+    return _turn(dagster, caller, rights, request, which or Which(), on=False)
+
+
+@router.post(
+    "/scheduler/resume",
+    summary="Have schedules and sensors run",
+    operation_id="resume_scheduler",
+    responses=_TURNS,
+    dependencies=_NEEDS,
+)
+def resume(dagster: Dagster, caller: Asker, rights: Own, request: Request, which: Which | None = None) -> AllTurned:
+    return _turn(dagster, caller, rights, request, which or Which(), on=True)
+
+
+def _turn(
+    dagster: DagsterHost, caller: Caller, rights: Rights, request: Request, which: Which, *, on: bool
+) -> AllTurned:
+    """Dagster checks and notes each once more; what is refused here already is noted here."""
+    seen = {one.name: one for one in instigators(dagster, caller) if _may(rights, Permission.LOOK, _key(one, rights))}
+    for name in which.names or ():
+        if name not in seen:
+            raise ApiError(404, f"unknown schedule or sensor '{name[:100]}'{nearest(name, seen)}")
+    wanted = [seen[name] for name in dict.fromkeys(which.names)] if which.names is not None else list(seen.values())
+    found = []
+    for one in wanted:
+        key = _key(one, rights)
+        if not _may(rights, Permission.SCHEDULE, key):
+            if which.names is not None:
+                note(request, f"{one.kind}.{'on' if on else 'off'}", one.name, "refused")
+                why = rights.why_not(Permission.SCHEDULE, key or "")
+                found.append(Turned(name=one.name, kind=one.kind, became="refused", changed=False, said=why))
+            continue
+        found.append(_turned(one, dagster, caller, on=on))
+    return AllTurned(items=found)
+
+
+def _turned(one: Instigator, dagster: DagsterHost, caller: Caller, *, on: bool) -> Turned:
+    changed = one.running != on
+    try:
+        if changed:
+            one.turn(dagster, caller, on=on)
+    except DagsterError as error:
+        return Turned(name=one.name, kind=one.kind, became="failed", changed=False, said=str(error))
+    return Turned(name=one.name, kind=one.kind, became="running" if on else "paused", changed=changed, said=None)
+
+
+def _key(one: Instigator, rights: Rights) -> str | None:
+    table = table_of(one.name, rights.project)
+    return rights.project.tables[table].key if table else None
+
+
+def _may(rights: Rights, permission: Permission, key: str | None) -> bool:
+    """What is of the whole project is for who may everywhere."""
+    return rights.may(permission, key) if key else rights.may_everywhere(permission)
+
+
+_DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy lastHeartbeatTime } } } }"
+
+
+def _daemons(dagster: DagsterHost) -> list[Daemon]:
+    told = dagster.ask(None, _DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return [
+        Daemon(
+            type=one["daemonType"],
+            healthy=bool(one["healthy"]),
+            last_heartbeat=one["lastHeartbeatTime"] and datetime.fromtimestamp(one["lastHeartbeatTime"], UTC),
+        )
+        for one in told
+        if one["required"]
+    ]
+
+
+def _clock(one: Instigator, key: str | None) -> Clock:
+    last = LastTick(at=one.last.at, status=one.last.status, said=one.last.said) if one.last else None
+    return Clock(
+        name=one.name, kind=one.kind, table=key, running=one.running, description=one.description, cron=one.cron,
+        interval_seconds=one.interval, last_tick=last, next_tick=one.next,
+    )  # fmt: skip
