@@ -12,7 +12,7 @@ from dq_pipelines.errors import ConfigError, Problem, Refused
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Role
 from dq_pipelines.security.store import KEYS
-from dq_pipelines.security.users import User, Users
+from dq_pipelines.security.users import User, Users, found
 
 _PREFIX = "dq"
 _REFUSED = "wanted an API key that is in use, got another"
@@ -66,8 +66,8 @@ class Keys:
         number, _, secret = rest.partition("_")
         with self.users.engine.connect() as connection:
             row = connection.execute(KEYS.select().where(KEYS.c.id == number)).mappings().first()
+            user = found(connection, row["user"]) if row else None
         right = hmac.compare_digest(digest(secret), row["secret"] if row else digest(""))
-        user = self.users.find(row["user"]) if row else None
         if row is None or user is None or not right or prefix != _PREFIX or user.disabled or not _key(row).is_in_use:
             raise Refused(_REFUSED)
         return _within(user, _key(row).grant)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.store import SESSIONS
-from dq_pipelines.security.users import User, Users
+from dq_pipelines.security.users import User, Users, found
 
 #: After so long without a request, and after so long in all, somebody has to log in again.
 IDLE, LONGEST = timedelta(hours=12), timedelta(days=7)
@@ -55,9 +55,9 @@ class Sessions:
         this = SESSIONS.c.id == digest(secret)
         with self.users.engine.connect() as connection:
             row = connection.execute(SESSIONS.select().where(this)).mappings().first()
+            user = found(connection, row["user"]) if row else None
         if row is None or row["seen_at"] < datetime.now(UTC) - IDLE or row["created_at"] < datetime.now(UTC) - LONGEST:
             return None
-        user = self.users.find(row["user"])
         if user is None or user.disabled or user.epoch != row["epoch"]:
             return None
         if user.subject is not None and row["created_at"] < datetime.now(UTC) - VOUCHED:

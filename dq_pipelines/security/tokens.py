@@ -19,7 +19,7 @@ from dq_pipelines.errors import Refused
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.signing import SigningKeys
 from dq_pipelines.security.store import REFRESH_TOKENS
-from dq_pipelines.security.users import User, Users
+from dq_pipelines.security.users import User, Users, found
 
 if TYPE_CHECKING:
     from joserfc.jwt import JWTClaimsRegistry
@@ -99,7 +99,7 @@ class Tokens:
             if row is None or row["revoked_at"] is not None or row["expires_at"] < now:
                 raise Refused(_REFUSED)
             if first:
-                user = self._user(row["user"], row["epoch"])
+                user = _in_force(found(connection, row["user"]), row["epoch"])
                 following = _keep(connection, user, row["family"], row["ends_at"])
         if not first:
             self._end(row["family"])
@@ -109,11 +109,11 @@ class Tokens:
     def let_in(self, access: str) -> User:
         """Whose token it is; raises Refused, always the same."""
         claims = self._read(access)
-        user = self._user(claims["sub"], claims["epoch"])
         alive = REFRESH_TOKENS.select().where(
             REFRESH_TOKENS.c.family == claims["sid"], REFRESH_TOKENS.c.revoked_at.is_(None)
         )
         with self.users.engine.connect() as connection:
+            user = _in_force(found(connection, claims["sub"]), claims["epoch"])
             if connection.execute(alive.limit(1)).first() is None:
                 raise Refused(_REFUSED)
         return user
@@ -138,12 +138,6 @@ class Tokens:
         those = REFRESH_TOKENS.update().where(REFRESH_TOKENS.c.family == family, REFRESH_TOKENS.c.revoked_at.is_(None))
         with self.users.engine.begin() as connection:
             connection.execute(those.values(revoked_at=datetime.now(UTC)))
-
-    def _user(self, name: str, epoch: int) -> User:
-        user = self.users.find(name)
-        if user is None or user.disabled or user.epoch != epoch:
-            raise Refused(_REFUSED)
-        return user
 
     def _signed(self, user: User, family: str) -> str:
         from joserfc import jwt
@@ -197,6 +191,12 @@ def _wanted() -> JWTClaimsRegistry:
     return JWTClaimsRegistry(
         None, _LEEWAY, iss=issuer, aud=audience, exp=there, iat=there, jti=there, sub=there, sid=there, epoch=there
     )
+
+
+def _in_force(user: User | None, epoch: int) -> User:
+    if user is None or user.disabled or user.epoch != epoch:
+        raise Refused(_REFUSED)
+    return user
 
 
 def _keep(connection: sa.Connection, user: User, family: str, ends_at: datetime) -> str:

@@ -81,10 +81,7 @@ class Users:
     def find(self, name: str) -> User | None:
         """The user of this name, or None."""
         with self.engine.connect() as connection:
-            row = connection.execute(USERS.select().where(USERS.c.name == name)).mappings().first()
-            wanted = sa.select(GRANTS.c.role, GRANTS.c.scope).where(GRANTS.c.user == name)
-            grants = {Grant(Role(role), scope) for role, scope in connection.execute(wanted)}
-        return _user(row, grants) if row else None
+            return found(connection, name)
 
     def is_empty(self) -> bool:
         """Whether there is nobody yet."""
@@ -172,6 +169,15 @@ class Users:
         self.named(name)
         with self.engine.begin() as connection:
             connection.execute(USERS.update().where(USERS.c.name == name).values(**values))
+
+
+def found(connection: sa.Connection, name: str) -> User | None:
+    """The user of this name, or None; for who has a connection already: to open one takes longer than to ask."""
+    row = connection.execute(USERS.select().where(USERS.c.name == name)).mappings().first()
+    if row is None:
+        return None
+    wanted = sa.select(GRANTS.c.role, GRANTS.c.scope).where(GRANTS.c.user == name)
+    return _user(row, {Grant(Role(role), scope) for role, scope in connection.execute(wanted)})
 
 
 def _is_name(text: str) -> bool:
