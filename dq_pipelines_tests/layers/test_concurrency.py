@@ -21,6 +21,7 @@ from dq_pipelines.layers.landing import INGESTED_AT
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines_tests.forks import fork
 from dq_pipelines_tests.workshop import Workshop
 
 WRITER = """
@@ -59,14 +60,8 @@ ORDERS = """
 
 def writers(shop: Workshop, many: int, batches: int) -> None:
     """Let them loose, and wait until all are done."""
-    begun = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(shop.root), str(who), str(batches)], stderr=subprocess.PIPE, text=True
-        )
-        for who in range(many)
-    ]
-    said = [process.communicate()[1] for process in begun]
-    assert [process.returncode for process in begun] == [0] * many, "\n".join(said)
+    begun = [fork(WRITER, shop.root, who, batches) for who in range(many)]
+    assert [child.ended(1_200) for child in begun] == [0] * many, "\n".join(child.said for child in begun)
 
 
 def landed(shop: Workshop) -> list[tuple[int, ...]]:

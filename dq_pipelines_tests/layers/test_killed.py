@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from dq_pipelines.layers import gold, modes, refinement, rerun
 from dq_pipelines.layers import work as working
+from dq_pipelines_tests.forks import fork
 from dq_pipelines_tests.workshop import Workshop
 
 #: Refines or reruns one table in a process of its own, and kills itself when `may_commit` is asked the n-th
@@ -79,13 +78,8 @@ def work(shop: Workshop, table: str = "orders") -> working.Work:
 
 def killed(shop: Workshop, what: str, place: str, calls: int, table: str = "orders") -> None:
     """Do it in a process of its own, which dies at the given place."""
-    ran = subprocess.run(
-        [sys.executable, "-c", CHILD, str(shop.root), table, what, place, str(calls)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == -signal.SIGKILL, f"{place} was passed fewer than {calls} times: {ran.stderr}"
+    child = fork(CHILD, shop.root, table, what, place, calls)
+    assert child.ended() == -signal.SIGKILL, f"{place} was passed fewer than {calls} times: {child.said}"
 
 
 def content(shop: Workshop) -> dict[str, list[str]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import polars as pl
@@ -13,6 +11,7 @@ import pytest
 from dq_pipelines.layers.healing import Chosen, give_status, refused_of
 from dq_pipelines.layers.quarantine import DISMISSED, OPEN
 from dq_pipelines.layers.refinement import refine
+from dq_pipelines_tests.forks import fork
 from dq_pipelines_tests.layers.refused_orders import ONE, again, id_of, orders, statuses, work
 from dq_pipelines_tests.workshop import Workshop
 
@@ -46,8 +45,8 @@ def test_a_killed_replay_is_finished_by_the_next(shop: Workshop, place: str, key
     shop.land("orders/a.csv", ONE)
     assert shop.run("orders").success
     orders(shop, least=-10, keys=keys)
-    ran = subprocess.run([sys.executable, "-c", KILLED, str(shop.root), place], check=False, capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    child = fork(KILLED, shop.root, place)
+    assert child.ended() == -signal.SIGKILL, child.said
     waiting = refused_of(work(shop)).filter(pl.col("_status") == OPEN).collect().height
     assert waiting == (4 if place == "update" else 3), "a row that silver does not have is open"
     assert len(again(shop).published) == (place == "update")
@@ -80,8 +79,8 @@ def killed_while_mending(shop: Workshop) -> None:
     """The third row is mended, and the replay killed before silver gets it."""
     edits = f'{{"{id_of(shop, 3)}": {{"amount": "7"}}}}'
     code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(shop, 3)!r}])")
-    ran = subprocess.run([sys.executable, "-c", code, str(shop.root), "update"], check=False, capture_output=True)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    child = fork(code, shop.root, "update")
+    assert child.ended() == -signal.SIGKILL, child.said
 
 
 @pytest.mark.slow

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import expire
 from dq_pipelines.layers.work import Work
+from dq_pipelines_tests.forks import fork
 from dq_pipelines_tests.workshop import Workshop, content, leftovers
 
 #: Expires one table in a process of its own, which kills itself before or after its n-th copy or deletion.
@@ -155,10 +154,5 @@ def test_killed_and_meanwhile_more_has_grown_old(tmp_path: Path) -> None:
 
 
 def killed(shop: Workshop, place: str, moment: str, calls: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(shop.root), place, moment, str(calls)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    child = fork(CHILD, shop.root, place, moment, calls)
+    assert child.ended() == -signal.SIGKILL, child.said
