@@ -52,6 +52,7 @@ class Access:
         self.keys = Keys(users)
         self.tokens = Tokens.from_environment(users)
         self.tries = Tries()
+        self.wrong_keys = Tries()
         self.once = Once()
         self._on = False
         self._verifying = anyio.CapacityLimiter(_AT_ONCE)

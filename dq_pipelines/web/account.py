@@ -12,7 +12,7 @@ from starlette.routing import Route
 from dq_pipelines.errors import ConfigError, Refused
 from dq_pipelines.security.passwords import LONGEST, SHORTEST
 from dq_pipelines.security.sessions import Session
-from dq_pipelines.web.access import Access, Caller, caller_of, source_of
+from dq_pipelines.web.access import Access, Caller, caller_of
 from dq_pipelines.web.forms import filled_in, form_page
 from dq_pipelines.web.login import Login
 
@@ -44,7 +44,7 @@ class Account:
             return _page(caller, "This page was too old: try again.", 403)
         if form.get("new") != form.get("again"):
             return _page(caller, "The new password was not the same twice.", 422)
-        if self._access.tries.too_many(source_of(request.scope)):
+        if await self._login.too_often(request, caller.user.name):
             return _page(caller, "Too many tries from here: wait a minute.", 429)
         return await self._changed(request, caller, form.get("old", ""), form.get("new", ""))
 

@@ -58,8 +58,7 @@ class Gate:
         except Elsewhere:
             await _refuse(scope, receive, send, 421, "This server answers to localhost alone.")
         except Refused as error:
-            refusal = Event("", "key", source=source_of(scope), result="refused")
-            await run_sync(self.access.log.add, refusal)
+            await self._note(scope)
             await _refuse(scope, receive, send, 401, str(error))
         else:
             caller = replace(caller, source=source_of(scope)) if caller else None
@@ -68,6 +67,14 @@ class Gate:
                 await self._ask_to_log_in(scope, receive, send, headers)
             else:
                 await self._let_by(caller, headers, scope, receive, send)
+
+    async def _note(self, scope: Scope) -> None:
+        """A line about a wrong key or token; of many from one address only about the first ones."""
+        source = source_of(scope)
+        too_many = self.access.wrong_keys.too_many(source)
+        more = {"why": "too many, no more lines of it for now"} if too_many else {}
+        if too_many <= 1:
+            await run_sync(self.access.log.add, Event("", "key", source=source, result="refused", more=more))
 
     def _who(self, scope: Scope, headers: Headers) -> tuple[bool, Caller | None]:
         """Whether there is anybody who could log in, and who asks.

@@ -52,8 +52,7 @@ class Login:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return PlainTextResponse("Log in from this site's own page.", 403)
         name, target = form.get("name", ""), within(form.get("next", "/"))
-        if self._access.tries.too_many(source_of(request.scope)):
-            await self.note(request, name, "refused", why="too many tries")
+        if await self.too_often(request, name):
             return page(target, "Too many tries from here: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
 
@@ -69,8 +68,9 @@ class Login:
 
     async def _once(self, request: Request) -> Response:
         access, secret = self._access, None
-        too_many = access.tries.too_many(source_of(request.scope))
-        if request.method == "GET" and not too_many and not await run_sync(lambda: access.is_on):
+        if await self.too_often(request, NAME):
+            return PlainTextResponse("Too many tries from here: wait a minute.", 429)
+        if request.method == "GET" and not await run_sync(lambda: access.is_on):
             secret = access.once.open(request.query_params.get("token", ""))
         if secret is None:
             await self.note(request, NAME, "refused")
@@ -82,7 +82,7 @@ class Login:
         """To the page that was asked for, with a session; the one before, which somebody else may know, is over."""
         await run_sync(self._access.end, request.scope)
         await self.note(request, name, "done")
-        answer = RedirectResponse(target, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        answer = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
         return cookie.given(answer, request.scope, secret)
 
     async def _leave(self, request: Request) -> Response:
@@ -90,6 +90,13 @@ class Login:
         await run_sync(self._access.end, request.scope)
         await self.note(request, caller.user.name if caller else "", "done", what="logout")
         return cookie.taken(RedirectResponse("/login", 303), request.scope)
+
+    async def too_often(self, request: Request, name: str) -> bool:
+        """Whether somebody tries too often from the address of this request, which is one more try."""
+        too_many = self._access.tries.too_many(source_of(request.scope))
+        if too_many == 1:
+            await self.note(request, name, "refused", why="too many tries")
+        return too_many > 0
 
     async def note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
         """A line for the audit log."""

@@ -18,7 +18,7 @@ from dq_pipelines.security.digest import digest
 from dq_pipelines.security.provider import Provider, Start
 from dq_pipelines.security.users import User
 from dq_pipelines.web import cookie
-from dq_pipelines.web.access import Access, source_of
+from dq_pipelines.web.access import Access
 from dq_pipelines.web.login import Login, page, within
 
 BEGIN, BACK = "/login/oidc", "/login/oidc/callback"
@@ -54,7 +54,7 @@ class SignOn:
     async def _to(self, request: Request) -> Response:
         """To the provider, with a cookie by which the browser is known when it comes back."""
         target = within(request.query_params.get("next", "/"))
-        if self._access.tries.too_many(source_of(request.scope)):
+        if await self._login.too_often(request, ""):
             return page(target, "Too many tries from here: wait a minute.", 429)
         provider = await run_sync(self._known)
         if provider is None:
@@ -74,6 +74,8 @@ class SignOn:
         """Back from the provider: whoever it vouches for is let in, once for each login that began here."""
         begun = self._taken(request.query_params.get("state", ""), cookie.held(request.scope, cookie.LOGIN))
         target = begun.target if begun else "/"
+        if begun is None and await self._login.too_often(request, ""):
+            return page(target, "Too many tries from here: wait a minute.", 429)
         try:
             user = await run_sync(self._user, begun, dict(request.query_params))
         except (Refused, SourceError) as error:

@@ -1,4 +1,4 @@
-"""How often an address may try to log in. What becomes of a name that is tried too often is said in `security.users`."""
+"""How often an address may try to be let in. What becomes of a name that is tried too often is said in `security.users`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ class Tries:
         self._tries: defaultdict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
-    def too_many(self, source: str) -> bool:
-        """Note one more, and say whether that is too often."""
+    def too_many(self, source: str) -> int:
+        """Note one more, and say how many that are too many, 0 for none.
+
+        The first is worth a line in the audit log, the others are none: a log that anybody can fill tells nothing.
+        """
         with self._lock:
             now, tries = time.monotonic(), self._tries[source]
             while tries and tries[0] < now - WINDOW:
@@ -29,4 +32,4 @@ class Tries:
             tries.append(now)
             if len(self._tries) > _ADDRESSES:
                 self._tries.clear()
-            return len(tries) > MOST
+            return max(0, len(tries) - MOST)

@@ -268,6 +268,21 @@ def test_another_sites_page_opens_no_websocket_with_a_session(client: TestClient
     assert (closed.value.code, closed.value.reason) == (1008, "wanted a request from this site's own pages")
 
 
+def test_nobody_fills_the_audit_log(client: TestClient, users: Users, empty: Workshop) -> None:
+    def lines(what: str) -> list[str]:
+        events = [event for _, event in AuditLog(empty.history.url).events()]
+        return [event.more.get("why", "") for event in events if event.what == what]
+
+    for _ in range(30):
+        assert client.get("/metrics", headers={"x-api-key": "dq_guess_guess"}).status_code == 401
+        client.get("/login/oidc/callback", params={"state": "guess"})
+    assert lines("key") == [""] * 20 + ["too many, no more lines of it for now"]
+    assert lines("login")[-1] == "too many tries"
+    assert len(lines("login")) == 21
+    key = Keys(users).add("ann")
+    assert client.get("/metrics", headers={"x-api-key": key}).status_code == 200, "a good one is taken all the same"
+
+
 # --- the link that is good once ----------------------------------------------------------------------
 
 
@@ -289,7 +304,6 @@ def test_the_link_makes_whoever_opens_it_first_admin(here: TestClient, empty: Wo
     assert me(here) == ""
     answer = here.get(link_of(here))
     assert (answer.status_code, answer.headers["location"], answer.headers["cache-control"]) == (303, "/", "no-store")
-    assert answer.headers["referrer-policy"] == "no-referrer"
     assert me(here) == NAME
     kept = here.cookies["dq_session"]
     here.cookies.clear()

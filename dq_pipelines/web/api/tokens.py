@@ -90,9 +90,10 @@ async def token(request: Request, behind: Behind, response: Response) -> TokenPa
     """
     asked = await _read(request, _ASKED)
     source = source_of(request.scope)
-    if behind.access.tries.too_many(source):
+    if too_many := behind.access.tries.too_many(source):
         name = asked.name if isinstance(asked, ByPassword) else ""
-        await _note(behind, Event(name, "token", source=source, result="refused", more={"why": "too many tries"}))
+        if too_many == 1:
+            await _note(behind, Event(name, "token", source=source, result="refused", more={"why": "too many tries"}))
         raise ApiError(429, "too many tries from here: wait a minute", {"Retry-After": str(int(WINDOW))})
     by_password = isinstance(asked, ByPassword)
     pair = await (_begun(behind, asked, source) if by_password else _renewed(behind, asked, source))
