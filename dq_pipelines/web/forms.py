@@ -23,13 +23,7 @@ def form_page(title: str, inner: str, said: str = "", status: int = 200) -> HTML
 <title>{html.escape(title)}</title><link rel="stylesheet" href="/login/style.css"></head>
 <body><main><h1>dq_pipelines</h1>{told}
 {inner}</main></body></html>"""
-    headers = {
-        "Content-Security-Policy": POLICY,
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-    }
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(text, status, headers=headers)
 
 
