@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -42,10 +44,18 @@ def docs(
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("docs"),
     check: _Check = False,
 ) -> None:
-    """Write the references of rules and of configuration from the code's docstrings, fields and examples."""
+    """Write the references of rules, configuration and REST from the code's docstrings, fields and examples."""
     from dq_pipelines.project.reference import pages
 
-    _finish(list(_written({out / name: text for name, text in pages().items()}, "dq docs", check=check)))
+    every = {**pages(), **_of_web()}
+    _finish(list(_written({out / name: text for name, text in every.items()}, "dq docs", check=check)))
+
+
+def _of_web() -> dict[str, str]:
+    """What `web` says of itself, by its own door: this room must not import it."""
+    said = subprocess.run([sys.executable, "-m", "dq_pipelines.web", "document"], check=True, stdout=subprocess.PIPE)
+    found: dict[str, str] = json.loads(said.stdout)
+    return found
 
 
 def _written(files: Mapping[Path, str], command: str, *, check: bool) -> Iterator[str]:

@@ -1,8 +1,9 @@
-"""`python -m dq_pipelines.web`: this room's own door, since `cli` must not import it. `dq serve` and `dq report --html` open it."""
+"""`python -m dq_pipelines.web`: this room's own door, since `cli` must not import it. `dq serve`, `dq report --html` and `dq docs` open it."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -18,6 +19,11 @@ def main() -> None:
     try:
         if asked.verb == "page":
             write(Site.from_environment(), asked.file, asked.table)
+        elif asked.verb == "document":
+            from dq_pipelines.web.api import routes
+            from dq_pipelines.web.api.document import files
+
+            print(json.dumps(files(routes().openapi())))
         else:
             from dq_pipelines.web.hosting import Dagster
             from dq_pipelines.web.serving import serve
@@ -38,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--workspace", type=Path)
     serving.add_argument("--no-dagster", action="store_true")
     serving.add_argument("--no-daemon", action="store_true")
+    verbs.add_parser("document", help="print what dq docs writes of the REST API, by file, as JSON")
     page = verbs.add_parser("page", help="write today's standing as one page that needs nothing else")
     page.add_argument("file", type=Path)
     page.add_argument("--table", action="append", help="only this table; may stand several times")

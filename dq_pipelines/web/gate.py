@@ -25,6 +25,8 @@ _OPEN = (
     "/login", "/login/once", "/login/oidc", "/login/oidc/callback", "/login/style.css",
     "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke",
 )  # fmt: skip
+#: Answered though nobody can be looked up: whether this process lives.
+_LIVE = ("/health", "/api/v1/health/live")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -43,7 +45,7 @@ class Gate:
         self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] not in ("http", "websocket") or scope["path"] in _LIVE:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)

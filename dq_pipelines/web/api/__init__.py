@@ -24,9 +24,13 @@ from dq_pipelines.web.api import (
     tokens,
 )
 from dq_pipelines.web.api.bodies import BodyLimit
-from dq_pipelines.web.api.errors import ProblemDetails, problems, say_problems
+from dq_pipelines.web.api.document import describe
+from dq_pipelines.web.api.errors import problems, say_problems
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
+
+#: Asked for without being logged in, as the gate has it.
+WITHOUT_LOGIN = ("/api", "/api/v1/health/live", "/api/v1/auth/token", "/api/v1/auth/revoke")
 
 #: Under `/api/v1`; a new resource adds its router here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -49,6 +53,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 def rest(behind: Backend) -> FastAPI:
     """The app, to be mounted at the root: it answers `/api…` and `/apikey`."""
+    app = routes()
+    app.state.backend = behind
+    return app
+
+
+def routes() -> FastAPI:
+    """The app without anything to answer from: what it says of itself is all that may be asked."""
     app = FastAPI(
         title="dq_pipelines",
         version=version("dq_pipelines"),
@@ -58,30 +69,9 @@ def rest(behind: Backend) -> FastAPI:
         openapi_url="/api/openapi.json",
         middleware=[Middleware(BodyLimit), Middleware(ETags)],
     )
-    app.state.backend = behind
     say_problems(app)
     app.include_router(health.open_router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", responses=problems(401, 403))
-    _tell_of_problems(app)
+    describe(app, WITHOUT_LOGIN)
     return app
-
-
-def _tell_of_problems(app: FastAPI) -> None:
-    """The document names the one shape of errors, in place of FastAPI's own."""
-    made = app.openapi
-
-    def document() -> dict[str, object]:
-        told = made()
-        schemas = told.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        schemas["ProblemDetails"] = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-        shape = problems(422)[422]
-        for path in told["paths"].values():
-            for operation in path.values():
-                if "422" in operation.get("responses", {}):
-                    operation["responses"]["422"] = shape
-        return dict(told)
-
-    app.openapi = document  # type: ignore[method-assign]

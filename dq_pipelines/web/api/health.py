@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from importlib.metadata import version
 from typing import Literal
 
+import dagster as dg
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from dq_pipelines.errors import DqError
-from dq_pipelines.web.api.asking import Asker, Behind
+from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.api.asking import Asker, Behind, somewhere
 from dq_pipelines.web.api.errors import problems
 from dq_pipelines.web.backend import Backend
 
 #: Asked for without being logged in: see `web.access`.
 open_router = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
+
+
+_NOT_HERE = "not hosted here"
+#: Seconds; a daemon says every 30 that it goes on.
+_HEARD = 300
 
 
 class Welcome(BaseModel):
@@ -34,6 +42,12 @@ class Health(BaseModel):
     status: Literal["ready", "not ready"]
     #: by name, `ok` or what is wrong
     dependencies: dict[str, str] = Field(examples=[{"history": "ok", "lake": "ok", "dagster": "ok"}])
+
+
+class Live(BaseModel):
+    """That this process answers."""
+
+    status: Literal["live"] = "live"
 
 
 class KeyIsGood(BaseModel):
@@ -54,10 +68,24 @@ def key_is_good(caller: Asker) -> KeyIsGood:
     return KeyIsGood(user=caller.user.name)
 
 
-@router.get("/health", summary="Whether all that is needed answers", operation_id="health", responses=problems(401))
+@router.get("/health/live", summary="Whether this process lives", operation_id="live", status_code=200)
+async def live() -> Live:
+    """Leans on nothing: no database, no lake, no Dagster, no login."""
+    return Live()
+
+
+@router.get(
+    "/health",
+    summary="Whether all that is needed answers",
+    description="503 where something that a request needs does not. A daemon that was not heard of is told, and makes nothing "
+    "unready: pages and REST do without it, schedules and sensors do not.",
+    operation_id="health",
+    responses={503: {"model": Health, "description": "Something does not answer"}},
+    dependencies=[Depends(somewhere(Permission.LOOK))],
+)
 def health(behind: Behind, response: Response) -> Health:
-    found = {name: _said(behind, name) for name in ("history", "lake", "project", "dagster")}
-    ready = all(said in ("ok", "not hosted here") for said in found.values())
+    found = {name: _said(behind, name) for name in ("history", "lake", "project", "dagster", "daemon")}
+    ready = all(said in ("ok", _NOT_HERE) for name, said in found.items() if name != "daemon")
     response.status_code = 200 if ready else 503
     return Health(status="ready" if ready else "not ready", dependencies=found)
 
@@ -72,9 +100,21 @@ def _said(behind: Backend, name: str) -> str:
         elif name == "project":
             return "; ".join(behind.site.known().notes) or "ok"
         elif behind.dagster is None:
-            return "not hosted here"
+            return _NOT_HERE
+        elif name == "daemon":
+            return _heard(behind.dagster.instance)
         else:
-            behind.dagster.instance.get_runs_count()
+            behind.dagster.instance.get_run_ids(limit=1)
     except (DqError, OSError, sa.exc.SQLAlchemyError) as error:
         return str(error).splitlines()[0]
     return "ok"
+
+
+def _heard(instance: dg.DagsterInstance) -> str:
+    """Whether the daemon has said of late that it goes on."""
+    beats = instance.get_daemon_heartbeats().values()
+    last = max((beat.timestamp for beat in beats), default=None)
+    if last is None:
+        return "was never heard of"
+    ago = time.time() - last
+    return "ok" if ago <= _HEARD else f"was heard of {ago / 60:,.0f} minutes ago"

@@ -101,7 +101,11 @@ class Wanted(BaseModel):
     """Which series."""
 
     table: Key = Field(examples=["silver/sales"])
-    metric: Text = Field(description="Its name, as `dq metrics` knows it.", examples=["row_count"])
+    metric: Text = Field(
+        description="Its name, as `dq metrics` knows it.",
+        examples=["row_count"],
+        json_schema_extra={"enum": list(METRICS)},
+    )
     column: Text | None = Field(None, description="Of a metric of columns, which one.")
     partition: Text | None = None
     since: Moment | None = Field(None, description="Only batches whose run began then or later.")

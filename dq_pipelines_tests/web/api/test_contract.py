@@ -1,0 +1,111 @@
+"""The OpenAPI document is the truth: schemathesis asks each route what the document allows, and what it does not.
+
+Whatever is asked, no answer is a 5xx, and each has a status, a type and a shape that the document names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.config import (
+    CoveragePhaseConfig,
+    GenerationConfig,
+    PhasesConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from starlette.applications import Starlette
+
+from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.roles import Grant, Role
+from dq_pipelines.security.users import Users
+from dq_pipelines.web.api import routes
+from dq_pipelines.web.app import application
+from dq_pipelines_tests.web.conftest import bad_day, build, site_of
+from dq_pipelines_tests.web.hosting import Hosted, hosting
+from dq_pipelines_tests.workshop import Workshop
+
+USERS = {"adam": [Grant(Role.ADMIN)], "vera": [Grant(Role.VIEWER)]}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+    shop = build(tmp_path_factory.mktemp("contract"))
+    bad_day(shop)
+    with hosting(Workshop(shop.root), USERS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def app(here: Hosted) -> Starlette:
+    return application(site_of(here.shop), here.host)
+
+
+@pytest.fixture(scope="module")
+def key(here: Hosted) -> str:
+    return Keys(Users(here.shop.history.url)).add("adam")
+
+
+#: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
+#: of that very table, a metric with the column that it is of. They may refuse what fits their schema; all else is asked of them.
+LEANS_ON_MORE = {"token", "execute_job", "metrics_history", "create_job", "put_job", "replace_job"}
+
+
+def asked(examples: int, *, coverage: bool) -> Any:
+    """The document, as it is to be tried out."""
+    config = ProjectConfig(
+        generation=GenerationConfig(max_examples=examples, deterministic=True),
+        phases=PhasesConfig(coverage=CoveragePhaseConfig(enabled=coverage)),
+    )
+    projects = SchemathesisConfig(projects=ProjectsConfig(default=config))
+    return schemathesis.openapi.from_dict(routes().openapi(), config=projects)
+
+
+FEW, MANY, NOBODY = asked(2, coverage=False), asked(50, coverage=True), asked(1, coverage=False)
+
+
+def answered(case: Any, app: Starlette, **headers: str) -> None:
+    """Ask this app, in this process, and hold the answer against the document."""
+    case.operation.app = case.operation.schema.app = app
+    without = [positive_data_acceptance] if case.operation.definition.raw["operationId"] in LEANS_ON_MORE else []
+    case.call_and_validate(headers=headers, excluded_checks=without, timeout=120)
+
+
+_HEALTH = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@FEW.parametrize()  # type: ignore[untyped-decorator]
+@_HEALTH
+def test_an_admin_is_answered_as_the_document_says(case: Any, app: Starlette, key: str) -> None:
+    answered(case, app, **{"X-API-Key": key})
+
+
+@pytest.mark.torture
+@MANY.parametrize()  # type: ignore[untyped-decorator]
+@_HEALTH
+def test_an_admin_is_answered_as_the_document_says_whatever_they_ask(case: Any, app: Starlette, key: str) -> None:
+    answered(case, app, **{"X-API-Key": key})
+
+
+@NOBODY.parametrize()  # type: ignore[untyped-decorator]
+@_HEALTH
+def test_who_is_not_known_is_answered_as_the_document_says(case: Any, app: Starlette) -> None:
+    answered(case, app)
+
+
+def test_the_document_is_openapi_3_1_and_each_route_says_what_it_is() -> None:
+    document = routes().openapi()
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    for one in operations:
+        assert one["summary"], one
+        assert one["tags"], one
