@@ -34,7 +34,7 @@ router = APIRouter(tags=["jobs"])
 Mark = Annotated[
     str | None,
     Header(
-        alias="If-Match", max_length=100, description="The ETag of the job as you have seen it.", examples=['"3b1f…"']
+        alias="If-Match", max_length=100, description="The ETag of the job as you have seen it.", examples=['"3b1f"']
     ),
 ]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]

@@ -55,7 +55,7 @@ def key(here: Hosted) -> str:
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
 #: of that very table, a metric with the column that it is of. They may refuse what fits their schema; all else is asked of them.
-LEANS_ON_MORE = {"token", "execute_job", "metrics_history", "create_job", "put_job", "replace_job"}
+LEANS_ON_MORE = {"token", "execute_job", "metrics_history", "create_job", "change_job", "delete_job"}
 
 
 def asked(examples: int, *, coverage: bool) -> Any:
