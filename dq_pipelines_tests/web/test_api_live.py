@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -12,14 +13,18 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.users import Users
 from dq_pipelines.web import feed
+from dq_pipelines.web.api import live
+from dq_pipelines.web.app import application
 from dq_pipelines_tests.web.api.test_runs import USERS, launched
-from dq_pipelines_tests.web.conftest import build
+from dq_pipelines_tests.web.conftest import build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
 
 #: Judged for some seconds.
@@ -242,6 +247,44 @@ def test_an_unknown_run_is_not_found(address: str, key: str) -> None:
         assert code_of(socket) == 4404
     assert httpx.get(url, headers={"X-API-Key": key, "Accept": "application/json"}).status_code == 406
     assert httpx.get(f"{url}?after=-1", headers={"X-API-Key": key}).status_code == 422
+
+
+def test_a_client_that_takes_nothing_is_given_up(
+    here: Hosted, key: str, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PATIENCE", 0.3)
+    app = application(site_of(here.shop), here.host)
+    path = f"/api/v1/runs/{done}/events"
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "headers": [(b"x-api-key", key.encode()), (b"host", b"localhost")], "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80), "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) == 4:  # its buffers are full, and it reads no more
+            await asyncio.sleep(3600)
+
+    async def receive() -> Any:
+        await asyncio.sleep(3600)
+
+    async def stuck() -> None:
+        await asyncio.wait_for(app(scope, receive, send), 20)
+        for _ in range(100):
+            if not live.feeds_of(HTTPConnection({"type": "http", "app": rest_of(app)})).watchers:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("its feed goes on")
+
+    asyncio.run(stuck())
+    assert len(sent) == 4
+
+
+def rest_of(app: Starlette) -> Any:
+    """The REST API's own app, within the whole."""
+    return next(route.app for route in app.routes if getattr(route, "path", "") == "/api")  # type: ignore[attr-defined]
 
 
 def test_streams_end_with_the_server(here: Hosted, key: str) -> None:

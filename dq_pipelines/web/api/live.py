@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated, Any
 
 import dagster as dg
@@ -16,6 +16,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, WebSocket
 from starlette.requests import HTTPConnection
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Send
 from starlette.websockets import WebSocketDisconnect
 
 from dq_pipelines.security.roles import Permission
@@ -93,7 +94,18 @@ async def events(
         return Response(status_code=204)  # a browser would come back for ever to a stream that only ends
     stream = _lines(feeds_of(request), dagster.instance, id, last)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return _Events(stream, media_type="text/event-stream", headers=headers)
+
+
+class _Events(StreamingResponse):
+    """A stream that is given up when its client takes nothing for a while."""
+
+    async def stream_response(self, send: Send) -> None:
+        async def patiently(message: Message) -> None:
+            await asyncio.wait_for(send(message), PATIENCE)
+
+        with suppress(TimeoutError):
+            await super().stream_response(patiently)
 
 
 @router.websocket("/runs/{id}/events")
