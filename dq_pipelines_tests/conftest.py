@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
+
+if TYPE_CHECKING:
+    from dq_pipelines_tests.workshop import Workshop
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -92,6 +96,16 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setenv("DQ_LANDING", str(found.landing))
     monkeypatch.setenv("DAGSTER_HOME", str(found.dagster_home))
     return found
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    """A project that the test writes, its landing, lake, history and Dagster's records."""
+    from dq_pipelines_tests.workshop import Workshop
+
+    workshop = Workshop(tmp_path)
+    with workshop.instance:
+        yield workshop
 
 
 @pytest.fixture

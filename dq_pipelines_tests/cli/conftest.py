@@ -10,9 +10,6 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.cli import main
-from dq_pipelines_tests.layers.conftest import shop
-
-__all__ = ["shop"]
 
 
 @dataclass(frozen=True)
