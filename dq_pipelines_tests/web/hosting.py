@@ -91,7 +91,7 @@ class Hosted:
 
 
 #: Runs start at once, since there is no daemon that would take them from the queue.
-_DAGSTER = """
+AT_ONCE = """
 telemetry: {enabled: false}
 nux: {enabled: false}
 run_coordinator: {module: dagster._core.run_coordinator, class: DefaultRunCoordinator}
@@ -118,7 +118,7 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
         Users(shop.history.url).add(name, PASSWORD, grants)
     home = shop.root / "dagster_home"
     home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_text(_DAGSTER)
+    (home / "dagster.yaml").write_text(AT_ONCE)
     places = environment(shop) | {"DAGSTER_HOME": str(home)}
     site = site_of(shop)
     books = Books(lambda: site.known().project, AuditLog(shop.history.url))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,3 +43,31 @@ def served(shop: Workshop) -> Iterator[str]:
         finally:
             serving.terminate()
             assert serving.wait(20) in (0, -15)
+
+
+@contextmanager
+def serving(shop: Workshop, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`dq serve` with Dagster, its records below the project: the process, and the address of the UI once that answers."""
+    places = {name: value for name, value in environment(shop).items() if name != "DAGSTER_HOME"}
+    log = shop.root / "serve.log"
+    with (
+        log.open("w") as said,
+        subprocess.Popen(
+            dq("serve", "--port", "0", *options),
+            cwd=shop.root,
+            env=places,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            told = process.stdout.readline()
+            assert told.startswith("dashboard at http://127.0.0.1:"), told
+            told = process.stdout.readline()
+            assert told.startswith("Dagster's UI at http://127.0.0.1:"), told + log.read_text()
+            yield process, told.split()[-1].rstrip("/")
+        finally:
+            process.terminate()
+            assert process.wait(60) in (0, -signal.SIGKILL)

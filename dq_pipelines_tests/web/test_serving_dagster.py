@@ -8,8 +8,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -18,7 +17,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from dq_pipelines.web.dagster_ui.daemon import daemon
 from dq_pipelines_tests.web.conftest import build
-from dq_pipelines_tests.web.served import dq, environment
+from dq_pipelines_tests.web.served import dq, environment, serving
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
@@ -50,34 +49,6 @@ def lives(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return build(tmp_path_factory.mktemp("dagster"))
-
-
-@contextmanager
-def serving(shop: Workshop, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and the address of its UI, once that answers."""
-    places = {name: value for name, value in environment(shop).items() if name != "DAGSTER_HOME"}
-    log = shop.root / "serve.log"
-    with (
-        log.open("w") as said,
-        subprocess.Popen(
-            dq("serve", "--port", "0", *options),
-            cwd=shop.root,
-            env=places,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            told = process.stdout.readline()
-            assert told.startswith("dashboard at http://127.0.0.1:"), told
-            told = process.stdout.readline()
-            assert told.startswith("Dagster's UI at http://127.0.0.1:"), told + log.read_text()
-            yield process, told.split()[-1].rstrip("/")
-        finally:
-            process.terminate()
-            assert process.wait(60) in (0, -signal.SIGKILL)
 
 
 def beats(shop: Workshop) -> list[float]:

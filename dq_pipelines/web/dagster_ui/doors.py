@@ -74,9 +74,7 @@ class Doors:
             return JSONResponse({"error": why_not(grants, wanted)}, 403)
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD") and not _takes_changes(path):
             return JSONResponse({"error": f"wanted GET, got {scope['method']}"}, 405, {"Allow": "GET, HEAD"})
-        if path.startswith("/logs/") and any(
-            part in ("", ".", "..") or "\\" in part or "\0" in part for part in path[6:].split("/")
-        ):
+        if path.startswith("/logs/") and not _is_a_log(path.removeprefix("/logs/").split("/")):
             return JSONResponse({"error": "wanted the path of a log"}, 400)
         return None
 
@@ -95,6 +93,12 @@ def is_own_origin(headers: Headers) -> bool:
     """Whether a page of this site asks, or no page at all: browsers always name the page's site for a WebSocket."""
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2] == headers.get("host", "")
+
+
+def _is_a_log(parts: list[str]) -> bool:
+    """Whether these lead to a log, and to nothing above."""
+    strange = [part for part in parts if part in ("", ".", "..") or "\\" in part or "\0" in part]
+    return len(parts) > 1 and not strange
 
 
 def _takes_changes(path: str) -> bool:
