@@ -29,6 +29,8 @@ VERSIONS = ".versions"
 _TIME = "%Y%m%dT%H%M%S%fZ"
 _VERSION = re.compile(r"(\d{8}T\d{12}Z)-([\w.@+-]{0,64})\.yaml")
 _LONGEST_NAME = 100
+#: The ending of what is not yet in its place.
+_PART = ".dq-part"
 
 
 class Changed(DqError):
@@ -83,6 +85,8 @@ class Editing:
             raise ReadOnly(f"the configuration cannot be changed here: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            for left in [*self.root.glob(f"*/.*{_PART}"), *self.root.glob(f"{VERSIONS}/*/*/.*{_PART}")]:
+                left.unlink(missing_ok=True)  # of a writer that was killed
             yield
         finally:
             os.close(lock)
@@ -188,7 +192,7 @@ class Editing:
     @staticmethod
     def _beside(path: Path, content: bytes) -> Path:
         """A whole file, on the disk, beside that place; its name is one that no project loads."""
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=_PART)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()

@@ -61,11 +61,15 @@ class JobText(BaseModel):
 
     def content(self) -> bytes:
         """The file's bytes; raises ApiError (422) for what is no text."""
-        text = self.yaml if self.yaml is not None else json.dumps(self.definition, indent=2, ensure_ascii=False) + "\n"
         try:
+            text = self.yaml
+            if text is None:
+                text = json.dumps(self.definition, indent=2, ensure_ascii=False) + "\n"
             return text.encode()
         except UnicodeEncodeError:
             raise ApiError(422, "body: wanted text, got half of a surrogate pair") from None
+        except RecursionError:
+            raise ApiError(422, "body.definition: wanted at most 60 levels, got deeper nesting") from None
 
 
 class NewJob(JobText):

@@ -140,6 +140,8 @@ def detail_of(behind: Backend, files: TableFiles, file: TableFile) -> JobDetail:
         content = file.content
     except FileNotFoundError:
         raise ApiError(404, f"unknown job '{file.name}': its file is gone") from None
+    except OSError as error:
+        raise ApiError(503, f"{file.name}: wanted to read its file, got: {error.strerror}") from None
     (line,) = _lines(behind, files, [file])
     where = file.path.relative_to(behind.site.config).as_posix()
     text = content.decode("utf-8", "replace")

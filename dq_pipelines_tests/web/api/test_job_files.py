@@ -108,7 +108,7 @@ def test_every_problem_is_told_at_once(here: Hosted) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b"[" * 100_000, b'{"yaml": "\\ud800"}', b'{"yaml": ' + b"9" * 5000 + b"}", b"\xff\xfe", b"null", b'{"definition": {"a": NaN}}'],
+    [b"{", b"[" * 100_000, b'{"yaml": "\\ud800"}', b'{"yaml": ' + b"9" * 5000 + b"}", b"\xff\xfe", b"null", b'{"definition": {"a": ' + b"[" * 900 + b"]" * 900 + b"}}", b'{"definition": {"a": NaN}}'],
 )  # fmt: skip
 def test_a_body_that_is_none_is_the_senders_fault(here: Hosted, raw: bytes) -> None:
     before = files(here)
