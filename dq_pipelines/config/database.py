@@ -24,6 +24,19 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return value and value.replace(tzinfo=UTC)
 
 
+#: Connections that a server keeps for each engine, and so many more while many ask at once.
+_KEPT_OPEN, _MORE = 5, 20
+_kept: list[bool] = []
+
+
+def keep_connections() -> None:
+    """Have this process keep connections to a database server open: one that answers requests would open several for each.
+
+    A run opens few and may last for hours: it keeps none. Engines that there are already stay as they are.
+    """
+    _kept.append(True)
+
+
 def database(url: str, metadata: sa.MetaData, what: str) -> sa.Engine:
     """The database with these tables in it, as they are today; raises PublishError where that cannot be.
 
@@ -34,7 +47,12 @@ def database(url: str, metadata: sa.MetaData, what: str) -> sa.Engine:
     try:
         if sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(parsed, connect_args={"timeout": 30} if sqlite else {}, poolclass=sa.NullPool)
+        if sqlite:
+            engine = sa.create_engine(parsed, connect_args={"timeout": 30}, poolclass=sa.NullPool)
+        elif _kept:
+            engine = sa.create_engine(parsed, pool_size=_KEPT_OPEN, max_overflow=_MORE, pool_pre_ping=True)
+        else:
+            engine = sa.create_engine(parsed, poolclass=sa.NullPool)
         if sqlite:
             sa.event.listen(engine, "connect", _settle_sqlite)
         _make(engine, metadata)

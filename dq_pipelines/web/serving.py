@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
+from dq_pipelines.config.database import keep_connections
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
@@ -28,6 +29,7 @@ def serve(site: Site, host: str, port: int, dagster: Dagster | None) -> None:
 
     Raises ConfigError for a host that others could reach, a port that is taken, or a workspace file that there is not.
     """
+    keep_connections()
     if dagster is not None:
         dagster.target()
     if not is_loopback(host) and not access_of(site).is_on:
