@@ -172,18 +172,19 @@ def section(clients: int = 200, count: int = 6) -> str:
         print(f"0: {without.seconds:.2f} s; {clients}: {watched.seconds:.2f} s; load {load:.1f}", flush=True)
     alone = statistics.median(one.seconds for one, _ in found)
     seen = statistics.median(one.seconds for _, one in found)
-    ratio = statistics.median(b.seconds / a.seconds for a, b in found)
+    ratios = sorted(b.seconds / a.seconds for a, b in found)
+    ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
     server = statistics.median(b.server - a.server for a, b in found)
     own = statistics.median(b.clients for _, b in found)
     return f"""{TITLE}
 
 A run over {ROWS:,} rows with {RULES} regexes, told to WebSocket clients on the same machine (`python -m
-dq_pipelines_tests.benchmarks.live`). Medians of {count} rounds that took turns; the machine's load was {os.getloadavg()[0]:.1f} at the end.
+dq_pipelines_tests.benchmarks.live`). Medians of {count} rounds that took turns, × that of each pair; the machine's load was {os.getloadavg()[0]:.1f} at the end.
 
 | clients | the run | × | messages to each | CPU of the server beside | CPU of the clients |
 |---:|---:|---:|---:|---:|---:|
 | 0 | {alone:.2f} s | 1.00 | | | |
-| {clients} | {seen:.2f} s | {ratio:.2f} | {found[-1][1].messages[0]} | {server:.2f} s | {own:.2f} s |
+| {clients} | {seen:.2f} s | {ratio} | {found[-1][1].messages[0]} | {server:.2f} s | {own:.2f} s |
 """
 
 

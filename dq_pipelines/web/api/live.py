@@ -102,7 +102,8 @@ class _Events(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         async def patiently(message: Message) -> None:
-            await asyncio.wait_for(send(message), PATIENCE)
+            async with asyncio.timeout(PATIENCE):  # no task for each message, as `wait_for` makes one
+                await send(message)
 
         with suppress(TimeoutError):
             await super().stream_response(patiently)
@@ -162,10 +163,12 @@ async def _send(socket: WebSocket, feeds: Feeds, instance: dg.DagsterInstance, i
         async with aclosing(_words(feeds, instance, id, last)) as words:
             async for word in words:
                 text = '{"type":"alive"}' if word is None else word.text
-                await asyncio.wait_for(socket.send_text(text), PATIENCE)
+                async with asyncio.timeout(PATIENCE):
+                    await socket.send_text(text)
                 if word is not None and word.type == "end":
                     code, said = 1000, "the run has ended"
-        await asyncio.wait_for(socket.close(code, said), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await socket.close(code, said)
     except (TimeoutError, WebSocketDisconnect):
         return  # too slow, or gone: it may come back for what it has not had
 
