@@ -126,7 +126,8 @@ def runs(
     if wanted.table is not None:
         _must_be_known(rights, wanted.table)
     records, after = _page(dagster.instance, rights, wanted, limit, place_in(_PLACE, cursor))
-    items = [RunLine.model_validate(_line(record, rights, behind.site.dagster_url)) for record in records]
+    where = behind.site.dagster_url  # which looks whether the project's files have changed: once a page
+    items = [RunLine.model_validate(_line(record, rights, where)) for record in records]
     return Page(items=items, next=cursor_of([after[0], after[1].timestamp()]) if after else None)
 
 
