@@ -14,11 +14,14 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from re import _constants as op  # type: ignore[attr-defined] # no public way to read a pattern as Python does
-from re import _parser as parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from dq_pipelines.rules.dialect import RegexFlavour
+
+# There is no public way to read a pattern as Python does; by name, since type checkers differ about whether these are there.
+op: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 _DIGITS = r"\p{Nd}"
 _WORD = r"\p{L}\p{N}_"
