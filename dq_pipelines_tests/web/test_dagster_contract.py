@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.remote_representation.external import RemoteJob, RemoteSchedule, RemoteSensor
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.workspace.context import BaseWorkspaceRequestContext, WorkspaceRequestContext
 from dagster._core.workspace.permissions import Permissions
 from dagster_graphql.schema import create_schema
@@ -20,6 +24,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.dagster_ui.doors import DOORS, needed
 from dq_pipelines.web.dagster_ui.fields import BY_THEMSELVES, FIELDS
+from dq_pipelines.web.dagster_ui.host import _know_columns
 from dq_pipelines.web.dagster_ui.mutations import DONE, MUTATIONS
 from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, RIGHTS, CallersContext
 from dq_pipelines.web.dagster_ui.server import CallersServer, is_known
@@ -55,6 +60,26 @@ def schema() -> GraphQLSchema:
 
 def test_each_permission_of_dagster_has_one_of_ours() -> None:
     assert {str(one) for one in Permissions} == {str(name) for name in RIGHTS} | _ADMINS
+
+
+def test_a_hosted_instance_is_not_asked_for_its_columns_at_each_list(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        storage = instance.run_storage
+        assert isinstance(storage, SqlRunStorage)
+        assert storage.has_run_stats_index_cols()
+        _know_columns(instance)
+        asked: list[str] = []
+
+        def hear(*told: Any) -> None:
+            asked.append(told[2])
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", hear)
+        try:
+            instance.get_run_records(limit=1)
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", hear)
+    assert len([one for one in asked if "run_body" in one]) == 1, asked
+    assert not [one for one in asked if "table_xinfo" in one or "table_info" in one], asked
 
 
 def test_each_mutation_is_named(schema: GraphQLSchema) -> None:

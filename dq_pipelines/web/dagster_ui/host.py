@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster_webserver.version import __version__
 from graphql import execute, parse, validate
 from starlette.types import ASGIApp
@@ -62,8 +63,19 @@ class DagsterHost:
 def hosted(instance: dg.DagsterInstance, workspace: Path | None, books: Books) -> Iterator[DagsterHost]:
     """Dagster with the code locations of this workspace file, or with this project's where there is None."""
     instance.optimize_for_webserver(15_000, -1, 20)
+    _know_columns(instance)
     with CallersProcess(
         instance, target_of(workspace), version=__version__, code_server_log_level="warning"
     ) as process:
         process.books = books
         yield DagsterHost(process)
+
+
+def _know_columns(instance: dg.DagsterInstance) -> None:
+    """Look once whether the table of runs has its newer columns, which no migration takes away.
+
+    Dagster asks the database's catalog at each list of runs: in PostgreSQL a fifth of the time that the list takes.
+    """
+    storage = instance.run_storage
+    if isinstance(storage, SqlRunStorage) and storage.has_run_stats_index_cols():
+        storage.has_run_stats_index_cols = lambda: True  # type: ignore[method-assign]
