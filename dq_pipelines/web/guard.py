@@ -11,8 +11,9 @@ import time
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dq_pipelines.web.api.errors import problem
 
 #: For what says no policy of its own: JSON runs nothing; scripts, styles and pictures are put into no other site's page.
 _OF_JSON = "default-src 'none'; frame-ancestors 'none'"
@@ -111,11 +112,11 @@ class _Body:
         """Say why, in place of whoever would have answered."""
         self.refused = True
         said = (
-            f"wanted a body of at most {self._bounds.most} bytes"
+            f"wanted a body of at most {self._bounds.most:,} bytes, got more"
             if status == 413
             else f"wanted the body within {self._bounds.seconds:g} seconds"
         )
-        answer = JSONResponse({"error": said}, status, {"Connection": "close"})
+        answer = problem(status, said, {"Connection": "close"})
         await answer(self._scope, self._receive, self._send)
 
     async def _end(self, status: int) -> Message:

@@ -23,7 +23,6 @@ from dq_pipelines.web.api import (
     tables,
     tokens,
 )
-from dq_pipelines.web.api.bodies import BodyLimit
 from dq_pipelines.web.api.document import describe
 from dq_pipelines.web.api.errors import problems, say_problems
 from dq_pipelines.web.api.etags import ETags
@@ -67,11 +66,11 @@ def routes() -> FastAPI:
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        middleware=[Middleware(BodyLimit), Middleware(ETags)],
+        middleware=[Middleware(ETags)],
     )
     say_problems(app)
     app.include_router(health.open_router)
     for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1", responses=problems(401, 403))
+        app.include_router(router, prefix="/api/v1", responses=problems(401, 403, 408, 413, 503))
     describe(app, WITHOUT_LOGIN)
     return app

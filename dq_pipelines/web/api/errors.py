@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused
 
 MEDIA_TYPE = "application/problem+json"
+
+_LOG = logging.getLogger(__name__)
 
 
 class ProblemDetails(BaseModel):
@@ -79,6 +83,12 @@ def say_problems(app: FastAPI) -> None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return problem(422, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+
+    @app.exception_handler(SQLAlchemyError)
+    async def _database(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        # Whose database, and where it is, is in the server's log; what the database said may quote what was asked of it.
+        _LOG.error("a database did not answer: %s", str(error).splitlines()[0])
+        return problem(503, "the gateway's database did not answer: try again")
 
     @app.exception_handler(DqError)
     async def _ours(_: Request, error: DqError) -> JSONResponse:

@@ -21,7 +21,7 @@ from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Key, Remembered, unknown
 from dq_pipelines.web.api.texts import Moment, Text
 
-router = APIRouter(tags=["quality"], prefix="/quality", dependencies=[Depends(somewhere(Permission.LOOK))])
+router = APIRouter(tags=["quality"], dependencies=[Depends(somewhere(Permission.LOOK))])
 
 _KEY: TypeAdapter[str] = TypeAdapter(Text)
 
@@ -172,7 +172,7 @@ def metrics_history(wanted: Annotated[Wanted, Query()], behind: Behind, rights: 
 
 
 @router.get(
-    "/metrics/{key:path}",
+    "/quality/metrics/{key:path}",
     summary="What a table's columns are like",
     description="As its last batch measured them; with `since` or `until`, those of all batches in that time put together.",
     operation_id="metrics_of_table",
@@ -196,7 +196,7 @@ def metrics_of_table(
 
 
 @router.get(
-    "/scores",
+    "/quality/scores",
     summary="Quality scores",
     description="Of a rule: the share of judged rows that meet it. Of a table: the mean over its rules; of a domain: over its "
     "tables.",

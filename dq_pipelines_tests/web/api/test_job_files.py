@@ -81,7 +81,7 @@ def test_a_job_is_made_changed_gone_back_to_and_deleted(here: Hosted) -> None:
         ("POST", "", {"name": "bad", "domain": "shop", "yaml": TILL, "definition": {}}, 422, "wanted one of yaml and definition"),
         ("POST", "", {"name": "bad", "domain": "shop", "yaml": "\x00"}, 422, "wanted printable text"),
         ("POST", "", {"name": "sales", "domain": "yard", "yaml": TILL}, 409, "wanted a new name, got 'sales'"),
-        ("POST", "", {"name": "bad", "domain": "shop", "yaml": "x" * (1 << 20)}, 413, "at most 1,048,576 bytes"),
+        ("POST", "", {"name": "bad", "domain": "shop", "yaml": "x" * (2 << 20)}, 413, "at most 2,097,152 bytes"),
         ("POST", "", {"name": "bad", "domain": "shop", "yaml": "source: {type: csv, path: /etc/passwd}"}, 422, "below DQ_LANDING"),
         ("PUT", "/..%2fsales", {"yaml": TILL}, 404, "Not Found"),
         ("PUT", "/..%252fsales", {"yaml": TILL}, 404, "Not Found"),

@@ -75,8 +75,8 @@ def test_who_has_a_scope_meets_their_own_tables_alone(here: Hosted) -> None:
             404,
             "unknown table 'silver/sales' (nearest: silver/new)",
         ), path
-    assert flo.get("/api/v1/quality/metrics/history?table=silver/sales&metric=row_count").status_code == 404
-    assert items(flo, "/quality/metrics/latest") == []
+    assert flo.get("/api/v1/metrics/history?table=silver/sales&metric=row_count").status_code == 404
+    assert items(flo, "/metrics/latest") == []
     assert flo.get("/api/v1/quality/scores").json() == {"all": None, "domains": [], "tables": []}
 
 
@@ -184,12 +184,12 @@ def test_metrics_are_told_by_column_by_table_and_over_time(vera: TestClient) -> 
     both = vera.get("/api/v1/quality/metrics/silver/sales?since=2000-01-01T00:00:00Z").json()
     amount = next(one for one in both["columns"] if one["column"] == "amount")
     assert (both["batches"], amount["count"], amount["min"], amount["max"]) == (2, 7, -2, 30)
-    last = {one["table"]: one["values"] for one in items(vera, "/quality/metrics/latest", limit=1)}
+    last = {one["table"]: one["values"] for one in items(vera, "/metrics/latest", limit=1)}
     assert (last["silver/sales"]["row_count"], last["silver/sales"]["refused_share"]) == (4, 0.5)
     assert "silver/new" not in last
-    told = vera.get("/api/v1/quality/metrics/history?table=silver/sales&metric=mean&column=amount").json()
+    told = vera.get("/api/v1/metrics/history?table=silver/sales&metric=mean&column=amount").json()
     assert [point["value"] for point in told["points"]] == [20, 2]
-    told = vera.get("/api/v1/quality/metrics/history?table=silver/sales&metric=row_count&limit=1").json()
+    told = vera.get("/api/v1/metrics/history?table=silver/sales&metric=row_count&limit=1").json()
     assert ([point["value"] for point in told["points"]], told["unit"]) == ([4], "rows")
 
 
@@ -202,7 +202,7 @@ def test_metrics_are_told_by_column_by_table_and_over_time(vera: TestClient) -> 
     ],
 )
 def test_a_metric_that_is_none_is_told_with_the_nearest(vera: TestClient, query: str, said: str) -> None:
-    answer = vera.get(f"/api/v1/quality/metrics/history?table=silver/sales&{query}")
+    answer = vera.get(f"/api/v1/metrics/history?table=silver/sales&{query}")
     assert (answer.status_code, answer.json()["detail"]) == (422, said)
 
 
