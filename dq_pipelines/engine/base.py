@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import narwhals as nw
 import polars as pl
+from narwhals.dtypes import DType
 
 from dq_pipelines.engine.interrupt import interruptibly
 from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, RowSql
@@ -58,6 +59,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def hold(self, data: Any) -> nw.LazyFrame[Any]:
         """The rows of a frame of its own, of a Polars frame or at a path; raises SourceError when it cannot read them."""
+
+    def schema(self, frame: nw.LazyFrame[Any]) -> Mapping[str, DType]:
+        """The columns with the types by which rules judge them; `Unknown` is that of nulls only."""
+        return frame.collect_schema()
 
     @abc.abstractmethod
     def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:

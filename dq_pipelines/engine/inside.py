@@ -225,7 +225,7 @@ def planned(
     `types` are those of the Polars frame that was brought there: rules mean what they mean there.
     """
     types = types or {}
-    schema: dict[str, DType] = {**frame.collect_schema(), **nw.from_native(pl.LazyFrame(schema=types)).collect_schema()}
+    schema: dict[str, DType] = {**engine.schema(frame), **nw.from_native(pl.LazyFrame(schema=types)).collect_schema()}
     seen = {name: dtype for name, dtype in schema.items() if name not in hidden}
     gaps = {index: gap for index, rule in enumerate(rules) if (gap := engine.gap(rule)) is not None}
     plan = ScanPlan(seen, rules, lacking=gaps, dialect=engine.dialect)

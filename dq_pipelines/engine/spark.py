@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 import polars as pl
+from narwhals.dtypes import DType
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from
@@ -63,6 +64,15 @@ class Spark(Engine):
         _check(rows, self._session)
         table = rows.to_arrow()
         return self._session.createDataFrame(table, _schema(table.schema))
+
+    def schema(self, frame: nw.LazyFrame[Any]) -> Mapping[str, DType]:
+        found = frame.collect_schema()
+        unknown = [name for name, dtype in found.items() if isinstance(dtype, nw.Unknown)]
+        if not unknown:
+            return found
+        # Narwhals does not know Spark's times of day, and takes them for a column of nulls, by which every rule holds.
+        empty = pl.DataFrame(_arrow_schema(frame.select(unknown).to_native()).empty_table())
+        return {**found, **nw.from_native(empty).schema}
 
     def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
         return pl.DataFrame(frame.to_native().toArrow()).to_dicts()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from datetime import time as clock
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,17 @@ def test_a_frame_of_a_session_is_judged_by_that_session(session: Any) -> None:
         verdict = validate(frame, RULES, engine=engine)
         assert {result.engine for result in verdict.results} == {engine}
         assert_frame_equal(verdict.refused.collect(), validate(ROWS, RULES).refused.collect(), check_row_order=False)
+
+
+def test_times_of_a_sessions_frame_are_judged_and_nulls_alone_are_not(session: Any) -> None:
+    rows = [(clock(7), None), (clock(8), None), (clock(23), None), (None, None)]
+    frame = session.createDataFrame(rows, "h time(6), nothing void")
+    bounds = {"type": "expect_column_values_to_be_between", "min_value": "08:00", "max_value": "20:00"}
+    found = validate(frame, [{**bounds, "column": "h"}, {**bounds, "column": "nothing"}], engine="spark").results
+    assert [(one.engine, one.unexpected_count, one.missing_count) for one in found] == [
+        ("spark", 2, 1),
+        ("spark", 0, 4),
+    ]
 
 
 @pytest.mark.usefixtures("session")
