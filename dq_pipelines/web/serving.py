@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -55,6 +56,9 @@ def serve(site: Site, host: str, port: int, dagster: Dagster | None) -> None:
             if not app.state.access.is_on:
                 once = app.state.access.once
                 print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
+            # What was imported stays: to look through it for garbage again and again holds up every answer meanwhile.
+            gc.collect()
+            gc.freeze()
             _Server(config_of(app), site.closing).run(sockets=[listening])
 
 
