@@ -12,8 +12,7 @@ from dq_pipelines.project import Project, Table
 
 def assets_of(table: Table) -> dg.AssetSelection:
     """Everything that a table's YAML file becomes, its checks among it."""
-    layers = ("gold",) if table.is_gold else ("bronze", "silver", "quarantine")
-    return dg.AssetSelection.assets(*(asset_key(f"{layer}/{table.name}") for layer in layers))
+    return dg.AssetSelection.assets(*map(asset_key, table.assets))
 
 
 def jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:

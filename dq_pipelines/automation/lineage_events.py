@@ -190,8 +190,7 @@ class Lineage:
 
     def _assets(self, table: Table) -> list[str]:
         """What the run was to materialize of the table."""
-        layers = ("gold",) if table.is_gold else ("bronze", "silver", "quarantine")
-        return [key for key in (f"{layer}/{table.name}" for layer in layers) if key in self.told.planned]
+        return [key for key in table.assets if key in self.told.planned]
 
     def _uri(self, key: str) -> str:
         return self.stores.lake.table(key).uri

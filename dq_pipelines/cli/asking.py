@@ -13,16 +13,14 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 if TYPE_CHECKING:
     from dq_pipelines.project import Project, Table
 
-_LAYERS = ("bronze", "silver", "quarantine", "gold")
-
 
 def named_tables(project: Project, names: Sequence[str], verb: str) -> list[Table]:
     """The tables of these names, in their order; raises ConfigError for each that is none, with the nearest."""
     found, problems = [], []
     for name in dict.fromkeys(names):
-        layer, slash, bare = name.rpartition("/")
+        bare = name.rpartition("/")[2]
         table = project.tables.get(bare)
-        if table is None or (slash and layer not in (("gold",) if table.is_gold else _LAYERS[:3])):
+        if table is None or name not in (bare, *table.assets):
             near = nearest(bare, project.tables) if table is None else f" (nearest: {table.key})"
             problems.append(Problem("", 0, f"dq {verb}: unknown table '{name}'{near}"))
         else:

@@ -41,7 +41,7 @@ def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
 
 
 def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
-    bronze, silver, quarantine = (asset_key(f"{layer}/{table.name}") for layer in ("bronze", "silver", "quarantine"))
+    bronze, silver, quarantine = map(asset_key, table.assets)
     upstream = [asset_key(key) for key in table.upstream]
     specs = [
         _spec(table, bronze, f"Rows of {table.name} as they landed, append-only"),

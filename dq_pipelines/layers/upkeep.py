@@ -36,9 +36,8 @@ class Tended:
 
 def tables_of(work: Work, backups: Lake) -> list[tuple[str, LakeTable]]:
     """The Delta tables that a table's YAML has become so far, each with its place."""
-    layers = ("gold", "quarantine") if work.table.is_gold else ("bronze", "silver", "quarantine")
-    places = [(place, lake, layer) for place, lake in (("lake", work.lake), ("backup", backups)) for layer in layers]
-    found = [(place, lake.table(f"{layer}/{work.table.name}")) for place, lake, layer in places]
+    places = (("lake", work.lake), ("backup", backups))
+    found = [(place, lake.table(key)) for place, lake in places for key in work.table.keys]
     return [(place, table) for place, table in found if table.delta() is not None]
 
 

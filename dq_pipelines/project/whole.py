@@ -56,6 +56,17 @@ class Table:
         """The published table: `silver/<name>` or `gold/<name>`."""
         return f"{'gold' if self.is_gold else 'silver'}/{self.name}"
 
+    @cached_property
+    def assets(self) -> tuple[str, ...]:
+        """The keys of what Dagster materializes of it."""
+        layers = ("gold",) if self.is_gold else ("bronze", "silver", "quarantine")
+        return tuple(f"{layer}/{self.name}" for layer in layers)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its Delta tables: what a gold table's rules refused is no asset of its own."""
+        return (*self.assets, f"quarantine/{self.name}") if self.is_gold else self.assets
+
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self.model.gold.rules if isinstance(self.model, GoldTable) else self.model.silver.rules
