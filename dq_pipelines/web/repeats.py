@@ -5,7 +5,6 @@ A key is good for a day. It is written before the deed, so that of two requests 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dq_pipelines.config.database import Moment, database
+from dq_pipelines.security.digest import digest
 
 METADATA = sa.MetaData()
 _DONE = sa.Table(
@@ -115,6 +115,6 @@ class Repeats:
         return result
 
 
-def digest(*parts: str | Mapping[str, Any]) -> str:
+def mark_of(*parts: str | Mapping[str, Any]) -> str:
     """One digest of all of it."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return digest(json.dumps(parts, sort_keys=True))

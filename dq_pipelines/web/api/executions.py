@@ -19,12 +19,12 @@ from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, refusal, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
 from dq_pipelines.web.api.jobs import Files, JobName, file_of
-from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.launching import Launch
-from dq_pipelines.web.repeats import AnotherRequest, Repeats, UnderWay, digest
+from dq_pipelines.web.repeats import AnotherRequest, Repeats, UnderWay, mark_of
 from dq_pipelines.web.table_files import TableFiles
 
 router = APIRouter(tags=["jobs"])
@@ -108,12 +108,12 @@ def execute(
     how = wanted or Execution()
     table = _runnable(files, name, request)
     _check(table, how, dagster.instance)
-    mark = digest(caller.user.name, table.key, key) if key is not None else None
+    mark = mark_of(caller.user.name, table.key, key) if key is not None else None
 
     def launch() -> str:
         return _launch(table, how, mark).by(caller, dagster)
 
-    run_id = launch() if mark is None else _once(behind, dagster, mark, digest(how.model_dump()), launch)
+    run_id = launch() if mark is None else _once(behind, dagster, mark, mark_of(how.model_dump()), launch)
     run = dagster.instance.get_run_by_id(run_id)
     response.headers["Location"] = f"/api/v1/runs/{run_id}"
     link = f"{behind.site.dagster_url}/runs/{run_id}"
@@ -128,9 +128,7 @@ def execute(
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
 def history(name: JobName, files: Files, behind: Behind, limit: Limit = 50, cursor: Cursor = None) -> Page[Verdict]:
-    before = place_of(cursor)
-    if before is not None and (not isinstance(before, int) or not 0 <= before < 2**63):
-        raise ApiError(422, "query.cursor: wanted the `next` of a page of history, got another text")
+    before = place_in(NUMBERED, cursor)
     file = file_of(files, name)
     table = files.table(file)
     key = table.key if table else f"{'gold' if 'gold' in file.raw else 'silver'}/{name}"
@@ -192,11 +190,10 @@ def _check_file(table: Table, partitions: DynamicPartitions, wanted: str, instan
 
 
 def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
-    layers = ("gold",) if table.is_gold else ("bronze", "silver", "quarantine")
     config: Mapping[str, Any] = {} if table.is_gold else {"ops": {table.name: {"config": {"mode": how.mode}}}}
     tags = {"dagster/partition": how.partition, KEY_TAG: mark}
     return Launch(
-        assets=[f"{layer}/{table.name}" for layer in layers],
+        assets=table.assets,
         config=config,
         tags={name: value for name, value in tags.items() if value is not None},
     )

@@ -18,12 +18,13 @@ from dq_pipelines.project import Project
 from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken, Version, owners_then
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.project.trust import Trust
+from dq_pipelines.rules.query import LAYERS
 from dq_pipelines.security.roles import Permission, may, why_not
 from dq_pipelines.web.access import Caller
 from dq_pipelines.web.api.asking import Behind, note, refusal, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
-from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.reloading import reload
 from dq_pipelines.web.rights import Rights
@@ -196,9 +197,7 @@ def delete(name: JobName, files: Files, behind: Behind, request: Request, mark: 
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
 def versions(name: JobName, files: Files, limit: Limit = 50, cursor: Cursor = None) -> Page[VersionLine]:
-    before = place_of(cursor)
-    if before is not None and not isinstance(before, str):
-        raise ApiError(422, "query.cursor: wanted the `next` of a page of versions, got another text")
+    before = place_in(NAMED, cursor)
     found = [one for one in _versions(files, name) if before is None or one.id < before]
     items = [VersionLine(id=one.id, replaced_at=one.replaced_at, replaced_by=one.replaced_by) for one in found[:limit]]
     return Page(items=items, next=cursor_of(items[-1].id) if len(found) > limit else None)
@@ -267,8 +266,7 @@ class _Desk:
             )
         if last is None and not self.everywhere and file.name not in self.files.all:
             lake = behind.site.stores.lake
-            layers = ("bronze", "silver", "quarantine", "gold")
-            if any(lake.table(f"{layer}/{file.name}").delta() is not None for layer in layers):
+            if any(lake.table(f"{layer}/{file.name}").delta() is not None for layer in LAYERS):
                 why = why_not(grants, Permission.EDIT)
                 raise self.refused(f"the lake has data of a table {file.name} that nobody can be told of: {why}")
 

@@ -16,7 +16,7 @@ from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.access import Caller
 from dq_pipelines.web.api.asking import Asker, Behind, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
-from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_of
+from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.instigators import Instigator, instigators, table_of
 from dq_pipelines.web.table_files import TableFiles
@@ -104,10 +104,8 @@ Files = Annotated[TableFiles, Depends(files_of)]
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
 def jobs(files: Files, behind: Behind, limit: Limit = 100, cursor: Cursor = None) -> Page[Job]:
-    after = place_of(cursor)
-    if after is not None and not isinstance(after, str):
-        raise ApiError(422, "query.cursor: wanted the `next` of a page of jobs, got another text")
-    names = [name for name in files.seen if after is None or name > after]
+    after = place_in(NAMED, cursor) or ""
+    names = [name for name in files.seen if name > after]
     page = [files.seen[name] for name in names[:limit]]
     items = [Job(**line) for line in _lines(behind, files, page)]
     return Page(items=items, next=cursor_of(page[-1].name) if len(names) > limit else None)

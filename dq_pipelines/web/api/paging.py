@@ -9,15 +9,21 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter
 
 from dq_pipelines.web.api.errors import ApiError
+from dq_pipelines.web.api.texts import Text
 
 Item = TypeVar("Item")
 Place = TypeVar("Place")
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
 Cursor = Annotated[str | None, Query(max_length=8000, description="`next` of the page before.")]
+
+
+#: Places in lists that are in the order of names or keys, and of a database's numbers.
+NAMED: TypeAdapter[str] = TypeAdapter(Text)
+NUMBERED: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**31 - 1)])
 
 
 class Page(BaseModel, Generic[Item]):
@@ -32,20 +38,11 @@ def cursor_of(place: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str | None) -> Any:
-    """The place that a cursor stands for, None for the beginning; raises ApiError (422) for what is no cursor."""
+def place_in(kind: TypeAdapter[Place], cursor: str | None) -> Place | None:
+    """The place that a cursor stands for, None for the beginning; raises ApiError (422) for what is none, or of another list."""
     if cursor is None:
         return None
     try:
-        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return kind.validate_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
-        raise ApiError(422, "query.cursor: wanted the `next` of a page, got another text") from None
-
-
-def place_in(kind: TypeAdapter[Place], cursor: str | None) -> Place | None:
-    """The place, as one of this kind; raises ApiError (422) for the cursor of another list."""
-    place = place_of(cursor)
-    try:
-        return None if place is None else kind.validate_python(place)
-    except ValidationError:
         raise ApiError(422, "query.cursor: wanted the `next` of a page of this list, got another text") from None

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.scores import score_of, score_of_all
@@ -17,13 +17,11 @@ from dq_pipelines.monitoring.metrics.over_time import Span
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Behind, Own, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
-from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Key, Remembered, unknown
 from dq_pipelines.web.api.texts import Moment, Text
 
 router = APIRouter(tags=["quality"], dependencies=[Depends(somewhere(Permission.LOOK))])
-
-_KEY: TypeAdapter[str] = TypeAdapter(Text)
 
 
 class ColumnLine(BaseModel):
@@ -138,7 +136,7 @@ class Scores(BaseModel):
     responses=problems(422, 503),
 )
 def metrics_latest(behind: Behind, rights: Own, limit: Limit = 100, cursor: Cursor = None) -> Page[Measured]:
-    after = place_in(_KEY, cursor) or ""
+    after = place_in(NAMED, cursor) or ""
     keys = sorted(key for key in rights.those(table.key for table in rights.project) if key > after)
     found = latest(behind.site.stores.history, keys[:limit])
     further = cursor_of(keys[limit - 1]) if len(keys) > limit else None

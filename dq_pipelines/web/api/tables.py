@@ -7,20 +7,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.history.standing import Level, TableStanding, standings
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Behind, Own, somewhere
 from dq_pipelines.web.api.errors import problems
-from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.paging import NAMED, NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Remembered
 from dq_pipelines.web.api.texts import Text
 
 router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.LOOK))])
-
-_KEY: TypeAdapter[str] = TypeAdapter(Text)
-_NUMBER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**31 - 1)])
 
 
 class Standing(BaseModel):
@@ -103,7 +100,7 @@ def tables(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[TableLine]:
-    after = place_in(_KEY, cursor) or ""
+    after = place_in(NAMED, cursor) or ""
     history = behind.site.stores.history
     every = sorted(rights.project, key=lambda table: table.key)
     wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
@@ -136,7 +133,7 @@ def verdicts(
     cursor: Cursor = None,
 ) -> Page[Verdict]:
     history = behind.site.stores.history
-    before = place_in(_NUMBER, cursor)
+    before = place_in(NUMBERED, cursor)
     found = history.page_of_table(key, limit + 1, before, partition, batch) if history.is_begun else []
     return Page(
         items=[Verdict.model_validate(one) for _, one in found[:limit]],
