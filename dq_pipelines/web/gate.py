@@ -18,7 +18,7 @@ from dq_pipelines.security.audit import Event
 from dq_pipelines.security.roles import Permission, may_somewhere, why_not
 from dq_pipelines.web.access import Access, Caller, source_of
 from dq_pipelines.web.api.errors import problem
-from dq_pipelines.web.guard import host_of, is_loopback
+from dq_pipelines.web.origins import host_of, is_loopback, is_of_this_site
 
 #: Asked for without being logged in.
 _OPEN = (
@@ -120,11 +120,11 @@ def _is_own(scope: Scope, headers: Headers, csrf: str) -> bool:
     """
     if scope["type"] == "http" and scope["method"] in _SAFE:
         return True
-    site, origin, host = headers.get("sec-fetch-site"), headers.get("origin"), headers.get("host", "")
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site == "same-origin"
     if origin is not None:
-        return bool(host) and origin.partition("://")[2] == host
+        return is_of_this_site(origin, headers)
     # Every browser says the Origin when it opens a WebSocket (RFC 6455, 4.1).
     return scope["type"] == "websocket" or hmac.compare_digest(headers.get("x-csrf-token", "").encode(), csrf.encode())
 

@@ -1,11 +1,10 @@
-"""What guards every answer: headers that tell a browser what a page may do, bounds of what is sent, and this machine's own names.
+"""What guards every answer: headers that tell a browser what a page may do, and bounds of what is sent.
 
 Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not see WebSockets.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import time
 
 import anyio
@@ -124,16 +123,3 @@ class _Body:
             await self.refuse(status)
         self._whole = True
         return {"type": "http.disconnect"}
-
-
-def host_of(header: str) -> str:
-    """The name in a Host header, without its port."""
-    return header[1:].partition("]")[0] if header.startswith("[") else header.partition(":")[0]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -18,8 +18,8 @@ from dq_pipelines.config.database import keep_connections
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
-from dq_pipelines.web.guard import is_loopback
 from dq_pipelines.web.hosting import Dagster
+from dq_pipelines.web.origins import is_loopback
 
 #: Bytes that a WebSocket's client may send at once: a subscription, and no more.
 _LONGEST_MESSAGE = 1 << 18

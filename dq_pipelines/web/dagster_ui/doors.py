@@ -14,6 +14,7 @@ from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Permission, may, why_not
 from dq_pipelines.web.access import Caller, caller_of, source_of
 from dq_pipelines.web.dagster_ui.rights import LOCAL
+from dq_pipelines.web.origins import is_of_this_site
 
 #: Every route of Dagster's that is served, and what it takes. GraphQL asks for more by itself.
 DOORS: Mapping[str, Permission] = {
@@ -92,7 +93,7 @@ def needed(path: str) -> Permission:
 def is_own_origin(headers: Headers) -> bool:
     """Whether a page of this site asks, or no page at all: browsers always name the page's site for a WebSocket."""
     origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2] == headers.get("host", "")
+    return origin is None or is_of_this_site(origin, headers)
 
 
 def _is_a_log(parts: list[str]) -> bool:
