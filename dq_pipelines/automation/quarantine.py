@@ -13,6 +13,7 @@ from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.healing import Chosen
 from dq_pipelines.layers.mending import Returned, bring_back, export
 from dq_pipelines.layers.replay import Replayed, replay
+from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Project
@@ -94,7 +95,7 @@ def _chosen(asked: dict[str, Any]) -> Chosen:
 
 def _who(context: dg.OpExecutionContext) -> str:
     """The user whom the gateway has named, or the run."""
-    return str(context.run.tags.get("dq/user", f"run {context.run_id}"))
+    return str(context.run.tags.get(USER_TAG, f"run {context.run_id}"))
 
 
 def _tell(

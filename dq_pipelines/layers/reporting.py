@@ -35,9 +35,10 @@ def reporter(context: dg.AssetExecutionContext, table: Table, history: History) 
 
 def _telling(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
     step = context.get_step_execution_context().step.key
-    silent: list[bool] = []
+    silent = False
 
     def tell(progress: Progress) -> None:
+        nonlocal silent
         if silent:
             return
         try:
@@ -49,7 +50,7 @@ def _telling(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
             )
         except (SQLAlchemyError, dg.DagsterError) as error:
             # Of what is only told, a run must not die; what it must write it will try itself.
-            silent.append(True)
+            silent = True
             context.log.warning("progress is told no more: %s", str(error).splitlines()[0])
 
     return tell

@@ -32,6 +32,8 @@ from dq_pipelines.project import Table
 
 #: A run's tag and an op's configuration say how: only what is new, or everything anew.
 MODE_TAG = "dq/mode"
+#: On a run: who has launched it.
+USER_TAG = "dq/user"
 
 Yielded = dg.AssetCheckResult | dg.MaterializeResult[Any]
 

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,9 @@ class TableFile:
         """What stands in it; raises OSError."""
         return self.path.read_bytes()
 
-    @property
+    @cached_property
     def raw(self) -> Mapping[str, Any]:
-        """What it says, `${NAME}` as it stands there; nothing where it is no YAML."""
+        """What it said when it was first read, `${NAME}` as it stands there; nothing where it is no YAML."""
         return said_by(self.path)
 
     @property

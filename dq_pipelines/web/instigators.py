@@ -37,15 +37,13 @@ fragment State on InstigationState {
   id selectorId status ticks(limit: 1) { timestamp status skipReason error { message } }
 }
 """
-_TURN = {
-    ("schedule", True): """mutation Turn($of: ScheduleSelector!) { done: startSchedule(scheduleSelector: $of) {
-        __typename ... on PythonError { message } ... on UnauthorizedError { message } } }""",
-    ("sensor", True): """mutation Turn($of: SensorSelector!) { done: startSensor(sensorSelector: $of) {
-        __typename ... on PythonError { message } ... on UnauthorizedError { message } } }""",
-    ("schedule", False): """mutation Turn($id: String!) { done: stopRunningSchedule(id: $id) {
-        __typename ... on PythonError { message } ... on UnauthorizedError { message } } }""",
-    ("sensor", False): """mutation Turn($id: String!) { done: stopSensor(id: $id) {
-        __typename ... on PythonError { message } ... on UnauthorizedError { message } } }""",
+_TURN = """mutation Turn(%s) { done: %s { __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
+#: By kind, and whether it is to run: what the mutation is given, and which it is.
+_TURNS = {
+    ("schedule", True): ("$of: ScheduleSelector!", "startSchedule(scheduleSelector: $of)"),
+    ("sensor", True): ("$of: SensorSelector!", "startSensor(sensorSelector: $of)"),
+    ("schedule", False): ("$id: String!", "stopRunningSchedule(id: $id)"),
+    ("sensor", False): ("$id: String!", "stopSensor(id: $id)"),
 }
 _TURNED = ("ScheduleStateResult", "Sensor", "StopSensorMutationResult")
 
@@ -84,7 +82,7 @@ class Instigator:
         schedule = self.kind == "schedule"
         of = {"repositoryName": self.repository, "repositoryLocationName": self.location}
         of["scheduleName" if schedule else "sensorName"] = self.name
-        done = host.ask(caller, _TURN[self.kind, on], {"of": of} if on else {"id": self.id})["done"]
+        done = host.ask(caller, _TURN % _TURNS[self.kind, on], {"of": of} if on else {"id": self.id})["done"]
         if done["__typename"] not in _TURNED:
             raise DagsterError(f"Dagster: {self.name}: {done.get('message') or done['__typename']}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -41,6 +41,14 @@ class Rights:
         """Whether the caller may do that to every table, and to what is of no table."""
         return permission is Permission.LOOK if self.caller is None else may(self.caller.user.grants, permission)
 
+    def may_all(self, permission: Permission, keys: Sequence[str]) -> bool:
+        """Whether the caller may do that to each of these tables; where there are none, it is about everything."""
+        return all(self.may(permission, key) for key in keys) if keys else self.may_everywhere(permission)
+
+    def why_not_all(self, permission: Permission, keys: Sequence[str]) -> str:
+        """One sentence for a refusal: the first of these tables that it is about, or every one."""
+        return self.why_not(permission, next((key for key in keys if not self.may(permission, key)), ""))
+
     def sees(self, key: str) -> bool:
         """Whether the caller may look at this table."""
         return self.may(Permission.LOOK, key)
@@ -63,10 +71,6 @@ class Rights:
         return why_not(self.caller.user.grants, permission, of=key or "every table")
 
     def _table(self, key: str) -> Table | None:
-        layer, _, name = key.partition("/")
-        table = self.project.tables.get(name)
-        if table is None:
-            return None
+        table = self.project.tables.get(key.partition("/")[2])
         # History may know a gold table by the name that a landed one has now: that was another table.
-        layers = ("gold", "quarantine") if table.is_gold else ("bronze", "silver", "quarantine")
-        return table if layer in layers else None
+        return table if table is not None and key in table.keys else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from dq_pipelines.project import Project, Table
+from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.rights import Rights
 
@@ -23,8 +23,7 @@ def tables_of(run: dg.DagsterRun, project: Project) -> tuple[str, ...]:
 
 def may(rights: Rights, permission: Permission, run: dg.DagsterRun) -> bool:
     """Whether the caller has this right on all tables of a run; on what is about none, who has it everywhere."""
-    keys = tables_of(run, rights.project)
-    return all(rights.may(permission, key) for key in keys) if keys else rights.may_everywhere(permission)
+    return rights.may_all(permission, tables_of(run, rights.project))
 
 
 def mode_of(run: dg.DagsterRun) -> str | None:
@@ -36,18 +35,13 @@ def mode_of(run: dg.DagsterRun) -> str | None:
 def _of_job(run: dg.DagsterRun, project: Project) -> Iterable[str]:
     kind, _, name = run.job_name.partition("__")
     if kind == "domain":
-        return [key for table in project if table.domain == name for key in _keys(table)]
+        return [key for table in project if table.domain == name for key in table.assets]
     if kind in ("table", "checks") and name in project.tables:
         table = project.tables[name]
-        return [table.key] if kind == "checks" else _keys(table)
+        return (table.key,) if kind == "checks" else table.assets
     # Jobs beside the assets are told their table in the configuration of their one op.
     told = {str(config["table"]).rpartition("/")[2] for config in _op_configs(run) if config.get("table")}
     return [project.tables[name].key for name in told if name in project.tables]
-
-
-def _keys(table: Table) -> list[str]:
-    layers = ("gold",) if table.is_gold else ("bronze", "silver", "quarantine")
-    return [f"{layer}/{table.name}" for layer in layers]
 
 
 def _op_configs(run: dg.DagsterRun) -> list[dict[str, object]]:

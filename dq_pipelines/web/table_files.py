@@ -10,7 +10,7 @@ from dq_pipelines.project import Project, Table
 from dq_pipelines.project.files import TableFile, table_files
 from dq_pipelines.security.roles import Permission, may, why_not
 from dq_pipelines.web.access import Caller
-from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.dashboard.site import Known, Site
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,19 @@ class TableFiles:
         return table_files(self.site.config)
 
     @cached_property
+    def known(self) -> Known:
+        """What the files make together, as the site knows it at this moment."""
+        return self.site.known()
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the project."""
-        return self.site.known().notes
+        return self.known.notes
 
-    @cached_property
+    @property
     def project(self) -> Project:
         """What the files make together; empty where they are not sound."""
-        return self.site.known().project
+        return self.known.project
 
     def table(self, file: TableFile) -> Table | None:
         """What the file says, where the project is sound."""

@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from dq_pipelines.security.audit import Event
-from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
+from dq_pipelines.security.roles import Permission, may_somewhere, why_not
 from dq_pipelines.web.access import Caller, caller_of, source_of
 from dq_pipelines.web.api.errors import ApiError
 from dq_pipelines.web.backend import Backend
@@ -60,17 +60,6 @@ def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Call
     return check
 
 
-def everywhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
-    """A dependency: the caller has this right for everything."""
-
-    def check(connection: HTTPConnection, caller: Asker) -> Caller:
-        if not may(caller.user.grants, permission):
-            raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
-        return caller
-
-    return check
-
-
 def note(connection: HTTPConnection, what: str, on: str = "", result: str = "done", **more: object) -> None:
     """One line for the audit log: who did what, on what, from where."""
     who = asker(connection).user.name
@@ -84,8 +73,7 @@ def refusal(connection: HTTPConnection, what: str, on: str, why: str) -> ApiErro
     return ApiError(403, why)
 
 
-def must(connection: HTTPConnection, permission: Permission, key: str, what: str) -> None:
+def must(connection: HTTPConnection, rights: Rights, permission: Permission, key: str, what: str) -> None:
     """Raise ApiError (403), with a line in the audit log, unless the caller has this right on this table."""
-    rights = rights_of(connection)
     if not rights.may(permission, key):
         raise refusal(connection, what, key, rights.why_not(permission, key))

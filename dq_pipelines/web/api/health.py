@@ -16,6 +16,7 @@ from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, somewhere
 from dq_pipelines.web.api.errors import problems
 from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.dagster_ui.daemon import last_heartbeat
 
 #: Asked for without being logged in: see `web.access`.
 open_router = APIRouter(tags=["health"])
@@ -112,8 +113,7 @@ def _said(behind: Backend, name: str) -> str:
 
 def _heard(instance: dg.DagsterInstance) -> str:
     """Whether the daemon has said of late that it goes on."""
-    beats = instance.get_daemon_heartbeats().values()
-    last = max((beat.timestamp for beat in beats), default=None)
+    last = last_heartbeat(instance)
     if last is None:
         return "was never heard of"
     ago = time.time() - last

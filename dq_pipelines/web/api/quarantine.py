@@ -112,7 +112,7 @@ def replay(
     rights: Own,
     wanted: Replay | None = None,
 ) -> RunLine:
-    must(request, Permission.HEAL, table.key, "quarantine.replay")
+    must(request, rights, Permission.HEAL, table.key, "quarantine.replay")
     if table.is_gold:
         raise ApiError(422, f"{table.key} is computed: mend its inputs or its rules, and materialize it anew")
     config = {"table": table.name, **(wanted or Replay()).model_dump(exclude_none=True)}

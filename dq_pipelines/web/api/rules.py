@@ -52,7 +52,7 @@ def run_rules(
     wanted: Asked, request: Request, response: Response, caller: Asker, behind: Behind, dagster: Dagster, rights: Own
 ) -> RunLine:
     table = known(rights, wanted.table)
-    must(request, Permission.RUN, table.key, "rules.run")
+    must(request, rights, Permission.RUN, table.key, "rules.run")
     checks = _checks(table, wanted.rules)
     what = Launch(
         f"checks__{table.name}", checks={table.key: checks} if wanted.rules else {}, tags={"dq/table": table.key}

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.store import History
+from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, refusal, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
@@ -96,7 +97,7 @@ class Wanted(BaseModel):
 
     def filter(self) -> dg.RunsFilter:
         """What of it Dagster's database knows."""
-        tags = {"dq/user": self.user, "dagster/partition": self.partition}
+        tags = {USER_TAG: self.user, "dagster/partition": self.partition}
         return dg.RunsFilter(
             statuses=[dg.DagsterRunStatus(status) for status in self.status],
             job_name=self.job,
@@ -236,7 +237,7 @@ def _from(instance: dg.DagsterInstance, wanted: Wanted, place: _Place | None, ch
 
 
 def _must_be_known(rights: Rights, key: str) -> None:
-    keys = [f"{layer}/{name}" for name in rights.project.tables for layer in ("bronze", "silver", "quarantine", "gold")]
+    keys = [key for table in rights.project for key in table.keys]
     if not rights.sees(key):
         raise ApiError(404, f"unknown table '{key}'{nearest(key, rights.those(keys))}")
 
@@ -249,7 +250,7 @@ def _line(record: RunRecord, rights: Rights, dagster_url: str) -> dict[str, obje
         "job": of.job_name,
         "status": of.status.value,
         "tables": tables_of(of, rights.project),
-        "user": of.tags.get("dq/user"),
+        "user": of.tags.get(USER_TAG),
         "by": next(filter(None, launched), None),
         "mode": mode_of(of),
         "partition": of.tags.get("dagster/partition"),

@@ -94,10 +94,7 @@ class AllTurned(BaseModel):
 )
 def scheduler(dagster: Dagster, caller: Asker, rights: Own) -> Scheduler:
     daemons = _daemons(dagster)
-    seen = [
-        (one, key) for one in instigators(dagster, caller) if _may(rights, Permission.LOOK, key := _key(one, rights))
-    ]
-    clocks = [_clock(one, key) for one, key in seen]
+    clocks = [_clock(one, _keys(one, rights)) for one in _seen(dagster, caller, rights)]
     beating = {daemon.type for daemon in daemons if daemon.healthy}
     return Scheduler(
         alive={"SCHEDULER", "SENSOR"} <= beating,
@@ -137,18 +134,18 @@ def _turn(
     dagster: DagsterHost, caller: Caller, rights: Rights, request: Request, which: Which, *, on: bool
 ) -> AllTurned:
     """Dagster checks and notes each once more; what is refused here already is noted here."""
-    seen = {one.name: one for one in instigators(dagster, caller) if _may(rights, Permission.LOOK, _key(one, rights))}
+    seen = {one.name: one for one in _seen(dagster, caller, rights)}
     for name in which.names or ():
         if name not in seen:
             raise ApiError(404, f"unknown schedule or sensor '{name[:100]}'{nearest(name, seen)}")
     wanted = [seen[name] for name in dict.fromkeys(which.names)] if which.names is not None else list(seen.values())
     found = []
     for one in wanted:
-        key = _key(one, rights)
-        if not _may(rights, Permission.SCHEDULE, key):
+        keys = _keys(one, rights)
+        if not rights.may_all(Permission.SCHEDULE, keys):
             if which.names is not None:
                 note(request, f"{one.kind}.{'on' if on else 'off'}", one.name, "refused")
-                why = rights.why_not(Permission.SCHEDULE, key or "")
+                why = rights.why_not_all(Permission.SCHEDULE, keys)
                 found.append(Turned(name=one.name, kind=one.kind, became="refused", changed=False, said=why))
             continue
         found.append(_turned(one, dagster, caller, on=on))
@@ -165,14 +162,15 @@ def _turned(one: Instigator, dagster: DagsterHost, caller: Caller, *, on: bool) 
     return Turned(name=one.name, kind=one.kind, became="running" if on else "paused", changed=changed, said=None)
 
 
-def _key(one: Instigator, rights: Rights) -> str | None:
+def _seen(dagster: DagsterHost, caller: Caller, rights: Rights) -> list[Instigator]:
+    """Those that the caller may look at."""
+    return [one for one in instigators(dagster, caller) if rights.may_all(Permission.LOOK, _keys(one, rights))]
+
+
+def _keys(one: Instigator, rights: Rights) -> tuple[str, ...]:
+    """The table that it runs; none for one of the whole project."""
     table = table_of(one.name, rights.project)
-    return rights.project.tables[table].key if table else None
-
-
-def _may(rights: Rights, permission: Permission, key: str | None) -> bool:
-    """What is of the whole project is for who may everywhere."""
-    return rights.may(permission, key) if key else rights.may_everywhere(permission)
+    return (rights.project.tables[table].key,) if table else ()
 
 
 _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy lastHeartbeatTime } } } }"
@@ -191,9 +189,9 @@ def _daemons(dagster: DagsterHost) -> list[Daemon]:
     ]
 
 
-def _clock(one: Instigator, key: str | None) -> Clock:
+def _clock(one: Instigator, keys: Sequence[str]) -> Clock:
     last = LastTick(at=one.last.at, status=one.last.status, said=one.last.said) if one.last else None
     return Clock(
-        name=one.name, kind=one.kind, table=key, running=one.running, description=one.description, cron=one.cron,
+        name=one.name, kind=one.kind, table=next(iter(keys), None), running=one.running, description=one.description, cron=one.cron,
         interval_seconds=one.interval, last_tick=last, next_tick=one.next,
     )  # fmt: skip

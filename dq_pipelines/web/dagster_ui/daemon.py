@@ -100,10 +100,16 @@ class Daemon:
 
     def _heartbeat_of_another(self) -> float | None:
         """Seconds since another's daemon beat; None where there is none, or it is silent."""
-        beats = [beat.timestamp for beat in self._instance.get_daemon_heartbeats().values()]
-        newest = max(beats, default=0.0)
-        age = time.time() - newest
-        return age if newest > self._ended_at and age < FRESH else None
+        beat = last_heartbeat(self._instance)
+        if beat is None or beat <= self._ended_at:
+            return None
+        age = time.time() - beat
+        return age if age < FRESH else None
+
+
+def last_heartbeat(instance: dg.DagsterInstance) -> float | None:
+    """When a daemon of this instance beat last, in seconds since 1970; None where none ever did."""
+    return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
 
 
 def _say(what: str) -> None:

@@ -22,10 +22,11 @@ from graphql import (
     get_named_type,
 )
 
+from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.roles import Permission, may_somewhere, why_not
 from dq_pipelines.web.dagster_ui.errors import object_type
-from dq_pipelines.web.dagster_ui.launching import USER_TAG, sign, why_not_launched
+from dq_pipelines.web.dagster_ui.launching import sign, why_not_launched
 from dq_pipelines.web.dagster_ui.mutations import DONE, MUTATIONS, Arguments, Mutation, selector_of, stopped
 from dq_pipelines.web.dagster_ui.rights import CallersContext
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, CallersContext
 
-USER_TAG = "dq/user"
 #: Tags that say how a run's process is started, with what image and command: who may send them may run anything.
 _OF_LAUNCHERS = ("dagster-k8s/", "dagster-docker/", "dagster-celery/", "dagster-aws/", "ecs/", "dagster/image")
 
@@ -19,7 +19,8 @@ Tags = list[dict[str, str]]
 
 def launches(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every `ExecutionParams` among the arguments of a mutation."""
-    yield from [one for name in ("executionParams",) if (one := arguments.get(name))]
+    if one := arguments.get("executionParams"):
+        yield one
     yield from arguments.get("executionParamsList") or ()
 
 

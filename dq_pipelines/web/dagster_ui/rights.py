@@ -6,7 +6,7 @@ cannot ask, so that each question about a definition is answered here by the tab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRe
 from dagster._core.workspace.permissions import LOCATION_SCOPED_PERMISSIONS, PermissionResult, Permissions
 from starlette.requests import HTTPConnection
 
+from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.project import Project
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.roles import Grant, Permission, Role, may, may_somewhere
@@ -123,7 +124,7 @@ class CallersContext(WorkspaceRequestContext):
         return any(grant.scope for grant in self.caller.user.grants)
 
     def get_viewer_tags(self) -> dict[str, str]:
-        return {"dq/user": self.caller.user.name} if self.caller.user.name else {}
+        return {USER_TAG: self.caller.user.name} if self.caller.user.name else {}
 
     def get_reporting_user_tags(self) -> dict[str, str]:
         return self.get_viewer_tags()
@@ -134,13 +135,9 @@ class CallersContext(WorkspaceRequestContext):
 
     # --- what we ask --------------------------------------------------------------------------------
 
-    def may(self, wanted: Permission, keys: Iterable[str]) -> bool:
+    def may(self, wanted: Permission, keys: Sequence[str]) -> bool:
         """Whether the caller may do that to all these tables; where there are none, it is about everything."""
-        keys = list(keys)
-        for key in keys:
-            if not self.rights.may(wanted, key):
-                return self._because(self.rights.why_not(wanted, key))
-        return self._because("" if keys or self.rights.may_everywhere(wanted) else self.rights.why_not(wanted))
+        return self._because("" if self.rights.may_all(wanted, keys) else self.rights.why_not_all(wanted, keys))
 
     def tables_of(self, selector: Selector) -> list[str]:
         """The keys of the tables that a definition is about; none for one that is about everything, or that there is not."""
