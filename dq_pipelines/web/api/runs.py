@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import dagster as dg
-from dagster._core.storage.dagster_run import RunRecord
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 
@@ -148,7 +149,8 @@ def run(id: RunId, behind: Behind, dagster: Dagster, rights: Own) -> RunDetail:
 @router.post(
     "/runs/{id}/cancel",
     summary="Cancel a run",
-    description="What the run has published stays; it publishes nothing more. It ends a moment later: ask for it again.",
+    description="What the run has published stays; it publishes nothing more. "
+    "One that starts is stopped when it has started. It ends a moment later: ask for it again.",
     operation_id="cancel_run",
     status_code=202,
     responses=problems(404, 409, 422, 502, 503),
@@ -159,14 +161,28 @@ def cancel(id: RunId, request: Request, caller: Asker, behind: Behind, dagster: 
     if not may(rights, Permission.CANCEL, record.dagster_run):
         of = ", ".join(tables_of(record.dagster_run, rights.project))
         raise refusal(request, "cancel", id, rights.why_not(Permission.CANCEL, of))
-    if record.dagster_run.is_finished:
-        raise ApiError(409, f"run {id} has ended: it is {record.dagster_run.status.value}")
-    if record.dagster_run.status != dg.DagsterRunStatus.CANCELING:
+    status = _begun(dagster.instance, record.dagster_run)
+    if status in FINISHED_STATUSES:
+        raise ApiError(409, f"run {id} has ended: it is {status.value}")
+    if status != dg.DagsterRunStatus.CANCELING:
         said = dagster.ask(caller, _CANCEL, {"id": id})["terminateRun"]  # which the audit log hears of there
         if said["__typename"] != "TerminateRunSuccess":
             raise ApiError(409, f"run {id} was not cancelled: {said.get('message') or said['__typename']}")
     return RunLine.model_validate(_line(seen(dagster.instance, rights, id), rights, behind.site.dagster_url))
 
+
+def _begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    """The run's status once it starts no more: Dagster stops a run that waits or works, and none between the two."""
+    until = time.monotonic() + _STARTS
+    while run.status in _STARTING and time.monotonic() < until:
+        time.sleep(0.1)
+        run = instance.get_run_by_id(run.run_id) or run
+    return run.status
+
+
+_STARTING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
+#: Seconds for which one that starts is waited for.
+_STARTS = 20.0
 
 _CANCEL = """
 mutation Cancel($id: String!) {

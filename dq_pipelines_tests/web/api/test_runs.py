@@ -21,6 +21,7 @@ from dq_pipelines.web.access import Caller
 from dq_pipelines.web.launching import Launch
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import Hosted, hosting
+from dq_pipelines_tests.workshop import Workshop
 
 USERS = {
     "vera": [Grant(Role.VIEWER)],
@@ -36,12 +37,17 @@ silver: {columns: {id: int64}, rules: [{type: expect_column_values_to_not_be_nul
 """
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
-    shop = build(tmp_path_factory.mktemp("runs"))
+def build_slow(root: Path) -> Workshop:
+    """`build`, and a table of the domain `slow` with a file to land."""
+    shop = build(root)
     shop.table("slow", SLOW, "slow")
     shop.land("slow/a.csv", "id\n1\n")
-    with hosting(shop, USERS) as made:
+    return shop
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+    with hosting(build_slow(tmp_path_factory.mktemp("runs")), USERS) as made:
         yield made
 
 
@@ -115,6 +121,17 @@ def test_an_operator_cancels_a_run_and_it_publishes_nothing(here: Hosted) -> Non
     assert [(event.who, event.result) for event in events if event.what == "cancel" and event.on == run] == [
         ("otto", "done")
     ]
+
+
+def test_a_run_that_starts_is_cancelled_when_it_has_started(here: Hosted) -> None:
+    with claimed(here.shop.lake, "slow", lambda _: None):
+        run = launched(here, "bronze/slow", "silver/slow")
+        starting = here.host.instance.get_run_by_id(run)
+        assert starting is not None
+        assert starting.status.value in ("NOT_STARTED", "STARTING")
+        answer = here.as_user("otto").post(f"/api/v1/runs/{run}/cancel")
+        assert answer.status_code == 202, answer.text
+        assert here.ended(run).status.value == "CANCELED"
 
 
 def test_who_may_not_cancel_is_told_why_and_the_log_knows(here: Hosted, done: str) -> None:
