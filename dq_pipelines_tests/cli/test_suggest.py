@@ -13,7 +13,6 @@ from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import load_project
 from dq_pipelines_tests.cli.conftest import Dq
-from dq_pipelines_tests.programs import program
 
 ORDERS = "".join(
     f"{n},{n % 7 + 1},{f'2026-01-{n % 28 + 1:02}'},{n % 50}.50,{['card', 'cash'][n % 2]},{'N/A' if n == 5 else n % 9}\n"
@@ -107,7 +106,9 @@ def test_a_file_that_is_none_is_said_in_a_sentence(dq: Dq, tmp_path: Path) -> No
 
 
 def test_the_page_shows_the_profile_and_asks_for_nothing(dq: Dq, orders: Path, tmp_path: Path) -> None:
-    from playwright.sync_api import Request, sync_playwright
+    from playwright.sync_api import Request
+
+    from dq_pipelines_tests.chromium import chromium
 
     text = orders.read_text(encoding="utf-8") + '402,3,2026-01-01,1.50,"<b onclick=""x"">",2\n'
     orders.write_text(text, encoding="utf-8")
@@ -118,11 +119,7 @@ def test_the_page_shows_the_profile_and_asks_for_nothing(dq: Dq, orders: Path, t
     def remember(request: Request) -> None:
         asked.append(request.url)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium() as browser:
         schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
         for width, scheme in zip((1280, 390), schemes, strict=True):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -136,4 +133,3 @@ def test_the_page_shows_the_profile_and_asks_for_nothing(dq: Dq, orders: Path, t
             assert page.locator("#c5 .bars [onclick]").count() == 0
             dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 21, 27)"
             assert dark == (scheme == "dark")
-        browser.close()

@@ -73,6 +73,12 @@ def mounted(site: Site) -> TestClient:
     return TestClient(app, base_url="http://localhost:3001")
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Workshop:
+    """A project of no tables, which nobody may use yet."""
+    return Workshop(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return build(tmp_path_factory.mktemp("good"))

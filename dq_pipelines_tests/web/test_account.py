@@ -16,10 +16,10 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
 from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
-PASSWORD, BETTER = "correct horse battery", "another good password"
-OWN = {"sec-fetch-site": "same-origin"}
+BETTER = "another good password"
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
 from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.web.hosting import PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
-PASSWORD = "correct horse battery"
 TOKEN, REVOKE = "/api/v1/auth/token", "/api/v1/auth/revoke"
 
 

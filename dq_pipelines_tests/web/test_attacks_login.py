@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import anyio
 import argon2
@@ -24,15 +23,8 @@ from dq_pipelines.web.app import application
 from dq_pipelines.web.login import within
 from dq_pipelines.web.once import NAME
 from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop
-
-PASSWORD = "correct horse battery"
-OWN = {"sec-fetch-site": "same-origin"}
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path)
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dq_pipelines_tests.programs import program
+from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
 from dq_pipelines_tests.seeding import seed
 from dq_pipelines_tests.web.conftest import bad_day, build
 from dq_pipelines_tests.web.served import served
@@ -18,29 +16,15 @@ from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SALES = "/dashboard/tables/silver/sales?column=amount"
 RULE = "/dashboard/tables/silver/sales/rules/expect_column_values_to_be_between__amount"
 PATHS = ("/dashboard/", SALES, RULE, "/dashboard/none")
 
-Done = TypeVar("Done")
-
-
-def apart(do: Callable[[], Done]) -> Done:
-    """Done in a thread of its own: Playwright has the event loop of this one, and Dagster's runs want one for themselves."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(do).result()
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

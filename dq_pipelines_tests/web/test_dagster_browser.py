@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Response, expect
 
 from dq_pipelines.lake.claim import claimed
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
-from dq_pipelines_tests.programs import program
+from dq_pipelines_tests.chromium import apart, chromium
 from dq_pipelines_tests.web.conftest import SALES, build
 from dq_pipelines_tests.web.hosting import AT_ONCE, PASSWORD
 from dq_pipelines_tests.web.served import dq, environment, serving
-from dq_pipelines_tests.web.test_browser import apart
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -61,13 +60,8 @@ def address(shop: Workshop) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(
-            executable_path=program("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium() as made:
         yield made
-        made.close()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from dq_pipelines.security.users import User, Users
 from dq_pipelines.web.access import Caller
 from dq_pipelines.web.dashboard.live import Watch
 from dq_pipelines_tests.web.conftest import client_of, site_of
+from dq_pipelines_tests.web.hosting import PASSWORD
 from dq_pipelines_tests.web.html import Page
 from dq_pipelines_tests.workshop import Workshop
 
@@ -31,7 +32,6 @@ silver:
   rules: [{{type: expect_column_values_to_be_between, column: amount, min_value: 0}}]
 """
 BETWEEN = "expect_column_values_to_be_between__amount"
-PASSWORD = "correct horse battery"
 GRANTS = {
     "ann": [Grant(Role.VIEWER)],
     "rita": [Grant(Role.VIEWER, "domain:retail")],

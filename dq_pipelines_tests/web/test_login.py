@@ -16,15 +16,10 @@ from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
 from dq_pipelines.web.login import within
 from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
-PASSWORD = "correct horse battery"
 HTML = {"accept": "text/html"}
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path)
 
 
 @pytest.fixture
@@ -44,7 +39,7 @@ def client(empty: Workshop, users: Users) -> Iterator[TestClient]:
 
 def log_in(client: TestClient, name: str = "ann", password: str = PASSWORD, target: str = "/dashboard/") -> int:
     form = {"name": name, "password": password, "next": target}
-    answer = client.post("/login", data=form, headers={"sec-fetch-site": "same-origin"})
+    answer = client.post("/login", data=form, headers=OWN)
     if answer.status_code == 303:
         assert answer.headers["location"] == within(target)
     return answer.status_code
@@ -90,7 +85,7 @@ def test_the_cookie_is_for_this_site_and_no_script(client: TestClient) -> None:
 def test_logging_out_ends_the_session(client: TestClient) -> None:
     log_in(client)
     kept = client.cookies["dq_session"]
-    assert client.post("/logout", headers={"sec-fetch-site": "same-origin"}).status_code == 303
+    assert client.post("/logout", headers=OWN).status_code == 303
     client.cookies.set("dq_session", kept)
     assert client.get("/metrics").status_code == 401
 

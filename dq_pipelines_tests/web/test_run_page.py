@@ -7,23 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dq_pipelines_tests.programs import program
-from dq_pipelines_tests.web.api.test_runs import SLOW, USERS, held_up, launched
-from dq_pipelines_tests.web.conftest import build
+from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
+from dq_pipelines_tests.web.api.test_runs import USERS, build_slow, held_up, launched
 from dq_pipelines_tests.web.hosting import PASSWORD, Hosted, hosting, listening
-from dq_pipelines_tests.web.test_browser import DESKTOP, PHONE, apart
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
-    shop = build(tmp_path_factory.mktemp("run_page"))
-    shop.table("slow", SLOW, "slow")
-    shop.land("slow/a.csv", "id\n1\n")
-    with hosting(shop, USERS) as made:
+    with hosting(build_slow(tmp_path_factory.mktemp("run_page")), USERS) as made:
         yield made
 
 
@@ -45,10 +40,8 @@ def address(here: Hosted) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(here: Hosted) -> Iterator[Browser]:
     assert here.shop.root.is_dir()  # Dagster was asked for before Playwright took this thread's event loop
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as made:
         yield made
-        made.close()
 
 
 def opened(context: BrowserContext, address: str, user: str, path: str) -> tuple[Page, list[str]]:

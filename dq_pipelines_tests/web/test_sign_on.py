@@ -23,10 +23,10 @@ from dq_pipelines.security.store import SESSIONS
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
 from dq_pipelines_tests.web.conftest import site_of
+from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.web.identity_provider import CLIENT, SECRET, IdentityProvider, providing
 from dq_pipelines_tests.workshop import Workshop
 
-PASSWORD = "correct horse battery"
 SETTINGS = """
 name: demo
 oidc:
@@ -159,7 +159,7 @@ def test_a_user_of_a_provider_has_no_password_and_can_be_disabled(client: TestCl
     assert logged_in(client) == 303
     users = Users(shop.history.url)
     form = {"name": "ann", "password": ""}
-    assert client.post("/login", data=form, headers={"sec-fetch-site": "same-origin"}).status_code == 401
+    assert client.post("/login", data=form, headers=OWN).status_code == 401
     with pytest.raises(ConfigError, match=r"wanted a user with a password, got 'ann', who logs in by http://127.0.0.1"):
         users.set_password("ann", PASSWORD)
     users.disable("ann")
