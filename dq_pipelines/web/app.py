@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
@@ -24,6 +25,21 @@ from dq_pipelines.web.metrics.runs import records_of_environment
 from dq_pipelines.web.sign_on import SignOn
 
 
+class _Rest(Convertor[str]):
+    """All that is left of a path; Starlette's own `path` ends where a line does, so that the API could not say what is not there."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("rest", _Rest())
+
+
 def routes(behind: Backend) -> list[BaseRoute]:
     """What there is to ask for; a new part adds its own here. Dagster's UI comes last, since it answers every path."""
     site, host = behind.site, behind.dagster
@@ -42,8 +58,8 @@ def rest_routes(behind: Backend) -> list[BaseRoute]:
     return [
         Route("/apikey", app),
         Route("/api", app),
-        Route("/api/{path:path}", app),
-        WebSocketRoute("/api/{path:path}", app),
+        Route("/api/{path:rest}", app),
+        WebSocketRoute("/api/{path:rest}", app),
     ]
 
 

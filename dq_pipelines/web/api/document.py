@@ -45,7 +45,18 @@ def _told(document: dict[str, Any], without_login: Collection[str]) -> dict[str,
                 operation["security"] = []
             if "422" in operation.get("responses", {}):
                 operation["responses"]["422"] = shape
+            if "requestBody" in operation:
+                operation["responses"].setdefault("400", problems(400)[400])
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _never_null(parameter["schema"])
     return document
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is there or it is not: the text `null` is no null."""
+    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    rest = {name: said for name, said in schema.items() if name != "anyOf"}
+    return {**kinds[0], **rest} if len(kinds) == 1 else schema
 
 
 def files(document: dict[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused
 
@@ -75,8 +76,11 @@ def say_problems(app: FastAPI) -> None:
         return problem(error.status, error.detail, error.headers, **error.more)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), error.headers)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods_at(app, request))  # else those of the first route of this path alone
+        return problem(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -93,6 +97,12 @@ def say_problems(app: FastAPI) -> None:
     @app.exception_handler(DqError)
     async def _ours(_: Request, error: DqError) -> JSONResponse:
         return problem(_status_of(error), str(error))
+
+
+def _methods_at(app: FastAPI, request: Request) -> list[str]:
+    """Those that some route answers there."""
+    scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "PATCH", "POST", "PUT")}
+    return [m for m, scope in scopes.items() if any(one.matches(scope)[0] is Match.FULL for one in app.routes)]
 
 
 def _status_of(error: DqError) -> int:

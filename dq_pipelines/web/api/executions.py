@@ -91,7 +91,7 @@ class Verdict(BaseModel):
     summary="Run a job",
     operation_id="execute_job",
     status_code=202,
-    responses=problems(400, 404, 409, 413, 422, 502, 503),
+    responses=problems(404, 409, 413, 422, 502, 503),
     dependencies=[Depends(somewhere(Permission.RUN))],
 )
 def execute(

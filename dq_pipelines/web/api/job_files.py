@@ -117,7 +117,7 @@ class VersionText(VersionLine):
     yaml: str
 
 
-_WRITES = problems(400, 403, 404, 409, 413, 422, 502, 503)
+_WRITES = problems(403, 404, 409, 413, 422, 502, 503)
 
 
 @router.post(

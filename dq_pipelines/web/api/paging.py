@@ -18,7 +18,9 @@ Item = TypeVar("Item")
 Place = TypeVar("Place")
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
-Cursor = Annotated[str | None, Query(max_length=8000, description="`next` of the page before.")]
+Cursor = Annotated[
+    str | None, Query(max_length=4000, pattern="^[A-Za-z0-9_-]*$", description="`next` of the page before.")
+]
 
 
 #: Places in lists that are in the order of names or keys, and of a database's numbers.
@@ -35,7 +37,11 @@ class Page(BaseModel, Generic[Item]):
 
 def cursor_of(place: Any) -> str:
     """A place in a list (JSON values) as text that a client gives back as it is."""
-    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":"), ensure_ascii=False).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def place_in(kind: TypeAdapter[Place], cursor: str | None) -> Place | None:

@@ -130,7 +130,7 @@ def runs(
     records, after = _page(dagster.instance, rights, wanted, limit, place_in(_PLACE, cursor))
     where = behind.site.dagster_url  # which looks whether the project's files have changed: once a page
     items = [RunLine.model_validate(_line(record, rights, where)) for record in records]
-    return Page(items=items, next=cursor_of([after[0], after[1].timestamp()]) if after else None)
+    return Page(items=items, next=cursor_of([after[0], after[1].isoformat()]) if after else None)
 
 
 @router.get(
@@ -213,7 +213,7 @@ def launched(dagster: DagsterHost, rights: Rights, behind: Backend, response: Re
     return RunLine.model_validate(_line(record, rights, behind.site.dagster_url))
 
 
-#: A run and when it was made, in the words of a cursor: a list of its id and of seconds.
+#: A run and when it was made.
 _Place = tuple[Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")], Moment]
 _PLACE: TypeAdapter[_Place] = TypeAdapter(_Place)
 

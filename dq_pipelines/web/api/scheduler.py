@@ -104,7 +104,7 @@ def scheduler(dagster: Dagster, caller: Asker, rights: Own) -> Scheduler:
     )
 
 
-_TURNS = problems(400, 404, 413, 422, 502, 503)
+_TURNS = problems(404, 413, 422, 502, 503)
 _NEEDS = [Depends(somewhere(Permission.SCHEDULE))]
 
 

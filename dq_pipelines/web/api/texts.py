@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 #: A name or a piece of text; PostgreSQL takes no NUL.
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
@@ -18,5 +18,14 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("wanted a moment within the years 1 to 9999 in UTC") from None
 
 
+def _written(sent: object) -> object:
+    """Pydantic takes seconds since 1970 as well, and so half a second past it for a mistyped date."""
+    try:
+        float(str(sent))
+    except ValueError:
+        return sent
+    raise ValueError("wanted a moment as RFC 3339 has it (2026-11-01T02:00:00Z), got a number")
+
+
 #: A moment, in UTC unless it says otherwise.
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_in_utc)]
