@@ -29,7 +29,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 .PHONY: help
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv and install the project with its tools (only when something changed)
@@ -71,8 +71,12 @@ serve: setup dagster-home ## Dagster's UI and the dashboard at http://127.0.0.1:
 	$(BIN)/dq serve -w workspace.yaml --host 127.0.0.1 --port $(PORT)
 
 .PHONY: test
-test: setup ## every test but torture (PYTEST="-k name" for some of them)
-	$(BIN)/python -m pytest -n auto -m 'not torture' $(PYTEST)
+test: setup ## the tests that take a few minutes together (PYTEST="-k name" for some of them)
+	$(BIN)/python -m pytest -n auto -m 'not torture and not slow' $(PYTEST)
+
+.PHONY: test-slow
+test-slow: setup ## those that drive servers, browsers, databases and Spark, or kill runs: CI runs both
+	$(BIN)/python -m pytest -n auto -m 'slow and not torture' $(PYTEST)
 
 .PHONY: check
 check: setup ## lint, format, types, rooms, generated docs: everything that needs no run

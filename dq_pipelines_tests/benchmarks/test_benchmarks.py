@@ -11,6 +11,8 @@ from dq_pipelines_tests.benchmarks import column
 from dq_pipelines_tests.benchmarks.measure import measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
+pytestmark = pytest.mark.slow
+
 #: Of TPC-H: 10,000 rows or so.
 SCALE = 0.0017
 

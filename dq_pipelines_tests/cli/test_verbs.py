@@ -12,6 +12,8 @@ from dq_pipelines.cli import _VERBS
 
 from .conftest import Dq
 
+pytestmark = pytest.mark.slow
+
 
 def test_help_and_version(dq: Dq) -> None:
     ran = dq("--help")

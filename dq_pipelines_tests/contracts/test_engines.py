@@ -15,6 +15,8 @@ from dq_pipelines.rules.base import Example
 from dq_pipelines_tests.contracts.engines import NAMES, started
 from dq_pipelines_tests.contracts.test_rules import EXAMPLES, NOON, OTHER, on_polars, rows_of, rule_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=NAMES)
 def engine(request: pytest.FixtureRequest) -> str:

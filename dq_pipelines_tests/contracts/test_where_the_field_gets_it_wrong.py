@@ -17,6 +17,8 @@ from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError
 from dq_pipelines_tests.contracts.engines import NAMES, SERVERS, started
 
+pytestmark = pytest.mark.slow
+
 NAN, INFINITY = float("nan"), float("inf")
 
 

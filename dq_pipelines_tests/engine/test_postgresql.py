@@ -21,6 +21,8 @@ from dq_pipelines.errors import ConfigError, SourceError
 from dq_pipelines.rules import rule_from
 from dq_pipelines_tests.contracts.postgresql import server
 
+pytestmark = pytest.mark.slow
+
 EVERY_TYPE = """
 CREATE SCHEMA "Real tables";
 SET search_path = "Real tables";

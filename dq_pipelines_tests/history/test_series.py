@@ -12,6 +12,8 @@ from dq_pipelines.history.records import ANOMALY, ResultRecord, VerdictRecord
 from dq_pipelines.history.series import METRICS, columns_measured, series
 from dq_pipelines.history.store import History
 
+pytestmark = pytest.mark.slow
+
 MOMENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 AMOUNT = ColumnMetrics("amount", 10, 2, 4.0, 1.0, 9.0, 5.0, 2.5, outlier_count=1)
 NAME = ColumnMetrics("name", 10, 0, 10.0, min_length=2, mean_length=3.5, max_length=7)

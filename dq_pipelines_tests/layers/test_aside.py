@@ -19,6 +19,8 @@ from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.sources.files import scratch
 from dq_pipelines_tests.workshop import Ran, Workshop
 
+pytestmark = pytest.mark.slow
+
 CHECK = "bronze/t:inputs_readable"
 PACKED = gzip.compress("".join(f"{n},name{n}\n" for n in range(5000)).encode())
 

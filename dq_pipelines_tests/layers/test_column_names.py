@@ -11,6 +11,8 @@ from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop, at_once
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["^a$", "*", "^.*$"]
 
 ORDERS = """

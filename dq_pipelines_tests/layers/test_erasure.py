@@ -22,6 +22,8 @@ from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work, checked_rules
 from dq_pipelines_tests.workshop import Workshop, at_once
 
+pytestmark = pytest.mark.slow
+
 TODAY = datetime.now(UTC)
 OLD, NEW = ((TODAY - timedelta(days=days)).date().isoformat() for days in (40, 1))
 #: Stands in every row of the person, and nowhere else.

@@ -17,6 +17,8 @@ import pytest
 from dq_pipelines.sources.files import scratch
 from dq_pipelines_tests.workshop import Ran, Workshop
 
+pytestmark = pytest.mark.slow
+
 #: Of text that does not shrink: bronze, silver and quarantine take some 6 MB.
 ROWS = 40_000
 TABLE = """

@@ -16,6 +16,8 @@ from dq_pipelines.layers.restore import restore
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 SALES = """
     source: {type: csv, path: "{landing}/sales/*.csv"}
     PARTITIONS

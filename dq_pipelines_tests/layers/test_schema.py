@@ -15,6 +15,8 @@ from pyarrow import orc as arrow_orc
 
 from dq_pipelines_tests.workshop import Ran, Workshop
 
+pytestmark = pytest.mark.slow
+
 POLICIES = ("strict", "add_columns", "widen", "evolve")
 
 FIRST = pl.DataFrame(

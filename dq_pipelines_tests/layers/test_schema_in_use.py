@@ -15,6 +15,8 @@ from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.layers.test_schema import DAYS, FIRST, drift, land, orders
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 DECLARED = "columns: {id: int64, amount: float64}"
 
 

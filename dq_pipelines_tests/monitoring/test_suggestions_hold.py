@@ -16,6 +16,8 @@ from dq_pipelines.monitoring.suggestions.types import suggested_types, with_type
 from dq_pipelines.samples import generate
 from dq_pipelines_tests.benchmarks.suggested import flagged
 
+pytestmark = pytest.mark.slow
+
 DIRTY = Path(os.environ.get("DQ_CORPORA", "nowhere")) / "dirty"
 needs_corpora = pytest.mark.skipif(not DIRTY.is_dir(), reason="DQ_CORPORA names no folder with the corpora")
 

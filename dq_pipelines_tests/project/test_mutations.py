@@ -18,6 +18,8 @@ import pytest
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project import load_project
 
+pytestmark = pytest.mark.slow
+
 _JUNK = (
     "{", "}", "[", "]", ":", "- ", "\n", "\t", "  ", "&a ", "*a", "!!str ", "!x ", "${", "${X}", "$${", "~", "null", "true", "0123",
     "1e3", "-1", "'", '"', "|", ">", "\x00", "\x7f", "é", "\U0001f600", "\u2028", "<<: ", "? ", "#", "%", "@", "`", "9" * 30, ".nan",

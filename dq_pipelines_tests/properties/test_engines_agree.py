@@ -21,6 +21,8 @@ from dq_pipelines.rules import rule_from
 from dq_pipelines.rules.base import Rule
 from dq_pipelines_tests.contracts.engines import NAMES, started
 
+pytestmark = pytest.mark.slow
+
 FLOATS = [0.0, -0.0, 1.0, 0.1, -2.5, 1e16, 1e-7, 1e300, math.inf, -math.inf, math.nan, 3.0]
 TEXTS = [
     "", "a", "B", "ab", "Z", "ä", "é", "a ", " a", "ß", "日本", "\U0001f600", "10", "9", "a\n", "İ", "_", "-", "'", "\\", "%",

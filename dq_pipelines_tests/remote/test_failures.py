@@ -22,6 +22,8 @@ from dq_pipelines.layers.work import Work, staged
 from dq_pipelines.sources import read
 from dq_pipelines_tests.remote.afar import Afar, Bucket, environment, serving
 
+pytestmark = pytest.mark.slow
+
 ORDERS = """
     source: {type: csv, path: "{landing}/orders/*.csv"}
     silver: {columns: {id: int64}}

@@ -6,6 +6,7 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from dq_pipelines.lake.aside import Aside, asides, write_asides
 from dq_pipelines.lake.restore import Moment
@@ -18,6 +19,8 @@ from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.remote.afar import Afar
 from dq_pipelines_tests.workshop import at_once, content
+
+pytestmark = pytest.mark.slow
 
 TODAY = datetime.now(UTC)
 OLD, NEW = ((TODAY - timedelta(days=days)).date().isoformat() for days in (40, 1))

@@ -18,6 +18,8 @@ from dq_pipelines_tests.remote.afar import Bucket
 from dq_pipelines_tests.remote.flaky import Proxy, before
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 ORDERS = """
     source: {type: csv, path: "BUCKET/orders/*.csv"}
     retries: {tries: 3, wait: 1s}

@@ -16,6 +16,8 @@ from dq_pipelines.security.sessions import Sessions
 from dq_pipelines.security.store import KEYS, SESSIONS, USERS
 from dq_pipelines.security.users import FREE_TRIES, Users
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 
 

@@ -19,6 +19,8 @@ from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 BETTER = "another good password"
 
 

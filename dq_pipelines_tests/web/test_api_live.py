@@ -27,6 +27,8 @@ from dq_pipelines_tests.web.api.test_runs import USERS, launched
 from dq_pipelines_tests.web.conftest import build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
 
+pytestmark = pytest.mark.slow
+
 #: Judged for some seconds.
 WIDE = """
 source: {type: csv, path: "{landing}/wide.csv"}

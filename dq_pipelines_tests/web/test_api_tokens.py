@@ -17,6 +17,8 @@ from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.hosting import PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 TOKEN, REVOKE = "/api/v1/auth/token", "/api/v1/auth/revoke"
 
 

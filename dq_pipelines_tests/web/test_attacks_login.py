@@ -26,6 +26,8 @@ from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def users(empty: Workshop) -> Users:

@@ -30,6 +30,8 @@ from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, RIGHTS, Calle
 from dq_pipelines.web.dagster_ui.server import CallersServer, is_known
 from dq_pipelines_tests.web.conftest import SALES, build
 
+pytestmark = pytest.mark.slow
+
 #: Dagster's permissions that are the admin's alone, as all are that `RIGHTS` does not name.
 _ADMINS = {
     "report_runless_asset_events", "edit_dynamic_partitions", "edit_concurrency_limit", "edit_app_managed_components",

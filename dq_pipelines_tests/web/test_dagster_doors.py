@@ -13,6 +13,8 @@ from dq_pipelines.security.users import Users
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import Hosted, hosting
 
+pytestmark = pytest.mark.slow
+
 USERS = {"vera": [Grant(Role.VIEWER)], "otto": [Grant(Role.OPERATOR)], "adam": [Grant(Role.ADMIN)]}
 REPORT = "/report_asset_materialization/silver/shops"
 

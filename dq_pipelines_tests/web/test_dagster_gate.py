@@ -14,6 +14,8 @@ from dq_pipelines.web.dagster_ui.mutations import MUTATIONS
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import LAUNCH, Hosted, hosting
 
+pytestmark = pytest.mark.slow
+
 USERS = {
     "vera": [Grant(Role.VIEWER)],
     "stella": [Grant(Role.STEWARD)],

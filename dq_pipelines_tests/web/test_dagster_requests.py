@@ -20,6 +20,8 @@ from dq_pipelines_tests.web.hosting import OWN, Hosted, hosting
 from dq_pipelines_tests.web.test_dagster_gate import CHANGE, VERSION, launch
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 USERS = {"vera": [Grant(Role.VIEWER)], "otto": [Grant(Role.OPERATOR)], "adam": [Grant(Role.ADMIN)]}
 
 

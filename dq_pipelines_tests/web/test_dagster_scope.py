@@ -13,6 +13,8 @@ from dq_pipelines_tests.web.conftest import GOLD, SALES, SHOPS, build
 from dq_pipelines_tests.web.hosting import LAUNCH, Hosted, hosting
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 _LOOKS = Grant(Role.VIEWER)
 USERS = {
     "tina": [_LOOKS, Grant(Role.OPERATOR, "team:sales")],

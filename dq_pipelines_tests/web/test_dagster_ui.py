@@ -11,6 +11,8 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import LAUNCH, Hosted, hosting
 
+pytestmark = pytest.mark.slow
+
 USERS = {
     "vera": [Grant(Role.VIEWER)],
     "otto": [Grant(Role.OPERATOR)],

@@ -29,7 +29,7 @@ _METRIC = re.compile(r"\b(?:dq|process)[a-z0-9_:]+\b(?!\s*\()")
 ON = {"DqBatchBlocked", "DqCriticalRuleFailed", "DqQualityScoreLow", "DqErrorRateHigh"}
 
 #: One process for all, since what they look at takes long to fill.
-pytestmark = pytest.mark.xdist_group("prometheus")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prometheus")]
 
 
 class Prometheus:

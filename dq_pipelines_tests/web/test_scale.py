@@ -21,6 +21,8 @@ from dq_pipelines.web.dashboard.glance import POINTS
 from dq_pipelines.web.dashboard.overview import SPARKS
 from dq_pipelines_tests.benchmarks.dashboard import counted, fill
 
+pytestmark = pytest.mark.slow
+
 PATHS = ("/?days=all", "/tables/silver/t0?days=all&column=c1", "/tables/silver/t0/rules/check_1?days=all")
 
 

@@ -17,6 +17,8 @@ from dq_pipelines_tests.web.conftest import bad_day, build
 from dq_pipelines_tests.web.served import dq, environment, served
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:

@@ -27,6 +27,8 @@ from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.web.identity_provider import CLIENT, SECRET, IdentityProvider, providing
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """
 name: demo
 oidc:

@@ -15,6 +15,8 @@ from dq_pipelines_tests.cli.conftest import Dq
 from dq_pipelines_tests.cli.report.conftest import MEAN, NOW, NULLS, PASSED, TOLERATED, result, verdict
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 def test_json_is_a_list_of_the_latest_results(dq: Dq, history: History) -> None:
     history.record(verdict("silver/sales", TOLERATED, MEAN))

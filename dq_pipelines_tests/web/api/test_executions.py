@@ -12,6 +12,8 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines_tests.web.api.test_jobs import JOBS, got
 from dq_pipelines_tests.web.hosting import Hosted
 
+pytestmark = pytest.mark.slow
+
 
 def run(here: Hosted, who: str, name: str, body: Any = None, key: str = "") -> Any:
     headers = {"Idempotency-Key": key} if key else {}

@@ -11,6 +11,8 @@ import pytest
 from dq_pipelines_tests.web.api.test_jobs import JOBS, got
 from dq_pipelines_tests.web.hosting import Hosted
 
+pytestmark = pytest.mark.slow
+
 TILL = "source: {type: csv, path: '${DQ_LANDING}/till/*.csv'}\nowners: [team:till]\nsilver: {columns: {id: int64}}\n"
 
 

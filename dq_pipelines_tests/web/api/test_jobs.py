@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 
 from dq_pipelines_tests.web.hosting import Hosted
 
+pytestmark = pytest.mark.slow
+
 JOBS = "/api/v1/jobs"
 
 

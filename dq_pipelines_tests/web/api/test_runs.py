@@ -23,6 +23,8 @@ from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import Hosted, hosting
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 USERS = {
     "vera": [Grant(Role.VIEWER)],
     "otto": [Grant(Role.OPERATOR)],

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from dq_pipelines.sources import source_from
 from dq_pipelines.sources.base import Source
 from dq_pipelines_tests.web.api.test_jobs import got
 from dq_pipelines_tests.web.hosting import Hosted
+
+pytestmark = pytest.mark.slow
 
 SCHEDULER = "/api/v1/scheduler"
 

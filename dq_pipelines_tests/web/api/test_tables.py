@@ -19,6 +19,8 @@ from dq_pipelines_tests.web.conftest import XSS, bad_day, build
 from dq_pipelines_tests.web.hosting import Hosted, hosting
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 USERS = {
     "vera": [Grant(Role.VIEWER)],
     "otto": [Grant(Role.OPERATOR)],
