@@ -58,7 +58,8 @@ def key(here: Hosted) -> str:
 
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
-#: of that very table, a metric with the column that it is of, each name of a form once (RFC 6749). They may refuse what fits their schema; all else is asked of them.
+#: of that very table, a metric with the column that it is of, a rule of the table, each name of a form once (RFC 6749). They may
+#: refuse what fits their schema; all else is asked of them.
 LEANS_ON_MORE = {
     "token",
     "revoke",
