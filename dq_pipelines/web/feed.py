@@ -52,7 +52,8 @@ class Feed:
             if self.is_over and place == len(self.words):
                 return
             try:
-                await asyncio.wait_for(self._more(place), alive)
+                async with asyncio.timeout(alive):  # no task for each who waits, as `wait_for` makes one
+                    await self._more(place)
             except TimeoutError:
                 yield None
 
