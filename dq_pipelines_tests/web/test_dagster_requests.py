@@ -117,11 +117,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_before_it_is_looked_into(adam: TestClient, name: str) -> None:
-    with pytest.raises(GraphQLError):
+    with pytest.raises(GraphQLError) as refused:
         document_of(BOMBS[name])
     answer = adam.post("/graphql", json={"query": BOMBS[name]})
-    assert answer.status_code == 400
-    assert answer.elapsed.total_seconds() < 2
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, refused.value.message)
 
 
 def test_fragments_that_lead_to_themselves_end(adam: TestClient) -> None:
