@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,21 +12,17 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dq_pipelines.errors import ConfigError
-from dq_pipelines.project import Project
-from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken, Version, owners_then
+from dq_pipelines.project.editing import Editing, Version, owners_then
 from dq_pipelines.project.files import TableFile, mark_of
-from dq_pipelines.project.trust import Trust
-from dq_pipelines.rules.query import LAYERS
-from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.access import Caller
-from dq_pipelines.web.api.asking import Behind, note, refusal, somewhere
+from dq_pipelines.web.api.asking import Behind, note, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.job_desk import desk_of
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.reloading import reload
-from dq_pipelines.web.rights import Rights
 from dq_pipelines.web.table_files import TableFiles
 
 router = APIRouter(tags=["jobs"])
@@ -131,7 +126,7 @@ _WRITES = problems(403, 404, 409, 413, 422, 502, 503)
 )
 def create(wanted: NewJob, files: Files, behind: Behind, request: Request, response: Response) -> Written:
     file = TableFile(wanted.name, wanted.domain, Path(behind.site.config) / wanted.domain / f"{wanted.name}.yaml")
-    with _desk(files, request, "job.create", file) as desk:
+    with desk_of(files, request, "job.create", file) as desk:
         desk.editing.must_be_new(file)
         desk.may_be_theirs(behind, file)
         content = wanted.content()
@@ -160,7 +155,7 @@ def change(
     mark: Mark = None,
 ) -> Written:
     file = file_of(files, name)
-    with _desk(files, request, "job.change", file) as desk:
+    with desk_of(files, request, "job.change", file) as desk:
         seen = _seen(mark)
         content = wanted.content()
         desk.check(content)
@@ -178,7 +173,7 @@ def change(
 )
 def delete(name: JobName, files: Files, behind: Behind, request: Request, mark: Mark = None) -> Deleted:
     file = file_of(files, name)
-    with _desk(files, request, "job.delete", file) as desk:
+    with desk_of(files, request, "job.delete", file) as desk:
         seen = _seen(mark)
         desk.editing.without(file)
         desk.editing.delete(file, seen)
@@ -216,83 +211,6 @@ def version(name: JobName, version: VersionId, files: Files) -> VersionText:
             text = one.path.read_text(encoding="utf-8", errors="replace")
             return VersionText(id=one.id, replaced_at=one.replaced_at, replaced_by=one.replaced_by, yaml=text)
     raise ApiError(404, f"unknown version '{version}' of {name[:100]}")
-
-
-# --- what may be written ---------------------------------------------------------------------------
-
-
-class _Desk:
-    """One change under way: by whom, of which file, and whether they may."""
-
-    def __init__(self, files: TableFiles, request: Request, what: str, file: TableFile) -> None:
-        self.files, self.request, self.what, self.file = files, request, what, file
-        self.editing = Editing(Path(files.site.config), files.caller.user.name)
-        self.everywhere = may(files.caller.user.grants, Permission.EDIT)
-
-    def refused(self, why: str) -> ApiError:
-        return refusal(self.request, self.what, self.file.name, why)
-
-    def check(self, content: bytes) -> None:
-        """Raise ConfigError, or ApiError (403), unless the project is sound with this content and it is the caller's to write."""
-        functions = may(self.files.caller.user.grants, Permission.ADMIN)
-        project = self.editing.checked(self.file, content, Trust.from_environment(functions=functions))
-        table = project.tables.get(self.file.name)
-        if table is None:
-            if not self.everywhere:
-                raise self.refused(
-                    "while other files of the project are not sound, be admin of everything to change one"
-                )
-            return
-        if not may(self.files.caller.user.grants, Permission.EDIT, self.file.domain, table.model.owners):
-            raise self.refused(f"with these owners it is not yours: {self.files.why_not(Permission.EDIT, self.file)}")
-        self._reads_what_they_may(project)
-
-    def _reads_what_they_may(self, project: Project) -> None:
-        """A query over another's table would show it."""
-        table = project.tables[self.file.name]
-        before = self.files.table(self.file)
-        rights = Rights(self.files.caller, project)
-        for key in table.upstream:
-            if not rights.sees(key) and (before is None or key not in before.upstream):
-                raise self.refused(f"it reads {key}: {rights.why_not(Permission.LOOK, key)}")
-
-    def may_be_theirs(self, behind: Backend, file: TableFile) -> None:
-        """Raise ApiError (403) unless the caller may write this file, and what is left of a table of this name."""
-        grants = self.files.caller.user.grants
-        last = next(iter(self.editing.versions(file.name)), None)
-        if last is not None and not may(grants, Permission.EDIT, last.domain, owners_then(last)):
-            raise self.refused(
-                f"a table {file.name} was there before, and its data are: {why_not(grants, Permission.EDIT)}"
-            )
-        if last is None and not self.everywhere and file.name not in self.files.all:
-            lake = behind.site.stores.lake
-            if any(lake.table(f"{layer}/{file.name}").delta() is not None for layer in LAYERS):
-                why = why_not(grants, Permission.EDIT)
-                raise self.refused(f"the lake has data of a table {file.name} that nobody can be told of: {why}")
-
-
-@contextmanager
-def _desk(files: TableFiles, request: Request, what: str, file: TableFile) -> Iterator[_Desk]:
-    """One change at a time; what goes wrong with it is said as a problem, and a refusal is noted."""
-    desk = _Desk(files, request, what, file)
-    # Of a new file the owners are not known yet: whether it is theirs is asked when it is read.
-    if file.name in files.seen and what != "job.create" and not files.may(Permission.EDIT, file):
-        raise desk.refused(files.why_not(Permission.EDIT, file))
-    try:
-        with desk.editing.alone():
-            yield desk
-    except ReadOnly as error:
-        raise desk.refused(str(error)) from None
-    except Taken as error:
-        raise ApiError(409, str(error)) from None
-    except Changed as error:
-        raise ApiError(412, str(error)) from None
-    except ConfigError as error:
-        told = desk.editing.told(error)
-        note(request, what, file.name, "refused", why=str(told.problems[0])[:300])
-        raise told from None
-    except OSError as error:
-        raise ApiError(503, f"{file.name}: wanted to write its file, got: {error.strerror}") from None
 
 
 def _seen(mark: str | None) -> str:
