@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     What runs on Spark runs in one process, for a second Java would take as long again to warm up.
     """
+    for item in items:
+        # schemathesis calls the tests of all routes the same, and of those that share an id xdist runs one.
+        if isinstance(item, pytest.Function) and item.name not in item.nodeid:
+            item._id = replace(item.id, params=item.name.partition("[")[2].removesuffix("]"))
+    if len({item.nodeid for item in items}) < len(items):
+        raise pytest.UsageError("two tests have one id: xdist would run one of them")
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     for item in items:
         if "spark" in item.nodeid:
