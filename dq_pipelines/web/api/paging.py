@@ -22,7 +22,6 @@ Cursor = Annotated[
     str | None, Query(max_length=4000, pattern="^[A-Za-z0-9_-]*$", description="`next` of the page before.")
 ]
 
-
 #: Places in lists that are in the order of names or keys, and of a database's numbers.
 NAMED: TypeAdapter[str] = TypeAdapter(Text)
 NUMBERED: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**31 - 1)])
@@ -37,11 +36,8 @@ class Page(BaseModel, Generic[Item]):
 
 def cursor_of(place: Any) -> str:
     """A place in a list (JSON values) as text that a client gives back as it is."""
-    return (
-        base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":"), ensure_ascii=False).encode())
-        .decode()
-        .rstrip("=")
-    )
+    text = json.dumps(place, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def place_in(kind: TypeAdapter[Place], cursor: str | None) -> Place | None:

@@ -171,6 +171,11 @@ def cancel(id: RunId, request: Request, caller: Asker, behind: Behind, dagster: 
     return RunLine.model_validate(_line(seen(dagster.instance, rights, id), rights, behind.site.dagster_url))
 
 
+_STARTING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
+#: Seconds for which one that starts is waited for.
+_STARTS = 20.0
+
+
 def _begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
     """The run's status once it starts no more: Dagster stops a run that waits or works, and none between the two."""
     until = time.monotonic() + _STARTS
@@ -179,10 +184,6 @@ def _begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunSta
         run = instance.get_run_by_id(run.run_id) or run
     return run.status
 
-
-_STARTING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
-#: Seconds for which one that starts is waited for.
-_STARTS = 20.0
 
 _CANCEL = """
 mutation Cancel($id: String!) {
@@ -253,9 +254,9 @@ def _from(instance: dg.DagsterInstance, wanted: Wanted, place: _Place | None, ch
 
 
 def _must_be_known(rights: Rights, key: str) -> None:
-    keys = [key for table in rights.project for key in table.keys]
     if not rights.sees(key):
-        raise ApiError(404, f"unknown table '{key}'{nearest(key, rights.those(keys))}")
+        seen_keys = rights.those(key for table in rights.project for key in table.keys)
+        raise ApiError(404, f"unknown table '{key}'{nearest(key, seen_keys)}")
 
 
 def _line(record: RunRecord, rights: Rights, dagster_url: str) -> dict[str, object]:
