@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +65,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item._id = replace(item.id, params=item.name.partition("[")[2].removesuffix("]"))
     if len({item.nodeid for item in items}) < len(items):
         raise pytest.UsageError("two tests have one id: xdist would run one of them")
+    for item in items:
+        for mark in item.iter_markers("corpus"):
+            item.user_properties.append(("corpus", mark.args[0]))
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     for item in items:
         if "spark" in item.nodeid:
@@ -72,11 +76,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests have measured and want to be read (`record_property("measured", …)`)."""
-    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
-        for name, said in report.user_properties:
-            if name == "measured":
-                terminalreporter.write_line(str(said))
+    """Print what tests measured (`record_property("measured", …)`), and how each corpus was read."""
+    found: dict[str, Counter[str]] = {}
+    for state in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(state):
+            told = dict(report.user_properties)
+            if "measured" in told:
+                terminalreporter.write_line(str(told["measured"]))
+            if "corpus" in told and (report.when == "call" or state == "error"):
+                outcome = "wrong" if state != "passed" else "clear error" if "clear_error" in told else "right"
+                found.setdefault(str(told["corpus"]), Counter())[outcome] += 1
+    if found:
+        outcomes = ("right", "clear error", "wrong")
+        terminalreporter.write_line(f"{'corpus':16}{'files':>8}" + "".join(f"{one:>13}" for one in outcomes))
+        for name, counts in sorted(found.items()):
+            row = "".join(f"{counts[one]:13}" for one in outcomes)
+            terminalreporter.write_line(f"{name:16}{counts.total():8}{row}")
 
 
 @dataclass(frozen=True)
