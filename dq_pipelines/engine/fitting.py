@@ -10,6 +10,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.beside import small_frames
+from dq_pipelines.engine.faults import FAULTS, sentence
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Exists
 from dq_pipelines.rules.on_rows import RowRule
@@ -33,9 +34,15 @@ def unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:
         elif item.fails is not None or item.scalars or isinstance(item.rule, GroupRule | QueryRule):
             try:
                 _probe(scan, plan, item)
-            except (pl.exceptions.PolarsError, RuleError) as error:
-                found[item.index] = str(error).split("\n\n")[0].strip()
+            except FAULTS as error:
+                found[item.index] = _told(item, error)
     return found
+
+
+def _told(item: PlannedRule, error: BaseException) -> str:
+    if isinstance(error, pl.exceptions.PolarsError | RuleError):
+        return str(error).split("\n\n")[0].strip()
+    return sentence(item.rule, error)
 
 
 def _asks_beside(item: PlannedRule) -> bool:
@@ -53,7 +60,7 @@ def _misfits(scan: Scan, plain: Sequence[PlannedRule]) -> bool:
     try:
         for wanted in filter(None, (expressions, flags)):
             frame.select(**wanted).to_native().collect()
-    except (pl.exceptions.PolarsError, RuleError):
+    except FAULTS:
         return True
     return False
 

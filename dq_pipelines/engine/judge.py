@@ -1,7 +1,7 @@
 """Running a scan: the numbers, what lies beside them and the caller's sinks in one pass, and a second one only where needed.
 
 Repeated keys are looked for beside the scan, and only when some are found that refuse rows are sinks written
-a second time, with them joined in.
+a second time, with them joined in. When a pass fails, the rules at fault become errors and the pass runs again without them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.answers import usual_values
+from dq_pipelines.engine.faults import FAULTS, at_fault, sentence
 from dq_pipelines.engine.handed_over import ask_gx, gx_rules
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
+from dq_pipelines.engine.measures import NO_MEASURES, Measures
 from dq_pipelines.engine.plan import PlannedRule
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
@@ -74,7 +76,7 @@ class Judgement:
 def judge(
     scan: Scan,
     sinks: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda _: (),
-    measures: Callable[[Scan], Sequence[pl.LazyFrame]] = lambda _: (),
+    measures: Measures = NO_MEASURES,
     *,
     again: Callable[[], pl.LazyFrame] | None = None,
     samples: Samples = SOME,
@@ -82,11 +84,49 @@ def judge(
 ) -> Judgement:
     """Run the scan once, with `sinks`, and return what the rules said.
 
+    A rule that fails over these rows is a result with its `error`, and the pass runs again without it; so is a
+    measure left out. What is the fault of neither (the rows cannot be read, the disk is full) is raised.
+
     `again` gives the frame to read when rows must be looked at a second time (for repeated keys that
     refuse rows, and for samples of failing rows); by default the scan's own. Sinks are written once
     more in the first case, and must overwrite what they wrote before. `measures` are small frames out of
     the rows that the caller wants to know beside the results; `watch` is told how far it has come.
     """
+    while True:
+        try:
+            return _judged(scan, sinks, measures, again, samples, watch)
+        except FAULTS:
+            faults = _rules_at_fault(scan, samples)
+            scan = scan.without(faults)
+            left_out = measures.leave_out_faults(scan)
+            if not faults and not left_out:
+                raise
+
+
+def _rules_at_fault(scan: Scan, samples: Samples) -> dict[int, str]:
+    """The rules that fail when they are judged alone, by their index, each with a sentence."""
+
+    def attempt(indexes: Sequence[int]) -> None:
+        _judged(scan.of(indexes), _read_only, NO_MEASURES, None, samples, UNWATCHED)
+
+    candidates = [index for index in range(len(scan.rules)) if index not in scan.at_fault]
+    return {index: sentence(scan.rules[index], error) for index, error in at_fault(candidates, attempt).items()}
+
+
+def _read_only(scan: Scan) -> list[pl.LazyFrame]:
+    """Sinks that read every row, with its reasons, and write nothing."""
+    return [rows.sink_batches(lambda _: None, lazy=True) for rows in (scan.kept, scan.refused)]
+
+
+def _judged(
+    scan: Scan,
+    sinks: Callable[[Scan], Sequence[pl.LazyFrame]],
+    measures: Measures,
+    again: Callable[[], pl.LazyFrame] | None,
+    samples: Samples,
+    watch: Watching,
+) -> Judgement:
+    """One pass, and a second one where repeated keys refuse rows."""
     with watch.beside(list(gx_rules(scan).values())):
         by_gx = ask_gx(scan)
     with watch.beside(_asking(scan, Measured, Determined)):
@@ -97,7 +137,7 @@ def judge(
     written = sinks(scan)
     # Not beside sinks: of a cache that is also cut short, Polars 2.1 forgets columns that a sink wants.
     tops = [] if written else _top(scan, samples)
-    asked = measures(scan)
+    asked = measures.frames(scan)
     numbers, *beside = collect_all([scan.numbers(), *wanted, *tops, *asked, *written, *watch.counting(scan)])
     measured = beside[len(wanted) + len(tops) :][: len(asked)]
     top = beside[len(wanted)] if tops else None

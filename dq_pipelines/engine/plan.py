@@ -13,7 +13,9 @@ from typing import Any
 
 import narwhals as nw
 from narwhals.dtypes import DType
+from narwhals.exceptions import NarwhalsError
 
+from dq_pipelines.engine.faults import FAULTS, sentence
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import Aside, Repeats
@@ -51,9 +53,15 @@ class PlannedRule:
         return f"_fails_{self.index}"
 
     def result(self, counts: Mapping[str, Any], rows: int) -> RuleResult:
-        """The rule's result out of the scan's one row of numbers."""
+        """The rule's result out of the scan's one row of numbers; what the rule raises is its error."""
         if self.error is not None:
             return RuleResult(self.rule, success=False, error=self.error)
+        try:
+            return self._concluded(counts, rows)
+        except FAULTS as error:
+            return RuleResult(self.rule, success=False, error=sentence(self.rule, error))
+
+    def _concluded(self, counts: Mapping[str, Any], rows: int) -> RuleResult:
         if isinstance(self.rule, RowRule):
             elements = int(counts.get(f"{self.index}.elements", rows) or 0)
             missing = int(counts.get(f"{self.index}.missing", self.told.get("missing", 0)) or 0)
@@ -168,6 +176,8 @@ def _planned(index: int, rule: Rule, columns: Columns, misread: Mapping[str, str
         return PlannedRule(index, rule, error=str(error))
     except Lacking as lacking:
         return PlannedRule(index, rule, lacking=str(lacking))
+    except (ArithmeticError, LookupError, NarwhalsError, TypeError, ValueError) as error:
+        return PlannedRule(index, rule, error=sentence(rule, error))
     raise TypeError(f"{type(rule).__name__} is no rule on rows, on a column or on a table")
 
 

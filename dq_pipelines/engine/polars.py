@@ -51,6 +51,8 @@ class Scan:
     known: Mapping[str, Known] = field(default_factory=dict)
     #: keys that occur more than once, by the aside that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
+    #: rules that failed over these very rows, by their index, with what was raised
+    at_fault: Mapping[int, str] = field(default_factory=dict)
     #: what columns measure, which values are usual, what GX says of the rows, by the aside; empty before it was asked
     measured: Mapping[Measured | Determined | ByGx, Any] = field(default_factory=dict)
 
@@ -58,7 +60,7 @@ class Scan:
     def plan(self) -> ScanPlan:
         schema = nw.from_native(self.frame).collect_schema()
         seen = {name: dtype for name, dtype in schema.items() if name not in self.hidden}
-        plan = ScanPlan(seen, self.rules, known=self.known, misread=self.misread)
+        plan = ScanPlan(seen, self.rules, unfit=self.at_fault, known=self.known, misread=self.misread)
         return plan.without(unfit(self, plan))
 
     @cached_property
@@ -139,6 +141,14 @@ class Scan:
         if scan.frame.collect_schema() == self.frame.collect_schema():
             scan.__dict__["plan"] = self.plan
         return scan
+
+    def without(self, at_fault: Mapping[int, str]) -> Scan:
+        """The scan in which the rules of these indexes are errors, with the given sentences."""
+        return replace(self, at_fault={**self.at_fault, **at_fault})
+
+    def of(self, indexes: Sequence[int]) -> Scan:
+        """The scan of the rules of these indexes alone."""
+        return replace(self, rules=[self.rules[index] for index in indexes], at_fault={})
 
     def small_frames(self) -> dict[int, list[pl.LazyFrame]]:
         """Small frames out of the rows, by the index of the rule on the whole table that wants them."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -44,12 +44,12 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
     def explain(rows: pl.DataFrame) -> pl.DataFrame:
         patterns = rows.with_row_index(_ORDER).partition_by(flags, maintain_order=True, as_dict=True)
         if len(patterns) > _MOST_PATTERNS:
-            return rows.with_columns(_any_of(refusing).alias(REASONS))
+            return rows.with_columns(_any_of(refusing, rows.schema).alias(REASONS))
         parts = [
-            part.with_columns(_all_of([item for item, fails in zip(refusing, pattern, strict=True) if fails]))
+            part.with_columns(_all_of([item for item, fails in zip(refusing, pattern, strict=True) if fails], part.schema))
             for pattern, part in patterns.items()
         ]
-        return pl.concat(parts).sort(_ORDER).drop(_ORDER) if parts else rows.with_columns(_all_of(refusing))
+        return pl.concat(parts).sort(_ORDER).drop(_ORDER) if parts else rows.with_columns(_all_of(refusing, rows.schema))
 
     schema = {**refused.collect_schema(), REASONS: pl.List(REASON)}
     return refused.map_batches(
@@ -62,31 +62,70 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
     )
 
 
-def _all_of(failed: Sequence[PlannedRule]) -> pl.Expr:
-    given = [reason(item.rule.type, item.rule.column_label, _value(item)) for item in failed]
+def _all_of(failed: Sequence[PlannedRule], schema: Mapping[str, pl.DataType]) -> pl.Expr:
+    given = [reason(item.rule.type, item.rule.column_label, _value(item, schema)) for item in failed]
     return pl.concat_list(given).cast(pl.List(REASON)).alias(REASONS)
 
 
-def _any_of(refusing: Sequence[PlannedRule]) -> pl.Expr:
+def _any_of(refusing: Sequence[PlannedRule], schema: Mapping[str, pl.DataType]) -> pl.Expr:
     """The reasons of rows that differ in which rules they fail."""
     given = [
-        pl.when(pl.col(item.flag)).then(reason(item.rule.type, item.rule.column_label, _value(item)))
+        pl.when(pl.col(item.flag)).then(reason(item.rule.type, item.rule.column_label, _value(item, schema)))
         for item in refusing
     ]
     return pl.concat_list(given).list.drop_nulls().cast(pl.List(REASON))
 
 
-def _value(item: PlannedRule) -> pl.Expr:
+def _value(item: PlannedRule, schema: Mapping[str, pl.DataType]) -> pl.Expr:
     """What the rule looked at, as text: the value, or `name=value` pairs for several columns."""
     names = item.rule.reason_columns
-    if len(names) == 1:
-        return as_text(pl.col(exact(names[0])))
     if not names:
         return pl.lit(None, dtype=pl.String)
-    parts = [pl.concat_str(pl.lit(f"{name}="), as_text(pl.col(exact(name))).fill_null("null")) for name in names]
+    # A cast's column may have another name by now: then Polars says so.
+    texts = [text_of(schema.get(name), pl.col(exact(name))) for name in names]
+    if len(texts) == 1:
+        return texts[0]
+    parts = [pl.concat_str(pl.lit(f"{name}="), text.fill_null("null")) for name, text in zip(names, texts, strict=True)]
     return pl.concat_str(parts, separator=", ")
 
 
+def text_of(dtype: pl.DataType | None, value: pl.Expr) -> pl.Expr:
+    """Values of any type as text: nested ones as JSON, durations as ISO 8601, bytes as UTF-8 with escapes."""
+    match dtype:
+        case pl.Duration():
+            return value.dt.to_string("iso")
+        case pl.Binary() | pl.Object():
+            return _by_python(value)
+        case pl.List() | pl.Array() | pl.Struct():
+            if _holds_bytes(dtype):
+                return _by_python(value)
+            written = pl.struct(value.alias("v")).struct.json_encode()
+            return pl.when(value.is_not_null()).then(written.str.slice(len('{"v":')).str.head(-1))
+    return as_text(value)
+
+
 def as_text(value: pl.Expr) -> pl.Expr:
-    """Any value as text."""
+    """A value of a type that Polars writes as text; `text_of` writes any type."""
     return value.cast(pl.String, strict=False)
+
+
+def _by_python(value: pl.Expr) -> pl.Expr:
+    """Values that Polars has no text for."""
+
+    def written(values: pl.Series) -> pl.Series:
+        return pl.Series(values.name, [None if one is None else _python_text(one) for one in values], dtype=pl.String)
+
+    return value.map_batches(written, return_dtype=pl.String, is_elementwise=True)
+
+
+def _python_text(value: Any) -> str:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _holds_bytes(dtype: pl.DataType) -> bool:
+    match dtype:
+        case pl.List(inner=inner) | pl.Array(inner=inner):
+            return _holds_bytes(inner)  # type: ignore[arg-type] # the inner type of a column is an instance
+        case pl.Struct(fields=fields):
+            return any(_holds_bytes(field.dtype) for field in fields)  # type: ignore[arg-type]
+    return isinstance(dtype, pl.Binary | pl.Object)

@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.plan import PlannedRule
+from dq_pipelines.engine.reasons import text_of
 
 Rows = tuple[Mapping[str, Any], ...]
 
@@ -39,6 +40,23 @@ class Samples:
         return [name for name in columns if name in {*self.beside, *(name for names in judged for name in names)}]
 
 
+def shown_rows(rows: pl.DataFrame) -> list[Mapping[str, Any]]:
+    """The rows as Python's values; text for a column with moments that Python has no year for."""
+    try:
+        return [*rows.to_dicts()]
+    except (ValueError, OverflowError):
+        moments = [name for name, dtype in rows.schema.items() if dtype.is_temporal() and not _is_in_python(rows[name])]
+        return [*rows.with_columns(text_of(rows.schema[name], pl.col(exact(name))) for name in moments).to_dicts()]
+
+
+def _is_in_python(values: pl.Series) -> bool:
+    try:
+        values.to_list()
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
 def failing_rows(
     batches: Iterable[pl.DataFrame], failed: Sequence[PlannedRule], wanted: Mapping[int, int]
 ) -> dict[int, Rows]:
@@ -59,7 +77,7 @@ def failing_rows(
             places = batch[item.flag].arg_true().head(wanted[item.index] - len(found[item.index]))
             # Taken by its places: a filter of the batch goes by way of a query, 3 ms for each rule.
             ordered = shown.select(exact_names([*judged, *(name for name in names if name not in judged)]))
-            found[item.index] += ordered[places].to_dicts()
+            found[item.index] += shown_rows(ordered[places])
         lacking = [item for item in lacking if len(found[item.index]) < wanted[item.index]]
         if not lacking:
             break

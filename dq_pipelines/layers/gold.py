@@ -80,7 +80,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
             judgement = judge(
-                Scan(rows, work.table.rules, lookup=work.published), sinks, measured.frames, watch=work.progress
+                Scan(rows, work.table.rules, lookup=work.published), sinks, measured, watch=work.progress
             )
         outcome = replace(
             _outcome(work, batch, judgement, kept, refused),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
 
+from dq_pipelines.config.stores import said
+from dq_pipelines.engine.faults import at_fault
+from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
@@ -60,6 +63,9 @@ class Metered(Protocol):
     @property
     def meter(self) -> Meter: ...
 
+    @property
+    def log(self) -> Callable[[str], None]: ...
+
 
 @dataclass
 class Measured:
@@ -68,19 +74,40 @@ class Measured:
     table: Table
     #: the columns, known as soon as the judge has asked
     measuring: Measuring = field(default_factory=lambda: Measuring({}))
+    #: columns that cannot be measured over these rows, with what was raised
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def frames(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         """What the judge is to take out of its pass."""
-        schema, wanted = scan.frame.collect_schema(), self.table.model.metrics
-        columns = {name: schema[name] for name in scan.columns if wanted.covers(name)}
-        self.measuring = Measuring(columns, sketches=wanted.sketches)
+        self.measuring = self._of(scan, self._columns(scan))
         return self.measuring.frames(scan.marked)
+
+    def leave_out_faults(self, scan: Scan) -> bool:
+        """Leave out the columns that cannot be measured over these rows; whether there were any."""
+
+        def attempt(names: Sequence[str]) -> None:
+            measuring = self._of(scan, names)
+            measuring.found(collect_all(measuring.frames(scan.frame)))
+
+        faults = at_fault(self._columns(scan), attempt)
+        self.left_out |= {name: said(error) for name, error in faults.items()}
+        return bool(faults)
+
+    def _columns(self, scan: Scan) -> list[str]:
+        wanted = self.table.model.metrics
+        return [name for name in scan.columns if wanted.covers(name) and name not in self.left_out]
+
+    def _of(self, scan: Scan, names: Sequence[str]) -> Measuring:
+        schema = scan.frame.collect_schema()
+        return Measuring({name: schema[name] for name in names}, sketches=self.table.model.metrics.sketches)
 
     def batch(
         self, judgement: Judgement, kept: Stage, work: Metered, landing: float | None, landed_at: datetime | None
     ) -> BatchMetrics:
         """What a batch has measured when it is judged; `landing` seconds were spent before, on inputs of `landed_at`."""
         columns = self.measuring.found(judgement.measured)
+        for name, why in self.left_out.items():
+            work.log(f"{self.table.key}: wanted to measure column '{name}', got: {why}; the batch has no metrics of it")
         return BatchMetrics(
             bytes=kept.bytes,
             freshness_seconds=self._freshness(columns, work.now, landed_at),

@@ -6,12 +6,12 @@ a person can read and mend all of them alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.engine.reasons import REASON, REASONS, as_text, reason
+from dq_pipelines.engine.reasons import REASON, REASONS, reason, text_of
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import BATCH, INGESTED_AT, UNREADABLE
 from dq_pipelines.sources import ROW, SOURCE
@@ -67,9 +67,9 @@ def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Laz
 
 def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:
     """The rows with a failed cast, with their reasons: split off before a step that may forget where rows came from."""
-    given = [
-        pl.when(pl.col(f"{FAILED}{name}")).then(reason("cast", name, as_text(pl.col(f"{RAW}{name}")))) for name in casts
-    ]
+    there = rows.collect_schema()
+    landed = {name: text_of(there[f"{RAW}{name}"], pl.col(f"{RAW}{name}")) for name in casts}
+    given = [pl.when(pl.col(f"{FAILED}{name}")).then(reason("cast", name, landed[name])) for name in casts]
     return rows.filter(any_failed(casts)).with_columns(pl.concat_list(given).list.drop_nulls().alias(REASONS))
 
 
@@ -94,7 +94,7 @@ def refused_rows(refused: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
 
 def _shaped(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
     """Exactly quarantine's columns: silver's as text, the reasons, provenance, id and status."""
-    there = set(rows.collect_schema())
+    there = rows.collect_schema()
     cells = [_cell(name, there).alias(name) for name in columns]
     provenance = [
         (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in _PROVENANCE.items()
@@ -110,11 +110,10 @@ def identity() -> pl.Expr:
     return pl.concat_str([pl.col(BATCH), pl.col(SOURCE), pl.col(ROW).cast(pl.String)], separator=":")
 
 
-def _cell(name: str, there: set[str]) -> pl.Expr:
+def _cell(name: str, there: Mapping[str, pl.DataType]) -> pl.Expr:
     if name not in there:
         return pl.lit(None, dtype=pl.String)
-    if f"{FAILED}{name}" not in there:
-        return as_text(pl.col(exact(name)))
-    return (
-        pl.when(pl.col(f"{FAILED}{name}")).then(as_text(pl.col(f"{RAW}{name}"))).otherwise(as_text(pl.col(exact(name))))
-    )
+    value, failed, raw = text_of(there[name], pl.col(exact(name))), f"{FAILED}{name}", f"{RAW}{name}"
+    if failed not in there:
+        return value
+    return pl.when(pl.col(failed)).then(text_of(there[raw], pl.col(raw))).otherwise(value)

@@ -195,7 +195,7 @@ class Refinement:
             misread=misread(self.silver, self.prepared),
         )
         with reading(self.work, "to read and judge its rows"):
-            return judge(scan, self._sinks, self.measured.frames, again=self._again, watch=self.work.progress)
+            return judge(scan, self._sinks, self.measured, again=self._again, watch=self.work.progress)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         landing, unread = [], self.rows

@@ -14,6 +14,7 @@ from dq_pipelines.rules.bounds import Bounded
 from dq_pipelines.rules.columns import Value
 from dq_pipelines.rules.dialect import POLARS
 from dq_pipelines.rules.on_tables import AggregateRule
+from dq_pipelines.rules.sums import exact_sum, sum_of
 
 
 class BetweenRule(Bounded, AggregateRule):
@@ -96,8 +97,11 @@ class ColumnSum(BetweenRule):
         Example({"x": [1, 2]}, {"column": "x", "max_value": 3, "strict_max": True}, {"success": False}),
     )
 
-    def observe(self, value: Value) -> nw.Expr:
-        return _known(value.number.sum(), value)
+    def observe(self, value: Value) -> nw.Expr | Mapping[str, nw.Expr]:
+        return exact_sum(value) if value.dialect == POLARS else _known(value.number.sum(), value)
+
+    def conclude(self, found: Mapping[str, Any], rows: int) -> Any:
+        return sum_of(found)
 
 
 class ColumnStdev(BetweenRule):

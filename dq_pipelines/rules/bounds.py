@@ -115,6 +115,8 @@ def _moment(bound: Any) -> Any:
 
 def _like(observed: Any, bound: Any) -> Any:
     """`bound` in the type of the observed value; raises RuleError when it cannot be."""
+    if type(observed) is int and type(bound) is int:
+        return bound  # exact, also beyond 64 bits
     return Value("observed value", nw.lit(None), _dtype_of(observed)).literal(bound)
 
 

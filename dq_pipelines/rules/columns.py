@@ -139,10 +139,13 @@ class Value:
     def bound(self, wanted: Any) -> Any:
         """`literal`, as an expression is compared with it."""
         found = self.literal(wanted)
-        if self.dialect is POLARS and isinstance(found, Decimal) and (digits := _digits_behind(found)) is not None:
-            # For a Decimal of Python's, Polars imports numpy, which takes 0.05 s.
-            return nw.lit(f"{found:f}").cast(nw.Decimal(_MOST_DIGITS, digits))
-        return found
+        if self.dialect is not POLARS or not isinstance(found, Decimal):
+            return found
+        if isinstance(self.dtype, nw.Decimal) and abs(found) >= 10 ** (_MOST_DIGITS - self.dtype.scale):
+            return math.copysign(math.inf, found)  # beyond every value of the column, and of what Polars can compare
+        digits = _digits_behind(found)
+        # For a Decimal of Python's, Polars imports numpy, which takes 0.05 s.
+        return float(found) if digits is None else nw.lit(f"{found:f}").cast(nw.Decimal(_MOST_DIGITS, digits))
 
     def can_equal(self, wanted: Any) -> bool:
         """Whether `wanted` can be written in the column's own type, so that a value may be equal to it."""

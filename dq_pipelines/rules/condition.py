@@ -155,7 +155,10 @@ class Condition:
 
     def _side(self, node: ast.expr, value: Value, columns: Columns) -> Any:
         name = column_named(node)
-        return columns[name].ordered if name else nw.lit(value.literal(self.constant(node)))
+        if name:
+            return columns[name].ordered
+        constant = value.bound(self.constant(node))
+        return constant if isinstance(constant, nw.Expr) else nw.lit(constant)
 
     def _list(self, node: ast.expr) -> list[Any]:
         if not isinstance(node, ast.List | ast.Tuple | ast.Set):

@@ -1,0 +1,53 @@
+"""Whose fault a failed pass is. The parts of a pass are tried again one by one, only after the pass has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from polars.exceptions import PanicException
+
+from dq_pipelines.config.stores import said
+from dq_pipelines.errors import RuleError
+from dq_pipelines.rules.base import Rule
+
+#: What a rule may raise over some rows: a function of a user raises anything, and a panic of Polars is no Exception.
+FAULTS: tuple[type[BaseException], ...] = (Exception, PanicException)
+
+Part = TypeVar("Part", int, str)
+
+
+def at_fault(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], object]) -> dict[Part, BaseException]:
+    """The parts that fail when they are tried alone, with the error; found by halves.
+
+    `attempt` tries some parts together, and raises what they raise. Nothing is at fault when no part at all fails too:
+    then the rows themselves cannot be read.
+    """
+    try:
+        attempt(())
+    except FAULTS:
+        return {}
+    return _failing(parts, attempt)
+
+
+def _failing(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], object]) -> dict[Part, BaseException]:
+    if not parts:
+        return {}
+    try:
+        attempt(parts)
+    except FAULTS as error:
+        half = len(parts) // 2
+        if half == 0:
+            return {parts[0]: error}
+        return _failing(parts[:half], attempt) | _failing(parts[half:], attempt)
+    return {}
+
+
+def sentence(rule: Rule, error: BaseException) -> str:
+    """One sentence that names the rule and says what it raised."""
+    column = f" of {rule.column_label}" if rule.column_label else ""
+    what = said(error)
+    if not isinstance(error, RuleError) and type(error).__module__ != "polars.exceptions":
+        # A ZeroDivisionError says of itself what "division by zero" does not: who raised it.
+        what = what if what == type(error).__name__ else f"{type(error).__name__}: {what}"
+    return f"{rule.type}{column}: wanted an answer over these rows, got: {what}"
