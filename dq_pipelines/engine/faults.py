@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from polars.exceptions import PanicException
+from polars.exceptions import PanicException, PolarsError
 
 from dq_pipelines.config.stores import said
 from dq_pipelines.errors import RuleError
@@ -47,7 +47,9 @@ def sentence(rule: Rule, error: BaseException) -> str:
     """One sentence that names the rule and says what it raised."""
     column = f" of {rule.column_label}" if rule.column_label else ""
     what = said(error)
-    if not isinstance(error, RuleError) and type(error).__module__ != "polars.exceptions":
+    if isinstance(error, PanicException):
+        what = f"an error inside Polars ({what})"
+    elif not isinstance(error, RuleError | PolarsError):
         # A ZeroDivisionError says of itself what "division by zero" does not: who raised it.
         what = what if what == type(error).__name__ else f"{type(error).__name__}: {what}"
     return f"{rule.type}{column}: wanted an answer over these rows, got: {what}"

@@ -229,4 +229,6 @@ def planned(
     seen = {name: dtype for name, dtype in schema.items() if name not in hidden}
     gaps = {index: gap for index, rule in enumerate(rules) if (gap := engine.gap(rule)) is not None}
     plan = ScanPlan(seen, rules, lacking=gaps, dialect=engine.dialect)
+    # What a rule that cannot be planned asks beside the scan must not be looked for either.
+    plan = plan.without({item.index: item.error for item in plan.planned if item.error is not None})
     return fitted(Inside(engine, frame, plan, types=types))

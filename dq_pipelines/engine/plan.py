@@ -13,7 +13,6 @@ from typing import Any
 
 import narwhals as nw
 from narwhals.dtypes import DType
-from narwhals.exceptions import NarwhalsError
 
 from dq_pipelines.engine.faults import FAULTS, sentence
 from dq_pipelines.engine.verdict import RuleResult
@@ -176,7 +175,7 @@ def _planned(index: int, rule: Rule, columns: Columns, misread: Mapping[str, str
         return PlannedRule(index, rule, error=str(error))
     except Lacking as lacking:
         return PlannedRule(index, rule, lacking=str(lacking))
-    except (ArithmeticError, LookupError, NarwhalsError, TypeError, ValueError) as error:
+    except FAULTS as error:
         return PlannedRule(index, rule, error=sentence(rule, error))
     raise TypeError(f"{type(rule).__name__} is no rule on rows, on a column or on a table")
 

@@ -46,10 +46,14 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
         if len(patterns) > _MOST_PATTERNS:
             return rows.with_columns(_any_of(refusing, rows.schema).alias(REASONS))
         parts = [
-            part.with_columns(_all_of([item for item, fails in zip(refusing, pattern, strict=True) if fails], part.schema))
+            part.with_columns(
+                _all_of([item for item, fails in zip(refusing, pattern, strict=True) if fails], part.schema)
+            )
             for pattern, part in patterns.items()
         ]
-        return pl.concat(parts).sort(_ORDER).drop(_ORDER) if parts else rows.with_columns(_all_of(refusing, rows.schema))
+        return (
+            pl.concat(parts).sort(_ORDER).drop(_ORDER) if parts else rows.with_columns(_all_of(refusing, rows.schema))
+        )
 
     schema = {**refused.collect_schema(), REASONS: pl.List(REASON)}
     return refused.map_batches(

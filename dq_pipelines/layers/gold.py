@@ -79,9 +79,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     work.progress.stage(JUDGE, rows.select(pl.len()).collect().item() if work.table.gold.sql is not None else None)
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
-            judgement = judge(
-                Scan(rows, work.table.rules, lookup=work.published), sinks, measured, watch=work.progress
-            )
+            judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks, measured, watch=work.progress)
         outcome = replace(
             _outcome(work, batch, judgement, kept, refused),
             metrics=measured.batch(judgement, kept, work, computing, None),

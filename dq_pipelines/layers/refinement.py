@@ -101,6 +101,8 @@ class Refinement:
         self.kept = work.stage(work.silver, self.batch)
         self.refused = work.stage(work.quarantine, self.batch)
         self.at_once = False
+        #: whether all landing rows are staged for bronze: a pass that failed has staged some of them
+        self.staged_bronze = False
         self.landing_seconds: float | None = None
         self.measured = Measured(work.table)
         # What does not fit the table is to be said before anything is read, and by the names of its own columns.
@@ -132,6 +134,7 @@ class Refinement:
             rows = self.work.progress.through(as_bronze(self.landing.rows, self.fit.landing), ROW)
             with reading(self.work, "to read its inputs"):
                 collect_all([self.bronze.sink(rows)])
+            self.staged_bronze = True
             self.landing_seconds = self.work.meter.lap()
             self._take(self.bronze.scan())
         self.work.progress.stage(JUDGE, self._about, self.note)
@@ -199,7 +202,7 @@ class Refinement:
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         landing, unread = [], self.rows
-        if self.landing and self.bronze and not self.bronze.begun:
+        if self.landing and self.bronze and not self.staged_bronze:
             unread = self.landing.lines.cache()
             every = pl.concat([landed_again(scan.marked), unread])
             landing = [self.bronze.sink(as_bronze(every, self.fit.landing))]
@@ -219,6 +222,7 @@ class Refinement:
 
     def _again(self) -> pl.LazyFrame:
         """The rows to judge, read from what was just staged rather than from the source once more."""
+        self.staged_bronze = True
         if self.bronze is not None:
             self._take(self.bronze.scan())
         return self.prepared.rows

@@ -66,6 +66,8 @@ class TableFresh(AggregateRule):
 
 
 def _moment(observed: date) -> datetime:
+    if not isinstance(observed, date):  # as DuckDB gives one that Python has no year for
+        raise RuleError(f"the newest is {observed}, which lies outside of the years 1 to 9999")
     if not isinstance(observed, datetime):
         observed = datetime.combine(observed, time())
     return observed if observed.tzinfo else observed.replace(tzinfo=UTC)
