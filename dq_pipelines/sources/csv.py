@@ -154,11 +154,10 @@ class Csv(FileSource):
             return self._empty(part, f"{size} bytes of blank lines"), None, 0
         table = next((one for one in known if one.is_that_of(lines)), None)
         if table is None:
-            grammar = dialect.guessed(lines, *(_told(mark) for mark in (self.delimiter, self.quote, self.escape)))
-            table = self._table(lines, grammar)
+            table = self._table(lines, cut=text.path.stat().st_size > encoding.SAMPLE)
             known[4:] = []
             known.insert(0, table)
-        end = self._end(text.path, table.shape.most)
+        end = self._end(text.path, table)
         read = Text(text.path, text.newline, table.grammar, table.shape, table.first, end, table.header, text.undecoded)
         return table.names, made_plain(read, f"its bytes are no {text.encoding}"), table.first
 
@@ -179,14 +178,19 @@ class Csv(FileSource):
         copy = scratch_file(".txt")
         return _Utf8(copy, name, newline, encoding.copied_as_utf8(part.path, name, newline, copy))
 
-    def _table(self, lines: Sequence[str], grammar: Grammar) -> _Table:
+    def _table(self, lines: Sequence[str], *, cut: bool) -> _Table:
+        """What the first lines tell of the table; `cut` says that the file goes on after them."""
         told = None if self.column_names == "auto" else list(self.column_names)
-        skip = 0 if self.skip_rows == "auto" else self.skip_rows
-        found = [row for row in dialect.rows(lines[skip:], grammar) if row.line + row.lines <= len(lines) - skip]
+        named = dialect.delimiter_line(lines) if self.skip_rows == "auto" else None
+        skip = (1 if named else 0) if self.skip_rows == "auto" else self.skip_rows
+        marks = [_told(mark) for mark in (self.delimiter, self.quote, self.escape)]
+        grammar = dialect.guessed(lines[skip:], marks[0] or named, marks[1], marks[2], cut=cut)
+        found = dialect.rows(lines[skip:], grammar, cut=cut)
+        found = [row for row in found if not cut or row.line + row.lines <= len(lines) - skip]
         usual, share = dialect.usual_width(found)
         width = len(told) if told else usual
         found = [dialect.mended(row, lines[skip:], grammar, width) for row in found]
-        start = dialect.first_table_line(found, width) if self.skip_rows == "auto" else 0
+        start = header.first_line(found, width) if self.skip_rows == "auto" else 0
         table = [row for row in found if row.line >= start]
         if table:
             table[0] = dialect.torn(table[0], lines[skip:], grammar)
@@ -199,6 +203,8 @@ class Csv(FileSource):
             names = [""] * usual
         if told is None and share > 0.5 and len(names) != usual == sum(1 for name in names if name):
             names = [name for name in names if name]  # a delimiter too many in the header only
+        if told is None and top and header.names_but_the_first(names, body, usual):
+            names = ["", *names]
         most, trailing = _agreed(names, body, usual, share)
         names = names[:most]
         first = skip + (top[-1].line + top[-1].lines if top else start)
@@ -214,7 +220,7 @@ class Csv(FileSource):
             _backslashed(lines),
         )
 
-    def _end(self, path: Path, width: int) -> int | None:
+    def _end(self, path: Path, table: _Table) -> int | None:
         """The line after the table's last one, or None when the table ends with the file."""
         import polars as pl
 
@@ -224,9 +230,11 @@ class Csv(FileSource):
                 break
             blank += 1
         below = (
-            dialect.footer(encoding.last_lines(path, blank), width) if self.skip_footer == "auto" else self.skip_footer
+            dialect.footer(encoding.last_lines(path, blank), table.shape.fewest, table.grammar)
+            if self.skip_footer == "auto"
+            else self.skip_footer
         )
-        if not below and (not blank or width > 1):
+        if not below and (not blank or table.shape.most > 1):
             return None
         lines = pl.scan_lines(path, glob=False).select(pl.len()).collect(engine="streaming").item()
         return max(0, int(lines) - blank - below)

@@ -1,4 +1,4 @@
-"""Which characters make a file's table: delimiter, quote, escape, where it starts. Headers are `header.py`'s.
+"""Which characters make a file's table: delimiter, quote, escape, where it ends. Where it starts is `header.py`'s.
 
 Every guess is made from the first lines and can be told instead. A wrong guess loses nothing: what does not
 fit it becomes unreadable, with its line.
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from dq_pipelines.sources.records import Grammar, mend
+from dq_pipelines.sources.records import Grammar, mend, spanned
 
 #: In order of preference when they explain a file equally well.
 DELIMITERS = (",", ";", "\t", "|", "||", "::", "|~|", ", ", "; ", "^", "~", "\x1f", "\x01", "§", "¦", " ")
@@ -31,7 +31,13 @@ _TYPED = re.compile(
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W_][^\"\t|;]*|[-_#@(/.].{0,200}", re.DOTALL)
-_MISSING = frozenset({"", "-", "na", "n/a", "null", "none", "nan", "?", "."})
+#: Marks for a value that is not there, or that a laboratory could not find: `n.d.`, `<LOD`, `<0.5`.
+_MISSING = re.compile(
+    r"[-?.*/–—]*|#?n[./]?[ad]\.?|\(?null\)?|\\n|none|nan|nil|#(null|div/0|value|ref|name|num)[!?]"
+    r"|tb[acd]|pending|unknown|missing|not (detected|available|applicable|measured)|b[dq]l|trace"
+    r"|[<>]\s?=?\s?([\d.,]+|lo[dq]|m?dl|ql)",
+    re.IGNORECASE,
+)
 
 
 def typed(cell: str) -> bool:
@@ -40,7 +46,8 @@ def typed(cell: str) -> bool:
 
 
 def missing(cell: str) -> bool:
-    return cell.strip().lower() in _MISSING
+    """Whether a cell says that there is no value."""
+    return len(cell) < 64 and _MISSING.fullmatch(cell.strip()) is not None
 
 
 @dataclass(frozen=True)
@@ -58,13 +65,13 @@ class Row:
         return 0 if self.fields is None else len(self.fields)
 
 
-def rows(lines: Sequence[str], grammar: Grammar, most: int = SAMPLED) -> list[Row]:
-    """The first records of a sample, blank lines left out."""
+def rows(lines: Sequence[str], grammar: Grammar, most: int = SAMPLED, *, cut: bool = False) -> list[Row]:
+    """The first records of a sample, blank lines left out; `cut` says that the file goes on after it."""
     found: list[Row] = []
     at = 0
     while at < len(lines) and len(found) < most:
         if lines[at].strip():
-            row = _row(lines, at, grammar)
+            row = _row(lines, at, grammar, cut)
             found.append(row)
             at += row.lines
         else:
@@ -72,15 +79,21 @@ def rows(lines: Sequence[str], grammar: Grammar, most: int = SAMPLED) -> list[Ro
     return found
 
 
-def _row(lines: Sequence[str], at: int, grammar: Grammar) -> Row:
-    text = lines[at]
-    for more in range(at + 1, min(at + 50, len(lines)) + 1):
-        fields, end = grammar.strict(text)
-        if end > len(text):
-            return Row(at, more - at, tuple(fields))
-        if more == len(lines) or not text.startswith(grammar.quote, end):
-            break
-        text = f"{text}\n{lines[more]}"
+def _row(lines: Sequence[str], at: int, grammar: Grammar, cut: bool) -> Row:
+    following = (lines[place] for place in range(at + 1, len(lines)))
+    whole = [lines[at]]
+    while grammar.goes_on(whole[-1]) and (more := next(following, None)) is not None:
+        whole.append(more)
+    text = "\n".join(whole)
+    fields, end = grammar.strict(text)
+    if end > len(text):
+        return Row(at, len(whole), tuple(fields))
+    if text.startswith(grammar.quote, end):
+        found = spanned(whole, end, fields, following, grammar)
+        if found is not None and found.fields is not None:
+            return Row(at, found.lines, tuple(found.fields))
+        if cut and next(following, None) is None and grammar.quote not in text[end + 1 :]:
+            return Row(at, len(lines) - at, None)  # a field that is closed after the sample
     # A quote within words opens nothing: the line is still worth counting.
     parts = lines[at].split(grammar.delimiter)
     within = all(not part.lstrip().startswith(grammar.quote) for part in parts)
@@ -112,21 +125,44 @@ def usual_width(found: Sequence[Row]) -> tuple[int, float]:
     return width, count / len(found)
 
 
-def guessed(lines: Sequence[str], delimiter: str | None, quote: str | None, escape: str | None) -> Grammar:
-    """The grammar that explains most of `lines`; what is not None was told."""
+def guessed(
+    lines: Sequence[str], delimiter: str | None, quote: str | None, escape: str | None, *, cut: bool = False
+) -> Grammar:
+    """The grammar that explains most of `lines`; what is not None was told, `cut` as in `rows`."""
     text = "\n".join(lines[:SAMPLED])
     quotes = (quote,) if quote is not None else tuple(mark for mark in QUOTES if mark in text) or QUOTES[:1]
     delimiters = (delimiter,) if delimiter is not None else tuple(mark for mark in DELIMITERS if mark in text)
-    best, grammar = 0.0, Grammar(delimiter or ",", quotes[0], escape or "")
-    for mark in delimiters:
-        for around in quotes:
-            candidate = Grammar(mark, around, escape or "")
-            score = _score(rows(lines, candidate), mark)
-            if score > best * 1.0001:
-                best, grammar = score, candidate
-    if escape is None and grammar.quote and "\\" + grammar.quote in text:
+    # A backslash before a delimiter or the end of a line, outside of quotes: MySQL and PostgreSQL write so.
+    bare = escape not in (None, "", quote) or (escape is None and _escapes_bare(lines[:SAMPLED]))
+    told = Grammar(delimiter or ",", quotes[0], escape or "", escape is not None and bare)
+    candidates = [replace(told, delimiter=mark, quote=around) for mark in delimiters for around in quotes]
+    if escape is None and bare:
+        quotes = quotes if quote is not None else (*quotes, "")
+        candidates += [Grammar(mark, around, "\\", True) for mark in delimiters for around in quotes]
+    scored = [(_score(found, one.delimiter), _proven(found), one) for one, found in _read(lines, candidates, cut)]
+    # A field of several lines that a quote explains is no chance: then no grammar counts that explains it otherwise.
+    proven = [each for each in scored if each[1] and each[0] > 0] or scored
+    best, grammar = 0.0, told
+    for score, _, candidate in proven:
+        if score > best * 1.0001:
+            best, grammar = score, candidate
+    if escape is None and grammar.quote and not grammar.escape and "\\" + grammar.quote in text:
         grammar = max(grammar, Grammar(grammar.delimiter, grammar.quote, "\\"), key=partial(_explained, lines))
     return grammar
+
+
+def _read(lines: Sequence[str], grammars: Sequence[Grammar], cut: bool) -> Iterator[tuple[Grammar, list[Row]]]:
+    return ((grammar, rows(lines, grammar, cut=cut)) for grammar in grammars)
+
+
+def _proven(found: Sequence[Row]) -> bool:
+    """Whether all records read as they should, and some of them take several lines."""
+    width, share = usual_width(found)
+    return width > 1 and share >= 0.9 and any(row.lines > 1 and row.width == width for row in found)
+
+
+def _escapes_bare(lines: Sequence[str]) -> bool:
+    return any(line.endswith("\\") or re.search(r"\\[,;\t|]", line) for line in lines)
 
 
 def _explained(lines: Sequence[str], grammar: Grammar) -> float:
@@ -159,43 +195,35 @@ def _value(cell: str) -> float:
     return 0.9 if _WORDS.fullmatch(cell) else 0.1
 
 
-def first_table_line(found: Sequence[Row], width: int) -> int:
-    """The line on which the table starts: after titles, comments and notes that do not have its width."""
-    if width < 2:
-        return found[0].line if found else 0
-    for place, row in enumerate(found):
-        if row.fields is not None and (
-            _is_title(row.fields, width) or (row.fields[0].startswith("#") and row.width != width)
-        ):
-            continue
-        if row.fields is None or row.width >= width - 1 or place == len(found) - 1:
-            return row.line
-    return found[0].line if found else 0
-
-
-def _is_title(fields: Sequence[str], width: int) -> bool:
-    filled = sum(1 for cell in fields if cell.strip())
-    return len(fields) <= max(1, width // 2) or (width > 3 and filled <= 1)
-
-
-def footer(lines: Iterator[str], width: int) -> int:
+def footer(lines: Iterator[str], width: int, grammar: Grammar) -> int:
     """How many of a file's last lines are a note under the table: `lines` come from the last one upwards.
 
-    A note has no delimiter and says so (a rule of dashes, a count of rows, a total, an end mark) or stands
-    below a blank line. Anything else that does not fit is a broken record, not a note: nothing is lost.
+    A note cannot be a record: it has no delimiter, and no quote that a field of several lines may end with. It
+    says that it is one (a rule of dashes, a count of rows, an end mark). Anything else is a record, or a broken one.
     """
-    if width < 2:
+    if width < 2 or grammar.escapes_bare:
         return 0
     noted = 0
     for taken, line in enumerate(lines, start=1):
         if not line.strip():
             if noted:
                 return taken
-        elif _NOTE.match(line.strip()):
+        elif _is_note(line, grammar):
             noted = taken
         else:
             break
     return noted
+
+
+def _is_note(line: str, grammar: Grammar) -> bool:
+    quoted = bool(grammar.quote) and grammar.quote in line
+    return grammar.delimiter not in line and not quoted and _NOTE.match(line.strip()) is not None
+
+
+def delimiter_line(lines: Sequence[str]) -> str | None:
+    """The delimiter that a first line `sep=;` names: Excel reads and writes it, and it is no part of the table."""
+    found = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\r\n"), re.IGNORECASE) if lines else None
+    return found[1] if found else None
 
 
 _NOTE = re.compile(

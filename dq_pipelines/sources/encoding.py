@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _BOMS = (
 )
 #: Bytes that cp1252 leaves undefined: a file that has them is latin-1 (ISO 8859-1), which defines all.
 _NOT_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+#: For `str.translate`: the ends of lines of an old Macintosh and of all others, exchanged.
+EXCHANGED = {ord("\n"): "\r", ord("\r"): "\n"}
+_QUOTED = re.compile(r'"[^"]*"')
 #: Bytes that are looked at before a file is read.
 SAMPLE = 256 * 1024
 _CHUNK = 4 * 1024**2
@@ -69,6 +73,11 @@ def file_is_utf8(path: Path) -> bool:
     return bad <= good
 
 
+def exchanged(text: str) -> str:
+    r"""Text whose lines end in `\r` as one whose lines end in `\n`, and each `\n` in a cell as `\r`."""
+    return text.replace("\r\n", "\r\r").translate(EXCHANGED)
+
+
 def copied_as_utf8(path: Path, encoding: str, newline: str, copy: Path) -> dict[int, str]:
     r"""Write `path` to `copy` as UTF-8 with `\n` after each line.
 
@@ -87,7 +96,7 @@ def copied_as_utf8(path: Path, encoding: str, newline: str, copy: Path) -> dict[
             except UnicodeDecodeError:
                 text = _by_line(lines, end, encoding, number, undecoded)
             if newline == "\r":
-                text = text.replace("\r", "\n")
+                text = exchanged(text)
             out.write(text.encode())
             number += lines.count(end)
     return undecoded
@@ -116,7 +125,7 @@ def _copied_wide(path: Path, encoding: str, newline: str, copy: Path) -> dict[in
                 undecoded[number] = line.rstrip("\r\n")
                 out.write("\n")
             else:
-                out.write(line[:-1] + "\n" if line.endswith(end) else line)
+                out.write(exchanged(line) if newline == "\r" else line)
     return undecoded
 
 
@@ -135,7 +144,9 @@ def _whole_lines(path: Path, end: bytes) -> Iterator[bytes]:
 
 
 def newline(text: str) -> str:
-    """What ends most lines."""
+    """What ends most lines; what stands between quotes ends none."""
+    bare = _QUOTED.sub("", text)
+    text = bare if "\n" in bare or "\r" in bare else text
     windows = text.count("\r\n")
     unix, mac = text.count("\n") - windows, text.count("\r") - windows
     if mac > 5 * (unix + windows):

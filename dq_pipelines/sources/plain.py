@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from dq_pipelines.sources import encoding
 from dq_pipelines.sources.base import ROW
 from dq_pipelines.sources.files import scratch_file
 from dq_pipelines.sources.records import Grammar, Record, Shape, record
@@ -96,6 +97,8 @@ def made_plain(text: Text, why_undecoded: str) -> Plain:
 def _is_simple(grammar: Grammar) -> bool:
     """Whether a reader that knows one-byte delimiters and quotes, and no escape, can read most lines."""
     marks = grammar.delimiter + grammar.quote
+    if grammar.escapes_bare and not grammar.quote:
+        return False  # a field that needs quotes could not be written
     return len(grammar.delimiter) == 1 and marks.isascii() and grammar.delimiter not in "\r\n"
 
 
@@ -108,6 +111,8 @@ def _odd_lines(text: Text) -> tuple[list[int], set[int]]:
     odd_one = ~line.str.contains(_whole_line(text.grammar, text.shape))
     if text.header:
         odd_one |= line == text.header
+    if text.newline == "\r":
+        odd_one |= line.str.contains("\r", literal=True)  # a newline in a cell, exchanged
     found = (
         lines.filter(pl.col("at") >= text.first, odd_one)
         .select("at", blank=line.str.strip_chars() == "")
@@ -122,7 +127,7 @@ def _odd_lines(text: Text) -> tuple[list[int], set[int]]:
 def _whole_line(grammar: Grammar, shape: Shape) -> str:
     delimiter, quote = re.escape(grammar.delimiter), re.escape(grammar.quote)
     escape = re.escape(grammar.escape) if grammar.escaped else ""
-    bare = rf"[^{quote}{delimiter}\x00]*"
+    bare = rf"[^{quote}{delimiter}{escape if grammar.escapes_bare else ''}\x00]*"
     if not quote:
         one = bare
     else:
@@ -211,12 +216,13 @@ class _Copy:
         self._at, self._line = _skipped(self._data, start, lines), number + lines
 
     def _record(self, line: str, following: Iterator[str]) -> Record:
-        if line == self._text.header and line:
-            return Record(1, None, line, "it repeats the header")
-        return record(line, lambda: following, self._text.grammar, self._text.shape)
+        if self._text.header and line.removesuffix("\r") == self._text.header:
+            return Record(1, None, self._text.header, "it repeats the header")
+        return record(line, following, self._text.grammar, self._text.shape)
 
     def _restored(self, text: str) -> str:
-        return text if self._text.newline == "\n" or "\n" not in text else text.replace("\n", self._text.newline)
+        r"""As it stood in the file: one whose lines end in `\r` has these and `\n` exchanged."""
+        return text.translate(encoding.EXCHANGED) if self._text.newline == "\r" else text
 
     def _following(self) -> Iterator[str]:
         """The line at hand and those after it, as far as they are text that belongs to the table."""
@@ -224,7 +230,7 @@ class _Copy:
         while at < len(self._data) and number != self._text.end and number not in self._text.undecoded:
             end = self._data.find(b"\n", at)
             end = len(self._data) if end < 0 else end
-            yield self._data[at:end].decode().removeprefix("" if at else "\ufeff").removesuffix("\r")
+            yield self._data[at:end].decode().removeprefix("" if at else "\ufeff")
             at, number = end + 1, number + 1
 
 

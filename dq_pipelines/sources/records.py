@@ -8,7 +8,7 @@ the fewest repairs that has the right number of fields; otherwise it is unreadab
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +27,8 @@ class Grammar:
     quote: str
     #: one character, or "": the quote's own doubling is always understood
     escape: str
+    #: whether the escape also stands before delimiters, line ends and itself in fields that are not quoted
+    escapes_bare: bool = False
 
     @cached_property
     def field(self) -> re.Pattern[str]:
@@ -40,19 +42,43 @@ class Grammar:
 
     def _field(self, barred: str, ahead: str) -> re.Pattern[str]:
         delimiter, quote, escape = (re.escape(part) for part in (self.delimiter, self.quote, self.escape))
-        plain = f"[^{re.escape(barred + self.delimiter[0])}]*"
+        plain = f"[^{re.escape(barred + self.delimiter[0]) + (escape if self.escapes_bare else '')}]*"
+        if self.escapes_bare:
+            plain += rf"(?:{escape}(?:\r\n|.|\Z){plain})*"
         if len(self.delimiter) > 1:  # its first character may stand alone
             plain += f"(?:(?!{delimiter}){re.escape(self.delimiter[0])}{plain})*"
         if not quote:
-            return re.compile(rf"(?!)()|({plain})({delimiter}|\Z)")
+            return re.compile(rf"(?!)()|({plain})({delimiter}|\Z)", re.DOTALL)
         special = quote + escape if self.escaped else quote
         pair = f"(?:{quote}{quote}|{escape}.)" if self.escaped else quote + quote
         quoted = f"{quote}([^{special}]*(?:{pair}[^{special}]*)*){quote}"
         return re.compile(rf"(?:{quoted}|{ahead}({plain}))({delimiter}|\Z)", re.DOTALL)
 
+    @cached_property
+    def inside(self) -> re.Pattern[str]:
+        """What a quoted field holds of a line; group 2 is the quote that closes it and 3 what ends the field."""
+        delimiter, quote, escape = (re.escape(part) for part in (self.delimiter, self.quote, self.escape))
+        special = quote + escape if self.escaped else quote
+        # An escape at the end of a line stands before the line's end.
+        pair = rf"(?:{quote}{quote}|{escape}(?:.|\Z))" if self.escaped else quote + quote
+        return re.compile(rf"([^{special}]*(?:{pair}[^{special}]*)*)(?:({quote})({delimiter}|\Z)|\Z)", re.DOTALL)
+
     @property
     def escaped(self) -> bool:
         return self.escape not in ("", self.quote)
+
+    def bare_meaning(self, text: str) -> str:
+        """The text of a field that is not quoted, with escapes resolved where the grammar has them there."""
+        if not self.escapes_bare or self.escape not in text:
+            return text
+        marks = re.escape(self.quote + self.escape + "\n" + self.delimiter[0])
+        return re.sub(rf"{re.escape(self.escape)}(\r\n|[{marks}])", lambda match: match[1], text)
+
+    def goes_on(self, line: str) -> bool:
+        """Whether an escape stands before the end of the line, so that the record goes on with the next one."""
+        if not self.escapes_bare or not line.endswith(self.escape):
+            return False
+        return (len(line) - len(line.rstrip(self.escape))) % 2 == 1
 
     def meaning(self, inner: str) -> str:
         """The text between two quotes, with doublings and escapes resolved."""
@@ -72,7 +98,7 @@ class Grammar:
             if found is None:
                 return fields, at
             quoted = found[1]
-            fields.append(found[2] if quoted is None else self.meaning(quoted))
+            fields.append(self.bare_meaning(found[2]) if quoted is None else self.meaning(quoted))
             at = found.end()
             if not found[3]:
                 return fields, at + 1
@@ -124,34 +150,48 @@ class Record:
     why: str = ""
 
 
-def record(line: str, following: Callable[[], Iterator[str]], grammar: Grammar, shape: Shape) -> Record:
-    """The record that starts with `line`; `following` gives the lines after it."""
+def record(line: str, following: Iterator[str], grammar: Grammar, shape: Shape) -> Record:
+    r"""The record that starts with `line`; `following` gives the lines after it, each with the `\r` that ends it."""
+    whole = _continued(line, following, grammar)
+    line, lines = "\n".join(whole).removesuffix("\r"), len(whole)
     if "\0" in line:
-        return Record(1, None, line, "it holds a NUL character")
-    parts = line.split(grammar.delimiter)
+        return Record(lines, None, line, "it holds a NUL character")
     if not grammar.quote or grammar.quote not in line:
-        return _judged(1, parts, line, shape)
+        return _judged(lines, grammar.strict(line)[0] if grammar.escapes_bare else line.split(grammar.delimiter), line, shape)
     fields, end = grammar.strict(line)
     if end > len(line):
-        return _judged(1, fields, line, shape)
+        return _judged(lines, fields, line, shape)
+    parts = line.split(grammar.delimiter)
     if not any(part.lstrip(" ").startswith(grammar.quote) for part in parts):  # quotes within words: 5" pipe
         if any(_torn(parts, place, grammar.quote) for place in range(len(parts))):
-            return Record(1, None, line, "its quotes are unbalanced: one opens within a field")
-        return _judged(1, parts, line, shape)
+            return Record(lines, None, line, "its quotes are unbalanced: one opens within a field")
+        return _judged(lines, parts, line, shape)
     spanning = None
     if line.startswith(grammar.quote, end) and not _closes(line, end + 1, grammar):
-        spanning = _spanning(line, end, fields, following, grammar)
+        spanning = spanned(whole, end, fields, following, grammar)
     if spanning is not None and spanning.fields is not None and shape.fitted(spanning.fields) is not None:
         return _judged(spanning.lines, spanning.fields, spanning.text, shape)
     mended = _with_bare_quotes(line, grammar, shape) or mend(line, grammar, shape.most)
     if isinstance(mended, list):
-        return Record(1, mended, line)
+        return Record(lines, mended, line)
     if spanning is not None and spanning.fields is not None:
         # When a line that was swallowed is a whole record by itself, the quote was a stray one.
-        inner = spanning.text.split("\n")[1:]
-        if not any(shape.fitted(grammar.fields(one) or []) for one in inner):
+        inner = spanning.text.split("\n")[lines:]
+        if not any(shape.fitted(grammar.fields(one.removesuffix("\r")) or []) for one in inner):
             return _judged(spanning.lines, spanning.fields, spanning.text, shape)
-    return Record(1, None, line, mended)
+    return Record(lines, None, line, mended)
+
+
+def _continued(line: str, following: Iterator[str], grammar: Grammar) -> list[str]:
+    """The line, and those that belong to it because an escape stands before the end of the one above."""
+    whole, size = [line], len(line)
+    while grammar.goes_on(whole[-1].removesuffix("\r")) and size <= LONGEST_RECORD:
+        more = next(following, None)
+        if more is None:
+            break
+        whole.append(more)
+        size += len(more) + 1
+    return whole
 
 
 def _judged(lines: int, fields: list[str], text: str, shape: Shape) -> Record:
@@ -161,25 +201,38 @@ def _judged(lines: int, fields: list[str], text: str, shape: Shape) -> Record:
     return Record(lines, None, text, f"wanted {shape.most} fields, got {len(fields)}")
 
 
-def _spanning(
-    line: str, opened: int, before: list[str], following: Callable[[], Iterator[str]], grammar: Grammar
+def spanned(
+    whole: list[str], opened: int, before: Sequence[str], following: Iterator[str], grammar: Grammar
 ) -> Record | None:
-    """The record when the quote at `opened` is closed on a later line; None when it never is."""
-    text, fields, lines = line, list(before), 1
-    for more in following():
-        text, lines = f"{text}\n{more}", lines + 1
-        if len(text) > LONGEST_RECORD or "\0" in more:
+    """The record when the quote at `opened` of the lines in `whole` is closed on a later line; None when it never is.
+
+    Each line is looked at once, so that a field of a million lines takes a million steps.
+    """
+    text, fields = list(whole), list(before)
+    held, size = ["\n".join(whole)[opened + 1 :]], sum(map(len, whole))
+    for more in following:
+        text.append(more)
+        size += len(more) + 1
+        if size > LONGEST_RECORD or "\0" in more:
             return None
         if grammar.quote not in more:
+            held.append(more)
             continue
-        got, end = grammar.strict(text, opened)
+        line = more.removesuffix("\r")
+        found = grammar.inside.match(line)
+        if found is None:
+            return None  # closed, by something that is no field's end
+        if found[2] is None:
+            held.append(more)
+            continue
+        fields.append(grammar.meaning("\n".join([*held, found[1]])))
+        got, end = grammar.strict(line, found.end()) if found[3] else ([], len(line) + 1)
         fields += got
-        if end > len(text):
-            return Record(lines, fields, text)
-        closed_badly = not text.startswith(grammar.quote, end) or _closes(text, end + 1, grammar)
-        if closed_badly:
+        if end > len(line):
+            return Record(len(text), fields, "\n".join(text).removesuffix("\r"))
+        if not line.startswith(grammar.quote, end) or _closes(line, end + 1, grammar):
             return None
-        opened = end
+        held = [more[end + 1 :]]
     return None
 
 
