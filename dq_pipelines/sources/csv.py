@@ -20,8 +20,9 @@ from dq_pipelines.sources import dialect, encoding, header
 from dq_pipelines.sources.base import ROW, SOURCE, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
-from dq_pipelines.sources.plain import Plain, Text, lines_about, made_plain
+from dq_pipelines.sources.plain import Plain, lines_about, made_plain
 from dq_pipelines.sources.records import Grammar, Shape
+from dq_pipelines.sources.rewriting import Text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -106,7 +107,7 @@ class Csv(FileSource):
             if plain is not None
         ]
         unreadable = [
-            pl.scan_parquet(plain.unreadable).select(pl.lit(part.source).alias(SOURCE), ROW, "_text", "_why")
+            pl.scan_parquet(list(plain.unreadable)).select(pl.lit(part.source).alias(SOURCE), ROW, "_text", "_why")
             for part, _, plain, _ in found
             if plain is not None and plain.unreadable
         ]
@@ -135,9 +136,8 @@ class Csv(FileSource):
             missing_columns="insert",
             glob=False,
         )
-        if plain.without:
-            nothing = pl.Series([line + 1 for line in plain.without], dtype=pl.UInt32)
-            rows = rows.filter(~pl.col(ROW).is_in(nothing.implode()))
+        if plain.without.len():
+            rows = rows.filter(~pl.col(ROW).is_in((plain.without + 1).implode()))
         return rows
 
     def _opened(self, part: Part, known: list[_Table]) -> tuple[list[str], Plain | None, int]:

@@ -33,7 +33,7 @@ _TYPED = re.compile(
 _WORDS = re.compile(r"[^\W_][^\"\t|;]*|[-_#@(/.].{0,200}", re.DOTALL)
 #: Marks for a value that is not there, or that a laboratory could not find: `n.d.`, `<LOD`, `<0.5`.
 _MISSING = re.compile(
-    r"[-?.*/–—]*|#?n[./]?[ad]\.?|\(?null\)?|\\n|none|nan|nil|#(null|div/0|value|ref|name|num)[!?]"
+    r"[-?.*/\u2013\u2014]*|#?n[./]?[ad]\.?|\(?null\)?|\\n|none|nan|nil|#(null|div/0|value|ref|name|num)[!?]"
     r"|tb[acd]|pending|unknown|missing|not (detected|available|applicable|measured)|b[dq]l|trace"
     r"|[<>]\s?=?\s?([\d.,]+|lo[dq]|m?dl|ql)",
     re.IGNORECASE,

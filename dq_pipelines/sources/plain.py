@@ -9,42 +9,23 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
-from dq_pipelines.sources import encoding
-from dq_pipelines.sources.base import ROW
 from dq_pipelines.sources.files import scratch_file
-from dq_pipelines.sources.records import Grammar, Record, Shape, record
+from dq_pipelines.sources.records import Grammar, Shape
+from dq_pipelines.sources.rewriting import Copy, Text, Troubles
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: Beyond this many fields the expression that checks a line grows too big: lines are read one by one.
 MOST_CHECKED = 1_000
-_PARKED = 50_000
-_BLOCK = 8 * 1024**2
 _SAMPLE = 256 * 1024
 
 
 @dataclass(frozen=True)
-class Text:
-    """A UTF-8 file and what is known of its lines; line numbers are 0-based."""
-
-    path: Path
-    #: what ended its lines before it was made UTF-8
-    newline: str
-    grammar: Grammar
-    shape: Shape
-    #: the first line of data, and the line after the last one (None: the file's end)
-    first: int
-    end: int | None
-    #: the header as it stands: files put one after the other repeat it ("" for none, or for one of many lines)
-    header: str
-    #: lines whose bytes were no text, empty in the file
-    undecoded: dict[int, str]
-
-
-@dataclass
 class Plain:
     """A file whose row i is the record that starts on line i, or one of `without`."""
 
@@ -52,10 +33,14 @@ class Plain:
     #: one byte each
     delimiter: str
     quote: str
-    #: 0-based lines that hold no record
-    without: list[int] = field(default_factory=list)
-    #: Parquet files of `_row`, `_text`, `_why`
-    unreadable: list[Path] = field(default_factory=list)
+    #: 0-based lines that hold no readable record
+    without: pl.Series
+    #: Parquet files of `_row`, `_text`, `_why`, and how many rows they have
+    unreadable: tuple[Path, ...]
+    unreadable_count: int
+    #: lines between the table's first and last that hold nothing, and those that continue a record
+    blank: int
+    continued: int
 
 
 def lines_about(path: Path) -> int:
@@ -73,25 +58,40 @@ def lines_about(path: Path) -> int:
 
 def made_plain(text: Text, why_undecoded: str) -> Plain:
     """See the module. `why_undecoded` is the sentence for lines whose bytes are no text."""
+    import polars as pl
+
     simple = _is_simple(text.grammar)
-    odd, blank = _odd_lines(text) if simple and text.shape.most <= MOST_CHECKED else (None, set[int]())
-    troubles = _Troubles()
-    for line, raw in text.undecoded.items():
-        if text.first <= line and (text.end is None or line < text.end):
-            troubles.add(line, raw, why_undecoded)
+    none = pl.Series(dtype=pl.UInt32)
+    odd, blank = _odd_lines(text) if simple and text.shape.most <= MOST_CHECKED else (None, none)
+    troubles = Troubles()
+    undecoded = [line for line in text.undecoded if text.first <= line and (text.end is None or line < text.end)]
+    for line in undecoded:
+        troubles.add(line, text.undecoded[line], why_undecoded)
     grammar = text.grammar if simple else Grammar(",", '"', "")
-    plain = Plain(text.path, grammar.delimiter, grammar.quote)
+    path, continued, refused = text.path, none, none
     if odd is None or odd or text.end is not None:
-        plain.path = scratch_file(".csv")
+        path = scratch_file(".csv")
         with (
             text.path.open("rb") as source,
             mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            plain.path.open("wb") as out,
+            path.open("wb") as out,
         ):
-            blank |= _Copy(text, data, out, grammar, troubles).run(odd)
-    plain.without = sorted(blank | text.undecoded.keys())
-    plain.unreadable = troubles.parked()
-    return plain
+            copy = Copy(text, data, out, grammar, troubles)
+            copy.run(odd)
+        continued, refused = copy.continued.series(), copy.refused.series()
+        blank = pl.concat([blank, copy.blank.series()])
+        blank = blank.filter(~blank.is_in(continued.implode()))
+    without = pl.concat([blank, continued, refused, pl.Series(undecoded, dtype=pl.UInt32)])
+    return Plain(
+        path,
+        grammar.delimiter,
+        grammar.quote,
+        without.sort(),
+        tuple(troubles.parked()),
+        troubles.count,
+        blank.len(),
+        continued.len(),
+    )
 
 
 def _is_simple(grammar: Grammar) -> bool:
@@ -102,26 +102,27 @@ def _is_simple(grammar: Grammar) -> bool:
     return len(grammar.delimiter) == 1 and marks.isascii() and grammar.delimiter not in "\r\n"
 
 
-def _odd_lines(text: Text) -> tuple[list[int], set[int]]:
+def _odd_lines(text: Text) -> tuple[list[int], pl.Series]:
     """The lines that are no whole record by themselves, and the blank ones."""
     import polars as pl
 
-    line = pl.col("line")
-    lines = pl.scan_lines(text.path, row_index_name="at", glob=False)
-    odd_one = ~line.str.contains(_whole_line(text.grammar, text.shape))
+    line, at = pl.col("line"), pl.col("at")
+    blank = line.str.strip_chars() == ""
+    if not text.grammar.delimiter.strip():
+        blank &= (line == "") | ~line.str.contains(text.grammar.delimiter, literal=True)
+    odd = ~line.str.contains(_whole_line(text.grammar, text.shape))
     if text.header:
-        odd_one |= line == text.header
+        odd |= line == text.header
     if text.newline == "\r":
-        odd_one |= line.str.contains("\r", literal=True)  # a newline in a cell, exchanged
-    found = (
-        lines.filter(pl.col("at") >= text.first, odd_one)
-        .select("at", blank=line.str.strip_chars() == "")
-        .collect(engine="streaming")
-    )
-    end = text.end
-    odd = found.filter(~pl.col("blank"))["at"].sort().to_list()
-    blank = set(found.filter("blank")["at"].to_list())
-    return [at for at in odd if (end is None or at < end) and at not in text.undecoded], blank
+        odd |= line.str.contains("\r", literal=True)  # a newline in a cell, exchanged
+    if text.shape.fewest < text.shape.most:
+        odd |= blank
+    within = (at >= text.first) & (pl.lit(True) if text.end is None else at < text.end)
+    lines = pl.scan_lines(text.path, row_index_name="at", glob=False)
+    found = lines.filter(within, odd).select("at", blank=blank).collect(engine="streaming").sort("at")
+    if text.undecoded:  # which are empty lines here
+        found = found.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
+    return found.filter(~pl.col("blank"))["at"].to_list(), found.filter("blank")["at"]
 
 
 def _whole_line(grammar: Grammar, shape: Shape) -> str:
@@ -135,116 +136,3 @@ def _whole_line(grammar: Grammar, shape: Shape) -> str:
         one = rf"(?:{bare}|{quote}{inside}(?:{quote}{quote}{inside})*{quote})"
     more = f"{{{shape.fewest - 1},{shape.most - 1}}}"
     return f"^{one}(?:{delimiter}{one}){more}{delimiter + '?' if shape.trailing else ''}$"
-
-
-class _Troubles:
-    """Unreadable lines, parked on disk when there are many."""
-
-    def __init__(self) -> None:
-        self._files: list[Path] = []
-        self._rows: list[tuple[int, str, str]] = []
-
-    def add(self, line: int, text: str, why: str) -> None:
-        self._rows.append((line + 1, text, why))
-        if len(self._rows) >= _PARKED:
-            self._park()
-
-    def parked(self) -> list[Path]:
-        if self._rows:
-            self._park()
-        return self._files
-
-    def _park(self) -> None:
-        import polars as pl
-
-        schema = {ROW: pl.Int64, "_text": pl.String, "_why": pl.String}
-        path = scratch_file(".parquet")
-        pl.DataFrame(self._rows, schema=schema, orient="row").write_parquet(path)
-        self._files.append(path)
-        self._rows = []
-
-
-class _Copy:
-    """The plain copy of one file, written from its first line to its last."""
-
-    def __init__(self, text: Text, data: mmap.mmap, out: IO[bytes], grammar: Grammar, troubles: _Troubles) -> None:
-        self._text, self._data, self._out, self._plain, self._troubles = text, data, out, grammar, troubles
-        self._without: set[int] = set()
-        #: where the next line starts, and its number
-        self._at, self._line = 0, 0
-
-    def run(self, odd: Sequence[int] | None) -> set[int]:
-        """Copy, reading the `odd` lines one by one (None: all of them); return the lines that became empty."""
-        self._keep_until(self._text.first)
-        if odd is None:
-            while self._at < len(self._data) and self._line != self._text.end:
-                self._take()
-        else:
-            for line in odd:
-                if line >= self._line:
-                    self._keep_until(line)
-                    self._take()
-            self._keep_until(self._text.end)
-        return self._without
-
-    def _keep_until(self, line: int | None) -> None:
-        until = len(self._data) if line is None else _skipped(self._data, self._at, line - self._line)
-        for start in range(self._at, until, _BLOCK):
-            self._out.write(self._data[start : min(start + _BLOCK, until)])
-        if line is not None:
-            self._at, self._line = until, line
-
-    def _take(self) -> None:
-        start, number = self._at, self._line
-        following = self._following()
-        line = next(following)
-        if not line.strip():
-            lines, written = 1, ""
-            if self._text.shape.most > 1:
-                self._without.add(number)
-        else:
-            one = self._record(line, following)
-            lines = one.lines
-            self._without.update(range(number + 1, number + lines))
-            if one.fields is None:
-                self._without.add(number)
-                self._troubles.add(number, self._restored(one.text), one.why)
-                written = ""
-            else:
-                written = self._plain.written([self._restored(cell) for cell in one.fields])
-        self._out.write(written.encode() + b"\n" * lines)
-        self._at, self._line = _skipped(self._data, start, lines), number + lines
-
-    def _record(self, line: str, following: Iterator[str]) -> Record:
-        if self._text.header and line.removesuffix("\r") == self._text.header:
-            return Record(1, None, self._text.header, "it repeats the header")
-        return record(line, following, self._text.grammar, self._text.shape)
-
-    def _restored(self, text: str) -> str:
-        r"""As it stood in the file: one whose lines end in `\r` has these and `\n` exchanged."""
-        return text.translate(encoding.EXCHANGED) if self._text.newline == "\r" else text
-
-    def _following(self) -> Iterator[str]:
-        """The line at hand and those after it, as far as they are text that belongs to the table."""
-        at, number = self._at, self._line
-        while at < len(self._data) and number != self._text.end and number not in self._text.undecoded:
-            end = self._data.find(b"\n", at)
-            end = len(self._data) if end < 0 else end
-            yield self._data[at:end].decode().removeprefix("" if at else "\ufeff")
-            at, number = end + 1, number + 1
-
-
-def _skipped(data: mmap.mmap, at: int, lines: int) -> int:
-    """The place `lines` lines after `at`."""
-    while lines > 0:
-        if lines > 1000:
-            block = data[at : at + _BLOCK]
-            count = block.count(b"\n")
-            if block and count < lines:
-                at, lines = at + len(block), lines - count
-                continue
-        at = data.find(b"\n", at) + 1
-        if at == 0:
-            return len(data)
-        lines -= 1
-    return at

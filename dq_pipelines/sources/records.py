@@ -74,6 +74,10 @@ class Grammar:
         marks = re.escape(self.quote + self.escape + "\n" + self.delimiter[0])
         return re.sub(rf"{re.escape(self.escape)}(\r\n|[{marks}])", lambda match: match[1], text)
 
+    def blank(self, line: str) -> bool:
+        """Whether a line holds nothing, not even a delimiter: those may be white space themselves."""
+        return not line.strip() and (self.delimiter not in line or not line)
+
     def goes_on(self, line: str) -> bool:
         """Whether an escape stands before the end of the line, so that the record goes on with the next one."""
         if not self.escapes_bare or not line.endswith(self.escape):
@@ -150,6 +154,14 @@ class Record:
     why: str = ""
 
 
+class Lines(Iterator[str]):
+    """Lines that can be taken many at a time."""
+
+    def before(self, mark: str) -> tuple[str, int]:
+        """The lines before the next one that holds `mark`, as one text, and how many they are; none where nobody knows."""
+        raise NotImplementedError
+
+
 def record(line: str, following: Iterator[str], grammar: Grammar, shape: Shape) -> Record:
     r"""The record that starts with `line`; `following` gives the lines after it, each with the `\r` that ends it."""
     whole = _continued(line, following, grammar)
@@ -157,7 +169,9 @@ def record(line: str, following: Iterator[str], grammar: Grammar, shape: Shape) 
     if "\0" in line:
         return Record(lines, None, line, "it holds a NUL character")
     if not grammar.quote or grammar.quote not in line:
-        return _judged(lines, grammar.strict(line)[0] if grammar.escapes_bare else line.split(grammar.delimiter), line, shape)
+        return _judged(
+            lines, grammar.strict(line)[0] if grammar.escapes_bare else line.split(grammar.delimiter), line, shape
+        )
     fields, end = grammar.strict(line)
     if end > len(line):
         return _judged(lines, fields, line, shape)
@@ -206,13 +220,23 @@ def spanned(
 ) -> Record | None:
     """The record when the quote at `opened` of the lines in `whole` is closed on a later line; None when it never is.
 
-    Each line is looked at once, so that a field of a million lines takes a million steps.
+    Each line is looked at once, so that a field of a million lines takes no more than it is long.
     """
     text, fields = list(whole), list(before)
-    held, size = ["\n".join(whole)[opened + 1 :]], sum(map(len, whole))
-    for more in following:
+    held, size, lines = ["\n".join(whole)[opened + 1 :]], sum(map(len, whole)), len(whole)
+    while True:
+        block, count = following.before(grammar.quote) if isinstance(following, Lines) else ("", 0)
+        if count:
+            text.append(block)
+            held.append(block)
+            size, lines = size + len(block) + 1, lines + count
+            if "\0" in block:
+                return None
+        more = next(following, None)
+        if more is None:
+            return None
         text.append(more)
-        size += len(more) + 1
+        size, lines = size + len(more) + 1, lines + 1
         if size > LONGEST_RECORD or "\0" in more:
             return None
         if grammar.quote not in more:
@@ -229,11 +253,10 @@ def spanned(
         got, end = grammar.strict(line, found.end()) if found[3] else ([], len(line) + 1)
         fields += got
         if end > len(line):
-            return Record(len(text), fields, "\n".join(text).removesuffix("\r"))
+            return Record(lines, fields, "\n".join(text).removesuffix("\r"))
         if not line.startswith(grammar.quote, end) or _closes(line, end + 1, grammar):
             return None
         held = [more[end + 1 :]]
-    return None
 
 
 def _closes(text: str, inside: int, grammar: Grammar) -> bool:

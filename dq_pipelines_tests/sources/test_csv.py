@@ -359,6 +359,25 @@ def test_every_line_has_one_place(tmp_path_factory: pytest.TempPathFactory, body
         at += 1
 
 
+def test_a_cell_of_a_million_lines_is_one_record(tmp_path: Path) -> None:
+    """Each line of it is looked at once: this took the square of its length, and never ended."""
+    cell = "ab\n\n" * 500_000
+    read = reading(tmp_path, f'id,v\n1,"{cell}"\n2,"{cell[:-1]},"\n3,x\n')
+    assert landed(read) == (["id", "v"], [("1", cell, 2), ("2", f"{cell[:-1]},", 1_000_003), ("3", "x", 2_000_003)])
+    assert refused(read) == []
+
+
+@pytest.mark.parametrize("lines", [60, 400, 4_000])
+def test_cells_of_many_lines_do_not_mislead_the_dialect(tmp_path: Path, lines: int) -> None:
+    """Lines of a cell look like a table of their own: commas and spaces, the same in each."""
+    cell = "\n".join(f"it's line {line}, of 'many', and; so on" for line in range(lines))
+    records = [(str(number), cell, "ok") for number in range(9)]
+    body = "".join(f'{number},"{text}",{state}\n' for number, text, state in records)
+    columns, rows = landed(reading(tmp_path, "id,text,state\n" + body))
+    assert columns == ["id", "text", "state"]
+    assert [row[:-1] for row in rows] == records
+
+
 def test_many_odd_lines_in_a_big_file(tmp_path: Path) -> None:
     """Line numbers hold over every block that a parallel reader cuts a file into."""
     lines, wanted, bad = ["id,text,n"], [], []
