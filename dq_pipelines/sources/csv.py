@@ -186,7 +186,7 @@ class Csv(FileSource):
         marks = [_told(mark) for mark in (self.delimiter, self.quote, self.escape)]
         grammar = dialect.guessed(lines[skip:], marks[0] or named, marks[1], marks[2], cut=cut)
         found = dialect.rows(lines[skip:], grammar, cut=cut)
-        found = [row for row in found if not cut or row.line + row.lines <= len(lines) - skip]
+        found = [row for row in found if not row.cut]
         usual, share = dialect.usual_width(found)
         width = len(told) if told else usual
         found = [dialect.mended(row, lines[skip:], grammar, width) for row in found]

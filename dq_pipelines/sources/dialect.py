@@ -59,6 +59,8 @@ class Row:
     lines: int
     #: None when no strict reading fits
     fields: tuple[str, ...] | None
+    #: whether the sample ends within it
+    cut: bool = False
 
     @property
     def width(self) -> int:
@@ -93,7 +95,7 @@ def _row(lines: Sequence[str], at: int, grammar: Grammar, cut: bool) -> Row:
         if found is not None and found.fields is not None:
             return Row(at, found.lines, tuple(found.fields))
         if cut and next(following, None) is None and grammar.quote not in text[end + 1 :]:
-            return Row(at, len(lines) - at, None)  # a field that is closed after the sample
+            return Row(at, len(lines) - at, None, cut=True)
     # A quote within words opens nothing: the line is still worth counting.
     parts = lines[at].split(grammar.delimiter)
     within = all(not part.lstrip().startswith(grammar.quote) for part in parts)
@@ -118,6 +120,7 @@ def torn(row: Row, lines: Sequence[str], grammar: Grammar) -> Row:
 
 def usual_width(found: Sequence[Row]) -> tuple[int, float]:
     """The number of fields that most records have (the greatest of equals), and their share."""
+    found = [row for row in found if not row.cut]
     counts = Counter(row.width for row in found if row.width)
     if not counts:
         return 1, 0.0
@@ -139,7 +142,7 @@ def guessed(
     if escape is None and bare:
         quotes = quotes if quote is not None else (*quotes, "")
         candidates += [Grammar(mark, around, "\\", True) for mark in delimiters for around in quotes]
-    scored = [(_score(found, one.delimiter), _proven(found), one) for one, found in _read(lines, candidates, cut)]
+    scored = [(_score(found, one.delimiter), _proven(found, one), one) for one, found in _read(lines, candidates, cut)]
     # A field of several lines that a quote explains is no chance: then no grammar counts that explains it otherwise.
     proven = [each for each in scored if each[1] and each[0] > 0] or scored
     best, grammar = 0.0, told
@@ -155,10 +158,13 @@ def _read(lines: Sequence[str], grammars: Sequence[Grammar], cut: bool) -> Itera
     return ((grammar, rows(lines, grammar, cut=cut)) for grammar in grammars)
 
 
-def _proven(found: Sequence[Row]) -> bool:
+def _proven(found: Sequence[Row], grammar: Grammar) -> bool:
     """Whether all records read as they should, and some of them take several lines."""
     width, share = usual_width(found)
-    return width > 1 and share >= 0.9 and any(row.lines > 1 and row.width == width for row in found)
+    if width < 2 or share < 0.9:
+        return False
+    # An apostrophe that is never closed opens no field; a quotation mark may be closed after the sample.
+    return any(row.lines > 1 and (row.width == width or (row.cut and grammar.quote == QUOTES[0])) for row in found)
 
 
 def _escapes_bare(lines: Sequence[str]) -> bool:

@@ -367,7 +367,7 @@ def test_a_cell_of_a_million_lines_is_one_record(tmp_path: Path) -> None:
     assert refused(read) == []
 
 
-@pytest.mark.parametrize("lines", [60, 400, 4_000])
+@pytest.mark.parametrize("lines", [60, 400, 4_000, 9_000])
 def test_cells_of_many_lines_do_not_mislead_the_dialect(tmp_path: Path, lines: int) -> None:
     """Lines of a cell look like a table of their own: commas and spaces, the same in each."""
     cell = "\n".join(f"it's line {line}, of 'many', and; so on" for line in range(lines))
