@@ -18,9 +18,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from dq_pipelines.config.columns import exact
 from dq_pipelines.config.stores import is_passing, is_remote, options, said, wrong_scheme
 from dq_pipelines.errors import ConfigError, Problem, PublishError, Unreached
-
-#: The Delta partition column of tables whose YAML says `partitions`.
-PARTITION = "_partition"
+from dq_pipelines.lake.log import PARTITION, Log
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,25 @@ class LakeTable:
     uri: str
 
     def delta(self) -> DeltaTable | None:
-        """The table as it is now, or None when nothing was ever published to it."""
+        """The table as it is now, or None when nothing was ever published to it.
+
+        Raises PublishError when its log cannot be read, or its newest commit has no actions.
+        """
+        # A store has whole objects alone: only a disk loses power.
+        log = None if is_remote(self.uri) else self.log()
         try:
             return DeltaTable(self.uri, storage_options=options(self.uri))
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
+            if log is not None and (torn := log.torn_checkpoint()):
+                raise PublishError(torn) from None
             raise refused(self.uri, f"wanted the Delta table {self.key}", error) from None
+
+    def log(self) -> Log | None:
+        """Its log as it lies; None where nothing was ever published. Raises PublishError as `delta` does."""
+        with reached(self):
+            return Log.of(self.key, self.uri)
 
     def opened(self) -> DeltaTable:
         """The table as it is now; raises PublishError when nothing was ever published to it."""
@@ -125,3 +135,6 @@ def _delta_type(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Struct):
         return pl.Struct({field.name: _delta_type(field.dtype) for field in dtype.fields})  # type: ignore[arg-type]
     return _WIDENED.get(type(dtype), dtype)
+
+
+__all__ = ["PARTITION", "Lake", "LakeTable", "reached", "refused", "storable"]

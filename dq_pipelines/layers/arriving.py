@@ -8,6 +8,7 @@ from dq_pipelines.lake.evolution import Drift
 from dq_pipelines.lake.publish import Publication, publish
 from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.drift import as_bronze, landing_drift, schema_of
 from dq_pipelines.layers.landing import (
@@ -29,6 +30,7 @@ from dq_pipelines.sources import ROW
 @past_bad_inputs
 def land(work: Work) -> Batch | None:
     """Bring what is new into bronze, and nothing further; None when nothing is new."""
+    must_agree(work)
     return landed(work)
 
 

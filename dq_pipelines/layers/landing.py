@@ -241,6 +241,11 @@ def last_snapshot(landed: LakeTable, partition: str | None) -> datetime | None:
     return _EPOCH + timedelta(microseconds=max(moments)) if moments else None
 
 
+def landed_batches(landed: LakeTable) -> list[str]:
+    """The ids of the batches that bronze's ledger knows, whether or not it still has rows of them."""
+    return [name.removeprefix(_LANDED_AT) for name in transactions(landed) if name.startswith(_LANDED_AT)]
+
+
 def last_landed(landed: LakeTable) -> datetime | None:
     moments = [at for name, at in transactions(landed).items() if name.startswith(_LANDED_AT)]
     return _EPOCH + timedelta(microseconds=max(moments)) if moments else None

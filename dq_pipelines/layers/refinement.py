@@ -21,6 +21,7 @@ from dq_pipelines.lake.evolution import Policy
 from dq_pipelines.lake.ledger import batches_in, consumption, transactions
 from dq_pipelines.lake.publish import forget
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.arriving import arrived, commit_bronze
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
@@ -61,6 +62,7 @@ def refine(work: Work) -> Outcome | None:
     None when there is nothing to judge. Raises SourceError, RuleError or PublishError, and has then
     published nothing to silver.
     """
+    must_agree(work)
     batch = arrived(work)
     backlog = tuple(pending_batches(work.table, work.lake, work.silver, work.partition))
     if batch is None and not backlog:

@@ -28,6 +28,7 @@ from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
+from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
@@ -98,6 +99,7 @@ def _replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells]
     if not dry_run:
         # A row that such a rerun has refused may be in silver still.
         must_be_whole(work)
+        must_agree(work)
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == OPEN)
     waiting = _mended(rows.collect(), edits)
     untraced = waiting.filter(pl.col(ID).is_null()).height

@@ -27,6 +27,7 @@ from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import consumption, rerun_of, reruns_in, transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.agreement import Disagreement, must_have_whole_logs
 from dq_pipelines.layers.arriving import landed
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.committing import commit, joint_id
@@ -52,6 +53,7 @@ def rerun(work: Work) -> Outcome | None:
 
     A batch that a rule blocks blocks the rerun: what was published stays as it is.
     """
+    must_have_whole_logs(work)
     try_again(work)
     return _rerun(work)
 
@@ -136,7 +138,7 @@ def _anew(work: Work) -> Outcome | None:
             return outcome
         if set(batches(work.table, work.lake, work.partition)) != set(every):
             raise Overtaken(f"{work.table.key}: another run has landed rows meanwhile")
-        consumed = consumption(every) | _begun(work)
+        consumed = {**Disagreement.of(work).taken_back(work), **consumption(every), **_begun(work)}
         return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumed)
 
 

@@ -1,0 +1,147 @@
+"""Delta's log as it lies: its commits, its last checkpoint, and whether they are whole. What entries mean belongs in `ledger`.
+
+A power loss may leave the newest commit with 0 bytes. delta-rs then shows the version before it, under the new number: what
+the commit noted as consumed is forgotten, and would be consumed again. So such a log is refused before anything is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from dq_pipelines.config.stores import filesystem
+from dq_pipelines.errors import PublishError
+
+#: The Delta partition column of tables whose YAML says `partitions`.
+PARTITION = "_partition"
+
+
+@dataclass(frozen=True)
+class Log:
+    """The files of one table's `_delta_log` at one moment."""
+
+    #: `<layer>/<table>`
+    key: str
+    files: fs.FileSystem
+    path: str
+    #: what the folder holds, by name
+    entries: tuple[fs.FileInfo, ...]
+
+    @classmethod
+    def of(cls, key: str, uri: str) -> Log | None:
+        """None where there is no log. Raises PublishError when the newest commit has no actions."""
+        files, root = filesystem(uri)
+        path = f"{root}/_delta_log"
+        if files.get_file_info(path).type is not fs.FileType.Directory:
+            return None
+        entries = sorted(files.get_file_info(fs.FileSelector(path)), key=lambda info: str(info.base_name))
+        log = cls(key, files, path, tuple(entries))
+        log._must_have_actions()
+        return log
+
+    @cached_property
+    def checkpoint(self) -> tuple[int, tuple[str, ...]]:
+        """The version of the newest whole checkpoint and its files; -1 and none where there is none.
+
+        By the names in the folder: `_last_checkpoint` is only a hint, and a power loss may have torn it.
+        """
+        parts: dict[int, list[str]] = {}
+        for info in self.entries:
+            stem, _, ending = info.base_name.partition(".checkpoint.")
+            if stem.isdecimal() and ending.endswith("parquet") and info.size:
+                parts.setdefault(int(stem), []).append(info.path)
+        whole = [version for version, paths in parts.items() if len(paths) >= _parts_wanted(paths[0])]
+        return (max(whole), tuple(parts[max(whole)])) if whole else (-1, ())
+
+    @cached_property
+    def commits(self) -> tuple[tuple[int, fs.FileInfo], ...]:
+        """Every commit that is still there, by version."""
+        named = [(info.base_name.partition("."), info) for info in self.entries]
+        return tuple((int(stem), info) for (stem, _, ending), info in named if ending == "json" and stem.isdecimal())
+
+    def checkpointed(self, kind: str) -> list[dict[str, Any]]:
+        """The actions of this kind in the checkpoint; raises PublishError when it is torn."""
+        import pyarrow.dataset as ds
+
+        if not self.checkpoint[1]:
+            return []
+        try:
+            rows = ds.dataset(list(self.checkpoint[1]), filesystem=self.files).to_table(columns=[kind])
+        except pa.ArrowInvalid:
+            if torn := self.torn_checkpoint():
+                raise PublishError(torn) from None
+            raise
+        found: list[dict[str, Any]] = rows[kind].drop_null().to_pylist()
+        return found
+
+    def actions(self, after: int, *kinds: str) -> Iterator[dict[str, Any]]:
+        """The actions of these kinds in the commits after a version, in order."""
+        begins = {kind: f'{{"{kind}"'.encode() for kind in kinds}
+        paths = [info.path for version, info in self.commits if version > after]
+        with ThreadPoolExecutor(max_workers=8) as pool:  # in a store, each one is a journey
+            for commit in pool.map(self._content, paths):
+                lines = commit.splitlines()
+                for kind, mark in begins.items():
+                    yield from (json.loads(line)[kind] for line in lines if line.startswith(mark))
+
+    def noted(self, name: str) -> tuple[int, set[str | None]] | None:
+        """The last commit that made an entry of the ledger: its version, and the partitions of the files it brought."""
+        for version, info in reversed(self.commits):
+            lines = self._content(info.path).splitlines()
+            entries = (json.loads(line)["txn"] for line in lines if line.startswith(b'{"txn"'))
+            if any(entry["appId"] == name for entry in entries):
+                adds = [json.loads(line)["add"]["partitionValues"] for line in lines if line.startswith(b'{"add"')]
+                return version, {values.get(PARTITION) for values in adds}
+        return None
+
+    def _content(self, path: str) -> bytes:
+        with self.files.open_input_stream(path) as stream:
+            return bytes(stream.read())
+
+    def _must_have_actions(self) -> None:
+        if self.commits and (got := self._wrong_with(self.commits[-1][1])):
+            raise PublishError(self._damaged(self.commits[-1][1], got))
+
+    def _wrong_with(self, info: fs.FileInfo) -> str:
+        """What a commit's file is instead of whole lines of JSON; empty where it is whole."""
+        lines = self._content(info.path).strip().splitlines()
+        if not lines:
+            return f"a file of {info.size} bytes{' and no text' if info.size else ''}"
+        try:
+            json.loads(lines[-1])
+        except ValueError:
+            return f"a torn file of {info.size} bytes"
+        return ""
+
+    def torn_checkpoint(self) -> str:
+        """The sentence for a checkpoint that cannot be read, for one whom delta-rs refuses; empty where all can be."""
+        for info in self.entries:
+            is_one = ".checkpoint." in info.base_name and info.base_name.endswith(".parquet")
+            if is_one and not self._content(info.path).endswith(b"PAR1"):
+                return (
+                    f"{info.path}: wanted a whole checkpoint of {self.key}, got a torn file of {info.size} bytes, as a power "
+                    "loss leaves it; nothing was published; move it and _last_checkpoint away: the commits say the same"
+                )
+        return ""
+
+    def _damaged(self, info: fs.FileInfo, got: str) -> str:
+        version = int(info.base_name.partition(".")[0])
+        before = f"version {version - 1} is the newest" if version else "the table counts as never published"
+        return (
+            f"{info.path}: wanted the actions of version {version} of {self.key}, got {got}, as a power loss leaves it; "
+            f"nothing was published; move the file away, so that {before}, and run {self.key.partition('/')[2]} again: "
+            "the run makes what is missing anew, or says what to do"
+        )
+
+
+def _parts_wanted(path: str) -> int:
+    """How many files a checkpoint has: `<version>.checkpoint.<part>.<parts>.parquet`, or one."""
+    parts = path.rpartition("/")[2].split(".")
+    return int(parts[3]) if len(parts) == 5 and parts[3].isdecimal() else 1
