@@ -46,6 +46,9 @@ class Column(Strict):
     source: Annotated[str | Many[str] | None, Field(alias="from")] = None
     #: strftime pattern for dates and times that are no ISO 8601
     format: str | None = None
+    #: texts of this column that mean that there is no value, such as `[NA, "-"]`; a source's own `null_values` hold for
+    #: all columns
+    null_values: Many[str] = ()
     description: str | None = None
 
     @property

@@ -15,6 +15,7 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule
+from dq_pipelines.transforms.null_values import without_null_values
 from dq_pipelines.transforms.types import dtype_of, typed
 
 #: Hidden columns beside a cast one: its value as it landed, and whether the cast failed.
@@ -30,6 +31,8 @@ class ColumnSpec(Protocol):
     def sources(self) -> Sequence[str]: ...
     @property
     def format(self) -> str | None: ...
+    @property
+    def null_values(self) -> Sequence[str]: ...
 
 
 class CastRule(ColumnRule):
@@ -83,6 +86,7 @@ def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFra
 
 def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.LazyFrame, tuple[CastRule, ...]]:
     """The rows with the declared types, beside hidden columns for what did not fit; and a rule for each."""
+    rows = without_null_values(rows, columns)
     schema = rows.collect_schema()
     changed = {name: column for name, column in columns.items() if schema[name] != dtype_of(column.type)}
     values = [

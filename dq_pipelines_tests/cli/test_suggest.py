@@ -32,7 +32,7 @@ def test_what_is_printed_is_a_table_that_runs(dq: Dq, orders: Path, tmp_path: Pa
     ran = dq("suggest", orders.relative_to(tmp_path))
     assert ran.returncode == 0, ran.stderr
     assert "# each of 401 values is another [sure, 0.97]" in ran.stdout
-    assert 'null_values: ["", N/A]' in ran.stdout
+    assert "stock: {type: int64, null_values: [N/A]}  # `N/A` means that there is no value (1 row)" in ran.stdout
     assert "day: date  # 99.8 % of the values are of this type; 1 are not, and go to quarantine" in ran.stdout
     config = tmp_path / "conf" / "shop"
     config.mkdir(parents=True)

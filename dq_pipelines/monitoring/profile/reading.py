@@ -30,6 +30,12 @@ _TRUTHS = frozenset({"true", "false", "yes", "no", "t", "f", "y", "n"})
 _OFFSET = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
 _DATED = re.compile(r"[0-9].*[0-9/. -]")
 _SHORT_YEAR = r"[0-9]{1,2}[^0-9].+[^0-9][0-9]{2}([ T]|$)"
+#: A code of digits that a number would lose a part of: leading zeros, or the plus of a telephone number.
+_CODE = r"^\s*(\+[0-9]{7}|[+-]?0[0-9])"
+#: int64 holds each whole number of so many digits, float64 each number of so many.
+_WHOLE_DIGITS, _FLOAT_DIGITS = 18, 17
+#: The digits that tell a number: without its sign, leading zeros, point and exponent.
+_UNTOLD = r"^\s*[+-]?[0.]*|[eE].*$|[^0-9]"
 _YEARS = (datetime(1000, 1, 1), datetime(3000, 1, 1))  # noqa: DTZ001
 
 
@@ -101,18 +107,37 @@ def _readings(plain: pl.DataFrame) -> Iterator[Reading]:
     if len(words & _TRUTHS) > 1:
         fits = plain.filter(pl.col("value").str.strip_chars().str.to_lowercase().is_in(sorted(_TRUTHS)))
         yield Reading("boolean", "boolean", fits=_rows(fits))
-    padded = not plain.filter(pl.col("value").str.contains(r"^\s*[+-]?0[0-9]")).is_empty()
-    # A code of digits that begins with 0 would lose it.
-    numbers = [] if padded else [Reading("integer", "int64"), Reading("float", "float64")]
+    numbers = [] if _has_codes(plain) else _numbers(plain)
     candidates = [Reading("date", "date", "%Y%m%d"), *numbers]
     candidates += [Reading("date", "date"), *_moments(first)]
     for reading in candidates:
         if _fitting(first, reading) >= ENOUGH * _rows(first):
             counted = _counted(plain, reading)
             # One fraction among whole numbers, and they are no whole numbers.
-            if reading.kind != "integer" or counted.fits == _fitting(plain, numbers[1]):
+            if reading.kind != "integer" or counted.fits == _fitting(plain, Reading("float", "float64")):
                 yield counted
     yield from _formatted(plain, first)
+
+
+def _has_codes(plain: pl.DataFrame) -> bool:
+    value = plain.get_column("value")
+    # `7E12` is a number only among numbers that have a point.
+    points = value.str.contains(".", literal=True).any()
+    exponents = not points and value.str.contains(r"^\s*[0-9]+[eE][0-9]+\s*$").any()
+    return bool(exponents or value.str.contains(_CODE).any())
+
+
+def _numbers(plain: pl.DataFrame) -> list[Reading]:
+    """What holds numbers of so many digits. Text does where no number does; a long id of one length is no number."""
+    looks = plain.filter(pl.col("value").str.contains(r"^\s*-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?\s*$"))
+    digits = looks.select(told=pl.col("value").str.replace_all(_UNTOLD, "").str.len_chars(), count="count")
+    longest = int(digits["told"].max() or 0)  # type: ignore[arg-type]
+    fractions = looks.filter(pl.col("value").str.contains(r"[.eE]"))
+    if fractions.is_empty():
+        if longest <= _WHOLE_DIGITS:
+            return [Reading("integer", "int64"), Reading("float", "float64")]
+        return [Reading("decimal", "decimal(38,0)")] if longest <= 38 and digits["told"].n_unique() > 1 else []
+    return [Reading("integer", "int64"), Reading("float", "float64")] if longest <= _FLOAT_DIGITS else []
 
 
 def _moments(first: pl.DataFrame) -> list[Reading]:

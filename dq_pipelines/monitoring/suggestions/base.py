@@ -22,6 +22,8 @@ class Suggestion:
     why: str
     #: how likely the rule is to hold for rows that are as they should be, 0 to 1
     confidence: float
+    #: whether most rows break it today: the values want cleaning before the rule is of use
+    is_demand: bool = False
 
     @property
     def column(self) -> str | None:
@@ -29,9 +31,21 @@ class Suggestion:
         return self.rule.get("column")
 
     @property
+    def warns(self) -> bool:
+        """Whether the rule only warns: it is not sure, or some rows may break it."""
+        return self.confidence < SURE or "mostly" in self.rule or self.is_demand
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether there are rows that would fail the rule."""
+        least = self.rule.get("min_value")
+        is_share = str(self.rule["type"]).startswith("expect_column_proportion")
+        return self.rule.get("mostly", 1) > 0 and not (is_share and "max_value" not in self.rule and not least)
+
+    @property
     def as_written(self) -> dict[str, Any]:
-        """The rule as YAML has it: one that is not sure only warns."""
-        return {**self.rule, **({} if self.confidence >= SURE else {"severity": "warning"})}
+        """The rule as YAML has it. One that is not sure, or that some rows may break, only warns."""
+        return {**self.rule, **({"severity": "warning"} if self.warns else {})}
 
     @property
     def as_mapping(self) -> dict[str, Any]:
@@ -39,10 +53,13 @@ class Suggestion:
         return {**self.as_written, "description": self.why, "meta": {"confidence": round(self.confidence, 2)}}
 
     def broken_by(self, unexpected: int, judged: int) -> Suggestion:
-        """The suggestion when so many of the judged rows break it: it holds the line there."""
-        if not unexpected or "mostly" in self.rule or 2 * unexpected > judged:
-            return self  # what most rows break is a demand: a share of them that must pass would make it none
-        return replace(self, rule={**self.rule, "mostly": mostly(unexpected, judged)})
+        """The suggestion when so many of the judged rows break it: `mostly` admits that many, and some by chance."""
+        if not unexpected:
+            return self
+        if 2 * unexpected > judged:
+            return replace(self, is_demand=True)  # a share of rows that must pass would ask for nothing
+        admitted = min(self.rule.get("mostly", 1.0), mostly(unexpected, judged))
+        return replace(self, rule={**self.rule, "mostly": admitted})
 
 
 def mostly(unexpected: int, judged: int) -> float:

@@ -68,7 +68,7 @@ class ColumnView:
 
 def page(table: SuggestedTable, name: str, yaml: str) -> str:
     """The page; `yaml` is the suggested table as it is printed."""
-    rules = [_rule(each) for each in table.rules]
+    rules = [_rule(each) for each in (*table.rules, *table.demands)]
     columns = [_column(table, column.name, rules) for column in table.landed]
     several = [rule for rule in rules if not rule.columns or rule.columns[0] not in {each.name for each in columns}]
     cells = table.landed.rows * max(1, len(columns))

@@ -17,10 +17,8 @@ from dq_pipelines.monitoring.suggestions.base import SURE, Suggestion
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
 from dq_pipelines.monitoring.suggestions.types import (
     SuggestedType,
-    null_markers,
+    cast_rows,
     suggested_types,
-    told_markers,
-    with_types,
 )
 
 _SCHEMA = "# yaml-language-server: $schema=../../docs/schema/table.json"
@@ -38,6 +36,8 @@ class SuggestedTable:
     #: as silver would have them
     profile: Profile
     rules: tuple[Suggestion, ...]
+    #: rules that most rows break today: to be taken up once the values are clean
+    demands: tuple[Suggestion, ...]
     #: metrics to hold against their past
     watched: tuple[Watched, ...]
 
@@ -57,28 +57,26 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
     """Types for the rows as they land, and rules for them once they have these."""
     landed = profile(rows)
     types = suggested_types(landed)
-    retyped = any(landed[name].reading.kind != "text" and landed[name].is_text for name in types)
+    retyped = any(
+        landed[name].is_text and (found.type != "string" or found.null_values) for name, found in types.items()
+    )
     visible = rows.select(exact_names(column.name for column in landed))
-    typed = with_types(visible, types) if retyped else visible
+    typed, misread = cast_rows(visible, types) if retyped else (visible, {})
     seen = profile(typed) if retyped else landed
     findings = Findings(seen, tuple(parents), landed)
-    return SuggestedTable(landed, types, seen, tuple(suggestions(typed, findings)), tuple(watched(findings)))
+    found = suggestions(typed, findings, misread)
+    rules, demands = (tuple(each for each in found if each.is_demand is wanted) for wanted in (False, True))
+    return SuggestedTable(landed, types, seen, rules, demands, tuple(watched(findings)))
 
 
 def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], saved_as: str) -> str:
     """The file of a table that lands; `saved_as` is where it would be written."""
-    words = null_markers(table.landed)
     lines = [
         _SCHEMA,
         f"# Suggested by `dq suggest` from {table.landed.rows:,} rows{_sampled(table.landed)}. Read what stands beside each",
         f"# rule, leave out what is not meant, save it as {saved_as}, and run `dq check`.",
         f"description: {scalar(f'{name}, as {table.landed.rows:,} rows of it were found')}",
     ]
-    if words and source.get("type") == "csv":
-        lines.append(f"# {told_markers(words)}")
-        source = {**source, "null_values": ["", *words]}
-    elif words:
-        lines.append(f"# {told_markers(words)}: this source has no word for it, so such rows go to quarantine")
     lines += [f"source: {flow(source)}", "silver:"]
     if table.keys:
         lines += [
@@ -89,6 +87,7 @@ def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], save
     lines += [line for column, type_ in table.types.items() for line in _column(column, type_)]
     if table.rules:
         lines += ["  rules:", *_rules(table.rules, "    ")]
+    lines += _demanded(table.demands)
     lines += ["  # each a check that warns when a batch is unlike those before it", "  anomalies:"]
     for each in table.watched:
         lines += [*_wrapped(each.why, "    # "), f"    - {flow(each.rule)}"]
@@ -127,6 +126,13 @@ def _rules(rules: Sequence[Suggestion], indent: str) -> Iterator[str]:
             continue
         for place, (key, value) in enumerate(each.as_written.items()):
             yield from _entry(f"{indent}{'- ' if place == 0 else '  '}{key}:", value, f"{indent}    ")
+
+
+def _demanded(demands: Sequence[Suggestion]) -> Iterator[str]:
+    """Rules that would fail today, as comments."""
+    if demands:
+        yield "    # Most rows fail these rules today. Take them in once the values are clean:"
+        yield from (f"    # {line.strip()}" for line in _rules(demands, ""))
 
 
 def _entry(key: str, value: Any, indent: str) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -11,10 +12,14 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 from dq_pipelines.monitoring.profile.markers import is_marker
 from dq_pipelines.monitoring.suggestions.base import listed, percent
+from dq_pipelines.transforms.null_values import without_null_values
 from dq_pipelines.transforms.types import dtype_of, type_names, typed
 
 #: From so many digits on, and when so many are as long, whole numbers are a code, unless nearly each is another: a key.
 _LEAST_DIGITS, _AS_LONG, _KEY = 5, 0.99, 0.9
+
+#: How hidden columns begin that mark rows whose value does not fit its column's type.
+MISREAD = "_misread_"
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,30 @@ class SuggestedType:
     type: str
     format: str | None
     why: str
+    #: texts of this column that mean that there is no value
+    null_values: tuple[str, ...] = ()
 
     @property
-    def written(self) -> str | dict[str, str]:
-        return self.type if self.format is None else {"type": self.type, "format": self.format}
+    def written(self) -> str | dict[str, Any]:
+        """As YAML has it: the type's name, or a mapping where there is more to say."""
+        more = {"format": self.format, "null_values": list(self.null_values)}
+        given = {key: value for key, value in more.items() if value}
+        return {"type": self.type, **given} if given else self.type
 
 
 def suggested_types(profile: Profile) -> dict[str, SuggestedType]:
     """The type of each column that YAML has a name for."""
     found = {column.name: _type_of(column) for column in profile}
-    return {name: type_ for name, type_ in found.items() if type_ is not None}
+    return {name: _with_null_values(type_, profile[name]) for name, type_ in found.items() if type_ is not None}
+
+
+def _with_null_values(found: SuggestedType, column: ColumnProfile) -> SuggestedType:
+    """The type with the column's own words for a missing value, and a sentence about them."""
+    words = null_values_of(column)
+    if not words:
+        return found
+    said = f"{listed(words)} {'means' if len(words) == 1 else 'mean'} that there is no value ({column.marked:,} {'row' if column.marked == 1 else 'rows'})"
+    return replace(found, null_values=tuple(words), why=f"{found.why}; {said}" if found.why else said)
 
 
 def _type_of(column: ColumnProfile) -> SuggestedType | None:
@@ -47,10 +66,10 @@ def _type_of(column: ColumnProfile) -> SuggestedType | None:
         return SuggestedType("string", None, "")
     if (digits := _code_of_digits(column)) is not None:
         return SuggestedType("string", None, f"always {digits} digits: a code, unless it is counted")
-    astray = column.seen - reading.fits - reading.marked
-    why = f"{percent(reading.fits, column.seen)} of the values are of this type" if reading.fits < column.seen else ""
-    if astray:
-        why += f"; {astray:,} are not, and go to quarantine"
+    why, values = "", column.seen - reading.marked
+    if astray := values - reading.fits:
+        fitting = percent(reading.fits, values)
+        why = f"{fitting} of the values are of this type; {astray:,} are not, and go to quarantine"
     if reading.or_format is not None:
         why += f"{'; ' if why else ''}{reading.or_format} fits as well: look which comes first"
     return SuggestedType(reading.type, reading.format, why)
@@ -68,26 +87,25 @@ def _code_of_digits(column: ColumnProfile) -> int | None:
 
 def with_types(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> pl.LazyFrame:
     """The rows as silver would have them: what does not fit its type is missing."""
+    return cast_rows(rows, types)[0].drop(pl.selectors.starts_with(MISREAD))
+
+
+def cast_rows(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> tuple[pl.LazyFrame, dict[str, str]]:
+    """The rows as silver would have them, and by column the flag that marks rows whose value does not fit its type."""
     schema = rows.collect_schema()
-    casts = [
-        typed(pl.col(exact(name)), schema[name], dtype_of(found.type), found.format).alias(name)
-        for name, found in types.items()
-        if schema[name] != dtype_of(found.type)
-    ]
-    return rows.with_columns(casts)
+    changed = {name: found for name, found in types.items() if schema[name] != dtype_of(found.type)}
+    casts = {
+        name: typed(pl.col(exact(name)), schema[name], dtype_of(found.type), found.format)
+        for name, found in changed.items()
+    }
+    flags = {name: f"{MISREAD}{place}" for place, name in enumerate(changed)}
+    failed = [(value.is_null() & pl.col(exact(name)).is_not_null()).alias(flags[name]) for name, value in casts.items()]
+    told = without_null_values(rows, types).with_columns(failed)
+    return told.with_columns(value.alias(name) for name, value in casts.items()), flags
 
 
-def null_markers(profile: Profile) -> list[str]:
-    """Words that stand for a missing value between the numbers and dates of a column, the most frequent first."""
-    counts: dict[str, int] = {}
-    for column in profile:
-        if column.is_text and column.reading.marked and column.reading.kind != "text":
-            marks = column.values.filter(is_marker(pl.col("value"), among_values=True))
-            for word, count in marks.rows():
-                counts[word] = counts.get(word, 0) + count
-    return sorted(counts, key=lambda word: -counts[word])
-
-
-def told_markers(words: list[str]) -> str:
-    """What is said of them beside the source."""
-    return f"{listed(words)} {'stands' if len(words) == 1 else 'stand'} where numbers or dates are missing"
+def null_values_of(column: ColumnProfile) -> list[str]:
+    """Words of a column that stand for a missing value between its numbers, dates or truths, the most frequent first."""
+    if not column.is_text or not column.marked:
+        return []
+    return list(column.values.filter(is_marker(pl.col("value"), among_values=True))["value"])
