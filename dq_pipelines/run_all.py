@@ -13,7 +13,7 @@ import dagster as dg
 
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
-from dq_pipelines.layers.assets import partitions_definition
+from dq_pipelines.layers.partitions_definition import partitions_definition
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project, Table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from dq_pipelines.layers.assets import partitions_definition
 from dq_pipelines.layers.checks import asset_key
+from dq_pipelines.layers.partitions_definition import partitions_definition
 from dq_pipelines.project import Project, Table
 
 

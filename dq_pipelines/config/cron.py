@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import pairwise
 
-_MACROS = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+#: The macros, with what each stands for.
+_MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
@@ -46,3 +56,43 @@ def _number(text: str, least: int, words: tuple[str, ...]) -> int:
     if text in words:
         return words.index(text) + least
     return int(text) if text.isdecimal() and text.isascii() else -1
+
+
+def smallest_interval(text: str) -> timedelta:
+    """The least time between two ticks of a valid schedule; a year where it ticks once a year or less.
+
+    Days are counted without daylight saving time.
+    """
+    fields = _MACROS.get(text, text).lower().split()
+    minutes, hours = (_values(fields[place], place) for place in (0, 1))
+    times = sorted(timedelta(hours=hour, minutes=minute) for hour in hours for minute in minutes)
+    days = list(_days(fields))
+    gaps = [b - a for a, b in pairwise(times)]
+    gaps += [timedelta(days=(b - a).days) - times[-1] + times[0] for a, b in pairwise(days)]
+    return min(gaps, default=timedelta(days=365))
+
+
+def _days(fields: list[str]) -> Iterator[date]:
+    """The days of four years on which a schedule ticks: where it names both, the day of the month or of the week is enough."""
+    of_month, months, of_week = (_values(fields[place], place) for place in (2, 3, 4))
+    for offset in range(4 * 365 + 1):
+        day = date(2024, 1, 1) + timedelta(days=offset)
+        matches = [day.day in of_month, bool({day.isoweekday(), day.isoweekday() % 7} & of_week)]
+        free = [fields[place].startswith("*") for place in (2, 4)]
+        if day.month in months and (all(matches) if any(free) else any(matches)):
+            yield day
+
+
+def _values(field: str, place: int) -> set[int]:
+    """The numbers that a field of a valid schedule names."""
+    _, least, greatest, words = _FIELDS[place]
+    found: set[int] = set()
+    for part in field.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            continue
+        low = least if match["low"] is None else _number(match["low"], least, words)
+        to_the_end = match["low"] is None or (match["step"] is not None and match["high"] is None)
+        high = greatest if to_the_end else low if match["high"] is None else _number(match["high"], least, words)
+        found.update(range(low, high + 1, int(match["step"] or 1)))
+    return found

@@ -58,3 +58,27 @@ def _is_span(text: str) -> str:
 
 #: A short length of time in YAML, known to be one; `0s` for none.
 Span = Annotated[str, AfterValidator(_is_span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})]
+
+
+_INTERVAL = re.compile(r"(\d{1,6})([mhdw])")
+_INTERVAL_UNITS = {"m": timedelta(minutes=1), **{unit: _UNITS[unit] for unit in "hdw"}}
+
+
+def interval(text: str) -> timedelta:
+    """The time between two events that `30m`, `26h` or `7d` names; raises ValueError, in one sentence, for anything else."""
+    match = _INTERVAL.fullmatch(text)
+    length = int(match[1]) * _INTERVAL_UNITS[match[2]] if match else timedelta(0)
+    if not timedelta(0) < length <= _LONGEST:
+        raise ValueError(f"wanted an interval such as 30m, 26h, 7d or 2w, got {shown(text)}")
+    return length
+
+
+def _is_interval(text: str) -> str:
+    interval(text)
+    return text
+
+
+#: The time between two events in YAML, known to be one.
+Interval = Annotated[
+    str, AfterValidator(_is_interval), WithJsonSchema({"type": "string", "pattern": f"^{_INTERVAL.pattern}$"})
+]

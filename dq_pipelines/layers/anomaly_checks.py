@@ -13,6 +13,7 @@ import dagster as dg
 
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.checks import asset_key
+from dq_pipelines.layers.partitions_definition import check_spec
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project import Table
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
     """One check for each metric that is watched; none of them blocks."""
     return [
-        dg.AssetCheckSpec(
+        check_spec(
+            table,
             rule.check,
-            asset=asset_key(table.key),
+            asset_key(table.key),
             description=rule.description or f"{rule.about} is what its past lets expect",
             metadata={"rule": _as_yaml(rule), "severity": rule.severity},
         )

@@ -11,11 +11,13 @@ import dagster as dg
 
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
 from dq_pipelines.layers.checks import asset_key, check_specs
+from dq_pipelines.layers.freshness import freshness_policy
 from dq_pipelines.layers.metadata import declared_schema, kinds, spec_metadata, tags
 from dq_pipelines.layers.modes import INCREMENTAL, RERUN
+from dq_pipelines.layers.partitions_definition import partitions_definition
 from dq_pipelines.layers.step import Step, Yielded
 from dq_pipelines.layers.stores import Stores
-from dq_pipelines.project import DailyPartitions, DynamicPartitions, GoldTable, LandedTable, Project, Table
+from dq_pipelines.project import GoldTable, Project, Table
 
 _MODE = dg.Field(
     dg.Enum("Mode", [dg.EnumValue(INCREMENTAL), dg.EnumValue(RERUN)]),
@@ -27,17 +29,6 @@ _MODE = dg.Field(
 def table_assets(project: Project, stores: Stores) -> list[dg.AssetsDefinition]:
     """One definition per table: bronze, silver and quarantine, or gold, with the checks of its rules."""
     return [_gold_asset(table, stores) if table.is_gold else _landed_asset(table, stores) for table in project]
-
-
-def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
-    """Dagster's partitions of a table: one per file (dynamic) or one per day."""
-    partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
-    match partitions:
-        case DynamicPartitions():
-            return dg.DynamicPartitionsDefinition(name=f"{table.name}_files")
-        case DailyPartitions(start=start):
-            return dg.DailyPartitionsDefinition(start_date=start.isoformat(), end_offset=1)
-    return None
 
 
 def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
@@ -109,6 +100,7 @@ def _spec(
         tags=tags(table),
         kinds=kinds(table, key.path[0]),
         metadata={**spec_metadata(table), **(metadata or {})},
+        freshness_policy=freshness_policy(table) if key == asset_key(table.key) else None,
         skippable=True,
         **more,
     )

@@ -19,6 +19,7 @@ from dq_pipelines.history.records import ANOMALY, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
+from dq_pipelines.layers.partitions_definition import check_spec
 from dq_pipelines.layers.work import checked_rules, rules_by_check
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
@@ -39,9 +40,10 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
     """The checks of a table: one per rule, on silver `rows_accounted_for` and `schema_drift`, on bronze `inputs_readable`."""
     key = asset_key(table.key)
     specs = [
-        dg.AssetCheckSpec(
+        check_spec(
+            table,
             name,
-            asset=key,
+            key,
             description=rule.description or _first_sentence(rule),
             # A refusing rule blocks when its `mostly` is passed; Dagster then stops what is downstream.
             blocking=rule.action in ("block", "quarantine", "drop"),
@@ -51,13 +53,11 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
     ]
     if not table.is_gold:
         readable = "Every input could be read, or lines of it: none stands aside as a whole"
-        specs.append(
-            dg.AssetCheckSpec(INPUTS_READABLE, asset=inputs_readable_key(table).asset_key, description=readable)
-        )
+        specs.append(check_spec(table, INPUTS_READABLE, inputs_readable_key(table).asset_key, description=readable))
         said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
-        specs.append(dg.AssetCheckSpec(ROWS_ACCOUNTED_FOR, asset=key, description=said, blocking=True))
+        specs.append(check_spec(table, ROWS_ACCOUNTED_FOR, key, description=said, blocking=True))
         said = "The columns that a batch publishes are those of the table, or change as its `schema` allows"
-        specs.append(dg.AssetCheckSpec(SCHEMA_DRIFT, asset=key, description=said, blocking=True))
+        specs.append(check_spec(table, SCHEMA_DRIFT, key, description=said, blocking=True))
     return specs
 
 

@@ -22,6 +22,7 @@ from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.permissions import permissions_page
@@ -174,6 +175,7 @@ def configuration_page() -> str:
         *_steps(),
         *_model("partitions: dynamic", DynamicPartitions),
         *_model("partitions: daily", DailyPartitions),
+        *_model("freshness", Freshness),
         *_model("retention", Retention),
         *_model("project.yaml: upkeep", Upkeep),
         *_model("metrics", Metrics),

@@ -38,6 +38,7 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
         yield from columns(table)
         yield from retention(table)
         yield from partitions(table)
+        yield from freshness(table)
         yield from channels(table, project)
         yield from anomalies(table)
     yield from cycles(project)
@@ -146,6 +147,17 @@ def retention(table: Table) -> Iterator[Finding]:
     changed = any(isinstance(step, OPAQUE) or names_anew(step, by) for step in table.model.silver.transform)
     if declared is not None and not changed and not dtype_of(declared.type).is_temporal():
         yield Finding(table, place, f"wanted a column of type date, datetime or timestamp, got {by}: {declared.type}")
+
+
+def freshness(table: Table) -> Iterator[Finding]:
+    """A table of daily partitions has deadlines, and any other a window."""
+    wanted = table.model.freshness
+    if wanted is None:
+        return
+    if table.is_daily and (wanted.cron is None or wanted.within is not None):
+        yield Finding(table, ("freshness",), "wanted cron alone, got within: the table has daily partitions")
+    elif not table.is_daily and wanted.within is None:
+        yield Finding(table, ("freshness",), "wanted within, got cron alone: the table has no daily partitions")
 
 
 def partitions(table: Table) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
@@ -128,6 +129,8 @@ class _AnyTable(Strict):
     tags: dict[str, str] = {}
     #: cron: minute, hour, day, month, weekday
     schedule: Cron | None = None
+    #: when the table has to be materialized, as Dagster shows it; see below
+    freshness: Freshness | None = None
     #: what is measured of each batch; see below
     metrics: Metrics = Metrics()
     #: which events go to which channels of `project.yaml`, in place of its `alerts.when`; `[]` for none
