@@ -35,7 +35,7 @@ MODE_TAG = "dq/mode"
 #: On a run: who has launched it.
 USER_TAG = "dq/user"
 
-Yielded = dg.AssetCheckResult | dg.MaterializeResult[Any]
+Yielded = dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.MaterializeResult[Any]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,11 @@ class Step:
                 yield from self._told(outcome)
 
     def _told(self, outcome: Outcome | None) -> Iterator[Yielded]:
-        """Check results first, then what was materialized; a blocked batch ends the step instead."""
+        """What was materialized, then the check results, which Dagster ties to the newest materialization.
+
+        The rows are published by now, or the batch is blocked: then its results belong to no materialization, and the
+        step ends.
+        """
         if "bronze" in {key.path[0] for key in self._selected}:
             yield from self._bronze()
         if outcome is None:
@@ -90,11 +94,31 @@ class Step:
         if marks := [] if self.table.is_gold else standing_aside(self._work):
             record = replace(record, results=(*record.results, as_result(marks)))
         found = self._recorded(record)
-        yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
-        yield from anomaly_results(self.table, found, self._checks)
+        results = [
+            *Evaluations.of(self.table, outcome).yield_selected(self._checks),
+            *anomaly_results(self.table, found, self._checks),
+        ]
         if outcome.blocked_by:
+            yield from map(self._of_nothing_published, results)
             raise dg.Failure(_blocked(outcome), allow_retries=False)
         yield from self._materialized(outcome, record.score)
+        yield from results
+
+    def _of_nothing_published(self, result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+        """The result of a blocked batch: Dagster itself would tie it to the materialization before, which it did not judge."""
+        check = self.context.assets_def.get_spec_for_check_key(
+            dg.AssetCheckKey(result.asset_key or asset_key(self.table.key), str(result.check_name))
+        )
+        return dg.AssetCheckEvaluation(
+            asset_key=check.asset_key,
+            check_name=check.name,
+            passed=result.passed,
+            metadata=result.metadata,
+            severity=result.severity,
+            description=result.description,
+            blocking=check.blocking,
+            partition=self._partition,
+        )
 
     def _recorded(self, record: VerdictRecord) -> Sequence[Any]:
         """Remember a verdict, and hold what its batch measured against the past, now that it is a point of its series."""
@@ -127,9 +151,9 @@ class Step:
         return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
 
     def _bronze(self) -> Iterator[Yielded]:
-        yield from self._inputs_readable()
         key = f"bronze/{self.table.name}"
         yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key))
+        yield from self._inputs_readable()
 
     def _inputs_readable(self) -> Iterator[dg.AssetCheckResult]:
         if inputs_readable_key(self.table) in self._checks:
