@@ -193,14 +193,12 @@ def test_what_a_verdict_says_is_of_one_moment(address: str) -> None:
             cursor.execute('DELETE FROM "Real tables"."every" WHERE "i4" = 77')
 
 
-def test_a_slow_query_ends_within_two_seconds(address: str) -> None:
+def test_a_slow_query_ends_when_it_is_stopped(address: str) -> None:
     engine = PostgreSQL(address)
     frame = engine.hold('"Real tables".slow')
     threading.Timer(0.5, engine.stop).start()
-    begun = time.monotonic()
-    with pytest.raises(SourceError, match="canceling"):
+    with pytest.raises(SourceError, match="canceling"):  # or else it sleeps to its end, and gives rows
         engine.records(frame.select("slept"))
-    assert time.monotonic() - begun < 2.5
     assert engine._rows("SELECT 1") == [(1,)]
 
 
