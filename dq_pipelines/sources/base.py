@@ -34,6 +34,30 @@ class Input:
 
 
 @dataclass(frozen=True)
+class FileReport:
+    """What is known of one file beside its records. Counts are lines, counted apart from whoever reads the records."""
+
+    #: what `_source` says of the file's rows
+    source: str
+    #: in all
+    lines: int
+    #: above the header, and of the header
+    preamble: int = 0
+    header: int = 0
+    #: below the table
+    footer: int = 0
+    #: that hold nothing, wherever they stand, and are no record
+    blank: int = 0
+    #: that continue the record of the line above, within quotes
+    continued: int = 0
+
+    @property
+    def records(self) -> int:
+        """The records in the file, readable or not: each begins on a line of its own."""
+        return self.lines - self.preamble - self.header - self.footer - self.blank - self.continued
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a source found in its inputs. Both frames are lazy; nothing was read yet."""
 
@@ -44,6 +68,10 @@ class Reading:
     unreadable: pl.LazyFrame
     #: how many rows there are, about; None where only a read would tell
     about: int | None = None
+    #: one for each file, where the source counts lines: their records are the rows of `landed` and `unreadable`
+    files: tuple[FileReport, ...] = ()
+    #: members of archives that are of another kind than the source's, as `_source` would name them: not read
+    passed_over: tuple[str, ...] = ()
 
     @property
     def rows(self) -> pl.LazyFrame:

@@ -154,16 +154,17 @@ def newline(text: str) -> str:
     return "\r\n" if windows > unix else "\n"
 
 
-def is_utf8(path: Path) -> bool:
-    """Whether every byte of a file is UTF-8."""
+def lines_of_utf8(path: Path) -> int | None:
+    """How many lines a file has when every byte of it is UTF-8, else None."""
     import polars as pl
     from polars.exceptions import ComputeError
 
+    bytes_of_lines = pl.col("line").str.len_bytes().sum()  # decodes each line
     try:
-        pl.scan_lines(path, glob=False).select(pl.col("line").str.len_bytes().sum()).collect(engine="streaming")
+        found = pl.scan_lines(path, glob=False).select(pl.len(), bytes_of_lines).collect(engine="streaming")
     except ComputeError:
-        return False
-    return True
+        return None
+    return int(found.row(0)[0])
 
 
 def first_lines(path: Path) -> list[str]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Beyond this many fields the expression that checks a line grows too big: lines are read one by one.
 MOST_CHECKED = 1_000
-_SAMPLE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,6 @@ class Plain:
     #: lines between the table's first and last that hold nothing, and those that continue a record
     blank: int
     continued: int
-
-
-def lines_about(path: Path) -> int:
-    """How many lines a file has, by those of its beginning, its middle and its end: for progress, where a guess will do."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if size <= 4 * _SAMPLE:
-            return file.read().count(b"\n")
-        seen = 0
-        for place in (0, size // 2, size - _SAMPLE):
-            file.seek(place)
-            seen += file.read(_SAMPLE).count(b"\n")
-    return round(seen * size / (3 * _SAMPLE))
 
 
 def made_plain(text: Text, why_undecoded: str) -> Plain:

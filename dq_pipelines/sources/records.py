@@ -185,15 +185,18 @@ def record(line: str, following: Iterator[str], grammar: Grammar, shape: Shape) 
         spanning = spanned(whole, end, fields, following, grammar)
     if spanning is not None and spanning.fields is not None and shape.fitted(spanning.fields) is not None:
         return _judged(spanning.lines, spanning.fields, spanning.text, shape)
+    if spanning is not None and spanning.fields is not None and not _swallows(spanning, lines, grammar, shape):
+        return _judged(spanning.lines, spanning.fields, spanning.text, shape)
     mended = _with_bare_quotes(line, grammar, shape) or mend(line, grammar, shape.most)
-    if isinstance(mended, list):
-        return Record(lines, mended, line)
-    if spanning is not None and spanning.fields is not None:
-        # When a line that was swallowed is a whole record by itself, the quote was a stray one.
-        inner = spanning.text.split("\n")[lines:]
-        if not any(shape.fitted(grammar.fields(one.removesuffix("\r")) or []) for one in inner):
-            return _judged(spanning.lines, spanning.fields, spanning.text, shape)
-    return Record(lines, None, line, mended)
+    return Record(lines, mended, line) if isinstance(mended, list) else Record(lines, None, line, mended)
+
+
+def _swallows(spanning: Record, first: int, grammar: Grammar, shape: Shape) -> bool:
+    """Whether a line after the first ones is a whole record by itself: then the quote was a stray one."""
+    if shape.most == 1:
+        return False  # whatever holds no delimiter is one
+    inner = spanning.text.split("\n")[first:]
+    return any(shape.fitted(grammar.fields(one.removesuffix("\r")) or []) is not None for one in inner)
 
 
 def _continued(line: str, following: Iterator[str], grammar: Grammar) -> list[str]:
