@@ -61,6 +61,7 @@ def arrived(work: Work) -> Batch | None:
 
 def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
     batch.must_be_unchanged()
+    batch.must_be_complete(stage.rows)
     work.may_commit()
     stage.tidy()
     with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:

@@ -113,9 +113,10 @@ def _opened(work: Work, item: Input) -> Batch:
 
 
 def _read(work: Work, item: Input) -> None:
-    rows = _opened(work, item).rows
+    batch = _opened(work, item)
     with broken(item.uri, "to read it to its end"):
-        collect_all([rows.select(pl.all().null_count())])
+        _, count = collect_all([batch.rows.select(pl.all().null_count()), batch.rows.select(pl.len())])
+    batch.must_be_complete(count.item())
 
 
 def _set_aside(work: Work, found: Sequence[Aside]) -> Sequence[Aside]:

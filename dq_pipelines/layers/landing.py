@@ -27,6 +27,7 @@ from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Source
+from dq_pipelines.sources.base import FileReport
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import unchanged
 
@@ -59,6 +60,22 @@ class Batch:
     lines: pl.LazyFrame
     #: how many rows there are, about; None where only a read would tell
     about: int | None = None
+    #: what is known of each file beside its records, where the source counts lines
+    files: tuple[FileReport, ...] = ()
+    #: members of archives that are of another kind than the source's
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def records_in_files(self) -> int | None:
+        """How many records the files hold, counted apart from whoever reads them; None where nobody counts."""
+        return sum(file.records for file in self.files) if self.files else None
+
+    def must_be_complete(self, rows: int) -> None:
+        """Raise SourceError when so many rows are not all records that the files hold."""
+        wanted = self.records_in_files
+        if wanted is not None and wanted != rows:
+            place = self.inputs[0].uri if len(self.inputs) == 1 else f"{len(self.inputs)} inputs"
+            raise SourceError(f"{place}: wanted a row for each of the {wanted:,} records in it, got {rows:,} rows")
 
     @property
     def input_names(self) -> list[str]:
@@ -151,7 +168,16 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         )
         return rows if there is None else _widened(rows, there)
 
-    return Batch(name, tuple(inputs), consumed, bronze_rows(reading.landed), bronze_rows(lines), reading.about)
+    return Batch(
+        name,
+        tuple(inputs),
+        consumed,
+        bronze_rows(reading.landed),
+        bronze_rows(lines),
+        reading.about,
+        reading.files,
+        reading.passed_over,
+    )
 
 
 def after_all(landed: LakeTable, now: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.project import GoldTable, LandedTable, Table
+from dq_pipelines.sources.base import LEFT_OUT, FileReport
 from dq_pipelines.transforms.types import name_of
 
 _SHOWN_SOURCES = 20
@@ -75,6 +76,28 @@ def published_metadata(table: Table, outcome: Outcome, published: LakeTable, sco
         metadata["source_file_count"] = len(outcome.sources)
     if outcome.misreadings:
         metadata["unreadable"] = dg.MetadataValue.json(outcome.misreadings)
+    return metadata
+
+
+def landed_metadata(files: Sequence[FileReport], passed_over: Sequence[str]) -> dict[str, Any]:
+    """What a materialization of bronze says of the files that landed: their lines, and what of them is no record."""
+    metadata: dict[str, Any] = {}
+    if files:
+        counts = {name: sum(getattr(file, name) for file in files) for name in LEFT_OUT}
+        metadata |= {
+            "lines_in_files": sum(file.lines for file in files),
+            "records_in_files": sum(file.records for file in files),
+            **{f"{name}_lines": count for name, count in counts.items()},
+        }
+        told = [
+            {"file": file.source, "lines": file.lines, "records": file.records}
+            | {name: getattr(file, name) for name in LEFT_OUT}
+            for file in files[:_SHOWN_SOURCES]
+        ]
+        metadata["files"] = dg.MetadataValue.json(told)
+    if passed_over:
+        metadata["passed_over"] = dg.MetadataValue.json(list(passed_over[:_SHOWN_SOURCES]))
+        metadata["passed_over_count"] = len(passed_over)
     return metadata
 
 

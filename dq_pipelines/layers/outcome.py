@@ -16,6 +16,7 @@ from dq_pipelines.lake.publish import Publication
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import check_names, fingerprint
+from dq_pipelines.sources.base import FileReport
 
 #: The check that every silver table has without being asked.
 ROWS_ACCOUNTED_FOR = "rows_accounted_for"
@@ -37,6 +38,8 @@ class Counts:
     superseded: int = 0
     #: lines that no reader could make a record of
     unreadable: int = 0
+    #: records in the files that landed, counted by their lines, less the rows that bronze has of them
+    missing_from_files: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -47,8 +50,8 @@ class Counts:
 
     @property
     def accounted_for(self) -> bool:
-        """Whether no row was lost or doubled: in = published + refused + dropped."""
-        return self.rows_in == self.published + self.refused + self.dropped
+        """Whether no row was lost or doubled, beginning with the files: in = published + refused + dropped."""
+        return self.missing_from_files == 0 and self.rows_in == self.published + self.refused + self.dropped
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ class Outcome:
     seconds: float = 0.0
     #: what the batch measured; None where nothing was
     metrics: BatchMetrics | None = None
+    #: what is known beside their records of the files that landed in this run, and what was passed over
+    files: tuple[FileReport, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @property
     def blocked_by(self) -> tuple[RuleResult, ...]:
@@ -138,7 +144,7 @@ class Outcome:
             return []
         counts = self.counts
         lost = counts.rows_in - counts.published - counts.refused - counts.dropped
-        return [_counted(ROWS_ACCOUNTED_FOR, abs(lost), counts.rows_in)]
+        return [_counted(ROWS_ACCOUNTED_FOR, abs(lost) + abs(counts.missing_from_files), counts.rows_in)]
 
 
 def _counted(

@@ -244,6 +244,7 @@ class Refinement:
             dropped_by_transform=rows_in - unreadable - split_off - judgement.rows if may_drop(self.silver) else 0,
             superseded=0 if self._keys_are_judged else judgement.kept - self.kept.rows,
             unreadable=unreadable,
+            missing_from_files=self._missing_from_files,
         )
         return Outcome(
             table=self.work.table.key,
@@ -254,12 +255,20 @@ class Refinement:
             partition=self.work.partition,
             drift=self.fit.drift,
             sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
+            files=self.landing.files if self.landing else (),
+            passed_over=self.landing.passed_over if self.landing else (),
             schema=dict(self.kept.schema),
             miscast=miscast_by_column(self.refused.scan()),
             preview=self.kept.scan().select(exact_names(self.columns)).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
             metrics=self.measured.batch(judgement, self.kept, self.work, self.landing_seconds, self._landed_at),
         )
+
+    @property
+    def _missing_from_files(self) -> int:
+        """Records that the files of the batch hold, by their lines, and bronze does not."""
+        records = self.landing.records_in_files if self.landing else None
+        return records - self.bronze.rows if records is not None and self.bronze is not None else 0
 
     @property
     def _about(self) -> int | None:

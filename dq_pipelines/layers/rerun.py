@@ -115,8 +115,10 @@ def _begun(work: Work) -> dict[str, int]:
 
 @past_bad_inputs
 def _rerun(work: Work) -> Outcome | None:
-    landed(work)
-    return _anew(work)
+    batch, outcome = landed(work), _anew(work)
+    if batch is None or outcome is None:
+        return outcome
+    return replace(outcome, files=batch.files, passed_over=batch.passed_over)
 
 
 def _anew(work: Work) -> Outcome | None:

@@ -20,7 +20,8 @@ from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.layers.aside import as_result, standing_aside
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import Evaluations, asset_key, inputs_readable, inputs_readable_key
-from dq_pipelines.layers.metadata import gold_lineage, published_metadata, silver_lineage
+from dq_pipelines.layers.landing import Batch
+from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.progress import Reporter
@@ -57,8 +58,8 @@ class Step:
                     yield from self._judge_published()
                 elif wanted == {"bronze"}:
                     with self._progress.going_on():
-                        arriving.land(self._work)
-                    yield from self._bronze()
+                        batch = arriving.land(self._work)
+                    yield from self._bronze(batch)
                 else:
                     self._upstream_must_have_passed()
                     with self._progress.going_on():
@@ -86,7 +87,7 @@ class Step:
         step ends.
         """
         if "bronze" in {key.path[0] for key in self._selected}:
-            yield from self._bronze()
+            yield from self._bronze(outcome)
         if outcome is None:
             yield from self._nothing_new()
             return
@@ -150,9 +151,11 @@ class Step:
         lake = self.stores.lake
         return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
 
-    def _bronze(self) -> Iterator[Yielded]:
+    def _bronze(self, landed: Batch | Outcome | None) -> Iterator[Yielded]:
+        """What landed in this run, if anything did."""
         key = f"bronze/{self.table.name}"
-        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key))
+        told = landed_metadata(landed.files, landed.passed_over) if landed is not None else {}
+        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told)
         yield from self._inputs_readable()
 
     def _inputs_readable(self) -> Iterator[dg.AssetCheckResult]:

@@ -57,6 +57,10 @@ class FileReport:
         return self.lines - self.preamble - self.header - self.footer - self.blank - self.continued
 
 
+#: The counts of a FileReport that tell what lines of a file are no record, and continue none.
+LEFT_OUT = ("preamble", "header", "footer", "blank")
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a source found in its inputs. Both frames are lazy; nothing was read yet."""
