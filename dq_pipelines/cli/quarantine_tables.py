@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.layers.healing import Chosen, refused_of
-from dq_pipelines.layers.landing import BATCH
+from dq_pipelines.layers.landed import BATCH
 from dq_pipelines.layers.mending import refusal_of
 from dq_pipelines.layers.quarantine import ID, STATUS, cells_in
 from dq_pipelines.sources import ROW, SOURCE

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import TAKEN_BACK, batches_in, consumption, transactions
-from dq_pipelines.layers.landing import batches, bronze, landed_batches
+from dq_pipelines.layers.landed import batches, bronze, landed_batches
 from dq_pipelines.layers.work import Work
 
 #: What the ids of bronze's batches begin with; those of replays begin with another letter.

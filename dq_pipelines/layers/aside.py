@@ -17,7 +17,8 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import SetAside, SourceError, Transient
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.lake.aside import Aside, asides, write_asides
-from dq_pipelines.layers.landing import Batch, batch_of, bronze, listed, must_be_unchanged, new_inputs, version_of
+from dq_pipelines.layers.landed import bronze
+from dq_pipelines.layers.landing import Batch, batch_of, listed, must_be_unchanged, new_inputs, version_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import Input
 from dq_pipelines.sources.failures import broken

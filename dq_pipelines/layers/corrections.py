@@ -14,7 +14,8 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.lake.tables import LakeTable
-from dq_pipelines.layers.landing import BATCH, SYSTEM_COLUMNS, UNREADABLE, WHY
+from dq_pipelines.layers.landed import BATCH
+from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE, WHY
 from dq_pipelines.layers.quarantine import CORRECTION, PLACE, QUARANTINE_COLUMNS
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.steps import Rename

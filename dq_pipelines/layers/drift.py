@@ -19,7 +19,8 @@ from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.lake.evolution import Change, Drift, Policy, conformed, drift
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, LakeTable, reached, storable
-from dq_pipelines.layers.landing import BATCH, SYSTEM_COLUMNS, bronze
+from dq_pipelines.layers.landed import BATCH, bronze
+from dq_pipelines.layers.landing import SYSTEM_COLUMNS
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.silver import Prepared, prepare
 from dq_pipelines.layers.work import Work

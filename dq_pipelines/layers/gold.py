@@ -17,7 +17,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently

@@ -17,7 +17,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.lake.update import update
-from dq_pipelines.layers.landing import BATCH
+from dq_pipelines.layers.landed import BATCH
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,

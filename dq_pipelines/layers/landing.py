@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -22,24 +22,18 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.lake.aside import asides
-from dq_pipelines.lake.ledger import batches_in, transactions
-from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import Lake, LakeTable
+from dq_pipelines.layers.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT, bronze
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Source
 from dq_pipelines.sources.base import FileReport
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import unchanged
+from dq_pipelines.sources.files import FileSource, unchanged
+from dq_pipelines.sources.order import by_arrival
 
-BATCH, INGESTED_AT, UNREADABLE, WHY = "_batch", "_ingested_at", "_unreadable", "_why"
-
-#: In bronze's ledger, followed by a batch: when it landed, in microseconds.
-_LANDED_AT = "landed_at:"
-#: Followed by an address that had landed before: when it did so last. Of that version bronze may have no row: the file was
-#: empty, or they have expired, or were erased.
-_AGAIN = "again:"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECONDS = pl.col(INGESTED_AT).dt.epoch("us")
+UNREADABLE, WHY = "_unreadable", "_why"
 
 #: What bronze adds to the landed columns.
 SYSTEM_COLUMNS = (SOURCE, ROW, BATCH, INGESTED_AT, UNREADABLE, WHY)
@@ -109,7 +103,7 @@ def listed(table: Table, partition: str | None = None) -> list[Input]:
 
 
 def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_too: bool = False) -> list[Input]:
-    """What the table's source holds, bronze has not consumed and does not stand aside, in a stable order.
+    """What the table's source holds, bronze has not consumed and does not stand aside, from the oldest to the newest.
 
     An input is known by its address and modification time; one that was merely touched is known by
     its content. Raises SourceError when the place cannot be listed.
@@ -122,7 +116,7 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_
         found = [i for i in found if i.uri not in marks or marks[i.uri].version != version_of(i, source)]
     touched = [item for item in found if _name(item) in consumed]
     same = {item.uri for item in touched if _is_same(item, consumed.get(_content_name(item)))}
-    return [item for item in found if item.uri not in same]
+    return by_arrival(item for item in found if item.uri not in same)
 
 
 def version_of(item: Input, source: Source) -> str:
@@ -135,12 +129,10 @@ def version_of(item: Input, source: Source) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def bronze(table: Table, lake: Lake) -> LakeTable:
-    return lake.table(f"bronze/{table.name}")
-
-
 def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
     """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all.
+
+    Where rows of several inputs have the same keys, the later input wins: they come from the oldest to the newest.
 
     A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it. Where the table's
     `schema` lets a column become text, it does so for inputs that arrive together as for those that come one by one.
@@ -148,24 +140,25 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     digest = hashlib.sha256()
     for item in inputs:
         digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
-    name, moment = f"b-{digest.hexdigest()[:16]}", (now - _EPOCH) // timedelta(microseconds=1)
+    name, source = f"b-{digest.hexdigest()[:16]}", table.landed.source
+    places, began = _places(source, inputs), (now - EPOCH) // timedelta(microseconds=1)
+    moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
     known = {} if landed is None else transactions(landed)
     consumed = {
         **{_name(item): item.modified for item in inputs},
         **{_content_name(item): _content(item) for item in inputs},
-        f"{_LANDED_AT}{name}": moment,
-        **{f"{_AGAIN}{item.uri}": moment for item in inputs if _name(item) in known},
+        f"{LANDED_AT}{name}": max(moments.values()),
+        **{f"{AGAIN}{item.uri}": moments[item.uri] for item in inputs if _name(item) in known},
     }
-    source = table.landed.source
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     schema = pl.concat([reading.landed.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
     there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
 
+    landed_at = _moment([name for some in places for name in some], began)
+
     def bronze_rows(some: pl.LazyFrame) -> pl.LazyFrame:
-        rows = _shaped(some, schema).with_columns(
-            pl.lit(name).alias(BATCH), pl.lit(now).dt.cast_time_unit("us").alias(INGESTED_AT)
-        )
+        rows = _shaped(some, schema).with_columns(pl.lit(name).alias(BATCH), landed_at.alias(INGESTED_AT))
         return rows if there is None else _widened(rows, there)
 
     return Batch(
@@ -180,10 +173,22 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     )
 
 
-def after_all(landed: LakeTable, now: datetime) -> datetime:
-    """`now`, or where the clock was put back, the first moment after whatever has landed: later means later here."""
-    last = last_landed(landed)
-    return now if last is None else max(now, last + timedelta(microseconds=1))
+def _places(source: Source, inputs: Sequence[Input]) -> list[list[str]]:
+    """What `_source` says of the rows of each input, in the order in which they count: of an archive, each member."""
+    return [
+        [part.source for part in source.parts(item)]
+        if isinstance(source, FileSource) and item.uri.lower().endswith(".zip")
+        else [item.uri]
+        for item in inputs
+    ]
+
+
+def _moment(places: Sequence[str], began: int) -> pl.Expr:
+    """When a row has landed: a microsecond later for each place it may come from, so that the later one counts."""
+    names, at = list(dict.fromkeys(places)), pl.lit(began, pl.Int64)
+    if len(names) > 1:
+        at = at + pl.col(SOURCE).cast(pl.Enum(names), strict=False).to_physical().fill_null(0).cast(pl.Int64)
+    return at.cast(pl.Datetime("us", "UTC"))
 
 
 def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
@@ -215,98 +220,6 @@ def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
         and not dtype.is_nested()
     ]
     return rows.with_columns(casts)
-
-
-def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
-    """How many rows bronze has of these batches, as its log tells; None where files hold several batches."""
-    delta = landed.delta()
-    if delta is None:
-        return 0
-    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
-    names = (f"min.{BATCH}", f"max.{BATCH}", "num_records")
-    if not adds.height or any(name not in adds.columns for name in names):
-        return None
-    least, most = pl.col(names[0]), pl.col(names[1])
-    if adds.select((least != most).fill_null(True).any()).item():
-        return None
-    return int(adds.filter(least.is_in(list(wanted)))["num_records"].sum())
-
-
-def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
-    """The bronze batches that the published table has not consumed."""
-    consumed = set(batches_in(transactions(published)))
-    return [batch for batch in batches(table, lake, partition) if batch not in consumed]
-
-
-def outdated(
-    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
-) -> dict[str, frozenset[str]]:
-    """The batches, oldest first, each with what `_source` says there of inputs of which a later version counts.
-
-    Such a one has landed, whatever bronze has of it, or is `arriving`.
-    """
-    rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
-    came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
-    again = _again(landed)
-    latest = {source: batch for batch, source, _ in came.rows()}
-    found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
-    for batch, source, at in came.rows():
-        later = again.get(_address(source, again), at) > at or _address(source, arriving) in arriving
-        if later or latest[source] != batch:
-            found[batch].add(source)
-    return {batch: frozenset(sources) for batch, sources in found.items()}
-
-
-def last_snapshot(landed: LakeTable, partition: str | None) -> datetime | None:
-    """When the last batch landed, of a partition or of all, whether or not bronze has any row of it; None where none has."""
-    if partition is None:
-        return last_landed(landed)
-    rows, again = landed.scan().filter(pl.col(PARTITION) == partition), _again(landed)
-    came = rows.group_by(SOURCE).agg(_MICROSECONDS.max()).collect()
-    moments = [max(at, again.get(_address(source, again), at)) for source, at in came.rows()]
-    return _EPOCH + timedelta(microseconds=max(moments)) if moments else None
-
-
-def landed_batches(landed: LakeTable) -> list[str]:
-    """The ids of the batches that bronze's ledger knows, whether or not it still has rows of them."""
-    return [name.removeprefix(_LANDED_AT) for name in transactions(landed) if name.startswith(_LANDED_AT)]
-
-
-def last_landed(landed: LakeTable) -> datetime | None:
-    moments = [at for name, at in transactions(landed).items() if name.startswith(_LANDED_AT)]
-    return _EPOCH + timedelta(microseconds=max(moments)) if moments else None
-
-
-def _again(landed: LakeTable) -> dict[str, int]:
-    """When each input landed last that has landed more than once, by address, in microseconds."""
-    entries = transactions(landed).items()
-    return {name.removeprefix(_AGAIN): at for name, at in entries if name.startswith(_AGAIN)}
-
-
-def _address(source: str, known: Container[str]) -> str:
-    """The input behind what `_source` says: of a member of an archive, the archive."""
-    return source if source in known else source.rpartition("#")[0]
-
-
-def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
-    """The ids of all batches in bronze, or in one partition of it."""
-    landed = bronze(table, lake)
-    delta = landed.delta()
-    if delta is None:
-        return []
-    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
-    if partition is not None:
-        adds = adds.filter(pl.col(f"partition.{PARTITION}") == partition)
-    bounds = [pl.col(name) for name in (f"min.{BATCH}", f"max.{BATCH}") if name in adds.columns]
-    one = (bounds[0] == bounds[1]).fill_null(False) if len(bounds) == 2 else pl.lit(False)
-    known = adds.filter(one)
-    names = known[f"min.{BATCH}"].unique(maintain_order=True).to_list() if known.height else []
-    # A compacted file holds several batches, and only its column knows which.
-    mixed = [f"{landed.uri}/{unquote(path)}" for path in adds.filter(~one)["path"]]
-    if mixed:
-        columns = [pl.scan_parquet(path, glob=False, hive_partitioning=False).select(BATCH) for path in mixed]
-        names += pl.concat(columns).unique().collect(engine="streaming")[BATCH].to_list()
-    return list(dict.fromkeys(names))
 
 
 def _name(item: Input) -> str:

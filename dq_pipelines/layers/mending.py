@@ -16,7 +16,7 @@ from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.layers.corrections import Cells, landed_names, landed_value
 from dq_pipelines.layers.healing import ALL, Chosen, give_status, must_land, refused_of
-from dq_pipelines.layers.landing import bronze
+from dq_pipelines.layers.landed import bronze
 from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, STATUS, STATUSES, cells_in
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.work import Work

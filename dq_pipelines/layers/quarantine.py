@@ -13,7 +13,8 @@ import polars as pl
 from dq_pipelines.config.columns import exact
 from dq_pipelines.engine.reasons import REASON, REASONS, reason, text_of
 from dq_pipelines.lake.tables import PARTITION
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT, UNREADABLE
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT
+from dq_pipelines.layers.landing import UNREADABLE
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.cast import FAILED, RAW
 

@@ -28,17 +28,8 @@ from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
-from dq_pipelines.layers.landing import (
-    BATCH,
-    INGESTED_AT,
-    UNREADABLE,
-    Batch,
-    bronze,
-    last_snapshot,
-    outdated,
-    pending_batches,
-    rows_of,
-)
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, of_last_snapshot, outdated, pending_batches, rows_of
+from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
@@ -183,8 +174,8 @@ class Refinement:
     def _still_wanted(self, waiting: pl.LazyFrame) -> pl.LazyFrame:
         if self.silver.mode == "overwrite":
             # A snapshot replaces whatever waits.
-            last = last_snapshot(bronze(self.work.table, self.work.lake), self.work.partition)
-            return waiting.filter(pl.lit(False) if self.landing is not None else pl.col(INGESTED_AT) == last)
+            last = of_last_snapshot(bronze(self.work.table, self.work.lake), self.work.partition)
+            return waiting.filter(pl.lit(False) if self.landing is not None else last)
         replaced = [(batch, source) for batch, sources in self.superseded.items() for source in sources]
         if not replaced:
             return waiting

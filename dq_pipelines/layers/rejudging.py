@@ -21,7 +21,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import refused_of
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT, bronze, last_snapshot
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, of_last_snapshot
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -127,8 +127,7 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
     silver, landed = work.table.landed.silver, bronze(work.table, work.lake).scan()
     if silver.mode == "overwrite":
         # A snapshot takes the place of the one before, refused rows and all.
-        last = last_snapshot(bronze(work.table, work.lake), work.partition)
-        return passing.filter(pl.col(INGESTED_AT) == last)
+        return passing.filter(of_last_snapshot(bronze(work.table, work.lake), work.partition))
     if silver.mode == "append":
         return passing
     published = batches_in(transactions(work.silver))

@@ -32,7 +32,7 @@ from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
-from dq_pipelines.layers.landing import INGESTED_AT
+from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, elapsed
 from dq_pipelines.layers.quarantine import (
     CORRECTION,

@@ -34,7 +34,7 @@ from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrections
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
-from dq_pipelines.layers.landing import batches, bronze, outdated
+from dq_pipelines.layers.landed import batches, bronze, outdated
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently

@@ -22,7 +22,7 @@ from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.publish import Publication
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake, LakeTable
-from dq_pipelines.layers.landing import BATCH, INGESTED_AT
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT
 from dq_pipelines.layers.quarantine import PLACE
 from dq_pipelines.layers.traces import GOES, Traces
 from dq_pipelines.layers.work import Work, alone

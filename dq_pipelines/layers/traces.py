@@ -17,7 +17,8 @@ from dq_pipelines.lake.rewrite import Snapshot
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import broken_off
-from dq_pipelines.layers.landing import BATCH, UNREADABLE, bronze, pending_batches
+from dq_pipelines.layers.landed import BATCH, bronze, pending_batches
+from dq_pipelines.layers.landing import UNREADABLE
 from dq_pipelines.layers.quarantine import FIXED, INTO, PLACE, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
 from dq_pipelines.layers.work import Work

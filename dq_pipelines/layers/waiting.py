@@ -16,7 +16,7 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.healing import Chosen, refused
-from dq_pipelines.layers.landing import INGESTED_AT
+from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.quarantine import ID, OPEN, STATUS
 from dq_pipelines.sources import ROW, SOURCE
 

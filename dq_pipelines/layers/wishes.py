@@ -17,7 +17,7 @@ from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.landing import BATCH, pending_batches
+from dq_pipelines.layers.landed import BATCH, pending_batches
 from dq_pipelines.layers.quarantine import PLACE, QUARANTINE_COLUMNS
 from dq_pipelines.layers.silver import Prepared, misread, prepare
 from dq_pipelines.layers.traces import healed

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import Input
 from dq_pipelines.sources.failures import failure
+from dq_pipelines.sources.order import natural
 
 #: An archive may unpack to this many times its size, or to ROOM bytes if that is more: a file of text
 #: rarely shrinks a hundredfold, deflate's own limit (a bomb) is 1032.
@@ -50,6 +51,8 @@ def unzip(item: Input, packed: Path, folder: Path) -> Iterator[tuple[str, Path]]
         members = [m for m in archive.infolist() if not m.is_dir() and plain_name(m.filename.lstrip("/"))]
         if not members:
             raise SourceError(f"{item.uri}: wanted at least one file in the zip archive, got none")
+        # As files count: by the date of the member, then by its name; the later one wins.
+        members.sort(key=lambda member: (member.date_time, natural(member.filename)))
         left = _most(item.size)
         for number, member in enumerate(members):
             plain = folder / f"{number}-{os.path.basename(member.filename)}"

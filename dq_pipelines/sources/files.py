@@ -28,6 +28,7 @@ from dq_pipelines.errors import SourceError, Transient, nearest
 from dq_pipelines.sources.archives import copy, gunzip, plain_name, unzip
 from dq_pipelines.sources.base import Input, Source
 from dq_pipelines.sources.failures import broken, failure
+from dq_pipelines.sources.order import natural
 
 _MAGIC = re.compile(r"[*?\[]")
 _lock = threading.Lock()
@@ -57,7 +58,7 @@ class FileSource(Source):
 
     def inputs(self) -> Sequence[Input]:
         found = _remote_inputs(self.path) if is_remote(self.path) else _local_inputs(local_path(self.path))
-        return sorted(found, key=lambda item: item.uri)
+        return sorted(found, key=lambda item: natural(item.uri))
 
     def parts(self, item: Input) -> tuple[Part, ...]:
         """`item` on the local disk, unpacked; one part unless it is an archive of several members.

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.landing import INGESTED_AT
+from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work

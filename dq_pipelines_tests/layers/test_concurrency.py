@@ -16,7 +16,7 @@ import pytest
 
 from dq_pipelines.lake.claim import claimed
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.layers.landing import INGESTED_AT
+from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import ROW, SOURCE

@@ -12,7 +12,7 @@ import pytest
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.landing import batches
+from dq_pipelines.layers.landed import batches
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun

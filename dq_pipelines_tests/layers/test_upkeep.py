@@ -15,7 +15,7 @@ import pytest
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.lake.upkeep import vacuum
 from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.landing import batches
+from dq_pipelines.layers.landed import batches
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.upkeep import Tended, tend, tending

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 
 from dq_pipelines.layers.arriving import land
 from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
-from dq_pipelines.layers.landing import pending_batches
+from dq_pipelines.layers.landed import pending_batches
 from dq_pipelines.layers.modes import incremental
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.quarantine import DISMISSED, FIXED, OPEN, REPLAYED

@@ -1,0 +1,166 @@
+"""What has landed in bronze: its batches, in which order they came, and which version of an input counts.
+
+How inputs become a batch belongs in `landing`. A batch's rows have moments of their own, one for each input in the order
+in which the inputs count, so that `_ingested_at` tells later from earlier within a batch as well.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from urllib.parse import unquote
+
+import polars as pl
+
+from dq_pipelines.lake.ledger import batches_in, transactions
+from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.project import Table
+from dq_pipelines.sources import SOURCE
+
+BATCH, INGESTED_AT = "_batch", "_ingested_at"
+
+#: In bronze's ledger, followed by a batch: when the last of its inputs landed, in microseconds.
+LANDED_AT = "landed_at:"
+#: Followed by an address that had landed before: when it did so last. Of that version bronze may have no row: the file was
+#: empty, or they have expired, or were erased.
+AGAIN = "again:"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = pl.col(INGESTED_AT).dt.epoch("us")
+
+
+def bronze(table: Table, lake: Lake) -> LakeTable:
+    return lake.table(f"bronze/{table.name}")
+
+
+def after_all(landed: LakeTable, now: datetime) -> datetime:
+    """`now`, or where the clock was put back, the first moment after whatever has landed: later means later here."""
+    last = last_landed(landed)
+    return now if last is None else max(now, last + timedelta(microseconds=1))
+
+
+@dataclass(frozen=True)
+class Landings:
+    """When batches and inputs have landed, as bronze's ledger has it; all in microseconds."""
+
+    #: by batch, when the last of its inputs did
+    batches: Mapping[str, int]
+    #: by address, of an input that has landed more than once: when it did last
+    again: Mapping[str, int]
+
+    @classmethod
+    def of(cls, landed: LakeTable) -> Landings:
+        entries = transactions(landed).items()
+        return cls(
+            {name.removeprefix(LANDED_AT): at for name, at in entries if name.startswith(LANDED_AT)},
+            {name.removeprefix(AGAIN): at for name, at in entries if name.startswith(AGAIN)},
+        )
+
+    def batch_at(self, moment: int) -> int:
+        """When the batch landed whose input landed at this moment; the moment itself where no batch is known."""
+        place = bisect_left(self._moments, moment)
+        return self._moments[place] if place < len(self._moments) else moment
+
+    @cached_property
+    def _moments(self) -> list[int]:
+        return sorted(self.batches.values())
+
+    def of_row(self, batch: str, at: int) -> int:
+        """When the batch of a row landed, which came `at` a moment; that moment for one from before the ledger noted it."""
+        return self.batches.get(batch, at)
+
+    def last(self, source: str, batch: str, at: int) -> int:
+        """When the batch landed in which the input behind `_source` came last, given a row of it and when that came."""
+        own, again = self.of_row(batch, at), self.again.get(address(source, self.again), at)
+        return self.batch_at(again) if again > own else own
+
+
+def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
+    """How many rows bronze has of these batches, as its log tells; None where files hold several batches."""
+    delta = landed.delta()
+    if delta is None:
+        return 0
+    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    names = (f"min.{BATCH}", f"max.{BATCH}", "num_records")
+    if not adds.height or any(name not in adds.columns for name in names):
+        return None
+    least, most = pl.col(names[0]), pl.col(names[1])
+    if adds.select((least != most).fill_null(True).any()).item():
+        return None
+    return int(adds.filter(least.is_in(list(wanted)))["num_records"].sum())
+
+
+def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
+    """The bronze batches that the published table has not consumed."""
+    consumed = set(batches_in(transactions(published)))
+    return [batch for batch in batches(table, lake, partition) if batch not in consumed]
+
+
+def outdated(
+    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+) -> dict[str, frozenset[str]]:
+    """The batches, oldest first, each with what `_source` says there of inputs of which a later version counts.
+
+    Such a one has landed, whatever bronze has of it, or is `arriving`.
+    """
+    rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
+    came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
+    landings = Landings.of(landed)
+    latest = {source: batch for batch, source, _ in came.rows()}
+    found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
+    for batch, source, at in came.rows():
+        later = landings.last(source, batch, at) > landings.of_row(batch, at) or address(source, arriving) in arriving
+        if later or latest[source] != batch:
+            found[batch].add(source)
+    return {batch: frozenset(sources) for batch, sources in found.items()}
+
+
+def of_last_snapshot(landed: LakeTable, partition: str | None) -> pl.Expr:
+    """Whether a row of bronze is of the batch that landed last, of a partition or of all; no row is where it had none."""
+    landings = Landings.of(landed)
+    last = max(landings.batches.values(), default=None)
+    if partition is not None:
+        rows = landed.scan().filter(pl.col(PARTITION) == partition)
+        came = rows.group_by(SOURCE, BATCH).agg(_MICROSECONDS.max()).collect()
+        last = max((landings.last(*row) for row in came.rows()), default=None)
+    names = [batch for batch, at in landings.batches.items() if at == last]
+    # What landed before the ledger noted when is known by its moment alone.
+    return pl.col(BATCH).is_in(names) if names else _MICROSECONDS.is_in([] if last is None else [last])
+
+
+def landed_batches(landed: LakeTable) -> list[str]:
+    """The ids of the batches that bronze's ledger knows, whether or not it still has rows of them."""
+    return [name.removeprefix(LANDED_AT) for name in transactions(landed) if name.startswith(LANDED_AT)]
+
+
+def last_landed(landed: LakeTable) -> datetime | None:
+    moments = [at for name, at in transactions(landed).items() if name.startswith(LANDED_AT)]
+    return EPOCH + timedelta(microseconds=max(moments)) if moments else None
+
+
+def address(source: str, known: Container[str]) -> str:
+    """The input behind what `_source` says: of a member of an archive, the archive."""
+    return source if source in known else source.rpartition("#")[0]
+
+
+def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
+    """The ids of all batches in bronze, or in one partition of it."""
+    landed = bronze(table, lake)
+    delta = landed.delta()
+    if delta is None:
+        return []
+    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    if partition is not None:
+        adds = adds.filter(pl.col(f"partition.{PARTITION}") == partition)
+    bounds = [pl.col(name) for name in (f"min.{BATCH}", f"max.{BATCH}") if name in adds.columns]
+    one = (bounds[0] == bounds[1]).fill_null(False) if len(bounds) == 2 else pl.lit(False)
+    known = adds.filter(one)
+    names = known[f"min.{BATCH}"].unique(maintain_order=True).to_list() if known.height else []
+    # A compacted file holds several batches, and only its column knows which.
+    mixed = [f"{landed.uri}/{unquote(path)}" for path in adds.filter(~one)["path"]]
+    if mixed:
+        columns = [pl.scan_parquet(path, glob=False, hive_partitioning=False).select(BATCH) for path in mixed]
+        names += pl.concat(columns).unique().collect(engine="streaming")[BATCH].to_list()
+    return list(dict.fromkeys(names))

@@ -1,0 +1,22 @@
+"""The order in which inputs count: by modification time, then by name as people count. The later one wins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dq_pipelines.sources.base import Input
+
+_NUMBERS = re.compile(r"(\d+)")
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key by which `export_9` comes before `export_10`; names that differ in zeros alone keep an order, too."""
+    parts = _NUMBERS.split(name)
+    numbered = [(int(part), len(part), "") if at % 2 else (-1, 0, part) for at, part in enumerate(parts)]
+    return tuple(numbered)
+
+
+def by_arrival(inputs: Iterable[Input]) -> list[Input]:
+    """Inputs from the oldest to the newest; those of one moment by natural name."""
+    return sorted(inputs, key=lambda item: (item.modified, natural(item.uri)))

@@ -1,0 +1,132 @@
+"""Which row of a key is published: that of the input which was written last, whatever lands together, is rerun or replayed."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dq_pipelines.layers.refinement import refine
+from dq_pipelines.layers.replay import replay
+from dq_pipelines.layers.rerun import rerun
+from dq_pipelines.layers.work import Work
+from dq_pipelines.sources.order import natural
+from dq_pipelines_tests.workshop import Workshop
+
+PRICES = """
+    source: {type: csv, path: "{landing}/*"}
+    silver:
+      keys: [id]
+      columns: {id: int64, price: int64}
+      rules: [{type: expect_column_values_to_be_between, column: price, min_value: 0}]
+"""
+
+
+def shop(root: Path, text: str = PRICES) -> Workshop:
+    made = Workshop(root)
+    made.landing.mkdir()
+    made.table("prices", text)
+    return made
+
+
+def work(made: Workshop) -> Work:
+    return Work(made.project.tables["prices"], made.lake)
+
+
+def land(made: Workshop, name: str, price: int, at: int) -> None:
+    path = made.land(name, f"id,price\n1,{price}\n")
+    os.utime(path, (at, at))
+
+
+@pytest.mark.parametrize(
+    ("files", "published"),
+    [
+        ({"export_9.csv": 100, "export_10.csv": 100}, 10),
+        ({"export_9.csv": 200, "export_10.csv": 100}, 9),
+        ({"z_1.csv": 100, "a_2.csv": 200}, 2),
+        ({"2024-1-9.csv": 100, "2024-1-10.csv": 100, "2024-01-11.csv": 100}, 11),
+    ],
+    ids=["numbers", "times", "names", "zeros"],
+)
+def test_of_one_batch_the_later_input_wins(tmp_path: Path, files: dict[str, int], published: int) -> None:
+    made = shop(tmp_path)
+    for name, at in files.items():
+        land(made, name, int(name.partition(".")[0].replace("-", "_").rpartition("_")[2]), at)
+    refine(work(made))
+    assert made.rows("silver/prices", "price") == [published]
+    rerun(work(made))
+    assert made.rows("silver/prices", "price") == [published]
+
+
+def test_of_one_archive_the_later_member_wins(tmp_path: Path) -> None:
+    made, packed = shop(tmp_path), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, day, price in [("b_10.csv", 1, 10), ("b_9.csv", 1, 9), ("a.csv", 2, 2), ("c.csv", 1, 3)]:
+            archive.writestr(zipfile.ZipInfo(name, (2024, 1, day, 0, 0, 0)), f"id,price\n1,{price}\n2,{price}\n")
+    made.land("all.zip", packed.getvalue())
+    refine(work(made))
+    assert made.rows("silver/prices", "price") == [2, 2]
+    rerun(work(made))
+    assert made.rows("silver/prices", "price") == [2, 2]
+
+
+def test_a_snapshot_of_several_files_is_taken_whole(tmp_path: Path) -> None:
+    made = shop(tmp_path, PRICES.replace("keys: [id]", "write: overwrite"))
+    land(made, "a.csv", 1, 100)
+    land(made, "b.csv", 2, 200)
+    land(made, "bad.csv", -1, 300)
+    refine(work(made))
+    assert made.rows("silver/prices", "price") == [1, 2]
+    rerun(work(made))
+    assert made.rows("silver/prices", "price") == [1, 2]
+    made.table("prices", PRICES.replace("keys: [id]", "write: overwrite").replace("min_value: 0", "min_value: -1"))
+    replay(work(made), by="test")
+    assert made.rows("silver/prices", "price") == [-1, 1, 2]
+
+
+NAMES = st.sampled_from(["a_2.csv", "a_10.csv", "a_9.csv", "b.csv", "B.csv", "z.csv"])
+#: What lands between two runs: a file, when it was written, its price; below 0 it is refused.
+LANDED = st.lists(st.tuples(NAMES, st.integers(1, 4), st.integers(-3, 30)), max_size=5)
+
+
+@settings(max_examples=12)
+@given(batches=st.lists(LANDED, min_size=1, max_size=3), again=st.sampled_from(["", "rerun", "replay"]))
+def test_the_published_row_is_that_of_the_last_input(batches: list[list[tuple[str, int, int]]], again: str) -> None:
+    """The law; batches that come later count later, whatever the times of their files."""
+    with TemporaryDirectory() as folder:
+        made, prices, clock = shop(Path(folder)), list[int](), 1_000
+        for batch in batches:
+            files = {name: (at, price) for name, at, price in batch}
+            for name, (at, price) in files.items():
+                land(made, name, price, clock + at)
+            clock += 10  # a file that is written anew has another time
+            refine(work(made))
+            prices += [p for _, (_, p) in sorted(files.items(), key=lambda one: (one[1][0], natural(one[0])))]
+        good = [price for price in prices if price >= 0]
+        if again == "rerun":
+            # A rerun takes each file in its last version.
+            last = {name: price for batch in batches for name, _, price in batch}
+            order = _last_landed(batches)
+            good = [last[name] for name in order if last[name] >= 0]
+            rerun(work(made))
+        if again == "replay":
+            good = prices
+            made.table("prices", PRICES.replace("min_value: 0", "min_value: -9"))
+            replay(work(made), by="test")
+        assert made.rows("silver/prices", "price") == good[-1:]
+
+
+def _last_landed(batches: list[list[tuple[str, int, int]]]) -> list[str]:
+    """The files, in the order in which their last versions landed."""
+    order: list[str] = []
+    for batch in batches:
+        files = {name: at for name, at, _ in batch}
+        for name in sorted(files, key=lambda one: (files[one], natural(one))):
+            order = [*(other for other in order if other != name), name]
+    return order
