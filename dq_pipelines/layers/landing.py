@@ -169,7 +169,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         bronze_rows(lines),
         reading.about,
         reading.files,
-        reading.passed_over,
+        source.passed_over(inputs),
     )
 
 

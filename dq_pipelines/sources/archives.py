@@ -1,15 +1,19 @@
-"""Archives: gzip and zip unpacked to plain files, whole or not at all, and never a bomb.
+"""Archives: gzip, bzip2, xz, zstd and zip unpacked to plain files, whole or not at all, and never a bomb.
 
 Where an archive comes from and which source reads what was in it belong in `files.py`.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
+import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,23 +38,85 @@ def plain_name(relative: str) -> bool:
     return not any(name.startswith((".", "_")) for name in relative.split("/"))
 
 
-def gunzip(item: Input, packed: Path, plain: Path) -> Path:
+@dataclass(frozen=True)
+class Packing:
+    """One way in which a single file is packed."""
+
+    name: str
+    #: the bytes that it starts with
+    start: bytes
+    opened: Callable[[Path], Any]
+
+
+def _zstd(packed: Path) -> Any:
+    from pyarrow import CompressedInputStream, OSFile
+
+    return CompressedInputStream(OSFile(str(packed)), "zstd")
+
+
+#: By the ending of a name.
+PACKINGS = {
+    ".gz": Packing("gzip", b"\x1f\x8b", gzip.open),
+    ".bz2": Packing("bzip2", b"BZh", bz2.open),
+    ".xz": Packing("xz", b"\xfd7zXZ\x00", lzma.open),
+    ".zst": Packing("zstd", b"\x28\xb5\x2f\xfd", _zstd),
+}
+#: Endings of archives, packed files among them.
+ENDINGS = (*PACKINGS, ".zip")
+
+
+def unpack(item: Input, packed: Path, plain: Path, packing: Packing) -> Path:
+    """The one file in `packed`, as `plain`."""
     with packed.open("rb") as raw:
-        start = raw.read(2)
-    if start != b"\x1f\x8b":
+        start = raw.read(len(packing.start))
+    if start != packing.start:
         got = f"bytes {start!r}" if start else "0 bytes"
-        raise SourceError(f"{item.uri}: wanted a gzip archive (it starts with 1f 8b), got {got}")
-    with gzip.open(packed) as stream:
-        _whole(item, "gzip", lambda: copy(stream, plain, _most(item.size)))
+        wanted = f"wanted a {packing.name} archive (it starts with {packing.start.hex(' ')})"
+        raise SourceError(f"{item.uri}: {wanted}, got {got}")
+
+    def copied() -> int:
+        with packing.opened(packed) as stream:
+            return copy(stream, plain, _most(item.size))
+
+    _whole(item, packing.name, copied)
     return plain
 
 
-def unzip(item: Input, packed: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+#: Names of what is told of data, and is none: instructions, licences, checksums, previews.
+_DOCUMENT = re.compile(
+    r"(?:.*/)?(?:(?:read[ _-]?me|licen[cs]e|copying|notice|change(?:log|s)|manifest|contents|(?:md5|sha\d*|check)sums?)\b.*"
+    r"|.*\.(?:md|rst|pdf|docx?|rtf|html?|png|jpe?g|gif|svg|md5|sha\d*|sig|asc|sfv|xsd|dtd|log|ini|url))",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def data_among(names: Sequence[str], kinds: Sequence[Sequence[str]]) -> list[str]:
+    """Which members of an archive are data: those of the first of `kinds` (lists of endings) that any name has.
+
+    A single member is, whatever its name; where no name tells, all are but instructions, licences and the like.
+    """
+    if len(names) < 2:
+        return list(names)
+    no_documents = [name for name in names if not _DOCUMENT.fullmatch(name)]
+    for endings in kinds:
+        found = [name for name in no_documents if name.lower().endswith(tuple(endings))]
+        if found:
+            return found
+    return no_documents or list(names)
+
+
+def unzip(
+    item: Input, packed: Path, folder: Path, kinds: Sequence[Sequence[str]], passed_over: list[str]
+) -> Iterator[tuple[str, Path]]:
+    """Name and file of each member that is data; the names of others go to `passed_over`."""
     archive = _whole(item, "zip", lambda: zipfile.ZipFile(packed))
     with archive:
         members = [m for m in archive.infolist() if not m.is_dir() and plain_name(m.filename.lstrip("/"))]
         if not members:
             raise SourceError(f"{item.uri}: wanted at least one file in the zip archive, got none")
+        wanted = set(data_among([member.filename for member in members], kinds))
+        passed_over += [member.filename for member in members if member.filename not in wanted]
+        members = [member for member in members if member.filename in wanted]
         # As files count: by the date of the member, then by its name; the later one wins.
         members.sort(key=lambda member: (member.date_time, natural(member.filename)))
         left = _most(item.size)
@@ -85,7 +151,7 @@ def copy(stream: Readable, plain: Path, limit: int | None = None) -> int:
 def _whole(item: Input, kind: str, act: Callable[[], Any]) -> Any:
     try:
         return act()
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError) as error:
         cut = "a truncated one" if isinstance(error, EOFError) else f"a damaged one: {error}"
         raise SourceError(f"{item.uri}: wanted a whole {kind} archive, got {cut} ({item.size} bytes)") from error
     except OverflowError as error:
@@ -96,4 +162,7 @@ def _whole(item: Input, kind: str, act: Callable[[], Any]) -> Any:
     except (RuntimeError, NotImplementedError) as error:  # what zipfile says of passwords and odd methods
         raise SourceError(f"{item.uri}: wanted a readable {kind} archive, got: {error}") from error
     except OSError as error:
+        if error.errno is None:  # what bz2 and pyarrow say of their input, and no system does
+            cut = "a truncated one" if "runcated" in str(error) else f"a damaged one: {error}"
+            raise SourceError(f"{item.uri}: wanted a whole {kind} archive, got {cut} ({item.size} bytes)") from error
         raise failure(f"{item.uri}: wanted to unpack the archive, got: {error}", error) from error

@@ -74,8 +74,6 @@ class Reading:
     about: int | None = None
     #: one for each file, where the source counts lines: their records are the rows of `landed` and `unreadable`
     files: tuple[FileReport, ...] = ()
-    #: members of archives that are of another kind than the source's, as `_source` would name them: not read
-    passed_over: tuple[str, ...] = ()
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -100,6 +98,10 @@ class Source(Strict, abc.ABC):
         Raises SourceError when an input as a whole cannot be read (truncated archive, wrong format,
         missing sheet); what is wrong with single records goes to `Reading.unreadable` instead.
         """
+
+    def passed_over(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        """Members of archives among `inputs` that are not read, being of another kind, as `_source` would name them."""
+        return ()
 
     def read_or_text(self, inputs: Sequence[Input]) -> Reading:
         """As `read`, but a column whose types in these inputs no type holds without a loss is text."""

@@ -21,6 +21,7 @@ from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
+from dq_pipelines.sources.magic import must_be_text
 from dq_pipelines.sources.plain import Plain, made_plain
 from dq_pipelines.sources.rewriting import Text
 
@@ -59,6 +60,8 @@ class Csv(FileSource):
     Each file is looked at by itself, so that files with other columns, in another order or dialect, can
     come together: columns are matched by name, one that a file does not have is null there.
     """
+
+    kinds = ((".csv", ".tsv", ".tab", ".psv"), (".txt", ".dat", ".data", ".out"))
 
     type: Literal["csv"]
     #: what stands between fields, one or more characters
@@ -184,6 +187,7 @@ class Csv(FileSource):
     def _as_text(self, part: Part) -> _Utf8:
         with part.path.open("rb") as data:
             sample = data.read(encoding.SAMPLE)
+        must_be_text(part.source, sample, "a text file", wide="16" in self.encoding or "32" in self.encoding)
         name = encoding.guessed(sample) if self.encoding == "auto" else self.encoding
         newline = encoding.newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
         if name == "utf-8" and newline != "\r" and (lines := encoding.lines_of_utf8(part.path)) is not None:

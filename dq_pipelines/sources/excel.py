@@ -41,6 +41,8 @@ class ExcelSource(FileSource):
     any value are passed over; a column without a name is `column_3`, after its place in the sheet.
     """
 
+    kinds = ((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),)
+
     type: Literal["excel"]
     #: A sheet's name, its place from 0, or `all`, which puts all sheets together and adds the column `_sheet`.
     sheet: str | Annotated[int, Field(ge=0)] = 0

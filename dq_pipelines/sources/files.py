@@ -18,21 +18,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from dq_pipelines.config.stores import filesystem, is_remote, said, split
 from dq_pipelines.errors import SourceError, Transient, nearest
-from dq_pipelines.sources.archives import copy, gunzip, plain_name, unzip
+from dq_pipelines.sources.archives import ENDINGS, PACKINGS, copy, plain_name, unpack, unzip
 from dq_pipelines.sources.base import Input, Source
 from dq_pipelines.sources.failures import broken, failure
 from dq_pipelines.sources.order import natural
 
 _MAGIC = re.compile(r"[*?\[]")
 _lock = threading.Lock()
-_unpacked: dict[Input, tuple[Part, ...]] = {}
+#: By input and kind of source: the same archive may be read as two of them.
+_unpacked: dict[tuple[Input, tuple[tuple[str, ...], ...]], tuple[tuple[Part, ...], tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class FileSource(Source):
     #: A file, folder or glob; `s3://`, `gs://` and `abfss://` take their credentials from the environment.
     path: str = Field(min_length=1)
 
+    #: Endings of names of this kind of file, the surest first: by them members of archives are told from what is no data.
+    kinds: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
     def inputs(self) -> Sequence[Input]:
         found = _remote_inputs(self.path) if is_remote(self.path) else _local_inputs(local_path(self.path))
         return sorted(found, key=lambda item: natural(item.uri))
@@ -66,16 +70,23 @@ class FileSource(Source):
         Raises SourceError when the file is gone or changed, or is no whole archive.
         """
         unchanged(item)
-        name = item.uri.lower()
-        if not is_remote(item.uri) and not name.endswith((".gz", ".zip")):
+        if not is_remote(item.uri) and not item.uri.lower().endswith(ENDINGS):
             return (Part(item, item.uri, Path(item.uri)),)
+        return self._unpacked(item)[0]
+
+    def passed_over(self, inputs: Sequence[Input]) -> tuple[str, ...]:
+        packed = [item for item in inputs if item.uri.lower().endswith(".zip")]
+        return tuple(f"{item.uri}#{name}" for item in packed for name in self._unpacked(item)[1])
+
+    def _unpacked(self, item: Input) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         with _lock:
-            ready = _unpacked.get(item)
-            if ready is None or not all(part.path.exists() for part in ready):
+            ready = _unpacked.get((item, self.kinds))
+            if ready is None or not all(part.path.exists() for part in ready[0]):
+                passed_over: list[str] = []
                 with broken(item.uri):
-                    ready = tuple(_unpack(item))
+                    ready = tuple(_unpack(item, self.kinds, passed_over)), tuple(passed_over)
                 unchanged(item)
-                _unpacked[item] = ready
+                _unpacked[item, self.kinds] = ready
         return ready
 
 
@@ -257,7 +268,7 @@ def scratch_file(suffix: str) -> Path:
         return Path(name)
 
 
-def _unpack(item: Input) -> Iterator[Part]:
+def _unpack(item: Input, kinds: Sequence[Sequence[str]], passed_over: list[str]) -> Iterator[Part]:
     folder = scratch_folder()
     path, name = Path(item.uri), item.uri.rsplit("/", 1)[-1]
     if is_remote(item.uri):
@@ -266,10 +277,12 @@ def _unpack(item: Input) -> Iterator[Part]:
         # As it is: pyarrow would unpack by the name, and take what is no archive or a torn one for a whole file.
         with _asked(item.uri, lambda: files.open_input_stream(key, compression=None)) as stream:
             _asked(item.uri, lambda: copy(stream, path))
-    if name.lower().endswith(".gz"):
-        yield Part(item, item.uri, gunzip(item, path, folder / f"plain-{name[:-3]}"))
-    elif name.lower().endswith(".zip"):
-        for member, plain in unzip(item, path, folder):
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
+    if ending in PACKINGS:
+        plain = folder / f"plain-{name[: -len(ending)]}"
+        yield Part(item, item.uri, unpack(item, path, plain, PACKINGS[ending]))
+    elif ending:
+        for member, plain in unzip(item, path, folder, kinds, passed_over):
             yield Part(item, f"{item.uri}#{member}" if member else item.uri, plain)
     else:
         yield Part(item, item.uri, path)

@@ -34,6 +34,8 @@ class JsonSource(FileSource):
     `value`. The document must be strict JSON in UTF-8 to its end, or nothing of it is read.
     """
 
+    kinds = ((".json", ".geojson"),)
+
     type: Literal["json"]
     #: Where the records are when they are not the whole document: a path of keys, `data.items`, or a
     #: JSON pointer, `/data/items`.

@@ -13,6 +13,7 @@ from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
 from dq_pipelines.sources.frames import Chunks, Piece, check_names, landed, unreadable
 from dq_pipelines.sources.json_text import NotJson, check, frame, names_of, values, whole_value
+from dq_pipelines.sources.magic import must_be_text
 
 #: Bytes parsed at a time: small enough that their Python values stay under some 50 MB.
 BLOCK = 4 * 1024**2
@@ -27,6 +28,8 @@ class NdjsonSource(FileSource):
     null there. Blank lines are passed over. A line that is not one JSON object is `unreadable`; its
     neighbours go on. UTF-8 only, as the format demands.
     """
+
+    kinds = ((".ndjson", ".jsonl"), (".json",), (".log", ".txt"))
 
     type: Literal["ndjson"]
 
@@ -132,6 +135,8 @@ def utf8_without_mark(source: str, start: bytes) -> bytes:
     """The beginning of a file without a byte order mark; raises SourceError when it is UTF-16."""
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise SourceError(f"{source}: wanted JSON in UTF-8, got UTF-16 (it starts with its byte order mark)")
+    # What a line's control characters are to be called is said of the line.
+    must_be_text(source, start, "JSON in UTF-8", wide=True)
     return start.removeprefix(b"\xef\xbb\xbf")
 
 

@@ -21,6 +21,8 @@ class OrcSource(FileSource):
     beyond the years 1677 to 2262 are refused: pyarrow has them in nanoseconds only.
     """
 
+    kinds = ((".orc",),)
+
     type: Literal["orc"]
 
     def read(self, inputs: Sequence[Input]) -> Reading:

@@ -25,6 +25,8 @@ class ParquetSource(FileSource):
     types are widened (int32 and int64, date and datetime, decimals) where no value changes.
     """
 
+    kinds = ((".parquet", ".pq"),)
+
     type: Literal["parquet"]
 
     def read(self, inputs: Sequence[Input]) -> Reading:

@@ -196,7 +196,7 @@ def _swallows(spanning: Record, first: int, grammar: Grammar, shape: Shape) -> b
     if shape.most == 1:
         return False  # whatever holds no delimiter is one
     inner = spanning.text.split("\n")[first:]
-    return any(shape.fitted(grammar.fields(one.removesuffix("\r")) or []) is not None for one in inner)
+    return any(len(grammar.fields(one.removesuffix("\r")) or ()) == shape.most for one in inner)
 
 
 def _continued(line: str, following: Iterator[str], grammar: Grammar) -> list[str]:

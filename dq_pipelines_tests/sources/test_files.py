@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import archives
 from dq_pipelines.sources.base import Input, Reading
+from dq_pipelines.sources.csv import Csv
 from dq_pipelines.sources.files import FileSource, Part, unchanged
 
 
@@ -22,6 +26,8 @@ class Bytes(FileSource):
     def read(self, inputs: Sequence[Input]) -> Reading:
         raise NotImplementedError
 
+
+ZSTD = bytes(pa.compress(os.urandom(5000), codec="zstd"))
 
 TREE = (
     "a.csv",
@@ -124,6 +130,13 @@ def test_archives_are_transparent(tmp_path: Path) -> None:
         ("a.gz", gzip.compress(b"x" * 50, mtime=0)[:-8] + b"\0" * 8, "wanted a whole gzip archive, got a damaged one"),
         ("a.gz", b"a,b\n1,2\n", "wanted a gzip archive .*, got bytes b'a,'"),
         ("a.gz", b"", "wanted a gzip archive .*, got 0 bytes"),
+        ("a.bz2", bz2.compress(os.urandom(5000))[:-100], "wanted a whole bzip2 archive, got a truncated one"),
+        ("a.bz2", bz2.compress(b"x" * 50)[:20] + b"\0" * 20, "wanted a whole bzip2 archive, got a damaged one"),
+        ("a.xz", lzma.compress(os.urandom(5000))[:-100], "wanted a whole xz archive, got a truncated one"),
+        ("a.xz", lzma.compress(b"x" * 50)[:20] + b"\0" * 20, "wanted a whole xz archive, got a damaged one"),
+        ("a.zst", ZSTD[:-3], "wanted a whole zstd archive, got a truncated one"),
+        ("a.zst", ZSTD[:6] + b"\xff" * 9, "wanted a whole zstd archive, got a damaged one"),
+        ("a.zst", b"a,b\n1,2\n", "wanted a zstd archive .*, got bytes b'a,b\\\\n'"),
         ("a.zip", b"a,b\n1,2\n", "wanted a whole zip archive, got a damaged one"),
         ("a.zip", b"PK\x05\x06" + bytes(18), "wanted at least one file in the zip archive, got none"),
     ],
@@ -135,12 +148,48 @@ def test_what_is_no_archive(tmp_path: Path, name: str, content: bytes, says: str
     assert str(tmp_path / name) in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["gz", "zip"])
+@pytest.mark.parametrize("kind", ["bz2", "xz", "zst"])
+def test_other_packings_are_transparent(tmp_path: Path, kind: str) -> None:
+    text = b"id,v\n1,x\n"
+    packed = {"bz2": bz2.compress(text), "xz": lzma.compress(text), "zst": bytes(pa.compress(text, codec="zstd"))}[kind]
+    (tmp_path / f"a.csv.{kind}").write_bytes(packed)
+    (part,) = parts_of(tmp_path / f"a.csv.{kind}")
+    assert (part.source, part.path.read_bytes()) == (f"{tmp_path}/a.csv.{kind}", text)
+
+
+@pytest.mark.parametrize(
+    ("members", "data"),
+    [
+        (["a.csv", "readme.txt"], ["a.csv"]),
+        (["a.csv", "b.tsv", "LICENSE", "notes.pdf", "x/.DS_Store"], ["a.csv", "b.tsv"]),
+        (["stops.txt", "routes.txt", "README.txt"], ["stops.txt", "routes.txt"]),
+        (["a.CSV", "a.CSV.sha256", "SHA256SUMS"], ["a.CSV"]),
+        (["part-0001", "part-0002", "README.md"], ["part-0001", "part-0002"]),
+        (["readme.txt"], ["readme.txt"]),
+        (["data/extract", "data/readme.md"], ["data/extract"]),
+    ],
+)
+def test_members_of_another_kind_are_passed_over_and_named(tmp_path: Path, members: list[str], data: list[str]) -> None:
+    """Those whose ending is the source's kind are data; a single one is, whatever its name."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in members:
+            archive.writestr(name, f"id\n{name}\n")
+    source = Csv(type="csv", path=str(tmp_path / "a.zip"))
+    rows = source.read(source.inputs()).landed.collect()
+    assert rows["id"].to_list() == data
+    passed_over = [name for name in members if name not in data and not name.endswith(".DS_Store")]
+    assert source.passed_over(source.inputs()) == tuple(f"{tmp_path}/a.zip#{name}" for name in passed_over)
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst", "zip"])
 def test_a_bomb_is_stopped(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "ROOM", 1024**2)
     bomb = tmp_path / f"bomb.{kind}"
-    if kind == "gz":
-        bomb.write_bytes(gzip.compress(bytes(8 * 1024**2)))
+    packings = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    if kind == "zst":
+        bomb.write_bytes(bytes(pa.compress(bytes(8 * 1024**2), codec="zstd")))
+    elif kind in packings:
+        bomb.write_bytes(packings[kind](bytes(8 * 1024**2)))
     else:
         with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("zeros", bytes(8 * 1024**2))
