@@ -50,7 +50,7 @@ def suggest(
         str | None, typer.Option(help="Of this object of the contract's schema only.", show_default=False)
     ] = None,
 ) -> None:
-    """Profile data and print a table's YAML: types, keys and rules, each with why and how sure.
+    """Profile data and print a table's YAML: types, keys and rules, each with why and how sure. Exit 1 when a line could not be read.
 
     Of a table that the project has, the rules are printed that it does not have yet. Out of a data contract, a table is
     printed for each object of its schema; what has no place in it is told in comments, with line and reason.
@@ -74,6 +74,7 @@ def _from_contract(path: str, schema_object: str | None) -> None:
 
 
 def _for_file(path: str, domain: str | None, *, apply: bool, html: Path | None) -> None:
+    from dq_pipelines.cli.reading import read_file
     from dq_pipelines.engine.frames import frame_from, source_at
     from dq_pipelines.monitoring.contracts.table import table_name
     from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
@@ -84,19 +85,21 @@ def _for_file(path: str, domain: str | None, *, apply: bool, html: Path | None) 
     target = Path(settings.config) / folder / f"{name}.yaml"
     if apply:
         _must_be_new(target, name)
-    found = suggested_table(frame_from(path), _parents(name))
+    read = read_file(path)
+    found = suggested_table(frame_from(read.data), _parents(name))
     text = table_yaml(found, name, source_at(path), str(target))
     if html is not None:
         _write_page(html, found, name, text)
-    if not apply:
-        if html is None:
-            print(text, end="")
-        return
-    _write(target, text, new=True)
-    print(
-        f"wrote {target}: {len(found.types)} columns, {len(found.rules)} rules; look through them and run dq check",
-        file=sys.stderr,
-    )
+    if apply:
+        _write(target, text, new=True)
+        print(
+            f"wrote {target}: {len(found.types)} columns, {len(found.rules)} rules; look through them and run dq check",
+            file=sys.stderr,
+        )
+    elif html is None:
+        print(text, end="")
+    if read.unreadable:
+        raise typer.Exit(1)
 
 
 def _write_page(path: Path, found: SuggestedTable, name: str, text: str) -> None:

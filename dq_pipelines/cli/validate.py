@@ -56,18 +56,23 @@ def validate(
         typer.Option(help="Also write the rules as a Great Expectations suite in JSON here.", show_default=False),
     ] = None,
 ) -> None:
-    """Judge a file by rules and print the verdict. Exit 1 when a rule failed."""
+    """Judge a file by rules and print the verdict. Exit 1 when a rule failed, or a line could not be read."""
+    from dq_pipelines.cli.reading import read_file
     from dq_pipelines.engine.validate import validate as judged
 
     wanted: ResultFormat = result_format.value
-    verdict = judged(data, rules, engine=engine, result_format=wanted)
+    read = read_file(data)
+    verdict = judged(read.data, rules, engine=engine, result_format=wanted)
     if as_json or format is Format.json:
-        print(json.dumps(verdict.to_json_dict(), indent=2, ensure_ascii=False, default=str))
+        said = verdict.to_json_dict()
+        if read.unreadable:
+            said["meta"] = {**said.get("meta", {}), "unreadable_lines": read.unreadable}
+        print(json.dumps(said, indent=2, ensure_ascii=False, default=str))
     else:
         _print(verdict)
     if export_suite is not None:
         _export(verdict, export_suite)
-    if not verdict.success:
+    if not verdict.success or read.unreadable:
         raise typer.Exit(1)
 
 

@@ -7,7 +7,7 @@ import gzip
 import lzma
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -185,7 +185,7 @@ def test_members_of_another_kind_are_passed_over_and_named(tmp_path: Path, membe
 def test_a_bomb_is_stopped(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "ROOM", 1024**2)
     bomb = tmp_path / f"bomb.{kind}"
-    packings = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    packings: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
     if kind == "zst":
         bomb.write_bytes(bytes(pa.compress(bytes(8 * 1024**2), codec="zstd")))
     elif kind in packings:
