@@ -14,6 +14,7 @@ import dagster as dg
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.landing import new_inputs
 from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.layers.unassigned import sentence, unassigned
 from dq_pipelines.project import DynamicPartitions, Table
 from dq_pipelines.sources import Input
 
@@ -24,6 +25,8 @@ class Arrivals:
 
     table: Table
     by_partition: dict[str | None, list[Input]]
+    #: what no run reads, and why; empty where there is none
+    unassigned: str = ""
 
     @classmethod
     def of(cls, table: Table, lake: Lake) -> Arrivals:
@@ -34,7 +37,11 @@ class Arrivals:
             key = None if partitions is None else partition_of(item.uri, partitions)
             if partitions is None or key is not None:
                 found.setdefault(key, []).append(item)
-        return cls(table, found)
+        return cls(table, found, sentence(unassigned(table, lake)))
+
+    def nothing_new(self) -> dg.SkipReason:
+        """Why no run is asked for."""
+        return dg.SkipReason(f"nothing new for {self.table.key}{f'; {self.unassigned}' if self.unassigned else ''}")
 
     def run_requests(self) -> list[dg.RunRequest]:
         """One request per partition; the same inputs give the same run key, so that they start one run only."""

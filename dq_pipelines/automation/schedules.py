@@ -33,8 +33,10 @@ def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
             arrived = Arrivals.of(table, stores.lake)
         except DqError as error:
             return dg.SkipReason(str(error))
+        if arrived.unassigned:
+            context.log.warning("%s: %s", table.key, arrived.unassigned)
         if new := arrived.new_partitions(context.instance):
             context.instance.add_dynamic_partitions(f"{table.name}_files", new)
-        return arrived.run_requests() or dg.SkipReason(f"nothing new for {table.key}")
+        return arrived.run_requests() or arrived.nothing_new()
 
     return by_partition

@@ -47,7 +47,9 @@ def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
         except DqError as error:
             return dg.SkipReason(str(error))
         if not arrived.by_partition:
-            return dg.SkipReason(f"nothing new for {table.key}")
+            return arrived.nothing_new()
+        if arrived.unassigned:
+            context.log.warning("%s: %s", table.key, arrived.unassigned)
         new = arrived.new_partitions(context.instance)
         return dg.SensorResult(
             run_requests=arrived.run_requests(),

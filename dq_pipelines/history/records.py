@@ -20,7 +20,7 @@ ANOMALY = "anomaly"
 
 #: Results that say nothing of the quality of the rows at hand: those that every table has without being asked, and
 #: those that hold a batch against earlier ones.
-NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", ANOMALY)
+NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", "inputs_unassigned", ANOMALY)
 
 #: How the id of a replay begins, in place of a batch's.
 REPLAY = "p-"

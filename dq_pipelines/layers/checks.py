@@ -20,12 +20,16 @@ from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
 from dq_pipelines.layers.partitions_definition import check_spec
+from dq_pipelines.layers.unassigned import INPUTS_UNASSIGNED, sentence
 from dq_pipelines.layers.work import checked_rules, rules_by_check
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import as_yaml
+from dq_pipelines.sources.base import PassedOver
 
 SAMPLE_ROWS = 10
+#: Inputs that the check on what no run reads lists in its table.
+MOST_UNASSIGNED = 20
 
 #: What a check names in place of a batch, where it was run alone.
 AS_PUBLISHED = "the published table"
@@ -37,7 +41,7 @@ def asset_key(key: str) -> dg.AssetKey:
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """The checks of a table: one per rule, on silver `rows_accounted_for` and `schema_drift`, on bronze `inputs_readable`."""
+    """The checks of a table: one per rule, on silver `rows_accounted_for` and `schema_drift`, on bronze those on its inputs."""
     key = asset_key(table.key)
     specs = [
         check_spec(
@@ -54,6 +58,8 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
     if not table.is_gold:
         readable = "Every input could be read, or lines of it: none stands aside as a whole"
         specs.append(check_spec(table, INPUTS_READABLE, inputs_readable_key(table).asset_key, description=readable))
+        unread = "Every input belongs to a partition, and is a file: some run reads it"
+        specs.append(check_spec(table, INPUTS_UNASSIGNED, inputs_unassigned_key(table).asset_key, description=unread))
         said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
         specs.append(check_spec(table, ROWS_ACCOUNTED_FOR, key, description=said, blocking=True))
         said = "The columns that a batch publishes are those of the table, or change as its `schema` allows"
@@ -77,6 +83,25 @@ def inputs_readable(table: Table, marks: Sequence[Aside]) -> dg.AssetCheckResult
         severity=dg.AssetCheckSeverity.WARN,
         description=told(marks) or "every input was read",
         metadata={"inputs_aside": len(marks), **({"aside": _table(rows)} if rows else {})},
+    )
+
+
+def inputs_unassigned_key(table: Table) -> dg.AssetCheckKey:
+    """The check of a bronze table on what no run reads."""
+    return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_UNASSIGNED)
+
+
+def inputs_unassigned(table: Table, found: Sequence[PassedOver]) -> dg.AssetCheckResult:
+    """Which inputs no run reads, and why: it fails as long as there are any, and stops nothing."""
+    key = inputs_unassigned_key(table)
+    rows = [{"input": one.uri, "reason": one.why} for one in found[:MOST_UNASSIGNED]]
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=sentence(found) or "every input belongs to a run",
+        metadata={"inputs_unassigned": len(found), **({"unassigned": _table(rows)} if rows else {})},
     )
 
 

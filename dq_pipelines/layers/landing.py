@@ -74,7 +74,7 @@ class Batch:
     @property
     def input_names(self) -> list[str]:
         """What of `consumed` says that an input has landed in this version: nobody else may have brought it."""
-        return [_name(item) for item in self.inputs]
+        return [ledger_name(item) for item in self.inputs]
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -109,13 +109,13 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_
     its content. Raises SourceError when the place cannot be listed.
     """
     consumed = transactions(bronze(table, lake))
-    found = [item for item in listed(table, partition) if consumed.get(_name(item)) != item.modified]
+    found = [item for item in listed(table, partition) if consumed.get(ledger_name(item)) != item.modified]
     marks = {} if aside_too or not found else asides(lake, table.name)
     if marks:
         source = table.landed.source
         found = [i for i in found if i.uri not in marks or marks[i.uri].version != version_of(i, source)]
-    touched = [item for item in found if _name(item) in consumed]
-    same = {item.uri for item in touched if _is_same(item, consumed.get(_content_name(item)))}
+    touched = [item for item in found if ledger_name(item) in consumed]
+    same = {item.uri for item in touched if _is_same(item, consumed.get(_contentledger_name(item)))}
     return by_arrival(item for item in found if item.uri not in same)
 
 
@@ -145,10 +145,10 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
     known = {} if landed is None else transactions(landed)
     consumed = {
-        **{_name(item): item.modified for item in inputs},
-        **{_content_name(item): _content(item) for item in inputs},
+        **{ledger_name(item): item.modified for item in inputs},
+        **{_contentledger_name(item): _content(item) for item in inputs},
         f"{LANDED_AT}{name}": max(moments.values()),
-        **{f"{AGAIN}{item.uri}": moments[item.uri] for item in inputs if _name(item) in known},
+        **{f"{AGAIN}{item.uri}": moments[item.uri] for item in inputs if ledger_name(item) in known},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
@@ -222,11 +222,12 @@ def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
     return rows.with_columns(casts)
 
 
-def _name(item: Input) -> str:
+def ledger_name(item: Input) -> str:
+    """The name of an input in bronze's ledger."""
     return f"input:{item.uri}"
 
 
-def _content_name(item: Input) -> str:
+def _contentledger_name(item: Input) -> str:
     return f"content:{item.uri}"
 
 

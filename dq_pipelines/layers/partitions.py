@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 
 from dq_pipelines.project import DailyPartitions, DynamicPartitions
 
-#: What strftime's directives look like in a path.
-_SHAPES = {"%Y": r"\d{4}", "%m": r"\d{2}", "%d": r"\d{2}", "%y": r"\d{2}", "%j": r"\d{3}"}
-
 
 def partition_of(uri: str, partitions: DynamicPartitions | DailyPartitions) -> str | None:
-    """The key of the partition that the input at `uri` belongs to, or None when it belongs to none."""
+    """The key of the partition that the input at `uri` belongs to, or None when it belongs to none today."""
     if isinstance(partitions, DynamicPartitions):
         # `run_7.csv.gz` and `run_7.csv` are the same run.
         return PurePosixPath(uri).name.partition(".")[0]
-    day = _day_in(uri, partitions.in_path)
-    return day.isoformat() if day is not None and day >= partitions.start else None
+    day = partitions.pattern.day_in(uri)
+    return day.isoformat() if day is not None and partitions.start <= day <= _today() else None
 
 
-def _day_in(uri: str, pattern: str) -> date | None:
-    shape = "".join(_SHAPES.get(part, re.escape(part)) for part in re.findall(r"%.|[^%]+", pattern))
-    for found in re.findall(shape, uri)[::-1]:
-        try:
-            return datetime.strptime(found, pattern).replace(tzinfo=UTC).date()
-        except ValueError:
-            continue
-    return None
+def why_unassigned(uri: str, partitions: DailyPartitions) -> str:
+    """Why the input at `uri` belongs to no partition, to stand after its address."""
+    day = partitions.pattern.day_in(uri)
+    if day is None:
+        return f"its path holds no day that is written as {partitions.in_path}"
+    if day < partitions.start:
+        return f"its day {day} is before partitions.start, {partitions.start}"
+    return f"its day {day} has not begun (UTC)"
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

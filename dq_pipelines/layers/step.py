@@ -19,7 +19,14 @@ from dq_pipelines.layers import arriving, gold
 from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.layers.aside import as_result, standing_aside
 from dq_pipelines.layers.cancelling import unless_cancelled
-from dq_pipelines.layers.checks import Evaluations, asset_key, inputs_readable, inputs_readable_key
+from dq_pipelines.layers.checks import (
+    Evaluations,
+    asset_key,
+    inputs_readable,
+    inputs_readable_key,
+    inputs_unassigned,
+    inputs_unassigned_key,
+)
 from dq_pipelines.layers.landing import Batch
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
@@ -28,6 +35,7 @@ from dq_pipelines.layers.progress import Reporter
 from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.unassigned import sentence, unassigned
 from dq_pipelines.layers.work import Work, checked_rules, judge_published
 from dq_pipelines.project import Table
 
@@ -66,7 +74,7 @@ class Step:
                         outcome = MODES[self._mode](self._work)
                     yield from self._told(outcome)
             except SetAside:
-                yield from self._inputs_readable()
+                yield from self._inputs()
                 raise
 
     def gold(self) -> Iterator[Yielded]:
@@ -156,11 +164,17 @@ class Step:
         key = f"bronze/{self.table.name}"
         told = landed_metadata(landed.files, landed.passed_over) if landed is not None else {}
         yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told)
-        yield from self._inputs_readable()
+        yield from self._inputs()
 
-    def _inputs_readable(self) -> Iterator[dg.AssetCheckResult]:
+    def _inputs(self) -> Iterator[dg.AssetCheckResult]:
+        """The checks on the inputs: which stand aside, and which no run reads."""
         if inputs_readable_key(self.table) in self._checks:
             yield inputs_readable(self.table, standing_aside(self._work))
+        if inputs_unassigned_key(self.table) in self._checks:
+            found = unassigned(self.table, self.stores.lake)
+            if found:
+                self.context.log.warning("bronze/%s: %s", self.table.name, sentence(found))
+            yield inputs_unassigned(self.table, found)
 
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""

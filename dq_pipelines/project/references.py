@@ -13,7 +13,7 @@ from dq_pipelines.config.yaml_file import Location
 from dq_pipelines.errors import nearest
 from dq_pipelines.project.known import Known, landed, names_anew, published
 from dq_pipelines.project.sql import SqlError, reads
-from dq_pipelines.project.tables import DailyPartitions, GoldTable, LandedTable
+from dq_pipelines.project.tables import GoldTable, LandedTable
 from dq_pipelines.project.whole import Project, Table
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 from dq_pipelines.transforms.types import dtype_of
@@ -173,10 +173,6 @@ def partitions(table: Table) -> Iterator[Finding]:
         )
     if table.model.source.type == "delta":  # type: ignore[attr-defined]  # every source has a type
         yield Finding(table, ("partitions",), f"partitions: {wanted.type} wants a source of files, got delta")
-    if isinstance(wanted, DailyPartitions) and not _tells_the_day(wanted.in_path):
-        yield Finding(
-            table, ("partitions", "in_path"), f"wanted year, month and day such as %Y-%m-%d, got '{wanted.in_path}'"
-        )
 
 
 def cycles(project: Project) -> Iterator[Finding]:
@@ -250,10 +246,3 @@ def _column(table: Table, place: Location, name: str, known: Known) -> Iterator[
 def _nearest_column(name: str, known: Known) -> str:
     now = dict(known.renamed).get(name)
     return f" (nearest: {now})" if now else nearest(name, sorted(known.names))
-
-
-def _tells_the_day(pattern: str) -> bool:
-    codes = {pattern[at + 1] for at, char in enumerate(pattern[:-1]) if char == "%"}
-    return bool(codes & set("Fx")) or (
-        bool(codes & set("Yy")) and ("j" in codes or (bool(codes & set("mbB")) and "d" in codes))
-    )

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.project.day_pattern import DayPattern
 from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
@@ -100,6 +101,11 @@ class Silver(Strict):
         return self.write or ("merge" if self.keys else "append")
 
 
+def _day_pattern(text: str) -> str:
+    DayPattern.of(text)
+    return text
+
+
 class DynamicPartitions(Strict):
     """One partition per file; its key is the file's name without the ending."""
 
@@ -113,8 +119,12 @@ class DailyPartitions(Strict):
     type: Literal["daily"]
     #: the first day
     start: date
-    #: strftime pattern of the day as the file's path has it
-    in_path: str = "%Y-%m-%d"
+    #: strftime pattern of the day as the file's path has it; `2024-1-2` is read as `2024-01-02` is
+    in_path: Annotated[str, AfterValidator(_day_pattern)] = "%Y-%m-%d"
+
+    @property
+    def pattern(self) -> DayPattern:
+        return DayPattern.of(self.in_path)
 
 
 Partitions = Annotated[DynamicPartitions | DailyPartitions, Field(discriminator="type")]

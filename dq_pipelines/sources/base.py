@@ -34,6 +34,25 @@ class Input:
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """What an address names and no one reads: no file, or a file of no partition."""
+
+    #: absolute path or URI
+    uri: str
+    #: why, to stand after the address: `it is a folder`
+    why: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What there is at an address."""
+
+    #: in a stable order
+    inputs: tuple[Input, ...]
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+@dataclass(frozen=True)
 class FileReport:
     """What is known of one file beside its records. Counts are lines, counted apart from whoever reads the records."""
 
@@ -90,6 +109,10 @@ class Source(Strict, abc.ABC):
 
         Raises SourceError when the place itself cannot be listed (missing folder, refused access).
         """
+
+    def listed(self) -> Listed:
+        """The inputs, and what the address names that is none. Raises SourceError as `inputs` does."""
+        return Listed(tuple(self.inputs()))
 
     @abc.abstractmethod
     def read(self, inputs: Sequence[Input]) -> Reading:

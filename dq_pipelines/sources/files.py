@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import shutil
+import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,13 +24,13 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field
 
 from dq_pipelines.config.stores import filesystem, is_remote, said, split
-from dq_pipelines.errors import SourceError, Transient, nearest
+from dq_pipelines.errors import Transient
 from dq_pipelines.sources.archives import ENDINGS, PACKINGS, copy, plain_name, unpack, unzip
-from dq_pipelines.sources.base import Input, Source
+from dq_pipelines.sources.base import Input, Listed, PassedOver, Source
 from dq_pipelines.sources.failures import broken, failure
+from dq_pipelines.sources.listing import Chosen, Glob, must_exist, walk
 from dq_pipelines.sources.order import natural
 
-_MAGIC = re.compile(r"[*?\[]")
 _lock = threading.Lock()
 #: By input and kind of source: the same archive may be read as two of them.
 _unpacked: dict[tuple[Input, tuple[tuple[str, ...], ...]], tuple[tuple[Part, ...], tuple[str, ...]]] = {}
@@ -50,8 +50,9 @@ class FileSource(Source):
     """A source whose inputs are files: one path, which names a file, a folder, a glob or a remote URI.
 
     `*`, `?` and `[…]` match within one name, `**` any number of folders; a path that exists as it is
-    written is taken literally. A folder means every file below it. Names that start with `.` or `_`
-    are skipped inside folders and by `**`; a last `*` skips `.` only, as a shell does.
+    written is taken literally. A folder means every file below it, also one that a pattern with an ending
+    such as `*.csv` matches: Spark writes `out.csv/part-0000.csv`. Names that start with `.` or `_` are skipped
+    inside folders and by `**`; a last `*` skips `.` only, as a shell does. Lock files of Office (`~$…`) are skipped.
     """
 
     #: A file, folder or glob; `s3://`, `gs://` and `abfss://` take their credentials from the environment.
@@ -61,8 +62,11 @@ class FileSource(Source):
     kinds: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def inputs(self) -> Sequence[Input]:
-        found = _remote_inputs(self.path) if is_remote(self.path) else _local_inputs(local_path(self.path))
-        return sorted(found, key=lambda item: natural(item.uri))
+        return self.listed().inputs
+
+    def listed(self) -> Listed:
+        found = _remote(self.path) if is_remote(self.path) else _local(local_path(self.path))
+        return replace(found, inputs=tuple(sorted(found.inputs, key=lambda item: natural(item.uri))))
 
     def parts(self, item: Input) -> tuple[Part, ...]:
         """`item` on the local disk, unpacked; one part unless it is an archive of several members.
@@ -118,83 +122,43 @@ def _stat(uri: str) -> Input | None:
         files, key = _store(uri)
         info = _asked(uri, lambda: files.get_file_info(key))
         return _remote_input(uri, info) if info.is_file else None
+    found = _look(uri)
+    return None if found is None else Input(uri, found.st_size, found.st_mtime_ns)
+
+
+def _look(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(uri)
+        return os.stat(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise failure(f"{uri}: wanted to look at the file, got {error.strerror}", error) from error
-    return Input(uri, found.st_size, found.st_mtime_ns)
+        raise failure(f"{path}: wanted to look at the file, got {error.strerror}", error) from error
 
 
-def _local_inputs(path: str) -> list[Input]:
+def _local(path: str) -> Listed:
     if os.path.isfile(path):
-        names: Iterator[str] = iter([path])
-    elif os.path.isdir(path):
-        names = (name for name in _walk(path) if plain_name(os.path.relpath(name, path)))
-    else:
-        base, matches = _glob(path)
-        _must_exist(path, base)
-        names = (name for name in _walk(base) if matches(name)) if base != path else iter(())
-    return [found for name in names if (found := _stat(name)) is not None]
+        return _stated([path])
+    if os.path.isdir(path):
+        return _stated(name for name in walk(path) if plain_name(os.path.relpath(name, path)))
+    pattern = Glob.of(path)
+    must_exist(path, pattern.base)
+    chosen = pattern.chosen(list(walk(pattern.base)) if pattern.base != path else [])
+    found = _stated(chosen.paths)
+    return Listed(found.inputs, (*chosen.passed_over, *found.passed_over))
 
 
-def _walk(folder: str) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        raise failure(f"{error.filename}: wanted to list the folder, got {error.strerror}", error) from error
-
-    seen = set()
-    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link back to a folder above: walking it would never end
-            folders.clear()
-            continue
-        seen.add(real)
-        yield from (os.path.join(place, name) for name in files)
-
-
-def _must_exist(path: str, base: str) -> None:
-    """The folder in which to look has to be there; that nothing in it matches is no error."""
-    folder = base if base != path else os.path.dirname(path)
-    if os.path.isdir(folder):
-        return
-    missing = folder
-    while not os.path.isdir(os.path.dirname(missing)):
-        missing = os.path.dirname(missing)
-    parent, name = os.path.split(missing)
-    near = nearest(name, (entry.name for entry in os.scandir(parent) if entry.is_dir()))
-    raise SourceError(f"{path}: wanted the folder {folder}, got no '{name}' in {parent}{near}")
-
-
-def _glob(path: str) -> tuple[str, Callable[[str], object]]:
-    """The folder above the first wildcard, and a test for whole paths. Without a wildcard: the path itself."""
-    segments = path.split("/")
-    first = next((place for place, name in enumerate(segments) if _MAGIC.search(name)), None)
-    if first is None:
-        return path, path.__eq__
-    pattern = "/".join(re.escape(name) for name in segments[:first])
-    for place in range(first, len(segments)):
-        name, last = segments[place], place == len(segments) - 1
-        if name == "**":
-            pattern += "(?:/[^/._][^/]*)*" + ("/[^/._][^/]*" if last else "")
+def _stated(names: Iterable[str]) -> Listed:
+    inputs, passed_over = [], []
+    for name in names:
+        found = _look(name)
+        if found is None:
+            if os.path.islink(name):  # else it has gone since it was listed
+                passed_over.append(PassedOver(name, f"it is a link to {os.readlink(name)}, which is not there"))
+        elif not stat.S_ISREG(found.st_mode):
+            passed_over.append(PassedOver(name, "it is a pipe, a socket or a device and no file"))
         else:
-            pattern += "/" + ("" if name.startswith(".") else r"(?!\.)") + _name_pattern(name)
-    return "/".join(segments[:first]) or "/", re.compile(pattern + r"\Z", re.DOTALL).match
-
-
-def _name_pattern(name: str) -> str:
-    pattern, place = "", 0
-    while place < len(name):
-        char = name[place]
-        end = name.find("]", place + 2) if char == "[" else -1
-        if end > 0:
-            inside = name[place + 1 : end].replace("\\", r"\\")
-            pattern += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
-            place = end
-        else:
-            pattern += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
-        place += 1
-    return pattern
+            inputs.append(Input(name, found.st_size, found.st_mtime_ns))
+    return Listed(tuple(inputs), tuple(passed_over))
 
 
 # --- remote ----------------------------------------------------------------------------------------
@@ -217,22 +181,26 @@ def _remote_input(uri: str, info: Any) -> Input:
     return Input(uri, int(info.size), int(info.mtime_ns or 0))
 
 
-def _remote_inputs(uri: str) -> list[Input]:
+def _remote(uri: str) -> Listed:
     from pyarrow import fs
 
     exact = _stat(uri)
     if exact is not None:
-        return [exact]
+        return Listed((exact,))
     files, key = _store(uri)
-    base, matches = _glob(f"/{key}")
+    pattern = Glob.of(f"/{key}")
     # A store has no folders: a key that begins with nothing we look for is no error, a missing bucket is.
-    below = fs.FileSelector(base.strip("/"), allow_not_found=True, recursive=True)
-    listed = _asked(uri, lambda: files.get_file_info(below))
-    wanted = matches if base != f"/{key}" else lambda path: plain_name(path[len(base.rstrip("/")) + 1 :])
+    below = fs.FileSelector(pattern.base.strip("/"), allow_not_found=True, recursive=True)
+    listed = {f"/{info.path}": info for info in _asked(uri, lambda: files.get_file_info(below)) if info.is_file}
+    if pattern.base != f"/{key}":
+        chosen = pattern.chosen(listed)
+    else:
+        chosen = Chosen(tuple(path for path in listed if plain_name(path[len(pattern.base.rstrip("/")) + 1 :])))
     bucket = split(uri)[0]
-    found = [_remote_input(bucket + info.path, info) for info in listed if info.is_file and wanted(f"/{info.path}")]
+    found = [_remote_input(bucket + path[1:], listed[path]) for path in chosen.paths]
     # An empty one may be the `folder/` that a console makes: its slash is lost in the listing, and no file is there.
-    return [item for item in found if item.size or _stat(item.uri)]
+    inputs = tuple(item for item in found if item.size or _stat(item.uri))
+    return Listed(inputs, tuple(PassedOver(bucket + one.uri[1:], one.why) for one in chosen.passed_over))
 
 
 # --- unpacking -------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
     ),
     "partition day": (
         CSV + "partitions:\n  type: daily\n  start: 2026-01-01\n  in_path: '%Y-%m'\n",
-        ["5: wanted year, month and day such as %Y-%m-%d, got '%Y-%m'"],
+        ["5: wanted a year, a month and a day, such as %Y-%m-%d, got '%Y-%m'"],
     ),
     "partitions of a Delta table": (
         "source: {type: delta, path: x}\npartitions: {type: dynamic}\n",

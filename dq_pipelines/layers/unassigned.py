@@ -1,0 +1,47 @@
+"""Inputs that no run reads: files of no partition, and what a source's address names that is no file.
+
+Inputs that were read and refused as a whole belong in `aside`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.landed import bronze
+from dq_pipelines.layers.landing import ledger_name
+from dq_pipelines.layers.partitions import partition_of, why_unassigned
+from dq_pipelines.project import DailyPartitions, Table
+from dq_pipelines.sources.base import PassedOver
+
+#: The check that every bronze table has without being asked.
+INPUTS_UNASSIGNED = "inputs_unassigned"
+
+#: Paths in one line; the check's table has more.
+_TOLD = 3
+
+
+def unassigned(table: Table, lake: Lake) -> list[PassedOver]:
+    """What of the table's source no run reads, by address; raises SourceError, or PublishError where the lake is away."""
+    listed, partitions = table.landed.source.listed(), table.landed.partitions
+    found = list(listed.passed_over)
+    if isinstance(partitions, DailyPartitions):
+        outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
+        # What has landed before `start` was moved is in bronze.
+        known = transactions(bronze(table, lake)) if outside else {}
+        found += [
+            PassedOver(item.uri, why_unassigned(item.uri, partitions))
+            for item in outside
+            if known.get(ledger_name(item)) != item.modified
+        ]
+    return sorted(found, key=lambda one: one.uri)
+
+
+def sentence(found: Sequence[PassedOver]) -> str:
+    """How many no run reads, and the first ones with the reason; empty where there is none."""
+    if not found:
+        return ""
+    count = "1 input is read by no run" if len(found) == 1 else f"{len(found):,} inputs are read by no run"
+    more = f"; and {len(found) - _TOLD:,} more" if len(found) > _TOLD else ""
+    return f"{count}: {'; '.join(f'{one.uri}: {one.why}' for one in found[:_TOLD])}{more}"

@@ -1,0 +1,59 @@
+"""The day that a path holds: a strftime pattern, read as people and tools write days. What a day is for belongs elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from dq_pipelines.config.model import shown
+
+#: How a directive looks in a path, where something else than a number stands beside it: Spark writes `month=1`.
+_SHAPES = {
+    "%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%j": r"\d{1,3}",
+    "%b": r"[A-Za-z]{3}", "%B": r"[A-Za-z]{3,9}", "%H": r"\d{1,2}", "%M": r"\d{1,2}", "%S": r"\d{1,2}",
+}  # fmt: skip
+#: How it looks right beside another number.
+_PADDED = {"%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}", "%H": r"\d{2}", "%M": r"\d{2}", "%S": r"\d{2}"}
+_WRITTEN_OUT = {"%F": "%Y-%m-%d", "%D": "%m/%d/%y", "%-m": "%m", "%-d": "%d", "%e": "%d", "%h": "%b", "%T": "%H:%M:%S"}
+_DIRECTIVE = re.compile(r"%-?.|[^%]+", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class DayPattern:
+    """A strftime pattern that names a day."""
+
+    #: with directives of `_SHAPES` alone
+    text: str
+    shape: re.Pattern[str]
+
+    @classmethod
+    @lru_cache(maxsize=256)
+    def of(cls, text: str) -> DayPattern:
+        """Raises ValueError for a directive that is not known, and for a pattern that leaves the day open."""
+        parts = [part for each in _DIRECTIVE.findall(text) for part in _DIRECTIVE.findall(_WRITTEN_OUT.get(each, each))]
+        for part in parts:
+            if part.startswith("%") and part not in (*_SHAPES, "%%"):
+                known = ", ".join([*_SHAPES, "%F"])
+                raise ValueError(f"wanted directives among {known}, got {shown(part)} in {shown(text)}")
+        there = set(parts)
+        if not (there & {"%Y", "%y"} and ("%j" in there or ("%d" in there and there & {"%m", "%b", "%B"}))):
+            raise ValueError(f"wanted a year, a month and a day, such as %Y-%m-%d, got {shown(text)}")
+        shapes = [_shape(part, parts[at - 1 : at] + parts[at + 1 : at + 2]) for at, part in enumerate(parts)]
+        return cls("".join(parts), re.compile("".join(shapes)))
+
+    def day_in(self, path: str) -> date | None:
+        """The last day that the path holds; None where it holds none."""
+        for found in self.shape.findall(path)[::-1]:
+            try:
+                return datetime.strptime(found, self.text).replace(tzinfo=UTC).date()
+            except ValueError:
+                continue
+        return None
+
+
+def _shape(part: str, beside: list[str]) -> str:
+    if part in _PADDED and any(other in _SHAPES and other not in ("%b", "%B") for other in beside):
+        return _PADDED[part]
+    return _SHAPES.get(part) or re.escape(part.replace("%%", "%"))
