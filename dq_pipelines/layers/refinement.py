@@ -28,11 +28,12 @@ from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, of_last_snapshot, outdated, pending_batches, rows_of
+from dq_pipelines.layers.landed import BATCH, bronze, of_last_snapshot, outdated, pending_batches, rows_of
 from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
+from dq_pipelines.layers.precedence import latest_of_keys, unbeaten
 from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
@@ -202,6 +203,8 @@ class Refinement:
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
+        if self.policy != "rebuild":  # a rerun looks at all batches together
+            kept = unbeaten(kept, self.silver, self.work.silver)
         return [*landing, self.kept.sink(kept.select(exact_names(self.columns))), self.refused.sink(quarantined)]
 
     @cached_property
@@ -233,7 +236,7 @@ class Refinement:
             refused=self.refused.rows,
             dropped_by_rules=judgement.dropped,
             dropped_by_transform=rows_in - unreadable - split_off - judgement.rows if may_drop(self.silver) else 0,
-            superseded=0 if self._keys_are_judged else judgement.kept - self.kept.rows,
+            superseded=0 if self._keys_are_judged and self.silver.order_by is None else judgement.kept - self.kept.rows,
             unreadable=unreadable,
             missing_from_files=self._missing_from_files,
         )
@@ -287,14 +290,6 @@ def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:
     rows = judged.rows.select(exact_names(judged.columns))
     there = work.silver.delta() is not None
     return pl.concat([work.silver.scan(), rows], how="diagonal_relaxed") if there else rows
-
-
-def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
-    """Of rows with the same merge keys, the one that landed last; all rows where nothing is merged."""
-    if silver.mode != "merge":
-        return kept
-    order = [name for name in (INGESTED_AT, SOURCE, ROW) if name in kept.collect_schema()]
-    return kept.sort(order, maintain_order=True).unique(exact_names(silver.keys), keep="last", maintain_order=True)
 
 
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:

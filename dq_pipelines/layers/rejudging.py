@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
@@ -22,6 +22,7 @@ from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, of_last_snapshot
+from dq_pipelines.layers.precedence import is_greater, unbeaten
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -130,20 +131,25 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
         return passing.filter(of_last_snapshot(bronze(work.table, work.lake), work.partition))
     if silver.mode == "append":
         return passing
+    order = (*([silver.order_by] if silver.order_by is not None else []), INGESTED_AT, SOURCE, ROW)
     published = batches_in(transactions(work.silver))
     came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(
-        *exact_names(silver.keys), INGESTED_AT, *PLACE
+        *exact_names(dict.fromkeys([*silver.keys, *order, *PLACE]))
     )
     never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED])).select(PLACE)
     came = came.join(never, on=PLACE, how="anti")
-    order = (INGESTED_AT, SOURCE, ROW)
-    ours = passing.select(*exact_names(silver.keys), ID, *(pl.col(name).alias(f"{name}\x00") for name in order))
+    ours = passing.select(
+        *(pl.col(exact(name)) for name in silver.keys),
+        ID,
+        *(pl.col(exact(name)).alias(f"{name}\x00") for name in order),
+    )
     pairs = came.join(ours, on=exact_names(silver.keys), how="inner")
     later, same = pl.lit(False), pl.lit(True)
     for name in order:
-        later = later | (same & (pl.col(name) > pl.col(f"{name}\x00")))
-        same = same & (pl.col(name) == pl.col(f"{name}\x00"))
-    return passing.join(pairs.filter(later).select(ID), on=ID, how="anti", maintain_order="left")
+        theirs, own = pl.col(exact(name)), pl.col(exact(f"{name}\x00"))
+        later, same = later | (same & is_greater(theirs, own)), same & theirs.eq_missing(own)
+    still = passing.join(pairs.filter(later).select(ID), on=ID, how="anti", maintain_order="left")
+    return unbeaten(still, silver, work.silver)
 
 
 def _refusing(rules: list[Rule]) -> list[Rule]:

@@ -34,6 +34,7 @@ from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
 from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, elapsed
+from dq_pipelines.layers.precedence import latest_of_keys
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -47,7 +48,6 @@ from dq_pipelines.layers.quarantine import (
     STATUS_AT,
     STATUS_BY,
 )
-from dq_pipelines.layers.refinement import latest_of_keys
 from dq_pipelines.layers.rejudging import Rejudgement, not_overtaken
 from dq_pipelines.layers.remembering import told
 from dq_pipelines.layers.rerun import must_be_whole

@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
@@ -38,6 +37,7 @@ from dq_pipelines.layers.landed import batches, bronze, outdated
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
+from dq_pipelines.layers.precedence import last_of_keys
 from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
@@ -157,7 +157,7 @@ def _together(
     rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed")
     if work.table.landed.silver.mode == "merge":
         # Batches stand in the order in which they came, so the last row of a key is the one that was merged last.
-        rows = rows.unique(exact_names(work.table.landed.silver.keys), keep="last", maintain_order=True)
+        rows = last_of_keys(rows, work.table.landed.silver)
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [frame.drop(PARTITION, strict=False) for frame in (rows, quarantined)]
     found = _drift(work, whole[0])

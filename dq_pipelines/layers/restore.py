@@ -25,6 +25,7 @@ from dq_pipelines.lake.publish import Publication, publish_errors, quoted, recor
 from dq_pipelines.lake.restore import Moment, Return
 from dq_pipelines.lake.rewrite import must_be_new
 from dq_pipelines.lake.tables import Lake, LakeTable
+from dq_pipelines.layers.precedence import last_of_keys
 from dq_pipelines.layers.work import Work, alone
 
 
@@ -147,7 +148,7 @@ def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
     silver = work.table.landed.silver
     keys = silver.keys if table == work.silver and silver.mode == "merge" else ()
     if keys:  # a row may have landed, and expired, more than once
-        copies = copies.sort(EXPIRED_AT).unique(exact_names(keys), keep="last", maintain_order=True)
+        copies = last_of_keys(copies.sort(EXPIRED_AT, maintain_order=True), silver)
     wanted, there = table.scan().collect_schema(), copies.collect_schema()
     own = set(wanted) | {*BACKUP_COLUMNS}
     lost = tuple(name for name in there if name not in own)

@@ -35,6 +35,7 @@ from dq_pipelines.project.tables import (
     Gold,
     GoldTable,
     LandedTable,
+    Merge,
     ProjectSettings,
     Silver,
 )
@@ -170,6 +171,7 @@ def configuration_page() -> str:
         *_model("A table that lands", LandedTable),
         *_model("silver", Silver),
         _SUITES,
+        *_model("silver.merge", Merge),
         *_model("silver.columns", Column),
         f"A column that needs no more than its type is written short: `amount: decimal(12,2)`. Types: {', '.join(f'`{name}`' for name in type_names())}.",
         *_steps(),

@@ -100,6 +100,8 @@ def columns(table: Table) -> Iterator[Finding]:
         known = known.after(step)
     for index, name in enumerate(silver.keys):
         yield from _column(table, ("silver", "keys", index), name, known)
+    if silver.order_by is not None:
+        yield from _column(table, ("silver", "merge", "order_by"), silver.order_by, known)
     for index, rule in enumerate(silver.rules):
         for name in rule.columns_judged:
             yield from _column(table, (*rules_at(table), index), name, known)

@@ -73,6 +73,14 @@ def _column(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+class Merge(Strict):
+    """Which of two rows with the same keys is published."""
+
+    #: a column: the row with the greater value counts, whenever it came; no value is less than any, and of equal
+    #: values the row that came last counts
+    order_by: str
+
+
 class Silver(Strict):
     """How landed rows become published ones."""
 
@@ -80,6 +88,8 @@ class Silver(Strict):
     keys: Many[str] = ()
     #: `merge` by the keys (default with keys), `append` (default without), or `overwrite` the table with each batch
     write: Literal["append", "merge", "overwrite"] | None = None
+    #: which row of the same keys counts, where it is not the one that came last
+    merge: Merge | None = None
     #: name to type; a column that is not declared passes as it landed
     columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = {}
     #: steps, in this order, before the rules
@@ -93,12 +103,19 @@ class Silver(Strict):
     def _merges_by_keys(self) -> Silver:
         if self.write == "merge" and not self.keys:
             raise ValueError("write: merge wants keys, got none")
+        if self.merge is not None and self.mode != "merge":
+            raise ValueError(f"merge: order_by wants write: merge with keys, got {self.mode}")
         return self
 
     @property
     def mode(self) -> Literal["append", "merge", "overwrite"]:
         """`write`, or what follows from the keys: merge with them, append without."""
         return self.write or ("merge" if self.keys else "append")
+
+    @property
+    def order_by(self) -> str | None:
+        """The column that says which row of the same keys counts; None for the one that came last."""
+        return None if self.merge is None else self.merge.order_by
 
 
 def _day_pattern(text: str) -> str:

@@ -130,3 +130,82 @@ def _last_landed(batches: list[list[tuple[str, int, int]]]) -> list[str]:
         for name in sorted(files, key=lambda one: (files[one], natural(one))):
             order = [*(other for other in order if other != name), name]
     return order
+
+
+UPDATED = """
+    source: {type: csv, path: "{landing}/*"}
+    silver:
+      keys: [id]
+      merge: {order_by: upd}
+      columns: {id: int64, upd: TYPE, price: int64}
+      rules: [{type: expect_column_values_to_be_between, column: price, min_value: 0}]
+"""
+
+
+def updated(made: Workshop, name: str, *rows: tuple[str, int]) -> None:
+    made.land(name, "id,upd,price\n" + "".join(f"1,{upd},{price}\n" for upd, price in rows))
+
+
+def test_a_late_older_row_loses(tmp_path: Path) -> None:
+    made = shop(tmp_path, UPDATED.replace("TYPE", "datetime"))
+    updated(made, "2024-01-02.csv", ("2024-01-02 10:00:00", 2))
+    refine(work(made))
+    updated(made, "2024-01-01.csv", ("2024-01-01 10:00:00", 1))
+    outcome = refine(work(made))
+    assert outcome is not None
+    assert (outcome.counts.rows_in, outcome.counts.published, outcome.counts.superseded) == (1, 0, 1)
+    assert made.rows("silver/prices", "price") == [2]
+    rerun(work(made))
+    assert made.rows("silver/prices", "price") == [2]
+    updated(made, "no_date.csv", ("", 3))
+    refine(work(made))
+    assert made.rows("silver/prices", "price") == [2]
+    updated(made, "same.csv", ("2024-01-02 10:00:00", 4))
+    refine(work(made))
+    assert made.rows("silver/prices", "price") == [4]
+
+
+def test_what_a_person_has_mended_loses_to_a_newer_row(tmp_path: Path) -> None:
+    made = shop(tmp_path, UPDATED.replace("TYPE", "int64"))
+    updated(made, "a.csv", ("5", -5))
+    updated(made, "b.csv", ("3", 3))
+    refine(work(made))
+    updated(made, "c.csv", ("4", 4), ("9", -9))
+    refine(work(made))
+    assert made.rows("silver/prices", "price") == [4]
+    (low, high) = sorted(made.rows("quarantine/prices", "_id"))
+    replay(work(made), by="test", edits={low: {"price": "50"}})
+    assert made.rows("silver/prices", "price") == [50]  # updated at 5, though it came before 4
+    replay(work(made), by="test", edits={high: {"price": "90", "upd": "2"}})
+    assert made.rows("silver/prices", "price") == [50]
+    rerun(work(made))
+    assert made.rows("silver/prices", "price") == [50]
+
+
+ORDERED = st.lists(st.tuples(st.sampled_from(["", "1", "2", "3"]), st.integers(-2, 9)), min_size=1, max_size=3)
+
+
+@settings(max_examples=12)
+@given(
+    files=st.lists(st.tuples(ORDERED, st.sampled_from(["wait", "refine", "rerun", "replay"])), min_size=1, max_size=5),
+    kind=st.sampled_from(["int64", "string", "float64"]),
+)
+def test_the_published_row_is_that_which_the_order_says(
+    files: list[tuple[list[tuple[str, int]], str]], kind: str
+) -> None:
+    """The law, after any sequence of landings, runs, reruns and replays; each file lands once."""
+    with TemporaryDirectory() as folder:
+        made, came, lowest = shop(Path(folder), UPDATED.replace("TYPE", kind)), list[tuple[str, int]](), 0
+        for number, (rows, then) in enumerate(files):
+            updated(made, f"f_{number}.csv", *rows)
+            os.utime(made.landing / f"f_{number}.csv", (1_000 + number, 1_000 + number))
+            came += rows
+            if then == "wait":
+                continue
+            (rerun if then == "rerun" else refine)(work(made))
+            if then == "replay":
+                lowest = -2
+                made.table("prices", UPDATED.replace("TYPE", kind).replace("min_value: 0", "min_value: -2"))
+                replay(work(made), by="test")
+            good = [(upd, at, price) for at, (upd, price) in enumerate(came) if price >= lowest]
+            assert made.rows("silver/prices", "price") == [max(good)[2]] * bool(good)

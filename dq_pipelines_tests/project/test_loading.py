@@ -121,7 +121,15 @@ IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
     ),
     "partition day": (
         CSV + "partitions:\n  type: daily\n  start: 2026-01-01\n  in_path: '%Y-%m'\n",
-        ["5: wanted a year, a month and a day, such as %Y-%m-%d, got '%Y-%m'"],
+        ["5: in_path: wanted a year, a month and a day, such as %Y-%m-%d, got '%Y-%m'"],
+    ),
+    "an unknown column to order by": (
+        CSV + "silver:\n  keys: [id]\n  merge: {order_by: upd}\n  transform: [{rename: {upd: at}}]\n",
+        ["4: no column 'upd' here: it is called 'at' by now"],
+    ),
+    "order without keys": (
+        CSV + "silver:\n  merge: {order_by: at}\n",
+        ["2: merge: order_by wants write: merge with keys, got append"],
     ),
     "partitions of a Delta table": (
         "source: {type: delta, path: x}\npartitions: {type: dynamic}\n",

@@ -1,0 +1,52 @@
+"""Which of several rows with the same keys is published: the one that came last, or the one that `merge.order_by` says.
+
+By `order_by` the greatest value counts, whenever it came. A row without a value loses to one with a value; of equal
+values the row that came last counts.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.lake.tables import LakeTable
+from dq_pipelines.layers.landed import INGESTED_AT
+from dq_pipelines.project import Silver
+from dq_pipelines.sources import ROW, SOURCE
+
+_PUBLISHED = "\x00published"
+
+
+def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
+    """Of rows with the same merge keys, the one that counts; all rows where nothing is merged."""
+    if silver.mode != "merge":
+        return kept
+    arrival = [name for name in (INGESTED_AT, SOURCE, ROW) if name in kept.collect_schema()]
+    return last_of_keys(kept.sort(arrival, maintain_order=True) if arrival else kept, silver)
+
+
+def last_of_keys(rows: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
+    """The same, of rows that stand in the order in which they came."""
+    if silver.order_by is not None:
+        rows = rows.sort(exact_names([silver.order_by]), nulls_last=False, maintain_order=True)
+    return rows.unique(exact_names(silver.keys), keep="last", maintain_order=True)
+
+
+def unbeaten(rows: pl.LazyFrame, silver: Silver, published: LakeTable) -> pl.LazyFrame:
+    """The rows that may take the place of what is published of their keys; all rows where the last one counts."""
+    if silver.order_by is None or silver.mode != "merge" or published.delta() is None:
+        return rows
+    there = published.scan()
+    if not {silver.order_by, *silver.keys} <= set(there.collect_schema()):
+        return rows
+    theirs = there.select(*exact_names(silver.keys), pl.col(exact(silver.order_by)).alias(_PUBLISHED))
+    joined = rows.join(theirs, on=exact_names(silver.keys), how="left", maintain_order="left")
+    return joined.filter(~is_greater(pl.col(_PUBLISHED), pl.col(exact(silver.order_by)))).drop(_PUBLISHED)
+
+
+def is_greater(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """Whether a value counts more than another: greater, or there at all."""
+    return (one.is_not_null() & other.is_null()) | (one > other).fill_null(False)
+
+
+__all__ = ["is_greater", "last_of_keys", "latest_of_keys", "unbeaten"]
