@@ -15,12 +15,15 @@ from dq_pipelines.rules.on_rows import RowRule
 #: The check of every silver table, and its rule, that tells of columns that have changed.
 SCHEMA_DRIFT = "schema_drift"
 
+#: The check of bronze tables of CSV, and its rule, that warns where the encoding of a file is but a guess.
+ENCODING_GUESSED = "encoding_guessed"
+
 #: The rule of results that hold a metric against its own past.
 ANOMALY = "anomaly"
 
 #: Results that say nothing of the quality of the rows at hand: those that every table has without being asked, and
 #: those that hold a batch against earlier ones.
-NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", "inputs_unassigned", ANOMALY)
+NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", "inputs_unassigned", ENCODING_GUESSED, ANOMALY)
 
 #: How the id of a replay begins, in place of a batch's.
 REPLAY = "p-"

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.history.records import ANOMALY, SCHEMA_DRIFT, ResultRecord
+from dq_pipelines.history.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
@@ -25,7 +25,7 @@ from dq_pipelines.layers.work import checked_rules, rules_by_check
 from dq_pipelines.project import Table
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import as_yaml
-from dq_pipelines.sources.base import PassedOver
+from dq_pipelines.sources.base import FileReport, PassedOver
 
 SAMPLE_ROWS = 10
 #: Inputs that the check on what no run reads lists in its table.
@@ -60,6 +60,9 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
         specs.append(check_spec(table, INPUTS_READABLE, inputs_readable_key(table).asset_key, description=readable))
         unread = "Every input belongs to a partition, and is a file: some run reads it"
         specs.append(check_spec(table, INPUTS_UNASSIGNED, inputs_unassigned_key(table).asset_key, description=unread))
+        if guesses_encoding(table):
+            sure = "The encoding of each file that landed is UTF-8, told, or guessed without a doubt"
+            specs.append(check_spec(table, ENCODING_GUESSED, encoding_key(table).asset_key, description=sure))
         said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
         specs.append(check_spec(table, ROWS_ACCOUNTED_FOR, key, description=said, blocking=True))
         said = "The columns that a batch publishes are those of the table, or change as its `schema` allows"
@@ -102,6 +105,38 @@ def inputs_unassigned(table: Table, found: Sequence[PassedOver]) -> dg.AssetChec
         severity=dg.AssetCheckSeverity.WARN,
         description=sentence(found) or "every input belongs to a run",
         metadata={"inputs_unassigned": len(found), **({"unassigned": _table(rows)} if rows else {})},
+    )
+
+
+def guesses_encoding(table: Table) -> bool:
+    """Whether the table's source is text of which nobody has told the encoding."""
+    return not table.is_gold and getattr(table.landed.source, "encoding", None) == "auto"
+
+
+def encoding_key(table: Table) -> dg.AssetCheckKey:
+    """The check of a bronze table on the encodings of its files."""
+    return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), ENCODING_GUESSED)
+
+
+def encoding_guessed(table: Table, result: ResultRecord, unsure: Sequence[FileReport]) -> dg.AssetCheckResult:
+    """Of which files the encoding is but a guess: it warns, and stops nothing."""
+    key = encoding_key(table)
+    rows: list[dict[str, str | int | float | bool]] = [
+        {
+            "file": file.source,
+            "encoding": file.encoding.encoding,
+            "confidence": file.encoding.confidence,
+            "alternative": file.encoding.alternative,
+        }
+        for file in unsure[:SAMPLE_ROWS]
+    ]
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.success,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=result.error or "no encoding was in doubt",
+        metadata={"files_in_doubt": len(unsure), **({"files": _table(rows)} if rows else {})},
     )
 
 

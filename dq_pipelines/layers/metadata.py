@@ -90,7 +90,7 @@ def landed_metadata(files: Sequence[FileReport], passed_over: Sequence[str]) -> 
             **{f"{name}_lines": count for name, count in counts.items()},
         }
         told = [
-            {"file": file.source, "lines": file.lines, "records": file.records}
+            {"file": file.source, "encoding": file.encoding.encoding, "lines": file.lines, "records": file.records}
             | {name: getattr(file, name) for name in LEFT_OUT}
             for file in files[:_SHOWN_SOURCES]
         ]

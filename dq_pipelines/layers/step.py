@@ -15,13 +15,15 @@ import dagster as dg
 from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached, nearest
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.standing import standing
-from dq_pipelines.layers import arriving, gold
+from dq_pipelines.layers import arriving, encodings, gold
 from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.layers.aside import as_result, standing_aside
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import (
     Evaluations,
     asset_key,
+    encoding_guessed,
+    encoding_key,
     inputs_readable,
     inputs_readable_key,
     inputs_unassigned,
@@ -102,6 +104,8 @@ class Step:
         record = outcome.record(self.context.run.run_id, checked_rules(self.table))
         if marks := [] if self.table.is_gold else standing_aside(self._work):
             record = replace(record, results=(*record.results, as_result(marks)))
+        if unsure := encodings.in_doubt(outcome.files):
+            record = replace(record, results=(*record.results, encodings.as_result(unsure)))
         found = self._recorded(record)
         results = [
             *Evaluations.of(self.table, outcome).yield_selected(self._checks),
@@ -164,6 +168,9 @@ class Step:
         key = f"bronze/{self.table.name}"
         told = landed_metadata(landed.files, landed.passed_over) if landed is not None else {}
         yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told)
+        if landed is not None and encoding_key(self.table) in self._checks:
+            unsure = encodings.in_doubt(landed.files)
+            yield encoding_guessed(self.table, encodings.as_result(unsure), unsure)
         yield from self._inputs()
 
     def _inputs(self) -> Iterator[dg.AssetCheckResult]:

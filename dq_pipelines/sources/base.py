@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dq_pipelines.config.model import Strict
+from dq_pipelines.sources.charset import UTF_8, Guess
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,6 +70,8 @@ class FileReport:
     blank: int = 0
     #: that continue the record of the line above, within quotes
     continued: int = 0
+    #: the encoding that it was read in
+    encoding: Guess = UTF_8
 
     @property
     def records(self) -> int:

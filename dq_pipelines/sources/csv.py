@@ -7,7 +7,7 @@ found to stand above and below the table, as a row in `landed`, or in `unreadabl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +18,7 @@ from dq_pipelines.config.model import Many
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import encoding, header
 from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Input, Reading
+from dq_pipelines.sources.charset import Guess
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
@@ -176,8 +177,9 @@ class Csv(FileSource):
             layout.header,
             text.undecoded,
         )
-        plain = made_plain(read, f"its bytes are no {text.encoding}")
-        return _File(layout.names, plain, layout.first, layout.report(part.source, text.lines, end, plain))
+        plain = made_plain(read, f"its bytes are no {text.guess.encoding}")
+        report = replace(layout.report(part.source, text.lines, end, plain), encoding=text.guess)
+        return _File(layout.names, plain, layout.first, report)
 
     def _empty(self, part: Part, got: str) -> list[str]:
         if self.header_rows != 0 and self.column_names == "auto":
@@ -188,15 +190,17 @@ class Csv(FileSource):
         with part.path.open("rb") as data:
             sample = data.read(encoding.SAMPLE)
         must_be_text(part.source, sample, "a text file", wide="16" in self.encoding or "32" in self.encoding)
-        name = encoding.guessed(sample) if self.encoding == "auto" else self.encoding
+        guess = encoding.guessed(sample) if self.encoding == "auto" else Guess(self.encoding)
+        name = guess.encoding
         newline = encoding.newline(sample.decode(name, "replace")) if self.newline == "auto" else self.newline
         if name == "utf-8" and newline != "\r" and (lines := encoding.lines_of_utf8(part.path)) is not None:
-            return _Utf8(part.path, lines, name, newline, {})
+            return _Utf8(part.path, lines, guess, newline, {})
         if name == "utf-8" and self.encoding == "auto" and not encoding.file_is_utf8(part.path):
-            name = "cp1252"  # text beyond ASCII comes only after the sample, and it is no UTF-8
+            guess = encoding.guessed_of_rest(part.path)  # text beyond ASCII comes only after the sample
+            name = guess.encoding
         copy = scratch_file(".txt")
         undecoded = encoding.copied_as_utf8(part.path, name, newline, copy)
-        return _Utf8(copy, encoding.lines_of_utf8(copy) or 0, name, newline, undecoded)
+        return _Utf8(copy, encoding.lines_of_utf8(copy) or 0, guess, newline, undecoded)
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,7 @@ class _Utf8:
 
     path: Path
     lines: int
-    encoding: str
+    guess: Guess
     newline: str
     undecoded: dict[int, str]
 

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dq_pipelines.sources import charset
+from dq_pipelines.sources.charset import Guess
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -18,8 +21,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Bytes that cp1252 leaves undefined: a file that has them is latin-1 (ISO 8859-1), which defines all.
-_NOT_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 #: For `str.translate`: the ends of lines of an old Macintosh and of all others, exchanged.
 EXCHANGED = {ord("\n"): "\r", ord("\r"): "\n"}
 _QUOTED = re.compile(r'"[^"]*"')
@@ -34,19 +35,19 @@ def canonical(encoding: str) -> str:
     return "utf-8" if name == "utf-8-sig" else name
 
 
-def guessed(sample: bytes) -> str:
+def guessed(sample: bytes) -> Guess:
     """The encoding of `sample`, the first bytes of a file that may end within a character."""
     for bom, encoding in _BOMS:
         if sample.startswith(bom):
-            return encoding
+            return Guess(encoding)
     even, odd = sample[0:4096:2].count(0), sample[1:4096:2].count(0)
     half = max(1, min(len(sample), 4096) // 2)
     if max(even, odd) > 0.4 * half and min(even, odd) < 0.1 * half:  # mostly ASCII, two bytes each
-        return "utf-16-be" if even > odd else "utf-16-le"
+        return Guess("utf-16-be" if even > odd else "utf-16-le")
     good, bad = utf8_lines(sample[: sample.rfind(b"\n") + 1] or sample)
     if bad <= good:
-        return "utf-8"
-    return "latin-1" if _NOT_CP1252.intersection(sample) else "cp1252"
+        return Guess("utf-8")
+    return charset.guessed(b"\n".join(line for line in sample.split(b"\n") if not line.isascii()))
 
 
 def utf8_lines(data: bytes) -> tuple[int, int]:
@@ -76,6 +77,19 @@ def file_is_utf8(path: Path) -> bool:
 def exchanged(text: str) -> str:
     r"""Text whose lines end in `\r` as one whose lines end in `\n`, and each `\n` in a cell as `\r`."""
     return text.replace("\r\n", "\r\r").translate(EXCHANGED)
+
+
+def guessed_of_rest(path: Path) -> Guess:
+    """The encoding of a file whose first bytes are ASCII and whose others are no UTF-8, by those lines."""
+    lines, size = [], 0
+    for block in _whole_lines(path, b"\n"):
+        if block.isascii():
+            continue
+        lines += [line for line in block.split(b"\n") if not line.isascii()]
+        size += sum(map(len, lines))
+        if size > charset.SAMPLE:
+            break
+    return charset.guessed(b"\n".join(lines))
 
 
 def copied_as_utf8(path: Path, encoding: str, newline: str, copy: Path) -> dict[int, str]:

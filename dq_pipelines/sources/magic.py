@@ -47,7 +47,7 @@ _IN_TEXT = b"\t\n\x0b\x0c\r\x1a\x1b\x1c\x1d\x1e\x1f\x01\x02\x03\x04"
 _CONTROLS = bytes(set(range(32)) - set(_IN_TEXT))
 _ALL_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
 #: A sample with a larger share of control characters is no text. A few stand in text that a crash has torn.
-_MOST_CONTROLS = 0.02
+_MOST_CONTROLS, _FEW_CONTROLS = 0.02, 8
 #: Bytes that are looked at.
 SAMPLE = 64 * 1024
 
@@ -95,4 +95,4 @@ def _is_binary(sample: bytes) -> bool:
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     if max(even, odd) > 0.4 * half and min(even, odd) < 0.1 * half:
         return False
-    return _count(sample, _CONTROLS) > _MOST_CONTROLS * len(sample)
+    return _count(sample, _CONTROLS) > max(_FEW_CONTROLS, _MOST_CONTROLS * len(sample))
