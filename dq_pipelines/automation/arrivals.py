@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.landing import new_inputs
+from dq_pipelines.layers.landing import new_inputs, taken
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.layers.unassigned import sentence, unassigned
 from dq_pipelines.project import DynamicPartitions, Table
@@ -21,10 +21,12 @@ from dq_pipelines.sources import Input
 
 @dataclass(frozen=True)
 class Arrivals:
-    """New inputs of one table, by the partition that they belong to (None where it has no partitions)."""
+    """New inputs of one table that the next runs take, by partition (None where it has no partitions)."""
 
     table: Table
     by_partition: dict[str | None, list[Input]]
+    #: how many more new inputs wait for later runs, by partition
+    waiting: dict[str | None, int]
     #: what no run reads, and why; empty where there is none
     unassigned: str = ""
 
@@ -37,7 +39,9 @@ class Arrivals:
             key = None if partitions is None else partition_of(item.uri, partitions)
             if partitions is None or key is not None:
                 found.setdefault(key, []).append(item)
-        return cls(table, found, sentence(unassigned(table, lake)))
+        now = {key: list(taken(table, inputs)) for key, inputs in found.items()}
+        waiting = {key: len(inputs) - len(now[key]) for key, inputs in found.items()}
+        return cls(table, now, waiting, sentence(unassigned(table, lake)))
 
     def nothing_new(self) -> dg.SkipReason:
         """Why no run is asked for."""
@@ -49,7 +53,7 @@ class Arrivals:
             dg.RunRequest(
                 run_key=_run_key(inputs),
                 partition_key=partition,
-                tags={"dq/inputs": str(len(inputs))},
+                tags={"dq/inputs": str(len(inputs)), "dq/inputs_waiting": str(self.waiting[partition])},
             )
             for partition, inputs in self.by_partition.items()
         ]

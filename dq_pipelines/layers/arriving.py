@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.evolution import Drift
@@ -12,7 +14,7 @@ from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.drift import as_bronze, landing_drift, schema_of
 from dq_pipelines.layers.landed import after_all, bronze
-from dq_pipelines.layers.landing import Batch, batch_of, new_inputs
+from dq_pipelines.layers.landing import Batch, batch_of, new_inputs, taken
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.progress import LAND, READ
 from dq_pipelines.layers.schema_check import drift_result
@@ -47,11 +49,16 @@ def landed(work: Work) -> Batch | None:
 
 
 def arrived(work: Work) -> Batch | None:
-    """What is new at the source, as one batch."""
+    """What is new at the source, or the oldest of it, as one batch."""
     work.progress.stage(READ)
-    inputs = new_inputs(work.table, work.lake, work.partition)
-    landed = bronze(work.table, work.lake)
-    return batch_of(work.table, inputs, after_all(landed, work.now), landed) if inputs else None
+    new, landed = new_inputs(work.table, work.lake, work.partition), bronze(work.table, work.lake)
+    inputs = taken(work.table, new)
+    if not inputs:
+        return None
+    waiting = len(new) - len(inputs)
+    if waiting:
+        work.log(f"{landed.key}: takes the {len(inputs):,} oldest of {len(new):,} new inputs; {waiting:,} wait")
+    return replace(batch_of(work.table, inputs, after_all(landed, work.now), landed), waiting=waiting)
 
 
 def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:

@@ -18,7 +18,7 @@ from dq_pipelines.errors import SetAside, SourceError, Transient
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.lake.aside import Aside, asides, write_asides
 from dq_pipelines.layers.landed import bronze
-from dq_pipelines.layers.landing import Batch, batch_of, listed, must_be_unchanged, new_inputs, version_of
+from dq_pipelines.layers.landing import Batch, batch_of, listed, must_be_unchanged, new_inputs, taken, version_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import Input
 from dq_pipelines.sources.failures import broken
@@ -93,7 +93,7 @@ def _to_blame(work: Work) -> list[Aside]:
 
     A look at each comes first: only where all can be opened is every one of them read to its end.
     """
-    inputs = new_inputs(work.table, work.lake, work.partition)
+    inputs = taken(work.table, new_inputs(work.table, work.lake, work.partition))
     return list(_unreadable(work, inputs, _opened)) or list(_unreadable(work, inputs, _read))
 
 

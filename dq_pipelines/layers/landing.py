@@ -58,6 +58,8 @@ class Batch:
     files: tuple[FileReport, ...] = ()
     #: members of archives that are of another kind than the source's
     passed_over: tuple[str, ...] = ()
+    #: how many new inputs wait for the next runs
+    waiting: int = 0
 
     @property
     def records_in_files(self) -> int | None:
@@ -117,6 +119,18 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_
     touched = [item for item in found if ledger_name(item) in consumed]
     same = {item.uri for item in touched if _is_same(item, consumed.get(_contentledger_name(item)))}
     return by_arrival(item for item in found if item.uri not in same)
+
+
+def taken(table: Table, inputs: Sequence[Input]) -> Sequence[Input]:
+    """Of new inputs those that one run takes: the oldest, as many as `max_files` and `max_bytes` allow, but one at least."""
+    model = table.landed
+    if model.silver.mode == "overwrite":  # a snapshot is taken whole
+        return inputs
+    some = inputs[: model.max_files]
+    if model.max_bytes is None:
+        return some
+    fit = sum(1 for total in accumulate(item.size for item in some) if total <= model.max_bytes)
+    return some[: max(fit, 1)]
 
 
 def version_of(item: Input, source: Source) -> str:

@@ -34,6 +34,7 @@ from dq_pipelines.layers.corrections import corrections
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over
 from dq_pipelines.layers.landed import batches, bronze, outdated
+from dq_pipelines.layers.landing import Batch
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
@@ -115,10 +116,23 @@ def _begun(work: Work) -> dict[str, int]:
 
 @past_bad_inputs
 def _rerun(work: Work) -> Outcome | None:
-    batch, outcome = landed(work), _anew(work)
-    if batch is None or outcome is None:
-        return outcome
-    return replace(outcome, files=batch.files, passed_over=batch.passed_over)
+    came = list(_all_landed(work))
+    outcome = _anew(work)
+    if outcome is None:
+        return None
+    return replace(
+        outcome,
+        files=tuple(file for batch in came for file in batch.files),
+        passed_over=tuple(name for batch in came for name in batch.passed_over),
+    )
+
+
+def _all_landed(work: Work) -> Iterator[Batch]:
+    """Land what is new, in as many batches as the limits of the table make of it."""
+    while (batch := landed(work)) is not None:
+        yield batch
+        if not batch.waiting:
+            return
 
 
 def _anew(work: Work) -> Outcome | None:

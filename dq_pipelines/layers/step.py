@@ -29,7 +29,7 @@ from dq_pipelines.layers.checks import (
     inputs_unassigned,
     inputs_unassigned_key,
 )
-from dq_pipelines.layers.landing import Batch
+from dq_pipelines.layers.landing import Batch, new_inputs
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
 from dq_pipelines.layers.outcome import Outcome
@@ -167,7 +167,8 @@ class Step:
         """What landed in this run, if anything did."""
         key = f"bronze/{self.table.name}"
         told = landed_metadata(landed.files, landed.passed_over) if landed is not None else {}
-        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told)
+        waiting = {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self._partition))}
+        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told | waiting)
         if landed is not None and encoding_key(self.table) in self._checks:
             unsure = encodings.in_doubt(landed.files)
             yield encoding_guessed(self.table, encodings.as_result(unsure), unsure)

@@ -172,6 +172,11 @@ class LandedTable(_AnyTable):
     silver: Silver = Silver()
     #: whether a sensor starts a run when a file lands
     on_arrival: bool = False
+    #: how many new files a run takes at most, the oldest first; the others wait for the next runs (`null`: no limit).
+    #: A table that is overwritten is a snapshot, of which a run takes every file
+    max_files: Annotated[int, Field(ge=1)] | None = 1000
+    #: how many bytes of new files a run takes at most, but at least one file; no limit without it
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
     #: whether the table is kept in parts, and how; see below
     partitions: Partitions | None = None
     #: how long rows are kept; see below
@@ -181,6 +186,13 @@ class LandedTable(_AnyTable):
     #: which changes of its columns silver takes on, each with what the one before does: `strict` none, `add_columns`
     #: new and missing ones, `widen` types that hold every value of both, `evolve` any type, as text if need be
     evolution: Annotated[Literal["strict", "add_columns", "widen", "evolve"], Field(alias="schema")] = "strict"
+
+    @model_validator(mode="after")
+    def _takes_snapshots_whole(self) -> LandedTable:
+        bounded = [name for name in ("max_files", "max_bytes") if name in self.model_fields_set and getattr(self, name)]
+        if bounded and self.silver.mode == "overwrite":
+            raise ValueError(f"{bounded[0]} wants write: merge or append, got overwrite: a snapshot is taken whole")
+        return self
 
 
 class Gold(Strict):
