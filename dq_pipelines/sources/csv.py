@@ -21,6 +21,7 @@ from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Input, Reading
 from dq_pipelines.sources.charset import Guess
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
+from dq_pipelines.sources.frames import one_after_another
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
 from dq_pipelines.sources.magic import must_be_text
 from dq_pipelines.sources.plain import Plain, made_plain
@@ -117,11 +118,11 @@ class Csv(FileSource):
             for file in found
             if file.plain is not None and file.plain.unreadable
         ]
-        text = dict.fromkeys(columns, pl.String) | {SOURCE: pl.String, ROW: pl.Int64}
-        nothing = pl.LazyFrame(schema={SOURCE: pl.String, ROW: pl.Int64, "_text": pl.String, "_why": pl.String})
+        text = dict.fromkeys(columns, pl.String()) | {SOURCE: pl.String(), ROW: pl.Int64()}
+        nothing = {SOURCE: pl.String(), ROW: pl.Int64(), "_text": pl.String(), "_why": pl.String()}
         return Reading(
-            pl.concat(landed) if landed else pl.LazyFrame(schema=text),
-            pl.concat(unreadable) if unreadable else nothing,
+            one_after_another(landed, text),
+            one_after_another(unreadable, nothing),
             sum(file.report.records for file in found),
             tuple(file.report for file in found),
         )

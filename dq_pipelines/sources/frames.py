@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 10_000
 #: Rows that are read in one go: batches cost a thread and a millisecond to set up.
 AT_ONCE = 20_000
+#: Scans in one plan: those of 64 small files take 20 ms together, those of 1,000 took 10 s.
+AT_A_TIME = 64
 
 
 #: Frames that hold at least the columns asked for (None: all of them), in the order of the rows.
@@ -59,6 +61,26 @@ def landed(pieces: Sequence[Piece], *, or_text: bool = False) -> pl.LazyFrame:
     import polars as pl
 
     return _one_after_another(pieces, {**_widest(pieces, or_text), SOURCE: pl.String(), ROW: pl.Int64()})
+
+
+def one_after_another(frames: Sequence[pl.LazyFrame], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """Frames of one schema as one frame, in their order.
+
+    A plan of thousands of scans takes the square of their number to be made, so that many are read in groups.
+    """
+    import polars as pl
+    from polars import selectors
+
+    if len(frames) <= AT_A_TIME:
+        return pl.concat(frames) if frames else pl.LazyFrame(schema=schema)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        for first in range(0, len(frames), AT_A_TIME):
+            group = frames[first : first + AT_A_TIME]
+            asked = group if columns is None else [frame.select(selectors.by_name(columns)) for frame in group]
+            yield from pl.concat(asked).collect_batches(engine="streaming", maintain_order=True)
+
+    return from_batches(schema, batches)
 
 
 def unreadable(pieces: Sequence[Piece] = ()) -> pl.LazyFrame:
