@@ -176,7 +176,7 @@ def test_members_of_another_kind_are_passed_over_and_named(tmp_path: Path, membe
             archive.writestr(name, f"id\n{name}\n")
     source = Csv(type="csv", path=str(tmp_path / "a.zip"))
     rows = source.read(source.inputs()).landed.collect()
-    assert rows["id"].to_list() == data
+    assert sorted(rows["id"].to_list()) == sorted(data)
     passed_over = [name for name in members if name not in data and not name.endswith(".DS_Store")]
     assert source.passed_over(source.inputs()) == tuple(f"{tmp_path}/a.zip#{name}" for name in passed_over)
 
