@@ -14,7 +14,7 @@ from dq_pipelines.automation.schedules import schedules
 from dq_pipelines.automation.sensors import sensors
 from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
 from dq_pipelines.layers.assets import table_assets
-from dq_pipelines.layers.freshness import freshness_checks, freshness_sensors
+from dq_pipelines.layers.freshness import freshness_checks, freshness_schedules
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project
 
@@ -31,17 +31,20 @@ def build_definitions(
     stores = stores or Stores.from_environment()
     tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores), *purge_jobs(project)]
     tending += anomaly_jobs(project, stores)
-    fresh = freshness_checks(project)
     return dg.Definitions(
         assets=table_assets(project, stores),
-        asset_checks=fresh,
+        asset_checks=freshness_checks(project),
         jobs=[*jobs(project), *tending],
-        schedules=[*schedules(project, stores), *upkeep_schedules(project), *purge_schedules(project)],
+        schedules=[
+            *schedules(project, stores),
+            *upkeep_schedules(project),
+            *purge_schedules(project),
+            *freshness_schedules(project),
+        ],
         sensors=[
             *sensors(project, stores),
             *alert_sensors(project, stores, [job.name for job in tending]),
             *lineage_sensors(project, stores),
-            *freshness_sensors(fresh),
         ],
         executor=executor,
     )

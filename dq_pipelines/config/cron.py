@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 #: The macros, with what each stands for.
@@ -68,15 +68,33 @@ def smallest_interval(text: str) -> timedelta:
     times = sorted(timedelta(hours=hour, minutes=minute) for hour in hours for minute in minutes)
     days = list(_days(fields))
     gaps = [b - a for a, b in pairwise(times)]
-    gaps += [timedelta(days=(b - a).days) - times[-1] + times[0] for a, b in pairwise(days)]
+    gaps += [timedelta(days=(b - a).days) - times[-1] + times[0] for b, a in pairwise(days)]
     return min(gaps, default=timedelta(days=365))
 
 
-def _days(fields: list[str]) -> Iterator[date]:
-    """The days of four years on which a schedule ticks: where it names both, the day of the month or of the week is enough."""
+def last_tick(text: str, now: datetime) -> datetime | None:
+    """The last tick of a valid schedule up to `now`, in its time zone; None where there was none in four years."""
+    fields = _MACROS.get(text, text).lower().split()
+    minutes, hours = (_values(fields[place], place) for place in (0, 1))
+    for day in _days(fields, until=now.date()):
+        ticks = [
+            datetime(day.year, day.month, day.day, hour, minute, tzinfo=now.tzinfo)
+            for hour in hours
+            for minute in minutes
+        ]
+        if past := [tick for tick in ticks if tick <= now]:
+            return max(past)
+    return None
+
+
+def _days(fields: list[str], until: date = date(2027, 12, 31)) -> Iterator[date]:
+    """The days of four years on which a schedule ticks, the last one first.
+
+    Where it names both, the day of the month or the day of the week is enough.
+    """
     of_month, months, of_week = (_values(fields[place], place) for place in (2, 3, 4))
     for offset in range(4 * 365 + 1):
-        day = date(2024, 1, 1) + timedelta(days=offset)
+        day = until - timedelta(days=offset)
         matches = [day.day in of_month, bool({day.isoweekday(), day.isoweekday() % 7} & of_week)]
         free = [fields[place].startswith("*") for place in (2, 4)]
         if day.month in months and (all(matches) if any(free) else any(matches)):

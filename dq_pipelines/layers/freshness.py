@@ -1,16 +1,20 @@
 """Dagster's freshness: the policy of a table, and the check of one with daily partitions."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 
-import warnings
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from dq_pipelines.config.cron import last_tick
 from dq_pipelines.layers.checks import asset_key
-from dq_pipelines.project import Project, Table
+from dq_pipelines.project import DailyPartitions, LandedTable, Project, Table
+from dq_pipelines.project.freshness import Freshness
+from dq_pipelines.rules import clock
 
-#: What runs the checks of daily tables, once for each deadline.
-SENSOR = "freshness_checks_sensor"
+#: The check's name, which is that of Dagster's own freshness checks.
+CHECK = "freshness_check"
 
 
 def freshness_policy(table: Table) -> dg.FreshnessPolicy | None:
@@ -25,29 +29,58 @@ def freshness_policy(table: Table) -> dg.FreshnessPolicy | None:
 
 
 def freshness_checks(project: Project) -> list[dg.AssetChecksDefinition]:
-    """A check for each table of daily partitions with `freshness`: the partition of the last deadline's day is there."""
-    found: list[dg.AssetChecksDefinition] = []
-    for table in project:
-        wanted = table.model.freshness
-        if wanted is None or wanted.cron is None or not table.is_daily:
-            continue
-        with warnings.catch_warnings():
-            # Dagster names policies as their successors, which know nothing of partitions.
-            warnings.simplefilter("ignore", dg.SupersessionWarning)
-            found += dg.build_time_partition_freshness_checks(
-                assets=[asset_key(table.key)], deadline_cron=wanted.cron, timezone=wanted.timezone
-            )
-    return found
+    """A check for each table of daily partitions with `freshness`: the day before the last deadline is materialized.
+
+    Dagster's `build_time_partition_freshness_checks` would want the day of the deadline itself, which our partitions
+    include, since files of a day may land on it.
+    """
+    return [_check(table, wanted) for table, wanted in _daily(project)]
 
 
-def freshness_sensors(checks: list[dg.AssetChecksDefinition]) -> list[dg.SensorDefinition]:
-    """The sensor that runs these checks; none without checks."""
-    if not checks:
-        return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.SupersessionWarning)
-        return [
-            dg.build_sensor_for_freshness_checks(
-                freshness_checks=checks, name=SENSOR, default_status=dg.DefaultSensorStatus.RUNNING
-            )
-        ]
+def freshness_schedules(project: Project) -> list[dg.ScheduleDefinition]:
+    """For each of these checks a schedule that runs it at each deadline."""
+    return [
+        dg.ScheduleDefinition(
+            f"{table.name}_freshness_schedule",
+            cron_schedule=wanted.cron,
+            execution_timezone=wanted.timezone,
+            job=dg.define_asset_job(f"freshness__{table.name}", dg.AssetSelection.checks(_key(table))),
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Checks at {wanted.cron} ({wanted.timezone}) that {table.key} has the partition of the day before",
+        )
+        for table, wanted in _daily(project)
+    ]
+
+
+def _daily(project: Project) -> list[tuple[Table, Freshness]]:
+    found = [(table, table.model.freshness) for table in project if table.is_daily]
+    return [(table, wanted) for table, wanted in found if wanted is not None and wanted.cron is not None]
+
+
+def _key(table: Table) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(asset_key(table.key), CHECK)
+
+
+def _check(table: Table, wanted: Freshness) -> dg.AssetChecksDefinition:
+    about = f"By {wanted.cron} ({wanted.timezone}) the partition of the day before is materialized"
+
+    @dg.asset_check(asset=asset_key(table.key), name=CHECK, description=about)
+    def fresh(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        deadline = last_tick(str(wanted.cron), clock.now().astimezone(ZoneInfo(wanted.timezone)))
+        return _result(table, deadline, context.instance)
+
+    return fresh
+
+
+def _result(table: Table, deadline: datetime | None, instance: dg.DagsterInstance) -> dg.AssetCheckResult:
+    day = None if deadline is None else deadline.date() - timedelta(days=1)
+    partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
+    if deadline is None or day is None or (isinstance(partitions, DailyPartitions) and day < partitions.start):
+        return dg.AssetCheckResult(passed=True, description="no deadline has passed since the first day")
+    records = dg.AssetRecordsFilter(asset_key(table.key), asset_partitions=[day.isoformat()])
+    there = bool(instance.fetch_materializations(records, limit=1).records)
+    return dg.AssetCheckResult(
+        passed=there,
+        description=f"{day.isoformat()} {'was' if there else 'is not'} materialized; the deadline was {deadline.isoformat()}",
+        metadata={"partition": day.isoformat(), "deadline": dg.MetadataValue.timestamp(deadline)},
+    )

@@ -26,7 +26,7 @@ class Freshness(Strict):
     """When the table has to be materialized; Dagster's UI shows whether it was.
 
     Without `cron`: at least once in each `within`. With `cron`: by each tick, and at most `within` before it. A table
-    of daily partitions takes `cron` alone: by each tick, the partition of that day is materialized. A run that finds
+    of daily partitions takes `cron` alone: by each tick, the partition of the day before is materialized. A run that finds
     nothing new counts as a materialization; how old the rows are is judged by the rule `expect_table_to_be_fresh`.
     """
 

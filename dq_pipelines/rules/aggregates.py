@@ -87,7 +87,10 @@ class ColumnMedian(BetweenRule):
 
 
 class ColumnSum(BetweenRule):
-    """The sum of the values lies within the bounds; without values it is 0."""
+    """The sum of the values lies within the bounds; without values it is 0.
+
+    Sums of integers and of decimals are exact; one of decimals that has more than 38 digits is an error.
+    """
 
     type: Literal["expect_column_sum_to_be_between"]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from dagster._utils.schedules import get_smallest_cron_interval
+from dagster._utils.schedules import get_latest_completed_cron_tick, get_smallest_cron_interval
 
-from dq_pipelines.config.cron import smallest_interval
+from dq_pipelines.config.cron import last_tick, smallest_interval
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.layers.freshness import SENSOR
+from dq_pipelines.rules import clock
 from dq_pipelines_tests.workshop import Workshop
 
 TABLE = """
@@ -72,18 +73,38 @@ def test_a_daily_table_wants_cron_alone(shop: Workshop) -> None:
         _ = shop.project
 
 
-def test_a_daily_table_has_a_check_of_the_day_of_the_deadline(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.table("x", TABLE.format(more=f'{DAILY}\nfreshness: {{cron: "0 9 * * *"}}'))
-    from dagster._core.definitions.asset_checks.asset_check_factories.freshness_checks import time_partition
+def test_a_daily_table_has_a_check_of_the_day_before_the_deadline(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.table("x", TABLE.format(more=f'{DAILY}\nfreshness: {{cron: "0 9 * * *", timezone: Asia/Tokyo}}'))
+    passes = {}
+    for landed, at in (
+        (None, "2026-01-01T12:00+09:00"),  # before the first deadline
+        (None, "2026-01-02T08:59+09:00"),
+        (None, "2026-01-02T09:00+09:00"),
+        ("2026-01-02", "2026-01-02T09:01+09:00"),
+        ("2026-01-01", "2026-01-02T09:02+09:00"),
+        (None, "2026-01-03T08:00+09:00"),
+        (None, "2026-01-03T09:00+09:00"),
+        (None, "2026-01-04T09:00+09:00"),
+    ):
+        if landed is not None:
+            shop.land(f"{landed}.csv", "id\n1\n")
+            assert shop.run("x", partition=landed).success
+        monkeypatch.setattr(clock, "now", lambda at=at: datetime.fromisoformat(at))
+        passes[at[:16]] = shop.run_job("freshness__x").checks[CHECK.to_user_string()].passed
+    assert [at for at, passed in passes.items() if not passed] == [
+        "2026-01-02T09:00",
+        "2026-01-02T09:01",
+        "2026-01-04T09:00",
+    ]
 
-    now = datetime(2026, 1, 2, 10, tzinfo=UTC).timestamp()
-    monkeypatch.setattr(time_partition, "get_current_timestamp", lambda: now)
-    for day, passes in (("2026-01-01", False), ("2026-01-02", True)):
-        shop.land(f"{day}.csv", "id\n1\n")
-        assert shop.run("x", partition=day).success
-        checked = shop.run_job("checks__x")
-        assert checked.checks[CHECK.to_user_string()].passed == passes
-    assert shop.definitions.resolve_sensor_def(SENSOR).default_status == dg.DefaultSensorStatus.RUNNING
+
+def test_its_schedule_ticks_at_the_deadline(shop: Workshop) -> None:
+    shop.table("x", TABLE.format(more=f'{DAILY}\nfreshness: {{cron: "0 9 * * *", timezone: Asia/Tokyo}}'))
+    schedule = shop.definitions.resolve_schedule_def("x_freshness_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 9 * * *", "Asia/Tokyo")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
 def test_a_table_without_it_has_neither(shop: Workshop) -> None:
@@ -91,12 +112,20 @@ def test_a_table_without_it_has_neither(shop: Workshop) -> None:
     definitions = shop.definitions
     assert not any(spec.freshness_policy for spec in definitions.resolve_all_asset_specs())
     assert CHECK not in definitions.resolve_asset_graph().asset_check_keys
-    assert SENSOR not in [sensor.name for sensor in definitions.sensors or ()]
+    assert not any("fresh" in schedule.name for schedule in definitions.schedules or ())
 
 
-@pytest.mark.parametrize(
-    "cron",
-    ["0 9 * * *", "*/7 * * * *", "5/20 3 * * *", "0 9 * * 1-5", "0 0 1 * *", "@hourly", "@weekly", "0 9 1 * mon", "0 0 * 2 *"],
-)  # fmt: skip
+CRONS = ("0 9 * * *", "*/7 * * * *", "5/20 3 * * *", "0 9 * * 1-5", "0 0 1 * *", "@hourly", "@weekly", "0 9 1 * mon", "0 0 * 2 *")  # fmt: skip
+
+
+@pytest.mark.parametrize("cron", CRONS)
 def test_the_time_between_ticks_is_that_of_dagster(cron: str) -> None:
     assert smallest_interval(cron) == get_smallest_cron_interval(cron)
+
+
+@pytest.mark.parametrize("cron", CRONS)
+def test_the_last_tick_is_that_of_dagster(cron: str) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    for hours in range(0, 24 * 90, 37):
+        now = datetime(2026, 5, 1, 7, 59, 30, tzinfo=zone) + timedelta(hours=hours)
+        assert last_tick(cron, now) == get_latest_completed_cron_tick(cron, now, "Europe/Berlin")
