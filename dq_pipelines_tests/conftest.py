@@ -19,8 +19,12 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadGroupScheduling
 
+from dq_pipelines_tests.processes import pytest_configure, pytest_sessionfinish
+
 if TYPE_CHECKING:
     from dq_pipelines_tests.workshop import Workshop
+
+__all__ = ["pytest_configure", "pytest_sessionfinish"]  # pytest finds its hooks here
 
 ROOT = Path(__file__).resolve().parents[1]
 
