@@ -21,3 +21,15 @@ def runs_of(shape: pl.Expr) -> pl.Expr:
 def parts(shape: str) -> list[str]:
     """The runs of a shape, in order: `99.9 aa` is `99`, `.`, `9`, ` `, `aa`."""
     return [match[0] for match in re.finditer(r"9+|A+|a+|[^9Aa]+", shape)]
+
+
+def regex_of(shape: str) -> str:
+    """The regex of the texts of one shape: `99-A` is `^[0-9]{2}-[A-Z]$`."""
+    classes = {"9": "[0-9]", "A": "[A-Z]", "a": "[a-z]"}
+    pieces = []
+    for part in parts(shape):
+        if part[0] in classes:
+            pieces.append(classes[part[0]] + (f"{{{len(part)}}}" if len(part) > 1 else ""))
+        else:
+            pieces.append(re.escape(part).replace(r"\ ", " ").replace(r"\-", "-"))
+    return f"^{''.join(pieces)}$"

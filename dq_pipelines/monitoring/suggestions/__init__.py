@@ -10,16 +10,27 @@ import polars as pl
 
 from dq_pipelines.monitoring.profile import profile
 from dq_pipelines.monitoring.suggestions import (
+    check_digits,
     completeness,
     damage,
     dependencies,
+    drift,
+    duplicates,
+    formats,
+    hollows,
     keys,
+    leading_zeros,
     lengths,
+    letters,
+    order,
     patterns,
+    prefixes,
     ranges,
     references,
     sets,
+    signs,
     typos,
+    weekdays,
 )
 from dq_pipelines.monitoring.suggestions.base import Suggestion
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
@@ -30,11 +41,22 @@ __all__ = ["Findings", "Parent", "Suggestion", "suggest", "suggestions"]
 #: The families, in the order in which a table's rules stand.
 FAMILIES: tuple[Callable[[Findings], Iterator[Suggestion]], ...] = (
     keys.suggest,
+    duplicates.suggest,
     completeness.suggest,
     sets.suggest,
+    drift.suggest,
     patterns.suggest,
+    formats.suggest,
+    letters.suggest,
+    leading_zeros.suggest,
+    check_digits.suggest,
     lengths.suggest,
     ranges.suggest,
+    signs.suggest,
+    hollows.suggest,
+    order.suggest,
+    weekdays.suggest,
+    prefixes.suggest,
     references.suggest,
     dependencies.suggest,
     typos.suggest,

@@ -24,6 +24,8 @@ class Suggestion:
     confidence: float
     #: whether most rows break it today: the values want cleaning before the rule is of use
     is_demand: bool = False
+    #: the column whose values are doubted where a row breaks the rule, if the rule is about several
+    suspect: str | None = None
 
     @property
     def column(self) -> str | None:
@@ -50,7 +52,10 @@ class Suggestion:
     @property
     def as_mapping(self) -> dict[str, Any]:
         """The rule as `dq.validate` takes it, with its evidence in `description` and `meta`."""
-        return {**self.as_written, "description": self.why, "meta": {"confidence": round(self.confidence, 2)}}
+        meta: dict[str, Any] = {"confidence": round(self.confidence, 2)}
+        if self.suspect is not None:
+            meta["suspect"] = self.suspect
+        return {**self.as_written, "description": self.why, "meta": meta}
 
     def broken_by(self, unexpected: int, judged: int) -> Suggestion:
         """The suggestion when so many of the judged rows break it: `mostly` admits that many, and some by chance."""
@@ -73,6 +78,21 @@ def percent(part: float, whole: float) -> str:
     share = 100 * part / whole if whole else 0.0
     digits = next((digits for digits in range(1, 4) if 0 < round(share, digits) < 100), 1)
     return f"{share:.{digits}f}".rstrip("0").rstrip(".") + " %"
+
+
+def rows_of(count: int) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def quoted(column: str) -> str:
+    """A column's name in SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def sql_text(value: str) -> str:
+    """A text in SQL."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def listed(values: Any, most: int = 4) -> str:

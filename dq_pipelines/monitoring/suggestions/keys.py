@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -15,6 +16,8 @@ from dq_pipelines.monitoring.suggestions.findings import Findings
 _LEAST_ROWS = 20
 #: Of one column that is nearly a key, so many values may repeat: an import that was made twice, a number given twice.
 _REPEATED = 0.005
+#: The share of codes that are of one length, and of those that have a digit.
+_AS_LONG, _WITH_DIGIT, _DIGIT = 0.95, 0.8, "[0-9]"
 #: How many columns make a key at most, and how many are tried.
 _WIDEST, _TRIED = 3, 8
 
@@ -29,7 +32,9 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         repeated = column.seen - column.values.height
         if findings.is_unique(column):
             yield Suggestion(rule, f"each of {column.count:,} values is another", _confidence(column))
-        elif 0 < repeated <= _REPEATED * column.seen and column.reading.kind == "integer":
+        elif 0 < repeated <= _REPEATED * column.seen and (
+            column.reading.kind == "integer" or _is_code(column, repeated)
+        ):
             yield Suggestion(rule, f"{repeated:,} of {column.seen:,} values come again", 0.6)
     if not any(findings.is_unique(column) and not column.nulls for column in single):
         yield from _composite(findings)
@@ -38,6 +43,17 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 def _may_be_key(column: ColumnProfile) -> bool:
     """Whether a column may tell rows apart: no measure, and no moment."""
     return column.reading.kind in ("integer", "text") and column.null_share < 0.5
+
+
+def _is_code(column: ColumnProfile, repeated: int) -> bool:
+    """Whether texts are codes of one length of which far fewer would be alike by chance than are."""
+    lengths = column.values.group_by(length=pl.col("value").str.len_chars()).agg(pl.sum("count")).sort("count")
+    length, rows = lengths.row(-1)
+    codes = column.values.filter(pl.col("value").str.len_chars() == length)["value"]
+    if rows < _AS_LONG * column.seen or not codes.str.contains(_DIGIT).mean() >= _WITH_DIGIT:  # type: ignore[operator]
+        return False
+    space = math.prod(codes.str.slice(place, 1).n_unique() for place in range(length))
+    return bool(rows**2 / (2 * space) <= repeated / 4)
 
 
 def _confidence(column: ColumnProfile) -> float:

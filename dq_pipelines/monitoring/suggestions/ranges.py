@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -12,8 +13,10 @@ from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.markers import minus_ones
 from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, rounded_out
+from dq_pipelines.monitoring.suggestions.extremes import beyond_the_tail
 from dq_pipelines.monitoring.suggestions.findings import Findings
 from dq_pipelines.monitoring.suggestions.references import foreign_keys
+from dq_pipelines.monitoring.suggestions.strangers import without_strangers
 
 _LEAST_ROWS = 100
 #: A number is far out when it is so many times as far from the median as the nearest 1 % of all numbers, both as it
@@ -49,6 +52,14 @@ class _Side:
         by_powers = self.greatest**2 / self.edge if self.edge > 0 else by_steps
         return max(by_steps, by_powers)
 
+    def rounded(self) -> float:
+        """The bound with two digits; before the nearest outlier, where there is one."""
+        bound = rounded_out(self.bound, up=True)
+        if not self.outliers or bound < (nearest := min(self.outliers)):
+            return bound
+        middle = float(f"{(self.greatest + nearest) / 2:.4g}")
+        return middle if self.greatest <= middle < nearest else self.greatest
+
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     foreign = {column for column, *_ in foreign_keys(findings)}
@@ -56,7 +67,8 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         if not column.reading.is_number or column.seen < _LEAST_ROWS or column.distinct < 2:
             continue
         if column.is_text:
-            yield from _among_texts(column)
+            scale = _scale(column)
+            yield from _among_texts(column) if scale is None else [scale]
             continue
         is_name = column.reading.kind == "integer" and findings.is_unique(column)
         if is_name or column.name in foreign or findings.drifts(column):
@@ -67,13 +79,37 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
     rule = {"type": "expect_column_values_to_be_between", "column": column.name}
     rarest = int(column.values["count"].min())  # type: ignore[arg-type]
-    if column.reading.kind == "integer" and column.distinct <= _CLOSED and rarest >= _OFTEN:
+    if (scale := _scale(column)) is not None:
+        yield scale
+    elif column.reading.kind == "integer" and column.distinct <= _CLOSED and rarest >= _OFTEN:
         if 2 * column.distinct > column.greatest - column.least + 1:
             why = f"{column.distinct} whole numbers from {column.least} to {column.greatest}, each in {rarest:,} rows or more"
             yield Suggestion({**rule, "min_value": column.least, "max_value": column.greatest}, why, 0.95)
     elif (found := _room(column)) is not None:
         bounds = {"min_value": as_written(found.low), "max_value": as_written(found.high)}
         yield Suggestion({**rule, **bounds, "mostly": found.mostly(column)}, found.why, 0.8)
+
+
+def _scale(column: ColumnProfile) -> Suggestion | None:
+    """Whole numbers of a scale, such as 1 to 5, beside a few that are on no step of it."""
+    if column.reading.kind != "integer" or (found := without_strangers(column.values)) is None:
+        return None
+    kept, rest = ((part.with_columns(read_values(part, column.reading).alias("number"))) for part in found)
+    low, high = int(kept["number"].min()), int(kept["number"].max())  # type: ignore[arg-type]
+    outside = rest.filter(~pl.col("number").is_between(low, high))
+    if outside.is_empty() or kept.height < high - low + 1:
+        return None
+    rows = int(outside["count"].sum())
+    rule: dict[str, Any] = {"type": "expect_column_values_to_be_between", "column": column.name}
+    rule |= {"min_value": low, "max_value": high}
+    if column.is_text:
+        steps = list(kept.sort("number")["value"])
+        rule = {"type": "expect_column_values_to_be_in_set", "column": column.name, "value_set": steps}
+    why = (
+        f"a scale from {low} to {high}, each step in {int(kept['count'].min()):,} rows or more; "  # type: ignore[arg-type]
+        f"{listed(outside['value'])} in {rows:,} {'row' if rows == 1 else 'rows'}"
+    )
+    return Suggestion(rule, why, 0.85).broken_by(rows, column.seen)
 
 
 def _among_texts(column: ColumnProfile) -> Iterator[Suggestion]:
@@ -104,7 +140,7 @@ def _room(column: ColumnProfile) -> _Room | None:
     upper, lower = _side(column, sign=1), _side(column, sign=-1)
     if upper is None or lower is None:
         return None
-    low, high = _lower_bound(-lower.greatest, lower), rounded_out(max(upper.bound, 0), up=True)
+    low, high = _lower_bound(-lower.greatest, lower), max(upper.rounded(), 0)
     if upper.greatest <= 0:
         high = 0
     if column.reading.kind == "integer":
@@ -121,10 +157,10 @@ def _room(column: ColumnProfile) -> _Room | None:
 
 def _lower_bound(least: float, lower: _Side) -> float:
     """Nothing is less than 0 where nothing was, but for what lies far from it."""
-    bound = -lower.bound
-    if least >= 0 and (bound <= 0 or 2 * least <= abs(lower.median)):
+    bound = -lower.rounded()
+    if least >= 0 and not lower.outliers and (bound <= 0 or 2 * least <= abs(lower.median)):
         return 0.0
-    return rounded_out(bound, up=False)
+    return bound
 
 
 def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
@@ -146,11 +182,19 @@ def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
     # Where half of the numbers are 0, the others have a spread of their own.
     if middle in (0, edge) or int(beyond["count"].sum()) > _FEW_FAR * total:
         beyond = beyond.clear()
+    step = 1.0 if column.reading.kind == "integer" else _step(finite["value"])
+    if (first := beyond_the_tail(finite, step)) is not None:
+        beyond = finite.filter(pl.col("value") >= min([first, *beyond["value"]]))
     # Each count of an outlier is a row.
     outliers = [number for number, count in beyond.rows() for _ in range(count)]
     greatest = float(finite.filter(~pl.col("value").is_in(beyond["value"].implode()))["value"].max())  # type: ignore[arg-type]
     bulk = max(greatest, float(sign * (column.greatest if sign > 0 else column.least))) if not outliers else greatest
     return _Side(middle, edge, bulk, outliers)
+
+
+def _step(values: pl.Series) -> float:
+    """The distance of neighbouring numbers, as most of them have it at least."""
+    return float(values.diff().quantile(0.1) or 0.0)
 
 
 def _shown(number: float) -> str:

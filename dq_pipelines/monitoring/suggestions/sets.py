@@ -10,6 +10,7 @@ import polars as pl
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
+from dq_pipelines.monitoring.suggestions.strangers import without_strangers
 
 #: The largest set, and how often each of its values was seen at least. By Good and Toulmin, among as many rows again
 #: the expected number of new values is that of values seen once, less those seen twice, and so on: nearly none.
@@ -29,7 +30,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
             rows = int(kept["count"].sum())
             why = f"{kept.height} values make up {percent(rows, column.seen)}, each in {int(kept['count'].min()):,} rows or more"  # type: ignore[arg-type]
             if not rest.is_empty():
-                why += f"; {listed(rest['value'])} {'is' if rest.height == 1 else 'are'} rare and near to one of them"
+                why += f"; {listed(rest['value'])} {'is' if rest.height == 1 else 'are'} far rarer"
             rule = {"type": "expect_column_values_to_be_in_set", "column": column.name, "value_set": _ordered(kept)}
             suggestion = Suggestion(rule, why, _confidence(kept))
             yield suggestion.broken_by(column.seen - rows, column.seen)
@@ -51,6 +52,8 @@ def closed_set(findings: Findings, column: ColumnProfile) -> tuple[pl.DataFrame,
         return None
     is_slip = pl.col("value").is_in(list(slips)) if slips else pl.lit(False)
     kept, rest = values.filter(~is_slip), values.filter(is_slip)
+    if (found := without_strangers(kept)) is not None:
+        kept, rest = found[0], pl.concat([rest, found[1]])
     if not 0 < kept.height <= _LARGEST or int(rest["count"].sum()) > _LEFT_OUT * column.seen:
         return None
     if int(kept["count"].min()) < _OFTEN or (kept.height == 1 and rest.is_empty()):  # type: ignore[arg-type]

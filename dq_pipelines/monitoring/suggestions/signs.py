@@ -1,0 +1,56 @@
+"""Columns of amounts that are never negative, but for a few rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, percent, quoted, rows_of
+from dq_pipelines.monitoring.suggestions.findings import Findings
+
+_LEAST_ROWS = 100
+#: The share of negative numbers up to which they are rare, and how many times as many others lie as near to 0 as half
+#: of them do: numbers that merely spread across 0 have no such step there. Of one or two that says less.
+_RARE, _STEP, _STEP_OF_FEW = 0.005, 15, 30
+
+
+def suggest(findings: Findings) -> Iterator[Suggestion]:
+    for column in findings:
+        if not column.reading.is_number or column.seen < _LEAST_ROWS:
+            continue
+        numbers = pl.DataFrame(
+            {"value": read_values(column.values, column.reading).cast(pl.Float64), "count": column.values["count"]}
+        ).filter(pl.col("value").is_finite())
+        if not (rows := rarely_negative(numbers)):
+            continue
+        least = -1.0 if numbers.filter(pl.col("value") < 0)["value"].to_list() == [-1.0] else None
+        if least is not None:
+            continue  # -1 alone is a word for nothing, and the bounds say so
+        negative = numbers.filter(pl.col("value") < 0).sort("value")["value"]
+        why = (
+            f"{rows_of(rows)} of {column.seen:,} ({percent(rows, column.seen)}) are negative, such as "
+            f"{listed([as_written(number) for number in negative], 2)}; all others are 0 or more"
+        )
+        admitted = mostly(rows, column.seen)
+        if column.is_text:
+            sql = f"try_cast({quoted(column.name)} as double) >= 0"
+            yield Suggestion({"type": "expect_rows_sql", "sql": sql, "mostly": admitted}, why, 0.8)
+        else:
+            rule = {"type": "expect_column_values_to_be_between", "column": column.name, "min_value": 0}
+            yield Suggestion({**rule, "mostly": admitted}, why, 0.8)
+
+
+def rarely_negative(numbers: pl.DataFrame) -> int:
+    """Rows with a negative number where these are slips; 0 where they are not. `numbers` has `value` and `count`."""
+    total = int(numbers["count"].sum() or 0)
+    negative = numbers.filter(pl.col("value") < 0)
+    rows = int(negative["count"].sum() or 0)
+    if not 0 < rows <= _RARE * total:
+        return 0
+    ordered = negative.sort("value", descending=True)
+    middle = -float(ordered["value"][int(ordered["count"].cum_sum().search_sorted(rows / 2))])
+    near = int(numbers.filter(pl.col("value").is_between(0, middle))["count"].sum() or 0)
+    as_near = int(negative.filter(pl.col("value") >= -middle)["count"].sum())
+    return rows if near >= (_STEP if rows > 2 else _STEP_OF_FEW) * as_near else 0
