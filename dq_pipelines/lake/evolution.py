@@ -13,6 +13,7 @@ from typing import Literal
 import polars as pl
 from polars import selectors
 
+from dq_pipelines.sources.float_text import float_text
 from dq_pipelines.sources.frames import widened
 
 #: What a table's columns may become, each policy allowing more than the one before; `rebuild` is what a rerun may do.
@@ -196,6 +197,8 @@ def exactly(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFra
 def _cast(name: str, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     """A column in a type that holds all of its values; nested ones as text are JSON."""
     value = selectors.by_name(name).as_expr()  # by name: a column may be called `*`
+    if wanted == pl.String and dtype.is_float():
+        return float_text(value)
     if wanted != pl.String or not dtype.is_nested():
         return value.cast(wanted)
     # Polars has JSON for structs alone: `{"":[1,2]}` without its wrapping.

@@ -21,6 +21,9 @@ from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.work import Work, alone, reading, staged
 from dq_pipelines.sources import ROW
 
+#: Renamed columns that the log tells; the materialization has all.
+_MOST_TOLD = 20
+
 
 @alone
 @patiently
@@ -70,5 +73,9 @@ def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -
         publication = publish(
             stage, "append", batch.consumed, new_columns="add", once=batch.input_names, rewrite=rewrite
         )
+    if batch.renamed:
+        renamed = [f"'{landed}' as '{name}'" for landed, name in batch.renamed[:_MOST_TOLD]]
+        more = f" and {len(batch.renamed) - _MOST_TOLD} more" if len(batch.renamed) > _MOST_TOLD else ""
+        work.log(f"{publication.key}: columns landed under another name: {', '.join(renamed)}{more}")
     work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
     return publication

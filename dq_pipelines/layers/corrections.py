@@ -17,6 +17,7 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.landed import BATCH
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE, WHY
 from dq_pipelines.layers.quarantine import CORRECTION, PLACE, QUARANTINE_COLUMNS
+from dq_pipelines.layers.silver import resolved
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.steps import Rename
 from dq_pipelines.transforms.types import typed
@@ -75,6 +76,7 @@ def landed_value(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def landed_names(silver: Silver, landed: Mapping[str, Any]) -> dict[str, str]:
     """The landed column behind each column that a person may mend, by the name that judged rows have it under."""
     visible = [name for name in landed if name not in SYSTEM_COLUMNS]
+    silver = resolved(silver, visible)
     sources = {source: name for name, column in silver.columns.items() for source in column.sources or (name,)}
     names = {sources.get(name, name): name for name in visible}
     # Of several landed columns the first counts, so that is the one to mend.

@@ -22,7 +22,7 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable, reached, storable
 from dq_pipelines.layers.landed import BATCH, bronze
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS
 from dq_pipelines.layers.schema_check import drift_result
-from dq_pipelines.layers.silver import Prepared, prepare
+from dq_pipelines.layers.silver import Prepared, prepare, resolved
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.types import dtype_of
@@ -105,7 +105,7 @@ def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> D
     if before is None:
         return None
     columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
-    silver = work.table.landed.silver.columns
+    silver = resolved(work.table.landed.silver, [*columns, *before]).columns
     declared = {source for name, column in silver.items() for source in column.sources or (name,)}
     found = drift(before, about_to_be_published(rows, columns), work.table.landed.evolution)
     changes = [change for change in found.changes if change.kind == "retyped"]
@@ -132,13 +132,14 @@ class Fit:
 
     def __init__(self, work: Work, landing: pl.LazyFrame | None, policy: Policy) -> None:
         self._work, self._policy = work, policy
-        self._silver = work.table.landed.silver
         # What a rerun makes is put together, and compared, when all of it is there.
         self._before = None if policy == "rebuild" else schema_of(work.silver)
         there = bronze(work.table, work.lake).delta()
         #: bronze as it was before the batch, opened once: a rerun does this for each of its batches
         self.landed = pl.LazyFrame() if there is None else pl.scan_delta(there)
         self._bronze = _own_schema(self.landed)
+        landed = [] if landing is None else landing.collect_schema().names()
+        self._silver = resolved(work.table.landed.silver, [*landed, *self._bronze])
         #: how the rows that land differ from bronze
         self.landing = None if landing is None or there is None else landing_drift(work, landing, self._bronze)
 

@@ -141,8 +141,10 @@ def last_landed(landed: LakeTable) -> datetime | None:
 
 
 def address(source: str, known: Container[str]) -> str:
-    """The input behind what `_source` says: of a member of an archive, the archive."""
-    return source if source in known else source.rpartition("#")[0]
+    """The input behind what `_source` says: of a member of an archive, or of a sheet of a workbook, the file."""
+    parts = source.split("#")
+    starts = ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((start for start in starts if start in known), source.rpartition("#")[0])
 
 
 def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
@@ -27,10 +27,11 @@ from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.layers.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT, bronze
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.project import Table
-from dq_pipelines.sources import ROW, SOURCE, Input, Source
+from dq_pipelines.sources import ROW, SOURCE, Input, Reading, Source, names
 from dq_pipelines.sources.base import FileReport
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, unchanged
+from dq_pipelines.sources.names import Rename
 from dq_pipelines.sources.order import by_arrival
 
 UNREADABLE, WHY = "_unreadable", "_why"
@@ -58,6 +59,8 @@ class Batch:
     files: tuple[FileReport, ...] = ()
     #: members of archives that are of another kind than the source's
     passed_over: tuple[str, ...] = ()
+    #: columns that have another name in the inputs than in bronze: both names
+    renamed: tuple[Rename, ...] = ()
     #: how many new inputs wait for the next runs
     waiting: int = 0
 
@@ -117,7 +120,7 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_
         source = table.landed.source
         found = [i for i in found if i.uri not in marks or marks[i.uri].version != version_of(i, source)]
     touched = [item for item in found if ledger_name(item) in consumed]
-    same = {item.uri for item in touched if _is_same(item, consumed.get(_contentledger_name(item)))}
+    same = {item.uri for item in touched if _is_same(item, consumed.get(content_ledger_name(item)))}
     return by_arrival(item for item in found if item.uri not in same)
 
 
@@ -160,14 +163,15 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     known = {} if landed is None else transactions(landed)
     consumed = {
         **{ledger_name(item): item.modified for item in inputs},
-        **{_contentledger_name(item): _content(item) for item in inputs},
+        **{content_ledger_name(item): _content(item) for item in inputs},
         f"{LANDED_AT}{name}": max(moments.values()),
         **{f"{AGAIN}{item.uri}": moments[item.uri] for item in inputs if ledger_name(item) in known},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
+    there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
+    reading = _spelled(reading, there or {})
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     schema = pl.concat([reading.landed.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
-    there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
 
     landed_at = _moment([name for some in places for name in some], began)
 
@@ -184,7 +188,20 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         reading.about,
         reading.files,
         source.passed_over(inputs),
+        reading.renamed,
     )
+
+
+def _spelled(reading: Reading, known: Iterable[str]) -> Reading:
+    """The reading with the names that bronze has for its columns, where they differ by case only."""
+    spelling = {names.key(name): name for name in known}
+    own = [name for name in reading.landed.collect_schema() if not names.is_reserved(name)]
+    other = {name: was for name in own if (was := spelling.get(names.key(name), name)) != name and name not in known}
+    if not other:
+        return reading
+    told = [(file, other.get(name, name)) for file, name in reading.renamed]
+    told += [(name, was) for name, was in other.items() if name not in dict(told).values()]
+    return replace(reading, landed=reading.landed.rename(other), renamed=names.renames(told))
 
 
 def _places(source: Source, inputs: Sequence[Input]) -> list[list[str]]:
@@ -199,9 +216,11 @@ def _places(source: Source, inputs: Sequence[Input]) -> list[list[str]]:
 
 def _moment(places: Sequence[str], began: int) -> pl.Expr:
     """When a row has landed: a microsecond later for each place it may come from, so that the later one counts."""
-    names, at = list(dict.fromkeys(places)), pl.lit(began, pl.Int64)
-    if len(names) > 1:
-        at = at + pl.col(SOURCE).cast(pl.Enum(names), strict=False).to_physical().fill_null(0).cast(pl.Int64)
+    known, at = list(dict.fromkeys(places)), pl.lit(began, pl.Int64)
+    if len(known) > 1:
+        own, of_file = pl.col(SOURCE), pl.col(SOURCE).str.replace("#[^#]*$", "")  # a sheet of a workbook has no place
+        place = pl.coalesce(*(name.cast(pl.Enum(known), strict=False).to_physical() for name in (own, of_file)))
+        at = at + place.fill_null(0).cast(pl.Int64)
     return at.cast(pl.Datetime("us", "UTC"))
 
 
@@ -241,7 +260,7 @@ def ledger_name(item: Input) -> str:
     return f"input:{item.uri}"
 
 
-def _contentledger_name(item: Input) -> str:
+def content_ledger_name(item: Input) -> str:
     return f"content:{item.uri}"
 
 

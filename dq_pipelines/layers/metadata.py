@@ -16,6 +16,7 @@ from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.project import GoldTable, LandedTable, Table
 from dq_pipelines.sources.base import LEFT_OUT, FileReport
+from dq_pipelines.sources.names import Rename
 from dq_pipelines.transforms.types import name_of
 
 _SHOWN_SOURCES = 20
@@ -79,7 +80,9 @@ def published_metadata(table: Table, outcome: Outcome, published: LakeTable, sco
     return metadata
 
 
-def landed_metadata(files: Sequence[FileReport], passed_over: Sequence[str]) -> dict[str, Any]:
+def landed_metadata(
+    files: Sequence[FileReport], passed_over: Sequence[str], renamed: Sequence[Rename] = ()
+) -> dict[str, Any]:
     """What a materialization of bronze says of the files that landed: their lines, and what of them is no record."""
     metadata: dict[str, Any] = {}
     if files:
@@ -98,6 +101,8 @@ def landed_metadata(files: Sequence[FileReport], passed_over: Sequence[str]) -> 
     if passed_over:
         metadata["passed_over"] = dg.MetadataValue.json(list(passed_over[:_SHOWN_SOURCES]))
         metadata["passed_over_count"] = len(passed_over)
+    if renamed:
+        metadata["renamed_columns"] = dg.MetadataValue.json(dict(renamed))
     return metadata
 
 

@@ -83,6 +83,8 @@ class Outcome:
     #: what is known beside their records of the files that landed in this run, and what was passed over
     files: tuple[FileReport, ...] = ()
     passed_over: tuple[str, ...] = ()
+    #: columns that have another name in the inputs than in bronze: both names
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def blocked_by(self) -> tuple[RuleResult, ...]:

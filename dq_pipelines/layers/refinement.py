@@ -251,6 +251,7 @@ class Refinement:
             sources=tuple(item.uri for item in self.landing.inputs) if self.landing else (),
             files=self.landing.files if self.landing else (),
             passed_over=self.landing.passed_over if self.landing else (),
+            renamed=self.landing.renamed if self.landing else (),
             schema=dict(self.kept.schema),
             miscast=miscast_by_column(self.refused.scan()),
             preview=self.kept.scan().select(exact_names(self.columns)).head(PREVIEW_ROWS).collect(),

@@ -124,6 +124,7 @@ def _rerun(work: Work) -> Outcome | None:
         outcome,
         files=tuple(file for batch in came for file in batch.files),
         passed_over=tuple(name for batch in came for name in batch.passed_over),
+        renamed=tuple(dict.fromkeys(rename for batch in came for rename in batch.renamed)),
     )
 
 

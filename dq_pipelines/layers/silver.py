@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,7 @@ from dq_pipelines.layers.quarantine import any_failed, miscast
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
+from dq_pipelines.sources.names import landed_as
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Rename, Step
 
@@ -103,10 +104,25 @@ SILVER_STEPS: tuple[SilverStep, ...] = (read_lines, rename, give_types, transfor
 
 def prepare(silver: Silver, bronze_rows: pl.LazyFrame) -> Prepared:
     """Bronze rows, typed and transformed; raises RuleError when a declared column did not land."""
+    silver = resolved(silver, bronze_rows.collect_schema())
     prepared = Prepared(bronze_rows)
     for step in SILVER_STEPS:
         prepared = step(prepared, silver)
     return prepared
+
+
+def resolved(silver: Silver, landed: Iterable[str]) -> Silver:
+    """The same with the landed columns under the names that they have in bronze.
+
+    YAML names a column as its file does: `_id`, which is `_id_2` in bronze, or `ID` where bronze has `Id`.
+    """
+    there = list(landed)
+    columns = {}
+    for name, column in silver.columns.items():
+        wanted = column.sources or (name,)
+        found = tuple(landed_as(source, there) or source for source in wanted)
+        columns[name] = column if found == wanted else column.model_copy(update={"source": found})
+    return silver if columns == silver.columns else silver.model_copy(update={"columns": columns})
 
 
 def rules_of(silver: Silver, prepared: Prepared) -> list[Rule]:

@@ -166,7 +166,7 @@ class Step:
     def _bronze(self, landed: Batch | Outcome | None) -> Iterator[Yielded]:
         """What landed in this run, if anything did."""
         key = f"bronze/{self.table.name}"
-        told = landed_metadata(landed.files, landed.passed_over) if landed is not None else {}
+        told = landed_metadata(landed.files, landed.passed_over, landed.renamed) if landed is not None else {}
         waiting = {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self._partition))}
         yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told | waiting)
         if landed is not None and encoding_key(self.table) in self._checks:

@@ -9,7 +9,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
@@ -24,6 +24,7 @@ from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.sources import AnySource
+from dq_pipelines.sources.names import cleaned, is_reserved, key
 from dq_pipelines.transforms.steps import AnyStep
 from dq_pipelines.transforms.types import TypeName
 
@@ -98,6 +99,21 @@ class Silver(Strict):
     rules: Many[AnyRule] = ()
     #: metrics of each batch that are held against their own past; see below
     anomalies: Many[AnomalyRule] = ()
+
+    @field_validator("columns")
+    @classmethod
+    def _are_names_of_its_own(cls, columns: dict[str, Column]) -> dict[str, Column]:
+        seen: dict[str, str] = {}
+        for name in columns:
+            if is_reserved(name):
+                other = cleaned(name).strip("_ ") or "other"
+                raise ValueError(
+                    f"wanted a name that the lake does not keep for itself, got '{name}': write {other}: {{…, from: {name}}}"
+                )
+            if key(name) in seen:
+                raise ValueError(f"wanted names that differ by more than case, got '{seen[key(name)]}' and '{name}'")
+            seen[key(name)] = name
+        return columns
 
     @model_validator(mode="after")
     def _merges_by_keys(self) -> Silver:

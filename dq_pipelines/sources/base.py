@@ -88,7 +88,7 @@ class Reading:
     """What a source found in its inputs. Both frames are lazy; nothing was read yet."""
 
     #: the data columns, then `_source` (string: the input's uri) and `_row` (int64: 1-based line of the
-    #: record's first character in a text file, 1-based sheet row in a workbook, 1-based record elsewhere)
+    #: record's first character in a file of lines, 1-based sheet row in a workbook, 1-based record elsewhere)
     landed: pl.LazyFrame
     #: `_source`, `_row`, `_text` (string: the line as it stands) and `_why` (string: one sentence)
     unreadable: pl.LazyFrame
@@ -96,6 +96,8 @@ class Reading:
     about: int | None = None
     #: one for each file, where the source counts lines: their records are the rows of `landed` and `unreadable`
     files: tuple[FileReport, ...] = ()
+    #: columns that have another name in the file than in `landed`: both names
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def rows(self) -> pl.LazyFrame:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 from dq_pipelines.config.columns import exact
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources import encoding, header
+from dq_pipelines.sources import encoding
 from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Input, Reading
 from dq_pipelines.sources.charset import Guess
 from dq_pipelines.sources.failures import broken
@@ -24,6 +24,7 @@ from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
 from dq_pipelines.sources.frames import one_after_another
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
 from dq_pipelines.sources.magic import must_be_text
+from dq_pipelines.sources.names import Rename, named, renames, together
 from dq_pipelines.sources.plain import Plain, made_plain
 from dq_pipelines.sources.rewriting import Text
 
@@ -98,18 +99,20 @@ class Csv(FileSource):
                 found.append(self._opened(part, known))
         for item in inputs:
             unchanged(item)
-        columns = list(dict.fromkeys(name for file in found for name in file.names))
+        shared = together([[name for _, name in file.names] for file in found])
+        columns = list(dict.fromkeys(name for names in shared for name in names.values()))
         landed = [
-            self._rows(file.names, file.plain, file.first).select(
+            self._rows(list(names.values()), file.plain, file.first).select(
                 *(
-                    pl.col(exact(name)) if name in file.names else pl.lit(None, dtype=pl.String).alias(name)
+                    pl.col(exact(name)) if name in there else pl.lit(None, dtype=pl.String).alias(name)
                     for name in columns
                 ),
                 pl.lit(file.report.source).alias(SOURCE),
                 pl.col(ROW).cast(pl.Int64),
             )
-            for file in found
+            for file, names in zip(found, shared, strict=True)
             if file.plain is not None
+            for there in [{*names.values()}]
         ]
         unreadable = [
             pl.scan_parquet(list(file.plain.unreadable)).select(
@@ -125,6 +128,9 @@ class Csv(FileSource):
             one_after_another(unreadable, nothing),
             sum(file.report.records for file in found),
             tuple(file.report for file in found),
+            renamed=renames(
+                (landed, names[name]) for file, names in zip(found, shared, strict=True) for landed, name in file.names
+            ),
         )
 
     def _rows(self, names: Sequence[str], plain: Plain, first: int) -> pl.LazyFrame:
@@ -182,10 +188,10 @@ class Csv(FileSource):
         report = replace(layout.report(part.source, text.lines, end, plain), encoding=text.guess)
         return _File(layout.names, plain, layout.first, report)
 
-    def _empty(self, part: Part, got: str) -> list[str]:
+    def _empty(self, part: Part, got: str) -> list[Rename]:
         if self.header_rows != 0 and self.column_names == "auto":
             raise SourceError(f"{part.source} is empty: wanted a header line, got {got}")
-        return [] if self.column_names == "auto" else header.names(self.column_names)
+        return [] if self.column_names == "auto" else named(self.column_names)
 
     def _as_text(self, part: Part) -> _Utf8:
         with part.path.open("rb") as data:
@@ -219,7 +225,8 @@ class _Utf8:
 class _File:
     """One file, ready to be read."""
 
-    names: list[str]
+    #: for each column its name in the file and its name in the lake
+    names: list[Rename]
     #: None when there is nothing in it
     plain: Plain | None
     #: 0-based line of the first record

@@ -12,7 +12,7 @@ from dq_pipelines.config.stores import is_remote, options, wrong_scheme
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, Input, Reading, Source
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.frames import Piece, check_names, heights, landed, scanned, unreadable
+from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
 
 
 class DeltaSource(Source):
@@ -32,7 +32,7 @@ class DeltaSource(Source):
 
     def read(self, inputs: Sequence[Input]) -> Reading:
         pieces = [_piece(item) for item in inputs]
-        return Reading(landed(pieces), unreadable(), heights(pieces))
+        return reading(pieces, about=heights(pieces))
 
 
 def _piece(item: Input) -> Piece:
@@ -42,8 +42,10 @@ def _piece(item: Input) -> Piece:
         scan = pl.scan_delta(_table(item.uri, item.modified))
         schema = scan.collect_schema()
         height = scan.select(pl.len()).collect().item()
-    check_names(item.uri, schema)
-    return Piece(item.uri, scanned(scan.with_row_index(ROW, 1), height, item.uri), schema, height)
+    names = names_of(item.uri, schema.names())
+    rows = scan.rename(names).with_row_index(ROW, 1)
+    kinds = {names[name]: kind for name, kind in schema.items()}
+    return Piece(item.uri, scanned(rows, height, item.uri), kinds, height, list(names.items()))
 
 
 def _table(uri: str, version: int | None) -> Any:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import weakref
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from dq_pipelines.errors import SourceError, nearest
+from dq_pipelines.errors import SourceError, Transient, nearest
 from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.files import FileSource, Part, scratch_folder, unchanged
-from dq_pipelines.sources.frames import Piece, check_names, landed, scanned, unreadable, widened
+from dq_pipelines.sources.float_text import float_text
+from dq_pipelines.sources.frames import Piece, check_width, reading, scanned, widened
+from dq_pipelines.sources.names import named
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,15 +31,21 @@ SHEET = "_sheet"
 _RANGE = re.compile(r"([A-Z]{1,3})([1-9][0-9]*):([A-Z]{1,3})([1-9][0-9]*)")
 #: What reading a workbook of no size may take; a large one may take more in proportion, as honest ones do.
 _MEMORY, _MEMORY_A_BYTE = 768 * 1024**2, 100
-_SECONDS, _SECONDS_A_MEGABYTE = 8.0, 5.0
+#: Of CPU, not of the clock: a busy machine says nothing of the workbook. A process that waits for a disk takes none.
+_SECONDS, _SECONDS_A_MEGABYTE, _PATIENCE = 20, 10, 20
+
+
+#: How a process ends that has used up its time.
+_OUT_OF_TIME = {getattr(signal, name) for name in ("SIGXCPU",) if hasattr(signal, name)}
 
 
 class ExcelSource(FileSource):
     """Workbooks: `.xlsx`, `.xlsm`, `.xls`, `.xlsb` and `.ods`, hidden sheets included.
 
-    Cells keep their types: a column of numbers is float64, of dates date or datetime, of true and false
-    boolean. A column whose cells differ, or that has an error such as `#N/A`, is text, each cell as it
-    would be written (`1.5`, `2024-01-02 00:00:00`, `true`, `#N/A`), so that nothing is lost. Formulas are
+    Cells keep their types: a column of numbers is float64, of dates datetime, of true and false boolean.
+    A column whose cells differ, or that has an error such as `#N/A`, a time of day, a duration or an
+    integer of more digits than float64 keeps, is text, each cell with all that it says (`1001`, `3e-10`,
+    `2024-01-02 00:00:00`, `10:30:00`, `34:30:00`, `true`, `#N/A`), so that nothing is lost. Formulas are
     read as the value that was stored with them; of merged cells the first has the value. Rows without
     any value are passed over; a column without a name is `column_3`, after its place in the sheet.
     """
@@ -61,7 +70,7 @@ class ExcelSource(FileSource):
 
     def read(self, inputs: Sequence[Input]) -> Reading:
         pieces = [piece for item in inputs for part in self.parts(item) for piece in self._pieces(part)]
-        return Reading(landed(_agreeing(pieces)), unreadable())
+        return reading(_agreeing(pieces))
 
     def _pieces(self, part: Part) -> Iterator[Piece]:
         import polars as pl
@@ -78,13 +87,19 @@ class ExcelSource(FileSource):
         unchanged(part.input)
         self._has_sheet(part.source, answer["names"])
         for sheet in answer["sheets"]:
+            columns = [*sheet["columns"], *([SHEET] if self.sheet == "all" else [])]
+            check_width(part.source, len(columns))
+            names = named(columns)
+            # Rows of several sheets have the same numbers: with its sheet, a row's place is its own.
+            source = f"{part.source}#{sheet['name']}" if self.sheet == "all" else part.source
             scan = pl.scan_ipc(sheet["path"], glob=False)
-            schema = {name: kind for name, kind in scan.collect_schema().items() if name != ROW}
-            check_names(part.source, schema)
             if self.sheet == "all":
-                check_names(part.source, [*schema, SHEET])
-                scan, schema = scan.with_columns(pl.lit(sheet["name"]).alias(SHEET)), {**schema, SHEET: pl.String()}
-            yield Piece(part.source, scanned(scan, sheet["height"], part.source, shelf.keep), schema)
+                scan = scan.with_columns(pl.lit(sheet["name"]).alias(SHEET))
+            there = [name for name in scan.collect_schema() if name != ROW]
+            scan = scan.rename(dict(zip(there, [name for _, name in names], strict=True)))
+            schema = {name: kind for name, kind in scan.collect_schema().items() if name != ROW}
+            rows = scanned(scan, sheet["height"], source, shelf.keep)
+            yield Piece(source, rows, schema, sheet["height"], names)
 
     def _has_sheet(self, source: str, names: Sequence[str]) -> None:
         there = ", ".join(f"'{name}'" for name in names) or "none"
@@ -142,7 +157,7 @@ def _ask(path: Path, source: str, **request: Any) -> Any:
         raise SourceError(f"{source}: wanted a workbook, got 0 bytes")
     seconds = _SECONDS + _SECONDS_A_MEGABYTE * size / 1024**2
     memory = _MEMORY + _MEMORY_A_BYTE * size
-    request |= {"path": str(path), "memory": memory, "large": size > 1024**2}
+    request |= {"path": str(path), "memory": memory, "seconds": int(seconds)}
     # -P: the folder of this room must not come first among modules, it has a json.py.
     command = [sys.executable, "-P", str(Path(__file__).with_name("workbook.py"))]
     environment = {**os.environ, "RUST_BACKTRACE": "0"}  # or a panic's last words are not what it says
@@ -151,12 +166,15 @@ def _ask(path: Path, source: str, **request: Any) -> Any:
             command,
             input=json.dumps(request).encode(),
             capture_output=True,
-            timeout=seconds,
+            timeout=seconds * _PATIENCE,
             check=False,
             env=environment,
         )
     except subprocess.TimeoutExpired:
-        raise SourceError(f"{source}: wanted a workbook, got one that takes over {seconds:.0f} s to open") from None
+        waited = f"{seconds * _PATIENCE:.0f} s"
+        raise Transient(f"{source}: wanted to open a workbook, got no answer for {waited}: try again") from None
+    if -done.returncode in _OUT_OF_TIME:
+        raise SourceError(f"{source}: wanted a workbook, got one that takes over {seconds:.0f} s of CPU to open")
     if done.returncode:
         # The last words of a process that ran out of memory, or of a parser that panicked.
         said = [line for line in done.stderr.decode(errors="replace").splitlines() if line and line[:5] != "note:"]
@@ -199,8 +217,7 @@ def _text(name: str, kind: pl.DataType) -> pl.Expr:
 
     cell = selectors.by_name(name).as_expr()  # a column may be called `*`
     if kind.is_float():
-        whole = (cell == cell.round(0)) & (cell.abs() < 2**53)
-        return pl.when(whole).then(cell.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(cell.cast(pl.String))
+        return float_text(cell)
     if kind.is_temporal():
-        return cell.cast(pl.Datetime("ms")).dt.strftime("%Y-%m-%d %H:%M:%S")
+        return cell.cast(pl.Datetime("us")).dt.strftime("%Y-%m-%d %H:%M:%S%.f")
     return cell.cast(pl.String)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import shutil
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, SOURCE
+from dq_pipelines.sources.base import ROW, SOURCE, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import scratch_folder
+from dq_pipelines.sources.float_text import float_text
+from dq_pipelines.sources.names import Naming, Rename, named, renames, together
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,6 +47,8 @@ class Piece:
     schema: Mapping[str, pl.DataType]
     #: how many rows it has; None where nobody has counted
     height: int | None = None
+    #: for each column its name in the file and the one in `schema`; None where they are the same
+    names: Sequence[Rename] | None = None
 
 
 def heights(pieces: Sequence[Piece]) -> int | None:
@@ -52,15 +57,41 @@ def heights(pieces: Sequence[Piece]) -> int | None:
     return None if None in known else sum(height for height in known if height is not None)
 
 
-def landed(pieces: Sequence[Piece], *, or_text: bool = False) -> pl.LazyFrame:
-    """All pieces as one frame: columns by name in order of first appearance, then `_source` and `_row`.
+def reading(
+    rows: Sequence[Piece], rest: Sequence[Piece] = (), *, or_text: bool = False, about: int | None = None
+) -> Reading:
+    """All pieces together: columns by name in order of first appearance, then `_source` and `_row`.
 
-    A column that a piece does not have is null there. Types are widened where no value can change; where only a lossy
-    conversion would make them one, the column is text if it may be `or_text`, else raises SourceError, naming both files.
+    A column that a piece does not have is null there. Names that differ by case only are one column. Types are widened
+    where no value can change; where only a lossy conversion would make them one, the column is text if it may be
+    `or_text`, else raises SourceError, naming both files.
     """
     import polars as pl
 
-    return _one_after_another(pieces, {**_widest(pieces, or_text), SOURCE: pl.String(), ROW: pl.Int64()})
+    shared = together([piece.schema for piece in rows])
+    pieces = [_spelled(piece, names) for piece, names in zip(rows, shared, strict=True)]
+    landed = _one_after_another(pieces, {**_widest(pieces, or_text), SOURCE: pl.String(), ROW: pl.Int64()})
+    told = renames(
+        (before, names[name])
+        for piece, names in zip(rows, shared, strict=True)
+        for before, name in piece.names or [(name, name) for name in piece.schema]
+        if name in names
+    )
+    return Reading(landed, unreadable(rest), about, renamed=told)
+
+
+def _spelled(piece: Piece, names: Mapping[str, str]) -> Piece:
+    """The piece with the names that its columns have in the files before it."""
+    other = {name: shared for name, shared in names.items() if name != shared}
+    if not other:
+        return piece
+    back = {shared: name for name, shared in names.items()}
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        for batch in piece.batches(None if columns is None else [back.get(name, name) for name in columns]):
+            yield batch.rename(other, strict=False)
+
+    return replace(piece, batches=batches, schema={names[name]: kind for name, kind in piece.schema.items()})
 
 
 def one_after_another(frames: Sequence[pl.LazyFrame], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
@@ -104,7 +135,7 @@ def _one_after_another(pieces: Sequence[Piece], schema: Mapping[str, pl.DataType
                 # Series and no expressions: a column may be called `*`.
                 yield pl.DataFrame(
                     {
-                        name: batch.get_column(name).cast(schema[name])
+                        name: _as(batch.get_column(name), schema[name])
                         if name in has
                         else _same(piece.source if name == SOURCE else None, batch.height, schema[name])
                         for name in columns or schema
@@ -120,19 +151,19 @@ def _same(value: str | None, height: int, kind: pl.DataType) -> pl.Series:
     return pl.Series("", [value], dtype=kind).new_from_index(0, height)
 
 
-def check_names(place: str, names: Iterable[str]) -> None:
-    """Raise SourceError when a file's columns cannot be told apart, or hide where a row came from."""
-    seen: set[str] = set()
-    for name in names:
-        if name in (SOURCE, ROW):
-            raise SourceError(
-                f"{place}: wanted column names of its own, got '{name}', which says where a row came from"
-            )
-        if name in seen:
-            raise SourceError(f"{place}: wanted each column once, got '{name}' twice")
-        seen.add(name)
-    if len(seen) > MOST_COLUMNS:
-        raise SourceError(f"{place}: wanted at most {MOST_COLUMNS} columns, got {len(seen)}")
+def check_width(place: str, count: int) -> None:
+    """Raise SourceError when a file has more columns than a table can have."""
+    if count > MOST_COLUMNS:
+        raise SourceError(f"{place}: wanted at most {MOST_COLUMNS} columns, got {count}")
+
+
+def names_of(place: str, columns: Sequence[str]) -> dict[str, str]:
+    """The columns of a typed file by name with their names in the lake; raises SourceError when they cannot be told apart."""
+    twice = next((name for name, count in Counter(columns).items() if count > 1), None)
+    if twice is not None:
+        raise SourceError(f"{place}: wanted each column once, got '{twice}' twice: give one of them another name")
+    check_width(place, len(columns))
+    return dict(named(columns))
 
 
 def from_batches(schema: Mapping[str, pl.DataType], batches: Batches) -> pl.LazyFrame:
@@ -200,6 +231,8 @@ class Chunks:
     """
 
     schema: dict[str, Any] = field(default_factory=dict)
+    #: the names that the file's columns have in the lake
+    naming: Naming = field(default_factory=Naming)
     #: rows parked so far
     height: int = 0
     _folder: Path = field(default_factory=scratch_folder)
@@ -221,7 +254,7 @@ class Chunks:
     def pieces(self, source: str) -> list[Piece]:
         """What was parked as the rows of one file; nothing when there are none."""
         data = {name: kind for name, kind in self.schema.items() if name != ROW}
-        return [Piece(source, self._scanned(), data)] if self.height else []
+        return [Piece(source, self._scanned(), data, self.height, self.naming.pairs)] if self.height else []
 
     def _scanned(self) -> Batches:
         import polars as pl
@@ -230,6 +263,14 @@ class Chunks:
             self._files, schema=self.schema, missing_columns="insert", glob=False, hive_partitioning=False
         )
         return scanned(scan, self.height, str(self._folder), lambda: self)
+
+
+def _as(values: pl.Series, kind: pl.DataType) -> pl.Series:
+    import polars as pl
+
+    if kind == pl.String and values.dtype.is_float():
+        return values.alias("x").to_frame().select(float_text(pl.col("x"))).to_series()
+    return values.cast(kind)
 
 
 def _widest(pieces: Sequence[Piece], or_text: bool = False) -> dict[str, pl.DataType]:

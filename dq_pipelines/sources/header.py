@@ -1,4 +1,4 @@
-"""Where a table starts, how many lines of it are its header, and names that are valid and unique.
+"""Where a table starts, and how many lines of it are its header. Names that the lake can hold belong in names.py.
 
 Lines are dropped from a table only where they cannot be records of it: above a header, or with fewer fields.
 """
@@ -13,10 +13,6 @@ from dq_pipelines.sources.dialect import Row, missing, typed
 
 #: A header of more lines than this is none.
 MOST_LINES = 5
-#: Columns that the lake adds to every row.
-RESERVED = frozenset(
-    {"_source", "_row", "_batch", "_ingested_at", "_unreadable", "_reasons", "_id", "_status", "_text", "_why"}
-)
 
 
 def first_line(found: Sequence[Row], width: int) -> int:
@@ -149,21 +145,3 @@ def joined(lines: Sequence[Sequence[str]]) -> list[str]:
     width = max((len(line) for line in lines), default=0)
     cells = ([line[place].strip() for line in lines if place < len(line)] for place in range(width))
     return [" ".join(filter(None, column)) for column in cells]
-
-
-def names(wanted: Sequence[str]) -> list[str]:
-    """Valid, unique names: blanks and control characters become one space, an empty name `column_<n>`.
-
-    A name that was there before, in whatever case (Delta does not tell `Id` from `id`), or that the lake
-    keeps for itself (`_row`), gets `_2`, `_3` and so on.
-    """
-    made: list[str] = []
-    taken = set(RESERVED)
-    for place, raw in enumerate(wanted, start=1):
-        base = re.sub(r"[\s\x00-\x1f\x7f]+", " ", raw.removeprefix("\ufeff")).strip() or f"column_{place}"
-        name, number = base, 2
-        while name.lower() in taken:
-            name, number = f"{base}_{number}", number + 1
-        taken.add(name.lower())
-        made.append(name)
-    return made

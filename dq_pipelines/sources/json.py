@@ -15,7 +15,7 @@ from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.sources.base import Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
-from dq_pipelines.sources.frames import Chunks, Piece, landed, unreadable
+from dq_pipelines.sources.frames import Chunks, Piece, reading
 from dq_pipelines.sources.json_text import NotJson, check, value_at
 from dq_pipelines.sources.ndjson import LONGEST, keep, refuse, utf8_without_mark
 
@@ -31,7 +31,7 @@ class JsonSource(FileSource):
 
     An array is a record for each of its elements, anything else is one record. Columns are the union of
     the records' keys, in order of first appearance; a record that is no object lands in the column
-    `value`. The document must be strict JSON in UTF-8 to its end, or nothing of it is read.
+    `value`. `_row` is the number of the record. The document must be strict JSON in UTF-8 to its end, or nothing of it is read.
     """
 
     kinds = ((".json", ".geojson"),)
@@ -50,7 +50,7 @@ class JsonSource(FileSource):
                 unchanged(item)
                 rows += good.pieces(part.source)
                 rest += bad.pieces(part.source)
-        return Reading(landed(rows), unreadable(rest))
+        return reading(rows, rest)
 
 
 def _keys(path: str) -> list[str]:
@@ -64,7 +64,8 @@ def _parsed(part: Part, path: list[str]) -> tuple[Chunks, Chunks]:
     held: list[tuple[Any, str, int]] = []
     size = 0
     with broken(part.source), Path(part.path).open("rb") as stream:
-        for record, text, row in _Document(part.source, stream).records(path):
+        # By number and not by line: a document may be one line, and a row's place says which one it is.
+        for row, (record, text) in enumerate(_Document(part.source, stream).records(path), 1):
             try:
                 check(record, text)
             except NotJson as error:
@@ -94,15 +95,15 @@ class _Document:
         self._counted = 0
         self._ended = self._started = False
 
-    def records(self, path: list[str]) -> Iterator[tuple[Any, str, int]]:
-        """Each record, its text and the line it starts in; raises SourceError when the document is no JSON."""
+    def records(self, path: list[str]) -> Iterator[tuple[Any, str]]:
+        """Each record and its text; raises SourceError when the document is no JSON."""
         found = yield from self._at(path, 0)
         if found is not None:
             raise SourceError(f"{self._source}: {found}")
         if self._peek():
             raise self._error(f"wanted the end after the document, got {self._text[self._place : self._place + 20]!r}")
 
-    def _at(self, path: list[str], depth: int) -> Generator[tuple[Any, str, int], None, str | None]:
+    def _at(self, path: list[str], depth: int) -> Generator[tuple[Any, str], None, str | None]:
         """Go down `path`; the sentence that says what is missing there, or None. What is beside it is checked."""
         start = self._peek()
         if depth == len(path):
@@ -160,15 +161,14 @@ class _Document:
     def _key(self) -> str:
         if self._peek() != '"':
             raise self._error(f"wanted a key in double quotes, got {self._text[self._place : self._place + 20]!r}")
-        key, _, _ = self._value()
+        key, _ = self._value()
         if (found := self._peek()) != ":":
             raise self._error(f"wanted ':' after a key, got {found!r}")
         self._place += 1
         return str(key)
 
-    def _value(self) -> tuple[Any, str, int]:
+    def _value(self) -> tuple[Any, str]:
         self._peek()
-        row = self._row()
         while True:
             try:
                 value, end = value_at(self._text, self._place)
@@ -180,7 +180,7 @@ class _Document:
             # At the edge of what was read, `12` may be the start of `123`.
             if end < len(self._text) or not self._more():
                 text, self._place = self._text[self._place : end], end
-                return value, text, row
+                return value, text
 
     def _peek(self) -> str:
         """The next character that is no space, or the empty string at the end."""

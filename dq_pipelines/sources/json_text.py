@@ -2,7 +2,7 @@
 
 A record lands as text, cell by cell: a string as its content, a number as its digits stand in the file
 (`1.10`, `1e400` and twenty digits survive), `true` and `false` as such, null as null, an object or array
-as compact JSON. When a key occurs twice in one object the last one counts, as in every JSON library.
+as compact JSON. When a key comes twice in one record with different values, the second one is `key_2`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dq_pipelines.sources.base import ROW
+from dq_pipelines.sources.names import Naming
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +45,30 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"wanted a JSON value, got {name}")
 
 
-_landing = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_number)
-_exact = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_no_number)
+def _spread(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object out of its keys and values, a key that comes again with another value having a number."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    found = {}
+    for key, value in pairs:
+        name, number = key, 2
+        while name in found and found[name] != value:
+            name, number = f"{key}_{number}", number + 1
+        found[name] = value
+    return found
+
+
+class _Object(dict[str, Any]):
+    """An object whose keys and values are known as they stand in the file."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(_spread(pairs))
+        self.pairs = pairs
+
+
+_landing = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_number, object_pairs_hook=_spread)
+_exact = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_no_number, object_pairs_hook=_Object)
 
 
 def value_at(text: str, place: int) -> tuple[Any, int]:
@@ -74,7 +97,7 @@ def values(lines: Sequence[str]) -> list[Any] | None:
     if _SURROGATE.search(text) or text.count(separator) != len(lines) - 1:
         return None
     try:
-        found = json.loads(f"[{text}]", parse_float=str, parse_int=str, parse_constant=_no_number)
+        found = _landing.decode(f"[{text}]")
     except (ValueError, RecursionError):
         return None
     if len(found) != 2 * len(lines) - 1 or found[1::2] != [separator] * (len(lines) - 1):
@@ -106,29 +129,24 @@ def compact(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring(value)
     if isinstance(value, dict):
-        return "{" + ",".join([f"{encode_basestring(key)}:{compact(item)}" for key, item in value.items()]) + "}"
+        pairs = value.pairs if isinstance(value, _Object) else value.items()
+        return "{" + ",".join([f"{encode_basestring(key)}:{compact(item)}" for key, item in pairs]) + "}"
     if isinstance(value, list):
         return "[" + ",".join([compact(item) for item in value]) + "]"
     return "null" if value is None else "true" if value else "false"
 
 
-def frame(records: Sequence[Any], texts: Sequence[str], rows: Sequence[int], known: Iterable[str] = ()) -> pl.DataFrame:
-    """Records as columns of text, the `known` ones first, then `_row`. `texts[i]` is what `records[i]` was written as.
+def frame(records: Sequence[Any], texts: Sequence[str], rows: Sequence[int], naming: Naming) -> pl.DataFrame:
+    """Records as columns of text, then `_row`. `texts[i]` is what `records[i]` was written as.
 
     Raises NotJson when a value is nested too deeply to be written again, which `check` finds out of one record.
     """
     import polars as pl
 
     objects = [record if isinstance(record, dict) else {VALUE: record} for record in records]
-    names = dict.fromkeys(chain(known, chain.from_iterable(objects)))
-    names.pop(ROW, None)
-    columns = {name: pl.Series(_column(name, objects, texts), dtype=pl.String) for name in names}
+    keys = dict.fromkeys(chain.from_iterable(objects))
+    columns = {naming.of(name): pl.Series(_column(name, objects, texts), dtype=pl.String) for name in keys}
     return pl.DataFrame({**columns, ROW: pl.Series(rows, dtype=pl.Int64)})
-
-
-def names_of(records: Iterable[Any]) -> Iterable[str]:
-    """The keys of all records that are objects, again and again."""
-    return chain.from_iterable(record for record in records if isinstance(record, dict))
 
 
 def _column(name: str, objects: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> list[str | None]:

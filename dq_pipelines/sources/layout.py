@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dq_pipelines.sources import dialect, encoding, header
+from dq_pipelines.sources import names as lake_names
 from dq_pipelines.sources.base import FileReport
+from dq_pipelines.sources.names import Rename
 from dq_pipelines.sources.records import Grammar, Shape
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ class Layout:
     """What the first lines of a file tell of all of it; line numbers are 0-based."""
 
     grammar: Grammar
-    names: list[str]
+    #: for each column its name in the file and its name in the lake
+    names: list[Rename]
     shape: Shape
     #: the line on which the header starts, and the line of the first record
     top: int
@@ -123,7 +126,7 @@ def laid_out(lines: Sequence[str], source: Csv, *, cut: bool) -> Layout:
     single = len(top) == 1 and top[0].lines == 1 and most > 1
     return Layout(
         grammar,
-        header.names(names),
+        lake_names.named(names),
         shape,
         begins,
         first,

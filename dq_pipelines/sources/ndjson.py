@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +10,8 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
-from dq_pipelines.sources.frames import Chunks, Piece, check_names, landed, unreadable
-from dq_pipelines.sources.json_text import NotJson, check, frame, names_of, values, whole_value
+from dq_pipelines.sources.frames import Chunks, Piece, check_width, reading
+from dq_pipelines.sources.json_text import NotJson, check, frame, values, whole_value
 from dq_pipelines.sources.magic import must_be_text
 
 #: Bytes parsed at a time: small enough that their Python values stay under some 50 MB.
@@ -42,7 +41,7 @@ class NdjsonSource(FileSource):
                 unchanged(item)
                 rows += good.pieces(part.source)
                 rest += bad.pieces(part.source)
-        return Reading(landed(rows), unreadable(rest))
+        return reading(rows, rest)
 
 
 def _parsed(part: Part) -> tuple[Chunks, Chunks]:
@@ -95,10 +94,10 @@ def _record(line: str) -> dict[str, Any]:
 
 
 def keep(source: str, good: Chunks, records: Sequence[Any], texts: Sequence[str], rows: Sequence[int]) -> None:
-    """Park records; raises SourceError when one has a key that is not its own to use."""
-    known = [name for name in good.schema if name != ROW]
-    check_names(source, dict.fromkeys(chain(known, names_of(records))))
-    good.add(frame(records, texts, rows, known))
+    """Park records; raises SourceError when they have more keys than a table can have columns."""
+    keys = {key for record in records if isinstance(record, dict) for key in record}
+    check_width(source, len(keys.union(landed for landed, _ in good.naming.pairs)))
+    good.add(frame(records, texts, rows, good.naming))
 
 
 def refuse(bad: Chunks, refused: Sequence[tuple[int, str, str]]) -> None:

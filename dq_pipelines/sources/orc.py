@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
-from dq_pipelines.sources.frames import Piece, check_names, landed, unreadable
+from dq_pipelines.sources.frames import Piece, names_of, reading
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,10 +26,10 @@ class OrcSource(FileSource):
     type: Literal["orc"]
 
     def read(self, inputs: Sequence[Input]) -> Reading:
-        return Reading(landed(self._pieces(inputs)), unreadable())
+        return reading(self._pieces(inputs))
 
     def read_or_text(self, inputs: Sequence[Input]) -> Reading:
-        return Reading(landed(self._pieces(inputs), or_text=True), unreadable())
+        return reading(self._pieces(inputs), or_text=True)
 
     def _pieces(self, inputs: Sequence[Input]) -> list[Piece]:
         return [_piece(part) for item in inputs for part in self.parts(item)]
@@ -40,22 +40,24 @@ def _piece(part: Part) -> Piece:
 
     with broken(part.source, "an ORC file"):
         schema = pl.DataFrame(_open(part).schema.empty_table()).schema
-    check_names(part.source, schema)
+    names = names_of(part.source, schema.names())
+    back = {name: landed for landed, name in names.items()}
+    kinds = {names[name]: kind for name, kind in schema.items()}
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
         # Asked for no column, pyarrow reads all: one is enough to know how many rows there are.
-        wanted = [name for name in (columns or schema) if name != ROW] or [*schema][:1]
+        wanted = [back[name] for name in (columns or kinds) if name != ROW] or [*schema][:1]
         row = 1
         with broken(part.source, "an ORC file"):
             file = _open(part)
             for stripe in range(file.nstripes):
                 found = pl.DataFrame(file.read_stripe(stripe, columns=wanted))
                 rows = pl.Series(ROW, range(row, row + found.height), dtype=pl.Int64)
-                yield found.with_columns(rows)
+                yield found.rename(names, strict=False).with_columns(rows)
                 row += found.height
         unchanged(part.input)
 
-    return Piece(part.source, batches, schema)
+    return Piece(part.source, batches, kinds, names=list(names.items()))
 
 
 def _open(part: Part) -> Any:

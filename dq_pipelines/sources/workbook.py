@@ -7,31 +7,33 @@ dq_pipelines is imported here, so that the process starts quickly.
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
-import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-_ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
-           "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
 #: Rows of a batch on disk.
 _BATCH = 65_536
+#: Below this every integral float is that integer; beyond, its digits say more than it knows.
+_INTEGRAL = 2**63
 _numbers = itertools.count()
 
 
 def main() -> None:
     request = json.load(sys.stdin)
-    _limit(request["memory"])
+    _limit(request["memory"], request["seconds"])
     sys.meta_path.insert(0, _WithoutPandas())
-    import fastexcel
+    import python_calamine
 
     try:
         answer = _answer(request)
-    except fastexcel.FastExcelError as error:
-        answer = {"error": str(error).split("\nContext:")[0]}
+    except python_calamine.CalamineError as error:
+        answer = {"error": str(error)}
     json.dump(answer, sys.stdout)
 
 
@@ -44,34 +46,55 @@ class _WithoutPandas:
             raise ModuleNotFoundError(name)
 
 
-def _limit(memory: int) -> None:
+def _limit(memory: int, seconds: int) -> None:
+    """End this process once it has taken so much memory, in bytes, or so many seconds of CPU."""
     try:
         import resource
     except ImportError:  # no such thing on Windows
         return
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+
+
+def _beside(name: str) -> Any:
+    """A module of this folder, which is not on the path: it has a json.py."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    reader = _open(request["path"])
-    names = list(reader.sheet_names)
+    raw = _beside("workbook_raw")
+    book = _open(request["path"], raw)
+    names = list(book.sheet_names)
     if request["sheet"] is None:
         return {"names": names}
     wanted = _wanted(names, request["sheet"])
-    return {"names": names, "sheets": [found for name in wanted for found in _sheet(reader, name, request)]}
+    unseen = raw.unseen(request["path"], wanted)
+    found = [
+        _written(_Area.of(book.get_sheet_by_name(name), unseen.get(name, {}), request), request) for name in wanted
+    ]
+    return {"names": names, "sheets": [{"name": name, **one} for name, one in zip(wanted, found, strict=True) if one]}
 
 
-def _open(path: str) -> Any:
-    import fastexcel
+def _open(path: str, raw: Any) -> Any:
+    import python_calamine
 
+    content = raw.with_unicode(Path(path))
+    if content is not None:
+        return python_calamine.CalamineWorkbook.from_filelike(content)
     try:
-        return fastexcel.read_excel(path)
-    except fastexcel.CalamineError as error:
+        return python_calamine.CalamineWorkbook.from_path(path)
+    except python_calamine.CalamineError as error:
         # By path the format is taken from the name; from bytes it is taken from what is there. Many an
         # `.xls` of an old system is something else.
         try:
-            return fastexcel.read_excel(Path(path).read_bytes())
-        except fastexcel.CalamineError:
+            with Path(path).open("rb") as stream:
+                return python_calamine.CalamineWorkbook.from_filelike(stream)
+        except python_calamine.CalamineError:
             raise error from None
 
 
@@ -83,137 +106,148 @@ def _wanted(names: list[str], sheet: str | int) -> list[str]:
     return [sheet] if sheet in names else []
 
 
-def _sheet(reader: Any, name: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The sheet's file of record batches and what is in it; nothing when the sheet is empty."""
-    import pyarrow as pa
+@dataclass(frozen=True)
+class _Area:
+    """The cells of a sheet that are asked for; an empty cell is ''."""
 
-    first, last, left, right = request["range"] or (0, None, 0, None)
-    guess = first + (1 if request["header_row"] == "auto" else int(request["header_row"]))
-    # Fastexcel parses the whole sheet for each call, without the interpreter's lock: while one gives every
-    # cell as text, and errors beside it, another gives the types, if the rows begin where they mostly do.
-    with ThreadPoolExecutor(1) as pool:
-        types = pool.submit(_load, _open(request["path"]), name, guess, set()) if request["large"] else None
-        sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
-    picked = [
-        (place, column.absolute_index)
-        for place, column in enumerate(sheet.available_columns())
-        if column.absolute_index >= left and (right is None or column.absolute_index <= right)
-    ]
-    text, errors = _as_text(sheet)
-    del sheet
-    text = text.slice(0, None if last is None else last + 1).select([place for place, _ in picked])
-    full = _rows_with_something(text)
-    header = _header(full, first, request["header_row"])
-    start = first if header is None else header + 1
-    rows = full[full >= start]
-    if header is None and not len(rows):
-        return []
-    names = _names(picked, None if header is None else [column[header].as_py() for column in text.columns])
-    typed = text
-    if len(rows):
-        ready = types is not None and start == guess and not types.exception()
-        typed = types.result() if types and ready else _typed(reader, name, start, set(errors))
-    del types
-    columns = {}
-    for number, (label, (place, absolute)) in enumerate(zip(names, picked, strict=True)):
-        cells = text.column(number).take(pa.array(rows))
-        if label is None and cells.null_count == len(cells):
-            continue  # no header and no cell: only formatted
-        if len(rows) and place not in errors:
-            exact = typed.column(place)
-            if not pa.types.is_duration(exact.type) and not pa.types.is_null(exact.type):
-                cells = exact.take(pa.array(rows - start))
-        columns[label or f"column_{absolute + 1}"] = cells
-    columns["_row"] = pa.array(rows + 1, pa.int64())
+    sheet: Any
+    #: cells by row and column, from 0, that the reader shows otherwise than they stand in the file
+    unseen: dict[int, dict[int, str]]
+    #: first and last row, the last None where there is no end
+    first: int
+    last: int | None
+    #: first column, and the one after the last
+    left: int
+    right: int
+
+    @classmethod
+    def of(cls, sheet: Any, unseen: dict[int, dict[int, str]], request: dict[str, Any]) -> _Area | None:
+        """None where the sheet has no cell there."""
+        if sheet.start is None:
+            return None
+        first, last, left, right = request["range"] or (0, None, 0, None)
+        begin, end = sheet.start[1], sheet.end[1]
+        left, right = max(left, begin), min(end, end if right is None else right) + 1
+        return cls(sheet, unseen, first, last, left, right) if left < right else None
+
+    def batches(self, start: int) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
+        """The rows from `start` that have a value, with their numbers, some at a time."""
+        begin = self.sheet.start[1]
+        width, whole = self.right - self.left, self.sheet.end[1] - begin + 1
+        inside = slice(self.left - begin, self.right - begin)
+        rows = self.sheet.iter_rows()  # from the first row of the sheet, but from the first column that has a cell
+        for place in itertools.count(0, _BATCH):
+            batch = list(itertools.islice(rows, _BATCH))
+            if not batch or (self.last is not None and place > self.last):
+                return
+            for row in self.unseen.keys() & range(place, place + len(batch)):
+                for column, text in self.unseen[row].items():
+                    if begin <= column < begin + whole:
+                        batch[row - place][column - begin] = text
+            cut = batch if width == whole else [row[inside] for row in batch]
+            stop = place + len(batch) if self.last is None else self.last + 1
+            kept = [
+                number for number, row in enumerate(cut, place) if start <= number < stop and row.count("") != width
+            ]
+            yield kept, [cut[number - place] for number in kept]
+
+
+def _written(area: _Area | None, request: dict[str, Any]) -> dict[str, Any]:
+    """The file of a sheet's record batches, and its columns; nothing when the sheet is empty."""
+    if area is None:
+        return {}
+    header, cells = _header(area, request["header_row"])
+    start = area.first if header is None else header + 1
+    kinds: list[set[type]] = [set() for _ in range(area.left, area.right)]
+    height = 0
+    for numbers, rows in area.batches(start):
+        height += len(numbers)
+        for place, column in enumerate(zip(*rows, strict=True)):
+            kinds[place] |= _kinds(column)
+    if header is None and not height:
+        return {}
+    # No header and no cell: only formatted.
+    wanted = [place for place, kind in enumerate(kinds) if kind or cells[place]]
     path = Path(request["folder"]) / f"{next(_numbers):06}.arrow"
-    table = pa.table(columns)
-    with pa.ipc.new_file(path, table.schema) as out:
-        out.write_table(table, max_chunksize=_BATCH)
-    return [{"name": name, "path": str(path), "height": table.num_rows}]
+    _write(path, area.batches(start), [(place, *_type(kinds[place])) for place in wanted])
+    names = [cells[place] or f"column_{area.left + place + 1}" for place in wanted]
+    return {"path": str(path), "height": height, "columns": names}
 
 
-def _as_text(sheet: Any) -> tuple[Any, set[int]]:
-    """All cells as text, an error cell as Excel shows it, and the columns that have one."""
-    import pyarrow as pa
-
-    batch, found = sheet.to_arrow_with_errors()
-    cells: dict[int, dict[int, str]] = {}
-    for error in found.errors if found else ():
-        row, place = error.position
-        cells.setdefault(place, {})[row] = _shown(error.detail)
-    table = pa.Table.from_batches([batch])
-    for place, shown_at in cells.items():
-        values = table.column(place).to_pylist()
-        for row, shown in shown_at.items():
-            values[row] = shown
-        table = table.set_column(place, table.column_names[place], pa.array(values, pa.string()))
-    return table, set(cells)
-
-
-def _shown(detail: str) -> str:
-    """`Expected string but got 'Error(Div0)'` or `… 'DurationIso("PT10H")'` as the cell shows it."""
-    cell = re.search(r"'(\w+)\(\"?(.*?)\"?\)'$", detail)
-    if cell is None:
-        return detail
-    return _ERRORS.get(cell.group(2), f"#{cell.group(2)}") if cell.group(1) == "Error" else cell.group(2)
-
-
-def _rows_with_something(text: Any) -> Any:
-    """Numbers of the rows, from 0, that have a cell which is not empty."""
-    import numpy as np
-
-    full = np.zeros(text.num_rows, dtype=bool)
-    for column in text.columns:
-        full |= column.is_valid().to_numpy()
-    return np.flatnonzero(full)
-
-
-def _header(full: Any, first: int, wanted: Any) -> int | None:
-    """The header's row from 0: the given one, from 1 and counted in the range, or the first that is not empty."""
+def _header(area: _Area, wanted: Any) -> tuple[int | None, list[str]]:
+    """The header's row from 0 and its cells: the given one, from 1 and counted in the range, or the first with a value."""
+    none = [""] * (area.right - area.left)
     if wanted == 0:
-        return None
-    if wanted == "auto":
-        below = full[full >= first]
-        return int(below[0]) if len(below) else None
-    row = first + int(wanted) - 1
-    return row if len(full) and row <= full[-1] else None
+        return None, none
+    row = area.first if wanted == "auto" else area.first + int(wanted) - 1
+    for numbers, rows in area.batches(row):
+        if numbers:
+            there = wanted == "auto" or numbers[0] == row
+            return (numbers[0] if there else row), [_text(cell) or "" for cell in rows[0]] if there else none
+    return None, none
 
 
-def _names(picked: list[tuple[int, int]], header: list[str | None] | None) -> list[str | None]:
-    """The header's cells, a repeated one numbered; None where a column has no name."""
-    if header is None:
-        return [f"column_{absolute + 1}" for _, absolute in picked]
-    names: list[str | None] = []
-    for cell in header:
-        name, number = (cell or "").strip() or None, 2
-        while name is not None and name in names:
-            name, number = f"{(cell or '').strip()}_{number}", number + 1
-        names.append(name)
-    return names
+def _kinds(column: Sequence[Any]) -> set[type]:
+    kinds = set(map(type, column))
+    if str in kinds and not any(column if kinds == {str} else (cell for cell in column if type(cell) is str)):
+        kinds.discard(str)
+    return kinds
 
 
-def _load(reader: Any, name: str, start: int, as_text: set[int]) -> Any:
-    """The rows from `start` with a type for each column: its cells' own, text where they differ."""
+def _type(kinds: set[type]) -> tuple[Any, Callable[[Any], Any]]:
+    """The type of a column whose cells are of these types, and what makes a cell a value of it."""
     import pyarrow as pa
 
-    kinds = dict.fromkeys(sorted(as_text), "string")
-    sheet = reader.load_sheet(name, header_row=None, skip_rows=start, schema_sample_rows=None, dtypes=kinds)
-    return pa.Table.from_batches([sheet.to_arrow_with_errors()[0]])
+    if kinds and kinds <= {float, int}:
+        return pa.float64(), float
+    if kinds == {bool}:
+        return pa.bool_(), bool
+    if kinds and kinds <= {date, datetime}:
+        return pa.timestamp("us"), _moment
+    return pa.string(), _text
 
 
-def _typed(reader: Any, name: str, start: int, as_text: set[int]) -> Any:
-    """What `_load` gives, once enough columns are text that it gives anything."""
-    import fastexcel
+def _write(path: Path, batches: Iterator[tuple[list[int], list[Sequence[Any]]]], columns: list[Any]) -> None:
+    import pyarrow as pa
 
-    while True:
-        try:
-            return _load(reader, name, start, as_text)
-        except fastexcel.UnsupportedColumnTypeCombinationError as error:
-            # Dates and durations in one column, for instance: as text nothing is lost.
-            odd = re.search(r"for column __UNNAMED__(\d+)", str(error))
-            if odd is None or int(odd.group(1)) in as_text:
-                raise
-            as_text = as_text | {int(odd.group(1))}
+    schema = pa.schema([*((str(place), kind) for place, kind, _ in columns), ("_row", pa.int64())])
+    with pa.ipc.new_file(path, schema) as out:
+        for numbers, rows in batches:
+            if not numbers:
+                continue
+            across = list(zip(*rows, strict=True))
+            arrays = [
+                pa.array([None if cell == "" else made(cell) for cell in across[place]], kind)
+                for place, kind, made in columns
+            ]
+            out.write_batch(pa.record_batch([*arrays, pa.array([number + 1 for number in numbers])], schema=schema))
+
+
+def _moment(cell: date) -> datetime:
+    return cell if isinstance(cell, datetime) else datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001
+
+
+def _text(cell: Any) -> str | None:
+    """A cell in a column of text: a number with all its digits, a moment as in ISO 8601, a duration in hours."""
+    if isinstance(cell, str):
+        return cell or None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if abs(cell) < _INTEGRAL and cell.is_integer() else repr(cell)
+    if isinstance(cell, date):
+        return _moment(cell).isoformat(" ")
+    if isinstance(cell, time):
+        return cell.isoformat()
+    if isinstance(cell, timedelta):
+        return _duration(cell)
+    return str(cell)
+
+
+def _duration(cell: timedelta) -> str:
+    whole, rest = divmod(abs(cell), timedelta(seconds=1))
+    sign, fraction = "-" if cell < timedelta() else "", f".{rest.microseconds:06}" if rest else ""
+    return f"{sign}{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{fraction}"
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule
+from dq_pipelines.sources.names import key
 from dq_pipelines.transforms.null_values import without_null_values
 from dq_pipelines.transforms.types import dtype_of, typed
 
-#: Hidden columns beside a cast one: its value as it landed, and whether the cast failed.
-RAW, FAILED = "_raw_", "_cast_"
+#: Hidden columns beside a cast one: its value as it landed, and whether the cast failed. No landed name has a NUL.
+RAW, FAILED = "_raw\x00", "_cast\x00"
 
 
 class ColumnSpec(Protocol):
@@ -80,7 +81,8 @@ def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFra
     landed = [name for name in landed if name not in merged]
     taken = {source: name for name, source in wanted.items() if source != name}
     # A landed column that has the name of a declared one, but is not its source, gives way.
-    shadowed = [name for name, source in wanted.items() if source != name and name in landed and name not in taken]
+    declared = {key(name) for name, source in wanted.items() if source != name}
+    shadowed = [name for name in landed if key(name) in declared and name not in wanted.values()]
     return rows.drop(exact_names([*merged, *shadowed])).rename(taken) if taken or merged else rows
 
 

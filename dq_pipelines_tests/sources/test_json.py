@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import Reading, read
 from dq_pipelines.sources import ndjson as ndjson_module
+from dq_pipelines.sources.names import named
 
 
 def reading(kind: str, path: Path, content: str | bytes, **options: Any) -> Reading:
@@ -57,7 +58,8 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 RECORDS = st.lists(
-    st.dictionaries(st.text().filter(lambda key: key not in ("_row", "_source")), VALUES, max_size=4), max_size=8
+    st.dictionaries(st.text() | st.sampled_from(["_row", "_source", "_id", "a", "A", "_id_2"]), VALUES, max_size=4),
+    max_size=8,
 )
 
 
@@ -75,13 +77,21 @@ def test_any_records_come_back_as_text(
     lines = [json.dumps(record, ensure_ascii=ascii_only) for record in records]
     content = "\n".join(lines) + "\n" if kind == "ndjson" else f"[{','.join(lines)}]"
     found = reading(kind, tmp_path_factory.mktemp("x") / "records", content)
-    names = list(dict.fromkeys(key for record in records for key in record))
+    keys = list(dict.fromkeys(key for record in records for key in record))
     assert found.unreadable.collect().is_empty()
-    assert found.rows.collect_schema().names() == names
+    names = found.rows.collect_schema().names()
+    assert names == [name for _, name in named(keys)]
     assert found.landed.collect().height == len(records)
     rows = found.rows.collect()
-    for name in names:
-        assert rows[name].to_list() == [as_text(record.get(name)) for record in records]
+    for key, name in zip(keys, names, strict=True):
+        assert rows[name].to_list() == [as_text(record.get(key)) for record in records]
+
+
+@pytest.mark.parametrize("kind", ["json", "ndjson"])
+def test_a_key_that_comes_twice_loses_no_value(tmp_path: Path, kind: str) -> None:
+    line = '{"a": 1, "a": 2, "b": {"c": 1, "c": [2]}, "d": 1, "d": 1}'
+    found = reading(kind, tmp_path / "x", f"[{line}]" if kind == "json" else line + "\n")
+    assert cells(found) == [{"a": "1", "a_2": "2", "b": '{"c":1,"c":[2]}', "d": "1"}]
 
 
 #: lines that are no record, and a part of the reason
@@ -141,11 +151,11 @@ def test_columns_grow_and_rows_keep_their_lines_over_many_blocks(
     assert found.unreadable.collect()["_row"].to_list() == [251]
 
 
-def test_records_are_found_by_their_path_and_rows_are_lines(tmp_path: Path) -> None:
+def test_records_are_found_by_their_path_and_rows_are_their_numbers(tmp_path: Path) -> None:
     text = '{"meta": {"items": []},\n "data": {"items": [\n{"a": 1},\n\n{"b": [2]}\n]}, "more": [1]}\n'
     for path in ("data.items", "/data/items"):
         found = reading("json", tmp_path / "x.json", text, records=path)
-        assert found.landed.drop("_source").collect().rows() == [("1", None, 3), (None, "[2]", 5)]
+        assert found.landed.drop("_source").collect().rows() == [("1", None, 1), (None, "[2]", 2)]
     with pytest.raises(SourceError, match=r"wanted the key 'itms' at /data, got: items \(nearest: items\)"):
         read({"type": "json", "path": str(tmp_path / "x.json"), "records": "data.itms"})
 
@@ -161,7 +171,7 @@ def test_records_are_found_by_their_path_and_rows_are_lines(tmp_path: Path) -> N
         ('{"a": 1}', [{"a": "1"}]),
         ("[]", []),
         ('\ufeff{"a": 1}', [{"a": "1"}]),
-        ('{"a": 1, "a": 2}', [{"a": "2"}]),
+        ('{"a": 1, "a": 2}', [{"a": "1", "a_2": "2"}]),
     ],
 )
 def test_a_document_of_any_shape_is_records(tmp_path: Path, text: str, rows: list[dict[str, Any]]) -> None:
@@ -187,5 +197,3 @@ def test_a_broken_archive_and_another_encoding_are_refused(tmp_path: Path) -> No
         reading("ndjson", tmp_path / "y.ndjson.gz", whole[:-20])
     with pytest.raises(SourceError, match="UTF-16"):
         reading("ndjson", tmp_path / "x.ndjson", '{"a": 1}\n'.encode("utf-16"))
-    with pytest.raises(SourceError, match="_row"):
-        reading("ndjson", tmp_path / "y.ndjson", '{"_row": 1}\n')

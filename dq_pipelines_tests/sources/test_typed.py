@@ -154,12 +154,12 @@ def test_a_delta_table_is_read_at_the_version_that_was_listed(tmp_path: Path) ->
 
 
 def test_parked_chunks_go_with_the_last_plan_that_reads_them() -> None:
-    from dq_pipelines.sources.frames import landed
+    from dq_pipelines.sources.frames import reading
 
     chunks = Chunks()
     chunks.add(pl.DataFrame({"a": ["x"], "_row": [1]}))
     folder = chunks._folder
-    plan = landed(chunks.pieces("here")).select("a")
+    plan = reading(chunks.pieces("here")).landed.select("a")
     del chunks
     gc.collect()
     assert plan.collect().rows() == [("x",)]

@@ -1,0 +1,138 @@
+"""Types of Parquet that Polars reads otherwise than they are written, or not at all: pyarrow reads those.
+
+Polars 2.1 takes malformed repetition levels as they come and shows rows that were never written (apache/parquet-testing,
+GH-45185 and RS-GH-6229-LEVELS), panics at a time zone like `+02:00`, ends moments of INT96 at the year 2262, and makes
+times below zero null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dq_pipelines.errors import SourceError
+from dq_pipelines.sources.base import ROW
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.files import Part, unchanged
+from dq_pipelines.sources.frames import Piece
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Rows decoded at a time.
+BATCH = 65_536
+WANTED = "a whole Parquet file"
+_DIGITS = 38
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the footer of a file says of its columns."""
+
+    #: pyarrow's schema
+    arrow: Any
+    #: the columns, nested ones too, that hold moments as INT96
+    int96: frozenset[str]
+    #: why no reader can give the values; empty where one can
+    reason: str
+
+    @property
+    def is_beyond_polars(self) -> bool:
+        return bool(self.int96) or any(_beyond_polars(field.type) for field in self.arrow)
+
+
+def look(part: Part) -> Found:
+    """What is in a file; raises pyarrow's errors when it is none."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="us") as file:
+        leaves = [file.schema.column(place) for place in range(len(file.schema.names))]
+        arrow = file.schema_arrow
+    int96 = frozenset(leaf.path.split(".")[0] for leaf in leaves if leaf.physical_type == "INT96")
+    interval = [leaf.path for leaf in leaves if "INTERVAL" in (leaf.converted_type or "").upper()]
+    reasons = [_told(name, "interval", "text, or as a number of days, or of seconds") for name in interval]
+    reasons += [reason for field in arrow if (reason := _unreadable(field.name, field.type))]
+    return Found(arrow, int96, reasons[0] if reasons else "")
+
+
+def _told(column: str, kind: str, instead: str) -> str:
+    return f"wanted types that Delta can store, got column '{column}' of type {kind}: write it as {instead}"
+
+
+def _unreadable(name: str, kind: Any) -> str:
+    """Why nothing can hold the values of a column, or the empty string."""
+    from pyarrow import types
+
+    if types.is_decimal(kind) and kind.precision > _DIGITS:
+        return _told(name, str(kind), f"a decimal of at most {_DIGITS} digits, as double or as text")
+    if types.is_struct(kind) and not kind.num_fields:
+        return _told(name, "struct without fields", "a struct with a field, or leave it out")
+    inner = [kind.field(place) for place in range(kind.num_fields)] if types.is_nested(kind) else []
+    return next(filter(None, (_unreadable(f"{name}.{field.name}", field.type) for field in inner)), "")
+
+
+def _beyond_polars(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return any(_beyond_polars(field.type) for field in kind)
+    return types.is_nested(kind) or types.is_time(kind) or _offset(kind)
+
+
+def _offset(kind: Any) -> bool:
+    from pyarrow import types
+
+    return types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-"))
+
+
+def by_pyarrow(part: Part, found: Found, names: Mapping[str, str]) -> Piece:
+    """The rows of a file; `names` are those of the lake by those in the file."""
+    import polars as pl
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    # The same instants, told in UTC.
+    fields = [
+        field.with_type(pa.timestamp(field.type.unit, "UTC")) if _offset(field.type) else field for field in found.arrow
+    ]
+    kinds = {field.name: field for field in fields}
+    there = pl.DataFrame(pa.schema(fields).empty_table()).schema
+    back = {name: landed for landed, name in names.items()}
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        # Asked for no column, pyarrow reads all: one is enough to know how many rows there are.
+        wanted = [back[name] for name in (columns or back) if name != ROW] or [*there][:1]
+        row = 1
+        with (
+            broken(part.source, WANTED),
+            parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="us") as file,
+        ):
+            for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
+                rows = pl.Series(ROW, range(row, row + batch.num_rows), dtype=pl.Int64)
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    _must_be_times_of_day(part.source, name, column)
+                told = batch.cast(pa.schema([kinds[name] for name in batch.schema.names]))
+                yield pl.DataFrame(told).rename(dict(names), strict=False).with_columns(rows)
+                row += batch.num_rows
+        unchanged(part.input)
+
+    return Piece(part.source, batches, {names[name]: kind for name, kind in there.items()}, names=list(names.items()))
+
+
+def _must_be_times_of_day(source: str, name: str, column: Any) -> None:
+    """Raise SourceError for a time that is none of a day: no reader knows what it means."""
+    import pyarrow as pa
+    from pyarrow import compute, types
+
+    if not types.is_time(column.type):
+        return
+    day = 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    bounds = compute.min_max(column.cast(pa.int32() if types.is_time32(column.type) else pa.int64()))
+    least, most = bounds["min"].as_py(), bounds["max"].as_py()
+    if least is not None and (least < 0 or most >= day):
+        got = f"{least if least < 0 else most:,} {column.type.unit} of a day of {day:,}"
+        raise SourceError(
+            f"{source}: wanted times from 00:00 to 24:00 in column '{name}' ({column.type}), got {got}: "
+            "write it as text or as an integer"
+        )

@@ -1,0 +1,201 @@
+"""What calamine does not show of a workbook: errors, and integers of more digits than a float keeps.
+
+It is loaded by workbook.py, in a process of its own, and imports nothing of dq_pipelines.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from xml.etree import ElementTree as ET
+
+#: Cells by row and column, from 0.
+Cells = dict[int, dict[int, str]]
+
+_ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
+           "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
+_OFFICE = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_CHUNK = 4 * 1024**2
+#: No cell is longer than this before its value: 32,767 characters of text come elsewhere.
+_LOOK_BACK = 16_384
+
+_CELL = re.compile(rb"<(?:\w+:)?c(?=[\s>])([^>]*)>")
+_ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\bt=["']e["'][^>]*>""")
+_VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>\s*([^<]*?)\s*</")
+_LONG = re.compile(rb"<(?:\w+:)?v[^>]*>\s*(-?[0-9]{16,})\s*</")
+_TYPE = re.compile(rb"""\bt=["'](\w+)["']""")
+_PLACE = re.compile(rb"""\br=["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
+
+
+def unseen(path: str, sheets: Sequence[str]) -> dict[str, Cells]:
+    """By sheet, the cells that calamine shows otherwise, as they stand in the file."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as book:
+            names = set(book.namelist())
+            if "mimetype" in names or "content.xml" in names:
+                return {}  # OpenDocument has errors as text
+            if not any(name.endswith("workbook.bin") for name in names):
+                parts = _parts(book)
+                return {name: _in_xml(book, parts[name]) for name in sheets if name in parts}
+    return _errors(path, sheets)
+
+
+# --- .xlsx and .xlsm -------------------------------------------------------------------------------
+
+
+def _parts(book: zipfile.ZipFile) -> dict[str, str]:
+    """The XML of each sheet by the sheet's name."""
+    root = next((name for name in book.namelist() if name.lower().lstrip("/") == "xl/workbook.xml"), None)
+    root = root or next(iter(_targets(book, "").values()), "")
+    if root not in book.namelist():
+        return {}
+    targets = _targets(book, root)
+    found = ET.fromstring(book.read(root)).iter()  # noqa: S314 - in a limited process
+    sheets = {str(one.get("name")): _relation(one) for one in found if one.tag.rpartition("}")[2] == "sheet"}
+    return {name: targets[key] for name, key in sheets.items() if key in targets}
+
+
+def _relation(sheet: Any) -> str:
+    return next((value for key, value in sheet.items() if key == _OFFICE or key.endswith("}id")), "")
+
+
+def _targets(book: zipfile.ZipFile, part: str) -> dict[str, str]:
+    """What the relations of a part point at, by their ids."""
+    place = PurePosixPath(part)
+    name = str(place.parent / "_rels" / f"{place.name}.rels") if part else "_rels/.rels"
+    if name not in book.namelist():
+        return {}
+    found = {}
+    for one in ET.fromstring(book.read(name)):  # noqa: S314 - in a limited process
+        target = str(one.get("Target"))
+        whole = target.lstrip("/") if target.startswith("/") else str(place.parent / target)
+        if str(one.get("Type")).endswith(("/worksheet", "/officeDocument")):
+            found[str(one.get("Id"))] = whole
+    return {key: whole for key, whole in found.items() if whole in book.namelist()}
+
+
+def _in_xml(book: zipfile.ZipFile, part: str) -> Cells:
+    found: Cells = {}
+    for attributes, value in _odd_cells(book, part):
+        place = _PLACE.search(attributes)
+        if place is None:  # places that follow from the cells before
+            return _counted(book, part)
+        found.setdefault(int(place[2]) - 1, {})[_column(place[1].decode())] = value
+    return found
+
+
+def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
+    """The attributes and the value of each error and each long integer."""
+    with book.open(part) as stream:
+        held = b""
+        while chunk := stream.read(_CHUNK):
+            held += chunk
+            # Whole cells only; what follows the last one is looked at with the next chunk.
+            end = max(held.rfind(b"</c>"), held.rfind(b":c>")) + 4
+            for match in _ERROR_CELL.finditer(held, 0, end):
+                value = _VALUE.search(held, match.end(), match.end() + _LOOK_BACK)
+                yield match[0], value[1].decode() if value else "#VALUE!"
+            for match in _LONG.finditer(held, 0, end):
+                attributes = _before(held, match.start())
+                if attributes is not None and _is_lost(attributes, match[1].decode()):
+                    yield attributes, match[1].decode()
+            held = held[max(end, 0) :]
+
+
+def _before(held: bytes, place: int) -> bytes | None:
+    """The attributes of the cell that a value at `place` is of."""
+    cells = list(_CELL.finditer(held, max(0, place - _LOOK_BACK), place))
+    return cells[-1][0] if cells else None
+
+
+def _is_lost(attributes: bytes, digits: str) -> bool:
+    kind = _TYPE.search(attributes)
+    return (kind is None or kind[1] == b"n") and int(float(digits)) != int(digits)
+
+
+def _counted(book: zipfile.ZipFile, part: str) -> Cells:
+    """As `_in_xml`, for cells that do not say where they are: each follows the one before."""
+    found: Cells = {}
+    row, column = -1, -1
+    with book.open(part) as stream:
+        for event, one in ET.iterparse(stream, ("start", "end")):  # noqa: S314 - in a limited process
+            tag = one.tag.rpartition("}")[2]
+            if event == "start" and tag == "row":
+                row, column = int(one.get("r") or row + 2) - 1, -1
+            elif event == "end" and tag == "c":
+                place = _PLACE.search(f'r="{one.get("r")}"'.encode())
+                column = _column(place[1].decode()) if place else column + 1
+                value = next((each.text or "" for each in one if each.tag.rpartition("}")[2] == "v"), "")
+                kind = one.get("t", "n")
+                long = kind == "n" and re.fullmatch("-?[0-9]{16,}", value)
+                if kind == "e" or (long and int(float(value)) != int(value)):
+                    found.setdefault(row, {})[column] = value
+            elif event == "end" and tag == "row":
+                one.clear()
+    return found
+
+
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+# --- .xls and .xlsb --------------------------------------------------------------------------------
+
+
+def _errors(path: str, sheets: Sequence[str]) -> dict[str, Cells]:
+    """Of binary workbooks fastexcel knows the errors."""
+    import fastexcel
+
+    try:
+        reader = fastexcel.read_excel(Path(path).read_bytes())
+        return {name: _errors_of(reader, name) for name in sheets if name in reader.sheet_names}
+    except fastexcel.FastExcelError:
+        return {}  # what is wrong with it, calamine tells
+
+
+def _errors_of(reader: Any, name: str) -> Cells:
+    sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
+    _, problems = sheet.to_arrow_with_errors()
+    places = [column.absolute_index for column in sheet.available_columns()]
+    found: Cells = {}
+    for problem in problems.errors if problems else ():
+        row, place = problem.position
+        kind = re.search(r"'Error\((\w+)\)'", problem.detail)
+        if kind:
+            found.setdefault(row, {})[places[place]] = _ERRORS.get(kind[1], f"#{kind[1]}")
+    return found
+
+
+def with_unicode(path: Path) -> io.BytesIO | None:
+    r"""A `.xls` of Excel 97 or later that names an old code page, without it; None for any other file.
+
+    Its text is Unicode whatever the page; calamine decodes it by the page where there is one, and `mpg` becomes
+    `m\0p\0g\0` (some writers in R name one).
+    """
+    with path.open("rb") as stream:
+        if stream.read(8) != b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+            return None
+        content = bytearray(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + stream.read())
+    # BOF of the workbook's globals in BIFF8, at the start of a sector of 64 or 512 bytes.
+    begin = re.search(rb"\x09\x08[\x08\x10]\x00\x00\x06\x05\x00", bytes(content))
+    if begin is None or begin.start() % 64:
+        return None
+    place = begin.start()
+    for _ in range(40):
+        record, length = content[place : place + 2], int.from_bytes(content[place + 2 : place + 4], "little")
+        if record == b"\x42\x00" and length == 2:
+            if content[place + 4 : place + 6] == b"\xb0\x04":
+                return None
+            content[place + 4 : place + 6] = b"\xb0\x04"
+            return io.BytesIO(content)
+        if place + length + 8 > len(content):
+            return None
+        place += 4 + length
+    return None
