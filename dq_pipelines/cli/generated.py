@@ -44,7 +44,7 @@ def docs(
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("docs"),
     check: _Check = False,
 ) -> None:
-    """Write the references of rules, configuration and REST from the code's docstrings, fields and examples."""
+    """Write the references of rules, configuration, casts and REST from the code's docstrings, fields and examples."""
     from dq_pipelines.project.reference import pages
 
     every = {**pages(), **_of_web()}

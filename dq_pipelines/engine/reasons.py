@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dq_pipelines.config.columns import exact
+from dq_pipelines.transforms.to_text import shown
 
 if TYPE_CHECKING:
     from dq_pipelines.engine.plan import PlannedRule
@@ -94,42 +95,11 @@ def _value(item: PlannedRule, schema: Mapping[str, pl.DataType]) -> pl.Expr:
 
 
 def text_of(dtype: pl.DataType | None, value: pl.Expr) -> pl.Expr:
-    """Values of any type as text: nested ones as JSON, durations as ISO 8601, bytes as UTF-8 with escapes."""
-    match dtype:
-        case pl.Duration():
-            return value.dt.to_string("iso")
-        case pl.Binary() | pl.Object():
-            return _by_python(value)
-        case pl.List() | pl.Array() | pl.Struct():
-            if _holds_bytes(dtype):
-                return _by_python(value)
-            written = pl.struct(value.alias("v")).struct.json_encode()
-            return pl.when(value.is_not_null()).then(written.str.slice(len('{"v":')).str.head(-1))
-    return as_text(value)
+    """Values of a type as text, never null: nested ones as JSON, durations as ISO 8601, bytes as UTF-8 with escapes."""
+    plain = dtype is not None and (dtype.is_numeric() or isinstance(dtype, pl.String | pl.Boolean))
+    return value.cast(pl.String, strict=False) if plain else shown(value)
 
 
 def as_text(value: pl.Expr) -> pl.Expr:
-    """A value of a type that Polars writes as text; `text_of` writes any type."""
-    return value.cast(pl.String, strict=False)
-
-
-def _by_python(value: pl.Expr) -> pl.Expr:
-    """Values that Polars has no text for."""
-
-    def written(values: pl.Series) -> pl.Series:
-        return pl.Series(values.name, [None if one is None else _python_text(one) for one in values], dtype=pl.String)
-
-    return value.map_batches(written, return_dtype=pl.String, is_elementwise=True)
-
-
-def _python_text(value: Any) -> str:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
-
-
-def _holds_bytes(dtype: pl.DataType) -> bool:
-    match dtype:
-        case pl.List(inner=inner) | pl.Array(inner=inner):
-            return _holds_bytes(inner)  # type: ignore[arg-type] # the inner type of a column is an instance
-        case pl.Struct(fields=fields):
-            return any(_holds_bytes(field.dtype) for field in fields)  # type: ignore[arg-type]
-    return isinstance(dtype, pl.Binary | pl.Object)
+    """Any value as text, where its type is not known."""
+    return shown(value)

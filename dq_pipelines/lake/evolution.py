@@ -13,8 +13,8 @@ from typing import Literal
 import polars as pl
 from polars import selectors
 
-from dq_pipelines.sources.float_text import float_text
 from dq_pipelines.sources.frames import widened
+from dq_pipelines.transforms.to_text import stored_text
 
 #: What a table's columns may become, each policy allowing more than the one before; `rebuild` is what a rerun may do.
 Policy = Literal["strict", "add_columns", "widen", "evolve", "rebuild"]
@@ -197,10 +197,4 @@ def exactly(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFra
 def _cast(name: str, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     """A column in a type that holds all of its values; nested ones as text are JSON."""
     value = selectors.by_name(name).as_expr()  # by name: a column may be called `*`
-    if wanted == pl.String and dtype.is_float():
-        return float_text(value)
-    if wanted != pl.String or not dtype.is_nested():
-        return value.cast(wanted)
-    # Polars has JSON for structs alone: `{"":[1,2]}` without its wrapping.
-    wrapped = pl.struct(value.alias("")).struct.json_encode()
-    return pl.when(value.is_not_null()).then(wrapped.str.slice(4).str.head(-1)).alias(name)
+    return (stored_text(value, dtype) if wanted == pl.String else value.cast(wanted)).alias(name)

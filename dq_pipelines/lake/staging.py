@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import polars as pl
+import pyarrow as pa
 from deltalake import Field, Schema
 from deltalake.schema import PrimitiveType
 from deltalake.transaction import AddAction
@@ -197,12 +198,22 @@ def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
             continue
         if all(group.has_null_count for group in groups):
             bounds["nullCount"][name] = sum(group.null_count for group in groups)
-        bounded = [group for group in groups if group.has_min_max]
-        if bounded and len(bounded) == len([group for group in groups if group.num_values]):
-            low, high = _bound(min(group.min for group in bounded)), _bound(max(group.max for group in bounded))
-            if low is not None and high is not None:
-                bounds["minValues"][name], bounds["maxValues"][name] = low, high
+        low, high = _least_and_most(groups)
+        if low is not None and high is not None:
+            bounds["minValues"][name], bounds["maxValues"][name] = low, high
     return json.dumps({"numRecords": rows, **bounds})
+
+
+def _least_and_most(groups: Sequence[pq.Statistics]) -> tuple[Any, Any]:
+    """The bounds of a column over its row groups; None where they are not known, or none that JSON can hold."""
+    bounded = [group for group in groups if group.has_min_max]
+    if not bounded or len(bounded) < len([group for group in groups if group.num_values]):
+        return None, None
+    try:
+        return _bound(min(group.min for group in bounded)), _bound(max(group.max for group in bounded))
+    except (ValueError, OverflowError, TypeError, NotImplementedError, pa.ArrowException):
+        # Python has no year 0 and no year 10000: without bounds a file is read where it could have been passed over.
+        return None, None
 
 
 def _bound(value: Any) -> Any:

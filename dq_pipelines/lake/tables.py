@@ -19,6 +19,7 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.config.stores import is_passing, is_remote, options, said, wrong_scheme
 from dq_pipelines.errors import ConfigError, Problem, PublishError, Unreached
 from dq_pipelines.lake.log import PARTITION, Log
+from dq_pipelines.transforms.to_text import to_text
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,24 @@ def refused(uri: str, wanted: str, error: Exception) -> PublishError:
     return kind(f"{uri}: {wanted}, got: {said(error)}")
 
 
-def storable(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """`frame` with every column in a type that Delta has, none of its values changed."""
+def storable(frame: pl.LazyFrame, *, untyped: bool = True) -> pl.LazyFrame:
+    """`frame` with every column in a type that Delta has, none of its values changed.
+
+    Moments are to be whole microseconds within Delta's range. A column without any value becomes text, unless `untyped`
+    is false: then it keeps its type Null.
+    """
     there = frame.collect_schema().items()
     return frame.with_columns(
-        pl.col(exact(name)).cast(wanted) for name, dtype in there if (wanted := _delta_type(dtype)) != dtype
+        _stored(pl.col(exact(name)), dtype, wanted)
+        for name, dtype in there
+        if (wanted := _delta_type(dtype)) != dtype and (untyped or dtype != pl.Null)
     )
+
+
+def _stored(value: pl.Expr, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Time | pl.Duration):
+        return to_text(value, dtype)  # polars writes no decimals of a second, and a number would not tell its unit
+    return value.cast(wanted)
 
 
 #: Delta has no unsigned integers, no time of day, no dictionary and no duration.
@@ -116,7 +129,7 @@ _WIDENED: Mapping[type[pl.DataType], pl.DataType] = {
     pl.UInt64: pl.Decimal(20, 0),
     pl.Int128: pl.Decimal(38, 0),
     pl.Time: pl.String(),
-    pl.Duration: pl.Int64(),
+    pl.Duration: pl.String(),
     pl.Categorical: pl.String(),
     pl.Enum: pl.String(),
     pl.Null: pl.String(),

@@ -19,8 +19,8 @@ from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE, WHY
 from dq_pipelines.layers.quarantine import CORRECTION, PLACE, QUARANTINE_COLUMNS
 from dq_pipelines.layers.silver import resolved
 from dq_pipelines.project import Silver
+from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.steps import Rename
-from dq_pipelines.transforms.types import typed
 
 _SCHEMA = {name: QUARANTINE_COLUMNS[name] for name in (*PLACE, CORRECTION)}
 _MENDED, _TO, _SET = "_mended", "_mended_to\x00", "_is_mended\x00"

@@ -99,8 +99,9 @@ def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Sche
 def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
     """What bronze, which has the columns of `before`, would have to become to hold these rows; None before it is made.
 
-    It takes on new columns, and exactly wider types where silver has a type of its own. Any other type only where the
-    table's policy allows it: what has once landed as text will never be a number again.
+    It takes on new columns, and where silver has a type of its own any type, as text if need be: what does not fit silver
+    is refused row by row. Elsewhere it takes a type only where the table's policy allows it, since what has once landed
+    as text will never be a number again.
     """
     if before is None:
         return None
@@ -111,7 +112,7 @@ def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> D
     changes = [change for change in found.changes if change.kind == "retyped"]
     harmless = [
         replace(change, wants="strict")
-        if change.becomes == change.before or (change.wants == "widen" and change.column in declared)
+        if change.becomes == change.before or (change.wants in ("widen", "evolve") and change.column in declared)
         else change
         for change in changes
     ]

@@ -23,9 +23,10 @@ from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.lake.aside import asides
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.tables import Lake, LakeTable
+from dq_pipelines.lake.tables import Lake, LakeTable, storable
 from dq_pipelines.layers.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT, bronze
 from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.layers.unstorable import told_apart
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Reading, Source, names
 from dq_pipelines.sources.base import FileReport
@@ -33,6 +34,7 @@ from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, unchanged
 from dq_pipelines.sources.names import Rename
 from dq_pipelines.sources.order import by_arrival
+from dq_pipelines.transforms.to_text import stored_text
 
 UNREADABLE, WHY = "_unreadable", "_why"
 
@@ -59,6 +61,8 @@ class Batch:
     files: tuple[FileReport, ...] = ()
     #: members of archives that are of another kind than the source's
     passed_over: tuple[str, ...] = ()
+    #: whether every row of `records` is one: a row that bronze cannot hold as it is stands among them, with its text
+    all_records: bool = True
     #: columns that have another name in the inputs than in bronze: both names
     renamed: tuple[Rename, ...] = ()
     #: how many new inputs wait for the next runs
@@ -170,8 +174,11 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
     reading = _spelled(reading, there or {})
+    marked = told_apart(reading.landed, UNREADABLE, WHY)
+    # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
+    records = storable(marked, untyped=False)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
-    schema = pl.concat([reading.landed.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
+    schema = pl.concat([records.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
 
     landed_at = _moment([name for some in places for name in some], began)
 
@@ -183,12 +190,13 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         name,
         tuple(inputs),
         consumed,
-        bronze_rows(reading.landed),
+        bronze_rows(records),
         bronze_rows(lines),
         reading.about,
         reading.files,
         source.passed_over(inputs),
-        reading.renamed,
+        renamed=reading.renamed,
+        all_records=marked is reading.landed,
     )
 
 
@@ -245,7 +253,9 @@ _WIDER: dict[type[pl.DataType], tuple[type[pl.DataType], ...]] = {
 def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
     """`rows` with the columns that fit there in the types of `wanted`; the others are left for the commit to refuse."""
     casts = [
-        pl.col(exact(name)).cast(wanted[name])
+        stored_text(pl.col(exact(name)), dtype).alias(name)
+        if wanted[name] == pl.String
+        else pl.col(exact(name)).cast(wanted[name])
         for name, dtype in rows.collect_schema().items()
         if name in wanted
         and dtype != wanted[name]

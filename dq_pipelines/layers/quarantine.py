@@ -14,7 +14,8 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.engine.reasons import REASON, REASONS, reason, text_of
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landed import BATCH, INGESTED_AT
-from dq_pipelines.layers.landing import UNREADABLE
+from dq_pipelines.layers.landing import UNREADABLE, WHY
+from dq_pipelines.layers.unstorable import CAST_WHY
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.cast import FAILED, RAW
 
@@ -62,7 +63,14 @@ def cells_in(names: Iterable[str]) -> list[str]:
 def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
     """The bronze rows that are lines nobody could read, as quarantine rows."""
     lines = bronze_rows.filter(pl.col(UNREADABLE).is_not_null())
-    why = pl.concat_list(reason("unreadable", None, pl.col(UNREADABLE))).cast(pl.List(REASON))
+    unread = reason("unreadable", None, pl.col(UNREADABLE))
+    cast = pl.struct(
+        pl.lit("cast").alias("rule"),
+        pl.col(WHY).str.extract(CAST_WHY, 1).alias("column"),
+        pl.col(WHY).str.extract(CAST_WHY, 2).alias("value"),
+    )
+    given = pl.when(pl.col(WHY).str.contains(CAST_WHY)).then(cast).otherwise(unread)
+    why = pl.concat_list(given).cast(pl.List(REASON))
     return _shaped(lines.select(*_PROVENANCE, why.alias(REASONS)), columns)
 
 

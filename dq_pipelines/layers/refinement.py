@@ -100,10 +100,11 @@ class Refinement:
         self.landing_seconds: float | None = None
         self.measured = Measured(work.table)
         # What does not fit the table is to be said before anything is read, and by the names of its own columns.
-        self._take(self.landing.rows if self.landing else None)
-        if self.landing and not self.backlog and in_one_pass(self.silver, work.table.key):
+        self._take(as_bronze(self.landing.rows, self.fit.landing) if self.landing else None)
+        records_only = self.landing is not None and self.landing.all_records
+        if self.landing and records_only and not self.backlog and in_one_pass(self.silver, work.table.key):
             self.at_once = True
-            self._take(self.landing.records)
+            self._take(as_bronze(self.landing.records, self.fit.landing))
 
     @property
     def stages(self) -> list[Stage]:
@@ -197,9 +198,9 @@ class Refinement:
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         landing, unread = [], self.rows
         if self.landing and self.bronze and not self.staged_bronze:
-            unread = self.landing.lines.cache()
+            unread = as_bronze(self.landing.lines, self.fit.landing).cache()
             every = pl.concat([landed_again(scan.marked), unread])
-            landing = [self.bronze.sink(as_bronze(every, self.fit.landing))]
+            landing = [self.bronze.sink(every)]
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)

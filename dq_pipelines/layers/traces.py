@@ -22,8 +22,8 @@ from dq_pipelines.layers.landing import UNREADABLE
 from dq_pipelines.layers.quarantine import FIXED, INTO, PLACE, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
 from dq_pipelines.layers.work import Work
+from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
-from dq_pipelines.transforms.types import typed
 
 #: Beside it, whether the rows of that name go.
 GOES = "_goes"

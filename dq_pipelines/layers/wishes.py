@@ -24,9 +24,9 @@ from dq_pipelines.layers.traces import healed
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Project, Silver, Table
 from dq_pipelines.transforms.cast import FAILED, RAW
+from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.predicate import Cell, Predicate
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
-from dq_pipelines.transforms.types import typed
 
 
 @dataclass(frozen=True)

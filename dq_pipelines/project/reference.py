@@ -22,6 +22,7 @@ from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.plain import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.project.casts_page import casts_page
 from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
@@ -106,7 +107,12 @@ _KINDS: tuple[tuple[str, type[Rule]], ...] = (
 
 def pages() -> dict[str, str]:
     """File name to Markdown."""
-    return {"rules.md": rules_page(), "configuration.md": configuration_page(), "permissions.md": permissions_page()}
+    return {
+        "rules.md": rules_page(),
+        "configuration.md": configuration_page(),
+        "permissions.md": permissions_page(),
+        "casts.md": casts_page(),
+    }
 
 
 def rules_page() -> str:
@@ -173,7 +179,7 @@ def configuration_page() -> str:
         _SUITES,
         *_model("silver.merge", Merge),
         *_model("silver.columns", Column),
-        f"A column that needs no more than its type is written short: `amount: decimal(12,2)`. Types: {', '.join(f'`{name}`' for name in type_names())}.",
+        f"A column that needs no more than its type is written short: `amount: decimal(12,2)`. Types: {', '.join(f'`{name}`' for name in type_names())}. What becomes of values of other types is in [casts.md](casts.md).",
         *_steps(),
         *_model("partitions: dynamic", DynamicPartitions),
         *_model("partitions: daily", DailyPartitions),

@@ -25,6 +25,8 @@ from dq_pipelines.rules import AnyRule
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.sources import AnySource
 from dq_pipelines.sources.names import cleaned, is_reserved, key
+from dq_pipelines.transforms.option_checks import wrong_options
+from dq_pipelines.transforms.options import CastOptions, Origin, Rounding, Unit
 from dq_pipelines.transforms.steps import AnyStep
 from dq_pipelines.transforms.types import TypeName
 
@@ -52,7 +54,27 @@ class Column(Strict):
     #: texts of this column that mean that there is no value, such as `[NA, "-"]`; a source's own `null_values` hold for
     #: all columns
     null_values: Many[str] = ()
+    #: how a number is rounded that the type cannot hold exactly; without it the row is refused
+    round: Rounding | None = None
+    #: what numbers count since 1970-01-01 00:00 UTC, where they are dates or moments; or the other way round
+    unit: Unit | None = None
+    #: that numbers are a workbook's days: `excel` (1900-01-01 is 1) or `excel_1904`
+    origin: Origin | None = None
+    #: whether blanks around a text go; for `string`, other types pass over them anyway
+    trim: bool = False
     description: str | None = None
+
+    @model_validator(mode="after")
+    def _asks_what_fits(self) -> Column:
+        wrong = wrong_options(self.type, self.options)
+        if wrong is not None:
+            raise ValueError(wrong)
+        return self
+
+    @property
+    def options(self) -> CastOptions:
+        """What is asked of the cast."""
+        return CastOptions(self.format, self.round, self.unit, self.origin, self.trim)
 
     @property
     def sources(self) -> tuple[str, ...]:

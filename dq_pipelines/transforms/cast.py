@@ -16,8 +16,10 @@ from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_rows import ColumnRule
 from dq_pipelines.sources.names import key
+from dq_pipelines.transforms.casting import is_exact, typed
 from dq_pipelines.transforms.null_values import without_null_values
-from dq_pipelines.transforms.types import dtype_of, typed
+from dq_pipelines.transforms.options import CastOptions
+from dq_pipelines.transforms.types import dtype_of
 
 #: Hidden columns beside a cast one: its value as it landed, and whether the cast failed. No landed name has a NUL.
 RAW, FAILED = "_raw\x00", "_cast\x00"
@@ -31,7 +33,7 @@ class ColumnSpec(Protocol):
     @property
     def sources(self) -> Sequence[str]: ...
     @property
-    def format(self) -> str | None: ...
+    def options(self) -> CastOptions: ...
     @property
     def null_values(self) -> Sequence[str]: ...
 
@@ -89,10 +91,17 @@ def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFra
 def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.LazyFrame, tuple[CastRule, ...]]:
     """The rows with the declared types, beside hidden columns for what did not fit; and a rule for each."""
     rows = without_null_values(rows, columns)
+    there = rows.collect_schema()
+    # A column without any value, whose type Polars calls Null, is text in bronze: the rules are the same for both.
+    rows = rows.with_columns(pl.col(exact(name)).cast(pl.String) for name in columns if there[name] == pl.Null)
     schema = rows.collect_schema()
-    changed = {name: column for name, column in columns.items() if schema[name] != dtype_of(column.type)}
+    changed = {
+        name: column
+        for name, column in columns.items()
+        if not is_exact(schema[name], dtype_of(column.type), column.options)
+    }
     values = [
-        typed(pl.col(exact(name)), schema[name], dtype_of(column.type), column.format)
+        typed(pl.col(exact(name)), schema[name], dtype_of(column.type), column.options)
         for name, column in changed.items()
     ]
     rows = rows.with_columns(pl.col(exact(name)).alias(f"{RAW}{name}") for name in changed)

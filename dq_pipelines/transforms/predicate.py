@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
-from dq_pipelines.transforms.types import name_of, typed
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.types import name_of
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -17,7 +17,8 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.transforms.types import TypeName, dtype_of, typed
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.types import TypeName, dtype_of
 
 
 class Step(Strict, abc.ABC):

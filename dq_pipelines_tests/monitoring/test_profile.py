@@ -10,7 +10,9 @@ import pytest
 
 from dq_pipelines.monitoring.profile import profile, scan
 from dq_pipelines.monitoring.profile.shapes import parts, runs_of, shape_of
-from dq_pipelines.transforms.types import dtype_of, typed
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.options import CastOptions
+from dq_pipelines.transforms.types import dtype_of
 
 
 def of(**columns: list[Any]) -> Any:
@@ -48,7 +50,7 @@ def test_counts_bounds_and_moments_are_those_of_the_rows() -> None:
 def test_text_is_read_as_what_silver_can_read_it_as(texts: list[str], kind: str, type_: str, form: str | None) -> None:
     column = of(x=texts * 10)["x"]
     assert (column.reading.kind, column.reading.type, column.reading.format) == (kind, type_, form)
-    cast = pl.Series(texts).to_frame("x").select(typed(pl.col("x"), pl.String(), dtype_of(type_), form))
+    cast = pl.Series(texts).to_frame("x").select(typed(pl.col("x"), pl.String(), dtype_of(type_), CastOptions(form)))
     assert cast.to_series().null_count() == 0
     assert (column.reading.fits, column.reading.marked) == (10 * len(texts), 0)
 

@@ -7,6 +7,7 @@ from dq_pipelines.project.reference import pages
 from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings, Silver
 from dq_pipelines.rules import rule_classes
 from dq_pipelines.sources import source_classes
+from dq_pipelines.transforms.cast_rules import LANDED, WANTED
 
 
 def test_every_rule_has_an_entry() -> None:
@@ -28,6 +29,16 @@ def test_every_key_has_an_entry() -> None:
             assert f"| `{field.alias or name}` |" in page
     for name in source_classes():
         assert f"### source: {name}" in page
+
+
+def test_every_pair_of_types_is_on_the_page_of_casts() -> None:
+    page = pages()["casts.md"]
+    for landed in LANDED:
+        section = page.partition(f"\n## From {landed}\n")[2].partition("\n## From ")[0]
+        for wanted in WANTED:
+            assert f"`{wanted}`" in section, (landed, wanted)
+    for name in ("format", "round", "unit", "origin", "trim"):
+        assert f"| `{name}` |" in page.partition("## ")[0]
 
 
 def test_pages_are_the_same_each_time() -> None:

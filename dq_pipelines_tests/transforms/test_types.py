@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dq_pipelines.transforms.types import dtype_of, typed
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.types import dtype_of
 
 #: type -> text and value, for texts that are read at the first attempt, at a later one, and never
 TEXTS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,9 @@ from typing import Literal
 import polars as pl
 
 from dq_pipelines.monitoring.profile.markers import is_marker
-from dq_pipelines.transforms.types import dtype_of, name_of, typed
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.options import CastOptions
+from dq_pipelines.transforms.types import dtype_of, name_of
 
 Kind = Literal["integer", "decimal", "float", "boolean", "date", "datetime", "text", "other"]
 
@@ -86,7 +88,7 @@ def read_values(values: pl.DataFrame, reading: Reading) -> pl.Series:
 
 
 def _read(reading: Reading) -> pl.Expr:
-    return typed(pl.col("value"), pl.String(), dtype_of(reading.type), reading.format)
+    return typed(pl.col("value"), pl.String(), dtype_of(reading.type), CastOptions(reading.format))
 
 
 def _settled(reading: Reading, plain: pl.DataFrame, values: pl.DataFrame) -> Reading:

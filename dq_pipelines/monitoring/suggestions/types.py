@@ -12,8 +12,10 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 from dq_pipelines.monitoring.profile.markers import is_marker
 from dq_pipelines.monitoring.suggestions.base import listed, percent
+from dq_pipelines.transforms.casting import is_exact, typed
 from dq_pipelines.transforms.null_values import without_null_values
-from dq_pipelines.transforms.types import dtype_of, type_names, typed
+from dq_pipelines.transforms.options import CastOptions
+from dq_pipelines.transforms.types import dtype_of, type_names
 
 #: From so many digits on, and when so many are as long, whole numbers are a code, unless nearly each is another: a key.
 _LEAST_DIGITS, _AS_LONG, _KEY = 5, 0.99, 0.9
@@ -93,9 +95,9 @@ def with_types(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> pl.Laz
 def cast_rows(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> tuple[pl.LazyFrame, dict[str, str]]:
     """The rows as silver would have them, and by column the flag that marks rows whose value does not fit its type."""
     schema = rows.collect_schema()
-    changed = {name: found for name, found in types.items() if schema[name] != dtype_of(found.type)}
+    changed = {name: found for name, found in types.items() if not is_exact(schema[name], dtype_of(found.type))}
     casts = {
-        name: typed(pl.col(exact(name)), schema[name], dtype_of(found.type), found.format)
+        name: typed(pl.col(exact(name)), schema[name], dtype_of(found.type), CastOptions(found.format))
         for name, found in changed.items()
     }
     flags = {name: f"{MISREAD}{place}" for place, name in enumerate(changed)}

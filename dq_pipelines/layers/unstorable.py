@@ -1,0 +1,68 @@
+"""Rows that bronze cannot hold as they are: moments finer than microseconds, or in years that neither Python nor SQL has.
+
+Such a row is kept beside its cells as text, like a line that nobody could read, and refused with the reason `cast`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact
+from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.transforms.attempts import filled
+from dq_pipelines.transforms.formats import within_years
+from dq_pipelines.transforms.to_text import shown
+
+#: What `_why` says of such a row: the column, then the value.
+_WHY = "cast of column '{}' to microseconds of the years 1 to 9999: {}"
+CAST_WHY = r"^cast of column '(?s:(.*))' to microseconds of the years 1 to 9999: (.*)$"
+
+_FLAG = "is_unstorable\x00"
+_TOLD = pl.Struct({"text": pl.String, "why": pl.String})
+
+
+def told_apart(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
+    """The rows, with the columns `text` and `why` for those that bronze cannot hold; without them where there can be none.
+
+    The cell that cannot be held is null in such a row.
+    """
+    schema = rows.collect_schema()
+    misfits = {name: _misfit(pl.col(exact(name)), dtype) for name, dtype in schema.items() if _is_moment(dtype)}
+    if not misfits:
+        return rows
+    cells = [pl.col(exact(name)) for name in schema if name not in (SOURCE, ROW)]
+    marked = pl.struct(pl.any_horizontal(misfits.values()).alias(_FLAG), *cells)
+    told = marked.map_batches(_told, return_dtype=_TOLD, is_elementwise=True)
+    kept = [pl.when(~misfit).then(pl.col(exact(name))).alias(name) for name, misfit in misfits.items()]
+    return rows.with_columns(told.struct.field("text").alias(text), told.struct.field("why").alias(why), *kept)
+
+
+def _is_moment(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Date | pl.Datetime)
+
+
+def _misfit(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+        return (value.to_physical() % 1_000 != 0).fill_null(False)
+    return value.is_not_null() & within_years(value, dtype).is_null()
+
+
+def _told(rows: pl.Series) -> pl.Series:
+    nothing = pl.Series([None], dtype=_TOLD).new_from_index(0, len(rows))
+    return filled(nothing, rows.struct.field(_FLAG), rows, _lines)
+
+
+def _lines(rows: pl.Series) -> pl.Series:
+    """Text and reason of rows that cannot be held."""
+    frame = rows.struct.unnest().drop(_FLAG)
+    texts = frame.select(shown(pl.col(exact(name))).alias(name) for name in frame.columns)
+    whys = [
+        pl.when(_misfit(pl.col(exact(name)), dtype))
+        .then(pl.concat_str(pl.lit(_WHY.format(name, "")), shown(pl.col(exact(name)))))
+        .alias(name)
+        for name, dtype in frame.schema.items()
+        if _is_moment(dtype)
+    ]
+    text = texts.to_struct().struct.json_encode()
+    why = frame.select(pl.coalesce(whys)).to_series()
+    return pl.DataFrame({"text": text, "why": why}).to_struct()

@@ -1,0 +1,155 @@
+"""strftime patterns of a column: what is refused when a project is loaded, and which texts a pattern reads exactly.
+
+Polars reads by chrono, which takes two digits for `%Y`, the 60th second for the next minute, `2024111` under `%Y%m%d`,
+and drops the zone of `%Z`: whatever it gives is held against the text here.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import polars as pl
+
+from dq_pipelines.transforms.attempts import Attempt, filled, only
+
+#: A moment with no two parts alike, which a pattern must be able to read from what it writes.
+_SAMPLE = datetime(2019, 11, 28, 17, 43, 52)  # noqa: DTZ001
+_DIRECTIVE = re.compile(r"%[-_0^#:]*(?:\.?[0-9]?f|[A-Za-z+])")
+#: Directives that read an offset from UTC.
+_OFFSET = re.compile(r"%[:#]*z|%\+")
+_DIGITS = "YCyqmdejUWGVgHkIlMSsu"
+#: Two numbers with nothing between them: only as many digits as they are written with tell one from the other.
+_TIGHT = re.compile(rf"%[-_0]?[{_DIGITS}]%[-_0]?[{_DIGITS}]")
+_HOUR = re.compile(r"%[-_0]?[HkIlTRrXcs+]")
+#: More than six decimals of a second, of which a later one is not 0.
+_BEYOND_MICROSECONDS = r"[.,][0-9]{6}[0-9]*[1-9]"
+
+_MINUTE, _SECOND = 60_000_000, 1_000_000
+_YEAR_1000 = {pl.Date: -354_285, pl.Datetime: -354_285 * 86_400 * _SECOND}
+#: 0001-01-01 to 9999-12-31, in days and in microseconds since 1970.
+_YEARS = {
+    pl.Date: (-719_162, 2_932_896),
+    pl.Datetime: (-719_162 * 86_400 * _SECOND, 2_932_897 * 86_400 * _SECOND - 1),
+}
+
+
+def chrono(pattern: str) -> str:
+    """The pattern as Polars takes it: `.%f` is the decimals of a second, as in Python."""
+    return pattern.replace(".%f", "%.f")
+
+
+def has_offset(pattern: str) -> bool:
+    """Whether the texts of the pattern tell their offset from UTC."""
+    return _OFFSET.search(pattern) is not None
+
+
+def has_time(pattern: str) -> bool:
+    """Whether the texts of the pattern tell a time of day."""
+    return _HOUR.search(pattern) is not None
+
+
+def checked_format(pattern: str, dtype: pl.DataType) -> str:
+    """The pattern, known to read values of the type; raises ValueError otherwise."""
+    found = _DIRECTIVE.findall(chrono(pattern))
+    if any(each.endswith("Z") for each in found):
+        raise ValueError(
+            f"format '{pattern}': the zone names of %Z do not tell one moment (IST is three zones); "
+            "wanted %z, which reads offsets such as +0200"
+        )
+    if any(each in ("%f", "%9f") for each in found):
+        raise ValueError(f"format '{pattern}': wanted %.f for the decimals of a second, got %f")
+    if not isinstance(dtype, pl.Date | pl.Datetime):
+        return pattern
+    if (
+        isinstance(dtype, pl.Datetime)
+        and re.search(r"%[-_0]?[HkIl]", pattern)
+        and not re.search("%[-_0]?[MTRc]", pattern)
+    ):
+        raise ValueError(f"format '{pattern}': wanted minutes (%M) beside the hour")
+    sample = pl.Series([_SAMPLE]).dt.replace_time_zone("UTC")
+    try:
+        text = sample.dt.to_string(chrono(pattern))
+        read = _parsed(text, dtype, chrono(pattern)).cast(pl.Date).to_list()
+    except pl.exceptions.PolarsError:
+        read = []
+    if read != [_SAMPLE.date()]:
+        raise ValueError(
+            f"format '{pattern}': wanted year, month and day, as in %d/%m/%Y, got a pattern that reads no date"
+        )
+    return pattern
+
+
+def reads(pattern: str, dtype: pl.DataType) -> Attempt:
+    """An attempt that takes the texts that the pattern reads, for what they say."""
+    form = chrono(pattern)
+    by_length = _TIGHT.search(form) is not None
+    beyond = bool(re.search(r"%\.[0-9]?f|%\+", form))
+
+    def attempt(texts: pl.Series) -> pl.Series:
+        moments = sound(texts, _parsed(texts, dtype, form), form)
+        if by_length:
+            written = moments.dt.to_string(form).str.len_bytes()
+            moments = only(moments, written == texts.str.strip_chars().str.len_bytes())
+        return only(moments, ~texts.str.contains(_BEYOND_MICROSECONDS)) if beyond else moments
+
+    return attempt
+
+
+def _parsed(texts: pl.Series, dtype: pl.DataType, form: str) -> pl.Series:
+    # Without Polars' cache of dates, which takes twice as long as it saves, also where few dates come again and again.
+    if isinstance(dtype, pl.Date):
+        return texts.str.to_date(form, strict=False, cache=False)
+    return texts.str.to_datetime(form, time_unit="us", strict=False, cache=False)
+
+
+def sound(texts: pl.Series, moments: pl.Series, form: str) -> pl.Series:
+    """The moments that their texts say: years of four digits, no 60th second."""
+    number, kind = moments.to_physical(), type(moments.dtype)
+    doubtful = ~number.is_between(_YEAR_1000[kind], _YEARS[kind][1])
+    if kind is pl.Datetime:
+        first_second = number % _MINUTE < _SECOND
+        if _sixties(texts.filter(first_second), form).any():
+            doubtful = doubtful | (first_second & _sixties(texts, form))
+    if not doubtful.any():
+        return moments
+    both = pl.DataFrame({"text": texts, "moment": moments}).to_struct()
+    return filled(only(moments, ~doubtful), doubtful.fill_null(False), both, lambda some: _confirmed(some, form))
+
+
+def _sixties(texts: pl.Series, form: str) -> pl.Series:
+    # With an offset, what is written back is another hour, and `160000` is no 60th second.
+    return texts.str.contains(":60" if has_offset(form) else "60", literal=True)
+
+
+def _confirmed(both: pl.Series, form: str) -> pl.Series:
+    """The moments of those of `both`, text and moment, that say one and the same."""
+    moment, text = both.struct.field("moment"), both.struct.field("text")
+    moment = only(moment, moment.to_physical().is_between(*_YEARS[type(moment.dtype)]))
+    year = moment.dt.year().cast(pl.String).str.zfill(4)
+    four_digits = (moment.dt.year() >= 1000) | _contains(text, year)
+    if isinstance(moment.dtype, pl.Date):
+        return only(moment, four_digits)
+    if has_offset(form):
+        return only(moment, four_digits & ~_sixties(text, form))
+    # A 60th second is read as the next minute's first, so that what is written has one 60 less.
+    written = moment.dt.to_string(form).str.count_matches("60")
+    return only(moment, four_digits & (written >= text.str.count_matches("60")))
+
+
+def _contains(texts: pl.Series, parts: pl.Series) -> pl.Series:
+    return (
+        pl.DataFrame({"text": texts, "part": parts})
+        .select(pl.col("text").str.contains(pl.col("part"), literal=True))
+        .to_series()
+    )
+
+
+def within_years(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """The dates and moments of the years 1 to 9999, which every tool can hold; null for others."""
+    first, last = _YEARS[type(dtype)]
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
+        if dtype.time_unit == "ns":
+            return value  # which reach from 1677 to 2262 only
+        first, last = first // 1_000, last // 1_000
+    return pl.when(value.to_physical().is_between(first, last)).then(value)
