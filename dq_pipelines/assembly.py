@@ -6,6 +6,7 @@ import dagster as dg
 
 from dq_pipelines.automation.alerting import alert_sensors
 from dq_pipelines.automation.anomalies import anomaly_jobs
+from dq_pipelines.automation.attempts import attempt_sensors
 from dq_pipelines.automation.jobs import jobs
 from dq_pipelines.automation.lineage import lineage_sensors
 from dq_pipelines.automation.purging import purge_jobs, purge_schedules
@@ -43,6 +44,7 @@ def build_definitions(
         ],
         sensors=[
             *sensors(project, stores),
+            *attempt_sensors(project, stores),
             *alert_sensors(project, stores, [job.name for job in tending]),
             *lineage_sensors(project, stores),
         ],

@@ -6,9 +6,10 @@ way. What opens an alert, when and how it is told belongs in `monitoring.alerts`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 
 import dagster as dg
 
@@ -20,9 +21,15 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alert import Alert
 from dq_pipelines.history.alert_book import AlertBook
+from dq_pipelines.history.attempts import last_attempts
+from dq_pipelines.history.reading import RunsRead
+from dq_pipelines.history.standing import TableStanding
+from dq_pipelines.layers.attempting import run_end
+from dq_pipelines.layers.present import standing_now
+from dq_pipelines.layers.settling import KILLED, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.monitoring.alerts.due import Ear
-from dq_pipelines.monitoring.alerts.opening import opened
+from dq_pipelines.monitoring.alerts.opening import Finding, opened
 from dq_pipelines.monitoring.alerts.sending import Channel
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.alerts.wording import Writer
@@ -40,7 +47,7 @@ def alert_sensors(project: Project, stores: Stores, jobs: Collection[str]) -> li
 
     @sensor("alerts", f"Tells {', '.join(asked.to)} of failed checks and runs, and that all is well again")
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        alerting = Alerting(project, asked, AlertBook(stores.history), jobs)
+        alerting = Alerting(project, asked, stores, jobs)
         seen = look(context, alerting.book.read, datetime.now(UTC))
         alerting.note(context.instance, seen)
         sent, problems = alerting.tell()
@@ -58,14 +65,15 @@ class Alerting:
 
     project: Project
     asked: Alerts
-    book: AlertBook
+    stores: Stores
     jobs: Collection[str] = ()
 
     def note(self, instance: dg.DagsterInstance, seen: Look) -> None:
         """Open and close alerts by what ended, each run in one transaction with the note that it was read."""
-        limits = self._limits()
+        settle(self.stores, run_end(instance))
+        limits, stands = self._limits(), cache(partial(standing_now, self.stores))
         for record in seen.runs:
-            said = Said(Told(instance, record), self.project, self.book.history, limits, self.jobs)
+            said = Said(Told(instance, record), self.project, self.stores.history, stands, limits, self.jobs)
             changed = opened(said.findings(), self.book.open(), ended(record))
             self.book.write(changed, datetime.now(UTC), run_id=record.dagster_run.run_id)
         now = datetime.now(UTC)
@@ -73,8 +81,43 @@ class Alerting:
         failing = {alert.about for alert in alerts if alert.event == "run_failed"}
         late = opened(overdue(instance, self.project, self.asked.lateness, failing, now), alerts, now)
         gone = [replace(alert, closed_at=now) for alert in alerts if not self._is_known(alert)]
-        self.book.write([*late, *gone], now)
+        settled = [replace(alert, closed_at=now) for alert in alerts if self._is_settled(alert, stands)]
+        self.book.write([*late, *gone, *settled], now)
+        self._note_killed(now)
         self.book.forget(now - _MEMORY)
+
+    def _note_killed(self, now: datetime) -> None:
+        """Open an alert for each attempt that was killed: Dagster may call its run started for ever."""
+        told = RunsRead("alerts of attempts", self.stores.history)
+        known = told.remembered()
+        for table in self.project:
+            for attempt in last_attempts(self.stores.history, table.key).get(table.key, ()):
+                if attempt.said != KILLED or attempt.run_id in known:
+                    continue
+                found = Finding(
+                    "run_failed",
+                    table.key,
+                    is_well=False,
+                    partition=attempt.partition,
+                    said=KILLED,
+                    run_id=attempt.run_id,
+                )
+                self.book.write(opened([found], self.book.open(), attempt.ended_at or now), now)
+                with self.stores.history.engine.begin() as connection:
+                    told.mark(connection, attempt.run_id, now)
+        told.forget(now - _MEMORY)
+
+    def _is_settled(self, alert: Alert, stands: Callable[[str], TableStanding | None]) -> bool:
+        """Whether the rows that a failed check refused wait no longer: a replay or a person has settled them since."""
+        if alert.event != "check_failed" or not self._is_known(alert):
+            return False
+        found = stands(alert.about)
+        rule = found.rule(alert.name) if found is not None else None
+        return rule is not None and not rule.fails_in(alert.partition)
+
+    @property
+    def book(self) -> AlertBook:
+        return AlertBook(self.stores.history)
 
     def tell(self) -> tuple[int, list[str]]:
         """Tell every channel what is due; how many messages went out, and what went wrong.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
@@ -10,10 +10,10 @@ import dagster as dg
 from dq_pipelines.automation.runs import Told
 from dq_pipelines.history.alert import SEVERITIES
 from dq_pipelines.history.records import REPLAY
-from dq_pipelines.history.standing import standing
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
-from dq_pipelines.layers.checks import AS_PUBLISHED, check_specs
+from dq_pipelines.layers.checks import check_specs
 from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.project import Project, Table
@@ -29,6 +29,8 @@ class Said:
     told: Told
     project: Project
     history: History
+    #: where a table stands now; None before its first run
+    stands: Callable[[str], TableStanding | None]
     #: by table, the rows of one batch in quarantine that somebody wants to hear of
     limits: Mapping[str, int]
     #: the jobs of this project that materialize nothing
@@ -43,8 +45,9 @@ class Said:
             if table is None:
                 continue
             metadata = {name: value.value for name, value in one.metadata.items()}
-            if one.passed and metadata.get("batch") == AS_PUBLISHED and self._waits_for(table, one.check_name):
-                continue  # what was published before is well; the batch that waits is not
+            partition = one.partition or self._partition
+            if one.passed and self._still_fails(table, one.check_name, partition):
+                continue  # what was judged now is well; a batch that is held back, or rows that wait, are not
             rule, severity = rules_by_check(table).get(one.check_name), metadata.get("severity")
             count = metadata.get("unexpected_count")
             yield Finding(
@@ -52,7 +55,7 @@ class Said:
                 table.key,
                 one.passed,
                 one.check_name,
-                one.partition or self._partition,
+                partition,
                 severity if severity in SEVERITIES else _SEVERITY[one.severity],
                 count if isinstance(count, int) else 0,
                 one.description or "",
@@ -105,10 +108,11 @@ class Said:
         table = self.project.tables.get(name)
         return table if table is not None and table.is_gold == (layer == "gold") else None
 
-    def _waits_for(self, table: Table, check: str) -> bool:
-        """Whether a batch is blocked that this check failed."""
-        found = standing(self.history, table.key)
-        return found is not None and bool(found.blocked) and any(rule.one.check == check for rule in found.failed)
+    def _still_fails(self, table: Table, check: str, partition: str | None) -> bool:
+        """Whether the table's standing says now that the check fails, whatever this run has judged."""
+        found = self.stands(table.key)
+        rule = found.rule(check) if found is not None else None
+        return rule is not None and rule.fails_in(partition)
 
     @property
     def _partition(self) -> str | None:

@@ -117,7 +117,7 @@ class Told:
         """What each step that failed for good said, by its key."""
         ends = self._events(dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
         last = {event.step_key or "": event for event in ends}
-        return {step: _said(event) for step, event in last.items() if event.is_step_failure}
+        return {step: _said(event) for step, event in last.items() if event.is_step_failure and not _stopped(event)}
 
     @cached_property
     def steps(self) -> dict[str, Step]:
@@ -160,6 +160,12 @@ class Told:
     def _entries(self, *kinds: dg.DagsterEventType) -> Iterator[dg.EventLogEntry]:
         for record in self.instance.get_records_for_run(self.run.run_id, of_type=set(kinds)).records:
             yield record.event_log_entry
+
+
+def _stopped(event: dg.DagsterEvent) -> bool:
+    """Whether the step was cancelled, which is no failure of its own."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def _said(event: dg.DagsterEvent) -> str:

@@ -7,7 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from dq_pipelines.history.standing import RuleStanding, TableStanding
-from dq_pipelines.history.wording import NOTHING_YET, age, failures, found, mark, moment, partitions, score, state
+from dq_pipelines.history.wording import (
+    NOTHING_YET,
+    age,
+    attempt,
+    failures,
+    found,
+    moment,
+    partitions,
+    recheck,
+    score,
+    state,
+    word,
+)
 from dq_pipelines.rules.clock import now
 
 #: Columns of a terminal that does not say how wide it is: a pipe, a log of CI.
@@ -15,7 +27,16 @@ _WIDTH = 150
 #: Below this width, what stands side by side is put one below the other.
 _NARROW = 120
 
-_COLOURS = {"block": "bold white on red", "fail": "red", "warn": "yellow", "ok": "green"}
+#: Of a table's or a rule's status.
+_COLOURS = {
+    "error": "bold white on red",
+    "blocked": "bold white on red",
+    "failing": "red",
+    "warning": "yellow",
+    "never_run": "dim",
+    "healthy": "green",
+    "passed": "green",
+}
 
 
 def print_report(tables: Sequence[TableStanding], unjudged: Sequence[str]) -> None:
@@ -28,21 +49,23 @@ def print_report(tables: Sequence[TableStanding], unjudged: Sequence[str]) -> No
         console = Console(highlight=False, width=max(console.width, _WIDTH))
     if not tables:
         console.print(
-            f"No verdict yet of {', '.join(unjudged)}." if unjudged and len(unjudged) < 4 else NOTHING_YET,
+            f"Never run: {', '.join(unjudged)}." if unjudged and len(unjudged) < 4 else NOTHING_YET,
             soft_wrap=True,
         )
         return
     narrow = console.width < _NARROW
     console.print(_overview(tables, now(), narrow=narrow))
     for table in tables:
-        told = [rule for rule in table.rules if not rule.success or rule.is_tolerated]
+        for said in filter(None, (attempt(table), recheck(table))):
+            console.print(Text(f"\n{table.table}: {said}"), soft_wrap=True)
+        told = [rule for rule in table.rules if not rule.success or rule.is_tolerated or rule.settled]
         if told:
             console.print(
                 Text(f"\n{table.table}", "bold"), Text(f"{len(table.failed)} of {len(table.rules)} rules failed", "dim")
             )
             console.print(_told(told, narrow=narrow))
     if unjudged:
-        console.print(f"\nNo verdict yet: {', '.join(unjudged)}", soft_wrap=True)
+        console.print(f"\nNever run: {', '.join(unjudged)}", soft_wrap=True)
 
 
 def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) -> Any:
@@ -52,6 +75,8 @@ def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) ->
 
     grid = Table(box=None, pad_edge=False, collapse_padding=narrow)
     grid.add_column("table", overflow="fold")
+    if not narrow:
+        grid.add_column("status", no_wrap=True)
     grid.add_column("when", no_wrap=True)
     for name in ("score", *(() if narrow else ("failed",)), "rows in", "published", "refused", "dropped"):
         grid.add_column(name, justify="right", no_wrap=True)
@@ -59,17 +84,20 @@ def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) ->
         grid.add_column("", overflow="fold")
     between = "\n" if narrow else ", "
     for table in tables:
-        colour = "green" if not table.failed else "red" if table.is_alarming else "yellow"
-        told = Text(state(table), "bold red" if table.blocked else "dim" if narrow else "")
+        status = Text(word(table.status), _COLOURS[table.status])
+        colour = "" if table.failed else "green"
+        told = Text(state(table), "dim" if narrow else "")
         if table.partitions:
             told.append(f" ({partitions(table)})", "dim")
         name, when = Text(table.table), Text(f"{moment(table.at)}{between}{age(table.at, at)}")
         met, failed = Text(score(table), colour), Text(failures(table), colour)
         numbers = [Text(f"{number:,}") for number in (table.rows_in, table.published, table.refused, table.dropped)]
         if narrow:
-            grid.add_row(Text("\n").join([name, told]), when, Text("\n").join([met, failed]), *numbers)
+            grid.add_row(
+                Text("\n").join([name, Text(": ").join([status, told])]), when, Text("\n").join([met, failed]), *numbers
+            )
         else:
-            grid.add_row(name, when, met, failed, *numbers, told)
+            grid.add_row(name, status, when, met, failed, *numbers, told)
     return grid
 
 
@@ -81,7 +109,7 @@ def _told(rules: Sequence[RuleStanding], *, narrow: bool) -> Any:
     for no_wrap in (True, True, *(() if narrow else (False, False)), False):
         grid.add_column(no_wrap=no_wrap, overflow="fold")
     for rule in rules:
-        said, one = mark(rule), rule.one
+        said, one = rule.status, rule.one
         told = [Text(one.rule), Text(one.column or ""), Text(found(rule))]
         if narrow:
             told = [Text("\n").join([Text(" ").join(told[:2]), Text(found(rule), "dim")])]

@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,10 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
 
 if TYPE_CHECKING:
+    from dq_pipelines.history.attempts import Attempt
     from dq_pipelines.history.records import ResultRecord, VerdictRecord
     from dq_pipelines.history.standing import TableStanding
+    from dq_pipelines.history.status import Status
 
 app = typer.Typer()
 
@@ -36,18 +39,19 @@ def report(
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report to FILE as one page.")
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 when a batch is blocked or a critical rule failed.")
+        bool,
+        typer.Option("--strict", help="Exit 1 when a table's status is failing, blocked or error."),
     ] = False,
 ) -> None:
-    """Show the latest verdict of every table; of a partitioned table, that of each of its partitions together."""
+    """Show the status of every table, and its latest verdict; of a partitioned table, that of each of its partitions together."""
     from dq_pipelines.cli import rendering
-    from dq_pipelines.history.standing import standings
-    from dq_pipelines.history.store import History
-    from dq_pipelines.layers.present import as_of_now
+    from dq_pipelines.layers.present import standings_now
+    from dq_pipelines.layers.settling import settle
+    from dq_pipelines.layers.stores import Stores
 
-    history = History(Settings.from_environment().history_url)
-    aside = _aside()
-    every = [as_of_now(each, aside) for each in standings(history)] if history.is_begun else []
+    stores, aside = Stores.from_environment(), _aside()
+    settle(stores)
+    every = standings_now(stores, aside)
     known = _known_tables()
     shown = _chosen(every, tables, known) if tables else every
     unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
@@ -55,7 +59,8 @@ def report(
     if html is not None:
         _write(html, [*(each.table for each in shown), *unjudged] if tables else [])
     if as_json:
-        unread = [_result(_no_verdict(key), aside[key]) for key in unjudged if key in aside]
+        without = [*unjudged, *(each.table for each in shown if not each.verdicts)]
+        unread = [_result(_no_verdict(key), aside[key], "never_run") for key in without if key in aside]
         print(json.dumps([*_results(shown), *unread], indent=1, ensure_ascii=False))
     elif html is None:
         rendering.print_report(shown, told)
@@ -113,13 +118,27 @@ def _chosen(every: Sequence[TableStanding], wanted: Sequence[str], known: Sequen
 
 
 def _results(shown: Sequence[TableStanding]) -> Iterator[dict[str, Any]]:
+    """The results of the verdicts that count, of re-checks, and of attempts that came to no verdict."""
     for each in shown:
-        for verdict in each.verdicts:
+        for verdict in (*each.verdicts, *each.rechecks):
             for result in verdict.results:
-                yield _result(verdict, result)
+                rule = each.rule(result.check)
+                yield _result(verdict, result, each.status, rule.open_rows if rule and rule.open is not None else None)
+        for attempt in each.attempts:
+            if attempt.outcome in ("failed", "waiting"):
+                yield _result(*_of_attempt(attempt), each.status)
 
 
-def _result(verdict: VerdictRecord, result: ResultRecord) -> dict[str, Any]:
+def _of_attempt(attempt: Attempt) -> tuple[VerdictRecord, ResultRecord]:
+    """An attempt that came to no verdict, as a result of the rule `attempt`."""
+    from dq_pipelines.history.records import ResultRecord
+
+    failed = ResultRecord("attempt", "attempt", None, "critical", success=False, blocks=True, error=attempt.said)
+    verdict = replace(_no_verdict(attempt.table), run_id=attempt.run_id, partition=attempt.partition)
+    return replace(verdict, started_at=attempt.started_at, batch=attempt.batch), failed
+
+
+def _result(verdict: VerdictRecord, result: ResultRecord, status: Status, waiting: int | None = None) -> dict[str, Any]:
     judged = (result.element_count or 0) - (result.missing_count or 0)
     unexpected = result.unexpected_count
     return {
@@ -140,6 +159,9 @@ def _result(verdict: VerdictRecord, result: ResultRecord) -> dict[str, Any]:
         "batch": verdict.batch,
         "run_id": verdict.run_id,
         "judged_at": verdict.started_at.isoformat(),
+        "recheck": verdict.is_recheck and bool(verdict.run_id) and result.rule != "attempt",
+        "open_count": waiting,
+        "table_status": status,
     }
 
 

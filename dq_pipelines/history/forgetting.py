@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.alert_book import AlertBook
+from dq_pipelines.history.alert_book import ERASED, AlertBook
 from dq_pipelines.history.metrics import ColumnMetrics
-from dq_pipelines.history.schema import COLUMN_METRICS, RESULTS, VERDICTS
+from dq_pipelines.history.schema import ATTEMPTS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store import History
 
 
@@ -25,6 +25,8 @@ class Forgotten:
     metrics: int = 0
     #: alerts whose sentence is gone
     alerts: int = 0
+    #: attempts whose sentence is gone
+    attempts: int = 0
 
 
 #: Metrics that are values of single rows, or are reckoned from a few.
@@ -40,7 +42,7 @@ def forget(
     """Forget what results of these tables observed where it `holds` (column, value) what is erased.
 
     Counts, scores and outcomes stay: they are nobody's values. An error's text is a value here too. Of metrics that
-    `tells` finds to tell of erased rows, those that are values of single rows go. Of alerts all sentences go: they may
+    `tells` finds to tell of erased rows, those that are values of single rows go. Of alerts and attempts all sentences go: they may
     have a value in their midst, and were told.
     """
     if not history.is_begun:
@@ -48,7 +50,9 @@ def forget(
     about = sa.select(VERDICTS.c.id).where(VERDICTS.c.table.in_(tables))
     with history.engine.begin() as connection:
         results, metrics = _results(connection, about, holds), _metrics(connection, about, tells)
-    forgotten = Forgotten(results, metrics, AlertBook(history).erase(tables))
+        said = ATTEMPTS.c.table.in_(tables) & ATTEMPTS.c.said.not_in(("", ERASED))
+        attempts = connection.execute(ATTEMPTS.update().where(said).values(said=ERASED)).rowcount
+    forgotten = Forgotten(results, metrics, AlertBook(history).erase(tables), attempts)
     if forgotten != Forgotten() and history.engine.dialect.name == "sqlite":
         # What SQLite updates stays in free pages and in the log of writes until both are written anew.
         with history.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -25,8 +25,14 @@ ANOMALY = "anomaly"
 #: those that hold a batch against earlier ones.
 NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", "inputs_unassigned", ENCODING_GUESSED, ANOMALY)
 
+#: Rules that nobody writes: values that do not fit their type, and lines that could not be read.
+MISREADINGS = ("cast", "unreadable")
+
 #: How the id of a replay begins, in place of a batch's.
 REPLAY = "p-"
+
+#: How the id of a computation of gold begins.
+GOLD = "g-"
 
 #: How the id of a rerun ends, which judges several batches at once.
 RERUN = "-rerun"
@@ -57,6 +63,18 @@ class ResultRecord:
     score: float = 1.0
     #: which side of quality the rule is about; None for results that say nothing of it
     dimension: str | None = None
+    #: what its failure does: block, quarantine, drop or warn; None in records of earlier releases
+    action: str | None = None
+    #: the share of rows that is to meet it, where the rule says one
+    mostly: float | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether rows that fail go to quarantine, and are open there until somebody settles them."""
+        if self.action is None:
+            counted = self.severity == "critical" and self.unexpected_count is not None
+            return self.rule in MISREADINGS or (counted and self.rule not in NO_RULES)
+        return self.action == "quarantine"
 
     @property
     def changes(self) -> str | None:
@@ -96,6 +114,8 @@ class ResultRecord:
             fingerprint=fingerprint,
             score=rule_score(result),
             dimension=result.rule.about,
+            action=result.rule.action,
+            mostly=result.rule.mostly if isinstance(result.rule, RowRule) else None,
         )
 
 
@@ -119,6 +139,8 @@ class VerdictRecord:
     results: tuple[ResultRecord, ...] = field(default=())
     #: what the batch measured; None where nothing was: the published table as it stands, a replay
     metrics: BatchMetrics | None = None
+    #: whether the batch replaced all that was published before, of its partition; None in records of earlier releases
+    replaces: bool | None = None
 
     def as_json(self) -> str:
         """The record as one line."""
@@ -140,6 +162,18 @@ class VerdictRecord:
     @property
     def success(self) -> bool:
         return all(result.success for result in self.results)
+
+    @property
+    def is_recheck(self) -> bool:
+        """Whether published rows were judged again, and no batch."""
+        return not self.batch
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether nothing of what was published before it is left."""
+        if self.blocked:
+            return False
+        return self.batch.startswith(GOLD) or self.batch.endswith(RERUN) if self.replaces is None else self.replaces
 
     @property
     def score(self) -> float:

@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from dq_pipelines.history.schema import RESULTS, VERDICTS
+from dq_pipelines.history.status import Status, verdict_status
 from dq_pipelines.history.store import History
 from dq_pipelines.history.terms import SCORED, one
 
@@ -39,8 +40,14 @@ class RunLine:
     score: float
 
     @property
-    def is_bad(self) -> bool:
-        return self.blocked or self.critical > 0
+    def status(self) -> Status:
+        """That of this verdict alone."""
+        return verdict_status(blocked=self.blocked, critical=self.critical, failed=self.failed)
+
+    @property
+    def is_recheck(self) -> bool:
+        """Whether published rows were judged again: no rows came in."""
+        return not self.batch
 
 
 def last_runs(

@@ -23,6 +23,7 @@ VERDICTS = sa.Table(
     sa.Column("refused", sa.BigInteger, nullable=False),
     sa.Column("dropped", sa.BigInteger, nullable=False),
     sa.Column("blocked", sa.Boolean, nullable=False),
+    sa.Column("replaces", sa.Boolean),
     sa.Index("dq_verdicts_latest", "table", "id"),
     sa.Index("dq_verdicts_batches", "table", "batch", "id"),
     sa.Index("dq_verdicts_run", "run_id", "id"),
@@ -46,6 +47,8 @@ RESULTS = sa.Table(
     sa.Column("fingerprint", sa.String(64)),
     sa.Column("score", sa.Float, nullable=False),
     sa.Column("dimension", sa.String(16)),
+    sa.Column("action", sa.String(16)),
+    sa.Column("mostly", sa.Float),
 )
 BATCH_METRICS = sa.Table(
     "dq_batch_metrics",
@@ -77,6 +80,24 @@ COLUMN_METRICS = sa.Table(
     sa.Column("mean_length", sa.Float),
     sa.Column("max_length", sa.BigInteger),
     sa.Column("state", sa.Text),
+)
+#: How each run of each table ended, also where it came to no verdict.
+ATTEMPTS = sa.Table(
+    "dq_attempts",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("table", sa.String(255), nullable=False),
+    sa.Column("partition", sa.String(255)),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("recheck", sa.Boolean, nullable=False),
+    sa.Column("batch", sa.String(255), nullable=False),
+    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.Column("process", sa.String(255), nullable=False),
+    sa.Index("dq_attempts_latest", "table", "id"),
+    sa.Index("dq_attempts_run", "run_id", "id"),
 )
 #: Points of series that a person has called expected.
 ACCEPTED = sa.Table(

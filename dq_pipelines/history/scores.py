@@ -24,8 +24,10 @@ class Score:
     dimensions: Mapping[str, float] = field(default_factory=dict)
 
 
-def score_of(table: TableStanding) -> Score:
-    """The score of a table as it stands."""
+def score_of(table: TableStanding) -> Score | None:
+    """The score of a table as it stands; None where nothing was judged yet."""
+    if table.score is None:
+        return None
     found = {}
     for dimension in DIMENSIONS:
         parts = [
@@ -39,7 +41,7 @@ def score_of(table: TableStanding) -> Score:
 
 def score_of_all(tables: Iterable[TableStanding]) -> Score | None:
     """The score of several tables together, such as a domain's; None of none."""
-    scores = [score_of(table) for table in tables]
+    scores = [score for table in tables if (score := score_of(table)) is not None]
     if not scores:
         return None
     found = {}

@@ -7,8 +7,19 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.schema import RESULTS, VERDICTS
 from dq_pipelines.history.store import History
+
+
+def last_result(history: History, table: str, check: str) -> ResultRecord | None:
+    """What a rule found the last time that it was judged; None where it never was."""
+    wanted = sa.select(VERDICTS.c.run_id).join_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
+    wanted = wanted.where(VERDICTS.c.table == table, RESULTS.c.check == check).order_by(VERDICTS.c.id.desc()).limit(1)
+    with history.engine.connect() as connection:
+        run = connection.execute(wanted).scalar()
+    verdicts = history.of_run(run) if run is not None else []
+    return next((one for v in verdicts if v.table == table for one in v.results if one.check == check), None)
 
 
 def failing_since(history: History, table: str, checks: Collection[str]) -> dict[str, datetime]:
@@ -16,7 +27,9 @@ def failing_since(history: History, table: str, checks: Collection[str]) -> dict
     if not checks or not history.is_begun:
         return {}
     about = RESULTS.c.check.in_(checks)
-    partition = sa.func.coalesce(VERDICTS.c.partition, "")
+    # A re-check that a rule passes says nothing of the batch that it failed.
+    recheck = sa.case((VERDICTS.c.batch == "", "recheck:"), else_="")
+    partition = recheck + sa.func.coalesce(VERDICTS.c.partition, "")
     judged = sa.join(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
     good = (
         sa.select(RESULTS.c.check, partition.label("partition"), sa.func.max(VERDICTS.c.id).label("last"))

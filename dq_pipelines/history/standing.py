@@ -1,4 +1,4 @@
-"""Where tables stand: the latest verdicts of each, over its partitions. How that is shown belongs in `cli` and `web`."""
+"""Where tables stand: the verdicts that count, refused rows that are open, re-checks. How it is shown belongs in `cli` and `web`."""
 
 from __future__ import annotations
 
@@ -7,41 +7,92 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
-from typing import Literal
 
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.attempts import Attempt, last_attempts
+from dq_pipelines.history.records import NO_RULES, ResultRecord, VerdictRecord
+from dq_pipelines.history.status import ALARMING, RuleStatus, Status, rule_status, table_status, worst
 from dq_pipelines.history.store import History
 
-#: Where a table stands in a word, the worst first.
-Level = Literal["blocked", "bad", "warn", "good"]
-
 _SEVERITIES = ("critical", "warning", "info")
+
+#: By partition, None where the table has none.
+Found = tuple[tuple[str | None, ResultRecord], ...]
+
+
+@dataclass(frozen=True)
+class OpenRows:
+    """Refused rows of a table that wait in quarantine for one reason."""
+
+    rule: str
+    column: str | None
+    partition: str | None
+    rows: int
+    #: when the oldest of them landed; None where a step forgot it
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
 class RuleStanding:
-    """What one rule found in a table's latest verdicts: one result, or one per partition."""
+    """What one rule found in the verdicts that count, what of it is open, and what the last re-check found."""
 
-    #: partition (None where the table has none) and result, by partition
-    results: tuple[tuple[str | None, ResultRecord], ...]
+    #: partition and result of each verdict on a batch; empty where only a re-check or open rows tell of the rule
+    results: Found
+    #: the same of re-checks, which judge published rows
+    rechecks: Found = ()
+    #: refused rows that wait; None where the rule refuses none, or the lake was not asked
+    open: tuple[OpenRows, ...] | None = None
 
     @property
     def one(self) -> ResultRecord:
         """Any of the results, for what is the same in all: check, rule, column, severity."""
-        return self.results[-1][1]
+        return (self.results or self.rechecks)[-1][1]
 
     @property
     def success(self) -> bool:
-        return all(result.success for _, result in self.results)
+        return not (self.failed or self.rechecks_failed or (self.open_rows and not self.one.mostly))
 
     @property
     def blocks(self) -> bool:
         return any(result.blocks for _, result in self.results)
 
     @property
-    def failed(self) -> tuple[tuple[str | None, ResultRecord], ...]:
-        """The results that are no success."""
-        return tuple((partition, result) for partition, result in self.results if not result.success)
+    def status(self) -> RuleStatus:
+        return rule_status(success=self.success, blocks=self.blocks, severity=self.one.severity)
+
+    @property
+    def open_rows(self) -> int:
+        """Refused rows that wait in quarantine for this rule."""
+        return sum(one.rows for one in self.open or ())
+
+    @property
+    def failed(self) -> Found:
+        """The results of batches that are no success, but for those whose refused rows are all settled."""
+        return tuple(
+            (part, result) for part, result in self.results if not (result.success or self._is_settled(part, result))
+        )
+
+    @property
+    def settled(self) -> Found:
+        """The results whose rows were refused and wait no longer: replayed, mended, dismissed, expired or superseded."""
+        return tuple(
+            (part, result) for part, result in self.results if not result.success and self._is_settled(part, result)
+        )
+
+    @property
+    def rechecks_failed(self) -> Found:
+        return tuple((part, result) for part, result in self.rechecks if not result.success)
+
+    def _is_settled(self, partition: str | None, result: ResultRecord) -> bool:
+        if self.open is None or not result.refuses or result.blocks or result.error is not None:
+            return False
+        return not any(one.rows for one in self.open if partition is None or one.partition in (partition, None))
+
+    def fails_in(self, partition: str | None) -> bool:
+        """Whether the rule fails in this partition; of None, in the whole table or in any."""
+        failed = [part for part, _ in (*self.failed, *self.rechecks_failed)]
+        if not self.one.mostly:
+            failed += [one.partition for one in self.open or () if one.rows]
+        return bool(failed) and (partition is None or partition in failed or None in failed)
 
     @property
     def unexpected_count(self) -> int | None:
@@ -57,7 +108,7 @@ class RuleStanding:
     @property
     def is_tolerated(self) -> bool:
         """Whether some rows fail, but no more than `mostly` allows."""
-        return self.success and bool(self.unexpected_count)
+        return self.success and bool(self.unexpected_count) and not self.settled
 
     @property
     def rank(self) -> tuple[int, int, str]:
@@ -69,21 +120,53 @@ class RuleStanding:
 
 @dataclass(frozen=True)
 class TableStanding:
-    """One table's latest verdict, or the latest verdict of each of its partitions."""
+    """What counts of one table: its verdicts, re-checks, attempts and open rows."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
-    #: by partition; never empty
+    #: the latest verdict on a batch, or that of each partition; on what stood, where no batch was ever judged;
+    #: empty where no run came so far
     verdicts: tuple[VerdictRecord, ...]
+    #: the latest verdicts on published rows, beside those on batches
+    rechecks: tuple[VerdictRecord, ...] = ()
+    #: the last attempt of each partition; cancelled ones are left out
+    attempts: tuple[Attempt, ...] = ()
+    #: refused rows that wait; None where the lake was not asked
+    open: tuple[OpenRows, ...] | None = None
 
     @property
-    def latest(self) -> VerdictRecord:
-        """The newest of the verdicts."""
-        return max(self.verdicts, key=lambda verdict: verdict.started_at)
+    def status(self) -> Status:
+        """In a word; `status` says what each means."""
+        failing = {rule.one.severity for rule in self.failed}
+        outcomes: set[str | None] = {attempt.outcome for attempt in self.attempts}
+        judged, held = bool(self.verdicts), bool(self.held_back)
+        return worst(
+            [
+                table_status(is_judged=judged, is_blocked=held, failing=failing, attempt=outcome)
+                for outcome in outcomes or {None}
+            ]
+        )
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether somebody must act: no result of the last attempt, a batch that is held back, a critical rule that fails."""
+        return self.status in ALARMING
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The last attempt that failed or waits for an upstream table, else the last one."""
+        return max(self.attempts, key=lambda one: (one.is_failure, one.started_at), default=None)
+
+    @property
+    def latest(self) -> VerdictRecord | None:
+        """The newest of the verdicts on batches; None where there is none yet."""
+        return max(self.verdicts, key=lambda verdict: verdict.started_at, default=None)
 
     @property
     def at(self) -> datetime:
-        return self.latest.started_at
+        """When the newest verdict or attempt began."""
+        judged = [verdict.started_at for verdict in (*self.verdicts, *self.rechecks)]
+        return max([*judged, *(attempt.started_at for attempt in self.attempts)])
 
     @property
     def partitions(self) -> tuple[str, ...]:
@@ -91,97 +174,156 @@ class TableStanding:
 
     @property
     def blocked(self) -> tuple[VerdictRecord, ...]:
+        """The verdicts by which downstream tables wait: on a batch that is held back, or on published rows since."""
+        last = max((verdict.started_at for verdict in self.verdicts), default=None)
+        since = [one for one in self.rechecks if one.blocked and (last is None or one.started_at > last)]
+        return (*(verdict for verdict in self.verdicts if verdict.blocked), *since)
+
+    @property
+    def held_back(self) -> tuple[VerdictRecord, ...]:
         """The verdicts by which a batch was not published."""
-        return tuple(verdict for verdict in self.verdicts if verdict.blocked)
+        return tuple(verdict for verdict in self.verdicts if _holds(verdict))
 
     @property
     def as_it_stands(self) -> bool:
         """Whether the published table was judged, and no batch."""
-        return all(not verdict.batch for verdict in self.verdicts)
+        return all(verdict.is_recheck for verdict in self.verdicts)
 
     @property
     def rows_in(self) -> int:
-        return sum(verdict.rows_in for verdict in self.verdicts)
+        """Rows of the batches; a re-check brings none."""
+        return sum(verdict.rows_in for verdict in self.verdicts if not verdict.is_recheck)
 
     @property
     def held(self) -> int:
         """Rows of blocked batches: neither published nor refused."""
-        return sum(verdict.rows_in for verdict in self.verdicts if _holds(verdict))
+        return sum(verdict.rows_in for verdict in self.held_back)
 
     @property
     def published(self) -> int:
-        return sum(verdict.published for verdict in self.verdicts if not _holds(verdict))
+        return self._sum("published")
 
     @property
     def refused(self) -> int:
-        return sum(verdict.refused for verdict in self.verdicts if not _holds(verdict))
+        return self._sum("refused")
 
     @property
     def dropped(self) -> int:
-        return sum(verdict.dropped for verdict in self.verdicts if not _holds(verdict))
+        return self._sum("dropped")
+
+    def _sum(self, name: str) -> int:
+        return sum(getattr(verdict, name) for verdict in self.verdicts if not (verdict.blocked or verdict.is_recheck))
 
     @property
-    def score(self) -> float:
-        """Quality score in percent; that of a partition counts as much as it has rows."""
+    def score(self) -> float | None:
+        """Quality score in percent; that of a partition counts as much as it has rows. None where nothing was judged."""
+        if not self.verdicts:
+            return None
         if not self.rows_in:
             return sum(verdict.score for verdict in self.verdicts) / len(self.verdicts)
         return sum(verdict.score * verdict.rows_in for verdict in self.verdicts) / self.rows_in
 
     @cached_property
     def rules(self) -> tuple[RuleStanding, ...]:
-        """Every rule that was judged, the worst first."""
-        found: dict[str, list[tuple[str | None, ResultRecord]]] = {}
-        for verdict in self.verdicts:
-            for result in verdict.results:
-                found.setdefault(result.check, []).append((verdict.partition, result))
-        return tuple(sorted((RuleStanding(tuple(results)) for results in found.values()), key=lambda rule: rule.rank))
+        """Every rule of which something is known, the worst first."""
+        batches, rechecks = _by_check(self.verdicts), _by_check(self.rechecks)
+        found = [
+            self._rule(tuple(batches.get(check, ())), tuple(rechecks.get(check, ())))
+            for check in dict.fromkeys((*batches, *rechecks))
+        ]
+        told = {(rule.one.rule, rule.one.column) for rule in found}
+        others = {(one.rule, one.column): one for one in self.open or () if (one.rule, one.column) not in told}
+        found += [self._rule(((one.partition, _of_open_rows(one)),), ()) for one in others.values()]
+        return tuple(sorted(found, key=lambda rule: rule.rank))
+
+    def _rule(self, results: Found, rechecks: Found) -> RuleStanding:
+        one = (results or rechecks)[-1][1]
+        if self.open is None or not one.refuses:
+            return RuleStanding(results, rechecks)
+        waiting = tuple(each for each in self.open if (each.rule, each.column) == (one.rule, one.column))
+        return RuleStanding(results, rechecks, waiting)
+
+    def rule(self, check: str) -> RuleStanding | None:
+        """The rule of this check."""
+        return next((rule for rule in self.rules if rule.one.check == check), None)
 
     @property
     def failed(self) -> tuple[RuleStanding, ...]:
         return tuple(rule for rule in self.rules if not rule.success)
 
     @property
-    def is_alarming(self) -> bool:
-        """Whether a batch is blocked or a critical rule failed."""
-        return bool(self.blocked) or any(rule.one.severity == "critical" for rule in self.failed)
+    def open_rows(self) -> int | None:
+        """Reasons of rows that wait in quarantine, added up; None where the lake was not asked."""
+        return None if self.open is None else sum(one.rows for one in self.open)
 
-    @property
-    def level(self) -> Level:
-        """`blocked`, `bad` (a critical rule failed), `warn` (another did), `good`."""
-        return "blocked" if self.blocked else "bad" if self.is_alarming else "warn" if self.failed else "good"
+
+def _by_check(verdicts: Sequence[VerdictRecord]) -> dict[str, list[tuple[str | None, ResultRecord]]]:
+    found: dict[str, list[tuple[str | None, ResultRecord]]] = {}
+    for verdict in verdicts:
+        for result in verdict.results:
+            # What is said of columns, inputs and the past is about a batch: a re-check has nothing to say of it.
+            if not (verdict.is_recheck and result.rule in NO_RULES and result.success):
+                found.setdefault(result.check, []).append((verdict.partition, result))
+    return found
+
+
+def _of_open_rows(one: OpenRows) -> ResultRecord:
+    """A result for a rule that no verdict that counts has: an earlier batch was refused for it."""
+    check = f"{one.rule}__{one.column}" if one.column else one.rule
+    return ResultRecord(
+        check, one.rule, one.column, "critical", success=False, blocks=False, unexpected_count=0, action="quarantine"
+    )
 
 
 def _holds(verdict: VerdictRecord) -> bool:
     """Whether the verdict kept its rows out of the table; what was judged as it stands is published already."""
-    return verdict.blocked and bool(verdict.batch)
+    return verdict.blocked and not verdict.is_recheck
 
 
 def standings(history: History) -> list[TableStanding]:
-    """Where every table stands, by name.
+    """Where every table stands that was ever tried, by name.
 
-    Of a partitioned table the latest verdict of each partition counts, unless the whole table was judged
-    after all of them. A blocked batch stands until it is mended: checks that are run alone meanwhile judge
-    what was published before it, and do not hide it.
+    Of a partitioned table the latest verdict of each partition counts, unless the whole table was judged after all of
+    them. A re-check is a verdict of its own kind: it judges published rows, and replaces no verdict on a batch. It counts
+    until the next one, or until a run replaces all that was published. Refused rows are `open` once the lake is asked.
     """
-    found = groupby(history.latest_of_partitions(), key=lambda verdict: verdict.table)
-    return [TableStanding(table, _current(list(verdicts))) for table, verdicts in found]
+    attempts = last_attempts(history)
+    found = {table: list(some) for table, some in groupby(history.latest_of_partitions(), key=lambda one: one.table)}
+    return [_standing(table, found.get(table, []), attempts.get(table, ())) for table in sorted({*found, *attempts})]
 
 
 def standing(history: History, table: str) -> TableStanding | None:
-    """Where one table stands; None before its first verdict."""
-    verdicts = history.latest_of_partitions(table)
-    return TableStanding(table, _current(verdicts)) if verdicts else None
+    """Where one table stands; None before its first attempt."""
+    verdicts, attempts = history.latest_of_partitions(table), last_attempts(history, table).get(table, ())
+    return _standing(table, verdicts, attempts) if verdicts or attempts else None
 
 
-def _current(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
-    """Those that count; they come in the order of their recording."""
-    by_partition: dict[str | None, VerdictRecord] = {}
-    for verdict in verdicts:
-        before = by_partition.get(verdict.partition)
-        if before is None or verdict.batch or not _holds(before):
-            by_partition[verdict.partition] = verdict
-    whole = by_partition.pop(None, None)
-    parts = sorted(by_partition.values(), key=lambda verdict: str(verdict.partition))
-    if whole is not None and (not parts or (whole is verdicts[-1] and not any(_holds(part) for part in parts))):
+def _standing(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[Attempt]) -> TableStanding:
+    batches, rechecks = _of_batches(verdicts), _of_rechecks(verdicts)
+    if not batches:
+        batches, rechecks = rechecks, ()
+    return TableStanding(table, batches, rechecks, tuple(attempts))
+
+
+def _of_batches(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
+    """The verdicts on batches that count; they come in the order of their recording."""
+    last = {verdict.partition: verdict for verdict in verdicts if not verdict.is_recheck}
+    whole = last.pop(None, None)
+    parts = sorted(last.values(), key=lambda verdict: str(verdict.partition))
+    newest = next((verdict for verdict in reversed(verdicts) if not verdict.is_recheck), None)
+    if whole is not None and (not parts or (whole is newest and not any(_holds(part) for part in parts))):
         return (whole,)
     return tuple(parts)
+
+
+def _of_rechecks(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
+    """The re-checks that count: nothing has replaced since what they judged."""
+    last: dict[str | None, VerdictRecord] = {}
+    for verdict in verdicts:
+        if verdict.is_recheck and verdict.partition is None:
+            last = {None: verdict}
+        elif verdict.is_recheck:
+            last[verdict.partition] = verdict
+        elif verdict.rebuilds:
+            last = {part: one for part, one in last.items() if verdict.partition not in (part, None)}
+    return tuple(last.values())

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dq_pipelines.config.database import database
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, METADATA, RESULTS, VERDICTS
-from dq_pipelines.history.terms import NO_REPLAY
+from dq_pipelines.history.terms import NO_REPLAY, ON_BATCHES, replaced
 
 _RESULT_FIELDS = tuple(field.name for field in fields(ResultRecord))
 
@@ -65,16 +65,21 @@ class History:
         with self.engine.connect() as connection:
             return connection.execute(wanted).first() is not None
 
-    def latest(self, table: str, partition: str | None = None) -> VerdictRecord | None:
-        """The last verdict of a table, or of one of its partitions."""
-        wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table, NO_REPLAY)
+    def latest(self, table: str, partition: str | None = None, *, on_batch: bool = False) -> VerdictRecord | None:
+        """The last verdict of a table, or of one of its partitions; on a batch, where asked, and on no re-check."""
+        wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table, *(ON_BATCHES if on_batch else (NO_REPLAY,)))
         if partition is not None:
             wanted = wanted.where(VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(1))), None)
 
     def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
-        """By table (or of one), as they were recorded: the last verdict of each partition on a batch, and on what stood."""
-        columns = (VERDICTS.c.table, VERDICTS.c.partition, VERDICTS.c.batch == "")
+        """By table (or of one), as they were recorded: the last verdicts of each partition.
+
+        On a batch, on one that replaced all before it, and on what stood.
+        """
+        # A batch that replaced all before it may be followed by others: it tells which re-checks are of the past.
+        kind = sa.case((VERDICTS.c.batch == "", 0), (replaced(), 1), else_=2)
+        columns = (VERDICTS.c.table, VERDICTS.c.partition, kind)
         last = sa.select(sa.func.max(VERDICTS.c.id)).where(NO_REPLAY).group_by(*columns)
         if table is not None:
             last = last.where(VERDICTS.c.table == table)

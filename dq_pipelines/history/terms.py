@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.records import NO_RULES, REPLAY, RERUN
+from dq_pipelines.history.records import GOLD, NO_RULES, REPLAY, RERUN
 from dq_pipelines.history.schema import RESULTS, VERDICTS
 
 #: What a replay publishes is no batch of its own that rules were asked about: it is remembered, and no latest verdict.
@@ -24,6 +24,12 @@ TELLS_OF_QUALITY = RESULTS.c.rule.not_in(NO_RULES)
 
 #: Their score, 0 to 1; null for other results, which a mean passes over.
 SCORED: sa.ColumnElement[float | None] = sa.case((TELLS_OF_QUALITY, RESULTS.c.score))
+
+
+def replaced() -> sa.ColumnElement[bool]:
+    """Whether a verdict is on a batch that replaced all that was published before; `VerdictRecord.rebuilds` in SQL."""
+    named = VERDICTS.c.batch.like(f"{GOLD}%") | VERDICTS.c.batch.like(f"%{RERUN}")
+    return ~VERDICTS.c.blocked & sa.func.coalesce(VERDICTS.c.replaces, named)
 
 
 def one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

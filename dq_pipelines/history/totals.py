@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.records import GOLD, REPLAY, RERUN
 from dq_pipelines.history.schema import BATCH_METRICS, VERDICTS
 from dq_pipelines.history.store import History
 from dq_pipelines.history.terms import ON_SINGLE_BATCHES, one
@@ -84,6 +85,28 @@ def _totals(row: Sequence[Any], stages: Sequence[str]) -> Totals:
         stage_seconds=dict(zip(stages, map(float, of_stages), strict=True)),
         last_published_at=last,
     )
+
+
+def rows_in(history: History, tables: Collection[str], since: datetime | None = None) -> tuple[int, int]:
+    """How many rows came into these tables, and how many of those were refused: each row counts once.
+
+    A batch counts by its last verdict, one that was blocked and judged again by the later one. A rerun and a re-check bring no
+    rows in, and of a table that is computed the last computation counts.
+    """
+    if not history.is_begun:
+        return 0, 0
+    verdict, later = VERDICTS.c, VERDICTS.alias("later")
+    same = (later.c.table == verdict.table) & (later.c.id > verdict.id) & (later.c.batch != "")
+    same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(verdict.partition, "")
+    same &= later.c.batch.not_like(f"{REPLAY}%") & later.c.batch.not_like(f"%{RERUN}")
+    again = (later.c.batch == verdict.batch) | verdict.blocked | verdict.batch.like(f"{GOLD}%")
+    wanted = sa.select(sa.func.sum(verdict.rows_in), sa.func.sum(sa.case((verdict.blocked, 0), else_=verdict.refused)))
+    wanted = wanted.where(verdict.table.in_(tables), *ON_SINGLE_BATCHES, ~sa.exists().where(same, again))
+    if since is not None:
+        wanted = wanted.where(verdict.started_at >= since)
+    with history.engine.connect() as connection:
+        came, refused = connection.execute(wanted).one()
+    return int(came or 0), int(refused or 0)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.status import WORDS
 
-NOTHING_YET = "No table has a verdict yet: materialize one (make run, or dagster asset materialize) and look again."
+NOTHING_YET = "No table has run yet: materialize one (make run, or dagster asset materialize) and look again."
 
 #: Partitions named in a line; the others are counted.
 _NAMED = 3
@@ -31,15 +32,26 @@ def moment(then: datetime) -> str:
     return then.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def mark(rule: RuleStanding) -> str:
-    """`block`, `fail` (critical), `warn` (failed otherwise), `ok`."""
-    if rule.success:
-        return "ok"
-    return "block" if rule.blocks else "fail" if rule.one.severity == "critical" else "warn"
-
-
 def found(rule: RuleStanding) -> str:
-    """What the rule found: failing rows and their share, or what was observed, or why it could not be judged."""
+    """What the rule found in batches, how many refused rows wait for it, and what a re-check found."""
+    told = [_of_batches(rule)] if any(not _is_made_of_open_rows(result) for _, result in rule.results) else []
+    if rule.open_rows:
+        told.append(f"{rule.open_rows:,} refused rows wait in quarantine")
+    if rule.rechecks:
+        told.append(f"re-check: {_of_batches(RuleStanding(rule.rechecks))}")
+    return "; ".join(told)
+
+
+def _is_made_of_open_rows(result: ResultRecord) -> bool:
+    """Whether no verdict that counts knows the rule: only rows in quarantine tell of it."""
+    return not result.success and result.unexpected_count == 0 and result.element_count is None
+
+
+def _of_batches(rule: RuleStanding) -> str:
+    """Failing rows and their share, or what was observed, or why the rule could not be judged."""
+    if rule.settled and not rule.failed:
+        rows = sum(result.unexpected_count or 0 for _, result in rule.settled)
+        return f"{rows:,} rows were refused, none of them waits any more"
     shown = [(partition, result) for partition, result in (rule.failed or rule.results) if _is_told_apart(result)]
     if shown:
         said = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]
@@ -85,11 +97,38 @@ def _where(rule: RuleStanding) -> str:
 
 def state(table: TableStanding) -> str:
     """What became of the rows."""
-    if table.blocked:
+    if table.held_back:
         told = f"blocked, {table.held:,} rows held" if table.held else "blocked"
-        where = [verdict.partition for verdict in table.blocked if verdict.partition]
+        where = [verdict.partition for verdict in table.held_back if verdict.partition]
         return f"{told} ({', '.join(where[:_NAMED])}{', …' if len(where) > _NAMED else ''})" if where else told
+    if not table.verdicts:
+        return "nothing was judged yet"
     return "judged as it stands" if table.as_it_stands else "published"
+
+
+def attempt(table: TableStanding) -> str:
+    """Why the last attempt came to no verdict; "" where it came to one."""
+    one = table.attempt
+    if one is None or one.outcome not in ("failed", "waiting"):
+        return ""
+    which = f" of {one.partition}" if one.partition else ""
+    return (
+        f"the last attempt{which} {WORDS[one.outcome]}: {one.said}"
+        if one.said
+        else f"the last attempt{which} {WORDS[one.outcome]}"
+    )
+
+
+def recheck(table: TableStanding) -> str:
+    """What the last re-check of published rows found; "" where there was none."""
+    if not table.rechecks:
+        return ""
+    failed = sum(not result.success for verdict in table.rechecks for result in verdict.results)
+    return (
+        f"a re-check of published rows found {f'{failed} rules failing' if failed != 1 else '1 rule failing'}"
+        if failed
+        else "a re-check of published rows found every rule met"
+    )
 
 
 def partitions(table: TableStanding) -> str:
@@ -102,7 +141,12 @@ def partitions(table: TableStanding) -> str:
 
 def score(table: TableStanding) -> str:
     """In percent, cut and not rounded: 100 is said only of a table in which no rule found anything."""
-    return f"{int(table.score * 100) / 100:.2f}"
+    return "-" if table.score is None else f"{int(table.score * 100) / 100:.2f}"
+
+
+def word(status: str) -> str:
+    """A status of a table or a rule, or the outcome of an attempt, in prose."""
+    return WORDS[status]
 
 
 def failures(table: TableStanding) -> str:

@@ -122,4 +122,5 @@ def _outcome(work: Work, batch: str, judgement: Judgement, kept: Stage, refused:
         schema=dict(kept.schema),
         preview=kept.scan().head(PREVIEW_ROWS).collect(),
         seconds=elapsed(work.now),
+        replaces=True,
     )

@@ -85,6 +85,8 @@ class Outcome:
     passed_over: tuple[str, ...] = ()
     #: columns that have another name in the inputs than in bronze: both names
     renamed: tuple[tuple[str, str], ...] = ()
+    #: whether it replaces all that was published before, of its partition
+    replaces: bool = False
 
     @property
     def blocked_by(self) -> tuple[RuleResult, ...]:
@@ -110,20 +112,23 @@ class Outcome:
     def record(self, run_id: str, rules: Sequence[Rule]) -> VerdictRecord:
         """The outcome as history remembers it."""
         results = [ResultRecord.of(r, check, fingerprint(r.rule)) for check, r in self.results_of(rules).items()]
+        # Published rows that are judged again are no rows that came in.
+        came = self.counts if self.batch else Counts()
         return VerdictRecord(
             table=self.table,
             batch=self.batch,
             run_id=run_id,
             started_at=self.started_at,
             duration_seconds=self.seconds,
-            rows_in=self.counts.rows_in,
-            published=self.counts.published,
-            refused=self.counts.refused,
-            dropped=self.counts.dropped,
+            rows_in=came.rows_in,
+            published=came.published,
+            refused=came.refused,
+            dropped=came.dropped,
             blocked=bool(self.blocked_by),
             partition=self.partition,
             results=(*results, *self._misreadings(), *self._drifting(), *self._accounting()),
             metrics=self.metrics,
+            replaces=self.replaces,
         )
 
     def _misreadings(self) -> list[ResultRecord]:
@@ -164,6 +169,7 @@ def _counted(
         unexpected_count=unexpected,
         score=1 - min(unexpected / rows, 1) if rows else float(unexpected == 0),
         dimension="validity" if rule else None,
+        action="block" if check == ROWS_ACCOUNTED_FOR else "quarantine",
     )
 
 

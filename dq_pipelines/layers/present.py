@@ -1,18 +1,21 @@
-"""Where tables stand just now: their latest verdicts, and what has changed since without a verdict.
+"""Where tables stand just now: their latest verdicts, and what has changed in the lake since.
 
-Which verdicts count belongs in `history.standing`.
+Which verdicts count, and what status follows from them, belongs in `history.standing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from dq_pipelines.errors import PublishError
 from dq_pipelines.history.records import ResultRecord
-from dq_pipelines.history.standing import TableStanding
+from dq_pipelines.history.standing import TableStanding, standing, standings
 from dq_pipelines.lake.aside import asides, tables_with_asides
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.aside import INPUTS_READABLE, as_result
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.layers.waiting import Quarantine, waiting
 
 
 def asides_now(lake: Lake) -> dict[str, ResultRecord]:
@@ -20,12 +23,39 @@ def asides_now(lake: Lake) -> dict[str, ResultRecord]:
     return {f"silver/{name}": as_result(list(asides(lake, name).values())) for name in tables_with_asides(lake)}
 
 
-def as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord]) -> TableStanding:
-    """The standing with the inputs that stand aside now, instead of those that did when it was judged."""
+def quarantine_now(lake: Lake, table: str) -> Quarantine:
+    """What waits of a table's refused rows; not known where the lake does not answer."""
+    try:
+        return waiting(lake, table)
+    except PublishError:
+        return Quarantine(table, is_known=False)
+
+
+def as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord], quarantine: Quarantine | None) -> TableStanding:
+    """The standing with the inputs that stand aside now, and the refused rows that are open now."""
     now = (aside[table.table],) if table.table in aside else ()
     verdicts = [
         replace(verdict, results=tuple(r for r in verdict.results if r.check != INPUTS_READABLE))
         for verdict in table.verdicts
     ]
-    verdicts[-1] = replace(verdicts[-1], results=(*verdicts[-1].results, *now))
-    return replace(table, verdicts=tuple(verdicts))
+    if verdicts:
+        verdicts[-1] = replace(verdicts[-1], results=(*verdicts[-1].results, *now))
+    return replace(table, verdicts=tuple(verdicts), open=quarantine.open_rows if quarantine is not None else None)
+
+
+def standing_now(stores: Stores, table: str) -> TableStanding | None:
+    """Where one table stands now; None before its first attempt. Raises PublishError when the lake fails."""
+    found = standing(stores.history, table) if stores.history.is_begun else None
+    return found and as_of_now(found, asides_now(stores.lake), quarantine_now(stores.lake, table))
+
+
+def standings_now(
+    stores: Stores, aside: Mapping[str, ResultRecord], tables: Collection[str] | None = None
+) -> list[TableStanding]:
+    """The same of every table that was ever tried, or of some, with the inputs that stand aside."""
+    every = standings(stores.history) if stores.history.is_begun else []
+    return [
+        as_of_now(one, aside, quarantine_now(stores.lake, one.table))
+        for one in every
+        if tables is None or one.table in tables
+    ]

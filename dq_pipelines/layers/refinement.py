@@ -258,6 +258,7 @@ class Refinement:
             preview=self.kept.scan().select(exact_names(self.columns)).head(PREVIEW_ROWS).collect(),
             seconds=elapsed(self.work.now),
             metrics=self.measured.batch(judgement, self.kept, self.work, self.landing_seconds, self._landed_at),
+            replaces=self.silver.mode == "overwrite",
         )
 
     @property

@@ -5,8 +5,11 @@ What a verdict is belongs in `history`, how rows are committed in `lake.publish`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.store import History
+from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.work import Work, checked_rules
 
@@ -27,9 +30,9 @@ def told(record: VerdictRecord) -> dict[str, str]:
     return {_VERDICT: record.without_states().as_json()}
 
 
-def recollect(work: Work, history: History) -> None:
-    """Tell history of the last commits' verdicts that it lacks, oldest first."""
-    table = work.lake.table(work.table.key).delta()
+def recollect(lake: Lake, key: str, history: History, log: Callable[[str], None] = lambda _: None) -> None:
+    """Tell history of the verdicts that a table's last commits hold and that it lacks, oldest first."""
+    table = lake.table(key).delta()
     if table is None:
         return
     lacking = []
@@ -41,4 +44,4 @@ def recollect(work: Work, history: History) -> None:
                 lacking.append(record)
     for record in reversed(lacking):
         history.record(record)
-        work.log(f"{work.table.key}: history had missed the verdict on batch {record.batch}, of a run that was killed")
+        log(f"{key}: history had missed the verdict on batch {record.batch}, of a run that was killed")

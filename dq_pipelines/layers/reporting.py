@@ -27,7 +27,7 @@ def reporter(context: dg.AssetExecutionContext, table: Table, history: History) 
     partition = context.partition_key if context.has_partition_key else None
 
     def usual() -> int | None:
-        last = history.latest(table.key, partition)
+        last = history.latest(table.key, partition, on_batch=True)
         return last.rows_in if last is not None and last.rows_in else None
 
     return Reporter(table.key, check_names(checked_rules(table)), _telling(context), usual)

@@ -194,6 +194,7 @@ def _together(
         miscast=_added([outcome.miscast for outcome in outcomes]),
         preview=kept.scan().drop(PARTITION, strict=False).head(PREVIEW_ROWS).collect(),
         seconds=elapsed(work.now),
+        replaces=True,
         metrics=of_batches([outcome.metrics for outcome in outcomes if outcome.metrics], kept, work.meter),
     )
 

@@ -6,6 +6,7 @@ Which assets and checks a table has is said in `assets`; what landing, judging a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from dq_pipelines.history.standing import standing
 from dq_pipelines.layers import arriving, encodings, gold
 from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.layers.aside import as_result, standing_aside
+from dq_pipelines.layers.attempting import Attempting, Blocked, Waits, attempting, run_end
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import (
     Evaluations,
@@ -36,6 +38,7 @@ from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.progress import Reporter
 from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.reporting import reporter
+from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import sentence, unassigned
 from dq_pipelines.layers.work import Work, checked_rules, judge_published
@@ -61,44 +64,51 @@ class Step:
         """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
         wanted = {key.path[0] for key in self._selected}
         self._work.may_commit()  # what was cancelled before it began does not begin
-        with _dq_failures(self.context):
-            recollect(self._work, self.stores.history)
+        with _dq_failures(self.context), self._attempting as attempt:
             try:
                 if not wanted:
-                    yield from self._judge_published()
+                    yield from self._judge_published(attempt)
                 elif wanted == {"bronze"}:
                     with self._progress.going_on():
                         batch = arriving.land(self._work)
+                    attempt.ends("published", "bronze alone was selected")
                     yield from self._bronze(batch)
                 else:
                     self._upstream_must_have_passed()
                     with self._progress.going_on():
                         outcome = MODES[self._mode](self._work)
-                    yield from self._told(outcome)
+                    yield from self._told(outcome, attempt)
             except SetAside:
                 yield from self._inputs()
                 raise
 
     def gold(self) -> Iterator[Yielded]:
-        with _dq_failures(self.context):
-            recollect(self._work, self.stores.history)
+        with _dq_failures(self.context), self._attempting as attempt:
             if not self._selected:
-                yield from self._judge_published()
+                yield from self._judge_published(attempt)
             else:
                 self._upstream_must_have_passed()
                 with self._progress.going_on():
                     outcome = gold.compute(self._work)
-                yield from self._told(outcome)
+                yield from self._told(outcome, attempt)
 
-    def _told(self, outcome: Outcome | None) -> Iterator[Yielded]:
-        """What was materialized, then the check results, which Dagster ties to the newest materialization.
+    @property
+    def _attempting(self) -> AbstractContextManager[Attempting]:
+        """This step's attempt. What runs before it left untold, since they were killed, is told first."""
+        settle(self.stores, run_end(self.context.instance))
+        recollect(self.stores.lake, self.table.key, self.stores.history, self.context.log.info)
+        run_id = self.context.run.run_id
+        return attempting(self.stores, self.table.key, self._partition, run_id, recheck=not self._selected)
+
+    def _told(self, outcome: Outcome | None, attempt: Attempting) -> Iterator[Yielded]:
+        """History first, then what was materialized, then the check results, which Dagster ties to the newest materialization.
 
         The rows are published by now, or the batch is blocked: then its results belong to no materialization, and the
         step ends.
         """
-        if "bronze" in {key.path[0] for key in self._selected}:
-            yield from self._bronze(outcome)
         if outcome is None:
+            attempt.ends("nothing_new")
+            yield from self._bronze_if_selected(None)
             yield from self._nothing_new()
             return
         record = outcome.record(self.context.run.run_id, checked_rules(self.table))
@@ -107,13 +117,16 @@ class Step:
         if unsure := encodings.in_doubt(outcome.files):
             record = replace(record, results=(*record.results, encodings.as_result(unsure)))
         found = self._recorded(record)
+        blocked = _blocked(outcome) if outcome.blocked_by else ""
+        attempt.ends("blocked" if blocked else "published", blocked, outcome.batch)
+        yield from self._bronze_if_selected(outcome)
         results = [
             *Evaluations.of(self.table, outcome).yield_selected(self._checks),
             *anomaly_results(self.table, found, self._checks),
         ]
-        if outcome.blocked_by:
+        if blocked:
             yield from map(self._of_nothing_published, results)
-            raise dg.Failure(_blocked(outcome), allow_retries=False)
+            raise Blocked(blocked, allow_retries=False)
         yield from self._materialized(outcome, record.score)
         yield from results
 
@@ -163,6 +176,10 @@ class Step:
         lake = self.stores.lake
         return gold_lineage(self.table, {k: lake.table(k).scan().collect_schema().names() for k in self.table.inputs})
 
+    def _bronze_if_selected(self, outcome: Outcome | None) -> Iterator[Yielded]:
+        if "bronze" in {key.path[0] for key in self._selected}:
+            yield from self._bronze(outcome)
+
     def _bronze(self, landed: Batch | Outcome | None) -> Iterator[Yielded]:
         """What landed in this run, if anything did."""
         key = f"bronze/{self.table.name}"
@@ -187,7 +204,7 @@ class Step:
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
         self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
-        last = self.stores.history.latest(self.table.key, self._partition)
+        last = self.stores.history.latest(self.table.key, self._partition, on_batch=True)
         if last is not None:
             yield from Evaluations(self.table, last.results, {}, last.batch).yield_selected(self._checks)
             yield from anomaly_results(
@@ -198,11 +215,12 @@ class Step:
                 name = key.to_user_string()
                 yield dg.MaterializeResult(key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True})
 
-    def _judge_published(self) -> Iterator[Yielded]:
+    def _judge_published(self, attempt: Attempting) -> Iterator[Yielded]:
         """Checks alone: the published table as it stands."""
         with self._progress.going_on():
             outcome = judge_published(self._work)
         found = self._recorded(outcome.record(self.context.run.run_id, checked_rules(self.table)))
+        attempt.ends("checked")
         yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
         yield from anomaly_results(self.table, found, self._checks)
 
@@ -214,12 +232,13 @@ class Step:
         """A blocking check stops only the run that it is in; the last verdict stops the others."""
         for key in self.table.upstream:
             upstream = standing(self.stores.history, key)
-            for verdict in upstream.verdicts if upstream else ():
-                if verdict.blocked:
-                    rules = ", ".join(result.check for result in verdict.results if result.blocks)
-                    which = f"{key} [{verdict.partition}]" if verdict.partition else key
-                    said = f"the last batch of {which} was blocked by {rules} in run {verdict.run_id}"
-                    raise dg.Failure(f"{self.table.key} waits: {said}", allow_retries=False)
+            for verdict in upstream.blocked if upstream else ():
+                rules = ", ".join(result.check for result in verdict.results if result.blocks)
+                which = f"{key} [{verdict.partition}]" if verdict.partition else key
+                said = f"the last batch of {which} was blocked by {rules} in run {verdict.run_id}"
+                if verdict.is_recheck:
+                    said = f"published rows of {which} fail {rules}, as run {verdict.run_id} found"
+                raise Waits(f"{self.table.key} waits: {said}", allow_retries=False)
 
     @property
     def _selected(self) -> list[dg.AssetKey]:

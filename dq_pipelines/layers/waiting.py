@@ -14,11 +14,15 @@ import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import REASONS
-from dq_pipelines.lake.tables import Lake
+from dq_pipelines.history.standing import OpenRows
+from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.layers.healing import Chosen, refused
-from dq_pipelines.layers.landed import INGESTED_AT
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings
 from dq_pipelines.layers.quarantine import ID, OPEN, STATUS
 from dq_pipelines.sources import ROW, SOURCE
+
+#: The status of an open row of whose input a later version has landed: it is no longer what counts.
+SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Reason:
     #: when the oldest of them landed; None where a step forgot it
     since: datetime | None
     rows: int
+    #: None where the table has none
+    partition: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,25 @@ class Quarantine:
     statuses: tuple[tuple[str, int], ...] = ()
     #: of open rows; a row counts for each of its reasons
     reasons: tuple[Reason, ...] = ()
+    #: whether there is a quarantine, and the lake answered
+    is_known: bool = True
 
     @property
     def open(self) -> int:
         return dict(self.statuses).get(OPEN, 0)
+
+    @property
+    def open_rows(self) -> tuple[OpenRows, ...] | None:
+        """What a table's standing counts as open; None where nobody knows."""
+        if not self.is_known:
+            return None
+        found: dict[tuple[str, str | None, str | None], list[Reason]] = {}
+        for one in self.reasons:
+            found.setdefault((one.rule, one.column, one.partition), []).append(one)
+        return tuple(
+            OpenRows(*key, sum(one.rows for one in some), min((one.since for one in some if one.since), default=None))
+            for key, some in found.items()
+        )
 
     @property
     def by_reason(self) -> list[tuple[str, str, str | None, list[Reason]]]:
@@ -60,10 +81,12 @@ class Quarantine:
 def waiting(lake: Lake, table: str) -> Quarantine:
     """What waits of a published table's refused rows; raises PublishError when the lake cannot be read."""
     rows = _refused(lake, table)
-    if rows is None:
-        return Quarantine(table)
-    why = rows.filter(pl.col(STATUS) == OPEN).select(INGESTED_AT, pl.col(REASONS)).explode(REASONS).unnest(REASONS)
-    by = ["rule", "column", pl.col(INGESTED_AT).dt.truncate("1d").alias("day")]
+    if rows is None:  # nothing was refused so far, or what was is lost: then the verdicts alone tell
+        return Quarantine(table, is_known=False)
+    part = pl.col(PARTITION) if PARTITION in rows.collect_schema() else pl.lit(None, pl.String)
+    waits = rows.filter(pl.col(STATUS) == OPEN).select(INGESTED_AT, part.alias("partition"), pl.col(REASONS))
+    why = waits.explode(REASONS).unnest(REASONS)
+    by = ["rule", "column", "partition", pl.col(INGESTED_AT).dt.truncate("1d").alias("day")]
     statuses, reasons = collect_all(
         [
             rows.group_by(STATUS).len().sort(STATUS),
@@ -134,5 +157,28 @@ def page(
 
 
 def _refused(lake: Lake, table: str) -> pl.LazyFrame | None:
-    quarantine = lake.table(f"quarantine/{table.partition('/')[2]}")
-    return None if quarantine.delta() is None else refused(quarantine, lake.table(table))
+    layer, _, name = table.partition("/")
+    quarantine = lake.table(f"quarantine/{name}")
+    if quarantine.delta() is None:
+        return None
+    rows = refused(quarantine, lake.table(table))
+    return rows if layer == "gold" else _with_superseded(rows, Landings.of(lake.table(f"bronze/{name}")))
+
+
+def _with_superseded(rows: pl.LazyFrame, landings: Landings) -> pl.LazyFrame:
+    """The rows with the status `superseded` where they are open and a later version of their input has landed."""
+    if not landings.again:
+        return rows
+    when = pl.col(INGESTED_AT).dt.epoch("us")
+    came = rows.filter(pl.col(STATUS) == OPEN).select(BATCH, SOURCE, when).drop_nulls().unique().collect()
+    outdated = [
+        (batch, source)
+        for batch, source, at in came.rows()
+        if landings.last(source, batch, at) > landings.of_row(batch, at)
+    ]
+    later = (pl.col(STATUS) == OPEN) & pl.struct(BATCH, SOURCE).is_in(
+        [{BATCH: batch, SOURCE: source} for batch, source in outdated]
+    )
+    return (
+        rows.with_columns(pl.when(later).then(pl.lit(SUPERSEDED)).otherwise(STATUS).alias(STATUS)) if outdated else rows
+    )

@@ -43,10 +43,12 @@ register_url_convertor("rest", _Rest())
 def routes(behind: Backend) -> list[BaseRoute]:
     """What there is to ask for; a new part adds its own here. Dagster's UI comes last, since it answers every path."""
     site, host = behind.site, behind.dagster
+    if host is not None:
+        site.end_of = host.end_of
     return [
         *([] if host else [Route("/", _home)]),
         Mount("/dashboard", app=dashboard(site, (lambda: host.instance) if host else None)),
-        *metrics.routes(lambda: site.known().project, site.stores.history, records_of_environment),
+        *metrics.routes(lambda: site.known().project, site.stores.history, records_of_environment, site.standings),
         *rest_routes(behind),
         *([Mount("/", app=host.app)] if host else []),
     ]

@@ -10,6 +10,9 @@ from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.rights import Rights
 
+#: How Dagster names the job of a schedule or sensor that targets assets; its own name follows.
+ANONYMOUS = "__anonymous_asset_job_"
+
 
 def tables_of(run: dg.DagsterRun, project: Project) -> tuple[str, ...]:
     """The keys of what a run selects, else of what its job is about, sorted: `bronze/sales`, `silver/sales`.
@@ -33,6 +36,10 @@ def mode_of(run: dg.DagsterRun) -> str | None:
 
 
 def _of_job(run: dg.DagsterRun, project: Project) -> Iterable[str]:
+    # A schedule or a sensor of a table runs an anonymous job, which Dagster names after it.
+    owner, _, ending = run.job_name.removeprefix(ANONYMOUS).rpartition("_")
+    if run.job_name.startswith(ANONYMOUS) and ending in ("schedule", "arrivals") and owner in project.tables:
+        return project.tables[owner].assets
     kind, _, name = run.job_name.partition("__")
     if kind == "domain":
         return [key for table in project if table.domain == name for key in table.assets]

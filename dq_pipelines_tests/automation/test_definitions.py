@@ -60,7 +60,7 @@ def test_jobs_sensors_and_schedules(sample: dg.Definitions) -> None:
     assert {"domain__flights", "domain__retail", "domain__detector", "table__readings", "table__stock"} <= jobs
     assert {"checks__flights", "checks__carrier_delays"} <= jobs
     assert {sensor.name for sensor in repository.sensor_defs} == {
-        "flights_arrivals", "sales_arrivals", "returns_arrivals", "readings_arrivals", "eager_gold",
+        "flights_arrivals", "sales_arrivals", "returns_arrivals", "readings_arrivals", "eager_gold", "attempts",
     }  # fmt: skip
     assert {"airlines_schedule", "stock_schedule"} <= {schedule.name for schedule in repository.schedule_defs}
     defaults = [sensor.default_status.value for sensor in repository.sensor_defs]

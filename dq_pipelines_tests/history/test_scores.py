@@ -24,6 +24,7 @@ BESIDE = replace(RULE, check="beside", rule=ANOMALY, score=0.0, dimension="valid
 
 def test_a_dimension_is_the_mean_of_its_rules() -> None:
     score = score_of(TableStanding("silver/orders", (replace(verdict("b"), results=(FULL, HALF, VALID, BESIDE)),)))
+    assert score is not None
     assert score.total == pytest.approx(80)
     assert score.dimensions == pytest.approx({"completeness": 75, "validity": 90})
 
@@ -34,6 +35,7 @@ def test_partitions_count_as_they_have_rows() -> None:
         replace(verdict("b-2", rows=10, partition="b"), results=(FULL, VALID)),
     )
     score = score_of(TableStanding("silver/orders", parts))
+    assert score is not None
     assert score.dimensions == pytest.approx({"completeness": (30 * 50 + 10 * 100) / 40, "validity": 90})
 
 
@@ -56,7 +58,10 @@ def test_dimensions_are_series_too(history: History) -> None:
     assert points["timeliness"] == []
     found = standing(history, "silver/orders")
     assert found is not None
-    assert score_of(found).dimensions == {"completeness": 100}
+    score = score_of(found)
+    assert score is not None
+    assert score.dimensions == {"completeness": 100}
+    assert score_of(TableStanding("silver/never_judged", ())) is None
 
 
 def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path) -> None:

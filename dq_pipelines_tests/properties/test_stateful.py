@@ -220,7 +220,7 @@ class Table(RuleBasedStateMachine):
         stopping = Stopping(stop)
         commits = stopping.commits
         work = Work(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {uuid.uuid4()}")
-        recollect(work, self.shop.history)
+        recollect(work.lake, work.table.key, self.shop.history)
         try:
             with stopping():
                 done = what(work)
@@ -238,7 +238,7 @@ class Table(RuleBasedStateMachine):
     def agree(self) -> None:
         """The lake and the history say what the model says, and nothing lies about."""
         model, work = self.model, Work(self.table, self.shop.lake)
-        recollect(work, self.shop.history)
+        recollect(work.lake, work.table.key, self.shop.history)
         assert published(self.shop) == sorted(map(as_published, model.at(Place.PUBLISHED)), key=repr)
         assert waiting(work) - tags(model.at(Place.GONE)) == tags(model.at(Place.WAITING))
         found = quarantined(work)

@@ -43,15 +43,15 @@ def charts(found: str) -> dict[str, dict[str, list[object]]]:
 def test_the_first_glance_says_that_everything_is_good(good: Workshop) -> None:
     with client_of(site_of(good)) as client:
         said = page(client, "/dashboard/").text
-    assert "Everything is good" in said
-    assert "0 with a critical rule failing, 0 with warnings, 3 good." in said
+    assert "Every table that has run is healthy" in said
+    assert "3 healthy. Last run" in said
     assert "What fails" not in said
 
 
 def test_the_first_glance_says_what_fails_and_since_when(client: TestClient, shop: Workshop) -> None:
     found = page(client, "/dashboard/")
     assert "1 of 3 tables need a look" in found.text
-    assert "1 with a critical rule failing, 0 with warnings, 2 good." in found.text
+    assert "1 failing, 2 healthy. Last run" in found.text
     latest = shop.history.latest("silver/sales")
     assert latest is not None
     since = [given["datetime"] for given in found.all("time")]
@@ -72,7 +72,7 @@ def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:
     text = client.get("/dashboard/tables/silver/sales").text
     drawn = charts(text)
     assert drawn["rows"] == {"published": [3, 2], "refused": [0, 2]}
-    assert (drawn["score"]["GOOD"], len(drawn["score"]["BAD"])) == ([100.0], 1)
+    assert (drawn["score"]["healthy"], len(drawn["score"]["failing"])) == ([100.0], 1)
     found = Page.of(text)
     assert "What was sold. Published; 2 of" in found.text
     assert "All tables" in found.text
@@ -80,7 +80,7 @@ def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:
 
 def test_a_column_that_real_runs_measured(client: TestClient) -> None:
     drawn = charts(client.get("/dashboard/tables/silver/sales?column=amount").text)
-    assert (drawn["mean"]["GOOD"], len(drawn["mean"]["BAD"])) == ([20.0], 1)
+    assert (drawn["mean"]["healthy"], len(drawn["mean"]["failing"])) == ([20.0], 1)
 
 
 def test_a_column_run_by_run(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_a_column_run_by_run(tmp_path: Path) -> None:
     with client_of(site_of(shop)) as client:
         drawn = charts(client.get("/dashboard/tables/silver/sales?column=amount").text)
         other = client.get("/dashboard/tables/silver/sales?column=shop").text
-    assert (drawn["mean"]["GOOD"], drawn["mean"]["BAD"]) == ([20.0, 21.0], [40.0])
+    assert (drawn["mean"]["healthy"], drawn["mean"]["failing"]) == ([20.0, 21.0], [40.0])
     assert drawn["mean"]["mean ± deviation"] == [22.0, 23.0, 42.0]
-    assert (drawn["standard-deviation"]["BAD"], drawn["outlier-count"]["BAD"]) == ([2.0], [2])
+    assert (drawn["standard-deviation"]["failing"], drawn["outlier-count"]["failing"]) == ([2.0], [2])
     assert "mean" not in charts(other)
     assert "shop has no mean" in other
 
@@ -119,9 +119,9 @@ def test_an_anomaly_on_its_band(tmp_path: Path) -> None:
     with client_of(site_of(shop)) as client:
         text = client.get("/dashboard/tables/silver/t").text
     (drawn,) = (series for name, series in charts(text).items() if name.startswith("anomaly"))
-    assert drawn == {"expected": [12.0, 12.0], "value": [9.0, 11.0, 3.0], "BAD": [3.0]}
+    assert drawn == {"expected": [12.0, 12.0], "value": [9.0, 11.0, 3.0], "unlike its past": [3.0]}
     assert "8 to 12" in Page.of(text).text
-    assert "WARN anomaly_row_count" in Page.of(text).text
+    assert "warning anomaly_row_count" in Page.of(text).text
 
 
 # --- down to the rows ------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_before_the_first_run_it_says_so_and_makes_no_history(tmp_path: Path) ->
     shop = Workshop(tmp_path)
     with mounted(site_of(shop)) as client:
         said = page(client, "/dashboard/").text
-    assert "No table has a verdict yet" in said
+    assert "No table has run yet" in said
     assert not (tmp_path / "history.db").exists()
 
 
@@ -200,7 +200,7 @@ def test_a_faulty_project_hides_nothing_and_is_told(good: Workshop, tmp_path: Pa
     site.config = str(tmp_path)
     with client_of(site) as client:
         said = page(client, "/dashboard/").text
-    assert "Everything is good" in said
+    assert "Every table that has run is healthy" in said
     assert "Tables without a verdict are not listed:" in said
     assert "t.yaml:1:" in said
 
@@ -216,7 +216,7 @@ def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/dashboard/tables/silver/slaes", "There is no verdict of a table silver/slaes (nearest: silver/sales)."),
+        ("/dashboard/tables/silver/slaes", "No run of a table silver/slaes is known (nearest: silver/sales)."),
         ("/dashboard/tables/silver/sales/rules/none", "There is no result of a rule none of silver/sales."),
         ("/dashboard/tables/silver/..%2f..%2fetc", "There is no such page."),
         ("/dashboard/none", "There is no such page."),

@@ -71,7 +71,7 @@ def holding(here: Hosted, table: str) -> Iterator[str]:
 
 def test_the_page_says_by_itself_how_far_the_run_has_come(here: Hosted, done: str) -> None:
     page = here.as_user("vera").get(f"/dashboard/runs/{done}").text
-    for told in ("SUCCESS", "silver/sales", "Launched by otto", "2 of 4 rows", "rows_accounted_for", f"/runs/{done}"):
+    for told in ("succeeded", "silver/sales", "Launched by otto", "2 of 4 rows", "rows_accounted_for", f"/runs/{done}"):
         assert told in page
     assert page.count('"badge bad"') == 1
     assert page.count('"badge wait"') == 0
@@ -108,14 +108,14 @@ def test_a_run_is_watched_and_cancelled_from_its_page(here: Hosted, browser: Bro
         context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
         page, complaints = opened(context, address, "otto", f"/dashboard/runs/{run}")
         expect(page.locator(".live")).to_have_text("live")
-        expect(page.locator("#status")).to_have_text("STARTED")
+        expect(page.locator("#status")).to_have_text("started")
         expect(page.locator(".stage")).to_have_text("wait")  # for whoever holds its table
         looking, _ = opened(browser.new_context(), address, "vera", f"/dashboard/runs/{run}")
-        expect(looking.locator("#status")).to_have_text("STARTED")
+        expect(looking.locator("#status")).to_have_text("started")
         assert looking.locator("#cancel").count() == 0
         page.get_by_role("button", name="Cancel this run").click()
         for watched in (page, looking):
-            expect(watched.locator("#status")).to_have_text("CANCELED", timeout=20_000)
+            expect(watched.locator("#status")).to_have_text("cancelled", timeout=20_000)
         expect(page.locator("#cancel")).to_be_hidden()
         assert complaints == []
         assert apart(lambda: here.ended(run)).status.value == "CANCELED"
@@ -129,7 +129,7 @@ def test_rules_turn_one_after_the_other(here: Hosted, browser: Browser, address:
     with holding(here, "sales") as run:
         page, _ = opened(context, address, "otto", f"/dashboard/runs/{run}")
         expect(page.locator(".badge.wait")).to_have_count(3)
-    expect(page.locator("#status")).to_have_text("SUCCESS", timeout=60_000)
+    expect(page.locator("#status")).to_have_text("succeeded", timeout=60_000)
     expect(page.locator(".badge.wait")).to_have_count(0)
     expect(page.locator(".badge.bad")).to_have_count(1)
     expect(page.locator("[data-check=expect_column_values_to_be_between__amount] .found")).to_have_text("1 of 2 rows")

@@ -203,7 +203,7 @@ def metrics_of_table(
 )
 def scores(behind: Behind, rights: Own) -> Scores:
     history = behind.site.stores.history
-    stands = [one for one in standings(history) if rights.sees(one.table)] if history.is_begun else []
+    stands = [one for one in standings(history) if one.verdicts and rights.sees(one.table)] if history.is_begun else []
     by_domain: dict[str, list[TableStanding]] = {}
     for one in stands:
         table = rights.project.by_key(one.table)
@@ -211,7 +211,9 @@ def scores(behind: Behind, rights: Own) -> Scores:
             by_domain.setdefault(table.domain, []).append(one)
     domains = [_score(name, of) for name, of in sorted(by_domain.items())]
     return Scores(
-        all=_score("all", stands), domains=[one for one in domains if one], tables=[_table(one) for one in stands]
+        all=_score("all", stands),
+        domains=[one for one in domains if one],
+        tables=[line for one in stands if (line := _table(one))],
     )
 
 
@@ -222,6 +224,8 @@ def _score(name: str, of: Sequence[TableStanding]) -> ScoreLine | None:
     )
 
 
-def _table(of: TableStanding) -> ScoreLine:
+def _table(of: TableStanding) -> ScoreLine | None:
     found = score_of(of)
+    if found is None:
+        return None
     return ScoreLine(name=of.table, score=found.total, dimensions=found.dimensions, tables=1)

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from dq_pipelines.history.standing import Level, TableStanding, standings
+from dq_pipelines.history.attempts import Attempts
+from dq_pipelines.history.standing import TableStanding, standings
+from dq_pipelines.history.status import Outcome, Status
+from dq_pipelines.layers.present import as_of_now
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Behind, Own, somewhere
 from dq_pipelines.web.api.errors import problems
@@ -21,9 +24,8 @@ router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.L
 
 
 class Standing(BaseModel):
-    """Where a table stands: its latest verdict, or the latest of each of its partitions together."""
+    """The verdicts of a table that count: the latest on a batch, or the latest of each of its partitions together."""
 
-    level: Level = Field(description="A batch is blocked, a critical rule failed, another did, or none.")
     at: datetime = Field(description="When the newest of these verdicts was begun.")
     run_id: str
     score: float = Field(description="Quality score in percent.", examples=[98.5])
@@ -32,8 +34,35 @@ class Standing(BaseModel):
     refused: int
     dropped: int
     held: int = Field(description="Rows of blocked batches: neither published nor refused.")
-    failing: Sequence[str] = Field(description="Checks that fail, the worst first.", examples=[["amount_between"]])
+    open: int | None = Field(
+        description="Reasons of refused rows that wait in quarantine, added up; null where there is no quarantine."
+    )
+    failing: Sequence[str] = Field(
+        description="Checks that fail, the worst first: for the last batch, for rows that wait in quarantine, or by a re-check.",
+        examples=[["amount_between"]],
+    )
     checks: int
+    rechecked_at: datetime | None = Field(
+        description="When published rows were last judged again, if that counts still."
+    )
+
+
+class AttemptLine(BaseModel):
+    """How one run of a table ended, also where it came to no verdict."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    table: str = Field(examples=["silver/sales"])
+    partition: str | None
+    run_id: str
+    outcome: Outcome = Field(
+        description="`waiting`: an upstream table is blocked; `checked`: published rows were judged again."
+    )
+    said: str = Field(description="Why, in one sentence; empty where all went well.")
+    batch: str = Field(description="Empty where none is known.")
+    started_at: datetime
+    ended_at: datetime | None
+    recheck: bool = Field(description="Whether it was to judge published rows alone.")
 
 
 class TableLine(BaseModel):
@@ -43,7 +72,11 @@ class TableLine(BaseModel):
     domain: str = Field(examples=["retail"])
     description: str | None
     owners: Sequence[str] = Field(examples=[["team:retail"]])
-    standing: Standing | None = Field(description="Null as long as no batch was judged.")
+    status: Status = Field(description="In a word: see docs/statuses.md.")
+    standing: Standing | None = Field(description="Null as long as nothing was judged.")
+    attempt: AttemptLine | None = Field(
+        description="The last attempt that failed, else the last; null where there is none."
+    )
 
 
 class Result(BaseModel):
@@ -104,14 +137,18 @@ def tables(
     history = behind.site.stores.history
     every = sorted(rights.project, key=lambda table: table.key)
     wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
-    stands = {one.table: one for one in standings(history)} if wanted and history.is_begun else {}
+    behind.site.settle()
+    shown = {table.key for table in wanted[:limit]}
+    found = [one for one in standings(history) if one.table in shown] if shown and history.is_begun else []
+    lake = behind.site.lake_now([one.table for one in found])
+    stands = {one.table: as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found}
     items = [
         TableLine(
             key=table.key,
             domain=table.domain,
             description=table.model.description,
             owners=list(table.model.owners),
-            standing=_standing(stands[table.key]) if table.key in stands else None,
+            **_standing(stands.get(table.key)),
         )
         for table in wanted[:limit]
     ]
@@ -141,9 +178,33 @@ def verdicts(
     )
 
 
-def _standing(of: TableStanding) -> Standing:
-    return Standing(
-        level=of.level, at=of.at, run_id=of.latest.run_id, score=of.score, rows_in=of.rows_in, published=of.published,
-        refused=of.refused, dropped=of.dropped, held=of.held, failing=[rule.one.check for rule in of.failed],
-        checks=len(of.rules),
-    )  # fmt: skip
+@router.get(
+    "/tables/{key:path}/attempts",
+    summary="How runs of a table ended, newest first",
+    description="Also those that came to no verdict: the source was gone, an upstream table was blocked, the run was killed.",
+    operation_id="attempts",
+    responses=problems(404, 422, 503),
+)
+def attempts(key: Remembered, behind: Behind, limit: Limit = 20, cursor: Cursor = None) -> Page[AttemptLine]:
+    behind.site.settle()
+    found = Attempts(behind.site.stores.history).page([key], limit + 1, place_in(NUMBERED, cursor))
+    return Page(
+        items=[AttemptLine.model_validate(one) for _, one in found[:limit]],
+        next=cursor_of(found[limit - 1][0]) if len(found) > limit else None,
+    )
+
+
+def _standing(of: TableStanding | None) -> dict[str, Any]:
+    """Status, verdicts and attempt of a table."""
+    if of is None:
+        return {"status": "never_run", "standing": None, "attempt": None}
+    standing = None
+    if of.latest is not None and of.score is not None:
+        standing = Standing(
+            at=of.latest.started_at, run_id=of.latest.run_id, score=of.score, rows_in=of.rows_in, published=of.published,
+            refused=of.refused, dropped=of.dropped, held=of.held, open=of.open_rows,
+            failing=[rule.one.check for rule in of.failed], checks=len(of.rules),
+            rechecked_at=max((one.started_at for one in of.rechecks), default=None),
+        )  # fmt: skip
+    attempt = AttemptLine.model_validate(of.attempt) if of.attempt is not None else None
+    return {"status": of.status, "standing": standing, "attempt": attempt}

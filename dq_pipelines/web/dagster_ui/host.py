@@ -15,6 +15,8 @@ from dagster_webserver.version import __version__
 from graphql import execute, parse, validate
 from starlette.types import ASGIApp
 
+from dq_pipelines.layers.attempting import run_end
+from dq_pipelines.layers.settling import RunEnd
 from dq_pipelines.web.access import Caller
 from dq_pipelines.web.dagster_ui.code_servers import target_of
 from dq_pipelines.web.dagster_ui.doors import Doors
@@ -35,6 +37,10 @@ class DagsterHost:
     def instance(self) -> dg.DagsterInstance:
         """Dagster's records of runs and events."""
         return self.process.instance
+
+    def end_of(self, run_id: str) -> RunEnd:
+        """How a run ended that ended without success."""
+        return run_end(self.instance)(run_id)
 
     def ask(self, caller: Caller | None, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What Dagster's GraphQL answers this caller; raises DagsterError where it answers with an error.

@@ -33,7 +33,7 @@ class Series:
     name: str
     #: `mark` is points alone; a `band` lies between `low` and `y`
     kind: Literal["line", "bar", "mark", "band"]
-    #: the role that it has: good, bad, warn, soft, or one of line1 … line8
+    #: the role that it has: healthy, failing, warning, soft, or one of line1 … line8
     tone: str
     x: Sequence[Any]
     y: Sequence[Any]
@@ -104,18 +104,18 @@ def scores(found: Sequence[Stretch]) -> Chart:
 
 
 def score(found: Sequence[Stretch]) -> Chart:
-    """The score of one table over time; what was bad has another mark."""
+    """The score of one table over time; what was failing has another mark."""
     line = Series("score", "line", "soft", _times(found), [round(one.score, 2) for one in found], text=_told(found))
     least = min((one.worst for one in found), default=100.0)
     bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
-    marks = _good_and_bad(found, lambda one: round(one.score, 2), lambda one: one.bad > 0, _told(found))
+    marks = _healthy_and_failing(found, lambda one: round(one.score, 2), lambda one: one.bad > 0, _told(found))
     return Chart("score", "Quality score", [line, *marks], unit="%", bounds=bounds)
 
 
 def rows(found: Sequence[Stretch]) -> Chart:
     """What became of the rows that came in."""
     x = _times(found)
-    kinds = (("published", "good"), ("refused", "bad"), ("dropped", "warn"))
+    kinds = (("published", "healthy"), ("refused", "failing"), ("dropped", "warning"))
     bars = [Series(name, "bar", tone, x, [getattr(one, name) for one in found]) for name, tone in kinds]
     shown = [bar for bar in bars if any(bar.y)] or bars[:1]
     return Chart("rows", "Rows by batch", shown, _together(found), "rows", stacked=True)
@@ -125,7 +125,7 @@ def layers(counts: Mapping[str, int]) -> Chart:
     """How many rows each layer of each table has now."""
     names = sorted({key.partition("/")[2] for key, count in counts.items() if count}, reverse=True)
     shown = []
-    for layer, tone in (("bronze", "line2"), ("silver", "line1"), ("gold", "line3"), ("quarantine", "bad")):
+    for layer, tone in (("bronze", "line2"), ("silver", "line1"), ("gold", "line3"), ("quarantine", "failing")):
         there = [name for name in names if counts.get(f"{layer}/{name}")]
         if there:
             shown.append(Series(layer, "bar", tone, there, [counts[f"{layer}/{name}"] for name in there]))
@@ -141,7 +141,7 @@ def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
             of = counted.setdefault(reason.rule, dict.fromkeys(AGES, 0))
             of[age_of(reason.since, at)] += reason.rows
     names = sorted(counted, key=lambda name: sum(counted[name].values()))
-    tones = ("line1", "line4", "warn", "bad")
+    tones = ("line1", "line4", "warning", "failing")
     bars = [
         Series(age, "bar", tone, names, [counted[name][age] for name in names])
         for age, tone in zip(AGES, tones, strict=True)
@@ -166,7 +166,7 @@ def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
     charts = []
     for title, value in (("Mean", "mean"), ("Standard deviation", "standard_deviation"), ("Outliers", "outlier_count")):
         line = Series(value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in with_mean], text=told)
-        marks = _good_and_bad(with_mean, attrgetter(value), lambda one: one.bad > 0, told)
+        marks = _healthy_and_failing(with_mean, attrgetter(value), lambda one: one.bad > 0, told)
         first = [band] if value == "mean" else []
         note = "values further than 3 standard deviations from the mean" if value == "outlier_count" else ""
         unit = "values" if value == "outlier_count" else ""
@@ -179,13 +179,13 @@ def rule(found: Sequence[RuleStretch]) -> Chart:
     counted = any(one.unexpected_count is not None for one in found)
     told = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
     if not counted:
-        marks = _good_and_bad(
+        marks = _healthy_and_failing(
             found, lambda one: round(100 * (1 - one.failed / one.runs)), lambda one: one.failed > 0, told
         )
         return Chart("rule", "Runs that met the rule", marks, unit="%", bounds=(-4, 104))
-    good = [one.unexpected_count if not one.failed else None for one in found]
-    bad = [one.unexpected_count if one.failed else None for one in found]
-    kinds = (("GOOD", "good", good), ("BAD", "bad", bad))
+    met = [one.unexpected_count if not one.failed else None for one in found]
+    failing = [one.unexpected_count if one.failed else None for one in found]
+    kinds = (("met", "healthy", met), ("failing", "failing", failing))
     bars = [Series(name, "bar", tone, _times(found), y, text=told) for name, tone, y in kinds]
     shown = [bar for bar in bars if any(bar.y)] or bars[:1]
     return Chart("rule", "Failing rows", shown, _together(found), "rows", stacked=True)
@@ -204,7 +204,12 @@ def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
     out = [point for point in points if not point.success]
     marks = [
         Series(
-            "BAD", "mark", "bad", [_time(p.at) for p in out], [p.value for p in out], text=[p.note or "" for p in out]
+            "unlike its past",
+            "mark",
+            "failing",
+            [_time(p.at) for p in out],
+            [p.value for p in out],
+            text=[p.note or "" for p in out],
         )
     ]
     return Chart(
@@ -214,13 +219,13 @@ def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
     )
 
 
-def _good_and_bad(
-    found: Sequence[Any], value: Callable[[Any], Any], is_bad: Callable[[Any], bool], told: Sequence[str]
+def _healthy_and_failing(
+    found: Sequence[Any], value: Callable[[Any], Any], is_failing: Callable[[Any], bool], told: Sequence[str]
 ) -> list[Series]:
     """Two sets of marks, which differ in shape as well as in colour."""
     shown = []
-    for name, tone in (("GOOD", "good"), ("BAD", "bad")):
-        some = [(one, said) for one, said in zip(found, told, strict=True) if is_bad(one) == (name == "BAD")]
+    for name, tone in (("healthy", "healthy"), ("failing", "failing")):
+        some = [(one, said) for one, said in zip(found, told, strict=True) if is_failing(one) == (name == "failing")]
         if some:
             at = _times([one for one, _ in some])
             shown.append(
@@ -249,13 +254,13 @@ def _span(one: Any) -> str:
 
 def _told(found: Sequence[Stretch]) -> list[str]:
     return [
-        f"{_span(one)}: {f'{one.bad} bad' if one.bad else 'good'}, lowest {one.worst:.2f} %, {one.rows_in:,} rows in"
+        f"{_span(one)}: {f'{one.bad} failing' if one.bad else 'healthy'}, lowest {one.worst:.2f} %, {one.rows_in:,} rows in"
         for one in found
     ]
 
 
 def _told_of_column(one: ColumnStretch) -> str:
-    verdict = f"{one.bad} BAD" if one.bad else "GOOD"
+    verdict = f"{one.bad} failing" if one.bad else "healthy"
     return f"{_span(one)}: {verdict}, {one.count:,} rows, {one.null_count:,} without a value"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import get_args
 
 from dq_pipelines.history.scores import Score, score_of
-from dq_pipelines.history.standing import Level, RuleStanding, TableStanding
+from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.status import STATUSES, Status
 from dq_pipelines.history.trend import Stretch
 
 #: How far back charts go, by what an address says.
@@ -44,26 +44,27 @@ class Line:
     since: Mapping[str, datetime] | None = None
 
     @property
-    def level(self) -> Level:
-        return self.standing.level
+    def status(self) -> Status:
+        return self.standing.status
 
     @property
     def rank(self) -> tuple[int, float, str]:
         """Sorts the worst first."""
-        return get_args(Level).index(self.level), self.standing.score, self.standing.table
+        score = self.standing.score
+        return STATUSES.index(self.status), 100.0 if score is None else score, self.standing.table
 
     @property
     def failing(self) -> list[Failing]:
         return [Failing(self, rule) for rule in self.standing.failed]
 
     @property
-    def score(self) -> Score:
+    def score(self) -> Score | None:
         """In all and by dimension."""
         return score_of(self.standing)
 
     @property
-    def bad_since(self) -> datetime | None:
-        return min((self.since or {}).values(), default=None)
+    def failing_since(self) -> datetime | None:
+        return min((one.since for one in self.failing if one.since is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,15 @@ class Failing:
 
     @property
     def since(self) -> datetime | None:
-        return (self.line.since or {}).get(self.rule.one.check)
+        """When the first run failed for it, or the oldest of its rows that wait landed."""
+        moments = [(self.line.since or {}).get(self.rule.one.check), *(one.since for one in self.rule.open or ())]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     @property
     def run_id(self) -> str:
         """The last run in which it failed."""
         check = self.rule.one.check
-        verdicts = [v for v in self.line.standing.verdicts for r in v.results if r.check == check and not r.success]
+        stands = self.line.standing
+        every = (*stands.verdicts, *stands.rechecks)
+        verdicts = [v for v in every for r in v.results if r.check == check and not r.success]
         return max(verdicts, key=lambda verdict: verdict.started_at).run_id if verdicts else ""

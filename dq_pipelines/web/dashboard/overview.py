@@ -9,6 +9,8 @@ from functools import cached_property
 
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.history.scores import Score, score_of_all
+from dq_pipelines.history.status import STATUSES, Status, worst
+from dq_pipelines.history.totals import rows_in
 from dq_pipelines.history.trend import Stretch, trend
 from dq_pipelines.history.wording import NOTHING_YET
 from dq_pipelines.layers.present import as_of_now
@@ -52,13 +54,21 @@ class Overview(View):
                 found.append((name, len(of), one))
         return found
 
-    def count(self, *levels: str) -> int:
-        return sum(line.level in levels for line in self.lines)
+    @cached_property
+    def counts(self) -> dict[Status, int]:
+        """How many tables have each status, the worst first; those of the project that never ran among them."""
+        found = [*(line.status for line in self.lines), *("never_run" for _ in self.unjudged)]
+        return {status: found.count(status) for status in STATUSES if status in found}
+
+    @property
+    def status(self) -> Status:
+        """That of the worst table which has run."""
+        return worst([line.status for line in self.lines])
 
     @property
     def score(self) -> float | None:
         """In percent: the mean of the tables' scores."""
-        scores = [line.standing.score for line in self.lines]
+        scores = [line.standing.score for line in self.lines if line.standing.score is not None]
         return sum(scores) / len(scores) if scores else None
 
     @property
@@ -66,7 +76,7 @@ class Overview(View):
         """What is said where there is no line."""
         if self.visit.tables is None:
             return NOTHING_YET
-        return "None of these tables has a verdict yet." if self.unjudged else "There is no table that you may look at."
+        return "None of these tables has run yet." if self.unjudged else "There is no table that you may look at."
 
     @property
     def waiting(self) -> int:
@@ -94,7 +104,9 @@ def overview(visit: Visit) -> Overview:
     sparks: dict[str, list[Stretch]] = {name: [] for name in names}
     for one in found:
         sparks[one.table].append(one)
-    lines = [visit.line(as_of_now(each, lake.asides), sparks[each.table]) for each in every]
+    lines = [
+        visit.line(as_of_now(each, lake.asides, lake.quarantines.get(each.table)), sparks[each.table]) for each in every
+    ]
     quarantines = [lake.quarantines[name] for name in names if name in lake.quarantines]
     drawn = [charts.scores(found), charts.layers(lake.rows), charts.quarantine(quarantines, visit.at)]
     return Overview(
@@ -104,8 +116,7 @@ def overview(visit: Visit) -> Overview:
         last_runs(visit.history, visit.tables, RUNS),
         [one for one in quarantines if one.statuses],
         [chart for chart in drawn if chart.points],
-        sum(one.rows_in for one in found),
-        sum(one.refused for one in found),
+        *rows_in(visit.history, names, visit.since),
         (*visit.known.notes, *lake.notes),
     )
 

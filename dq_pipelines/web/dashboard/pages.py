@@ -58,7 +58,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = ("age", "failures", "found", "mark", "moment", "partitions", "percent", "score", "state")
+    words = (
+        "age", "attempt", "failures", "found", "moment", "partitions", "percent", "recheck", "score", "state", "word",
+    )  # fmt: skip
     made.globals |= {name: getattr(wording, name) for name in words}
     made.globals |= {
         "AGES": AGES,
@@ -69,8 +71,13 @@ def environment() -> Environment:
         "DIMENSIONS": DIMENSIONS,
         "plotly_styles": files.plotly_styles,
     }
-    made.filters |= {"n": "{:,}".format, "cut": _cut, "local": datetime.astimezone}
+    made.filters |= {"n": "{:,}".format, "cut": _cut, "local": datetime.astimezone, "capitalize_first": _capitalized}
     return made
+
+
+def _capitalized(text: str) -> str:
+    """Its first letter as a capital, the others as they are: names keep theirs."""
+    return text[:1].upper() + text[1:]
 
 
 def _cut(number: float) -> str:
@@ -94,7 +101,7 @@ class Pages:
         if found is None:
             seen = [each.table for each in visit.standings()]
             among = "" if visit.tables is None else " that you may look at"
-            return self._missing(request, f"There is no verdict of a table {key}{among}{nearest(key, seen)}.")
+            return self._missing(request, f"No run of a table {key}{among} is known{nearest(key, seen)}.")
         return self._page(request, "table", found)
 
     def rule(self, request: Request) -> HTMLResponse:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dq_pipelines.history.since import last_result
 from dq_pipelines.history.standing import RuleStanding
 from dq_pipelines.history.trend import rule_trend
 from dq_pipelines.layers.healing import Chosen
@@ -46,8 +47,9 @@ def rule_page(visit: Visit, key: str, check: str) -> RulePage | None:
     stands = visit.standing(key)
     if stands is None:
         return None
-    stands = as_of_now(stands, visit.site.lake_now([key]).asides)
-    one = next((rule for rule in stands.rules if rule.one.check == check), None)
+    lake = visit.site.lake_now([key])
+    stands = as_of_now(stands, lake.asides, lake.quarantines.get(key))
+    one = stands.rule(check) or _judged_before(visit, key, check)
     if one is None:
         return None
     table = visit.table(key)
@@ -67,6 +69,12 @@ def rule_page(visit: Visit, key: str, check: str) -> RulePage | None:
         _elsewhere(key, one, action),
         visit.known.notes,
     )
+
+
+def _judged_before(visit: Visit, key: str, check: str) -> RuleStanding | None:
+    """A rule that the last batch says nothing of, since none of its rows broke it: a link to its page is to last."""
+    found = last_result(visit.history, key, check)
+    return None if found is None else RuleStanding(((None, found),), open=())
 
 
 def _elsewhere(key: str, rule: RuleStanding, action: str | None) -> str:

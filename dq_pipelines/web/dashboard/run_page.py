@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
+from dq_pipelines.history.status import rule_status
 from dq_pipelines.layers.progress import DONE
 from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.project import Project, Table
@@ -18,8 +19,9 @@ from dq_pipelines.web.rights import Rights
 from dq_pipelines.web.run_events import words_after
 from dq_pipelines.web.run_tables import may, tables_of
 
-#: How good a status is, in the words of the other pages; one that is not named goes on.
-LEVELS = {"SUCCESS": "good", "FAILURE": "bad", "CANCELING": "warn", "CANCELED": "warn"}
+#: The colour and the word of Dagster's statuses; one that is not named goes on.
+RUNS = {"SUCCESS": ("healthy", "succeeded"), "FAILURE": ("error", "failed"), "CANCELED": ("never_run", "cancelled")}
+RUNS |= {"CANCELING": ("never_run", "being cancelled")}
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,11 @@ class RuleLine:
     so_far: int = 0
 
     @property
-    def level(self) -> str:
-        """`good`, `bad` (critical), `warn`, or `wait`."""
+    def status(self) -> str:
+        """That of a rule, or `wait`."""
         if "passed" not in self.said:
             return "wait"
-        return "good" if self.said["passed"] else "bad" if self.severity == "critical" else "warn"
+        return rule_status(success=self.said["passed"], blocks=False, severity=self.severity)
 
     @property
     def found(self) -> str:
@@ -85,8 +87,12 @@ class RunPage:
     api: str
 
     @property
-    def level(self) -> str:
-        return LEVELS.get(self.status, "on")
+    def tone(self) -> str:
+        return RUNS.get(self.status, ("on", ""))[0]
+
+    @property
+    def word(self) -> str:
+        return RUNS.get(self.status, ("", self.status.replace("_", " ").lower()))[1]
 
     @property
     def is_over(self) -> bool:

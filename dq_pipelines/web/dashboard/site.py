@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from dq_pipelines.config.settings import Settings
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.history.pulse import pulse
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.since import failing_since
-from dq_pipelines.history.standing import TableStanding
+from dq_pipelines.history.standing import TableStanding, standings
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.present import asides_now
+from dq_pipelines.layers.present import as_of_now, asides_now
+from dq_pipelines.layers.settling import RunEnd, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.waiting import Quarantine, waiting
 from dq_pipelines.project import Project, load_project
@@ -82,11 +84,14 @@ class Site:
     def __init__(self, stores: Stores, config: str, dagster_url: str | None = "") -> None:
         self.stores = stores
         self.config = config
+        #: what Dagster says of the end of a run, where this process can ask it
+        self.end_of: Callable[[str], RunEnd] = lambda _: None
         #: set by whoever serves it, to end streams that would not end by themselves
         self.closing = threading.Event()
         self._dagster_url = dagster_url
         self._project: _Kept[Known] = _Kept()
         self._last: Project | None = None
+        self._settled: _Kept[None] = _Kept(1.0)
         self._asides: _Kept[_Asides] = _Kept(_LOOK_AGAIN)
         self._tables: defaultdict[str, _Kept[_Look]] = defaultdict(lambda: _Kept(_LOOK_AGAIN))
         self._since: defaultdict[str, _Kept[Mapping[str, datetime]]] = defaultdict(_Kept)
@@ -126,7 +131,7 @@ class Site:
         lake, sign = self.stores.lake, pulse(self.stores.history)
 
         def look(table: str) -> _Look:
-            return self._tables[table].get(sign, lambda: _look_at(lake, table))
+            return self._tables[table].get((sign, _log_of(lake, table)), lambda: _look_at(lake, table))
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(look, tables))
@@ -135,9 +140,21 @@ class Site:
         notes = [said for said in (note, *(one.note for one in found)) if said]
         return LakeNow(rows, {one.quarantine.table: one.quarantine for one in found}, asides, tuple(notes))
 
+    def settle(self) -> None:
+        """Have attempts written down that were killed; the stores are asked at most once a second."""
+        self._settled.get(None, lambda: settle(self.stores, self.end_of))
+
+    def standings(self) -> list[TableStanding]:
+        """Where every table stands now that was ever tried."""
+        self.settle()
+        history = self.stores.history
+        found = standings(history) if history.is_begun else []
+        lake = self.lake_now([one.table for one in found])
+        return [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
+
     def failing_since(self, table: TableStanding) -> Mapping[str, datetime]:
         """By check of those that fail, since when; asked anew when the table has another verdict."""
-        sign = [(one.batch, one.run_id, one.started_at) for one in table.verdicts]
+        sign = [(one.batch, one.run_id, one.started_at) for one in (*table.verdicts, *table.rechecks)]
         failing = [rule.one.check for rule in table.failed]
         ask = self._since[table.table]
         return ask.get((sign, failing), lambda: failing_since(self.stores.history, table.table, failing))
@@ -150,6 +167,12 @@ def _sign_of(file: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _log_of(lake: Lake, table: str) -> tuple[int, int, int] | None:
+    """What is other once a person has dismissed or replayed rows; None in an object store, which is asked seldom."""
+    quarantine = lake.table(f"quarantine/{table.partition('/')[2]}")
+    return None if is_remote(lake.root) else _sign_of(Path(quarantine.uri) / "_delta_log")
 
 
 @dataclass(frozen=True)
@@ -179,6 +202,6 @@ def _look_at(lake: Lake, table: str) -> _Look:
         rows = {key: lake.table(key).rows() for key in ([f"bronze/{name}", table] if layer == "silver" else [table])}
         quarantine = waiting(lake, table)
     except PublishError as error:
-        return _Look(Quarantine(table), note=f"Rows of {table} are not counted: {error}")
+        return _Look(Quarantine(table, is_known=False), note=f"Rows of {table} are not counted: {error}")
     refused = sum(count for _, count in quarantine.statuses)
     return _Look(quarantine, rows | {f"quarantine/{name}": refused})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dq_pipelines.history.anomalies import anomaly_points
+from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.history.series import columns_measured
 from dq_pipelines.history.trend import column_trend, trend
@@ -13,7 +14,7 @@ from dq_pipelines.layers.present import as_of_now
 from dq_pipelines.layers.waiting import Quarantine
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.glance import POINTS, RUNS, Line
+from dq_pipelines.web.dashboard.glance import FIRST, POINTS, RUNS, Line
 from dq_pipelines.web.dashboard.visit import View, Visit
 
 
@@ -24,6 +25,8 @@ class TablePage(View):
     line: Line
     charts: Sequence[Chart]
     runs: Sequence[RunLine]
+    #: how its last runs ended, newest first
+    attempts: Sequence[Attempt]
     quarantine: Quarantine
     #: columns that were measured, the one that is shown, and its charts
     columns: Sequence[str]
@@ -35,7 +38,7 @@ class TablePage(View):
 
 
 def table_page(visit: Visit, key: str, column: str | None = None) -> TablePage | None:
-    """A table's page; None for one without a verdict, or that is not seen. An unknown column is the first."""
+    """A table's page; None for one that never ran, or that is not seen. An unknown column is the first."""
     stands = visit.standing(key)
     if stands is None:
         return None
@@ -48,9 +51,10 @@ def table_page(visit: Visit, key: str, column: str | None = None) -> TablePage |
     held = anomaly_points(history, key, since=since, limit=POINTS)
     return TablePage(
         visit,
-        visit.line(as_of_now(stands, lake.asides), found),
+        visit.line(as_of_now(stands, lake.asides, lake.quarantines.get(key)), found),
         [charts.score(found), charts.rows(found)] if found else [],
         last_runs(history, [key], RUNS),
+        Attempts(history).last([key], FIRST),
         lake.quarantines.get(key, Quarantine(key)),
         columns,
         chosen,

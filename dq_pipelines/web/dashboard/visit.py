@@ -32,6 +32,7 @@ class Visit:
     @classmethod
     def of(cls, site: Site, known: Known, tables: Collection[str] | None = None, span: Span | None = None) -> Visit:
         """A visit that begins now; the token comes first, so that nothing is missed that comes while a page is made."""
+        site.settle()
         return cls(site, known, tables, span or Span(), now(), pulse(site.stores.history, tables))
 
     @property
@@ -55,7 +56,7 @@ class Visit:
         return (table.model.description or "") if table is not None else ""
 
     def standing(self, key: str) -> TableStanding | None:
-        """Where a table stands by its verdicts; None for one that has none, or is not seen."""
+        """Where a table stands; None for one that never ran, or is not seen."""
         return standing(self.history, key) if self.history.is_begun and self.sees(key) else None
 
     def standings(self) -> list[TableStanding]:

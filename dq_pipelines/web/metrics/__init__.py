@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from dq_pipelines.history.standing import TableStanding, standings
 from dq_pipelines.history.store import History
 from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
@@ -27,22 +28,35 @@ if TYPE_CHECKING:
 
 
 def registry(
-    project: Callable[[], Project], history: History, records: Callable[[], dg.DagsterInstance | None]
+    project: Callable[[], Project],
+    history: History,
+    records: Callable[[], dg.DagsterInstance | None],
+    stands: Callable[[], list[TableStanding]] | None = None,
 ) -> CollectorRegistry:
-    """A registry of our own, which asks for the project and the stores anew at each scrape; `records` are Dagster's."""
+    """A registry of our own, which asks for the project and the stores anew at each scrape; `records` are Dagster's.
+
+    `stands` says where tables stand, with what the lake knows; without it, by history alone.
+    """
     found = CollectorRegistry(auto_describe=False)
-    found.register(TablesCollector(project, history))
+    found.register(TablesCollector(project, stands or (lambda: _by_history(history)), history))
     found.register(RunsCollector(records))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=found)
     return found
 
 
+def _by_history(history: History) -> list[TableStanding]:
+    return standings(history) if history.is_begun else []
+
+
 def routes(
-    project: Callable[[], Project], history: History, records: Callable[[], dg.DagsterInstance | None]
+    project: Callable[[], Project],
+    history: History,
+    records: Callable[[], dg.DagsterInstance | None],
+    stands: Callable[[], list[TableStanding]] | None = None,
 ) -> list[BaseRoute]:
     """`/metrics`, as OpenMetrics to whom asks for it and as Prometheus' own text to everybody else."""
-    scraped = registry(project, history, records)
+    scraped = registry(project, history, records, stands)
 
     def metrics(request: Request) -> Response:  # no coroutine: Starlette lets it wait for the stores in a thread
         rights = Rights.of(request.scope, project())

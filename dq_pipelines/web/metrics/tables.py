@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,8 +18,10 @@ from prometheus_client.registry import Collector
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alert import SEVERITIES
 from dq_pipelines.history.alert_book import AlertBook
+from dq_pipelines.history.attempts import Attempts
 from dq_pipelines.history.scores import score_of
-from dq_pipelines.history.standing import TableStanding, standings
+from dq_pipelines.history.standing import TableStanding
+from dq_pipelines.history.status import OUTCOMES, STATUSES
 from dq_pipelines.history.store import History
 from dq_pipelines.history.totals import DURATIONS, LastMeasured, Totals, last_measured, totals
 from dq_pipelines.project import Project, Table
@@ -33,6 +35,8 @@ class TablesCollector(Collector):
 
     #: as its files have it now
     project: Callable[[], Project]
+    #: where every table stands now
+    stands: Callable[[], list[TableStanding]]
     history: History
 
     def collect(self) -> Iterator[Metric]:
@@ -46,15 +50,14 @@ class TablesCollector(Collector):
 
     def _families(self) -> Iterator[Metric]:
         tables = list(self.project())
-        sums, stands = totals(self.history), {one.table: one for one in self._standings()}
+        sums, stands = totals(self.history), {one.table: one for one in self.stands()}
+        yield _statuses([(table, stands.get(table.key)) for table in tables])
         yield from _counters([(table, sums[table.key]) for table in tables if table.key in sums])
         yield from _gauges([(table, stands[table.key]) for table in tables if table.key in stands])
+        yield _attempts(tables, Attempts(self.history).counts())
         measured = last_measured(self.history)
         yield from _measured([(table, measured[table.key]) for table in tables if table.key in measured])
         yield self._alerts()
-
-    def _standings(self) -> list[TableStanding]:
-        return standings(self.history) if self.history.is_begun else []
 
     def _alerts(self) -> Metric:
         family = GaugeMetricFamily("dq_open_alerts", "Alerts that are open", labels=["event", "severity"])
@@ -62,6 +65,27 @@ class TablesCollector(Collector):
         for (event, severity), count in Counter((alert.event, alert.severity) for alert in alerts).items():
             family.add_metric([event, severity], count)
         return family
+
+
+def _statuses(tables: Iterable[tuple[Table, TableStanding | None]]) -> Metric:
+    """Of each table one status is 1 and every other 0."""
+    family = _gauge("dq_table_status", "The status of a table: 1 for the one that it has", "status")
+    for table, standing in tables:
+        current = standing.status if standing is not None else "never_run"
+        for status in STATUSES:
+            family.add_metric([table.domain, table.name, status], float(status == current))
+    return family
+
+
+def _attempts(tables: Iterable[Table], counts: Mapping[tuple[str, str], int]) -> Metric:
+    family = _counter(
+        "dq_attempts", "Runs of a table that have ended, by how: also those that came to no verdict", "outcome"
+    )
+    for table in tables:
+        for outcome in OUTCOMES:
+            if outcome != "running":
+                family.add_metric([table.domain, table.name, outcome], counts.get((table.key, outcome), 0))
+    return family
 
 
 def _counters(tables: Iterable[tuple[Table, Totals]]) -> Iterator[Metric]:
@@ -101,23 +125,32 @@ def _gauges(tables: Iterable[tuple[Table, TableStanding]]) -> Iterator[Metric]:
         "dq_quality_score_ratio", "Quality score, 0 to 1: of all rules, and of those about one side", "dimension"
     )
     errors = _gauge("dq_error_ratio", "Refused rows of those that came in with the last batches")
-    failed = _gauge("dq_failed_checks", "Rules that the last batches do not meet", "severity")
+    failed = _gauge(
+        "dq_failed_checks",
+        "Rules that fail: by the last batches, by rows that wait in quarantine, by a re-check",
+        "severity",
+    )
     blocked = _gauge("dq_blocked_batches", "Batches that are not published until they are mended")
     judged = _gauge("dq_last_verdict_timestamp_seconds", "When the last batch began to be judged")
     last = _gauge("dq_last_batch_duration_seconds", "Execution time of the last batch")
+    waiting = _gauge("dq_open_refusals", "Reasons of refused rows that wait in quarantine, added up")
     for table, standing in tables:
         labels = [table.domain, table.name]
-        score.add_metric([*labels, "all"], standing.score / 100)
-        for dimension, percent in score_of(standing).dimensions.items():
+        if standing.open_rows is not None:
+            waiting.add_metric(labels, standing.open_rows)
+        if standing.latest is None or (of := score_of(standing)) is None:
+            continue
+        score.add_metric([*labels, "all"], of.total / 100)
+        for dimension, percent in of.dimensions.items():
             score.add_metric([*labels, dimension], percent / 100)
         errors.add_metric(labels, standing.refused / standing.rows_in if standing.rows_in else 0.0)
         counts = Counter(rule.one.severity for rule in standing.failed)
         for severity in SEVERITIES:
             failed.add_metric([*labels, severity], counts[severity])
-        blocked.add_metric(labels, len(standing.blocked))
-        judged.add_metric(labels, standing.at.timestamp())
+        blocked.add_metric(labels, len(standing.held_back))
+        judged.add_metric(labels, standing.latest.started_at.timestamp())
         last.add_metric(labels, standing.latest.duration_seconds)
-    yield from (score, errors, failed, blocked, judged, last)
+    yield from (score, errors, failed, blocked, judged, last, waiting)
 
 
 def _measured(tables: Iterable[tuple[Table, LastMeasured]]) -> Iterator[Metric]:

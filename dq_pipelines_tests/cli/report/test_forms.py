@@ -26,13 +26,15 @@ def test_json_is_a_list_of_the_latest_results(dq: Dq, history: History) -> None:
             "table": "silver/sales", "partition": None, "rule": TOLERATED.rule, "column": "shop",
             "check": TOLERATED.check, "severity": "warning", "success": True, "blocks": False, "element_count": 100,
             "missing_count": 50, "unexpected_count": 5, "unexpected_percent": 10.0, "observed_value": None, "error": None,
-            "batch": "b-1", "run_id": "run", "judged_at": (NOW - timedelta(minutes=5)).isoformat(),
+            "batch": "b-1", "run_id": "run", "judged_at": (NOW - timedelta(minutes=5)).isoformat(), "recheck": False, "open_count": None,
+            "table_status": "warning",
         },
         MEAN.rule: {
             "table": "silver/sales", "partition": None, "rule": MEAN.rule, "column": "amount",
             "check": MEAN.check, "severity": "warning", "success": False, "blocks": False, "element_count": None,
             "missing_count": None, "unexpected_count": None, "unexpected_percent": None, "observed_value": 12.5,
-            "error": None, "batch": "b-1", "run_id": "run", "judged_at": (NOW - timedelta(minutes=5)).isoformat(),
+            "error": None, "batch": "b-1", "run_id": "run", "judged_at": (NOW - timedelta(minutes=5)).isoformat(), "recheck": False, "open_count": None,
+            "table_status": "warning",
         },
     }  # fmt: skip
 
@@ -93,7 +95,8 @@ def test_an_input_that_stands_aside_is_told_as_long_as_it_does(shop: Workshop, d
     shop.land("t/b.csv.gz", gzip.compress(b"id\n1\n2\n3\n")[:20])
     shop.run("t")
     assert "wanted a whole gzip archive, got a truncated one" in report()
-    [found] = json.loads(report("--json"))
+    found, attempt = sorted(json.loads(report("--json")), key=lambda each: each["rule"] == "attempt")
+    assert (attempt["rule"], attempt["table_status"]) == ("attempt", "error")
     assert (found["table"], found["rule"], found["success"]) == ("silver/t", "inputs_readable", False)
     shop.land("t/a.csv", "id\n1\n")
     shop.run("t")

@@ -37,13 +37,41 @@ def test_a_line_for_each_table_and_for_each_rule_that_found_something(dq: Dq, hi
     said = lines(ran.stdout)
     when = (NOW - timedelta(minutes=5)).astimezone().strftime("%Y-%m-%d %H:%M,").split()
     assert ran.returncode == 0
-    assert ["gold/value", *when, "5", "min", "ago", "100.00", "0/1", "100", "100", "0", "0", "published"] in said
-    assert ["silver/sales", *when, "5", "min", "ago", "100.00", "2/4", "100", "97", "2", "1", "published"] in said
+    assert [
+        "gold/value",
+        "healthy",
+        *when,
+        "5",
+        "min",
+        "ago",
+        "100.00",
+        "0/1",
+        "100",
+        "100",
+        "0",
+        "0",
+        "published",
+    ] in said
+    assert [
+        "silver/sales",
+        "failing",
+        *when,
+        "5",
+        "min",
+        "ago",
+        "100.00",
+        "2/4",
+        "100",
+        "97",
+        "2",
+        "1",
+        "published",
+    ] in said
     assert said[said.index(["silver/sales", "2", "of", "4", "rules", "failed"]) :] == [
         ["silver/sales", "2", "of", "4", "rules", "failed"],
-        ["fail", "critical", NULLS.rule, "customer", "2", "of", "100", "rows", "(2.00", "%)"],
-        ["warn", "warning", MEAN.rule, "amount", "observed", "12.5"],
-        ["ok", "warning", TOLERATED.rule, "shop", "5", "of", "50", "rows", "(10.00", "%),", "within", "mostly"],
+        ["failing", "critical", NULLS.rule, "customer", "2", "of", "100", "rows", "(2.00", "%)"],
+        ["warning", "warning", MEAN.rule, "amount", "observed", "12.5"],
+        ["passed", "warning", TOLERATED.rule, "shop", "5", "of", "50", "rows", "(10.00", "%),", "within", "mostly"],
     ]
 
 
@@ -63,15 +91,15 @@ def test_what_a_blocked_batch_brought_is_held_and_not_published(dq: Dq, history:
     ran = dq("report", DQ_LAKE="lake")
     said = lines(ran.stdout)
     overview, told = said[1], said[-1]
-    assert overview[6:] == ["100.00", "1/1", "4,216", "0", "0", "0", "blocked,", "4,216", "rows", "held"]
-    assert told == ["block", "critical", rows.rule, "observed", "3"]
+    assert overview[7:] == ["100.00", "1/1", "4,216", "0", "0", "0", "blocked,", "4,216", "rows", "held"]
+    assert told == ["blocked", "critical", rows.rule, "observed", "3"]
     assert dq("report", "--strict").returncode == 1
 
 
 def test_a_published_table_that_was_judged_again_stays_published(dq: Dq, history: History) -> None:
     history.record(verdict("silver/sales", NULLS, batch="", blocked=True, published=100, refused=0, dropped=0))
     (table,) = standings(history)
-    assert (table.published, table.held, table.as_it_stands) == (100, 0, True)
+    assert (table.published, table.held, table.as_it_stands, table.status) == (0, 0, True, "failing")
     history.record(verdict("silver/sales", PASSED, batch="", run_id="two"))
     assert dq("report", DQ_LAKE="lake").stdout.splitlines()[1].endswith("judged as it stands")
 
@@ -116,12 +144,12 @@ def test_age(seconds: int, said: str) -> None:
 @pytest.mark.usefixtures("partitioned")
 def test_a_table_is_all_of_its_partitions(dq: Dq) -> None:
     said = lines(dq("report", DQ_LAKE="lake").stdout)
-    assert said[1][3:] == [
+    assert said[1][4:] == [
         "10", "min", "ago", "100.00", "2/2", "300", "291", "6", "3", "published", "(3", "partitions,", "run_1", "to", "run_3)",
     ]  # fmt: skip
     assert said[-2:] == [
-        ["fail", "critical", NULLS.rule, "value", "3", "of", "300", "rows", "(1.00", "%)", "in", "run_2,", "run_3"],
-        ["warn", "warning", MEAN.rule, "value", "run_2:", "observed", "22"],
+        ["failing", "critical", NULLS.rule, "value", "3", "of", "300", "rows", "(1.00", "%)", "in", "run_2,", "run_3"],
+        ["warning", "warning", MEAN.rule, "value", "run_2:", "observed", "22"],
     ]
 
 
@@ -131,10 +159,11 @@ def test_a_partition_that_ran_again_counts_once(partitioned: History) -> None:
     assert (table.rows_in, table.partitions) == (250, ("run_1", "run_2", "run_3"))
 
 
-def test_a_verdict_on_the_whole_table_stands_until_a_partition_runs(partitioned: History) -> None:
+def test_a_recheck_of_the_whole_table_replaces_no_verdict_on_a_partition(partitioned: History) -> None:
     partitioned.record(verdict("silver/readings", PASSED, run_id="whole", batch="", rows_in=300, minutes=2))
     (table,) = standings(partitioned)
-    assert (table.rows_in, table.partitions) == (300, ())
+    assert (table.rows_in, len(table.partitions), [each.run_id for each in table.rechecks]) == (300, 3, ["whole"])
+    assert table.status == "failing"
     partitioned.record(verdict("silver/readings", PASSED, partition="run_4", run_id="r-4", minutes=1))
     (table,) = standings(partitioned)
     assert (table.rows_in, len(table.partitions)) == (400, 4)
@@ -168,9 +197,9 @@ def test_tables_of_the_project_without_a_verdict_are_named(dq: Dq, history: Hist
     history.record(verdict("silver/sales", PASSED))
     environment = {"DQ_LAKE": "lake", "DQ_CONFIG": str(checkout / "assets_config")}
     last = dq("report", **environment).stdout.splitlines()[-1]
-    assert last.startswith("No verdict yet: gold/carrier_delays, ")
+    assert last.startswith("Never run: gold/carrier_delays, ")
     assert "silver/sales" not in last
-    assert dq("report", "--table", "flights", **environment).stdout == "No verdict yet of silver/flights.\n"
+    assert dq("report", "--table", "flights", **environment).stdout == "Never run: silver/flights.\n"
 
 
 def test_a_faulty_project_hides_no_verdict(dq: Dq, history: History, tmp_path: Path) -> None:

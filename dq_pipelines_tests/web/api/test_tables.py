@@ -63,8 +63,11 @@ def test_tables_say_where_they_stand(vera: TestClient) -> None:
     assert list(found) == ["gold/by_shop", "silver/new", "silver/sales", "silver/shops"]
     assert found["silver/new"]["standing"] is None
     standing = found["silver/sales"]["standing"]
-    assert (standing["level"], standing["rows_in"], standing["published"], standing["refused"]) == ("bad", 4, 2, 2)
-    assert found["silver/shops"]["standing"]["level"] == "good"
+    assert (standing["rows_in"], standing["published"], standing["refused"], standing["open"]) == (4, 2, 2, 2)
+    statuses = {key: one["status"] for key, one in found.items()}
+    assert statuses == {
+        "gold/by_shop": "healthy", "silver/new": "never_run", "silver/sales": "failing", "silver/shops": "healthy",
+    }  # fmt: skip
     assert [one["key"] for one in items(vera, "/tables", domain="elsewhere")] == ["silver/new"]
 
 

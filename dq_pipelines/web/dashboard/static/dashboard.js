@@ -8,7 +8,7 @@
   /* Plotly takes <b>, <a> and the like in texts for its own: names are shown as they are. */
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const faded = (hex) => hex + "33";
-  const SHAPES = { good: "circle", bad: "x", warn: "diamond" };
+  const SHAPES = { healthy: "circle", failing: "x", warning: "diamond" };
   const DASHES = ["solid", "dash", "dot", "dashdot"];
 
   function traces(series, chart) {
@@ -24,7 +24,7 @@
       ];
     }
     if (series.kind === "bar") {
-      const marker = { color: tone, pattern: series.tone === "bad" ? { shape: "/", size: 5, fgcolor: colour("card"), fgopacity: 0.55, fillmode: "overlay" } : {} };
+      const marker = { color: tone, pattern: series.tone === "failing" ? { shape: "/", size: 5, fgcolor: colour("card"), fgopacity: 0.55, fillmode: "overlay" } : {} };
       if (chart.lying) return [{ ...common, type: "bar", textposition: "none", marker, x: series.y, y: x.map(plain), orientation: "h" }];
       /* A bar a run, however close two of them were: on a scale of time the closest two decide how wide all are. */
       const when = x.map((at, place) => moment(at) + (said[place] ? "<br>" + said[place] : ""));

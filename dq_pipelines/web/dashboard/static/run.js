@@ -4,9 +4,13 @@
 (() => {
   const RETRY = 5000;
   const run = document.getElementById("run"), live = document.getElementById("live");
-  const LEVELS = { SUCCESS: "good", FAILURE: "bad", CANCELING: "warn", CANCELED: "warn" };
+  /* The colour and the word of Dagster's statuses, as in run_page.py. */
+  const RUNS = {
+    SUCCESS: ["healthy", "succeeded"], FAILURE: ["error", "failed"],
+    CANCELED: ["never_run", "cancelled"], CANCELING: ["never_run", "being cancelled"],
+  };
   const OVER = ["SUCCESS", "FAILURE", "CANCELED"];
-  const WORDS = { good: ["✓", "GOOD"], warn: ["!", "WARN"], bad: ["✕", "BAD"], wait: ["…", "WAITING"] };
+  const WORDS = { passed: ["✓", "passed"], warning: ["!", "warning"], failing: ["✕", "failing"], wait: ["…", "waiting"] };
   const number = (value) => Math.round(value).toLocaleString("en-US");
 
   function say(state, text) {
@@ -48,14 +52,16 @@
   }
 
   function judge(line, passed) {
-    const level = passed ? "good" : line.dataset.severity === "critical" ? "bad" : "warn", cell = line.querySelector(".result");
+    const level = passed ? "passed" : line.dataset.severity === "critical" ? "failing" : "warning", cell = line.querySelector(".result");
     if (!cell.querySelector("." + level)) cell.replaceChildren(badge(level));
   }
 
   const HEARD = {
     status(word) {
-      run.className = "hero card " + (LEVELS[word.status] || "on");
-      document.getElementById("status").textContent = word.status;
+      const [tone, said] = RUNS[word.status] || ["on", word.status.replace("_", " ").toLowerCase()];
+      run.className = "hero card " + tone;
+      document.getElementById("status").textContent = said;
+      document.getElementById("status").dataset.status = word.status;
       if (word.said) { const said = document.getElementById("said"); said.textContent = word.said; said.hidden = false; }
       const button = document.getElementById("cancel");
       if (button && (OVER.includes(word.status) || word.status === "CANCELING")) {

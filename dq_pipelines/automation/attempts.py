@@ -1,0 +1,70 @@
+"""Attempts of runs that could not write them down: killed ones, and those that ended before a step began.
+
+What a step writes itself belongs in `layers.attempting`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from dq_pipelines.automation.runs import Told, ended, look
+from dq_pipelines.automation.ticks import sensor
+from dq_pipelines.history.attempts import Attempt, Attempts
+from dq_pipelines.history.reading import RunsRead
+from dq_pipelines.history.status import Outcome
+from dq_pipelines.layers.attempting import run_end
+from dq_pipelines.layers.settling import CANCELLED, settle
+from dq_pipelines.layers.stores import Stores
+from dq_pipelines.project import Project
+
+
+def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
+    """`attempts`, which reads runs that have ended."""
+    if not list(project):
+        return []
+
+    @sensor("attempts", "Writes down how runs of tables ended that were killed, or ended before they began")
+    def attempts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        settle(stores, run_end(context.instance))
+        read = RunsRead("attempts", stores.history)
+        seen = look(context, read, datetime.now(UTC))
+        found = 0
+        for record in seen.runs:
+            told = Told(context.instance, record)
+            missed = missed_attempts(told, project, Attempts(stores.history).of_run(told.run.run_id))
+            for attempt in missed:
+                Attempts(stores.history).record(attempt)
+            found += len(missed)
+            with stores.history.engine.begin() as connection:
+                read.mark(connection, told.run.run_id, datetime.now(UTC))
+        context.update_cursor(seen.cursor)
+        return dg.SkipReason(f"{len(seen.runs)} runs read, {found} attempts written down")
+
+    return [attempts]
+
+
+def missed_attempts(told: Told, project: Project, known: list[Attempt]) -> list[Attempt]:
+    """The attempts of tables that a run was to materialize, and of which it has written none."""
+    if told.run.status == dg.DagsterRunStatus.SUCCESS:
+        return []
+    there = {attempt.table for attempt in known}
+    keys = {table.key for table in project if {*table.assets} & told.planned}
+    outcome, said = _why(told)
+    began = told.record.start_time or told.record.create_timestamp.timestamp()
+    at, partition = datetime.fromtimestamp(began, UTC), told.run.tags.get("dagster/partition")
+    return [
+        Attempt(key, partition, told.run.run_id, at).ended(outcome, ended(told.record), said)
+        for key in sorted(keys - there)
+    ]
+
+
+def _why(told: Told) -> tuple[Outcome, str]:
+    """How a table's attempt ended that never began."""
+    if told.run.status == dg.DagsterRunStatus.CANCELED:
+        return "cancelled", CANCELLED
+    if told.failed_steps:
+        step, said = next(iter(told.failed_steps.items()))
+        return "waiting", f"the run ended before it: {step} failed: {said}"
+    return "failed", told.end or "the run ended before it began"
