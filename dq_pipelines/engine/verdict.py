@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.engine.gx_suite import gx_suite
-from dq_pipelines.engine.plain import plain
+from dq_pipelines.engine.plain import strictly_plain
 from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.on_rows import PairRule, RowRule
@@ -72,7 +72,7 @@ class RuleResult:
             "success": self.success,
             "expectation_config": {
                 "type": self.rule.type,
-                "kwargs": plain(self.rule.kwargs),
+                "kwargs": strictly_plain(self.rule.kwargs),
                 "meta": self.rule.meta or {},
                 "severity": self.rule.severity,
             },
@@ -94,7 +94,7 @@ class RuleResult:
                 reckoned = self.observed_value if self.found is None else self.found
                 found = self.rule.fields(reckoned, complete=wanted.name == "COMPLETE")
             listed = found if wanted.most_listed else {name: found[name] for name in found if "partial_" not in name}
-            return {name: plain(value) for name, value in listed.items()}
+            return {name: strictly_plain(value) for name, value in listed.items()}
         result: dict[str, Any] = {
             "element_count": self.element_count,
             "unexpected_count": self.unexpected_count,
@@ -107,7 +107,7 @@ class RuleResult:
                 "unexpected_percent_total": _percent(self.unexpected_count, self.element_count),
                 "unexpected_percent_nonmissing": self.unexpected_percent,
             }
-        return result | {name: plain(value) for name, value in self._rows(wanted).items()}
+        return result | {name: strictly_plain(value) for name, value in self._rows(wanted).items()}
 
     def _rows(self, wanted: Format) -> dict[str, Any]:
         """The fields that show failing rows, as far as the format wants them."""

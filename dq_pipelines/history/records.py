@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from dq_pipelines.engine.plain import plain
+from dq_pipelines.engine.plain import strictly_plain
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.history.metrics import BatchMetrics
 from dq_pipelines.rules.on_rows import RowRule
@@ -109,7 +109,7 @@ class ResultRecord:
             element_count=result.element_count,
             missing_count=result.missing_count,
             unexpected_count=result.unexpected_count,
-            observed_value=plain(result.observed_value),
+            observed_value=strictly_plain(result.observed_value),
             error=result.error,
             fingerprint=fingerprint,
             score=rule_score(result),

@@ -14,6 +14,7 @@ from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.verdict import Verdict
+from dq_pipelines.history.series import series
 from dq_pipelines.rules import rule_from
 from dq_pipelines_tests.engine.faulty_rules import FAULTY, GOOD, ROWS
 from dq_pipelines_tests.workshop import Workshop
@@ -117,3 +118,26 @@ def test_a_run_publishes_by_the_other_rules(shop: Workshop) -> None:
     again = shop.run("x", mode="rerun")
     assert again.success
     assert shop.rows("silver/x", "id") == [1, 2, 3]
+
+
+def test_what_cannot_be_measured_is_left_out_and_the_batch_goes_on(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dq_pipelines.monitoring.metrics import measuring
+
+    def number(name: str, _: pl.DataType) -> pl.Expr:
+        value = pl.col(name).cast(pl.Float64)
+        return value if name != "b" else pl.col(name).cast(pl.String).str.to_date("%Y").cast(pl.Float64)
+
+    monkeypatch.setattr(measuring, "number", number)
+    shop.table("x", 'source: {type: csv, path: "{landing}/*.csv"}\nsilver: {columns: {a: int64, b: int64}}\n')
+    shop.land("x.csv", "a,b\n1,2\n3,4\n")
+    ran = shop.run("x")
+    assert ran.success
+    assert shop.rows("silver/x", "a") == [1, 3]
+    assert len(series(shop.history, "silver/x", "mean", "a")) == 1
+    assert not series(shop.history, "silver/x", "mean", "b")
+    said = [event.message for event in ran.result.all_events] + [
+        entry.user_message for entry in shop.instance.all_logs(ran.run_id)
+    ]
+    assert any("wanted to measure column 'b'" in str(line) for line in said)
