@@ -42,7 +42,11 @@ def asides(lake: Lake, name: str) -> dict[str, Aside]:
         if files.get_file_info(path).type is not fs.FileType.File:
             return {}
         with files.open_input_stream(path) as stream:
-            found = json.loads(stream.read())
+            content = stream.read()
+    try:
+        found = json.loads(content)
+    except ValueError:  # torn by a power loss: its inputs are looked at once more
+        return {}
     marks = [Aside(**mark | {"since": datetime.fromisoformat(mark["since"])}) for mark in found]
     return {mark.uri: mark for mark in marks}
 

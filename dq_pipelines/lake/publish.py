@@ -16,6 +16,7 @@ from deltalake.transaction import create_table_with_add_actions
 
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken, PublishError, nearest
+from dq_pipelines.lake.durable import sync_commit
 from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, refused
@@ -89,6 +90,7 @@ def publish(
         else:
             _commit(table, stage, "append" if mode == "merge" else mode, properties, new_columns)
         stage.named = stage.rows > 0 and (mode != "merge" or table is None or rewrite is not None)
+        sync_commit(stage.table)
         version = DeltaTable(stage.table.uri, storage_options=options(stage.table.uri)).version()
     return Publication(stage.table.key, version, stage.rows)
 
@@ -108,6 +110,7 @@ def forget(stage: Stage, batches: list[str]) -> None:
     quoted = ", ".join("'" + batch.replace("'", "''") + "'" for batch in batches)
     with publish_errors(stage.table.key, stage.table.uri):
         table.delete(f"_batch IN ({quoted})")
+        sync_commit(stage.table)
 
 
 def _create(stage: Stage, properties: Properties) -> None:

@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, options, said
 from dq_pipelines.errors import ConfigError, Problem, PublishError
+from dq_pipelines.lake.durable import sync_commit
 from dq_pipelines.lake.ledger import TAKEN_BACK, noted_since, noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors
 from dq_pipelines.lake.tables import LakeTable
@@ -116,6 +117,7 @@ class Return:
         properties = noting(self.taken_back, {"dq.restore": f"version {self.then.version()}"})
         with publish_errors(self.table.key, self.table.uri):
             self.now.restore(self.then.version(), commit_properties=properties)
+            sync_commit(self.table)
         return Publication(self.table.key, self.table.opened().version(), self.rows[1])
 
     def _must_be_whole(self) -> None:

@@ -22,6 +22,7 @@ from polars import selectors
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import Overtaken
+from dq_pipelines.lake.durable import sync_commit
 from dq_pipelines.lake.evolution import exactly
 from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors
@@ -246,6 +247,7 @@ def replace_files(
             partition_by=snapshot.delta.metadata().partition_columns,
             commit_properties=properties,
         )
+        sync_commit(snapshot.table)
         for stage in stages:
             stage.named = True
 
@@ -265,3 +267,4 @@ def note(table: LakeTable, consumed: Mapping[str, int], metadata: Mapping[str, s
         delta.create_write_transaction(
             [], "append", delta.schema(), partition_by=delta.metadata().partition_columns, commit_properties=properties
         )
+        sync_commit(table)

@@ -25,6 +25,7 @@ from pyarrow import fs
 from pyarrow import parquet as pq
 
 from dq_pipelines.config.stores import filesystem, is_remote
+from dq_pipelines.lake.durable import sync_files
 from dq_pipelines.lake.ledger import named_files
 from dq_pipelines.lake.tables import PARTITION, LakeTable, storable
 
@@ -96,7 +97,8 @@ class Stage:
         return rows if self.partition is None else rows.with_columns(pl.lit(self.partition).alias(PARTITION))
 
     def add_actions(self) -> list[AddAction]:
-        """What a commit must name, with row statistics from the Parquet footers."""
+        """What a commit must name, with row statistics from the Parquet footers; the files are on the disk by then."""
+        sync_files(self.table, [path for path, rows, _ in self._attempts[-1].files if rows])
         files, root = filesystem(self.table.uri)
         values = {} if self.partition is None else {PARTITION: self.partition}
         now = int(time.time() * 1000)

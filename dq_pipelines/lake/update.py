@@ -8,6 +8,7 @@ import polars as pl
 from deltalake import DeltaTable, Field
 from deltalake import Schema as DeltaSchema
 
+from dq_pipelines.lake.durable import sync_commit
 from dq_pipelines.lake.ledger import noting
 from dq_pipelines.lake.publish import Publication, publish_errors
 from dq_pipelines.lake.tables import LakeTable
@@ -30,6 +31,7 @@ def update(
             changes.to_arrow(), f"there.{key} = changed.{key}", "changed", "there", commit_properties=properties
         )
         merger.when_matched_update({name: f"changed.{name}" for name in values}).execute()
+        sync_commit(table)
         return Publication(table.key, table.opened().version(), changes.height)
 
 

@@ -19,6 +19,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
+from dq_pipelines.lake.durable import sync_commit
 from dq_pipelines.lake.evolution import exactly
 from dq_pipelines.lake.ledger import noting, reruns_in, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors, quoted, record_batches
@@ -117,6 +118,7 @@ class Recovery:
                 self._merged(delta, properties)
             else:
                 write_deltalake(delta, record_batches(self.rows), mode="append", commit_properties=properties)
+            sync_commit(self.table)
         return Publication(self.table.key, self.table.opened().version(), rows)
 
     def _merged(self, delta: DeltaTable, properties: CommitProperties) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from dq_pipelines.errors import PublishError
+from dq_pipelines.errors import PublishError, SetAside
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
@@ -142,3 +143,39 @@ def test_a_torn_checkpoint_is_refused_with_the_remedy(tmp_path: Path) -> None:
     (log / "_last_checkpoint").unlink()
     refine(work(made))
     assert content(made)["silver"] == sorted([*unharmed["silver"], repr({"id": 3, "amount": 10})])
+
+
+def test_a_torn_list_of_inputs_aside_costs_another_look(tmp_path: Path) -> None:
+    made = shop(tmp_path)
+    made.land("bad.csv", b"")
+    with pytest.raises(SetAside):
+        refine(work(made))
+    (made.root / "lake" / ".aside" / "orders.json").write_bytes(b"")
+    with pytest.raises(SetAside):
+        refine(work(made))
+
+
+@pytest.mark.parametrize("keys", ["", "keys: [id]"], ids=["append", "merge"])
+def test_what_a_commit_names_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    synced, real = dict[str, bool](), os.fsync
+
+    def fsync(handle: int) -> None:
+        path = str(Path(f"/proc/self/fd/{handle}").readlink())
+        layer = Path(path.partition("/lake/")[2]).parts[:2]
+        log = made.root / "lake" / Path(*layer) / "_delta_log"
+        named = "".join(each.read_text() for each in log.glob("*.json")) if path.endswith(".parquet") else ""
+        synced.setdefault(path, Path(path).name in named and Path(path).parent.name in named)
+        real(handle)
+
+    made = Workshop(tmp_path)
+    monkeypatch.setattr(os, "fsync", fsync)
+    shop(tmp_path, keys)
+    for layer in LAYERS:
+        log = made.root / "lake" / layer / "orders" / "_delta_log"
+        assert {str(path) for path in log.glob("*.json")} | {str(log), str(log.parent), str(log.parents[1])} <= set(
+            synced
+        )
+    data = files(made)
+    assert set(data) <= set(synced)
+    # Staged files reach the disk before a commit names them; what Delta's own merge writes, after it.
+    assert {Path(path).parents[1].name for path in data if synced[path]} <= ({"silver"} if keys else set())
