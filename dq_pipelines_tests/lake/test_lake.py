@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars import selectors as cs
 
@@ -315,3 +317,31 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     stage = Stage(Lake.at(str(tmp_path / "lake")).table("silver/orders"), "b-1")
     with pytest.raises(OSError, match="silver"):
         stage.prepare()
+
+
+STEPS = st.lists(st.sampled_from(["commit", "checkpoint", "clean up", "begin anew"]), min_size=1, max_size=8)
+
+
+@settings(max_examples=15)
+@given(steps=STEPS, looks=st.lists(st.booleans(), min_size=8, max_size=8))
+def test_the_ledger_is_what_the_log_says_however_often_it_was_read(steps: list[str], looks: list[bool]) -> None:
+    """What a process has read before is of use only for the table that it was read of."""
+    with TemporaryDirectory() as folder:
+        table, noted = Lake.at(folder).table("silver/orders"), dict[str, int]()
+        for number, (step, look) in enumerate(zip(steps, looks, strict=False)):
+            delta = table.delta()
+            if step == "commit" or delta is None:
+                name = f"batch:b-{number % 3}"
+                noted |= {name: number}
+                publish(staged(table, ROWS, f"b-{number}"), "append", {name: number})
+            elif step == "begin anew":
+                shutil.rmtree(table.uri)
+                noted.clear()
+            else:
+                delta.create_checkpoint()
+                commits = sorted(Path(table.uri, "_delta_log").glob("*.json"))
+                for commit in commits[:-1] if step == "clean up" else ():
+                    commit.unlink()
+            if look:
+                assert transactions(table) == noted
+        assert transactions(table) == noted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ import pytest
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work
+from dq_pipelines.sources.frames import AT_A_TIME
 from dq_pipelines_tests.workshop import Workshop
 
 EVENTS = """
@@ -88,3 +90,35 @@ def test_a_snapshot_is_taken_whole(tmp_path: Path) -> None:
     made.table("events", EVENTS.replace("MOST", "").replace("silver: {", "silver: {write: overwrite, "))
     refine(work(made))
     assert len(made.rows("silver/events")) == 1_001
+
+
+def calls(root: Path, files: int) -> int:
+    """How many functions a run of so many files calls in its own thread."""
+    made, counted = shop(root, "max_files: null", files), [0]
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        counted[0] += event in ("call", "c_call")
+
+    ready = work(made)
+    sys.setprofile(count)
+    try:
+        refine(ready)
+    finally:
+        sys.setprofile(None)
+    assert len(made.rows("silver/events")) == files
+    return counted[0]
+
+
+def test_four_times_the_files_are_four_times_the_work(tmp_path: Path) -> None:
+    calls(tmp_path / "first", 1)  # imports what a process imports once
+    few, many = calls(tmp_path / "few", 70), calls(tmp_path / "many", 280)
+    assert many < 4 * few
+
+
+def test_a_plan_of_many_files_is_no_larger_than_one_of_some(tmp_path: Path) -> None:
+    """Polars takes the square of the number of scans in a plan: 12 s for 1,000 of them."""
+    plans = []
+    for files in (AT_A_TIME + 1, 3 * AT_A_TIME):
+        source = shop(tmp_path / str(files), "", files).project.tables["events"].landed.source
+        plans.append(len(source.read(source.inputs()).landed.explain().splitlines()))
+    assert plans[0] == plans[1]
