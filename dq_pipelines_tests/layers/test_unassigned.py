@@ -36,6 +36,13 @@ def shop(root: Path, text: str, pattern: str) -> Workshop:
     return made
 
 
+def named(check: dg.AssetCheckEvaluation) -> dict[str, str]:
+    """The inputs in the check's table, with their reasons."""
+    table = check.metadata["unassigned"]
+    assert isinstance(table, dg.TableMetadataValue)
+    return {str(record.data["input"]): str(record.data["reason"]) for record in table.records}
+
+
 def test_days_without_zeros_are_read(tmp_path: Path) -> None:
     made = shop(tmp_path, DAILY, "year=%Y/month=%m/day=%d")
     made.land("year=2024/month=1/day=1/part-0.csv", "id\n1\n")
@@ -64,7 +71,7 @@ def test_what_belongs_to_no_partition_is_named(tmp_path: Path) -> None:
     check = ran.checks[CHECK]
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.WARN
-    told = {record.data["input"]: record.data["reason"] for record in check.metadata["unassigned"].records}
+    told = named(check)
     assert told == {
         f"{made.landing}/28-02-2024.csv": "its path holds no day that is written as %Y-%m-%d",
         f"{made.landing}/2023-12-31.csv": "its day 2023-12-31 is before partitions.start, 2024-01-01",
@@ -102,7 +109,7 @@ def test_a_folder_a_link_to_nothing_and_a_pipe_are_named(tmp_path: Path) -> None
     assert made.rows("silver/events", "id") == [1]
     for one in (ran, again):
         assert one.success
-        told = {r.data["input"]: r.data["reason"] for r in one.checks[CHECK].metadata["unassigned"].records}
+        told = named(one.checks[CHECK])
         assert told == {
             f"{made.landing}/c.csv": "it is a link to gone.csv, which is not there",
             f"{made.landing}/d.csv": "it is a pipe, a socket or a device and no file",
