@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines_tests.benchmarks import __main__ as bench
-from dq_pipelines_tests.benchmarks import column
+from dq_pipelines_tests.benchmarks import column, planted
 from dq_pipelines_tests.benchmarks.measure import measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
@@ -44,6 +44,12 @@ def test_a_tool_measures_a_column(tool: str, folder: Path) -> None:
     csv = folder / "column.csv"
     column.write(csv, 1_000)
     assert column.same(measured("column", tool, str(csv)).found, list(column.pandas(str(csv))))
+
+
+@pytest.mark.skipif(not planted.is_installed(), reason="dqbench is not installed: it comes with the extra `bench`")
+def test_suggested_rules_find_the_planted_errors_of_the_first_tier(tmp_path: Path) -> None:
+    tier, line = planted.scored(1, tmp_path)
+    assert (tier.precision, tier.recall) == (1.0, 1.0), line
 
 
 def test_the_suite_is_of_the_size_it_says() -> None:
