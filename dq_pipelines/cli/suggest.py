@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dq_pipelines.monitoring.suggestions import Parent
     from dq_pipelines.monitoring.suggestions.table import SuggestedTable
     from dq_pipelines.project import Project, Table
+    from dq_pipelines.rules import Rule
 
 app = typer.Typer()
 
@@ -42,6 +44,13 @@ def suggest(
             "--html", metavar="FILE", help="Write the profile and its rules to FILE as one page.", show_default=False
         ),
     ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option(
+            help="A workbook's sheet, by its name or its place from 0; by default the one with the most values.",
+            show_default=False,
+        ),
+    ] = None,
     from_contract: Annotated[
         str | None,
         typer.Option(help="A data contract in YAML (Open Data Contract Standard v3).", show_default=False),
@@ -64,7 +73,7 @@ def suggest(
     elif (table := _project_table(data)) is not None:
         _for_table(*table, apply=apply, html=html)
     else:
-        _for_file(data, domain, apply=apply, html=html)
+        _for_file(data, domain, sheet=sheet, apply=apply, html=html)
 
 
 def _from_contract(path: str, schema_object: str | None) -> None:
@@ -73,11 +82,12 @@ def _from_contract(path: str, schema_object: str | None) -> None:
     print("---\n".join(tables_from_contract(path, schema_object).values()), end="")
 
 
-def _for_file(path: str, domain: str | None, *, apply: bool, html: Path | None) -> None:
+def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, html: Path | None) -> None:
     from dq_pipelines.cli.reading import read_file
-    from dq_pipelines.engine.frames import frame_from, source_at
+    from dq_pipelines.engine.frames import frame_from
     from dq_pipelines.monitoring.contracts.table import table_name
     from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
+    from dq_pipelines.sources import read as read_source
 
     settings = Settings.from_environment()
     name = table_name(Path(path.rstrip("/")).name.partition(".")[0])
@@ -85,9 +95,11 @@ def _for_file(path: str, domain: str | None, *, apply: bool, html: Path | None) 
     target = Path(settings.config) / folder / f"{name}.yaml"
     if apply:
         _must_be_new(target, name)
+    source = _source(path, sheet)
     read = read_file(path)
-    found = suggested_table(frame_from(read.data), _parents(name))
-    text = table_yaml(found, name, source_at(path), str(target))
+    rows = read_source(source).rows if source["type"] == "excel" else frame_from(read.data)
+    found = suggested_table(rows, _parents(name))
+    text = table_yaml(found, name, source, str(target))
     if html is not None:
         _write_page(html, found, name, text)
     if apply:
@@ -100,6 +112,22 @@ def _for_file(path: str, domain: str | None, *, apply: bool, html: Path | None) 
         print(text, end="")
     if read.unreadable:
         raise typer.Exit(1)
+
+
+def _source(path: str, sheet: str | None) -> Mapping[str, Any]:
+    """The source that reads the file: of a workbook, the sheet that is asked for or that holds its table."""
+    from dq_pipelines.engine.frames import source_at
+    from dq_pipelines.monitoring.suggestions.sheets import choose_sheet
+
+    source = source_at(path)
+    if source["type"] != "excel":
+        if sheet is not None:
+            raise _problem(f"dq suggest --sheet: wanted a workbook, got {path}")
+        return source
+    chosen = choose_sheet(source, sheet)
+    if chosen.why is not None:
+        print(f"{path}: {chosen.why}", file=sys.stderr)
+    return chosen.source
 
 
 def _write_page(path: Path, found: SuggestedTable, name: str, text: str) -> None:
@@ -133,15 +161,16 @@ def _must_be_new(target: Path, name: str) -> None:
 def _for_table(project: Project, table: Table, *, apply: bool, html: Path | None) -> None:
     from dq_pipelines.lake.tables import Lake
     from dq_pipelines.monitoring.suggestions.table import rules_yaml, suggested_table
+    from dq_pipelines.rules import rule_from
 
     if apply:
         raise _problem(
             f"dq suggest --apply: {table.file} is there already, and is not written over (without --apply its rules are printed)"
         )
     rows = Lake.at(Settings.from_environment().lake).table(table.key).scan()
-    has = {(rule.type, rule.column_label) for rule in table.rules}
+    has = {_what(rule) for rule in table.rules}
     found = suggested_table(rows, _parents(table.name, project))
-    new = [each for each in found.rules if (each.rule["type"], _label(each.rule)) not in has]
+    new = [each for each in found.rules if _what(rule_from(each.rule)) not in has]
     text = rules_yaml(new, f"{table.key} ({table.file})")
     if html is None:
         print(text, end="")
@@ -149,8 +178,9 @@ def _for_table(project: Project, table: Table, *, apply: bool, html: Path | None
         _write_page(html, found, table.key, text)
 
 
-def _label(rule: Any) -> str | None:
-    return ", ".join(rule["column_list"]) if "column_list" in rule else rule.get("column")
+def _what(rule: Rule) -> tuple[Any, ...]:
+    """What a rule is about: two of one type on the same columns say the same, but for their SQL or their condition."""
+    return rule.type, rule.column_label, getattr(rule, "sql", None), rule.row_condition
 
 
 def _project_table(name: str) -> tuple[Project, Table] | None:

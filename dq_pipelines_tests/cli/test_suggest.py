@@ -105,6 +105,39 @@ def test_a_file_that_is_none_is_said_in_a_sentence(dq: Dq, tmp_path: Path) -> No
     assert (ran.returncode, "a: string  # no value was seen" in ran.stdout) == (0, True)
 
 
+def test_of_a_workbook_the_sheet_with_the_table_is_taken(dq: Dq, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    cover, data, codes = book.active, book.create_sheet("Data 2026"), book.create_sheet("codes")
+    assert cover is not None
+    cover.title = "Read me"
+    for line in (["Stock of our shops"], ["by hand"], ["see Data"]):
+        cover.append(line)
+    data.append(["id", "town", "stock"])
+    codes.append(["code", "means"])
+    for n in range(60):
+        data.append([n, ["Bend", "Gary"][n % 2], n * 3])
+    for n in range(5):
+        codes.append([n, "x"])
+    book.save(tmp_path / "stock.xlsx")
+    ran = dq("suggest", "stock.xlsx")
+    assert (ran.returncode, ran.stderr) == (
+        0,
+        "stock.xlsx: sheet 'Data 2026' has the most values of 3 sheets; --sheet names another one: 'Read me', 'codes'\n",
+    )
+    assert "source: {type: excel, path: stock.xlsx, sheet: Data 2026}" in ran.stdout
+    assert "town: string" in ran.stdout
+    for sheet in ("codes", "2"):
+        ran = dq("suggest", "stock.xlsx", "--sheet", sheet)
+        assert (ran.returncode, ran.stderr, "means: string" in ran.stdout) == (0, "", True)
+    ran = dq("suggest", "stock.xlsx", "--sheet", "code")
+    assert (ran.returncode, "wanted the sheet 'code'" in ran.stderr, "nearest: codes" in ran.stderr) == (2, True, True)
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    ran = dq("suggest", "a.csv", "--sheet", "x")
+    assert (ran.returncode, ran.stderr) == (2, "dq suggest --sheet: wanted a workbook, got a.csv\n")
+
+
 def test_the_page_shows_the_profile_and_asks_for_nothing(dq: Dq, orders: Path, tmp_path: Path) -> None:
     from playwright.sync_api import Request
 
