@@ -164,6 +164,17 @@ def test_words_for_a_missing_value_are_those_of_their_column(tmp_path: Path) -> 
     assert rule.why == "none of 400 rows lacks it"
 
 
+def test_a_column_that_counts_the_rows_of_a_file_is_no_key_and_has_no_rules(tmp_path: Path) -> None:
+    for name, counts in (("", True), ("Unnamed: 0", True), ("order_id", False)):
+        path = tmp_path / f"{counts}{len(name)}.csv"
+        lines = [f"{name},code", *(f"{n},{(7 * n) % 1000:04}" for n in range(1, 301))]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        found = suggested_table(frame_from(path))
+        first = next(iter(found.types))
+        assert bool(found.keys == ["code"]) is counts, first
+        assert (not [each for each in found.rules if each.column == first]) is counts
+
+
 @pytest.mark.parametrize(
     ("values", "type_"),
     [

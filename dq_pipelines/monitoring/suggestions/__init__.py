@@ -83,5 +83,11 @@ def suggestions(
 
     `misread` names by column the hidden flag that marks rows whose value did not fit its type: rules pass over it there.
     """
-    found = [suggestion for family in FAMILIES for suggestion in family(findings)]
+    found = [each for family in FAMILIES for each in family(findings) if not _is_about_place(each, findings)]
     return list(held_against(rows, found, misread))
+
+
+def _is_about_place(each: Suggestion, findings: Findings) -> bool:
+    """Whether a rule is about the place of a row in its file alone: it could not fail."""
+    names = each.rule.get("column_list", [each.column])
+    return all(name is not None and findings.is_row_index(findings.profile[name]) for name in names)

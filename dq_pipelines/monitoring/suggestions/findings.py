@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,11 +11,15 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
+from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.suggestions.determined import Dependency, dependencies_in
 from dq_pipelines.monitoring.suggestions.spelling import Known, misspellings, often, words_of
 
 #: Numbers drift when half of them, in the rows' order, lie so far from the other half, in distances of the quartiles.
 _DRIFT = 0.5
+
+#: What a column is called that counts the rows of its file: pandas', R's and spreadsheets' names for it, or none.
+_ROW_INDEX = re.compile(r"(?i)column_\d+|unnamed.*|index|x|#|n[ro]\.?|row[ _]?(index|n(o|r|um(ber)?)?)?")
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,19 @@ class Findings:
     def determines(self, column: ColumnProfile) -> bool:
         """Whether other columns are determined by this one, as by a number that names something."""
         return any(column.name in found.by for found in self.dependencies.values())
+
+    def is_row_index(self, column: ColumnProfile) -> bool:
+        """Whether a column only counts the rows of its file, by its values and its name: the next file begins anew."""
+        seen = self.profile
+        if (
+            column.reading.kind != "integer"
+            or column.nulls
+            or not seen.is_whole
+            or not _ROW_INDEX.fullmatch(column.name)
+        ):
+            return False
+        rows = read_values(pl.DataFrame({"value": seen.sample.get_column(column.name)}), column.reading)
+        return bool((rows.diff().drop_nulls() == 1).all()) and rows.first() in (0, 1)
 
     def is_unique(self, column: ColumnProfile) -> bool:
         """Whether no value of the column comes twice, as far as that was seen."""
