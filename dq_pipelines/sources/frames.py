@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, SOURCE, Reading
+from dq_pipelines.sources.common_types import common_moments, in_type
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import scratch_folder
 from dq_pipelines.sources.float_text import float_text
@@ -135,7 +136,7 @@ def _one_after_another(pieces: Sequence[Piece], schema: Mapping[str, pl.DataType
                 # Series and no expressions: a column may be called `*`.
                 yield pl.DataFrame(
                     {
-                        name: _as(batch.get_column(name), schema[name])
+                        name: in_type(batch.get_column(name), schema[name], piece.source)
                         if name in has
                         else _same(piece.source if name == SOURCE else None, batch.height, schema[name])
                         for name in columns or schema
@@ -265,14 +266,6 @@ class Chunks:
         return scanned(scan, self.height, str(self._folder), lambda: self)
 
 
-def _as(values: pl.Series, kind: pl.DataType) -> pl.Series:
-    import polars as pl
-
-    if kind == pl.String and values.dtype.is_float():
-        return values.alias("x").to_frame().select(float_text(pl.col("x"))).to_series()
-    return values.cast(kind)
-
-
 def _widest(pieces: Sequence[Piece], or_text: bool = False) -> dict[str, pl.DataType]:
     import polars as pl
 
@@ -284,7 +277,7 @@ def _widest(pieces: Sequence[Piece], or_text: bool = False) -> dict[str, pl.Data
             if known is None:
                 schema[name], owner[name] = kind, piece.source
             elif known != kind:
-                wider = widened(known, kind)
+                wider = widened(known, kind) or common_moments(known, kind)
                 if wider is None and or_text and _is_told_by_text(known) and _is_told_by_text(kind):
                     wider = pl.String()
                 if wider is None:

@@ -150,3 +150,16 @@ def test_a_row_that_bronze_cannot_hold_is_whole_in_quarantine(shop: Workshop) ->
     landed = shop.lake.table("bronze/orders").scan().collect()
     assert landed.schema["x"] == pl.Datetime("us")
     assert '"id":"1"' in landed["_unreadable"].drop_nulls().to_list()[0]
+
+
+def test_files_of_other_units_and_zones_are_one_batch(shop: Workshop) -> None:
+    """Such land in microseconds and UTC anyway; what that cannot hold is told with its file, and nothing is cut."""
+    shop.table("orders", '{source: {type: parquet, path: "{landing}/*.parquet"}, silver: {columns: {x: timestamp}}}')
+    kinds = [("s", "UTC"), ("ms", "Europe/Paris"), ("us", "UTC"), ("ns", "UTC")]
+    for number, (unit, zone) in enumerate(kinds):
+        shop.land(f"{number}.parquet", file(pa.array([_TEN.replace(tzinfo=UTC)], pa.timestamp(unit, zone)), number))
+    assert shop.run("orders").success
+    assert shop.rows("silver/orders", "x") == [_TEN.replace(tzinfo=UTC)] * 12
+    shop.land("4.parquet", file(pa.array([1], pa.timestamp("ns", "UTC")), 1))
+    shop.land("5.parquet", file(pa.array([1], pa.timestamp("us", "UTC")), 1))
+    assert "4.parquet: column 'x': wanted microseconds" in shop.run("orders").failures["orders"]
