@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
 from dq_pipelines.sources.frames import Piece, names_of, reading
+from dq_pipelines.sources.parquet_types import unreadable_types
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +41,10 @@ def _piece(part: Part) -> Piece:
     import polars as pl
 
     with broken(part.source, "an ORC file"):
-        schema = pl.DataFrame(_open(part).schema.empty_table()).schema
+        arrow = _open(part).schema
+        if reason := unreadable_types(arrow):
+            raise SourceError(f"{part.source}: {reason}")
+        schema = pl.DataFrame(arrow.empty_table()).schema
     names = names_of(part.source, schema.names())
     back = {name: landed for landed, name in names.items()}
     kinds = {names[name]: kind for name, kind in schema.items()}

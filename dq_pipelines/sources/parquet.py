@@ -10,7 +10,7 @@ from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
 from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
-from dq_pipelines.sources.parquet_types import WANTED, by_pyarrow, look
+from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, by_pyarrow, look, must_have_short_decimals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,16 +42,18 @@ class ParquetSource(FileSource):
 def _piece(part: Part) -> Piece:
     import polars as pl
 
+    uuids: frozenset[str] = frozenset()
     with broken(part.source, WANTED):
         scan = pl.scan_parquet(part.path, glob=False, hive_partitioning=False)
-        schema = _plain_schema(scan)
+        schema = _plain_schema(part.source, scan)
         if schema is None:
             found = look(part)
             names = names_of(part.source, found.arrow.names)
             if found.reason:
                 raise SourceError(f"{part.source}: {found.reason}")
+            uuids = frozenset(names[name] for name in found.uuids if name in names)
             if found.is_beyond_polars:
-                return by_pyarrow(part, found, names)
+                return as_delta_has_it(by_pyarrow(part, found, names), uuids)
             schema = scan.collect_schema()
         else:
             names = names_of(part.source, list(schema))
@@ -59,10 +61,10 @@ def _piece(part: Part) -> Piece:
     rows = scan.rename({old: new for old, new in names.items() if old != new}).with_row_index(ROW, 1)
     kinds = {names[name]: kind for name, kind in schema.items()}
     batches = scanned(rows, height, part.source, lambda: unchanged(part.input))
-    return Piece(part.source, batches, kinds, height, list(names.items()))
+    return as_delta_has_it(Piece(part.source, batches, kinds, height, list(names.items())), uuids)
 
 
-def _plain_schema(scan: pl.LazyFrame) -> Mapping[str, pl.DataType] | None:
+def _plain_schema(source: str, scan: pl.LazyFrame) -> Mapping[str, pl.DataType] | None:
     """The schema, where it alone says that polars reads the file right: pyarrow, 0.1 s to import, is not asked then."""
     import polars as pl
 
@@ -70,6 +72,7 @@ def _plain_schema(scan: pl.LazyFrame) -> Mapping[str, pl.DataType] | None:
         schema = scan.collect_schema()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None  # pyarrow says in its own words what is wrong, or reads it
+    must_have_short_decimals(source, schema)
     return None if any(_is_doubtful(kind) for kind in schema.values()) else schema
 
 

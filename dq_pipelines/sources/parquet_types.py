@@ -8,14 +8,17 @@ times below zero null.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any
 
+from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import Part, unchanged
 from dq_pipelines.sources.frames import Piece
+from dq_pipelines.sources.names import key
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 #: Rows decoded at a time.
 BATCH = 65_536
 WANTED = "a whole Parquet file"
-_DIGITS = 38
+#: Seconds from 1970 that microseconds of 64 bits count.
+_FAR = 2**63 // 10**6
+#: That a decimal may have in Delta.
+DIGITS = 38
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Found:
     arrow: Any
     #: the columns, nested ones too, that hold moments as INT96
     int96: frozenset[str]
+    #: the columns of UUIDs, which are 16 bytes
+    uuids: frozenset[str]
     #: why no reader can give the values; empty where one can
     reason: str
 
@@ -50,10 +58,31 @@ def look(part: Part) -> Found:
         leaves = [file.schema.column(place) for place in range(len(file.schema.names))]
         arrow = file.schema_arrow
     int96 = frozenset(leaf.path.split(".")[0] for leaf in leaves if leaf.physical_type == "INT96")
+    uuids = frozenset(leaf.path for leaf in leaves if leaf.logical_type.type == "UUID")
     interval = [leaf.path for leaf in leaves if "INTERVAL" in (leaf.converted_type or "").upper()]
     reasons = [_told(name, "interval", "text, or as a number of days, or of seconds") for name in interval]
-    reasons += [reason for field in arrow if (reason := _unreadable(field.name, field.type))]
-    return Found(arrow, int96, reasons[0] if reasons else "")
+    return Found(arrow, int96, uuids, reasons[0] if reasons else unreadable_types(arrow))
+
+
+def must_have_short_decimals(source: str, schema: Mapping[str, pl.DataType]) -> None:
+    """Raise SourceError for a decimal of more digits than Delta has."""
+    for name, kind in schema.items():
+        if long := _long_decimal(name, kind):
+            raise SourceError(f"{source}: {long}")
+
+
+def _long_decimal(name: str, kind: pl.DataType) -> str:
+    import polars as pl
+
+    if isinstance(kind, pl.Decimal) and kind.precision > DIGITS:
+        shown = f"decimal({kind.precision}, {kind.scale})"
+        return _told(name, shown, f"a decimal of at most {DIGITS} digits, as double or as text")
+    if isinstance(kind, pl.List | pl.Array):
+        return _long_decimal(name, kind.inner)  # type: ignore[arg-type]
+    if isinstance(kind, pl.Struct):
+        inner = (_long_decimal(f"{name}.{field.name}", field.dtype) for field in kind.fields)  # type: ignore[arg-type]
+        return next(filter(None, inner), "")
+    return ""
 
 
 def _told(column: str, kind: str, instead: str) -> str:
@@ -64,12 +93,62 @@ def _unreadable(name: str, kind: Any) -> str:
     """Why nothing can hold the values of a column, or the empty string."""
     from pyarrow import types
 
-    if types.is_decimal(kind) and kind.precision > _DIGITS:
-        return _told(name, str(kind), f"a decimal of at most {_DIGITS} digits, as double or as text")
     if types.is_struct(kind) and not kind.num_fields:
         return _told(name, "struct without fields", "a struct with a field, or leave it out")
     inner = [kind.field(place) for place in range(kind.num_fields)] if types.is_nested(kind) else []
+    if types.is_struct(kind) and (twice := _same_but_for_case([field.name for field in inner])):
+        return _told(name, f"struct with the fields {twice}", "fields whose names differ by more than case")
     return next(filter(None, (_unreadable(f"{name}.{field.name}", field.type) for field in inner)), "")
+
+
+def _same_but_for_case(names: Sequence[str]) -> str:
+    seen: dict[str, str] = {}
+    pairs = ((seen.setdefault(key(name), name), name) for name in names)
+    return next((f"'{one}' and '{other}'" for one, other in pairs if one is not other), "")
+
+
+def unreadable_types(arrow: Any) -> str:
+    """Why nothing can hold the values of a column of pyarrow's schema, or the empty string."""
+    return next(filter(None, (_unreadable(field.name, field.type) for field in arrow)), "")
+
+
+def as_delta_has_it(piece: Piece, uuids: frozenset[str] = frozenset()) -> Piece:
+    """The piece with float32 for float16, text for UUIDs, and what lies behind an extension type: Delta has none of these."""
+    found = {name: one for name, kind in piece.schema.items() if (one := _other(name, kind, name in uuids)) is not None}
+    if not found:
+        return piece
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
+        for batch in piece.batches(columns):
+            yield batch.with_columns(value for name, (value, _) in found.items() if name in batch.columns)
+
+    schema = {name: found[name][1] if name in found else kind for name, kind in piece.schema.items()}
+    return replace(piece, batches=batches, schema=schema)
+
+
+def _other(name: str, kind: pl.DataType, is_uuid: bool) -> tuple[pl.Expr, pl.DataType] | None:
+    import polars as pl
+
+    value = pl.col(exact(name))
+    if is_uuid:
+        digits = value.bin.encode("hex")
+        parts = [digits.str.slice(start, end - start) for start, end in pairwise((0, 8, 12, 16, 20, 32))]
+        return pl.concat_str(parts, separator="-").alias(name), pl.String()
+    if isinstance(kind, pl.BaseExtension):
+        return value.ext.storage().alias(name), pl.DataFrame(schema={name: kind.ext_storage()}).schema[name]
+    wider = _wider(kind)
+    return None if wider == kind else (value.cast(wider), wider)
+
+
+def _wider(kind: pl.DataType) -> pl.DataType:
+    """The type with float32 in place of float16, in it too."""
+    import polars as pl
+
+    if isinstance(kind, pl.List):
+        return pl.List(_wider(kind.inner))  # type: ignore[arg-type]
+    if isinstance(kind, pl.Struct):
+        return pl.Struct({field.name: _wider(field.dtype) for field in kind.fields})  # type: ignore[arg-type]
+    return pl.Float32() if kind == pl.Float16 else kind
 
 
 def _beyond_polars(kind: Any) -> bool:
@@ -107,8 +186,13 @@ def by_pyarrow(part: Part, found: Found, names: Mapping[str, str]) -> Piece:
         with (
             broken(part.source, WANTED),
             parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="us") as file,
+            parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="s") as coarse,
         ):
-            for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
+            moments = [name for name in wanted if name in found.int96]
+            # One batch after the other of the same rows, where there is anything to compare.
+            seconds = coarse.iter_batches(batch_size=BATCH, columns=moments) if moments else repeat(None)
+            for batch, whole in zip(file.iter_batches(batch_size=BATCH, columns=wanted), seconds, strict=False):
+                _must_be_counted_in_microseconds(part.source, whole)
                 rows = pl.Series(ROW, range(row, row + batch.num_rows), dtype=pl.Int64)
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     _must_be_times_of_day(part.source, name, column)
@@ -118,6 +202,24 @@ def by_pyarrow(part: Part, found: Found, names: Mapping[str, str]) -> Piece:
         unchanged(part.input)
 
     return Piece(part.source, batches, {names[name]: kind for name, kind in there.items()}, names=list(names.items()))
+
+
+def _must_be_counted_in_microseconds(source: str, seconds: Any) -> None:
+    """Raise SourceError for a moment of INT96 that is too far away: pyarrow goes on counting from the other end."""
+    import pyarrow as pa
+    from pyarrow import compute, types
+
+    for name, column in zip(seconds.schema.names, seconds.columns, strict=True) if seconds else ():
+        if not types.is_timestamp(column.type):
+            continue
+        whole = column.cast(pa.int64())
+        least, most = compute.min_max(whole).values()
+        if least.is_valid and not min(least.as_py(), -most.as_py()) > -_FAR:
+            far = max(least.as_py(), most.as_py(), key=abs)
+            raise SourceError(
+                f"{source}: wanted moments that microseconds can count in column '{name}' (INT96), got one {far:,} s "
+                "from 1970: write it as text, or leave it out"
+            )
 
 
 def _must_be_times_of_day(source: str, name: str, column: Any) -> None:
