@@ -33,10 +33,11 @@ def moment(then: datetime) -> str:
 
 
 def found(rule: RuleStanding) -> str:
-    """What the rule found in batches, how many refused rows wait for it, and what a re-check found."""
-    told = [_of_batches(rule)] if any(not _is_made_of_open_rows(result) for _, result in rule.results) else []
-    if rule.open_rows:
-        told.append(f"{rule.open_rows:,} refused rows wait in quarantine")
+    """How many refused rows wait for the rule, what it found in the last batches, and what a re-check found."""
+    told = [f"{rule.open_rows:,} refused rows wait in quarantine"] if rule.open_rows else []
+    if any(not _is_made_of_open_rows(result) for _, result in rule.results):
+        batches = _of_batches(rule)
+        told.append(f"last batch: {batches}" if told and not rule.failed else batches)
     if rule.rechecks:
         told.append(f"re-check: {_of_batches(RuleStanding(rule.rechecks))}")
     return "; ".join(told)

@@ -16,6 +16,7 @@ import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.history.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.lake.aside import Aside
 from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
@@ -149,11 +150,13 @@ class Evaluations:
     #: fresh results with their sample rows, by check; empty when the records come from history
     fresh: Mapping[str, RuleResult]
     batch: str
+    #: where the table stands now
+    stands: TableStanding | None = None
 
     @classmethod
-    def of(cls, table: Table, outcome: Outcome) -> Evaluations:
+    def of(cls, table: Table, outcome: Outcome, stands: TableStanding | None = None) -> Evaluations:
         rules = checked_rules(table)
-        return cls(table, outcome.record("", rules).results, outcome.results_of(rules), outcome.batch)
+        return cls(table, outcome.record("", rules).results, outcome.results_of(rules), outcome.batch, stands)
 
     def yield_selected(self, selected: Iterable[dg.AssetCheckKey]) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in selected if key.asset_key == asset_key(self.table.key)}
@@ -171,6 +174,13 @@ class Evaluations:
             "severity": record.severity,
             **(_counts(record) if record.changes is None else _changes(record)),
         }
+        stands = self.stands.rule(record.check) if self.stands is not None else None
+        if stands is not None:
+            metadata["status"] = stands.status
+            if stands.open_rows:
+                metadata["open_in_quarantine"] = stands.open_rows
+        # Of a verdict that stands: its refused rows may have been settled since.
+        passed = record.success or (not self.fresh and stands is not None and stands.success)
         if rule is not None:
             metadata["rule"] = _rule_metadata(rule)
         rows = self.fresh[record.check].unexpected_rows if record.check in self.fresh else ()
@@ -179,7 +189,7 @@ class Evaluations:
         return dg.AssetCheckResult(
             asset_key=asset_key(self.table.key),
             check_name=record.check,
-            passed=record.success,
+            passed=passed,
             severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
             description=_said(record, rule),
             metadata=metadata,

@@ -15,7 +15,7 @@ import dagster as dg
 
 from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached, nearest
 from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.standing import standing
+from dq_pipelines.history.standing import TableStanding, standing
 from dq_pipelines.layers import arriving, encodings, gold
 from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.layers.aside import as_result, standing_aside
@@ -35,6 +35,7 @@ from dq_pipelines.layers.landing import Batch, new_inputs
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
 from dq_pipelines.layers.outcome import Outcome
+from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.progress import Reporter
 from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.reporting import reporter
@@ -120,14 +121,15 @@ class Step:
         blocked = _blocked(outcome) if outcome.blocked_by else ""
         attempt.ends("blocked" if blocked else "published", blocked, outcome.batch)
         yield from self._bronze_if_selected(outcome)
+        stands = standing_now(self.stores, self.table.key)
         results = [
-            *Evaluations.of(self.table, outcome).yield_selected(self._checks),
+            *Evaluations.of(self.table, outcome, stands).yield_selected(self._checks),
             *anomaly_results(self.table, found, self._checks),
         ]
         if blocked:
             yield from map(self._of_nothing_published, results)
             raise Blocked(blocked, allow_retries=False)
-        yield from self._materialized(outcome, record.score)
+        yield from self._materialized(outcome, record.score, _status(stands))
         yield from results
 
     def _of_nothing_published(self, result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
@@ -155,7 +157,9 @@ class Step:
             self.stores.history.record(replace(record, results=results))
         return found
 
-    def _materialized(self, outcome: Outcome, score: float) -> Iterator[dg.MaterializeResult[Any]]:
+    def _materialized(
+        self, outcome: Outcome, score: float, status: dict[str, Any]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         versions = {publication.key: publication.version for publication in outcome.publications}
         for key in self._selected:
             name = key.to_user_string()
@@ -166,7 +170,7 @@ class Step:
                 lineage = self._lineage(outcome)
                 yield dg.MaterializeResult(
                     key,
-                    metadata=metadata | ({"dagster/column_lineage": lineage} if lineage else {}),
+                    metadata=metadata | status | ({"dagster/column_lineage": lineage} if lineage else {}),
                     data_version=dg.DataVersion(str(versions.get(name))),
                 )
 
@@ -206,7 +210,8 @@ class Step:
         self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
         last = self.stores.history.latest(self.table.key, self._partition, on_batch=True)
         if last is not None:
-            yield from Evaluations(self.table, last.results, {}, last.batch).yield_selected(self._checks)
+            stands = standing_now(self.stores, self.table.key)
+            yield from Evaluations(self.table, last.results, {}, last.batch, stands).yield_selected(self._checks)
             yield from anomaly_results(
                 self.table, anomalies_of(self.table, self.stores.history, last.batch), self._checks
             )
@@ -221,7 +226,8 @@ class Step:
             outcome = judge_published(self._work)
         found = self._recorded(outcome.record(self.context.run.run_id, checked_rules(self.table)))
         attempt.ends("checked")
-        yield from Evaluations.of(self.table, outcome).yield_selected(self._checks)
+        stands = standing_now(self.stores, self.table.key)
+        yield from Evaluations.of(self.table, outcome, stands).yield_selected(self._checks)
         yield from anomaly_results(self.table, found, self._checks)
 
     def _row_count(self, key: str) -> dict[str, Any]:
@@ -280,6 +286,11 @@ class Step:
     @cached_property
     def _progress(self) -> Reporter:
         return reporter(self.context, self.table, self.stores.history)
+
+
+def _status(stands: TableStanding | None) -> dict[str, Any]:
+    """Where the table stands, for the metadata of its materialization."""
+    return {} if stands is None else {"status": stands.status, "open_in_quarantine": stands.open_rows or 0}
 
 
 def _blocked(outcome: Outcome) -> str:

@@ -18,7 +18,6 @@ from dq_pipelines.sources.base import ROW, SOURCE, Reading
 from dq_pipelines.sources.common_types import common_moments, in_type
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import scratch_folder
-from dq_pipelines.sources.float_text import float_text
 from dq_pipelines.sources.names import Naming, Rename, named, renames, together
 
 if TYPE_CHECKING:

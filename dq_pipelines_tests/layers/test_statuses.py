@@ -87,8 +87,8 @@ def test_healthy_and_warning_follow_the_last_batch(shop: Workshop) -> None:
     assert shop.run("orders").success
     assert (status(shop), outcomes(shop)) == ("healthy", ["published"])
     land(shop, "b", 500)
-    shop.run("orders")
-    assert status(shop) == "warning"
+    ran = shop.run("orders")
+    assert (status(shop), ran.materialized["silver/orders"]["status"]) == ("warning", "warning")
     land(shop, "c", 5)
     shop.run("orders")
     assert status(shop) == "healthy"
@@ -117,6 +117,10 @@ def test_a_recheck_heals_no_batch(refused: Workshop) -> None:
     found = rule(refused)
     assert (len(found.failed), found.rechecks_failed, found.open_rows) == (1, (), 2)
     assert [one.success for _, one in found.rechecks] == [True], "what the re-check found is told beside it"
+    assert (
+        ran.number(f"silver/orders:{BETWEEN}", "status"),
+        ran.number(f"silver/orders:{BETWEEN}", "open_in_quarantine"),
+    ) == ("failing", 2)
     assert now(refused).rows_in == 3, "a re-check brings no rows in"
 
 
@@ -140,6 +144,8 @@ def test_a_replay_settles_what_it_publishes(refused: Workshop) -> None:
     replay(work(refused), by="ann")
     found = rule(refused)
     assert (status(refused), found.success, found.open_rows, len(found.settled)) == ("healthy", True, 0, 1)
+    ran = refused.run("orders")
+    assert ran.checks[f"silver/orders:{BETWEEN}"].passed, "Dagster's check says so from the next run on"
 
 
 @pytest.mark.parametrize("settled", ["corrected", "dismissed", "rerun", "a later version"])
