@@ -55,7 +55,9 @@ def test_a_guess_that_is_in_doubt_is_a_warning_of_its_own(shop: Workshop) -> Non
     )
     assert "pl.csv as cp1252 (" in str(check.description)
     assert "else cp1250); name it with `encoding` under `source`" in str(check.description)
-    (record,) = [one for one in shop.history.latest("silver/t").results if one.check == "encoding_guessed"]
+    verdict = shop.history.latest("silver/t")
+    assert verdict is not None
+    (record,) = [one for one in verdict.results if one.check == "encoding_guessed"]
     assert (record.success, record.blocks, record.severity) == (False, False, "warning")
 
     shop.table("t", table.format(more=", encoding: cp1250"))
