@@ -45,6 +45,14 @@ def typed(cell: str) -> bool:
     return len(cell) < 64 and _TYPED.fullmatch(cell.strip()) is not None
 
 
+def kind(cell: str) -> str:
+    """`number`, `moment` or `word`: what a typed cell is, so that dates over numbers are seen to be names."""
+    text = cell.strip()
+    if _NUMBER.fullmatch(text):
+        return "number"
+    return "moment" if _TIME.fullmatch(text) else "word"
+
+
 def missing(cell: str) -> bool:
     """Whether a cell says that there is no value."""
     return len(cell) < 64 and _MISSING.fullmatch(cell.strip()) is not None
@@ -126,6 +134,17 @@ def usual_width(found: Sequence[Row]) -> tuple[int, float]:
         return 1, 0.0
     width, count = max(counts.items(), key=lambda item: (item[1], item[0]))
     return width, count / len(found)
+
+
+def table_width(found: Sequence[Row]) -> int:
+    """The usual width, or where pairs of names and values stand above a shorter table: the width of that."""
+    usual, _ = usual_width(found)
+    readable = [row.width for row in found if row.width > 1]
+    last = readable[-1] if readable else usual
+    table = len(readable) - next(
+        (place for place, width in enumerate(reversed(readable)) if width != last), len(readable)
+    )
+    return last if usual == 2 < last and len(readable) - table > 1 and usual not in readable[table:] else usual
 
 
 def guessed(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from dq_pipelines.sources.dialect import Row, missing, typed
+from dq_pipelines.sources.dialect import Row, kind, missing, typed
 
 #: A header of more lines than this is none.
 MOST_LINES = 5
@@ -74,13 +74,19 @@ def header_lines(table: Sequence[Row], width: int) -> int:
     if not columns:
         return 1
     filled = [place for place in columns if place < len(first) and first[place].strip()]
-    against = sum(1 for place in filled if typed(first[place]))
+    against = sum(1 for place in filled if typed(first[place]) and _is_alike(first[place], place, wide[1:]))
     if against * 2 > len(filled) and not _are_years(first, wide[1:]):
         return 0
     lines = 1
     while lines < min(MOST_LINES, len(wide) - 1) and _is_header_too(wide[:lines], wide[lines], columns):
         lines += 1
     return lines
+
+
+def _is_alike(cell: str, place: int, body: Sequence[Sequence[str]]) -> bool:
+    """Whether a typed cell is what most typed cells below it are: a date over numbers is a name."""
+    below = [kind(row[place]) for row in body if typed(row[place])]
+    return below.count(kind(cell)) * 2 >= len(below)
 
 
 def _is_prose(cell: str) -> bool:
@@ -126,10 +132,11 @@ def _is_header_too(above: Sequence[Sequence[str]], fields: Sequence[str], column
     return len(gaps) >= 2 and len({fields[place] for place in gaps}) == len(gaps) and all(map(str.strip, fields))
 
 
-def names_but_the_first(names: Sequence[str], body: Sequence[Row], width: int) -> bool:
+def names_but_the_first(names: Sequence[str], body: Sequence[Row], width: int, *, quoted: bool) -> bool:
     """Whether the header is one name short because the first column has none: R's `write.table` writes row names so.
 
-    They tell rows apart, and are words or count from 1; every row has one field more than the header.
+    They tell rows apart, and are words, count from 1, or are `quoted` where other numbers are not; every row has
+    one field more than the header.
     """
     rows = [row.fields for row in body if row.fields is not None]
     if len(names) != width - 1 or not rows or any(len(row) != width for row in rows):
@@ -137,7 +144,7 @@ def names_but_the_first(names: Sequence[str], body: Sequence[Row], width: int) -
     first = [row[0] for row in rows]
     counted = first == [str(number) for number in range(1, len(first) + 1)]
     words = all(cell.strip() and not typed(cell) for cell in first)
-    return (counted or words) and len(set(first)) == len(first) and not all(not row[-1] for row in rows)
+    return (counted or words or quoted) and len(set(first)) == len(first) and not all(not row[-1] for row in rows)
 
 
 def joined(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -100,7 +100,7 @@ def laid_out(lines: Sequence[str], source: Csv, *, cut: bool) -> Layout:
     grammar = dialect.guessed(lines[skip:], marks[0] or named, marks[1], marks[2], cut=cut)
     found = dialect.rows(lines[skip:], grammar, cut=cut)
     found = [row for row in found if not row.cut]
-    usual, share = dialect.usual_width(found)
+    usual = dialect.table_width(found)
     width = len(told) if told else usual
     found = [dialect.mended(row, lines[skip:], grammar, width) for row in found]
     start = header.first_line(found, width) if source.skip_rows == "auto" else 0
@@ -116,7 +116,11 @@ def laid_out(lines: Sequence[str], source: Csv, *, cut: bool) -> Layout:
         names = [""] * usual
     if told is None and share > 0.5 and len(names) != usual == sum(1 for name in names if name):
         names = [name for name in names if name]  # a delimiter too many in the header only
-    if told is None and top and header.names_but_the_first(names, body, usual):
+    if (
+        told is None
+        and top
+        and header.names_but_the_first(names, body, usual, quoted=_quotes_the_first(lines[skip:], body, grammar))
+    ):
         names = ["", *names]
     most, trailing = _agreed(names, body, usual, share)
     names = names[:most]
@@ -138,6 +142,13 @@ def laid_out(lines: Sequence[str], source: Csv, *, cut: bool) -> Layout:
 
 def _backslashed(lines: Sequence[str]) -> bool:
     return any('\\"' in line or "\\'" in line for line in lines[: dialect.SAMPLED])
+
+
+def _quotes_the_first(lines: Sequence[str], body: Sequence[dialect.Row], grammar: Grammar) -> bool:
+    """Whether the first field of every record is quoted, and the last one of none."""
+    written = [lines[row.line] for row in body if row.lines == 1]
+    quote = grammar.quote
+    return bool(quote and written) and all(line.startswith(quote) and not line.endswith(quote) for line in written)
 
 
 def _told(mark: str) -> str | None:

@@ -174,6 +174,27 @@ DIALECTS: list[tuple[str, bytes | str, dict[str, Any], list[str], Landed]] = [
         ["column_1", "mpg", "cyl"],
         [(f"Mazda RX{number}", "21", "6", number + 2) for number in range(9)],
     ),
+    (
+        "R's row names, quoted numbers",
+        '"mpg" "cyl"\n' + "".join(f'"{3 * number}" 21 6\n' for number in range(9)),
+        {},
+        ["column_1", "mpg", "cyl"],
+        [(str(3 * number), "21", "6", number + 2) for number in range(9)],
+    ),
+    (
+        "dates as names",
+        "name,2020-01-31,2020-02-29\nx,1.5,2\ny,4,5\n",
+        {},
+        ["name", "2020-01-31", "2020-02-29"],
+        [("x", "1.5", "2", 2), ("y", "4", "5", 3)],
+    ),
+    (
+        "preamble longer than the table",
+        "By;Ann\nOn;May\nIn;Rome\nTo;Bob\nid;day;n\n1;x;2\n2;y;3\n",
+        {},
+        ["id", "day", "n"],
+        [("1", "x", "2", 6), ("2", "y", "3", 7)],
+    ),
     ("Excel's delimiter line", "sep=;\na;b\n1;2,5\n", {}, ["a", "b"], [("1", "2,5", 3)]),
     (
         "backslashes outside of quotes",
