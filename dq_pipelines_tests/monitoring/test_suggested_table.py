@@ -164,6 +164,20 @@ def test_words_for_a_missing_value_are_those_of_their_column(tmp_path: Path) -> 
     assert rule.why == "none of 400 rows lacks it"
 
 
+def test_a_rule_that_most_rows_break_is_a_comment_until_it_is_taken_in(tmp_path: Path) -> None:
+    ways = ("({0}) 555-{1}", "{0}-555-{1}", "{0}555{1}")
+    lines = ["id,phone", *(f"{n},{ways[n % 3].format(200 + n, 1000 + n)}" for n in range(300))]
+    (tmp_path / "own.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = passes_its_own_rules(tmp_path / "own.csv", tmp_path)
+    assert [each.column for each in found.demands] == ["phone"]
+    file = tmp_path / "conf" / "own" / "own.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "    # Most rows fail the rules below today." in text
+    file.write_text(text.replace("    #- ", "    - ").replace("    #  ", "      "), encoding="utf-8")
+    (table,) = load_project(tmp_path / "conf")
+    assert len(table.rules) == len(found.rules) + 1
+
+
 def test_a_column_that_counts_the_rows_of_a_file_is_no_key_and_has_no_rules(tmp_path: Path) -> None:
     for name, counts in (("", True), ("Unnamed: 0", True), ("order_id", False)):
         path = tmp_path / f"{counts}{len(name)}.csv"

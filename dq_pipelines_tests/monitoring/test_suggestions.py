@@ -181,6 +181,22 @@ def test_numbers_with_units_in_several_spellings_want_to_be_numbers() -> None:
     assert rule["regex"] == "^[0-9]+ min$"
 
 
+def test_a_number_and_a_street_are_no_number_with_a_unit() -> None:
+    streets = pl.DataFrame({"street": [f"{n} {name}" for n, name in enumerate(["Oak Ave", "Elm St", "Hill Rd"] * 100)]})
+    (rule,) = rules(streets, "match_regex")
+    assert dq.validate(streets, [rule]).success
+
+
+def test_addresses_of_mail_and_of_pages_are_known() -> None:
+    mails = [f"{'abcdefgh'[n % 8]}.{'klmn'[n % 4]}{n % 50}@{'ab'[n % 2]}.example" for n in range(400)]
+    pages = [f"https://shop.example/{'ab'[n % 2] * (n % 9)}/{n}" for n in range(400)]
+    mails[7], mails[8], pages[9] = "555-867-5309", "user@", "info@shop.example"
+    frame = pl.DataFrame({"mail": mails, "page": pages})
+    found = dq.validate(frame, rules(frame, "to_match_regex"), result_format="COMPLETE").results
+    flagged = {(result.rule.columns_judged[0], row[ROW]) for result in found for row in result.unexpected_rows}
+    assert flagged == {("mail", 7), ("mail", 8), ("page", 9)}
+
+
 def test_text_that_was_damaged_on_its_way_is_found() -> None:
     pages = [f"{n}-{n + 7}" for n in range(300)]
     pages[3], pages[4] = "11-Jan", "Mar-72"

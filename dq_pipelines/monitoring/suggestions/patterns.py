@@ -30,6 +30,10 @@ _AGREED = 0.97
 _NUMBER = {"integer": r"^\s*[-+]?[0-9]+\s*$", "float": r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"}
 _UNIT = r"^\s*[-+]?[0-9]+(?:[.,][0-9]+)?(\s*[^0-9]*?)\s*$"
 _PLAIN_NUMBER = r"^[-+]?[0-9]+([.,][0-9]+)?$"
+_KNOWN = {
+    "e-mail addresses": r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$",
+    "addresses of web pages": r"^https?://[^\s/]+(/\S*)?$",
+}
 _CLASSES = {"9": "[0-9]", "A": "[A-Z]", "a": "[a-z]"}
 
 
@@ -59,7 +63,16 @@ def pattern_of(column: ColumnProfile) -> Pattern | None:
         return _of_numbers(column)
     if column.reading.is_temporal:
         return _of_moments(column)
-    return _of_units(column) or _of_shapes(column) or _without_markers(column)
+    return _of_known(column) or _of_units(column) or _of_shapes(column) or _without_markers(column)
+
+
+def _of_known(column: ColumnProfile) -> Pattern | None:
+    """Texts that many programs write alike: addresses of mail and of pages."""
+    for name, regex in _KNOWN.items():
+        rows = int(column.values.filter(pl.col("value").str.contains(regex))["count"].sum())
+        if rows >= _SURELY * column.seen:
+            return _made(column, regex, f"{percent(rows, column.seen)} of the values are {name}", 0.93)
+    return None
 
 
 def _of_numbers(column: ColumnProfile) -> Pattern | None:
@@ -90,8 +103,9 @@ def _of_units(column: ColumnProfile) -> Pattern | None:
     meant = counted.filter(pl.col("count") >= _MEANT * column.seen)
     if rows < _ENOUGH * column.seen or not 2 <= meant.height <= 2 * _MOST_SHAPES:
         return None
-    if int(meant["count"].sum()) < _ENOUGH * rows:
-        return None
+    of_words = int(meant.filter(pl.col("end").str.strip_chars().str.contains(r"\s"))["count"].sum())
+    if int(meant["count"].sum()) < _ENOUGH * rows or 2 * of_words > rows:
+        return None  # several words are no unit: a number and a street
     shown = [f"{end.strip() or 'nothing'}` ({percent(count, rows)})" for end, count in meant.rows()]
     why = f"numbers with {meant.height} different endings: {', '.join('`' + text for text in shown[:4])}"
     return _made(column, _PLAIN_NUMBER, f"{why}; give them one, or none", 0.8)

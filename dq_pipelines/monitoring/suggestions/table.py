@@ -129,10 +129,11 @@ def _rules(rules: Sequence[Suggestion], indent: str) -> Iterator[str]:
 
 
 def _demanded(demands: Sequence[Suggestion]) -> Iterator[str]:
-    """Rules that would fail today, as comments."""
+    """Rules that would fail today, as comments: each is a rule once the `#` before it is taken away."""
     if demands:
-        yield "    # Most rows fail these rules today. Take them in once the values are clean:"
-        yield from (f"    # {line.strip()}" for line in _rules(demands, ""))
+        yield "    # Most rows fail the rules below today. Clean the values, then take the # before the rule away."
+        for line in _rules(demands, ""):
+            yield f"    {line}" if line.startswith("#") else f"    #{line}"
 
 
 def _entry(key: str, value: Any, indent: str) -> Iterator[str]:
