@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -109,7 +110,7 @@ def storable(frame: pl.LazyFrame, *, untyped: bool = True) -> pl.LazyFrame:
     """
     there = frame.collect_schema().items()
     return frame.with_columns(
-        _stored(pl.col(exact(name)), dtype, wanted)
+        _stored(pl.col(exact(name)), dtype, wanted).alias(name)
         for name, dtype in there
         if (wanted := _delta_type(dtype)) != dtype and (untyped or dtype != pl.Null)
     )
@@ -118,7 +119,30 @@ def storable(frame: pl.LazyFrame, *, untyped: bool = True) -> pl.LazyFrame:
 def _stored(value: pl.Expr, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Time | pl.Duration):
         return to_text(value, dtype)  # polars writes no decimals of a second, and a number would not tell its unit
-    return value.cast(wanted)
+    if not _holds_times(dtype):
+        return value.cast(wanted)
+    if isinstance(dtype, pl.Struct) and isinstance(wanted, pl.Struct):
+        fields = [
+            _stored(value.struct.field(one.name), _instance(one.dtype), _instance(other.dtype)).alias(one.name)
+            for one, other in zip(dtype.fields, wanted.fields, strict=True)
+        ]
+        return pl.when(value.is_not_null()).then(pl.struct(fields))
+    inner = _instance(dtype.inner)  # type: ignore[attr-defined] # a list or an array
+    as_list = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+    return as_list.list.eval(_stored(pl.element(), inner, _delta_type(inner)))
+
+
+def _holds_times(dtype: pl.DataType) -> bool:
+    """Whether there are times of day or durations within a nested type."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return _holds_times(_instance(dtype.inner))
+    if isinstance(dtype, pl.Struct):
+        return any(_holds_times(_instance(field.dtype)) for field in dtype.fields)
+    return isinstance(dtype, pl.Time | pl.Duration)
+
+
+def _instance(dtype: object) -> pl.DataType:
+    return cast("pl.DataType", dtype)
 
 
 #: Delta has no unsigned integers, no time of day, no dictionary and no duration.

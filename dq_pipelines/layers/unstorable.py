@@ -5,6 +5,8 @@ Such a row is kept beside its cells as text, like a line that nobody could read,
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import polars as pl
 
 from dq_pipelines.config.columns import exact
@@ -27,7 +29,7 @@ def told_apart(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
     The cell that cannot be held is null in such a row.
     """
     schema = rows.collect_schema()
-    misfits = {name: _misfit(pl.col(exact(name)), dtype) for name, dtype in schema.items() if _is_moment(dtype)}
+    misfits = {name: _misfit(pl.col(exact(name)), dtype) for name, dtype in schema.items() if _may_not_fit(dtype)}
     if not misfits:
         return rows
     cells = [pl.col(exact(name)) for name in schema if name not in (SOURCE, ROW)]
@@ -37,11 +39,28 @@ def told_apart(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
     return rows.with_columns(told.struct.field("text").alias(text), told.struct.field("why").alias(why), *kept)
 
 
-def _is_moment(dtype: pl.DataType) -> bool:
-    return isinstance(dtype, pl.Date | pl.Datetime)
+def _may_not_fit(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Date | pl.Datetime) or (dtype.is_nested() and _in_microseconds(dtype) != dtype)
+
+
+def _in_microseconds(dtype: Any) -> pl.DataType:
+    """A nested type with all moments in it in microseconds."""
+    match dtype:
+        case pl.Datetime():
+            return pl.Datetime("us", dtype.time_zone)
+        case pl.List():
+            return pl.List(_in_microseconds(dtype.inner))
+        case pl.Array():
+            return pl.Array(_in_microseconds(dtype.inner), dtype.size)
+        case pl.Struct():
+            return pl.Struct({field.name: _in_microseconds(field.dtype) for field in dtype.fields})
+    return cast("pl.DataType", dtype)
 
 
 def _misfit(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if dtype.is_nested():
+        back = value.cast(_in_microseconds(dtype), strict=False).cast(dtype, strict=False)
+        return back.ne_missing(value)
     if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
         return (value.to_physical() % 1_000 != 0).fill_null(False)
     return value.is_not_null() & within_years(value, dtype).is_null()
@@ -61,7 +80,7 @@ def _lines(rows: pl.Series) -> pl.Series:
         .then(pl.concat_str(pl.lit(_WHY.format(name, "")), shown(pl.col(exact(name)))))
         .alias(name)
         for name, dtype in frame.schema.items()
-        if _is_moment(dtype)
+        if _may_not_fit(dtype)
     ]
     text = texts.to_struct().struct.json_encode()
     why = frame.select(pl.coalesce(whys)).to_series()

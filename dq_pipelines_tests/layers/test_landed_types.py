@@ -52,6 +52,10 @@ TYPES: dict[str, tuple[pa.Array, str, Any]] = {
     "list of floats": (pa.array([[1.5, None]]), "string", "[1.5,null]"),
     "struct": (pa.array([{"zip": "01234", "no": None}], pa.struct({"zip": pa.string(), "no": pa.int64()})), "int64", None),
     "map": (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())), "string", '{"k":1}'),
+    "list of moments": (pa.array([[1_704_189_600_000_000_000, None]], pa.list_(pa.timestamp("ns"))), "string", '["2024-01-02 10:00:00",null]'),
+    "struct of moments": (pa.array([{"at": 1}], pa.struct({"at": pa.timestamp("ns")})), "string", None),
+    "list of times": (pa.array([[1]], pa.list_(pa.time64("us"))), "string", '["00:00:00.000001"]'),
+    "struct of spans": (pa.array([{"span": 90}], pa.struct({"span": pa.duration("s")})), "string", '{"span":"PT1M30S"}'),
     "null": (pa.nulls(1), "string", None),
 }  # fmt: skip
 

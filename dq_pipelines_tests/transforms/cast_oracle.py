@@ -126,6 +126,8 @@ def _text_of(value: Any, landed: pl.DataType) -> Any:
                 return NOTHING
         case time():
             return value.isoformat()
+        case Decimal():
+            return f"{value:f}"
         case list() | dict():
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         case timedelta():

@@ -124,7 +124,7 @@ VALUES: dict[str, tuple[pl.DataType, st.SearchStrategy[Any]]] = {
     "duration": (pl.Duration("us"), st.timedeltas().filter(lambda span: abs(span.days) < 10**8)),
     "binary": (pl.Binary(), st.binary(max_size=4) | st.text(max_size=4).map(str.encode)),
     "list": (pl.List(pl.String()), st.lists(st.text(max_size=3) | st.none(), max_size=3)),
-    "struct": (pl.Struct({"a": pl.Int64(), "b": pl.Boolean()}), st.fixed_dictionaries({"a": st.integers(0, 9), "b": st.booleans()})),
+    "struct": (pl.Struct({"a": pl.Int64(), "b": pl.Boolean()}), st.builds(lambda a, b: {"a": a, "b": b}, st.integers(0, 9), st.booleans())),
 }  # fmt: skip
 #: Examples for each kind of landed values, each of some values in one type: 10,000 in all where the profile looks further.
 SOME = 40 if settings().max_examples <= 100 else 10_000 // len(VALUES) + 1
