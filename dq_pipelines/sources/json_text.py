@@ -2,7 +2,8 @@
 
 A record lands as text, cell by cell: a string as its content, a number as its digits stand in the file
 (`1.10`, `1e400` and twenty digits survive), `true` and `false` as such, null as null, an object or array
-as compact JSON. When a key comes twice in one record with different values, the second one is `key_2`.
+as compact JSON. When a key comes twice in one record, the last value counts, as in every JSON library;
+one that differs from it is kept as `key_2`.
 """
 
 from __future__ import annotations
@@ -46,11 +47,10 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _spread(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object out of its keys and values, a key that comes again with another value having a number."""
+    """An object out of its keys and values: of a key that comes again the last value, the others under a number."""
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    found = {}
     for key, value in pairs:
         name, number = key, 2
         while name in found and found[name] != value:
