@@ -34,7 +34,8 @@ def moment(then: datetime) -> str:
 
 def found(rule: RuleStanding) -> str:
     """How many refused rows wait for the rule, what it found in the last batches, and what a re-check found."""
-    told = [f"{rule.open_rows:,} refused rows wait in quarantine"] if rule.open_rows else []
+    waiting = "1 refused row waits" if rule.open_rows == 1 else f"{rule.open_rows:,} refused rows wait"
+    told = [f"{waiting} in quarantine"] if rule.open_rows else []
     if any(not _is_made_of_open_rows(result) for _, result in rule.results):
         batches = _of_batches(rule)
         told.append(f"last batch: {batches}" if told and not rule.failed else batches)
@@ -52,7 +53,7 @@ def _of_batches(rule: RuleStanding) -> str:
     """Failing rows and their share, or what was observed, or why the rule could not be judged."""
     if rule.settled and not rule.failed:
         rows = sum(result.unexpected_count or 0 for _, result in rule.settled)
-        return f"{rows:,} rows were refused, none of them waits any more"
+        return f"{rows:,} row{'s were' if rows != 1 else ' was'} refused; none waits any more"
     shown = [(partition, result) for partition, result in (rule.failed or rule.results) if _is_told_apart(result)]
     if shown:
         said = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]

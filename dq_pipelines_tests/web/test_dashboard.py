@@ -314,3 +314,45 @@ def test_package_data_are_where_resources_are_looked_for() -> None:
     folder = files("dq_pipelines.web.dashboard")
     for name in ("static/dashboard.css", "static/dashboard.js", "static/plotly.css", "templates/base.html.j2"):
         assert (folder / name).is_file()
+
+
+# --- statuses --------------------------------------------------------------------------------------
+
+
+def test_a_table_whose_first_attempt_failed_is_an_error_and_says_why(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    shop.table("sales", 'source: {type: csv, path: "{landing}/sales.csv.gz"}\nsilver: {columns: {id: int64}}')
+    shop.land("sales.csv.gz", b"\x1f\x8b\x08 no archive")
+    with shop.instance:
+        assert not shop.run("sales").success
+    with mounted(site_of(shop)) as client:
+        first, of_table = page(client, "/dashboard/"), page(client, "/dashboard/tables/silver/sales")
+    assert "1 of 1 tables need a look" in first.text
+    assert "1 error. Last run" in first.text
+    for said in (first.text, of_table.text):
+        assert "The last attempt failed:" in said
+        assert "sales.csv.gz" in said
+    assert "No rule was judged yet." in of_table.text or "inputs_readable" in of_table.text
+
+
+def test_open_rows_and_rechecks_are_told_apart(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    rule = "{type: expect_column_values_to_be_between, column: id, min_value: 0}"
+    shop.table(
+        "sales",
+        f'source: {{type: csv, path: "{{landing}}/s/*.csv"}}\nsilver: {{columns: {{id: int64}}, rules: [{rule}]}}',
+    )
+    shop.land("s/a.csv", "id\n1\n-2\nx\n")
+    with shop.instance:
+        shop.run("sales")
+        shop.land("s/b.csv", "id\n3\n")
+        shop.run("sales")
+        shop.run_job("checks__sales")
+    with mounted(site_of(shop)) as client:
+        said = page(client, "/dashboard/tables/silver/sales").text
+        assert "failing silver/sales" in said
+        assert "A re-check of published rows found every rule met" in said
+        assert "1 refused row waits in quarantine; last batch: 0 of 1 rows; re-check: 0 of 2 rows" in said
+        assert "re-check of published rows" in said
+        # The rule of a cast has a page as long as somebody may follow a link to it.
+        assert "cast" in page(client, "/dashboard/tables/silver/sales/rules/cast__id").text

@@ -90,7 +90,7 @@ class Overview(View):
 
     @property
     def last(self) -> datetime | None:
-        return self.runs[0].at if self.runs else None
+        return max((line.standing.at for line in self.lines), default=None)
 
 
 def overview(visit: Visit) -> Overview:

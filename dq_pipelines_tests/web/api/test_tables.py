@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.healing import ALL
+from dq_pipelines.layers.processes import this_process
 from dq_pipelines.layers.waiting import BEGINNING, page
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.roles import Grant, Role
@@ -217,3 +221,17 @@ def test_scores_are_of_all_of_domains_and_of_tables(vera: TestClient) -> None:
     assert set(tables) == {"gold/by_shop", "silver/sales", "silver/shops"}
     assert found["all"]["score"] == pytest.approx(sum(tables.values()) / 3)
     assert [(one["name"], one["tables"]) for one in found["domains"]] == [("shop", 3)]
+
+
+def test_attempts_are_told_with_why_they_failed(vera: TestClient, here: Hosted) -> None:
+    first = items(vera, "/tables/silver/sales/attempts", limit=1)
+    assert [one["outcome"] for one in first][-2:] == ["published", "published"], "a page after the other"
+    assert {one["table"] for one in first} == {"silver/sales"}
+    assert vera.get("/api/v1/tables/silver/none/attempts").status_code == 404
+    killed = Attempt("silver/shops", None, "gone", datetime.now(UTC), process=f"{this_process().rpartition(':')[0]}:1")
+    Attempts(here.shop.history).record(killed)
+    time.sleep(1.1)  # the stores are asked at most once a second
+    told = items(vera, "/tables/silver/shops/attempts")[0]
+    assert (told["outcome"], told["run_id"], "killed" in told["said"]) == ("failed", "gone", True)
+    found = {one["key"]: one for one in items(vera, "/tables")}["silver/shops"]
+    assert (found["status"], found["attempt"]["run_id"]) == ("error", "gone")
