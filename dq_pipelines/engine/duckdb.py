@@ -15,11 +15,15 @@ import polars as pl
 
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from
+from dq_pipelines.errors import SourceError
 from dq_pipelines.rules.dialect import Dialect
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+#: Types of Polars that reach DuckDB as nothing, or as what Polars cannot read back.
+_NOT_IN_DUCKDB = (pl.Int128, pl.UInt128, pl.Duration)
 
 #: Rows of one batch that goes out: few, so that whoever looks for some rows gets them early.
 _BATCH_ROWS = 10_000
@@ -47,7 +51,11 @@ class DuckDB(Engine):
     def _relation(self, data: Any) -> duckdb.DuckDBPyRelation:
         if isinstance(data, str | Path) and Path(data).suffix == ".parquet":
             return self._connection.read_parquet(str(data))
-        return self._connection.from_arrow(frame_from(data).collect(engine="streaming").to_arrow())
+        frame = frame_from(data)
+        for name, dtype in frame.collect_schema().items():
+            if isinstance(dtype, _NOT_IN_DUCKDB):
+                raise SourceError(f"column '{name}' is {dtype}, which DuckDB does not take: judge by Polars")
+        return self._connection.from_arrow(frame.collect(engine="streaming").to_arrow())
 
     def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
         relation: duckdb.DuckDBPyRelation = frame.to_native()
@@ -61,6 +69,8 @@ class DuckDB(Engine):
             yield pl.DataFrame(reader.schema.empty_table())
             for batch in reader:
                 yield pl.DataFrame(batch)
+        except pl.exceptions.PanicException as error:
+            raise SourceError(f"DuckDB: wanted values that Polars can hold, got: {error}") from None
         finally:
             reader.close()
 
@@ -95,6 +105,8 @@ def _known(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     schema = nw.from_native(relation).collect_schema()
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     unknown = {name for name, dtype in schema.items() if dtype == nw.Unknown and types[name] != '"NULL"'}
+    # Polars reads no interval of DuckDB's, which has months, days and microseconds.
+    unknown |= {name for name, kind in types.items() if kind == "INTERVAL"}
     if not unknown:
         return relation
     return relation.select(

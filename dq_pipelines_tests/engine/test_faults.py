@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.verdict import Verdict
+from dq_pipelines.errors import SourceError
 from dq_pipelines.history.series import series
 from dq_pipelines.rules import rule_from
 from dq_pipelines_tests.engine.faulty_rules import FAULTY, GOOD, ROWS
@@ -141,3 +143,14 @@ def test_what_cannot_be_measured_is_left_out_and_the_batch_goes_on(
         entry.user_message for entry in shop.instance.all_logs(ran.run_id)
     ]
     assert any("wanted to measure column 'b'" in str(line) for line in said)
+
+
+def test_duckdb_judges_beside_an_interval_and_names_a_column_that_it_cannot_hold() -> None:
+    rows = duckdb.connect().sql("select interval '1 day' as c, 1 as a")
+    verdict = dq.validate(rows, [{"type": "expect_column_values_to_not_be_null", "column": "a"}], engine="duckdb")
+    assert verdict.success
+    assert verdict.kept.collect().height == 1
+    for dtype in (pl.Duration("ms"), pl.Int128):
+        frame = pl.DataFrame({"x": [1]}).cast(dtype)
+        with pytest.raises(SourceError, match=r"column 'x' is .* which DuckDB does not take: judge by Polars"):
+            dq.validate(frame, [{"type": "expect_column_values_to_not_be_null", "column": "x"}], engine="duckdb")
