@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from dq_pipelines.sources.records import Grammar, mend, spanned
+from dq_pipelines.sources.grammar import Grammar
+from dq_pipelines.sources.mending import mend
+from dq_pipelines.sources.records import spanned
 
 #: In order of preference when they explain a file equally well.
 DELIMITERS = (",", ";", "\t", "|", "||", "::", "|~|", ", ", "; ", "^", "~", "\x1f", "\x01", "§", "¦", " ")

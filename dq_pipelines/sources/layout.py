@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from dq_pipelines.sources import dialect, encoding, header
 from dq_pipelines.sources import names as lake_names
 from dq_pipelines.sources.base import FileReport
+from dq_pipelines.sources.grammar import Grammar, Shape
 from dq_pipelines.sources.names import Rename
-from dq_pipelines.sources.records import Grammar, Shape
 
 if TYPE_CHECKING:
     from dq_pipelines.sources.csv import Csv

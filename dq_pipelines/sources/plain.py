@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dq_pipelines.sources.files import scratch_file
-from dq_pipelines.sources.records import Grammar, Shape
+from dq_pipelines.sources.grammar import Grammar, Shape
 from dq_pipelines.sources.rewriting import Copy, Text, Troubles
 
 if TYPE_CHECKING:

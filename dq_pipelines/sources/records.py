@@ -10,137 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+
+from dq_pipelines.sources.grammar import Grammar, Shape
+from dq_pipelines.sources.mending import mend, torn, with_bare_quotes
 
 #: A quoted field that is not closed within this many characters was never meant to be one.
 LONGEST_RECORD = 16 * 1024**2
-#: Mending tries every pair of delimiters in a line: past this many the line is unreadable.
-MOST_DELIMITERS = 400
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """How characters make fields."""
-
-    delimiter: str
-    #: one character, or "" when nothing is quoted
-    quote: str
-    #: one character, or "": the quote's own doubling is always understood
-    escape: str
-    #: whether the escape also stands before delimiters, line ends and itself in fields that are not quoted
-    escapes_bare: bool = False
-
-    @cached_property
-    def field(self) -> re.Pattern[str]:
-        """One field and what ends it; group 1 is what was quoted, 2 what was not, 3 the delimiter or nothing."""
-        return self._field(self.quote, "")
-
-    @cached_property
-    def loose_field(self) -> re.Pattern[str]:
-        """The same, with quotes allowed inside what is not quoted."""
-        return self._field("", f"(?! *{re.escape(self.quote)})")
-
-    def _field(self, barred: str, ahead: str) -> re.Pattern[str]:
-        delimiter, quote, escape = (re.escape(part) for part in (self.delimiter, self.quote, self.escape))
-        plain = f"[^{re.escape(barred + self.delimiter[0]) + (escape if self.escapes_bare else '')}]*"
-        if self.escapes_bare:
-            plain += rf"(?:{escape}(?:\r\n|.|\Z){plain})*"
-        if len(self.delimiter) > 1:  # its first character may stand alone
-            plain += f"(?:(?!{delimiter}){re.escape(self.delimiter[0])}{plain})*"
-        if not quote:
-            return re.compile(rf"(?!)()|({plain})({delimiter}|\Z)", re.DOTALL)
-        special = quote + escape if self.escaped else quote
-        pair = f"(?:{quote}{quote}|{escape}.)" if self.escaped else quote + quote
-        quoted = f"{quote}([^{special}]*(?:{pair}[^{special}]*)*){quote}"
-        return re.compile(rf"(?:{quoted}|{ahead}({plain}))({delimiter}|\Z)", re.DOTALL)
-
-    @cached_property
-    def inside(self) -> re.Pattern[str]:
-        """What a quoted field holds of a line; group 2 is the quote that closes it and 3 what ends the field."""
-        delimiter, quote, escape = (re.escape(part) for part in (self.delimiter, self.quote, self.escape))
-        special = quote + escape if self.escaped else quote
-        # An escape at the end of a line stands before the line's end.
-        pair = rf"(?:{quote}{quote}|{escape}(?:.|\Z))" if self.escaped else quote + quote
-        return re.compile(rf"([^{special}]*(?:{pair}[^{special}]*)*)(?:({quote})({delimiter}|\Z)|\Z)", re.DOTALL)
-
-    @property
-    def escaped(self) -> bool:
-        return self.escape not in ("", self.quote)
-
-    def bare_meaning(self, text: str) -> str:
-        """The text of a field that is not quoted, with escapes resolved where the grammar has them there."""
-        if not self.escapes_bare or self.escape not in text:
-            return text
-        marks = re.escape(self.quote + self.escape + "\n" + self.delimiter[0])
-        return re.sub(rf"{re.escape(self.escape)}(\r\n|[{marks}])", lambda match: match[1], text)
-
-    def blank(self, line: str) -> bool:
-        """Whether a line holds nothing, not even a delimiter: those may be white space themselves."""
-        return not line.strip() and (self.delimiter not in line or not line)
-
-    def goes_on(self, line: str) -> bool:
-        """Whether an escape stands before the end of the line, so that the record goes on with the next one."""
-        if not self.escapes_bare or not line.endswith(self.escape):
-            return False
-        return (len(line) - len(line.rstrip(self.escape))) % 2 == 1
-
-    def meaning(self, inner: str) -> str:
-        """The text between two quotes, with doublings and escapes resolved."""
-        quote, escape = self.quote, self.escape
-        if self.escaped and escape in inner:
-            # Only a quote or the escape itself is escaped: a backslash before anything else is a backslash.
-            pattern = f"{re.escape(escape)}([{re.escape(quote + escape)}])|{re.escape(quote)}({re.escape(quote)})"
-            return re.sub(pattern, lambda match: match[1] or match[2], inner)
-        return inner.replace(quote + quote, quote)
-
-    def strict(self, text: str, start: int = 0) -> tuple[list[str], int]:
-        """The fields of `text`, and where reading stopped: the end, or the field that cannot be read."""
-        fields: list[str] = []
-        at = start
-        while True:
-            found = self.field.match(text, at)
-            if found is None:
-                return fields, at
-            quoted = found[1]
-            fields.append(self.bare_meaning(found[2]) if quoted is None else self.meaning(quoted))
-            at = found.end()
-            if not found[3]:
-                return fields, at + 1
-
-    def fields(self, text: str) -> list[str] | None:
-        """The fields of a whole record, or None when it is none."""
-        fields, end = self.strict(text)
-        return fields if end > len(text) else None
-
-    def written(self, fields: list[str]) -> str:
-        """A line that a plain reader of this delimiter and quote understands."""
-        quote = self.quote
-        if not quote:
-            return self.delimiter.join(fields)
-        line = self.delimiter.join(fields)
-        if line.count(self.delimiter) == len(fields) - 1 and not any(mark in line for mark in (quote, "\n", "\r")):
-            return line
-        risky = (self.delimiter, quote, "\n", "\r")
-        return self.delimiter.join(
-            f"{quote}{field.replace(quote, quote + quote)}{quote}" if any(mark in field for mark in risky) else field
-            for field in fields
-        )
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How many fields a record may have."""
-
-    fewest: int
-    most: int
-    #: whether one empty field more is allowed: some writers end every line with a delimiter
-    trailing: bool = False
-
-    def fitted(self, fields: list[str]) -> list[str] | None:
-        """`fields` when they are as many as allowed, without the empty one that a last delimiter makes."""
-        if self.trailing and len(fields) == self.most + 1 and not fields[-1]:
-            return fields[:-1]
-        return fields if self.fewest <= len(fields) <= self.most else None
 
 
 @dataclass(frozen=True)
@@ -177,7 +52,7 @@ def record(line: str, following: Iterator[str], grammar: Grammar, shape: Shape) 
         return _judged(lines, fields, line, shape)
     parts = line.split(grammar.delimiter)
     if not any(part.lstrip(" ").startswith(grammar.quote) for part in parts):  # quotes within words: 5" pipe
-        if any(_torn(parts, place, grammar.quote) for place in range(len(parts))):
+        if any(torn(parts, place, grammar.quote) for place in range(len(parts))):
             return Record(lines, None, line, "its quotes are unbalanced: one opens within a field")
         return _judged(lines, parts, line, shape)
     spanning = None
@@ -187,7 +62,7 @@ def record(line: str, following: Iterator[str], grammar: Grammar, shape: Shape) 
         return _judged(spanning.lines, spanning.fields, spanning.text, shape)
     if spanning is not None and spanning.fields is not None and not _swallows(spanning, lines, grammar, shape):
         return _judged(spanning.lines, spanning.fields, spanning.text, shape)
-    mended = _with_bare_quotes(line, grammar, shape) or mend(line, grammar, shape.most)
+    mended = with_bare_quotes(line, grammar, shape) or mend(line, grammar, shape.most)
     return Record(lines, mended, line) if isinstance(mended, list) else Record(lines, None, line, mended)
 
 
@@ -268,94 +143,3 @@ def _closes(text: str, inside: int, grammar: Grammar) -> bool:
     if grammar.escaped:
         rest = re.sub(re.escape(grammar.escape) + ".", "", rest, flags=re.DOTALL)
     return grammar.quote in rest.replace(grammar.quote * 2, "")
-
-
-def _with_bare_quotes(line: str, grammar: Grammar, shape: Shape) -> list[str] | None:
-    """What `mend` gives for the commonest fault, quotes within words of fields that are not quoted, sooner."""
-    fields: list[str] = []
-    bare: list[str] = []
-    at = 0
-    while at <= len(line):
-        found = grammar.loose_field.match(line, at)
-        if found is None:
-            return None
-        quoted = found[1]
-        fields.append(found[2] if quoted is None else grammar.meaning(quoted))
-        bare.append(found[2] or "")
-        at = found.end() + (0 if found[3] else 1)
-    if any(grammar.quote in one and _torn(bare, place, grammar.quote) for place, one in enumerate(bare)):
-        return None
-    return shape.fitted(fields)
-
-
-def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
-    """The one reading of `line` that has the fewest repairs, or a sentence saying why there is none."""
-    starts = [0] + [found.end() for found in re.finditer(re.escape(grammar.delimiter), line)]
-    if len(starts) > MOST_DELIMITERS:
-        return f"its quotes are unbalanced and it has {len(starts)} delimiters, too many to mend"
-    ends = [start - len(grammar.delimiter) for start in starts[1:]] + [len(line)]
-    # best[k][i]: cheapest way to read fields k.. from start i on: repairs, number of such ways, next start, value
-    count, parts = len(starts), line.split(grammar.delimiter)
-    best: list[dict[int, tuple[int, int, int, str]]] = [{} for _ in range(most + 1)]
-    best[0][count] = (0, 1, count, "")
-    choices = [list(_choices(line, starts[i], i, ends, parts, grammar)) for i in range(count)]
-    for left in range(1, most + 1):
-        for i in range(count):
-            for after, repairs, value in choices[i]:
-                rest = best[left - 1].get(after)
-                if rest is None:
-                    continue
-                cost, known = repairs + rest[0], best[left].get(i)
-                if known is None or cost < known[0]:
-                    best[left][i] = (cost, rest[1], after, value)
-                elif cost == known[0]:
-                    best[left][i] = (cost, known[1] + rest[1], known[2], known[3])
-    found = best[most].get(0)
-    if found is None:
-        return f"its quotes are unbalanced: no reading of it has {most} fields"
-    if found[1] > 1:
-        return f"its quotes are unbalanced: {found[1]} readings of it have {most} fields"
-    fields, at = [], 0
-    for left in range(most, 0, -1):
-        _, _, after, value = best[left][at]
-        fields.append(value)
-        at = after
-    return fields
-
-
-def _torn(parts: list[str], place: int, quote: str) -> bool:
-    """Whether a quote opens within this part and closes at the end of a later one: `8 Wt."Crisp, light",`.
-
-    Such a field lost the delimiter before its quote, and what it holds is one field less than it seems.
-    """
-    part = parts[place]
-    if part.count(quote) % 2 == 0 or not re.search(rf"{re.escape(quote)}\w", part):
-        return False
-    later = next((other for other in parts[place + 1 :] if quote in other), "")
-    return later.endswith(quote) and not later.startswith(quote) and later.count(quote) % 2 == 1
-
-
-def _choices(
-    line: str, start: int, i: int, ends: list[int], parts: list[str], grammar: Grammar
-) -> Iterator[tuple[int, int, str]]:
-    """Every way to read a field at `start`: index of the next start, repairs, value."""
-    quote = grammar.quote
-    plain = line[start : ends[i]]
-    quotes = plain.count(quote)
-    opens = plain.lstrip(" ").startswith(quote)
-    # No quote, quotes within words (5" pipe), or one that opens nothing.
-    if quotes == 1 if opens else not _torn(parts, i, quote):
-        yield i + 1, 1 if quotes else 0, plain
-    padded = len(line) - len(line[start:].lstrip(" ")) - start
-    opening = start + padded
-    if not line.startswith(quote, opening):
-        return
-    for j in range(i, len(ends)):
-        inside = line[opening : ends[j]].rstrip(" ")
-        if len(inside) < 2 or not inside.endswith(quote):
-            continue
-        inner = inside[1:-1]
-        loose = re.sub(re.escape(grammar.escape) + ".", "", inner) if grammar.escaped else inner
-        stray = loose.replace(quote * 2, "").count(quote)
-        repairs = stray + (1 if padded else 0) + (1 if opening + len(inside) != ends[j] else 0)
-        yield j + 1, repairs, grammar.meaning(inner)
