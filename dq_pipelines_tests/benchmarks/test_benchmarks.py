@@ -54,3 +54,8 @@ def test_suggested_rules_find_the_planted_errors_of_the_first_tier(tmp_path: Pat
 
 def test_the_suite_is_of_the_size_it_says() -> None:
     assert len(RULES) == len(truth(1, faulty=False)) == len(truth(1, faulty=True)) == 39
+
+
+@pytest.mark.parametrize(("most", "runs"), [(0, 1), (30, 4)])
+def test_many_files_lose_no_row(most: int, runs: int) -> None:
+    assert measured("many_files", "100", str(most)).found == [200, runs]
