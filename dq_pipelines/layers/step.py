@@ -193,9 +193,9 @@ class Step:
         if landed is not None and encoding_key(self.table) in self._checks:
             unsure = encodings.in_doubt(landed.files)
             yield encoding_guessed(self.table, encodings.as_result(unsure), unsure)
-        yield from self._inputs()
+        yield from self._inputs(landed.passed_over if landed is not None else ())
 
-    def _inputs(self) -> Iterator[dg.AssetCheckResult]:
+    def _inputs(self, members: Sequence[str] = ()) -> Iterator[dg.AssetCheckResult]:
         """The checks on the inputs: which stand aside, and which no run reads."""
         if inputs_readable_key(self.table) in self._checks:
             yield inputs_readable(self.table, standing_aside(self._work))
@@ -203,7 +203,7 @@ class Step:
             found = unassigned(self.table, self.stores.lake)
             if found:
                 self.context.log.warning("bronze/%s: %s", self.table.name, sentence(found))
-            yield inputs_unassigned(self.table, found)
+            yield inputs_unassigned(self.table, found, members)
 
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""

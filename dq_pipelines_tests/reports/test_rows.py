@@ -154,9 +154,13 @@ def test_a_readme_in_an_archive_is_no_data(lay: Lay) -> None:
     readme = "Created by the export tool\nDo not edit\n"
     files = {"1.zip": zipped(a_csv="id,v\n1,c\n", readme_txt=readme), "2.zip": zipped(a_csv="id,v\n2,c\n")}
     report = lay({"x": CSV}, files)
-    for name in ("1.zip", "2.zip"):
+    for name, passed_over in (("1.zip", "1.zip#readme.txt"), ("2.zip", "")):
         report.land(name)
-        assert report.shop.run("x").success
+        ran = report.shop.run("x")
+        assert ran.success
+        told = ran.checks["bronze/x:inputs_unassigned"]
+        assert told.passed
+        assert passed_over in str(told.metadata)
     assert report.shop.rows("silver/x", "id", "v") == [("1", "c"), ("2", "c")]
     assert not {"Created by the export tool"} & set(report.shop.rows("silver/x")[0])
 
