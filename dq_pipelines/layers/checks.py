@@ -95,14 +95,10 @@ def inputs_unassigned_key(table: Table) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_UNASSIGNED)
 
 
-def inputs_unassigned(table: Table, found: Sequence[PassedOver], members: Sequence[str] = ()) -> dg.AssetCheckResult:
-    """Which inputs no run reads, and why: it fails as long as there are any, and stops nothing.
-
-    It also names `members` of archives that are of another kind than the source, but does not fail for them.
-    """
+def inputs_unassigned(table: Table, found: Sequence[PassedOver]) -> dg.AssetCheckResult:
+    """Which inputs no run reads, and why: it fails as long as there are any, and stops nothing."""
     key = inputs_unassigned_key(table)
-    named = [*found, *(PassedOver(member, "it is a member of another kind than the source's") for member in members)]
-    rows = [{"input": one.uri, "reason": one.why} for one in named[:MOST_UNASSIGNED]]
+    rows = [{"input": one.uri, "reason": one.why} for one in found[:MOST_UNASSIGNED]]
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,

@@ -188,22 +188,29 @@ class Step:
         """What landed in this run, if anything did."""
         key = f"bronze/{self.table.name}"
         told = landed_metadata(landed.files, landed.passed_over, landed.renamed) if landed is not None else {}
-        waiting = {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self._partition))}
-        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told | waiting)
+        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told | self._waiting())
         if landed is not None and encoding_key(self.table) in self._checks:
             unsure = encodings.in_doubt(landed.files)
             yield encoding_guessed(self.table, encodings.as_result(unsure), unsure)
         yield from self._inputs(landed.passed_over if landed is not None else ())
 
-    def _inputs(self, members: Sequence[str] = ()) -> Iterator[dg.AssetCheckResult]:
-        """The checks on the inputs: which stand aside, and which no run reads."""
+    def _waiting(self) -> dict[str, int]:
+        """How many new inputs wait for the next runs; nothing where the source has gone since this run has read it."""
+        try:
+            return {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self._partition))}
+        except SourceError as error:
+            self.context.log.warning("bronze/%s: %s", self.table.name, error)
+            return {}
+
+    def _inputs(self, passed_over: Sequence[str] = ()) -> Iterator[dg.AssetCheckResult]:
+        """The checks on the inputs: which stand aside, and which no run reads, of archives those that came in this run."""
         if inputs_readable_key(self.table) in self._checks:
             yield inputs_readable(self.table, standing_aside(self._work))
         if inputs_unassigned_key(self.table) in self._checks:
-            found = unassigned(self.table, self.stores.lake)
+            found = unassigned(self.table, self.stores.lake, passed_over)
             if found:
                 self.context.log.warning("bronze/%s: %s", self.table.name, sentence(found))
-            yield inputs_unassigned(self.table, found, members)
+            yield inputs_unassigned(self.table, found)
 
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""

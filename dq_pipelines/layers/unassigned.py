@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dq_pipelines.errors import SourceError
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.landed import bronze
@@ -22,10 +23,17 @@ INPUTS_UNASSIGNED = "inputs_unassigned"
 _TOLD = 3
 
 
-def unassigned(table: Table, lake: Lake) -> list[PassedOver]:
-    """What of the table's source no run reads, by address; raises SourceError, or PublishError where the lake is away."""
-    listed, partitions = table.landed.source.listed(), table.landed.partitions
-    found = list(listed.passed_over)
+def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[PassedOver]:
+    """What of the table's source no run reads, by address; `members` are those of archives that were no data.
+
+    A source that cannot be listed is named itself. Raises PublishError where the lake is away.
+    """
+    found = [PassedOver(name, "it is of another kind than the source's") for name in members]
+    try:
+        listed, partitions = table.landed.source.listed(), table.landed.partitions
+    except SourceError as error:
+        return [*found, PassedOver("the source", str(error))]
+    found += listed.passed_over
     if isinstance(partitions, DailyPartitions):
         outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
         # What has landed before `start` was moved is in bronze.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -153,3 +155,16 @@ def test_parquet_folders_of_report_7_are_read(tmp_path: Path) -> None:
         for key in ("2024-01-01", "2024-01-12"):
             assert made.run("events", partition=key).success
     assert made.rows("silver/events", "id") == [1, 12]
+
+
+def test_members_of_an_archive_that_are_no_data_are_named(tmp_path: Path) -> None:
+    made, packed = shop(tmp_path, FOLDERS, "*.zip"), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", "id\n1\n")
+        archive.writestr("readme.txt", "Created by the export tool\n")
+    made.land("1.zip", packed.getvalue())
+    with made.instance:
+        ran = made.run("events")
+    assert ran.success
+    assert made.rows("silver/events", "id") == [1]
+    assert named(ran.checks[CHECK]) == {f"{made.landing}/1.zip#readme.txt": "it is of another kind than the source's"}
