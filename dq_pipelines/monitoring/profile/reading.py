@@ -116,7 +116,7 @@ def _readings(plain: pl.DataFrame) -> Iterator[Reading]:
         if _fitting(first, reading) >= ENOUGH * _rows(first):
             counted = _counted(plain, reading)
             # One fraction among whole numbers, and they are no whole numbers.
-            if reading.kind != "integer" or counted.fits == _fitting(plain, Reading("float", "float64")):
+            if reading.kind != "integer" or counted.fits >= _fitting(plain, Reading("float", "float64")):
                 yield counted
     yield from _formatted(plain, first)
 
