@@ -194,17 +194,24 @@ def _kinds(column: Sequence[Any]) -> set[type]:
     return kinds
 
 
-def _type(kinds: set[type]) -> tuple[Any, Callable[[Any], Any]]:
-    """The type of a column whose cells are of these types, and what makes a cell a value of it."""
+def _type(kinds: set[type]) -> tuple[Any, Callable[[Any], Any] | None]:
+    """The type of a column whose cells are of these types, and what makes a cell a value of it; None where it is one."""
     import pyarrow as pa
 
     if kinds and kinds <= {float, int}:
-        return pa.float64(), float
+        return pa.float64(), None if kinds == {float} else float
     if kinds == {bool}:
-        return pa.bool_(), bool
+        return pa.bool_(), None
     if kinds and kinds <= {date, datetime}:
-        return pa.timestamp("us"), _moment
-    return pa.string(), _text
+        return pa.timestamp("us"), None if kinds == {datetime} else _moment
+    return pa.string(), None if kinds <= {str} else _text
+
+
+def _values(cells: Sequence[Any], made: Callable[[Any], Any] | None) -> Sequence[Any]:
+    """The cells as values of their column, null where one is empty."""
+    if made is not None:
+        return [None if cell == "" else made(cell) for cell in cells]
+    return [None if cell == "" else cell for cell in cells] if "" in cells else cells
 
 
 def _write(path: Path, batches: Iterator[tuple[list[int], list[Sequence[Any]]]], columns: list[Any]) -> None:
@@ -216,10 +223,7 @@ def _write(path: Path, batches: Iterator[tuple[list[int], list[Sequence[Any]]]],
             if not numbers:
                 continue
             across = list(zip(*rows, strict=True))
-            arrays = [
-                pa.array([None if cell == "" else made(cell) for cell in across[place]], kind)
-                for place, kind, made in columns
-            ]
+            arrays = [pa.array(_values(across[place], made), kind) for place, kind, made in columns]
             out.write_batch(pa.record_batch([*arrays, pa.array([number + 1 for number in numbers])], schema=schema))
 
 

@@ -27,6 +27,8 @@ _CELL = re.compile(rb"<(?:\w+:)?c(?=[\s>])([^>]*)>")
 _ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\bt=["']e["'][^>]*>""")
 _VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>\s*([^<]*?)\s*</")
 _LONG = re.compile(rb"<(?:\w+:)?v[^>]*>\s*(-?[0-9]{16,})\s*</")
+#: What tells in a third of the time that there is none of these.
+_DIGITS = re.compile(rb">\s*-?[0-9]{16}")
 _TYPE = re.compile(rb"""\bt=["'](\w+)["']""")
 _PLACE = re.compile(rb"""\br=["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
 
@@ -95,15 +97,18 @@ def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
         while chunk := stream.read(_CHUNK):
             held += chunk
             # Whole cells only; what follows the last one is looked at with the next chunk.
-            end = max(held.rfind(b"</c>"), held.rfind(b":c>")) + 4
-            for match in _ERROR_CELL.finditer(held, 0, end):
-                value = _VALUE.search(held, match.end(), match.end() + _LOOK_BACK)
+            last = max(held.rfind(b"</c>"), held.rfind(b":c>"))
+            end = last + 4 if last >= 0 else 0
+            errors = b't="e"' in held or b"t='e'" in held
+            for match in _ERROR_CELL.finditer(held, 0, end) if errors else ():
+                until = match.end() if match[0].endswith(b"/>") else match.end() + _LOOK_BACK
+                value = _VALUE.search(held, match.end(), until)
                 yield match[0], value[1].decode() if value else "#VALUE!"
-            for match in _LONG.finditer(held, 0, end):
+            for match in _LONG.finditer(held, 0, end) if _DIGITS.search(held) else ():
                 attributes = _before(held, match.start())
                 if attributes is not None and _is_lost(attributes, match[1].decode()):
                     yield attributes, match[1].decode()
-            held = held[max(end, 0) :]
+            held = held[end:] if end else held[-_LOOK_BACK:]
 
 
 def _before(held: bytes, place: int) -> bytes | None:
