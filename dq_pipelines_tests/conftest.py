@@ -84,7 +84,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     found: dict[str, Counter[str]] = {}
     for state in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(state):
-            told = dict(report.user_properties)
+            told = dict(getattr(report, "user_properties", ()))  # a report of a collection has none
             if "measured" in told:
                 terminalreporter.write_line(str(told["measured"]))
             if "corpus" in told and (report.when == "call" or state == "error"):
