@@ -129,9 +129,7 @@ def test_a_table_that_may_not_be_seen_is_as_one_that_is_not_there(
         answer = client.get(f"/dashboard/tables/silver/{name}", headers=keys["tom"])
         return Page.of(answer.text).text.partition("Not found ")[2].partition(" To the overview")[0]
 
-    assert (
-        said("flights") == "There is no verdict of a table silver/flights that you may look at (nearest: silver/sales)."
-    )
+    assert said("flights") == "No run of a table silver/flights that you may look at is known (nearest: silver/sales)."
     assert said("flights").replace("flights", "flighty") == said("flighty")
 
 
