@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Field, Schema
+from deltalake import CommitProperties, DeltaTable, Field, Schema, TableFeatures
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
@@ -23,6 +23,8 @@ from dq_pipelines.lake.tables import PARTITION, refused
 
 Mode = Literal["append", "overwrite", "merge"]
 Properties = Callable[..., CommitProperties]
+#: What Delta calls a moment without a zone.
+_NO_ZONE = '"timestamp_ntz"'
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ def publish(
         elif rewrite is not None:
             _replace(table, stage, rewrite, properties)
         elif mode == "merge" and stage.rows:  # without rows Delta's merge makes no commit, and nothing would be noted
-            grows = _fitted(table, stage, new_columns) != table.schema()
+            fitted = _fitted(table, stage, new_columns)
+            grows = fitted != table.schema()
+            _take_moments_without_zone(table, stage, fitted)
             _merge(table, stage, keys, grows, properties)
         else:
             _commit(table, stage, "append" if mode == "merge" else mode, properties, new_columns)
@@ -149,6 +153,7 @@ def _commit(
     elif mode == "append" and grows:
         # Delta's append cannot bring columns along; an overwrite can, and this one replaces no file.
         replaced = [(schema.fields[0].name, "in", [])]
+    _take_moments_without_zone(table, stage, schema)
     table.create_write_transaction(
         stage.add_actions(),  # type: ignore[arg-type]
         "append" if mode == "append" and not grows else "overwrite",
@@ -165,15 +170,34 @@ def _replace(table: DeltaTable, stage: Stage, rewrite: Rewrite, properties: Prop
         raise Overtaken(f"{stage.table.key}: another writer changed the table while it was written anew")
     for part in rewrite.stages:
         part.named = None
+    schema = _fitted(table, stage, "add", retyped=True)
+    noted = 1 if _take_moments_without_zone(table, stage, schema) else 0
+    if table.version() != rewrite.version + noted:
+        raise Overtaken(f"{stage.table.key}: another writer changed the table while it was written anew")
     table.create_write_transaction(
         [action for part in (stage, *rewrite.stages) for action in part.add_actions()],
         "overwrite",
-        _fitted(table, stage, "add", retyped=True),
+        schema,
         partition_by=_partition_by(stage),
         commit_properties=properties(max_commit_retries=0),
     )
     for part in rewrite.stages:
         part.named = part.rows > 0
+
+
+def _take_moments_without_zone(table: DeltaTable, stage: Stage, schema: Schema) -> bool:
+    """Let a table take its first moments without a zone, in a commit of its own; says whether it was one.
+
+    Delta wants them in the protocol of the table. Neither a write transaction nor a merge sees to that, and the table
+    that they leave cannot be opened any more.
+    """
+    if _NO_ZONE not in schema.to_json() or _NO_ZONE in table.schema().to_json():
+        return False
+    if "timestampNtz" in (table.protocol().writer_features or ()):
+        return False
+    table.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
+    sync_commit(stage.table)
+    return True
 
 
 def _merge(table: DeltaTable, stage: Stage, keys: tuple[str, ...], grows: bool, properties: Properties) -> None:
