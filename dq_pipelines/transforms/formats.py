@@ -22,6 +22,8 @@ _DIGITS = "YCyqmdejUWGVgHkIlMSsu"
 #: Two numbers with nothing between them: only as many digits as they are written with tell one from the other.
 _TIGHT = re.compile(rf"%[-_0]?[{_DIGITS}]%[-_0]?[{_DIGITS}]")
 _HOUR = re.compile(r"%[-_0]?[HkIlTRrXcs+]")
+#: A year of two digits, where nothing else in the pattern tells the century.
+_TWO_DIGITS, _CENTURY = re.compile(r"%[-_0]?[yDx]"), re.compile(r"%[-_0]?[YCGF]|%[sc+]")
 #: More than six decimals of a second, of which a later one is not 0.
 _BEYOND_MICROSECONDS = r"[.,][0-9]{6}[0-9]*[1-9]"
 
@@ -99,8 +101,16 @@ def reads(pattern: str, dtype: pl.DataType) -> Attempt:
 def _parsed(texts: pl.Series, dtype: pl.DataType, form: str) -> pl.Series:
     # Without Polars' cache of dates, which takes twice as long as it saves, also where few dates come again and again.
     if isinstance(dtype, pl.Date):
-        return texts.str.to_date(form, strict=False, cache=False)
-    return texts.str.to_datetime(form, time_unit="us", strict=False, cache=False)
+        moments = texts.str.to_date(form, strict=False, cache=False)
+    else:
+        moments = texts.str.to_datetime(form, time_unit="us", strict=False, cache=False)
+    return _of_1969(moments) if _TWO_DIGITS.search(form) and not _CENTURY.search(form) else moments
+
+
+def _of_1969(moments: pl.Series) -> pl.Series:
+    """The moments of 2069 a century earlier: `69` is 1969 in POSIX and in Python, and 2069 only in chrono."""
+    wrong = (moments.dt.year() == 2069).fill_null(False)
+    return moments.zip_with(~wrong, moments.dt.offset_by("-100y")) if wrong.any() else moments
 
 
 def sound(texts: pl.Series, moments: pl.Series, form: str) -> pl.Series:
