@@ -123,7 +123,7 @@ _TEXT = {
             Example("0000-01-01", "date", REFUSED), Example("2024-01-02 10:00:00", "date", REFUSED),
             Example("02.01.24", "date", _DAY, CastOptions("%d.%m.%y")), Example("02.01.24", "date", REFUSED, CastOptions("%d.%m.%Y")),
             Example("01.01.69", "date", date(1969, 1, 1), CastOptions("%d.%m.%y")),
-            Example("45293", "date", _DAY, _EXCEL),
+            Example("45293", "date", _DAY, _EXCEL), Example("20240102", "date", REFUSED, _SECONDS),
         ),
     ),
     "datetime": Pair(

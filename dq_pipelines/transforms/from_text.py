@@ -25,6 +25,7 @@ _ISO = (
 )
 _DATE, _HOUR, _MINUTE, _SECOND, _DECIMALS, _OFFSET = "123456"
 _TRUE, _FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
+_PLAIN_NUMBER = r"^[+-]?[0-9]+(?:\.[0-9]*)?$"
 _SPELLED = r"(?i)^[+-]?(?:inf|infinity|nan)$"
 _ZERO = r"^[+-]?[0.]+(?:[eE][+-]?[0-9]+)?$"
 
@@ -111,15 +112,21 @@ def _moments(wanted: Moment, options: CastOptions) -> list[Attempt]:
         attempts.append(lambda texts: serials(_plain_numbers(texts), origin, wanted))
     if options.format is not None:
         return [*attempts, _by_format(options.format, wanted)]
+    if not attempts:
+        return _iso_forms(wanted)
+    # A number that counts no moment of the type is refused: `20240102` is no date where a column counts seconds.
+    return [*attempts, *map(_but_numbers, _iso_forms(wanted))]
+
+
+def _iso_forms(wanted: Moment) -> list[Attempt]:
     rare = [
         _by_format("%+", wanted),
         *(_shaped(shape, _by_format(form, wanted)) for form, shape in _RARE_DATES.items()),
     ]
     if isinstance(wanted, pl.Date):
-        return [*attempts, _by_format("%Y-%m-%d", wanted), lambda texts: _iso(texts, wanted), *rare]
+        return [_by_format("%Y-%m-%d", wanted), lambda texts: _iso(texts, wanted), *rare]
     quick, others = ([_by_format(form, wanted) for form in forms] for forms in (_QUICK, _OTHERS))
     return [
-        *attempts,
         *quick,
         _in_utc([*quick, *others[:2]], wanted),
         *others,
@@ -132,8 +139,12 @@ def _shaped(shape: str, attempt: Attempt) -> Attempt:
     return lambda texts: attempt(only(texts, texts.str.contains(shape)))
 
 
+def _but_numbers(attempt: Attempt) -> Attempt:
+    return lambda texts: attempt(only(texts, ~texts.str.contains(_PLAIN_NUMBER)))
+
+
 def _plain_numbers(texts: pl.Series) -> pl.Series:
-    return only(texts, texts.str.contains(r"^[+-]?[0-9]+(?:\.[0-9]*)?$"))
+    return only(texts, texts.str.contains(_PLAIN_NUMBER))
 
 
 def _by_format(form: str, wanted: Moment) -> Attempt:
