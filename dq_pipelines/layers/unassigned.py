@@ -14,6 +14,7 @@ from dq_pipelines.layers.landed import bronze
 from dq_pipelines.layers.landing import ledger_name
 from dq_pipelines.layers.partitions import partition_of, why_unassigned
 from dq_pipelines.project import DailyPartitions, Table
+from dq_pipelines.sources.archives import plain_name
 from dq_pipelines.sources.base import PassedOver
 
 #: The check that every bronze table has without being asked.
@@ -23,12 +24,19 @@ INPUTS_UNASSIGNED = "inputs_unassigned"
 _TOLD = 3
 
 
+def _why_no_data(member: str) -> str:
+    _, _, name = member.rpartition("#")
+    return (
+        "it is of another kind than the source's" if plain_name(name.lstrip("/")) else "a name in it begins with . or _"
+    )
+
+
 def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[PassedOver]:
     """What of the table's source no run reads, by address; `members` are those of archives that were no data.
 
     A source that cannot be listed is named itself. Raises PublishError where the lake is away.
     """
-    found = [PassedOver(name, "it is of another kind than the source's") for name in members]
+    found = [PassedOver(name, _why_no_data(name)) for name in members]
     try:
         listed, partitions = table.landed.source.listed(), table.landed.partitions
     except SourceError as error:

@@ -105,17 +105,28 @@ def data_among(names: Sequence[str], kinds: Sequence[Sequence[str]]) -> list[str
     return no_documents or list(names)
 
 
+def _told(member: zipfile.ZipInfo, kinds: Sequence[Sequence[str]]) -> bool:
+    """Whether people want to know that a member is not read: of hidden ones where the name says that it is data."""
+    name = member.filename.lstrip("/")
+    if plain_name(name):
+        return True
+    # Beside each file macOS packs another one of the same ending, which holds what Finder knows of it.
+    own = name.startswith("__MACOSX/") or os.path.basename(name).startswith("._")
+    return not own and name.lower().endswith(tuple(ending for endings in kinds for ending in endings))
+
+
 def unzip(
     item: Input, packed: Path, folder: Path, kinds: Sequence[Sequence[str]], passed_over: list[str]
 ) -> Iterator[tuple[str, Path]]:
     """Name and file of each member that is data; the names of others go to `passed_over`."""
     archive = _whole(item, "zip", lambda: zipfile.ZipFile(packed))
     with archive:
-        members = [m for m in archive.infolist() if not m.is_dir() and plain_name(m.filename.lstrip("/"))]
+        files = [member for member in archive.infolist() if not member.is_dir()]
+        members = [member for member in files if plain_name(member.filename.lstrip("/"))]
         if not members:
             raise SourceError(f"{item.uri}: wanted at least one file in the zip archive, got none")
         wanted = set(data_among([member.filename for member in members], kinds))
-        passed_over += [member.filename for member in members if member.filename not in wanted]
+        passed_over += [member.filename for member in files if member.filename not in wanted and _told(member, kinds)]
         members = [member for member in members if member.filename in wanted]
         # As files count: by the date of the member, then by its name; the later one wins.
         members.sort(key=lambda member: (member.date_time, natural(member.filename)))

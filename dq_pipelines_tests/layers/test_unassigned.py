@@ -162,9 +162,13 @@ def test_members_of_an_archive_that_are_no_data_are_named(tmp_path: Path) -> Non
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("a.csv", "id\n1\n")
         archive.writestr("readme.txt", "Created by the export tool\n")
+        archive.writestr("_b.csv", "id\n2\n")
     made.land("1.zip", packed.getvalue())
     with made.instance:
         ran = made.run("events")
     assert ran.success
     assert made.rows("silver/events", "id") == [1]
-    assert named(ran.checks[CHECK]) == {f"{made.landing}/1.zip#readme.txt": "it is of another kind than the source's"}
+    assert named(ran.checks[CHECK]) == {
+        f"{made.landing}/1.zip#readme.txt": "it is of another kind than the source's",
+        f"{made.landing}/1.zip#_b.csv": "a name in it begins with . or _",
+    }

@@ -167,6 +167,8 @@ def test_other_packings_are_transparent(tmp_path: Path, kind: str) -> None:
         (["part-0001", "part-0002", "README.md"], ["part-0001", "part-0002"]),
         (["readme.txt"], ["readme.txt"]),
         (["data/extract", "data/readme.md"], ["data/extract"]),
+        (["a.csv", "_b.csv", ".c.csv", "_2024/d.csv"], ["a.csv"]),
+        (["a.csv", "__MACOSX/._a.csv", "._a.csv", "_SUCCESS", ".a.csv.crc"], ["a.csv"]),
     ],
 )
 def test_members_of_another_kind_are_passed_over_and_named(tmp_path: Path, members: list[str], data: list[str]) -> None:
@@ -177,7 +179,8 @@ def test_members_of_another_kind_are_passed_over_and_named(tmp_path: Path, membe
     source = Csv(type="csv", path=str(tmp_path / "a.zip"))
     rows = source.read(source.inputs()).landed.collect()
     assert sorted(rows["id"].to_list()) == sorted(data)
-    passed_over = [name for name in members if name not in data and not name.endswith(".DS_Store")]
+    tools_own = (".DS_Store", "._a.csv", "_SUCCESS", ".crc")
+    passed_over = [name for name in members if name not in data and not name.endswith(tools_own)]
     assert source.passed_over(source.inputs()) == tuple(f"{tmp_path}/a.zip#{name}" for name in passed_over)
 
 
