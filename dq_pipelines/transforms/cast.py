@@ -75,6 +75,12 @@ def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFra
             raise RuleError(
                 f"column '{name}' wants the landed column '{source}'{nearest(source, visible)}, got: {', '.join(visible)}"
             )
+        if sources[0] in wanted.values():
+            other = next(each for each, source in wanted.items() if source == sources[0])
+            raise RuleError(
+                f"columns '{other}' and '{name}' both want the landed column '{sources[0]}': wanted another one for each "
+                f"(what two columns hold, a step derives)"
+            )
         wanted[name] = sources[0]
         if len(sources) > 1:
             several[sources[0]] = sources

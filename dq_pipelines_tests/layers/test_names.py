@@ -183,3 +183,18 @@ def test_a_declared_column_has_a_name_of_its_own(shop: Workshop, columns: str, s
     shop.table("t", f'source: {{type: ndjson, path: "{{landing}}/*"}}\nsilver: {{columns: {columns}}}\n')
     with pytest.raises(ConfigError, match=said):
         _ = shop.project
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "header"), [("n", "n", "n,m"), ("Id", "ID", "Id,ID"), ("_id", "_id_2", "_id,_id_2")]
+)
+def test_two_columns_of_one_landed_one_are_told(shop: Workshop, first: str, second: str, header: str) -> None:
+    shop.table(
+        "t",
+        f"""
+        source: {{type: csv, path: "{{landing}}/*.csv"}}
+        silver: {{columns: {{a: {{type: int64, from: {first}}}, b: {{type: int64, from: {second}}}}}}}
+        """,
+    )
+    shop.land("1.csv", f"{header}\n1,2\n")
+    assert "columns 'a' and 'b' both want the landed column" in shop.run("t").failures["t"]
