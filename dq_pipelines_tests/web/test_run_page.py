@@ -73,7 +73,7 @@ def test_the_page_says_by_itself_how_far_the_run_has_come(here: Hosted, done: st
     page = here.as_user("vera").get(f"/dashboard/runs/{done}").text
     for told in ("succeeded", "silver/sales", "Launched by otto", "2 of 4 rows", "rows_accounted_for", f"/runs/{done}"):
         assert told in page
-    assert page.count('"badge bad"') == 1
+    assert page.count('"badge failing"') == 1
     assert page.count('"badge wait"') == 0
     assert "data-over" in page
     assert 'id="cancel"' not in page
@@ -131,7 +131,7 @@ def test_rules_turn_one_after_the_other(here: Hosted, browser: Browser, address:
         expect(page.locator(".badge.wait")).to_have_count(3)
     expect(page.locator("#status")).to_have_text("succeeded", timeout=60_000)
     expect(page.locator(".badge.wait")).to_have_count(0)
-    expect(page.locator(".badge.bad")).to_have_count(1)
+    expect(page.locator(".badge.failing")).to_have_count(1)
     expect(page.locator("[data-check=expect_column_values_to_be_between__amount] .found")).to_have_text("1 of 2 rows")
     expect(page.locator("progress")).to_have_attribute("value", "100")
     expect(page.locator(".stages li")).to_have_text(
