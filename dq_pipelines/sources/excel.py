@@ -46,8 +46,9 @@ class ExcelSource(FileSource):
     A column whose cells differ, or that has an error such as `#N/A`, a time of day, a duration or an
     integer of more digits than float64 keeps, is text, each cell with all that it says (`1001`, `3e-10`,
     `2024-01-02 00:00:00`, `10:30:00`, `34:30:00`, `true`, `#N/A`), so that nothing is lost. Formulas are
-    read as the value that was stored with them; of merged cells the first has the value. Rows without
-    any value are passed over; a column without a name is `column_3`, after its place in the sheet.
+    read as the value that was stored with them; one that no program has calculated is its text (`=A1+1`).
+    Of merged cells the first has the value. Rows without any value are passed over; a column without a
+    name is `column_3`, after its place in the sheet.
     """
 
     kinds = ((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),)

@@ -119,37 +119,53 @@ class _Area:
     #: first column, and the one after the last
     left: int
     right: int
+    #: the first column that has a cell, and the one after the last, of the whole sheet
+    edge: int
+    far: int
 
     @classmethod
     def of(cls, sheet: Any, unseen: dict[int, dict[int, str]], request: dict[str, Any]) -> _Area | None:
         """None where the sheet has no cell there."""
-        if sheet.start is None:
+        columns = {column for cells in unseen.values() for column in cells}
+        if sheet.start is not None:
+            columns |= {sheet.start[1], sheet.end[1]}
+        if not columns:
             return None
         first, last, left, right = request["range"] or (0, None, 0, None)
-        begin, end = sheet.start[1], sheet.end[1]
+        begin, end = min(columns), max(columns)
         left, right = max(left, begin), min(end, end if right is None else right) + 1
-        return cls(sheet, unseen, first, last, left, right) if left < right else None
+        return cls(sheet, unseen, first, last, left, right, begin, end + 1) if left < right else None
 
     def batches(self, start: int) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
         """The rows from `start` that have a value, with their numbers, some at a time."""
-        begin = self.sheet.start[1]
-        width, whole = self.right - self.left, self.sheet.end[1] - begin + 1
-        inside = slice(self.left - begin, self.right - begin)
-        rows = self.sheet.iter_rows()  # from the first row of the sheet, but from the first column that has a cell
+        width, whole = self.right - self.left, self.far - self.edge
+        inside = slice(self.left - self.edge, self.right - self.edge)
+        rows = self._rows()
         for place in itertools.count(0, _BATCH):
             batch = list(itertools.islice(rows, _BATCH))
             if not batch or (self.last is not None and place > self.last):
                 return
             for row in self.unseen.keys() & range(place, place + len(batch)):
                 for column, text in self.unseen[row].items():
-                    if begin <= column < begin + whole:
-                        batch[row - place][column - begin] = text
+                    batch[row - place][column - self.edge] = text
             cut = batch if width == whole else [row[inside] for row in batch]
             stop = place + len(batch) if self.last is None else self.last + 1
             kept = [
                 number for number, row in enumerate(cut, place) if start <= number < stop and row.count("") != width
             ]
             yield kept, [cut[number - place] for number in kept]
+
+    def _rows(self) -> Iterator[list[Any]]:
+        """All rows from the first of the sheet and from `edge` on, also where the reader ends before the last cell."""
+        number = 0
+        if self.sheet.start is not None:
+            # From the first row of the sheet, but from the first column in which the reader has a cell.
+            left, right = [""] * (self.sheet.start[1] - self.edge), [""] * (self.far - self.sheet.end[1] - 1)
+            for row in self.sheet.iter_rows():
+                yield [*left, *row, *right] if left or right else row
+                number += 1
+        for _ in range(number, max(self.unseen, default=-1) + 1):
+            yield [""] * (self.far - self.edge)
 
 
 def _written(area: _Area | None, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What calamine does not show of a workbook: errors, and integers of more digits than a float keeps.
+"""What calamine does not show of a workbook: errors, long integers, and formulas without a stored value.
 
 It is loaded by workbook.py, in a process of its own, and imports nothing of dq_pipelines.
 """
@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import unescape
 
 #: Cells by row and column, from 0.
 Cells = dict[int, dict[int, str]]
 
 _ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!",
            "Value": "#VALUE!", "GettingData": "#GETTING_DATA"}  # fmt: skip
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
 _OFFICE = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CHUNK = 4 * 1024**2
 #: No cell is longer than this before its value: 32,767 characters of text come elsewhere.
@@ -29,6 +31,11 @@ _VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>\s*([^<]*?)\s*</")
 _LONG = re.compile(rb"<(?:\w+:)?v[^>]*>\s*(-?[0-9]{16,})\s*</")
 #: What tells in a third of the time that there is none of these.
 _DIGITS = re.compile(rb">\s*-?[0-9]{16}")
+#: A formula that nothing has calculated: its text, and no value after it.
+_UNCALCULATED = re.compile(
+    rb"<(?:\w+:)?f(?=[\s/>])[^>]*?(?:/>|>([^<]*)</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v[^>]*>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
+)
 _TYPE = re.compile(rb"""\bt=["'](\w+)["']""")
 _PLACE = re.compile(rb"""\br=["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
 
@@ -91,7 +98,7 @@ def _in_xml(book: zipfile.ZipFile, part: str) -> Cells:
 
 
 def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
-    """The attributes and the value of each error and each long integer."""
+    """The attributes and the value of each error, each long integer and each formula without a value (`=A1+1`)."""
     with book.open(part) as stream:
         held = b""
         while chunk := stream.read(_CHUNK):
@@ -108,6 +115,10 @@ def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
                 attributes = _before(held, match.start())
                 if attributes is not None and _is_lost(attributes, match[1].decode()):
                     yield attributes, match[1].decode()
+            for match in _UNCALCULATED.finditer(held, 0, end) if b"f>" in held or b"<f " in held else ():
+                attributes = _before(held, match.start())
+                if attributes is not None and _is_number(attributes):
+                    yield attributes, f"={unescape((match[1] or b'').decode(), _QUOTES)}"
             held = held[end:] if end else held[-_LOOK_BACK:]
 
 
@@ -117,9 +128,13 @@ def _before(held: bytes, place: int) -> bytes | None:
     return cells[-1][0] if cells else None
 
 
-def _is_lost(attributes: bytes, digits: str) -> bool:
+def _is_number(attributes: bytes) -> bool:
     kind = _TYPE.search(attributes)
-    return (kind is None or kind[1] == b"n") and int(float(digits)) != int(digits)
+    return kind is None or kind[1] == b"n"
+
+
+def _is_lost(attributes: bytes, digits: str) -> bool:
+    return _is_number(attributes) and int(float(digits)) != int(digits)
 
 
 def _counted(book: zipfile.ZipFile, part: str) -> Cells:
@@ -134,8 +149,10 @@ def _counted(book: zipfile.ZipFile, part: str) -> Cells:
             elif event == "end" and tag == "c":
                 place = _PLACE.search(f'r="{one.get("r")}"'.encode())
                 column = _column(place[1].decode()) if place else column + 1
-                value = next((each.text or "" for each in one if each.tag.rpartition("}")[2] == "v"), "")
-                kind = one.get("t", "n")
+                parts = {each.tag.rpartition("}")[2]: each.text or "" for each in one}
+                value, kind = parts.get("v", ""), one.get("t", "n")
+                if kind == "n" and not value.strip() and "f" in parts:
+                    found.setdefault(row, {})[column] = f"={parts['f']}"
                 long = kind == "n" and re.fullmatch("-?[0-9]{16,}", value)
                 if kind == "e" or (long and int(float(value)) != int(value)):
                     found.setdefault(row, {})[column] = value

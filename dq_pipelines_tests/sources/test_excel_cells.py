@@ -47,6 +47,16 @@ TEXTS = [
 ]
 
 
+def test_a_formula_that_was_never_calculated_is_its_text(tmp_path: Path) -> None:
+    """Openpyxl stores no values; calamine ends a sheet with its last value, and shows such cells as empty."""
+    formula = '=IF(A3>1,"x & y",2)'
+    path = workbook(tmp_path / "x.xlsx", {"S": [["total", "id"], ["=1+1"], [3], [formula], [None, None, "=2"]]})
+    found = landed(path)
+    assert found["total"].to_list() == ["=1+1", "3", formula, None]
+    assert found["column_3"].to_list() == [None, None, None, "=2"]
+    assert landed(workbook(tmp_path / "y.xlsx", {"S": [["a"], ["=1"], ["=2"]]}))["a"].to_list() == ["=1", "=2"]
+
+
 def test_beside_text_each_cell_keeps_all_that_it_says(tmp_path: Path) -> None:
     path = workbook(tmp_path / "x.xlsx", {"S": [["a"], ["text"], *([value] for value, _ in TEXTS)]})
     assert landed(path)["a"].to_list() == ["text", *(text for _, text in TEXTS)]
