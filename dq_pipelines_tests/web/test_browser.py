@@ -153,7 +153,7 @@ def test_another_run_is_seen_by_itself_and_disturbs_no_reader(browser: Browser, 
     with served(shop) as address:
         context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
         page, complaints = opened(context, f"{address}/dashboard/")
-        assert "Everything is good" in page.inner_text("#hero")
+        assert "Every table that has run is healthy" in page.inner_text("#hero")
         page.locator("#figure-layers summary").click()
         page.locator("#tables a", has_text="silver/shops").focus()
         apart(lambda: bad_day(Workshop(shop.root)))

@@ -44,6 +44,8 @@ class Prometheus:
             with urllib.request.urlopen(f"{self.address}/api/v1/{path}?{query}", timeout=10) as answer:  # noqa: S310 our own
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it has not read its own log yet
+                raise
             raise AssertionError(f"{path} {more}: {error.read().decode()}") from None
 
     def query(self, expression: str) -> list[Any]:

@@ -65,7 +65,7 @@ def get(address: str) -> http.client.HTTPResponse:
 def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
     with get(f"{address}/") as answer:
         assert answer.geturl() == f"{address}/dashboard/"
-        assert "Everything is good" in answer.read().decode()
+        assert "Every table that has run is healthy" in answer.read().decode()
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
     connection.request("GET", "/dashboard/", headers={"Host": "evil.example"})
     assert connection.getresponse().status == 421
