@@ -191,7 +191,7 @@ class Evaluations:
             check_name=record.check,
             passed=passed,
             severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
-            description=_said(record, rule),
+            description=_said(record, rule, recheck=not self.batch),
             metadata=metadata,
         )
 
@@ -219,7 +219,7 @@ def _changes(record: ResultRecord) -> dict[str, Any]:
     return {"changes": _table(record.observed_value)} if record.observed_value else {}
 
 
-def _said(record: ResultRecord, rule: Rule | None) -> str:
+def _said(record: ResultRecord, rule: Rule | None, *, recheck: bool) -> str:
     if record.error:
         return record.error
     if record.changes is not None:
@@ -231,6 +231,8 @@ def _said(record: ResultRecord, rule: Rule | None) -> str:
     )
     if record.blocks:
         done = "; nothing was published"
+    if recheck:
+        return f"{record.unexpected_count:,} of {record.element_count:,} published rows fail"
     return f"{record.unexpected_count:,} of {record.element_count:,} rows fail{done if record.unexpected_count else ''}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.errors import RuleError, nearest
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.project import Silver
@@ -26,8 +27,12 @@ def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
 
 
 def last_of_keys(rows: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
-    """The same, of rows that stand in the order in which they came."""
+    """The same, of rows that stand in the order in which they came. Raises RuleError for an unknown `merge.order_by`."""
     if silver.order_by is not None:
+        there = [name for name in rows.collect_schema() if not name.startswith("_") and "\0" not in name]
+        if silver.order_by not in rows.collect_schema():
+            near = nearest(silver.order_by, there)
+            raise RuleError(f"merge.order_by: no column '{silver.order_by}'{near}; there are: {', '.join(there)}")
         rows = rows.sort(exact_names([silver.order_by]), nulls_last=False, maintain_order=True)
     return rows.unique(exact_names(silver.keys), keep="last", maintain_order=True)
 

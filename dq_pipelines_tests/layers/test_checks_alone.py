@@ -43,6 +43,7 @@ def test_the_checks_job_materializes_nothing(published: Workshop) -> None:
     assert set(ran.checks) >= {BETWEEN, ROWS}
     assert ran.number(BETWEEN, "unexpected_count") == 2
     assert ran.number(BETWEEN, "element_count") == 3
+    assert ran.checks[BETWEEN].description == "2 of 3 published rows fail"
     assert ran.number(ROWS, "observed_value") == "3"
     assert ran.checks[ROWS].passed
 

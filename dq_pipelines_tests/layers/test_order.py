@@ -146,6 +146,12 @@ def updated(made: Workshop, name: str, *rows: tuple[str, int]) -> None:
     made.land(name, "id,upd,price\n" + "".join(f"1,{upd},{price}\n" for upd, price in rows))
 
 
+def test_a_column_that_is_not_there_is_named(shop: Workshop) -> None:
+    shop.table("x", 'source: {type: csv, path: "{landing}/*"}\nsilver: {keys: [id], merge: {order_by: upt}}\n')
+    shop.land("a.csv", "id,upd\n1,2\n")
+    assert shop.run("x").failures == {"x": "merge.order_by: no column 'upt' (nearest: upd); there are: id, upd"}
+
+
 def test_a_late_older_row_loses(tmp_path: Path) -> None:
     made = shop(tmp_path, UPDATED.replace("TYPE", "datetime"))
     updated(made, "2024-01-02.csv", ("2024-01-02 10:00:00", 2))
