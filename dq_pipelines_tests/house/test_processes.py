@@ -59,7 +59,8 @@ def session(tmp_path: Path, test: str, *options: str) -> tuple[int, str, int]:
     return done.returncode, done.stdout, int((tmp_path / "pid").read_text())
 
 
-@pytest.mark.parametrize("options", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
 def test_a_process_that_is_left_behind_fails_the_session(tmp_path: Path, options: tuple[str, ...]) -> None:
     status, said, pid = session(tmp_path, DAEMON, "-p", "no:cacheprovider", *options)
     assert "1 passed" in said

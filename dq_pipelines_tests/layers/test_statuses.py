@@ -19,6 +19,9 @@ from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop
 
+#: Each is several runs through Dagster.
+pytestmark = pytest.mark.slow
+
 BETWEEN = "expect_column_values_to_be_between__amount"
 ORDERS = """
     source: {type: csv, path: "{landing}/orders/*.csv"}
@@ -336,7 +339,6 @@ Workshop(Path(sys.argv[1])).run("orders")
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("moment", "wanted"), [("before", "error"), ("after", "healthy")])
 def test_a_process_that_was_killed(shop: Workshop, moment: str, wanted: str) -> None:
     orders(shop)

@@ -97,6 +97,7 @@ def files(draw: st.DrawFn) -> str:
     return text.getvalue()
 
 
+@pytest.mark.slow
 @given(text=files())
 @settings(max_examples=15)
 def test_a_suggested_table_passes_its_own_rules(text: str) -> None:

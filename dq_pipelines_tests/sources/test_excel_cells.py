@@ -155,6 +155,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow  # a process for each example
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6))
 def test_any_cells_land_as_openpyxl_has_them(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, Any]]
