@@ -41,7 +41,9 @@ class DayPattern:
         if not (there & {"%Y", "%y"} and ("%j" in there or ("%d" in there and there & {"%m", "%b", "%B"}))):
             raise ValueError(f"wanted a year, a month and a day, such as %Y-%m-%d, got {shown(text)}")
         shapes = [_shape(part, parts[at - 1 : at] + parts[at + 1 : at + 2]) for at, part in enumerate(parts)]
-        return cls("".join(parts), re.compile("".join(shapes)))
+        # A number of one digit or two ends where its digits end: `2024-01-020` is no day.
+        end = r"(?!\d)" if shapes[-1].startswith(r"\d{1,") else ""
+        return cls("".join(parts), re.compile("".join(shapes) + end))
 
     def day_in(self, path: str) -> date | None:
         """The last day that the path holds; None where it holds none."""

@@ -138,6 +138,11 @@ def test_a_day_is_found_in_what_strftime_writes(day: date, pattern: str) -> None
     assert DayPattern.of(pattern).day_in(f"/in/{written}.csv") == day
 
 
+def test_longer_digits_are_no_day() -> None:
+    assert DayPattern.of("%Y-%m-%d").day_in("/in/2024-01-020.csv") is None
+    assert DayPattern.of("%Y%m%d").day_in("/in/20240102103000.csv") == date(2024, 1, 2)
+
+
 @pytest.mark.parametrize("pattern", ["%Y", "%m-%d", "%Y-%m-%d %Z", "%x", "%Y-%Q-%d"])
 def test_a_pattern_that_names_no_day_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"^wanted "):
