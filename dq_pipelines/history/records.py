@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -75,6 +76,20 @@ class ResultRecord:
             counted = self.severity == "critical" and self.unexpected_count is not None
             return self.rule in MISREADINGS or (counted and self.rule not in NO_RULES)
         return self.action == "quarantine"
+
+    @classmethod
+    def on_inputs(cls, check: str, inputs: Sequence[str], sentence: str) -> ResultRecord:
+        """The result of a check on inputs of a table, which warns where it names any."""
+        return cls(
+            check=check,
+            rule=check,
+            column=None,
+            severity="warning",
+            success=not inputs,
+            blocks=False,
+            observed_value=list(inputs),
+            error=sentence or None,
+        )
 
     @property
     def changes(self) -> str | None:

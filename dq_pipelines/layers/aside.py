@@ -76,16 +76,7 @@ def standing_aside(work: Work) -> list[Aside]:
 
 def as_result(marks: Sequence[Aside]) -> ResultRecord:
     """The marks as history remembers them beside the results of rules."""
-    return ResultRecord(
-        check=INPUTS_READABLE,
-        rule=INPUTS_READABLE,
-        column=None,
-        severity="warning",
-        success=not marks,
-        blocks=False,
-        observed_value=[mark.uri for mark in marks],
-        error=told(marks) or None,
-    )
+    return ResultRecord.on_inputs(INPUTS_READABLE, [mark.uri for mark in marks], told(marks))
 
 
 def _to_blame(work: Work) -> list[Aside]:

@@ -21,16 +21,7 @@ def in_doubt(files: Sequence[FileReport]) -> list[FileReport]:
 
 def as_result(unsure: Sequence[FileReport]) -> ResultRecord:
     """What history remembers of it beside the results of rules."""
-    return ResultRecord(
-        check=ENCODING_GUESSED,
-        rule=ENCODING_GUESSED,
-        column=None,
-        severity="warning",
-        success=not unsure,
-        blocks=False,
-        observed_value=[file.source for file in unsure[:_TOLD]],
-        error=_sentence(unsure) or None,
-    )
+    return ResultRecord.on_inputs(ENCODING_GUESSED, [file.source for file in unsure[:_TOLD]], _sentence(unsure))
 
 
 def _sentence(unsure: Sequence[FileReport]) -> str:
