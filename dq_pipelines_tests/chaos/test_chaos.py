@@ -44,6 +44,7 @@ def _left_behind(shop: Workshop, key: str) -> None:
     (Path(shop.lake.table(key).uri) / "b-1").mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "key"),
     [
@@ -66,6 +67,7 @@ def test_the_oracle_sees_harm(shop: Workshop, harm: Callable[[Workshop, str], No
     assert said.startswith("left behind" if harm is _left_behind else key)
 
 
+@pytest.mark.slow
 def test_the_oracle_sees_a_verdict_too_many(shop: Workshop) -> None:
     world = World(3)
     world.begin(shop)

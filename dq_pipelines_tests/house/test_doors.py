@@ -35,6 +35,7 @@ def environment(copy: Path, tmp_path: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home"), "LANG": "C.UTF-8", "PYTHONPATH": str(copy)}
 
 
+@pytest.mark.slow
 def test_dg_finds_the_definitions(copy: Path, environment: dict[str, str], dagster_home: Path) -> None:
     ran = subprocess.run(
         [Path(sys.executable).parent / "dg", "list", "defs", "--json"],

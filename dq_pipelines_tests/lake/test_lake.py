@@ -156,6 +156,7 @@ def test_a_partition_key_of_odd_characters(table: LakeTable, key: str) -> None:
     assert sorted(found) == sorted(["other"] * 3 + [key])
 
 
+@pytest.mark.slow
 @given(key=st.text(min_size=1, max_size=20).filter(lambda text: "\0" not in text and text.isprintable()))
 def test_any_partition_key(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
     table = Lake.at(str(tmp_path_factory.mktemp("lake"))).table("silver/t")

@@ -22,6 +22,8 @@ from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.monitoring.anomalies.watching import judged
 from dq_pipelines_tests.workshop import Ran, Workshop
 
+pytestmark = pytest.mark.slow
+
 ORDERS = """
     source: {type: csv, path: "{landing}/orders/*.csv"}
     silver:

@@ -10,6 +10,8 @@ import pytest
 
 from dq_pipelines_tests.workshop import Ran, Workshop
 
+pytestmark = pytest.mark.slow
+
 TABLE = """
 source: {{type: csv, path: "{{landing}}/*.csv"}}
 {more}

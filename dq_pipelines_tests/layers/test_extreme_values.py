@@ -120,6 +120,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_over_extreme_texts_publishes_or_refuses_each_row(shop: Workshop) -> None:
     """Metrics, samples, reasons and Dagster's metadata included: every rule warns, and none ends the run."""
     columns = {f"c{place}": dtype for place, dtype in enumerate(TEXTS)}

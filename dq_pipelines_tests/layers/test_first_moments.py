@@ -12,6 +12,8 @@ from pyarrow import parquet
 
 from dq_pipelines_tests.workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 _DAY, _THREE = date(2024, 1, 2), datetime(2024, 1, 2, 3)  # noqa: DTZ001
 _MIDNIGHT = datetime(2024, 1, 2)  # noqa: DTZ001
 

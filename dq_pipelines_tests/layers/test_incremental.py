@@ -102,6 +102,7 @@ def test_a_changed_file_is_read_again(shop: Workshop, text: str, ids: list[int])
     assert (1, 11.0) in shop.rows("silver/orders", "id", "amount")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["config", "tag"])
 def test_rerun_gives_what_a_fresh_lake_would_hold(shop: Workshop, by: str) -> None:
     orders(shop)

@@ -103,6 +103,7 @@ def every_type(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return states
 
 
+@pytest.mark.slow
 def test_every_type_is_judged_alike_in_each_run(every_type: Any) -> None:
     for day, ran, rows, refused in every_type:
         assert ran.success, ran.failures

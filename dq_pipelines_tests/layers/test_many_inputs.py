@@ -85,6 +85,7 @@ def test_a_rerun_takes_all_that_waits(tmp_path: Path) -> None:
     assert refine(work(made)) is None
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_taken_whole(tmp_path: Path) -> None:
     made = shop(tmp_path, "", 1_001)
     made.table("events", EVENTS.replace("MOST", "").replace("silver: {", "silver: {write: overwrite, "))
@@ -109,6 +110,7 @@ def calls(root: Path, files: int) -> int:
     return counted[0]
 
 
+@pytest.mark.slow
 def test_four_times_the_files_are_four_times_the_work(tmp_path: Path) -> None:
     calls(tmp_path / "first", 1)  # imports what a process imports once
     few, many = calls(tmp_path / "few", 70), calls(tmp_path / "many", 280)

@@ -62,6 +62,7 @@ def told(shop: Workshop, ran: Ran) -> list[Progress]:
     return [found for entry in entries if (found := progress_of(entry)) is not None]
 
 
+@pytest.mark.slow
 def test_a_long_run_tells_once_a_second_how_far_it_has_come(shop: Workshop, wide: Ran) -> None:
     progress = told(shop, wide)
     judging = [one for one in progress if one.stage == "judge" and one.rows and not one.note]
@@ -94,6 +95,7 @@ def test_the_last_word_says_what_every_rule_and_stage_did(shop: Workshop, wide: 
     assert [one.stage for one in last.stages] == ["read", "judge", "land", "quarantine", "publish"]
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_staged_first_is_counted_on_its_way_to_bronze(shop: Workshop) -> None:
     ran = shop.run("staged")
     last = told(shop, ran)[-1]

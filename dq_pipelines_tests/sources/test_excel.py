@@ -101,6 +101,7 @@ def test_header_and_range(tmp_path: Path, options: dict[str, Any], columns: list
     assert (found.columns, found.rows()) == ([*columns, "_row"], rows)
 
 
+@pytest.mark.slow
 def test_a_large_workbook_whose_rows_begin_late(tmp_path: Path) -> None:
     # More rows than are put on disk at a time.
     rows: list[list[Any]] = [["n", "t"], *([number, f"text {number}"] for number in range(70_000))]

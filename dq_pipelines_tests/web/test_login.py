@@ -121,6 +121,7 @@ def test_who_was_granted_nothing_sees_nothing(client: TestClient) -> None:
     assert answer.json()["detail"] == wanted
 
 
+@pytest.mark.slow
 def test_too_many_tries_from_one_place_are_told_to_wait(client: TestClient) -> None:
     said = [log_in(client, name=f"guess{number}", password="wrong") for number in range(22)]
     assert said[:20] == [401] * 20

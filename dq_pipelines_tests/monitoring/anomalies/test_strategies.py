@@ -207,6 +207,7 @@ def test_scores_depend_on_the_past_alone(values: list[float | None], cut: int, n
     assert all(0 <= score <= 1 for score in whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_of_long_series_depend_on_the_past_alone(name: str) -> None:
     rows = 120 if name == "holt_winters" else 900  # which searches for the best fit again and again
