@@ -102,8 +102,16 @@ def landed_metadata(
         metadata["passed_over"] = dg.MetadataValue.json(list(passed_over[:_SHOWN_SOURCES]))
         metadata["passed_over_count"] = len(passed_over)
     if renamed:
-        metadata["renamed_columns"] = dg.MetadataValue.json(dict(renamed))
+        metadata["renamed_columns"] = dg.MetadataValue.json(_by_name(renamed))
     return metadata
+
+
+def _by_name(renamed: Sequence[Rename]) -> dict[str, str | list[str]]:
+    """The new name of each column by its name in the file, or all new names where several columns had that one."""
+    found: dict[str, list[str]] = {}
+    for landed, name in renamed:
+        found.setdefault(landed, []).append(name)
+    return {landed: names[0] if len(names) == 1 else names for landed, names in found.items()}
 
 
 def _schema(schema: Mapping[str, pl.DataType], table: Table) -> dg.TableSchema:

@@ -120,7 +120,10 @@ def resolved(silver: Silver, landed: Iterable[str]) -> Silver:
     columns = {}
     for name, column in silver.columns.items():
         wanted = column.sources or (name,)
-        found = tuple(landed_as(source, there) or source for source in wanted)
+        try:
+            found = tuple(landed_as(source, there) or source for source in wanted)
+        except RuleError as error:
+            raise RuleError(f"column '{name}': {error}") from None
         columns[name] = column if found == wanted else column.model_copy(update={"source": found})
     return silver if columns == silver.columns else silver.model_copy(update={"columns": columns})
 

@@ -18,7 +18,7 @@ from dq_pipelines.sources.base import ROW, SOURCE, Reading
 from dq_pipelines.sources.common_types import common_moments, in_type
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import scratch_folder
-from dq_pipelines.sources.names import Naming, Rename, named, renames, together
+from dq_pipelines.sources.names import Rename, named, renames, together
 
 if TYPE_CHECKING:
     import polars as pl
@@ -231,8 +231,9 @@ class Chunks:
     """
 
     schema: dict[str, Any] = field(default_factory=dict)
-    #: the names that the file's columns have in the lake
-    naming: Naming = field(default_factory=Naming)
+    #: what a column is called here by its name in the file; empty where both are the same. What the lake calls it is known
+    #: only once the last row is there: no column may take the name of another one.
+    places: dict[str, str] = field(default_factory=dict)
     #: rows parked so far
     height: int = 0
     _folder: Path = field(default_factory=scratch_folder)
@@ -253,16 +254,20 @@ class Chunks:
 
     def pieces(self, source: str) -> list[Piece]:
         """What was parked as the rows of one file; nothing when there are none."""
-        data = {name: kind for name, kind in self.schema.items() if name != ROW}
-        return [Piece(source, self._scanned(), data, self.height, self.naming.pairs)] if self.height else []
+        if not self.height:
+            return []
+        names = named(self.places)
+        renamed = {self.places[landed]: name for landed, name in names}
+        data = {renamed.get(name, name): kind for name, kind in self.schema.items() if name != ROW}
+        return [Piece(source, self._scanned(renamed), data, self.height, names)]
 
-    def _scanned(self) -> Batches:
+    def _scanned(self, renamed: Mapping[str, str]) -> Batches:
         import polars as pl
 
         scan = pl.scan_parquet(
             self._files, schema=self.schema, missing_columns="insert", glob=False, hive_partitioning=False
         )
-        return scanned(scan, self.height, str(self._folder), lambda: self)
+        return scanned(scan.rename(renamed), self.height, str(self._folder), lambda: self)
 
 
 def _widest(pieces: Sequence[Piece], or_text: bool = False) -> dict[str, pl.DataType]:

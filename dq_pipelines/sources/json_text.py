@@ -3,7 +3,7 @@
 A record lands as text, cell by cell: a string as its content, a number as its digits stand in the file
 (`1.10`, `1e400` and twenty digits survive), `true` and `false` as such, null as null, an object or array
 as compact JSON. When a key comes twice in one record, the last value counts, as in every JSON library;
-one that differs from it is kept as `key_2`.
+one that differs from it is kept as `key_2`, or the next number that no key has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dq_pipelines.sources.base import ROW
-from dq_pipelines.sources.names import Naming
+from dq_pipelines.sources.names import AGAIN
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,14 +47,14 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _spread(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object out of its keys and values: of a key that comes again the last value, the others under a number."""
+    """An object out of its keys and values: of a key that comes again the last value, the others marked as `AGAIN`."""
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
     for key, value in pairs:
-        name, number = key, 2
+        name = key
         while name in found and found[name] != value:
-            name, number = f"{key}_{number}", number + 1
+            name += AGAIN
         found[name] = value
     return found
 
@@ -136,8 +136,10 @@ def compact(value: Any) -> str:
     return "null" if value is None else "true" if value else "false"
 
 
-def frame(records: Sequence[Any], texts: Sequence[str], rows: Sequence[int], naming: Naming) -> pl.DataFrame:
+def frame(records: Sequence[Any], texts: Sequence[str], rows: Sequence[int], places: dict[str, str]) -> pl.DataFrame:
     """Records as columns of text, then `_row`. `texts[i]` is what `records[i]` was written as.
+
+    Columns are called by number, which `places` has by the names in the file and learns of new ones.
 
     Raises NotJson when a value is nested too deeply to be written again, which `check` finds out of one record.
     """
@@ -145,8 +147,9 @@ def frame(records: Sequence[Any], texts: Sequence[str], rows: Sequence[int], nam
 
     objects = [record if isinstance(record, dict) else {VALUE: record} for record in records]
     keys = dict.fromkeys(chain.from_iterable(objects))
-    columns = {naming.of(name): pl.Series(_column(name, objects, texts), dtype=pl.String) for name in keys}
-    return pl.DataFrame({**columns, ROW: pl.Series(rows, dtype=pl.Int64)})
+    columns = {name: pl.Series(_column(name, objects, texts), dtype=pl.String) for name in keys}
+    placed = {places.setdefault(name, str(len(places))): column for name, column in columns.items()}
+    return pl.DataFrame({**placed, ROW: pl.Series(rows, dtype=pl.Int64)})
 
 
 def _column(name: str, objects: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> list[str | None]:

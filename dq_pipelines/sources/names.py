@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from itertools import count
+
+from dq_pipelines.errors import RuleError
 
 #: Columns that our layers add to a row, hide in it, or that Delta keeps for its change data feed.
 RESERVED = frozenset(
@@ -27,6 +29,8 @@ _RESERVED_START = re.compile(r"_(raw|cast|fails|aside)_")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 
 
+#: Ends the name of a JSON key that came before in the same object: no part of a name, as blanks are none.
+AGAIN = "\0"
 #: A column's name in its file, and the other one that it has in the lake.
 Rename = tuple[str, str]
 
@@ -49,40 +53,32 @@ def cleaned(name: str) -> str:
     return _BLANKS.sub(" ", name.removeprefix("\ufeff")).strip()
 
 
-@dataclass
-class Naming:
-    """Gives the columns of one file their names, in order of appearance.
-
-    A name that was there before, or that is reserved, gets `_2`, `_3` and so on; an empty one is `column_<n>`.
-    """
-
-    #: for each column, in order, its name in the file and its name in the lake
-    pairs: list[Rename] = field(default_factory=list)
-    _taken: set[str] = field(default_factory=set)
-    _given: dict[str, str] = field(default_factory=dict)
-
-    def next(self, landed: str) -> str:
-        """The name of the next column; one that comes with the same name again is another column."""
-        base = cleaned(landed) or f"column_{len(self.pairs) + 1}"
-        name, number = base, 2
-        while key(name) in self._taken or (name == base and is_reserved(base)):
-            name, number = f"{base}_{number}", number + 1
-        self._taken.add(key(name))
-        self._given[landed] = name
-        self.pairs.append((landed, name))
-        return name
-
-    def of(self, landed: str) -> str:
-        """The name of the column that has this name in the file, wherever it comes again."""
-        return self._given.get(landed) or self.next(landed)
-
-
 def named(columns: Iterable[str]) -> list[Rename]:
-    """For each column of a file, in order, its name there and its name in the lake."""
-    naming = Naming()
-    for column in columns:
-        naming.next(column)
-    return naming.pairs
+    """For each column of a file, in order, its name there and its name in the lake.
+
+    The first column of a name keeps it, wherever it stands. One whose name was there before, or is reserved, gets `_2`, `_3`
+    and so on, but no name that another column of the file has; one without a name is `column_<n>`.
+    """
+    landed = list(columns)
+    bases = [cleaned(name) for name in landed]
+    taken = {key(base) for base in bases if base}
+    pairs, kept = [], set[str]()
+    for place, (name, base) in enumerate(zip(landed, bases, strict=True), start=1):
+        if base and key(base) not in kept and not is_reserved(base):
+            kept.add(key(base))
+            pairs.append((name, base))
+            continue
+        free = _free(base or f"column_{place}", taken, numbered=bool(base))
+        taken.add(key(free))
+        pairs.append((name, free))
+    return pairs
+
+
+def _free(base: str, taken: set[str], *, numbered: bool) -> str:
+    """`base`, or where it is taken or shall have a number, the first such name that is not taken."""
+    if not numbered and key(base) not in taken:
+        return base
+    return next(name for number in count(2) if key(name := f"{base}_{number}") not in taken)
 
 
 def together(files: Sequence[Iterable[str]]) -> list[dict[str, str]]:
@@ -94,16 +90,26 @@ def together(files: Sequence[Iterable[str]]) -> list[dict[str, str]]:
 def landed_as(name: str, there: Iterable[str]) -> str | None:
     """Which of the columns that are `there` a file's column of this name has become; None where none has.
 
-    A reserved name is looked for with its number first: `_id` is `_id_2`, unless nothing but ours is there.
+    A name may have got a number, because it is reserved (`_id` is `_id_2`) or differs from another one by case only (`ID`
+    beside `Id` is `ID_2`). Raises RuleError where that may be one of several columns: nobody can tell which.
     """
     folded = {key(column): column for column in there}
+    if name in folded.values() and not is_reserved(name):
+        return name
+    base, alike = cleaned(name), folded.get(key(name))
+    numbered = [column for column in folded.values() if re.fullmatch(rf"{re.escape(base)}_[2-9]", column)]
     if is_reserved(name):
-        numbered = (folded.get(key(f"{cleaned(name)}_{number}")) for number in range(2, 10))
-        if found := next(filter(None, numbered), None):
-            return found
-    return name if name in folded.values() else folded.get(key(name))
+        numbered = numbered or [folded[each] for number in range(2, 10) if (each := key(f"{base}_{number}")) in folded]
+        found = sorted(numbered) or ([alike] if alike else [])
+    else:
+        found = [*([alike] if alike else []), *(numbered if alike and alike != base else [])]
+    if len(found) > 1:
+        there_are = " and ".join(f"'{column}'" for column in found)
+        raise RuleError(f"the landed column '{name}' may be one of {there_are}: wanted one of these in 'from'")
+    return found[0] if found else None
 
 
 def renames(pairs: Iterable[Rename]) -> tuple[Rename, ...]:
     """The renames that people want to know of: not of columns without a name, nor of blanks alone."""
-    return tuple((landed, name) for landed, name in dict.fromkeys(pairs) if cleaned(landed) not in ("", name))
+    told = ((landed.rstrip(AGAIN), name) for landed, name in dict.fromkeys(pairs) if cleaned(landed) not in ("", name))
+    return tuple(dict.fromkeys(told))

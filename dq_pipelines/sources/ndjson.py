@@ -96,8 +96,8 @@ def _record(line: str) -> dict[str, Any]:
 def keep(source: str, good: Chunks, records: Sequence[Any], texts: Sequence[str], rows: Sequence[int]) -> None:
     """Park records; raises SourceError when they have more keys than a table can have columns."""
     keys = {key for record in records if isinstance(record, dict) for key in record}
-    check_width(source, len(keys.union(landed for landed, _ in good.naming.pairs)))
-    good.add(frame(records, texts, rows, good.naming))
+    check_width(source, len(keys.union(good.places)))
+    good.add(frame(records, texts, rows, good.places))
 
 
 def refuse(bad: Chunks, refused: Sequence[tuple[int, str, str]]) -> None:
