@@ -12,7 +12,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ def main() -> None:
         answer = _answer(request)
     except python_calamine.CalamineError as error:
         answer = {"error": str(error)}
+    except OverflowError:  # of a number with the format of a duration
+        answer = {"error": "a duration of more than 999,999,999 days"}
     json.dump(answer, sys.stdout)
 
 
@@ -73,6 +75,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["sheet"] is None:
         return {"names": names}
     wanted = _wanted(names, request["sheet"])
+    request["raw"] = raw
     unseen = raw.unseen(request["path"], wanted)
     found = [
         _written(_Area.of(book.get_sheet_by_name(name), unseen.get(name, {}), request), request) for name in wanted
@@ -136,6 +139,11 @@ class _Area:
         left, right = max(left, begin), min(end, end if right is None else right) + 1
         return cls(sheet, unseen, first, last, left, right, begin, end + 1) if left < right else None
 
+    def with_cells(self, unseen: dict[int, dict[int, str]]) -> _Area:
+        """The same with more cells that the reader shows otherwise."""
+        rows = unseen.keys() | self.unseen.keys()
+        return replace(self, unseen={row: unseen.get(row, {}) | self.unseen.get(row, {}) for row in rows})
+
     def batches(self, start: int) -> Iterator[tuple[list[int], list[Sequence[Any]]]]:
         """The rows from `start` that have a value, with their numbers, some at a time."""
         width, whole = self.right - self.left, self.far - self.edge
@@ -174,12 +182,10 @@ def _written(area: _Area | None, request: dict[str, Any]) -> dict[str, Any]:
         return {}
     header, cells = _header(area, request["header_row"])
     start = area.first if header is None else header + 1
-    kinds: list[set[type]] = [set() for _ in range(area.left, area.right)]
-    height = 0
-    for numbers, rows in area.batches(start):
-        height += len(numbers)
-        for place, column in enumerate(zip(*rows, strict=True)):
-            kinds[place] |= _kinds(column)
+    kinds, height, doubtful = _surveyed(area, start)
+    if doubtful:
+        area = area.with_cells(request["raw"].no_dates(request["path"], area.sheet.name, doubtful))
+        kinds, height, _ = _surveyed(area, start)
     if header is None and not height:
         return {}
     # No header and no cell: only formatted.
@@ -188,6 +194,26 @@ def _written(area: _Area | None, request: dict[str, Any]) -> dict[str, Any]:
     _write(path, area.batches(start), [(place, *_type(kinds[place])) for place in wanted])
     names = [cells[place] or f"column_{area.left + place + 1}" for place in wanted]
     return {"path": str(path), "height": height, "columns": names}
+
+
+def _surveyed(area: _Area, start: int) -> tuple[list[set[type]], int, list[int]]:
+    """The types in each column of the rows from `start`, how many rows there are, and the sheet's columns with a moment in doubt.
+
+    Before the first day of a workbook, and on the 29th of February 1900, which Excel has and the calendar has not, calamine
+    gives the time of day alone, or another day.
+    """
+    kinds: list[set[type]] = [set() for _ in range(area.left, area.right)]
+    doubtful: set[int] = set()
+    height = 0
+    for numbers, rows in area.batches(start):
+        height += len(numbers)
+        for place, column in enumerate(zip(*rows, strict=True)):
+            found = _kinds(column)
+            kinds[place] |= found
+            dates = column if found & {date, datetime} else ()
+            if time in found or any(isinstance(cell, date) and cell.year == 1900 for cell in dates):
+                doubtful.add(area.left + place)
+    return kinds, height, sorted(doubtful)
 
 
 def _header(area: _Area, wanted: Any) -> tuple[int | None, list[str]]:

@@ -1,4 +1,4 @@
-"""What calamine does not show of a workbook: errors, long integers, and formulas without a stored value.
+"""What calamine does not show of a workbook: errors, long integers, formulas without a stored value, and what is no date.
 
 It is loaded by workbook.py, in a process of its own, and imports nothing of dq_pipelines.
 """
@@ -29,6 +29,7 @@ _CELL = re.compile(rb"<(?:\w+:)?c(?=[\s>])([^>]*)>")
 _ERROR_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\bt=["']e["'][^>]*>""")
 _VALUE = re.compile(rb"<(?:\w+:)?v[^>]*>\s*([^<]*?)\s*</")
 _LONG = re.compile(rb"<(?:\w+:)?v[^>]*>\s*(-?[0-9]{16,})\s*</")
+_MOMENT = re.compile(r"ExcelDateTime \{ value: (-?[\d.e+-]+), datetime_type: DateTime, is_1904: (true|false)")
 #: What tells in a third of the time that there is none of these.
 _DIGITS = re.compile(rb">\s*-?[0-9]{16}")
 #: A formula that nothing has calculated: its text, and no value after it.
@@ -193,6 +194,45 @@ def _errors_of(reader: Any, name: str) -> Cells:
         if kind:
             found.setdefault(row, {})[places[place]] = _ERRORS.get(kind[1], f"#{kind[1]}")
     return found
+
+
+# --- dates of all -----------------------------------------------------------------------------------
+
+
+def no_dates(path: str, sheet: str, columns: Sequence[int]) -> Cells:
+    """The cells of these columns that have the format of a date and are none, as Excel has them: `1900-02-29`, `-0.5`.
+
+    Excel's year 1900 has a 29th of February, number 60; a number below 0 it shows as `####`.
+    """
+    import fastexcel
+
+    found: Cells = {}
+    try:
+        reader = fastexcel.read_excel(Path(path).read_bytes())
+        for place in columns:  # of a moment in a column of numbers it says that it is one, and its number
+            read = reader.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="float", use_columns=[place])
+            _, problems = read.to_arrow_with_errors()
+            for problem in problems.errors if problems else ():
+                moment = _MOMENT.search(problem.detail)
+                text = _no_date(float(moment[1]), from_1904=moment[2] == "true") if moment else None
+                if text is not None:
+                    found.setdefault(problem.position[0], {})[place] = text
+    except fastexcel.FastExcelError:
+        return {}  # what is wrong with it, calamine tells
+    return found
+
+
+def _no_date(number: float, *, from_1904: bool) -> str | None:
+    if number < 0:
+        return str(int(number)) if number.is_integer() else repr(number)
+    if from_1904 or not 60 <= number < 61:
+        return None
+    milliseconds = round((number - 60) * 86_400_000)
+    seconds, rest = divmod(milliseconds, 1000)
+    if seconds == 86_400:
+        return None  # the 1st of March, but for less than calamine counts
+    clock = f" {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}" + (f".{rest:03}" if rest else "")
+    return f"1900-02-29{clock}"
 
 
 def with_unicode(path: Path) -> io.BytesIO | None:

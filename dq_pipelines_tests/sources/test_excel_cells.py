@@ -20,6 +20,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.sources import excel, read
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.types import dtype_of
 from dq_pipelines_tests.sources.test_excel import NOON, edited, landed, workbook
 
 DAY = dt.datetime(2024, 1, 2)  # noqa: DTZ001 - workbooks know no time zone
@@ -113,6 +115,40 @@ def test_a_workbook_of_1904_has_its_dates(tmp_path: Path) -> None:
         book.worksheets[0].append([value])
     book.save(tmp_path / "x.xlsx")
     assert landed(tmp_path / "x.xlsx")["a"].to_list() == [DAY, dt.datetime(1904, 1, 2, 6)]  # noqa: DTZ001
+
+
+#: Numbers in a cell with the format of a date, and what lands of them in the systems of 1900 and 1904.
+SERIALS = [
+    (-1, "-1", "-1"),
+    (-0.5, "-0.5", "-0.5"),
+    (0, "00:00:00", "00:00:00"),
+    (0.5, "12:00:00", "12:00:00"),
+    (59, "1900-02-28 00:00:00", "1904-02-29 00:00:00"),
+    (60, "1900-02-29 00:00:00", "1904-03-01 00:00:00"),
+    (60.75, "1900-02-29 18:00:00", "1904-03-01 18:00:00"),
+    (61, "1900-03-01 00:00:00", "1904-03-02 00:00:00"),
+    (45293, "2024-01-02 00:00:00", "2028-01-03 00:00:00"),
+]
+
+
+@pytest.mark.parametrize("from_1904", [False, True])
+def test_a_date_that_no_calendar_has_is_no_other_date(tmp_path: Path, from_1904: bool) -> None:
+    book = openpyxl.Workbook()
+    if from_1904:
+        book.epoch = CALENDAR_MAC_1904
+    sheet = book.worksheets[0]
+    sheet.append(["number", "date", "duration"])
+    for row, (serial, *_) in enumerate(SERIALS, 2):
+        for column, number_format in enumerate(("0.00", "yyyy-mm-dd", "[h]:mm"), 1):
+            sheet.cell(row, column, serial).number_format = number_format
+    book.save(tmp_path / "x.xlsx")
+    found = landed(tmp_path / "x.xlsx")
+    assert found["number"].to_list() == [float(serial) for serial, *_ in SERIALS]
+    assert found["date"].to_list() == [texts[from_1904] for _, *texts in SERIALS]
+    assert found["duration"].to_list()[:2] == ["-24:00:00", "-12:00:00"]
+    rows = found.select(value=typed(pl.col("date"), pl.String(), dtype_of("datetime")))["value"].to_list()
+    refused = 4 if from_1904 else 6
+    assert rows.count(None) == refused, "times of day, numbers and the day that never was are refused"
 
 
 @pytest.mark.parametrize("with_places", [True, False])
