@@ -10,6 +10,7 @@ from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, unchanged
 from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
+from dq_pipelines.sources.parquet_faults import faults
 from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, by_pyarrow, look, must_have_short_decimals
 
 if TYPE_CHECKING:
@@ -28,18 +29,19 @@ class ParquetSource(FileSource):
     type: Literal["parquet"]
 
     def read(self, inputs: Sequence[Input]) -> Reading:
-        pieces = self._pieces(inputs)
-        return reading(pieces, about=heights(pieces))
+        return self._reading(inputs, or_text=False)
 
     def read_or_text(self, inputs: Sequence[Input]) -> Reading:
-        pieces = self._pieces(inputs)
-        return reading(pieces, or_text=True, about=heights(pieces))
+        return self._reading(inputs, or_text=True)
 
-    def _pieces(self, inputs: Sequence[Input]) -> list[Piece]:
-        return [_piece(part) for item in inputs for part in self.parts(item)]
+    def _reading(self, inputs: Sequence[Input], *, or_text: bool) -> Reading:
+        rest: list[Piece] = []
+        rows = [_piece(part, rest) for item in inputs for part in self.parts(item)]
+        return reading(rows, rest, or_text=or_text, about=heights(rows))
 
 
-def _piece(part: Part) -> Piece:
+def _piece(part: Part, rest: list[Piece]) -> Piece:
+    """The rows of a file; those with a value that nobody can tell go to `rest`."""
     import polars as pl
 
     uuids: frozenset[str] = frozenset()
@@ -53,7 +55,9 @@ def _piece(part: Part) -> Piece:
                 raise SourceError(f"{part.source}: {found.reason}")
             uuids = frozenset(names[name] for name in found.uuids if name in names)
             if found.is_beyond_polars:
-                return as_delta_has_it(by_pyarrow(part, found, names), uuids)
+                faulty = faults(part, found)
+                rest += faulty.pieces(part)
+                return as_delta_has_it(by_pyarrow(part, found, names, faulty), uuids)
             schema = scan.collect_schema()
         else:
             names = names_of(part.source, list(schema))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, repeat
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.config.columns import exact
@@ -19,15 +19,12 @@ from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import Part, unchanged
 from dq_pipelines.sources.frames import Piece
 from dq_pipelines.sources.names import key
+from dq_pipelines.sources.parquet_faults import BATCH, Faults
 
 if TYPE_CHECKING:
     import polars as pl
 
-#: Rows decoded at a time.
-BATCH = 65_536
 WANTED = "a whole Parquet file"
-#: Seconds from 1970 that microseconds of 64 bits count.
-_FAR = 2**63 // 10**6
 #: That a decimal may have in Delta.
 DIGITS = 38
 
@@ -165,8 +162,8 @@ def _offset(kind: Any) -> bool:
     return types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-"))
 
 
-def by_pyarrow(part: Part, found: Found, names: Mapping[str, str]) -> Piece:
-    """The rows of a file; `names` are those of the lake by those in the file."""
+def by_pyarrow(part: Part, found: Found, names: Mapping[str, str], faulty: Faults) -> Piece:
+    """The rows of a file but the faulty ones; `names` are those of the lake by those in the file."""
     import polars as pl
     import pyarrow as pa
     from pyarrow import parquet
@@ -186,55 +183,13 @@ def by_pyarrow(part: Part, found: Found, names: Mapping[str, str]) -> Piece:
         with (
             broken(part.source, WANTED),
             parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="us") as file,
-            parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="s") as coarse,
         ):
-            moments = [name for name in wanted if name in found.int96]
-            # One batch after the other of the same rows, where there is anything to compare.
-            seconds = coarse.iter_batches(batch_size=BATCH, columns=moments) if moments else repeat(None)
-            for batch, whole in zip(file.iter_batches(batch_size=BATCH, columns=wanted), seconds, strict=False):
-                _must_be_counted_in_microseconds(part.source, whole)
-                rows = pl.Series(ROW, range(row, row + batch.num_rows), dtype=pl.Int64)
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    _must_be_times_of_day(part.source, name, column)
-                told = batch.cast(pa.schema([kinds[name] for name in batch.schema.names]))
-                yield pl.DataFrame(told).rename(dict(names), strict=False).with_columns(rows)
+            for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
+                good, numbers = faulty.left_out(batch, row)
                 row += batch.num_rows
+                told = good.cast(pa.schema([kinds[name] for name in batch.schema.names]))
+                rows = pl.Series(ROW, numbers, dtype=pl.Int64)
+                yield pl.DataFrame(told).rename(dict(names), strict=False).with_columns(rows)
         unchanged(part.input)
 
     return Piece(part.source, batches, {names[name]: kind for name, kind in there.items()}, names=list(names.items()))
-
-
-def _must_be_counted_in_microseconds(source: str, seconds: Any) -> None:
-    """Raise SourceError for a moment of INT96 that is too far away: pyarrow goes on counting from the other end."""
-    import pyarrow as pa
-    from pyarrow import compute, types
-
-    for name, column in zip(seconds.schema.names, seconds.columns, strict=True) if seconds else ():
-        if not types.is_timestamp(column.type):
-            continue
-        whole = column.cast(pa.int64())
-        least, most = compute.min_max(whole).values()
-        if least.is_valid and not min(least.as_py(), -most.as_py()) > -_FAR:
-            far = max(least.as_py(), most.as_py(), key=abs)
-            raise SourceError(
-                f"{source}: wanted moments that microseconds can count in column '{name}' (INT96), got one {far:,} s "
-                "from 1970: write it as text, or leave it out"
-            )
-
-
-def _must_be_times_of_day(source: str, name: str, column: Any) -> None:
-    """Raise SourceError for a time that is none of a day: no reader knows what it means."""
-    import pyarrow as pa
-    from pyarrow import compute, types
-
-    if not types.is_time(column.type):
-        return
-    day = 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
-    bounds = compute.min_max(column.cast(pa.int32() if types.is_time32(column.type) else pa.int64()))
-    least, most = bounds["min"].as_py(), bounds["max"].as_py()
-    if least is not None and (least < 0 or most >= day):
-        got = f"{least if least < 0 else most:,} {column.type.unit} of a day of {day:,}"
-        raise SourceError(
-            f"{source}: wanted times from 00:00 to 24:00 in column '{name}' ({column.type}), got {got}: "
-            "write it as text or as an integer"
-        )
