@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from dq_pipelines.sources.cell_kinds import missing, typed
 from dq_pipelines.sources.grammar import Grammar
 from dq_pipelines.sources.mending import mend
 from dq_pipelines.sources.records import spanned
@@ -19,45 +20,12 @@ from dq_pipelines.sources.records import spanned
 #: In order of preference when they explain a file equally well.
 DELIMITERS = (",", ";", "\t", "|", "||", "::", "|~|", ", ", "; ", "^", "~", "\x1f", "\x01", "§", "¦", " ")
 QUOTES = ('"', "'")
+#: Those that seldom stand in a value, and the one that stands for none in a file of one column.
+COMMON, ABSENT = (",", ";", "\t", "|"), "\x1f"
 #: Lines that are looked at; more make no better guess.
 SAMPLED = 200
 
-_NUMBER = re.compile(r"[-+(]?\s?[$€£¥]?\s?[-+]?(\d{1,3}([,. ]\d{3})+|\d+)?([.,]\d+)?([eE][-+]?\d+)?\s?[%$€£¥)]?")
-_TIME = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ]\d{2,4})?[T ]?"
-    r"(\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([AaPp][Mm])?)?\s?(Z|[-+]\d{2}:?\d{2}|UTC)?"
-)
-_TYPED = re.compile(
-    rf"(?=.*\d)(?:{_NUMBER.pattern}|{_TIME.pattern})|true|false|yes|no|-?nan|-?inf"
-    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-    re.IGNORECASE,
-)
 _WORDS = re.compile(r"[^\W_][^\"\t|;]*|[-_#@(/.].{0,200}", re.DOTALL)
-#: Marks for a value that is not there, or that a laboratory could not find: `n.d.`, `<LOD`, `<0.5`.
-_MISSING = re.compile(
-    r"[-?.*/\u2013\u2014]*|#?n[./]?[ad]\.?|\(?null\)?|\\n|none|nan|nil|#(null|div/0|value|ref|name|num)[!?]"
-    r"|tb[acd]|pending|unknown|missing|not (detected|available|applicable|measured)|b[dq]l|trace"
-    r"|[<>]\s?=?\s?([\d.,]+|lo[dq]|m?dl|ql)",
-    re.IGNORECASE,
-)
-
-
-def typed(cell: str) -> bool:
-    """Whether a cell is a number, a date or time, a truth value or an id: something a name seldom is."""
-    return len(cell) < 64 and _TYPED.fullmatch(cell.strip()) is not None
-
-
-def kind(cell: str) -> str:
-    """`number`, `moment` or `word`: what a typed cell is, so that dates over numbers are seen to be names."""
-    text = cell.strip()
-    if _NUMBER.fullmatch(text):
-        return "number"
-    return "moment" if _TIME.fullmatch(text) else "word"
-
-
-def missing(cell: str) -> bool:
-    """Whether a cell says that there is no value."""
-    return len(cell) < 64 and _MISSING.fullmatch(cell.strip()) is not None
 
 
 @dataclass(frozen=True)
@@ -170,9 +138,57 @@ def guessed(
     for score, _, candidate in proven:
         if score > best * 1.0001:
             best, grammar = score, candidate
+    if quote is None and grammar.quote == QUOTES[1] and not _are_quoted(lines, grammar, cut=cut):
+        grammar = replace(grammar, quote=QUOTES[0])
+    if delimiter is None and _is_one_column(rows(lines, grammar, cut=cut), grammar.delimiter):
+        grammar = replace(grammar, delimiter=ABSENT if any("," in line for line in lines) else ",")
     if escape is None and grammar.quote and not grammar.escape and "\\" + grammar.quote in text:
         grammar = max(grammar, Grammar(grammar.delimiter, grammar.quote, "\\"), key=partial(_explained, lines))
     return grammar
+
+
+def _is_one_column(found: Sequence[Row], delimiter: str) -> bool:
+    """Whether the delimiter stands within the values of a file of one column: its header has none, and not each line below.
+
+    A mark that is rare between columns (`std::map`, `12 345 678`) has to stand in the header as well.
+    """
+    if not found or found[0].width != 1:
+        return False
+    width, share = usual_width(found)
+    wide = [place for place, row in enumerate(found) if row.width > 1]
+    if width == 1 or not wide:
+        return True
+    between = any(row.width == 1 for row in found[wide[0] : wide[-1]])
+    if delimiter in COMMON:
+        return between and width <= 3 and share < 0.8
+    uneven = len(wide) < 2 or any(found[place].width != width for place in wide)
+    return width == 2 or between or uneven or all(typed(delimiter.join(found[place].fields or ())) for place in wide)
+
+
+def _are_quoted(lines: Sequence[str], grammar: Grammar, *, cut: bool) -> bool:
+    """Whether apostrophes are this file's quotes: they hold delimiters or ends of lines, or all words of a column.
+
+    Around a single cell they are a part of it.
+    """
+    other = rows(lines, replace(grammar, quote=QUOTES[0]), cut=cut)
+    if usual_width(other) != usual_width(rows(lines, grammar, cut=cut)):
+        return True
+    width, _ = usual_width(other)
+    table = [row.fields for row in other if row.fields and row.width == width]
+    names = [cell.strip() for cell in table[0] if cell.strip()] if table else []
+    if len(names) > 1 and all(map(_has_apostrophes, names)):
+        return True
+    for place in range(width):
+        words = [cell for cell in (row[place].strip() for row in table) if not typed(cell) and not missing(cell)]
+        body = words[1:] if words and words[0] == table[0][place].strip() else words
+        for cells in (words, body):
+            if len(cells) > 1 and all(map(_has_apostrophes, cells)):
+                return True
+    return False
+
+
+def _has_apostrophes(cell: str) -> bool:
+    return len(cell) > 1 and cell[0] == cell[-1] == QUOTES[1]
 
 
 def _read(lines: Sequence[str], grammars: Sequence[Grammar], cut: bool) -> Iterator[tuple[Grammar, list[Row]]]:

@@ -107,9 +107,9 @@ class Grammar:
         if not quote:
             return self.delimiter.join(fields)
         line = self.delimiter.join(fields)
-        if line.count(self.delimiter) == len(fields) - 1 and not any(mark in line for mark in (quote, "\n", "\r")):
+        risky = (self.delimiter, quote, "\n", "\r", "\ufeff")
+        if line.count(self.delimiter) == len(fields) - 1 and not any(mark in line for mark in risky[1:]):
             return line
-        risky = (self.delimiter, quote, "\n", "\r")
         return self.delimiter.join(
             f"{quote}{field.replace(quote, quote + quote)}{quote}" if any(mark in field for mark in risky) else field
             for field in fields

@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from dq_pipelines.sources.dialect import Row, kind, missing, typed
+from dq_pipelines.sources.cell_kinds import kind, missing, typed
+from dq_pipelines.sources.dialect import Row
 
 #: A header of more lines than this is none.
 MOST_LINES = 5

@@ -49,6 +49,8 @@ def made_plain(text: Text, why_undecoded: str) -> Plain:
     simple = _is_simple(text.grammar)
     none = pl.Series(dtype=pl.UInt32)
     odd, blank = _odd_lines(text) if simple and text.shape.most <= MOST_CHECKED else (None, none)
+    if odd and odd[0] == text.first and not text.grammar.quote:
+        simple, odd, blank = False, None, none  # a first line that only quotes could save from the reader
     troubles = Troubles()
     undecoded = [line for line in text.undecoded if text.first <= line and (text.end is None or line < text.end)]
     for line in undecoded:
@@ -99,6 +101,8 @@ def _odd_lines(text: Text) -> tuple[list[int], pl.Series]:
     odd = ~line.str.contains(_whole_line(text.grammar, text.shape))
     if text.header:
         odd |= line == text.header
+    if text.first:  # the reader leaves a byte order mark out there
+        odd |= (at == text.first) & line.str.starts_with("\ufeff")
     if text.newline == "\r":
         odd |= line.str.contains("\r", literal=True)  # a newline in a cell, exchanged
     if text.shape.fewest < text.shape.most:

@@ -18,7 +18,8 @@ from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import FAR
 from dq_pipelines.monitoring.metrics.measuring import column
 from dq_pipelines.sources import ROW, SOURCE, read
-from dq_pipelines.sources.dialect import guessed, typed
+from dq_pipelines.sources.cell_kinds import typed
+from dq_pipelines.sources.dialect import guessed
 from dq_pipelines.sources.failures import broken
 
 #: How a file is read, by its ending.
