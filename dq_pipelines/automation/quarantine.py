@@ -34,11 +34,14 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
     def replayed(context: dg.OpExecutionContext) -> None:
         asked = context.op_config
         work = _work(context, project, stores, asked["table"])
-        _tell(context, stores, work, replay(work, _chosen(asked), by=_who(context), dry_run=asked["dry_run"]))
+        done = replay(work, _chosen(asked), by=_who(context), dry_run=asked["dry_run"])
+        context.log.info("%s: %s", work.table.key, done.sentence(dry_run=asked["dry_run"]))
+        _tell(context, stores, work, done)
 
     def exported(context: dg.OpExecutionContext) -> None:
         asked = context.op_config
         count = export(_work(context, project, stores, asked["table"]), Path(asked["path"]), _chosen(asked))
+        context.log.info("%s open rows of %s in %s", f"{count:,}", asked["table"], asked["path"])
         context.add_output_metadata({"rows": count, "path": dg.MetadataValue.path(asked["path"])})
 
     def imported(context: dg.OpExecutionContext) -> None:
@@ -48,6 +51,7 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
         done = bring_back(work, book, by=_who(context), dry_run=context.op_config["dry_run"])
         for problem in done.problems:
             context.log.warning("%s: %s", path, problem)
+        context.log.info("%s: %s", work.table.key, done.sentence(dry_run=context.op_config["dry_run"]))
         _tell(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})
 
     return [

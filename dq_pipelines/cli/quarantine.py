@@ -37,6 +37,7 @@ class Status(StrEnum):
     fixed = "fixed"
     replayed = "replayed"
     dismissed = "dismissed"
+    superseded = "superseded"
 
 
 TableName = Annotated[str, typer.Argument(help="A table, as sales or silver/sales.", show_default=False)]
@@ -55,7 +56,10 @@ def list_rows(
     rule: Rule = None,
     column: Column = None,
     batch: Batch = None,
-    status: Annotated[Status | None, typer.Option(help="Only rows of this status.", show_default=False)] = None,
+    status: Annotated[
+        Status | None,
+        typer.Option(help="Only rows of this status; else all but the superseded.", show_default=False),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many rows; 0 for all.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
@@ -66,11 +70,14 @@ def list_rows(
         tables = [found for found in _project_tables() if _work(found).quarantine.delta() is not None]
         shown.print_counts([_work(found) for found in tables], _chosen(rule, column, batch), as_json=as_json)
         return
-    rows = shown.rows(_work(_table(table)), _chosen(rule, column, batch), status and status.value, limit)
+    work, chosen = _work(_table(table)), _chosen(rule, column, batch)
+    rows = shown.rows(work, chosen, status and status.value, limit)
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
     else:
-        shown.print_rows(rows)
+        shown.print_rows(work, rows)
+    if status is None:
+        shown.tell_left_out(work, chosen)
 
 
 @verbs.command()
@@ -105,10 +112,7 @@ def import_rows(
     _remember(done.replayed)
     for problem in done.problems:
         print(f"{path}: {problem}", file=sys.stderr)
-    would = "would be " if dry_run else ""
-    counts = f"{len(done.replayed.published):,} {would}published, {done.dismissed:,} {would}dismissed"
-    settled = f", {done.settled:,} were settled before" if done.settled else ""
-    print(f"{done.table}: {counts}, {len(done.problems):,} refused still{settled}")
+    print(f"{done.table}: {done.sentence(dry_run=dry_run)}")
     if done.problems:
         raise typer.Exit(1)
 
@@ -127,9 +131,7 @@ def replay(
 
     done = replayed(_work(_table(table)), _chosen(rule, column, batch, ids), by=_who(), dry_run=dry_run)
     _remember(done)
-    would = "would be " if dry_run else ""
-    left = f", {len(done.left_out):,} {would}left out by a step, a rule or a later row" if done.left_out else ""
-    print(f"{table}: {len(done.published):,} {would}published, {done.failing.height:,} refused still{left}")
+    print(f"{table}: {done.sentence(dry_run=dry_run)}")
 
 
 @verbs.command()
@@ -147,7 +149,8 @@ def reopen(table: TableName, rule: Rule = None, column: Column = None, batch: Ba
 def _give_status(table: str, chosen: Chosen, status: str) -> None:
     from dq_pipelines.layers.healing import give_status
 
-    print(f"{table}: {give_status(_work(_table(table)), chosen, status, _who()):,} rows are {status} now")
+    count = give_status(_work(_table(table)), chosen, status, _who())
+    print(f"{table}: {f'{count:,} rows are' if count != 1 else '1 row is'} {status} now")
 
 
 def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequence[str] | None = None) -> Chosen:

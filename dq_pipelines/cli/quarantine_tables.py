@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from dq_pipelines.engine.reasons import REASONS
-from dq_pipelines.layers.healing import Chosen, refused_of
+from dq_pipelines.layers.healing import Chosen, refused_of, superseded
 from dq_pipelines.layers.landed import BATCH
-from dq_pipelines.layers.mending import refusal_of
-from dq_pipelines.layers.quarantine import ID, STATUS, cells_in
+from dq_pipelines.layers.quarantine import ID, STATUS, SUPERSEDED, cells_in
+from dq_pipelines.layers.refusals import Expectations
 from dq_pipelines.sources import ROW, SOURCE
 
 if TYPE_CHECKING:
@@ -22,21 +23,27 @@ if TYPE_CHECKING:
 
 
 def rows(work: Work, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
-    """The refused rows, oldest batches first."""
+    """The refused rows, oldest batches first; without a status all but those that a later version has superseded."""
     found = chosen.rows(refused_of(work))
-    if status is not None:
-        found = found.filter(pl.col(STATUS) == status)
+    found = found.filter(pl.col(STATUS) != SUPERSEDED if status is None else pl.col(STATUS) == status)
     return (found.head(limit) if limit else found).collect().to_dicts()
 
 
-def print_rows(found: Sequence[dict[str, Any]]) -> None:
-    """Row by row: where it came from, its status, why it was refused, and its cells."""
-    console = Console()
+def tell_left_out(work: Work, chosen: Chosen) -> None:
+    """Say on standard error how many rows are superseded, and how to see them."""
+    if count := superseded(work, chosen):
+        rows = "1 row is" if count == 1 else f"{count:,} rows are"
+        print(f"{rows} superseded and not listed; dq quarantine list --status superseded lists them", file=sys.stderr)
+
+
+def print_rows(work: Work, found: Sequence[dict[str, Any]]) -> None:
+    """Row by row: where it came from, its status, what was wanted and got, and its cells."""
+    console, wanted = Console(), Expectations.of(work.table)
     table = Table(*_folding("where", "status", "why", "row"), show_lines=True)
     for row in found:
         cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
         by = f"{row[STATUS]}\nby {row['_status_by']}" if row.get("_status_by") else row[STATUS]
-        table.add_row(f"{row[SOURCE]}:{row[ROW]}", by, refusal_of(row).why, cells)
+        table.add_row(f"{row[SOURCE]}:{row[ROW]}", by, wanted.refusal_of(row).why, cells)
     console.print(table)
     if found:
         console.print(f"ids: dq quarantine list --json has them, for --id; the first is {found[0][ID]}", soft_wrap=True)

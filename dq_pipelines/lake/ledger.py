@@ -4,7 +4,8 @@ An application transaction is a name and a number that Delta keeps with the tabl
 checkpoints and log clean-up. Bronze keeps one per input (`input:<uri>`, its modification time), one for
 its content (`content:<uri>`, a digest), one where it landed again (`again:<uri>`, when) and one per batch
 (`landed_at:<id>`, when it landed); silver and quarantine keep one per bronze batch (`batch:<id>`), and one of the last
-rerun (`rerun`, or `rerun:<partition>`: when it began). A killed run therefore repeats without loss or duplicate.
+rerun (`rerun`, or `rerun:<partition>`: when it began). Silver keeps one of the last snapshot that replaced all before it
+(`snapshot`, or `snapshot:<partition>`: when it landed). A killed run therefore repeats without loss or duplicate.
 
 The log is read here rather than by `DeltaTable.transaction_version`, which replays it anew for each
 name: 1.7 ms a look-up against 20 ms for all of them.
@@ -26,7 +27,7 @@ from dq_pipelines.lake.tables import LakeTable, reached
 #: The number of an entry that no longer holds, for Delta has no way to remove one.
 TAKEN_BACK = -1
 
-_BATCH, _RERUN = "batch:", "rerun"
+_BATCH, _RERUN, _SNAPSHOT = "batch:", "rerun", "snapshot"
 
 
 def consumption(batches: Iterable[str]) -> dict[str, int]:
@@ -41,15 +42,33 @@ def batches_in(names: Iterable[str]) -> list[str]:
 
 def rerun_of(partition: str | None) -> str:
     """The entry of the last rerun of a partition, or of the whole table; its number is when it began, in microseconds."""
-    return _RERUN if partition is None else f"{_RERUN}:{partition}"
+    return _by_partition(_RERUN, partition)
 
 
 def reruns_in(entries: Mapping[str, int]) -> dict[str | None, int]:
     """When the reruns began that are among these entries, by partition; None for the whole table."""
+    return _of_kind(_RERUN, entries)
+
+
+def snapshot_of(partition: str | None) -> str:
+    """The entry of the last batch that replaced all before it; its number is when that landed, in microseconds."""
+    return _by_partition(_SNAPSHOT, partition)
+
+
+def snapshots_in(entries: Mapping[str, int]) -> dict[str | None, int]:
+    """When the snapshots landed that are among these entries, by partition; None for the whole table."""
+    return _of_kind(_SNAPSHOT, entries)
+
+
+def _by_partition(kind: str, partition: str | None) -> str:
+    return kind if partition is None else f"{kind}:{partition}"
+
+
+def _of_kind(wanted: str, entries: Mapping[str, int]) -> dict[str | None, int]:
     found: dict[str | None, int] = {}
     for name, at in entries.items():
         kind, colon, partition = name.partition(":")
-        if kind == _RERUN:
+        if kind == wanted:
             found[partition if colon else None] = at
     return found
 

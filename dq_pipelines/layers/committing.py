@@ -25,11 +25,12 @@ def commit(
     modes: tuple[Literal["append", "overwrite"], Mode],
     consumed: Mapping[str, int],
     before: Collection[str] | None = None,
+    noted: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up.
 
     Nobody may have published of it to silver, nor to quarantine but for what stood there `before`; None where what
-    was published is to be replaced.
+    was published is to be replaced. `noted` is what silver's ledger says besides.
     """
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
@@ -46,7 +47,14 @@ def commit(
         once = () if before is None else tuple(consumed)
         said = verdict_of(work, replace(outcome, seconds=elapsed(work.now)))
         published = publish(
-            kept, modes[1], consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite, metadata=said
+            kept,
+            modes[1],
+            {**consumed, **(noted or {})},
+            keys=keys,
+            new_columns="add",
+            once=once,
+            rewrite=rewrite,
+            metadata=said,
         )
     counts = outcome.counts
     work.log(

@@ -15,9 +15,9 @@ from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
-from dq_pipelines.lake.tables import PARTITION, LakeTable
+from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.lake.update import update
-from dq_pipelines.layers.landed import BATCH
+from dq_pipelines.layers.landed import BATCH, bronze
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -29,8 +29,10 @@ from dq_pipelines.layers.quarantine import (
     STATUS,
     STATUS_AT,
     STATUS_BY,
+    SUPERSEDED,
     cells_in,
 )
+from dq_pipelines.layers.superseding import with_superseded
 from dq_pipelines.layers.work import Work, alone
 
 
@@ -63,13 +65,19 @@ class Chosen:
 ALL = Chosen()
 
 
-def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
-    """The quarantined rows with the status that is true of them, as people and replays see them.
+def refused(lake: Lake, table: str) -> pl.LazyFrame | None:
+    """The quarantined rows of a published table with the status that is true of them, as people and replays see them.
+
+    None where nothing was ever refused.
 
     A replay says in quarantine what it will publish before it does. Where it was killed in between, its rows are open.
     Rows of a batch that silver has not consumed are none yet: a run was stopped between the two, the batch still waits,
     and whoever mended them here would publish them beside what the next run makes of it.
     """
+    layer, _, name = table.partition("/")
+    quarantine, published = lake.table(f"quarantine/{name}"), lake.table(table)
+    if quarantine.delta() is None:
+        return None
     there = quarantine.scan()
     names = there.collect_schema()
     rows = there.with_columns(
@@ -79,10 +87,11 @@ def refused(quarantine: LakeTable, published: LakeTable) -> pl.LazyFrame:
     unfinished = broken_off(consumed)
     tail = [*QUARANTINE_COLUMNS, *([PARTITION] if PARTITION in names else [])]
     judged = rows.filter(pl.col(BATCH).is_null() | pl.col(BATCH).is_in(consumed))
-    return judged.with_columns(
+    true = judged.with_columns(
         pl.when(unfinished).then(pl.lit(OPEN)).otherwise(STATUS).alias(STATUS),
         pl.when(~unfinished).then(INTO).alias(INTO),
     ).select(*exact_names(cells_in(names)), *tail)
+    return true if layer == "gold" else with_superseded(true, lake.table(f"bronze/{name}"), published)
 
 
 def broken_off(consumed: Collection[str]) -> pl.Expr:
@@ -92,9 +101,9 @@ def broken_off(consumed: Collection[str]) -> pl.Expr:
 
 def refused_of(work: Work) -> pl.LazyFrame:
     """`refused`, of the table that is worked on; none where nothing was ever refused."""
-    if work.quarantine.delta() is None:
+    rows = refused(work.lake, work.table.key)
+    if rows is None:
         return pl.LazyFrame(schema=QUARANTINE_COLUMNS)
-    rows = refused(work.quarantine, work.lake.table(work.table.key))
     return rows if work.partition is None else rows.filter(pl.col(PARTITION) == work.partition)
 
 
@@ -107,6 +116,8 @@ def _given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
     must_land(work)
     before = {DISMISSED: OPEN, OPEN: DISMISSED}[status]
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == before, pl.col(ID).is_not_null())
+    if status == OPEN:
+        rows = _not_superseded(work, rows)
     found = rows.select(ID).unique().collect()
     if found.height:
         fate = [
@@ -118,8 +129,29 @@ def _given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
         ]
         work.may_commit()
         update(work.quarantine, found.with_columns(*fate), ID, {}, by=by)
-    work.log(f"{work.quarantine.key}: {found.height:,} rows are {status} now")
     return found.height
+
+
+def superseded(work: Work, chosen: Chosen) -> int:
+    """How many of the rows that are meant are superseded."""
+    rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == SUPERSEDED)
+    return int(rows.select(pl.len()).collect().item())
+
+
+def tell_superseded(work: Work, chosen: Chosen) -> None:
+    """Say how many rows are left out since they are superseded."""
+    if count := superseded(work, chosen):
+        said = "1 row is superseded, since a later version of its input has landed"
+        many = f"{count:,} rows are superseded, since later versions of their inputs have landed"
+        work.log(f"{work.quarantine.key}: {said if count == 1 else many}; left out")
+
+
+def _not_superseded(work: Work, dismissed: pl.LazyFrame) -> pl.LazyFrame:
+    """Of dismissed rows those that may be open again: the others would be superseded at once."""
+    opened = with_superseded(
+        dismissed.with_columns(pl.lit(OPEN).alias(STATUS)), bronze(work.table, work.lake), work.silver
+    )
+    return opened.filter(pl.col(STATUS) == OPEN)
 
 
 def must_land(work: Work) -> None:
@@ -147,6 +179,6 @@ def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
         for name in (STATUS, STATUS_AT, STATUS_BY)
     ).with_columns(pl.col(f"{CORRECTION}\x00").alias(CORRECTION))
     # Also of a replay that was killed: its correction holds, and the row is published now.
-    kept = told.filter(pl.col(STATUS) != DISMISSED).with_columns(pl.lit(FIXED).alias(STATUS))
+    kept = told.filter(~pl.col(STATUS).is_in([DISMISSED, SUPERSEDED])).with_columns(pl.lit(FIXED).alias(STATUS))
     mended = kept.join(fresh.select(ID), on=ID, how="anti")
     return pl.concat([refused_again.select(exact_names(fresh.collect_schema())), mended], how="diagonal_relaxed")

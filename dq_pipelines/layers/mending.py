@@ -12,18 +12,21 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.layers.corrections import Cells, landed_names, landed_value
-from dq_pipelines.layers.healing import ALL, Chosen, give_status, must_land, refused_of
+from dq_pipelines.layers.healing import ALL, Chosen, give_status, must_land, refused_of, tell_superseded
 from dq_pipelines.layers.landed import bronze
-from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, STATUS, STATUSES, cells_in
+from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, STATUS, STATUSES, SUPERSEDED, cells_in
+from dq_pipelines.layers.refusals import Expectations
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.work import Work
-from dq_pipelines.layers.workbook import Layout, Mended, Refusal, as_landed, is_unchanged, read_book, write_book
+from dq_pipelines.layers.workbook import Layout, Mended, as_landed, is_unchanged, read_book, write_book
 from dq_pipelines.project import Project, Silver
 from dq_pipelines.rules.sets import ValuesInSet
-from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.sources import SOURCE
+
+#: Of a row that waited when the file was read, and no longer when it was judged.
+_OVERTAKEN = "waits no longer: it was published, dismissed or superseded meanwhile"
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,26 @@ class Imported:
     replayed: Replayed
     #: rows that were dismissed in it
     dismissed: int = 0
-    #: rows that wait no longer: published or dismissed before, perhaps by the same file
+    #: rows that wait no longer: published, dismissed (perhaps by the same file) or superseded before
     settled: int = 0
     #: one sentence for each row that was changed and is not published
     problems: tuple[str, ...] = ()
+
+    def sentence(self, *, dry_run: bool) -> str:
+        """What became of the rows, or would."""
+        would = "would be " if dry_run else ""
+        settled = f", {self.settled:,} were settled before" if self.settled else ""
+        counts = f"{len(self.replayed.published):,} {would}published, {self.dismissed:,} {would}dismissed"
+        return f"{counts}, {len(self.problems):,} refused still{settled}"
 
 
 def export(work: Work, path: Path, chosen: Chosen = ALL) -> int:
     """Write the open rows to a workbook or CSV; how many there are. Raises PublishError."""
     rows = _open_rows(work, chosen)
-    labels = {rule.column_label: rule.columns_judged for rule in work.table.rules if rule.column_label}
-    refusals = [refusal_of(row, labels) for row in rows.iter_rows(named=True)]
+    wanted = Expectations.of(work.table)
+    refusals = [wanted.refusal_of(row) for row in rows.iter_rows(named=True)]
     write_book(path, _layout(work, rows), refusals)
-    work.log(f"wrote {len(refusals):,} open rows of {work.quarantine.key} to {path}")
+    tell_superseded(work, chosen)
     return len(refusals)
 
 
@@ -88,25 +98,37 @@ def bring_back(work: Work, book: Returned, *, by: str, dry_run: bool = False) ->
     lines = book.lines
     ids = Chosen(ids=[line.id for line in lines])
     now = {row[ID]: row for row in ids.rows(refused_of(work)).collect().iter_rows(named=True)}
-    waiting = [line for line in lines if line.id not in now or now[line.id][STATUS] == OPEN]
+    waiting = [line for line in lines if line.id not in now or now[line.id][STATUS] in (OPEN, SUPERSEDED)]
     reader, places = _Reader(work), {line.id: line.at for line in lines}
-    edits, given_up, problems = {}, [], []
+    edits, given_up, problems, untouched = {}, [], [], 0
     for line in waiting:
         try:
             cells = reader.changed(line, now.get(line.id))
         except ValueError as error:
             problems.append(f"row {line.at}: {error}")
             continue
-        if line.status == DISMISSED:
+        if line.id in now and now[line.id][STATUS] == SUPERSEDED:
+            if cells and line.status != DISMISSED:
+                problems.append(f"row {line.at}: {_superseded(now[line.id])}")
+            else:
+                untouched += 1
+        elif line.status == DISMISSED:
             given_up.append(line.id)
         elif cells:
             edits[line.id] = cells
     done = replay(work, Chosen(ids=list(edits)), by=by, edits=edits, dry_run=dry_run) if edits else Replayed("")
-    problems += [f"row {places[row[ID]]}: {refusal_of(row).why}" for row in done.failing.iter_rows(named=True)]
+    wanted = Expectations.of(work.table)
+    problems += [f"row {places[row[ID]]}: {wanted.refusal_of(row).why}" for row in done.failing.iter_rows(named=True)]
     problems += [f"row {places[name]}: is left out by a step, a rule or a later row" for name in done.left_out]
+    judged = {*done.published, *done.failing[ID], *done.left_out} if edits else set()
+    problems += [f"row {places[name]}: {_OVERTAKEN}" for name in edits if name not in judged]
     if not dry_run and given_up:
         give_status(work, Chosen(ids=given_up), DISMISSED, by)
-    return Imported(work.table.key, done, len(given_up), len(lines) - len(waiting), tuple(problems))
+    return Imported(work.table.key, done, len(given_up), len(lines) - len(waiting) + untouched, tuple(problems))
+
+
+def _superseded(row: Mapping[str, Any]) -> str:
+    return f"is superseded: a later version of {row[SOURCE]} has landed, and that one counts; export again and mend it there"
 
 
 def _open_rows(work: Work, chosen: Chosen) -> pl.DataFrame:
@@ -122,21 +144,6 @@ def _layout(work: Work, rows: pl.DataFrame) -> Layout:
     sets = [rule for rule in silver.rules if isinstance(rule, ValuesInSet) and not rule.row_condition]
     choices = {rule.column: [str(value) for value in rule.value_set if value is not None] for rule in sets}
     return Layout(work.table.key, cells_in(rows.columns), frozenset(editable), frozenset(silver.keys), choices)
-
-
-def refusal_of(row: Mapping[str, Any], judged: Mapping[str, tuple[str, ...]] | None = None) -> Refusal:
-    """A quarantine row with its reasons by the columns to blame; `judged` are the columns behind a rule's label."""
-    reasons: dict[str, list[str]] = {}
-    every = []
-    for reason in row[REASONS]:
-        label = reason["column"] or ""
-        value = "" if reason["value"] is None else f", got {reason['value']}"
-        every.append(f"{label}: {reason['rule']}{value}" if label else f"{reason['rule']}{value}")
-        for name in (judged or {}).get(label) or (label,):
-            reasons.setdefault(name, []).append(every[-1])
-    cells = {name: row[name] for name in cells_in(row)}
-    blamed = {name: "; ".join(said) for name, said in reasons.items()}
-    return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(every), blamed)
 
 
 class _Reader:

@@ -26,7 +26,9 @@ STATUS_AT, STATUS_BY, INTO, CORRECTION = "_status_at", "_status_by", "_into", "_
 
 #: What may become of a refused row: mended and published, published as it is under today's rules, or given up.
 OPEN, FIXED, REPLAYED, DISMISSED = "open", "fixed", "replayed", "dismissed"
-STATUSES = (OPEN, FIXED, REPLAYED, DISMISSED)
+#: Of an open row of whose input a later version counts (`superseding`). It is never stored: what has landed since decides.
+SUPERSEDED = "superseded"
+STATUSES = (OPEN, FIXED, REPLAYED, DISMISSED, SUPERSEDED)
 
 #: A refused row's place among all landed rows.
 PLACE = (BATCH, SOURCE, ROW)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Literal
 
 import polars as pl
 
@@ -18,8 +19,8 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.lake.evolution import Policy
-from dq_pipelines.lake.ledger import batches_in, consumption, transactions
-from dq_pipelines.lake.publish import forget
+from dq_pipelines.lake.ledger import batches_in, consumption, snapshot_of, transactions
+from dq_pipelines.lake.publish import Mode, forget
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.arriving import arrived, commit_bronze
@@ -28,7 +29,7 @@ from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
-from dq_pipelines.layers.landed import BATCH, bronze, of_last_snapshot, outdated, pending_batches, rows_of
+from dq_pipelines.layers.landed import BATCH, Landings, bronze, of_last_snapshot, outdated, pending_batches, rows_of
 from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
@@ -299,4 +300,13 @@ def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:
     work, mode = refinement.work, refinement.silver.mode
     before = transactions(work.quarantine)
     forget(refinement.refused, batches_in(name for name in refinement.consumed if name in before))
-    return commit(work, outcome, refinement.kept, refinement.refused, ("append", mode), refinement.consumed, before)
+    modes: tuple[Literal["append"], Mode] = ("append", mode)
+    consumed, noted = refinement.consumed, _snapshot(work, refinement) if mode == "overwrite" else {}
+    return commit(work, outcome, refinement.kept, refinement.refused, modes, consumed, before, noted)
+
+
+def _snapshot(work: Work, refinement: Refinement) -> dict[str, int]:
+    """What silver notes of a batch that replaces all before it: when it landed, where bronze has noted that."""
+    landings = Landings.of(bronze(work.table, work.lake))
+    moments = [landings.batches[batch] for batch in batches_in(refinement.consumed) if batch in landings.batches]
+    return {snapshot_of(work.partition): max(moments)} if moments else {}

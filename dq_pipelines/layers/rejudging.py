@@ -30,6 +30,7 @@ from dq_pipelines.layers.quarantine import (
     OPEN,
     PLACE,
     STATUS,
+    SUPERSEDED,
     identity,
     refused_rows,
     unreadable_rows,
@@ -136,7 +137,7 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
     came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(
         *exact_names(dict.fromkeys([*silver.keys, *order, *PLACE]))
     )
-    never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED])).select(PLACE)
+    never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED])).select(PLACE)
     came = came.join(never, on=PLACE, how="anti")
     ours = passing.select(
         *(pl.col(exact(name)) for name in silver.keys),

@@ -31,7 +31,7 @@ from dq_pipelines.lake.update import update
 from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.drift import about_to_be_published, schema_of
-from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of
+from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of, tell_superseded
 from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, elapsed
 from dq_pipelines.layers.precedence import latest_of_keys
@@ -77,6 +77,12 @@ class Replayed:
     #: open rows that nobody can tell the landed row of, since a step forgot it
     untraced: int = 0
 
+    def sentence(self, *, dry_run: bool) -> str:
+        """What became of the rows, or would."""
+        would = "would be " if dry_run else ""
+        left = f", {len(self.left_out):,} {would}left out by a step, a rule or a later row" if self.left_out else ""
+        return f"{len(self.published):,} {would}published, {self.failing.height:,} refused still{left}"
+
 
 def replay(
     work: Work,
@@ -106,8 +112,8 @@ def _replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells]
     waiting = waiting.filter(pl.col(ID).is_not_null()).unique(ID, maintain_order=True)
     parts = [_Replay(replace(work, partition=part), rows, by).done(dry_run) for part, rows in _by_partition(waiting)]
     whole = _together(parts)
-    said = f"{len(whole.published):,} of {waiting.height:,} open rows {'would be' if dry_run else 'are'} published"
-    work.log(f"{work.table.key}: {said}, {whole.failing.height:,} are refused still")
+    if not edits:
+        tell_superseded(work, chosen)
     if untraced:
         work.log(
             f"{work.table.key}: of {untraced:,} rows no step tells where they came from; only a rerun can heal them"

@@ -17,12 +17,9 @@ from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.history.standing import OpenRows
 from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.layers.healing import Chosen, refused
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings
+from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.quarantine import ID, OPEN, STATUS
 from dq_pipelines.sources import ROW, SOURCE
-
-#: The status of an open row of whose input a later version has landed: it is no longer what counts.
-SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Quarantine:
 
 def waiting(lake: Lake, table: str) -> Quarantine:
     """What waits of a published table's refused rows; raises PublishError when the lake cannot be read."""
-    rows = _refused(lake, table)
+    rows = refused(lake, table)
     if rows is None:  # nothing was refused so far, or what was is lost: then the verdicts alone tell
         return Quarantine(table, is_known=False)
     part = pl.col(PARTITION) if PARTITION in rows.collect_schema() else pl.lit(None, pl.String)
@@ -101,7 +98,7 @@ def waiting(lake: Lake, table: str) -> Quarantine:
 
 def a_few(lake: Lake, table: str, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
     """Some of the refused rows that are meant, those that landed last first, whole; none where nothing was refused."""
-    rows = _refused(lake, table)
+    rows = refused(lake, table)
     if rows is None:
         return []
     order = [INGESTED_AT, SOURCE, ROW, ID]
@@ -145,7 +142,7 @@ def page(
     lake: Lake, table: str, chosen: Chosen, status: str | None, limit: int, after: Place = BEGINNING
 ) -> list[dict[str, Any]]:
     """Refused rows, those that landed last first and then by id, from a place on; raises PublishError as `waiting` does."""
-    rows = _refused(lake, table)
+    rows = refused(lake, table)
     if rows is None:
         return []
     if status is not None:
@@ -154,31 +151,3 @@ def page(
         rows = rows.filter(after.onwards())
     wanted = chosen.rows(rows).sort(INGESTED_AT, ID, descending=[True, False], nulls_last=True)
     return collect_all([wanted.slice(after.skip, limit)])[0].to_dicts()
-
-
-def _refused(lake: Lake, table: str) -> pl.LazyFrame | None:
-    layer, _, name = table.partition("/")
-    quarantine = lake.table(f"quarantine/{name}")
-    if quarantine.delta() is None:
-        return None
-    rows = refused(quarantine, lake.table(table))
-    return rows if layer == "gold" else _with_superseded(rows, Landings.of(lake.table(f"bronze/{name}")))
-
-
-def _with_superseded(rows: pl.LazyFrame, landings: Landings) -> pl.LazyFrame:
-    """The rows with the status `superseded` where they are open and a later version of their input has landed."""
-    if not landings.again:
-        return rows
-    when = pl.col(INGESTED_AT).dt.epoch("us")
-    came = rows.filter(pl.col(STATUS) == OPEN).select(BATCH, SOURCE, when).drop_nulls().unique().collect()
-    outdated = [
-        (batch, source)
-        for batch, source, at in came.rows()
-        if landings.last(source, batch, at) > landings.of_row(batch, at)
-    ]
-    later = (pl.col(STATUS) == OPEN) & pl.struct(BATCH, SOURCE).is_in(
-        [{BATCH: batch, SOURCE: source} for batch, source in outdated]
-    )
-    return (
-        rows.with_columns(pl.when(later).then(pl.lit(SUPERSEDED)).otherwise(STATUS).alias(STATUS)) if outdated else rows
-    )

@@ -40,17 +40,18 @@ def test_counts_and_rows(dq: Dq) -> None:
     (row,) = json.loads(dq("quarantine", "list", "silver/orders", "--rule", "cast", "--json").stdout)
     assert (row["id"], row["_row"], row["_status"]) == ("x", 4, "open")
     shown = dq("quarantine", "list", "orders").stdout
-    assert "id: cast, got x" in shown
+    assert "id: cast, wanted int64, got x" in shown
+    assert "wanted min_value 0" in shown
     assert "amount=-5" in shown
     assert dq("quarantine", "list", "order").stderr == "dq quarantine: unknown table 'order' (nearest: orders)\n"
 
 
 def test_replay_dismiss_and_reopen(orders: Workshop, dq: Dq) -> None:
     orders.table("orders", ORDERS.replace("LEAST", "-10"))
-    assert dq("quarantine", "dismiss", "orders", "--rule", "cast").stdout == "orders: 1 rows are dismissed now\n"
+    assert dq("quarantine", "dismiss", "orders", "--rule", "cast").stdout == "orders: 1 row is dismissed now\n"
     assert dq("quarantine", "replay", "orders", "--dry-run").stdout == "orders: 1 would be published, 0 refused still\n"
     assert dq("quarantine", "replay", "orders").stdout == "orders: 1 published, 0 refused still\n"
-    assert dq("quarantine", "reopen", "orders").stdout == "orders: 1 rows are open now\n"
+    assert dq("quarantine", "reopen", "orders").stdout == "orders: 1 row is open now\n"
     assert dq("quarantine", "replay", "orders").stdout == "orders: 0 published, 1 refused still\n"
     assert orders.rows("silver/orders", "id") == [1, 2]
     (last,) = (
@@ -77,7 +78,36 @@ def test_out_and_in_again(orders: Workshop, dq: Dq, tmp_path: Path) -> None:
     book.save(path)
     ran = dq("quarantine", "import", path)
     assert ran.returncode == 1
-    assert f"{path}: row 3: id: cast, got 3x" in ran.stderr
+    assert f"{path}: row 3: id: cast, wanted int64, got 3x" in ran.stderr
+
+
+@pytest.mark.usefixtures("orders")
+def test_an_outcome_is_told_once(dq: Dq, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    for verb in (["dismiss", "orders", "--rule", "cast"], ["reopen", "orders"], ["replay", "orders"]):
+        ran = dq("quarantine", *verb)
+        assert (len(ran.stdout.splitlines()), ran.stderr) == (1, "")
+    assert dq("quarantine", "export", "orders", path).stderr == ""
+    path.write_text(path.read_text(encoding="utf-8").replace(",-5,", ",5,"), encoding="utf-8")
+    ran = dq("quarantine", "import", path, "--table", "orders")
+    assert (len(ran.stdout.splitlines()), ran.stderr) == (1, "")
+
+
+def test_rows_of_an_earlier_version_are_told_apart(orders: Workshop, dq: Dq, tmp_path: Path) -> None:
+    orders.land("orders/a.csv", "id,amount\n1,10\n2,-6\nx,3\n")
+    assert orders.run("orders").success
+    ran = dq("quarantine", "list", "orders", "--json")
+    assert {(row["amount"], row["_status"]) for row in json.loads(ran.stdout)} == {("-6", "open"), ("3", "open")}
+    assert ran.stderr == "2 rows are superseded and not listed; dq quarantine list --status superseded lists them\n"
+    old = json.loads(dq("quarantine", "list", "orders", "--status", "superseded", "--json").stdout)
+    assert {row["amount"] for row in old} == {"-5", "3"}
+    counts = json.loads(dq("quarantine", "list", "--json").stdout)
+    assert {(row["status"], row["rows"]) for row in counts} == {("open", 1), ("superseded", 1)}
+    ran = dq("quarantine", "export", "orders", tmp_path / "orders.csv")
+    assert ran.stdout.startswith("2 open rows of orders")
+    assert ran.stderr == (
+        "quarantine/orders: 2 rows are superseded, since later versions of their inputs have landed; left out\n"
+    )
 
 
 def test_as_jobs(orders: Workshop, tmp_path: Path) -> None:

@@ -108,7 +108,11 @@ def test_mended_rows_are_published_and_the_others_told(shop_of_orders: Workshop)
     path = mended(exported(shop_of_orders), changes)
     before = shop_of_orders.versions()
     dry = back(shop_of_orders, path, dry_run=True)
-    assert (len(dry.replayed.published), dry.dismissed, dry.problems) == (3, 1, ("row 4: id: cast, got 4x",))
+    assert (len(dry.replayed.published), dry.dismissed, dry.problems) == (
+        3,
+        1,
+        ("row 4: id: cast, wanted int64, got 4x",),
+    )
     assert shop_of_orders.versions() == before
     done = back(shop_of_orders, path)
     assert (done.replayed.published, done.problems) == (dry.replayed.published, dry.problems)
@@ -134,7 +138,7 @@ def test_what_may_not_be_changed(shop_of_orders: Workshop) -> None:
         "row 2: column 'twice' is made by a step and cannot be mended: mend what it is made of",
         "row 3: _status is 'dismised' (nearest: dismissed), wanted open or dismissed",
         "row 4: no refused row has the id b-1:a.csv:9: it was erased, or has expired",
-        "row 5: day: cast, got 31.02.2026",
+        "row 5: day: cast, wanted date as %d.%m.%Y, got 31.02.2026",
     )
     assert shop_of_orders.versions() == before
 

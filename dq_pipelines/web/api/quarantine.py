@@ -44,7 +44,7 @@ class RefusedRow(BaseModel):
     """One refused row, whole."""
 
     id: str | None = Field(description="Null where a step forgot where rows came from.")
-    status: str = Field(description="open, fixed, replayed or dismissed.", examples=["open"])
+    status: str = Field(description="open, fixed, replayed, dismissed or superseded.", examples=["open"])
     reasons: Sequence[Reason]
     source: str | None = Field(description="The input that it came with.", examples=["landing/retail/sales/1.csv"])
     row: int | None = Field(description="The line, sheet row or record in it.")
@@ -80,7 +80,7 @@ class Replay(BaseModel):
 def quarantine(
     table: OfProject,
     behind: Behind,
-    status: Annotated[Literal["open", "fixed", "replayed", "dismissed"] | None, Query()] = None,
+    status: Annotated[Literal["open", "fixed", "replayed", "dismissed", "superseded"] | None, Query()] = None,
     rule: Annotated[Text | None, Query(description="Refused for this rule, by its type.")] = None,
     column: Annotated[Text | None, Query(description="Refused for this column.")] = None,
     batch: Annotated[Text | None, Query(description="Of this batch.")] = None,
