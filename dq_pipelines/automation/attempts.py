@@ -50,13 +50,13 @@ def missed_attempts(told: Told, project: Project, known: list[Attempt]) -> list[
     if told.run.status == dg.DagsterRunStatus.SUCCESS:
         return []
     there = {attempt.table for attempt in known}
-    keys = {table.key for table in project if {*table.assets} & told.planned}
+    keys = {table.key: ",".join(table.upstream) for table in project if {*table.assets} & told.planned}
     outcome, said = _why(told)
     began = told.record.start_time or told.record.create_timestamp.timestamp()
     at, partition = datetime.fromtimestamp(began, UTC), told.run.tags.get("dagster/partition")
     return [
-        Attempt(key, partition, told.run.run_id, at).ended(outcome, ended(told.record), said)
-        for key in sorted(keys - there)
+        Attempt(key, partition, told.run.run_id, at, upstream=keys[key]).ended(outcome, ended(told.record), said)
+        for key in sorted({*keys} - there)
     ]
 
 

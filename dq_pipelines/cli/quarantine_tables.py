@@ -67,7 +67,12 @@ def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> Non
 
 
 def _counts(work: Work, chosen: Chosen) -> list[dict[str, Any]]:
-    reasons = chosen.rows(refused_of(work)).select(STATUS, BATCH, REASONS).explode(REASONS).unnest(REASONS)
+    reasons = (
+        chosen.rows(refused_of(work))
+        .select(STATUS, BATCH, pl.col(REASONS).list.unique())
+        .explode(REASONS)
+        .unnest(REASONS)
+    )
     by = ["rule", "column", STATUS]
     return (
         (reasons.group_by(by).agg(pl.len().alias("rows"), pl.col(BATCH).n_unique().alias("batches")).sort(by))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.rule_standing import RuleStanding
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.wording import (
     NOTHING_YET,
     age,

@@ -125,7 +125,7 @@ def _results(shown: Sequence[TableStanding]) -> Iterator[dict[str, Any]]:
                 rule = each.rule(result.check)
                 yield _result(verdict, result, each.status, rule.open_rows if rule and rule.open is not None else None)
         for attempt in each.attempts:
-            if attempt.outcome in ("failed", "waiting"):
+            if attempt.outcome in ("failed", "waiting") and attempt not in each.released:
                 yield _result(*_of_attempt(attempt), each.status)
 
 

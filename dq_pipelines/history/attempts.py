@@ -36,6 +36,8 @@ class Attempt:
     batch: str = ""
     #: which process works on it, as `layers.processes` names it; "" where nobody can look
     process: str = ""
+    #: keys of the tables that it reads, separated by commas; "" or None where none is known
+    upstream: str | None = ""
 
     @property
     def is_over(self) -> bool:

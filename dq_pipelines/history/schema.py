@@ -96,6 +96,7 @@ ATTEMPTS = sa.Table(
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("said", sa.Text, nullable=False),
     sa.Column("process", sa.String(255), nullable=False),
+    sa.Column("upstream", sa.Text),
     sa.Index("dq_attempts_latest", "table", "id"),
     sa.Index("dq_attempts_run", "run_id", "id"),
 )

@@ -3,119 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 
 from dq_pipelines.history.attempts import Attempt, last_attempts
 from dq_pipelines.history.records import NO_RULES, ResultRecord, VerdictRecord
-from dq_pipelines.history.status import ALARMING, RuleStatus, Status, rule_status, table_status, worst
+from dq_pipelines.history.released import released
+from dq_pipelines.history.rule_standing import Found, OpenRows, RuleStanding
+from dq_pipelines.history.status import ALARMING, Status, table_status, worst
 from dq_pipelines.history.store import History
-
-_SEVERITIES = ("critical", "warning", "info")
-
-#: By partition, None where the table has none.
-Found = tuple[tuple[str | None, ResultRecord], ...]
-
-
-@dataclass(frozen=True)
-class OpenRows:
-    """Refused rows of a table that wait in quarantine for one reason."""
-
-    rule: str
-    column: str | None
-    partition: str | None
-    rows: int
-    #: when the oldest of them landed; None where a step forgot it
-    since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RuleStanding:
-    """What one rule found in the verdicts that count, what of it is open, and what the last re-check found."""
-
-    #: partition and result of each verdict on a batch; empty where only a re-check or open rows tell of the rule
-    results: Found
-    #: the same of re-checks, which judge published rows
-    rechecks: Found = ()
-    #: refused rows that wait; None where the rule refuses none, or the lake was not asked
-    open: tuple[OpenRows, ...] | None = None
-
-    @property
-    def one(self) -> ResultRecord:
-        """Any of the results, for what is the same in all: check, rule, column, severity."""
-        return (self.results or self.rechecks)[-1][1]
-
-    @property
-    def success(self) -> bool:
-        return not (self.failed or self.rechecks_failed or (self.open_rows and not self.one.mostly))
-
-    @property
-    def blocks(self) -> bool:
-        return any(result.blocks for _, result in self.results)
-
-    @property
-    def status(self) -> RuleStatus:
-        return rule_status(success=self.success, blocks=self.blocks, severity=self.one.severity)
-
-    @property
-    def open_rows(self) -> int:
-        """Refused rows that wait in quarantine for this rule."""
-        return sum(one.rows for one in self.open or ())
-
-    @property
-    def failed(self) -> Found:
-        """The results of batches that are no success, but for those whose refused rows are all settled."""
-        return tuple(
-            (part, result) for part, result in self.results if not (result.success or self._is_settled(part, result))
-        )
-
-    @property
-    def settled(self) -> Found:
-        """The results whose rows were refused and wait no longer: replayed, mended, dismissed, expired or superseded."""
-        return tuple(
-            (part, result) for part, result in self.results if not result.success and self._is_settled(part, result)
-        )
-
-    @property
-    def rechecks_failed(self) -> Found:
-        return tuple((part, result) for part, result in self.rechecks if not result.success)
-
-    def _is_settled(self, partition: str | None, result: ResultRecord) -> bool:
-        if self.open is None or not result.refuses or result.blocks or result.error is not None:
-            return False
-        return not any(one.rows for one in self.open if partition is None or one.partition in (partition, None))
-
-    def fails_in(self, partition: str | None) -> bool:
-        """Whether the rule fails in this partition; of None, in the whole table or in any."""
-        failed = [part for part, _ in (*self.failed, *self.rechecks_failed)]
-        if not self.one.mostly:
-            failed += [one.partition for one in self.open or () if one.rows]
-        return bool(failed) and (partition is None or partition in failed or None in failed)
-
-    @property
-    def unexpected_count(self) -> int | None:
-        """Failing rows over all partitions, or None for a rule on the whole table."""
-        counts = [result.unexpected_count for _, result in self.results if result.unexpected_count is not None]
-        return sum(counts) if counts else None
-
-    @property
-    def judged_count(self) -> int:
-        """Rows that were looked at, over all partitions: those whose value is missing are left out."""
-        return sum((result.element_count or 0) - (result.missing_count or 0) for _, result in self.results)
-
-    @property
-    def is_tolerated(self) -> bool:
-        """Whether some rows fail, but no more than `mostly` allows."""
-        return self.success and bool(self.unexpected_count) and not self.settled
-
-    @property
-    def rank(self) -> tuple[int, int, str]:
-        """Sorts the worst first: what blocks, what failed by severity, what is tolerated, what passed."""
-        state = 0 if self.blocks else 1 if not self.success else 2 if self.is_tolerated else 3
-        severity = self.one.severity
-        return state, _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES), self.one.check
 
 
 @dataclass(frozen=True)
@@ -131,14 +29,18 @@ class TableStanding:
     rechecks: tuple[VerdictRecord, ...] = ()
     #: the last attempt of each partition; cancelled ones are left out
     attempts: tuple[Attempt, ...] = ()
-    #: refused rows that wait; None where the lake was not asked
+    #: of these, those that waited for an upstream table which holds them back no longer
+    released: tuple[Attempt, ...] = ()
+    #: refused rows that wait, by reason; None where the lake was not asked
     open: tuple[OpenRows, ...] | None = None
+    #: refused rows that wait, however many reasons each has; None where the lake was not asked
+    open_rows: int | None = None
 
     @property
     def status(self) -> Status:
         """In a word; `status` says what each means."""
         failing = {rule.one.severity for rule in self.failed}
-        outcomes: set[str | None] = {attempt.outcome for attempt in self.attempts}
+        outcomes: set[str | None] = {attempt.outcome for attempt in self.attempts if attempt not in self.released}
         judged, held = bool(self.verdicts), bool(self.held_back)
         return worst(
             [
@@ -155,7 +57,9 @@ class TableStanding:
     @property
     def attempt(self) -> Attempt | None:
         """The last attempt that failed or waits for an upstream table, else the last one."""
-        return max(self.attempts, key=lambda one: (one.is_failure, one.started_at), default=None)
+        return max(
+            self.attempts, key=lambda one: (one.is_failure and one not in self.released, one.started_at), default=None
+        )
 
     @property
     def latest(self) -> VerdictRecord | None:
@@ -251,11 +155,6 @@ class TableStanding:
     def failed(self) -> tuple[RuleStanding, ...]:
         return tuple(rule for rule in self.rules if not rule.success)
 
-    @property
-    def open_rows(self) -> int | None:
-        """Reasons of rows that wait in quarantine, added up; None where the lake was not asked."""
-        return None if self.open is None else sum(one.rows for one in self.open)
-
 
 def _by_check(verdicts: Sequence[VerdictRecord]) -> dict[str, list[tuple[str | None, ResultRecord]]]:
     found: dict[str, list[tuple[str | None, ResultRecord]]] = {}
@@ -289,11 +188,20 @@ def standings(history: History) -> list[TableStanding]:
     """
     attempts = last_attempts(history)
     found = {table: list(some) for table, some in groupby(history.latest_of_partitions(), key=lambda one: one.table)}
-    return [_standing(table, found.get(table, []), attempts.get(table, ())) for table in sorted({*found, *attempts})]
+    every = {
+        table: _standing(table, found.get(table, []), attempts.get(table, ())) for table in sorted({*found, *attempts})
+    }
+    return [replace(one, released=released(one.attempts, every.get)) for one in every.values()]
 
 
 def standing(history: History, table: str) -> TableStanding | None:
     """Where one table stands; None before its first attempt."""
+    found = _alone(history, table)
+    return found and replace(found, released=released(found.attempts, partial(_alone, history)))
+
+
+def _alone(history: History, table: str) -> TableStanding | None:
+    """The same, whatever has become of the tables that it reads."""
     verdicts, attempts = history.latest_of_partitions(table), last_attempts(history, table).get(table, ())
     return _standing(table, verdicts, attempts) if verdicts or attempts else None
 

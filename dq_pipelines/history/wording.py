@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from dq_pipelines.history.records import ResultRecord
-from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.rule_standing import RuleStanding
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.status import WORDS
 
 NOTHING_YET = "No table has run yet: materialize one (make run, or dagster asset materialize) and look again."
@@ -114,11 +115,12 @@ def attempt(table: TableStanding) -> str:
     if one is None or one.outcome not in ("failed", "waiting"):
         return ""
     which = f" of {one.partition}" if one.partition else ""
-    return (
-        f"the last attempt{which} {WORDS[one.outcome]}: {one.said}"
-        if one.said
-        else f"the last attempt{which} {WORDS[one.outcome]}"
-    )
+    if one in table.released:
+        return (
+            f"the last attempt{which} waited for an upstream table, which no longer holds it back: the next run goes on"
+        )
+    said = f"the last attempt{which} {WORDS[one.outcome]}"
+    return f"{said}: {one.said}" if one.said else said
 
 
 def recheck(table: TableStanding) -> str:

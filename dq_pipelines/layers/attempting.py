@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -19,6 +19,7 @@ from dq_pipelines.history.status import Outcome
 from dq_pipelines.layers.processes import this_process
 from dq_pipelines.layers.settling import CANCELLED, RunEnd, published_by
 from dq_pipelines.layers.stores import Stores
+from dq_pipelines.project import Table
 
 #: How a run ends that somebody stops.
 STOPPED = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt)
@@ -63,10 +64,11 @@ class Attempting:
 
 @contextmanager
 def attempting(
-    stores: Stores, table: str, partition: str | None, run_id: str, *, recheck: bool
+    stores: Stores, table: Table, partition: str | None, run_id: str, *, recheck: bool
 ) -> Iterator[Attempting]:
     """Write down that a run of a table begins, and how it ends."""
-    begun = Attempt(table, partition, run_id, datetime.now(UTC), recheck=recheck, process=this_process())
+    begun = Attempt(table.key, partition, run_id, datetime.now(UTC), recheck=recheck, process=this_process())
+    begun = replace(begun, upstream=",".join(table.upstream))
     Attempts(stores.history).record(begun)
     under_way = Attempting(begun, stores)
     try:

@@ -75,8 +75,10 @@ def published_metadata(table: Table, outcome: Outcome, published: LakeTable, sco
     if outcome.sources:
         metadata["source_files"] = dg.MetadataValue.json(list(outcome.sources[:_SHOWN_SOURCES]))
         metadata["source_file_count"] = len(outcome.sources)
-    if outcome.misreadings:
-        metadata["unreadable"] = dg.MetadataValue.json(outcome.misreadings)
+    if counts.unreadable:
+        metadata["unreadable_lines"] = counts.unreadable
+    if outcome.miscast:
+        metadata["failed_casts"] = dg.MetadataValue.json(dict(outcome.miscast))
     return metadata
 
 

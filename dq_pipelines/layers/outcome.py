@@ -103,12 +103,6 @@ class Outcome:
         found = [result for result in self.results if not result.rule.internal]
         return dict(zip(check_names(rules), found, strict=True))
 
-    @property
-    def misreadings(self) -> dict[str, int]:
-        """Rows refused because they could not be read: by column whose cast failed, and `unreadable` lines."""
-        found = {**self.miscast, "unreadable": self.counts.unreadable}
-        return {name: count for name, count in found.items() if count}
-
     def record(self, run_id: str, rules: Sequence[Rule]) -> VerdictRecord:
         """The outcome as history remembers it."""
         results = [ResultRecord.of(r, check, fingerprint(r.rule)) for check, r in self.results_of(rules).items()]

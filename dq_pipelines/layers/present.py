@@ -40,7 +40,9 @@ def as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord], quarantin
     ]
     if verdicts:
         verdicts[-1] = replace(verdicts[-1], results=(*verdicts[-1].results, *now))
-    return replace(table, verdicts=tuple(verdicts), open=quarantine.open_rows if quarantine is not None else None)
+    if quarantine is None or not quarantine.is_known:
+        return replace(table, verdicts=tuple(verdicts), open=None, open_rows=None)
+    return replace(table, verdicts=tuple(verdicts), open=quarantine.open_rows, open_rows=quarantine.open)
 
 
 def standing_now(stores: Stores, table: str) -> TableStanding | None:

@@ -99,7 +99,7 @@ class Step:
         settle(self.stores, run_end(self.context.instance))
         recollect(self.stores.lake, self.table.key, self.stores.history, self.context.log.info)
         run_id = self.context.run.run_id
-        return attempting(self.stores, self.table.key, self._partition, run_id, recheck=not self._selected)
+        return attempting(self.stores, self.table, self._partition, run_id, recheck=not self._selected)
 
     def _told(self, outcome: Outcome | None, attempt: Attempting) -> Iterator[Yielded]:
         """History first, then what was materialized, then the check results, which Dagster ties to the newest materialization.

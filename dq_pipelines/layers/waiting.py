@@ -14,7 +14,7 @@ import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import REASONS
-from dq_pipelines.history.standing import OpenRows
+from dq_pipelines.history.rule_standing import OpenRows
 from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.layers.healing import Chosen, refused
 from dq_pipelines.layers.landed import INGESTED_AT
@@ -81,7 +81,9 @@ def waiting(lake: Lake, table: str) -> Quarantine:
     if rows is None:  # nothing was refused so far, or what was is lost: then the verdicts alone tell
         return Quarantine(table, is_known=False)
     part = pl.col(PARTITION) if PARTITION in rows.collect_schema() else pl.lit(None, pl.String)
-    waits = rows.filter(pl.col(STATUS) == OPEN).select(INGESTED_AT, part.alias("partition"), pl.col(REASONS))
+    # Two rules on one column that differ in their arguments alone give a row the same reason twice.
+    once = pl.col(REASONS).list.unique()
+    waits = rows.filter(pl.col(STATUS) == OPEN).select(INGESTED_AT, part.alias("partition"), once)
     why = waits.explode(REASONS).unnest(REASONS)
     by = ["rule", "column", "partition", pl.col(INGESTED_AT).dt.truncate("1d").alias("day")]
     statuses, reasons = collect_all(

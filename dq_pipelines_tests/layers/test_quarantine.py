@@ -111,7 +111,10 @@ def test_numbers_and_history_say_the_same(sales: Workshop) -> None:
     ran = sales.run("sales")
     silver = ran.materialized["silver/sales"]
     assert [silver[name] for name in ("rows_in", "published", "refused", "dropped")] == [7, 2, 5, 0]
-    assert silver["unreadable"] == {"id": 1, "sold": 1, "amount": 2, "unreadable": 1}
+    assert silver["failed_casts"] == {"id": 1, "sold": 1, "amount": 2}
+    assert silver["unreadable_lines"] == 1
+    # The row of two failed casts waits once.
+    assert (silver["open_in_quarantine"], silver["refused"]) == (5, 5)
     assert ran.materialized["quarantine/sales"]["refused"] == 5
     assert ran.number("silver/sales:rows_accounted_for", "element_count") == 7
     verdict = sales.history.latest("silver/sales")

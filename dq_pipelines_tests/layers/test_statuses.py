@@ -10,8 +10,10 @@ import dagster as dg
 import pytest
 
 from dq_pipelines.history.attempts import Attempts
-from dq_pipelines.history.standing import RuleStanding, TableStanding, standing
+from dq_pipelines.history.rule_standing import RuleStanding
+from dq_pipelines.history.standing import TableStanding, standing
 from dq_pipelines.history.totals import rows_in
+from dq_pipelines.history.wording import attempt
 from dq_pipelines.layers.healing import Chosen, give_status
 from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.replay import replay
@@ -251,8 +253,27 @@ def test_an_upstream_table_that_is_blocked(shop: Workshop) -> None:
     assert found.attempt is not None
     assert "the last batch of silver/orders was blocked" in found.attempt.said
     land(shop, "b", 1)
+    assert shop.run("orders").success
+    found = now(shop, "gold/daily")
+    assert (found.status, found.is_alarming) == ("healthy", False), "nothing holds it back, though it has not run yet"
+    assert "no longer holds it back" in attempt(found)
+    land(shop, "c", -1)
+    shop.run("orders")
+    assert status(shop, "gold/daily") == "blocked"
+    land(shop, "c", 1)
     assert shop.run("orders", "daily").success
     assert status(shop, "gold/daily") == "healthy"
+
+
+def test_a_row_with_two_reasons_waits_once(shop: Workshop) -> None:
+    twice = "{type: expect_column_values_to_be_between, column: amount, min_value: -9, max_value: 9}"
+    table = ORDERS.replace("RULE", "").replace("LEAST", "0").replace("MORE", "").replace("WRITE", "")
+    shop.table("orders", f"{table.rstrip()}\n        - {twice}\n")
+    land(shop, "a", 1, -20, "x")
+    ran = shop.run("orders")
+    assert ran.materialized["silver/orders"]["open_in_quarantine"] == 2
+    assert now(shop).open_rows == 2
+    assert rule(shop).open_rows == 1
 
 
 def test_an_error_in_code_of_the_project(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

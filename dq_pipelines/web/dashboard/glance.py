@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dq_pipelines.history.rule_standing import RuleStanding
 from dq_pipelines.history.scores import Score, score_of
-from dq_pipelines.history.standing import RuleStanding, TableStanding
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.status import STATUSES, Status
 from dq_pipelines.history.trend import Stretch
 

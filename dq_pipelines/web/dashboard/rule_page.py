@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dq_pipelines.history.rule_standing import RuleStanding
 from dq_pipelines.history.since import last_result
-from dq_pipelines.history.standing import RuleStanding
 from dq_pipelines.history.trend import rule_trend
 from dq_pipelines.layers.healing import Chosen
 from dq_pipelines.layers.present import as_of_now

@@ -133,7 +133,7 @@ def _gauges(tables: Iterable[tuple[Table, TableStanding]]) -> Iterator[Metric]:
     blocked = _gauge("dq_blocked_batches", "Batches that are not published until they are mended")
     judged = _gauge("dq_last_verdict_timestamp_seconds", "When the last batch began to be judged")
     last = _gauge("dq_last_batch_duration_seconds", "Execution time of the last batch")
-    waiting = _gauge("dq_open_refusals", "Reasons of refused rows that wait in quarantine, added up")
+    waiting = _gauge("dq_open_refusals", "Refused rows that wait in quarantine")
     for table, standing in tables:
         labels = [table.domain, table.name]
         if standing.open_rows is not None:
