@@ -14,6 +14,8 @@ PORT ?= 3000
 export DQ_CONFIG ?= $(CURDIR)/assets_config
 export DQ_LAKE ?= $(CURDIR)/lake
 export DQ_LANDING ?= $(CURDIR)/landing
+# Users, keys, sessions and the audit log: no sample data, so `make clean` leaves them (rm -r .dq removes them).
+export DQ_STATE ?= $(CURDIR)/.dq
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
 # Imports take twice as long without compiled bytecode, and a run imports much.
@@ -58,6 +60,7 @@ $(STAMP):
 .PHONY: dagster-home
 dagster-home:
 	@mkdir -p "$$DAGSTER_HOME"
+	@chmod 700 "$$DAGSTER_HOME"
 	@if [ "$$DAGSTER_HOME" = "$(CURDIR)/.dagster_home" ]; then ln -sf ../dagster.yaml "$$DAGSTER_HOME/dagster.yaml"; fi
 
 .PHONY: run
@@ -120,7 +123,7 @@ lock: setup ## resolve the newest versions that pyproject.toml admits into const
 	mv constraints.new constraints.txt
 
 .PHONY: clean
-clean: ## remove sample data, the lake, Dagster's records and caches of this checkout (the environment stays)
+clean: ## remove sample data, the lake, Dagster's records and caches of this checkout (the environment and .dq, with its users, stay)
 	rm -rf -- lake landing .dagster_home .tmp_dagster_home_* logs dist build \
 	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find dq_pipelines dq_pipelines_tests -name __pycache__ -type d -prune -exec rm -rf {} +

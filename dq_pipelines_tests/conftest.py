@@ -120,6 +120,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setenv("DQ_LAKE", str(found.lake))
     monkeypatch.setenv("DQ_LANDING", str(found.landing))
     monkeypatch.setenv("DAGSTER_HOME", str(found.dagster_home))
+    monkeypatch.setenv("DQ_STATE", str(tmp_path / "state"))
     return found
 
 

@@ -23,6 +23,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Project, load_project
+from dq_pipelines.security.state import State
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -114,6 +115,11 @@ class Workshop:
     @cached_property
     def stores(self) -> Stores:
         return Stores(Lake.at(str(self.root / "lake")), History(f"sqlite:///{self.root / 'history.db'}"))
+
+    @property
+    def state(self) -> State:
+        """Users, keys and the audit log of this project."""
+        return State.at(self.root / "state")
 
     @property
     def lake(self) -> Lake:

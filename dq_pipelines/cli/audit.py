@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.config.settings import Settings
-
 if TYPE_CHECKING:
     from dq_pipelines.security.audit import AuditLog
 
@@ -54,5 +52,6 @@ def verify() -> None:
 
 def _log() -> AuditLog:
     from dq_pipelines.security.audit import AuditLog
+    from dq_pipelines.security.state import State
 
-    return AuditLog.from_environment(Settings.from_environment().history_url)
+    return AuditLog(State.from_environment().opened())

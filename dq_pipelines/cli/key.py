@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dq_pipelines.cli.user import noted
-from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
     from dq_pipelines.security.keys import Keys
@@ -69,15 +68,18 @@ def rotate(
 ) -> None:
     """Sign bearer tokens by a new key; what the one before has signed is good until it runs out."""
     from dq_pipelines.security.signing import SigningKeys
+    from dq_pipelines.security.state import State
     from dq_pipelines.security.users import Users
 
-    key = SigningKeys.from_environment(Users(Settings.from_environment().history_url)).rotate(at_once=at_once)
+    state = State.from_environment().opened()
+    key = SigningKeys.of(Users(state.url), state).rotate(at_once=at_once)
     noted("key.rotate", key.id, at_once=str(at_once).lower())
     print(f"tokens are signed by {key.id} from now on")
 
 
 def _keys() -> Keys:
     from dq_pipelines.security.keys import Keys
+    from dq_pipelines.security.state import State
     from dq_pipelines.security.users import Users
 
-    return Keys(Users(Settings.from_environment().history_url))
+    return Keys(Users(State.from_environment().opened().url))

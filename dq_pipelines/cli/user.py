@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.config.settings import Settings
-
 if TYPE_CHECKING:
     from dq_pipelines.security.users import Users
 
@@ -94,15 +92,17 @@ def noted(what: str, on: str, **more: str) -> None:
     import getpass
 
     from dq_pipelines.security.audit import AuditLog, Event
+    from dq_pipelines.security.state import State
 
-    log = AuditLog.from_environment(Settings.from_environment().history_url)
+    log = AuditLog(State.from_environment().opened())
     log.add(Event(getpass.getuser(), what, on, "cli", more=more))
 
 
 def _users() -> Users:
+    from dq_pipelines.security.state import State
     from dq_pipelines.security.users import Users
 
-    return Users(Settings.from_environment().history_url)
+    return Users(State.from_environment().opened().url)
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -12,6 +12,9 @@ from dq_pipelines.errors import ConfigError, Problem
 #: What `${NAME}` gives in YAML, and what a setting is, where the environment says nothing.
 DEFAULTS: Mapping[str, str] = {"DQ_CONFIG": "assets_config", "DQ_LAKE": "lake", "DQ_LANDING": "landing"}
 
+#: The SQLite file within the folder of the state.
+STATE_FILE = "state.db"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -27,19 +30,32 @@ class Settings:
     history: str | None = None
     #: folder or URI that was given for backups, or None for the default beside the lake
     backup: str | None = None
+    #: folder of users, keys, sessions and the audit log: never inside the lake
+    state: str = ".dq"
+    #: SQLAlchemy URL of one PostgreSQL for history and users, or None
+    database: str | None = None
     #: where Dagster's UI is, for links to its runs, without a slash at its end; "" for the same address
     dagster_url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """`DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL`, `DQ_BACKUP`, `DQ_DAGSTER_URL`; an empty one is not set.
+        """By `DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL`, `DQ_DATABASE_URL`, `DQ_STATE`, `DQ_BACKUP` and
+        `DQ_DAGSTER_URL`; an empty one is not set.
 
-        Raises ConfigError for a DQ_DAGSTER_URL that is no web address.
+        Raises ConfigError for a DQ_DAGSTER_URL that is no web address, and for a DQ_DATABASE_URL that is no PostgreSQL.
         """
         given = os.environ if environment is None else environment
         where = {name: given.get(name) or default for name, default in DEFAULTS.items()}
-        more = (given.get("DQ_HISTORY_URL") or None, given.get("DQ_BACKUP") or None)
-        return cls(where["DQ_CONFIG"], where["DQ_LAKE"], where["DQ_LANDING"], *more, _web(given.get("DQ_DAGSTER_URL")))
+        return cls(
+            where["DQ_CONFIG"],
+            where["DQ_LAKE"],
+            where["DQ_LANDING"],
+            history=given.get("DQ_HISTORY_URL") or None,
+            backup=given.get("DQ_BACKUP") or None,
+            state=given.get("DQ_STATE") or ".dq",
+            database=_postgresql(given.get("DQ_DATABASE_URL")),
+            dagster_url=_web(given.get("DQ_DAGSTER_URL")),
+        )
 
     @property
     def lake_is_remote(self) -> bool:
@@ -48,13 +64,43 @@ class Settings:
     @property
     def history_url(self) -> str:
         """The history's SQLAlchemy URL; raises ConfigError when none is given and the lake is no folder."""
-        if self.history is not None:
-            return self.history
+        if given := self.history or self.database:
+            return given
         if self.lake_is_remote:
             raise ConfigError(
                 [Problem("", 0, f"wanted DQ_HISTORY_URL beside DQ_LAKE={self.lake}, which cannot hold SQLite")]
             )
         return f"sqlite:///{Path(self.lake.removeprefix('file://')).absolute()}/history.db"
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder of users, keys, sessions and the audit log; raises ConfigError for one inside the lake."""
+        folder = Path(self.state).absolute()
+        lake = Path(self.lake.removeprefix("file://")).absolute()
+        if not self.lake_is_remote and folder.resolve().is_relative_to(lake.resolve()):
+            said = f"DQ_STATE: wanted a folder apart from the lake {lake}, which others read, got {folder}"
+            raise ConfigError([Problem("", 0, said)])
+        return folder
+
+    @property
+    def state_url(self) -> str:
+        """Where users, keys, sessions and the audit log lie: in PostgreSQL where the records lie there, else in `DQ_STATE`."""
+        if self.database:
+            return self.database
+        if self.history and _is_postgresql(self.history):
+            return self.history
+        return f"sqlite:///{self.state_folder}/{STATE_FILE}"
+
+
+def _is_postgresql(url: str) -> bool:
+    return url.startswith(("postgresql:", "postgresql+"))
+
+
+def _postgresql(url: str | None) -> str | None:
+    if url and not _is_postgresql(url):
+        said = f"DQ_DATABASE_URL: wanted postgresql+psycopg2://…, got {url.partition(':')[0]}:…"
+        raise ConfigError([Problem("", 0, said)])
+    return url or None
 
 
 def _web(address: str | None) -> str:

@@ -206,6 +206,8 @@ def configuration_page() -> str:
         "| variable | default |\n|---|---|\n"
         + "\n".join(f"| `{name}` | `{default}` |" for name, default in settings.DEFAULTS.items())
         + "\n| `DQ_HISTORY_URL` | SQLite inside the lake |"
+        + "\n| `DQ_STATE` | `.dq` |"
+        + "\n| `DQ_DATABASE_URL` | none |"
         + "\n| `DQ_BACKUP` | the lake's root with `-backup` at its end |",
     ]
     return _page(parts)

@@ -18,8 +18,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.config.database import database
-from dq_pipelines.security.store import AUDIT, AUDIT_HEAD, METADATA
+from dq_pipelines.security.state import State
+from dq_pipelines.security.store import AUDIT, AUDIT_HEAD, opened
 
 _BEGINNING = "0" * 64
 
@@ -52,21 +52,17 @@ class Breach:
 
 
 class AuditLog:
-    """The log in the database at this URL."""
+    """The log of this state; its chain is keyed by `DQ_AUDIT_KEY` where that is set."""
 
-    def __init__(self, url: str, key: str | None = None) -> None:
-        self.url = url
+    def __init__(self, state: State, key: str | None = None) -> None:
+        self.state = state
+        key = key if key is not None else os.environ.get("DQ_AUDIT_KEY")
         self._key = key.encode() if key else None
-
-    @classmethod
-    def from_environment(cls, url: str) -> AuditLog:
-        """The log in the database at this URL, its chain keyed by `DQ_AUDIT_KEY` where that is set."""
-        return cls(url, os.environ.get("DQ_AUDIT_KEY"))
 
     @cached_property
     def engine(self) -> sa.Engine:
         """The database; raises PublishError where that cannot be opened."""
-        return database(self.url, METADATA, "audit log")
+        return opened(self.state.url, "audit log")
 
     def add(self, event: Event) -> int:
         """Write a line; gives its number. Writers come one after the other."""

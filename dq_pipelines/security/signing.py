@@ -1,7 +1,7 @@
 """The keys that sign bearer tokens, and how one follows another. What a token says belongs in `tokens`.
 
-A key is made from a seed in the users' database and from DQ_TOKEN_KEY, where that is set: then nobody makes a token who can
-read the database alone.
+A key is made from a seed in the users' database and from a secret beside it: DQ_TOKEN_KEY, or the file `token.key` of the state,
+which is made at the first use. So nobody makes a token who can read the database alone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.security.state import State
 from dq_pipelines.security.store import SIGNING_KEYS
 from dq_pipelines.security.users import Users
 
 #: How long a retired key is still good to read by: as long as a token that it signed lasts, and clocks differ.
 OUTLASTS = timedelta(minutes=15)
+
+#: The file of the state with the secret beside the seeds, where the environment gives none.
+FILE = "token.key"
 
 #: RFC 7518 wants of HS256 as many bits as the hash has.
 _SHORTEST = 32
@@ -34,20 +38,20 @@ class SigningKey:
 
 
 class SigningKeys:
-    """The store of keys; `pepper` is what they need beside the store, "" for nothing."""
+    """The store of keys; `pepper` is what they need beside the store."""
 
-    def __init__(self, users: Users, pepper: str = "") -> None:
+    def __init__(self, users: Users, pepper: str) -> None:
         self._users = users
         self._pepper = pepper.encode()
 
     @classmethod
-    def from_environment(cls, users: Users) -> SigningKeys:
-        """By `DQ_TOKEN_KEY`; raises ConfigError where that is too short to be a secret."""
-        pepper = os.environ.get("DQ_TOKEN_KEY", "")
-        if pepper and len(pepper) < _SHORTEST:
-            said = f"DQ_TOKEN_KEY: wanted at least {_SHORTEST} random characters, got {len(pepper)}"
+    def of(cls, users: Users, state: State) -> SigningKeys:
+        """By `DQ_TOKEN_KEY`, else by the state's own file; raises ConfigError for one that is too short to be a secret."""
+        given = os.environ.get("DQ_TOKEN_KEY", "")
+        if given and len(given) < _SHORTEST:
+            said = f"DQ_TOKEN_KEY: wanted at least {_SHORTEST} random characters, got {len(given)}"
             raise ConfigError([Problem("", 0, said)])
-        return cls(users, pepper)
+        return cls(users, given or state.secret(FILE))
 
     def newest(self) -> SigningKey:
         """The key to sign by; made where there is none yet."""

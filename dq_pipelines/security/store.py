@@ -1,10 +1,14 @@
-"""The tables that say who is who, in the database of the history. What is read and written is said in the files beside it."""
+"""The tables that say who is who. Where they lie is said in `state`, what is read and written in the files beside it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
-from dq_pipelines.config.database import Moment
+from dq_pipelines.config.database import Moment, database
+from dq_pipelines.config.private import private_file, private_folder
+from dq_pipelines.errors import PublishError
 
 METADATA = sa.MetaData()
 
@@ -94,3 +98,19 @@ AUDIT_HEAD = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )
+
+
+def opened(url: str, what: str) -> sa.Engine:
+    """The database with these tables; its file, where it is SQLite, has mode 0600. Raises PublishError.
+
+    SQLite gives its journals the mode of the database.
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        path = Path(parsed.database)
+        try:
+            private_folder(path.parent)
+            private_file(path)
+        except OSError as error:
+            raise PublishError(f"{what} at {url}: wanted a file to write, got: {error.strerror}") from None
+    return database(url, METADATA, what)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.signing import SigningKeys
+from dq_pipelines.security.state import State
 from dq_pipelines.security.store import REFRESH_TOKENS
 from dq_pipelines.security.users import User, Users, found
 
@@ -71,9 +72,9 @@ class Tokens:
     keys: SigningKeys
 
     @classmethod
-    def from_environment(cls, users: Users) -> Tokens:
-        """Signed by keys as `DQ_TOKEN_KEY` has them; raises ConfigError."""
-        return cls(users, SigningKeys.from_environment(users))
+    def of(cls, users: Users, state: State) -> Tokens:
+        """Signed by the keys of this state; raises ConfigError for a `DQ_TOKEN_KEY` that is none."""
+        return cls(users, SigningKeys.of(users, state))
 
     def begin(self, user: User) -> Pair:
         """A new login."""
@@ -109,12 +110,10 @@ class Tokens:
     def let_in(self, access: str) -> User:
         """Whose token it is; raises Refused, always the same."""
         claims = self._read(access)
-        alive = REFRESH_TOKENS.select().where(
-            REFRESH_TOKENS.c.family == claims["sid"], REFRESH_TOKENS.c.revoked_at.is_(None)
-        )
+        alive = _login(claims["sid"], claims["sub"]).where(REFRESH_TOKENS.c.revoked_at.is_(None))
         with self.users.engine.connect() as connection:
             user = _in_force(found(connection, claims["sub"]), claims["epoch"])
-            if connection.execute(alive.limit(1)).first() is None:
+            if connection.execute(alive).first() is None:
                 raise Refused(_REFUSED)
         return user
 
@@ -131,6 +130,9 @@ class Tokens:
             except Refused:
                 return ""
             family, user = claims["sid"], claims["sub"]
+            with self.users.engine.connect() as connection:
+                if connection.execute(_login(family, user)).first() is None:
+                    return ""
         self._end(family)
         return str(user)
 
@@ -190,6 +192,13 @@ def _wanted() -> JWTClaimsRegistry:
     issuer, audience = ClaimsOption(essential=True, value=ISSUER), ClaimsOption(essential=True, value=AUDIENCE)
     return JWTClaimsRegistry(
         None, _LEEWAY, iss=issuer, aud=audience, exp=there, iat=there, jti=there, sub=there, sid=there, epoch=there
+    )
+
+
+def _login(family: str, user: str) -> sa.Select[Any]:
+    """A refresh token of this login, which must be this user's: a token that names another's is nobody's."""
+    return (
+        sa.select(REFRESH_TOKENS.c.id).where(REFRESH_TOKENS.c.family == family, REFRESH_TOKENS.c.user == user).limit(1)
     )
 
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.config.database import database
 from dq_pipelines.errors import ConfigError, Problem, Refused, nearest
 from dq_pipelines.security.passwords import hashed, is_right
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.security.store import GRANTS, METADATA, USERS
+from dq_pipelines.security.store import GRANTS, USERS, opened
 
 #: Wrong passwords in a row after which somebody has to wait: each further one doubles the wait.
 FREE_TRIES = 5
@@ -47,7 +46,7 @@ class Users:
     @cached_property
     def engine(self) -> sa.Engine:
         """The database; raises PublishError where that cannot be opened."""
-        return database(self.url, METADATA, "users")
+        return opened(self.url, "users")
 
     def add(self, name: str, password: str, grants: Iterable[Grant]) -> None:
         """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""

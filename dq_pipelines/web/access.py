@@ -16,6 +16,7 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys, is_key
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.security.sessions import Session, Sessions
+from dq_pipelines.security.state import State
 from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
 from dq_pipelines.web import cookie
@@ -43,14 +44,14 @@ class Caller:
 class Access:
     """The stores that say who is who."""
 
-    def __init__(self, users: Users, log: AuditLog, oidc: Callable[[], OpenIdConnect | None] = lambda: None) -> None:
-        self.users = users
-        self.log = log
+    def __init__(self, state: State, oidc: Callable[[], OpenIdConnect | None] = lambda: None) -> None:
+        self.users = users = Users(state.url)
+        self.log = AuditLog(state)
         #: the identity provider by which people may log in, as the project's files have it now
         self.oidc = oidc
         self.sessions = Sessions(users)
         self.keys = Keys(users)
-        self.tokens = Tokens.from_environment(users)
+        self.tokens = Tokens.of(users, state)
         self.tries = Tries()
         self.wrong_keys = Tries()
         self.once = Once()

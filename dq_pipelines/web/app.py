@@ -9,8 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from dq_pipelines.security.audit import AuditLog
-from dq_pipelines.security.users import Users
 from dq_pipelines.web import metrics
 from dq_pipelines.web.access import Access
 from dq_pipelines.web.account import Account
@@ -70,9 +68,8 @@ async def _home(request: Request) -> RedirectResponse:
 
 
 def access_of(site: Site) -> Access:
-    """The users, keys, sessions and the audit log, in the database of the history."""
-    url = site.stores.history.url
-    return Access(Users(url), AuditLog.from_environment(url), lambda: site.known().project.settings.oidc)
+    """The users, keys, sessions and the audit log of this site."""
+    return Access(site.state, lambda: site.known().project.settings.oidc)
 
 
 def application(site: Site, host: DagsterHost | None = None) -> Starlette:

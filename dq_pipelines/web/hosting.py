@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
@@ -43,7 +45,7 @@ class Dagster:
         """Dagster in this process, with code servers and a daemon, as long as the block lasts."""
         target = self.target()
         os.environ["DAGSTER_HOME"] = str(home())
-        books = Books(lambda: site.known().project, AuditLog.from_environment(site.stores.history.url))
+        books = Books(lambda: site.known().project, AuditLog(site.state))
         with ExitStack() as stack:
             instance = stack.enter_context(dg.DagsterInstance.get())
             served = stack.enter_context(code_servers(instance, target))
@@ -57,10 +59,10 @@ def home() -> Path:
     """Where Dagster keeps its records: as `DAGSTER_HOME` says, else beside, by the settings that lie here."""
     if told := os.environ.get("DAGSTER_HOME"):
         found = Path(told)
-        found.mkdir(parents=True, exist_ok=True)
+        _close(found)
         return found.absolute()
     found = Path(_HOME)
-    found.mkdir(exist_ok=True)
+    _close(found)
     settings = found / _SETTINGS
     if not settings.exists():
         settings.unlink(missing_ok=True)  # a link that leads nowhere
@@ -69,3 +71,21 @@ def home() -> Path:
         else:
             settings.write_text(_DEFAULTS, encoding="utf-8")
     return found.absolute()
+
+
+def _close(folder: Path) -> None:
+    """Make Dagster's folder, or close it to others: run configuration, logs and errors may hold anything.
+
+    Raises ConfigError where it cannot be made.
+    """
+    try:
+        private_folder(folder)
+        told = why_not_private(folder)
+        if told and folder.stat().st_uid == os.geteuid():
+            folder.chmod(FOLDER)
+            told = f"{folder} was open to others on this machine: closed (mode 700)"
+        if told:
+            sys.stderr.write(f"dq serve: {told}\n")
+    except OSError as error:
+        said = f"DAGSTER_HOME: wanted a folder to write at {folder}, got: {error.strerror}"
+        raise ConfigError([Problem("", 0, said)]) from None

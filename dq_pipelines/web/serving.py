@@ -28,9 +28,11 @@ _LONGEST_MESSAGE = 1 << 18
 def serve(site: Site, host: str, port: int, dagster: Dagster | None) -> None:
     """Serve until interrupted, Dagster too where it is wanted.
 
-    Raises ConfigError for a host that others could reach, a port that is taken, or a workspace file that there is not.
+    Raises ConfigError for a host that others could reach, a port that is taken, a workspace file that there is not, or users
+    and keys that others on this machine could read.
     """
     keep_connections()
+    site.state.opened()
     if dagster is not None:
         dagster.target()
     if not is_loopback(host) and not access_of(site).is_on:

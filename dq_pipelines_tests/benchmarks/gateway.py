@@ -87,7 +87,7 @@ def _project(root: Path, url: str) -> dict[str, str]:
     (home / "dagster.yaml").write_text(json.dumps(settings))
     return {
         "DAGSTER_HOME": str(home), "DQ_CONFIG": f"{root}/assets_config", "DQ_LAKE": f"{root}/lake", "DQ_HISTORY_URL": url,
-        "PYTHONUNBUFFERED": "1",
+        "DQ_STATE": f"{root}/state", "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
 
 

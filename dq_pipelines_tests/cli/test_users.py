@@ -11,6 +11,7 @@ import pytest
 
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.signing import SigningKeys
+from dq_pipelines.security.state import State
 from dq_pipelines.security.users import Users
 
 from .conftest import Dq
@@ -23,7 +24,7 @@ def users(dq: Dq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
     ran = dq("user", "add", "ann", "--role", "operator", "--scope", "domain:retail", "--password-stdin")
     assert (ran.returncode, ran.stdout) == (0, "ann may log in as operator of domain:retail\n")
-    return Users(f"sqlite:///{tmp_path}/lake/history.db")
+    return Users(State.at(tmp_path / ".dq").url)
 
 
 def test_users_come_and_go(dq: Dq, users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,14 +51,15 @@ def test_keys_are_said_once(dq: Dq, users: Users) -> None:
     assert "revoked" in dq("key", "list").stdout
 
 
-def test_the_key_that_signs_tokens_is_changed(dq: Dq, users: Users) -> None:
-    before = SigningKeys(users).newest()
+def test_the_key_that_signs_tokens_is_changed(dq: Dq, users: Users, tmp_path: Path) -> None:
+    keys = SigningKeys.of(users, State.at(tmp_path / ".dq"))
+    before = keys.newest()
     said = dq("key", "rotate").stdout
-    assert said == f"tokens are signed by {SigningKeys(users).newest().id} from now on\n"
+    assert said == f"tokens are signed by {keys.newest().id} from now on\n"
     assert before.id not in said
-    assert SigningKeys(users).named(before.id) == before
+    assert keys.named(before.id) == before
     dq("key", "rotate", "--at-once")
-    assert SigningKeys(users).named(before.id) is None
+    assert keys.named(before.id) is None
     assert "key.rotate" in dq("audit", "list").stdout
 
 
@@ -65,7 +67,7 @@ def test_the_key_that_signs_tokens_is_changed(dq: Dq, users: Users) -> None:
 def test_a_log_that_was_changed_is_told(dq: Dq, tmp_path: Path) -> None:
     dq("user", "disable", "ann")
     assert dq("audit", "verify").stdout == "2 lines, as they were written\n"
-    with sqlite3.connect(tmp_path / "lake" / "history.db") as database:
+    with sqlite3.connect(tmp_path / ".dq" / "state.db") as database:
         database.execute("UPDATE dq_audit SET line = replace(line, 'user.disable', 'user.enable')")
     database.close()
     ran = dq("audit", "verify")

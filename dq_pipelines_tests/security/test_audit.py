@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 
 from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.security.state import State
 from dq_pipelines.security.store import AUDIT, AUDIT_HEAD
 
 
 @pytest.fixture
-def log(url: str) -> AuditLog:
-    log = AuditLog(url)
+def log(state: State) -> AuditLog:
+    log = AuditLog(state)
     for number in range(1, 6):
         log.add(Event("ann", "launch", f"run-{number}", "127.0.0.1", more={"table": "ä"}))
     return log
@@ -52,19 +53,19 @@ def test_a_line_that_was_put_in_is_found(log: AuditLog) -> None:
     ]
 
 
-def test_a_chain_that_was_made_anew_is_found_where_there_is_a_key(url: str) -> None:
-    AuditLog(url, "secret").add(Event("ann", "login"))
-    with AuditLog(url).engine.begin() as connection:
+def test_a_chain_that_was_made_anew_is_found_where_there_is_a_key(state: State) -> None:
+    AuditLog(state, "secret").add(Event("ann", "login"))
+    with AuditLog(state).engine.begin() as connection:
         connection.execute(AUDIT.delete())
         connection.execute(AUDIT_HEAD.delete())
-    AuditLog(url).add(Event("bob", "login"))
-    assert AuditLog(url).verify() == []
-    assert [breach.said for breach in AuditLog(url, "secret").verify()] == ["line 1 was changed, or put in"]
+    AuditLog(state).add(Event("bob", "login"))
+    assert AuditLog(state).verify() == []
+    assert [breach.said for breach in AuditLog(state, "secret").verify()] == ["line 1 was changed, or put in"]
 
 
 def test_many_writers_make_one_chain(log: AuditLog) -> None:
     def write(name: str) -> None:
-        mine = AuditLog(log.url)
+        mine = AuditLog(log.state)
         for number in range(10):
             mine.add(Event(name, "login", str(number)))
 
@@ -77,12 +78,12 @@ def test_many_writers_make_one_chain(log: AuditLog) -> None:
     assert [number for number, _ in log.events()] == list(range(1, 46))
 
 
-def test_two_that_begin_at_once_find_one_database(url: str) -> None:
+def test_two_that_begin_at_once_find_one_database(state: State) -> None:
     failures: list[Exception] = []
 
     def begin() -> None:
         try:
-            AuditLog(url).add(Event("ann", "login"))
+            AuditLog(state).add(Event("ann", "login"))
         except Exception as error:  # noqa: BLE001 - told below
             failures.append(error)
 
@@ -92,4 +93,4 @@ def test_two_that_begin_at_once_find_one_database(url: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert len(list(AuditLog(url).events())) == 6
+    assert len(list(AuditLog(state).events())) == 6

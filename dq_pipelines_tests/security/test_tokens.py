@@ -18,6 +18,7 @@ from joserfc.jwk import OctKey, RSAKey
 from dq_pipelines.errors import ConfigError, Refused
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.signing import OUTLASTS, SigningKeys
+from dq_pipelines.security.state import State
 from dq_pipelines.security.store import REFRESH_TOKENS, SIGNING_KEYS
 from dq_pipelines.security.tokens import ACCESS, LONGEST, REFRESH, Tokens, UsedTwice
 from dq_pipelines.security.users import Users
@@ -28,7 +29,7 @@ PASSWORD = "correct horse battery"
 def filled(users: Users) -> Tokens:
     users.add("ann", PASSWORD, [Grant(Role.OPERATOR, "domain:retail")])
     users.add("bob", PASSWORD, [Grant(Role.VIEWER)])
-    return Tokens(users, SigningKeys(users))
+    return Tokens(users, SigningKeys(users, "p" * 64))
 
 
 @pytest.fixture
@@ -92,6 +93,15 @@ def test_a_signed_token_of_our_own_making_is_read(reader: Tokens) -> None:
 def test_what_a_token_says_is_read_closely(reader: Tokens, changed: dict[str, Any]) -> None:
     with pytest.raises(Refused, match=r"^wanted a token that is in use, got another$"):
         reader.let_in(signed(reader, changed))
+
+
+def test_a_token_with_the_login_of_another_user_is_refused(tokens: Tokens) -> None:
+    bobs = tokens.begin(tokens.users.named("bob"))
+    stolen = signed(tokens, {"sid": parts(bobs.access)[1]["sid"]})
+    with pytest.raises(Refused):
+        tokens.let_in(stolen)
+    assert tokens.revoke(stolen) == ""
+    assert tokens.let_in(bobs.access).name == "bob"
 
 
 @pytest.mark.parametrize("typ", ["", "JWT", "id_token", "AT+JWT"])
@@ -282,10 +292,10 @@ def test_a_retired_key_reads_until_its_tokens_have_run_out(tokens: Tokens) -> No
 
 
 def test_with_a_key_of_the_environment_the_store_alone_makes_no_token(
-    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+    tokens: Tokens, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DQ_TOKEN_KEY", "a" * 32)
-    ours = Tokens.from_environment(tokens.users)
+    ours = Tokens.of(tokens.users, state)
     pair = ours.begin(ours.users.named("ann"))
     assert ours.let_in(pair.access).name == "ann"
     with pytest.raises(Refused):
@@ -294,4 +304,4 @@ def test_with_a_key_of_the_environment_the_store_alone_makes_no_token(
         ours.let_in(tokens.begin(tokens.users.named("ann")).access)
     monkeypatch.setenv("DQ_TOKEN_KEY", "short")
     with pytest.raises(ConfigError, match="DQ_TOKEN_KEY: wanted at least 32 random characters, got 5"):
-        Tokens.from_environment(tokens.users)
+        Tokens.of(tokens.users, state)

@@ -60,7 +60,7 @@ def bad_day(shop: Workshop, name: str = "b") -> None:
 
 
 def site_of(shop: Workshop, dagster_url: str = "") -> Site:
-    return Site(shop.stores, str(shop.root / "assets_config"), dagster_url)
+    return Site(shop.stores, str(shop.root / "assets_config"), dagster_url, shop.state)
 
 
 def client_of(site: Site) -> TestClient:

@@ -64,7 +64,7 @@ class Hosted:
 
     def heard(self, what: str) -> list[Event]:
         """What the audit log has of this kind, the newest first."""
-        found = [event for _, event in AuditLog(self.shop.history.url).events() if event.what == what]
+        found = [event for _, event in AuditLog(self.shop.state).events() if event.what == what]
         return found[::-1]
 
     def launching(self, *keys: str, job: str = "__ASSET_JOB", **more: Any) -> dict[str, Any]:
@@ -115,13 +115,13 @@ OWN = {"sec-fetch-site": "same-origin"}
 def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> Iterator[Hosted]:
     """Host Dagster for this project until the block ends; users are made with `PASSWORD`."""
     for name, grants in (users or {}).items():
-        Users(shop.history.url).add(name, PASSWORD, grants)
+        Users(shop.state.url).add(name, PASSWORD, grants)
     home = shop.root / "dagster_home"
     home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text(AT_ONCE)
     places = environment(shop) | {"DAGSTER_HOME": str(home)}
     site = site_of(shop)
-    books = Books(lambda: site.known().project, AuditLog(shop.history.url))
+    books = Books(lambda: site.known().project, AuditLog(shop.state))
     with (
         mock.patch.dict(os.environ, places),
         dg.DagsterInstance.get() as instance,

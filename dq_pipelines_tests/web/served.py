@@ -19,6 +19,7 @@ def environment(shop: Workshop) -> dict[str, str]:
         "DQ_CONFIG": f"{shop.root}/assets_config",
         "DQ_LAKE": f"{shop.root}/lake",
         "DQ_HISTORY_URL": f"sqlite:///{shop.root}/history.db",
+        "DQ_STATE": f"{shop.root}/state",
         "PYTHONUNBUFFERED": "1",
     }
     return os.environ | places

@@ -27,7 +27,7 @@ BETTER = "another good password"
 @pytest.fixture
 def shop(tmp_path: Path) -> Workshop:
     made = Workshop(tmp_path)
-    Users(made.history.url).add("ann", PASSWORD, [Grant(Role.VIEWER, "team:sales")])
+    Users(made.state.url).add("ann", PASSWORD, [Grant(Role.VIEWER, "team:sales")])
     return made
 
 
@@ -62,13 +62,13 @@ def test_a_new_password_ends_every_session_but_this_browsers(client: TestClient,
     client.cookies.clear()
     assert client.get("/apikey", headers={"cookie": f"dq_session={kept}"}).status_code == 401
     assert client.get("/apikey", headers={"authorization": f"Bearer {token}"}).status_code == 401
-    users = Users(shop.history.url)
+    users = Users(shop.state.url)
     assert users.let_in("ann", BETTER).name == "ann"
     with pytest.raises(Refused):
         users.let_in("ann", PASSWORD)
-    events = [(event.who, event.what, event.result) for _, event in AuditLog(shop.history.url).events()]
+    events = [(event.who, event.what, event.result) for _, event in AuditLog(shop.state).events()]
     assert ("ann", "user.password", "done") in events
-    assert BETTER not in str(list(AuditLog(shop.history.url).events()))
+    assert BETTER not in str(list(AuditLog(shop.state).events()))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_does_not_fit_changes_nothing(
     client: TestClient, shop: Workshop, form: dict[str, str], status: int, said: str
 ) -> None:
     assert change(client, **form) == (status, said)
-    assert Users(shop.history.url).let_in("ann", PASSWORD).name == "ann"
+    assert Users(shop.state.url).let_in("ann", PASSWORD).name == "ann"
 
 
 def test_guessing_the_old_one_makes_the_name_wait(client: TestClient, shop: Workshop) -> None:
@@ -92,11 +92,11 @@ def test_guessing_the_old_one_makes_the_name_wait(client: TestClient, shop: Work
         assert change(client, old="wrong")[0] == 403
     assert change(client)[0] == 403
     with pytest.raises(Refused):
-        Users(shop.history.url).let_in("ann", PASSWORD)
+        Users(shop.state.url).let_in("ann", PASSWORD)
 
 
 def test_a_key_changes_no_password(client: TestClient, shop: Workshop) -> None:
-    key = {"x-api-key": Keys(Users(shop.history.url)).add("ann")}
+    key = {"x-api-key": Keys(Users(shop.state.url)).add("ann")}
     client.cookies.clear()
     form = {"old": PASSWORD, "new": BETTER, "again": BETTER}
     assert client.post("/account", data=form, headers=key).status_code == 404
@@ -105,7 +105,7 @@ def test_a_key_changes_no_password(client: TestClient, shop: Workshop) -> None:
 
 
 def test_a_user_of_an_identity_provider_has_none_to_change(client: TestClient, shop: Workshop) -> None:
-    users = Users(shop.history.url)
+    users = Users(shop.state.url)
     user = users.vouched("https://login.example 1", "bob", [Grant(Role.VIEWER)])
     from dq_pipelines.security.sessions import Sessions
 

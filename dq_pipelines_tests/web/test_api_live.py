@@ -68,7 +68,7 @@ def key(here: Hosted) -> str:
 
 
 def key_of(here: Hosted, name: str) -> str:
-    return Keys(Users(here.shop.history.url)).add(name)
+    return Keys(Users(here.shop.state.url)).add(name)
 
 
 def socket_of(address: str, run: str, key: str | None, after: int = 0) -> ClientConnection:

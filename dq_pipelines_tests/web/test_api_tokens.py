@@ -25,7 +25,7 @@ TOKEN, REVOKE = "/api/v1/auth/token", "/api/v1/auth/revoke"
 @pytest.fixture
 def shop(tmp_path: Path) -> Workshop:
     made = Workshop(tmp_path)
-    Users(made.history.url).add("ann", PASSWORD, [Grant(Role.VIEWER)])
+    Users(made.state.url).add("ann", PASSWORD, [Grant(Role.VIEWER)])
     return made
 
 
@@ -47,7 +47,7 @@ def asked(client: TestClient, token: str) -> int:
 
 
 def heard(shop: Workshop) -> list[tuple[str, str, str, str]]:
-    events = [event for _, event in AuditLog(shop.history.url).events()]
+    events = [event for _, event in AuditLog(shop.state).events()]
     return [(event.who, event.what, event.result, event.more.get("why", "")) for event in events]
 
 
@@ -84,7 +84,7 @@ def test_a_login_is_renewed_until_a_token_comes_twice(client: TestClient, shop: 
         ("ann", "token", "done", ""),
         ("ann", "token", "refused", "used twice"),
     ]
-    told = str(list(AuditLog(shop.history.url).events()))
+    told = str(list(AuditLog(shop.state).events()))
     assert all(text not in told for text in (PASSWORD, first["refresh_token"], second["access_token"]))
 
 
@@ -154,7 +154,7 @@ def test_too_many_tries_from_one_place_are_told_to_wait(client: TestClient) -> N
 def test_a_key_is_taken_by_either_header(client: TestClient, shop: Workshop) -> None:
     from dq_pipelines.security.keys import Keys
 
-    text = Keys(Users(shop.history.url)).add("ann")
+    text = Keys(Users(shop.state.url)).add("ann")
     for header in ("X-API-Key", "APIKEY"):
         assert client.get("/apikey", headers={header: text}).json() == {"user": "ann"}
         refused = client.get("/apikey", headers={header: text + "x"})

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def users(empty: Workshop) -> Users:
-    users = Users(empty.history.url)
+    users = Users(empty.state.url)
     users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
     return users
 
@@ -114,7 +114,7 @@ def test_who_waits_is_told_the_same_after_the_same_time(client: TestClient) -> N
 
 
 def test_a_flood_of_passwords_takes_few_threads_and_little_memory(users: Users, empty: Workshop) -> None:
-    access = Access(Users(empty.history.url), AuditLog(empty.history.url))
+    access = Access(empty.state)
     at_once, most = 0, 0
     lock = threading.Lock()
 
@@ -264,7 +264,7 @@ def test_another_sites_page_opens_no_websocket_with_a_session(client: TestClient
 
 def test_nobody_fills_the_audit_log(client: TestClient, users: Users, empty: Workshop) -> None:
     def lines(what: str) -> list[str]:
-        events = [event for _, event in AuditLog(empty.history.url).events()]
+        events = [event for _, event in AuditLog(empty.state).events()]
         return [event.more.get("why", "") for event in events if event.what == what]
 
     for _ in range(30):
@@ -303,9 +303,9 @@ def test_the_link_makes_whoever_opens_it_first_admin(here: TestClient, empty: Wo
     here.cookies.clear()
     assert here.get(link_of(here)).status_code == 403, "a second opening"
     assert me(here) == "", "who has not opened it looks, as before"
-    events = [(event.who, event.what, event.result) for _, event in AuditLog(empty.history.url).events()]
+    events = [(event.who, event.what, event.result) for _, event in AuditLog(empty.state).events()]
     assert events == [(NAME, "login", "done"), (NAME, "login", "refused")]
-    assert kept not in str(list(AuditLog(empty.history.url).events()))
+    assert kept not in str(list(AuditLog(empty.state).events()))
     here.cookies.set("dq_session", kept)
     assert here.post("/logout").status_code == 403, "its cookie alone changes nothing"
     assert here.post("/logout", headers=OWN).status_code == 303
@@ -324,7 +324,7 @@ def test_the_first_user_ends_the_link_and_its_session(here: TestClient, empty: W
     other = TestClient(here.app, base_url="http://localhost:3001", follow_redirects=False)
     here.get(link_of(here))
     assert me(here) == NAME
-    Users(empty.history.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
+    Users(empty.state.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
     assert here.get("/apikey").status_code == 401
     assert other.get(link_of(here)).status_code == 403
 

@@ -44,7 +44,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         shop = build(root)
         shop.table("sales", f"owners: [team:sales]\n{SALES}")
         for name, grants in USERS.items():
-            Users(shop.history.url).add(name, PASSWORD, grants)
+            Users(shop.state.url).add(name, PASSWORD, grants)
         (root / ".dagster_home").mkdir()
         (root / ".dagster_home" / "dagster.yaml").write_text(AT_ONCE)
         return Workshop(root)

@@ -28,7 +28,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
 @pytest.fixture(scope="module")
 def clients(here: Hosted) -> dict[str, TestClient]:
     """A program of each user's, which asks by an API key."""
-    keys = Keys(Users(here.shop.history.url))
+    keys = Keys(Users(here.shop.state.url))
     made = {}
     for name in USERS:
         made[name] = here.client()

@@ -66,7 +66,7 @@ def test_what_is_asked_in_somebodys_name_goes_the_same_way(here: Hosted) -> None
     from dq_pipelines.security.users import Users
     from dq_pipelines.web.access import Caller
 
-    otto = Caller(Users(here.shop.history.url).named("otto"), source="10.0.0.7")
+    otto = Caller(Users(here.shop.state.url).named("otto"), source="10.0.0.7")
     done = here.host.ask(otto, LAUNCH, here.launching(job="checks__shops"))["launchRun"]
     assert here.ended(done["run"]["runId"]).tags["dq/user"] == "otto"
     assert (here.heard("launch")[0].on, here.heard("launch")[0].source) == ("checks__shops", "10.0.0.7")

@@ -67,7 +67,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         made.land(f"{name}/1.csv", "id,amount\n0,-1\n" + "".join(f"{at},{at}\n" for at in range(1, rows)))
     with made.instance:
         assert made.run().success
-    users = Users(made.history.url)
+    users = Users(made.state.url)
     for name, grants in GRANTS.items():
         users.add(name, PASSWORD, grants)
     return Workshop(made.root)
@@ -75,7 +75,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 @pytest.fixture(scope="module")
 def keys(shop: Workshop) -> dict[str, dict[str, str]]:
-    return {name: {"x-api-key": Keys(Users(shop.history.url)).add(name)} for name in GRANTS}
+    return {name: {"x-api-key": Keys(Users(shop.state.url)).add(name)} for name in GRANTS}
 
 
 @pytest.fixture

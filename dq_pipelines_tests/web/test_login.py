@@ -24,7 +24,7 @@ HTML = {"accept": "text/html"}
 
 @pytest.fixture
 def users(empty: Workshop) -> Users:
-    users = Users(empty.history.url)
+    users = Users(empty.state.url)
     users.add("ann", PASSWORD, [Grant(Role.VIEWER)])
     users.add("nobody", PASSWORD, [])
     return users
@@ -46,7 +46,7 @@ def log_in(client: TestClient, name: str = "ann", password: str = PASSWORD, targ
 
 
 def heard(shop: Workshop) -> list[tuple[str, str, str]]:
-    return [(event.who, event.what, event.result) for _, event in AuditLog(shop.history.url).events()]
+    return [(event.who, event.what, event.result) for _, event in AuditLog(shop.state).events()]
 
 
 def test_who_is_not_known_is_sent_to_the_form_and_back(client: TestClient) -> None:
@@ -71,8 +71,8 @@ def test_a_wrong_password_is_refused_and_noted(client: TestClient, empty: Worksh
     assert client.get("/metrics").status_code == 401
     assert log_in(client) == 303
     assert heard(empty) == [("ann", "login", "refused"), ("<b>", "login", "refused"), ("ann", "login", "done")]
-    assert PASSWORD not in str(list(AuditLog(empty.history.url).events()))
-    assert AuditLog(empty.history.url).verify() == []
+    assert PASSWORD not in str(list(AuditLog(empty.state).events()))
+    assert AuditLog(empty.state).verify() == []
 
 
 def test_the_cookie_is_for_this_site_and_no_script(client: TestClient) -> None:
@@ -145,12 +145,13 @@ def test_without_users_this_machine_alone_is_answered(empty: Workshop) -> None:
     assert TestClient(app, base_url="http://localhost:3001").get("/metrics").status_code == 200
     assert TestClient(app, base_url="http://dq.example:3001").get("/metrics").status_code == 421
     # the first user turns the login on, without a new start
-    Users(empty.history.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
+    Users(empty.state.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
     assert TestClient(app, base_url="http://localhost:3001").get("/metrics").status_code == 401
 
 
 def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None:
-    Path(empty.history.url.removeprefix("sqlite:///")).write_text("no database")
+    empty.state.opened()
+    Path(empty.state.url.removeprefix("sqlite:///")).write_text("no database")
     answer = TestClient(application(site_of(empty)), base_url="http://localhost:3001").get("/metrics")
     assert answer.status_code == 503
     assert "wanted a database to write" in answer.json()["detail"]

@@ -177,7 +177,7 @@ def test_nothing_to_tell_yet_and_nobody_who_answers(tmp_path: Path) -> None:
 def test_it_is_part_of_what_is_served(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     records_of_environment.cache_clear()
-    served = application(Site(shop.stores, str(shop.root / "assets_config")))
+    served = application(Site(shop.stores, str(shop.root / "assets_config"), state=shop.state))
     told = TestClient(served, base_url="http://localhost").get("/metrics").text
     assert 'dq_blocked_batches{domain="shop",table="orders"} 1.0' in told
     assert "dq_dagster_up" not in told  # nobody said where Dagster's records are

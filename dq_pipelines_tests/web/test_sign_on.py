@@ -92,7 +92,7 @@ def me(client: TestClient) -> str | None:
 
 def why(shop: Workshop) -> str:
     """Why the last login was refused, as the audit log has it."""
-    *_, (_, event) = AuditLog(shop.history.url).events()
+    *_, (_, event) = AuditLog(shop.state).events()
     assert (event.what, event.result) == ("login", "refused")
     return str(event.more["why"])
 
@@ -106,13 +106,13 @@ def test_whom_the_provider_lets_in_is_a_user_here(
     assert answer.status_code == 303, why(shop)
     assert (answer.status_code, answer.headers["location"]) == (303, "/metrics")
     assert me(client) == "ann"
-    user = Users(shop.history.url).named("ann")
+    user = Users(shop.state.url).named("ann")
     assert user.grants == {Grant(Role.OPERATOR, "domain:retail"), Grant(Role.VIEWER)}
     assert user.subject == f"{provider.address} u-1"
     (asked,) = provider.exchanged
     assert len(asked["code_verifier"]) >= 43
     assert "client_secret" not in asked, "the secret goes where the provider says that it takes it"
-    events = [(event.who, event.what, event.result) for _, event in AuditLog(shop.history.url).events()]
+    events = [(event.who, event.what, event.result) for _, event in AuditLog(shop.state).events()]
     assert events == [("ann", "login", "done")]
 
 
@@ -123,7 +123,7 @@ def test_grants_follow_the_groups_and_the_name_stays(
     provider.person |= {"groups": ["boss", "others"], "preferred_username": "anna"}
     assert logged_in(client) == 303
     assert me(client) == "ann", "the same person, whatever the provider calls them now"
-    users = Users(shop.history.url)
+    users = Users(shop.state.url)
     assert users.named("ann").grants == {Grant(Role.ADMIN)}
     provider.person["groups"] = ["others"]
     assert logged_in(client) == 401
@@ -138,13 +138,13 @@ def test_who_is_granted_nothing_does_not_become_a_user(
     for groups in ([], "others", None, {"ops": 1}, [["ops"], 7]):
         provider.person["groups"] = groups
         assert logged_in(client) == 401
-    assert Users(shop.history.url).is_empty()
+    assert Users(shop.state.url).is_empty()
 
 
 def test_a_user_here_is_nobody_elsewhere_who_is_called_so(
     client: TestClient, shop: Workshop, provider: IdentityProvider
 ) -> None:
-    users = Users(shop.history.url)
+    users = Users(shop.state.url)
     users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
     assert logged_in(client) == 401
     assert why(shop) == "wanted of the identity provider a name that nobody has here, got 'ann'"
@@ -159,7 +159,7 @@ def test_a_user_here_is_nobody_elsewhere_who_is_called_so(
 
 def test_a_user_of_a_provider_has_no_password_and_can_be_disabled(client: TestClient, shop: Workshop) -> None:
     assert logged_in(client) == 303
-    users = Users(shop.history.url)
+    users = Users(shop.state.url)
     form = {"name": "ann", "password": ""}
     assert client.post("/login", data=form, headers=OWN).status_code == 401
     with pytest.raises(ConfigError, match=r"wanted a user with a password, got 'ann', who logs in by http://127.0.0.1"):
@@ -172,7 +172,7 @@ def test_a_user_of_a_provider_has_no_password_and_can_be_disabled(client: TestCl
 
 def test_a_session_that_a_provider_vouched_for_lasts_half_a_day(client: TestClient, shop: Workshop) -> None:
     logged_in(client)
-    with Users(shop.history.url).engine.begin() as connection:
+    with Users(shop.state.url).engine.begin() as connection:
         (began,) = connection.execute(sa.select(SESSIONS.c.created_at)).one()
         connection.execute(SESSIONS.update().values(created_at=began - timedelta(hours=13)))
     assert me(client) is None
@@ -212,7 +212,7 @@ def test_an_id_token_that_is_not_for_this_login_is_refused(
     provider.lies = lies
     assert logged_in(client) == 401
     assert me(client) is None
-    assert Users(shop.history.url).is_empty()
+    assert Users(shop.state.url).is_empty()
     assert said in why(shop) or "expired" in why(shop)
 
 
@@ -306,7 +306,7 @@ def test_the_secret_is_said_nowhere(client: TestClient, shop: Workshop) -> None:
     assert logged_in(client) == 303
     project = load_project(shop.root / "assets_config")
     assert SECRET not in repr(project.settings)
-    assert SECRET not in str(list(AuditLog(shop.history.url).events()))
+    assert SECRET not in str(list(AuditLog(shop.state).events()))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.waiting import Quarantine, waiting
 from dq_pipelines.project import Project, load_project
 from dq_pipelines.project.loading import yaml_files
+from dq_pipelines.security.state import State
 
 #: Seconds after which the lake is looked at again although no run has ended since: rows may have been dismissed.
 _LOOK_AGAIN = 30.0
@@ -81,8 +82,10 @@ class _Kept(Generic[Held]):
 class Site:
     """The stores, the folder of the project's YAML files, and where Dagster's UI is (see `Settings`)."""
 
-    def __init__(self, stores: Stores, config: str, dagster_url: str | None = "") -> None:
+    def __init__(self, stores: Stores, config: str, dagster_url: str | None = "", state: State | None = None) -> None:
         self.stores = stores
+        #: where users and the audit log lie: as the environment says, where nothing else is said
+        self.state = state or State.from_environment()
         self.config = config
         #: what Dagster says of the end of a run, where this process can ask it
         self.end_of: Callable[[str], RunEnd] = lambda _: None

@@ -54,7 +54,7 @@ def address(here: Hosted) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def key(here: Hosted) -> str:
-    return Keys(Users(here.shop.history.url)).add("adam")
+    return Keys(Users(here.shop.state.url)).add("adam")
 
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition

@@ -111,7 +111,7 @@ def test_who_may_not_run_it_is_refused_and_the_log_has_it(here: Hosted) -> None:
     assert "be operator or admin of sales; you are admin of domain:yard, viewer of domain:shop" in answer.text
     refused = [
         event
-        for _, event in AuditLog(here.shop.history.url).events()
+        for _, event in AuditLog(here.shop.state).events()
         if event.what == "job.execute" and event.result == "refused"
     ]
     assert ("yves", "sales") in [(event.who, event.on) for event in refused]

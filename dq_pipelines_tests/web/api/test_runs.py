@@ -119,7 +119,7 @@ def test_an_operator_cancels_a_run_and_it_publishes_nothing(here: Hosted) -> Non
     again = here.as_user("otto").post(f"/api/v1/runs/{run}/cancel")
     assert (again.status_code, again.json()["detail"]) == (409, f"run {run} has ended: it is CANCELED")
     assert here.shop.rows("silver/slow") == []
-    events = [event for _, event in AuditLog(here.shop.history.url).events()]
+    events = [event for _, event in AuditLog(here.shop.state).events()]
     assert [(event.who, event.result) for event in events if event.what == "cancel" and event.on == run] == [
         ("otto", "done")
     ]
@@ -150,7 +150,7 @@ def test_who_may_not_cancel_is_told_why_and_the_log_knows(here: Hosted, done: st
         assert here.host.instance.get_run_by_id(run).status.value == "STARTED"  # type: ignore[union-attr]
         assert here.as_user("flo").post(f"/api/v1/runs/{run}/cancel").status_code == 202
         here.ended(run)
-    events = [event for _, event in AuditLog(here.shop.history.url).events()]
+    events = [event for _, event in AuditLog(here.shop.state).events()]
     assert ("tess", "cancel", run, "refused") in [(one.who, one.what, one.on, one.result) for one in events]
     assert ("vera", "refused") in [(one.who, one.result) for one in events if one.what == "cancel"]
 

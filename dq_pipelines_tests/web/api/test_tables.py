@@ -181,7 +181,7 @@ def test_a_steward_has_rows_judged_anew_and_the_log_knows(here: Hosted) -> None:
         "4": ("replayed", "stew"),
         "5": ("open", None),
     }
-    lines = [(event.who, event.what, event.on, event.result) for _, event in AuditLog(here.shop.history.url).events()]
+    lines = [(event.who, event.what, event.on, event.result) for _, event in AuditLog(here.shop.state).events()]
     assert ("stew", "quarantine.replay", "silver/sales", "done") in lines
     assert ("otto", "heal", "", "refused") in lines
 

@@ -1,0 +1,214 @@
+"""The folder of users and keys: closed to others by code, checked, and moved out of the lake with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dq_pipelines.errors import ConfigError, Refused
+from dq_pipelines.history.store import History
+from dq_pipelines.security import moving
+from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.roles import Grant, Role
+from dq_pipelines.security.sessions import Sessions
+from dq_pipelines.security.signing import SigningKeys
+from dq_pipelines.security.state import State
+from dq_pipelines.security.store import METADATA, SIGNING_KEYS
+from dq_pipelines.security.tokens import Tokens
+from dq_pipelines.security.users import Users
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    found = {"": folder} | {path.name: path for path in folder.iterdir()}
+    return {name: f"{stat.S_IMODE(path.stat().st_mode):o}" for name, path in found.items()}
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_nobody_else_reads_what_is_made_whatever_the_umask(tmp_path: Path) -> None:
+    state = State.at(tmp_path / "deep" / "state").opened()
+    users = Users(state.url)
+    users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
+    Tokens.of(users, state).begin(users.named("ann"))
+    AuditLog(state).add(Event("ann", "login"))
+    with users.engine.connect() as held:
+        held.exec_driver_sql("SELECT 1 FROM dq_users").all()
+        Sessions(users).begin(users.named("ann"))
+        found = modes(state.folder)
+    assert found.pop("") == "700"
+    assert {"state.db", "state.db-wal", "state.db-shm", "token.key"} <= set(found)
+    assert set(found.values()) == {"600"}
+    assert state.opened().problems() == []
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_an_empty_folder_that_was_laid_ready_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    State.at(tmp_path / "state").opened()
+    assert modes(tmp_path / "state")[""] == "700"
+
+
+@pytest.mark.parametrize("name", ["", "state.db", "token.key"])
+@pytest.mark.parametrize("others", [0o040, 0o004, 0o020])
+def test_what_others_can_read_is_refused_with_the_remedy(tmp_path: Path, name: str, others: int) -> None:
+    state = State.at(tmp_path / "state").opened()
+    users = Users(state.url)
+    Tokens.of(users, state)
+    assert users.is_empty()
+    path = state.folder / name
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(mode | others)
+    said = f"{path}: wanted it closed to others (mode {mode:o}), got {mode | others:o}: `chmod {mode:o} {path}`"
+    with pytest.raises(ConfigError) as error:
+        state.opened()
+    assert str(error.value) == said
+    path.chmod(mode)
+    state.opened()
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State.at(tmp_path / "state").opened()
+    owner = state.folder.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(ConfigError, match=rf"belong to the user who runs this \(uid {owner + 1}\), got uid {owner}"):
+        state.opened()
+
+
+def test_the_state_lies_apart_from_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DQ_LAKE", str(tmp_path / "lake"))
+    monkeypatch.setenv("DQ_STATE", str(tmp_path / "lake" / "state"))
+    with pytest.raises(ConfigError, match="DQ_STATE: wanted a folder apart from the lake"):
+        State.from_environment()
+
+
+def test_records_in_postgresql_have_their_users_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DQ_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DQ_HISTORY_URL", "postgresql+psycopg2://db/history")
+    assert State.from_environment().url == "postgresql+psycopg2://db/history"
+    monkeypatch.setenv("DQ_DATABASE_URL", "postgresql+psycopg2://db/state")
+    assert State.from_environment().url == "postgresql+psycopg2://db/state"
+    monkeypatch.setenv("DQ_HISTORY_URL", f"sqlite:///{tmp_path}/h.db")
+    monkeypatch.delenv("DQ_DATABASE_URL")
+    assert State.from_environment().url == f"sqlite:///{tmp_path}/state/state.db"
+    monkeypatch.setenv("DQ_DATABASE_URL", "sqlite:////secret/place.db")
+    with pytest.raises(ConfigError, match=r"DQ_DATABASE_URL: wanted postgresql\+psycopg2://…, got sqlite:…$"):
+        State.from_environment()
+
+
+# --- moved out of the lake ------------------------------------------------------------------------------
+
+
+class Earlier:
+    """A lake of an earlier release, whose history has users, keys and an audit log."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "lake" / "history.db"
+        self.path.parent.mkdir()
+        url = f"sqlite:///{self.path}"
+        assert History(url).latest("silver/sales") is None
+        self.path.chmod(0o644)
+        users = Users(url)
+        users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
+        self.key = Keys(users).add("ann", "nightly")
+        self.session = Sessions(users).begin(users.named("ann"))
+        self.token = Tokens(users, SigningKeys(users, "")).begin(users.named("ann"))
+        AuditLog(State(root / "unused", url)).add(Event("ann", "login"))
+        with users.engine.connect() as connection:
+            seeds = connection.execute(SIGNING_KEYS.select()).mappings().all()
+            hashes = connection.exec_driver_sql("SELECT password FROM dq_users UNION SELECT secret FROM dq_api_keys")
+            self.secrets = [str(row[0]) for row in hashes] + [str(row["seed"]) for row in seeds]
+        self.state = State(root / "state", State.at(root / "state").url, (self.path,))
+
+    def leaks(self) -> list[str]:
+        """The secrets that are still somewhere in the old file or its journals."""
+        bytes_of = b"".join(path.read_bytes() for path in self.path.parent.glob("history.db*"))
+        return [secret for secret in self.secrets if secret.encode() in bytes_of]
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Earlier:
+    return Earlier(tmp_path)
+
+
+def tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_users_in_the_lake_are_moved_and_nothing_of_them_stays(
+    earlier: Earlier, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(earlier.leaks()) == 3
+    state = earlier.state.opened()
+    said = capsys.readouterr().err
+    assert said.startswith(f"dq: moved 1 users, 1 API keys, 1 audit lines from {earlier.path} to {state.url}")
+    assert "others could read the old file: set new passwords" in said
+    assert said.count("\n") == 1
+    assert earlier.leaks() == []
+    assert not tables(earlier.path) & set(METADATA.tables)
+    assert "dq_verdicts" in tables(earlier.path)
+    users = Users(state.url)
+    assert users.let_in("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
+    assert Keys(users).let_in(earlier.key).name == "ann"
+    assert Sessions(users).of(earlier.session) is not None
+    log = AuditLog(state)
+    assert [event.what for _, event in log.events()] == ["login", "state.move"]
+    assert log.verify() == []
+    state.opened()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_token_signed_by_a_key_that_lay_in_the_lake_is_refused(earlier: Earlier) -> None:
+    state = earlier.state.opened()
+    tokens = Tokens.of(Users(state.url), state)
+    with pytest.raises(Refused):
+        tokens.let_in(earlier.token.access)
+    assert tokens.let_in(tokens.renew(earlier.token.refresh).access).name == "ann"
+
+
+def test_a_move_that_was_killed_before_the_old_place_was_emptied_is_done_again(
+    earlier: Earlier, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def killed(*_: object) -> str:
+        copied(*_)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    copied = moving._copied
+    with monkeypatch.context() as patched:
+        patched.setattr(moving, "_copied", killed)
+        with pytest.raises(KeyboardInterrupt):
+            earlier.state.opened()
+    assert len(earlier.leaks()) == 3
+    earlier.state.opened()
+    assert earlier.leaks() == []
+    assert [user.name for user in Users(earlier.state.url).all()] == ["ann"]
+    assert list(earlier.state.folder.glob("earlier-*")) == []
+    assert "let nobody in" not in capsys.readouterr().err
+
+
+def test_users_of_both_places_are_not_mixed_and_none_are_lost(
+    earlier: Earlier, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Users(earlier.state.url).add("bob", PASSWORD, [Grant(Role.VIEWER)])
+    state = earlier.state.opened()
+    assert "those go on, these let nobody in" in capsys.readouterr().err
+    assert [user.name for user in Users(state.url).all()] == ["bob"]
+    assert earlier.leaks() == []
+    (aside,) = state.folder.glob("earlier-*.db")
+    assert [user.name for user in Users(f"sqlite:///{aside}").all()] == ["ann"]
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
