@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from openpyxl.utils.escape import escape, unescape
 
 from dq_pipelines.errors import PublishError, SourceError, nearest
+from dq_pipelines.layers.formulas import guarded, unguarded
 from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, STATUS
 from dq_pipelines.sources import ROW, SOURCE
 
@@ -104,8 +105,8 @@ def _line(layout: Layout, row: Refusal) -> list[Any]:
 def _write_csv(path: Path, layout: Layout, rows: Sequence[Refusal]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(_head(layout))
-        writer.writerows(_line(layout, row) for row in rows)
+        for line in (_head(layout), *(_line(layout, row) for row in rows)):
+            writer.writerow([guarded(value) if isinstance(value, str) else value for value in line])
 
 
 def _write_xlsx(path: Path, layout: Layout, rows: Sequence[Refusal]) -> None:
@@ -123,7 +124,7 @@ def _write_xlsx(path: Path, layout: Layout, rows: Sequence[Refusal]) -> None:
         ),
         ("red", "is what was refused: the comment says why. Grey cells are locked."),
     ):
-        about.append(line)
+        about.append([_in_sheet(text) for text in line])
     about.column_dimensions["B"].width = 100
     book.save(path)
 
@@ -132,8 +133,9 @@ def _fill(sheet: Worksheet, layout: Layout, rows: Sequence[Refusal]) -> None:
     from openpyxl.styles import Font
 
     head = _head(layout)
-    sheet.append(head)
-    for cell in sheet[1]:
+    for place, name in enumerate(head, start=1):
+        cell = cast("Cell", sheet.cell(1, place))
+        _put_text(cell, _in_sheet(name))
         cell.font, cell.fill = Font(bold=True), _filled(_LOCKED)
     for number, row in enumerate(rows, start=2):
         for place, (name, value) in enumerate(zip(head, _line(layout, row), strict=True), start=1):
@@ -148,9 +150,8 @@ def _put(cell: Cell, value: Any, name: str, reason: str | None, layout: Layout) 
     whole = True
     if isinstance(value, str):
         text = _in_sheet(value)
-        whole, cell.value = _unescaped(text) == value, text
-        # As text, whatever it looks like: a cell that begins with = would be computed.
-        cell.data_type = "s"
+        whole = _from_sheet(text) == value
+        _put_text(cell, text)
     else:
         cell.value = value
     mendable = name in layout.editable and whole and (name not in layout.keys or reason is not None)
@@ -164,15 +165,26 @@ def _put(cell: Cell, value: Any, name: str, reason: str | None, layout: Layout) 
         cell.alignment = Alignment(wrap_text=True)
 
 
+def _put_text(cell: Cell, text: str) -> None:
+    """As text, whatever it looks like: openpyxl takes one that begins with = for a formula."""
+    cell.value = text
+    cell.data_type = "s"
+
+
 def _in_sheet(text: str) -> str:
-    """A text as a sheet can hold it: characters that XML lacks escaped, and cut where it is too long."""
-    return str(escape(text))[:_LONGEST]
+    """A text as a sheet can hold it: no formula, characters that XML lacks escaped, and cut where it is too long."""
+    return str(escape(guarded(text)))[:_LONGEST]
+
+
+def _from_sheet(value: Any) -> Any:
+    """What `_in_sheet` was given; another value as it is."""
+    return unguarded(unescape(value)) if isinstance(value, str) else value
 
 
 def is_unchanged(value: Any, text: str | None) -> bool:
     """Whether a cell that came back is what was written for `text`."""
     came, wrote = str(value or ""), text or ""
-    return came in (wrote, _unescaped(_in_sheet(wrote)))
+    return came in (wrote, _from_sheet(_in_sheet(wrote)))
 
 
 def _filled(colour: str) -> PatternFill:
@@ -223,7 +235,8 @@ def read_book(path: Path) -> tuple[str | None, list[Mended]]:
 def _csv_lines(path: Path) -> Iterator[Sequence[Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from csv.reader(file)
+            for line in csv.reader(file):
+                yield [unguarded(value) for value in line]
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path}: wanted CSV in UTF-8, got: {error}") from None
 
@@ -239,15 +252,11 @@ def _xlsx_lines(path: Path) -> tuple[str | None, list[Sequence[Any]]]:
         about = book[_ABOUT].iter_rows(values_only=True) if _ABOUT in book.sheetnames else ()
         tables = [str(line[1]) for line in about if line[0] == "table"]
         sheet = book[_SHEET] if _SHEET in book.sheetnames else book.worksheets[0]
-        lines = [tuple(map(_unescaped, line)) for line in sheet.iter_rows(values_only=True)]
+        lines = [tuple(map(_from_sheet, line)) for line in sheet.iter_rows(values_only=True)]
         book.close()
     except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         raise SourceError(f"{path}: wanted a workbook (.xlsx) or .csv, got: {error}") from None
     return next(iter(tables), None), cast("list[Sequence[Any]]", lines)
-
-
-def _unescaped(value: Any) -> Any:
-    return unescape(value) if isinstance(value, str) else value
 
 
 def as_landed(value: Any, pattern: str | None) -> str | None:
