@@ -15,11 +15,25 @@ app = typer.Typer()
 @app.command()
 def serve(
     host: Annotated[
-        str, typer.Option(help="Where to listen: this machine alone, unless there are users (dq user add).")
+        str, typer.Option(help="Where to listen: this machine alone, unless there are users, and TLS or a proxy.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 for any that is free.", min=0, max=65_535)] = 3001,
     dagster: Annotated[bool, typer.Option(help="Serve Dagster's UI beside the dashboard.")] = True,
     daemon: Annotated[bool, typer.Option(help="Run Dagster's daemon, which runs schedules and sensors.")] = True,
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="DQ_TLS_CERT", help="The certificate and its chain, in PEM: serve by HTTPS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(envvar="DQ_TLS_KEY", help="The certificate's private key, in PEM, without a passphrase."),
+    ] = None,
+    behind_proxy: Annotated[
+        str,
+        typer.Option(
+            envvar="DQ_BEHIND_PROXY",
+            help="Addresses or networks of proxies, with commas: X-Forwarded-For, -Proto and -Host are taken from them alone.",
+        ),
+    ] = "",
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", "-w", help="The code locations; ./workspace.yaml, or this project alone, without."),
@@ -29,6 +43,9 @@ def serve(
     machine alone.
     """
     arguments = [sys.executable, "-m", "dq_pipelines.web", "serve", f"--host={host}", f"--port={port}"]
+    arguments += [] if tls_cert is None else [f"--tls-cert={tls_cert}"]
+    arguments += [] if tls_key is None else [f"--tls-key={tls_key}"]
+    arguments += [f"--behind-proxy={behind_proxy}"] if behind_proxy else []
     arguments += [] if dagster else ["--no-dagster"]
     arguments += [] if daemon else ["--no-daemon"]
     arguments += [] if workspace is None else [f"--workspace={workspace}"]

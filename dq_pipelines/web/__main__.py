@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 from dq_pipelines.errors import DqError
+from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.dashboard.report import write
 from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.exposure import Exposure
+from dq_pipelines.web.proxies import Proxies
 
 
 def main() -> None:
@@ -25,14 +28,20 @@ def main() -> None:
 
             print(json.dumps(files(routes().openapi())))
         else:
-            from dq_pipelines.web.hosting import Dagster
-            from dq_pipelines.web.serving import serve
-
-            dagster = Dagster(asked.workspace, not asked.no_daemon) if not asked.no_dagster else None
-            serve(Site.from_environment(hosting=dagster is not None), asked.host, asked.port, dagster)
+            _serve(asked)
     except DqError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _serve(asked: argparse.Namespace) -> None:
+    from dq_pipelines.web.hosting import Dagster
+    from dq_pipelines.web.serving import serve
+
+    certificate = Certificate.checked(asked.tls_cert, asked.tls_key)
+    exposure = Exposure(asked.host, asked.port, certificate, Proxies.parsed(asked.behind_proxy))
+    dagster = Dagster(asked.workspace, not asked.no_daemon) if not asked.no_dagster else None
+    serve(Site.from_environment(hosting=dagster is not None), exposure, dagster)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     serving = verbs.add_parser("serve", help="serve the dashboard on this machine")
     serving.add_argument("--host", default="127.0.0.1")
     serving.add_argument("--port", type=int, default=3001)
+    serving.add_argument("--tls-cert", type=Path)
+    serving.add_argument("--tls-key", type=Path)
+    serving.add_argument("--behind-proxy", default="")
     serving.add_argument("--workspace", type=Path)
     serving.add_argument("--no-dagster", action="store_true")
     serving.add_argument("--no-daemon", action="store_true")

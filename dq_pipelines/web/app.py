@@ -20,6 +20,7 @@ from dq_pipelines.web.gate import Gate
 from dq_pipelines.web.guard import Bounds, SecurityHeaders
 from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
+from dq_pipelines.web.proxies import Forwarded, Proxies
 from dq_pipelines.web.sign_on import SignOn
 
 
@@ -72,8 +73,11 @@ def access_of(site: Site) -> Access:
     return Access(site.state, lambda: site.known().project.settings.oidc)
 
 
-def application(site: Site, host: DagsterHost | None = None) -> Starlette:
-    """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone."""
+def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | None = None) -> Starlette:
+    """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone.
+
+    `proxies` are those before it; None for none.
+    """
     access = access_of(site)
     login = Login(access)
     pages = [
@@ -83,7 +87,12 @@ def application(site: Site, host: DagsterHost | None = None) -> Starlette:
         Route("/health", _health),
         *routes(Backend(site, access, host)),
     ]
-    guards = [Middleware(SecurityHeaders), Middleware(Bounds), Middleware(Gate, access=access)]
+    guards = [
+        Middleware(Forwarded, proxies=proxies or Proxies()),
+        Middleware(SecurityHeaders),
+        Middleware(Bounds),
+        Middleware(Gate, access=access),
+    ]
     app = Starlette(routes=pages, middleware=guards)
     app.state.access = access
     return app

@@ -13,7 +13,7 @@ SESSION, LOGIN = "dq_session", "dq_login"
 
 
 def is_secure(scope: Scope) -> bool:
-    """Whether a request came by TLS, to this server or to a proxy that it believes (uvicorn's FORWARDED_ALLOW_IPS)."""
+    """Whether a request came by TLS, to this server or to a proxy before it (see `proxies`)."""
     return scope.get("scheme") in ("https", "wss")
 
 

@@ -16,30 +16,28 @@ from starlette.applications import Starlette
 
 from dq_pipelines.config.database import keep_connections
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
+from dq_pipelines.web.exposure import Exposure
 from dq_pipelines.web.hosting import Dagster
-from dq_pipelines.web.origins import is_loopback
 
 #: Bytes that a WebSocket's client may send at once: a subscription, and no more.
 _LONGEST_MESSAGE = 1 << 18
 
 
-def serve(site: Site, host: str, port: int, dagster: Dagster | None) -> None:
+def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
     """Serve until interrupted, Dagster too where it is wanted.
 
-    Raises ConfigError for a host that others could reach, a port that is taken, a workspace file that there is not, or users
-    and keys that others on this machine could read.
+    Raises ConfigError for a host that others could reach without protection, a port that is taken, a workspace file that there
+    is not, or users and keys that others on this machine could read.
     """
     keep_connections()
     site.state.opened()
     if dagster is not None:
         dagster.target()
-    if not is_loopback(host) and not access_of(site).is_on:
-        raise _wrong(
-            f"dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there are no users yet and everybody who reaches "
-            f"{host} could read refused rows, got {host}; `dq user add NAME --role admin` makes the first one"
-        )
+    exposure.must_be_safe(has_users=access_of(site).is_on)
+    host, port = exposure.host, exposure.port
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
@@ -47,19 +45,19 @@ def serve(site: Site, host: str, port: int, dagster: Dagster | None) -> None:
         raise _wrong(f"dq serve: wanted to listen on {host}:{port}, got: {os.strerror(error.errno or 0)}") from None
     with listening:
         where = f"[{host}]" if ":" in host else host
-        address = f"http://{where}:{listening.getsockname()[1]}"
+        address = f"{exposure.scheme}://{where}:{listening.getsockname()[1]}"
         print(f"dashboard at {address}/dashboard/ (Ctrl-C ends it)", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that what was started is ended
         with contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:  # uvicorn raises it anew when it has ended
             hosting = stack.enter_context(dagster.running(site)) if dagster else None
-            app = application(site, hosting)
+            app = application(site, hosting, exposure.proxies)
             if hosting:
                 print(f"Dagster's UI at {address}/", flush=True)
             if not app.state.access.is_on:
                 once = app.state.access.once
                 print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
             settle()
-            _Server(config_of(app), site.closing).run(sockets=[listening])
+            _Server(config_of(app, exposure.certificate), site.closing).run(sockets=[listening])
 
 
 def settle() -> None:
@@ -68,8 +66,10 @@ def settle() -> None:
     gc.freeze()
 
 
-def config_of(app: Starlette) -> uvicorn.Config:
-    """How a server runs the app.
+def config_of(app: Starlette, certificate: Certificate | None = None) -> uvicorn.Config:
+    """How a server runs the app, by TLS where there is a certificate.
+
+    Uvicorn takes the word of proxies from whoever is on this machine, unless it is told not to: `proxies` is the one place for that.
 
     Messages are not compressed: for 200 who watch a run, each would be 200 times. Uvicorn's newer WebSockets take a fifth less of the
     processor for each than those it takes by itself, and lean on nothing that the library means to drop.
@@ -82,6 +82,9 @@ def config_of(app: Starlette) -> uvicorn.Config:
         ws_max_size=_LONGEST_MESSAGE,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
+        proxy_headers=False,
+        ssl_certfile=certificate.chain if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
     )
 
 

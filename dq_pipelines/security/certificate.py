@@ -1,0 +1,90 @@
+"""A server's certificate and key for TLS, looked through before anything listens by them."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dq_pipelines.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_CERT, _KEY = "dq serve --tls-cert", "dq serve --tls-key"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate with its chain, and its private key: two files in PEM."""
+
+    chain: Path
+    key: Path
+
+    @classmethod
+    def checked(cls, chain: Path | None, key: Path | None) -> Certificate | None:
+        """The pair, None where neither is given.
+
+        Raises ConfigError for one without the other, and for files that cannot be read, do not match or are not valid now.
+        """
+        if chain is None and key is None:
+            return None
+        if chain is None or key is None:
+            raise _wrong(f"{_CERT if chain is None else _KEY}: wanted both a certificate and its key, got one of them")
+        texts = _read(chain, _CERT), _read(key, _KEY)
+        _check(chain, key, *texts)
+        return cls(chain, key)
+
+
+def _read(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _wrong(f"{option}: wanted a file that can be read, got {path}: {error.strerror}") from None
+
+
+def _check(chain: Path, key: Path, certificates: bytes, secret: bytes) -> None:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    try:
+        found = x509.load_pem_x509_certificates(certificates)
+    except ValueError:
+        raise _wrong(f"{_CERT}: wanted a certificate in PEM, got something else in {chain}") from None
+    try:
+        private = load_pem_private_key(secret, password=None)
+    except TypeError:
+        raise _wrong(f"{_KEY}: wanted a key without a passphrase, got one with a passphrase in {key}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise _wrong(f"{_KEY}: wanted a private key in PEM, got something else in {key}") from None
+    shape = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    if found[0].public_key().public_bytes(*shape) != private.public_key().public_bytes(*shape):
+        raise _wrong(f"{_KEY}: wanted the key of {chain}, got that of another certificate in {key}")
+    _must_be_valid(chain, found)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
+    except (ssl.SSLError, OSError) as error:
+        raise _wrong(f"{_CERT}: wanted a certificate that TLS takes, got {chain}: {error}") from None
+
+
+def _must_be_valid(chain: Path, certificates: Sequence[x509.Certificate]) -> None:
+    now = datetime.now(UTC)
+    for one in certificates:
+        if one.not_valid_after_utc < now:
+            raise _wrong(
+                f"{_CERT}: wanted a certificate that is valid now, got one in {chain} that expired at "
+                f"{one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+            )
+        if one.not_valid_before_utc > now:
+            raise _wrong(
+                f"{_CERT}: wanted a certificate that is valid now, got one in {chain} that is not before "
+                f"{one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+            )
+
+
+def _wrong(said: str) -> ConfigError:
+    return ConfigError([Problem("", 0, said)])
