@@ -52,7 +52,7 @@ class Users:
         """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""
         if not _is_name(name):
             raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
-        row = {"name": name, "password": hashed(password), "disabled": False, "failures": 0, "epoch": 0}
+        row = {"name": name, "password": hashed(password, [name]), "disabled": False, "failures": 0, "epoch": 0}
         try:
             with self.engine.begin() as connection:
                 connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))
@@ -150,7 +150,7 @@ class Users:
         """A new password: sessions and tokens that were given before are worth nothing."""
         if (by := self.named(name).subject) is not None:
             raise _wrong(f"wanted a user with a password, got '{name}', who logs in by {by.partition(' ')[0]}")
-        self._change(name, password=hashed(password), failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
+        self._change(name, password=hashed(password, [name]), failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
 
     def disable(self, name: str, *, disabled: bool = True) -> None:
         """Let nobody in by this name, nor by its keys and sessions; or let them in again."""
