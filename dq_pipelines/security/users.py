@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +14,9 @@ from dq_pipelines.errors import ConfigError, Problem, Refused, nearest
 from dq_pipelines.security.passwords import hashed, is_right
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.store import GRANTS, USERS, opened
+from dq_pipelines.security.throttling import Origin, Throttle
 
-#: Wrong passwords in a row after which somebody has to wait: each further one doubles the wait.
-FREE_TRIES = 5
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
-
+_ANYWHERE = Origin()
 _NOT_LET_IN = "wanted a name and its password, got another"
 
 
@@ -30,7 +28,6 @@ class User:
     grants: frozenset[Grant] = field(default_factory=frozenset)
     disabled: bool = False
     created_at: datetime | None = None
-    locked_until: datetime | None = None
     #: what was given out before this number (sessions, tokens) is worth nothing
     epoch: int = 0
     #: the identity provider that vouches for the user, and what it calls them; None for a user with a password
@@ -47,6 +44,11 @@ class Users:
     def engine(self) -> sa.Engine:
         """The database; raises PublishError where that cannot be opened."""
         return opened(self.url, "users")
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        """Who has to wait after wrong passwords."""
+        return Throttle(self.engine, "password")
 
     def add(self, name: str, password: str, grants: Iterable[Grant]) -> None:
         """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""
@@ -87,34 +89,24 @@ class Users:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(USERS.c.name).limit(1)).first() is None
 
-    def let_in(self, name: str, password: str) -> User:
+    def let_in(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
         """Whoever that is; raises Refused, always the same and as slowly, for a wrong name or password.
 
-        After five wrong passwords in a row nobody is let in by that name for 30 seconds, which doubles with each
-        further one, to 15 minutes.
+        After five wrong passwords in a row from one place nobody is let in by that name from there for 30 seconds, which doubles
+        with each further one, to 15 minutes.
         """
         # What can be no name may be no text for a database either.
         wanted = USERS.select().where(USERS.c.name == (name if _is_name(name) else ""))
         with self.engine.connect() as connection:
             row = connection.execute(wanted).mappings().first()
         right = is_right(password, row["password"] if row else None)
-        if row is None or row["disabled"]:
+        if self.throttle.must_wait(name, origin):
             raise Refused(_NOT_LET_IN)
-        if row["locked_until"] is not None and row["locked_until"] > datetime.now(UTC):
+        if row is None or row["disabled"] or not right:
+            # Counted for names that there are not, too: how long a refusal takes must not tell which there are.
+            self.throttle.wrong(name, origin)
             raise Refused(_NOT_LET_IN)
-        with self.engine.begin() as connection:
-            this = USERS.update().where(USERS.c.name == name)
-            if right:
-                connection.execute(this.values(failures=0, locked_until=None))
-            else:
-                # Counted by the database, so that many at once are not counted as one.
-                connection.execute(this.values(failures=USERS.c.failures + 1))
-                failures = connection.execute(sa.select(USERS.c.failures).where(USERS.c.name == name)).scalar_one()
-                if failures >= FREE_TRIES:
-                    wait = min(_FIRST_WAIT * 2 ** min(failures - FREE_TRIES, 10), _LONGEST_WAIT)
-                    connection.execute(this.values(locked_until=datetime.now(UTC) + wait))
-        if not right:
-            raise Refused(_NOT_LET_IN)
+        self.throttle.right(name, origin)
         return self.named(name)
 
     def vouched(self, subject: str, name: str, grants: Iterable[Grant]) -> User:
@@ -150,11 +142,12 @@ class Users:
         """A new password: sessions and tokens that were given before are worth nothing."""
         if (by := self.named(name).subject) is not None:
             raise _wrong(f"wanted a user with a password, got '{name}', who logs in by {by.partition(' ')[0]}")
-        self._change(name, password=hashed(password, [name]), failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
+        self._change(name, password=hashed(password, [name]), epoch=USERS.c.epoch + 1)
 
     def disable(self, name: str, *, disabled: bool = True) -> None:
         """Let nobody in by this name, nor by its keys and sessions; or let them in again."""
-        self._change(name, disabled=disabled, failures=0, locked_until=None, epoch=USERS.c.epoch + 1)
+        self.throttle.forget(name)
+        self._change(name, disabled=disabled, epoch=USERS.c.epoch + 1)
 
     def grant(self, name: str, grants: Iterable[Grant]) -> None:
         """These grants, in place of those before."""
@@ -189,7 +182,6 @@ def _user(row: Any, grants: Iterable[Grant]) -> User:
         frozenset(grants),
         row["disabled"],
         row["created_at"],
-        row["locked_until"],
         row["epoch"],
         row["subject"],
     )

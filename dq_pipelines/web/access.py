@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import anyio
 from anyio.to_thread import run_sync
@@ -13,10 +14,12 @@ from starlette.types import Scope
 
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.security.devices import Devices
 from dq_pipelines.security.keys import Keys, is_key
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.security.sessions import Session, Sessions
 from dq_pipelines.security.state import State
+from dq_pipelines.security.throttling import Origin
 from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
 from dq_pipelines.web import cookie
@@ -28,6 +31,9 @@ REFUSING = 0.25
 
 #: Passwords that are verified at once: each takes 64 MiB, and a flood of them must not take every thread.
 _AT_ONCE = 4
+#: Strangers' tries of one name that wait for each other; more are refused.
+_IN_LINE = 8
+_ANYWHERE = Origin()
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,14 @@ class Caller:
     source: str = ""
 
 
+@dataclass
+class _Line:
+    """The tries of one name that wait for each other."""
+
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    length: int = 0
+
+
 class Access:
     """The stores that say who is who."""
 
@@ -52,10 +66,12 @@ class Access:
         self.sessions = Sessions(users)
         self.keys = Keys(users)
         self.tokens = Tokens.of(users, state)
+        self.devices = Devices(users)
         self.tries = Tries()
         self.wrong_keys = Tries()
         self.once = Once()
         self._on = False
+        self._lines: dict[str, _Line] = {}
         self._verifying = anyio.CapacityLimiter(_AT_ONCE)
 
     @property
@@ -64,15 +80,40 @@ class Access:
         self._on = self._on or not self.users.is_empty() or self.oidc() is not None
         return self._on
 
-    async def let_in(self, name: str, password: str) -> User:
+    async def let_in(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
         """Whose name and password these are; raises Refused, whatever the reason after the same time."""
         began = time.monotonic()
         try:
-            return await run_sync(self.users.let_in, name, password, limiter=self._verifying)
+            async with self._in_line(name, origin):
+                return await run_sync(self.users.let_in, name, password, origin, limiter=self._verifying)
         except Refused:
-            # A name that there is costs more than one that there is not: its wrong tries are counted.
+            # A name that there is costs more than one that there is not.
             await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
             raise
+
+    @asynccontextmanager
+    async def _in_line(self, name: str, origin: Origin) -> AsyncIterator[None]:
+        """Where a name was tried often, strangers' tries come one after the other, each after a while."""
+        seconds = await run_sync(self.users.throttle.delay, name, origin)
+        if not seconds:
+            yield
+            return
+        line = self._lines.setdefault(name, _Line())
+        if line.length >= _IN_LINE:
+            raise Refused("wanted fewer tries of one name at once")
+        line.length += 1
+        try:
+            async with line.turn:
+                await anyio.sleep(seconds)
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                self._lines.pop(name, None)
+
+    def origin(self, scope: Scope, name: str) -> Origin:
+        """Where a try of this name comes from."""
+        return Origin(source_of(scope), self.devices.of(cookie.held(scope, cookie.DEVICE), name))
 
     def caller(self, scope: Scope) -> Caller | None:
         """Who asks, by key, token or session; raises Refused for a key or token that lets nobody in."""

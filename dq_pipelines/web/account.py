@@ -12,7 +12,8 @@ from starlette.routing import Route
 from dq_pipelines.errors import ConfigError, Refused
 from dq_pipelines.security.passwords import LONGEST, SHORTEST
 from dq_pipelines.security.sessions import Session
-from dq_pipelines.web.access import Access, Caller, caller_of
+from dq_pipelines.security.throttling import Origin
+from dq_pipelines.web.access import Access, Caller, caller_of, source_of
 from dq_pipelines.web.forms import filled_in, form_page
 from dq_pipelines.web.login import Login
 
@@ -51,7 +52,7 @@ class Account:
     async def _changed(self, request: Request, caller: Caller, old: str, new: str) -> Response:
         name, access = caller.user.name, self._access
         try:
-            await access.let_in(name, old)
+            await access.let_in(name, old, Origin(source_of(request.scope), f"session {caller.csrf}"))
             await run_sync(access.users.set_password, name, new)
         except Refused:
             await self._login.note(request, name, "refused", what="user.password")
@@ -59,8 +60,9 @@ class Account:
         except ConfigError as error:
             return _page(caller, f"{error}.", 422)
         await self._login.note(request, name, "done", what="user.password")
-        secret = await run_sync(lambda: access.sessions.begin(access.users.named(name)))
-        return await self._login.begun(request, secret, name, "/account")
+        user = await run_sync(access.users.named, name)
+        secret = await run_sync(access.sessions.begin, user)
+        return await self._login.begun(request, secret, name, "/account", user)
 
 
 def _has_password(caller: Caller) -> bool:

@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
+from dq_pipelines.security.devices import KNOWN_FOR
 from dq_pipelines.security.oidc import OpenIdConnect
+from dq_pipelines.security.users import User
 from dq_pipelines.web import cookie
 from dq_pipelines.web.access import Access, caller_of, source_of
 from dq_pipelines.web.forms import filled_in, form_page
@@ -58,13 +60,15 @@ class Login:
 
     async def _let_in(self, request: Request, name: str, password: str, target: str) -> Response:
         try:
-            user = await self._access.let_in(name, password)
+            user = await self._access.let_in(name, password, await run_sync(self._access.origin, request.scope, name))
         except Refused:
             await self.note(request, name, "refused")
             return page(
-                target, "That name and password do not fit, or too many tries were wrong: wait, and try again.", 401
+                target,
+                "That name and password do not fit, or too many tries from here were wrong: wait, and try again.",
+                401,
             )
-        return await self.begun(request, await run_sync(self._access.sessions.begin, user), name, target)
+        return await self.begun(request, await run_sync(self._access.sessions.begin, user), name, target, user)
 
     async def _once(self, request: Request) -> Response:
         access, secret = self._access, None
@@ -78,11 +82,20 @@ class Login:
             return PlainTextResponse(said, 403, {"Cache-Control": "no-store"})
         return await self.begun(request, secret, NAME, "/")
 
-    async def begun(self, request: Request, secret: str, name: str, target: str) -> Response:
-        """To the page that was asked for, with a session; the one before, which somebody else may know, is over."""
+    async def begun(
+        self, request: Request, secret: str, name: str, target: str, by_password: User | None = None
+    ) -> Response:
+        """To the page that was asked for, with a session; the one before, which somebody else may know, is over.
+
+        The browser of who came by a password is known from then on.
+        """
         await run_sync(self._access.end, request.scope)
         await self.note(request, name, "done")
         answer = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+        if by_password is not None:
+            before = cookie.held(request.scope, cookie.DEVICE)
+            device = await run_sync(self._access.devices.remember, by_password, before)
+            cookie.given(answer, request.scope, device, cookie.DEVICE, int(KNOWN_FOR.total_seconds()))
         return cookie.given(answer, request.scope, secret)
 
     async def _leave(self, request: Request) -> Response:

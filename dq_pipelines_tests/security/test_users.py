@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from dq_pipelines.errors import ConfigError, Refused
+from dq_pipelines.security.devices import Devices
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Permission, Role, may, why_not
 from dq_pipelines.security.sessions import Sessions
-from dq_pipelines.security.store import KEYS, SESSIONS, USERS
-from dq_pipelines.security.users import FREE_TRIES, Users
+from dq_pipelines.security.store import KEYS, SESSIONS
+from dq_pipelines.security.throttling import FREE_TRIES, LONGEST_DELAY, WRONG_TRIES, Origin
+from dq_pipelines.security.users import Users
 
 pytestmark = pytest.mark.slow
 
@@ -49,19 +51,74 @@ def test_no_password_is_kept(tmp_path: Path) -> None:
     assert PASSWORD not in kept
 
 
-def test_after_five_wrong_ones_the_right_one_has_to_wait(ann: Users) -> None:
-    for _ in range(FREE_TRIES):
+HERE, ELSEWHERE = Origin("192.0.2.1"), Origin("198.51.100.7")
+
+
+def guess(users: Users, times: int, origin: Origin, name: str = "ann") -> None:
+    for _ in range(times):
         with pytest.raises(Refused):
-            ann.let_in("ann", "wrong")
+            users.let_in(name, "wrong", origin)
+
+
+def test_after_five_wrong_ones_the_right_one_has_to_wait(ann: Users) -> None:
+    guess(ann, FREE_TRIES, HERE)
     with pytest.raises(Refused):
-        ann.let_in("ann", PASSWORD)
+        ann.let_in("ann", PASSWORD, HERE)
     with ann.engine.begin() as connection:
-        (until,) = connection.execute(sa.select(USERS.c.locked_until)).one()
-        connection.execute(USERS.update().values(locked_until=until - timedelta(hours=1)))
-    assert ann.let_in("ann", PASSWORD).name == "ann"
+        connection.execute(WRONG_TRIES.update().values(last_at=datetime.now(UTC) - timedelta(seconds=31)))
+    assert ann.let_in("ann", PASSWORD, HERE).name == "ann"
+    guess(ann, 1, HERE)
+    assert ann.let_in("ann", PASSWORD, HERE).name == "ann", "a right one begins the count anew"
+
+
+def test_each_further_wrong_one_doubles_the_wait(ann: Users) -> None:
+    guess(ann, FREE_TRIES, HERE)
+    for failures, wait in ((5, 30), (6, 60), (7, 120), (30, 900)):
+        for seconds, waits in ((wait - 5, True), (wait + 1, False)):
+            with ann.engine.begin() as connection:
+                last = datetime.now(UTC) - timedelta(seconds=seconds)
+                connection.execute(WRONG_TRIES.update().values(failures=failures, last_at=last))
+            assert ann.throttle.must_wait("ann", HERE) is waits, (failures, seconds)
+
+
+def test_a_strangers_wrong_ones_keep_nobody_out_elsewhere(ann: Users) -> None:
+    guess(ann, FREE_TRIES + 3, HERE)
+    assert ann.let_in("ann", PASSWORD, ELSEWHERE).name == "ann"
+    assert ann.let_in("ann", PASSWORD, Origin("192.0.2.1", "a known browser")).name == "ann"
+    guess(ann, FREE_TRIES, Origin("192.0.2.1", "a known browser"))
     with pytest.raises(Refused):
-        ann.let_in("ann", "wrong")
-    assert ann.let_in("ann", PASSWORD).name == "ann", "a right one begins the count anew"
+        ann.let_in("ann", PASSWORD, Origin("192.0.2.1", "a known browser"))
+    ann.disable("ann", disabled=False)
+    assert ann.let_in("ann", PASSWORD, HERE).name == "ann", "an admin of this machine forgets all of it"
+
+
+def test_many_strangers_make_each_others_tries_slow_and_not_the_owners(ann: Users) -> None:
+    for number in range(25):
+        ann.throttle.wrong("ann", Origin(f"192.0.2.{number}"))
+        ann.throttle.wrong("nobody", Origin(f"192.0.2.{number}"))
+    assert ann.throttle.delay("ann", ELSEWHERE) == LONGEST_DELAY
+    assert ann.throttle.delay("nobody", ELSEWHERE) == LONGEST_DELAY, "a name that there is not is not told by that"
+    assert ann.throttle.delay("ann", Origin("192.0.2.1", "a known browser")) == 0
+    assert ann.throttle.delay("bob", ELSEWHERE) == 0
+    with ann.engine.begin() as connection:
+        connection.execute(WRONG_TRIES.update().values(last_at=datetime.now(UTC) - timedelta(hours=13)))
+    assert ann.throttle.delay("ann", ELSEWHERE) == 0
+
+
+def test_a_browser_is_known_by_who_has_logged_in_there_until_the_password_changes(ann: Users) -> None:
+    devices = Devices(ann)
+    ann.add("bob", PASSWORD, [])
+    secret = devices.remember(ann.named("ann"))
+    known = devices.of(secret, "ann")
+    assert known is not None
+    assert secret not in known
+    assert devices.of(secret, "bob") is None, "another's browser is a stranger's"
+    assert devices.of("guess", "ann") is None
+    assert devices.of(None, "ann") is None
+    again = devices.remember(ann.named("ann"), secret)
+    assert devices.of(secret, "ann") is None
+    ann.set_password("ann", "another good password")
+    assert devices.of(again, "ann") is None
 
 
 def test_sessions_end_with_a_new_password_and_with_the_user(ann: Users) -> None:

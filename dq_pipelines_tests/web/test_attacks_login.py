@@ -17,7 +17,8 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.sessions import Sessions
-from dq_pipelines.security.users import FREE_TRIES, User, Users
+from dq_pipelines.security.throttling import FREE_TRIES, Origin
+from dq_pipelines.security.users import User, Users
 from dq_pipelines.web.access import REFUSING, Access
 from dq_pipelines.web.app import application
 from dq_pipelines.web.login import within
@@ -27,6 +28,8 @@ from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
+
+ANYWHERE = Origin()
 
 
 @pytest.fixture
@@ -67,8 +70,8 @@ def test_the_way_back_leads_nowhere_else(client: TestClient, target: str) -> Non
     assert within(target) == "/"
     answer = client.post("/login", data={"name": "ann", "password": PASSWORD, "next": target}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert answer.headers.get_list("set-cookie")[0].startswith("dq_session=")
-    assert len(answer.headers.get_list("set-cookie")) == 1
+    names = [given.partition("=")[0] for given in answer.headers.get_list("set-cookie")]
+    assert sorted(names) == ["dq_device", "dq_session"]
 
 
 @pytest.mark.parametrize("target", ["/", "/dashboard/?since=7&q=a%2Fb%5C", "/dashboard/tables/silver/sales", "/runs/ä"])
@@ -113,19 +116,59 @@ def test_who_waits_is_told_the_same_after_the_same_time(client: TestClient) -> N
     assert time.monotonic() - began >= REFUSING
 
 
+def test_strangers_keep_no_owner_out_of_a_browser_that_is_known(client: TestClient) -> None:
+    assert log_in(client) == 303
+    assert (
+        "max-age=7776000"
+        in client.post("/login", data={"name": "ann", "password": PASSWORD}, headers=OWN)
+        .headers.get_list("set-cookie")[0]
+        .lower()
+    )
+    stranger = TestClient(client.app, base_url="http://dq.example:3001", follow_redirects=False)
+    for _ in range(FREE_TRIES):
+        assert log_in(stranger, password="wrong") == 401
+    assert log_in(stranger) == 401, "who guesses waits, with the right one too"
+    client.cookies.delete("dq_session")
+    assert log_in(client) == 303, "from the same address"
+
+
+def test_a_flood_of_one_name_waits_in_a_short_line(empty: Workshop, users: Users) -> None:
+    access = Access(empty.state)
+    for number in range(21):
+        users.throttle.wrong("ann", Origin(f"192.0.2.{number}"))
+    came: list[float] = []
+
+    async def flood() -> None:
+        async def one(number: int) -> None:
+            began = time.monotonic()
+            with pytest.raises(Refused):
+                await access.let_in("ann", "wrong", Origin(f"198.51.100.{number}"))
+            came.append(time.monotonic() - began)
+
+        async with anyio.create_task_group() as group:
+            for number in range(12):
+                group.start_soon(one, number)
+
+    anyio.run(flood)
+    # Eight are heard, each a second after the one before; four are refused at once.
+    assert sorted(came)[4] - sorted(came)[3] > 0.5
+    assert max(came) >= 8
+    assert not access._lines
+
+
 def test_a_flood_of_passwords_takes_few_threads_and_little_memory(users: Users, empty: Workshop) -> None:
     access = Access(empty.state)
     at_once, most = 0, 0
     lock = threading.Lock()
 
     class Counted(Users):
-        def let_in(self, name: str, password: str) -> User:
+        def let_in(self, name: str, password: str, origin: Origin = ANYWHERE) -> User:
             nonlocal at_once, most
             with lock:
                 at_once += 1
                 most = max(most, at_once)
             try:
-                return super().let_in(name, password)
+                return super().let_in(name, password, origin)
             finally:
                 with lock:
                     at_once -= 1
@@ -193,8 +236,7 @@ def test_behind_tls_the_cookie_is_of_this_host_alone(empty: Workshop, users: Use
     assert not users.is_empty()
     client = visitor(empty, "https://dq.example")
     answer = client.post("/login", data={"name": "ann", "password": PASSWORD}, headers=OWN)
-    given = answer.headers["set-cookie"]
-    assert given.startswith("__Host-dq_session=")
+    (given,) = [one for one in answer.headers.get_list("set-cookie") if one.startswith("__Host-dq_session=")]
     assert all(part in given.lower() for part in ("; secure", "; httponly", "; samesite=lax", "; path=/"))
     assert "domain" not in given.lower()
     secret = client.cookies["__Host-dq_session"]

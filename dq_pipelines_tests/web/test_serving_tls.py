@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def shop(tmp_path: Path) -> Workshop:
     made = Workshop(tmp_path)
-    Users(made.history.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
+    Users(made.state.url).add("ann", PASSWORD, [Grant(Role.ADMIN)])
     return made
 
 
@@ -58,7 +58,7 @@ def test_it_speaks_tls(shop: Workshop, tmp_path: Path) -> None:
         answer = log_in(address, trusted=chain)
         assert answer.status_code == 303
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
-        assert answer.headers["set-cookie"].startswith("__Host-dq_session=")
+        assert "__Host-dq_session=" in answer.headers["set-cookie"]
         with pytest.raises(httpx.HTTPError):
             httpx.get(address.replace("https:", "http:"), timeout=60)
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -82,22 +82,22 @@ def test_forged_headers_of_proxies_change_nothing_although_uvicorn_would_believe
     with listening(shop, *options, more={"FORWARDED_ALLOW_IPS": "*"}) as address:
         answer = log_in(address, headers)
         given = answer.headers["set-cookie"]
-        assert given.startswith("dq_session=")
+        assert "__Host-" not in given
         assert "secure" not in given.lower()
         assert "strict-transport-security" not in answer.headers
         for number in range(25):
             last = log_in(address, {"x-forwarded-for": f"203.0.113.{number}"})
         assert last.status_code == 429, "another address in a header is no other address"
-    assert {event.source for _, event in AuditLog(shop.history.url).events()} == {"127.0.0.1"}
+    assert {event.source for _, event in AuditLog(shop.state).events()} == {"127.0.0.1"}
 
 
 def test_a_proxy_on_this_machine_is_believed_when_it_is_configured(shop: Workshop) -> None:
     headers = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "x-forwarded-host": "dq.example"}
     with listening(shop, more={"DQ_BEHIND_PROXY": "127.0.0.1/32"}) as address:
         answer = log_in(address, headers)
-    assert answer.headers["set-cookie"].startswith("__Host-dq_session=")
+    assert "__Host-dq_session=" in answer.headers["set-cookie"]
     assert "strict-transport-security" in answer.headers
-    assert {event.source for _, event in AuditLog(shop.history.url).events()} == {"203.0.113.9"}
+    assert {event.source for _, event in AuditLog(shop.state).events()} == {"203.0.113.9"}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
+from dq_pipelines.security.throttling import Origin
 from dq_pipelines.security.tokens import Pair, UsedTwice
 from dq_pipelines.web.access import source_of
 from dq_pipelines.web.api.asking import Behind
@@ -120,7 +121,7 @@ async def revoke(request: Request, behind: Behind, response: Response) -> None:
 
 async def _begun(behind: Backend, asked: ByPassword, source: str) -> Pair:
     try:
-        user = await behind.access.let_in(asked.name, asked.password)
+        user = await behind.access.let_in(asked.name, asked.password, Origin(source))
     except Refused as error:
         await _note(behind, Event(asked.name, "token", source=source, result="refused", more={"by": "password"}))
         raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
