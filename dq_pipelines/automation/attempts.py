@@ -15,6 +15,7 @@ from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.status import Outcome
 from dq_pipelines.layers.attempting import run_end
+from dq_pipelines.layers.run_partition import run_partition
 from dq_pipelines.layers.settling import CANCELLED, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project
@@ -50,13 +51,16 @@ def missed_attempts(told: Told, project: Project, known: list[Attempt]) -> list[
     if told.run.status == dg.DagsterRunStatus.SUCCESS:
         return []
     there = {attempt.table for attempt in known}
-    keys = {table.key: ",".join(table.upstream) for table in project if {*table.assets} & told.planned}
+    tables = {table.key: table for table in project if {*table.assets} & told.planned}
     outcome, said = _why(told)
     began = told.record.start_time or told.record.create_timestamp.timestamp()
-    at, partition = datetime.fromtimestamp(began, UTC), told.run.tags.get("dagster/partition")
+    at, tags = datetime.fromtimestamp(began, UTC), told.run.tags
     return [
-        Attempt(key, partition, told.run.run_id, at, upstream=keys[key]).ended(outcome, ended(told.record), said)
-        for key in sorted({*keys} - there)
+        Attempt(key, run_partition(table, tags), told.run.run_id, at, upstream=",".join(table.upstream)).ended(
+            outcome, ended(told.record), said
+        )
+        for key, table in sorted(tables.items())
+        if key not in there
     ]
 
 

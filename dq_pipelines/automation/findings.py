@@ -14,6 +14,7 @@ from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
 from dq_pipelines.layers.checks import check_specs
+from dq_pipelines.layers.run_partition import run_partition
 from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.project import Project, Table
@@ -45,7 +46,7 @@ class Said:
             if table is None:
                 continue
             metadata = {name: value.value for name, value in one.metadata.items()}
-            partition = one.partition or self._partition
+            partition = one.partition or run_partition(table, self.told.run.tags)
             if one.passed and self._still_fails(table, one.check_name, partition):
                 continue  # what was judged now is well; a batch that is held back, or rows that wait, are not
             rule, severity = rules_by_check(table).get(one.check_name), metadata.get("severity")
@@ -78,7 +79,8 @@ class Said:
 
     def _run(self, about: str, said: str | None) -> Finding:
         """That the run failed for a table, or as a job; or that it went well."""
-        partition = self._partition if "/" in about else None
+        table = self._table(about)
+        partition = run_partition(table, self.told.run.tags) if table is not None else None
         return Finding(
             "run_failed", about, said is None, partition=partition, said=said or "", run_id=self.told.run.run_id
         )
@@ -113,10 +115,6 @@ class Said:
         found = self.stands(table.key)
         rule = found.rule(check) if found is not None else None
         return rule is not None and rule.fails_in(partition)
-
-    @property
-    def _partition(self) -> str | None:
-        return self.told.run.tags.get("dagster/partition")
 
     @property
     def _is_own_job(self) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.progress import Progress, Reporter
+from dq_pipelines.layers.run_partition import run_partition
 from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.render import check_names
@@ -24,7 +25,7 @@ PROGRESS = "dq/progress"
 
 def reporter(context: dg.AssetExecutionContext, table: Table, history: History) -> Reporter:
     """What tells this step's progress."""
-    partition = context.partition_key if context.has_partition_key else None
+    partition = run_partition(table, context.run.tags)
 
     def usual() -> int | None:
         last = history.latest(table.key, partition, on_batch=True)

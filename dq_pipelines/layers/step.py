@@ -39,6 +39,7 @@ from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.progress import Reporter
 from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.reporting import reporter
+from dq_pipelines.layers.run_partition import must_name_its_partition, run_partition
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import sentence, unassigned
@@ -67,6 +68,8 @@ class Step:
         self._work.may_commit()  # what was cancelled before it began does not begin
         with _dq_failures(self.context), self._attempting as attempt:
             try:
+                if wanted:
+                    must_name_its_partition(self.table, self.context.run.tags)
                 if not wanted:
                     yield from self._judge_published(attempt)
                 elif wanted == {"bronze"}:
@@ -263,7 +266,7 @@ class Step:
 
     @property
     def _partition(self) -> str | None:
-        return self.context.partition_key if self.context.has_partition_key else None
+        return run_partition(self.table, self.context.run.tags)
 
     @property
     def _mode(self) -> str:
