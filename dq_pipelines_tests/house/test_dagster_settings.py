@@ -43,12 +43,13 @@ def postgres(tmp_path: Path) -> Iterator[int]:
         yield port
         pgexec(
             "pg_ctl",
-            ("-D", str(server.pgdata), "-m", "fast", "stop"),
+            ("-D", str(server.pgdata), "-m", "immediate", "-t", "300", "stop"),  # its files go: no checkpoint
             bin_path=server.bin_path,
             user=server.system_user,
         )
 
 
+@pytest.mark.slow
 def test_servers_keep_theirs_in_postgres(
     checkout: Path,
     tmp_path: Path,
