@@ -137,6 +137,20 @@ class Silver(Strict):
             seen[key(name)] = name
         return columns
 
+    @field_validator("columns")
+    @classmethod
+    def _are_of_landed_columns_of_their_own(cls, columns: dict[str, Column]) -> dict[str, Column]:
+        seen: dict[str, str] = {}
+        for name, column in columns.items():
+            wanted = next(iter(column.sources), name)
+            other = seen.setdefault(key(wanted), name)
+            if other != name:
+                raise ValueError(
+                    f"wanted another landed column for each, got '{other}' and '{name}' which both are from '{wanted}' "
+                    f"(a second column of the same values: transform: [{{derive: {{{name}: {other}}}}}])"
+                )
+        return columns
+
     @model_validator(mode="after")
     def _merges_by_keys(self) -> Silver:
         if self.write == "merge" and not self.keys:

@@ -1,6 +1,6 @@
 """strftime patterns of a column: what is refused when a project is loaded, and which texts a pattern reads exactly.
 
-Polars reads by chrono, which takes two digits for `%Y`, the 60th second for the next minute, `2024111` under `%Y%m%d`,
+Polars reads by chrono, which takes two digits for `%Y` and one for `%y`, the 60th second for the next minute, `2024111` under `%Y%m%d`,
 and drops the zone of `%Z`: whatever it gives is held against the text here.
 """
 
@@ -12,6 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from dq_pipelines.transforms.attempts import Attempt, filled, only
+from dq_pipelines.transforms.format_shapes import shape
 
 #: A moment with no two parts alike, which a pattern must be able to read from what it writes.
 _SAMPLE = datetime(2019, 11, 28, 17, 43, 52)  # noqa: DTZ001
@@ -87,12 +88,16 @@ def reads(pattern: str, dtype: pl.DataType) -> Attempt:
     form = chrono(pattern)
     by_length = _TIGHT.search(form) is not None
     beyond = bool(re.search(r"%\.[0-9]?f|%\+", form))
+    # chrono takes one digit for `%y`: in `1/2/5` nobody has said which year that is.
+    short_year = shape(form, "y", "[0-9]{2}", in_full=by_length)
 
     def attempt(texts: pl.Series) -> pl.Series:
         moments = sound(texts, _parsed(texts, dtype, form), form)
         if by_length:
             written = moments.dt.to_string(form).str.len_bytes()
             moments = only(moments, written == texts.str.strip_chars().str.len_bytes())
+        if short_year is not None:
+            moments = only(moments, texts.str.contains(short_year))
         return only(moments, ~texts.str.contains(_BEYOND_MICROSECONDS)) if beyond else moments
 
     return attempt
@@ -128,8 +133,11 @@ def sound(texts: pl.Series, moments: pl.Series, form: str) -> pl.Series:
 
 
 def _sixties(texts: pl.Series, form: str) -> pl.Series:
-    # With an offset, what is written back is another hour, and `160000` is no 60th second.
-    return texts.str.contains(":60" if has_offset(form) else "60", literal=True)
+    if not has_offset(form):
+        return texts.str.contains("60", literal=True)
+    # With an offset, what is written back is another hour, and `160000` is no 60th second: only its place tells.
+    placed = shape(form, "S", "60", in_full=_TIGHT.search(form) is not None)
+    return texts.str.contains(placed) if placed else texts.str.contains(":60", literal=True)
 
 
 def _confirmed(both: pl.Series, form: str) -> pl.Series:

@@ -237,6 +237,8 @@ def test_every_name_of_a_column_that_comes_again_is_told(shop: Workshop) -> None
             r"wanted a name that the lake does not keep for itself, got '_id': write id: \{…, from: _id\}",
         ),
         ("{_Batch: string}", "got '_Batch'"),
+        ("{a: {type: string, from: n}, b: {type: string, from: N}}", "got 'a' and 'b' which both are from 'N'"),
+        ("{n: string, b: {type: date, from: n}}", "got 'n' and 'b' which both are from 'n'"),
         ("{a: string, A: string}", "wanted names that differ by more than case, got 'a' and 'A'"),
     ],
 )
@@ -249,9 +251,8 @@ def test_a_declared_column_has_a_name_of_its_own(shop: Workshop, columns: str, s
 @pytest.mark.parametrize(
     ("first", "second", "header", "told"),
     [
-        ("n", "n", "n,m", "columns 'a' and 'b' both want the landed column"),
-        ("Id", "iD", "Id,ID", "columns 'a' and 'b' both want the landed column"),
-        ("Id", "ID", "Id,ID", "column 'b': the landed column 'ID' may be one of 'Id' and 'ID_2'"),
+        ("[x, n]", "n", "n,m", "columns 'a' and 'b' both want the landed column"),
+        ("Id", "[y, ID]", "Id,ID", "column 'b': the landed column 'ID' may be one of 'Id' and 'ID_2'"),
         ("_id", "_id_2", "_id,_id_2", "column 'a': the landed column '_id' may be one of '_id_2' and '_id_3'"),
     ],
 )

@@ -146,3 +146,25 @@ def test_a_cast_publishes_what_landed_or_nothing(kind: str, data: st.DataObject)
 
 def _told(value: Any) -> Any:
     return "NaN" if isinstance(value, float) and math.isnan(value) else value
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wanted", "read", "refused"),
+    [
+        ("%d/%m/%y", "date", ["5/2/05", "05/02/05", " 5/2/05"], ["1/2/5", "05/02/5", "1/2/005"]),
+        ("%y-%m-%d", "date", ["05-1-2"], ["5-1-2"]),
+        ("%D", "date", ["01/02/05"], ["01/02/5"]),
+        ("100%% %d.%m.%y", "date", ["100% 01.02.05"], ["100% 01.02.5"]),
+        ("%Y%m%dT%H%M%S%z", "datetime", ["20240102T235959+0000", "20240102T160000+0100"], ["20240102T235960+0000"]),
+        ("%Y-%m-%d %H.%M.%S %z", "datetime", ["2024-01-02 23.59.06 +0030"], ["2024-01-02 23.59.60 +0000"]),
+        ("%H%M%S%z %Y-%m-%d", "datetime", ["160000+0000 2024-01-02"], ["235960+0000 2024-01-02"]),
+        ("%Y-%m-%d %T%z", "datetime", ["2024-01-02 10:00:59+0000"], ["2024-01-02 10:00:60+0000"]),
+    ],
+)
+def test_a_year_of_one_digit_and_a_60th_second_are_refused(
+    pattern: str, wanted: str, read: list[str], refused: list[str]
+) -> None:
+    texts = pl.DataFrame({"text": [*read, *refused]})
+    options = CastOptions(format=pattern)
+    found = texts.select(typed(pl.col("text"), pl.String(), dtype_of(wanted), options)).to_series().is_null().to_list()
+    assert found == [False] * len(read) + [True] * len(refused)
