@@ -18,7 +18,7 @@ from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
 from dq_pipelines.sources.names import landed_as
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
-from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter, Rename, Step
+from dq_pipelines.transforms.steps import OPAQUE, Cast, Deduplicate, Filter, Rename, Step
 
 #: Before the names of hidden copies of landed columns; no input has such a name.
 CARRIED = "_landed\x00"
@@ -66,16 +66,21 @@ def give_types(prepared: Prepared, silver: Silver) -> Prepared:
 
 
 def transform(prepared: Prepared, silver: Silver) -> Prepared:
-    rows, refused, names = prepared.rows, prepared.refused, [rule.column for rule in prepared.casts]
+    rows, refused = prepared.rows, [*prepared.refused]
+    # The casts whose failures travel along, and those of all steps.
+    names = casts = [rule.column for rule in prepared.casts]
     for number, step in enumerate(silver.transform, start=1):
-        if isinstance(step, OPAQUE) and names and not refused:
-            refused, rows = (miscast(rows, names),), rows.filter(~any_failed(names))
+        if isinstance(step, OPAQUE) and names:
+            refused.append(miscast(rows, names))
+            rows, names = rows.filter(~any_failed(names)), []
         with _told(number, step):
-            rows = _applied(step, rows, () if refused else names)
-            rows.collect_schema()
+            rows = _applied(step, rows, names)
+            there = rows.collect_schema()
+        if isinstance(step, Cast):
+            more = [name for name in step.cast if f"{FAILED}{name}" in there]
+            names, casts = list(dict.fromkeys([*names, *more])), list(dict.fromkeys([*casts, *more]))
     there = rows.collect_schema()
-    casts = tuple(rule for rule in prepared.casts if f"{FAILED}{rule.column}" in there)
-    return Prepared(rows, casts, refused)
+    return Prepared(rows, tuple(CastRule(column=name) for name in casts if f"{FAILED}{name}" in there), tuple(refused))
 
 
 def _applied(step: Step, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:

@@ -23,6 +23,8 @@ from dq_pipelines.transforms.types import dtype_of
 
 #: Hidden columns beside a cast one: its value as it landed, and whether the cast failed. No landed name has a NUL.
 RAW, FAILED = "_raw\x00", "_cast\x00"
+#: While a column is cast once more: whether it had a value before.
+_HAD = "_had\x00"
 
 
 class ColumnSpec(Protocol):
@@ -117,3 +119,27 @@ def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.Lazy
         for name in changed
     )
     return rows, tuple(CastRule(column=name) for name in changed)
+
+
+def cast_again(rows: pl.LazyFrame, types: Mapping[str, str]) -> pl.LazyFrame:
+    """The rows with other types of columns, beside the same hidden columns; raises RuleError for a column that is not there.
+
+    A column that was cast before keeps its landed value, and stays failed where it was.
+    """
+    schema = rows.collect_schema()
+    for name in types:
+        if name not in schema:
+            visible = [each for each in schema if "\x00" not in each]
+            raise RuleError(f"cast wants the column '{name}'{nearest(name, visible)}, got: {', '.join(visible)}")
+    changed = {name: dtype for name, text in types.items() if not is_exact(schema[name], dtype := dtype_of(text))}
+    values = {name: pl.col(exact(name)) for name in changed}
+    rows = rows.with_columns(
+        *(value.alias(f"{RAW}{name}") for name, value in values.items() if f"{RAW}{name}" not in schema),
+        *(value.is_not_null().alias(f"{_HAD}{name}") for name, value in values.items()),
+    )
+    rows = rows.with_columns(typed(values[name], schema[name], dtype).alias(name) for name, dtype in changed.items())
+    failed = {name: value.is_null() & pl.col(f"{_HAD}{name}") for name, value in values.items()}
+    return rows.with_columns(
+        (flag | pl.col(f"{FAILED}{name}") if f"{FAILED}{name}" in schema else flag).alias(f"{FAILED}{name}")
+        for name, flag in failed.items()
+    ).drop(f"{_HAD}{name}" for name in changed)

@@ -16,9 +16,9 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict
-from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.transforms.casting import typed
-from dq_pipelines.transforms.types import TypeName, dtype_of
+from dq_pipelines.errors import RuleError
+from dq_pipelines.transforms.cast import cast_again
+from dq_pipelines.transforms.types import TypeName
 
 
 class Step(Strict, abc.ABC):
@@ -48,18 +48,15 @@ class Rename(Step):
 
 
 class Cast(Step):
-    """Give columns other types: `cast: {column: type}`. What does not fit becomes null."""
+    """Give columns other types: `cast: {column: type}`. A row with a value that does not fit is refused with `cast`, as for `columns`.
+
+    Where null shall stand instead: `derive: {column: "try_cast(column as int)"}`.
+    """
 
     cast: dict[str, TypeName]
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        schema = rows.collect_schema()
-        for name in self.cast:
-            if name not in schema:
-                raise RuleError(f"cast wants the column '{name}'{nearest(name, schema)}, got: {', '.join(schema)}")
-        return rows.with_columns(
-            typed(pl.col(exact(name)), schema[name], dtype_of(wanted)).alias(name) for name, wanted in self.cast.items()
-        )
+        return cast_again(rows, self.cast)
 
 
 class Derive(Step):

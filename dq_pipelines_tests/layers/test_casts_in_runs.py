@@ -111,3 +111,29 @@ def test_an_option_that_does_not_fit_is_refused_with_its_place(shop: Workshop, c
         _ = shop.project
     assert said in str(raised.value)
     assert "t.yaml:1: " in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("steps", "published", "refused"),
+    [
+        ("{cast: {a: int64}}", [(1, 10)], [("cast", "a", "x"), ("cast", "a", "1.5")]),
+        # The value as the file has it, though the column was cast before and has another name since.
+        ("{cast: {a: float64}}, {cast: {a: int64}}, {rename: {a: b}}", [(1, 10)], [("cast", "a", "x"), ("cast", "a", "1.5")]),
+        # A filter, a key and a query may forget such a row, and must not.
+        ('{cast: {a: int64}}, {filter: "a > 5"}', [(1, 10)], [("cast", "a", "x"), ("cast", "a", "1.5")]),
+        ('{sql: "select * from self"}, {cast: {a: int64}}, {sql: "select id, a from self"}', [(1, 10)],
+         [("cast", "a", "x"), ("cast", "a", "1.5")]),
+        ('{derive: {a: "try_cast(a as int)"}}', [(1, 10), (2, None), (3, None)], []),
+    ],
+)  # fmt: skip
+def test_a_step_that_casts_refuses_the_rows_of_values_that_do_not_fit(
+    shop: Workshop, steps: str, published: list[tuple[int, int | None]], refused: list[tuple[str, str, str]]
+) -> None:
+    source = 'source: {type: csv, path: "{landing}/*.csv"}'
+    shop.table("t", f"{source}\nsilver: {{columns: {{id: int64}}, transform: [{steps}]}}\n")
+    shop.land("1.csv", "id,a\n1,10\n2,x\n3,1.5\n")
+    ran = shop.run("t")
+    assert ran.success, ran.failures
+    assert shop.rows("silver/t", "id", "b" if "rename" in steps else "a") == published
+    assert sorted(shop.refused("t")) == sorted(refused)
+    assert ran.checks["silver/t:rows_accounted_for"].passed
