@@ -35,6 +35,8 @@ def read_file(path: str) -> Read:
     if not is_path_of_file(path) or "://" in path:
         return Read(path)
     source = source_at(path)
+    if source["type"] == "parquet":
+        return Read(path, _print_unreadable(path, read(source)))
     if source["type"] not in _OF_LINES:
         return Read(path)
     reading = read(source)

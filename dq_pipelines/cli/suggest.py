@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,7 +85,7 @@ def _from_contract(path: str, schema_object: str | None) -> None:
 
 def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, html: Path | None) -> None:
     from dq_pipelines.cli.reading import read_file
-    from dq_pipelines.engine.frames import frame_from
+    from dq_pipelines.engine.frames import UnreadableLines, frame_from
     from dq_pipelines.monitoring.contracts.table import table_name
     from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
     from dq_pipelines.sources import read as read_source
@@ -97,7 +98,9 @@ def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, 
         _must_be_new(target, name)
     source = _source(path, sheet)
     read = read_file(path)
-    rows = read_source(source).rows if source["type"] == "excel" else frame_from(read.data)
+    with warnings.catch_warnings():  # `read_file` has printed the lines
+        warnings.simplefilter("ignore", UnreadableLines)
+        rows = read_source(source).rows if source["type"] == "excel" else frame_from(read.data)
     found = suggested_table(rows, _parents(name))
     text = table_yaml(found, name, source, str(target))
     if html is not None:
@@ -194,7 +197,8 @@ def _project_table(name: str) -> tuple[Project, Table] | None:
     tables = {} if project is None else project.tables
     found = tables.get(name.partition("/")[2] if layered else name)
     if found is None or project is None:
-        raise _problem(f"dq suggest: '{name}' is no file and no table of the project{nearest(name, tables)}")
+        known = [*tables, *(path.name for path in Path().iterdir())]
+        raise _problem(f"dq suggest: '{name}' is no file and no table of the project{nearest(name, known)}")
     return project, found
 
 

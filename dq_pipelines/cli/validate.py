@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,18 +59,21 @@ def validate(
 ) -> None:
     """Judge a file by rules and print the verdict. Exit 1 when a rule failed, or a line could not be read."""
     from dq_pipelines.cli.reading import read_file
+    from dq_pipelines.engine.frames import UnreadableLines
     from dq_pipelines.engine.validate import validate as judged
 
     wanted: ResultFormat = result_format.value
     read = read_file(data)
-    verdict = judged(read.data, rules, engine=engine, result_format=wanted)
+    with warnings.catch_warnings():  # `read_file` has printed the lines
+        warnings.simplefilter("ignore", UnreadableLines)
+        verdict = judged(read.data, rules, engine=engine, result_format=wanted)
     if as_json or format is Format.json:
         said = verdict.to_json_dict()
         if read.unreadable:
             said["meta"] = {**said.get("meta", {}), "unreadable_lines": read.unreadable}
         print(json.dumps(said, indent=2, ensure_ascii=False, default=str))
     else:
-        _print(verdict)
+        _print(verdict, read.unreadable)
     if export_suite is not None:
         _export(verdict, export_suite)
     if not verdict.success or read.unreadable:
@@ -88,7 +92,7 @@ def _export(verdict: Verdict, path: Path) -> None:
         print(f"{path}: not among the expectations, but in meta: {item['why']}", file=sys.stderr)
 
 
-def _print(verdict: Verdict) -> None:
+def _print(verdict: Verdict, unreadable: int) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -103,7 +107,10 @@ def _print(verdict: Verdict) -> None:
         if result.note is not None:
             console.print(escape(f"{result.rule.type}: {result.note}"))
     counts = verdict.statistics
-    console.print(f"{counts['successful_expectations']} of {counts['evaluated_expectations']} rules passed")
+    last = f"{counts['successful_expectations']} of {counts['evaluated_expectations']} rules passed"
+    if unreadable:
+        last += f", but {unreadable:,} {'line' if unreadable == 1 else 'lines'} cannot be read: no rule has judged them"
+    console.print(last)
 
 
 def _found(result: RuleResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,24 @@ def frame_from(data: Any) -> pl.LazyFrame:
     raise SourceError(f"wanted a frame or a path to judge, got {type(data).__module__}.{type(data).__name__}")
 
 
+class UnreadableLines(UserWarning):
+    """Lines, or records, of a file that nobody can read: they are in none of its rows."""
+
+
 def _frame_at(path: str) -> pl.LazyFrame:
+    return rows_and_unreadable(path)[0]
+
+
+def rows_and_unreadable(path: str) -> tuple[pl.LazyFrame, int]:
+    """The rows at a path, and how many lines of it nobody can read, of which UnreadableLines warns."""
     from dq_pipelines.sources import read
 
-    return read(source_at(path)).rows
+    reading = read(source_at(path))
+    count = int(reading.unreadable.select(pl.len()).collect().item())
+    if count:
+        lines = "1 line cannot be read and is" if count == 1 else f"{count:,} lines cannot be read and are"
+        warnings.warn(f"{path}: {lines} in none of its rows: see dq.read(…).unreadable", UnreadableLines, stacklevel=4)
+    return reading.rows, count
 
 
 def source_at(path: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import polars as pl
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.elsewhere import judge_elsewhere
 from dq_pipelines.engine.engines import connected, owner
-from dq_pipelines.engine.frames import frame_from, is_pandas
+from dq_pipelines.engine.frames import frame_from, is_pandas, rows_and_unreadable
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.pandas import MIXED, python_of
 from dq_pipelines.engine.pandas_types import as_pandas_says
@@ -45,12 +45,13 @@ def validate(
     SUMMARY or COMPLETE, or a mapping with it and GX's options.
 
     Raises ConfigError for rules that are none, SourceError for data that cannot be read. A rule that
-    does not fit the data is a failed result with its `error`, as in GX.
+    does not fit the data is a failed result with its `error`, as in GX. Lines of a file that cannot be read are judged by
+    no rule: `meta["unreadable_lines"]` of the verdict counts them, and a warning says so.
     """
     wanted, other = Format.of(result_format), connected(engine)
     if other is not None:
         return _validate_elsewhere(other, data, rules_from(rules), wanted)
-    frame = _brought(data)
+    frame, unread = _brought(data)
     # Rows are numbered where that is to be told and costs no second look at a file.
     numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and is_pandas(data))
     if numbered:
@@ -69,19 +70,24 @@ def validate(
         mixed = [name for name, dtype in frame.collect_schema().items() if dtype == MIXED]
         results = tuple(_as_in_pandas(result, data, mixed) for result in results)
     kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
-    return Verdict(results, kept, refused, {"engine": engine}, wanted)
+    return Verdict(results, kept, refused, {"engine": engine} | unread, wanted)
 
 
-def _brought(data: Any) -> pl.LazyFrame:
-    """The data as a Polars frame, read through the engine that they lie in."""
+def _brought(data: Any) -> tuple[pl.LazyFrame, dict[str, Any]]:
+    """The data as a Polars frame, read through the engine that they lie in; and what the verdict says of lines that it lacks."""
     keeper = owner(data)
-    return frame_from(data) if keeper is None else keeper.rows(keeper.hold(data))
+    if keeper is not None:
+        return keeper.rows(keeper.hold(data)), {}
+    if not isinstance(data, str | Path):
+        return frame_from(data), {}
+    rows, unreadable = rows_and_unreadable(str(data))
+    return rows, {"unreadable_lines": unreadable} if unreadable else {}
 
 
 def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Format) -> Verdict:
     own = engine.owns(data)
     numbered = wanted.name == "COMPLETE" and not own
-    brought = None if own else _brought(data)
+    brought, unread = (None, dict[str, Any]()) if own else _brought(data)
     if brought is None or (isinstance(data, str | Path) and not numbered):
         frame = engine.hold(data)
     else:
@@ -92,7 +98,7 @@ def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Fo
     types = None if brought is None else brought.collect_schema()
     judged = judge_elsewhere(engine, frame, rules, hidden=hidden, samples=_samples(wanted), types=types)
     kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
-    return Verdict(judged.results, kept, refused, {"engine": engine.name}, wanted)
+    return Verdict(judged.results, kept, refused, {"engine": engine.name} | unread, wanted)
 
 
 def _samples(wanted: Format) -> Samples:
