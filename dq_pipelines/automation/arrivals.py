@@ -14,7 +14,7 @@ import dagster as dg
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.landing import new_inputs, taken
 from dq_pipelines.layers.partitions import partition_of
-from dq_pipelines.layers.unassigned import sentence, unassigned
+from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
 from dq_pipelines.project import DynamicPartitions, Table
 from dq_pipelines.sources import Input
 
@@ -27,7 +27,7 @@ class Arrivals:
     by_partition: dict[str | None, list[Input]]
     #: how many more new inputs wait for later runs, by partition
     waiting: dict[str | None, int]
-    #: what no run reads, and why; empty where there is none
+    #: what no run reads, and why, or that there is no input at all; empty where all are read
     unassigned: str = ""
 
     @classmethod
@@ -41,7 +41,7 @@ class Arrivals:
                 found.setdefault(key, []).append(item)
         now = {key: list(taken(table, inputs)) for key, inputs in found.items()}
         waiting = {key: len(inputs) - len(now[key]) for key, inputs in found.items()}
-        return cls(table, now, waiting, sentence(unassigned(table, lake)))
+        return cls(table, now, waiting, sentence(unassigned(table, lake)) or nothing_there(table))
 
     def nothing_new(self) -> dg.SkipReason:
         """Why no run is asked for."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from dq_pipelines.config.model import shown
 
@@ -28,15 +29,19 @@ def duration(text: str) -> timedelta:
     return length
 
 
-def _is_one(text: str) -> str:
-    duration(text)
-    return text
+def _known(length: Callable[[str], timedelta]) -> BeforeValidator:
+    """Of a number without a unit the sentence names the units, too."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, bool | list | dict | None):
+            length(str(value))
+        return value
+
+    return BeforeValidator(check)
 
 
 #: A duration in YAML, known to be one.
-Duration = Annotated[
-    str, AfterValidator(_is_one), WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN.pattern}$"})
-]
+Duration = Annotated[str, _known(duration), WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN.pattern}$"})]
 
 
 _SPAN = re.compile(r"(\d{1,6})([smh])")
@@ -51,13 +56,8 @@ def span(text: str) -> timedelta:
     return int(match[1]) * _SPAN_UNITS[match[2]]
 
 
-def _is_span(text: str) -> str:
-    span(text)
-    return text
-
-
 #: A short length of time in YAML, known to be one; `0s` for none.
-Span = Annotated[str, AfterValidator(_is_span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})]
+Span = Annotated[str, _known(span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})]
 
 
 _INTERVAL = re.compile(r"(\d{1,6})([mhdw])")
@@ -73,12 +73,5 @@ def interval(text: str) -> timedelta:
     return length
 
 
-def _is_interval(text: str) -> str:
-    interval(text)
-    return text
-
-
 #: The time between two events in YAML, known to be one.
-Interval = Annotated[
-    str, AfterValidator(_is_interval), WithJsonSchema({"type": "string", "pattern": f"^{_INTERVAL.pattern}$"})
-]
+Interval = Annotated[str, _known(interval), WithJsonSchema({"type": "string", "pattern": f"^{_INTERVAL.pattern}$"})]

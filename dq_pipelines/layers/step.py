@@ -42,7 +42,7 @@ from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.run_partition import must_name_its_partition, run_partition
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
-from dq_pipelines.layers.unassigned import sentence, unassigned
+from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
 from dq_pipelines.layers.work import Work, checked_rules, judge_published
 from dq_pipelines.project import Table
 
@@ -217,6 +217,9 @@ class Step:
 
     def _nothing_new(self) -> Iterator[Yielded]:
         """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
+        nothing = nothing_there(self.table)
+        if nothing:
+            self.context.log.warning("%s: %s", self.table.key, nothing)
         self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
         last = self.stores.history.latest(self.table.key, self._partition, on_batch=True)
         if last is not None:
@@ -225,10 +228,13 @@ class Step:
             yield from anomaly_results(
                 self.table, anomalies_of(self.table, self.stores.history, last.batch), self._checks
             )
+        told = {"nothing_found": nothing} if nothing else {}
         for key in self._selected:
             if key.path[0] != "bronze":
                 name = key.to_user_string()
-                yield dg.MaterializeResult(key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True})
+                yield dg.MaterializeResult(
+                    key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True} | told
+                )
 
     def _judge_published(self, attempt: Attempting) -> Iterator[Yielded]:
         """Checks alone: the published table as it stands."""

@@ -14,6 +14,7 @@ from dq_pipelines.layers.landed import bronze
 from dq_pipelines.layers.landing import ledger_name
 from dq_pipelines.layers.partitions import partition_of, why_unassigned
 from dq_pipelines.project import DailyPartitions, Table
+from dq_pipelines.sources import nothing_found
 from dq_pipelines.sources.archives import plain_name
 from dq_pipelines.sources.base import PassedOver
 
@@ -52,6 +53,15 @@ def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[Pa
             if known.get(ledger_name(item)) != item.modified
         ]
     return sorted(found, key=lambda one: one.uri)
+
+
+def nothing_there(table: Table) -> str:
+    """The sentence for a source at whose address there is no input at all; empty for any other, or one that cannot be listed."""
+    source = table.landed.source
+    try:
+        return "" if not hasattr(source, "path") or source.inputs() else nothing_found(source)
+    except SourceError:
+        return ""  # `unassigned` names it
 
 
 def sentence(found: Sequence[PassedOver]) -> str:

@@ -36,6 +36,8 @@ WRONG = {
     "{}": "wanted within, cron or both, got neither",
     "{within: soon}": "wanted an interval such as 30m, 26h, 7d or 2w, got 'soon'",
     "{within: 0h}": "wanted an interval",
+    "{within: 25}": "wanted an interval such as 30m, 26h, 7d or 2w, got '25'",
+    "{within: [1h]}": "wanted text",
     "{within: 1h, warn_within: 2h}": "wanted warn_within to be less than within (1h), got 2h",
     "{within: 1h, timezone: Europe/Berlin}": "timezone is that of cron",
     '{cron: "0 9 * * *", within: 1h, timezone: Europe/Berlyn}': "wanted a time zone such as Europe/Berlin",

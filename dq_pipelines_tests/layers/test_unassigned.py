@@ -177,3 +177,18 @@ def test_members_of_an_archive_that_are_no_data_are_named(tmp_path: Path) -> Non
         f"{made.landing}/1.zip#readme.txt": "it is of another kind than the source's",
         f"{made.landing}/1.zip#_b.csv": "a name in it begins with . or _",
     }
+
+
+def test_an_address_at_which_there_is_nothing_is_told(tmp_path: Path) -> None:
+    made = shop(tmp_path, FOLDERS, "*.csv")
+    made.land("events.cvs", "id\n1\n")
+    said = f"{made.landing}/*.csv: wanted at least one file, got none; in {made.landing} there is events.cvs"
+    ran = made.run("events")
+    assert ran.success
+    assert said in str(ran.materialized["silver/events"]["nothing_found"])
+    skipped = made.tick("events_arrivals")
+    assert isinstance(skipped, dg.SkipReason)
+    assert said in str(skipped.skip_message)
+    made.land("1.csv", "id\n1\n")
+    assert "nothing_found" not in made.run("events").materialized["silver/events"]
+    assert "nothing_found" not in made.run("events").materialized["silver/events"], "what is there has landed before"
