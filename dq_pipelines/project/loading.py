@@ -15,6 +15,7 @@ from dq_pipelines.config.model import Strict, sentence
 from dq_pipelines.config.yaml_file import Location, YamlFile, read_yaml
 from dq_pipelines.engine.rules_file import RulesFile, read_rules_file
 from dq_pipelines.errors import ConfigError, Problem, nearest
+from dq_pipelines.project.pruning import without
 from dq_pipelines.project.references import findings
 from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings, Silver
 from dq_pipelines.project.whole import Project, Table
@@ -200,10 +201,14 @@ class _Draft:
                 # An unknown kind is the fault of `type`, which may stand on a line of its own.
                 steps = (*line["loc"], "type") if line["type"] == "union_tag_invalid" else line["loc"]
                 said.setdefault(_place(value, steps), []).append(sentence(line))
+            told: dict[Location, list[str]] = {}
             for place, messages in said.items():
-                for message in _joined(list(dict.fromkeys(messages))):
-                    self.find(place, _with_key(place, _named(kind, place, message)))
-            return None
+                told[place] = [_named(kind, place, message) for message in _joined(list(dict.fromkeys(messages)))]
+                for message in told[place]:
+                    self.find(place, _with_key(place, message))
+            # What else is wrong is said in the same go, as far as it has nothing to do with these.
+            left = without(value, self.layer, told)
+            return None if left is None else self._validated(kind, left)
 
     def find(self, place: Location, message: str, line_in_block: int = 0) -> None:
         """Note what is wrong at `place`: in the file, or in the suite when the place is one of its rules."""

@@ -243,7 +243,7 @@ IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
     ),
     "anomalies' numbers": (
         HEAD + "  anomalies:\n    - {metric: row_count, sensitivity: 0}\n    - {metric: row_count, training: 90}\n",
-        ["5: sensitivity: wanted more than 0, got 0", "6: training: wanted text, got 90"],
+        ["5: sensitivity: wanted more than 0, got 0", "6: training: wanted a duration such as 12h, 90d, 8w or 2y (365 days each), got '90'"],
     ),
     "suite in YAML": (
         CSV + "silver:\n  rules: suite.yaml\n",
@@ -330,3 +330,45 @@ def test_a_suite_is_loaded_as_it_is(tmp_path: Path) -> None:
     assert [rule.kwargs for rule in table.rules] == [{"column": "a", "regex": "^${x}", "mostly": 0.9}]
     assert table.rules[0].severity == "warning"
     assert table.rule_lines == (3,)
+
+
+def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "t.yaml").write_text(
+        """source: {type: csv, path: x.csv}
+freshness: {within: 25}
+upstream: [x]
+silver:
+  columns: {a: int64}
+  anomalies: [{metric: row_cont}]
+  rules:
+    - {type: expect_column_values_to_be_betwen, column: a}
+    - {type: expect_column_values_to_exist_in, column: a, table: silver/nothere, key: x}
+    - {type: expect_column_values_to_not_be_null, colum: a}
+  transform: [{derive: {b: a}}]
+  extra: 1
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError) as raised:
+        load_project(tmp_path)
+    assert {problem.line for problem in raised.value.problems} == {2, 3, 6, 8, 9, 10, 12}
+    assert [problem.message for problem in raised.value.problems if problem.line == 9] == [
+        "unknown table 'silver/nothere' (nearest: silver/t)"
+    ]
+
+
+def test_what_a_faulty_column_would_cause_is_not_said(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "t.yaml").write_text(
+        """source: {type: csv, path: x.csv}
+silver:
+  columns: {a: int6, b: string}
+  keys: [a]
+  rules: [{type: expect_column_values_to_be_betwen, column: a}]
+""",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError) as raised:
+        load_project(tmp_path)
+    assert [problem.line for problem in raised.value.problems] == [3, 5]
