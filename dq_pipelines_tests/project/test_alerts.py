@@ -35,7 +35,11 @@ def load(root: Path, settings: str, table: str = SALES) -> Project:
             SALES,
             "unknown channel 'taem' (nearest: team)",
         ),
-        ("alerts: {to: {team: 'json://gehe1m'}, window: 5}", SALES, "window: wanted a length of time such as 30s, 5m or 2h, got '5'"),
+        (
+            "alerts: {to: {team: 'json://gehe1m'}, window: 5}",
+            SALES,
+            "window: wanted a length of time such as 30s, 5m or 2h, got '5'",
+        ),
         ("alerts: {to: {team: 'json://gehe1m'}, window: 5x}", SALES, "wanted a length of time such as 30s, 5m or 2h"),
         (
             TEAM,
