@@ -12,6 +12,7 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, Measured, Repeats, RowSql
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
+from dq_pipelines.transforms import exact_sql
 
 #: Gives the published rows of `<layer>/<table>`, for rules that look into another table.
 Lookup = Callable[[str], pl.LazyFrame]
@@ -35,7 +36,7 @@ def with_answer(
     """
     match aside:
         case RowSql(sql=sql):
-            return frame.with_columns(pl.sql_expr(sql).alias(name))
+            return exact_sql.with_columns(frame, {name: sql})
         case Exists():
             return _with_existence(frame, aside, name, lookup)
         case Repeats():

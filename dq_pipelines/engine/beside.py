@@ -12,6 +12,7 @@ from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.on_tables import GroupRule, QueryRule
 from dq_pipelines.rules.query import BATCH, Query, alias_of
+from dq_pipelines.transforms import exact_sql
 
 
 def small_frames(rule: Rule, rows: pl.LazyFrame, lookup: Callable[[str], pl.LazyFrame]) -> list[pl.LazyFrame]:
@@ -35,5 +36,5 @@ def small_frames(rule: Rule, rows: pl.LazyFrame, lookup: Callable[[str], pl.Lazy
 
 def _queried(query: Query, rows: pl.LazyFrame, lookup: Callable[[str], pl.LazyFrame]) -> pl.LazyFrame:
     frames = {BATCH: rows, **{alias_of(table): lookup(table) for table in query.tables}}
-    frame = pl.SQLContext(frames).execute(query.written)
+    frame = exact_sql.query(frames, query.written, narrow=False)
     return frame if query.most_rows is None else frame.head(query.most_rows)

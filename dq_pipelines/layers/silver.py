@@ -18,6 +18,7 @@ from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
 from dq_pipelines.sources.names import landed_as
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
+from dq_pipelines.transforms.exact_sql import filtered
 from dq_pipelines.transforms.steps import OPAQUE, Cast, Deduplicate, Filter, Rename, Step
 
 #: Before the names of hidden copies of landed columns; no input has such a name.
@@ -86,7 +87,7 @@ def transform(prepared: Prepared, silver: Silver) -> Prepared:
 def _applied(step: Step, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
     if isinstance(step, Filter) and names:
         # A row may be left out because a cast has failed, of all things: it is to be refused, with the raw text.
-        return rows.filter(pl.sql_expr(step.filter) | any_failed(names))
+        return filtered(rows, step.filter, or_if=any_failed(names))
     if isinstance(step, Deduplicate) and names:
         # Such a row will be refused: it must neither be left out for a good one nor push a good one out.
         failed = any_failed(names)

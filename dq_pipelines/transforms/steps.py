@@ -17,6 +17,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import RuleError
+from dq_pipelines.transforms import exact_sql
 from dq_pipelines.transforms.cast import cast_again
 from dq_pipelines.transforms.types import TypeName
 
@@ -70,7 +71,7 @@ class Derive(Step):
         return {name: sql_expression(text) for name, text in derive.items()}
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return rows.with_columns(pl.sql_expr(text).alias(name) for name, text in self.derive.items())
+        return exact_sql.with_columns(rows, self.derive)
 
 
 class Filter(Step):
@@ -84,7 +85,7 @@ class Filter(Step):
         return sql_expression(text)
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return rows.filter(pl.sql_expr(self.filter))
+        return exact_sql.filtered(rows, self.filter)
 
 
 class Keep(Strict):
@@ -126,7 +127,7 @@ class Sql(Step):
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         try:
-            return pl.SQLContext({"self": rows}).execute(self.sql, eager=False)
+            return exact_sql.query({"self": rows}, self.sql)
         except pl.exceptions.PolarsError as error:
             raise RuleError(f"transform sql does not run: {error}") from None
 

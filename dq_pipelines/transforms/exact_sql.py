@@ -1,0 +1,129 @@
+"""SQL on Polars in which no integer wraps.
+
+Polars computes in the type of the columns: a sum of int64 beyond 64 bits wraps, `i + 1` of an int32 does beyond 32. So SQL that
+computes is given integers of 128 bits, and what comes out takes the type that it would have had. A number that does not
+fit that type ends the query in an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact
+
+#: Of SQL, the tokens and functions that can make a number greater than those it is given.
+_OPERATORS = frozenset({"PLUS", "DASH", "STAR"})
+_FUNCTIONS = frozenset({"SUM", "ABS", "POW", "POWER"})
+#: After these a star means columns, not a product.
+_BEFORE_COLUMNS = frozenset({"SELECT", "COMMA", "L_PAREN", "DOT", "DISTINCT"})
+_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INT2", "INT4", "INT8", "INT", "INTEGER", "BIGINT"})
+
+
+def query(frames: Mapping[str, pl.LazyFrame], sql: str, *, narrow: bool = True) -> pl.LazyFrame:
+    """The rows that a SELECT gives; raises a PolarsError for one that does not fit the frames.
+
+    Unless they are to be `narrow`, integers may have 128 bits in them, and none is an error.
+    """
+    plain = pl.SQLContext(dict(frames)).execute(sql, eager=False)
+    if not _computes(sql):
+        return plain
+    wanted = plain.collect_schema()
+    wide = pl.SQLContext({name: _widened(frame) for name, frame in frames.items()})
+    try:
+        found = wide.execute(_with_wide_casts(sql), eager=False)
+        found.collect_schema()
+    except pl.exceptions.PolarsError:
+        # A function that knows no such integers; the query itself is sound.
+        return plain
+    return _narrowed(found, wanted) if narrow else found
+
+
+def with_columns(rows: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame:
+    """The rows with columns that are SQL expressions over the row, by name."""
+    plain = rows.with_columns(pl.sql_expr(text).alias(name) for name, text in columns.items())
+    texts = list(columns.values())
+    if not any(map(_computes, texts)):
+        return plain
+    wide = _widened(rows, _roots(texts))
+    found = wide.with_columns(pl.sql_expr(_with_wide_casts(text)).alias(name) for name, text in columns.items())
+    return _narrowed(found, plain.collect_schema())
+
+
+def filtered(rows: pl.LazyFrame, condition: str, or_if: pl.Expr | None = None) -> pl.LazyFrame:
+    """The rows for which a SQL condition is true, or for which `or_if` is."""
+
+    def those(frame: pl.LazyFrame, text: str) -> pl.LazyFrame:
+        held = pl.sql_expr(text)
+        return frame.filter(held if or_if is None else held | or_if)
+
+    if not _computes(condition):
+        return those(rows, condition)
+    found = those(_widened(rows, _roots([condition])), _with_wide_casts(condition))
+    return _narrowed(found, rows.collect_schema())
+
+
+def _roots(texts: Sequence[str]) -> frozenset[str]:
+    return frozenset(name for text in texts for name in pl.sql_expr(text).meta.root_names())
+
+
+def _widened(rows: pl.LazyFrame, names: frozenset[str] | None = None) -> pl.LazyFrame:
+    """The rows with integers of 128 bits, in all columns or in some."""
+    integers = [
+        name
+        for name, dtype in rows.collect_schema().items()
+        if dtype.is_integer() and (names is None or name in names) and dtype not in (pl.Int128, pl.UInt128)
+    ]
+    return rows.with_columns(pl.col(exact(name)).cast(pl.Int128) for name in integers) if integers else rows
+
+
+def _narrowed(rows: pl.LazyFrame, wanted: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """The rows with the integer types that are wanted; a number that does not fit is an error."""
+    there = rows.collect_schema()
+    other = [name for name, dtype in wanted.items() if dtype.is_integer() and there[name] != dtype]
+    return rows.with_columns(pl.col(exact(name)).cast(wanted[name]) for name in other) if other else rows
+
+
+@lru_cache(maxsize=1024)
+def _tokens(sql: str) -> tuple[Any, ...]:
+    import sqlglot
+
+    return tuple(sqlglot.tokenize(sql, read="postgres"))
+
+
+def _computes(sql: str) -> bool:
+    """Whether the SQL may make an integer that does not fit its type; True where nobody can tell."""
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tokens = _tokens(sql)
+    except SqlglotError:
+        return True
+    before = ""
+    for token in tokens:
+        kind = token.token_type.name
+        if kind in _OPERATORS and not (kind == "STAR" and before in _BEFORE_COLUMNS):
+            return True
+        if token.text.upper() in _FUNCTIONS:
+            return True
+        before = kind
+    return False
+
+
+def _with_wide_casts(sql: str) -> str:
+    """The SQL with its casts to integers made to those of 128 bits: `CAST(x AS BIGINT)` and `x::int`."""
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tokens = _tokens(sql)
+    except SqlglotError:
+        return sql
+    for place in range(len(tokens) - 1, 0, -1):
+        token, before = tokens[place], tokens[place - 1].token_type.name
+        closes = place + 1 < len(tokens) and tokens[place + 1].token_type.name == "R_PAREN"
+        if token.text.upper() in _INTEGERS and (before == "DCOLON" or (before == "ALIAS" and closes)):
+            sql = f"{sql[: token.start]}INT128{sql[token.end + 1 :]}"
+    return sql
