@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.rule_standing import RuleStanding
 from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.wording import (
@@ -14,9 +15,11 @@ from dq_pipelines.history.wording import (
     attempt,
     failures,
     found,
+    last_attempt,
     moment,
     partitions,
     recheck,
+    removed,
     score,
     state,
     word,
@@ -40,8 +43,16 @@ _COLOURS = {
 }
 
 
-def print_report(tables: Sequence[TableStanding], unjudged: Sequence[str]) -> None:
-    """The report on standard output, with colours where that is a terminal."""
+def print_report(
+    tables: Sequence[TableStanding],
+    unjudged: Sequence[str],
+    gone: Sequence[TableStanding] = (),
+    beside: Mapping[str, Sequence[ResultRecord]] | None = None,
+) -> None:
+    """The report on standard output, with colours where that is a terminal.
+
+    `gone` are tables that left the YAML, `beside` the results by table that belong to no verdict.
+    """
     from rich.console import Console
     from rich.text import Text
 
@@ -53,11 +64,14 @@ def print_report(tables: Sequence[TableStanding], unjudged: Sequence[str]) -> No
             f"Never run: {', '.join(unjudged)}." if unjudged and len(unjudged) < 4 else NOTHING_YET,
             soft_wrap=True,
         )
+        if gone:
+            console.print(removed(gone), soft_wrap=True)
         return
     narrow = console.width < _NARROW
     console.print(_overview(tables, now(), narrow=narrow))
     for table in tables:
-        for said in filter(None, (attempt(table), recheck(table))):
+        late = [f"{one.rule}: {one.error}" for one in (beside or {}).get(table.table, ()) if not one.success]
+        for said in filter(None, (attempt(table), recheck(table), *late)):
             console.print(Text(f"\n{table.table}: {said}"), soft_wrap=True)
         told = [rule for rule in table.rules if not rule.success or rule.is_tolerated or rule.settled]
         if told:
@@ -67,10 +81,12 @@ def print_report(tables: Sequence[TableStanding], unjudged: Sequence[str]) -> No
             console.print(_told(told, narrow=narrow))
     if unjudged:
         console.print(f"\nNever run: {', '.join(unjudged)}", soft_wrap=True)
+    if gone:
+        console.print(f"\n{removed(gone)}", soft_wrap=True)
 
 
 def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) -> Any:
-    """A line per table; on a narrow terminal two, with the state below the name and the failures below the score."""
+    """A line per table, with the time and the numbers of its last batch, and the last attempt where that is another; on a narrow terminal two, with the state below the name and the failures below the score."""
     from rich.table import Table
     from rich.text import Text
 
@@ -78,7 +94,7 @@ def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) ->
     grid.add_column("table", overflow="fold")
     if not narrow:
         grid.add_column("status", no_wrap=True)
-    grid.add_column("when", no_wrap=True)
+    grid.add_column("last batch", no_wrap=True)
     for name in ("score", *(() if narrow else ("failed",)), "rows in", "published", "refused", "dropped"):
         grid.add_column(name, justify="right", no_wrap=True)
     if not narrow:
@@ -90,7 +106,10 @@ def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) ->
         told = Text(state(table), "dim" if narrow else "")
         if table.partitions:
             told.append(f" ({partitions(table)})", "dim")
-        name, when = Text(table.table), Text(f"{moment(table.at)}{between}{age(table.at, at)}")
+        if tried := last_attempt(table, at):
+            told.append(f"{between}{tried}", "dim")
+        name, judged = Text(table.table), table.latest
+        when = Text(f"{moment(judged.started_at)}{between}{age(judged.started_at, at)}" if judged else "-")
         met, failed = Text(score(table), colour), Text(failures(table), colour)
         numbers = [Text(f"{number:,}") for number in (table.rows_in, table.published, table.refused, table.dropped)]
         if narrow:

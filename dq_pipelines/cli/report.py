@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dq_pipelines.history.records import ResultRecord, VerdictRecord
     from dq_pipelines.history.standing import TableStanding
     from dq_pipelines.history.status import Status
+    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.project import Project
 
 app = typer.Typer()
 
@@ -52,33 +54,53 @@ def report(
     stores, aside = Stores.from_environment(), _aside()
     settle(stores)
     every = standings_now(stores, aside)
-    known = _known_tables()
-    shown = _chosen(every, tables, known) if tables else every
+    project = _project()
+    known = [table.key for table in project or ()]
+    gone = [each for each in every if project is not None and each.table not in known and not tables]
+    shown = _chosen(every, tables, known) if tables else [each for each in every if each not in gone]
     unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
+    beside = _beside(stores, project, shown)
     told = [f"{key} ({aside[key].error})" if key in aside else key for key in unjudged]
     if html is not None:
         _write(html, [*(each.table for each in shown), *unjudged] if tables else [])
     if as_json:
         without = [*unjudged, *(each.table for each in shown if not each.verdicts)]
         unread = [_result(_no_verdict(key), aside[key], "never_run") for key in without if key in aside]
-        print(json.dumps([*_results(shown), *unread], indent=1, ensure_ascii=False))
+        print(json.dumps([*_results(shown, beside), *unread], indent=1, ensure_ascii=False))
     elif html is None:
-        rendering.print_report(shown, told)
+        rendering.print_report(shown, told, gone, beside)
     if strict and any(each.is_alarming for each in shown):
         raise typer.Exit(1)
 
 
-def _known_tables() -> list[str]:
-    """The tables of the project, so that one without a verdict is not passed over in silence."""
+def _project() -> Project | None:
+    """The project, so that a table without a verdict is not passed over in silence; None where it cannot be read."""
     from dq_pipelines.project import load_project
 
     try:
-        return [table.key for table in load_project(Settings.from_environment().config)]
+        return load_project(Settings.from_environment().config)
     except ConfigError as error:
         # A report is of the past: what is wrong with the files now must not hide it.
         more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
         print(f"tables without a verdict are not listed: {error.problems[0]}{more}", file=sys.stderr)
-        return []
+        return None
+
+
+def _beside(
+    stores: Stores, project: Project | None, shown: Sequence[TableStanding]
+) -> Mapping[str, Sequence[ResultRecord]]:
+    """By table, the results that belong to no verdict, of tables that have run."""
+    from dq_pipelines.layers.beside_verdicts import results_beside
+
+    found = {}
+    for each in shown:
+        table = project.by_key(each.table) if project is not None else None
+        if table is not None:
+            try:
+                found[each.table] = list(results_beside(stores, table))
+            except PublishError as error:
+                print(f"inputs that no run reads are not listed: {error}", file=sys.stderr)
+    return found
 
 
 def _aside() -> dict[str, ResultRecord]:
@@ -117,8 +139,8 @@ def _chosen(every: Sequence[TableStanding], wanted: Sequence[str], known: Sequen
     return [each for each in every if _is_asked(each.table, wanted)]
 
 
-def _results(shown: Sequence[TableStanding]) -> Iterator[dict[str, Any]]:
-    """The results of the verdicts that count, of re-checks, and of attempts that came to no verdict."""
+def _results(shown: Sequence[TableStanding], beside: Mapping[str, Sequence[ResultRecord]]) -> Iterator[dict[str, Any]]:
+    """The results of the verdicts that count, of re-checks, of attempts that came to no verdict, and of checks beside these."""
     for each in shown:
         for verdict in (*each.verdicts, *each.rechecks):
             for result in verdict.results:
@@ -127,6 +149,8 @@ def _results(shown: Sequence[TableStanding]) -> Iterator[dict[str, Any]]:
         for attempt in each.attempts:
             if attempt.outcome in ("failed", "waiting") and attempt not in each.released:
                 yield _result(*_of_attempt(attempt), each.status)
+        for one in beside.get(each.table, ()):
+            yield _result(_no_verdict(each.table), one, each.status)
 
 
 def _of_attempt(attempt: Attempt) -> tuple[VerdictRecord, ResultRecord]:

@@ -93,6 +93,15 @@ class Attempts:
         """The last attempts, newest first."""
         return [attempt for _, attempt in self.page(tables, limit)]
 
+    def last_success(self, table: str, partition: str | None = None) -> datetime | None:
+        """When the last attempt ended that published, or found nothing new; of a partition, or of any."""
+        c = ATTEMPTS.c
+        wanted = ATTEMPTS.select().where(c.table == table, c.outcome.in_(("published", "nothing_new")))
+        if partition is not None:
+            wanted = wanted.where(c.partition == partition)
+        found = self.found(wanted.order_by(c.ended_at.desc()).limit(1))
+        return found[0].ended_at if found else None
+
     def counts(self) -> dict[tuple[str, str], int]:
         """By table and outcome, how many attempts have ended."""
         c = ATTEMPTS.c

@@ -67,6 +67,11 @@ class TableStanding:
         return max(self.verdicts, key=lambda verdict: verdict.started_at, default=None)
 
     @property
+    def last_attempt(self) -> Attempt | None:
+        """The attempt that came last, however it ended."""
+        return max(self.attempts, key=lambda one: one.started_at, default=None)
+
+    @property
     def at(self) -> datetime:
         """When the newest verdict or attempt began."""
         judged = [verdict.started_at for verdict in (*self.verdicts, *self.rechecks)]

@@ -5,6 +5,7 @@ What counts as a table's latest verdict belongs in `standing`; how words are lai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from dq_pipelines.history.records import ResultRecord
@@ -107,6 +108,20 @@ def state(table: TableStanding) -> str:
     if not table.verdicts:
         return "nothing was judged yet"
     return "judged as it stands" if table.as_it_stands else "published"
+
+
+def last_attempt(table: TableStanding, at: datetime) -> str:
+    """When the last attempt was and how it ended; "" where it is the run that judged the last batch."""
+    one = table.last_attempt
+    if one is None or (table.latest is not None and one.run_id == table.latest.run_id):
+        return ""
+    return f"last attempt {age(one.started_at, at)}: {WORDS[one.outcome]}"
+
+
+def removed(tables: Sequence[TableStanding]) -> str:
+    """Which tables left the YAML, with their last status; "" where none did."""
+    told = [f"{one.table} ({WORDS[one.status]})" for one in tables]
+    return f"No longer in the YAML: {', '.join(told)}" if told else ""
 
 
 def attempt(table: TableStanding) -> str:

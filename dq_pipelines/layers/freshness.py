@@ -8,13 +8,11 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from dq_pipelines.config.cron import last_tick
+from dq_pipelines.layers.beside_verdicts import FRESHNESS as CHECK
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.project import DailyPartitions, LandedTable, Project, Table
 from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.rules import clock
-
-#: The check's name, which is that of Dagster's own freshness checks.
-CHECK = "freshness_check"
 
 
 def freshness_policy(table: Table) -> dg.FreshnessPolicy | None:

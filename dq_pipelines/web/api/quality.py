@@ -203,7 +203,10 @@ def metrics_of_table(
 )
 def scores(behind: Behind, rights: Own) -> Scores:
     history = behind.site.stores.history
-    stands = [one for one in standings(history) if one.verdicts and rights.sees(one.table)] if history.is_begun else []
+    every = standings(history) if history.is_begun else []
+    # What left the YAML is no part of how good things are.
+    there = {table.key for table in rights.project} or {one.table for one in every}
+    stands = [one for one in every if one.verdicts and one.table in there and rights.sees(one.table)]
     by_domain: dict[str, list[TableStanding]] = {}
     for one in stands:
         table = rights.project.by_key(one.table)

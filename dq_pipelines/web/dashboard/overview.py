@@ -9,6 +9,7 @@ from functools import cached_property
 
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.history.scores import Score, score_of_all
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.status import STATUSES, Status, worst
 from dq_pipelines.history.totals import rows_in
 from dq_pipelines.history.trend import Stretch, trend
@@ -37,6 +38,8 @@ class Overview(View):
     rows_in: int
     refused: int
     notes: Sequence[str] = ()
+    #: those that left the YAML
+    removed: Sequence[TableStanding] = ()
 
     @cached_property
     def failing(self) -> list[Failing]:
@@ -118,6 +121,7 @@ def overview(visit: Visit) -> Overview:
         [chart for chart in drawn if chart.points],
         *rows_in(visit.history, names, visit.since),
         (*visit.known.notes, *lake.notes),
+        visit.removed(),
     )
 
 

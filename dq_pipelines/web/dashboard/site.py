@@ -57,6 +57,11 @@ class Known:
     project: Project = field(default_factory=Project)
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the project is known, be it as it was before."""
+        return not self.notes or bool(list(self.project))
+
     def told_briefly(self) -> Known:
         """The same for who sees some tables alone: what is wrong may be in another one's file."""
         return replace(

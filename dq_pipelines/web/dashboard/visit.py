@@ -60,7 +60,18 @@ class Visit:
         return standing(self.history, key) if self.history.is_begun and self.sees(key) else None
 
     def standings(self) -> list[TableStanding]:
-        """The same of every table that is seen."""
+        """The same of every table that is seen, but for those that left the YAML and are not asked for."""
+        return [one for one in self._every() if not self.is_removed(one.table)]
+
+    def removed(self) -> list[TableStanding]:
+        """Where those tables stood that left the YAML."""
+        return [one for one in self._every() if self.is_removed(one.table)]
+
+    def is_removed(self, key: str) -> bool:
+        """Whether the YAML has the table no more, and nobody asks for it by name."""
+        return self.tables is None and self.known.is_loaded and self.table(key) is None
+
+    def _every(self) -> list[TableStanding]:
         return [one for one in standings(self.history) if self.sees(one.table)] if self.history.is_begun else []
 
     def line(self, stands: TableStanding, spark: Sequence[Stretch] = ()) -> Line:
