@@ -146,12 +146,10 @@ def tell_superseded(work: Work, chosen: Chosen) -> None:
         work.log(f"{work.quarantine.key}: {said if count == 1 else many}; left out")
 
 
-def _not_superseded(work: Work, dismissed: pl.LazyFrame) -> pl.LazyFrame:
-    """Of dismissed rows those that may be open again: the others would be superseded at once."""
-    opened = with_superseded(
-        dismissed.with_columns(pl.lit(OPEN).alias(STATUS)), bronze(work.table, work.lake), work.silver
-    )
-    return opened.filter(pl.col(STATUS) == OPEN)
+def _not_superseded(work: Work, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Of rows, whatever their status, those that would not be superseded if they were open; they are open in the result."""
+    opened = rows.with_columns(pl.lit(OPEN).alias(STATUS))
+    return with_superseded(opened, bronze(work.table, work.lake), work.silver).filter(pl.col(STATUS) == OPEN)
 
 
 def must_land(work: Work) -> None:
@@ -178,7 +176,8 @@ def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
         pl.when(stays).then(pl.col(f"{name}\x00")).otherwise(name).alias(name)
         for name in (STATUS, STATUS_AT, STATUS_BY)
     ).with_columns(pl.col(f"{CORRECTION}\x00").alias(CORRECTION))
-    # Also of a replay that was killed: its correction holds, and the row is published now.
-    kept = told.filter(~pl.col(STATUS).is_in([DISMISSED, SUPERSEDED])).with_columns(pl.lit(FIXED).alias(STATUS))
+    # Also of a replay that was killed: its correction holds, and the row is published now. Not where a later version of
+    # its input counts: then this rerun publishes neither the row nor what was mended in it.
+    kept = _not_superseded(work, told.filter(pl.col(STATUS) != DISMISSED)).with_columns(pl.lit(FIXED).alias(STATUS))
     mended = kept.join(fresh.select(ID), on=ID, how="anti")
     return pl.concat([refused_again.select(exact_names(fresh.collect_schema())), mended], how="diagonal_relaxed")

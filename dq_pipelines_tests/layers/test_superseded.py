@@ -97,6 +97,16 @@ def test_a_snapshot_supersedes_whatever_file_was_before(shop: Workshop) -> None:
     assert export(work, shop.root / "now.csv") == 1
 
 
+def test_a_rerun_forgets_what_was_mended_in_an_earlier_version(shop: Workshop) -> None:
+    work = sales(shop, MERGE)
+    came(shop, work, "1,10\n2,-5\n")
+    (row,) = page(shop.lake, "silver/sales", ALL, "open", 10)
+    replay(at_once(work), by="ann", edits={row["_id"]: {"amount": "5"}})
+    came(shop, work, "1,11\n3,-6\n", "rerun")
+    assert shop.rows("silver/sales", "id") == [1]
+    assert dict(waiting(shop.lake, "silver/sales").statuses) == {"open": 1}
+
+
 def test_one_that_was_dismissed_does_not_open_again(shop: Workshop) -> None:
     work = sales(shop, MERGE)
     came(shop, work, "1,10\n2,-5\n")
