@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,18 @@ def test_the_first_glance_says_what_fails_and_since_when(client: TestClient, sho
     assert latest.started_at.isoformat(timespec="seconds") in since
     assert f"/dashboard/tables/silver/sales/rules/{BETWEEN}" in found.links
     assert f"/runs/{latest.run_id}" in found.links
+
+
+def test_a_table_that_left_the_yaml_is_named_apart(shop: Workshop, tmp_path: Path) -> None:
+    copy = Workshop(Path(shutil.copytree(shop.root, tmp_path / "copy")))
+    for name in ("sales", "by_shop"):
+        (copy.root / f"assets_config/shop/{name}.yaml").unlink()
+    with client_of(site_of(copy)) as client:
+        found = page(client, "/dashboard/")
+        assert "No longer in the YAML: gold/by_shop , silver/sales" in found.text
+        assert "1 healthy. Last run" in found.text
+        assert "/dashboard/tables/silver/sales" in found.links
+        assert "silver/sales" in page(client, "/dashboard/tables/silver/sales").text
 
 
 def test_rows_by_layer_and_quarantine_by_reason(client: TestClient) -> None:
