@@ -31,15 +31,24 @@ def add(
     ] = None,
     scope: Annotated[str, typer.Option("--scope", help="With --role: domain:retail or team:sales.")] = "",
     days: Annotated[
-        int | None, typer.Option("--days", help="How long it lasts; else until it is revoked.", min=1)
+        int | None, typer.Option("--days", help="How long it lasts; else 90 days, or DQ_KEY_DAYS.", min=1, max=36_500)
     ] = None,
+    never: Annotated[bool, typer.Option("--never", help="Let it last until it is revoked.")] = False,
 ) -> None:
-    """Make a key and say it, once: send it as `X-API-Key`, or as `Authorization: Bearer`."""
+    """Make a key and say it, once: send it as `X-API-Key`, or as `Authorization: Bearer`.
+
+    It ends with the user's password, too.
+    """
+    from dq_pipelines.errors import ConfigError, Problem
+    from dq_pipelines.security.keys import lasts_by_default
     from dq_pipelines.security.roles import Grant, role_named, scope_named
 
     grant = Grant(role_named(role), scope_named(scope)) if role else None
-    text = _keys().add(user, note, grant, timedelta(days=days) if days else None)
-    noted("key.add", text.split("_")[1], user=user, note=note)
+    if never and days:
+        raise ConfigError([Problem("", 0, "dq key add: wanted --days or --never, got both")])
+    lasts = None if never else timedelta(days=days) if days else lasts_by_default()
+    text = _keys().add(user, note, grant, lasts)
+    noted("key.add", text.split("_")[1], user=user, note=note, days=str(lasts.days) if lasts else "never ends")
     print(text)
 
 
@@ -55,7 +64,7 @@ def revoke(number: Annotated[str, typer.Argument(help="The key's id, as dq key l
 def every() -> None:
     """Say which keys there are; nobody can read the keys themselves."""
     for key in _keys().all():
-        ends = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
+        ends = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "never ends"
         state = ends if key.is_in_use else "revoked" if key.revoked_at else "expired"
         print(f"{key.id}  {key.user:<20} {key.grant or 'as the user'!s:<24} {state:<18} {key.note}".rstrip())
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +17,12 @@ from dq_pipelines.security.store import KEYS
 from dq_pipelines.security.users import User, Users, found
 
 _PREFIX = "dq"
+
+#: How long a key lasts where nothing else is said, by DQ_KEY_DAYS neither.
+LASTS = timedelta(days=90)
+#: The longest that DQ_KEY_DAYS may say: ten years.
+_MOST_DAYS = 3_650
+
 _REFUSED = "wanted an API key that is in use, got another"
 
 
@@ -42,8 +50,11 @@ class Keys:
 
     users: Users
 
-    def add(self, user: str, note: str = "", grant: Grant | None = None, lasts: timedelta | None = None) -> str:
-        """A new key in a user's name: said once, for nobody can read it again. Raises ConfigError for an unknown user."""
+    def add(self, user: str, note: str = "", grant: Grant | None = None, lasts: timedelta | None = LASTS) -> str:
+        """A new key in a user's name, for ever where `lasts` is None: said once, for nobody can read it again.
+
+        It ends sooner with a new password of the user's, and with the user. Raises ConfigError for an unknown user.
+        """
         self.users.named(user)
         number, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         row: dict[str, Any] = {
@@ -84,6 +95,16 @@ class Keys:
         with self.users.engine.connect() as connection:
             rows = connection.execute(KEYS.select().order_by(KEYS.c.created_at)).mappings().all()
         return [_key(row) for row in rows]
+
+
+def lasts_by_default(environment: Mapping[str, str] | None = None) -> timedelta:
+    """How long a key lasts of which nothing is said: `DQ_KEY_DAYS`, else 90 days. Raises ConfigError for no number of days."""
+    given = (os.environ if environment is None else environment).get("DQ_KEY_DAYS", "")
+    if not given:
+        return LASTS
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= _MOST_DAYS):
+        raise ConfigError([Problem("", 0, f"DQ_KEY_DAYS: wanted a number of days, 1 to {_MOST_DAYS}, got '{given}'")])
+    return timedelta(days=int(given))
 
 
 def is_key(text: str) -> bool:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from dq_pipelines.errors import ConfigError, Problem, Refused, nearest
 from dq_pipelines.security.passwords import hashed, is_right
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.security.store import GRANTS, USERS, opened
+from dq_pipelines.security.store import GRANTS, KEYS, USERS, opened
 from dq_pipelines.security.throttling import Origin, Throttle
 
 _ANYWHERE = Origin()
@@ -139,10 +139,16 @@ class Users:
             raise Refused(f"wanted of the identity provider a name that nobody has here, got '{name}'") from None
 
     def set_password(self, name: str, password: str) -> None:
-        """A new password: sessions and tokens that were given before are worth nothing."""
+        """A new password: sessions, tokens and API keys that were given before are worth nothing."""
         if (by := self.named(name).subject) is not None:
             raise _wrong(f"wanted a user with a password, got '{name}', who logs in by {by.partition(' ')[0]}")
-        self._change(name, password=hashed(password, [name]), epoch=USERS.c.epoch + 1)
+        kept = hashed(password, [name])
+        with self.engine.begin() as connection:
+            connection.execute(
+                USERS.update().where(USERS.c.name == name).values(password=kept, epoch=USERS.c.epoch + 1)
+            )
+            keys = KEYS.update().where(KEYS.c.user == name, KEYS.c.revoked_at.is_(None))
+            connection.execute(keys.values(revoked_at=datetime.now(UTC)))
 
     def disable(self, name: str, *, disabled: bool = True) -> None:
         """Let nobody in by this name, nor by its keys and sessions; or let them in again."""

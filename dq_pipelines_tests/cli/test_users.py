@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_keys_are_said_once(dq: Dq, users: Users) -> None:
     listed = dq("key", "list").stdout
     assert "nightly" in listed
     assert text.rpartition("_")[2] not in listed + dq("audit", "list").stdout
+    dq("key", "add", "ann", "--never")
+    dq("key", "add", "ann", DQ_KEY_DAYS="5")
+    in_five_days = datetime.now(UTC) + timedelta(days=5)
+    assert [line.split()[5:7] for line in dq("key", "list").stdout.splitlines()[1:]] == [
+        ["never", "ends"],
+        ["until", f"{in_five_days:%Y-%m-%d}"],
+    ]
+    both = dq("key", "add", "ann", "--never", "--days", "3")
+    assert (both.returncode, both.stderr) == (2, "dq key add: wanted --days or --never, got both\n")
     dq("key", "revoke", text.split("_")[1])
     assert "revoked" in dq("key", "list").stdout
 

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from dq_pipelines.errors import ConfigError, Refused
 from dq_pipelines.security.devices import Devices
-from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.keys import Keys, lasts_by_default
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Permission, Role, may, why_not
 from dq_pipelines.security.sessions import Sessions
-from dq_pipelines.security.store import KEYS, SESSIONS
+from dq_pipelines.security.store import KEYS, SESSIONS, USERS
 from dq_pipelines.security.throttling import FREE_TRIES, LONGEST_DELAY, WRONG_TRIES, Origin
 from dq_pipelines.security.users import Users
 
@@ -181,10 +181,42 @@ def test_a_key_ends_with_its_time_and_its_user(ann: Users) -> None:
     ann.disable("ann")
     with pytest.raises(Refused):
         keys.let_in(text)
+    ann.disable("ann", disabled=False)
+    assert keys.let_in(text).name == "ann"
+    with ann.engine.begin() as connection:
+        connection.execute(USERS.delete().where(USERS.c.name == "ann"))
+    with pytest.raises(Refused):
+        keys.let_in(text)
+    ann.add("ann", PASSWORD, [])
+    with pytest.raises(Refused):
+        keys.let_in(text)
     with pytest.raises(ConfigError, match="unknown user 'an' \\(nearest: ann\\)"):
         keys.add("an")
     with pytest.raises(ConfigError, match="unknown key"):
         keys.revoke("nobody")
+
+
+def test_a_key_that_somebody_made_in_ones_name_ends_with_a_new_password(ann: Users) -> None:
+    keys = Keys(ann)
+    text = keys.add("ann", lasts=None)
+    ann.set_password("ann", "another good password")
+    with pytest.raises(Refused):
+        keys.let_in(text)
+    assert keys.let_in(keys.add("ann")).name == "ann"
+
+
+def test_a_key_lasts_ninety_days_unless_it_is_told_otherwise(ann: Users) -> None:
+    keys = Keys(ann)
+    keys.add("ann")
+    keys.add("ann", lasts=None)
+    kept, endless = keys.all()
+    assert kept.expires_at is not None
+    assert kept.expires_at - kept.created_at == pytest.approx(timedelta(days=90), abs=timedelta(seconds=5))
+    assert endless.expires_at is None
+    assert lasts_by_default({"DQ_KEY_DAYS": "7"}) == timedelta(days=7)
+    for wrong in ("0", "-1", "week", "1e3", "99999"):
+        with pytest.raises(ConfigError, match=f"DQ_KEY_DAYS: wanted a number of days, 1 to 3650, got '{wrong}'"):
+            lasts_by_default({"DQ_KEY_DAYS": wrong})
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_a_page_of_refused_rows_goes_on_though_more_come(here: Hosted, tmp_path:
     shutil.copytree(here.shop.root / "lake", folder)
     shop = Workshop(tmp_path)
     shutil.copytree(here.shop.root / "assets_config", tmp_path / "assets_config")
+    shutil.copytree(here.shop.state.folder, shop.state.folder)
     (tmp_path / "history.db").write_bytes((here.shop.root / "history.db").read_bytes())
     lake = Lake.at(str(folder))
     first = page(lake, "silver/sales", ALL, None, 1)
