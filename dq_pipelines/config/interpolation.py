@@ -7,11 +7,11 @@ keys. A variable that is not set is an error, and the values that variables give
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dq_pipelines.config import withheld
 from dq_pipelines.config.settings import DEFAULTS
 from dq_pipelines.errors import nearest
 
@@ -73,7 +73,7 @@ def interpolate(text: str, environment: Mapping[str, str] | None = None) -> Inte
 
     What has no value stays as it stands and is named in `missing`.
     """
-    given = os.environ if environment is None else environment
+    given = withheld.environment() if environment is None else environment
     secrets: list[str] = []
     missing: list[str] = []
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dq_pipelines.config import withheld
 from dq_pipelines.errors import ConfigError, Problem
 
 #: What `${NAME}` gives in YAML, and what a setting is, where the environment says nothing.
@@ -44,7 +44,7 @@ class Settings:
 
         Raises ConfigError for a DQ_DAGSTER_URL that is no web address, and for a DQ_DATABASE_URL that is no PostgreSQL.
         """
-        given = os.environ if environment is None else environment
+        given = withheld.environment() if environment is None else environment
         where = {name: given.get(name) or default for name, default in DEFAULTS.items()}
         return cls(
             where["DQ_CONFIG"],

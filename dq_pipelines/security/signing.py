@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from dq_pipelines.config import withheld
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.state import State
 from dq_pipelines.security.store import SIGNING_KEYS
@@ -47,7 +47,7 @@ class SigningKeys:
     @classmethod
     def of(cls, users: Users, state: State) -> SigningKeys:
         """By `DQ_TOKEN_KEY`, else by the state's own file; raises ConfigError for one that is too short to be a secret."""
-        given = os.environ.get("DQ_TOKEN_KEY", "")
+        given = withheld.environment().get("DQ_TOKEN_KEY", "")
         if given and len(given) < _SHORTEST:
             said = f"DQ_TOKEN_KEY: wanted at least {_SHORTEST} random characters, got {len(given)}"
             raise ConfigError([Problem("", 0, said)])

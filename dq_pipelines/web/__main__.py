@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def main() -> None:
 
             print(json.dumps(files(routes().openapi())))
         else:
+            _withhold(asked.withheld)
             _serve(asked)
     except DqError as error:
         print(error, file=sys.stderr)
@@ -44,6 +46,23 @@ def _serve(asked: argparse.Namespace) -> None:
     serve(Site.from_environment(hosting=dagster is not None), exposure, dagster)
 
 
+def _withhold(descriptor: int | None) -> None:
+    """Take the gateway's secrets out of the environment; where there are some, begin anew in this process without them.
+
+    Else every run could read them in /proc, where the environment stays as it was when a program began.
+    """
+    from dq_pipelines.config import withheld
+    from dq_pipelines.project.gateway_secrets import withhold
+
+    if descriptor is not None:
+        withheld.take_over(descriptor)
+        return
+    withhold()
+    if (kept := withheld.hand_over()) is not None:
+        command = [sys.executable, "-m", "dq_pipelines.web", *sys.argv[1:], f"--withheld={kept}"]
+        os.execv(sys.executable, command)  # noqa: S606 - this very program, by the words it was called with
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dq_pipelines.web", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -56,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--workspace", type=Path)
     serving.add_argument("--no-dagster", action="store_true")
     serving.add_argument("--no-daemon", action="store_true")
+    serving.add_argument("--withheld", type=int, help=argparse.SUPPRESS)
     verbs.add_parser("document", help="print what dq docs writes of the REST API, by file, as JSON")
     page = verbs.add_parser("page", help="write today's standing as one page that needs nothing else")
     page.add_argument("file", type=Path)
