@@ -40,14 +40,42 @@ def every(
 
 @verbs.command()
 def verify() -> None:
-    """Look for lines that were changed, removed or put in; exit 1 where there are any."""
+    """Look for lines that were changed, removed or put in, in the log and beside its anchor; exit 1 where there are any."""
+    from dq_pipelines.security.audit_verify import verify as breaches
+
     log = _log()
-    found = log.verify()
+    found = breaches(log)
     for breach in found:
         print(breach.said, file=sys.stderr)
     if found:
         raise typer.Exit(1)
     print(f"{sum(1 for _ in log.events()):,} lines, as they were written")
+
+
+@verbs.command(name="rotate-key")
+def rotate_key() -> None:
+    """Mark lines by a new key from now on; those before are verified by the key that marked them."""
+    import getpass
+
+    key = _log().rotate_key(getpass.getuser(), "cli")
+    print(f"lines are marked by {key.id} from now on")
+
+
+@verbs.command()
+def export() -> None:
+    """Tell the places of DQ_AUDIT_EXPORT what they were not told yet; exit 1 where one does not take it."""
+    from dq_pipelines.errors import ConfigError, Problem
+    from dq_pipelines.security.audit_export import Export
+
+    told = Export.from_environment(_log())
+    if not told.places:
+        raise ConfigError([Problem("", 0, "dq audit export: wanted DQ_AUDIT_EXPORT to name a place, found none")])
+    failures = told.push()
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+    print(f"told all to {', '.join(map(str, told.places))}")
 
 
 def _log() -> AuditLog:

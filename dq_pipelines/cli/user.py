@@ -92,10 +92,13 @@ def noted(what: str, on: str, **more: str) -> None:
     import getpass
 
     from dq_pipelines.security.audit import AuditLog, Event
+    from dq_pipelines.security.audit_export import Export
     from dq_pipelines.security.state import State
 
     log = AuditLog(State.from_environment().opened())
     log.add(Event(getpass.getuser(), what, on, "cli", more=more))
+    for failure in Export.from_environment(log).push():
+        print(failure, file=sys.stderr)
 
 
 def _users() -> Users:

@@ -90,6 +90,8 @@ AUDIT = sa.Table(
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("line", sa.Text, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    # the id of the key that made the hash; none in lines of earlier releases
+    sa.Column("key_id", sa.String(16)),
 )
 AUDIT_HEAD = sa.Table(
     "dq_audit_head",
@@ -97,6 +99,9 @@ AUDIT_HEAD = sa.Table(
     sa.Column("one", sa.Integer, primary_key=True),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+    # of number and hash, by the key of this id
+    sa.Column("mark", sa.String(64)),
+    sa.Column("key_id", sa.String(16)),
 )
 
 

@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 
 from dq_pipelines.config.database import keep_connections
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.security.audit_export import Export, exporting
 from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
@@ -33,7 +35,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
     is not, or users and keys that others on this machine could read.
     """
     keep_connections()
-    site.state.opened()
+    AuditLog(site.state.opened()).check()
     if dagster is not None:
         dagster.target()
     exposure.must_be_safe(has_users=access_of(site).is_on)
@@ -49,6 +51,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
         print(f"dashboard at {address}/dashboard/ (Ctrl-C ends it)", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that what was started is ended
         with contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:  # uvicorn raises it anew when it has ended
+            stack.enter_context(exporting(Export.from_environment(AuditLog(site.state))))
             hosting = stack.enter_context(dagster.running(site)) if dagster else None
             app = application(site, hosting, exposure.proxies)
             if hosting:
