@@ -50,7 +50,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def append_private(path: Path, line: str) -> None:
-    """Add a line to a file of mode 0600, by one write, so that lines of several writers do not mix. Raises OSError."""
+    """Add a line, or several, to a file of mode 0600, by one write: those of several writers do not mix. Raises OSError."""
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, FILE)
     try:
         if os.fstat(descriptor).st_size == 0:

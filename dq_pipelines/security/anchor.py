@@ -6,7 +6,7 @@ Whoever cuts the log's end off in its database, or writes it anew, has to change
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dq_pipelines.config.private import append_private, private_folder
@@ -41,14 +41,14 @@ class Anchor:
 
     state: State
 
-    def add(self, number: int, digest: str, key: AuditKey) -> None:
-        """Say that the log has so many lines. Where that cannot be written it is told, and the log has its line all the same."""
-        line = f"{number} {digest} {key.id} {key.mark(_DOMAIN, number, digest)}"
+    def add(self, lines: Sequence[tuple[int, str]], key: AuditKey) -> None:
+        """Say of lines their numbers and hashes. Where that cannot be written it is told, and the log has them all the same."""
+        said = [f"{number} {digest} {key.id} {key.mark(_DOMAIN, number, digest)}" for number, digest in lines]
         try:
             private_folder(self.state.folder)
-            append_private(self.state.folder / FILE, line)
+            append_private(self.state.folder / FILE, "\n".join(said))
         except OSError as error:
-            path = self.state.folder / FILE
+            path, number = self.state.folder / FILE, lines[-1][0]
             sys.stderr.write(f"audit log: line {number} is written, but not anchored: {path}: {error.strerror}\n")
 
     @property

@@ -72,9 +72,9 @@ class AuditLog:
             )
             raise ConfigError([Problem("", 0, said)])
 
-    def add(self, event: Event) -> int:
-        """Write a line; gives its number. Writers come one after the other."""
-        line = json.dumps(asdict(event) | {"at": event.at.isoformat()}, ensure_ascii=False, sort_keys=True, default=str)
+    def add(self, *events: Event) -> int:
+        """Write a line for each, together; gives the number of the last. Writers come one after the other."""
+        anchored = []
         with self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -82,17 +82,20 @@ class AuditLog:
                 connection.execute(sa.text("LOCK TABLE dq_audit_head IN EXCLUSIVE MODE"))
             key = self.keys.newest()
             head = connection.execute(AUDIT_HEAD.select()).mappings().first()
-            number = (head["number"] if head else 0) + 1
-            mark = line_mark(key, number, line, head["hash"] if head else BEGINNING)
-            connection.execute(AUDIT.insert().values(number=number, line=line, hash=mark, key_id=key.id))
+            number, mark = (head["number"], head["hash"]) if head else (0, BEGINNING)
+            for event in events:
+                number, line = number + 1, _text(event)
+                mark = line_mark(key, number, line, mark)
+                connection.execute(AUDIT.insert().values(number=number, line=line, hash=mark, key_id=key.id))
+                anchored.append((number, mark))
             values = {"number": number, "hash": mark, "key_id": key.id, "mark": head_mark(key, number, mark)}
             connection.execute(
                 AUDIT_HEAD.update().values(**values) if head else AUDIT_HEAD.insert().values(one=1, **values)
             )
             connection.commit()
         # After the commit: an anchor of a line that was never written would look like one that was removed.
-        self.anchor.add(number, mark, key)
-        return number
+        self.anchor.add(anchored, key)
+        return int(number)
 
     def events(self, since: datetime | None = None) -> Iterator[tuple[int, Event]]:
         """Every line with its number, oldest first."""
@@ -119,6 +122,10 @@ class AuditLog:
         new = self.keys.rotate()
         self.add(Event(who, "audit.rotate-key", new.id, source, more={"part": "first line by this key"}))
         return new
+
+
+def _text(event: Event) -> str:
+    return json.dumps(asdict(event) | {"at": event.at.isoformat()}, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def line_mark(key: AuditKey, number: int, line: str, before: str) -> str:

@@ -17,7 +17,7 @@ from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note,
 from dq_pipelines.web.api.errors import ApiError, problems
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.runs import RunLine, launched
-from dq_pipelines.web.api.table_keys import OfProject
+from dq_pipelines.web.api.table_keys import OfProject, Quarantined
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.launching import Launch
 
@@ -78,7 +78,8 @@ class Replay(BaseModel):
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
 def quarantine(
-    table: OfProject,
+    table: Quarantined,
+    request: Request,
     behind: Behind,
     status: Annotated[Literal["open", "fixed", "replayed", "dismissed", "superseded"] | None, Query()] = None,
     rule: Annotated[Text | None, Query(description="Refused for this rule, by its type.")] = None,
@@ -90,6 +91,7 @@ def quarantine(
     after = _place(cursor)
     rows = page(behind.site.stores.lake, table.key, Chosen(rule, column, batch), status, limit + 1, after)
     items = [_row(row) for row in rows[:limit]]
+    note(request, "read.quarantine", table.key, rows=len(items))
     return Page(items=items, next=_cursor(after.after(rows[:limit])) if len(rows) > limit else None)
 
 

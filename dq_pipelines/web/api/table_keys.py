@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends, Path
 from pydantic import StringConstraints
+from starlette.requests import HTTPConnection
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.project import Table
-from dq_pipelines.web.api.asking import Behind, Own
+from dq_pipelines.web.api.asking import Behind, Own, note
 from dq_pipelines.web.api.errors import ApiError
 from dq_pipelines.web.rights import Rights
 
@@ -46,6 +47,14 @@ def _of_project(key: _KeyPath, rights: Own) -> Table:
     return known(rights, key)
 
 
+def _with_rows(key: _KeyPath, rights: Own, connection: HTTPConnection) -> Table:
+    """As `_of_project`, for routes that show rows: who asks for a table that is not for them leaves a line in the audit log."""
+    if rights.project.by_key(key) is not None and not rights.sees(key):
+        note(connection, "read.quarantine", key, "refused")
+    return known(rights, key)
+
+
 #: Dependencies of routes with `{key:path}`.
 Remembered = Annotated[str, Depends(_remembered)]
 OfProject = Annotated[Table, Depends(_of_project)]
+Quarantined = Annotated[Table, Depends(_with_rows)]

@@ -36,6 +36,17 @@ DOORS: Mapping[str, Permission] = {
 
 _REPORTS = "/report_asset_"
 
+#: What is written down, by the beginning of its path: who took it or was refused, and what it is about.
+_NOTED: Mapping[str, str] = {
+    _REPORTS: "report",
+    "/logs/": "read.log",
+    "/download_debug/": "read.run",
+    "/notebook": "read.notebook",
+    "/dagit/notebook": "read.notebook",
+}
+#: ... and only where it is refused: what GraphQL shows is written down where it is shown.
+_NOTED_REFUSED: Mapping[str, str] = {**_NOTED, "/graphql": "read.graphql"}
+
 
 class Doors:
     """Stands before Dagster's app: it shows every table, so that it is for who may look at all of them."""
@@ -51,10 +62,9 @@ class Doors:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": "not for you"})
                 return
-            if path.startswith(_REPORTS):
-                await self._note(scope, caller, path, "refused")
+            await self._note(scope, caller, path, "refused", _NOTED_REFUSED)
             await refused(scope, receive, send)
-        elif path.startswith(_REPORTS):
+        elif path.startswith(tuple(_NOTED)):
             statuses: list[int] = []
 
             async def sending(message: Message) -> None:
@@ -63,7 +73,8 @@ class Doors:
                 await send(message)
 
             await self.app(scope, receive, sending)
-            await self._note(scope, caller, path, "done" if statuses and statuses[0] < 400 else "failed")
+            done = "done" if statuses and statuses[0] < 400 else "failed"
+            await self._note(scope, caller, path, done, _NOTED)
         else:
             await self.app(scope, receive, send)
 
@@ -79,9 +90,11 @@ class Doors:
             return JSONResponse({"error": "wanted the path of a log"}, 400)
         return None
 
-    async def _note(self, scope: Scope, caller: Caller, path: str, result: str) -> None:
-        event = Event(caller.user.name, "report", path.removeprefix(_REPORTS)[:300], source_of(scope), result)
-        await run_sync(self.log.add, event)
+    async def _note(self, scope: Scope, caller: Caller, path: str, result: str, noted: Mapping[str, str]) -> None:
+        beginning = next((one for one in noted if path.startswith(one)), None)
+        if beginning is not None:
+            on = path.removeprefix(beginning)[:300]
+            await run_sync(self.log.add, Event(caller.user.name, noted[beginning], on, source_of(scope), result))
 
 
 def needed(path: str) -> Permission:

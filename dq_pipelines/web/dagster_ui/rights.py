@@ -6,9 +6,11 @@ cannot ask, so that each question about a definition is answered here by the tab
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from dagster import AssetCheckKey, AssetKey
 from dagster._core.definitions.selector import JobSelector, ScheduleSelector, SensorSelector
@@ -19,7 +21,7 @@ from starlette.requests import HTTPConnection
 
 from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.project import Project
-from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Grant, Permission, Role, may, may_somewhere
 from dq_pipelines.security.users import User
 from dq_pipelines.web.access import Caller, caller_of
@@ -86,6 +88,8 @@ class CallersContext(WorkspaceRequestContext):
     #: one sentence, where the last question was answered with no
     why: str = ""
     _lifted: frozenset[str] = frozenset()
+    #: by what it was and on what, how many rows this request has shown that are not written down yet; None once it has ended
+    _shown: Counter[tuple[str, str]] | None = None
 
     # --- what Dagster asks --------------------------------------------------------------------------
 
@@ -164,7 +168,33 @@ class CallersContext(WorkspaceRequestContext):
         finally:
             self._lifted = frozenset()
 
+    def show(self, what: str, on: str, rows: int) -> None:
+        """Write down that rows are shown: a line for each asset or check, when the request is answered.
+
+        What a subscription shows comes later, and is written down at once.
+        """
+        if self._shown is not None:
+            self._shown[what, on] += rows
+        else:
+            self.log.add(self._read(what, on, rows))
+
+    def __enter__(self) -> Self:
+        self._shown = Counter()
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        shown, self._shown = self._shown, None
+        try:
+            # Before anything is sent: rows of which nothing can be written down are not shown.
+            if shown:
+                self.log.add(*(self._read(what, on, rows) for (what, on), rows in shown.items()))
+        finally:
+            super().__exit__(*error)
+
     # --- within --------------------------------------------------------------------------------------
+
+    def _read(self, what: str, on: str, rows: int) -> Event:
+        return Event(self.caller.user.name, what, on, self.caller.source, more={"rows": rows})
 
     def _because(self, why: str) -> bool:
         self.why = why

@@ -18,6 +18,7 @@ from dq_pipelines.web.dagster_ui.doors import DOORS, is_own_origin
 from dq_pipelines.web.dagster_ui.fields import answer_by_tables
 from dq_pipelines.web.dagster_ui.gating import guard_mutations
 from dq_pipelines.web.dagster_ui.limits import asks_for_the_schema, document_of, operations
+from dq_pipelines.web.dagster_ui.reads import write_down_reads
 from dq_pipelines.web.dagster_ui.rights import LOCAL, CallersContext, CallersProcess
 
 
@@ -28,6 +29,7 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         made = super().build_graphql_schema()
         guard_mutations(made.graphql_schema)
         answer_by_tables(made.graphql_schema)
+        write_down_reads(made.graphql_schema)
         return made
 
     @property
