@@ -57,6 +57,9 @@ SESSIONS = sa.Table(
     sa.Column("csrf", sa.String(64), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("seen_at", Moment, nullable=False),
+    # where it began, and what the browser calls itself
+    sa.Column("address", sa.String(64)),
+    sa.Column("agent", sa.String(255)),
 )
 SIGNING_KEYS = sa.Table(
     "dq_signing_keys",

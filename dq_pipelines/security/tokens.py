@@ -9,14 +9,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from dq_pipelines.config.database import Moment
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.digest import digest
+from dq_pipelines.security.session_limits import SessionLimits
+from dq_pipelines.security.sessions import SHOWN, OpenSession
 from dq_pipelines.security.signing import SigningKeys
 from dq_pipelines.security.state import State
 from dq_pipelines.security.store import REFRESH_TOKENS
@@ -25,8 +28,8 @@ from dq_pipelines.security.users import User, Users, found
 if TYPE_CHECKING:
     from joserfc.jwt import JWTClaimsRegistry
 
-#: How long a token is good to ask with, to renew by, and how long a login lasts however often it is renewed.
-ACCESS, REFRESH, LONGEST = timedelta(minutes=10), timedelta(days=7), timedelta(days=30)
+#: How long a token is good to ask with. How long one is good to renew by, and a login lasts, is as of sessions.
+ACCESS = timedelta(minutes=10)
 
 ISSUER, AUDIENCE = "dq_pipelines", "dq_pipelines/api"
 #: The one algorithm, whatever a token's header says.
@@ -70,6 +73,7 @@ class Tokens:
 
     users: Users
     keys: SigningKeys
+    limits: SessionLimits = field(default_factory=SessionLimits.from_environment)
 
     @classmethod
     def of(cls, users: Users, state: State) -> Tokens:
@@ -81,7 +85,7 @@ class Tokens:
         now, family = datetime.now(UTC), secrets.token_hex(16)
         with self.users.engine.begin() as connection:
             connection.execute(REFRESH_TOKENS.delete().where(REFRESH_TOKENS.c.ends_at < now))
-            refresh = _keep(connection, user, family, now + LONGEST)
+            refresh = self._keep(connection, user, family, now + self.limits.longest)
         return Pair(user.name, self._signed(user, family), refresh)
 
     def renew(self, refresh: str) -> Pair:
@@ -101,7 +105,7 @@ class Tokens:
                 raise Refused(_REFUSED)
             if first:
                 user = _in_force(found(connection, row["user"]), row["epoch"])
-                following = _keep(connection, user, row["family"], row["ends_at"])
+                following = self._keep(connection, user, row["family"], row["ends_at"])
         if not first:
             self._end(row["family"])
             raise UsedTwice(row["user"])
@@ -110,7 +114,10 @@ class Tokens:
     def let_in(self, access: str) -> User:
         """Whose token it is; raises Refused, always the same."""
         claims = self._read(access)
-        alive = _login(claims["sid"], claims["sub"]).where(REFRESH_TOKENS.c.revoked_at.is_(None))
+        those = REFRESH_TOKENS.c
+        alive = _login(claims["sid"], claims["sub"]).where(
+            those.revoked_at.is_(None), those.ends_at > datetime.now(UTC)
+        )
         with self.users.engine.connect() as connection:
             user = _in_force(found(connection, claims["sub"]), claims["epoch"])
             if connection.execute(alive).first() is None:
@@ -136,10 +143,52 @@ class Tokens:
         self._end(family)
         return str(user)
 
+    def session_of(self, access: str) -> str:
+        """What the login of this token is called in the list of its user's; raises Refused."""
+        return str(self._read(access)["sid"])[:SHOWN]
+
+    def of_user(self, user: User) -> list[OpenSession]:
+        """The logins by token of this user that go on, the last used first."""
+        those, now = REFRESH_TOKENS.c, datetime.now(UTC)
+        last, end = sa.func.max(those.expires_at, type_=Moment), sa.func.max(those.ends_at, type_=Moment)
+        mine = sa.and_(those.user == user.name, those.epoch == user.epoch, those.revoked_at.is_(None))
+        wanted = sa.select(those.family, last, end).where(mine).group_by(those.family).having(last > now)
+        with self.users.engine.connect() as connection:
+            rows = connection.execute(wanted.order_by(last.desc())).all()
+        idle, longest = self.limits.idle_of(user), self.limits.longest
+        return [
+            OpenSession(
+                family[:SHOWN], "token", "", "", ends - longest, expires - min(idle, longest), min(expires, ends)
+            )
+            for family, expires, ends in rows
+        ]
+
+    def end_named(self, user: str, name: str) -> bool:
+        """End the login of this user that is called so; gives whether there was one."""
+        return (
+            self._end_those(REFRESH_TOKENS.c.user == user, sa.func.substr(REFRESH_TOKENS.c.family, 1, SHOWN) == name)
+            > 0
+        )
+
+    def end_others(self, user: str, but: str = "") -> int:
+        """End every login of this user but the one that is called so; gives how many tokens were good until then."""
+        return self._end_those(REFRESH_TOKENS.c.user == user, sa.func.substr(REFRESH_TOKENS.c.family, 1, SHOWN) != but)
+
+    def _keep(self, connection: sa.Connection, user: User, family: str, ends_at: datetime) -> str:
+        """A new refresh token, of which the hash is kept."""
+        secret = _PREFIX + secrets.token_urlsafe(32)
+        row = {"id": digest(secret), "family": family, "user": user.name, "epoch": user.epoch, "ends_at": ends_at}
+        expires_at = min(datetime.now(UTC) + self.limits.idle_of(user), ends_at)
+        connection.execute(REFRESH_TOKENS.insert().values(**row, expires_at=expires_at))
+        return secret
+
     def _end(self, family: str) -> None:
-        those = REFRESH_TOKENS.update().where(REFRESH_TOKENS.c.family == family, REFRESH_TOKENS.c.revoked_at.is_(None))
+        self._end_those(REFRESH_TOKENS.c.family == family)
+
+    def _end_those(self, *which: sa.ColumnElement[bool]) -> int:
+        those = REFRESH_TOKENS.update().where(*which, REFRESH_TOKENS.c.revoked_at.is_(None))
         with self.users.engine.begin() as connection:
-            connection.execute(those.values(revoked_at=datetime.now(UTC)))
+            return connection.execute(those.values(revoked_at=datetime.now(UTC))).rowcount
 
     def _signed(self, user: User, family: str) -> str:
         from joserfc import jwt
@@ -206,12 +255,3 @@ def _in_force(user: User | None, epoch: int) -> User:
     if user is None or user.disabled or user.epoch != epoch:
         raise Refused(_REFUSED)
     return user
-
-
-def _keep(connection: sa.Connection, user: User, family: str, ends_at: datetime) -> str:
-    """A new refresh token, of which the hash is kept."""
-    secret = _PREFIX + secrets.token_urlsafe(32)
-    row = {"id": digest(secret), "family": family, "user": user.name, "epoch": user.epoch, "ends_at": ends_at}
-    expires_at = min(datetime.now(UTC) + REFRESH, ends_at)
-    connection.execute(REFRESH_TOKENS.insert().values(**row, expires_at=expires_at))
-    return secret

@@ -17,7 +17,7 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.devices import Devices
 from dq_pipelines.security.keys import Keys, is_key
 from dq_pipelines.security.oidc import OpenIdConnect
-from dq_pipelines.security.sessions import Session, Sessions
+from dq_pipelines.security.sessions import OpenSession, Session, Sessions
 from dq_pipelines.security.state import State
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.security.tokens import Tokens
@@ -34,6 +34,8 @@ _AT_ONCE = 4
 #: Strangers' tries of one name that wait for each other; more are refused.
 _IN_LINE = 8
 _ANYWHERE = Origin()
+#: What pages ask for again and again by themselves.
+_NEWS = ("/events", "/pulse")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Caller:
     csrf: str | None = None
     #: the address that they ask from
     source: str = ""
+    #: `session`, `token` or `key`; "" for a caller that is none of these
+    by: str = ""
+    #: what their login is called in the list of their sessions; "" for a key
+    session: str = ""
 
 
 @dataclass
@@ -122,14 +128,31 @@ class Access:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         key = headers.get("x-api-key") or headers.get("apikey") or (bearer if is_key(bearer) else "")
         if key:
-            return Caller(self.keys.let_in(key))
+            return Caller(self.keys.let_in(key), by="key")
         if bearer:
-            return Caller(self.tokens.let_in(bearer))
-        return _in(self.sessions.of(cookie.held(scope)))
+            return Caller(self.tokens.let_in(bearer), by="token", session=self.tokens.session_of(bearer))
+        return _in(self.sessions.of(cookie.held(scope), by_hand=not _asks_by_itself(scope)))
 
     def caller_here(self, scope: Scope) -> Caller | None:
         """Who asks as long as there are no users: who has opened the link, or None."""
         return _in(self.once.of(cookie.held(scope)))
+
+    def begin(self, scope: Scope, user: User) -> str:
+        """A new session of the browser that this request comes from; gives the secret for its cookie."""
+        return self.sessions.begin(user, source_of(scope), Headers(scope=scope).get("user-agent", ""))
+
+    def open_sessions(self, user: User) -> list[OpenSession]:
+        """Every login of this user that goes on."""
+        return [*self.sessions.of_user(user), *self.tokens.of_user(user)]
+
+    def end_session(self, user: str, name: str) -> bool:
+        """End the login of this user that is called so; gives whether there was one."""
+        return self.sessions.end_named(user, name) or self.tokens.end_named(user, name)
+
+    def end_other_sessions(self, user: str, but: str) -> None:
+        """End every login of this user but the one that is called so."""
+        self.sessions.end_others(user, but)
+        self.tokens.end_others(user, but)
 
     def end(self, scope: Scope) -> None:
         """End the session that a request comes with, if any."""
@@ -139,7 +162,12 @@ class Access:
 
 
 def _in(session: Session | None) -> Caller | None:
-    return Caller(session.user, session.csrf) if session else None
+    return Caller(session.user, session.csrf, by="session", session=session.id) if session else None
+
+
+def _asks_by_itself(scope: Scope) -> bool:
+    """Whether a page asks for news by itself: somebody who has left it open is not there."""
+    return scope["type"] == "websocket" or str(scope["path"]).endswith(_NEWS)
 
 
 def caller_of(scope: Scope) -> Caller | None:

@@ -68,7 +68,7 @@ class Login:
                 "That name and password do not fit, or too many tries from here were wrong: wait, and try again.",
                 401,
             )
-        return await self.begun(request, await run_sync(self._access.sessions.begin, user), name, target, user)
+        return await self.begun(request, await run_sync(self._access.begin, request.scope, user), name, target, user)
 
     async def _once(self, request: Request) -> Response:
         access, secret = self._access, None
@@ -111,9 +111,11 @@ class Login:
             await self.note(request, name, "refused", why="too many tries")
         return too_many > 0
 
-    async def note(self, request: Request, name: str, result: str, what: str = "login", **more: str) -> None:
+    async def note(
+        self, request: Request, name: str, result: str, what: str = "login", on: str = "", **more: str
+    ) -> None:
         """A line for the audit log."""
-        event = Event(name[:255], what, source=source_of(request.scope), result=result, more=more)
+        event = Event(name[:255], what, on, source=source_of(request.scope), result=result, more=more)
         await run_sync(self._access.log.add, event)
 
 

@@ -81,7 +81,7 @@ class SignOn:
         except (Refused, SourceError) as error:
             await self._login.note(request, "", "refused", by="oidc", why=str(error))
             return page(target, "The identity provider's answer does not let you in. The audit log says why.", 401)
-        secret = await run_sync(self._access.sessions.begin, user)
+        secret = await run_sync(self._access.begin, request.scope, user)
         answer = await self._login.begun(request, secret, user.name, target)
         return cookie.taken(answer, request.scope, cookie.LOGIN)
 

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.signing import OUTLASTS, SigningKeys
 from dq_pipelines.security.state import State
 from dq_pipelines.security.store import REFRESH_TOKENS, SIGNING_KEYS
-from dq_pipelines.security.tokens import ACCESS, LONGEST, REFRESH, Tokens, UsedTwice
+from dq_pipelines.security.tokens import ACCESS, Tokens, UsedTwice
 from dq_pipelines.security.users import Users
 
 PASSWORD = "correct horse battery"
@@ -247,15 +247,28 @@ def test_a_refresh_token_runs_out_and_so_does_its_login(tokens: Tokens, column: 
     pair = tokens.begin(tokens.users.named("ann"))
     with tokens.users.engine.begin() as connection:
         row = connection.execute(sa.select(REFRESH_TOKENS.c.expires_at, REFRESH_TOKENS.c.ends_at)).mappings().one()
-        assert abs(row["ends_at"] - row["expires_at"] - (LONGEST - REFRESH)) < timedelta(minutes=1)
-        connection.execute(REFRESH_TOKENS.update().values({column: row[column] - LONGEST}))
+        assert abs(row["ends_at"] - datetime.now(UTC) - timedelta(hours=12)) < timedelta(minutes=1)
+        assert row["expires_at"] == row["ends_at"]
+        connection.execute(REFRESH_TOKENS.update().values({column: row[column] - timedelta(hours=12)}))
     if column == "expires_at":
         with pytest.raises(Refused):
             tokens.renew(pair.refresh)
         return
+    with pytest.raises(Refused):
+        tokens.let_in(pair.access)
     pair = tokens.renew(pair.refresh)  # good for no longer than the login
     with pytest.raises(Refused):
         tokens.renew(pair.refresh)
+
+
+def test_an_admin_who_asks_for_nothing_for_half_an_hour_logs_in_anew(tokens: Tokens) -> None:
+    tokens.users.grant("ann", [Grant(Role.ADMIN)])
+    pair = tokens.begin(tokens.users.named("ann"))
+    with tokens.users.engine.begin() as connection:
+        row = connection.execute(sa.select(REFRESH_TOKENS.c.expires_at, REFRESH_TOKENS.c.ends_at)).mappings().one()
+        assert abs(row["expires_at"] - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
+        assert abs(row["ends_at"] - datetime.now(UTC) - timedelta(hours=12)) < timedelta(minutes=1)
+    assert tokens.renew(pair.refresh).user == "ann"
 
 
 def test_no_token_is_kept(tokens: Tokens) -> None:

@@ -13,6 +13,7 @@ from dq_pipelines.errors import ConfigError, Refused
 from dq_pipelines.security.devices import Devices
 from dq_pipelines.security.keys import Keys, lasts_by_default
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Permission, Role, may, why_not
+from dq_pipelines.security.session_limits import SessionLimits
 from dq_pipelines.security.sessions import Sessions
 from dq_pipelines.security.store import KEYS, SESSIONS, USERS
 from dq_pipelines.security.throttling import FREE_TRIES, LONGEST_DELAY, WRONG_TRIES, Origin
@@ -142,14 +143,83 @@ def test_sessions_end_with_a_new_password_and_with_the_user(ann: Users) -> None:
     assert sessions.of(secret) is None
 
 
-@pytest.mark.parametrize(("column", "ago"), [("seen_at", timedelta(hours=13)), ("created_at", timedelta(days=8))])
-def test_sessions_end_by_themselves(ann: Users, column: str, ago: timedelta) -> None:
+@pytest.mark.parametrize(
+    ("column", "ago", "role", "lasts"),
+    [
+        ("seen_at", timedelta(hours=11, minutes=59), Role.OPERATOR, True),
+        ("seen_at", timedelta(hours=12, minutes=1), Role.OPERATOR, False),
+        ("created_at", timedelta(hours=11, minutes=59), Role.OPERATOR, True),
+        ("created_at", timedelta(hours=12, minutes=1), Role.OPERATOR, False),
+        ("seen_at", timedelta(minutes=29), Role.ADMIN, True),
+        ("seen_at", timedelta(minutes=31), Role.ADMIN, False),
+    ],
+)
+def test_sessions_end_by_themselves(ann: Users, column: str, ago: timedelta, role: Role, lasts: bool) -> None:
+    ann.grant("ann", [Grant(role, "team:sales")])
     sessions = Sessions(ann)
     secret = sessions.begin(ann.named("ann"))
     with ann.engine.begin() as connection:
         (moment,) = connection.execute(sa.select(SESSIONS.c[column])).one()
         connection.execute(SESSIONS.update().values({column: moment - ago}))
-    assert sessions.of(secret) is None
+    assert (sessions.of(secret) is not None) is lasts
+    assert len(sessions.of_user(ann.named("ann"))) == lasts
+
+
+def test_a_page_that_looks_for_news_by_itself_keeps_no_session_going(ann: Users) -> None:
+    ann.grant("ann", [Grant(Role.ADMIN)])
+    sessions = Sessions(ann)
+    secret, earlier = sessions.begin(ann.named("ann")), datetime.now(UTC) - timedelta(minutes=20)
+    with ann.engine.begin() as connection:
+        connection.execute(SESSIONS.update().values(seen_at=earlier))
+    assert sessions.of(secret, by_hand=False) is not None
+    assert sessions.of_user(ann.named("ann"))[0].seen_at == earlier
+    assert sessions.of(secret) is not None
+    assert sessions.of_user(ann.named("ann"))[0].seen_at > earlier
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limits"),
+    [
+        ("DQ_SESSION_HOURS", "2", (2 * 60, 2 * 60, 30)),
+        ("DQ_SESSION_IDLE_MINUTES", "20", (12 * 60, 20, 20)),
+        ("DQ_ADMIN_IDLE_MINUTES", "5", (12 * 60, 12 * 60, 5)),
+        ("DQ_SESSION_HOURS", "", (12 * 60, 12 * 60, 30)),
+    ],
+)
+def test_the_limits_of_sessions_are_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, limits: tuple[int, int, int]
+) -> None:
+    monkeypatch.setenv(name, value)
+    found = SessionLimits.from_environment()
+    assert [one // timedelta(minutes=1) for one in (found.longest, found.idle, found.admin_idle)] == list(limits)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "169", "\u0661"])
+def test_a_limit_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("DQ_SESSION_HOURS", value)
+    with pytest.raises(ConfigError, match=f"DQ_SESSION_HOURS: wanted a whole number of 1 to 168, got '{value}'"):
+        SessionLimits.from_environment()
+
+
+def test_somebody_ends_their_own_sessions_and_nobody_elses(ann: Users) -> None:
+    ann.add("bob", PASSWORD, [])
+    sessions = Sessions(ann)
+    mine = [sessions.begin(ann.named("ann"), f"192.0.2.{n}", f"Browser {n}\n") for n in range(3)]
+    bobs = sessions.begin(ann.named("bob"))
+    told = sessions.of_user(ann.named("ann"))
+    assert sorted((one.address, one.agent) for one in told) == [(f"192.0.2.{n}", f"Browser {n} ") for n in range(3)]
+    assert not any(one.id in mine for one in told)
+    (other,) = sessions.of_user(ann.named("bob"))
+    assert not sessions.end_named("ann", other.id)
+    first = sessions.of(mine[0])
+    assert first is not None
+    assert sessions.end_named("ann", first.id)
+    assert [sessions.of(secret) is not None for secret in mine] == [False, True, True]
+    second = sessions.of(mine[1])
+    assert second is not None
+    assert sessions.end_others("ann", second.id) == 1
+    assert [sessions.of(secret) is not None for secret in mine] == [False, True, False]
+    assert sessions.of(bobs) is not None
 
 
 def test_a_key_lets_in_until_it_is_revoked(ann: Users) -> None:

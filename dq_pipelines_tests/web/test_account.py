@@ -87,12 +87,11 @@ def test_what_does_not_fit_changes_nothing(
     assert Users(shop.state.url).let_in("ann", PASSWORD).name == "ann"
 
 
-def test_guessing_the_old_one_makes_the_name_wait(client: TestClient, shop: Workshop) -> None:
+def test_guessing_the_old_one_has_this_session_wait_and_no_other_place(client: TestClient, shop: Workshop) -> None:
     for _ in range(5):
         assert change(client, old="wrong")[0] == 403
     assert change(client)[0] == 403
-    with pytest.raises(Refused):
-        Users(shop.state.url).let_in("ann", PASSWORD)
+    assert Users(shop.state.url).let_in("ann", PASSWORD).name == "ann"
 
 
 def test_a_key_changes_no_password(client: TestClient, shop: Workshop) -> None:
@@ -113,3 +112,76 @@ def test_a_user_of_an_identity_provider_has_none_to_change(client: TestClient, s
     client.cookies.set("dq_session", Sessions(users).begin(user))
     assert "Old password" not in client.get("/account").text
     assert client.post("/account", data={"old": "", "new": BETTER, "again": BETTER}, headers=OWN).status_code == 404
+
+
+# --- sessions ----------------------------------------------------------------------------------------
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def another_browser(client: TestClient, agent: str = FIREFOX) -> TestClient:
+    other = TestClient(client.app, base_url="http://dq.example:3001", follow_redirects=False)
+    other.headers["user-agent"] = agent
+    assert other.post("/login", data={"name": "ann", "password": PASSWORD}, headers=OWN).status_code == 303
+    return other
+
+
+def test_the_page_lists_ones_sessions_and_ends_them(client: TestClient, shop: Workshop) -> None:
+    other = another_browser(client)
+    page = client.get("/account").text
+    assert "<strong>Firefox on Linux</strong> at testclient" in page
+    assert page.count("<em>this one</em>") == 1
+    (name,) = re.findall(r'name="end" value="([0-9a-f]{16})"', page)
+    form = {"csrf": csrf(client), "end": name}
+    assert client.post("/account/sessions", data=form | {"csrf": "guess"}, headers=OWN).status_code == 403
+    assert client.post("/account/sessions", data=form, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert other.get("/account").status_code == 200
+    assert client.post("/account/sessions", data=form, headers=OWN).status_code == 303
+    assert other.get("/apikey").status_code == 401
+    assert client.post("/account/sessions", data=form, headers=OWN).status_code == 404
+    assert client.get("/account").status_code == 200
+    events = [(event.what, event.on) for _, event in AuditLog(shop.state).events()]
+    assert events[-1] == ("session.end", name)
+
+
+def test_what_a_browser_calls_itself_is_shown_as_text(client: TestClient) -> None:
+    another_browser(client, "<script>alert(1)</script>")
+    page = client.get("/account").text
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_all_others_end_with_their_tokens(client: TestClient) -> None:
+    other = another_browser(client)
+    token = client.post("/api/v1/auth/token", json={"name": "ann", "password": PASSWORD}).json()
+    bearer = {"authorization": f"Bearer {token['access_token']}"}
+    assert "a program, by token" in client.get("/account").text
+    assert (
+        client.post("/account/sessions", data={"csrf": csrf(client), "end": "others"}, headers=OWN).status_code == 303
+    )
+    assert other.get("/apikey").status_code == 401
+    stranger = TestClient(client.app, base_url="http://dq.example:3001")
+    assert stranger.get("/apikey", headers=bearer).status_code == 401
+    renewal = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    assert stranger.post("/api/v1/auth/token", json=renewal).status_code == 400
+    assert client.get("/apikey").status_code == 200
+
+
+def test_the_api_lists_ones_sessions_and_ends_them(client: TestClient, shop: Workshop) -> None:
+    other = another_browser(client)
+    token = client.post("/api/v1/auth/token", json={"name": "ann", "password": PASSWORD}).json()["access_token"]
+    program = TestClient(client.app, base_url="http://dq.example:3001", headers={"authorization": f"Bearer {token}"})
+    items = program.get("/api/v1/sessions").json()["items"]
+    assert [(one["kind"], one["current"]) for one in items if one["kind"] == "token"] == [("token", True)]
+    assert {one["device"] for one in items} == {FIREFOX, "testclient", ""}
+    key = {"x-api-key": Keys(Users(shop.state.url)).add("ann")}
+    stranger = TestClient(client.app, base_url="http://dq.example:3001")
+    assert len(stranger.get("/api/v1/sessions", headers=key).json()["items"]) == 3
+    assert stranger.delete("/api/v1/sessions", headers=key).status_code == 403
+    (firefox,) = [one["id"] for one in items if one["device"] == FIREFOX]
+    assert program.delete(f"/api/v1/sessions/{firefox}").status_code == 204
+    assert program.delete(f"/api/v1/sessions/{firefox}").status_code == 404
+    assert other.get("/apikey").status_code == 401
+    assert program.delete("/api/v1/sessions").status_code == 204
+    assert client.get("/apikey").status_code == 401
+    assert program.get("/apikey").json() == {"user": "ann"}

@@ -20,6 +20,7 @@ from dq_pipelines.web.api import (
     run_logs,
     runs,
     scheduler,
+    sessions,
     tables,
     tokens,
 )
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     connectors.router,
     scheduler.router,
     tokens.router,
+    sessions.router,
     run_logs.router,
     rules.router,
     tables.router,
