@@ -65,6 +65,18 @@ def enable(name: Name) -> None:
     print(f"{name} is enabled")
 
 
+@verbs.command("totp-reset")
+def totp_reset(name: Name) -> None:
+    """Take a user's second factor away, whose phone is lost, say; it ends the user's sessions."""
+    from dq_pipelines.security.second_factor import SecondFactor
+
+    users = _users()
+    had = SecondFactor(users).reset(name)
+    users.end_logins(name)
+    noted("user.totp-reset", name)
+    print(f"{name} has no second factor any more" if had else f"{name} had no second factor")
+
+
 @verbs.command()
 def role(
     name: Name, grants: Annotated[list[str], typer.Argument(help="Such as viewer, or operator@domain:retail.")]
@@ -82,8 +94,13 @@ def role(
 @verbs.command(name="list")
 def every() -> None:
     """Say who there is."""
-    for user in _users().all():
+    from dq_pipelines.security.second_factor import SecondFactor
+
+    users = _users()
+    with_factor = SecondFactor(users).names()
+    for user in users.all():
         state = "disabled" if user.disabled else f"by {user.subject.partition(' ')[0]}" if user.subject else ""
+        state = state or ("with a second factor" if user.name in with_factor else "")
         print(f"{user.name:<24} {', '.join(sorted(map(str, user.grants))) or 'nothing':<40} {state}".rstrip())
 
 

@@ -155,6 +155,10 @@ class Users:
         self.throttle.forget(name)
         self._change(name, disabled=disabled, epoch=USERS.c.epoch + 1)
 
+    def end_logins(self, name: str) -> None:
+        """Every session and token of this user is worth nothing any more, and no browser is known."""
+        self._change(name, epoch=USERS.c.epoch + 1)
+
     def grant(self, name: str, grants: Iterable[Grant]) -> None:
         """These grants, in place of those before."""
         self.named(name)

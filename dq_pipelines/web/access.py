@@ -17,9 +17,10 @@ from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.devices import Devices
 from dq_pipelines.security.keys import Keys, is_key
 from dq_pipelines.security.oidc import OpenIdConnect
+from dq_pipelines.security.second_factor import Requirement, SecondFactor
 from dq_pipelines.security.sessions import OpenSession, Session, Sessions
 from dq_pipelines.security.state import State
-from dq_pipelines.security.throttling import Origin
+from dq_pipelines.security.throttling import Origin, Throttle
 from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
 from dq_pipelines.web import cookie
@@ -51,6 +52,8 @@ class Caller:
     by: str = ""
     #: what their login is called in the list of their sessions; "" for a key
     session: str = ""
+    #: whether they may do nothing yet but set up a second factor
+    must_enrol: bool = False
 
 
 @dataclass
@@ -73,6 +76,8 @@ class Access:
         self.keys = Keys(users)
         self.tokens = Tokens.of(users, state)
         self.devices = Devices(users)
+        self.second_factor = SecondFactor(users)
+        self.requirement = Requirement.from_environment()
         self.tries = Tries()
         self.wrong_keys = Tries()
         self.once = Once()
@@ -90,17 +95,33 @@ class Access:
         """Whose name and password these are; raises Refused, whatever the reason after the same time."""
         began = time.monotonic()
         try:
-            async with self._in_line(name, origin):
+            async with self._in_line(self.users.throttle, name, origin):
                 return await run_sync(self.users.let_in, name, password, origin, limiter=self._verifying)
         except Refused:
             # A name that there is costs more than one that there is not.
             await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
             raise
 
+    async def check_code(self, name: str, code: str, origin: Origin) -> str:
+        """Take a code of somebody's second factor; gives `totp` or `recovery`, raises Refused."""
+        began = time.monotonic()
+        try:
+            async with self._in_line(self.second_factor.throttle, name, origin):
+                return await run_sync(self.second_factor.check, name, code, origin)
+        except Refused:
+            await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
+            raise
+
+    def must_enrol(self, caller: Caller) -> bool:
+        """Whether somebody may do nothing yet but set up a second factor. A key was made on the server's own machine."""
+        if caller.by not in ("session", "token") or caller.user.created_at is None:
+            return False
+        return self.requirement.covers(caller.user) and not self.second_factor.is_on(caller.user.name)
+
     @asynccontextmanager
-    async def _in_line(self, name: str, origin: Origin) -> AsyncIterator[None]:
+    async def _in_line(self, throttle: Throttle, name: str, origin: Origin) -> AsyncIterator[None]:
         """Where a name was tried often, strangers' tries come one after the other, each after a while."""
-        seconds = await run_sync(self.users.throttle.delay, name, origin)
+        seconds = await run_sync(throttle.delay, name, origin)
         if not seconds:
             yield
             return

@@ -107,5 +107,8 @@ def _page(caller: Caller, sessions: str, said: str, status: int) -> Response:
 <label>The new one again<input name="again" {bounds}></label>
 <button>Change the password</button></form>"""
     leave = f'<form method="post" action="/logout">{csrf}<button class="soft">Log out</button></form>'
-    own = f"<h2>Password</h2>{change}" if _has_password(caller) else ""
+    factor = (
+        '<h2>Second factor</h2><p><a href="/account/second-factor">Ask for a code of my phone at login, too</a></p>'
+    )
+    own = f"{factor}<h2>Password</h2>{change}" if _has_password(caller) else ""
     return form_page("Account", about + leave + sessions + own, said, status)

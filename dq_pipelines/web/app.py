@@ -16,6 +16,7 @@ from dq_pipelines.web.api import rest
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
+from dq_pipelines.web.enrolment import SecondFactorPages
 from dq_pipelines.web.gate import Gate
 from dq_pipelines.web.guard import Bounds, SecurityHeaders
 from dq_pipelines.web.login import Login
@@ -84,6 +85,7 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
         *login.routes(),
         *SignOn(access, login).routes(),
         *Account(access, login).routes(),
+        *SecondFactorPages(access, login).routes(),
         Route("/health", _health),
         *routes(Backend(site, access, host)),
     ]

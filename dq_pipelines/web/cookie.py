@@ -8,8 +8,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
-#: That of a session, of a login that is under way at an identity provider, and of a browser in which somebody has logged in before.
-SESSION, LOGIN, DEVICE = "dq_session", "dq_login", "dq_device"
+#: That of a session, of a login that is under way at an identity provider or waits for a code, and of a browser in which somebody
+#: has logged in before.
+SESSION, LOGIN, CODE, DEVICE = "dq_session", "dq_login", "dq_code", "dq_device"
 
 
 def is_secure(scope: Scope) -> bool:

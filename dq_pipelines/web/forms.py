@@ -17,7 +17,8 @@ _LONGEST = 4096
 
 def form_page(title: str, inner: str, said: str = "", status: int = 200) -> HTMLResponse:
     """A page of this HTML; with what is to be said first, a text."""
-    told = f'<p class="said" role="alert">{html.escape(said)}</p>' if said else ""
+    kind = "said" if status >= 400 else "said done"
+    told = f'<p class="{kind}" role="alert">{html.escape(said)}</p>' if said else ""
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><link rel="stylesheet" href="/login/style.css"></head>

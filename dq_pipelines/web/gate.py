@@ -11,6 +11,7 @@ from dataclasses import replace
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dq_pipelines.errors import PublishError, Refused
@@ -22,11 +23,13 @@ from dq_pipelines.web.origins import host_of, is_loopback, is_of_this_site
 
 #: Asked for without being logged in.
 _OPEN = (
-    "/login", "/login/once", "/login/oidc", "/login/oidc/callback", "/login/style.css",
+    "/login", "/login/code", "/login/once", "/login/oidc", "/login/oidc/callback", "/login/style.css",
     "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke",
 )  # fmt: skip
 #: Answered though nobody can be looked up: whether this process lives.
 _LIVE = ("/health", "/api/v1/health/live")
+#: All that may be done by who has to set up a second factor first.
+_WITHOUT_SECOND_FACTOR = ("/account", "/account/sessions", "/account/second-factor", "/logout")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -84,7 +87,8 @@ class Gate:
         Nobody is looked up for what is open to all: who renews a token may still send the one that has run out.
         """
         if self.access.is_on:
-            return True, None if scope["path"] in _OPEN else self.access.caller(scope)
+            caller = None if scope["path"] in _OPEN else self.access.caller(scope)
+            return True, replace(caller, must_enrol=self.access.must_enrol(caller)) if caller else None
         # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
         # site, and would hand it what it reads.
         if not is_loopback(host_of(headers.get("host", ""))):
@@ -98,18 +102,30 @@ class Gate:
             await _refuse(scope, receive, send, 403, why_not(caller.user.grants, Permission.LOOK))
         elif caller is not None and caller.csrf is not None and not _is_own(scope, headers, caller.csrf):
             await _refuse(scope, receive, send, 403, "wanted a request from this site's own pages")
+        elif caller is not None and caller.must_enrol and scope["path"] not in _WITHOUT_SECOND_FACTOR:
+            if _browses(scope, headers):
+                await RedirectResponse("/account/second-factor", 303)(scope, receive, send)
+            else:
+                said = "wanted somebody with a second factor, got one without: it is set up at /account/second-factor"
+                await _refuse(scope, receive, send, 403, said)
         else:
             await self.app(scope, receive, send)
 
     async def _ask_to_log_in(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         from dq_pipelines.web.login import to_login
 
-        browses = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
-        if browses and scope["path"].partition("/")[2].partition("/")[0] not in ("api", "apikey"):
+        if _browses(scope, headers):
             query = scope["query_string"].decode("latin-1")
             await to_login(scope["path"] + (f"?{query}" if query else ""))(scope, receive, send)
         else:
             await _refuse(scope, receive, send, 401, "wanted somebody who is logged in, or an API key")
+
+
+def _browses(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody looks at a page."""
+    if scope["type"] != "http" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+        return False
+    return scope["path"].partition("/")[2].partition("/")[0] not in ("api", "apikey")
 
 
 def _is_own(scope: Scope, headers: Headers, csrf: str) -> bool:

@@ -20,6 +20,7 @@ from dq_pipelines.web import cookie
 from dq_pipelines.web.access import Access, caller_of, source_of
 from dq_pipelines.web.forms import filled_in, form_page
 from dq_pipelines.web.once import NAME
+from dq_pipelines.web.second_step import SecondStep
 
 
 class Login:
@@ -27,10 +28,12 @@ class Login:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._second = SecondStep(access, self)
 
     def routes(self) -> list[Route]:
         """`/login` and `/logout`."""
         return [
+            *self._second.routes(),
             Route("/login", self._form, methods=["GET"]),
             Route("/login", self._enter, methods=["POST"]),
             Route("/login/once", self._once, methods=["GET"]),
@@ -68,6 +71,9 @@ class Login:
                 "That name and password do not fit, or too many tries from here were wrong: wait, and try again.",
                 401,
             )
+        if await run_sync(self._access.second_factor.is_on, name):
+            await self.note(request, name, "done", what="login.password")
+            return self._second.ask(request, user, target)
         return await self.begun(request, await run_sync(self._access.begin, request.scope, user), name, target, user)
 
     async def _once(self, request: Request) -> Response:
@@ -83,14 +89,14 @@ class Login:
         return await self.begun(request, secret, NAME, "/")
 
     async def begun(
-        self, request: Request, secret: str, name: str, target: str, by_password: User | None = None
+        self, request: Request, secret: str, name: str, target: str, by_password: User | None = None, **more: str
     ) -> Response:
         """To the page that was asked for, with a session; the one before, which somebody else may know, is over.
 
         The browser of who came by a password is known from then on.
         """
         await run_sync(self._access.end, request.scope)
-        await self.note(request, name, "done")
+        await self.note(request, name, "done", **more)
         answer = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
         if by_password is not None:
             before = cookie.held(request.scope, cookie.DEVICE)

@@ -15,6 +15,7 @@ from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.security.tokens import Pair, UsedTwice
+from dq_pipelines.security.users import User
 from dq_pipelines.web.access import source_of
 from dq_pipelines.web.api.asking import Behind
 from dq_pipelines.web.api.errors import ApiError, problems
@@ -36,6 +37,9 @@ class ByPassword(BaseModel):
     grant_type: Literal["password"] = "password"
     name: str = Field(max_length=255, description="OAuth's `username` is taken for it, too.")
     password: str = Field(max_length=256)
+    otp: str = Field(
+        "", max_length=64, description="The code of the second factor, for who has one; or a recovery code."
+    )
 
 
 class ByRefreshToken(BaseModel):
@@ -125,7 +129,28 @@ async def _begun(behind: Backend, asked: ByPassword, source: str) -> Pair:
     except Refused as error:
         await _note(behind, Event(asked.name, "token", source=source, result="refused", more={"by": "password"}))
         raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
+    await _by_second_factor(behind, asked, user, source)
     return await run_sync(behind.access.tokens.begin, user)
+
+
+async def _by_second_factor(behind: Backend, asked: ByPassword, user: User, source: str) -> None:
+    """Raises ApiError for who has a second factor and sends no code of it, or needs one and has none."""
+    access = behind.access
+    if not await run_sync(access.second_factor.is_on, user.name):
+        if not access.requirement.covers(user):
+            return
+        said = "wanted somebody with a second factor, got one without: it is set up at /account/second-factor"
+    elif not asked.otp:
+        said = "wanted the code of the second factor as `otp`, got none"
+    else:
+        try:
+            await access.check_code(user.name, asked.otp, Origin(source))
+        except Refused as error:
+            said = str(error)
+        else:
+            return
+    await _note(behind, Event(user.name, "token", source=source, result="refused", more={"by": "code"}))
+    raise ApiError(400, said, _KEPT_BY_NOBODY, error="invalid_grant")
 
 
 async def _renewed(behind: Backend, asked: ByRefreshToken, source: str) -> Pair:

@@ -1,0 +1,195 @@
+"""The second factor of users with a password: time-based codes (TOTP, RFC 6238) and recovery codes.
+
+Secrets of codes have to be kept as they are; who is not the server reads nothing of the store they lie in. Of recovery codes only
+hashes are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from dq_pipelines.config.database import Moment
+from dq_pipelines.errors import ConfigError, Problem, Refused
+from dq_pipelines.security.digest import digest
+from dq_pipelines.security.roles import Role
+from dq_pipelines.security.store import METADATA
+from dq_pipelines.security.throttling import Origin, Throttle
+from dq_pipelines.security.users import User, Users
+
+#: Seconds that a code lasts; that of the step before and after is taken, too, since clocks differ (RFC 6238, 5.2).
+STEP, _DRIFT = 30, 1
+#: Recovery codes, each of 120 bits, so that a plain hash is enough to keep.
+RECOVERY_CODES, _BYTES = 10, 15
+
+ISSUER = "dq_pipelines"
+WRONG_CODE = "wanted the code of the app for just now, or an unused recovery code, got another"
+
+TOTP = sa.Table(
+    "dq_totp",
+    METADATA,
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), primary_key=True),
+    sa.Column("secret", sa.String(64), nullable=False),
+    # None until a first code has shown that the app has the secret
+    sa.Column("confirmed_at", Moment),
+    # the step whose code was taken last: none is taken twice, and none from before
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+)
+RECOVERY = sa.Table(
+    "dq_recovery_codes",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("used_at", Moment),
+)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Who needs a second factor, by `DQ_REQUIRE_TOTP`: nobody ("", the default), `admins` or `all`."""
+
+    who: str = ""
+
+    @classmethod
+    def from_environment(cls) -> Requirement:
+        """Raises ConfigError for another value."""
+        who = os.environ.get("DQ_REQUIRE_TOTP", "")
+        if who not in ("", "admins", "all"):
+            raise ConfigError([Problem("", 0, f"DQ_REQUIRE_TOTP: wanted admins or all, got '{who}'")])
+        return cls(who)
+
+    def covers(self, user: User) -> bool:
+        """Whether this user needs one. An identity provider asks for its own."""
+        if not self.who or user.subject is not None:
+            return False
+        return self.who == "all" or any(grant.role is Role.ADMIN for grant in user.grants)
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What an app is told once."""
+
+    secret: str
+    #: `otpauth://…`, for the QR code
+    uri: str
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """The store of second factors."""
+
+    users: Users
+
+    def is_on(self, name: str) -> bool:
+        """Whether this user has confirmed one."""
+        wanted = sa.select(TOTP.c.user).where(TOTP.c.user == name, TOTP.c.confirmed_at.is_not(None))
+        with self.users.engine.connect() as connection:
+            return connection.execute(wanted).first() is not None
+
+    def names(self) -> set[str]:
+        """Whoever has one."""
+        with self.users.engine.connect() as connection:
+            return set(connection.execute(sa.select(TOTP.c.user).where(TOTP.c.confirmed_at.is_not(None))).scalars())
+
+    def begin(self, name: str) -> Enrolment:
+        """A new secret, good for nothing until it is confirmed; raises Refused where one is on already."""
+        import pyotp
+
+        secret = pyotp.random_base32()
+        with self.users.engine.begin() as connection:
+            connection.execute(TOTP.delete().where(TOTP.c.user == name, TOTP.c.confirmed_at.is_(None)))
+            try:
+                connection.execute(TOTP.insert().values(user=name, secret=secret, last_step=0))
+            except sa.exc.IntegrityError:
+                raise Refused("wanted no second factor yet, got one that is on") from None
+        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
+
+    def confirm(self, name: str, code: str) -> list[str]:
+        """Turn it on by its first code; gives the recovery codes, once. Raises Refused for another code."""
+        if self.is_on(name) or not self._take_step(name, code):
+            raise Refused(WRONG_CODE)
+        with self.users.engine.begin() as connection:
+            connection.execute(TOTP.update().where(TOTP.c.user == name).values(confirmed_at=datetime.now(UTC)))
+            return _recovery_codes(connection, name)
+
+    @property
+    def throttle(self) -> Throttle:
+        """Who has to wait after wrong codes."""
+        return Throttle(self.users.engine, "code")
+
+    def check(self, name: str, code: str, origin: Origin) -> str:
+        """Take a code, which is good for nothing afterwards; gives `totp` or `recovery`.
+
+        Raises Refused for another one, and, as with passwords, for every one after too many wrong ones from there.
+        """
+        if not self.is_on(name) or self.throttle.must_wait(name, origin):
+            raise Refused(WRONG_CODE)
+        how = "totp" if self._take_step(name, code) else "recovery" if self._take_recovery(name, code) else ""
+        if not how:
+            self.throttle.wrong(name, origin)
+            raise Refused(WRONG_CODE)
+        self.throttle.right(name, origin)
+        return how
+
+    def renew_recovery(self, name: str) -> list[str]:
+        """New recovery codes in place of those before."""
+        with self.users.engine.begin() as connection:
+            return _recovery_codes(connection, name)
+
+    def recovery_left(self, name: str) -> int:
+        """How many recovery codes are unused."""
+        wanted = sa.select(sa.func.count()).where(RECOVERY.c.user == name, RECOVERY.c.used_at.is_(None))
+        with self.users.engine.connect() as connection:
+            return int(connection.execute(wanted).scalar_one())
+
+    def reset(self, name: str) -> bool:
+        """Turn it off, with its recovery codes; gives whether there was one. Raises ConfigError for a user that there is not."""
+        self.users.named(name)
+        with self.users.engine.begin() as connection:
+            connection.execute(RECOVERY.delete().where(RECOVERY.c.user == name))
+            return connection.execute(TOTP.delete().where(TOTP.c.user == name)).rowcount == 1
+
+    def _take_step(self, name: str, code: str) -> bool:
+        """Whether this is a code of about now whose step was not taken; it is taken with that."""
+        import pyotp
+        from pyotp.utils import strings_equal
+
+        text = "".join(code.split())
+        with self.users.engine.begin() as connection:
+            row = connection.execute(TOTP.select().where(TOTP.c.user == name)).mappings().first()
+            if row is None or not (text.isascii() and text.isdigit()):
+                return False
+            now, app = int(time.time()) // STEP, pyotp.TOTP(row["secret"])
+            around = range(now - _DRIFT, now + _DRIFT + 1)
+            steps = [step for step in around if strings_equal(app.generate_otp(step), text)]
+            if not steps:
+                return False
+            # By one statement, so that of two who come with the same code one is the second.
+            this = TOTP.update().where(TOTP.c.user == name, TOTP.c.last_step < steps[-1])
+            return connection.execute(this.values(last_step=steps[-1])).rowcount == 1
+
+    def _take_recovery(self, name: str, code: str) -> bool:
+        this = RECOVERY.update().where(RECOVERY.c.id == _kept(name, code), RECOVERY.c.used_at.is_(None))
+        with self.users.engine.begin() as connection:
+            return connection.execute(this.values(used_at=datetime.now(UTC))).rowcount == 1
+
+
+def _recovery_codes(connection: sa.Connection, name: str) -> list[str]:
+    connection.execute(RECOVERY.delete().where(RECOVERY.c.user == name))
+    codes = []
+    for _ in range(RECOVERY_CODES):
+        text = base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower()
+        codes.append("-".join(text[at : at + 4] for at in range(0, len(text), 4)))
+        connection.execute(RECOVERY.insert().values(id=_kept(name, codes[-1]), user=name))
+    return codes
+
+
+def _kept(name: str, code: str) -> str:
+    plain = "".join(mark for mark in code.lower() if mark.isalnum())
+    return digest(f"recovery {name} {plain}")
