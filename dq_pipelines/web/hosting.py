@@ -14,15 +14,30 @@ import dagster as dg
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.web.children import end_leftovers, ending_with_us
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
 from dq_pipelines.web.dagster_ui.code_servers import code_servers
 from dq_pipelines.web.dagster_ui.daemon import daemon
+from dq_pipelines.web.dagster_ui.lost_runs import LOOK, LostRuns
+from dq_pipelines.web.dagster_ui.supervision import say, watching
 from dq_pipelines.web.dashboard import Site
 
 _HOME, _SETTINGS, _WORKSPACE = ".dagster_home", "dagster.yaml", "workspace.yaml"
 
-#: Settings where there are none: Dagster reports to its makers unless it is told not to.
-_DEFAULTS = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
+#: Settings where there are none: those of the project's own dagster.yaml that keep runs going, and no reports to Dagster's makers.
+_DEFAULTS = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  runs:
+    max_concurrent_runs: 4
+    tag_concurrency_limits:
+      - {key: dq/table, value: {applyLimitPerUniqueValue: true}, limit: 1}
+      - {key: dq/tables, limit: 2}
+run_queue: {max_user_code_failure_retries: 20, user_code_failure_retry_delay: 5}
+run_monitoring: {enabled: true, start_timeout_seconds: 300, max_resume_run_attempts: 0}
+run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false}
+"""
 
 
 @dataclass(frozen=True)
@@ -45,13 +60,18 @@ class Dagster:
         """Dagster in this process, with code servers and a daemon, as long as the block lasts."""
         target = self.target()
         os.environ["DAGSTER_HOME"] = str(home())
+        if left := end_leftovers(os.environ["DAGSTER_HOME"]):
+            say(f"{left} processes of a gateway that was killed have been ended")
         books = Books(lambda: site.known().project, AuditLog(site.state))
         with ExitStack() as stack:
             instance = stack.enter_context(dg.DagsterInstance.get())
+            stack.enter_context(ending_with_us())
             served = stack.enter_context(code_servers(instance, target))
-            host = stack.enter_context(hosted(instance, served, books))
+            host = stack.enter_context(hosted(instance, served.workspace, books))
             if self.with_daemon:
-                stack.enter_context(daemon(instance, served))
+                stack.enter_context(daemon(instance, served.workspace))
+            lost = LostRuns(instance, site.stores)
+            stack.enter_context(watching("runs", lost.look, LOOK))
             yield host
 
 

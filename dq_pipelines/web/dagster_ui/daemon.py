@@ -1,4 +1,4 @@
-"""Dagster's daemon beside the gateway: started with it, started again when it dies, ended with it; or somebody else's, used."""
+"""Dagster's daemon beside the gateway: started with it, started again when it dies or hangs, ended with it; or somebody else's, used."""
 
 from __future__ import annotations
 
@@ -8,33 +8,38 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
 from dagster_shared.serdes import serialize_value
 
+from dq_pipelines.layers.processes import is_gone, this_process
+from dq_pipelines.web.dagster_ui.supervision import Backoff, Trouble, say, watching
+
 #: Seconds after which a heartbeat is old: a daemon beats every half minute.
 FRESH = 90
-#: Seconds between two looks.
-_LOOK = 1.0
-#: Seconds before a daemon that died is started again: doubled each time, until one has lived for a while.
-_PAUSE, _LONGEST_PAUSE, _A_WHILE = 1.0, 60.0, 300.0
+#: Seconds without a heartbeat of any part after which a daemon of ours hangs.
+HANGS = 120.0
+#: The same for one of its parts alone: evaluating many assets may take minutes.
+PART_HANGS = 900.0
+#: Seconds between two looks at the process, and at its heartbeats.
+_LOOK, _LISTEN = 0.5, 10.0
 #: Seconds that it has to end in.
-_PATIENCE = 30
+_PATIENCE = 15
+#: In Dagster's folder: which gateway ran the last daemon. Its time says when that daemon was alive for certain.
+_LAST = "dq_serve.daemon"
 
 
 @contextmanager
 def daemon(instance: dg.DagsterInstance, workspace: Path) -> Iterator[Daemon]:
     """A daemon for this instance and these code locations, as long as the block lasts."""
     kept = Daemon(instance, workspace)
-    watch = threading.Thread(target=kept.watch, name="daemon", daemon=True)
-    watch.start()
     try:
-        yield kept
+        with watching("the daemon", kept.look, _LOOK):
+            yield kept
     finally:
         kept.end()
-        watch.join()
 
 
 class Daemon:
@@ -43,60 +48,94 @@ class Daemon:
     def __init__(self, instance: dg.DagsterInstance, workspace: Path) -> None:
         self._instance = instance
         self._workspace = workspace
-        self._ending = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe = -1
+        self._began = self._listened = self._asked = 0.0
+        self._not_before = 0.0
+        self._backoff = Backoff()
+        self._attached = False
         #: when the last daemon of ours ended, whose heartbeats are still there
-        self._ended_at = 0.0
+        self._ended_at = self._end_of_the_last()
+        self.trouble = Trouble()
 
-    def watch(self) -> None:
-        """Keep one running until `end`."""
-        pause, attached = _PAUSE, False
-        while not self._ending.is_set():
-            age = self._heartbeat_of_another()
-            if age is not None:
-                if not attached:
-                    _say(f"a daemon runs already (it beat {age:.0f} s ago): it is used, and replaced when it stops")
-                attached = True
-                self._ending.wait(_LOOK * 5)
-                continue
-            if attached:
-                _say("the daemon that was used has stopped: one is started here")
-            attached, began = False, time.monotonic()
-            code = self._run()
-            if self._ending.is_set():
-                break
-            pause = _PAUSE if time.monotonic() - began > _A_WHILE else pause
-            _say(f"the daemon ended (exit {code}): it is started again in {pause:.0f} s")
-            self._ending.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+    def look(self, ending: threading.Event) -> None:
+        """Start it where there is none, and start it anew where it has ended or hangs."""
+        if self._child is not None:
+            self._tend(self._child)
+        elif time.monotonic() >= self._not_before and not self._another_is_used() and not ending.is_set():
+            self._start()
 
     def end(self) -> None:
         """End it, and wait."""
-        self._ending.set()
+        if self._child is None:
+            return
+        os.close(self._pipe)
+        try:
+            self._child.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child = None
+        self._last.unlink(missing_ok=True)
+        # Else a server that is started at once would take them for those of a daemon that lives.
+        self._instance.wipe_daemon_heartbeats()
 
-    def _run(self) -> int:
-        """Run one until it ends, or is to; gives its exit code."""
-        reading, writing = os.pipe()
+    def _start(self) -> None:
+        reading, self._pipe = os.pipe()
         command = [sys.executable, "-m", "dq_pipelines.web.dagster_ui.daemon_child", str(reading), "run"]
         command += ["--log-level", "warning", "--instance-ref", serialize_value(self._instance.get_ref())]
         command += ["--code-server-log-level", "warning", "-w", str(self._workspace)]
         # A session of its own, so that Ctrl-C in a terminal is ours to hear.
-        with subprocess.Popen(  # noqa: S603 - our own program, by our own words
+        self._child = subprocess.Popen(  # noqa: S603 - our own program, by our own words
             command, pass_fds=[reading], start_new_session=True
-        ) as child:
-            os.close(reading)
-            while child.poll() is None and not self._ending.wait(_LOOK):
-                pass
-            os.close(writing)
-            try:
-                code = child.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                code = child.wait()
-        self._ended_at = time.time()
-        if self._ending.is_set():
-            # Else a server that is started at once would take them for those of a daemon that lives.
-            self._instance.wipe_daemon_heartbeats()
-        return code
+        )
+        os.close(reading)
+        self._began = self._listened = time.monotonic()
+        self._last.write_text(this_process(), encoding="utf-8")
+
+    def _tend(self, child: subprocess.Popen[bytes]) -> None:
+        code = child.poll()
+        if code is None:
+            os.utime(self._last)
+            if time.monotonic() - self._listened > _LISTEN:
+                self._listened = time.monotonic()
+                if silent := self._silent():
+                    say(f"{silent}: the daemon is killed")
+                    child.kill()
+                else:
+                    self.trouble.is_over()
+            return
+        os.close(self._pipe)
+        self._child, self._ended_at = None, time.time()
+        pause = self._backoff.after(time.monotonic() - self._began)
+        self._not_before = time.monotonic() + pause
+        self.trouble.began(f"ended (exit {code}) and is started again")
+        say(f"the daemon ended (exit {code}): it is started again in {pause:g} s")
+
+    def _silent(self) -> str:
+        """What has not beaten for too long, in a sentence; empty where all is well."""
+        lived = time.monotonic() - self._began
+        beats = self._instance.get_daemon_heartbeats()
+        ages = {kind: min(time.time() - beat.timestamp, lived) for kind, beat in beats.items()}
+        wanted = {kind: ages.get(kind, lived) for kind in self._instance.get_required_daemon_types()}
+        if wanted and min(wanted.values()) > HANGS:
+            return f"no part of the daemon has beaten for {min(wanted.values()):.0f} s"
+        late = {kind: age for kind, age in wanted.items() if age > PART_HANGS}
+        return "".join(f"{kind} of the daemon has not beaten for {age:.0f} s" for kind, age in list(late.items())[:1])
+
+    def _another_is_used(self) -> bool:
+        """Whether somebody else's daemon beats, which is looked at every few seconds."""
+        if time.monotonic() < self._asked:
+            return True
+        age = self._heartbeat_of_another()
+        if age is not None:
+            self._asked = time.monotonic() + 5
+            if not self._attached:
+                say(f"a daemon runs already (it beat {age:.0f} s ago): it is used, and replaced when it stops")
+        elif self._attached:
+            say("the daemon that was used has stopped: one is started here")
+        self._attached = age is not None
+        return self._attached
 
     def _heartbeat_of_another(self) -> float | None:
         """Seconds since another's daemon beat; None where there is none, or it is silent."""
@@ -106,11 +145,18 @@ class Daemon:
         age = time.time() - beat
         return age if age < FRESH else None
 
+    @property
+    def _last(self) -> Path:
+        return Path(self._instance.root_directory) / _LAST
+
+    def _end_of_the_last(self) -> float:
+        """When the daemon ended of a gateway that was killed outright here; 0 where it was not, or lives."""
+        with suppress(OSError):
+            if is_gone(self._last.read_text(encoding="utf-8")):
+                return self._last.stat().st_mtime + 2 * _LOOK
+        return 0.0
+
 
 def last_heartbeat(instance: dg.DagsterInstance) -> float | None:
     """When a daemon of this instance beat last, in seconds since 1970; None where none ever did."""
     return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
-
-
-def _say(what: str) -> None:
-    print(f"dq serve: {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,63 @@
+"""Runs whose process is gone, while Dagster still calls them started: they are told to have failed.
+
+Dagster's own launcher asks only the process that started a run, and nobody when that is gone too. Without this such a run
+keeps its place in the queue, and its table, for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dq_pipelines.history.attempts import Attempt, Attempts
+from dq_pipelines.layers.processes import is_gone
+from dq_pipelines.layers.settling import KILLED
+from dq_pipelines.layers.stores import Stores
+
+#: Seconds without an event of a run after which a step of it that was killed was all of it.
+_SILENT = 15.0
+
+#: A run in one of these has a process.
+WITH_PROCESS = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+
+
+def under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs that have a process, as far as Dagster knows."""
+    return list(instance.get_runs(dg.RunsFilter(statuses=list(WITH_PROCESS))))
+
+
+def dead_runs(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.DagsterRun]:
+    """The runs of tables whose process has ended, as their attempts say; of other machines nobody can tell from here.
+
+    Where steps have processes of their own, a run goes on after one of them was killed, and says so.
+    """
+    if not stores.history.is_begun:
+        return
+    attempts = Attempts(stores.history)
+    for run in under_way(instance):
+        of_run = attempts.of_run(run.run_id)
+        if any(map(_was_killed, of_run)) and _is_silent(instance, run.run_id):
+            yield run
+
+
+def end_dead_run(instance: dg.DagsterInstance, run_id: str, said: str = KILLED) -> bool:
+    """Have Dagster call a run failed, or cancelled where it was to be; whether it was still under way."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status not in WITH_PROCESS:
+        return False
+    if run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, said)
+    else:
+        instance.report_run_failed(run, said)
+    return True
+
+
+def _was_killed(attempt: Attempt) -> bool:
+    return is_gone(attempt.process) and (not attempt.is_over or attempt.said == KILLED)
+
+
+def _is_silent(instance: dg.DagsterInstance, run_id: str) -> bool:
+    last = instance.get_records_for_run(run_id, limit=1, ascending=False).records
+    return not last or time.time() - last[0].event_log_entry.timestamp > _SILENT

@@ -1,0 +1,121 @@
+"""`python -m dq_pipelines.web.children FD MARK`: ends every process that a gateway has started when the gateway ends, however it does.
+
+A gateway names itself in an environment variable, which what it starts inherits, and what that starts in turn. So its
+processes are found whoever their parent is by now. Light on purpose: it imports nothing of Dagster.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+
+from dq_pipelines.layers.processes import is_gone, this_process
+
+#: The environment variable with the gateway's name, as `layers.processes` names processes.
+MARK = "DQ_SERVE_PROCESS"
+#: Seconds that processes have to end in once they were interrupted; a run needs them to say that it was.
+PATIENCE = 10.0
+
+
+def of_gateway(mark: str) -> list[psutil.Process]:
+    """The processes that this gateway has started, directly or not, and that have not ended; without this one."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark and is_alive(process):
+                found.append(process)
+    return found
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs, and is no zombie that nobody has waited for."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def end(mark: str, patience: float = PATIENCE) -> int:
+    """Interrupt all of them, as Ctrl-C does, and kill what has not ended within so many seconds; gives how many there were."""
+    found = of_gateway(mark)
+    for process in found:
+        with suppress(psutil.Error):
+            process.send_signal(signal.SIGCONT)  # one that was stopped hears nothing
+            process.send_signal(signal.SIGINT)
+    until = time.monotonic() + patience
+    while (left := of_gateway(mark)) and time.monotonic() < until:
+        time.sleep(0.2)
+    while left:  # what is killed may have started something meanwhile
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.05)
+        left = of_gateway(mark)
+    return len(found)
+
+
+def end_leftovers(home: str) -> int:
+    """End what gateways have left behind that were killed together with what should have ended it; gives how many there were.
+
+    Of the gateways with these records of Dagster's (`DAGSTER_HOME`), on this machine, alone.
+    """
+    marks = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            there = process.environ()
+            if there.get("DAGSTER_HOME") == home and (mark := there.get(MARK)) and is_gone(mark):
+                marks.add(mark)
+    return sum(end(mark) for mark in marks)
+
+
+@contextmanager
+def ending_with_us() -> Iterator[str]:
+    """Mark this process as a gateway: what it starts within the block ends with it. Gives the mark."""
+    mark = os.environ[MARK] = this_process()
+    reading, writing = os.pipe()
+    ending, watcher = threading.Event(), _watcher(reading, mark)
+
+    def keep() -> None:
+        nonlocal watcher
+        while not ending.wait(1.0):
+            if watcher.poll() is not None:
+                watcher = _watcher(reading, mark)
+
+    keeper = threading.Thread(target=keep, name="children", daemon=True)
+    keeper.start()
+    try:
+        yield mark
+    finally:
+        ending.set()
+        keeper.join()
+        os.close(writing)
+        os.close(reading)
+        with suppress(subprocess.TimeoutExpired):
+            watcher.wait(PATIENCE * 2)
+        end(mark, 0.0)  # what a watcher has left that was killed itself
+        del os.environ[MARK]
+
+
+def _watcher(reading: int, mark: str) -> subprocess.Popen[bytes]:
+    # A session of its own, so that Ctrl-C in a terminal does not end it first.
+    command = [sys.executable, "-m", "dq_pipelines.web.children", str(reading), mark]
+    return subprocess.Popen(command, pass_fds=[reading], start_new_session=True)  # noqa: S603 - our own program
+
+
+def main() -> None:
+    """Wait until the other end of the pipe is closed, in whatever way, then end what the gateway has started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.read(int(sys.argv[1]), 1)  # nothing is ever written
+    end(sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()
