@@ -11,12 +11,27 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from dq_pipelines.automation.repeating import INPUTS_TAG, Repeating
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.landing import new_inputs, taken
 from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.layers.run_queue import queue_tags, run_under_way
+from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
 from dq_pipelines.project import DynamicPartitions, Table
 from dq_pipelines.sources import Input
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The runs to ask for, and why not for others, in sentences."""
+
+    runs: list[dg.RunRequest]
+    waits: list[str]
+
+    def or_skip(self, nothing_new: dg.SkipReason) -> list[dg.RunRequest] | dg.SkipReason:
+        """The requests, or the reason for there being none."""
+        return self.runs or (dg.SkipReason("; ".join(self.waits)) if self.waits else nothing_new)
 
 
 @dataclass(frozen=True)
@@ -47,16 +62,27 @@ class Arrivals:
         """Why no run is asked for."""
         return dg.SkipReason(f"nothing new for {self.table.key}{f'; {self.unassigned}' if self.unassigned else ''}")
 
-    def run_requests(self) -> list[dg.RunRequest]:
-        """One request per partition; the same inputs give the same run key, so that they start one run only."""
-        return [
-            dg.RunRequest(
-                run_key=_run_key(inputs),
-                partition_key=partition,
-                tags={"dq/inputs": str(len(inputs)), "dq/inputs_waiting": str(self.waiting[partition])},
-            )
-            for partition, inputs in self.by_partition.items()
-        ]
+    def requests(self, instance: dg.DagsterInstance, stores: Stores) -> Requests:
+        """One request per partition; none where a run of it is under way, which takes what is there when it begins.
+
+        The same inputs give the same run key, so that they start one run only, unless that was killed.
+        """
+        found = Requests([], [])
+        repeating = Repeating(instance, stores)
+        for partition, inputs in self.by_partition.items():
+            about = f"{self.table.key}{f' [{partition}]' if partition else ''}"
+            if (run := run_under_way(instance, self.table, partition)) is not None:
+                found.waits.append(f"{about}: {len(inputs)} new inputs wait for run {run.run_id} to end")
+                continue
+            digest = _digest(inputs)
+            repeat = repeating.of(digest)
+            if repeat.wait:
+                found.waits.append(f"{about}: {repeat.wait}")
+                continue
+            tags = {"dq/inputs": str(len(inputs)), "dq/inputs_waiting": str(self.waiting[partition])}
+            tags |= queue_tags([self.table.name]) | {INPUTS_TAG: digest}
+            found.runs.append(dg.RunRequest(run_key=repeat.run_key, partition_key=partition, tags=tags))
+        return found
 
     def new_partitions(self, instance: dg.DagsterInstance) -> list[str]:
         """The keys of dynamic partitions that Dagster does not know yet."""
@@ -66,7 +92,7 @@ class Arrivals:
         return [key for key in self.by_partition if key is not None and key not in known]
 
 
-def _run_key(inputs: Sequence[Input]) -> str:
+def _digest(inputs: Sequence[Input]) -> str:
     digest = hashlib.sha256()
     for item in inputs:
         digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())

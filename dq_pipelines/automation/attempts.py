@@ -15,8 +15,9 @@ from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.status import Outcome
 from dq_pipelines.layers.attempting import run_end
+from dq_pipelines.layers.dead_runs import dead_runs, end_dead_run
 from dq_pipelines.layers.run_partition import run_partition
-from dq_pipelines.layers.settling import CANCELLED, settle
+from dq_pipelines.layers.settling import CANCELLED, KILLED, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project
 
@@ -29,6 +30,9 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
     @sensor("attempts", "Writes down how runs of tables ended that were killed, or ended before they began")
     def attempts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         settle(stores, run_end(context.instance))
+        for run in list(dead_runs(context.instance, stores)):
+            if end_dead_run(context.instance, run.run_id):
+                context.log.warning("run %s: %s", run.run_id, KILLED)
         read = RunsRead("attempts", stores.history)
         seen = look(context, read, datetime.now(UTC))
         found = 0

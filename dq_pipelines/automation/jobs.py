@@ -7,6 +7,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.partitions_definition import partitions_definition
+from dq_pipelines.layers.run_queue import queue_tags
 from dq_pipelines.project import Project, Table
 
 
@@ -29,13 +30,21 @@ def _domain_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
             selection = assets_of(tables[0])
             for table in tables[1:]:
                 selection = selection | assets_of(table)
-            found.append(dg.define_asset_job(f"domain__{domain}", selection, description=f"Every table of {domain}"))
+            tags = queue_tags([table.name for table in tables])
+            found.append(
+                dg.define_asset_job(f"domain__{domain}", selection, description=f"Every table of {domain}", tags=tags)
+            )
     return found
 
 
 def _partitioned_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
     return [
-        dg.define_asset_job(f"table__{table.name}", assets_of(table), description=f"One partition of {table.name}")
+        dg.define_asset_job(
+            f"table__{table.name}",
+            assets_of(table),
+            description=f"One partition of {table.name}",
+            tags=queue_tags([table.name]),
+        )
         for table in project
         if partitions_definition(table) is not None
     ]

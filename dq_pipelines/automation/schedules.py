@@ -8,6 +8,7 @@ from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
 from dq_pipelines.errors import DqError
 from dq_pipelines.layers.partitions_definition import partitions_definition
+from dq_pipelines.layers.run_queue import WAITING, queue_tags, run_under_way
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project, Table
 
@@ -18,25 +19,36 @@ def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
-    name, description = f"{table.name}_schedule", f"Runs {table.name} at {cron} (UTC)"
-    running = dg.DefaultScheduleStatus.RUNNING
-    if partitions_definition(table) is None:
-        return dg.ScheduleDefinition(
-            name, cron_schedule=cron, target=assets_of(table), default_status=running, description=description
-        )
+    by_partition = partitions_definition(table) is not None
 
     @dg.schedule(
-        name=name, cron_schedule=cron, target=assets_of(table), default_status=running, description=description
+        name=f"{table.name}_schedule",
+        cron_schedule=cron,
+        target=assets_of(table),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Runs {table.name} at {cron} (UTC)",
     )
-    def by_partition(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        try:
-            arrived = Arrivals.of(table, stores.lake)
-        except DqError as error:
-            return dg.SkipReason(str(error))
-        if arrived.unassigned:
-            context.log.warning("%s: %s", table.key, arrived.unassigned)
-        if new := arrived.new_partitions(context.instance):
-            context.instance.add_dynamic_partitions(f"{table.name}_files", new)
-        return arrived.run_requests() or arrived.nothing_new()
+    def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        if by_partition:
+            return _of_partitions(context, table, stores)
+        # One that has started may have missed what came since; one that waits has not looked yet.
+        if (run := run_under_way(context.instance, table, statuses=WAITING)) is not None:
+            return dg.SkipReason(f"{table.key}: run {run.run_id} waits in the queue already")
+        return [dg.RunRequest(tags=queue_tags([table.name]))]
 
-    return by_partition
+    return schedule
+
+
+def _of_partitions(
+    context: dg.ScheduleEvaluationContext, table: Table, stores: Stores
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """A run for each partition with something new."""
+    try:
+        arrived = Arrivals.of(table, stores.lake)
+    except DqError as error:
+        return dg.SkipReason(str(error))
+    if arrived.unassigned:
+        context.log.warning("%s: %s", table.key, arrived.unassigned)
+    if new := arrived.new_partitions(context.instance):
+        context.instance.add_dynamic_partitions(f"{table.name}_files", new)
+    return arrived.requests(context.instance, stores).or_skip(arrived.nothing_new())

@@ -8,6 +8,7 @@ from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
 from dq_pipelines.automation.ticks import sensor
 from dq_pipelines.errors import DqError
+from dq_pipelines.layers.run_queue import queue_tags
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import GoldTable, LandedTable, Project, Table
 
@@ -28,6 +29,7 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
             dg.AutomationConditionSensorDefinition(
                 "eager_gold",
                 target=selection,
+                run_tags=queue_tags([table.name for table in eager]),
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 description="Computes gold when its inputs are new and their blocking checks have passed",
             )
@@ -36,7 +38,7 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
 
 
 def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
-    """Launches a run for inputs that bronze has not consumed: one per partition, or one for all."""
+    """Launches a run for inputs that bronze has not consumed: one per partition, or one for all, and none while one is under way."""
 
     @sensor(
         f"{table.name}_arrivals", f"Runs {table.name} when a new or changed input has arrived", target=assets_of(table)
@@ -51,8 +53,11 @@ def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
         if arrived.unassigned:
             context.log.warning("%s: %s", table.key, arrived.unassigned)
         new = arrived.new_partitions(context.instance)
+        wanted = arrived.requests(context.instance, stores)
+        if not wanted.runs:
+            return dg.SkipReason("; ".join(wanted.waits))
         return dg.SensorResult(
-            run_requests=arrived.run_requests(),
+            run_requests=wanted.runs,
             dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest(f"{table.name}_files", new)] if new else [],
         )
 

@@ -11,6 +11,7 @@ import dagster as dg
 from dq_pipelines.automation.ops import clock, told_in_a_sentence, work_on
 from dq_pipelines.layers.checks import asset_key
 from dq_pipelines.layers.retention import Expiry, expire
+from dq_pipelines.layers.run_queue import SEVERAL, TABLES_TAG
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.upkeep import Tended, tend
 from dq_pipelines.project import LandedTable, Project, Table
@@ -33,7 +34,7 @@ def upkeep_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
 
 
 def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobDefinition:
-    @dg.job(name=name, description=description)
+    @dg.job(name=name, description=description, tags={TABLES_TAG: SEVERAL})
     def every() -> None:
         for op in ops:
             op()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.layers.run_queue import BEHIND_TAG
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, refusal, somewhere
@@ -63,6 +64,9 @@ class Launched(BaseModel):
     status: str = Field(examples=["QUEUED"])
     job: str = Field(examples=["sales"])
     link: str = Field(description="Where Dagster's UI shows it.")
+    waits_behind: str | None = Field(
+        description="The run of the same table that was under way: this one waits in the queue until it has ended."
+    )
 
 
 class Verdict(BaseModel):
@@ -117,7 +121,13 @@ def execute(
     run = dagster.instance.get_run_by_id(run_id)
     response.headers["Location"] = f"/api/v1/runs/{run_id}"
     link = f"{behind.site.dagster_url}/runs/{run_id}"
-    return Launched(run_id=run_id, status=run.status.value if run else "NOT_STARTED", job=name, link=link)
+    return Launched(
+        run_id=run_id,
+        status=run.status.value if run else "NOT_STARTED",
+        job=name,
+        link=link,
+        waits_behind=run.tags.get(BEHIND_TAG) if run else None,
+    )
 
 
 @router.get(

@@ -7,12 +7,16 @@ from typing import Any
 
 import yaml
 
+from dq_pipelines.layers.run_queue import BEHIND_TAG, TABLE_TAG, TABLES_TAG, queue_tags, run_under_way
 from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, CallersContext
 
 #: Tags that say how a run's process is started, with what image and command: who may send them may run anything.
 _OF_LAUNCHERS = ("dagster-k8s/", "dagster-docker/", "dagster-celery/", "dagster-aws/", "ecs/", "dagster/image")
+
+#: Tags that nobody sets themselves.
+_OURS = (USER_TAG, TABLE_TAG, TABLES_TAG, BEHIND_TAG)
 
 Tags = list[dict[str, str]]
 
@@ -25,14 +29,25 @@ def launches(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def sign(context: CallersContext, arguments: dict[str, Any]) -> None:
-    """Put the caller's name on all runs and backfills that these arguments ask for, in place of any other."""
+    """Put the caller's name on all runs and backfills that these arguments ask for, and how they queue, in place of any other."""
     for params in launches(arguments):
         metadata = params["executionMetadata"] = dict(params.get("executionMetadata") or {})
-        metadata["tags"] = _signed(context, metadata.get("tags"))
+        metadata["tags"] = _signed(context, metadata.get("tags"), _queueing(context, params.get("selector") or {}))
     if again := arguments.get("reexecutionParams"):
-        again["extraTags"] = _signed(context, again.get("extraTags"))
+        again["extraTags"] = _signed(context, again.get("extraTags"), {})
     if filled := arguments.get("backfillParams"):
-        filled["tags"] = _signed(context, filled.get("tags"))
+        filled["tags"] = _signed(context, filled.get("tags"), _queueing(context, filled))
+
+
+def _queueing(context: CallersContext, selected: Mapping[str, Any]) -> dict[str, str]:
+    """The tags by which the run waits for others of its table, with the one that it waits behind now."""
+    keys = {"/".join(one["path"]) for one in selected.get("assetSelection") or ()}
+    job = str(selected.get("pipelineName") or selected.get("jobName") or "")
+    project = context.rights.project
+    tables = [t for t in project if not keys.isdisjoint(t.assets) or (not keys and job == f"table__{t.name}")]
+    # Runs that were there already come first, so the oldest one is ahead of this.
+    ahead = next(filter(None, (run_under_way(context.instance, table) for table in tables)), None)
+    return queue_tags([table.name for table in tables]) | ({BEHIND_TAG: ahead.run_id} if ahead else {})
 
 
 def why_not_launched(context: CallersContext, arguments: Mapping[str, Any]) -> str:
@@ -52,9 +67,10 @@ def why_not_launched(context: CallersContext, arguments: Mapping[str, Any]) -> s
     return ""
 
 
-def _signed(context: CallersContext, tags: Any) -> Tags:
-    others = [dict(one) for one in tags or () if one.get("key") != USER_TAG]
-    return [*others, *({"key": key, "value": value} for key, value in context.get_viewer_tags().items())]
+def _signed(context: CallersContext, tags: Any, queueing: Mapping[str, str]) -> Tags:
+    others = [dict(one) for one in tags or () if one.get("key") not in _OURS]
+    ours = context.get_viewer_tags() | dict(queueing)
+    return [*others, *({"key": key, "value": value} for key, value in ours.items())]
 
 
 def _tags(arguments: Mapping[str, Any]) -> Iterator[str]:
