@@ -48,7 +48,9 @@ def routes(behind: Backend) -> list[BaseRoute]:
     return [
         *([] if host else [Route("/", _home)]),
         Mount("/dashboard", app=dashboard(site, (lambda: host.instance) if host else None)),
-        *metrics.routes(lambda: site.known().project, site.stores.history, records_of_environment, site.standings),
+        *metrics.routes(
+            lambda: site.known().project, site.stores.history, records_of_environment, site.standings, behind.health
+        ),
         *rest_routes(behind),
         *([Mount("/", app=host.app)] if host else []),
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dq_pipelines.web.access import Access
 from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.dashboard.site import Site
+from dq_pipelines.web.health import Health
 
 
 @dataclass(frozen=True)
@@ -19,3 +20,8 @@ class Backend:
     access: Access
     #: None where the gateway serves without Dagster
     dagster: DagsterHost | None = None
+    #: what of all that is alive; asked anew by each app
+    health: Health = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "health", Health(self.site, self.dagster))

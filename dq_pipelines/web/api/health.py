@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
-import dagster as dg
-import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from dq_pipelines.errors import DqError
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Asker, Behind, somewhere
-from dq_pipelines.web.api.errors import problems
-from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_ui.daemon import last_heartbeat
+from dq_pipelines.web.api.asking import Asker, Behind, Own, somewhere
+from dq_pipelines.web.api.errors import problems as refusals
+from dq_pipelines.web.health import PARTS, Problem
+from dq_pipelines.web.rights import Rights
 
 #: Asked for without being logged in: see `web.access`.
 open_router = APIRouter(tags=["health"])
@@ -24,8 +21,6 @@ router = APIRouter(tags=["health"])
 
 
 _NOT_HERE = "not hosted here"
-#: Seconds; a daemon says every 30 that it goes on.
-_HEARD = 300
 
 
 class Welcome(BaseModel):
@@ -37,12 +32,22 @@ class Welcome(BaseModel):
     openapi: str = Field("/api/openapi.json", description="What they take and answer.")
 
 
+class Trouble(BaseModel):
+    """One thing that is not alive."""
+
+    part: str = Field(examples=["daemon"])
+    said: str = Field(description="What is wrong.", examples=["ended (exit -9) and is started again"])
+    since: datetime | None = Field(description="Since when.")
+
+
 class Health(BaseModel):
-    """Whether everything that a request needs is there."""
+    """Whether everything that the service leans on is alive."""
 
     status: Literal["ready", "not ready"]
-    #: by name, `ok` or what is wrong
-    dependencies: dict[str, str] = Field(examples=[{"history": "ok", "lake": "ok", "dagster": "ok"}])
+    dependencies: dict[str, str] = Field(
+        description="By part, `ok` or what is wrong.", examples=[{"history": "ok", "lake": "ok", "daemon": "ok"}]
+    )
+    problems: list[Trouble] = Field(description="What is not alive; empty where the service is ready.")
 
 
 class Live(BaseModel):
@@ -63,7 +68,7 @@ def welcome() -> Welcome:
 
 
 @open_router.get(
-    "/apikey", summary="Whether the API key is good", operation_id="apikey", responses=problems(401), tags=["health"]
+    "/apikey", summary="Whether the API key is good", operation_id="apikey", responses=refusals(401), tags=["health"]
 )
 def key_is_good(caller: Asker) -> KeyIsGood:
     return KeyIsGood(user=caller.user.name)
@@ -77,44 +82,29 @@ async def live() -> Live:
 
 @router.get(
     "/health",
-    summary="Whether all that is needed answers",
-    description="503 where something that a request needs does not. A daemon that was not heard of is told, and makes nothing "
-    "unready: pages and REST do without it, schedules and sensors do not.",
+    summary="Whether all that the service leans on is alive",
+    description="503 unless history, lake, project, Dagster's records, the code location and the daemon are alive, and every sensor and "
+    "schedule that is on has ticked of late, without failing. `problems` names what is not, and since when.",
     operation_id="health",
-    responses={503: {"model": Health, "description": "Something does not answer"}},
+    responses={503: {"model": Health, "description": "Something is not alive"}},
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
-def health(behind: Behind, response: Response) -> Health:
-    found = {name: _said(behind, name) for name in ("history", "lake", "project", "dagster", "daemon")}
-    ready = all(said in ("ok", _NOT_HERE) for name, said in found.items() if name != "daemon")
-    response.status_code = 200 if ready else 503
-    return Health(status="ready" if ready else "not ready", dependencies=found)
+def health(behind: Behind, own: Own, response: Response) -> Health:
+    problems = [_told(one, own) for one in behind.health.problems()]
+    hosted = behind.health.hosted
+    said = {part: "; ".join(one.said for one in problems if one.part == part) for part in hosted}
+    response.status_code = 503 if problems else 200
+    return Health(
+        status="not ready" if problems else "ready",
+        dependencies={part: said.get(part) or "ok" if part in hosted else _NOT_HERE for part in PARTS},
+        problems=problems,
+    )
 
 
-def _said(behind: Backend, name: str) -> str:
-    try:
-        if name == "history":
-            with behind.site.stores.history.engine.connect() as connection:
-                connection.execute(sa.text("select 1"))
-        elif name == "lake":
-            behind.site.stores.lake.table("bronze/_").delta()  # which there is not; a store that is away says so
-        elif name == "project":
-            return "; ".join(behind.site.known().notes) or "ok"
-        elif behind.dagster is None:
-            return _NOT_HERE
-        elif name == "daemon":
-            return _heard(behind.dagster.instance)
-        else:
-            behind.dagster.instance.get_run_ids(limit=1)
-    except (DqError, OSError, sa.exc.SQLAlchemyError) as error:
-        return str(error).splitlines()[0]
-    return "ok"
-
-
-def _heard(instance: dg.DagsterInstance) -> str:
-    """Whether the daemon has said of late that it goes on."""
-    last = last_heartbeat(instance)
-    if last is None:
-        return "was never heard of"
-    ago = time.time() - last
-    return "ok" if ago <= _HEARD else f"was heard of {ago / 60:,.0f} minutes ago"
+def _told(one: Problem, own: Rights) -> Trouble:
+    """A problem as it is told: who may not look at every table is not told the names of what is late."""
+    since = datetime.fromtimestamp(one.since, UTC) if one.since is not None else None
+    of_tables = one.part in ("sensors", "schedules", "project")
+    if of_tables and not own.may_everywhere(Permission.LOOK):
+        return Trouble(part=one.part, said="something is wrong with one of them", since=since)
+    return Trouble(part=one.part, said=one.said, since=since)

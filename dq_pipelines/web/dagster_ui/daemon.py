@@ -24,7 +24,7 @@ HANGS = 120.0
 #: The same for one of its parts alone: evaluating many assets may take minutes.
 PART_HANGS = 900.0
 #: Seconds between two looks at the process, and at its heartbeats.
-_LOOK, _LISTEN = 0.5, 10.0
+_LOOK, _LISTEN = 0.5, 5.0
 #: Seconds that it has to end in.
 _PATIENCE = 15
 #: In Dagster's folder: which gateway ran the last daemon. Its time says when that daemon was alive for certain.
@@ -57,6 +57,7 @@ class Daemon:
         #: when the last daemon of ours ended, whose heartbeats are still there
         self._ended_at = self._end_of_the_last()
         self.trouble = Trouble()
+        self.trouble.began("is being started")
 
     def look(self, ending: threading.Event) -> None:
         """Start it where there is none, and start it anew where it has ended or hangs."""
@@ -102,8 +103,6 @@ class Daemon:
                 if silent := self._silent():
                     say(f"{silent}: the daemon is killed")
                     child.kill()
-                else:
-                    self.trouble.is_over()
             return
         os.close(self._pipe)
         self._child, self._ended_at = None, time.time()
@@ -120,6 +119,8 @@ class Daemon:
         wanted = {kind: ages.get(kind, lived) for kind in self._instance.get_required_daemon_types()}
         if wanted and min(wanted.values()) > HANGS:
             return f"no part of the daemon has beaten for {min(wanted.values()):.0f} s"
+        if wanted and min(wanted.values()) < lived - 1:
+            self.trouble.is_over()
         late = {kind: age for kind, age in wanted.items() if age > PART_HANGS}
         return "".join(f"{kind} of the daemon has not beaten for {age:.0f} s" for kind, age in list(late.items())[:1])
 
@@ -131,6 +132,7 @@ class Daemon:
         if age is not None:
             self._asked = time.monotonic() + 5
             if not self._attached:
+                self.trouble.is_over()
                 say(f"a daemon runs already (it beat {age:.0f} s ago): it is used, and replaced when it stops")
         elif self._attached:
             say("the daemon that was used has stopped: one is started here")

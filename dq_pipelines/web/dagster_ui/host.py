@@ -23,6 +23,7 @@ from dq_pipelines.web.dagster_ui.doors import Doors
 from dq_pipelines.web.dagster_ui.errors import DagsterError
 from dq_pipelines.web.dagster_ui.rights import LOCAL, Books, CallersProcess
 from dq_pipelines.web.dagster_ui.server import CallersServer
+from dq_pipelines.web.dagster_ui.supervision import Trouble
 
 
 class DagsterHost:
@@ -32,6 +33,8 @@ class DagsterHost:
         self.process = process
         self.server = CallersServer(process, "", live_data_poll_rate=2000)
         self.app: ASGIApp = Doors(self.server.create_asgi_app(), process.books.log)
+        #: what is wrong with the daemon (`daemon`) and the code servers (by location) that this gateway keeps running
+        self.supervised: Mapping[str, Trouble] = {}
 
     @property
     def instance(self) -> dg.DagsterInstance:

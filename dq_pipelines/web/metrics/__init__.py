@@ -19,6 +19,8 @@ from dq_pipelines.history.standing import TableStanding, standings
 from dq_pipelines.history.store import History
 from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.health import Health
+from dq_pipelines.web.metrics.health import HealthCollector
 from dq_pipelines.web.metrics.runs import RunsCollector
 from dq_pipelines.web.metrics.tables import TablesCollector
 from dq_pipelines.web.rights import Rights
@@ -32,6 +34,7 @@ def registry(
     history: History,
     records: Callable[[], dg.DagsterInstance | None],
     stands: Callable[[], list[TableStanding]] | None = None,
+    health: Health | None = None,
 ) -> CollectorRegistry:
     """A registry of our own, which asks for the project and the stores anew at each scrape; `records` are Dagster's.
 
@@ -40,6 +43,8 @@ def registry(
     found = CollectorRegistry(auto_describe=False)
     found.register(TablesCollector(project, stands or (lambda: _by_history(history)), history))
     found.register(RunsCollector(records))
+    if health is not None:
+        found.register(HealthCollector(health))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=found)
     return found
@@ -54,9 +59,10 @@ def routes(
     history: History,
     records: Callable[[], dg.DagsterInstance | None],
     stands: Callable[[], list[TableStanding]] | None = None,
+    health: Health | None = None,
 ) -> list[BaseRoute]:
     """`/metrics`, as OpenMetrics to whom asks for it and as Prometheus' own text to everybody else."""
-    scraped = registry(project, history, records, stands)
+    scraped = registry(project, history, records, stands, health)
 
     def metrics(request: Request) -> Response:  # no coroutine: Starlette lets it wait for the stores in a thread
         rights = Rights.of(request.scope, project())

@@ -1,0 +1,85 @@
+"""Whether each sensor and schedule that is on ticks, as the daemon's records say, and whether its last tick failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._utils.schedules import reverse_cron_string_iterator
+
+#: A sensor is late when it has not ticked for so many of its intervals, and so many seconds more: a tick may take a minute.
+_INTERVALS, _A_TICK = 3, 60.0
+#: Seconds that a schedule may be late.
+_LATE = 300.0
+
+
+@dataclass(frozen=True)
+class LateTick:
+    """A sensor or schedule that does not do its work."""
+
+    #: "sensor" or "schedule"
+    kind: str
+    name: str
+    #: what is wrong with it
+    said: str
+    #: seconds since 1970
+    since: float
+
+
+def late_ticks(process: WorkspaceProcessContext, started_at: float) -> Iterator[LateTick]:
+    """Each that is on and late, or whose last tick failed; a gateway that began at `started_at` has had time since then only.
+
+    Those that the project does not have any more are none of ours.
+    """
+    instance, now = process.instance, time.time()
+    states = {state.selector_id: state for state in instance.all_instigator_state()}
+    running = [one for one in _instigators(process) if _is_on(one, states)]
+    ticks = instance.get_batch_ticks([one.selector_id for one in running], limit=1) if running else {}
+    for one in running:
+        tick = next(iter(ticks.get(one.selector_id, ())), None)
+        kind = "sensor" if isinstance(one, RemoteSensor) else "schedule"
+        if tick is not None and tick.status == TickStatus.FAILURE:
+            error = next(iter((tick.error.message if tick.error else "").strip().splitlines()), "")
+            yield LateTick(kind, one.name, f"its last tick failed: {error}", tick.timestamp)
+        elif (since := _late_since(one, tick, states.get(one.selector_id), started_at, now)) is not None:
+            yield LateTick(kind, one.name, f"has not ticked for {now - since:.0f} s", since)
+
+
+def _instigators(process: WorkspaceProcessContext) -> Iterator[RemoteSensor | RemoteSchedule]:
+    for entry in process.get_current_workspace().code_location_entries.values():
+        for repository in entry.code_location.get_repositories().values() if entry.code_location else ():
+            yield from repository.get_sensors()
+            yield from repository.get_schedules()
+
+
+def _is_on(one: RemoteSensor | RemoteSchedule, states: Mapping[str, InstigatorState]) -> bool:
+    return bool(one.get_current_instigator_state(states.get(one.selector_id)).is_running)
+
+
+def _late_since(
+    one: RemoteSensor | RemoteSchedule,
+    tick: InstigatorTick | None,
+    state: InstigatorState | None,
+    started_at: float,
+    now: float,
+) -> float | None:
+    """Since when it should have ticked; None where it is in time."""
+    turned_on = getattr(state.instigator_data if state else None, "start_timestamp", None) or 0.0
+    if isinstance(one, RemoteSensor):
+        last = (tick.end_timestamp or tick.timestamp) if tick is not None else max(turned_on, started_at)
+        patience = _INTERVALS * one.min_interval_seconds + _A_TICK
+        return last if now - last > patience and now - started_at > patience else None
+    due = _last_due(one.cron_schedule, one.execution_timezone or "UTC", now)
+    waited = now - max(due, started_at)
+    ticked = tick is not None and tick.timestamp >= due
+    return None if ticked or turned_on > due or waited < _LATE else due
+
+
+def _last_due(cron: str | Sequence[str], timezone: str, now: float) -> float:
+    crons: Sequence[Any] = [cron] if isinstance(cron, str) else cron
+    return max(float(next(iter(reverse_cron_string_iterator(now, each, timezone))).timestamp()) for each in crons)

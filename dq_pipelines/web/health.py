@@ -1,0 +1,137 @@
+"""Health: every part that the service leans on, whether it is alive, and since when it is not. REST and `/metrics` both tell it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from dq_pipelines.errors import DqError
+from dq_pipelines.web.dagster_ui import DagsterHost
+from dq_pipelines.web.dagster_ui.ticks import late_ticks
+
+if TYPE_CHECKING:  # its package imports, by way of the API, this module
+    from dq_pipelines.web.dashboard.site import Site
+
+#: The parts, as REST and `/metrics` name them.
+PARTS = ("history", "lake", "project", "dagster", "code location", "daemon", "sensors", "schedules")
+#: Those of them that Dagster brings along.
+OF_DAGSTER = frozenset(PARTS[3:])
+#: Seconds after which a part of the daemon that has not beaten is not alive: it beats every half minute.
+_SILENT = 120.0
+#: Seconds for which an answer is good: several may ask.
+_GOOD = 2.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one part."""
+
+    part: str
+    said: str
+    #: seconds since 1970; None until it is known
+    since: float | None = None
+
+
+class Health:
+    """What is alive of the site and of Dagster."""
+
+    def __init__(self, site: Site, dagster: DagsterHost | None) -> None:
+        self._site, self._dagster = site, dagster
+        self._started_at = time.time()
+        self._lock = threading.Lock()
+        self._looked_at, self._problems = 0.0, list[Problem]()
+        #: since when what was wrong is wrong
+        self._since: dict[tuple[str, str], float] = {}
+
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """The parts that are looked at here."""
+        if self._dagster is None:
+            return tuple(part for part in PARTS if part not in OF_DAGSTER)
+        return PARTS if self._has_daemon(self._dagster) else PARTS[:5]
+
+    def problems(self) -> list[Problem]:
+        """What is wrong now; nothing, where all is well. Blocks: call it from a thread."""
+        with self._lock:
+            if time.monotonic() - self._looked_at > _GOOD:
+                found = list(self._found())
+                keys = {(one.part, one.said) for one in found}
+                now = time.time()
+                self._since = {key: self._since.get(key, now) for key in keys}
+                self._problems = [
+                    Problem(one.part, one.said, one.since or self._since[one.part, one.said]) for one in found
+                ]
+                self._looked_at = time.monotonic()
+            return self._problems
+
+    def _found(self) -> Iterator[Problem]:
+        looks: dict[str, Callable[[], Iterator[Problem]]] = {
+            "history": self._history,
+            "lake": self._lake,
+            "project": self._project,
+        }
+        if (host := self._dagster) is not None:
+            looks |= {"dagster": lambda: _records(host), "code location": lambda: _code(host)}
+            if self._has_daemon(host):
+                looks |= {"daemon": lambda: _daemon(host, self._started_at), "sensors": lambda: self._ticks(host)}
+        for part, look in looks.items():
+            try:
+                yield from look()
+            except (DqError, OSError, sa.exc.SQLAlchemyError) as error:
+                yield Problem(part, str(error).splitlines()[0])
+
+    def _history(self) -> Iterator[Problem]:
+        with self._site.stores.history.engine.connect() as connection:
+            connection.execute(sa.text("select 1"))
+        yield from ()
+
+    def _lake(self) -> Iterator[Problem]:
+        self._site.stores.lake.table("bronze/_").delta()  # which there is not; a store that is away says so
+        yield from ()
+
+    def _project(self) -> Iterator[Problem]:
+        if notes := self._site.known().notes:
+            yield Problem("project", "; ".join(notes))
+
+    def _ticks(self, host: DagsterHost) -> Iterator[Problem]:
+        for late in late_ticks(host.process, self._started_at):
+            yield Problem(f"{late.kind}s", f"{late.name}: {late.said}", late.since)
+
+    def _has_daemon(self, host: DagsterHost) -> bool:
+        """Whether there is one to hear of: ours, or another that has beaten once."""
+        return "daemon" in host.supervised or bool(host.instance.get_daemon_heartbeats())
+
+
+def _records(host: DagsterHost) -> Iterator[Problem]:
+    host.instance.get_run_ids(limit=1)
+    yield from ()
+
+
+def _code(host: DagsterHost) -> Iterator[Problem]:
+    """Code servers that are being started again, and code that has not loaded."""
+    down = {name: found for name, one in host.supervised.items() if name != "daemon" and (found := one.now) is not None}
+    for name, (said, since) in down.items():
+        yield Problem("code location", f"{name}: {said}", since)
+    for name, entry in host.process.get_current_workspace().code_location_entries.items():
+        if entry.load_error is not None and name not in down:
+            said = next(iter(entry.load_error.message.strip().splitlines()), "it has not loaded")
+            yield Problem("code location", f"{name}: {said}", entry.update_timestamp)
+
+
+def _daemon(host: DagsterHost, started_at: float) -> Iterator[Problem]:
+    """A daemon that is being started again, and parts of it that have not beaten for too long."""
+    trouble = host.supervised.get("daemon")
+    if trouble is not None and (found := trouble.now) is not None:
+        yield Problem("daemon", *found)
+        return
+    beats = host.instance.get_daemon_heartbeats()
+    for kind in host.instance.get_required_daemon_types():
+        last = beats[kind].timestamp if kind in beats else started_at
+        if (silent := time.time() - last) > _SILENT:
+            said = f"{kind} was heard of {silent:.0f} s ago" if kind in beats else f"{kind} was never heard of"
+            yield Problem("daemon", said, last)

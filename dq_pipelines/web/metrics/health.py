@@ -1,0 +1,31 @@
+"""Health, as metrics: of each part whether it is alive, and for how long it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dq_pipelines.web.health import Health
+
+
+@dataclass(frozen=True, eq=False)
+class HealthCollector(Collector):
+    """Looks at each scrape, as `/api/v1/health` does."""
+
+    health: Health
+
+    def collect(self) -> Iterator[Metric]:
+        problems, now = self.health.problems(), time.time()
+        up = GaugeMetricFamily("dq_part_up", "Whether a part that the service leans on is alive", labels=["part"])
+        down = GaugeMetricFamily(
+            "dq_part_down_seconds", "For how long a part is not alive; 0 where it is", labels=["part"]
+        )
+        for part in self.health.hosted:
+            since = [one.since or now for one in problems if one.part == part]
+            up.add_metric([part], float(not since))
+            down.add_metric([part], now - min(since) if since else 0.0)
+        yield from (up, down)
