@@ -115,6 +115,10 @@ torture: setup ## the long tests: many examples, kills, full disks
 chaos: setup ## kill runs outright, run them again, compare the lake with an oracle (N=2000 for a night)
 	$(BIN)/python -m dq_pipelines_tests.chaos $(or $(N),200) $(if $(SEED),--seed $(SEED))
 
+.PHONY: chaos-serve
+chaos-serve: setup ## kill the processes of a dq serve under load, time its recovery, compare with an oracle
+	$(BIN)/python -m dq_pipelines_tests.chaos $(or $(N),200) --serve $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: lock
 lock: setup ## resolve the newest versions that pyproject.toml admits into constraints.txt
 	{ sed -n '/^[^#]/q;p' constraints.txt; \

@@ -1,8 +1,12 @@
-"""`python -m dq_pipelines_tests.chaos 200`: so many kills, each healed by the next run. Exit 1 at the first difference."""
+"""`python -m dq_pipelines_tests.chaos 200`: so many kills, each healed by the next run. Exit 1 at the first difference.
+
+With `--serve` the processes of a `dq serve` under load are killed instead.
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import signal
 import sys
@@ -26,8 +30,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos")
     parser.add_argument("kills", type=int, nargs="?", default=200, help="how many runs to kill (default 200)")
     parser.add_argument("--seed", type=int, default=None, help="of the rows and the moments (default: the time)")
+    parser.add_argument("--serve", action="store_true", help="kill the processes of a `dq serve` under load instead")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="with --serve: kill no more after so long")
     given = parser.parse_args()
     seed = int(time.time()) if given.seed is None else given.seed
+    if given.serve:
+        return serve(seed, given.kills, given.minutes)
     with tempfile.TemporaryDirectory(prefix="dq-chaos-") as folder:
         hits, wrong = chaos(Path(folder), seed, given.kills)
     print(f"\n{hits.total()} runs killed with seed {seed}:")
@@ -38,6 +46,21 @@ def main() -> int:
     print(
         "the lake differs from the oracle" if wrong else "after each of them the next run made the lake what it must be"
     )
+    return 1 if wrong else 0
+
+
+def serve(seed: int, kills: int, minutes: float) -> int:
+    """Kill processes of a service, tell how soon it recovers, compare in the end."""
+    from dq_pipelines_tests.chaos.serve_kills import serve_chaos, told
+
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="dq-chaos-", ignore_cleanup_errors=True) as folder:
+        done, wrong = serve_chaos(Path(folder), seed, kills, minutes)
+    print(f"\n{len(done)} processes killed with seed {seed} in {(time.monotonic() - begun) / 60:.0f} minutes:")
+    print("time from the kill to the end of the next successful run:", *told(done), sep="\n  ")
+    for line in wrong:
+        print(f"differs: {line}", file=sys.stderr)
+    print("it differs from the oracle" if wrong else "no row was lost or doubled, and nobody helped")
     return 1 if wrong else 0
 
 

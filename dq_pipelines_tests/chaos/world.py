@@ -6,8 +6,9 @@ The oracle knows no table, no batch and no run. How runs are started and killed 
 from __future__ import annotations
 
 import random
+import textwrap
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,8 @@ class World:
     """The files that have landed so far, and what follows from them."""
 
     seed: int
+    #: the tables that are landed
+    tables: Sequence[str] = tuple(_TABLES)
     #: published rows of each table, in the order in which they landed
     published: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in _TABLES})
     #: of each table, how many rows each rule has refused
@@ -47,19 +50,23 @@ class World:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def begin(self, shop: Workshop) -> None:
-        """Write the project."""
-        for name, writes in _TABLES.items():
-            shop.table(name, _LANDED.format(name=name, writes=writes))
-        shop.table("totals", _GOLD)
+    def begin(self, shop: Workshop, *, on_arrival: bool = False) -> None:
+        """Write the project; with `on_arrival` a daemon runs it by itself."""
+        for name in self.tables:
+            text = textwrap.dedent(_LANDED.format(name=name, writes=_TABLES[name]))
+            shop.table(name, text + ("on_arrival: true\n" if on_arrival else ""))
+        shop.table("totals", textwrap.dedent(_GOLD) + ("automation: eager\n" if on_arrival else ""))
 
     def land(self, shop: Workshop) -> None:
         """Lay a new file down for each table."""
         self.files += 1
-        for name in _TABLES:
+        for name in self.tables:
             rows = [self._row() for _ in range(self._random.randint(1, 60))]
             lines = ["id,kind,amount", *(line for line, _, _ in rows)]
-            shop.land(f"{name}/{self.files:05}.csv", "\n".join(lines) + "\n")
+            # Under another name first, so that nobody meets half of it.
+            shop.land(f"{name}/{self.files:05}.tmp", "\n".join(lines) + "\n").rename(
+                shop.landing / name / f"{self.files:05}.csv"
+            )
             good = [row for _, row, _ in rows if row is not None]
             self.published[name] = good if name == "snapshots" else self.published[name] + good
             self.refused[name].update(rule for _, _, rule in rows if rule is not None)
@@ -80,7 +87,11 @@ class World:
     def silver(self) -> dict[str, list[Row]]:
         """What must be published now, sorted."""
         merged = {row[0]: row for row in self.published["accounts"]}
-        return {name: sorted(rows) for name, rows in {**self.published, "accounts": list(merged.values())}.items()}
+        return {
+            name: sorted(rows)
+            for name, rows in {**self.published, "accounts": list(merged.values())}.items()
+            if name in self.tables
+        }
 
     @property
     def totals(self) -> list[tuple[str, int, int]]:

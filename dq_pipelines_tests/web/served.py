@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 from dq_pipelines_tests.workshop import Workshop
 
+_PASSWORD = "correct horse battery staple"
+
 
 def environment(shop: Workshop) -> dict[str, str]:
     """The environment of a process that looks at this project."""
@@ -72,3 +74,15 @@ def serving(shop: Workshop, *options: str) -> Iterator[tuple[subprocess.Popen[st
         finally:
             process.terminate()
             assert process.wait(60) in (0, -signal.SIGKILL)
+
+
+def api_key(shop: Workshop) -> str:
+    """The API key of an admin, made by the command line before the server starts."""
+    places = environment(shop) | {"DAGSTER_HOME": str(shop.root / ".dagster_home")}
+    add = dq("user", "add", "program", "--role", "admin", "--password-stdin")
+    subprocess.run(add, cwd=shop.root, env=places, input=_PASSWORD, text=True, check=True, capture_output=True)
+    command = dq("key", "add", "program")
+    made = subprocess.run(command, cwd=shop.root, env=places, text=True, check=True, capture_output=True)
+    found = re.search(r"dq_[\w-]+", made.stdout)
+    assert found is not None, made.stdout
+    return found[0]
