@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from dq_pipelines.config.model import shown
@@ -16,8 +19,28 @@ _RAISED = (
 )  # fmt: skip
 
 
+_forbidden: ContextVar[bool] = ContextVar("forbidden", default=False)
+
+
+@contextmanager
+def importing_nothing() -> Iterator[None]:
+    """Until the block ends, naming Python of the user's own is an error: what is read came from somebody who may not."""
+    token = _forbidden.set(True)
+    try:
+        yield
+    finally:
+        _forbidden.reset(token)
+
+
+def must_be_allowed(path: str) -> None:
+    """Raise ValueError where Python of the user's own must not be used just now."""
+    if _forbidden.get():
+        raise ValueError(f"wanted no Python from afar unless by an admin of everything, got {shown(path)}")
+
+
 def named(path: str) -> Any:
     """What `package.module:name` names; raises ValueError, in one sentence with the nearest name, when there is none."""
+    must_be_allowed(path)
     module_name, _, name = path.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), name]):
         raise ValueError(f"wanted package.module:name, got {shown(path)}")

@@ -80,8 +80,15 @@ def read_yaml(
     values are as they stand, so that a caller can say everything at once.
     """
     file = str(path) if file is None else file
+    return read_text(text_of(path, file), file, environment, literal=literal, lists=lists)
+
+
+def read_text(
+    text: str, file: str, environment: Mapping[str, str] | None = None, *, literal: bool = False, lists: bool = False
+) -> YamlFile:
+    """The same of a text; raises ConfigError as `read_yaml` does."""
     reader = _Reader(file, environment, literal=literal)
-    root = reader.tree(text_of(path, file), lists=lists)
+    root = reader.tree(text, lists=lists)
     value = reader.plain(root, (), 0)
     return YamlFile(file, value, tuple(reader.problems), reader.lines, reader.blocks, reader.interpolated)
 

@@ -4,7 +4,7 @@
 what must hold between files.
 """
 
-from dq_pipelines.project.loading import load_project
+from dq_pipelines.project.loading import load_project, load_sound_tables
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
@@ -21,7 +21,7 @@ from dq_pipelines.project.tables import (
     Silver,
 )
 from dq_pipelines.project.upkeep import Retention
-from dq_pipelines.project.whole import Project, Table
+from dq_pipelines.project.whole import LeftOut, Project, Table
 
 __all__ = [
     "Column",
@@ -30,6 +30,7 @@ __all__ = [
     "Gold",
     "GoldTable",
     "LandedTable",
+    "LeftOut",
     "Metrics",
     "OpenLineage",
     "Partitions",
@@ -41,4 +42,5 @@ __all__ = [
     "Silver",
     "Table",
     "load_project",
+    "load_sound_tables",
 ]

@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dq_pipelines.config.yaml_file import read_yaml
 from dq_pipelines.errors import ConfigError, DqError, Problem
-from dq_pipelines.project.files import TableFile, mark_of, owners_of, said_by, table_files
-from dq_pipelines.project.loading import NAME, load_project
-from dq_pipelines.project.trust import LONGEST, Trust
-from dq_pipelines.project.whole import Project
+from dq_pipelines.project.authors import Author, Authorship, authorship_of, authorship_path, next_authorship
+from dq_pipelines.project.draft import NAME, Change
+from dq_pipelines.project.files import TableFile, mark_of, said_by, table_files
+from dq_pipelines.project.loading import load_project
+from dq_pipelines.project.trust import LONGEST
+from dq_pipelines.project.whole import Project, owners_of
 
 VERSIONS = ".versions"
 
@@ -91,35 +92,21 @@ class Editing:
         finally:
             os.close(lock)
 
-    def checked(self, file: TableFile, content: bytes, trust: Trust) -> Project:
+    def checked(self, file: TableFile, content: bytes, author: Author) -> Project:
         """The project as it would be with this content; raises ConfigError with all that is wrong with it, or not for this sender.
 
         Nothing is imported or read by what it says before it is known to be for this sender.
         """
-        where = str(file.path)
         if len(content) > LONGEST:
-            raise _wrong(where, f"wanted at most {LONGEST:,} bytes, got {len(content):,}")
+            raise _wrong(str(file.path), f"wanted at most {LONGEST:,} bytes, got {len(content):,}")
         with tempfile.TemporaryDirectory(prefix="dq-edit-") as scratch:
-            alone = Path(scratch) / "alone.yaml"
-            alone.write_bytes(content)
-            said = read_yaml(alone, where, literal=True)
-            before = file.raw if file.path.exists() else {}
-            if found := [said.problem(place, why) for place, why in trust.objections(said.value, before)]:
-                raise ConfigError(found)
-            copy = self._copy(Path(scratch))
-            target = copy / file.path.relative_to(self.root)
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(content)
-            return self._loaded(copy, file)
+            text = Path(scratch) / "table.yaml"
+            text.write_bytes(content)
+            return self._loaded(file, text, self._next(file, author))
 
     def without(self, file: TableFile) -> Project:
         """The project as it would be without this file; raises ConfigError where others need it."""
-        with tempfile.TemporaryDirectory(prefix="dq-edit-") as scratch:
-            copy = self._copy(Path(scratch))
-            (copy / file.path.relative_to(self.root)).unlink()
-            if not table_files(copy):
-                return Project()
-            return self._loaded(copy, file)
+        return self._loaded(file, None, None)
 
     def must_be_new(self, file: TableFile) -> None:
         """Raise Taken, or ConfigError for a name that is none or a link on the way."""
@@ -131,10 +118,11 @@ class Editing:
         if file.name in table_files(self.root):
             raise Taken(f"wanted a new name, got '{file.name}', which there is")
 
-    def create(self, file: TableFile, content: bytes) -> None:
+    def create(self, file: TableFile, content: bytes, author: Author) -> None:
         """A new file; raises Taken, ConfigError for a name that is none or a link on the way."""
         self.must_be_new(file)
         file.path.parent.mkdir(exist_ok=True)
+        self._sign(file, Authorship(author))
         fresh = self._beside(file.path, content)
         try:
             os.link(fresh, file.path)  # which, unlike a move, takes nobody else's place
@@ -144,18 +132,25 @@ class Editing:
             fresh.unlink()
         _settle(file.path.parent)
 
-    def change(self, file: TableFile, content: bytes, seen: str) -> None:
+    def change(self, file: TableFile, content: bytes, seen: str, author: Author) -> None:
         """Other content, in place of the one with the mark `seen`; raises Changed, ConfigError."""
         self._keep(file, seen)
         fresh = self._beside(file.path, content)
         shutil.copymode(file.path, fresh)
+        authorship = self._next(file, author)
+        # Wherever the writer dies, nothing is judged by more rights than those of whoever wrote it.
+        if not author.functions:
+            self._sign(file, authorship)
         fresh.replace(file.path)
         _settle(file.path.parent)
+        if author.functions:
+            self._sign(file, authorship)
 
     def delete(self, file: TableFile, seen: str) -> None:
         """The file goes, if it is the one with the mark `seen`; raises Changed, ConfigError."""
         self._keep(file, seen)
         file.path.unlink()
+        authorship_path(file.path).unlink(missing_ok=True)
         _settle(file.path.parent)
 
     def versions(self, name: str) -> list[Version]:
@@ -185,6 +180,16 @@ class Editing:
         self._beside(kept, content).replace(kept)
         _settle(folder)
 
+    @staticmethod
+    def _next(file: TableFile, author: Author) -> Authorship:
+        content = file.content if file.path.exists() else None
+        return next_authorship(author, authorship_of(file.path) if content is not None else None, content)
+
+    def _sign(self, file: TableFile, authorship: Authorship) -> None:
+        """Note beside the file, on the disk, whose it is."""
+        self._beside(file.path, authorship.content).replace(authorship_path(file.path))
+        _settle(file.path.parent)
+
     def _not_by_a_link(self, file: TableFile) -> None:
         if file.path.is_symlink() or file.path.parent.is_symlink():
             raise _wrong(str(file.path), "wanted a file in a folder of the project, got a link to elsewhere")
@@ -200,29 +205,21 @@ class Editing:
             os.fsync(stream.fileno())
         return Path(name)
 
-    def _copy(self, scratch: Path) -> Path:
-        target = scratch / "project"
-        shutil.copytree(self.root, target, ignore=shutil.ignore_patterns(".*"))
-        return target
-
-    def _loaded(self, copy: Path, file: TableFile) -> Project:
+    def _loaded(self, file: TableFile, content: Path | None, authorship: Authorship | None) -> Project:
         """Raises ConfigError with what is wrong, but for what is wrong already in other files, and would be mended later."""
+        change = Change(file.path.relative_to(self.root), content, authorship)
         try:
-            return load_project(copy)
+            return load_project(self.root, change=change)
         except ConfigError as error:
-            after = [self._here(problem, copy) for problem in error.problems]
+            after = error.problems
         try:
             load_project(self.root)
         except ConfigError as error:
             known = {problem for problem in error.problems if problem.file != str(file.path)}
-            after = [problem for problem in after if problem not in known]
+            after = tuple(problem for problem in after if problem not in known)
             if not after:
                 return Project(path=str(self.root))
         raise ConfigError(after)
-
-    def _here(self, problem: Problem, copy: Path) -> Problem:
-        message = problem.message.replace(str(copy), str(self.root))
-        return replace(problem, file=problem.file.replace(str(copy), str(self.root)), message=message)
 
     def told(self, error: ConfigError) -> ConfigError:
         """The same for somebody far away, whom it is no business where the folder lies."""

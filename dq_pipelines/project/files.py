@@ -16,6 +16,7 @@ from typing import Any
 from dq_pipelines.config.yaml_file import read_yaml
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project.loading import yaml_files
+from dq_pipelines.project.whole import owners_of
 
 #: A password within an address.
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
@@ -79,9 +80,3 @@ def said_by(path: Path) -> Mapping[str, Any]:
     except ConfigError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def owners_of(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Whom a table's YAML names as owners."""
-    owners = said.get("owners")
-    return tuple(owner for owner in owners if isinstance(owner, str)) if isinstance(owners, list) else ()

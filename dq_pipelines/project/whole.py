@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from dq_pipelines.errors import Problem
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.sql import reads
@@ -111,6 +113,38 @@ class Table:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A file that is not sound, or that reads a table whose file is not: it is in no run until somebody mends it."""
+
+    name: str
+    #: "" for a file that stands in no domain
+    domain: str
+    #: `silver/<name>` or `gold/<name>`, as far as the file can be read; "" where another file is the table of this name
+    key: str
+    #: path of the YAML file as the user knows it
+    file: str
+    owners: tuple[str, ...] = ()
+    #: what is wrong with it
+    problems: tuple[Problem, ...] = ()
+    #: the key of the table that it reads and that is left out
+    waits_for: str = ""
+
+    @property
+    def why(self) -> str:
+        """One sentence."""
+        if not self.problems:
+            return f"{self.file}: blocked, since it reads {self.waits_for}, which is left out"
+        more = f" (and {len(self.problems) - 1} more, see dq check)" if len(self.problems) > 1 else ""
+        return f"{self.problems[0]}{more}"
+
+
+def owners_of(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whom a table's YAML names as owners, sound or not."""
+    owners = said.get("owners")
+    return tuple(owner for owner in owners if isinstance(owner, str)) if isinstance(owners, list) else ()
+
+
+@dataclass(frozen=True)
 class Project:
     """Everything under `assets_config/`."""
 
@@ -119,6 +153,8 @@ class Project:
     tables: Mapping[str, Table] = field(default_factory=dict)
     #: the folder it was loaded from
     path: str = ""
+    #: files that are not sound; none in a project that was loaded whole
+    left_out: tuple[LeftOut, ...] = ()
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables.values())
@@ -130,6 +166,15 @@ class Project:
         """The table that publishes `silver/<name>` or `gold/<name>`."""
         table = self.tables.get(key.partition("/")[2])
         return table if table is not None and table.key == key else None
+
+    def left_out_by_key(self, key: str) -> LeftOut | None:
+        """The left out table that would be in the lake as `<layer>/<name>`."""
+        layer, _, name = key.partition("/")
+        for one in self.left_out:
+            layers = ("gold", "quarantine") if one.key.startswith("gold/") else ("bronze", "silver", "quarantine")
+            if one.key and one.name == name and layer in layers:
+                return one
+        return None
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from dq_pipelines.config.functions import named
+from dq_pipelines.config.functions import must_be_allowed, named
 from dq_pipelines.config.model import shown
 from dq_pipelines.errors import RuleError, nearest
 
@@ -48,6 +48,7 @@ def is_handed_over(type_: str) -> bool:
 
 def expectation_class(type_: str) -> Any:
     """GX's class for the type; raises ValueError, in one sentence, when there is none."""
+    must_be_allowed(type_)
     package = type_.partition(":")[0].partition(".")[0]
     if ":" in type_ and not (package.isidentifier() and find_spec(package)):
         named(type_)  # that there is none is said before GX takes its seconds to import

@@ -9,7 +9,9 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from pydantic import PrivateAttr
 
 from dq_pipelines.config.model import Strict
 from dq_pipelines.sources.charset import UTF_8, Guess
@@ -107,6 +109,15 @@ class Reading:
 
 class Source(Strict, abc.ABC):
     """The outside world as YAML describes it; one subclass, one file, one `type`."""
+
+    #: folders and addresses below which it may read; anywhere without
+    _places: tuple[str, ...] = PrivateAttr(())
+
+    def confined_to(self, places: Sequence[str]) -> Self:
+        """The same source, which reads nothing that lies outside of these places, links followed."""
+        confined = self.model_copy()
+        confined._places = tuple(places)  # noqa: SLF001 - of a copy of itself
+        return confined
 
     @abc.abstractmethod
     def inputs(self) -> Sequence[Input]:

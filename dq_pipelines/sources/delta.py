@@ -13,6 +13,7 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, Input, Reading, Source
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
+from dq_pipelines.sources.places import confinement, is_below
 
 
 class DeltaSource(Source):
@@ -27,6 +28,8 @@ class DeltaSource(Source):
     def inputs(self) -> Sequence[Input]:
         """One input: its `size` and `modified` are the table's version."""
         uri = self.path if is_remote(self.path) else os.path.abspath(os.path.expanduser(self.path))
+        if self._places and not any(is_below(uri, place) for place in self._places):
+            raise SourceError(f"{uri}: wanted a table below {' or '.join(self._places)}, links followed")
         version = int(_table(uri, self.version).version())
         return [Input(uri, version, version)]
 
@@ -39,13 +42,25 @@ def _piece(item: Input) -> Piece:
     import polars as pl
 
     with broken(item.uri, "a Delta table"):
-        scan = pl.scan_delta(_table(item.uri, item.modified))
+        table = _table(item.uri, item.modified)
+        _holds_its_own_files(item.uri, table)
+        scan = pl.scan_delta(table)
         schema = scan.collect_schema()
         height = scan.select(pl.len()).collect().item()
     names = names_of(item.uri, schema.names())
     rows = scan.rename(names).with_row_index(ROW, 1)
     kinds = {names[name]: kind for name, kind in schema.items()}
     return Piece(item.uri, scanned(rows, height, item.uri), kinds, height, list(names.items()))
+
+
+def _holds_its_own_files(uri: str, table: Any) -> None:
+    """Raise SourceError for a table of links to files outside of its folder: it would show what others may not read."""
+    if is_remote(uri):
+        return
+    why_not = confinement(uri, uri, [uri])
+    for file in table.file_uris():
+        if why := why_not(file):
+            raise SourceError(f"{file}: wanted a file of the Delta table below its folder: {why}")
 
 
 def _table(uri: str, version: int | None) -> Any:

@@ -19,17 +19,17 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from dq_pipelines.config.stores import filesystem, is_remote, said, split
-from dq_pipelines.errors import Transient
+from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.sources.archives import ENDINGS, PACKINGS, copy, plain_name, unpack, unzip
 from dq_pipelines.sources.base import Input, Listed, PassedOver, Source
 from dq_pipelines.sources.failures import broken, failure
 from dq_pipelines.sources.listing import Chosen, Glob, must_exist, walk
 from dq_pipelines.sources.order import natural
+from dq_pipelines.sources.places import confinement, is_below, local_path
 
 _lock = threading.Lock()
 #: By input and kind of source: the same archive may be read as two of them.
@@ -65,7 +65,7 @@ class FileSource(Source):
         return self.listed().inputs
 
     def listed(self) -> Listed:
-        found = _remote(self.path) if is_remote(self.path) else _local(local_path(self.path))
+        found = self._remote() if is_remote(self.path) else _local(local_path(self.path), self._confinement())
         return replace(found, inputs=tuple(sorted(found.inputs, key=lambda item: natural(item.uri))))
 
     def parts(self, item: Input) -> tuple[Part, ...]:
@@ -74,6 +74,8 @@ class FileSource(Source):
         Raises SourceError when the file is gone or changed, or is no whole archive.
         """
         unchanged(item)
+        if not is_remote(item.uri) and (why := self._confinement()(item.uri)):
+            raise SourceError(f"{item.uri}: {why}")  # it was a file when it was listed, and is a link now
         if not is_remote(item.uri) and not item.uri.lower().endswith(ENDINGS):
             return (Part(item, item.uri, Path(item.uri)),)
         return self._unpacked(item)[0]
@@ -81,6 +83,15 @@ class FileSource(Source):
     def passed_over(self, inputs: Sequence[Input]) -> tuple[str, ...]:
         packed = [item for item in inputs if item.uri.lower().endswith(".zip")]
         return tuple(f"{item.uri}#{name}" for item in packed for name in self._unpacked(item)[1])
+
+    def _confinement(self) -> Callable[[str], str]:
+        path = local_path(self.path)
+        return confinement(path, Glob.of(path).base if not os.path.exists(path) else path, self._places)
+
+    def _remote(self) -> Listed:
+        if self._places and not any(is_below(self.path, place) for place in self._places):
+            raise SourceError(f"{self.path}: wanted a place below {' or '.join(self._places)}")
+        return _remote(self.path)
 
     def _unpacked(self, item: Input) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         with _lock:
@@ -110,13 +121,6 @@ def unchanged(item: Input) -> None:
 # --- listing ---------------------------------------------------------------------------------------
 
 
-def local_path(path: str) -> str:
-    """The absolute path on this machine that a source's `path` means, wildcards as they stand."""
-    if path.startswith("file://"):
-        path = unquote(urlsplit(path).path)
-    return os.path.abspath(os.path.expanduser(path))
-
-
 def _stat(uri: str) -> Input | None:
     if is_remote(uri):
         files, key = _store(uri)
@@ -135,25 +139,35 @@ def _look(path: str) -> os.stat_result | None:
         raise failure(f"{path}: wanted to look at the file, got {error.strerror}", error) from error
 
 
-def _local(path: str) -> Listed:
+def _local(path: str, objection: Callable[[str], str]) -> Listed:
     if os.path.isfile(path):
-        return _stated([path])
+        return _stated([path], objection)
+    left_out: list[PassedOver] = []
+
+    def enters(folder: str) -> bool:
+        if why := objection(folder):
+            left_out.append(PassedOver(folder, why))
+        return not why
+
     if os.path.isdir(path):
-        return _stated(name for name in walk(path) if plain_name(os.path.relpath(name, path)))
-    pattern = Glob.of(path)
-    must_exist(path, pattern.base)
-    chosen = pattern.chosen(list(walk(pattern.base)) if pattern.base != path else [])
-    found = _stated(chosen.paths)
-    return Listed(found.inputs, (*chosen.passed_over, *found.passed_over))
+        chosen = Chosen(tuple(name for name in walk(path, enters) if plain_name(os.path.relpath(name, path))))
+    else:
+        pattern = Glob.of(path)
+        must_exist(path, pattern.base)
+        chosen = pattern.chosen(list(walk(pattern.base, enters)) if pattern.base != path else [])
+    found = _stated(chosen.paths, objection)
+    return Listed(found.inputs, (*left_out, *chosen.passed_over, *found.passed_over))
 
 
-def _stated(names: Iterable[str]) -> Listed:
+def _stated(names: Iterable[str], objection: Callable[[str], str]) -> Listed:
     inputs, passed_over = [], []
     for name in names:
         found = _look(name)
         if found is None:
             if os.path.islink(name):  # else it has gone since it was listed
                 passed_over.append(PassedOver(name, f"it is a link to {os.readlink(name)}, which is not there"))
+        elif why := objection(name):
+            passed_over.append(PassedOver(name, why))
         elif not stat.S_ISREG(found.st_mode):
             passed_over.append(PassedOver(name, "it is a pipe, a socket or a device and no file"))
         else:

@@ -75,14 +75,16 @@ class Glob:
         return Chosen(tuple(found), tuple(passed_over.values()))
 
 
-def walk(folder: str) -> Iterator[str]:
+def walk(folder: str, enters: Callable[[str], bool] = lambda _: True) -> Iterator[str]:
+    """The files below a folder; of folders below it, those that `enters` says yes to."""
+
     def refuse(error: OSError) -> None:
         raise failure(f"{error.filename}: wanted to list the folder, got {error.strerror}", error) from error
 
     seen = set()
     for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         real = os.path.realpath(place)
-        if real in seen:  # a link back to a folder above: walking it would never end
+        if real in seen or not enters(place):  # a link back to a folder above: walking it would never end
             folders.clear()
             continue
         seen.add(real)

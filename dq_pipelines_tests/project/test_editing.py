@@ -13,12 +13,13 @@ import pytest
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project import load_project
+from dq_pipelines.project.authors import Author
 from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken
 from dq_pipelines.project.files import TableFile, mark_of, table_files
-from dq_pipelines.project.trust import Trust
 
 SALES = b"source: {type: csv, path: '${DQ_LANDING}/sales/*.csv'}\nsilver: {columns: {id: int64, price: double}}\n"
 OTHER = SALES.replace(b"double", b"string")
+ANN = Author("ann")
 BY_ID = b"gold: {sql: select id from silver.sales}\n"
 
 
@@ -38,15 +39,15 @@ def file_of(root: Path, name: str, domain: str = "shop") -> TableFile:
 
 
 def checked(root: Path, content: str, name: str = "sales", *, functions: bool = False) -> None:
-    Editing(root, "ann").checked(file_of(root, name), content.encode(), Trust.from_environment(functions=functions))
+    Editing(root, "ann").checked(file_of(root, name), content.encode(), Author("ann", functions=functions))
 
 
 def test_a_change_keeps_the_one_before_and_is_for_who_has_seen_it(root: Path) -> None:
     editing, file = Editing(root, "ann/../x"), file_of(root, "sales")
     with editing.alone():
-        editing.change(file, OTHER, mark_of(SALES))
+        editing.change(file, OTHER, mark_of(SALES), ANN)
         with pytest.raises(Changed, match="somebody has changed"):
-            editing.change(file, SALES, mark_of(SALES))
+            editing.change(file, SALES, mark_of(SALES), ANN)
     (version,) = editing.versions("sales")
     assert (version.path.read_bytes(), version.replaced_by, version.domain) == (SALES, "ann_.._x", "shop")
     assert file.content == OTHER
@@ -79,7 +80,7 @@ def test_a_name_that_is_none_is_no_file(root: Path, name: str, domain: str) -> N
     before = sorted(root.parent.rglob("*"))
     editing = Editing(root, "ann")
     with pytest.raises((ConfigError, Taken)), editing.alone():
-        editing.create(TableFile(name, domain, root / domain / f"{name}.yaml"), SALES)
+        editing.create(TableFile(name, domain, root / domain / f"{name}.yaml"), SALES, ANN)
     assert [path for path in sorted(root.parent.rglob("*")) if ".versions" not in str(path)] == before
 
 
@@ -93,9 +94,16 @@ def test_a_link_to_elsewhere_is_not_followed(root: Path, tmp_path: Path) -> None
     with editing.alone():
         for file in (TableFile("fresh", "linked", root / "linked/fresh.yaml"), file_of(root, "pointed")):
             with pytest.raises(ConfigError, match="got a link to elsewhere"):
-                editing.create(file, SALES) if file.name == "fresh" else editing.change(file, OTHER, mark_of(SALES))
+                _write(editing, file)
     assert [path.name for path in outside.iterdir()] == ["table.yaml"]
     assert (outside / "table.yaml").read_bytes() == SALES
+
+
+def _write(editing: Editing, file: TableFile) -> None:
+    if file.name == "fresh":
+        editing.create(file, SALES, ANN)
+    else:
+        editing.change(file, OTHER, mark_of(SALES), ANN)
 
 
 def test_where_it_is_read_only_nothing_changes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,9 +149,9 @@ SOURCE = "source: {type: csv, path: '${DQ_LANDING}/sales/*.csv'}\n"
         ("gold: {python: 'evil_on_import:run', inputs: [silver/sales]}", "wanted no Python from afar"),
         (SOURCE + "silver: {rules: ../../../etc/suite.json}", "wanted a suite below the table's own folder"),
         (SOURCE + "silver: {rules: /etc/suite.json}", "wanted a suite below the table's own folder"),
-        (SOURCE + STEP % ELSEWHERE[0], "reads files"),
-        (SOURCE + STEP % ELSEWHERE[1], "reads files"),
-        (SOURCE + STEP.replace("transform", "rules") % "type: expect_rows_sql, sql: read_parquet('x') > 1", "reads files"),
+        (SOURCE + STEP % ELSEWHERE[0], "which reads files"),
+        (SOURCE + STEP % ELSEWHERE[1], "wanted SQL"),
+        (SOURCE + STEP.replace("transform", "rules") % "type: expect_rows_sql, sql: read_parquet('x') > 1", "read_parquet"),
         ("a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"{k}: &{k} [{','.join(['*' + chr(ord(k) - 1)] * 10)}]\n" for k in "bcdefgh"),
          "wanted at most 100,000 values"),
         ("a: " + "[" * 100 + "]" * 100, "wanted at most 60 levels"),
@@ -200,6 +208,7 @@ def test_a_project_with_another_fault_can_be_mended_file_by_file(root: Path) -> 
 WRITER = """
 import sys
 from pathlib import Path
+from dq_pipelines.project.authors import Author
 from dq_pipelines.project.editing import Editing
 from dq_pipelines.project.files import mark_of, table_files
 
@@ -209,7 +218,7 @@ print("begun", flush=True)
 while True:
     for text in texts:
         with editing.alone():
-            editing.change(file, text, mark_of(file.content))
+            editing.change(file, text, mark_of(file.content), Author("ann"))
         print("changed", flush=True)
 """
 

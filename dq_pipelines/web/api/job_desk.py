@@ -13,11 +13,11 @@ from fastapi import Request
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project import Project
+from dq_pipelines.project.authors import Author
 from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken, owners_then
 from dq_pipelines.project.files import TableFile
-from dq_pipelines.project.trust import Trust
 from dq_pipelines.rules.query import LAYERS
-from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.security.roles import PERMISSIONS, Permission, may, why_not
 from dq_pipelines.web.api.asking import note, refusal
 from dq_pipelines.web.api.errors import ApiError
 from dq_pipelines.web.backend import Backend
@@ -33,14 +33,19 @@ class Desk:
         self.editing = Editing(Path(files.site.config), files.caller.user.name)
         self.grants = files.caller.user.grants
         self.everywhere = may(self.grants, Permission.EDIT)
+        scopes = {grant.scope for grant in self.grants if Permission.EDIT in PERMISSIONS[grant.role]}
+        self.author = Author(
+            self.editing.who,
+            () if self.everywhere else tuple(sorted(scopes)),
+            functions=may(self.grants, Permission.ADMIN),
+        )
 
     def refused(self, why: str) -> ApiError:
         return refusal(self.request, self.what, self.file.name, why)
 
     def check(self, content: bytes) -> None:
         """Raise ConfigError, or ApiError (403), unless the project is sound with this content and it is the caller's to write."""
-        functions = may(self.grants, Permission.ADMIN)
-        project = self.editing.checked(self.file, content, Trust.from_environment(functions=functions))
+        project = self.editing.checked(self.file, content, self.author)
         table = project.tables.get(self.file.name)
         if table is None:
             if not self.everywhere:

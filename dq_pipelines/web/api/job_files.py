@@ -131,7 +131,7 @@ def create(wanted: NewJob, files: Files, behind: Behind, request: Request, respo
         desk.may_be_theirs(behind, file)
         content = wanted.content()
         desk.check(content)
-        desk.editing.create(file, content)
+        desk.editing.create(file, content, desk.author)
         note(request, "job.create", file.name, after=mark_of(content))
     response.headers["Location"] = f"/api/v1/jobs/{file.name}"
     return _written(behind, files.caller, file, response)
@@ -159,7 +159,7 @@ def change(
         seen = _seen(mark)
         content = wanted.content()
         desk.check(content)
-        desk.editing.change(file, content, seen)
+        desk.editing.change(file, content, seen, desk.author)
         note(request, "job.change", name, before=seen, after=mark_of(content))
     return _written(behind, files.caller, file, response)
 

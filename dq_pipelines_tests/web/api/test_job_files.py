@@ -128,7 +128,7 @@ def test_a_body_that_does_not_say_how_long_it_is_is_cut_off(here: Hosted) -> Non
 
 
 #: yves may edit the domain yard, and look at shop.
-MINE = "source: {type: csv, path: '${DQ_LANDING}/mine/*.csv'}\nsilver: {columns: {id: int64}}\n"
+MINE = "source: {type: csv, path: '${DQ_LANDING}/yard/mine/*.csv'}\nsilver: {columns: {id: int64}}\n"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ MINE = "source: {type: csv, path: '${DQ_LANDING}/mine/*.csv'}\nsilver: {columns:
         ("yves", "PUT", "/sales", {"yaml": MINE}, "be admin of sales; you are admin of domain:yard, viewer of domain:shop"),
         ("yves", "POST", "", {"name": "mine", "domain": "shop", "yaml": MINE}, "with these owners it is not yours"),
         ("yves", "POST", "", {"name": "mine", "domain": "shop", "yaml": "owners: [team:yard]\n" + MINE}, "with these owners"),
-        ("tess", "PUT", "/deliveries", {"yaml": MINE}, "with these owners it is not yours"),
+        ("tess", "PUT", "/deliveries", {"yaml": MINE.replace("/yard/", "/team-yard/")}, "with these owners it is not yours"),
         ("tess", "POST", "", {"name": "mine", "domain": "yard", "yaml": "owners: [team:yard]\ngold: {sql: select id from silver.counted}"}, "it reads silver/counted"),
     ],
 )  # fmt: skip
@@ -163,6 +163,50 @@ def test_only_an_admin_of_everything_may_name_python(here: Hosted) -> None:
     assert heard(here, "job.create") == ("yves", "sums", "refused")
 
 
+def test_an_admin_of_some_tables_runs_nothing_and_reads_nothing_of_the_server(here: Hosted) -> None:
+    was_here = here.shop.root / "was_here"
+    touch = {"type": "python", "function": "subprocess:getoutput", "arguments": {"cmd": f"touch {was_here}"}}
+    (here.shop.landing / "yard").mkdir(exist_ok=True)
+    (here.shop.landing / "yard/suite.json").write_text(json.dumps([touch]))
+    mine = "source: {type: csv, path: '${DQ_LANDING}/yard/mine/*.csv'}\n"
+    for text, said in (
+        (mine + "silver: {rules: '${DQ_LANDING}/yard/suite.json'}", "wanted a suite below the table's own folder"),
+        (mine + "silver: {rules: '../../landing/yard/suite.json'}", "wanted a suite below the table's own folder"),
+        (
+            mine + "silver: {rules: [{type: '${DQ_LANDING:-python}', function: 'subprocess:getoutput'}]}",
+            "wanted no Python",
+        ),
+        (mine + "silver: {transform: [{sql: \"select * from self, read_${X:-csv}('/etc/passwd')\"}]}", "got ${X}"),  # noqa: S608
+        (mine.replace("yard", "shop"), "in its folder yard/"),
+    ):
+        before = files(here)
+        answer = sent(here, "yves", "POST", "", {"name": "mine", "domain": "yard", "yaml": text})
+        assert (answer.status_code, files(here)) == (422, before), answer.text
+        assert said in answer.text
+    assert not was_here.exists()
+
+
+def test_what_an_author_may_not_is_refused_by_the_code_server_too(here: Hosted) -> None:
+    text = "source: {type: csv, path: '${DQ_LANDING}/yard/mine/*.csv'}\nsilver: {rules: later.json}\n"
+    suite = here.shop.root / "assets_config/yard/later.json"
+    suite.write_text('[{"type": "expect_column_values_to_not_be_null", "column": "id"}]')
+    made = sent(here, "yves", "POST", "", {"name": "mine", "domain": "yard", "yaml": text})
+    assert (made.status_code, made.json()["loaded"]) == (201, ""), made.text
+    was_here = here.shop.root / "was_here_later"
+    touch = {"type": "python", "function": "subprocess:getoutput", "arguments": {"cmd": f"touch {was_here}"}}
+    suite.write_text(json.dumps([touch]))
+    detail = got(here.browser("yves"), f"{JOBS}/mine")
+    assert any("wanted no Python from afar" in one for one in detail["problems"])
+    answer = sent(here, "adam", "PUT", "/shops", {"yaml": (here.shop.root / "assets_config/shop/shops.yaml").read_text()},
+                  got(here.browser("adam"), f"{JOBS}/shops")["etag"])  # fmt: skip
+    # The others are loaded, without it.
+    assert (answer.status_code, answer.json()["loaded"]) == (200, ""), answer.text
+    assert not was_here.exists()
+    suite.write_text("[]")
+    assert sent(here, "yves", "DELETE", "/mine", etag=detail["etag"]).status_code == 200
+    suite.unlink()
+
+
 def test_of_two_who_saw_the_same_one_changes_it(here: Hosted) -> None:
     etag = got(here.browser("adam"), f"{JOBS}/shops")["etag"]
     text = (here.shop.root / "assets_config/shop/shops.yaml").read_text()
@@ -175,7 +219,7 @@ def test_of_two_who_saw_the_same_one_changes_it(here: Hosted) -> None:
 def test_json_is_written_as_it_is_and_where_the_folder_is_read_only_nothing_is(
     here: Hosted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = {"source": {"type": "csv", "path": "${DQ_LANDING}/j/*.csv"}, "description": "1e3", "tags": {"a": "yes"}}
+    said = {"source": {"type": "csv", "path": "${DQ_LANDING}/yard/j/*.csv"}, "description": "1e3", "tags": {"a": "yes"}}
     body = {"name": "from_json", "domain": "yard", "definition": said}
     monkeypatch.setenv("DQ_CONFIG_READ_ONLY", "1")
     refused = sent(here, "yves", "POST", "", body)

@@ -1,0 +1,288 @@
+"""One file of a project on its way to be a table: what it says, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dq_pipelines.config.functions import importing_nothing
+from dq_pipelines.config.model import Strict, sentence
+from dq_pipelines.config.yaml_file import Location, YamlFile, read_text, read_yaml
+from dq_pipelines.engine.rules_file import RulesFile, read_rules_file
+from dq_pipelines.errors import ConfigError, Problem, nearest
+from dq_pipelines.project.authors import Authorship, authorship_of
+from dq_pipelines.project.pruning import without
+from dq_pipelines.project.sentences import joined, named, place_of, with_key
+from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
+from dq_pipelines.project.trust import Trust, functions_of_data, is_in_landing, objections_to_rules, stood_before
+from dq_pipelines.project.whole import LeftOut, Table, owners_of
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+SETTINGS = "project"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file as it would be."""
+
+    #: below the project's folder
+    relative: Path
+    #: a file with the new text; None where the file goes
+    content: Path | None
+    #: who sends it; None for somebody who writes on the disk
+    authorship: Authorship | None = None
+
+
+@dataclass
+class Draft:
+    """One file on its way to be a table: what it says, and what is wrong with it."""
+
+    root: Path
+    relative: Path
+    environment: Mapping[str, str] | None
+    problems: list[Problem] = field(default_factory=list)
+    #: whether another file has this name already
+    is_second: bool = False
+    yaml: YamlFile | None = None
+    suite: RulesFile | None = None
+    #: where the suite lies that `rules` names
+    suite_path: Path | None = None
+    #: that the file came over the network
+    authorship: Authorship | None = None
+    #: what the file is to say instead of what stands on the disk
+    change: Change | None = None
+    model: Strict | None = None
+    table: Table | None = None
+    #: whether functions that stood there before, by somebody who might name them, stay
+    _keeps_functions: bool = False
+
+    @property
+    def file(self) -> str:
+        return str(self.root / self.relative)
+
+    @property
+    def path(self) -> Path:
+        """Where its text is read."""
+        return self.change.content if self.change and self.change.content else self.root / self.relative
+
+    @property
+    def name(self) -> str:
+        return self.relative.stem
+
+    @property
+    def is_settings(self) -> bool:
+        return len(self.relative.parts) == 1
+
+    @property
+    def layer(self) -> str:
+        return "gold" if self.yaml is not None and "gold" in self.yaml.value else "silver"
+
+    @property
+    def key(self) -> str:
+        """What others may refer to, even when this file is not sound; "" for a file that is no table."""
+        return "" if self.is_settings else f"{self.layer}/{self.name}"
+
+    def in_order(self) -> list[Problem]:
+        """What is wrong, each problem once: this file's by line, then its suite's."""
+        return sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.file != self.file, problem.line))
+
+    def read(self) -> None:
+        self._check_names()
+        try:
+            self.authorship = self._authorship()
+            self.yaml = read_yaml(self.path, self.file, self.environment)
+        except ConfigError as error:
+            self.problems += error.problems
+            return
+        self.problems += self.yaml.problems
+        value = dict(self.yaml.value)
+        if self.is_settings:
+            self.model = self._validated(ProjectSettings, value) if self.name == SETTINGS else None
+            return
+        kind = GoldTable if self.layer == "gold" else LandedTable
+        if self._knows_its_kind(value):
+            try:
+                self._put_suite(value)
+            except ConfigError as error:
+                self.problems += error.problems
+            if not self._is_for_its_author(value):
+                return
+            with importing_nothing() if self._names_no_function else nullcontext():
+                self.model = self._validated(kind, value)
+        if isinstance(self.model, LandedTable | GoldTable) and not self.is_second:
+            rules = range(len((self.model.gold if isinstance(self.model, GoldTable) else self.model.silver).rules))
+            lines = tuple(self.yaml.line((self.layer, "rules", index)) for index in rules)
+            self._put_table(Table(self.name, self.relative.parts[0], self.model, self.file, lines))
+
+    def _check_names(self) -> None:
+        if self.is_settings:
+            if self.name != SETTINGS:
+                wanted = f"{self.root / '<domain>' / self.relative.name}, or project.yaml"
+                self.problems.append(
+                    Problem(self.file, 0, f"wanted {wanted}: a table stands in the folder of its domain")
+                )
+            return
+        for what, name in (("domain", self.relative.parts[0]), ("table", self.name)):
+            if not NAME.fullmatch(name):
+                self.problems.append(
+                    Problem(self.file, 0, f"wanted a {what} of a-z, 0-9 and _ that begins with a letter, got '{name}'")
+                )
+
+    def _knows_its_kind(self, value: Mapping[str, Any]) -> bool:
+        if ("gold" in value) != ("source" in value):
+            return True
+        if "gold" in value:
+            self.find(("gold",), "wanted one of source (a table that lands) and gold (one that is computed), got both")
+            return False
+        # An unknown key is likely one of the two, misspelt: then the model says so.
+        near = [key for key in value if nearest(key, ["source", "gold"])]
+        if not near:
+            self.find((), "wanted source (a table that lands) or gold (one that is computed), found neither")
+        return bool(near)
+
+    def _put_suite(self, value: dict[str, Any]) -> None:
+        """Put the rules of the file that `rules: suites/orders.json` names in its place."""
+        section = value.get(self.layer)
+        if not isinstance(section, dict) or not isinstance(name := section.get("rules"), str):
+            return
+        value[self.layer] = {**section, "rules": []}
+        path = self.suite_path = (self.root / self.relative).parent / name
+        if why := self._why_no_suite(path):
+            self.find((self.layer, "rules"), why)
+            return
+        if path.suffix != ".json" or not path.is_file():
+            found = "no such file" if path.suffix == ".json" else "another ending"
+            self.find(
+                (self.layer, "rules"),
+                f"wanted a list of rules or the path of a GX suite in JSON, got {name!r}: {found}",
+            )
+            return
+        self.suite = read_rules_file(path)
+        value[self.layer]["rules"] = self.suite.rules
+
+    def _validated(self, kind: type[Strict], value: Mapping[str, Any]) -> Strict | None:
+        try:
+            return kind.model_validate(value)
+        except ValidationError as error:
+            said: dict[Location, list[str]] = {}
+            for line in error.errors(include_url=False):
+                # An unknown kind is the fault of `type`, which may stand on a line of its own.
+                steps = (*line["loc"], "type") if line["type"] == "union_tag_invalid" else line["loc"]
+                said.setdefault(place_of(value, steps), []).append(sentence(line))
+            told: dict[Location, list[str]] = {}
+            for place, messages in said.items():
+                told[place] = [named(kind, place, message) for message in joined(list(dict.fromkeys(messages)))]
+                for message in told[place]:
+                    self.find(place, with_key(place, message))
+            # What else is wrong is said in the same go, as far as it has nothing to do with these.
+            left = without(value, self.layer, told)
+            return None if left is None else self._validated(kind, left)
+
+    # --- what its author may say ------------------------------------------------------------------
+
+    def _authorship(self) -> Authorship | None:
+        if self.is_settings:
+            return None
+        return self.change.authorship if self.change is not None else authorship_of(self.root / self.relative)
+
+    @property
+    def _trust(self) -> Trust | None:
+        return None if self.authorship is None else Trust.of(self.authorship.author, self.environment)
+
+    @property
+    def _names_no_function(self) -> bool:
+        return self.authorship is not None and not self.authorship.author.functions and not self._keeps_functions
+
+    @property
+    def _suite_is_data(self) -> bool:
+        """Whether the suite lies where data land: then what it says is not for whoever wrote the table to answer for."""
+        return self.suite_path is not None and is_in_landing(self.suite_path, self.environment)
+
+    def _why_no_suite(self, path: Path) -> str:
+        trust = self._trust
+        if trust is None or self._stood_before((self.layer, "rules")):
+            return ""
+        return trust.to_suite(path, (self.root / self.relative).parent)
+
+    def _is_for_its_author(self, value: Mapping[str, Any]) -> bool:
+        """Whether the file says nothing that is not for who wrote it; else that is noted, and nothing of it is used."""
+        before = len(self.problems)
+        if self._suite_is_data:
+            for place, message in functions_of_data(value):
+                self._refuse(place, message)
+        trust = self._trust
+        for place, message in trust.to_text(self._raw, value) if trust is not None else ():
+            if self._stood_before(place):
+                self._keeps_functions |= "Python" in message
+            else:
+                self._refuse(place, message)
+        return len(self.problems) == before
+
+    def _put_table(self, table: Table) -> None:
+        trust, before = self._trust, len(self.problems)
+        if self._suite_is_data:
+            for place, message in objections_to_rules(table):
+                self._refuse(place, message)
+        for place, message in trust.to_model(table) if trust is not None else ():
+            if not self._stood_before(place):
+                self._refuse(place, message)
+        if trust is not None and isinstance(table.model, LandedTable) and not self._stood_before(("source", "path")):
+            source = table.model.source.confined_to(trust.places)
+            table = replace(table, model=table.model.model_copy(update={"source": source}))
+        self.table = table if len(self.problems) == before else None
+
+    @cached_property
+    def _raw(self) -> Mapping[str, Any]:
+        """What the file says, `${NAME}` as it stands there."""
+        found: Mapping[str, Any] = read_yaml(self.path, self.file, literal=True).value
+        return found
+
+    @cached_property
+    def _base(self) -> Mapping[str, Any]:
+        """What somebody with more rights had written there before."""
+        if self.authorship is None or self.authorship.base is None:
+            return {}
+        try:
+            found = read_text(self.authorship.base, self.file, literal=True).value
+        except ConfigError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _stood_before(self, place: Location) -> bool:
+        return stood_before(place, self._raw, self._base)
+
+    def _refuse(self, place: Location, message: str) -> None:
+        """Note what is not for the author of the file, even where a `${NAME}` of it has no value."""
+        assert self.yaml is not None  # noqa: S101 - places come from a file that was read
+        self.problems.append(self._problem(place, message))
+
+    # --- what is wrong with it ---------------------------------------------------------------------
+
+    def left_out(self, waits_for: str = "") -> LeftOut:
+        """The same as a table that is in no run."""
+        said = self.yaml.value if self.yaml is not None else {}
+        key = "" if self.is_second else self.key
+        domain = "" if self.is_settings else self.relative.parts[0]
+        return LeftOut(self.name, domain, key, self.file, owners_of(said), tuple(self.in_order()), waits_for)
+
+    def find(self, place: Location, message: str, line_in_block: int = 0) -> None:
+        """Note what is wrong at `place`: in the file, or in the suite when the place is one of its rules."""
+        assert self.yaml is not None  # noqa: S101 - places come from a file that was read
+        if place in self.yaml.unresolved:
+            return  # said already: a name has no value
+        self.problems.append(self._problem(place, message, line_in_block))
+
+    def _problem(self, place: Location, message: str, line_in_block: int = 0) -> Problem:
+        assert self.yaml is not None  # noqa: S101 - places come from a file that was read
+        if self.suite is not None and place[:2] == (self.layer, "rules") and len(place) > 2:
+            return self.suite.problem(place[2:], message)
+        block = self.yaml.blocks.get(place)
+        line = block + line_in_block - 1 if block and line_in_block else None
+        return self.yaml.problem(place, message, line)
