@@ -16,6 +16,7 @@ from dq_pipelines.automation.sensors import sensors
 from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
 from dq_pipelines.layers.assets import table_assets
 from dq_pipelines.layers.freshness import freshness_checks, freshness_schedules
+from dq_pipelines.layers.left_out import left_out_assets, left_out_checks
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project
 
@@ -27,14 +28,15 @@ def build_definitions(
 
     `stores` are the lake and the history to write, by default those of the environment. The executor is
     in-process: the multiprocess one loads the code location anew for every step. Pass `None` to merge the
-    result into definitions that have an executor of their own.
+    result into definitions that have an executor of their own. Tables that `project` leaves out are assets that nothing
+    materializes, with the sentence that says why.
     """
     stores = stores or Stores.from_environment()
     tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores), *purge_jobs(project)]
     tending += anomaly_jobs(project, stores)
     return dg.Definitions(
-        assets=table_assets(project, stores),
-        asset_checks=freshness_checks(project),
+        assets=[*table_assets(project, stores), *left_out_assets(project)],
+        asset_checks=[*freshness_checks(project), *left_out_checks(project)],
         jobs=[*jobs(project), *tending],
         schedules=[
             *schedules(project, stores),

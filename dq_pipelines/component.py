@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from dq_pipelines.assembly import build_definitions
-from dq_pipelines.project import load_project
+from dq_pipelines.project import load_sound_tables
 
 
 class AssetsConfigComponent(dg.Component, dg.Model, dg.Resolvable):
@@ -17,4 +17,4 @@ class AssetsConfigComponent(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         beside = Path(context.path) / self.path
-        return build_definitions(load_project(beside if beside.is_dir() else Path(self.path)), executor=None)
+        return build_definitions(load_sound_tables(beside if beside.is_dir() else Path(self.path)), executor=None)

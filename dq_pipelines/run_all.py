@@ -85,11 +85,14 @@ def _tell(tables: Sequence[Table], partition: str | None, result: dg.ExecuteInPr
 def main() -> int:
     from dq_pipelines.config.settings import Settings
     from dq_pipelines.definitions import defs
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
-    project = load_project(Settings.from_environment().config)
+    project = load_sound_tables(Settings.from_environment().config)
+    for one in project.left_out:
+        print(f"left out: {one.why}", file=sys.stderr)
     with dg.DagsterInstance.get() as instance:
-        return 0 if run_all(project, defs, Stores.from_environment(), instance) else 1
+        went_well = run_all(project, defs, Stores.from_environment(), instance)
+    return 0 if went_well and not project.left_out else 1
 
 
 if __name__ == "__main__":

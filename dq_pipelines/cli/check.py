@@ -28,19 +28,27 @@ def check(
     from dq_pipelines.project import load_project
 
     problems: Sequence[Problem] = ()
+    blocked: list[str] = []
     tables = rules = 0
     try:
         project = load_project(path or Settings.from_environment().config)
         tables, rules = len(project), sum(len(table.rules) for table in project)
     except ConfigError as error:
         problems = error.problems
+        blocked = _blocked(path)
     seconds = time.perf_counter() - begun
     if as_json:
         found = [asdict(problem) for problem in problems]
-        print(json.dumps({"tables": tables, "rules": rules, "seconds": round(seconds, 3), "problems": found}))
+        print(
+            json.dumps(
+                {"tables": tables, "rules": rules, "seconds": round(seconds, 3), "problems": found, "blocked": blocked}
+            )
+        )
     else:
         for problem in problems:
             print(problem)
+        for sentence in blocked:
+            print(sentence)
         what = (
             _counted(len(problems), "problem")
             if problems
@@ -49,6 +57,17 @@ def check(
         print(f"{what} in {seconds:.2f} s")
     if problems:
         raise typer.Exit(1)
+
+
+def _blocked(path: str | None) -> list[str]:
+    """A sentence for each table that is sound by itself, and reads one that is not; none where no table can run at all."""
+    from dq_pipelines.project import load_sound_tables
+
+    try:
+        project = load_sound_tables(path or Settings.from_environment().config)
+    except ConfigError:
+        return []
+    return [one.why for one in project.left_out if not one.problems]
 
 
 def _counted(number: int, noun: str) -> str:

@@ -47,16 +47,19 @@ def report(
 ) -> None:
     """Show the status of every table, and its latest verdict; of a partitioned table, that of each of its partitions together."""
     from dq_pipelines.cli import rendering
+    from dq_pipelines.layers.left_out import with_left_out
     from dq_pipelines.layers.present import standings_now
     from dq_pipelines.layers.settling import settle
     from dq_pipelines.layers.stores import Stores
 
     stores, aside = Stores.from_environment(), _aside()
     settle(stores)
-    every = standings_now(stores, aside)
     project = _project()
+    left_out = project.left_out if project is not None else ()
+    every = with_left_out(standings_now(stores, aside), left_out)
     known = [table.key for table in project or ()]
-    gone = [each for each in every if project is not None and each.table not in known and not tables]
+    there = {*known, *(one.key for one in left_out)}
+    gone = [each for each in every if project is not None and each.table not in there and not tables]
     shown = _chosen(every, tables, known) if tables else [each for each in every if each not in gone]
     unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
     beside = _beside(stores, project, shown)
@@ -74,11 +77,11 @@ def report(
 
 
 def _project() -> Project | None:
-    """The project, so that a table without a verdict is not passed over in silence; None where it cannot be read."""
-    from dq_pipelines.project import load_project
+    """The project, so that a table without a verdict is not passed over in silence, nor one that is left out; None where it cannot be read."""
+    from dq_pipelines.project import load_sound_tables
 
     try:
-        return load_project(Settings.from_environment().config)
+        return load_sound_tables(Settings.from_environment().config)
     except ConfigError as error:
         # A report is of the past: what is wrong with the files now must not hide it.
         more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""

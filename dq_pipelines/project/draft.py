@@ -268,7 +268,8 @@ class Draft:
     def left_out(self, waits_for: str = "") -> LeftOut:
         """The same as a table that is in no run."""
         said = self.yaml.value if self.yaml is not None else {}
-        key = "" if self.is_second else self.key
+        has_name = NAME.fullmatch(self.name) and NAME.fullmatch(self.relative.parts[0])
+        key = self.key if has_name and not self.is_second else ""
         domain = "" if self.is_settings else self.relative.parts[0]
         return LeftOut(self.name, domain, key, self.file, owners_of(said), tuple(self.in_order()), waits_for)
 

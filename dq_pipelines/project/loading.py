@@ -44,11 +44,8 @@ def load_sound_tables(path: str | Path = "assets_config", *, environment: Mappin
     if settings:
         raise ConfigError(settings)
     left_out = [file.left_out() for file in files if file.problems]
-    tables = {
-        name: table
-        for name, table in project.tables.items()
-        if not any(name == one.name and one.key for one in left_out)
-    }
+    faulty = {file.name for file in files if file.problems and not file.is_second}
+    tables = {name: table for name, table in project.tables.items() if name not in faulty}
     drafts = {file.name: file for file in files if not file.is_second}
     while waiting := [(name, key) for name, table in tables.items() if (key := _missing(table, left_out))]:
         for name, key in waiting:

@@ -133,7 +133,7 @@ class LeftOut:
     def why(self) -> str:
         """One sentence."""
         if not self.problems:
-            return f"{self.file}: blocked, since it reads {self.waits_for}, which is left out"
+            return f"{self.file}: blocked, since it reads {self.waits_for}, whose file is not sound"
         more = f" (and {len(self.problems) - 1} more, see dq check)" if len(self.problems) > 1 else ""
         return f"{self.problems[0]}{more}"
 

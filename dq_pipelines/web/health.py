@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -35,6 +35,8 @@ class Problem:
     said: str
     #: seconds since 1970; None until it is known
     since: float | None = None
+    #: whether the service is not ready because of it
+    is_grave: bool = True
 
 
 class Health:
@@ -63,9 +65,7 @@ class Health:
                 keys = {(one.part, one.said) for one in found}
                 now = time.time()
                 self._since = {key: self._since.get(key, now) for key in keys}
-                self._problems = [
-                    Problem(one.part, one.said, one.since or self._since[one.part, one.said]) for one in found
-                ]
+                self._problems = [replace(one, since=one.since or self._since[one.part, one.said]) for one in found]
                 self._looked_at = time.monotonic()
             return self._problems
 
@@ -95,8 +95,9 @@ class Health:
         yield from ()
 
     def _project(self) -> Iterator[Problem]:
-        if notes := self._site.known().notes:
-            yield Problem("project", "; ".join(notes))
+        if (known := self._site.known()).notes:
+            # A table that is left out is named, and keeps nobody from the others.
+            yield Problem("project", "; ".join(known.notes), is_grave=known.is_stale)
 
     def _ticks(self, host: DagsterHost) -> Iterator[Problem]:
         for late in late_ticks(host.process, self._started_at):

@@ -33,9 +33,12 @@ class Rights:
         if self.caller is None:
             return permission is Permission.LOOK
         table = self._table(key)
-        if table is None:
+        if table is not None:
+            return may(self.caller.user.grants, permission, table.domain, table.model.owners)
+        left_out = self.project.left_out_by_key(key)
+        if left_out is None:
             return self.may_everywhere(permission)
-        return may(self.caller.user.grants, permission, table.domain, table.model.owners)
+        return may(self.caller.user.grants, permission, left_out.domain, left_out.owners)
 
     def may_everywhere(self, permission: Permission) -> bool:
         """Whether the caller may do that to every table, and to what is of no table."""
@@ -58,7 +61,7 @@ class Rights:
         """The published tables that the caller may look at; None for all, also those that the project has no more."""
         if self.may_everywhere(Permission.LOOK):
             return None
-        return frozenset(self.those(table.key for table in self.project))
+        return frozenset(self.those([*(t.key for t in self.project), *(one.key for one in self.project.left_out)]))
 
     def those(self, keys: Iterable[str], permission: Permission = Permission.LOOK) -> list[str]:
         """Of these tables the ones to which the caller may do that, in their order."""

@@ -34,8 +34,11 @@ def test_every_problem_is_said(dq: Dq, checkout: Path, tmp_path: Path) -> None:
     )
     assert lines[1].startswith("assets_config/retail/sales.yaml:5: on_arrival: wanted true or false, got 'yes'")
     misspelt = "unknown rule 'expect_column_values_to_be_betwen' (nearest: expect_column_values_to_be_between)"
-    assert [line.partition(": ")[2] for line in lines[2:-1]] == [misspelt] * (len(lines) - 3)
-    assert re.fullmatch(rf"{len(lines) - 1} problems in \d+\.\d\d s", lines[-1])
+    blocked = [line for line in lines if ": blocked, since it reads silver/" in line]
+    assert blocked  # tables that are sound themselves, and read one that is not
+    said = [line for line in lines if line not in blocked]
+    assert [line.partition(": ")[2] for line in said[2:-1]] == [misspelt] * (len(said) - 3)
+    assert re.fullmatch(rf"{len(said) - 1} problems in \d+\.\d\d s", lines[-1])
 
 
 def test_json(dq: Dq, tmp_path: Path) -> None:

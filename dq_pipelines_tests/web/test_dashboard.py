@@ -213,9 +213,29 @@ def test_a_faulty_project_hides_nothing_and_is_told(good: Workshop, tmp_path: Pa
     site.config = str(tmp_path)
     with client_of(site) as client:
         said = page(client, "/dashboard/").text
-    assert "Every table that has run is healthy" in said
-    assert "Tables without a verdict are not listed:" in said
+    assert "tables need a look" in said
+    assert "silver/sales" in said
+    assert "Left out:" in said
     assert "t.yaml:1:" in said
+
+
+def test_a_table_that_is_left_out_is_an_error_and_the_others_are_as_they_were(good: Workshop, tmp_path: Path) -> None:
+    shutil.copytree(good.root / "assets_config", tmp_path / "config")
+    faulty = tmp_path / "config/shop/sales.yaml"
+    faulty.write_text(faulty.read_text("utf-8").replace("source", "surce"), encoding="utf-8")
+    site = site_of(good)
+    site.config = str(tmp_path / "config")
+    stands = {one.table: one for one in site.standings()}
+    before = {one.table: one.status for one in site_of(good).standings()}
+    assert stands["silver/sales"].status == "error"
+    assert "sales.yaml:" in stands["silver/sales"].attempt.said  # type: ignore[union-attr]
+    blocked = {one.key for one in site.known().project.left_out if not one.problems}
+    assert all(stands[key].status == "error" for key in blocked)
+    others = {key: one.status for key, one in stands.items() if key not in {*blocked, "silver/sales"}}
+    assert others == {key: before[key] for key in others}
+    with client_of(site) as client:
+        said = page(client, "/dashboard/tables/silver/sales").text
+    assert "the table is left out: " in said
 
 
 def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

@@ -222,8 +222,8 @@ def test_a_fault_in_the_yaml_takes_no_table_away_and_tells_no_name(
         write(shop)
     assert "sales" in tom
     assert "flights" not in tom
-    assert "Some YAML of the project is faulty, and read as it was before." in tom
-    assert "The YAML is read as it was before:" in ann
+    assert "Some YAML of the project is faulty; the tables that it is about are left out." in tom
+    assert "Left out:" in ann
     assert "flights.yaml:" in ann
 
 

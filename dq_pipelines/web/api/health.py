@@ -47,7 +47,7 @@ class Health(BaseModel):
     dependencies: dict[str, str] = Field(
         description="By part, `ok` or what is wrong.", examples=[{"history": "ok", "lake": "ok", "daemon": "ok"}]
     )
-    problems: list[Trouble] = Field(description="What is not alive; empty where the service is ready.")
+    problems: list[Trouble] = Field(description="What is not alive, and which tables are left out.")
 
 
 class Live(BaseModel):
@@ -84,7 +84,8 @@ async def live() -> Live:
     "/health",
     summary="Whether all that the service leans on is alive",
     description="503 unless history, lake, project, Dagster's records, the code location and the daemon are alive, and every sensor and "
-    "schedule that is on has ticked of late, without failing. `problems` names what is not, and since when.",
+    "schedule that is on has ticked of late, without failing. `problems` names what is not, and since when; also tables that are left out, since their files "
+    "are not sound: those keep no other from running, and the service stays ready.",
     operation_id="health",
     responses={503: {"model": Health, "description": "Something is not alive"}},
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -93,9 +94,10 @@ def health(behind: Behind, own: Own, response: Response) -> Health:
     problems = [_told(one, own) for one in behind.health.problems()]
     hosted = behind.health.hosted
     said = {part: "; ".join(one.said for one in problems if one.part == part) for part in hosted}
-    response.status_code = 503 if problems else 200
+    unready = any(one.is_grave for one in behind.health.problems())
+    response.status_code = 503 if unready else 200
     return Health(
-        status="not ready" if problems else "ready",
+        status="not ready" if unready else "ready",
         dependencies={part: said.get(part) or "ok" if part in hosted else _NOT_HERE for part in PARTS},
         problems=problems,
     )

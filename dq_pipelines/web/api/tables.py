@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from dq_pipelines.history.attempts import Attempts
 from dq_pipelines.history.standing import TableStanding, standings
 from dq_pipelines.history.status import Outcome, Status
+from dq_pipelines.layers.left_out import with_left_out
 from dq_pipelines.layers.present import as_of_now
+from dq_pipelines.project import Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Behind, Own, somewhere
 from dq_pipelines.web.api.errors import problems
@@ -135,19 +137,21 @@ def tables(
 ) -> Page[TableLine]:
     after = place_in(NAMED, cursor) or ""
     history = behind.site.stores.history
-    every = sorted(rights.project, key=lambda table: table.key)
+    left_out = {one.key: one for one in rights.project.left_out if one.key}
+    every = sorted([*rights.project, *left_out.values()], key=lambda table: table.key)
     wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
     behind.site.settle()
     shown = {table.key for table in wanted[:limit]}
     found = [one for one in standings(history) if one.table in shown] if shown and history.is_begun else []
     lake = behind.site.lake_now([one.table for one in found])
-    stands = {one.table: as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found}
+    now = [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
+    stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown & left_out.keys()))}
     items = [
         TableLine(
             key=table.key,
             domain=table.domain,
-            description=table.model.description,
-            owners=list(table.model.owners),
+            description=table.model.description if isinstance(table, Table) else None,
+            owners=list(table.model.owners if isinstance(table, Table) else table.owners),
             **_standing(stands.get(table.key)),
         )
         for table in wanted[:limit]

@@ -20,11 +20,12 @@ from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.since import failing_since
 from dq_pipelines.history.standing import TableStanding, standings
 from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.left_out import with_left_out
 from dq_pipelines.layers.present import as_of_now, asides_now
 from dq_pipelines.layers.settling import RunEnd, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.waiting import Quarantine, waiting
-from dq_pipelines.project import Project, load_project
+from dq_pipelines.project import Project, load_sound_tables
 from dq_pipelines.project.loading import yaml_files
 from dq_pipelines.security.state import State
 
@@ -56,6 +57,8 @@ class Known:
 
     project: Project = field(default_factory=Project)
     notes: tuple[str, ...] = ()
+    #: whether the project is as it was before: what is wrong now concerns all tables
+    is_stale: bool = False
 
     @property
     def is_loaded(self) -> bool:
@@ -64,9 +67,10 @@ class Known:
 
     def told_briefly(self) -> Known:
         """The same for who sees some tables alone: what is wrong may be in another one's file."""
-        return replace(
-            self, notes=("Some YAML of the project is faulty, and read as it was before.",) * bool(self.notes)
-        )
+        told = "Some YAML of the project is faulty, and read as it was before."
+        if not self.is_stale:
+            told = "Some YAML of the project is faulty; the tables that it is about are left out."
+        return replace(self, notes=(told,) * bool(self.notes))
 
 
 class _Kept(Generic[Held]):
@@ -124,15 +128,15 @@ class Site:
 
     def _load(self) -> Known:
         try:
-            self._last = load_project(self.config)
+            self._last = load_sound_tables(self.config)
         except ConfigError as error:
             # A dashboard is of the past: what is wrong with the files now must not hide it, nor whose tables are whose.
             more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
             so = (
                 "Tables without a verdict are not listed" if self._last is None else "The YAML is read as it was before"
             )
-            return Known(self._last or Project(), (f"{so}: {error.problems[0]}{more}",))
-        return Known(self._last)
+            return Known(self._last or Project(), (f"{so}: {error.problems[0]}{more}",), is_stale=True)
+        return Known(self._last, tuple(f"Left out: {one.why}" for one in self._last.left_out))
 
     def lake_now(self, tables: Iterable[str]) -> LakeNow:
         """What lies in the lake of these published tables."""
@@ -158,7 +162,8 @@ class Site:
         history = self.stores.history
         found = standings(history) if history.is_begun else []
         lake = self.lake_now([one.table for one in found])
-        return [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
+        now = [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
+        return with_left_out(now, self.known().project.left_out)
 
     def failing_since(self, table: TableStanding) -> Mapping[str, datetime]:
         """By check of those that fail, since when; asked anew when the table has another verdict."""

@@ -10,7 +10,8 @@ from dq_pipelines.history.pulse import pulse
 from dq_pipelines.history.standing import TableStanding, standing, standings
 from dq_pipelines.history.store import History
 from dq_pipelines.history.trend import Stretch
-from dq_pipelines.project import Table
+from dq_pipelines.layers.left_out import standing_of, with_left_out
+from dq_pipelines.project import LeftOut, Table
 from dq_pipelines.rules.clock import now
 from dq_pipelines.web.dashboard.glance import Line, Span
 from dq_pipelines.web.dashboard.site import Known, Site
@@ -51,13 +52,20 @@ class Visit:
         """The table as the project has it."""
         return self.known.project.by_key(key)
 
+    def left_out(self, key: str) -> LeftOut | None:
+        """The published table, where it is left out."""
+        return next((one for one in self.known.project.left_out if one.key == key), None)
+
     def description(self, key: str) -> str:
         table = self.table(key)
         return (table.model.description or "") if table is not None else ""
 
     def standing(self, key: str) -> TableStanding | None:
         """Where a table stands; None for one that never ran, or is not seen."""
-        return standing(self.history, key) if self.history.is_begun and self.sees(key) else None
+        if not self.sees(key):
+            return None
+        found = standing(self.history, key) if self.history.is_begun else None
+        return standing_of(found, self.left_out(key))
 
     def standings(self) -> list[TableStanding]:
         """The same of every table that is seen, but for those that left the YAML and are not asked for."""
@@ -69,15 +77,18 @@ class Visit:
 
     def is_removed(self, key: str) -> bool:
         """Whether the YAML has the table no more, and nobody asks for it by name."""
-        return self.tables is None and self.known.is_loaded and self.table(key) is None
+        there = self.table(key) is not None or self.left_out(key) is not None
+        return self.tables is None and self.known.is_loaded and not there
 
     def _every(self) -> list[TableStanding]:
-        return [one for one in standings(self.history) if self.sees(one.table)] if self.history.is_begun else []
+        every = standings(self.history) if self.history.is_begun else []
+        return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
 
     def line(self, stands: TableStanding, spark: Sequence[Stretch] = ()) -> Line:
         """A table at a glance."""
         table = self.table(stands.table)
-        return Line(stands, table.domain if table is not None else "", spark, self.site.failing_since(stands))
+        about = table or self.left_out(stands.table)
+        return Line(stands, about.domain if about is not None else "", spark, self.site.failing_since(stands))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.status import OUTCOMES, STATUSES
 from dq_pipelines.history.store import History
 from dq_pipelines.history.totals import DURATIONS, LastMeasured, Totals, last_measured, totals
-from dq_pipelines.project import Project, Table
+from dq_pipelines.project import LeftOut, Project, Table
 
 _LABELS = ("domain", "table")
 
@@ -51,7 +51,8 @@ class TablesCollector(Collector):
     def _families(self) -> Iterator[Metric]:
         tables = list(self.project())
         sums, stands = totals(self.history), {one.table: one for one in self.stands()}
-        yield _statuses([(table, stands.get(table.key)) for table in tables])
+        shown: list[Table | LeftOut] = [*tables, *(one for one in self.project().left_out if one.key)]
+        yield _statuses([(table, stands.get(table.key)) for table in shown])
         yield from _counters([(table, sums[table.key]) for table in tables if table.key in sums])
         yield from _gauges([(table, stands[table.key]) for table in tables if table.key in stands])
         yield _attempts(tables, Attempts(self.history).counts())
@@ -67,7 +68,7 @@ class TablesCollector(Collector):
         return family
 
 
-def _statuses(tables: Iterable[tuple[Table, TableStanding | None]]) -> Metric:
+def _statuses(tables: Iterable[tuple[Table | LeftOut, TableStanding | None]]) -> Metric:
     """Of each table one status is 1 and every other 0."""
     family = _gauge("dq_table_status", "The status of a table: 1 for the one that it has", "status")
     for table, standing in tables:

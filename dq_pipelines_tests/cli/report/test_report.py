@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -208,7 +209,18 @@ def test_a_faulty_project_hides_no_verdict(dq: Dq, history: History, tmp_path: P
     (tmp_path / "c" / "shop" / "sales.yaml").write_text("surce: {}\n", encoding="utf-8")
     ran = dq("report", DQ_LAKE="lake", DQ_CONFIG="c")
     assert (ran.returncode, "silver/sales" in ran.stdout) == (0, True)
-    assert ran.stderr.startswith("tables without a verdict are not listed: c/shop/sales.yaml:1: ")
+    assert "the table is left out: c/shop/sales.yaml:1:" in " ".join(ran.stdout.split())
+    strict = dq("report", "--strict", DQ_LAKE="lake", DQ_CONFIG="c")
+    assert strict.returncode == 1
+    (found,) = [
+        one
+        for one in json.loads(dq("report", "--json", DQ_LAKE="lake", DQ_CONFIG="c").stdout)
+        if one["rule"] == "attempt"
+    ]
+    assert (found["table"], found["success"]) == ("silver/sales", False)
+    (tmp_path / "c" / "project.yaml").write_text("nam: x\n", encoding="utf-8")
+    ran = dq("report", DQ_LAKE="lake", DQ_CONFIG="c")
+    assert ran.stderr.startswith("tables without a verdict are not listed: c/project.yaml:1: ")
 
 
 def test_a_history_that_cannot_be_read_is_one_sentence(dq: Dq, tmp_path: Path) -> None:
