@@ -21,7 +21,7 @@ from dq_pipelines.errors import ConfigError, DqError, Problem
 from dq_pipelines.project.authors import Author, Authorship, authorship_of, authorship_path, next_authorship
 from dq_pipelines.project.draft import NAME, Change
 from dq_pipelines.project.files import TableFile, mark_of, said_by, table_files
-from dq_pipelines.project.loading import load_project
+from dq_pipelines.project.loading import load_project, load_sound_tables
 from dq_pipelines.project.trust import LONGEST
 from dq_pipelines.project.whole import Project, owners_of
 
@@ -218,8 +218,15 @@ class Editing:
             known = {problem for problem in error.problems if problem.file != str(file.path)}
             after = tuple(problem for problem in after if problem not in known)
             if not after:
-                return Project(path=str(self.root))
+                return self._sound_with(change)
         raise ConfigError(after)
+
+    def _sound_with(self, change: Change) -> Project:
+        """The tables that are sound; none where something is wrong that concerns all of them."""
+        try:
+            return load_sound_tables(self.root, change=change)
+        except ConfigError:
+            return Project(path=str(self.root))
 
     def told(self, error: ConfigError) -> ConfigError:
         """The same for somebody far away, whom it is no business where the folder lies."""

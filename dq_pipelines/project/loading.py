@@ -33,13 +33,18 @@ def load_project(
     return project
 
 
-def load_sound_tables(path: str | Path = "assets_config", *, environment: Mapping[str, str] | None = None) -> Project:
+def load_sound_tables(
+    path: str | Path = "assets_config",
+    *,
+    environment: Mapping[str, str] | None = None,
+    change: Change | None = None,
+) -> Project:
     """The same, where a table whose file is not sound keeps no other from running: it is in `left_out`, with its sentence.
 
     So is every table that reads one of those. Raises ConfigError for what concerns all tables: no folder, no file, or a
     `project.yaml` that is not sound.
     """
-    project, files = _read(Path(path), environment, None)
+    project, files = _read(Path(path), environment, change)
     settings = [problem for file in files if file.is_settings for problem in file.in_order()]
     if settings:
         raise ConfigError(settings)
@@ -105,6 +110,20 @@ def yaml_files(root: Path) -> list[Path]:
         place = Path(folder).relative_to(root)
         found += [place / name for name in names if name.endswith(_ENDINGS) and not name.startswith(".")]
     return sorted(found, key=_order)
+
+
+def signs(root: Path) -> list[tuple[str, int, int, int]]:
+    """What is other when a file of the project has changed: tables, suites beside them, and whose they are."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(folder) / name for name in names if name.endswith((*_ENDINGS, ".json"))):
+            try:
+                is_now = path.stat()
+            except OSError:
+                continue  # gone since it was listed
+            found.append((str(path), is_now.st_mtime_ns, is_now.st_ino, is_now.st_size))
+    return sorted(found)
 
 
 def _order(path: Path) -> tuple[bool, tuple[str, ...]]:

@@ -205,6 +205,19 @@ def test_a_project_with_another_fault_can_be_mended_file_by_file(root: Path) -> 
     assert "other.yaml" not in str(said.value)
 
 
+def test_who_may_write_one_table_is_not_kept_from_it_by_the_fault_of_another(root: Path) -> None:
+    (root / "shop/other.yaml").write_text("sourze: {}")
+    content = SOURCE.replace("sales", "shop") + "description: mine\n"
+    project = Editing(root, "ann").checked(file_of(root, "sales"), content.encode(), Author("ann", ("domain:shop",)))
+    assert project.tables["sales"].model.description == "mine"
+    (root / "project.yaml").write_text("nam: x")
+    assert (
+        not Editing(root, "ann")
+        .checked(file_of(root, "sales"), content.encode(), Author("ann", ("domain:shop",)))
+        .tables
+    )
+
+
 WRITER = """
 import sys
 from pathlib import Path

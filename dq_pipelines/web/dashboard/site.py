@@ -26,7 +26,7 @@ from dq_pipelines.layers.settling import RunEnd, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.waiting import Quarantine, waiting
 from dq_pipelines.project import Project, load_sound_tables
-from dq_pipelines.project.loading import yaml_files
+from dq_pipelines.project.loading import signs
 from dq_pipelines.security.state import State
 
 #: Seconds after which the lake is looked at again although no run has ended since: rows may have been dismissed.
@@ -123,8 +123,7 @@ class Site:
 
     def known(self) -> Known:
         """The project; it is loaded again when a file of it has changed."""
-        root = Path(self.config)
-        return self._project.get([(file, _sign_of(root / file)) for file in yaml_files(root)], self._load)
+        return self._project.get(signs(Path(self.config)), self._load)
 
     def _load(self) -> Known:
         try:
