@@ -67,6 +67,18 @@ def test_what_forms_and_pages_elsewhere_can_send_is_refused(adam: TestClient, ki
     assert adam.post(f"/graphql?query={CHANGE}", headers={"content-type": kind}).status_code == 415
 
 
+def test_a_query_that_takes_too_long_is_answered_in_one_sentence(
+    adam: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.000001")
+    answer = adam.post("/graphql", json={"query": VERSION})
+    assert (answer.status_code, answer.json()["data"]) == (504, None)
+    (error,) = answer.json()["errors"]
+    assert "seconds (DQ_GRAPHQL_SECONDS), got one that takes longer" in error["message"]
+    monkeypatch.delenv("DQ_GRAPHQL_SECONDS")
+    assert adam.post("/graphql", json={"query": VERSION}).json()["data"]["version"]
+
+
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}])
 def test_a_page_elsewhere_changes_nothing_with_ones_cookie(adam: TestClient, headers: dict[str, str]) -> None:
     assert adam.post("/graphql", json={"query": CHANGE}, headers=headers).status_code == 403

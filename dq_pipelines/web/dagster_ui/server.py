@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.access import caller_of
+from dq_pipelines.web.dagster_ui.deadline import TooLate, end_when_late, in_time, said
 from dq_pipelines.web.dagster_ui.doors import DOORS, is_own_origin
 from dq_pipelines.web.dagster_ui.fields import answer_by_tables
 from dq_pipelines.web.dagster_ui.gating import guard_mutations
@@ -30,6 +31,7 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         guard_mutations(made.graphql_schema)
         answer_by_tables(made.graphql_schema)
         write_down_reads(made.graphql_schema)
+        end_when_late(made.graphql_schema)
         return made
 
     @property
@@ -75,7 +77,13 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
             )
         if asks_for_the_schema(document) and not self._is_admin(request):
             return _said(403, "what can be asked is told to admins")
-        return await self.execute_graphql_request(request, query, variables, name)
+        if operations(document) != {OperationType.QUERY}:
+            # What changes something is waited for: else nobody would know whether it was done.
+            return await self.execute_graphql_request(request, query, variables, name)
+        try:
+            return await in_time(lambda: self.graphql_execution_thread(request, query, variables, name))
+        except TooLate:
+            return _said(504, said())
 
     # --- over WebSocket -----------------------------------------------------------------------------
 

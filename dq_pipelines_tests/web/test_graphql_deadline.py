@@ -1,0 +1,78 @@
+"""A query that takes too long: it is answered in one sentence, and what works on it ends."""
+
+from __future__ import annotations
+
+import threading
+
+import anyio
+import pytest
+import sqlalchemy as sa
+from graphql import GraphQLField, GraphQLInt, GraphQLList, GraphQLObjectType, GraphQLSchema, graphql_sync
+
+from dq_pipelines.errors import ConfigError
+from dq_pipelines.web.dagster_ui import deadline
+from dq_pipelines.web.dagster_ui.deadline import TooLate, end_when_late, in_time, said, seconds, within
+
+
+def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seconds() == 30
+    monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.5")
+    assert "at most 0.5 seconds (DQ_GRAPHQL_SECONDS)" in said()
+    for text in ("soon", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv("DQ_GRAPHQL_SECONDS", text)
+        with pytest.raises(ConfigError, match="wanted a number of seconds above 0"):
+            seconds()
+
+
+def test_who_asks_is_answered_although_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.05")
+    released, seen = threading.Event(), threading.Event()
+
+    def work() -> None:
+        released.wait()
+        if deadline.is_late():
+            seen.set()
+
+    async def ask() -> None:
+        with pytest.raises(TooLate):
+            await in_time(work)
+        released.set()
+
+    anyio.run(ask)
+    assert seen.wait(60)  # the thread knows that it is late
+    monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "600")
+
+    async def again() -> int:
+        return await in_time(lambda: 1)
+
+    assert anyio.run(again) == 1
+
+
+def test_of_a_query_that_is_late_no_further_field_is_worked_on() -> None:
+    worked: list[int] = []
+
+    def items(*_: object) -> list[int]:
+        if len(worked) == 3:
+            deadline._ends.set(0.0)  # time is over in the midst of it
+        worked.append(1)
+        return [1, 2]
+
+    node = GraphQLObjectType(
+        "Node", lambda: {"items": GraphQLField(GraphQLList(node), resolve=items), "id": GraphQLField(GraphQLInt, resolve=lambda *_: 1)}
+    )  # fmt: skip
+    schema = GraphQLSchema(GraphQLObjectType("Query", {"items": GraphQLField(GraphQLList(node), resolve=items)}))
+    end_when_late(schema)
+    query = "{ items { items { items { items { items { id } } } } } }"
+    with within(600):
+        found = graphql_sync(schema, query)
+    assert len(worked) == 4  # of 31
+    assert {error.message for error in found.errors or ()} == {said()}
+
+
+def test_sqlite_is_interrupted() -> None:
+    end_when_late(GraphQLSchema())
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    with sa.create_engine("sqlite://").connect() as connection:
+        with within(0.05), pytest.raises(sa.exc.OperationalError, match="interrupted"):
+            connection.execute(sa.text(endless))
+        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
