@@ -9,6 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact
+from dq_pipelines.engine.texts import Reader
 from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, Measured, Repeats, RowSql
 from dq_pipelines.rules.columns import Columns
 from dq_pipelines.rules.condition import Condition
@@ -152,12 +153,13 @@ def _with_gx(frame: pl.LazyFrame, name: str, answers: Any) -> pl.LazyFrame:
 
 def _with_text_read(frame: pl.LazyFrame, aside: ByText, name: str) -> pl.LazyFrame:
     """Python's own answer, asked once for each distinct text of a morsel."""
+    reader = Reader(aside)
     known = nw.from_native(frame)
     value = Columns(dict(known.collect_schema()))[aside.column]
 
     def answers(texts: pl.Series) -> pl.Series:
         distinct = texts.drop_nulls().unique()
-        said = pl.Series([aside.says(text) for text in distinct], dtype=pl.Boolean)
+        said = pl.Series(reader.answers(distinct.to_list()), dtype=pl.Boolean)
         return texts.replace_strict(distinct, said, default=None, return_dtype=pl.Boolean)
 
     texts: pl.LazyFrame = known.with_columns(value.text.alias(name)).to_native()

@@ -171,6 +171,7 @@ def validator_of(schema: Any) -> Any:
     """The validator of a JSON Schema, of the draft that it names; raises ValueError, in one sentence, for none."""
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # it says nothing of types
 
     found = validator_for(schema)
     try:
@@ -178,7 +179,7 @@ def validator_of(schema: Any) -> Any:
     except SchemaError as error:
         place = "/".join(str(step) for step in error.absolute_path)
         raise ValueError(f"json_schema is no JSON Schema: {error.message}{f' (at {place})' if place else ''}") from None
-    return found(schema)
+    return found(schema, registry=REGISTRY)  # a `$ref` to an address is not asked for over the network
 
 
 Aside = Repeats | Exists | RowSql | InOrder | Determined | Measured | ByText | ByGx
