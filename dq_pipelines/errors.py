@@ -9,7 +9,7 @@
     ├── Refused        who asks is not let in, or may not do it
     └── PublishError   nothing was published: the lake refused, or is full
         ├── Overtaken      … for another run has published to the table meanwhile: look again
-        └── Unreached      … for the lake's store does not answer just now: try again
+        └── Unreached      … for the lake's store, or the history, does not answer just now: try again
 
 Each message is one sentence that says the place, what was wanted, what was found and, for names,
 the nearest one that exists.
@@ -87,7 +87,7 @@ class Overtaken(PublishError):
 
 
 class Unreached(PublishError):
-    """The lake's store does not answer just now."""
+    """The lake's store, or the database of the history, does not answer just now."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.errors import PublishError
+from dq_pipelines.config.database_errors import say_in_a_sentence
+from dq_pipelines.config.schema_versions import add_what_lacks
+from dq_pipelines.errors import PublishError, Unreached
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
@@ -37,10 +41,19 @@ def keep_connections() -> None:
     _kept.append(True)
 
 
-def database(url: str, metadata: sa.MetaData, what: str) -> sa.Engine:
+#: Seconds for which SQLite waits for another process that writes.
+_PATIENCE = 30
+
+#: Makes a database as it is to be, with its tables.
+Preparation = Callable[[sa.Engine], None]
+
+
+def database(url: str, metadata: sa.MetaData, what: str, prepare: Preparation | None = None) -> sa.Engine:
     """The database with these tables in it, as they are today; raises PublishError where that cannot be.
 
-    Columns that an earlier release's tables lack are added: they must be such as may be null.
+    Columns that an earlier release's tables lack are added: they must be such as may be null. Whose tables have versions
+    says how they are made in `prepare`. What the database itself refuses later (it is locked, full, read-only, damaged)
+    is PublishError too, or Unreached where the next try may go well.
     """
     parsed = sa.make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
@@ -48,14 +61,15 @@ def database(url: str, metadata: sa.MetaData, what: str) -> sa.Engine:
         if sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         if sqlite:
-            engine = sa.create_engine(parsed, connect_args={"timeout": 30}, poolclass=sa.NullPool)
+            engine = sa.create_engine(parsed, connect_args={"timeout": _PATIENCE}, poolclass=sa.NullPool)
         elif _kept:
             engine = sa.create_engine(parsed, pool_size=_KEPT_OPEN, max_overflow=_MORE, pool_pre_ping=True)
         else:
             engine = sa.create_engine(parsed, poolclass=sa.NullPool)
         if sqlite:
             sa.event.listen(engine, "connect", _settle_sqlite)
-        _make(engine, metadata)
+        say_in_a_sentence(engine, what)
+        _make(engine, prepare or (lambda engine: _make_tables(engine, metadata)))
     except (sa.exc.SQLAlchemyError, OSError) as error:
         raise PublishError(
             f"{what} at {parsed.render_as_string()}: wanted a database to write, got: {str(error).splitlines()[0]}"
@@ -63,31 +77,23 @@ def database(url: str, metadata: sa.MetaData, what: str) -> sa.Engine:
     return engine
 
 
-def _make(engine: sa.Engine, metadata: sa.MetaData) -> None:
+def _make(engine: sa.Engine, prepare: Preparation) -> None:
     """Make what lacks. Two processes that begin at once may both find that it lacks: the later one looks again."""
+    begun = time.monotonic()
     for tries_left in (2, 1, 0):
         try:
-            metadata.create_all(engine)
-            _bring_up_to_date(engine, metadata)
-        except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError):
-            if not tries_left:
+            prepare(engine)
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError, Unreached):
+            if not tries_left or time.monotonic() - begun > _PATIENCE / 2:
                 raise
         else:
             return
 
 
-def _bring_up_to_date(engine: sa.Engine, metadata: sa.MetaData) -> None:
-    """What a database lacks that an earlier release made: columns, which may be null, and indexes."""
-    inspector = sa.inspect(engine)
-    for table in metadata.tables.values():
-        there = {column["name"] for column in inspector.get_columns(table.name)}
-        indexed = {index["name"] for index in inspector.get_indexes(table.name)}
-        with engine.begin() as connection:
-            for column in (column for column in table.columns if column.name not in there):
-                told = f"{column.name} {column.type.compile(engine.dialect)}"
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {told}")
-            for index in (index for index in table.indexes if index.name not in indexed):
-                index.create(connection)
+def _make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        add_what_lacks(connection, metadata)
 
 
 def _settle_sqlite(connection: Any, _: Any) -> None:

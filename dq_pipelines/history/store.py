@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from dq_pipelines.config.database import database
+from dq_pipelines.history.migrations import SCHEMA
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, METADATA, RESULTS, VERDICTS
 from dq_pipelines.history.terms import NO_REPLAY, ON_BATCHES, replaced
@@ -27,11 +27,29 @@ class History:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._opened: tuple[sa.Engine, object] | None = None
 
-    @cached_property
+    @property
     def engine(self) -> sa.Engine:
-        """The database, its tables made; raises PublishError where that cannot be."""
-        return database(self.url, METADATA, "history")
+        """The database, its tables made; raises PublishError where that cannot be.
+
+        A SQLite file may be moved away and replaced while a server or a daemon has it open: then it is opened anew.
+        """
+        if self._opened is None or self._opened[1] != self._file():
+            engine = database(self.url, METADATA, SCHEMA.store, SCHEMA.prepare)
+            self._opened = (engine, self._file())
+        return self._opened[0]
+
+    def _file(self) -> object:
+        """What tells the database's file from another one at its place; None where there is none."""
+        url = sa.make_url(self.url)
+        if url.get_backend_name() != "sqlite" or not url.database:
+            return None
+        try:
+            there = Path(url.database).stat()
+        except OSError:
+            return None
+        return there.st_dev, there.st_ino, there.st_size > 0
 
     @property
     def is_begun(self) -> bool:

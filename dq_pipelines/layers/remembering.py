@@ -31,12 +31,16 @@ def told(record: VerdictRecord) -> dict[str, str]:
 
 
 def recollect(lake: Lake, key: str, history: History, log: Callable[[str], None] = lambda _: None) -> None:
-    """Tell history of the verdicts that a table's last commits hold and that it lacks, oldest first."""
+    """Tell history of the verdicts that a table's last commits hold and that it lacks, oldest first.
+
+    A history that has no verdict of the table at all is new, or was lost: then all commits are asked.
+    """
     table = lake.table(key).delta()
     if table is None:
         return
+    lost = history.latest(key) is None
     lacking = []
-    for commit in table.history(_COMMITS):
+    for commit in table.history(None if lost else _COMMITS):
         if (text := commit.get(_VERDICT)) is not None:
             record = VerdictRecord.from_json(text)
             # Not only until the first one that it knows: a broken rerun of another partition is done again without a word.
@@ -45,3 +49,20 @@ def recollect(lake: Lake, key: str, history: History, log: Callable[[str], None]
     for record in reversed(lacking):
         history.record(record)
         log(f"{key}: history had missed the verdict on batch {record.batch}, of a run that was killed")
+    if lost and lacking:
+        log(
+            f"{key}: history had no verdict of the table: {len(lacking):,} were recovered from its commits; batches that were "
+            "blocked, re-checks and what people accepted are not in commits: a copy made by dq backup has them"
+        )
+
+
+def without_history(record: VerdictRecord) -> str:
+    """What has become of a batch whose verdict history does not take."""
+    if not record.batch:
+        return f"nothing was written about the published rows of {record.table}"
+    if record.blocked:
+        return f"batch {record.batch} is blocked, nothing of it was published, and the next run of {record.table} judges it again"
+    return (
+        f"the rows of batch {record.batch} are published, their commit holds the verdict, and the next run of "
+        f"{record.table} tells history of it"
+    )

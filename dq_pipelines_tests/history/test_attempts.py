@@ -76,6 +76,7 @@ def test_a_history_of_an_earlier_release_is_read(history: History) -> None:
         connection.exec_driver_sql("DROP TABLE dq_attempts")
         for table, column in (("dq_verdicts", "replaces"), ("dq_results", "action"), ("dq_results", "mostly")):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.exec_driver_sql("DROP TABLE dq_schema_versions")
     later = History(history.url)
     found = standing(later, "gold/a")
     assert found is not None

@@ -69,6 +69,7 @@ def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path) 
     history.record(verdict("b-1"))
     with sqlite3.connect(tmp_path / "history.db") as old:
         old.execute("ALTER TABLE dq_results DROP COLUMN dimension")
+        old.execute("DROP TABLE dq_schema_versions")
         old.execute("DROP INDEX dq_verdicts_batches")
         old.execute("DROP TABLE dq_column_metrics")
     old.close()

@@ -1,0 +1,75 @@
+CREATE TABLE dq_verdicts (
+	id INTEGER NOT NULL, 
+	"table" VARCHAR(255) NOT NULL, 
+	batch VARCHAR(255) NOT NULL, 
+	run_id VARCHAR(64) NOT NULL, 
+	partition VARCHAR(255), 
+	started_at DATETIME NOT NULL, 
+	duration_seconds FLOAT NOT NULL, 
+	rows_in BIGINT NOT NULL, 
+	published BIGINT NOT NULL, 
+	refused BIGINT NOT NULL, 
+	dropped BIGINT NOT NULL, 
+	blocked BOOLEAN NOT NULL, 
+	PRIMARY KEY (id), 
+	CONSTRAINT dq_verdicts_once UNIQUE ("table", batch, run_id)
+);
+CREATE INDEX dq_verdicts_batches ON dq_verdicts ("table", batch, id);
+CREATE INDEX dq_verdicts_latest ON dq_verdicts ("table", id);
+CREATE TABLE dq_results (
+	verdict_id INTEGER NOT NULL, 
+	"check" VARCHAR(255) NOT NULL, 
+	rule VARCHAR(255) NOT NULL, 
+	"column" VARCHAR(1024), 
+	severity VARCHAR(16) NOT NULL, 
+	success BOOLEAN NOT NULL, 
+	blocks BOOLEAN NOT NULL, 
+	element_count BIGINT, 
+	missing_count BIGINT, 
+	unexpected_count BIGINT, 
+	observed_value TEXT, 
+	error TEXT, 
+	fingerprint VARCHAR(64), 
+	score FLOAT NOT NULL, 
+	PRIMARY KEY (verdict_id, "check"), 
+	FOREIGN KEY(verdict_id) REFERENCES dq_verdicts (id) ON DELETE CASCADE
+);
+CREATE TABLE dq_batch_metrics (
+	verdict_id INTEGER NOT NULL, 
+	bytes BIGINT, 
+	freshness_seconds FLOAT, 
+	landing_seconds FLOAT, 
+	judging_seconds FLOAT, 
+	committing_seconds FLOAT, 
+	cpu_seconds FLOAT, 
+	peak_memory_bytes BIGINT, 
+	PRIMARY KEY (verdict_id), 
+	FOREIGN KEY(verdict_id) REFERENCES dq_verdicts (id) ON DELETE CASCADE
+);
+CREATE TABLE dq_column_metrics (
+	verdict_id INTEGER NOT NULL, 
+	"column" VARCHAR(1024) NOT NULL, 
+	place INTEGER NOT NULL, 
+	count BIGINT NOT NULL, 
+	null_count BIGINT NOT NULL, 
+	distinct_count FLOAT, 
+	min FLOAT, 
+	max FLOAT, 
+	mean FLOAT, 
+	standard_deviation FLOAT, 
+	p01 FLOAT, 
+	p05 FLOAT, 
+	p25 FLOAT, 
+	p50 FLOAT, 
+	p75 FLOAT, 
+	p95 FLOAT, 
+	p99 FLOAT, 
+	outlier_count BIGINT, 
+	robust_outlier_count BIGINT, 
+	min_length BIGINT, 
+	mean_length FLOAT, 
+	max_length BIGINT, 
+	state TEXT, 
+	PRIMARY KEY (verdict_id, "column"), 
+	FOREIGN KEY(verdict_id) REFERENCES dq_verdicts (id) ON DELETE CASCADE
+);

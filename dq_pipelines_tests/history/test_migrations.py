@@ -1,0 +1,161 @@
+"""Databases of earlier releases are brought up to date once and keep their rows; those of a newer one are refused."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from dq_pipelines.config.schema_versions import Schema
+from dq_pipelines.errors import PublishError
+from dq_pipelines.history.migrations import SCHEMA
+from dq_pipelines.history.records import VerdictRecord
+from dq_pipelines.history.schema import METADATA
+from dq_pipelines.history.store import History
+from dq_pipelines_tests.history.test_store import VERDICT
+
+#: The tables as releases made them: the first that had a history, the first with metrics, the first with alerts.
+EARLIER = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
+ROWS = """
+    INSERT INTO dq_verdicts ("table", batch, run_id, started_at, duration_seconds, rows_in, published, refused, dropped,
+        blocked) VALUES ('silver/sales', 'b-1', 'r-1', '2026-01-02 03:04:05.000000', 1.5, 10, 9, 1, 0, 0);
+    INSERT INTO dq_results (verdict_id, "check", rule, severity, success, blocks, score, observed_value)
+        VALUES (1, 'c', 'expect_column_values_to_not_be_null', 'critical', 0, 0, 0.9, '3');
+"""
+
+
+def verdict(batch: str) -> VerdictRecord:
+    return replace(VERDICT, batch=batch)
+
+
+@pytest.fixture(params=EARLIER, ids=lambda path: path.stem)
+def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A database of an earlier release, with a verdict in it."""
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(request.param.read_text() + ROWS)
+    return path
+
+
+def columns(path: Path) -> set[tuple[str, str]]:
+    engine = sa.create_engine(f"sqlite:///{path}")
+    inspector = sa.inspect(engine)
+    return {(table, each["name"]) for table in inspector.get_table_names() for each in inspector.get_columns(table)}
+
+
+def test_an_earlier_release_is_brought_up_to_date_and_its_rows_stay(earlier: Path) -> None:
+    before = columns(earlier)
+    history = History(f"sqlite:///{earlier}")
+    (found,) = history.of_table("silver/sales")
+    assert (found.batch, found.rows_in, found.results[0].score) == ("b-1", 10, 0.9)
+    assert found.started_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    history.record(verdict("b-2"))
+    fresh = History(f"sqlite:///{earlier.parent}/fresh.db")
+    assert fresh.of_table("silver/sales") == []
+    assert columns(earlier) == columns(earlier.parent / "fresh.db")
+    assert columns(earlier.parent / "history.db.before-version-1") == before
+
+
+def test_it_is_done_once(earlier: Path) -> None:
+    History(f"sqlite:///{earlier}").of_table("x")
+    copy = earlier.parent / "history.db.before-version-1"
+    copy.unlink()
+    History(f"sqlite:///{earlier}").of_table("x")
+    assert not copy.exists()
+
+
+def test_two_that_begin_at_once_do_it_once(earlier: Path) -> None:
+    calls, errors = list[int](), list[BaseException]()
+
+    def counted(connection: sa.Connection) -> None:
+        calls.append(1)
+        SCHEMA.migrations[0](connection)
+
+    schema = Schema(SCHEMA.store, METADATA, (counted,))
+
+    def begin() -> None:
+        try:
+            schema.prepare(
+                sa.create_engine(f"sqlite:///{earlier}", connect_args={"timeout": 30}, poolclass=sa.NullPool)
+            )
+        except BaseException as error:  # noqa: BLE001 - told by the assertion
+            errors.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (errors, calls) == ([], [1])
+
+
+def test_a_migration_that_fails_changes_nothing(earlier: Path) -> None:
+    def breaks(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE dq_verdicts ADD COLUMN half VARCHAR")
+        raise RuntimeError
+
+    before = columns(earlier)
+    with pytest.raises(RuntimeError):
+        Schema(SCHEMA.store, METADATA, (breaks,)).prepare(sa.create_engine(f"sqlite:///{earlier}"))
+    assert columns(earlier) == before
+
+
+def test_a_newer_release_is_refused(history: History) -> None:
+    with history.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 99 WHERE store = 'history'")
+    try:
+        with pytest.raises(
+            PublishError, match=r"wanted tables of version 1 or older, got version 99 of a newer"
+        ) as error:
+            _ = History(history.url).engine
+        assert "\n" not in str(error.value)
+    finally:
+        with history.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 1 WHERE store = 'history'")
+
+
+def test_postgresql_is_brought_up_to_date(postgres: str) -> None:
+    history = History(postgres)
+    history.record(verdict("b-1"))
+    with history.engine.begin() as connection:  # as a release before versions, actions and re-checks left it
+        connection.exec_driver_sql("DROP TABLE dq_schema_versions, dq_attempts")
+        connection.exec_driver_sql("ALTER TABLE dq_results DROP COLUMN action, DROP COLUMN mostly")
+        connection.exec_driver_sql("ALTER TABLE dq_verdicts DROP COLUMN replaces")
+    history.engine.dispose()
+    again = History(postgres)
+    again.record(verdict("b-2"))
+    assert {each.batch for each in again.of_table(verdict("b-2").table)} >= {"b-1", "b-2"}
+    again.engine.dispose()
+
+
+def test_who_changes_the_tables_adds_a_migration() -> None:
+    """The tables of version 1, column by column: a database that has this version is taken as it is."""
+    import hashlib
+
+    dialect = sa.create_engine("sqlite://").dialect
+    told = [str(CreateTable(table).compile(dialect=dialect)) for table in METADATA.sorted_tables]
+    told += sorted(
+        str(CreateIndex(index).compile(dialect=dialect)) for table in METADATA.sorted_tables for index in table.indexes
+    )
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    assert (SCHEMA.version, digest) == (1, "2af2a8e302a8c885"), (
+        "add a migration to history/migrations.py, and then this digest"
+    )
+
+
+def test_a_file_that_is_replaced_while_it_is_open_is_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = History(f"sqlite:///{path}")
+    history.record(verdict("b-1"))
+    path.rename(tmp_path / "away.db")
+    assert history.of_table(verdict("b-1").table) == []
+    history.record(verdict("b-2"))
+    (tmp_path / "away.db").replace(path)
+    assert [each.batch for each in history.of_table(verdict("b-1").table)] == ["b-1"]
