@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError
+from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.cancelling import unless_cancelled
+from dq_pipelines.layers.damage import in_a_sentence, tables_read
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Table
@@ -20,12 +21,18 @@ def work_on(context: dg.OpExecutionContext, table: Table, stores: Stores) -> Wor
 
 
 @contextmanager
-def told_in_a_sentence() -> Iterator[None]:
-    """Say what dq_pipelines says on purpose as the op's failure, without a trace; to try again would change nothing."""
+def told_in_a_sentence(lake: Lake | None = None, *tables: Table) -> Iterator[None]:
+    """Say what dq_pipelines says on purpose as the op's failure, without a trace; to try again would change nothing.
+
+    So it does of what the lake's damage explains, where the op works on tables of it.
+    """
     try:
         yield
-    except DqError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+    except BaseException as error:
+        said = in_a_sentence(error, lake, [key for table in tables for key in tables_read(table)])
+        if said is None:
+            raise
+        raise dg.Failure(str(said), allow_retries=False) from None
 
 
 def clock(job: str, cron: str) -> dg.ScheduleDefinition:

@@ -2,6 +2,8 @@
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +56,28 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
         context.log.info("%s: %s", work.table.key, done.sentence(dry_run=context.op_config["dry_run"]))
         _tell(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})
 
+    told = partial(told_in_a_sentence, stores.lake, *(table for table in project if not table.is_gold))
     return [
-        _job("quarantine_replay", "Judges open rows of a table by today's rules", replayed, table | _CHOSEN | _DRY_RUN),
         _job(
-            "quarantine_export", "Writes open rows of a table to a file to be mended", exported, table | path | _CHOSEN
+            "quarantine_replay",
+            "Judges open rows of a table by today's rules",
+            replayed,
+            table | _CHOSEN | _DRY_RUN,
+            told,
+        ),
+        _job(
+            "quarantine_export",
+            "Writes open rows of a table to a file to be mended",
+            exported,
+            table | path | _CHOSEN,
+            told,
         ),
         _job(
             "quarantine_import",
             "Publishes what was mended in such a file, as far as it passes",
             imported,
             path | {"table": dg.Field(str, is_required=False)} | _DRY_RUN,
+            told,
         ),
     ]
 
@@ -73,11 +87,15 @@ def _landed(project: Project) -> list[str]:
 
 
 def _job(
-    name: str, description: str, do: Callable[[dg.OpExecutionContext], None], config: dict[str, Any]
+    name: str,
+    description: str,
+    do: Callable[[dg.OpExecutionContext], None],
+    config: dict[str, Any],
+    told: Callable[[], AbstractContextManager[None]],
 ) -> dg.JobDefinition:
     @dg.op(name=f"{name}_rows", config_schema=config, out=dg.Out(dg.Nothing), description=description)
     def op(context: dg.OpExecutionContext) -> None:
-        with told_in_a_sentence():
+        with told():
             do(context)
 
     @dg.job(name=name, description=description)

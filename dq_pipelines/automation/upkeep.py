@@ -60,7 +60,7 @@ def _expire_ops(project: Project, stores: Stores) -> list[dg.OpDefinition]:
 def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:
     @dg.op(name=f"tend__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def tended(context: dg.OpExecutionContext) -> None:
-        with told_in_a_sentence():
+        with told_in_a_sentence(stores.lake, table):
             found = tend(work_on(context, table, stores), stores.backups, keep)
         rows = [dg.TableRecord({**asdict(each)}) for each in found]
         columns = [dg.TableColumn(each.name, "string" if each.type == "str" else "int") for each in fields(Tended)]
@@ -73,7 +73,7 @@ def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
     # An op per table: one that fails does not keep the others from their turn, and the table's pool counts it.
     @dg.op(name=f"expire__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def expired(context: dg.OpExecutionContext) -> None:
-        with told_in_a_sentence():
+        with told_in_a_sentence(stores.lake, table):
             expiry = expire(work_on(context, table, stores), stores.backups, context.run_id)
         if expiry is None:
             context.log.info("%s: nothing is published yet", table.key)

@@ -87,6 +87,27 @@ def main() -> None:
     sys.path.append(str(Path.cwd()))
     try:
         app(prog_name="dq")
-    except DqError as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        said = _in_a_sentence(error)
+        if said is None:
+            raise
+        print(said, file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _in_a_sentence(error: Exception) -> DqError | None:
+    """What is said on purpose, or what damage of the lake explains; None for a bug of ours."""
+    if isinstance(error, DqError) and ".parquet" not in str(error):
+        return error
+    from dq_pipelines.config.settings import Settings
+    from dq_pipelines.layers.damage import in_a_sentence, tables_read
+    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.project import load_project
+
+    try:
+        project = load_project(Settings.from_environment().config)
+        return in_a_sentence(
+            error, Stores.from_environment().lake, [k for table in project for k in tables_read(table)]
+        )
+    except DqError:  # there is no project: then the error is of no table of it
+        return error if isinstance(error, DqError) else None

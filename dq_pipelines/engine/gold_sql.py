@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dq_pipelines.config.stores import is_full, said
 from dq_pipelines.engine.interrupt import interruptibly, meanwhile
-from dq_pipelines.errors import RuleError
+from dq_pipelines.errors import PublishError, RuleError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -33,6 +34,8 @@ def query_to_parquet(
     try:
         # A query may read the project's tables and nothing else: no file, no address.
         connection.execute("SET allowed_directories = [?]", [f"{target.parent}/"])
+        # What does not fit into memory is put aside beside the rows that come of it, and not in the folder one works in.
+        connection.execute("SET temp_directory = ?", [f"{target.parent}/.spilled"])
         connection.execute("SET enable_external_access = false")
         for number, (key, table) in enumerate(tables.items()):
             layer, name = key.split("/")
@@ -50,6 +53,10 @@ def query_to_parquet(
         with meanwhile(lambda: share(connection.query_progress())):
             interruptibly(lambda: connection.execute(copy), connection.interrupt)
     except duckdb.Error as error:
+        if is_full(error):
+            raise PublishError(
+                f"{target.parent}: wanted room for what the query puts aside, got: {said(error)}"
+            ) from None
         raise RuleError(f"gold sql does not run: {str(error).splitlines()[0]}") from None
     finally:
         connection.close()

@@ -43,12 +43,22 @@ def asides(lake: Lake, name: str) -> dict[str, Aside]:
             return {}
         with files.open_input_stream(path) as stream:
             content = stream.read()
+    marks = marks_in(content) or ()
+    return {mark.uri: mark for mark in marks}
+
+
+def marks_in(content: bytes) -> list[Aside] | None:
+    """The marks in a file's content; None where it is torn or no list of marks: then its inputs are looked at once more."""
     try:
         found = json.loads(content)
-    except ValueError:  # torn by a power loss: its inputs are looked at once more
-        return {}
-    marks = [Aside(**mark | {"since": datetime.fromisoformat(mark["since"])}) for mark in found]
-    return {mark.uri: mark for mark in marks}
+        marks = [Aside(**mark | {"since": datetime.fromisoformat(mark["since"])}) for mark in found]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return (
+        marks
+        if all(isinstance(text, str) for mark in marks for text in (mark.uri, mark.version, mark.reason))
+        else None
+    )
 
 
 def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:

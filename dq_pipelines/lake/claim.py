@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,9 @@ from dq_pipelines.lake.tables import Lake
 
 #: Beside the layers, hidden: one file for each table that was ever worked on.
 FOLDER = ".claims"
+
+#: `<layer>/<table>`: a line of a torn file must not send the sweep anywhere else.
+_KEY = re.compile(r"(bronze|silver|quarantine|gold)/[^/.][^/]*")
 
 #: Seconds between two attempts to get hold of a claim.
 _PAUSE = 0.2
@@ -50,9 +54,8 @@ class Claim:
             return
         self._file.seek(0)
         for line in dict.fromkeys(self._file.read().splitlines()):
-            if line.endswith("]"):  # else its writer was killed at this very line, before it staged anything
-                key, batch, partition = json.loads(line)
-                Stage(lake.table(key), batch, partition).discard_uncommitted()
+            if (stage := _noted(lake, line)) is not None:
+                stage.discard_uncommitted()
         self.forget()
 
     def forget(self) -> None:
@@ -60,6 +63,21 @@ class Claim:
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
+
+
+def _noted(lake: Lake, line: str) -> Stage | None:
+    """The stage that a line is about; None for a line that its writer did not end, or that a power loss has torn.
+
+    What was staged under such a line stays where nobody sees it, until upkeep or `dq doctor --repair` removes it.
+    """
+    try:
+        key, batch, partition = json.loads(line)
+        is_stage = isinstance(key, str) and isinstance(batch, str) and isinstance(partition, str | None)
+        if not is_stage or not _KEY.fullmatch(key) or not batch or "/" in batch or batch.startswith("."):
+            return None
+        return Stage(lake.table(key), batch, partition)
+    except (ValueError, TypeError):
+        return None
 
 
 @contextmanager
@@ -74,7 +92,7 @@ def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: 
     path = Path(lake.root) / FOLDER / name
     with publish_errors(name, str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+", encoding="utf-8", errors="replace")
     with file:
         begun = time.monotonic()
         while not _locked(file):

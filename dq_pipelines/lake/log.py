@@ -131,6 +131,16 @@ class Log:
                 )
         return ""
 
+    def torn_commit(self) -> str:
+        """The sentence for a commit before the newest that is not whole, for one whom delta-rs refuses; empty where all are."""
+        for version, info in self.commits[:-1]:
+            if version > self.checkpoint[0] and (got := self._wrong_with(info)):
+                return (
+                    f"{info.path}: wanted the actions of version {version} of {self.key}, got {got}; nothing was published; "
+                    f"put it back from a copy: the versions after it, up to {self.commits[-1][0]}, build on it"
+                )
+        return ""
+
     def _damaged(self, info: fs.FileInfo, got: str) -> str:
         version = int(info.base_name.partition(".")[0])
         before = f"version {version - 1} is the newest" if version else "the table counts as never published"

@@ -44,7 +44,7 @@ class LakeTable:
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
-            if log is not None and (torn := log.torn_checkpoint()):
+            if log is not None and (torn := log.torn_checkpoint() or log.torn_commit()):
                 raise PublishError(torn) from None
             raise refused(self.uri, f"wanted the Delta table {self.key}", error) from None
 

@@ -6,14 +6,14 @@ Which assets and checks a table has is said in `assets`; what landing, judging a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached, nearest
+from dq_pipelines.errors import DqError, PublishError, SetAside, SourceError, Unreached, nearest
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.standing import TableStanding, standing
 from dq_pipelines.layers import arriving, encodings, gold
@@ -31,13 +31,14 @@ from dq_pipelines.layers.checks import (
     inputs_unassigned,
     inputs_unassigned_key,
 )
+from dq_pipelines.layers.damage import in_a_sentence, tables_read
 from dq_pipelines.layers.landing import Batch, new_inputs
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.progress import Reporter
-from dq_pipelines.layers.remembering import recollect
+from dq_pipelines.layers.remembering import recollect, without_history
 from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.run_partition import must_name_its_partition, run_partition
 from dq_pipelines.layers.settling import settle
@@ -66,7 +67,7 @@ class Step:
         """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
         wanted = {key.path[0] for key in self._selected}
         self._work.may_commit()  # what was cancelled before it began does not begin
-        with _dq_failures(self.context), self._attempting as attempt:
+        with self._dq_failures(), self._attempting as attempt:
             try:
                 if wanted:
                     must_name_its_partition(self.table, self.context.run.tags)
@@ -87,7 +88,7 @@ class Step:
                 raise
 
     def gold(self) -> Iterator[Yielded]:
-        with _dq_failures(self.context), self._attempting as attempt:
+        with self._dq_failures(), self._attempting as attempt:
             if not self._selected:
                 yield from self._judge_published(attempt)
             else:
@@ -153,7 +154,10 @@ class Step:
 
     def _recorded(self, record: VerdictRecord) -> Sequence[Any]:
         """Remember a verdict, and hold what its batch measured against the past, now that it is a point of its series."""
-        self.stores.history.record(record)
+        try:
+            self.stores.history.record(record)
+        except PublishError as error:
+            raise type(error)(f"{error}; {without_history(record)}") from None
         found = anomalies_of(self.table, self.stores.history, record.batch or None)
         if found:
             results = (*record.results, *(watched.result() for watched in found))
@@ -262,6 +266,28 @@ class Step:
                     said = f"published rows of {which} fail {rules}, as run {verdict.run_id} found"
                 raise Waits(f"{self.table.key} waits: {said}", allow_retries=False)
 
+    @contextmanager
+    def _dq_failures(self) -> Iterator[None]:
+        """Say what is said on purpose, or what the lake's damage explains, as the step's failure: a sentence, no trace."""
+        try:
+            yield
+        except BaseException as error:
+            said = in_a_sentence(error, self.stores.lake, tables_read(self.table))
+            if said is None:
+                raise
+            # Only the outside world may have mended itself by the next try; what was set aside is not even looked at then.
+            again = isinstance(said, SourceError | Unreached) and not isinstance(said, SetAside)
+            published = "" if said is error else f"; {self._published_so_far()}"
+            raise dg.Failure(f"{said}{published}", allow_retries=again) from None
+
+    def _published_so_far(self) -> str:
+        """What this run has published of the table; damage may be met before a commit and after it."""
+        with suppress(DqError):
+            verdicts = self.stores.history.of_run(self.context.run.run_id)
+            batches = [v.batch for v in verdicts if v.table == self.table.key and v.batch and not v.blocked]
+            return f"batch {', '.join(batches)} was published before that" if batches else "nothing was published"
+        return "whether anything was published, history does not tell just now"
+
     @property
     def _selected(self) -> list[dg.AssetKey]:
         return sorted(self.context.selected_asset_keys)
@@ -323,19 +349,3 @@ def _why(result: Any) -> str:
     if result.unexpected_count is None:
         return f"observed {result.observed_value}"
     return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"
-
-
-class _dq_failures:  # noqa: N801 - reads as the with-statement that it is
-    """Say what dq_pipelines says on purpose as the step's failure, in its one sentence and without a trace."""
-
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
-        self.context = context
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DqError):
-            # Only the outside world may have mended itself by the next try; what was set aside is not even looked at then.
-            again = isinstance(error, SourceError | Unreached) and not isinstance(error, SetAside)
-            raise dg.Failure(str(error), allow_retries=again) from None

@@ -16,7 +16,7 @@ def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
         yield
     except GeneratorExit:
         raise  # a reader of whom no more is wanted: no error, and nothing to import the libraries for
-    except _errors_of_readers() as error:
+    except errors_of_readers() as error:
         raise failure(f"{place}: wanted {wanted}, got: {said(error)}", error) from error
 
 
@@ -25,8 +25,8 @@ def failure(sentence: str, error: BaseException) -> SourceError:
     return Transient(sentence) if is_passing(error) else SourceError(sentence)
 
 
-def _errors_of_readers() -> tuple[type[BaseException], ...]:
-    """What they throw. Asked for when something was thrown, and not before: the libraries take 0.15 s to import."""
+def errors_of_readers() -> tuple[type[BaseException], ...]:
+    """What readers of files throw. Asked for when something was thrown, and not before: the libraries take 0.15 s to import."""
     from deltalake.exceptions import DeltaError
     from polars.exceptions import PanicException, PolarsError
     from pyarrow import ArrowException

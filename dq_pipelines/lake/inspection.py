@@ -1,0 +1,99 @@
+"""Inspection: the data files that a table's log names, held against those that lie beneath it. Nothing is changed.
+
+What its log itself looks like belongs in `log`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from pyarrow import fs
+
+from dq_pipelines.config.stores import filesystem, is_remote
+from dq_pipelines.lake.ledger import named_files
+from dq_pipelines.lake.rewrite import DataFile, Snapshot
+from dq_pipelines.lake.tables import LakeTable, reached
+
+#: What a Parquet file ends with.
+_END = b"PAR1"
+
+#: What makes a layer's lost file anew.
+_REMEDIES = {
+    "bronze": "put it back from a copy; without one, and where all inputs of TABLE are still at the source, move bronze/TABLE "
+    "away and run TABLE with mode: rerun, which lands them again",
+    "silver": "put it back from a copy, or run TABLE with mode: rerun, which makes silver anew from bronze",
+    "quarantine": "put it back from a copy; without one, dq doctor --repair takes it out of the log, and a run of TABLE with "
+    "mode: rerun makes quarantine anew from bronze, without what people said of its rows",
+    "gold": "materialize gold/TABLE again, which computes all of it",
+}
+
+
+@dataclass(frozen=True)
+class Harmed:
+    """A data file that the newest version of a table names, and that is not there as it was written."""
+
+    table: LakeTable
+    file: DataFile
+    #: what is there instead, as a sentence goes on after "got"
+    got: str
+
+    @property
+    def remedy(self) -> str:
+        """What makes it whole again."""
+        layer, name = self.table.key.split("/")
+        return _REMEDIES[layer].replace("TABLE", name)
+
+    def __str__(self) -> str:
+        return f"{self.file.uri}: wanted the data file of {self.file.rows:,} rows that {self.table.key} names, got {self.got}"
+
+
+def harmed_files(table: LakeTable) -> list[Harmed]:
+    """The data files of a table that are missing or torn; none where nothing was published.
+
+    By name, size and last bytes: files are not read. Raises PublishError when the log cannot be read.
+    """
+    snapshot = Snapshot.of(table)
+    if snapshot is None:
+        return []
+    with reached(table):
+        lying = lying_files(table)
+        return [
+            Harmed(table, file, got)
+            for file in snapshot.files
+            if (got := _wrong_with(table, file, lying.get(file.path)))
+        ]
+
+
+def lying_files(table: LakeTable) -> dict[str, fs.FileInfo]:
+    """The Parquet files beneath a table by path, whoever named them; the log's own are left out. May raise OSError."""
+    files, root = filesystem(table.uri)
+    infos = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+    found = {info.path[len(root) :].lstrip("/"): info for info in infos if info.type is fs.FileType.File}
+    return {
+        path: info for path, info in found.items() if path.endswith(".parquet") and not path.startswith("_delta_log/")
+    }
+
+
+def unnamed_files(table: LakeTable) -> list[str]:
+    """The paths of data files beneath a table that no version names: what a killed run has left staged."""
+    with reached(table):
+        named = {unquote(path) for path in named_files(table)}
+        return sorted(path for path in lying_files(table) if path not in named)
+
+
+def _wrong_with(table: LakeTable, file: DataFile, info: fs.FileInfo | None) -> str:
+    if info is None:
+        return "none"
+    if info.size != file.size:
+        return f"one of {info.size:,} bytes instead of {file.size:,}"
+    if not is_remote(table.uri) and not _ends_whole(file.uri):
+        return "one whose end is no Parquet"
+    return ""
+
+
+def _ends_whole(path: str) -> bool:
+    with Path(path.removeprefix("file://")).open("rb") as stream:
+        stream.seek(-len(_END), 2)
+        return stream.read() == _END
