@@ -33,6 +33,7 @@ _VERBS = {
     "alert": "dq_pipelines.cli.alert",
     "anomaly": "dq_pipelines.cli.anomaly",
     "upkeep": "dq_pipelines.cli.upkeep",
+    "doctor": "dq_pipelines.cli.doctor",
     "user": "dq_pipelines.cli.user",
     "key": "dq_pipelines.cli.key",
     "audit": "dq_pipelines.cli.audit",

@@ -65,6 +65,11 @@ class Claim:
             self._file.truncate()
 
 
+def is_noted(line: bytes) -> bool:
+    """Whether a line of a claim's file tells of a stage."""
+    return _noted(Lake(""), line.decode(errors="replace")) is not None
+
+
 def _noted(lake: Lake, line: str) -> Stage | None:
     """The stage that a line is about; None for a line that its writer did not end, or that a power loss has torn.
 

@@ -5,6 +5,7 @@ What its log itself looks like belongs in `log`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,7 +14,8 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote
 from dq_pipelines.lake.ledger import named_files
-from dq_pipelines.lake.rewrite import DataFile, Snapshot
+from dq_pipelines.lake.publish import publish_errors
+from dq_pipelines.lake.rewrite import DataFile, Snapshot, replace_files
 from dq_pipelines.lake.tables import LakeTable, reached
 
 #: What a Parquet file ends with.
@@ -81,6 +83,14 @@ def unnamed_files(table: LakeTable) -> list[str]:
     with reached(table):
         named = {unquote(path) for path in named_files(table)}
         return sorted(path for path in lying_files(table) if path not in named)
+
+
+def forget_files(table: LakeTable, files: Sequence[DataFile]) -> None:
+    """Take files out of a table's log, in one commit: their rows are lost there. Raises PublishError."""
+    snapshot = Snapshot.of(table)
+    if snapshot is not None:
+        with publish_errors(table.key, table.uri):
+            replace_files(snapshot, list(files), [], {}, {"dq.doctor": "took lost files out of the log"})
 
 
 def _wrong_with(table: LakeTable, file: DataFile, info: fs.FileInfo | None) -> str:

@@ -138,6 +138,13 @@ def noted_since(table: LakeTable, version: int) -> set[str]:
         return set() if log is None else {action["appId"] for action in log.actions(version, "txn")}
 
 
+def names_ever(table: LakeTable) -> set[str]:
+    """The names of all application transactions, those that were taken back among them."""
+    with reached(table):
+        log = table.log()
+        return set() if log is None else set(_entries(table.uri, log))
+
+
 def named_files(table: LakeTable) -> set[str]:
     """Every data file that the log names, as the log writes its path: those of earlier versions too.
 

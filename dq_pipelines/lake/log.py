@@ -37,14 +37,20 @@ class Log:
     @classmethod
     def of(cls, key: str, uri: str) -> Log | None:
         """None where there is no log. Raises PublishError when the newest commit has no actions."""
+        log = cls.as_it_lies(key, uri)
+        if log is not None and (torn := log.torn_newest()):
+            raise PublishError(torn)
+        return log
+
+    @classmethod
+    def as_it_lies(cls, key: str, uri: str) -> Log | None:
+        """The same, whatever the newest commit is like; None where there is no log."""
         files, root = filesystem(uri)
         path = f"{root}/_delta_log"
         if files.get_file_info(path).type is not fs.FileType.Directory:
             return None
         entries = sorted(files.get_file_info(fs.FileSelector(path)), key=lambda info: str(info.base_name))
-        log = cls(key, files, path, tuple(entries))
-        log._must_have_actions()
-        return log
+        return cls(key, files, path, tuple(entries))
 
     @cached_property
     def checkpoint(self) -> tuple[int, tuple[str, ...]]:
@@ -105,9 +111,10 @@ class Log:
         with self.files.open_input_stream(path) as stream:
             return bytes(stream.read())
 
-    def _must_have_actions(self) -> None:
-        if self.commits and (got := self._wrong_with(self.commits[-1][1])):
-            raise PublishError(self._damaged(self.commits[-1][1], got))
+    def torn_newest(self) -> str:
+        """The sentence for a newest commit without actions; empty where it is whole."""
+        got = self._wrong_with(self.commits[-1][1]) if self.commits else ""
+        return self._damaged(self.commits[-1][1], got) if got else ""
 
     def _wrong_with(self, info: fs.FileInfo) -> str:
         """What a commit's file is instead of whole lines of JSON; empty where it is whole."""

@@ -30,28 +30,36 @@ def told(record: VerdictRecord) -> dict[str, str]:
     return {_VERDICT: record.without_states().as_json()}
 
 
-def recollect(lake: Lake, key: str, history: History, log: Callable[[str], None] = lambda _: None) -> None:
-    """Tell history of the verdicts that a table's last commits hold and that it lacks, oldest first.
-
-    A history that has no verdict of the table at all is new, or was lost: then all commits are asked.
-    """
+def lacking(lake: Lake, key: str, history: History, *, every: bool = False) -> list[VerdictRecord]:
+    """The verdicts that a table's last commits hold, or all of them, and that history lacks, oldest first."""
     table = lake.table(key).delta()
     if table is None:
-        return
-    lost = history.latest(key) is None
-    lacking = []
-    for commit in table.history(None if lost else _COMMITS):
+        return []
+    found = []
+    for commit in table.history(None if every else _COMMITS):
         if (text := commit.get(_VERDICT)) is not None:
             record = VerdictRecord.from_json(text)
             # Not only until the first one that it knows: a broken rerun of another partition is done again without a word.
             if not history.knows(record):
-                lacking.append(record)
-    for record in reversed(lacking):
+                found.append(record)
+    return found[::-1]
+
+
+def recollect(
+    lake: Lake, key: str, history: History, log: Callable[[str], None] = lambda _: None, *, every: bool = False
+) -> None:
+    """Tell history of the verdicts that a table's last commits hold and that it lacks, oldest first.
+
+    A history that has no verdict of the table at all is new, or was lost: then all commits are asked.
+    """
+    lost = history.latest(key) is None
+    records = lacking(lake, key, history, every=every or lost)
+    for record in records:
         history.record(record)
         log(f"{key}: history had missed the verdict on batch {record.batch}, of a run that was killed")
-    if lost and lacking:
+    if lost and records:
         log(
-            f"{key}: history had no verdict of the table: {len(lacking):,} were recovered from its commits; batches that were "
+            f"{key}: history had no verdict of the table: {len(records):,} were recovered from its commits; batches that were "
             "blocked, re-checks and what people accepted are not in commits: a copy made by dq backup has them"
         )
 

@@ -1,0 +1,32 @@
+"""Attempts that count as running although their process is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import DqError
+from dq_pipelines.history.attempts import Attempts
+from dq_pipelines.layers.processes import is_gone
+from dq_pipelines.layers.settling import settle
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    if not installation.stores.history.is_begun:
+        return
+    try:
+        running = Attempts(installation.stores.history).running()
+    except DqError:  # the history cannot be read: `history` says so
+        return
+    for attempt in running:
+        if is_gone(attempt.process):
+            said = f"run {attempt.run_id} began at {attempt.started_at:%Y-%m-%d %H:%M} and its process is gone"
+            remedy = "the next run of the table writes down how it ended"
+            yield Finding("warning", attempt.table, said, remedy, partial(_settled, installation))
+
+
+def _settled(installation: Installation) -> str:
+    settle(installation.stores)
+    return "wrote down how it ended"

@@ -1,0 +1,59 @@
+"""Claims to tables: whether what a killed run has left staged is still noted, and whether the notes can be read."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.lake.claim import FOLDER, claimed, is_noted
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    if installation.folder is None:
+        return
+    for path in sorted((installation.folder / FOLDER).glob("*")):
+        if path.is_dir():
+            said = "wanted the file of a claim, got a folder: no run of the table can begin"
+            yield Finding("error", str(path), said, "move it away", partial(_moved, installation, path))
+        elif is_held(path):
+            yield Finding("info", str(path), f"a run works on {path.name} just now", "nothing is to be done")
+        else:
+            yield from _left(installation, path)
+
+
+def _left(installation: Installation, path: Path) -> Iterator[Finding]:
+    lines = path.read_bytes().splitlines()
+    if not lines:
+        return
+    swept = partial(_swept, installation, path.name)
+    torn = sum(not is_noted(line) for line in lines)
+    if torn:
+        said = f"{torn} of its {len(lines)} lines cannot be read, as a power loss leaves them: what they noted stays staged"
+        yield Finding("warning", str(path), said, f"run {path.name}, and dq doctor --repair for what was staged", swept)
+    else:
+        said = f"a run of {path.name} was killed and has left {len(lines)} stages noted"
+        yield Finding("info", str(path), said, f"the next run of {path.name} removes what it staged", swept)
+
+
+def _swept(installation: Installation, name: str) -> str:
+    with claimed(installation.stores.lake, name):
+        pass
+    return "removed what was staged and no commit has named, and emptied the claim"
+
+
+def _moved(installation: Installation, path: Path) -> str:
+    return f"moved it to {installation.move_away(path)}"
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the claim."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

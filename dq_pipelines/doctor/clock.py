@@ -1,0 +1,51 @@
+"""Whether records are of the future: the clock was put back, or another machine's is ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import DqError
+from dq_pipelines.layers.landed import last_landed
+
+#: Clocks of several machines differ by less.
+_TOLERANCE = timedelta(minutes=5)
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    latest = installation.now + _TOLERANCE
+    remedy = "set the clock right (chronyc tracking, timedatectl): until then later rows are kept later by counting on"
+    for table in installation.tables:
+        for key in table.keys:
+            if (at := _newest(installation, key)) is not None and at > latest:
+                yield Finding("warning", key, f"its last commit is of {at:%Y-%m-%d %H:%M}, which is to come", remedy)
+        if not table.is_gold and installation.readable(f"bronze/{table.name}"):
+            at = last_landed(installation.stores.lake.table(f"bronze/{table.name}"))
+            if at is not None and at > latest:
+                said = f"its last batch landed at {at:%Y-%m-%d %H:%M}, which is to come"
+                yield Finding("warning", f"bronze/{table.name}", said, remedy)
+        if (at := _judged(installation, table.key)) is not None and at > latest:
+            said = f"its last verdict is of {at:%Y-%m-%d %H:%M}, which is to come"
+            yield Finding("warning", f"history of {table.key}", said, remedy)
+
+
+def _newest(installation: Installation, key: str) -> datetime | None:
+    if not installation.readable(key):
+        return None
+    delta = installation.stores.lake.table(key).delta()
+    commits = [] if delta is None else delta.history(1)
+    return (
+        datetime.fromtimestamp(commits[0]["timestamp"] / 1000, UTC) if commits and "timestamp" in commits[0] else None
+    )
+
+
+def _judged(installation: Installation, key: str) -> datetime | None:
+    if not installation.stores.history.is_begun:
+        return None
+    try:
+        last = installation.stores.history.latest(key)
+    except DqError:
+        return None
+    return last.started_at if last else None

@@ -1,0 +1,83 @@
+"""Whether Dagster's own records can be read, and know the partitions that tables have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.history import damage_of
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import DqError
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.partitions_definition import partitions_definition
+
+_REMEDY = (
+    "stop what uses it, move it away and put back a copy made by dq backup; without one Dagster begins anew: runs and ticks are "
+    "forgotten, the lake and the history are not"
+)
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    home = installation.dagster_home
+    if home is None:
+        yield Finding(
+            "info", "DAGSTER_HOME", "is not set: Dagster's records were not looked at", "set it, and ask again"
+        )
+        return
+    if not home.is_dir():
+        said = "wanted the folder of Dagster's records, got none: no run can begin"
+        yield Finding("error", str(home), said, "make it, with the project's dagster.yaml in it, or put back a copy")
+        return
+    if not (home / "dagster.yaml").is_file():
+        said = "there is no dagster.yaml: runs go without limits, and runs that died are not ended"
+        yield Finding("warning", str(home), said, "put the project's dagster.yaml there")
+    damaged = list(_damaged(home))
+    yield from damaged
+    if not damaged:
+        yield from _instance(installation)
+
+
+def _damaged(home: Path) -> Iterator[Finding]:
+    for path in sorted(home.rglob("*.db")):
+        if path.stat().st_size and (problem := damage_of(path)):
+            yield Finding("error", str(path), f"Dagster's records are damaged: {problem}", _REMEDY)
+
+
+def _instance(installation: Installation) -> Iterator[Finding]:
+    home = str(installation.dagster_home)
+    try:
+        with dg.DagsterInstance.from_config(home) as instance:
+            instance.get_runs_count()
+            yield from _partitions(installation, instance)
+    except DqError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of a storage or a dagster.yaml of any kind
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        yield Finding("error", home, f"Dagster's records cannot be opened: {line}", _REMEDY)
+
+
+def _partitions(installation: Installation, instance: dg.DagsterInstance) -> Iterator[Finding]:
+    for table in installation.landed:
+        definition = partitions_definition(table)
+        key = f"bronze/{table.name}"
+        if not isinstance(definition, dg.DynamicPartitionsDefinition) or not installation.readable(key):
+            continue
+        delta = installation.stores.lake.table(key).delta()
+        adds = pl.DataFrame(delta.get_add_actions(flatten=True)) if delta is not None else pl.DataFrame()
+        column, name = f"partition.{PARTITION}", str(definition.name)
+        there = set(adds[column].drop_nulls().to_list()) if column in adds.columns else set()
+        lost = sorted(there - set(instance.get_dynamic_partitions(name)))
+        if lost:
+            said = f"Dagster has forgotten {len(lost):,} of its partitions ({lost[0]}, say): nobody can run them again"
+            yield Finding("warning", key, said, "add them in Dagster's UI", partial(_added, installation, name, lost))
+
+
+def _added(installation: Installation, name: str, lost: list[str]) -> str:
+    with dg.DagsterInstance.from_config(str(installation.dagster_home)) as instance:
+        instance.add_dynamic_partitions(name, lost)
+    return f"told Dagster of {len(lost):,} partitions"

@@ -1,0 +1,41 @@
+"""Whether the data files that tables name lie in the lake, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import DqError
+from dq_pipelines.lake.claim import claimed
+from dq_pipelines.lake.inspection import Harmed, forget_files, harmed_files
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    for table in installation.lake_tables():
+        try:
+            harmed = harmed_files(table)
+        except DqError:  # its log cannot be read: `logs` says so
+            continue
+        for each in harmed:
+            place, _, said = str(each).partition(": ")
+            # Quarantine alone is taken out of the log: a rerun makes it from bronze, and reads it before. Silver and gold
+            # are made anew without that, and bronze's rows may be at the source still.
+            mends = table.key.startswith("quarantine/") and not _is_of_gold(installation, table.key)
+            yield Finding("error", place, said, each.remedy, partial(_forgotten, installation, each) if mends else None)
+
+
+def _is_of_gold(installation: Installation, key: str) -> bool:
+    name = key.partition("/")[2]
+    return any(table.name == name and table.is_gold for table in installation.tables)
+
+
+def _forgotten(installation: Installation, harmed: Harmed) -> str:
+    name = harmed.table.key.partition("/")[2]
+    with claimed(installation.stores.lake, name):
+        path = Path(harmed.file.uri)
+        moved = f", moved what is left of it to {installation.move_away(path)}" if path.exists() else ""
+        forget_files(harmed.table, [harmed.file])
+    return f"took it out of the log{moved}: run {name} with mode: rerun, which makes quarantine anew from bronze"

@@ -1,0 +1,31 @@
+"""Whether bronze, quarantine and silver of a table agree on what was consumed, and what waits to be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import PublishError
+from dq_pipelines.layers.agreement import must_agree
+from dq_pipelines.layers.landed import pending_batches
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    for table in installation.landed:
+        if not installation.readable(*table.keys):
+            continue
+        work = installation.work(table)
+        try:
+            must_agree(work)
+        except PublishError as error:
+            place, _, said = str(error).partition(": ")
+            said, _, remedy = said.partition("; nothing was done; ")
+            yield Finding("error", place, said, remedy)
+            continue
+        waiting = pending_batches(table, installation.stores.lake, work.silver)
+        if waiting:
+            said = (
+                f"{len(waiting):,} batches have landed and wait to be judged ({waiting[0]}, say), or a rule blocks them"
+            )
+            yield Finding("info", f"bronze/{table.name}", said, f"run {table.name}; dq report says what blocks a batch")

@@ -1,0 +1,45 @@
+"""Data files beneath tables that no version names: what a killed run has staged, or what a commit that was lost had brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from dq_pipelines.doctor.claims import is_held
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import DqError
+from dq_pipelines.lake.claim import FOLDER, claimed
+from dq_pipelines.lake.inspection import unnamed_files
+from dq_pipelines.lake.tables import LakeTable
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    if installation.folder is None:  # in a store another run may be about to commit them
+        return
+    for table in installation.lake_tables():
+        claim = installation.folder / FOLDER / table.key.partition("/")[2]
+        if claim.is_file() and is_held(claim):
+            continue
+        try:
+            found = unnamed_files(table)
+        except DqError:  # its log cannot be read: `logs` says so
+            continue
+        if found:
+            said = f"{len(found):,} data files are named by no version ({found[0]}, say): a run was killed, or a commit was lost"
+            remedy = "nobody reads them; dq doctor --repair moves them away"
+            yield Finding("warning", table.uri, said, remedy, partial(_moved, installation, table))
+
+
+def _moved(installation: Installation, table: LakeTable) -> str:
+    root, target = Path(table.uri), Path()
+    with claimed(installation.stores.lake, table.key.partition("/")[2]):
+        found = unnamed_files(table)
+        for path in found:
+            target = installation.move_away(root / path)
+            for folder in (root / path).parents:
+                if folder == root or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+    return f"moved {len(found):,} files away, to {target.parent}" if found else "they are gone already"

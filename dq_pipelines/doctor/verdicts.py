@@ -1,0 +1,54 @@
+"""Whether each published batch has its verdict in the history, and each verdict of a published batch its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from dq_pipelines.doctor.findings import Finding
+from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.errors import DqError
+from dq_pipelines.lake.ledger import batches_in, names_ever
+from dq_pipelines.layers.remembering import lacking, recollect
+from dq_pipelines.project import Table
+
+#: Verdicts of a table that are held against its commits, the newest first.
+_VERDICTS = 1_000
+
+
+def examine(installation: Installation) -> Iterator[Finding]:
+    history = installation.stores.history
+    for table in installation.tables:
+        if not installation.readable(table.key):
+            continue
+        try:
+            missed = lacking(installation.stores.lake, table.key, history, every=True)
+            if missed:
+                said = f"history lacks the verdicts on {len(missed):,} published batches ({missed[0].batch}, say)"
+                remedy = f"the next run of {table.name} records those of its last commits, dq doctor --repair all"
+                yield Finding("error", table.key, said, remedy, partial(_recorded, installation, table, len(missed)))
+            yield from _without_commit(installation, table)
+        except DqError:  # the history cannot be read: `history` says so
+            return
+
+
+def _recorded(installation: Installation, table: Table, count: int) -> str:
+    recollect(installation.stores.lake, table.key, installation.stores.history, every=True)
+    return f"told history of the {count:,} verdicts that its commits hold"
+
+
+def _without_commit(installation: Installation, table: Table) -> Iterator[Finding]:
+    """Verdicts on published batches that silver's log has never noted; a restore takes entries back, but they stay noted."""
+    if table.is_gold or not installation.stores.history.is_begun:
+        return
+    noted = set(batches_in(names_ever(installation.stores.lake.table(table.key))))
+    verdicts = installation.stores.history.of_table(table.key, _VERDICTS)
+    # Several batches that were judged together, and reruns, have ids of their own that no ledger notes.
+    published = [v.batch for v in verdicts if v.batch.startswith("b-") and not v.blocked and not v.replaces]
+    strange = [batch for batch in published if batch not in noted]
+    if strange:
+        said = (
+            f"history says that {len(strange):,} batches were published which its log does not know ({strange[0]}, say)"
+        )
+        remedy = f"put the table back from a copy, or run {table.name}: what bronze still has of them is judged again"
+        yield Finding("error", table.key, said, remedy)

@@ -1,0 +1,97 @@
+"""The account of a table's rows: each landed record is in one place, and one that is in none or in two is named."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from dq_pipelines.doctor.accounting import Account, account
+from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
+from dq_pipelines_tests.doctor.conftest import Patient
+
+pytestmark = pytest.mark.slow
+
+
+def of(patient: Patient, table: str = "orders") -> Account:
+    installation = patient.installation
+    assert installation.project is not None
+    return account(installation.work(installation.project.tables[table]), installation.stores.history)
+
+
+def test_each_row_is_in_one_place(patient: Patient) -> None:
+    found = of(patient)
+    assert found.is_right
+    assert found.landed == sum(found.places.values()) == 9
+    assert found.places == {
+        "quarantined (open)": 3,
+        "dropped by a step": 1,
+        "published": 3,
+        "superseded by a later row": 1,
+        "dropped by a rule": 1,
+    }
+    assert of(patient, "visits").places == {"published": 3}
+
+
+def test_a_row_that_waits_is_told(patient: Patient) -> None:
+    patient.shop().land("visits/b.csv", "id\n3\n4\n")
+    patient.run("bronze/visits", partition="b")
+    assert of(patient, "visits").places == {"published": 3, "waiting to be judged": 2}
+
+
+def test_a_row_that_silver_has_lost_is_named(patient: Patient) -> None:
+    patient.shop().lake.table("silver/visits").opened().delete("id = 2")
+    (name,) = of(patient, "visits").nowhere
+    assert name.endswith("a.csv:3")
+
+
+def test_a_row_that_is_published_twice_is_named(patient: Patient) -> None:
+    table = patient.shop().lake.table("silver/visits")
+    table.scan().filter(pl.col("id") == 2).collect().write_delta(table.uri, mode="append")
+    (name,) = of(patient, "visits").twice
+    assert name.endswith("a.csv:3 (published more often than it landed)")
+
+
+def test_a_refused_row_that_is_published_too_is_named(patient: Patient) -> None:
+    table = patient.shop().lake.table("silver/orders")
+    pl.DataFrame({"id": [5], "amount": [-5]}).write_delta(table.uri, mode="append")
+    (name,) = of(patient).twice
+    assert name.endswith("2.csv:2 (published, and in quarantine)")
+
+
+def test_a_row_that_bronze_has_lost_is_named(patient: Patient) -> None:
+    patient.shop().lake.table("bronze/visits").opened().delete("id = '2'")
+    found = of(patient, "visits")
+    assert [name.endswith("a.csv:3 (consumed, and erased or lost)") for name in found.unlanded] == [True]
+    assert not found.is_right
+
+
+def test_a_row_of_quarantine_that_is_lost_or_doubled_is_named(patient: Patient) -> None:
+    table = patient.shop().lake.table("quarantine/orders")
+    table.scan().filter(pl.col("id") == "4").collect().write_delta(table.uri, mode="append")
+    table.opened().delete("id = '5'")
+    found = of(patient)
+    assert [name.rpartition("/")[2] for name in found.twice] == ["1.csv:3 (in quarantine more than once)"]
+    assert [name.rpartition("/")[2] for name in found.nowhere] == ["2.csv:2"]
+
+
+def test_the_command_line(patient: Patient, dq: object, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setenv("DQ_CONFIG", str(patient.root / "assets_config"))
+    monkeypatch.setenv("DQ_LAKE", str(patient.lake))
+    monkeypatch.setenv("DQ_LANDING", str(patient.root / "landing"))
+    monkeypatch.setenv("DQ_HISTORY_URL", f"sqlite:///{patient.history}")
+    monkeypatch.setenv("DQ_STATE", str(patient.state))
+    monkeypatch.setenv("DAGSTER_HOME", str(patient.home))
+    run = dq
+    assert callable(run)
+    ran = run("doctor")
+    assert (ran.returncode, ran.stdout) == (0, "17 examinations, 0 findings, 0 errors\n")
+    assert run("doctor", "--rows", "orders").stdout.splitlines()[-1] == "each landed row is in one place"
+    (patient.state / "token.key").chmod(0o644)
+    ran = run("doctor", "--json")
+    (found,) = json.loads(ran.stdout)["findings"]
+    assert (ran.returncode, found["severity"], found["repairable"]) == (1, "error", True)
+    ran = run("doctor", "--repair")
+    assert ran.returncode == 0
+    assert "repaired: closed it to others (mode 600)" in ran.stdout
