@@ -34,6 +34,7 @@ _VERBS = {
     "anomaly": "dq_pipelines.cli.anomaly",
     "upkeep": "dq_pipelines.cli.upkeep",
     "doctor": "dq_pipelines.cli.doctor",
+    "backup": "dq_pipelines.cli.backup",
     "user": "dq_pipelines.cli.user",
     "key": "dq_pipelines.cli.key",
     "audit": "dq_pipelines.cli.audit",

@@ -92,6 +92,12 @@ class Patient:
         }
 
     @property
+    def runs(self) -> int:
+        """How many runs Dagster's records know."""
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            return instance.get_runs_count()
+
+    @property
     def judged(self) -> set[str]:
         """The batches of orders that have a verdict."""
         return {verdict.batch for verdict in self.shop().history.of_table("silver/orders") if verdict.batch}

@@ -1,0 +1,158 @@
+"""Making a backup and putting one back: files are copied whole, SQLite's by its online backup, and all are compared by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from dq_pipelines.backups.places import Place
+from dq_pipelines.config.private import FILE, FOLDER, private_folder
+from dq_pipelines.errors import PublishError
+
+#: What a backup holds beside its files: each with its size and SHA-256. It is written last.
+MANIFEST = "manifest.json"
+_SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied of one place."""
+
+    name: str
+    files: int
+    #: of all of them
+    bytes: int
+    #: where it is instead, for a place that was not copied
+    elsewhere: str = ""
+
+
+def back_up(places: Sequence[Place], target: Path) -> list[Copied]:
+    """Copy the places into a folder that is not there yet, while others go on writing to them.
+
+    Nobody but its owner may read it, for it holds who may log in. Raises PublishError, and leaves nothing half done.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise PublishError(f"{target}: wanted an empty folder, or none, for a backup, got one with files: name another")
+    beside = target.with_name(f"{target.name}.unfinished")
+    try:
+        if beside.exists():
+            shutil.rmtree(beside)  # of a backup that was killed
+        private_folder(beside)
+        listed: dict[str, tuple[int, str]] = {}
+        copied = []
+        for place in places:
+            found = {f"{place.name}/{path}": _copy(place, path, beside / place.name / path) for path in place.files()}
+            files = {name: told for name, told in found.items() if told is not None}
+            listed |= files
+            copied.append(Copied(place.name, len(files), sum(size for size, _ in files.values()), place.elsewhere))
+        told = {
+            "dq_pipelines": metadata.version("dq_pipelines"),
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "elsewhere": [each.elsewhere for each in copied if each.elsewhere],
+            "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in listed.items()},
+        }
+        (beside / MANIFEST).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        if target.exists():
+            target.rmdir()
+        beside.rename(target)
+    except (OSError, sqlite3.Error) as error:
+        raise PublishError(
+            f"{target}: wanted to write a backup, got: {error}; what it was to hold is as it was"
+        ) from None
+    return copied
+
+
+def _copy(place: Place, path: Path, target: Path) -> tuple[int, str] | None:
+    """Copy one file; its size and digest, or None where it has gone meanwhile, as a purged run's has."""
+    source = (place.folder or Path()) / path
+    target.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER)
+    try:
+        with source.open("rb") as file:
+            is_database = file.read(len(_SQLITE)) == _SQLITE
+        if is_database:
+            with (
+                closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=30)) as live,
+                closing(sqlite3.connect(target)) as copy,
+            ):
+                live.backup(copy)
+        else:
+            shutil.copyfile(source, target)
+    except FileNotFoundError:
+        return None
+    target.chmod(FILE)
+    return target.stat().st_size, _digest(target)
+
+
+def put_back(places: Sequence[Place], source: Path, log: Callable[[str], None] = lambda _: None) -> list[Copied]:
+    """Copy a backup to the places, which must be empty; raises PublishError before anything is written where one is not.
+
+    It is compared by digest first: a backup that was damaged since is refused.
+    """
+    listed = _listed(source)
+    wanted = {place.name: place for place in places if place.folder is not None}
+    for place in wanted.values():
+        # Of the project, the history and the lake's logs only what would be overwritten is in the way.
+        there = [path for path in place.files() if f"{place.name}/{path}" in listed or place.is_private]
+        if there:
+            raise PublishError(
+                f"{place.folder}/{there[0]}: wanted nothing there to put a backup back, got a file: move it away first"
+            )
+    try:
+        for place in wanted.values():
+            for name in (name for name in listed if name.startswith(f"{place.name}/")):
+                _put(place, source / name, name.removeprefix(f"{place.name}/"))
+    except OSError as error:
+        raise PublishError(
+            f"{source}: wanted to put the backup back, got: {error}; what was written so far is whole"
+        ) from None
+    unknown = sorted({name.partition("/")[0] for name in listed} - wanted.keys())
+    for name in unknown:
+        log(f"{name}: is in the backup and was not put back: this installation keeps it elsewhere")
+    sizes = {place: [size for name, size in listed.items() if name.startswith(f"{place}/")] for place in wanted}
+    return [Copied(name, len(some), sum(some)) for name, some in sizes.items()]
+
+
+def _put(place: Place, copy: Path, path: str) -> None:
+    folder = place.folder or Path()
+    if place.is_private:
+        private_folder(folder)
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.new")
+    shutil.copyfile(copy, beside)
+    beside.chmod(FILE if place.is_private else 0o644)
+    beside.replace(target)
+
+
+def _listed(source: Path) -> dict[str, int]:
+    """The files of a backup with their sizes, all of them looked at; raises PublishError where one is not as it was."""
+    try:
+        told = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+        files = {str(name): (int(each["bytes"]), str(each["sha256"])) for name, each in told["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise PublishError(
+            f"{source}: wanted a folder that dq backup has made, got none with a whole {MANIFEST}"
+        ) from None
+    for name, (_, digest) in files.items():
+        found = ""
+        with suppress(OSError):
+            if ".." not in Path(name).parts:
+                found = _digest(source / name)
+        if found != digest:
+            raise PublishError(
+                f"{source / name}: wanted the file as it was backed up, got another or none: nothing was done"
+            )
+    return {name: size for name, (size, _) in files.items()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

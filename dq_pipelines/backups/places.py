@@ -1,0 +1,79 @@
+"""What is backed up: the places of an installation, each with the files that make it up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from dq_pipelines.config.settings import Settings
+from dq_pipelines.errors import ConfigError, Problem
+
+#: What SQLite writes beside a database: the online copy has it within.
+_JOURNALS = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of an installation."""
+
+    #: its folder within a backup
+    name: str
+    #: where it lies; None where it is not on a disk of this machine, and `elsewhere` says where
+    folder: Path | None
+    #: patterns of the files beneath the folder that belong to it
+    patterns: tuple[str, ...] = ("**/*",)
+    #: a sentence for a place that cannot be copied as files
+    elsewhere: str = ""
+    #: whether nobody but its owner may read it
+    is_private: bool = False
+
+    def files(self) -> Iterator[Path]:
+        """Its files, beneath its folder; SQLite's journals are left out."""
+        if self.folder is None or not self.folder.is_dir():
+            return
+        found = {path for pattern in self.patterns for path in self.folder.glob(pattern) if path.is_file()}
+        yield from sorted(path.relative_to(self.folder) for path in found if not path.name.endswith(_JOURNALS))
+
+
+def places_of(settings: Settings, *, lake_logs: bool = False) -> list[Place]:
+    """The places in the order in which they are copied.
+
+    History comes before the lake's logs: commits tell it what it lacks, and nothing tells the lake. Raises ConfigError.
+    """
+    found = [
+        _history(settings),
+        _state(settings),
+        *_dagster(),
+        Place("assets_config", Path(settings.config).absolute()),
+    ]
+    if lake_logs:
+        if settings.lake_is_remote:
+            raise ConfigError([Problem("", 0, f"dq backup --lake-logs: wanted a lake on a disk, got {settings.lake}")])
+        lake = Path(settings.lake.removeprefix("file://")).absolute()
+        found.append(Place("lake", lake, ("*/*/_delta_log/*", ".aside/*.json")))
+    return found
+
+
+def _history(settings: Settings) -> Place:
+    url = sa.make_url(settings.history_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return Place(
+            "history", None, elsewhere=f"the history lies in {url.render_as_string()}: back it up with pg_dump"
+        )
+    path = Path(url.database).absolute()
+    return Place("history", path.parent, (path.name,))
+
+
+def _state(settings: Settings) -> Place:
+    return Place("state", settings.state_folder, is_private=True)
+
+
+def _dagster() -> Iterator[Place]:
+    if home := os.environ.get("DAGSTER_HOME"):
+        yield Place("dagster", Path(home).absolute(), ("*.yaml", "**/*.db"))
+    else:
+        yield Place("dagster", None, elsewhere="DAGSTER_HOME is not set: Dagster's records are not in the backup")
