@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,32 @@ def test_a_log_that_was_changed_is_told(dq: Dq, tmp_path: Path) -> None:
     database.close()
     ran = dq("audit", "verify")
     assert (ran.returncode, ran.stderr) == (1, "line 2 was changed, or put in\n")
+
+
+@pytest.mark.usefixtures("users")
+def test_the_logs_key_is_changed_and_lines_of_before_are_verified(dq: Dq) -> None:
+    said = dq("audit", "rotate-key").stdout
+    assert said.startswith("lines are marked by ")
+    assert dq("audit", "verify").stdout == "3 lines, as they were written\n"
+    ran = dq("audit", "rotate-key", DQ_AUDIT_KEY="given by the environment")
+    assert (ran.returncode, "found DQ_AUDIT_KEY set" in ran.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("users")
+def test_what_cannot_be_told_to_others_is_kept_and_told(dq: Dq, tmp_path: Path) -> None:
+    ran = dq("audit", "export")
+    assert (ran.returncode, ran.stderr) == (2, "dq audit export: wanted DQ_AUDIT_EXPORT to name a place, found none\n")
+    place = f"syslog://{tmp_path}/log"
+    ran = dq("user", "disable", "ann", DQ_AUDIT_EXPORT=place)
+    assert (ran.returncode, ran.stdout) == (0, "ann is disabled\n")
+    assert ran.stderr.startswith(f"audit log: line 1 could not be told to {place}, and is kept: ")
+    ran = dq("audit", "export", DQ_AUDIT_EXPORT=place)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"{tmp_path}/log")
+        listening.settimeout(10)
+        assert dq("audit", "export", DQ_AUDIT_EXPORT=place).stdout == f"told all to {place}\n"
+        assert "user.disable" in [json.loads(listening.recv(9_999).partition(b": ")[2])["what"] for _ in range(2)]
 
 
 @pytest.mark.usefixtures("users")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -213,3 +215,23 @@ def test_users_of_both_places_are_not_mixed_and_none_are_lost(
     (aside,) = state.folder.glob("earlier-*.db")
     assert [user.name for user in Users(f"sqlite:///{aside}").all()] == ["ann"]
     assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts a process as another user")
+def test_another_account_of_the_machine_reads_the_lake_and_no_key() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        Path(root).chmod(0o755)
+        earlier = Earlier(Path(root))
+        state = earlier.state.opened()
+        Tokens.of(Users(state.url), state)
+
+        def as_nobody(path: Path) -> subprocess.CompletedProcess[bytes]:
+            return subprocess.run(["cat", str(path)], user=65534, group=65534, extra_groups=[], capture_output=True)  # noqa: PLW1510
+
+        lake = as_nobody(earlier.path)
+        assert lake.returncode == 0
+        assert [secret for secret in earlier.secrets if secret.encode() in lake.stdout] == []
+        assert {path.name for path in state.files()} >= {"state.db", "token.key", "audit.keys", "audit.anchor"}
+        for path in state.files():
+            refused = as_nobody(path)
+            assert (refused.returncode, b"Permission denied" in refused.stderr) == (1, True), path
