@@ -28,6 +28,9 @@ from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import Users
 
 PASSWORD = "correct horse battery"
+#: What an earlier release kept in its history: a user with that password, a key, a login, a session, two lines of audit.
+DUMP = Path(__file__).with_name("users_in_history.sql").read_text("utf-8")
+KEY = "dq_69c157ad8854_2F5HLfmn8j2TMihisnPjan1-7GvdDG3TsXHst68oRps"
 
 
 @pytest.fixture
@@ -122,15 +125,15 @@ class Earlier:
     def __init__(self, root: Path) -> None:
         self.path = root / "lake" / "history.db"
         self.path.parent.mkdir()
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.executescript(DUMP)
         url = f"sqlite:///{self.path}"
         assert History(url).latest("silver/sales") is None
         self.path.chmod(0o644)
         users = Users(url)
-        users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
-        self.key = Keys(users).add("ann", "nightly")
+        self.key = KEY
         self.session = Sessions(users).begin(users.named("ann"))
         self.token = Tokens(users, SigningKeys(users, "")).begin(users.named("ann"))
-        AuditLog(State(root / "unused", url)).add(Event("ann", "login"))
         with users.engine.connect() as connection:
             seeds = connection.execute(SIGNING_KEYS.select()).mappings().all()
             hashes = connection.exec_driver_sql("SELECT password FROM dq_users UNION SELECT secret FROM dq_api_keys")
@@ -159,7 +162,7 @@ def test_users_in_the_lake_are_moved_and_nothing_of_them_stays(
     assert len(earlier.leaks()) == 3
     state = earlier.state.opened()
     said = capsys.readouterr().err
-    assert said.startswith(f"dq: moved 1 users, 1 API keys, 1 audit lines from {earlier.path} to {state.url}")
+    assert said.startswith(f"dq: moved 1 users, 1 API keys, 2 audit lines from {earlier.path} to {state.url}")
     assert "others could read the old file: set new passwords" in said
     assert said.count("\n") == 1
     assert earlier.leaks() == []
@@ -170,7 +173,7 @@ def test_users_in_the_lake_are_moved_and_nothing_of_them_stays(
     assert Keys(users).let_in(earlier.key).name == "ann"
     assert Sessions(users).of(earlier.session) is not None
     log = AuditLog(state)
-    assert [event.what for _, event in log.events()] == ["login", "state.move"]
+    assert [event.what for _, event in log.events()] == ["user.add", "key.add", "state.move"]
     assert verify(log) == []
     state.opened()
     assert capsys.readouterr().err == ""
@@ -235,3 +238,23 @@ def test_another_account_of_the_machine_reads_the_lake_and_no_key() -> None:
         for path in state.files():
             refused = as_nobody(path)
             assert (refused.returncode, b"Permission denied" in refused.stderr) == (1, True), path
+
+
+def test_the_file_of_an_earlier_release_is_moved_with_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DUMP)
+    state = State(tmp_path / "state", State.at(tmp_path / "state").url, (path,)).opened()
+    users = Users(state.url)
+    assert users.let_in("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
+    assert Keys(users).let_in(KEY).name == "ann"
+    log = AuditLog(state)
+    assert [event.what for _, event in log.events()] == ["user.add", "key.add", "state.move"]
+    assert verify(log) == []
+    with log.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE dq_audit SET line = replace(line, 'ann', 'bob') WHERE number = 1")
+    assert [breach.said for breach in verify(log)] == ["line 1 was changed, or put in"]
+    secrets = [word for word in DUMP.replace("'", " ").replace(",", " ").split() if len(word) >= 43]
+    assert len(secrets) >= 7
+    left = b"".join(one.read_bytes() for one in tmp_path.glob("history.db*"))
+    assert [secret for secret in secrets if secret.encode() in left] == []
