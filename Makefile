@@ -60,7 +60,7 @@ $(STAMP):
 .PHONY: dagster-home
 dagster-home:
 	@mkdir -p "$$DAGSTER_HOME"
-	@chmod 700 "$$DAGSTER_HOME"
+	@chmod 700 "$$DAGSTER_HOME" || echo "make: others may read $$DAGSTER_HOME, which is not yours" >&2
 	@if [ "$$DAGSTER_HOME" = "$(CURDIR)/.dagster_home" ]; then ln -sf ../dagster.yaml "$$DAGSTER_HOME/dagster.yaml"; fi
 
 .PHONY: run

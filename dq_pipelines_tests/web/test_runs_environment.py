@@ -72,7 +72,7 @@ def test_a_run_reads_no_key_of_the_gateway_in_any_environment(tmp_path: Path, mo
         asked = httpx.post(f"{address}/api/v1/jobs/sales/execute", json={}, headers=headers, timeout=60)
         assert asked.status_code == 202, asked.text
         dumped = tmp_path / "dumped.json"
-        until = time.monotonic() + 240
+        until = time.monotonic() + 600
         while not dumped.exists() and time.monotonic() < until:
             time.sleep(0.2)
         found = dict(json.loads(dumped.read_text()))

@@ -26,7 +26,7 @@ def test_what_others_can_read_is_not_gone_on_with(empty: Workshop, command: list
     empty.state.secret("token.key")
     empty.state.folder.chmod(0o755)
     ran = subprocess.run(
-        dq(*command), check=False, env=environment(empty), cwd=empty.root, capture_output=True, text=True, timeout=60
+        dq(*command), check=False, env=environment(empty), cwd=empty.root, capture_output=True, text=True, timeout=300
     )
     folder = empty.state.folder
     said = f"{folder}: wanted it closed to others (mode 700), got 755: `chmod 700 {folder}`\n"
