@@ -106,11 +106,10 @@ def test_the_gateway_still_knows_what_it_withholds(tmp_path: Path, monkeypatch: 
     config = tmp_path / "assets_config"
     monkeypatch.setenv("DQ_CONFIG", str(config))
     monkeypatch.setenv("DQ_DATABASE_URL", "postgresql+psycopg2://db/all")
-    monkeypatch.delenv("DQ_HISTORY_URL", raising=False)
+    monkeypatch.setenv("DQ_HISTORY_URL", "")  # so that it is put back, whatever becomes of it
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     withhold()
-    # undone by monkeypatch, since it was not there before
     assert os.environ["DQ_HISTORY_URL"] == "postgresql+psycopg2://db/all"
     assert not {"DQ_TOKEN_KEY", "DQ_AUDIT_KEY", "DQ_DATABASE_URL"} & set(os.environ)
     assert os.environ["SSO_SECRET"] == withheld.PLACEHOLDER
