@@ -235,7 +235,15 @@ def test_a_table_that_is_left_out_is_an_error_and_the_others_are_as_they_were(go
     assert others == {key: before[key] for key in others}
     with client_of(site) as client:
         said = page(client, "/dashboard/tables/silver/sales").text
+        health = client.get("/api/v1/health")
+        tables = {one["key"]: one for one in client.get("/api/v1/tables").json()["items"]}
+        scraped = client.get("/metrics").text
     assert "the table is left out: " in said
+    assert (health.status_code, health.json()["status"]) == (200, "ready")
+    assert "sales.yaml:" in health.json()["dependencies"]["project"]
+    assert tables["silver/sales"]["status"] == "error"
+    assert "sales.yaml:" in tables["silver/sales"]["attempt"]["said"]
+    assert 'dq_table_status{domain="shop",status="error",table="sales"} 1.0' in scraped
 
 
 def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
