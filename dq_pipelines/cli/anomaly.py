@@ -42,10 +42,10 @@ def list_anomalies(
 ) -> None:
     """Show the points that are outside of their bands or were accepted, newest first."""
     from dq_pipelines.monitoring.anomalies.accepting import Series
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
-    project = load_project(settings.config)
+    project = load_sound_tables(settings.config)
     tables = named_tables(project, [table], "anomaly list") if table else [one for one in project if one.anomalies]
     history = _history(settings)
     since = datetime.now(UTC) - timedelta(days=days)
@@ -92,10 +92,10 @@ def reopen(table: _Table, metric: _Metric, at: _At, column: _Column = None) -> N
 def _asked(name: str, metric: str, column: str | None, verb: str) -> Series:
     """The series that the words name; raises ConfigError for a metric that the table does not watch."""
     from dq_pipelines.monitoring.anomalies.accepting import Series
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
-    (table,) = named_tables(load_project(settings.config), [name], f"anomaly {verb}")
+    (table,) = named_tables(load_sound_tables(settings.config), [name], f"anomaly {verb}")
     return Series.asked(table.key, table.anomalies, _history(settings), metric, column, daily=table.is_daily)
 
 

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 def named_tables(project: Project, names: Sequence[str], verb: str) -> list[Table]:
-    """The tables of these names, in their order; raises ConfigError for each that is none, with the nearest."""
+    """The tables of these names, in their order; raises ConfigError for each that is none, with the nearest, or left out."""
     found, problems = [], []
     for name in dict.fromkeys(names):
         bare = name.rpartition("/")[2]
         table = project.tables.get(bare)
-        if table is None or name not in (bare, *table.assets):
+        left_out = next((one for one in project.left_out if one.key and one.name == bare), None)
+        if left_out is not None:
+            problems.append(Problem("", 0, f"dq {verb}: {bare} is left out: {left_out.why}"))
+        elif table is None or name not in (bare, *table.assets):
             near = nearest(bare, project.tables) if table is None else f" (nearest: {table.key})"
             problems.append(Problem("", 0, f"dq {verb}: unknown table '{name}'{near}"))
         else:

@@ -52,10 +52,10 @@ def metrics(
     from dq_pipelines.history.series import series
     from dq_pipelines.history.store import History
     from dq_pipelines.monitoring.metrics.over_time import Span
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
-    key = named_tables(load_project(settings.config), [table], "metrics")[0].key
+    key = named_tables(load_sound_tables(settings.config), [table], "metrics")[0].key
     history = History(settings.history_url)
     span = Span(key, partition, _utc(since), _utc(until))
     if metric is not None:

@@ -103,9 +103,9 @@ def import_rows(
 ) -> None:
     """Judge the mended rows, publish those that pass, and say row by row what still fails. Exit 1 when any does."""
     from dq_pipelines.layers.mending import Returned, bring_back
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
-    project = load_project(Settings.from_environment().config)
+    project = load_sound_tables(Settings.from_environment().config)
     book = Returned.read(path)
     work = _work(project.tables[book.table_of(project, table and table.rpartition("/")[2])])
     done = bring_back(work, book, by=_who(), dry_run=dry_run)
@@ -160,16 +160,19 @@ def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequen
 
 
 def _project_tables() -> list[Table]:
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
-    return list(load_project(Settings.from_environment().config))
+    project = load_sound_tables(Settings.from_environment().config)
+    for one in project.left_out:
+        print(f"left out: {one.why}", file=sys.stderr)
+    return list(project)
 
 
 def _table(name: str) -> Table:
     from dq_pipelines.cli.asking import named_tables
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
-    return named_tables(load_project(Settings.from_environment().config), [name], "quarantine")[0]
+    return named_tables(load_sound_tables(Settings.from_environment().config), [name], "quarantine")[0]
 
 
 def _work(table: Table) -> Work:

@@ -44,11 +44,11 @@ def restore(
     from dq_pipelines.cli.asking import named_tables
     from dq_pipelines.layers.stores import Stores
     from dq_pipelines.layers.work import Work
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
     if (as_of is None) == (not from_backup):
         raise ConfigError([Problem("", 0, "dq restore: wanted one of --as-of TIME and --from-backup")])
-    table = named_tables(load_project(Settings.from_environment().config), [name], "restore")[0]
+    table = named_tables(load_sound_tables(Settings.from_environment().config), [name], "restore")[0]
     layer = name.rpartition("/")[0] or None
     if from_backup and (layer is not None or table.is_gold):
         problem = f"dq restore --from-backup: wanted a table that lands, without its layer, got {name}"

@@ -46,6 +46,19 @@ def test_counts_and_rows(dq: Dq) -> None:
     assert dq("quarantine", "list", "order").stderr == "dq quarantine: unknown table 'order' (nearest: orders)\n"
 
 
+def test_the_fault_of_another_table_keeps_nobody_from_refused_rows(orders: Workshop, dq: Dq) -> None:
+    folder = next((orders.root / "assets_config").glob("*/orders.yaml")).parent
+    (folder / "faulty.yaml").write_text("surce: {}\n")
+    ran = dq("quarantine", "list", "--json")
+    assert (ran.returncode, len(json.loads(ran.stdout))) == (0, 2)
+    assert ran.stderr.startswith("left out: ")
+    assert "faulty.yaml:1:" in ran.stderr
+    assert dq("quarantine", "list", "orders").returncode == 0
+    ran = dq("quarantine", "list", "faulty")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("dq quarantine: faulty is left out: ")
+
+
 def test_replay_dismiss_and_reopen(orders: Workshop, dq: Dq) -> None:
     orders.table("orders", ORDERS.replace("LEAST", "-10"))
     assert dq("quarantine", "dismiss", "orders", "--rule", "cast").stdout == "orders: 1 row is dismissed now\n"
