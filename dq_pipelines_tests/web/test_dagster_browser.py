@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
@@ -14,12 +16,15 @@ from dq_pipelines.lake.claim import claimed
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines_tests.chromium import apart, chromium
-from dq_pipelines_tests.web.conftest import SALES, build
+from dq_pipelines_tests.web.conftest import SALES, SHOPS, build
 from dq_pipelines_tests.web.hosting import AT_ONCE, PASSWORD
 from dq_pipelines_tests.web.served import dq, environment, serving
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+#: What stands in a table's description: a picture on another server, as Markdown and as HTML.
+PICTURES = "![a picture]({elsewhere}/markdown.png) <img src='{elsewhere}/html.png'>"
 
 USERS = {
     "vera": [Grant(Role.VIEWER)],
@@ -37,12 +42,35 @@ _APOLLO = "https://go.apollo.dev/c/err"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """The address of another server, and what it was asked for."""
+    asked: list[str] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, elsewhere: tuple[str, list[str]]) -> Workshop:
     root = tmp_path_factory.mktemp("ui")
 
     def made() -> Workshop:
         shop = build(root)
         shop.table("sales", f"owners: [team:sales]\n{SALES}")
+        shop.table("pictures", f'description: "{PICTURES.format(elsewhere=elsewhere[0])}"\n{SHOPS}')
         for name, grants in USERS.items():
             Users(shop.state.url).add(name, PASSWORD, grants)
         (root / ".dagster_home").mkdir()
@@ -165,3 +193,23 @@ def _launched(page: Page) -> str:
     found = re.search(r'"(?:runId|id)": ?"([0-9a-f-]{36})"', answered.value.text())
     assert found is not None, answered.value.text()
     return found[1]
+
+
+def test_a_picture_in_a_description_calls_no_other_server(
+    browser: Browser, address: str, elsewhere: tuple[str, list[str]]
+) -> None:
+    _, asked = elsewhere
+    for without_policy in (False, True):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=without_policy)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.goto(f"{address}/assets/silver/pictures")
+        page.fill("[name=name]", "vera")
+        page.fill("[name=password]", PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("img[src*='markdown.png']").first).to_be_attached(timeout=PATIENCE)
+        page.wait_for_timeout(1500)
+        context.close()
+        if not without_policy:
+            assert asked == []
+    assert "/markdown.png" in asked, "else the page would show no picture, and this test nothing"

@@ -22,6 +22,12 @@ from dq_pipelines.web.dagster_ui.limits import asks_for_the_schema, document_of,
 from dq_pipelines.web.dagster_ui.reads import write_down_reads
 from dq_pipelines.web.dagster_ui.rights import LOCAL, CallersContext, CallersProcess
 
+#: Descriptions and metadata are Markdown of whoever writes a table or a run: a picture in it would tell another server who looks.
+_CALLS_NOBODY = (
+    "img-src 'self' data: blob:; media-src 'self'; font-src 'self' data:; connect-src 'self'; frame-src 'self'; "
+    "worker-src 'self' blob:; manifest-src 'self'"
+)
+
 
 class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
     """Dagster's web server, as each caller may use it."""
@@ -46,7 +52,7 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         return [route for route in made if is_known(route)]
 
     def make_csp_header(self, nonce: str) -> str:
-        return f"{super().make_csp_header(nonce).rstrip('; ')}; frame-ancestors 'self'; form-action 'self'"
+        return f"{super().make_csp_header(nonce).rstrip('; ')}; {_CALLS_NOBODY}; frame-ancestors 'self'; form-action 'self'"
 
     # --- over HTTP ----------------------------------------------------------------------------------
 
