@@ -19,7 +19,7 @@ USERS = sa.Table(
     sa.Column("password", sa.Text),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
-    # since the last time that it was right
+    # of earlier releases, which locked a name: wrong tries are counted in `throttling` now
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("locked_until", Moment),
     # what was given out before this number is worth nothing

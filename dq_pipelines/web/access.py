@@ -25,6 +25,7 @@ from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
 from dq_pipelines.web import cookie
 from dq_pipelines.web.once import Once
+from dq_pipelines.web.origins import network_of
 from dq_pipelines.web.tries import Tries
 
 #: Seconds after which a wrong name or password is told: longer than it takes to find out, so that it tells nothing.
@@ -140,7 +141,7 @@ class Access:
 
     def origin(self, scope: Scope, name: str) -> Origin:
         """Where a try of this name comes from."""
-        return Origin(source_of(scope), self.devices.of(cookie.held(scope, cookie.DEVICE), name))
+        return Origin(network_of(source_of(scope)), self.devices.of(cookie.held(scope, cookie.DEVICE), name))
 
     def caller(self, scope: Scope) -> Caller | None:
         """Who asks, by key, token or session; raises Refused for a key or token that lets nobody in."""

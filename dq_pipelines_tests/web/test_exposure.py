@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.exposure import Exposure
+from dq_pipelines.web.origins import network_of
 from dq_pipelines.web.proxies import Forwarded, Proxies
+from dq_pipelines.web.tries import MOST, Tries
 from dq_pipelines_tests.web.certificates import certificate
 
 SAID = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "x-forwarded-host": "dq.example"}
@@ -63,6 +65,28 @@ def test_proxies_are_addresses_or_networks(text: str) -> None:
     with pytest.raises(ConfigError, match="dq serve --behind-proxy: wanted addresses or networks of proxies") as error:
         Proxies.parsed(f"10.0.0.1,{text}")
     assert f"got '{text}'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_address_is_counted_by_its_network(address: str, counted: str) -> None:
+    assert network_of(address) == counted
+
+
+def test_another_address_of_the_same_ipv6_network_gets_no_fresh_tries() -> None:
+    tries = Tries()
+    wrong = [tries.too_many(f"2001:db8::{number:x}") for number in range(1, MOST + 3)]
+    assert wrong == [0] * MOST + [1, 2]
+    assert tries.too_many("2001:db8:0:1::1") == 0
 
 
 # --- TLS ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from dq_pipelines.web.access import source_of
 from dq_pipelines.web.api.asking import Behind
 from dq_pipelines.web.api.errors import ApiError, problems
 from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.origins import network_of
 from dq_pipelines.web.tries import WINDOW
 
 #: Asked for without being logged in: see `web.gate`.
@@ -125,7 +126,7 @@ async def revoke(request: Request, behind: Behind, response: Response) -> None:
 
 async def _begun(behind: Backend, asked: ByPassword, source: str) -> Pair:
     try:
-        user = await behind.access.let_in(asked.name, asked.password, Origin(source))
+        user = await behind.access.let_in(asked.name, asked.password, Origin(network_of(source)))
     except Refused as error:
         await _note(behind, Event(asked.name, "token", source=source, result="refused", more={"by": "password"}))
         raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
@@ -144,7 +145,7 @@ async def _by_second_factor(behind: Backend, asked: ByPassword, user: User, sour
         said = "wanted the code of the second factor as `otp`, got none"
     else:
         try:
-            await access.check_code(user.name, asked.otp, Origin(source))
+            await access.check_code(user.name, asked.otp, Origin(network_of(source)))
         except Refused as error:
             said = str(error)
         else:
