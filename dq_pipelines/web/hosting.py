@@ -13,6 +13,7 @@ import dagster as dg
 
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.layers.run_queue import TABLE_TAG
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.children import end_leftovers, ending_with_us
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
@@ -65,6 +66,7 @@ class Dagster:
         books = Books(lambda: site.known().project, AuditLog(site.state))
         with ExitStack() as stack:
             instance = stack.enter_context(dg.DagsterInstance.get())
+            _want_limits(instance)
             stack.enter_context(ending_with_us())
             served = stack.enter_context(code_servers(instance, target))
             host = stack.enter_context(hosted(instance, served.workspace, books))
@@ -75,6 +77,18 @@ class Dagster:
             lost = LostRuns(instance, site.stores)
             stack.enter_context(watching("runs", lost.look, LOOK))
             yield host
+
+
+def _want_limits(instance: dg.DagsterInstance) -> None:
+    """Say where settings of somebody's own let runs that only wait for their table fill the queue."""
+    queue = instance.get_concurrency_config().run_queue_config
+    limited = {limit["key"] for limit in (queue.tag_concurrency_limits or ())} if queue is not None else {TABLE_TAG}
+    if TABLE_TAG not in limited:
+        where = Path(instance.root_directory) / _SETTINGS
+        say(
+            f"{where}: wanted concurrency.runs.tag_concurrency_limits of {TABLE_TAG}, found none: runs that wait for their table may "
+            "fill the queue; see docs/gateway.md"
+        )
 
 
 def home() -> Path:

@@ -12,10 +12,14 @@ from typing import Any
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.events import EngineEventData
 from dagster._core.remote_representation.external import RemoteJob, RemoteSchedule, RemoteSensor
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.workspace.context import BaseWorkspaceRequestContext, WorkspaceRequestContext
 from dagster._core.workspace.permissions import Permissions
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.constants import GrpcServerCommand
+from dagster._grpc.server import open_server_process
 from dagster_graphql.schema import create_schema
 from dagster_webserver.webserver import DagsterWebserver
 from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType, get_named_type
@@ -52,6 +56,18 @@ _OF_ALL = {
     ("WorkspaceLocationEntry", "permissions"),
     ("WorkspaceLocationStatusEntry", "permissions"),
 }
+
+
+def test_code_servers_are_started_and_asked_as_we_do() -> None:
+    started = set(inspect.signature(open_server_process).parameters)
+    assert {"instance_ref", "port", "socket", "server_command", "heartbeat", "heartbeat_timeout"} <= started
+    assert [*GrpcServerCommand.CODE_SERVER_START.server_command] == ["code-server", "start"]
+    assert [*GrpcServerCommand.API_GRPC.server_command][:2] == ["api", "grpc"]
+    client = DagsterGrpcClient(socket="/nowhere.sock")
+    assert "timeout" in inspect.signature(client.get_server_id).parameters
+    assert "timeout" in inspect.signature(client.reload_code).parameters
+    assert [*inspect.signature(client._get_response).parameters] == ["method", "request", "timeout"]
+    assert EngineEventData.in_process(7).metadata["pid"].value == "7"
 
 
 @pytest.fixture(scope="module")

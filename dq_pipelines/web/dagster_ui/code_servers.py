@@ -6,6 +6,8 @@ which has loaded the project's code and starts the processes of runs. Dagster st
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -52,7 +54,8 @@ def target_of(workspace: Path | None) -> WorkspaceLoadTarget:
 def code_servers(instance: dg.DagsterInstance, workspace: Path | None) -> Iterator[CodeServers]:
     """Start them, and keep them running as long as the block lasts. They end with the gateway: see `web.children`."""
     origins = target_of(workspace).create_origins()
-    with tempfile.TemporaryDirectory(prefix=f"{prefix()}_") as folder, ExitStack() as stack:
+    _remove_leftovers()
+    with tempfile.TemporaryDirectory(prefix=f"{prefix()}_{os.getpid()}_") as folder, ExitStack() as stack:
         servers = [
             CodeServer(instance, origin, f"{folder}/{number}.sock")
             for number, origin in enumerate(origins)
@@ -72,6 +75,14 @@ def prefix() -> str:
     """How the folders of addresses begin that gateways of this machine use: runs have them in a tag."""
     machine = this_process().rsplit(":", 2)[0]
     return f"dq_serve_{sha256(machine.encode()).hexdigest()[:8]}"
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of gateways that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix()}_*"):
+        pid = folder.name.split("_")[3]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
