@@ -72,7 +72,7 @@ class Arrivals:
         for partition, inputs in self.by_partition.items():
             about = f"{self.table.key}{f' [{partition}]' if partition else ''}"
             if (run := run_under_way(instance, self.table, partition)) is not None:
-                found.waits.append(f"{about}: {len(inputs)} new inputs wait for run {run.run_id} to end")
+                found.waits.append(f"{about}: {_counted(inputs)} for run {run.run_id} to end")
                 continue
             digest = _digest(inputs)
             repeat = repeating.of(digest)
@@ -90,6 +90,10 @@ class Arrivals:
             return []
         known = set(instance.get_dynamic_partitions(f"{self.table.name}_files"))
         return [key for key in self.by_partition if key is not None and key not in known]
+
+
+def _counted(inputs: Sequence[Input]) -> str:
+    return "1 new input waits" if len(inputs) == 1 else f"{len(inputs):,} new inputs wait"
 
 
 def _digest(inputs: Sequence[Input]) -> str:

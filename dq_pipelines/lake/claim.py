@@ -111,6 +111,15 @@ def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: 
         claim.forget()
 
 
+def is_claimed(lake: Lake, name: str) -> bool:
+    """Whether some process works on the table of this name now; never, in an object store, which has no claims."""
+    path = Path(lake.root) / FOLDER / name
+    if is_remote(lake.root) or not path.exists():
+        return False
+    with publish_errors(name, str(path)), path.open("a+", encoding="utf-8") as file:
+        return not _locked(file)
+
+
 def _locked(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

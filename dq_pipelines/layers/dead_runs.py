@@ -7,17 +7,23 @@ keeps its place in the queue, and its table, for ever.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.history.attempts import Attempt, Attempts
+from dq_pipelines.lake.claim import is_claimed
 from dq_pipelines.layers.processes import is_gone
+from dq_pipelines.layers.run_queue import TABLE_TAG
 from dq_pipelines.layers.settling import KILLED
 from dq_pipelines.layers.stores import Stores
 
 #: Seconds without an event of a run after which a step of it that was killed was all of it.
 _SILENT = 15.0
+#: Seconds without an event of a run, whose process nobody here can look at, after which it is lost, if nobody holds the claim to
+#: its table; and in an object store, which has no claims. A run that works tells its progress every second.
+_LOST, _LOST_REMOTE = 600.0, 3600.0
 
 #: A run in one of these has a process.
 WITH_PROCESS = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
@@ -29,7 +35,7 @@ def under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def dead_runs(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.DagsterRun]:
-    """The runs of tables whose process has ended, as their attempts say; of other machines nobody can tell from here.
+    """The runs of tables whose process has ended: as their attempts say, or, of other machines, since nobody hears of them.
 
     Where steps have processes of their own, a run goes on after one of them was killed, and says so.
     """
@@ -38,7 +44,12 @@ def dead_runs(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.Dagst
     attempts = Attempts(stores.history)
     for run in under_way(instance):
         of_run = attempts.of_run(run.run_id)
-        if any(map(_was_killed, of_run)) and _is_silent(instance, run.run_id):
+        if not of_run and (TABLE_TAG not in run.tags or run.status != dg.DagsterRunStatus.STARTED):
+            continue  # of tables of somebody else's, or about to begin
+        silent = _silence(instance, run.run_id)
+        if (any(map(_was_killed, of_run)) and silent > _SILENT) or (
+            silent > (_LOST_REMOTE if is_remote(stores.lake.root) else _LOST) and _is_lost(of_run, stores)
+        ):
             yield run
 
 
@@ -58,6 +69,13 @@ def _was_killed(attempt: Attempt) -> bool:
     return is_gone(attempt.process) and (not attempt.is_over or attempt.said == KILLED)
 
 
-def _is_silent(instance: dg.DagsterInstance, run_id: str) -> bool:
+def _is_lost(of_run: Sequence[Attempt], stores: Stores) -> bool:
+    """Whether a run has not begun its step, or is at work on a table that no process works on: its container, say, is gone."""
+    tables = [attempt.table.partition("/")[2] for attempt in of_run if not attempt.is_over]
+    return bool(tables or not of_run) and not any(is_claimed(stores.lake, table) for table in tables)
+
+
+def _silence(instance: dg.DagsterInstance, run_id: str) -> float:
+    """Seconds since the run's last event."""
     last = instance.get_records_for_run(run_id, limit=1, ascending=False).records
-    return not last or time.time() - last[0].event_log_entry.timestamp > _SILENT
+    return time.time() - last[0].event_log_entry.timestamp if last else float("inf")

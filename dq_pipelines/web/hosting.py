@@ -69,10 +69,10 @@ class Dagster:
             _want_limits(instance)
             stack.enter_context(ending_with_us())
             served = stack.enter_context(code_servers(instance, target))
-            host = stack.enter_context(hosted(instance, served.workspace, books))
             supervised = {server.name: server.trouble for server in served.servers}
-            if self.with_daemon:
+            if self.with_daemon:  # before the pages, which wait for the code to load
                 supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace)).trouble
+            host = stack.enter_context(hosted(instance, served.workspace, books))
             host.supervised = supervised
             lost = LostRuns(instance, site.stores)
             stack.enter_context(watching("runs", lost.look, LOOK))

@@ -83,7 +83,7 @@ def test_no_run_is_asked_for_beside_one(made: Workshop, status: dg.DagsterRunSta
     there = put(made, status, *tables)
     said = made.tick("sales_arrivals")
     assert isinstance(said, dg.SkipReason)
-    assert said.skip_message == f"silver/sales: 1 new inputs wait for run {there} to end"
+    assert said.skip_message == f"silver/sales: 1 new input waits for run {there} to end"
 
 
 @pytest.mark.parametrize("status", [STATUS.SUCCESS, STATUS.FAILURE, STATUS.CANCELED])

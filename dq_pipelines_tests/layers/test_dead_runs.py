@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 
 from dq_pipelines.history.attempts import Attempt, Attempts
+from dq_pipelines.lake.claim import claimed
 from dq_pipelines.layers.dead_runs import dead_runs, end_dead_run
 from dq_pipelines.layers.processes import this_process
+from dq_pipelines.layers.run_queue import TABLE_TAG
 from dq_pipelines_tests.workshop import Workshop
 
 STATUS = dg.DagsterRunStatus
@@ -46,12 +48,37 @@ def found(shop: Workshop) -> list[str]:
 
 
 def test_only_a_run_whose_process_is_gone_is_dead(made: Workshop, gone: str) -> None:
-    begun(made, this_process())
-    begun(made, gone.replace(":", "/elsewhere:", 1))
-    begun(made, gone, STATUS.SUCCESS)
+    with claimed(made.lake, "t"):
+        begun(made, this_process())
+        begun(made, gone, STATUS.SUCCESS)
+        assert found(made) == []
+        dead = begun(made, gone)
+        assert found(made) == [dead]
+
+
+def test_a_run_of_another_machine_is_dead_when_nobody_hears_of_it_and_nobody_works_on_its_table(
+    made: Workshop, gone: str
+) -> None:
+    elsewhere = begun(made, f"elsewhere{gone}")
+    with claimed(made.lake, "t"):
+        assert found(made) == []
+    assert found(made) == [elsewhere]
+    run = made.instance.get_run_by_id(elsewhere)
+    assert run is not None
+    made.instance.report_engine_event("it goes on", run)
     assert found(made) == []
-    dead = begun(made, gone)
-    assert found(made) == [dead]
+
+
+def test_a_run_of_a_table_that_never_began_its_step_is_dead_and_one_of_somebody_elses_assets_is_not(
+    made: Workshop,
+) -> None:
+    begun(made, this_process(), STATUS.SUCCESS)  # so that there is a history
+    for tags in ({}, {TABLE_TAG: "t"}):
+        made.instance.run_storage.add_run(dg.DagsterRun("__ASSET_JOB", status=STATUS.STARTED, tags=tags))
+    [run_id] = found(made)
+    run = made.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.tags[TABLE_TAG] == "t"
 
 
 def test_a_run_that_still_says_something_goes_on(made: Workshop, gone: str) -> None:

@@ -88,7 +88,7 @@ def test_a_daemon_that_beats_is_used(tmp_path: Path, capfd: pytest.CaptureFixtur
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - 12, "SENSOR", "another", []))
         with daemon(instance, tmp_path / "workspace.yaml"):
-            until(lambda: "a daemon runs already (it beat 12 s ago)" in capfd.readouterr().err, "it is said")
+            until(lambda: "a daemon runs already (it beat " in capfd.readouterr().err, "it is said")
             assert daemons(os.getpid()) == []
         assert list(instance.get_daemon_heartbeats()) == ["SENSOR"]
 
