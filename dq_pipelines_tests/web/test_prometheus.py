@@ -147,7 +147,7 @@ def test_every_rule_is_evaluated_and_what_it_asks_for_is_there(prometheus: Prome
         if on >= ON and all(rule["health"] != "unknown" for rule in rules):
             break
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
-    assert len(rules) == 10
+    assert len(rules) == 11
     for rule in rules:
         metrics = set(_METRIC.findall(rule["query"]))
         assert metrics, rule["query"]
