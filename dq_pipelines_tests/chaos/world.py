@@ -61,7 +61,8 @@ class World:
         """Lay a new file down for each table."""
         self.files += 1
         for name in self.tables:
-            rows = [self._row() for _ in range(self._random.randint(1, 60))]
+            # Not fewer: where most lines are too long, the one before them is taken for the header, and the batch is blocked.
+            rows = [self._row() for _ in range(self._random.randint(12, 60))]
             lines = ["id,kind,amount", *(line for line, _, _ in rows)]
             # Under another name first, so that nobody meets half of it.
             shop.land(f"{name}/{self.files:05}.tmp", "\n".join(lines) + "\n").rename(
