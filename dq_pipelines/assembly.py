@@ -32,7 +32,8 @@ def build_definitions(
     materializes, with the sentence that says why.
     """
     stores = stores or Stores.from_environment()
-    tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores), *purge_jobs(project)]
+    tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores)]
+    tending += purge_jobs(project, stores, [job.name for job in tending])
     tending += anomaly_jobs(project, stores)
     return dg.Definitions(
         assets=[*table_assets(project, stores), *left_out_assets(project)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,8 @@ def purge(
     import dagster as dg
 
     from dq_pipelines.layers.run_history import purge as purge_runs
+    from dq_pipelines.layers.run_history import runs_of
+    from dq_pipelines.layers.stores import Stores
     from dq_pipelines.rules.clock import now
 
     if not os.environ.get("DAGSTER_HOME"):
@@ -39,7 +42,9 @@ def purge(
         )
     wanted = _wanted(keep, per_job)
     with dg.DagsterInstance.get() as instance:
-        purged = purge_runs(instance, wanted, now(), dry_run=dry_run, log=lambda line: print(line, file=sys.stderr))
+        ours = runs_of(Stores.from_environment().history, ("purge_runs", "upkeep", "retention"), wanted)
+        said = partial(print, file=sys.stderr)
+        purged = purge_runs(instance, wanted, now(), ours=ours, dry_run=dry_run, log=said)
     verb = "would remove" if dry_run else "removed"
     freed = f", {purged.freed / 1e6:,.1f} MB of files" if purged.freed else ""
     print(f"{verb} {purged.total:,} runs{freed}")
@@ -56,9 +61,9 @@ def _wanted(keep: str | None, per_job: int | None) -> Any:
     from dq_pipelines.project import RunHistory, load_project
 
     asked = {name: value for name, value in (("keep", keep), ("per_job", per_job)) if value is not None}
-    written = load_project(Settings.from_environment().config).settings.run_history if len(asked) < 2 else None
-    if written is None and not asked:
-        said = "dq purge: wanted run_history in project.yaml, or --keep and --per-job, got neither"
+    written = load_project(Settings.from_environment().config).settings.run_history
+    if written is False and not asked:
+        said = "dq purge: wanted --keep or --per-job, for project.yaml says run_history: false"
         raise ConfigError([Problem("", 0, said)])
     try:
         return RunHistory.model_validate({**(written.model_dump() if written else {}), **asked})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,8 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.tags import BACKFILL_ID_TAG, PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG
 
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.history.attempts import Attempts
+from dq_pipelines.history.store import History
 from dq_pipelines.project import RunHistory
 
 #: Runs between two words on how far it has come.
@@ -65,16 +67,19 @@ def purge(
     wanted: RunHistory,
     now: datetime,
     *,
+    ours: Callable[[dg.DagsterRun], bool] = lambda _: True,
     dry_run: bool = False,
     log: Callable[[str], None] = lambda _: None,
 ) -> Purge:
     """Remove the runs that `wanted` does not keep, with their events, check results, tags and captured logs.
 
+    Those that are not `ours` stay.
+
     Each run goes by itself, its own record last: what is interrupted is finished by the next purge. Raises ConfigError where
     the records are in a storage that is neither SQLite nor PostgreSQL nor MySQL.
     """
     records = _Records.of(instance)
-    old, kept = records.old(wanted, now)
+    old, kept = records.old(wanted, now, ours)
     removed: Counter[str] = Counter()
     freed, verb = 0, "would remove" if dry_run else "removed"
     for run_id, job in old:
@@ -85,6 +90,14 @@ def purge(
     if not dry_run:
         freed += records.remove_strays()
     return Purge(dict(removed.most_common()), kept, freed)
+
+
+def runs_of(history: History, jobs: Collection[str], wanted: RunHistory) -> Callable[[dg.DagsterRun], bool]:
+    """Whether a run may be purged by a project: it worked on a table of its history, or is of one of these jobs of its own."""
+    if wanted.of == "all":
+        return lambda _: True
+    attempts = Attempts(history)
+    return lambda run: run.job_name in jobs or bool(attempts.of_run(run.run_id)) or bool(history.of_run(run.run_id))
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,9 @@ class _Records:
 
     # --- which -------------------------------------------------------------------------------------
 
-    def old(self, wanted: RunHistory, now: datetime) -> tuple[list[tuple[str, str]], dict[str, int]]:
+    def old(
+        self, wanted: RunHistory, now: datetime, ours: Callable[[dg.DagsterRun], bool]
+    ) -> tuple[list[tuple[str, str]], dict[str, int]]:
         """Id and job of what may go, oldest first, and how many stay for which reason."""
         oldest = (now - wanted.length).timestamp()
         needed = self._needed()
@@ -114,6 +129,8 @@ class _Records:
             if _ended(record) >= oldest and seen[run.job_name] <= wanted.per_job:
                 continue
             reason = "the newest of its job" if seen[run.job_name] == 1 else needed(record)
+            if not reason and not ours(run):
+                reason = "of another project"
             if reason:
                 kept[reason] += 1
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,8 +15,8 @@ from dq_pipelines.project.upkeep import Cron
 class RunHistory(Strict):
     """Which of Dagster's runs are kept, with their events and logs; the others are removed by the job `purge_runs`.
 
-    It is off unless it is written down: the records are of everything that Dagster runs there, not of this project alone.
-    A run that is not finished stays, and so does the newest of each job, and each one that brought the latest
+    It is on by default, for what nobody removes grows until the disk is full. Dagster's records may be those of other projects
+    too: their runs stay unless `of` says otherwise. A run that is not finished stays, and so does the newest of each job, and each one that brought the latest
     materialization of an asset or a partition, or the latest result of a check.
     """
 
@@ -24,6 +24,8 @@ class RunHistory(Strict):
     keep: Duration = "90d"
     #: of each job, so many of the newest runs stay; the others go, however young
     per_job: Annotated[int, Field(ge=1)] = 1000
+    #: whose runs go: this `project`'s, as its history knows them, or `all` that Dagster has
+    of: Literal["project", "all"] = "project"
     #: when they go: a cron schedule in UTC
     schedule: Cron = "0 5 * * *"
 

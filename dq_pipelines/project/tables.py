@@ -299,8 +299,8 @@ class ProjectSettings(Strict):
     upkeep: Upkeep = Upkeep()
     #: how often a source is tried when it fails for a moment; see below
     retries: Retries = Retries()
-    #: how long Dagster's records of runs are kept; for ever without it; see below
-    run_history: RunHistory | None = None
+    #: how long Dagster's records of runs are kept; `false` keeps them for ever; see below
+    run_history: RunHistory | Literal[False] = RunHistory()
     #: who is told of what went wrong; see below
     alerts: Alerts | None = None
     #: where events of OpenLineage go; see below

@@ -183,7 +183,9 @@ def settings(shop: Workshop, text: str) -> Iterator[None]:
 
 def test_the_job_says_what_went(shop: Workshop) -> None:
     ids = runs_of_t(shop, 3)
-    assert "purge_runs" not in {job.name for job in shop.definitions.resolve_all_job_defs()}
+    assert "purge_runs" in {job.name for job in shop.definitions.resolve_all_job_defs()}  # by default
+    with settings(shop, "run_history: false\n"):
+        assert "purge_runs" not in {job.name for job in shop.definitions.resolve_all_job_defs()}
     with settings(shop, "run_history: {keep: 90d, per_job: 1, schedule: '0 5 * * *'}\n"):
         assert shop.definitions.resolve_schedule_def("purge_runs_schedule").cron_schedule == "0 5 * * *"
         # As a code location loads them.
@@ -196,3 +198,20 @@ def test_the_job_says_what_went(shop: Workshop) -> None:
     assert isinstance(metadata["removed"], dg.TableMetadataValue)
     assert [record.data for record in metadata["removed"].records] == [{"job": "__ASSET_JOB", "runs": 2}]
     assert left(shop) == {ids[2], ran.run_id}
+
+
+@pytest.mark.parametrize("of", ["project", "all"])
+def test_runs_of_other_projects_stay_unless_all_are_to_go(shop: Workshop, of: str) -> None:
+    @dg.op
+    def elsewhere() -> None:
+        """Another project's."""
+
+    job = dg.GraphDefinition(name="another", node_defs=[elsewhere]).to_job()
+    for _ in range(3):
+        assert job.execute_in_process(instance=shop.instance).success
+    runs_of_t(shop, 3)
+    with settings(shop, f"run_history: {{per_job: 1, of: {of}}}\n"):
+        [output] = [each for each in shop.run_job("purge_runs").result.all_events if each.is_successful_output]
+    metadata = output.event_specific_data.metadata  # type: ignore[union-attr]
+    assert metadata["runs"].value == (2 if of == "project" else 4)
+    assert ("of another project" in str(metadata["kept"].value)) == (of == "project")

@@ -34,9 +34,12 @@ def runs(shop: Workshop) -> int:
 
 def test_it_says_what_would_go_and_removes_it(shop: Workshop, dq: Dq) -> None:
     places = {"DAGSTER_HOME": str(shop.root / "home"), "DQ_CONFIG": str(shop.root / "assets_config")}
+    places["DQ_HISTORY_URL"] = shop.history.url
+    assert dq("purge", **places).stdout == "removed 0 runs\n"  # none is 90 days old
+    (shop.root / "assets_config/project.yaml").write_text("run_history: false\n", encoding="utf-8")
     nothing = dq("purge", **places)
     assert nothing.returncode == 2
-    assert "wanted run_history in project.yaml, or --keep and --per-job, got neither" in nothing.stderr
+    assert "wanted --keep or --per-job, for project.yaml says run_history: false" in nothing.stderr
     wrong = dq("purge", "--keep", "90", **places)
     assert wrong.returncode == 2
     assert "--keep: wanted a duration such as 12h" in wrong.stderr
