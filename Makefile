@@ -112,7 +112,7 @@ torture: setup ## the long tests: many examples, kills, full disks
 	HYPOTHESIS_PROFILE=torture $(BIN)/python -m pytest -n auto -m 'torture or not browser' $(PYTEST)
 
 .PHONY: chaos
-chaos: setup ## kill runs outright, run them again, compare the lake with an oracle (N=2000 for a night)
+chaos: setup ## kill runs and harm stores, run again, compare the lake with an oracle (N=2000 for a night)
 	$(BIN)/python -m dq_pipelines_tests.chaos $(or $(N),200) $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos-serve

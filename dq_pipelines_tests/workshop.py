@@ -255,7 +255,7 @@ def leftovers(root: Path) -> list[str]:
     """Data files of a lake that the latest version of their table does not name, nor any earlier one."""
     found = []
     for table in root.glob("*/*"):
-        if not table.is_dir():
+        if not table.is_dir() or table.parent.name.startswith("."):  # what `dq doctor` has moved away is no table
             continue
         named = "".join(log.read_text(encoding="utf-8") for log in (table / "_delta_log").glob("*.json"))
         for path in table.rglob("*"):

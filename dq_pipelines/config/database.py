@@ -42,7 +42,7 @@ def keep_connections() -> None:
 
 
 #: Seconds for which SQLite waits for another process that writes.
-_PATIENCE = 30
+_PATIENCE = 30.0
 
 #: Makes a database as it is to be, with its tables.
 Preparation = Callable[[sa.Engine], None]

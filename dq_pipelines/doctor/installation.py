@@ -80,9 +80,18 @@ class Installation:
         return True
 
     def move_away(self, path: Path) -> Path:
-        """Move a file of the lake to where nobody reads it; its new path. Raises OSError."""
+        """Move a file of the lake to where nobody reads it, and remove folders that it leaves empty; its new path.
+
+        Raises OSError.
+        """
         root = self.folder or path.parent
         beneath = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
         target = root / MOVED_AWAY / f"{self.now:%Y%m%dT%H%M%SZ}" / beneath
         target.parent.mkdir(parents=True, exist_ok=True)
-        return path.rename(target)
+        path.rename(target)
+        for folder in path.parents:
+            # A table's own folder stays, and so does what lies outside of the lake.
+            if not folder.is_relative_to(root) or len(folder.relative_to(root).parts) <= 2 or any(folder.iterdir()):
+                break
+            folder.rmdir()
+        return target

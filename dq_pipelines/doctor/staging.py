@@ -38,8 +38,4 @@ def _moved(installation: Installation, table: LakeTable) -> str:
         found = unnamed_files(table)
         for path in found:
             target = installation.move_away(root / path)
-            for folder in (root / path).parents:
-                if folder == root or any(folder.iterdir()):
-                    break
-                folder.rmdir()
     return f"moved {len(found):,} files away, to {target.parent}" if found else "they are gone already"

@@ -19,7 +19,7 @@ from dq_pipelines_tests.workshop import Workshop
 def test_a_few_kills(tmp_path: Path) -> None:
     # In a process of its own: what forks must not have used its libraries yet.
     ran = subprocess.run(
-        [sys.executable, "-m", "dq_pipelines_tests.chaos", "3", "--seed", "7"],
+        [sys.executable, "-m", "dq_pipelines_tests.chaos", "4", "--seed", "7"],  # the third is a storage fault
         check=False,
         capture_output=True,
         text=True,
@@ -27,6 +27,8 @@ def test_a_few_kills(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "after each of them the next run made the lake what it must be" in ran.stdout
+    assert "3 runs killed with seed 7" in ran.stdout
+    assert "1 storage faults with seed 7" in ran.stdout
 
 
 def _more(shop: Workshop, key: str) -> None:

@@ -126,6 +126,9 @@ class World:
     def _of_history(self, shop: Workshop, name: str, published: int, refused: int) -> list[str]:
         """A verdict for each batch that was published, and no other: together they have counted what lies there."""
         verdicts = [each for each in shop.history.of_table(f"silver/{name}", limit=10**6) if each.batch]
+        # A rerun has counted anew all that came before it.
+        reruns = [place for place, each in enumerate(verdicts) if each.batch.endswith("-rerun")]
+        verdicts = verdicts[: reruns[0] + 1] if reruns else verdicts
         batches = Counter(each.batch for each in verdicts)
         found = [f"history of {name}: {n} verdicts on {batch}" for batch, n in batches.items() if n > 1]
         told = sum(each.refused for each in verdicts)
