@@ -75,7 +75,7 @@ def serve(seed: int, kills: int, minutes: float) -> int:
 def chaos(root: Path, seed: int, kills: int, *, progress: bool = True) -> tuple[Counter[str], list[str]]:
     """The kills by the step that they hit, the storage faults by kind, and what differs from the oracle in the end.
 
-    Every third trial is a storage fault.
+    Every third file meets a storage fault.
     """
     hits: Counter[str] = Counter()
     world, moments, length = World(seed), random.Random(seed), 1.0
@@ -83,7 +83,7 @@ def chaos(root: Path, seed: int, kills: int, *, progress: bool = True) -> tuple[
     ways, harms = faults(seed), storage_faults(seed)
     while hits.total() < kills:
         world.land(_shop(root))
-        if world.files > 1 and hits.total() % 3 == 2:
+        if world.files % 3 == 0:
             harm = next(harms)
             if wrong := _harmed(root, harm, moments):
                 return hits, [f"{harm.kind}, at file {world.files}, seed {seed}: {wrong}"]
