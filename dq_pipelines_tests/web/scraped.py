@@ -30,7 +30,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 from starlette.applications import Starlette
 
+from dq_pipelines.web.health import Health
 from dq_pipelines.web.metrics import routes
+from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.workshop import Workshop
 
 REPOSITORY = RemoteRepositoryOrigin(
@@ -107,7 +109,8 @@ def another_batch(shop: Workshop, number: int) -> None:
 @contextmanager
 def serving(shop: Workshop) -> Iterator[int]:
     """The port of a server of `/metrics`."""
-    app = Starlette(routes=routes(lambda: shop.project, shop.history, lambda: shop.instance))
+    health = Health(site_of(shop), None)
+    app = Starlette(routes=routes(lambda: shop.project, shop.history, lambda: shop.instance, health=health))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
