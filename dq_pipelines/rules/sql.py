@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import narwhals as nw
 from pydantic import AfterValidator
 
+from dq_pipelines.config.row_sql import beyond_the_row
 from dq_pipelines.rules.asides import RowSql
 from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns
@@ -22,6 +23,8 @@ def _columns_of(sql: str) -> tuple[str, ...]:
 
     if not sql.strip():
         raise ValueError("wanted a SQL condition, got an empty one")
+    if beyond := beyond_the_row(sql):
+        raise ValueError(f"SQL condition {sql!r} wants a condition on one row, got {beyond}")
     try:
         expr = pl.sql_expr(sql)
     except (PolarsError, ValueError) as error:

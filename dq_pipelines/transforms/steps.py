@@ -16,6 +16,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict
+from dq_pipelines.config.row_sql import beyond_the_row
 from dq_pipelines.errors import RuleError
 from dq_pipelines.transforms import exact_sql
 from dq_pipelines.transforms.cast import cast_again
@@ -31,7 +32,9 @@ class Step(Strict, abc.ABC):
 
 
 def sql_expression(text: str) -> str:
-    """`text`, known to be one SQL expression; raises ValueError otherwise."""
+    """`text`, known to be one SQL expression over a row; raises ValueError otherwise."""
+    if found := beyond_the_row(text):
+        raise ValueError(f"wanted SQL over the table's own rows, got {found} in {text!r}")
     try:
         pl.sql_expr(text)
     except (pl.exceptions.SQLInterfaceError, pl.exceptions.SQLSyntaxError) as error:
