@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.cli.asking import sound_project
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, DqError, Problem, nearest
 
@@ -36,9 +37,8 @@ def send_test(
     """Send a message to each channel, and say whether it arrived; exit 1 when one did not."""
     from dq_pipelines.monitoring.alerts.sending import Channel
     from dq_pipelines.monitoring.alerts.wording import Post
-    from dq_pipelines.project import load_project
 
-    settings = load_project(Settings.from_environment().config).settings
+    settings = sound_project().settings
     post = Post(
         f"{settings.name}: a test", "This channel is told of what goes wrong, and that it is well again.", "info"
     )

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
 if TYPE_CHECKING:
     from dq_pipelines.project import Project, Table
+
+
+def sound_project() -> Project:
+    """The project that `DQ_CONFIG` names; tables that are left out, since their files are not sound, are said on stderr."""
+    from dq_pipelines.project import load_sound_tables
+
+    project = load_sound_tables(Settings.from_environment().config)
+    for one in project.left_out:
+        print(f"left out: {one.why}", file=sys.stderr)
+    return project
 
 
 def named_tables(project: Project, names: Sequence[str], verb: str) -> list[Table]:

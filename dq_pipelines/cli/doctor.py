@@ -75,15 +75,13 @@ def _told(each: Diagnosis) -> dict[str, object]:
 
 
 def _rows(name: str, *, as_json: bool) -> None:
-    from dq_pipelines.cli.asking import named_tables
-    from dq_pipelines.config.settings import Settings
+    from dq_pipelines.cli.asking import named_tables, sound_project
     from dq_pipelines.doctor.accounting import account
     from dq_pipelines.errors import ConfigError, Problem
     from dq_pipelines.layers.stores import Stores
     from dq_pipelines.layers.work import Work
-    from dq_pipelines.project import load_project
 
-    (table,) = named_tables(load_project(Settings.from_environment().config), [name], "doctor --rows")
+    (table,) = named_tables(sound_project(), [name], "doctor --rows")
     if table.is_gold:
         raise ConfigError([Problem("", 0, f"dq doctor --rows: wanted a table that lands, got {table.key}")])
     stores = Stores.from_environment()

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
 app = typer.Typer()
@@ -57,11 +56,12 @@ def purge(
 def _wanted(keep: str | None, per_job: int | None) -> Any:
     from pydantic import ValidationError
 
+    from dq_pipelines.cli.asking import sound_project
     from dq_pipelines.config.model import sentence
-    from dq_pipelines.project import RunHistory, load_project
+    from dq_pipelines.project import RunHistory
 
     asked = {name: value for name, value in (("keep", keep), ("per_job", per_job)) if value is not None}
-    written = load_project(Settings.from_environment().config).settings.run_history
+    written = sound_project().settings.run_history
     if written is False and not asked:
         said = "dq purge: wanted --keep or --per-job, for project.yaml says run_history: false"
         raise ConfigError([Problem("", 0, said)])

@@ -160,12 +160,9 @@ def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequen
 
 
 def _project_tables() -> list[Table]:
-    from dq_pipelines.project import load_sound_tables
+    from dq_pipelines.cli.asking import sound_project
 
-    project = load_sound_tables(Settings.from_environment().config)
-    for one in project.left_out:
-        print(f"left out: {one.why}", file=sys.stderr)
-    return list(project)
+    return list(sound_project())
 
 
 def _table(name: str) -> Table:

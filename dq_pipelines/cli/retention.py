@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.config.settings import Settings
+from dq_pipelines.cli.asking import sound_project
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ def retention(
     from dq_pipelines.layers.retention import expire, expiring
     from dq_pipelines.layers.stores import Stores
     from dq_pipelines.layers.work import Work
-    from dq_pipelines.project import load_project
 
-    project = load_project(Settings.from_environment().config)
+    project = sound_project()
     stores = Stores.from_environment()
     for table in _chosen(project, tables or ()):
         work = Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr))

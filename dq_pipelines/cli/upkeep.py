@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.config.settings import Settings
-
 if TYPE_CHECKING:
     from dq_pipelines.layers.upkeep import Tended
 
@@ -23,13 +21,12 @@ def upkeep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Put small files together, write checkpoints, and remove files of versions older than `upkeep.keep_versions`."""
-    from dq_pipelines.cli.asking import named_tables
+    from dq_pipelines.cli.asking import named_tables, sound_project
     from dq_pipelines.layers.stores import Stores
     from dq_pipelines.layers.upkeep import tend, tending
     from dq_pipelines.layers.work import Work
-    from dq_pipelines.project import load_project
 
-    project = load_project(Settings.from_environment().config)
+    project = sound_project()
     stores, keep = Stores.from_environment(), project.settings.upkeep.length
     for table in named_tables(project, tables, "upkeep") if tables else project:
         work = Work(table, stores.lake)

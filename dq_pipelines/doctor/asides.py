@@ -20,7 +20,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
         if marks is None:
             said = "the list of inputs aside cannot be read, as a power loss leaves it: the next run looks at its inputs again"
             yield Finding("warning", str(path), said, "move it away", partial(_moved, installation, path))
-        elif installation.project is not None and path.stem not in known:
+        elif installation.project is not None and path.stem not in known | installation.left_out:
             said = f"no table {path.stem} is in the project"
             yield Finding("info", str(path), said, "move it away", partial(_moved, installation, path))
         else:

@@ -13,5 +13,5 @@ def examine(installation: Installation) -> Iterator[Finding]:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file or "project"
         said = str(problem).removeprefix(f"{place}: ")
         yield Finding(
-            "error", place, f"the project does not load: {said}", "mend the file; dq check says when all is well"
+            "error", place, f"the table does not load: {said}", "mend the file; dq check says when all is well"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from dq_pipelines.errors import ConfigError, DqError
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.work import Work
-from dq_pipelines.project import Project, Table, load_project
+from dq_pipelines.project import Project, Table, load_sound_tables
 
 #: Within the lake: what a repair has taken away from its place, for nothing is deleted that may be the only copy.
 MOVED_AWAY = ".moved_away"
@@ -39,17 +39,32 @@ class Installation:
     def from_environment(cls) -> Installation:
         """As `DQ_CONFIG`, `DQ_LAKE`, `DQ_STATE` and `DAGSTER_HOME` say; raises ConfigError for settings that are wrong."""
         settings, home = Settings.from_environment(), os.environ.get("DAGSTER_HOME")
-        project, problems = None, None
+        found = cls._loaded(settings.config)
+        return cls(Stores.from_environment(), *found, Path(home) if home else None, settings.state_folder)
+
+    @classmethod
+    def at(cls, config: Path, stores: Stores, dagster_home: Path, state: Path) -> Installation:
+        """That of these folders, whatever the environment says."""
+        return cls(stores, *cls._loaded(str(config), {}), dagster_home, state)
+
+    @staticmethod
+    def _loaded(config: str, environment: Mapping[str, str] | None = None) -> tuple[Project | None, ConfigError | None]:
+        """The tables whose files are sound, and what is wrong with the others."""
         try:
-            project = load_project(settings.config)
+            project = load_sound_tables(config, environment=environment)
         except ConfigError as error:
-            problems = error
-        stores = Stores.from_environment()
-        return cls(stores, project, problems, Path(home) if home else None, settings.state_folder)
+            return None, error
+        problems = [problem for one in project.left_out for problem in one.problems]
+        return project, ConfigError(problems) if problems else None
 
     @property
     def tables(self) -> list[Table]:
         return [] if self.project is None else list(self.project)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Names of tables whose files are not sound: nothing is known of them."""
+        return frozenset(one.name for one in self.project.left_out) if self.project is not None else frozenset()
 
     @property
     def landed(self) -> list[Table]:

@@ -65,7 +65,7 @@ def _unknown(installation: Installation, known: set[str]) -> Iterator[Finding]:
     for layer in ("bronze", "silver", "quarantine", "gold"):
         for folder in sorted((installation.folder / layer).glob("*/_delta_log")):
             key = f"{layer}/{folder.parent.name}"
-            if key not in known:
+            if key not in known and folder.parent.name not in installation.left_out:
                 said = f"{key} is described by no YAML file: a renamed or removed table, whose rows nobody looks after"
                 remedy = "give it its YAML back, or move the folder away"
                 yield Finding("info", str(folder.parent), said, remedy)

@@ -11,8 +11,6 @@ import pytest
 
 from dq_pipelines.doctor.examinations import Diagnosis, diagnose
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.errors import ConfigError
-from dq_pipelines.project import Project
 from dq_pipelines.security.state import State
 from dq_pipelines_tests.conftest import ROOT
 from dq_pipelines_tests.workshop import Workshop
@@ -62,14 +60,7 @@ class Patient:
 
     @property
     def installation(self) -> Installation:
-        shop = self.shop()
-        project: Project | None = None
-        problems: ConfigError | None = None
-        try:
-            project = shop.project
-        except ConfigError as error:
-            problems = error
-        return Installation(shop.stores, project, problems, self.home, self.state)
+        return Installation.at(self.root / "assets_config", self.shop().stores, self.home, self.state)
 
     def diagnosed(self, *, repair: bool = False) -> list[Diagnosis]:
         return list(diagnose(self.installation, repair=repair))

@@ -7,7 +7,7 @@ import pytest
 from dq_pipelines.doctor.disk import _room
 from dq_pipelines.doctor.examinations import EXAMINATIONS
 from dq_pipelines_tests.doctor.conftest import ROWS, Patient
-from dq_pipelines_tests.doctor.damages import DAMAGES, Damage, _nothing
+from dq_pipelines_tests.doctor.damages import DAMAGES, Damage, _nothing, broken_yaml, data_file
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +42,14 @@ def test_a_damage_is_found_and_what_is_safe_is_repaired(patient: Patient, damage
     there = {path.read_bytes() for path in patient.root.rglob("*.parquet")}
     if damage.repairs:
         assert {content for path, content in files.items() if path.exists()} <= there
+
+
+def test_a_faulty_file_keeps_no_other_table_from_being_examined(patient: Patient) -> None:
+    broken_yaml(patient)
+    data_file(patient, "silver/visits").unlink()
+    found = [one for one in patient.diagnosed() if one.is_error]
+    assert {one.examination for one in found} == {"configuration", "data files"}
+    assert not any("described by no YAML" in str(one.finding) for one in patient.diagnosed())
 
 
 def test_every_examination_has_a_damage_or_a_test_of_its_own() -> None:
