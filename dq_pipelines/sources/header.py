@@ -27,7 +27,9 @@ def first_line(found: Sequence[Row], width: int) -> int:
     # Between titles and the first line with all fields: a preamble, or a header that lacks a delimiter or a name.
     narrow = [row for row in below[:place] if row.width >= width - 1]
     if narrow and not _names_columns(below[place:], width) and (len(narrow) == 1 or _is_typed(below[place])):
-        return narrow[-1].line
+        # A line with numbers or dates is a record that lacks a field, and no header: the names stand above it.
+        names = [row for row in narrow if not _is_typed(row)] or narrow
+        return names[-1].line
     return _with_sparse_rows(found, below[place], width).line
 
 

@@ -88,3 +88,11 @@ def test_a_byte_order_mark_in_a_cell_stays(
     csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])
     read = reading(tmp_path_factory.mktemp("x"), out.getvalue(), quote=quote, delimiter=",", header_rows=1)
     assert [row[:-1] for row in landed(read)[1]] == rows
+
+
+@pytest.mark.parametrize("first", ["x396,b,985957", "7,b,2024-01-02"])
+@pytest.mark.parametrize("wide", [["1,a,2,3", "2,b,3,4"], ["1,a,2,", "2,b,3,", "3,c,4,5"]])
+def test_a_record_with_fewer_fields_than_most_is_no_header(first: str, wide: list[str], tmp_path: Path) -> None:
+    read = reading(tmp_path, "\n".join(["id,kind,amount", first, *wide]) + "\n")
+    assert landed(read) == (["id", "kind", "amount"], [(*first.split(","), 2)])
+    assert [row[1] for row in refused(read)] == wide
