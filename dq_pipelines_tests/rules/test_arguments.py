@@ -80,7 +80,7 @@ def test_bad_arguments_are_refused_in_one_sentence(name: str, arguments: dict[st
         ("expect_rows_sql", {"sql": "a > 1 AND"}, "SQL condition 'a > 1 AND' does not parse"),
         ("expect_rows_sql", {"sql": " "}, "wanted a SQL condition, got an empty one"),
         ("expect_rows_sql", {"sql": "SUM(a) > 1"}, "wants a condition on one row, got SUM(a)"),
-        ("expect_rows_sql", {"sql": "a IN (SELECT b FROM c)"}, "does not parse"),
+        ("expect_rows_sql", {"sql": "a IN (SELECT b FROM c)"}, "wants a condition on one row, got a subquery"),
         ("expect_rows_sql", {"sql": "ROW_NUMBER() OVER (ORDER BY a) > 1"}, "wants a condition on one row"),
         ("expect_table_to_be_fresh", {"column": "x", "max_age": "2 days"}, "wanted an age such as 36h, 2d or 1d12h"),
         ("expect_table_row_count_to_be_between", {"min_value": 3, "max_value": 1}, "cannot be greater than"),

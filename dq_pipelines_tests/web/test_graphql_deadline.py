@@ -26,9 +26,10 @@ def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_who_asks_is_answered_although_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.05")
-    released, seen = threading.Event(), threading.Event()
+    began, released, seen = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
+        began.set()
         released.wait()
         if deadline.is_late():
             seen.set()
@@ -39,7 +40,8 @@ def test_who_asks_is_answered_although_the_work_goes_on(monkeypatch: pytest.Monk
         released.set()
 
     anyio.run(ask)
-    assert seen.wait(60)  # the thread knows that it is late
+    # The thread knows that it is late; on a busy machine it has not begun by then, and never does.
+    assert not began.is_set() or seen.wait(60)
     monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "600")
 
     async def again() -> int:
