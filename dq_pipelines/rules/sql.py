@@ -19,15 +19,16 @@ from dq_pipelines.rules.on_rows import RowRule
 def _columns_of(sql: str) -> tuple[str, ...]:
     """The columns that the condition names, in order; raises ValueError when it does not parse."""
     import polars as pl
-    from polars.exceptions import PolarsError
+    from polars.exceptions import PanicException, PolarsError
 
     if not sql.strip():
         raise ValueError("wanted a SQL condition, got an empty one")
     if beyond := beyond_the_row(sql):
-        raise ValueError(f"SQL condition {sql!r} wants a condition on one row, got {beyond}")
+        said = repr(sql if len(sql) <= 200 else f"{sql[:200]}…")
+        raise ValueError(f"SQL condition {said} wants a condition on one row, got {beyond}")
     try:
         expr = pl.sql_expr(sql)
-    except (PolarsError, ValueError) as error:
+    except (PolarsError, PanicException, ValueError) as error:
         raise ValueError(f"SQL condition {sql!r} does not parse: {str(error).splitlines()[0]}") from None
     if found := _looks_beyond_the_row(sql):
         raise ValueError(f"SQL condition {sql!r} wants a condition on one row, got {found}")

@@ -34,12 +34,16 @@ class Step(Strict, abc.ABC):
 def sql_expression(text: str) -> str:
     """`text`, known to be one SQL expression over a row; raises ValueError otherwise."""
     if found := beyond_the_row(text):
-        raise ValueError(f"wanted SQL over the table's own rows, got {found} in {text!r}")
+        raise ValueError(f"wanted SQL over the table's own rows, got {found}, in {_shortened(text)}")
     try:
         pl.sql_expr(text)
-    except (pl.exceptions.SQLInterfaceError, pl.exceptions.SQLSyntaxError) as error:
-        raise ValueError(f"SQL {text!r}: {error}") from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ValueError(f"SQL {text!r}: {str(error).splitlines()[0]}") from None
     return text
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 200 else f"{text[:200]}…")
 
 
 class Rename(Step):

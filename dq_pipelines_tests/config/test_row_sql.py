@@ -36,7 +36,14 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    "sql", ["id in (select a from \"read_csv\"('{url}'))", "id IN (SELECT a FROM Read_Parquet('{url}'))"]
+    "sql",
+    [
+        "id in (select a from \"read_csv\"('{url}'))",
+        "id IN (SELECT a FROM Read_Parquet('{url}'))",
+        "\"`'\" in (select nope from 'read_csv'('{url}')) or `'`=1",
+        "1 in (from 'read_csv'('{url}'))",
+        "1 in (/* ( */ from read_json/* */('{url}'))",
+    ],
 )
 @pytest.mark.parametrize("kind", ["filter", "derive", "rule"])
 def test_nobody_is_asked_when_an_expression_is_read(kind: str, sql: str, asked: tuple[str, list[str]]) -> None:
@@ -59,12 +66,29 @@ def test_nobody_is_asked_when_an_expression_is_read(kind: str, sql: str, asked: 
         ("status = 'select'", None),
         ("extract(year from day) > 2000", None),
         ('"select" > 1', None),
-        ("note = 'read_csv'", None),
+        ("note = 'read' and id in (" + ",".join(map(str, range(5_000))) + ")", None),
+        (" and ".join(["x"] * 8_000), "more than 2,000 words and signs"),
+        ("x" + "+1" * 8_000, "more than 2,000 words and signs"),
         ("id in (1, 2)", None),
         ("id in (select id from self)", "a subquery"),
-        ("exists(/* it */ SELECT 1)", "a subquery"),
-        ("x > 1 or read_json_auto ('a') > 1", "read_json_auto"),
+        ("exists(SELECT 1)", "a subquery"),
+        ("x > 1 or read_json_auto ('a') > 1", "read_json_auto, which reads files"),
     ],
 )
 def test_what_reads_more_than_the_row_is_named(sql: str, found: str | None) -> None:
     assert beyond_the_row(sql) == found
+
+
+@pytest.mark.parametrize("sql", ["x + interval '1 foo'", "x at time zone 'foo'", "greatest()"])
+def test_what_polars_does_not_take_is_one_sentence(sql: str) -> None:
+    said: list[tuple[type[BaseModel], dict[str, object]]] = [
+        (Derive, {"derive": {"x": sql}}),
+        (RowsSql, {"type": "expect_rows_sql", "sql": sql}),
+    ]
+    for model, value in said:
+        try:
+            model.model_validate(value)
+        except ValidationError as error:
+            (found,) = error.errors()
+            assert sql in found["msg"]
+            assert "\n" not in found["msg"]

@@ -66,15 +66,16 @@ def within(limit: float) -> Iterator[None]:
 def is_late() -> bool:
     """Whether the query that this thread works on has taken longer than it may."""
     ends = _ends.get()
-    return ends is not None and time.monotonic() > ends
+    return ends is not None and time.monotonic() >= ends
 
 
 async def in_time(work: Callable[[], Answer]) -> Answer:
     """What `work` gives, which is done in a thread; raises TooLate when it does not within `seconds()`."""
     limit = seconds()
+    ends = time.monotonic() + limit  # from now on, not from when a thread is free
 
     def timed() -> Answer:
-        with within(limit):
+        with within(ends - time.monotonic()):
             return work()
 
     with anyio.move_on_after(limit):
