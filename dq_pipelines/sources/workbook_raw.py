@@ -1,4 +1,4 @@
-"""What calamine does not show of a workbook: errors, long integers, formulas without a stored value, and what is no date.
+"""What calamine does not show of a workbook: errors, long integers, white texts, formulas without a value, and what is no date.
 
 It is loaded by workbook.py, in a process of its own, and imports nothing of dq_pipelines.
 """
@@ -37,6 +37,8 @@ _UNCALCULATED = re.compile(
     rb"<(?:\w+:)?f(?=[\s/>])[^>]*?(?:/>|>([^<]*)</(?:\w+:)?f>)\s*"
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v[^>]*>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+#: A text within its cell that is nothing but white space; of shared texts calamine shows those.
+_WHITE = re.compile(rb"<(?:\w+:)?is>\s*<(?:\w+:)?t(?=[\s>])[^>]*>([ \t\r\n]+)</(?:\w+:)?t>\s*</(?:\w+:)?is>")
 _TYPE = re.compile(rb"""\bt=["'](\w+)["']""")
 _PLACE = re.compile(rb"""\br=["']([A-Za-z]{1,3})([0-9]{1,7})["']""")
 
@@ -99,7 +101,7 @@ def _in_xml(book: zipfile.ZipFile, part: str) -> Cells:
 
 
 def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
-    """The attributes and the value of each error, each long integer and each formula without a value (`=A1+1`)."""
+    """The attributes and the value of each error, long integer, white text and formula without a value (`=A1+1`)."""
     with book.open(part) as stream:
         held = b""
         while chunk := stream.read(_CHUNK):
@@ -120,6 +122,10 @@ def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
                 attributes = _before(held, match.start())
                 if attributes is not None and _is_number(attributes):
                     yield attributes, f"={unescape((match[1] or b'').decode(), _QUOTES)}"
+            for match in _WHITE.finditer(held, 0, end) if b"inlineStr" in held else ():
+                attributes = _before(held, match.start())
+                if attributes is not None:
+                    yield attributes, match[1].decode()
             held = held[end:] if end else held[-_LOOK_BACK:]
 
 
@@ -155,6 +161,8 @@ def _counted(book: zipfile.ZipFile, part: str) -> Cells:
                 if kind == "n" and not value.strip() and "f" in parts:
                     found.setdefault(row, {})[column] = f"={parts['f']}"
                 long = kind == "n" and re.fullmatch("-?[0-9]{16,}", value)
+                if kind == "inlineStr" and (text := "".join(one.itertext())) and not text.strip(" \t\r\n"):
+                    found.setdefault(row, {})[column] = text
                 if kind == "e" or (long and int(float(value)) != int(value)):
                     found.setdefault(row, {})[column] = value
             elif event == "end" and tag == "row":

@@ -180,6 +180,13 @@ def test_rows_and_columns_that_are_only_formatted_do_not_land(tmp_path: Path) ->
     assert landed(path).rows() == [(1.0, 2), (2.0, 4)]
 
 
+def test_a_text_of_white_space_is_kept(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "x.xlsx", {"S": [["a", "b"], ["x", " "], [" ", "y"], ["  ", " "]]})
+    assert landed(path).rows() == [("x", " ", 2), (" ", "y", 3), ("  ", " ", 4)]
+    edited(path, b' r="B2"', b"")
+    assert landed(path)["b"].to_list() == [" ", "y", " "]
+
+
 CELLS = (
     st.none()
     | st.booleans()
