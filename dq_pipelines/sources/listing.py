@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
+from dq_pipelines.config.model import shown
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.sources.archives import plain_name
 from dq_pipelines.sources.base import PassedOver
 from dq_pipelines.sources.failures import failure
 
 _MAGIC = re.compile(r"[*?\[]")
+#: What `**` stands for: folders and files that are not hidden, of any depth.
+_PLAIN = re.compile(r"[^._]")
 #: What Spark and Hadoop write beside the parts of a file that they wrote as a folder.
 _SUCCESS = "_SUCCESS"
 
@@ -37,18 +40,18 @@ class Glob:
 
     @classmethod
     def of(cls, path: str) -> Glob:
+        """Raises SourceError for a set of characters that is none, such as `[z-a]`."""
         segments = path.split("/")
         first = next((place for place, name in enumerate(segments) if _MAGIC.search(name)), None)
         if first is None:
             return cls(path, path, path.__eq__)
-        pattern = "/".join(re.escape(name) for name in segments[:first])
-        for place in range(first, len(segments)):
-            name, last = segments[place], place == len(segments) - 1
-            if name == "**":
-                pattern += "(?:/[^/._][^/]*)*" + ("/[^/._][^/]*" if last else "")
-            else:
-                pattern += "/" + ("" if name.startswith((".", "~")) else r"(?!\.|~\$)") + _name_pattern(name)
-        return cls(path, "/".join(segments[:first]) or "/", re.compile(pattern + r"\Z", re.DOTALL).match)
+        try:
+            levels = tuple(_levels(segments[first:]))
+        except re.error as error:
+            names = shown("/".join(segments[first:]))
+            raise SourceError(f"{path}: wanted *, ? and sets such as [a-z], got {names}: {error.msg}") from None
+        matches = partial(_matches, "/".join([*segments[:first], ""]), levels)
+        return cls(path, "/".join(segments[:first]) or "/", matches)
 
     def chosen(self, files: Collection[str]) -> Chosen:
         """Of the files below `base` those that are meant: which match, or lie in a folder that matches as a file would."""
@@ -104,16 +107,62 @@ def must_exist(path: str, base: str) -> None:
     raise SourceError(f"{path}: wanted the folder {folder}, got no '{name}' in {parent}{near}")
 
 
+def _levels(names: Sequence[str]) -> Iterator[re.Pattern[str] | None]:
+    """What each folder of a path has to match, and the file: a regex, or None for folders of any depth."""
+    for place, name in enumerate(names):
+        if name != "**":
+            hidden = "" if name.startswith((".", "~")) else r"(?!\.|~\$)"
+            yield re.compile(hidden + _name_pattern(name) + r"\Z", re.DOTALL)
+            continue
+        if names[place - 1 : place] != ["**"]:
+            yield None
+        if place == len(names) - 1:
+            yield _PLAIN
+
+
+def _matches(start: str, levels: Sequence[re.Pattern[str] | None], path: str) -> bool:
+    """Whether the path matches. All ways are followed at once: one after another, those of many `**` never end."""
+    if not path.startswith(start):
+        return False
+    reached = _and_after_any_depth({0}, levels)
+    for name in path[len(start) :].split("/"):
+        there = [(place, levels[place]) for place in reached if place < len(levels)]
+        after = {place + (level is not None) for place, level in there if (level or _PLAIN).match(name)}
+        reached = _and_after_any_depth(after, levels)
+    return len(levels) in reached
+
+
+def _and_after_any_depth(places: set[int], levels: Sequence[re.Pattern[str] | None]) -> set[int]:
+    """The places, and those after a `**`, which may stand for no folder."""
+    return places | {place + 1 for place in places if levels[place : place + 1] == (None,)}
+
+
 def _name_pattern(name: str) -> str:
-    pattern, place = "", 0
+    """The regex of one name.
+
+    Between two stars, the first place that matches is as good as any later one. So that group is atomic, and no
+    pattern takes longer than its length times that of the name.
+    """
+    first, *others = _between_stars(name)
+    if not others:
+        return first
+    return first + "".join(f"(?>.*?{each})" for each in others[:-1] if each) + f".*{others[-1]}"
+
+
+def _between_stars(name: str) -> list[str]:
+    """The regexes of what stands before, between and after the stars; each matches a fixed number of characters."""
+    found, place = [""], 0
     while place < len(name):
         char = name[place]
-        end = name.find("]", place + 2) if char == "[" else -1
+        inverted = name[place + 1 : place + 2] in ("!", "^")
+        end = name.find("]", place + 2 + inverted) if char == "[" else -1
         if end > 0:
-            inside = name[place + 1 : end].replace("\\", r"\\")
-            pattern += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+            inside = re.sub(r"[\\\[&|~]", r"\\\g<0>", name[place + 1 + inverted : end])
+            found[-1] += f"[^{inside}]" if inverted else f"[{inside}]"
             place = end
+        elif char == "*":
+            found.append("")
         else:
-            pattern += {"*": "[^/]*", "?": "[^/]"}.get(char, re.escape(char))
+            found[-1] += "." if char == "?" else re.escape(char)
         place += 1
-    return pattern
+    return found
