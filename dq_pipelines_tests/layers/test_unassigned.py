@@ -138,6 +138,32 @@ def test_a_day_is_found_in_what_strftime_writes(day: date, pattern: str) -> None
     assert DayPattern.of(pattern).day_in(f"/in/{written}.csv") == day
 
 
+@given(day=DAYS, pattern=st.sampled_from(["%Y%m%d/%Y-%m-%d", "%Y/%m/%Y%m%d", "%Y/%b/%F", "%Y/%j/%y%m%d", "%H/%F_%T"]))
+def test_a_day_that_is_written_twice_is_found(day: date, pattern: str) -> None:
+    written = datetime(day.year, day.month, day.day, 13, 5, tzinfo=UTC).strftime(pattern)
+    assert DayPattern.of(pattern).day_in(f"/in/{written}.csv") == day
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("%Y%m%d/%Y-%m-%d", "20240102/2024-01-03"),
+        ("%Y/%m/%F", "2024/02/2024-01-02"),
+        ("%Y/%b/%F", "2024/Feb/2024-01-02"),
+        ("%y/%F", "23/2024-01-02"),
+        ("%j/%F", "003/2024-01-02"),
+    ],
+)
+def test_two_days_that_differ_are_no_day(pattern: str, path: str) -> None:
+    assert DayPattern.of(pattern).day_in(f"/in/{path}.csv") is None
+    assert DayPattern.of(pattern).day_in(f"/in/2024-01-02/{path}.csv") is None
+
+
+def test_parts_of_a_day_may_be_written_twice_in_their_own_way() -> None:
+    assert DayPattern.of("m=%m/%Y-%m-%d").day_in("/in/m=1/2024-01-02.csv") == date(2024, 1, 2)
+    assert DayPattern.of("%Y/%j/%F").day_in("/in/2024/366/2024-12-31.csv") == date(2024, 12, 31)
+
+
 def test_longer_digits_are_no_day() -> None:
     assert DayPattern.of("%Y-%m-%d").day_in("/in/2024-01-020.csv") is None
     assert DayPattern.of("%Y%m%d").day_in("/in/20240102103000.csv") == date(2024, 1, 2)
