@@ -2,12 +2,12 @@
 
 Polars computes in the type of the columns: a sum of int64 beyond 64 bits wraps, `i + 1` of an int32 does beyond 32. So SQL that
 computes is given integers of 128 bits, and what comes out takes the type that it would have had. A number that does not
-fit that type ends the query in an error.
+fit that type ends the query in an error, and so does one that does not fit 128 bits (`sql_overflow`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -33,10 +33,15 @@ def query(frames: Mapping[str, pl.LazyFrame], sql: str, *, narrow: bool = True) 
         return plain
     wanted = plain.collect_schema()
     wide = pl.SQLContext({name: _widened(frame) for name, frame in frames.items()})
+    text, columns = _with_wide_casts(sql), _sizes(frames.values())
+    safe = _checked(text, columns)
     try:
-        found = wide.execute(_with_wide_casts(sql), eager=False)
+        found = wide.execute(safe, eager=False)
         found.collect_schema()
-    except pl.exceptions.PolarsError:
+    except pl.exceptions.PolarsError as error:
+        if safe != text:
+            why = "wanted SQL whose integers fit 128 bits, got products that may not: cast a factor to DOUBLE"
+            raise pl.exceptions.InvalidOperationError(f"{why} ({error})") from error
         # A function that knows no such integers; the query itself is sound.
         return plain
     return _narrowed(found, wanted) if narrow else found
@@ -49,7 +54,9 @@ def with_columns(rows: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame
     if not any(map(_computes, texts)):
         return plain
     wide = _widened(rows, _roots(texts))
-    found = wide.with_columns(pl.sql_expr(_with_wide_casts(text)).alias(name) for name, text in columns.items())
+    sizes = _sizes([rows])
+    safe = {name: _checked(_with_wide_casts(text), sizes) for name, text in columns.items()}
+    found = wide.with_columns(pl.sql_expr(text).alias(name) for name, text in safe.items())
     return _narrowed(found, plain.collect_schema())
 
 
@@ -62,8 +69,26 @@ def filtered(rows: pl.LazyFrame, condition: str, or_if: pl.Expr | None = None) -
 
     if not _computes(condition):
         return those(rows, condition)
-    found = those(_widened(rows, _roots([condition])), _with_wide_casts(condition))
+    safe = _checked(_with_wide_casts(condition), _sizes([rows]))
+    found = those(_widened(rows, _roots([condition])), safe)
     return _narrowed(found, rows.collect_schema())
+
+
+def _sizes(frames: Iterable[pl.LazyFrame]) -> dict[str, int | None]:
+    """By column, the greatest size that a number may have in any of the frames; None where none is an integer."""
+    from dq_pipelines.transforms.sql_overflow import sizes_of
+
+    found: dict[str, int | None] = {}
+    for frame in frames:
+        for name, size in sizes_of(frame.collect_schema()).items():
+            found[name] = max(size or 0, found.get(name) or 0) or None
+    return found
+
+
+def _checked(sql: str, sizes: Mapping[str, int | None]) -> str:
+    from dq_pipelines.transforms.sql_overflow import checked
+
+    return checked(sql, sizes)
 
 
 def _roots(texts: Sequence[str]) -> frozenset[str]:
