@@ -16,6 +16,8 @@ _MACROS = {
     "@yearly": "0 0 1 1 *",
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+#: The most days that each month has.
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 #: name, least, greatest, and words for the numbers from the least on
@@ -41,6 +43,9 @@ def problem(text: str) -> str | None:
     for field, (name, least, greatest, words) in zip(fields, _FIELDS, strict=True):
         if not all(_fits(part, least, greatest, words) for part in field.lower().split(",")):
             return f"wanted {least} to {greatest} as the {name} of a cron schedule, got '{field}' in '{text}'"
+    days, months = (_values(field, place) for field, place in ((fields[2], 2), (fields[3].lower(), 3)))
+    if not any(day <= _LONGEST[month - 1] for day in days for month in months):
+        return f"wanted a day that the month has, got day {fields[2]} of month {fields[3]} in '{text}'"
     return None
 
 

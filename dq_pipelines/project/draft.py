@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -10,21 +9,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polars.exceptions import PanicException
 from pydantic import ValidationError
 
 from dq_pipelines.config.functions import importing_nothing
-from dq_pipelines.config.model import Strict, sentence
+from dq_pipelines.config.model import Strict, sentence, shown
 from dq_pipelines.config.yaml_file import Location, YamlFile, read_text, read_yaml
 from dq_pipelines.engine.rules_file import RulesFile, read_rules_file
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.authors import Authorship, authorship_of
+from dq_pipelines.project.names import NAME, wrong_names
 from dq_pipelines.project.pruning import without
 from dq_pipelines.project.sentences import joined, named, place_of, with_key
 from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.project.trust import Trust, functions_of_data, is_in_landing, objections_to_rules, stood_before
 from dq_pipelines.project.whole import LeftOut, Table, owners_of
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
 SETTINGS = "project"
 
 
@@ -94,7 +94,20 @@ class Draft:
         return sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.file != self.file, problem.line))
 
     def read(self) -> None:
-        self._check_names()
+        """Read and validate the file; whatever goes wrong with it is a problem of this file alone."""
+        self.problems += [Problem(self.file, 0, why) for why in wrong_names(self.root, self.relative, SETTINGS)]
+        try:
+            self._read()
+        except (Exception, PanicException) as error:  # noqa: BLE001 - a library's fault is no reason to load no table
+            self.model = self.table = None
+            self.problems.append(Problem(self.file, 0, self._unreadable(error)))
+
+    def _unreadable(self, error: BaseException) -> str:
+        """What a library says is for those who write on the disk: it may quote what an author over the network may not see."""
+        text = next(iter(str(error).splitlines()), "") if self.authorship is None and self.yaml is not None else ""
+        return f"wanted a {'table' if not self.is_settings else 'file'} that can be read, got {text or type(error).__name__}"
+
+    def _read(self) -> None:
         try:
             self.authorship = self._authorship()
             self.yaml = read_yaml(self.path, self.file, self.environment)
@@ -121,20 +134,6 @@ class Draft:
             lines = tuple(self.yaml.line((self.layer, "rules", index)) for index in rules)
             self._put_table(Table(self.name, self.relative.parts[0], self.model, self.file, lines))
 
-    def _check_names(self) -> None:
-        if self.is_settings:
-            if self.name != SETTINGS:
-                wanted = f"{self.root / '<domain>' / self.relative.name}, or project.yaml"
-                self.problems.append(
-                    Problem(self.file, 0, f"wanted {wanted}: a table stands in the folder of its domain")
-                )
-            return
-        for what, name in (("domain", self.relative.parts[0]), ("table", self.name)):
-            if not NAME.fullmatch(name):
-                self.problems.append(
-                    Problem(self.file, 0, f"wanted a {what} of a-z, 0-9 and _ that begins with a letter, got '{name}'")
-                )
-
     def _knows_its_kind(self, value: Mapping[str, Any]) -> bool:
         if ("gold" in value) != ("source" in value):
             return True
@@ -157,12 +156,10 @@ class Draft:
         if why := self._why_no_suite(path):
             self.find((self.layer, "rules"), why)
             return
-        if path.suffix != ".json" or not path.is_file():
-            found = "no such file" if path.suffix == ".json" else "another ending"
-            self.find(
-                (self.layer, "rules"),
-                f"wanted a list of rules or the path of a GX suite in JSON, got {name!r}: {found}",
-            )
+        if (found := _why_no_json(path)) is not None:
+            wanted = "wanted a list of rules or the path of a GX suite in JSON"
+            self.suite_path = None
+            self.find((self.layer, "rules"), f"{wanted}, got {shown(name)}: {found}")
             return
         self.suite = read_rules_file(path)
         value[self.layer]["rules"] = self.suite.rules
@@ -287,3 +284,13 @@ class Draft:
         block = self.yaml.blocks.get(place)
         line = block + line_in_block - 1 if block and line_in_block else None
         return self.yaml.problem(place, message, line)
+
+
+def _why_no_json(path: Path) -> str | None:
+    """Why a path is not that of a JSON file; None where it is."""
+    if path.suffix != ".json":
+        return "another ending"
+    try:
+        return None if path.is_file() else "no such file"
+    except (OSError, ValueError) as error:  # a name that no file can have
+        return getattr(error, "strerror", None) or str(error)

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from dq_pipelines.errors import ConfigError, DqError, Problem
 from dq_pipelines.project.authors import Author, Authorship, authorship_of, authorship_path, next_authorship
-from dq_pipelines.project.draft import NAME, Change
+from dq_pipelines.project.draft import Change
 from dq_pipelines.project.files import TableFile, mark_of, said_by, table_files
 from dq_pipelines.project.loading import load_project, load_sound_tables
+from dq_pipelines.project.names import NAME
 from dq_pipelines.project.trust import LONGEST
 from dq_pipelines.project.whole import Project, owners_of
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dq_pipelines.config.yaml_file import Location
 from dq_pipelines.errors import nearest
 from dq_pipelines.project.known import Known, landed, names_anew, published
+from dq_pipelines.project.names import taken
 from dq_pipelines.project.sql import SqlError, reads
 from dq_pipelines.project.tables import GoldTable, LandedTable
 from dq_pipelines.project.whole import Project, Table
@@ -33,6 +34,8 @@ class Finding:
 def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
     """Everything wrong between the tables; `keys` also names tables that are not sound themselves."""
     for table in project:
+        if (why := taken(table, project)) is not None:
+            yield Finding(table, (), why)
         yield from foreign_keys(table, project, keys)
         yield from gold_inputs(table, keys)
         yield from columns(table)

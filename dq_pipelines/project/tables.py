@@ -5,7 +5,6 @@ What follows from several files belongs in `whole` and `references`.
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.day_pattern import DayPattern
 from dq_pipelines.project.freshness import Freshness
+from dq_pipelines.project.labels import Owner, Tags
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
@@ -29,17 +29,6 @@ from dq_pipelines.transforms.option_checks import wrong_options
 from dq_pipelines.transforms.options import CastOptions, Origin, Rounding, Unit
 from dq_pipelines.transforms.steps import AnyStep
 from dq_pipelines.transforms.types import TypeName
-
-_OWNER = re.compile(r"team:[\w-]+|[^@\s]+@[^@\s]+")
-
-
-def _owner(text: str) -> str:
-    if not _OWNER.fullmatch(text):
-        raise ValueError(f"wanted team:<name> or an e-mail address, got {shown(text)}")
-    return text
-
-
-Owner = Annotated[str, AfterValidator(_owner)]
 
 
 class Column(Strict):
@@ -175,6 +164,13 @@ def _day_pattern(text: str) -> str:
     return text
 
 
+def _first_day(day: date) -> date:
+    # Dagster counts days beyond the first and the last year of the calendar; a key has a year of four digits.
+    if not 1000 <= day.year <= 9998:
+        raise ValueError(f"wanted a day from 1000-01-01 to 9998-12-31, got {day.isoformat()}")
+    return day
+
+
 class DynamicPartitions(Strict):
     """One partition per file; its key is the file's name without the ending."""
 
@@ -187,7 +183,7 @@ class DailyPartitions(Strict):
 
     type: Literal["daily"]
     #: the first day
-    start: date
+    start: Annotated[date, AfterValidator(_first_day)]
     #: strftime pattern of the day as the file's path has it; `2024-1-2` is read as `2024-01-02` is
     in_path: Annotated[str, AfterValidator(_day_pattern)] = "%Y-%m-%d"
 
@@ -205,7 +201,7 @@ class _AnyTable(Strict):
     #: `team:name` or e-mail addresses
     owners: Many[Owner] = ()
     #: shown in the UI, and to select assets by
-    tags: dict[str, str] = {}
+    tags: Tags = {}
     #: cron: minute, hour, day, month, weekday
     schedule: Cron | None = None
     #: when the table has to be materialized, as Dagster shows it; see below

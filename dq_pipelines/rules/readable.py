@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -98,7 +99,7 @@ def _format(value: str) -> str:
     now = datetime(2026, 12, 31, 23, 59, 58, 123456)  # noqa: DTZ001 - any moment will do
     try:
         datetime.strptime(now.strftime(value), value)  # noqa: DTZ007 - the format says whether it has a zone
-    except (ValueError, UnicodeError) as error:
+    except (ValueError, re.error) as error:
         raise ValueError(f"strftime_format {value!r} is none that dates can be read by: {error}") from None
     return value
 

@@ -1,0 +1,67 @@
+"""Names of domains and tables: what each may be called, and which Dagster would hold for something else.
+
+How jobs, schedules and ops are named is decided in `automation` and `layers`; a test compares.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dq_pipelines.project.whole import Project, Table
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+#: What Dagster does not take as the name of an op, which each table is.
+RESERVED = frozenset([
+    *keyword.kwlist, "context", "conf", "config", "meta", "arg_dict", "dict", "input_arg_dict", "output_arg_dict",
+    "int", "str", "float", "bool", "input", "output", "type",
+])  # fmt: skip
+#: Jobs whose one op is called `<job>_rows`.
+_OF_ONE_OP = (
+    "purge_runs", "quarantine_replay", "quarantine_export", "quarantine_import", "anomaly_accept", "anomaly_reopen",
+)  # fmt: skip
+#: Ops that check a table without its asset.
+_OF_A_CHECK = re.compile(r"(silver|gold)__\w+_(freshness_check|file_is_sound)")
+#: Begin the names of jobs and ops that belong to a table; `domain__` those of a domain's job.
+_OF_A_TABLE = ("table", "checks", "freshness", "tend", "expire")
+
+
+def wrong_names(root: Path, relative: Path, settings: str) -> Iterator[str]:
+    """What is wrong with where a file stands below `root`, and with its name; `settings` is the one file of no domain."""
+    name = relative.stem
+    if len(relative.parts) == 1:
+        if name != settings:
+            wanted = f"{root / '<domain>' / relative.name}, or project.yaml"
+            yield f"wanted {wanted}: a table stands in the folder of its domain"
+        return
+    for what, each in (("domain", relative.parts[0]), ("table", name)):
+        if not NAME.fullmatch(each):
+            yield f"wanted a {what} of a-z, 0-9 and _ that begins with a letter, got '{each}'"
+    if name in RESERVED:
+        yield f"wanted another name for the table, got '{name}', which Python or Dagster keeps for itself"
+
+
+def taken(table: Table, project: Project) -> str | None:
+    """One sentence for a table whose op or schedule would have the name of something else in Dagster; or None."""
+    owner = _owner_of(table.name, project)
+    if owner is None and table.model.schedule is not None:
+        other = project.tables.get(table.name.removesuffix("_freshness"))
+        if other is not None and other is not table and other.is_daily and other.model.freshness is not None:
+            owner = f"the freshness schedule of {other.key}"
+    return f"wanted another name for the table, got '{table.name}', which is that of {owner}" if owner else None
+
+
+def _owner_of(name: str, project: Project) -> str | None:
+    maintenance = {"upkeep", *_OF_ONE_OP, *(f"{job}_rows" for job in _OF_ONE_OP)}
+    if any(getattr(table.model, "retention", None) is not None for table in project):
+        maintenance.add("retention")
+    if name in maintenance:
+        return "a maintenance job"
+    if _OF_A_CHECK.fullmatch(name):
+        return "a check"
+    kind, _, rest = name.partition("__")
+    if (kind == "domain" and rest in project.domains) or (kind in _OF_A_TABLE and rest in project.tables):
+        return f"a job or an op of the {'domain' if kind == 'domain' else 'table'} {rest}"
+    return None
