@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dagster as dg
 
 from dq_pipelines.automation.alerting import alert_sensors
@@ -14,6 +16,7 @@ from dq_pipelines.automation.quarantine import quarantine_jobs
 from dq_pipelines.automation.schedules import schedules
 from dq_pipelines.automation.sensors import sensors
 from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
+from dq_pipelines.errors import Problem
 from dq_pipelines.layers.assets import table_assets
 from dq_pipelines.layers.freshness import freshness_checks, freshness_schedules
 from dq_pipelines.layers.left_out import left_out_assets, left_out_checks
@@ -29,9 +32,38 @@ def build_definitions(
     `stores` are the lake and the history to write, by default those of the environment. The executor is
     in-process: the multiprocess one loads the code location anew for every step. Pass `None` to merge the
     result into definitions that have an executor of their own. Tables that `project` leaves out are assets that nothing
-    materializes, with the sentence that says why.
+    materializes, with the sentence that says why; so are those whose definitions Dagster refuses.
     """
     stores = stores or Stores.from_environment()
+    try:
+        return _loadable(project, stores, executor)
+    except Exception:  # what a library raises of one table is no reason to run none
+        sound = _without_refused(project, stores)
+        if len(sound) == len(project):
+            raise
+        return _loadable(sound, stores, executor)
+
+
+def _without_refused(project: Project, stores: Stores) -> Project:
+    """The project without the tables that Dagster refuses by themselves, and without those that read them."""
+    refused = []
+    for name, table in project.tables.items():
+        try:
+            _loadable(replace(project, tables={name: table}, left_out=()), stores, None)
+        except Exception as error:  # noqa: BLE001 - as above
+            said = next(iter(str(error).splitlines()), "") or type(error).__name__
+            refused.append(table.left_out(Problem(table.file, 0, f"Dagster refuses the table: {said}")))
+    return project.leaving_out(refused)
+
+
+def _loadable(project: Project, stores: Stores, executor: dg.ExecutorDefinition | None) -> dg.Definitions:
+    """Raises what Dagster raises of definitions that it does not load."""
+    definitions = _definitions(project, stores, executor)
+    dg.Definitions.validate_loadable(definitions)
+    return definitions
+
+
+def _definitions(project: Project, stores: Stores, executor: dg.ExecutorDefinition | None) -> dg.Definitions:
     tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores)]
     tending += purge_jobs(project, stores, [job.name for job in tending])
     tending += anomaly_jobs(project, stores)

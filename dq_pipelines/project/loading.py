@@ -11,7 +11,7 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.draft import Change, Draft
 from dq_pipelines.project.references import findings
 from dq_pipelines.project.tables import LandedTable, ProjectSettings
-from dq_pipelines.project.whole import LeftOut, Project, Table
+from dq_pipelines.project.whole import Project, Table
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -51,18 +51,7 @@ def load_sound_tables(
     left_out = [file.left_out() for file in files if file.problems]
     faulty = {file.name for file in files if file.problems and not file.is_second}
     tables = {name: table for name, table in project.tables.items() if name not in faulty}
-    drafts = {file.name: file for file in files if not file.is_second}
-    while waiting := [(name, key) for name, table in tables.items() if (key := _missing(table, left_out))]:
-        for name, key in waiting:
-            left_out.append(drafts[name].left_out(waits_for=key))
-            del tables[name]
-    return replace(project, tables=tables, left_out=tuple(left_out))
-
-
-def _missing(table: Table, left_out: Sequence[LeftOut]) -> str:
-    """The key of a left out table that this one reads; "" for none."""
-    names = {one.name for one in left_out if one.key}
-    return next((key for key in table.upstream if key.partition("/")[2] in names), "")
+    return replace(project, tables=tables).leaving_out(left_out)
 
 
 def _read(root: Path, environment: Mapping[str, str] | None, change: Change | None) -> tuple[Project, list[Draft]]:

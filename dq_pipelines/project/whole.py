@@ -5,8 +5,8 @@ It knows no Dagster, reads no data, and was checked before it came into being (s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -111,6 +111,10 @@ class Table:
         keys = [*self.inputs, *parents, *(key for keys in self.looked_at.values() for key in keys)]
         return tuple(key for key in dict.fromkeys(keys) if key != self.key)
 
+    def left_out(self, *problems: Problem, waits_for: str = "") -> LeftOut:
+        """The same as a table that is in no run: for what is wrong with it, or for the key of what it reads."""
+        return LeftOut(self.name, self.domain, self.key, self.file, self.model.owners, problems, waits_for)
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -176,6 +180,23 @@ class Project:
                 return one
         return None
 
+    def leaving_out(self, more: Iterable[LeftOut]) -> Project:
+        """The project without these tables, and without those that read one of them or one that is left out already."""
+        left_out = [*self.left_out, *more]
+        keys = {one.key for one in left_out if one.key}
+        tables = {name: table for name, table in self.tables.items() if table.key not in keys}
+        while waiting := [(table, key) for table in tables.values() if (key := _missing(table, left_out))]:
+            for table, key in waiting:
+                left_out.append(table.left_out(waits_for=key))
+                del tables[table.name]
+        return replace(self, tables=tables, left_out=tuple(left_out))
+
     @property
     def domains(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(table.domain for table in self))
+
+
+def _missing(table: Table, left_out: Sequence[LeftOut]) -> str:
+    """The key of a left out table that this one reads; "" for none."""
+    names = {one.name for one in left_out if one.key}
+    return next((key for key in table.upstream if key.partition("/")[2] in names), "")
