@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 
 app = typer.Typer()
@@ -39,6 +40,6 @@ def backup(
         if each.elsewhere:
             print(f"{each.name}: not copied: {each.elsewhere}", file=sys.stderr)
         else:
-            print(f"{each.name}: {each.files:,} files, {each.bytes / 1e6:,.1f} MB")
+            print(f"{each.name}: {counted(each.files, 'file')}, {each.bytes / 1e6:,.1f} MB")
     if restore:
         print("put back; dq doctor says whether all of it fits together")

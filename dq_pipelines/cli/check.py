@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
@@ -50,9 +51,7 @@ def check(
         for sentence in blocked:
             print(sentence)
         what = (
-            _counted(len(problems), "problem")
-            if problems
-            else f"{_counted(tables, 'table')}, {_counted(rules, 'rule')}"
+            counted(len(problems), "problem") if problems else f"{counted(tables, 'table')}, {counted(rules, 'rule')}"
         )
         print(f"{what} in {seconds:.2f} s")
     if problems:
@@ -68,7 +67,3 @@ def _blocked(path: str | None) -> list[str]:
     except ConfigError:
         return []
     return [one.why for one in project.left_out if not one.problems]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
+
 if TYPE_CHECKING:
     from dq_pipelines.doctor.accounting import Account
     from dq_pipelines.doctor.examinations import Diagnosis
@@ -46,7 +48,7 @@ def doctor(
             )
         )
     else:
-        print(f"{len(EXAMINATIONS)} examinations, {len(found)} findings, {errors} errors")
+        print(f"{len(EXAMINATIONS)} examinations, {counted(len(found), 'finding')}, {counted(errors, 'error')}")
     if errors:
         raise typer.Exit(1)
 
@@ -95,7 +97,7 @@ def _rows(name: str, *, as_json: bool) -> None:
 
 
 def _account_lines(found: Account) -> list[str]:
-    lines = [f"{found.table}: {found.landed:,} landed rows"]
+    lines = [f"{found.table}: {counted(found.landed, 'landed row')}"]
     lines += [f"  {count:>12,} {place}" for place, count in found.places.items()]
     lines += [f"nowhere: {row}" for row in found.nowhere]
     lines += [f"in two places: {row}" for row in found.twice]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
@@ -62,8 +63,8 @@ def _lines(certificate: Certificate) -> Iterator[str]:
     yield f"  by {certificate.by} at {certificate.at.isoformat(timespec='seconds')}: {certificate.rows:,} rows"
     for each in certificate.erased:
         yield (
-            f"  {each.place} {each.table}: {each.rows:,} rows, {each.files_rewritten:,} files rewritten, "
-            f"{each.files_vacuumed:,} files of older versions removed, version {each.version}"
+            f"  {each.place} {each.table}: {counted(each.rows, 'row')}, {counted(each.files_rewritten, 'file')} rewritten, "
+            f"{counted(each.files_vacuumed, 'file')} of older versions removed, version {each.version}"
         )
     yield f"  history: {certificate.history_results:,} observed values forgotten, metrics of {certificate.history_metrics:,} columns"
     if certificate.gold_to_materialize:

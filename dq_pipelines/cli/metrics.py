@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
@@ -122,7 +123,9 @@ def _print_metrics(
     from rich.markup import escape
     from rich.table import Table
 
-    grid = Table(title=f"{table}: {batches:,} batches, {max((each.count for each in shown), default=0):,} rows")
+    grid = Table(
+        title=f"{table}: {counted(batches, 'batch')}, {counted(max((each.count for each in shown), default=0), 'row')}"
+    )
     grid.add_column("column")
     for name in (*_SHOWN, *(["PSI"] if drift is not None else [])):
         grid.add_column(name.replace("_", " "), justify="right")

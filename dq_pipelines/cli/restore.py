@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
@@ -113,7 +114,7 @@ def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
 
 def _recovery_line(found: Recovery) -> str:
     rows, now = found.count(), found.table.rows()
-    line = f"{found.table.key}: {rows:,} rows come back, rows {now:,} -> {now + rows:,}"
+    line = f"{found.table.key}: {counted(rows, 'row')} to bring back, rows {now:,} -> {now + rows:,}"
     if found.lost_columns:
         line += f"; columns that the table no longer has stay in the backup: {', '.join(found.lost_columns)}"
     return line

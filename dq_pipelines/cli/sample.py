@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
@@ -57,8 +58,8 @@ def sample(
 def _print(truth: Truth, folder: Path) -> None:
     rows = ", ".join(f"{table} {number:,}" for table, number in truth.landed.items())
     faults = sum(fault.count for fault in truth.faults)
-    files = f"{len(truth.written):,} files written" if truth.written else "nothing new to write"
-    print(f"{truth.domain} in {folder}: {files}; rows: {rows}; {faults:,} faults seeded")
+    files = f"{counted(len(truth.written), 'file')} written" if truth.written else "nothing new to write"
+    print(f"{truth.domain} in {folder}: {files}; rows: {rows}; {counted(faults, 'fault')} seeded")
 
 
 def _list_sheets(path: Path, *, as_json: bool) -> None:

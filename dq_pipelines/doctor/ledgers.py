@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import PublishError
@@ -26,6 +27,6 @@ def examine(installation: Installation) -> Iterator[Finding]:
         waiting = pending_batches(table, installation.stores.lake, work.silver)
         if waiting:
             said = (
-                f"{len(waiting):,} batches have landed and wait to be judged ({waiting[0]}, say), or a rule blocks them"
+                f"{counted(len(waiting), 'batch')} landed, but not judged yet or blocked by a rule ({waiting[0]}, say)"
             )
             yield Finding("info", f"bronze/{table.name}", said, f"run {table.name}; dq report says what blocks a batch")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.claims import is_held
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
@@ -38,4 +39,4 @@ def _moved(installation: Installation, table: LakeTable) -> str:
         found = unnamed_files(table)
         for path in found:
             target = installation.move_away(root / path)
-    return f"moved {len(found):,} files away, to {target.parent}" if found else "they are gone already"
+    return f"moved {counted(len(found), 'file')} away, to {target.parent}" if found else "they are gone already"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
@@ -24,7 +25,9 @@ def examine(installation: Installation) -> Iterator[Finding]:
         try:
             missed = lacking(installation.stores.lake, table.key, history, every=True)
             if missed:
-                said = f"history lacks the verdicts on {len(missed):,} published batches ({missed[0].batch}, say)"
+                said = (
+                    f"history lacks the verdicts on {counted(len(missed), 'published batch')} ({missed[0].batch}, say)"
+                )
                 remedy = f"the next run of {table.name} records those of its last commits, dq doctor --repair all"
                 yield Finding("error", table.key, said, remedy, partial(_recorded, installation, table, len(missed)))
             yield from _without_commit(installation, table)
@@ -34,7 +37,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
 
 def _recorded(installation: Installation, table: Table, count: int) -> str:
     recollect(installation.stores.lake, table.key, installation.stores.history, every=True)
-    return f"told history of the {count:,} verdicts that its commits hold"
+    return f"told history of the {counted(count, 'verdict')} that its commits hold"
 
 
 def _without_commit(installation: Installation, table: Table) -> Iterator[Finding]:
@@ -47,8 +50,6 @@ def _without_commit(installation: Installation, table: Table) -> Iterator[Findin
     published = [v.batch for v in verdicts if v.batch.startswith("b-") and not v.blocked and not v.replaces]
     strange = [batch for batch in published if batch not in noted]
     if strange:
-        said = (
-            f"history says that {len(strange):,} batches were published which its log does not know ({strange[0]}, say)"
-        )
+        said = f"history has verdicts on {counted(len(strange), 'published batch')} that its log does not know ({strange[0]}, say)"
         remedy = f"put the table back from a copy, or run {table.name}: what bronze still has of them is judged again"
         yield Finding("error", table.key, said, remedy)

@@ -17,6 +17,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
 from dq_pipelines.lake.durable import sync_commit
@@ -62,7 +63,7 @@ def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
     published = transactions(work.silver)
     if layer == "quarantine" and (lost := [name for name in back.taken_back if name in published]):
         raise PublishError(
-            f"{back.table.key}: silver has consumed {len(lost)} batches since version {back.then.version()}, whose "
+            f"{back.table.key}: silver has consumed {counted(len(lost), 'batch')} since version {back.then.version()}, whose "
             f"refused rows would be nowhere; restore {work.table.name} without a layer"
         )
 

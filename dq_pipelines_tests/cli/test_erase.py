@@ -27,7 +27,7 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
 
     ran = dq("erase", "sales", "--where", "id = 1")
     assert (ran.returncode, shop.rows("silver/sales", "id")) == (0, [2, 3])
-    assert "lake silver/sales: 1 rows, 1 files rewritten, 1 files of older versions removed" in ran.stdout
+    assert "lake silver/sales: 1 row, 1 file rewritten, 1 file of older versions removed" in ran.stdout
     assert "materialize anew, since computed from the rows: gold/totals" in ran.stdout
     assert f"the inputs in which the rows landed: {shop.landing}/a.csv" in ran.stdout
 

@@ -45,7 +45,7 @@ def test_from_backup(dq: Dq, tmp_path: Path) -> None:
     assert "no backup of it" in dq("restore", "sales", "--from-backup").stderr
     dq("retention")
     ran = dq("restore", "sales", "--from-backup", "--dry-run")
-    assert "silver/sales: 1 rows come back, rows 2 -> 3" in ran.stdout
+    assert "silver/sales: 1 row to bring back, rows 2 -> 3" in ran.stdout
     assert "older than 1y: the next retention deletes them again" in ran.stdout
     assert shop.rows("silver/sales", "id") == [2, 3]
     assert dq("restore", "sales", "--from-backup").returncode == 0
