@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from dq_pipelines.backups.places import Place
+from dq_pipelines.backups.places import LAKE_LOGS, Place
 from dq_pipelines.config.private import FILE, FOLDER, private_folder
 from dq_pipelines.errors import PublishError
 
@@ -115,14 +115,21 @@ def put_back(places: Sequence[Place], source: Path, log: Callable[[str], None] =
         ) from None
     unknown = sorted({name.partition("/")[0] for name in listed} - wanted.keys())
     for name in unknown:
-        log(f"{name}: is in the backup and was not put back: this installation keeps it elsewhere")
+        log(f"{name}: is in the backup and was not put back: {_why_left_out(name, places)}")
     sizes = {place: [size for name, size in listed.items() if name.startswith(f"{place}/")] for place in wanted}
     return [Copied(name, len(some), sum(some)) for name, some in sizes.items()]
 
 
+def _why_left_out(name: str, places: Sequence[Place]) -> str:
+    if name == LAKE_LOGS:
+        return "Delta logs fit only the data files that they were copied beside, so they stay unless asked for: --lake-logs puts them back"
+    said = [place.elsewhere for place in places if place.name == name and place.elsewhere]
+    return said[0] if said else "this release knows no such place"
+
+
 def _put(place: Place, copy: Path, path: str) -> None:
     folder = place.folder or Path()
-    if place.is_private:
+    if place.is_private or place.is_folder_private:
         private_folder(folder)
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
+#: The place of the tables' Delta logs, which are copied only where asked.
+LAKE_LOGS = "lake"
 #: What SQLite writes beside a database: the online copy has it within.
 _JOURNALS = ("-wal", "-shm", "-journal")
 
@@ -30,6 +32,8 @@ class Place:
     elsewhere: str = ""
     #: whether nobody but its owner may read it
     is_private: bool = False
+    #: whether its folder is closed to others where it is made anew; files may lie in it before
+    is_folder_private: bool = False
 
     def files(self) -> Iterator[Path]:
         """Its files, beneath its folder; SQLite's journals are left out."""
@@ -54,7 +58,7 @@ def places_of(settings: Settings, *, lake_logs: bool = False) -> list[Place]:
         if settings.lake_is_remote:
             raise ConfigError([Problem("", 0, f"dq backup --lake-logs: wanted a lake on a disk, got {settings.lake}")])
         lake = Path(settings.lake.removeprefix("file://")).absolute()
-        found.append(Place("lake", lake, ("*/*/_delta_log/*", ".aside/*.json")))
+        found.append(Place(LAKE_LOGS, lake, ("*/*/_delta_log/*", ".aside/*.json")))
     return found
 
 
@@ -74,6 +78,6 @@ def _state(settings: Settings) -> Place:
 
 def _dagster() -> Iterator[Place]:
     if home := os.environ.get("DAGSTER_HOME"):
-        yield Place("dagster", Path(home).absolute(), ("*.yaml", "**/*.db"))
+        yield Place("dagster", Path(home).absolute(), ("*.yaml", "**/*.db"), is_folder_private=True)
     else:
-        yield Place("dagster", None, elsewhere="DAGSTER_HOME is not set: Dagster's records are not in the backup")
+        yield Place("dagster", None, elsewhere="DAGSTER_HOME is not set, so nobody knows where Dagster's records lie")

@@ -29,6 +29,12 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
+def settings(tmp_path: Path) -> Settings:
+    """An installation under one folder."""
+    given = {"DQ_CONFIG": tmp_path / "assets_config", "DQ_LAKE": tmp_path / "lake", "DQ_STATE": tmp_path / "state"}
+    return Settings.from_environment({name: str(path) for name, path in given.items()})
+
+
 def test_what_is_backed_up_comes_back(tmp_path: Path) -> None:
     here = folder(tmp_path)
     back_up([Place("state", here, is_private=True)], tmp_path / "backup")
@@ -40,6 +46,41 @@ def test_what_is_backed_up_comes_back(tmp_path: Path) -> None:
     for path in (tmp_path / "backup", tmp_path / "there"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
         assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in path.rglob("key"))
+
+
+def test_the_folder_of_dagsters_records_is_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("{}")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    places = [one for one in places_of(settings(tmp_path)) if one.name == "dagster"]
+    back_up(places, tmp_path / "backup")
+    shutil.rmtree(home)
+    put_back(places, tmp_path / "backup")
+    assert (home / "dagster.yaml").read_text() == "{}"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_why_a_place_was_not_put_back_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "lake/silver/orders/_delta_log/0.json"
+    log.parent.mkdir(parents=True)
+    log.write_text("{}")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("{}")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    back_up(places_of(settings(tmp_path), lake_logs=True), tmp_path / "backup")
+    shutil.rmtree(tmp_path / "lake")
+    monkeypatch.delenv("DAGSTER_HOME")
+    told: list[str] = []
+    put_back(places_of(settings(tmp_path)), tmp_path / "backup", told.append)
+    of_dagster, of_lake = told
+    assert of_dagster.startswith("dagster: is in the backup and was not put back: DAGSTER_HOME is not set")
+    assert of_lake.startswith("lake: is in the backup and was not put back: ")
+    assert of_lake.endswith("--lake-logs puts them back")
+    assert not log.exists()
+    put_back(places_of(settings(tmp_path), lake_logs=True), tmp_path / "backup", told.append)
+    assert log.read_text() == "{}"
 
 
 def test_a_database_is_copied_whole_while_it_is_written(tmp_path: Path) -> None:
