@@ -42,7 +42,9 @@ def report(
     ] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Exit 1 when a table's status is failing, blocked or error."),
+        typer.Option(
+            "--strict", help="Exit 1 when a table's status is failing, blocked or error, or the history is lost."
+        ),
     ] = False,
 ) -> None:
     """Show the status of every table, and its latest verdict; of a partitioned table, that of each of its partitions together."""
@@ -62,6 +64,7 @@ def report(
     gone = [each for each in every if project is not None and each.table not in there and not tables]
     shown = _chosen(every, tables, known) if tables else [each for each in every if each not in gone]
     unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
+    lost = _lost_history(stores, known, every)
     beside = _beside(stores, project, shown)
     told = [f"{key} ({aside[key].error})" if key in aside else key for key in unjudged]
     if html is not None:
@@ -70,9 +73,11 @@ def report(
         without = [*unjudged, *(each.table for each in shown if not each.verdicts)]
         unread = [_result(_no_verdict(key), aside[key], "never_run") for key in without if key in aside]
         print(json.dumps([*_results(shown, beside), *unread], indent=1, ensure_ascii=False))
-    elif html is None:
+    if lost:
+        print(lost, file=sys.stderr if as_json or html is not None else sys.stdout)
+    elif html is None and not as_json:
         rendering.print_report(shown, told, gone, beside)
-    if strict and any(each.is_alarming for each in shown):
+    if strict and (lost or any(each.is_alarming for each in shown)):
         raise typer.Exit(1)
 
 
@@ -104,6 +109,16 @@ def _beside(
             except PublishError as error:
                 print(f"inputs that no run reads are not listed: {error}", file=sys.stderr)
     return found
+
+
+def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableStanding]) -> str:
+    from dq_pipelines.layers.present import lost_history
+
+    try:
+        return lost_history(stores.lake, tables, every)
+    except PublishError as error:
+        print(f"whether the history is lost is not known: {error}", file=sys.stderr)
+        return ""
 
 
 def _aside() -> dict[str, ResultRecord]:

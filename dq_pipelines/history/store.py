@@ -53,10 +53,16 @@ class History:
 
     @property
     def is_begun(self) -> bool:
-        """Whether there may be something to read; a SQLite file that is not there is not made by asking."""
+        """Whether there may be something to read: no SQLite file is made by asking, and an empty one stays empty.
+
+        So `dq doctor` can tell that an empty one has lost its verdicts.
+        """
         url = sa.make_url(self.url)
         sqlite = url.get_backend_name() == "sqlite"
-        return not sqlite or not url.database or Path(url.database).is_file()
+        if not sqlite or not url.database:
+            return True
+        path = Path(url.database)
+        return path.is_file() and path.stat().st_size > 0
 
     def record(self, verdict: VerdictRecord) -> None:
         """Remember a verdict and its results, in one transaction."""
@@ -78,6 +84,8 @@ class History:
 
     def knows(self, verdict: VerdictRecord) -> bool:
         """Whether this run's verdict on this batch was recorded."""
+        if not self.is_begun:
+            return False
         once = (VERDICTS.c.table == verdict.table) & (VERDICTS.c.batch == verdict.batch)
         wanted = sa.select(VERDICTS.c.id).where(once, VERDICTS.c.run_id == verdict.run_id)
         with self.engine.connect() as connection:
@@ -127,6 +135,8 @@ class History:
 
     def runs(self, tables: Collection[str]) -> list[str]:
         """The ids of the runs that judged these tables, in order."""
+        if not self.is_begun:
+            return []
         wanted = sa.select(VERDICTS.c.run_id).where(VERDICTS.c.table.in_(tables)).order_by(VERDICTS.c.id)
         with self.engine.connect() as connection:
             return list(dict.fromkeys(connection.execute(wanted).scalars()))
@@ -135,6 +145,8 @@ class History:
         return [verdict for _, verdict in self._numbered(wanted)]
 
     def _numbered(self, wanted: sa.Select[Any]) -> list[tuple[int, VerdictRecord]]:
+        if not self.is_begun:
+            return []
         # A subquery, since a database takes only so many numbers in a list.
         numbers = wanted.with_only_columns(VERDICTS.c.id).subquery()
         with self.engine.connect() as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.standing import TableStanding, standing, standings
@@ -16,6 +17,22 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.aside import INPUTS_READABLE, as_result
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.waiting import Quarantine, waiting
+
+
+def lost_history(lake: Lake, tables: Collection[str], known: Collection[TableStanding]) -> str:
+    """One sentence, with the remedy, where the history has no verdict though some of these tables are published; else "".
+
+    `tables` are keys such as `silver/orders`, `known` is all that the history tells. Raises PublishError when the lake fails.
+    """
+    if any(each.verdicts for each in known):
+        return ""
+    published = [key for key in tables if lake.table(key).delta() is not None]
+    if not published:
+        return ""
+    return (
+        f"the history is empty, though the lake holds {counted(len(published), 'published table')} ({published[0]}, say): "
+        "its verdicts are lost; dq doctor --repair recovers those that commits hold"
+    )
 
 
 def asides_now(lake: Lake) -> dict[str, ResultRecord]:

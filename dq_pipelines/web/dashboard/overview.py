@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from dq_pipelines.errors import PublishError
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.history.scores import Score, score_of_all
 from dq_pipelines.history.standing import TableStanding
@@ -14,7 +15,7 @@ from dq_pipelines.history.status import STATUSES, Status, worst
 from dq_pipelines.history.totals import rows_in
 from dq_pipelines.history.trend import Stretch, trend
 from dq_pipelines.history.wording import NOTHING_YET
-from dq_pipelines.layers.present import as_of_now
+from dq_pipelines.layers.present import as_of_now, lost_history
 from dq_pipelines.layers.waiting import Quarantine, Reason
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
@@ -78,8 +79,15 @@ class Overview(View):
     def nothing(self) -> str:
         """What is said where there is no line."""
         if self.visit.tables is None:
-            return NOTHING_YET
+            return self._lost_history() or NOTHING_YET
         return "None of these tables has run yet." if self.unjudged else "There is no table that you may look at."
+
+    def _lost_history(self) -> str:
+        known, lake = self.visit.known.project, self.visit.site.stores.lake
+        try:
+            return lost_history(lake, [table.key for table in known], [line.standing for line in self.lines])
+        except PublishError as error:
+            return f"Whether the history is lost is not known: {error}"
 
     @property
     def waiting(self) -> int:

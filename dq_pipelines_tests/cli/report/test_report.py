@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from dq_pipelines.history.standing import standings
@@ -13,6 +14,7 @@ from dq_pipelines.history.store import History
 from dq_pipelines.history.wording import NOTHING_YET, age
 from dq_pipelines_tests.cli.conftest import Dq
 from dq_pipelines_tests.cli.report.conftest import MEAN, NOW, NULLS, PASSED, TOLERATED, result, verdict
+from dq_pipelines_tests.workshop import Workshop
 
 
 def lines(text: str) -> list[list[str]]:
@@ -29,6 +31,34 @@ def test_without_a_history_it_says_so_and_makes_none(arguments: list[str], dq: D
     assert (ran.stdout, (tmp_path / "lake").exists()) == (wanted, False)
     if arguments == ["--html", "r.html"]:
         assert NOTHING_YET in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["an empty file", "no file"])
+def test_a_lost_history_is_told_and_stays_empty(dq: Dq, tmp_path: Path, *, is_there: bool) -> None:
+    shop = Workshop(tmp_path)
+    shop.table("orders", 'source: {type: csv, path: "{landing}/*.csv"}')
+    pl.DataFrame({"id": [1]}).write_delta(shop.lake.table("silver/orders").uri)
+    path = tmp_path / "history.db"
+    if is_there:
+        path.write_bytes(b"")
+    where = {"DQ_LAKE": str(tmp_path / "lake"), "DQ_CONFIG": str(tmp_path / "assets_config")}
+    where["DQ_HISTORY_URL"] = f"sqlite:///{path}"
+    told = "the history is empty, though the lake holds 1 published table (silver/orders, say)"
+    ran = dq("report", **where)
+    assert (ran.returncode, ran.stdout.startswith(told)) == (0, True), ran
+    assert "dq doctor --repair" in ran.stdout
+    assert dq("report", "--strict", **where).returncode == 1
+    ran = dq("report", "--html", "r.html", "--json", **where)
+    assert told in ran.stderr
+    assert json.loads(ran.stdout) == []
+    assert told in (tmp_path / "r.html").read_text(encoding="utf-8")
+    dq("alert", "list", **where)
+    if is_there:
+        assert path.read_bytes() == b""
+        assert "the history has 0 bytes" in dq("doctor", **where).stdout
+    assert "the history is empty" in dq("report", **where).stdout
+    assert path.exists() == is_there
+    assert not is_there or path.read_bytes() == b""
 
 
 def test_a_line_for_each_table_and_for_each_rule_that_found_something(dq: Dq, history: History) -> None:
