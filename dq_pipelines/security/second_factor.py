@@ -7,6 +7,7 @@ hashes are kept.
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import secrets
 import time
@@ -108,7 +109,15 @@ class SecondFactor:
                 connection.execute(TOTP.insert().values(user=name, secret=secret, last_step=0))
             except sa.exc.IntegrityError:
                 raise Refused("wanted no second factor yet, got one that is on") from None
-        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
+        return _enrolment(name, secret)
+
+    def begun(self, name: str, secret: str) -> Enrolment | None:
+        """The enrolment that waits for its first code, for who shows that they know its secret; else None."""
+        wanted = sa.select(TOTP.c.secret).where(TOTP.c.user == name, TOTP.c.confirmed_at.is_(None))
+        with self.users.engine.connect() as connection:
+            waiting = connection.execute(wanted).scalar()
+        knows = waiting is not None and hmac.compare_digest(waiting.encode(), secret.encode())
+        return _enrolment(name, secret) if knows else None
 
     def confirm(self, name: str, code: str) -> list[str]:
         """Turn it on by its first code; gives the recovery codes, once. Raises Refused for another code."""
@@ -178,6 +187,12 @@ class SecondFactor:
         this = RECOVERY.update().where(RECOVERY.c.id == _kept(name, code), RECOVERY.c.used_at.is_(None))
         with self.users.engine.begin() as connection:
             return connection.execute(this.values(used_at=datetime.now(UTC))).rowcount == 1
+
+
+def _enrolment(name: str, secret: str) -> Enrolment:
+    import pyotp
+
+    return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER))
 
 
 def _recovery_codes(connection: sa.Connection, name: str) -> list[str]:

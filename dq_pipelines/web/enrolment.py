@@ -22,6 +22,7 @@ from dq_pipelines.web.login import Login
 PATH = "/account/second-factor"
 _OLD_PAGE = "This page was too old: try again."
 _WRONG = "The password or the code does not fit, or too many were wrong: wait, and try again."
+_WRONG_FIRST = "The code was wrong. The secret stays the same: type the code that the app shows now."
 
 
 class SecondFactorPages:
@@ -58,6 +59,9 @@ class SecondFactorPages:
             await self._login.note(
                 request, caller.user.name, "refused", what="user.second_factor", on=form.get("do", "")
             )
+            begun = await run_sync(self._access.second_factor.begun, caller.user.name, form.get("secret", ""))
+            if form.get("do") == "confirm" and begun is not None:
+                return form_page("Second factor", _scan(begun, caller), _WRONG_FIRST, 403)
             return await self._page(caller, _WRONG, 403)
 
     async def _begin(self, request: Request, caller: Caller, old: str, code: str) -> Response:
@@ -148,9 +152,11 @@ def _scan(enrolment: Enrolment, caller: Caller) -> str:
 
     drawn = segno.make(enrolment.uri, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=True)
     secret = " ".join(enrolment.secret[at : at + 4] for at in range(0, len(enrolment.secret), 4))
+    # Sent back, so that a wrong code shows the secret again to who has it, and to nobody else.
+    known = f'<input type="hidden" name="secret" value="{enrolment.secret}">'
     return f"""<h2>Second factor</h2><p>Scan this by your authenticator app, or type the secret into it.</p>
 <div class="qr">{drawn}</div><p><code>{secret}</code></p>
-{_form(caller, "confirm", "Turn it on", _CODE)}{_BACK}"""
+{_form(caller, "confirm", "Turn it on", known + _CODE)}{_BACK}"""
 
 
 def _codes(codes: Sequence[str]) -> str:

@@ -151,7 +151,9 @@ def test_a_sensor_and_a_schedule_are_switched_by_whom_their_table_belongs_to(her
 
 def test_who_may_look_at_some_tables_is_shown_the_way_to_them(here: Hosted) -> None:
     client: TestClient = here.as_user("sue")
-    page = client.get("/", headers={"accept": "text/html"})
+    first = client.get("/", headers={"accept": "text/html"}, follow_redirects=False)
+    assert (first.status_code, first.headers["location"]) == (303, "/dashboard/")
+    page = client.get("/assets", headers={"accept": "text/html"})
     assert page.status_code == 403
     assert 'those of team:sales. They are on <a href="/dashboard/">the dashboard</a>' in page.text
     for path in ("/graphql?query={version}", "/logs/x/y.err", "/server_info", "/assets/silver/sales", "/favicon.png"):

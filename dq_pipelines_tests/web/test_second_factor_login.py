@@ -72,6 +72,22 @@ def enrol(client: TestClient) -> tuple[pyotp.TOTP, list[str]]:
     return app, codes
 
 
+def test_a_wrong_first_code_keeps_the_secret(client: TestClient, shop: Workshop) -> None:
+    log_in(client)
+    first = send(client, "begin", old=PASSWORD)
+    (shown,) = re.findall(r"<p><code>([A-Z2-7 ]+)</code></p>", first)
+    secret = shown.replace(" ", "")
+    assert f'name="secret" value="{secret}"' in first
+    again = send(client, "confirm", code="wrong", secret=secret)
+    assert "The code was wrong" in again
+    assert f"<p><code>{shown}</code></p>" in again
+    stranger = send(client, "confirm", code="wrong", secret="A" * 32)
+    assert shown not in stranger, "who does not know the secret is not shown it"
+    assert shown not in client.get(FACTOR).text
+    assert "Recovery codes" in send(client, "confirm", code=pyotp.TOTP(secret).now(), secret=secret)
+    assert SecondFactor(Users(shop.state.url)).is_on("ann")
+
+
 def let_pass(shop: Workshop) -> None:
     """As if the code that was taken last were long ago."""
     with Users(shop.state.url).engine.begin() as connection:

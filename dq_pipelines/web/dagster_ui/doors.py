@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dq_pipelines.security.audit import AuditLog, Event
-from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
 from dq_pipelines.web.access import Caller, caller_of, source_of
 from dq_pipelines.web.dagster_ui.rights import LOCAL
 from dq_pipelines.web.origins import is_of_this_site
@@ -81,7 +81,7 @@ class Doors:
     def _refusal(self, scope: Scope, caller: Caller, path: str, wanted: Permission) -> Response | None:
         grants = caller.user.grants
         if not may(grants, Permission.LOOK):
-            return _only_some(Headers(scope=scope), caller)
+            return _only_some(Headers(scope=scope), caller, path)
         if not may(grants, wanted):
             return JSONResponse({"error": why_not(grants, wanted)}, 403)
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD") and not _takes_changes(path):
@@ -124,11 +124,14 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
-def _only_some(headers: Headers, caller: Caller) -> Response:
+def _only_some(headers: Headers, caller: Caller, path: str) -> Response:
+    """A refusal; who may look at some tables is led from the first page, where a login ends, to the dashboard."""
     scopes = ", ".join(sorted({grant.scope for grant in caller.user.grants if grant.scope}))
     said = f"Dagster's pages show every table, and you may look at those of {scopes or 'nobody'}"
     if "text/html" not in headers.get("accept", ""):
         return JSONResponse({"error": f"{said}: see /dashboard/ and /api/v1"}, 403)
+    if path == "/" and may_somewhere(caller.user.grants, Permission.LOOK):
+        return RedirectResponse("/dashboard/", 303, {"Cache-Control": "no-store"})
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Not all tables</title></head>
 <body><main><h1>Not all tables</h1><p>{html.escape(said)}. They are on <a href="/dashboard/">the dashboard</a>.</p></main></body></html>"""
     return HTMLResponse(page, 403, {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"})
