@@ -16,12 +16,13 @@ import polars as pl
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import DqError, RuleError
+from dq_pipelines.history.records import RERUN
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import refused_of
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings, bronze, pending_batches
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings, bronze, landed_batches, pending_batches
 from dq_pipelines.layers.landing import UNREADABLE, batch_of, listed, new_inputs
 from dq_pipelines.layers.quarantine import FIXED, PLACE, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
@@ -233,11 +234,22 @@ def _not_of_files(work: Work) -> Iterable[str]:
 
 
 def _expired(work: Work, found: Account, history: History) -> None:
-    """Rows that landed and are in no layer any more, since they were expired or erased: by what verdicts have counted."""
-    counts = Counter[str]()
-    for verdict in history.of_table(work.table.key, 100_000):
-        if verdict.batch.startswith("b-") and not verdict.blocked:
+    """Rows that landed and are in bronze no more, since they were expired or erased: by what verdicts have counted.
+
+    A rerun judges all of bronze again, so its verdict counts no row anew; a batch that was judged with older ones counts them, too.
+    """
+    landed = bronze(work.table, work.lake)
+    there = dict(landed.scan().group_by(BATCH).len().collect().rows())
+    counts, ever = Counter[str](), 0
+    for verdict in reversed(history.of_table(work.table.key, 100_000)):
+        if verdict.blocked or not verdict.batch.startswith("b-"):
+            continue
+        if verdict.batch.endswith(RERUN):
+            ever = max(ever, verdict.rows_in)
+        else:
+            ever += max(verdict.rows_in - counts[verdict.batch], 0)
             counts[verdict.batch] = max(counts[verdict.batch], verdict.rows_in)
-    there = dict(bronze(work.table, work.lake).scan().group_by(BATCH).len().collect().rows())
-    gone = sum(max(count - there.get(batch, 0), 0) for batch, count in counts.items())
-    _put(found, "expired or erased", gone)
+    known = {*landed_batches(landed), *there}
+    gone = sum(max(count - there.get(batch, 0), 0) for batch, count in counts.items() if batch in known)
+    waiting = found.places.get("waiting to be judged", 0)
+    _put(found, "expired or erased", min(gone, max(ever - (found.landed - waiting), 0)))

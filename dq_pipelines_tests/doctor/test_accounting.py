@@ -34,6 +34,16 @@ def test_each_row_is_in_one_place(patient: Patient) -> None:
     assert of(patient, "visits").places == {"published": 3}
 
 
+def test_a_rerun_expires_no_row_and_what_was_erased_since_is_told(patient: Patient) -> None:
+    before = of(patient)
+    patient.run("orders", mode="rerun")
+    found = of(patient)
+    assert (found.landed, found.places) == (before.landed, before.places)
+    assert sum(found.places.values()) == found.landed
+    patient.shop().lake.table("bronze/orders").opened().delete("id = '4'")
+    assert of(patient).places["expired or erased"] == 1
+
+
 def test_a_row_that_waits_is_told(patient: Patient) -> None:
     patient.shop().land("visits/b.csv", "id\n3\n4\n")
     patient.run("bronze/visits", partition="b")
