@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.cli.user import noted
+from dq_pipelines.cli.user import noted, warn_of_unknown_scopes
 
 if TYPE_CHECKING:
     from dq_pipelines.security.keys import Keys
+    from dq_pipelines.security.roles import Grant
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
@@ -46,6 +48,7 @@ def add(
     grant = Grant(role_named(role), scope_named(scope)) if role else None
     if never and days:
         raise ConfigError([Problem("", 0, "dq key add: wanted --days or --never, got both")])
+    _say_what_it_gives(user, grant)
     lasts = None if never else timedelta(days=days) if days else lasts_by_default()
     text = _keys().add(user, note, grant, lasts)
     noted("key.add", text.split("_")[1], user=user, note=note, days=str(lasts.days) if lasts else "never ends")
@@ -84,6 +87,24 @@ def rotate(
     key = SigningKeys.of(Users(state.url), state).rotate(at_once=at_once)
     noted("key.rotate", key.id, at_once=str(at_once).lower())
     print(f"tokens are signed by {key.id} from now on")
+
+
+def _say_what_it_gives(name: str, grant: Grant | None) -> None:
+    """Say on stderr where the user has less than the key asks for; raises ConfigError where the key would give nothing."""
+    from dq_pipelines.errors import ConfigError, Problem
+    from dq_pipelines.security.keys import within
+
+    if grant is None:
+        return
+    user = _keys().users.named(name)
+    given, own = within(user, grant).grants, ", ".join(sorted(map(str, user.grants))) or "nothing"
+    if not given:
+        problem = f"dq key add: wanted a role and scope of which {name} has a part, got {grant}: {name} is {own}"
+        raise ConfigError([Problem("", 0, problem)])
+    warn_of_unknown_scopes([grant])
+    if grant not in given:
+        less = ", ".join(sorted(map(str, given)))
+        print(f"{name} is {own}: the key is for {grant}, and gives no more than {less}", file=sys.stderr)
 
 
 def _keys() -> Keys:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from dq_pipelines.security.roles import Grant
     from dq_pipelines.security.users import Users
 
 app = typer.Typer()
@@ -37,6 +39,7 @@ def add(name: Name, role: Role = "viewer", scope: Scope = "", password_stdin: St
     _users().add(name, _password(from_stdin=password_stdin), [grant])
     noted("user.add", name, grant=str(grant))
     print(f"{name} may log in as {grant}")
+    warn_of_unknown_scopes([grant])
 
 
 @verbs.command()
@@ -89,6 +92,7 @@ def role(
     said = ", ".join(map(str, given))
     noted("user.role", name, grants=said)
     print(f"{name} is {said}")
+    warn_of_unknown_scopes(given)
 
 
 @verbs.command(name="list")
@@ -102,6 +106,26 @@ def every() -> None:
         state = "disabled" if user.disabled else f"by {user.subject.partition(' ')[0]}" if user.subject else ""
         state = state or ("with a second factor" if user.name in with_factor else "")
         print(f"{user.name:<24} {', '.join(sorted(map(str, user.grants))) or 'nothing':<40} {state}".rstrip())
+
+
+def warn_of_unknown_scopes(grants: Sequence[Grant]) -> None:
+    """Say on stderr which scopes are about no table of the project; nothing where the project cannot be read."""
+    from dq_pipelines.config.settings import Settings
+    from dq_pipelines.errors import ConfigError, nearest
+    from dq_pipelines.project import load_sound_tables
+
+    scopes = list(dict.fromkeys(grant.scope for grant in grants if grant.scope))
+    if not scopes:
+        return
+    try:
+        project = load_sound_tables(Settings.from_environment().config)
+    except ConfigError:
+        return
+    tables = [(table.domain, table.model.owners) for table in project]
+    tables += [(one.domain, one.owners) for one in project.left_out]
+    known = {name for domain, owners in tables for name in (f"domain:{domain}", *owners)}
+    for scope in (scope for scope in scopes if scope not in known):
+        print(f"no table of the project is of {scope}{nearest(scope, sorted(known))}", file=sys.stderr)
 
 
 def noted(what: str, on: str, **more: str) -> None:

@@ -81,7 +81,7 @@ class Keys:
         right = hmac.compare_digest(digest(secret), row["secret"] if row else digest(""))
         if row is None or user is None or not right or prefix != _PREFIX or user.disabled or not _key(row).is_in_use:
             raise Refused(_REFUSED)
-        return _within(user, _key(row).grant)
+        return within(user, _key(row).grant)
 
     def revoke(self, number: str) -> None:
         """Let nobody in by this key any more; raises ConfigError where there is none."""
@@ -112,7 +112,7 @@ def is_key(text: str) -> bool:
     return text.startswith(f"{_PREFIX}_")
 
 
-def _within(user: User, most: Grant | None) -> User:
+def within(user: User, most: Grant | None) -> User:
     """The user with no more rights than `most`: of each grant the part that both give."""
     if most is None:
         return user

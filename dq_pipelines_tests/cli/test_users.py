@@ -43,6 +43,29 @@ def test_users_come_and_go(dq: Dq, users: Users, monkeypatch: pytest.MonkeyPatch
     assert done == ["user.add", "user.role", "user.disable", "user.enable", "user.password"]
 
 
+def test_a_key_that_asks_for_more_than_its_user_has_is_told(dq: Dq, users: Users) -> None:
+    ran = dq("key", "add", "ann", "--role", "admin")
+    assert Keys(users).let_in(ran.stdout.strip()).name == "ann"
+    own = "operator of domain:retail"
+    assert ran.stderr == f"ann is {own}: the key is for admin, and gives no more than {own}\n"
+    assert dq("key", "add", "ann", "--role", "operator", "--scope", "domain:retail").stderr == ""
+    count = len(Keys(users).all())
+    ran = dq("key", "add", "ann", "--role", "viewer", "--scope", "domain:other")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "ann has a part, got viewer of domain:other: ann is operator of domain:retail" in ran.stderr
+    assert len(Keys(users).all()) == count
+
+
+@pytest.mark.usefixtures("users")
+def test_a_scope_that_no_table_has_is_told(dq: Dq, tmp_path: Path) -> None:
+    folder = tmp_path / "assets_config" / "retail"
+    folder.mkdir(parents=True)
+    (folder / "sales.yaml").write_text("owners: [team:sales]\nsource: {type: csv, path: a.csv}\n")
+    ran = dq("user", "role", "ann", "viewer@domain:retail", "steward@team:sales", "operator@domain:retial")
+    assert ran.returncode == 0
+    assert ran.stderr == "no table of the project is of domain:retial (nearest: domain:retail)\n"
+
+
 def test_keys_are_said_once(dq: Dq, users: Users) -> None:
     text = dq("key", "add", "ann", "--note", "nightly", "--role", "viewer", "--days", "30").stdout.strip()
     assert Keys(users).let_in(text).name == "ann"
