@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus, TickData, TickStatus
@@ -17,8 +18,10 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.web.app import application
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_ui.supervision import Trouble
+from dq_pipelines.web.health import Health
 from dq_pipelines_tests.web.conftest import SALES, build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting
+from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +72,15 @@ def test_without_a_daemon_the_rest_is_looked_at(client: TestClient) -> None:
     assert told(client) == (200, {})
     assert client.get("/api/v1/health").json()["dependencies"]["daemon"] == "not hosted here"
     assert parts(client) == dict.fromkeys(("history", "lake", "project", "dagster", "code location"), 1.0)
+
+
+def test_a_table_that_is_left_out_is_named_and_the_service_stays_ready(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    shop.table("sales", SALES)
+    shop.table("faulty", SALES.replace("source", "surce"))
+    (found,) = Health(site_of(shop), None).problems()
+    assert (found.part, found.is_grave) == ("project", False)
+    assert "faulty.yaml" in found.said
 
 
 def test_a_part_of_the_daemon_that_is_silent_is_named(here: Hosted, client: TestClient) -> None:
