@@ -1,4 +1,4 @@
-"""Rows in quarantine: whether bronze knows their batch, whether their status is one, and whether each is there once."""
+"""Rows in quarantine: whether a repair has left some out, whether bronze knows their batch, whether their status is one, and whether each is there once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.lake.inspection import harmed_files
+from dq_pipelines.lake.ledger import lost_since_rerun, transactions
+from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.landed import BATCH, landed_batches
 from dq_pipelines.layers.quarantine import ID, STATUS, STATUSES
 from dq_pipelines.project import Table
@@ -22,9 +24,19 @@ def examine(installation: Installation) -> Iterator[Finding]:
             lying = installation.stores.lake.table(key)
             if lying.delta() is None or harmed_files(lying):
                 continue
+            yield from _lost(table, lying)
             yield from _of(installation, table, lying.scan())
         except DqError:  # its log cannot be read: `logs` says so
             continue
+
+
+def _lost(table: Table, lying: LakeTable) -> Iterator[Finding]:
+    """Rows whose files a repair took out of the log: no rerun has made them anew yet."""
+    for partition in lost_since_rerun(transactions(lying)):
+        which = f" of partition {partition}" if partition is not None else ""
+        said = f"refused rows{which} are lost: a repair took their data files out of the log"
+        remedy = f"run {table.name}{which} with mode: rerun, which makes quarantine anew from bronze"
+        yield Finding("error", lying.key, said, remedy)
 
 
 def _of(installation: Installation, table: Table, rows: pl.LazyFrame) -> Iterator[Finding]:

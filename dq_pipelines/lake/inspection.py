@@ -5,6 +5,7 @@ What its log itself looks like belongs in `log`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote
-from dq_pipelines.lake.ledger import named_files
+from dq_pipelines.lake.ledger import lost_from, named_files, transactions
 from dq_pipelines.lake.publish import publish_errors
 from dq_pipelines.lake.rewrite import DataFile, Snapshot, replace_files
 from dq_pipelines.lake.tables import LakeTable, reached
@@ -86,11 +87,13 @@ def unnamed_files(table: LakeTable) -> list[str]:
 
 
 def forget_files(table: LakeTable, files: Sequence[DataFile]) -> None:
-    """Take files out of a table's log, in one commit: their rows are lost there. Raises PublishError."""
+    """Take files out of a table's log, in one commit: their rows are lost there, and the ledger says so. Raises PublishError."""
     snapshot = Snapshot.of(table)
     if snapshot is not None:
         with publish_errors(table.key, table.uri):
-            replace_files(snapshot, list(files), [], {}, {"dq.doctor": "took lost files out of the log"})
+            known, now = transactions(table), time.time_ns() // 1_000
+            noted = {name: at for file in files for name, at in lost_from(file.partition, now, known).items()}
+            replace_files(snapshot, list(files), [], noted, {"dq.doctor": "took lost files out of the log"})
 
 
 def _wrong_with(table: LakeTable, file: DataFile, info: fs.FileInfo | None) -> str:

@@ -23,7 +23,7 @@ from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.history.records import RERUN
 from dq_pipelines.lake.evolution import Drift, drift, exactly
-from dq_pipelines.lake.ledger import consumption, rerun_of, reruns_in, transactions
+from dq_pipelines.lake.ledger import consumption, losses_in, rerun_of, reruns_in, transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.agreement import Disagreement, must_have_whole_logs
@@ -109,7 +109,8 @@ def _broken_off(work: Work) -> list[str | None]:
 
 def _begun(work: Work) -> dict[str, int]:
     """What both ledgers are to say of this rerun: later than any before, also where the clock was put back."""
-    before = [at for table in (work.quarantine, work.silver) for at in reruns_in(transactions(table)).values()]
+    entries = [transactions(table) for table in (work.quarantine, work.silver)]
+    before = [at for each in entries for at in (*reruns_in(each).values(), *losses_in(each).values())]
     now = (work.now - _EPOCH) // timedelta(microseconds=1)
     return {rerun_of(work.partition): max([now, *(at + 1 for at in before)])}
 

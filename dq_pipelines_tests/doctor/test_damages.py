@@ -44,6 +44,19 @@ def test_a_damage_is_found_and_what_is_safe_is_repaired(patient: Patient, damage
         assert {content for path, content in files.items() if path.exists()} <= there
 
 
+def test_rows_that_a_repair_took_out_of_the_log_are_told_until_a_rerun(patient: Patient) -> None:
+    data_file(patient, "quarantine/orders").unlink()
+    repaired = patient.diagnosed(repair=True)
+    for found in (repaired, patient.diagnosed(), patient.diagnosed(repair=True)):
+        (error,) = [one for one in found if one.is_error]
+        assert (error.examination, error.finding.place) == ("quarantine", "quarantine/orders")
+        assert "refused rows are lost" in error.finding.said
+        assert "run orders with mode: rerun" in error.finding.remedy
+    patient.run("orders", mode="rerun")
+    assert patient.diagnosed() == []
+    assert patient.rows == ROWS
+
+
 def test_a_faulty_file_keeps_no_other_table_from_being_examined(patient: Patient) -> None:
     broken_yaml(patient)
     data_file(patient, "silver/visits").unlink()
