@@ -14,7 +14,7 @@ from dq_pipelines_tests.automation.served import Served, serving
 from dq_pipelines_tests.workshop import Workshop
 
 #: Seconds from the moment that the request to terminate is answered.
-PATIENCE = 2.0
+PATIENCE = 5.0
 
 WIDE = """
     source: {type: csv, path: "{landing}/wide.csv"}

@@ -169,6 +169,8 @@ def test_a_damaged_list_of_inputs_aside_costs_another_look(orders: Workshop, con
 
 def _gone(path: Path) -> None:
     path.unlink()
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 def _half(path: Path) -> None:

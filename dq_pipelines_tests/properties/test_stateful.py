@@ -302,7 +302,9 @@ def quarantined(work: Work) -> dict[str, Counter[tuple[str, object]]]:
     """The refused rows as people see them, by status, tag and extra cell."""
     found: dict[str, Counter[tuple[str, object]]] = {status: Counter() for status in (OPEN, DISMISSED, FIXED, REPLAYED)}
     for row in refused_of(work).collect().to_dicts():
-        found[row["_status"]][row["tag"], worth(row.get("extra"))] += 1
+        # The machine counts refused rows that a later version of their file supersedes as open: nobody has settled them.
+        status = OPEN if row["_status"] == "superseded" else row["_status"]
+        found[status][row["tag"], worth(row.get("extra"))] += 1
     return found
 
 

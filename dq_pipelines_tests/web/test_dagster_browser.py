@@ -38,6 +38,8 @@ PATIENCE = 40_000
 #: The name of an icon stands before it.
 _MATERIALIZE = re.compile("Materialize$")
 #: What the Apollo client of Dagster's own pages says of itself.
+#: What Chromium says of a page that is left before its socket is open.
+_LEFT = "WebSocket is closed before the connection is established"
 _APOLLO = "https://go.apollo.dev/c/err"
 
 
@@ -115,7 +117,7 @@ def logged_in(browser: Browser, address: str, name: str) -> Iterator[Page]:
     assert [
         said
         for said in complaints
-        if not said.startswith("An error occurred! For more details") and _APOLLO not in said
+        if not said.startswith("An error occurred! For more details") and _APOLLO not in said and _LEFT not in said
     ] == []
     context.close()
 

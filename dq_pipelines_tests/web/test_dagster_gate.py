@@ -174,4 +174,4 @@ def test_ids_of_two_schedules_stop_none(here: Hosted, name: str) -> None:
       stopRunningSchedule(scheduleOriginId: $origin, scheduleSelectorId: $selector) { __typename ... on Error { message } } }"""
     found = here.asked(name, query, {"origin": origin, "selector": "of-another"})["data"]["stopRunningSchedule"]
     assert found["__typename"] == "UnauthorizedError"
-    assert "got those of two: upkeep_schedule and another" in found["message"]
+    assert "got those of two: purge_runs_schedule and another" in found["message"]
