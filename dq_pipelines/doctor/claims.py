@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.lake.claim import FOLDER, claimed, is_noted
+from dq_pipelines.lake.claim import FOLDER, claimed, is_claimed, is_noted
 
 
 def examine(installation: Installation) -> Iterator[Finding]:
@@ -19,7 +18,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
         if path.is_dir():
             said = "wanted the file of a claim, got a folder: no run of the table can begin"
             yield Finding("error", str(path), said, "move it away", partial(_moved, installation, path))
-        elif is_held(path):
+        elif is_claimed(installation.stores.lake, path.name):
             yield Finding("info", str(path), f"a run works on {path.name} just now", "nothing is to be done")
         else:
             yield from _left(installation, path)
@@ -47,13 +46,3 @@ def _swept(installation: Installation, name: str) -> str:
 
 def _moved(installation: Installation, path: Path) -> str:
     return f"moved it to {installation.move_away(path)}"
-
-
-def is_held(path: Path) -> bool:
-    """Whether a living process holds the claim."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.doctor.claims import is_held
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.claim import FOLDER, claimed
+from dq_pipelines.lake.claim import claimed, is_claimed
 from dq_pipelines.lake.inspection import unnamed_files
 from dq_pipelines.lake.tables import LakeTable
 
@@ -20,8 +19,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
     if installation.folder is None:  # in a store another run may be about to commit them
         return
     for table in installation.lake_tables():
-        claim = installation.folder / FOLDER / table.key.partition("/")[2]
-        if claim.is_file() and is_held(claim):
+        if is_claimed(installation.stores.lake, table.key.partition("/")[2]):
             continue
         try:
             found = unnamed_files(table)

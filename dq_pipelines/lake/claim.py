@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import PublishError
@@ -114,15 +114,15 @@ def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: 
 def is_claimed(lake: Lake, name: str) -> bool:
     """Whether some process works on the table of this name now; never, in an object store, which has no claims."""
     path = Path(lake.root) / FOLDER / name
-    if is_remote(lake.root) or not path.exists():
+    if is_remote(lake.root) or not path.is_file():
         return False
-    with publish_errors(name, str(path)), path.open("a+", encoding="utf-8") as file:
-        return not _locked(file)
+    with publish_errors(name, str(path)), path.open("rb") as file:
+        return not _locked(file, fcntl.LOCK_SH)  # who only asks needs not write it
 
 
-def _locked(file: IO[str]) -> bool:
+def _locked(file: IO[Any], how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
