@@ -155,7 +155,7 @@ def _of_neither(work: Work, found: Account, rest: pl.DataFrame, there: pl.DataFr
         moments = rest.with_columns(pl.col(INGESTED_AT).dt.epoch("us").alias("at"))
         last = max(landings.batches.values(), default=0) if silver.mode == "overwrite" else 0
         outdated = [
-            max(landings.last(source, batch, at), last) > landings.of_row(batch, at)
+            landings.is_outdated(source, batch, at, last)
             for batch, source, at in moments.select(BATCH, SOURCE, "at").rows()
         ]
         later = rest.filter(pl.Series(outdated, dtype=pl.Boolean))

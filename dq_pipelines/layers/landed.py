@@ -76,6 +76,10 @@ class Landings:
         own, again = self.of_row(batch, at), self.again.get(address(source, self.again), at)
         return self.batch_at(again) if again > own else own
 
+    def is_outdated(self, source: str, batch: str, at: int, snapshot: int = 0) -> bool:
+        """Whether the input behind such a row has landed once more since, or all of a table at the moment of a `snapshot`."""
+        return max(self.last(source, batch, at), snapshot) > self.of_row(batch, at)
+
 
 def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
     """How many rows bronze has of these batches, as its log tells; None where files hold several batches."""
@@ -111,7 +115,7 @@ def outdated(
     latest = {source: batch for batch, source, _ in came.rows()}
     found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
     for batch, source, at in came.rows():
-        later = landings.last(source, batch, at) > landings.of_row(batch, at) or address(source, arriving) in arriving
+        later = landings.is_outdated(source, batch, at) or address(source, arriving) in arriving
         if later or latest[source] != batch:
             found[batch].add(source)
     return {batch: frozenset(sources) for batch, sources in found.items()}

@@ -25,7 +25,7 @@ def with_superseded(rows: pl.LazyFrame, landed: LakeTable, published: LakeTable)
     outdated = [
         {BATCH: batch, SOURCE: source}
         for batch, source, at, partition in waiting.drop_nulls([BATCH, SOURCE, "at"]).unique().collect().rows()
-        if max(landings.last(source, batch, at), snapshots.get(partition, 0)) > landings.of_row(batch, at)
+        if landings.is_outdated(source, batch, at, snapshots.get(partition, 0))
     ]
     if not outdated:
         return rows
