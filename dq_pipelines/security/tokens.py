@@ -113,6 +113,10 @@ class Tokens:
 
     def let_in(self, access: str) -> User:
         """Whose token it is; raises Refused, always the same."""
+        return self.login_of(access)[0]
+
+    def login_of(self, access: str) -> tuple[User, str]:
+        """The same, and what the login of the token is called in the list of its user's."""
         claims = self._read(access)
         those = REFRESH_TOKENS.c
         alive = _login(claims["sid"], claims["sub"]).where(
@@ -122,7 +126,7 @@ class Tokens:
             user = _in_force(found(connection, claims["sub"]), claims["epoch"])
             if connection.execute(alive).first() is None:
                 raise Refused(_REFUSED)
-        return user
+        return user, str(claims["sid"])[:SHOWN]
 
     def revoke(self, token: str) -> str:
         """End the login that this token, of either kind, came of; gives its user, "" for a token that is none."""
@@ -142,10 +146,6 @@ class Tokens:
                     return ""
         self._end(family)
         return str(user)
-
-    def session_of(self, access: str) -> str:
-        """What the login of this token is called in the list of its user's; raises Refused."""
-        return str(self._read(access)["sid"])[:SHOWN]
 
     def of_user(self, user: User) -> list[OpenSession]:
         """The logins by token of this user that go on, the last used first."""

@@ -152,7 +152,8 @@ class Access:
         if key:
             return Caller(self.keys.let_in(key), by="key")
         if bearer:
-            return Caller(self.tokens.let_in(bearer), by="token", session=self.tokens.session_of(bearer))
+            user, login = self.tokens.login_of(bearer)
+            return Caller(user, by="token", session=login)
         return _in(self.sessions.of(cookie.held(scope), by_hand=not _asks_by_itself(scope)))
 
     def caller_here(self, scope: Scope) -> Caller | None:
