@@ -91,10 +91,11 @@ async def live() -> Live:
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
 def health(behind: Behind, own: Own, response: Response) -> Health:
-    problems = [_told(one, own) for one in behind.health.problems()]
+    found = behind.health.problems()
+    problems = [_told(one, own) for one in found]
     hosted = behind.health.hosted
     said = {part: "; ".join(one.said for one in problems if one.part == part) for part in hosted}
-    unready = any(one.is_grave for one in behind.health.problems())
+    unready = any(one.is_grave for one in found)
     response.status_code = 503 if unready else 200
     return Health(
         status="not ready" if unready else "ready",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from dq_pipelines.history.pulse import pulse
 from dq_pipelines.history.standing import TableStanding, standing, standings
@@ -69,17 +70,18 @@ class Visit:
 
     def standings(self) -> list[TableStanding]:
         """The same of every table that is seen, but for those that left the YAML and are not asked for."""
-        return [one for one in self._every() if not self.is_removed(one.table)]
+        return [one for one in self._every if not self.is_removed(one.table)]
 
     def removed(self) -> list[TableStanding]:
         """Where those tables stood that left the YAML."""
-        return [one for one in self._every() if self.is_removed(one.table)]
+        return [one for one in self._every if self.is_removed(one.table)]
 
     def is_removed(self, key: str) -> bool:
         """Whether the YAML has the table no more, and nobody asks for it by name."""
         there = self.table(key) is not None or self.left_out(key) is not None
         return self.tables is None and self.known.is_loaded and not there
 
+    @cached_property
     def _every(self) -> list[TableStanding]:
         every = standings(self.history) if self.history.is_begun else []
         return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
