@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dq_pipelines.config.settings import Settings
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import ConfigError, Problem
 
 #: The place of the tables' Delta logs, which are copied only where asked.
@@ -55,21 +56,18 @@ def places_of(settings: Settings, *, lake_logs: bool = False) -> list[Place]:
         Place("assets_config", Path(settings.config).absolute()),
     ]
     if lake_logs:
-        if settings.lake_is_remote:
+        if settings.lake_folder is None:
             raise ConfigError([Problem("", 0, f"dq backup --lake-logs: wanted a lake on a disk, got {settings.lake}")])
-        lake = Path(settings.lake.removeprefix("file://")).absolute()
-        found.append(Place(LAKE_LOGS, lake, ("*/*/_delta_log/*", ".aside/*.json")))
+        found.append(Place(LAKE_LOGS, settings.lake_folder, ("*/*/_delta_log/*", ".aside/*.json")))
     return found
 
 
 def _history(settings: Settings) -> Place:
-    url = sa.make_url(settings.history_url)
-    if url.get_backend_name() != "sqlite" or not url.database:
-        return Place(
-            "history", None, elsewhere=f"the history lies in {url.render_as_string()}: back it up with pg_dump"
-        )
-    path = Path(url.database).absolute()
-    return Place("history", path.parent, (path.name,))
+    path = sqlite_file(settings.history_url)
+    if path is None:
+        where = sa.make_url(settings.history_url).render_as_string()
+        return Place("history", None, elsewhere=f"the history lies in {where}: back it up with pg_dump")
+    return Place("history", path.absolute().parent, (path.name,))
 
 
 def _state(settings: Settings) -> Place:

@@ -13,16 +13,19 @@ import sqlalchemy as sa
 
 from dq_pipelines.errors import PublishError, Unreached
 
+#: What is to be done with a damaged file.
+FROM_COPY = (
+    "move it away and put back a copy made by dq backup; without one, the next run begins anew and recovers the verdicts that "
+    "commits hold"
+)
 #: What is to be done, by the primary code of SQLite's error.
 _SQLITE_REMEDIES = {
     sqlite3.SQLITE_READONLY: "let this user write the file and its folder",
     sqlite3.SQLITE_PERM: "let this user write the file and its folder",
     sqlite3.SQLITE_FULL: "make room on its disk, and run again",
     sqlite3.SQLITE_IOERR: "look after its disk (room, quota, mount), and run again",
-    sqlite3.SQLITE_CORRUPT: "move it away and put back a copy made by dq backup; without one, the next run begins anew "
-    "and recovers the verdicts that commits hold",
-    sqlite3.SQLITE_NOTADB: "move it away and put back a copy made by dq backup; without one, the next run begins anew "
-    "and recovers the verdicts that commits hold",
+    sqlite3.SQLITE_CORRUPT: FROM_COPY,
+    sqlite3.SQLITE_NOTADB: FROM_COPY,
     sqlite3.SQLITE_CANTOPEN: "let this user read and write the file and its folder",
 }
 _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)

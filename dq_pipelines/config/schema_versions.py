@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import PublishError
 
 #: Several stores may share a database (PostgreSQL by one URL), so a number for the whole of it, as SQLite has, is too few.
@@ -95,11 +96,11 @@ def _copy(url: sa.URL, version: int) -> Path:
 
 
 def _keep_copy(url: sa.URL, version: int) -> None:
-    if url.get_backend_name() != "sqlite" or not url.database:
+    if (path := sqlite_file(url)) is None:
         return
     target = _copy(url, version)
     new = target.with_name(f"{target.name}.new")
-    with closing(sqlite3.connect(url.database)) as source, closing(sqlite3.connect(new)) as copy:
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(new)) as copy:
         source.backup(copy)
     new.replace(target)
 

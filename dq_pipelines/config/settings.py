@@ -62,22 +62,26 @@ class Settings:
         return "://" in self.lake and not self.lake.startswith("file://")
 
     @property
+    def lake_folder(self) -> Path | None:
+        """The lake's folder on this machine; None for a lake in an object store."""
+        return None if self.lake_is_remote else Path(self.lake.removeprefix("file://")).absolute()
+
+    @property
     def history_url(self) -> str:
         """The history's SQLAlchemy URL; raises ConfigError when none is given and the lake is no folder."""
         if given := self.history or self.database:
             return given
-        if self.lake_is_remote:
+        if self.lake_folder is None:
             raise ConfigError(
                 [Problem("", 0, f"wanted DQ_HISTORY_URL beside DQ_LAKE={self.lake}, which cannot hold SQLite")]
             )
-        return f"sqlite:///{Path(self.lake.removeprefix('file://')).absolute()}/history.db"
+        return f"sqlite:///{self.lake_folder}/history.db"
 
     @property
     def state_folder(self) -> Path:
         """The folder of users, keys, sessions and the audit log; raises ConfigError for one inside the lake."""
-        folder = Path(self.state).absolute()
-        lake = Path(self.lake.removeprefix("file://")).absolute()
-        if not self.lake_is_remote and folder.resolve().is_relative_to(lake.resolve()):
+        folder, lake = Path(self.state).absolute(), self.lake_folder
+        if lake is not None and folder.resolve().is_relative_to(lake.resolve()):
             said = f"DQ_STATE: wanted a folder apart from the lake {lake}, which others read, got {folder}"
             raise ConfigError([Problem("", 0, said)])
         return folder

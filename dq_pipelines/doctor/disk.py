@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import sqlalchemy as sa
-
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 
@@ -46,9 +45,8 @@ def _room(place: str, what: str, free: int, total: int) -> Iterator[Finding]:
 def _places(installation: Installation) -> Iterator[tuple[str, Path]]:
     if installation.folder is not None:
         yield "lake", installation.folder.absolute()
-    url = sa.make_url(installation.stores.history.url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        yield "history", Path(url.database).absolute().parent
+    if (history := sqlite_file(installation.stores.history.url)) is not None:
+        yield "history", history.absolute().parent
     if installation.dagster_home is not None:
         yield "Dagster's records", installation.dagster_home.absolute()
     if installation.state is not None:

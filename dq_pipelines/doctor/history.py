@@ -10,22 +10,18 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from dq_pipelines.config.database_errors import FROM_COPY
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.migrations import SCHEMA
 from dq_pipelines.history.store import History
 
-_FROM_COPY = (
-    "move it away and put back a copy made by dq backup; without one, the next run begins anew and recovers the verdicts that "
-    "commits hold"
-)
-
 
 def examine(installation: Installation) -> Iterator[Finding]:
     history = installation.stores.history
-    url = sa.make_url(history.url)
-    path = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+    path = sqlite_file(history.url)
     if path is not None:
         if not path.exists():
             return
@@ -48,7 +44,7 @@ def _file(history: History, path: Path) -> Iterator[Finding]:
         )
         return
     if problem := damage_of(path):
-        yield Finding("error", str(path), f"the history is damaged: {problem}", _FROM_COPY)
+        yield Finding("error", str(path), f"the history is damaged: {problem}", FROM_COPY)
 
 
 def _begun_anew(history: History) -> str:

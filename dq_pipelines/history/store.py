@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from dq_pipelines.config.database import database
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.history.migrations import SCHEMA
 from dq_pipelines.history.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, METADATA, RESULTS, VERDICTS
@@ -42,12 +42,12 @@ class History:
 
     def _file(self) -> object:
         """What tells the database's file from another one at its place; None where there is none."""
-        url = sa.make_url(self.url)
-        if url.get_backend_name() != "sqlite" or not url.database:
-            return None
+        path = sqlite_file(self.url)
         try:
-            there = Path(url.database).stat()
+            there = path.stat() if path is not None else None
         except OSError:
+            there = None
+        if there is None:
             return None
         return there.st_dev, there.st_ino, there.st_size > 0
 
@@ -57,12 +57,8 @@ class History:
 
         So `dq doctor` can tell that an empty one has lost its verdicts.
         """
-        url = sa.make_url(self.url)
-        sqlite = url.get_backend_name() == "sqlite"
-        if not sqlite or not url.database:
-            return True
-        path = Path(url.database)
-        return path.is_file() and path.stat().st_size > 0
+        path = sqlite_file(self.url)
+        return path is None or (path.is_file() and path.stat().st_size > 0)
 
     def record(self, verdict: VerdictRecord) -> None:
         """Remember a verdict and its results, in one transaction."""

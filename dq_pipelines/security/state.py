@@ -10,10 +10,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from dq_pipelines.config.private import private_folder, why_not_private, write_private
 from dq_pipelines.config.settings import STATE_FILE, Settings
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import ConfigError, Problem, PublishError
 
 
@@ -97,13 +96,9 @@ def _make_once(path: Path, text: str) -> None:
 
 
 def _sqlite_file(url: str | None) -> Path | None:
-    parsed = sa.make_url(url) if url else None
-    if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return None
-    return Path(parsed.database).absolute()
+    path = sqlite_file(url) if url else None
+    return None if path is None else path.absolute()
 
 
 def _in_lake(settings: Settings) -> Path | None:
-    if settings.lake_is_remote:
-        return None
-    return Path(settings.lake.removeprefix("file://")).absolute() / "history.db"
+    return None if settings.lake_folder is None else settings.lake_folder / "history.db"

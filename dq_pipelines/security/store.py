@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import sqlalchemy as sa
 
 from dq_pipelines.config.database import Moment, database
 from dq_pipelines.config.private import private_file, private_folder
+from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import PublishError
 
 METADATA = sa.MetaData()
@@ -113,9 +112,7 @@ def opened(url: str, what: str) -> sa.Engine:
 
     SQLite gives its journals the mode of the database.
     """
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        path = Path(parsed.database)
+    if (path := sqlite_file(url)) is not None:
         try:
             private_folder(path.parent)
             private_file(path)
