@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dq_pipelines.config.seconds import seconds_from_environment
 from dq_pipelines.engine import text_worker
 from dq_pipelines.engine.text_worker import FAILED, LENGTH, TOOK
-from dq_pipelines.errors import ConfigError, Problem, RuleError
+from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.asides import ByText, PythonRegex, ReadsAsJson
 
 _VARIABLE = "DQ_REGEX_SECONDS"
@@ -27,14 +28,7 @@ _SECONDS = 10.0
 
 def limit() -> float:
     """CPU seconds for one rule and batch: `DQ_REGEX_SECONDS`, by default 10; raises ConfigError for what is no time."""
-    text = os.environ.get(_VARIABLE) or str(_SECONDS)
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < 1e6:
-        raise ConfigError([Problem("", 0, f"{_VARIABLE}: wanted a number of seconds above 0, got '{text}'")])
-    return found
+    return seconds_from_environment(_VARIABLE, _SECONDS, 1e6)
 
 
 class Reader:

@@ -6,7 +6,6 @@ interrupted; a PostgreSQL server has its own `statement_timeout`.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, default_fiel
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.config.seconds import seconds_from_environment
 
 _VARIABLE = "DQ_GRAPHQL_SECONDS"
 _SECONDS = 30.0
@@ -38,14 +37,7 @@ class TooLate(Exception):
 
 def seconds() -> float:
     """How long a query may take: `DQ_GRAPHQL_SECONDS`, by default 30; raises ConfigError for what is no time."""
-    text = os.environ.get(_VARIABLE) or str(_SECONDS)
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
-        raise ConfigError([Problem("", 0, f"{_VARIABLE}: wanted a number of seconds above 0, got '{text}'")])
-    return found
+    return seconds_from_environment(_VARIABLE, _SECONDS)
 
 
 def said() -> str:
