@@ -25,26 +25,20 @@ def in_a_sentence(error: BaseException, lake: Lake | None, keys: Iterable[str]) 
 
     `keys` are all the tables that the work has read, `<layer>/<table>`; without a lake nobody looks.
     """
-    is_told = isinstance(error, DqError)
-    if (is_told and (isinstance(error, _TOLD) or ".parquet" not in str(error))) or not (
-        is_told or isinstance(error, errors_of_readers())
-    ):
-        return error if isinstance(error, DqError) else None
-    if lake is None:
-        return error if isinstance(error, DqError) else None
+    told = error if isinstance(error, DqError) else None
+    if told is not None and (isinstance(told, _TOLD) or ".parquet" not in str(told)):
+        return told
+    if lake is None or (told is None and not isinstance(error, errors_of_readers())):
+        return told
     for key in dict.fromkeys(keys):
         # A table whose log cannot be read was not what ended the work: that says so itself.
         with suppress(DqError):
             if harmed := harmed_files(lake.table(key)):
                 more = f" (and {len(harmed) - 1} more of its files)" if len(harmed) > 1 else ""
                 return PublishError(f"{harmed[0]}{more}; {harmed[0].remedy}")
-    if isinstance(error, DqError):
-        return error
-    return (
-        PublishError(f"{lake.root}: wanted to read and write it, got: {said(error)}")
-        if isinstance(error, OSError)
-        else None
-    )
+    if told is None and isinstance(error, OSError):
+        return PublishError(f"{lake.root}: wanted to read and write it, got: {said(error)}")
+    return told
 
 
 def tables_read(table: Table) -> list[str]:

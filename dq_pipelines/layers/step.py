@@ -6,14 +6,14 @@ Which assets and checks a table has is said in `assets`; what landing, judging a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.errors import DqError, PublishError, SetAside, SourceError, Unreached, nearest
+from dq_pipelines.errors import PublishError, SetAside, SourceError, nearest
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.standing import TableStanding, standing
 from dq_pipelines.layers import arriving, encodings, gold
@@ -31,7 +31,7 @@ from dq_pipelines.layers.checks import (
     inputs_unassigned,
     inputs_unassigned_key,
 )
-from dq_pipelines.layers.damage import in_a_sentence, tables_read
+from dq_pipelines.layers.failing import failing_in_a_sentence
 from dq_pipelines.layers.landing import Batch, new_inputs
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
@@ -67,7 +67,7 @@ class Step:
         """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
         wanted = {key.path[0] for key in self._selected}
         self._work.may_commit()  # what was cancelled before it began does not begin
-        with self._dq_failures(), self._attempting as attempt:
+        with self._failing, self._attempting as attempt:
             try:
                 if wanted:
                     must_name_its_partition(self.table, self.context.run.tags)
@@ -88,7 +88,7 @@ class Step:
                 raise
 
     def gold(self) -> Iterator[Yielded]:
-        with self._dq_failures(), self._attempting as attempt:
+        with self._failing, self._attempting as attempt:
             if not self._selected:
                 yield from self._judge_published(attempt)
             else:
@@ -96,6 +96,10 @@ class Step:
                 with self._progress.going_on():
                     outcome = gold.compute(self._work)
                 yield from self._told(outcome, attempt)
+
+    @property
+    def _failing(self) -> AbstractContextManager[None]:
+        return failing_in_a_sentence(self.stores, self.table, self.context.run.run_id)
 
     @property
     def _attempting(self) -> AbstractContextManager[Attempting]:
@@ -265,28 +269,6 @@ class Step:
                 if verdict.is_recheck:
                     said = f"published rows of {which} fail {rules}, as run {verdict.run_id} found"
                 raise Waits(f"{self.table.key} waits: {said}", allow_retries=False)
-
-    @contextmanager
-    def _dq_failures(self) -> Iterator[None]:
-        """Say what is said on purpose, or what the lake's damage explains, as the step's failure: a sentence, no trace."""
-        try:
-            yield
-        except BaseException as error:
-            said = in_a_sentence(error, self.stores.lake, tables_read(self.table))
-            if said is None:
-                raise
-            # Only the outside world may have mended itself by the next try; what was set aside is not even looked at then.
-            again = isinstance(said, SourceError | Unreached) and not isinstance(said, SetAside)
-            published = "" if said is error else f"; {self._published_so_far()}"
-            raise dg.Failure(f"{said}{published}", allow_retries=again) from None
-
-    def _published_so_far(self) -> str:
-        """What this run has published of the table; damage may be met before a commit and after it."""
-        with suppress(DqError):
-            verdicts = self.stores.history.of_run(self.context.run.run_id)
-            batches = [v.batch for v in verdicts if v.table == self.table.key and v.batch and not v.blocked]
-            return f"batch {', '.join(batches)} was published before that" if batches else "nothing was published"
-        return "whether anything was published, history does not tell just now"
 
     @property
     def _selected(self) -> list[dg.AssetKey]:
