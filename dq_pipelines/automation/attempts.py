@@ -15,7 +15,7 @@ from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.status import Outcome
 from dq_pipelines.layers.attempting import run_end
-from dq_pipelines.layers.dead_runs import dead_runs, end_dead_run
+from dq_pipelines.layers.dead_runs import dead_runs, end_dead_run, under_way
 from dq_pipelines.layers.run_partition import run_partition
 from dq_pipelines.layers.settling import CANCELLED, KILLED, settle
 from dq_pipelines.layers.stores import Stores
@@ -30,7 +30,7 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
     @sensor("attempts", "Writes down how runs of tables ended that were killed, or ended before they began")
     def attempts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         settle(stores, run_end(context.instance))
-        for run in list(dead_runs(context.instance, stores)):
+        for run in list(dead_runs(context.instance, stores, under_way(context.instance))):
             if end_dead_run(context.instance, run.run_id):
                 context.log.warning("run %s: %s", run.run_id, KILLED)
         read = RunsRead("attempts", stores.history)

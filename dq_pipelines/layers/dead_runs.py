@@ -7,7 +7,7 @@ keeps its place in the queue, and its table, for ever.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
@@ -34,15 +34,15 @@ def under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return list(instance.get_runs(dg.RunsFilter(statuses=list(WITH_PROCESS))))
 
 
-def dead_runs(instance: dg.DagsterInstance, stores: Stores) -> Iterator[dg.DagsterRun]:
-    """The runs of tables whose process has ended: as their attempts say, or, of other machines, since nobody hears of them.
+def dead_runs(instance: dg.DagsterInstance, stores: Stores, runs: Iterable[dg.DagsterRun]) -> Iterator[dg.DagsterRun]:
+    """Of runs `under_way` those of tables whose process has ended: as their attempts say, or, of other machines, since nobody hears of them.
 
     Where steps have processes of their own, a run goes on after one of them was killed, and says so.
     """
     if not stores.history.is_begun:
         return
     attempts = Attempts(stores.history)
-    for run in under_way(instance):
+    for run in runs:
         of_run = attempts.of_run(run.run_id)
         if not of_run and (TABLE_TAG not in run.tags or run.status != dg.DagsterRunStatus.STARTED):
             continue  # of tables of somebody else's, or about to begin

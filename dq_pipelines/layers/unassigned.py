@@ -16,7 +16,7 @@ from dq_pipelines.layers.partitions import partition_of, why_unassigned
 from dq_pipelines.project import DailyPartitions, Table
 from dq_pipelines.sources import nothing_found
 from dq_pipelines.sources.archives import plain_name
-from dq_pipelines.sources.base import PassedOver
+from dq_pipelines.sources.base import Listed, PassedOver
 
 #: The check that every bronze table has without being asked.
 INPUTS_UNASSIGNED = "inputs_unassigned"
@@ -37,11 +37,29 @@ def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[Pa
 
     A source that cannot be listed is named itself. Raises PublishError where the lake is away.
     """
-    found = [PassedOver(name, _why_no_data(name)) for name in members]
+    return _unassigned(table, lake, _listed(table), members)
+
+
+def what_no_run_reads(table: Table, lake: Lake) -> str:
+    """The sentence for what of the source is unassigned, else for a source with nothing in it; empty where there is neither.
+
+    The source is listed once. Raises PublishError as `unassigned` does.
+    """
+    listed = _listed(table)
+    return sentence(_unassigned(table, lake, listed, ())) or _nothing(table, listed)
+
+
+def _listed(table: Table) -> Listed | SourceError:
     try:
-        listed, partitions = table.landed.source.listed(), table.landed.partitions
+        return table.landed.source.listed()
     except SourceError as error:
-        return [*found, PassedOver("the source", str(error))]
+        return error
+
+
+def _unassigned(table: Table, lake: Lake, listed: Listed | SourceError, members: Sequence[str]) -> list[PassedOver]:
+    found, partitions = [PassedOver(name, _why_no_data(name)) for name in members], table.landed.partitions
+    if isinstance(listed, SourceError):
+        return [*found, PassedOver("the source", str(listed))]
     found += listed.passed_over
     if isinstance(partitions, DailyPartitions):
         outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
@@ -57,11 +75,14 @@ def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[Pa
 
 def nothing_there(table: Table) -> str:
     """The sentence for a source at whose address there is no input at all; empty for any other, or one that cannot be listed."""
+    return _nothing(table, _listed(table))
+
+
+def _nothing(table: Table, listed: Listed | SourceError) -> str:
     source = table.landed.source
-    try:
-        return "" if not hasattr(source, "path") or source.inputs() else nothing_found(source)
-    except SourceError:
-        return ""  # `unassigned` names it
+    if not hasattr(source, "path") or isinstance(listed, SourceError):  # one that cannot be listed is unassigned
+        return ""
+    return "" if listed.inputs else nothing_found(source)
 
 
 def sentence(found: Sequence[PassedOver]) -> str:

@@ -27,7 +27,7 @@ from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.sources.archives import ENDINGS, PACKINGS, copy, plain_name, unpack, unzip
 from dq_pipelines.sources.base import Input, Listed, PassedOver, Source
 from dq_pipelines.sources.failures import broken, failure
-from dq_pipelines.sources.listing import Chosen, Glob, must_exist, walk
+from dq_pipelines.sources.listing import Chosen, Glob, base_of, must_exist, walk
 from dq_pipelines.sources.order import natural
 from dq_pipelines.sources.places import confinement, is_below, local_path
 
@@ -86,7 +86,7 @@ class FileSource(Source):
 
     def _confinement(self) -> Callable[[str], str]:
         path = local_path(self.path)
-        return confinement(path, Glob.of(path).base if not os.path.exists(path) else path, self._places)
+        return confinement(path, base_of(path) if not os.path.exists(path) else path, self._places)
 
     def _remote(self) -> Listed:
         if self._places and not any(is_below(self.path, place) for place in self._places):

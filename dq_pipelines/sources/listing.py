@@ -41,17 +41,15 @@ class Glob:
     @classmethod
     def of(cls, path: str) -> Glob:
         """Raises SourceError for a set of characters that is none, such as `[z-a]`."""
-        segments = path.split("/")
-        first = next((place for place, name in enumerate(segments) if _MAGIC.search(name)), None)
-        if first is None:
+        base, names = _split(path)
+        if not names:
             return cls(path, path, path.__eq__)
         try:
-            levels = tuple(_levels(segments[first:]))
+            levels = tuple(_levels(names))
         except re.error as error:
-            names = shown("/".join(segments[first:]))
-            raise SourceError(f"{path}: wanted *, ? and sets such as [a-z], got {names}: {error.msg}") from None
-        matches = partial(_matches, "/".join([*segments[:first], ""]), levels)
-        return cls(path, "/".join(segments[:first]) or "/", matches)
+            got = shown("/".join(names))
+            raise SourceError(f"{path}: wanted *, ? and sets such as [a-z], got {got}: {error.msg}") from None
+        return cls(path, base, partial(_matches, path[: -len("/".join(names))], levels))
 
     def chosen(self, files: Collection[str]) -> Chosen:
         """Of the files below `base` those that are meant: which match, or lie in a folder that matches as a file would."""
@@ -76,6 +74,18 @@ class Glob:
                     why = f"it is a folder; to read the files below it, write {self.path.rpartition('/')[0]}/**"
                     passed_over[folder] = PassedOver(folder, why)
         return Chosen(tuple(found), tuple(passed_over.values()))
+
+
+def base_of(path: str) -> str:
+    """The folder above the first wildcard; the path itself where it has none."""
+    return _split(path)[0]
+
+
+def _split(path: str) -> tuple[str, list[str]]:
+    """That folder, and the names from the first with a wildcard on."""
+    segments = path.split("/")
+    first = next((place for place, name in enumerate(segments) if _MAGIC.search(name)), None)
+    return (path, []) if first is None else ("/".join(segments[:first]) or "/", segments[first:])
 
 
 def walk(folder: str, enters: Callable[[str], bool] = lambda _: True) -> Iterator[str]:

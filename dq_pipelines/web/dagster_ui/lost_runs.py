@@ -57,7 +57,7 @@ class LostRuns:
         self._pids = {run.run_id: self._pids[run.run_id] for run in runs if run.run_id in self._pids}
         if not runs:
             return {}
-        lost = {run.run_id: ("is gone", _GONE) for run in dead_runs(self._instance, self._stores)}
+        lost = {run.run_id: ("is gone", _GONE) for run in dead_runs(self._instance, self._stores, runs)}
         here = [run.run_id for run in runs if self._launched_here(run)]
         for run_id in here:
             self._learn_pid(run_id)
