@@ -13,7 +13,7 @@ import dagster as dg
 
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
-from dq_pipelines.layers.partitions_definition import partitions_definition
+from dq_pipelines.layers.run_partition import has_partitions
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project, Table
 
@@ -26,7 +26,7 @@ def stages(project: Project) -> Iterator[list[Table]]:
     waiting = list(project)
     while waiting:
         keys = {table.key for table in waiting}
-        ready = [table for table in waiting if not keys & set(table.upstream) and partitions_definition(table)]
+        ready = [table for table in waiting if not keys & set(table.upstream) and has_partitions(table)]
         # Dagster orders the tables of one run; all that do not wait for a partitioned one can be in it.
         stage = ready[:1] if ready else _closure(waiting)
         yield stage
@@ -34,7 +34,7 @@ def stages(project: Project) -> Iterator[list[Table]]:
 
 
 def _closure(waiting: Sequence[Table]) -> list[Table]:
-    blocked = {table.key for table in waiting if partitions_definition(table) is not None}
+    blocked = {table.key for table in waiting if has_partitions(table)}
     while more := {table.key for table in waiting if set(table.upstream) & blocked} - blocked:
         blocked |= more
     return [table for table in waiting if table.key not in blocked]
@@ -64,7 +64,7 @@ def run_all(project: Project, definitions: dg.Definitions, stores: Stores, insta
 
 
 def _partitions(table: Table, stores: Stores, instance: dg.DagsterInstance) -> list[str | None]:
-    if partitions_definition(table) is None:
+    if not has_partitions(table):
         return [None]
     arrived = Arrivals.of(table, stores.lake)
     if new := arrived.new_partitions(instance):

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dq_pipelines.automation.repeating import INPUTS_TAG, Repeating
+from dq_pipelines.config.counting import counted
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.landing import new_inputs, taken
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.layers.run_queue import queue_tags, run_under_way
 from dq_pipelines.layers.stores import Stores
-from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
+from dq_pipelines.layers.unassigned import what_no_run_reads
 from dq_pipelines.project import DynamicPartitions, Table
 from dq_pipelines.sources import Input
 
@@ -56,7 +57,7 @@ class Arrivals:
                 found.setdefault(key, []).append(item)
         now = {key: list(taken(table, inputs)) for key, inputs in found.items()}
         waiting = {key: len(inputs) - len(now[key]) for key, inputs in found.items()}
-        return cls(table, now, waiting, sentence(unassigned(table, lake)) or nothing_there(table))
+        return cls(table, now, waiting, what_no_run_reads(table, lake))
 
     def nothing_new(self) -> dg.SkipReason:
         """Why no run is asked for."""
@@ -72,7 +73,9 @@ class Arrivals:
         for partition, inputs in self.by_partition.items():
             about = f"{self.table.key}{f' [{partition}]' if partition else ''}"
             if (run := run_under_way(instance, self.table, partition)) is not None:
-                found.waits.append(f"{about}: {_counted(inputs)} for run {run.run_id} to end")
+                found.waits.append(
+                    f"{about}: {counted(len(inputs), 'new input')} {'waits' if len(inputs) == 1 else 'wait'} for run {run.run_id} to end"
+                )
                 continue
             digest = _digest(inputs)
             repeat = repeating.of(digest)
@@ -90,10 +93,6 @@ class Arrivals:
             return []
         known = set(instance.get_dynamic_partitions(f"{self.table.name}_files"))
         return [key for key in self.by_partition if key is not None and key not in known]
-
-
-def _counted(inputs: Sequence[Input]) -> str:
-    return "1 new input waits" if len(inputs) == 1 else f"{len(inputs):,} new inputs wait"
 
 
 def _digest(inputs: Sequence[Input]) -> str:

@@ -6,7 +6,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from dq_pipelines.layers.checks import asset_key
-from dq_pipelines.layers.partitions_definition import partitions_definition
+from dq_pipelines.layers.run_partition import has_partitions
 from dq_pipelines.layers.run_queue import queue_tags
 from dq_pipelines.project import Project, Table
 
@@ -25,7 +25,7 @@ def _domain_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
     # Dagster runs partitioned assets one partition at a time, so those have jobs of their own.
     found = []
     for domain in project.domains:
-        tables = [table for table in project if table.domain == domain and partitions_definition(table) is None]
+        tables = [table for table in project if table.domain == domain and not has_partitions(table)]
         if tables:
             selection = assets_of(tables[0])
             for table in tables[1:]:
@@ -46,7 +46,7 @@ def _partitioned_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
             tags=queue_tags([table.name]),
         )
         for table in project
-        if partitions_definition(table) is not None
+        if has_partitions(table)
     ]
 
 

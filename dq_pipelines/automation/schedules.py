@@ -7,7 +7,7 @@ import dagster as dg
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
 from dq_pipelines.errors import DqError
-from dq_pipelines.layers.partitions_definition import partitions_definition
+from dq_pipelines.layers.run_partition import has_partitions
 from dq_pipelines.layers.run_queue import WAITING, queue_tags, run_under_way
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project, Table
@@ -19,7 +19,7 @@ def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
-    by_partition = partitions_definition(table) is not None
+    by_partition = has_partitions(table)
 
     @dg.schedule(
         name=f"{table.name}_schedule",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -67,8 +67,15 @@ def attempting(
     stores: Stores, table: Table, partition: str | None, run_id: str, *, recheck: bool
 ) -> Iterator[Attempting]:
     """Write down that a run of a table begins, and how it ends."""
-    begun = Attempt(table.key, partition, run_id, datetime.now(UTC), recheck=recheck, process=this_process())
-    begun = replace(begun, upstream=",".join(table.upstream))
+    begun = Attempt(
+        table.key,
+        partition,
+        run_id,
+        datetime.now(UTC),
+        recheck=recheck,
+        process=this_process(),
+        upstream=",".join(table.upstream),
+    )
     Attempts(stores.history).record(begun)
     under_way = Attempting(begun, stores)
     try:

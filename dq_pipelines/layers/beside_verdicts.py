@@ -6,15 +6,16 @@ They change no status (docs/statuses.md). Dagster shows the same as checks and p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from dq_pipelines.config.cron import last_tick
 from dq_pipelines.history.attempts import Attempts
 from dq_pipelines.history.records import ResultRecord
+from dq_pipelines.layers.partitions import day_due
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import INPUTS_UNASSIGNED, sentence, unassigned
-from dq_pipelines.project import DailyPartitions, LandedTable, Table
+from dq_pipelines.project import Table
 from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.rules import clock
 
@@ -58,10 +59,7 @@ def _late(stores: Stores, table: Table, wanted: Freshness, now: datetime) -> str
 
 
 def _day_missing(stores: Stores, table: Table, deadline: datetime) -> str:
-    day = deadline.date() - timedelta(days=1)
-    partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
-    if isinstance(partitions, DailyPartitions) and day < partitions.start:
-        return ""
-    if Attempts(stores.history).last_success(table.key, day.isoformat()) is not None:
+    day = day_due(table, deadline)
+    if day is None or Attempts(stores.history).last_success(table.key, day.isoformat()) is not None:
         return ""
     return f"wanted the partition {day.isoformat()} by {deadline.isoformat()}, got no run of it"

@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -10,7 +10,8 @@ import dagster as dg
 from dq_pipelines.config.cron import last_tick
 from dq_pipelines.layers.beside_verdicts import FRESHNESS as CHECK
 from dq_pipelines.layers.checks import asset_key
-from dq_pipelines.project import DailyPartitions, LandedTable, Project, Table
+from dq_pipelines.layers.partitions import day_due
+from dq_pipelines.project import Project, Table
 from dq_pipelines.project.freshness import Freshness
 from dq_pipelines.rules import clock
 
@@ -71,9 +72,8 @@ def _check(table: Table, wanted: Freshness) -> dg.AssetChecksDefinition:
 
 
 def _result(table: Table, deadline: datetime | None, instance: dg.DagsterInstance) -> dg.AssetCheckResult:
-    day = None if deadline is None else deadline.date() - timedelta(days=1)
-    partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
-    if deadline is None or day is None or (isinstance(partitions, DailyPartitions) and day < partitions.start):
+    day = None if deadline is None else day_due(table, deadline)
+    if deadline is None or day is None:
         return dg.AssetCheckResult(passed=True, description="no deadline has passed since the first day")
     records = dg.AssetRecordsFilter(asset_key(table.key), asset_partitions=[day.isoformat()])
     there = bool(instance.fetch_materializations(records, limit=1).records)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import PurePosixPath
 
-from dq_pipelines.project import DailyPartitions, DynamicPartitions
+from dq_pipelines.project import DailyPartitions, DynamicPartitions, LandedTable, Table
 
 
 def partition_of(uri: str, partitions: DynamicPartitions | DailyPartitions) -> str | None:
@@ -25,6 +25,13 @@ def why_unassigned(uri: str, partitions: DailyPartitions) -> str:
     if day < partitions.start:
         return f"its day {day} is before partitions.start, {partitions.start}"
     return f"its day {day} has not begun (UTC)"
+
+
+def day_due(table: Table, deadline: datetime) -> date | None:
+    """The day whose partition is to be there by a deadline of `freshness`: the one before it; None before the first day."""
+    day = deadline.date() - timedelta(days=1)
+    partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
+    return None if isinstance(partitions, DailyPartitions) and day < partitions.start else day
 
 
 def _today() -> date:

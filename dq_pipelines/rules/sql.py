@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import narwhals as nw
 from pydantic import AfterValidator
 
+from dq_pipelines.config.model import shown
 from dq_pipelines.config.row_sql import beyond_the_row
 from dq_pipelines.rules.asides import RowSql
 from dq_pipelines.rules.base import Example
@@ -24,8 +25,7 @@ def _columns_of(sql: str) -> tuple[str, ...]:
     if not sql.strip():
         raise ValueError("wanted a SQL condition, got an empty one")
     if beyond := beyond_the_row(sql):
-        said = repr(sql if len(sql) <= 200 else f"{sql[:200]}…")
-        raise ValueError(f"SQL condition {said} wants a condition on one row, got {beyond}")
+        raise ValueError(f"SQL condition {shown(sql)} wants a condition on one row, got {beyond}")
     try:
         expr = pl.sql_expr(sql)
     except (PolarsError, PanicException, ValueError) as error:

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from dq_pipelines.config.columns import exact, exact_names
-from dq_pipelines.config.model import Many, Strict
+from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.config.row_sql import beyond_the_row
 from dq_pipelines.errors import RuleError
 from dq_pipelines.transforms import exact_sql
@@ -34,16 +34,12 @@ class Step(Strict, abc.ABC):
 def sql_expression(text: str) -> str:
     """`text`, known to be one SQL expression over a row; raises ValueError otherwise."""
     if found := beyond_the_row(text):
-        raise ValueError(f"wanted SQL over the table's own rows, got {found}, in {_shortened(text)}")
+        raise ValueError(f"wanted SQL over the table's own rows, got {found}, in {shown(text)}")
     try:
         pl.sql_expr(text)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ValueError(f"SQL {text!r}: {str(error).splitlines()[0]}") from None
     return text
-
-
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 200 else f"{text[:200]}…")
 
 
 class Rename(Step):
