@@ -24,6 +24,7 @@ from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.progress import JUDGE, PUBLISH, QUARANTINE, QUERY
 from dq_pipelines.layers.quarantine import refused_rows
 from dq_pipelines.layers.remembering import verdict_of
+from dq_pipelines.layers.self_references import SelfReferences
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
@@ -75,11 +76,19 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
         return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
 
+    def judged_with(parents: pl.LazyFrame | None) -> Judgement:
+        def lookup(key: str) -> pl.LazyFrame:
+            return parents if key == work.table.key and parents is not None else work.published(key)
+
+        return judge(Scan(rows, work.table.rules, lookup=lookup), sinks, measured, watch=work.progress)
+
     # What a query has written says how many rows it has; what a function returns was not computed yet.
     work.progress.stage(JUDGE, rows.select(pl.len()).collect().item() if work.table.gold.sql is not None else None)
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
-            judgement = judge(Scan(rows, work.table.rules, lookup=work.published), sinks, measured, watch=work.progress)
+            judgement = SelfReferences.of(work.table.key, work.table.rules).settled(
+                judged_with, lambda: rows, lambda: rows, lambda: (kept.scan(),)
+            )
         outcome = replace(
             _outcome(work, batch, judgement, kept, refused),
             metrics=measured.batch(judgement, kept, work, computing, None),

@@ -37,7 +37,9 @@ from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.precedence import latest_of_keys, unbeaten
 from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
+from dq_pipelines.layers.self_references import SelfReferences
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
+from dq_pipelines.layers.staying import may_stay, staying_beside
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
@@ -87,6 +89,8 @@ class Refinement:
     mended: pl.DataFrame | None = None
     #: which one it is of several, for people
     note: str = ""
+    #: the rows of the table itself that its rules look into, where others know them; found here where None
+    parents: pl.LazyFrame | None = None
 
     def __post_init__(self) -> None:
         work = self.work
@@ -186,6 +190,17 @@ class Refinement:
         return waiting.join(named, on=[BATCH, SOURCE], how="anti", maintain_order="left")
 
     def _judge(self) -> Judgement:
+        if self.policy == "rebuild":  # a rerun knows the parents, for it looks at all batches together
+            return self._judged_with(self.parents)
+        return SelfReferences.of(self.work.table.key, self.silver.rules).settled(
+            self._judged_with,
+            lambda: self.prepared.rows,
+            lambda: looked_up(self.work, self.work.table.key, self.prepared),
+            lambda: (self.kept.scan(), *staying_beside(self.kept.scan(), self.work)),
+        )
+
+    def _judged_with(self, parents: pl.LazyFrame | None) -> Judgement:
+        self.parents = parents
         scan = Scan(
             self.prepared.rows,
             rules_of(self.silver, self.prepared),
@@ -226,6 +241,8 @@ class Refinement:
         return self.prepared.rows
 
     def _lookup(self, key: str) -> pl.LazyFrame:
+        if key == self.work.table.key and self.parents is not None:
+            return self.parents
         return looked_up(self.work, key, self.prepared)
 
     def _outcome(self, judgement: Judgement) -> Outcome:
@@ -288,12 +305,11 @@ class Refinement:
 
 
 def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:
-    """The rows of a table that a rule looks into: of the judged table itself, those that come now as well."""
+    """The rows of a table that a rule looks into: of the judged table itself, those that come now, and those that may stay."""
     if key != work.table.key:
         return work.published(key)
     rows = judged.rows.select(exact_names(judged.columns))
-    there = work.silver.delta() is not None
-    return pl.concat([work.silver.scan(), rows], how="diagonal_relaxed") if there else rows
+    return pl.concat([rows, *may_stay(work)], how="diagonal_relaxed")
 
 
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:

@@ -7,8 +7,10 @@ it. Rules on the whole table are not asked: they were about batches that have co
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -66,14 +68,27 @@ class Rejudgement:
         """Where the rows stand in bronze."""
         return self.waiting.lazy().select(PLACE)
 
-    def judged(self) -> tuple[pl.LazyFrame, pl.DataFrame]:
-        """The rows that pass, as they will be published, with their places; and the others with their reasons."""
-        landed = bronze(self.work.table, self.work.lake).scan()
-        mended = pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
-        kept, refused = [], []
-        for number, rows in enumerate(self._together_judged(landed)):
-            files = self.folder / f"{number}.kept.parquet", self.folder / f"{number}.refused.parquet"
-            self._judge(rows, mended, *files)
+    @cached_property
+    def _landed(self) -> pl.LazyFrame:
+        return bronze(self.work.table, self.work.lake).scan()
+
+    @cached_property
+    def _mended(self) -> pl.DataFrame:
+        return pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
+
+    def prepared(self) -> Prepared:
+        """The waiting rows before they are judged, without the rows that they came with."""
+        return prepare(self.silver, corrected(self._landed.join(self.places, on=PLACE, how="semi"), self._mended))
+
+    def judged(self, parents: pl.LazyFrame | None = None) -> tuple[pl.LazyFrame, pl.DataFrame]:
+        """The rows that pass, as they will be published, with their places; and the others with their reasons.
+
+        `parents` are the rows of the table that its rules look into, where others know them.
+        """
+        kept, refused, folder = [], [], Path(tempfile.mkdtemp(dir=self.folder))
+        for number, rows in enumerate(self._together_judged(self._landed)):
+            files = folder / f"{number}.kept.parquet", folder / f"{number}.refused.parquet"
+            self._judge(corrected(rows, self._mended), parents, *files)
             kept.append(pl.scan_parquet(files[0]))
             refused.append(pl.scan_parquet(files[1]))
         failing = pl.concat(refused).select(ID, SOURCE, ROW, REASONS).unique(ID, maintain_order=True).collect()
@@ -88,14 +103,15 @@ class Rejudgement:
         for batch in self.waiting[BATCH].unique(maintain_order=True):
             yield landed.filter(pl.col(BATCH) == batch)
 
-    def _judge(self, rows: pl.LazyFrame, mended: pl.DataFrame, kept: Path, refused: Path) -> None:
-        rows = corrected(rows, mended)
+    def _judge(self, rows: pl.LazyFrame, parents: pl.LazyFrame | None, kept: Path, refused: Path) -> None:
         prepared = prepare(self.silver, rows)
         self._must_be_traced(prepared)
         scan = Scan(
             prepared.rows,
             _refusing(rules_of(self.silver, prepared)),
-            lookup=lambda key: looked_up(self.work, key, prepared),
+            lookup=lambda key: (
+                parents if parents is not None and key == self.work.table.key else looked_up(self.work, key, prepared)
+            ),
             hidden=prepared.hidden,
             misread=misread(self.silver, prepared),
         )

@@ -48,9 +48,12 @@ from dq_pipelines.layers.quarantine import (
     STATUS_AT,
     STATUS_BY,
 )
+from dq_pipelines.layers.refinement import looked_up
 from dq_pipelines.layers.rejudging import Rejudgement, not_overtaken
 from dq_pipelines.layers.remembering import told
 from dq_pipelines.layers.rerun import must_be_whole
+from dq_pipelines.layers.self_references import SelfReferences
+from dq_pipelines.layers.staying import staying_beside
 from dq_pipelines.layers.work import Work, alone, staged
 from dq_pipelines.project import Silver
 
@@ -178,8 +181,29 @@ class _Replay:
 
     def done(self, dry_run: bool) -> Replayed:
         with tempfile.TemporaryDirectory(prefix="dq-replay-") as folder:
-            passing, failing = Rejudgement(self.work, self.waiting, Path(folder)).judged()
-            return self._published(not_overtaken(self.work, passing), failing, dry_run)
+            return self._published(*self._judged(Path(folder)), dry_run)
+
+    def _judged(self, folder: Path) -> tuple[pl.LazyFrame, pl.DataFrame]:
+        """The rows that pass and still have their place, and those that fail."""
+        work, rejudgement = self.work, Rejudgement(self.work, self.waiting, folder)
+        passing = pl.LazyFrame()
+
+        def judged_with(parents: pl.LazyFrame | None) -> tuple[pl.LazyFrame, pl.DataFrame]:
+            nonlocal passing
+            found, failing = rejudgement.judged(parents)
+            passing = not_overtaken(work, found)
+            return passing, failing
+
+        def published() -> list[pl.LazyFrame]:
+            kept = latest_of_keys(passing, self.silver)
+            return [kept, *staying_beside(kept, work)]
+
+        return SelfReferences.of(work.table.key, self.silver.rules).settled(
+            judged_with,
+            lambda: passing,  # none that fails now would pass with fewer parents
+            lambda: looked_up(work, work.table.key, rejudgement.prepared()),
+            published,
+        )
 
     def _published(self, passing: pl.LazyFrame, failing: pl.DataFrame, dry_run: bool) -> Replayed:
         work, found = self.work, self._drift(passing)

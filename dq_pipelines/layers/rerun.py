@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
 from dq_pipelines.engine.verdict import RuleResult
@@ -41,6 +42,8 @@ from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.precedence import last_of_keys
 from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
+from dq_pipelines.layers.self_references import SelfReferences
+from dq_pipelines.layers.staying import may_stay
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, staged
 from dq_pipelines.rules.on_rows import RowRule
 
@@ -150,14 +153,31 @@ def _anew(work: Work) -> Outcome | None:
     name = f"{joint_id(every)}{RERUN}"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
     with staged(kept, refused, *(stage for part in parts for stage in part.stages), claim=work.claim):
-        outcomes = [part.judged() for part in parts]
-        outcome = _together(work, outcomes, parts, kept, refused)
+        outcome = _judged(work, parts, kept, refused)
         if outcome.blocked_by:
             return outcome
         if set(batches(work.table, work.lake, work.partition)) != set(every):
             raise Overtaken(f"{work.table.key}: another run has landed rows meanwhile")
         consumed = {**Disagreement.of(work).taken_back(work), **consumption(every), **_begun(work)}
         return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumed)
+
+
+def _judged(work: Work, parts: Sequence[Refinement], kept: Stage, refused: Stage) -> Outcome:
+    """The batches judged and put together in the two stages. Where rows refer to rows of the table, all batches are parents."""
+
+    def judged_with(parents: pl.LazyFrame | None) -> Outcome:
+        for part in parts:
+            part.parents = parents
+        return _together(work, [part.judged() for part in parts], parts, kept, refused)
+
+    def rows() -> pl.LazyFrame:
+        prepared = [part.prepared for part in parts]
+        return pl.concat([one.rows.select(exact_names(one.columns)) for one in prepared], how="diagonal_relaxed")
+
+    stays = may_stay(work, replaced=True)
+    return SelfReferences.of(work.table.key, work.table.landed.silver.rules).settled(
+        judged_with, rows, lambda: pl.concat([rows(), *stays], how="diagonal_relaxed"), lambda: (kept.scan(), *stays)
+    )
 
 
 def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:

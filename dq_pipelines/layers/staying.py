@@ -1,0 +1,31 @@
+"""Which published rows stay in silver when a batch is published. None, or one frame: a concatenation takes both."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact_names
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.work import Work
+
+
+def may_stay(work: Work, *, replaced: bool = False) -> list[pl.LazyFrame]:
+    """The published rows that stay whatever is kept of a batch; with merge keys, those that may.
+
+    `replaced` says that the batch takes the place of the table, or of its partition of it, whatever the table's mode.
+    """
+    if work.silver.delta() is None:
+        return []
+    published = work.silver.scan()
+    if not replaced and work.table.landed.silver.mode != "overwrite":
+        return [published]
+    return [] if work.partition is None else [published.filter(pl.col(PARTITION) != work.partition)]
+
+
+def staying_beside(kept: pl.LazyFrame, work: Work) -> list[pl.LazyFrame]:
+    """The published rows that stay beside the kept rows of a batch."""
+    silver = work.table.landed.silver
+    if silver.mode != "merge":
+        return may_stay(work)
+    keys = exact_names(silver.keys)
+    return [rows.join(kept.select(keys), on=keys, how="anti") for rows in may_stay(work)]
