@@ -29,12 +29,14 @@ _NO_ZONE = '"timestamp_ntz"'
 
 @dataclass(frozen=True)
 class Rewrite:
-    """The rows of one version of a table that stay beside a batch, staged in the types of the batch; see `retyping`."""
+    """Rows of one version of a table that stand beside a batch, staged anew; see `retyping`."""
 
     #: the Delta version that was read; a commit on any other would undo what came since
     version: int
     #: one of each partition
     stages: tuple[Stage, ...]
+    #: whether the stages and the batch are the whole table; else other partitions stay as they are
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def publish(
 
     `append` adds, `merge` updates rows with the same `keys` and adds the others, `overwrite` replaces
     the table, or the stage's partition of it, and takes on the staged schema. New columns are added to the table in
-    that same commit. Where columns are to have another type, `rewrite` has the table's other rows in it.
+    that same commit. Where rows beside the batch are to be others, or of other types, `rewrite` has them.
 
     Raises PublishError, or Overtaken when another writer was quicker, and leaves the table as it was.
     """
@@ -179,6 +181,9 @@ def _replace(table: DeltaTable, stage: Stage, rewrite: Rewrite, properties: Prop
         "overwrite",
         schema,
         partition_by=_partition_by(stage),
+        partition_filters=None
+        if rewrite.whole
+        else [(PARTITION, "in", [str(part.partition) for part in (stage, *rewrite.stages)])],
         commit_properties=properties(max_commit_retries=0),
     )
     for part in rewrite.stages:

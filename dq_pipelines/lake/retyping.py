@@ -6,8 +6,9 @@ every partition. Which types those are is found out in `evolution`; the commit i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -20,6 +21,15 @@ from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What other partitions of a table hold from a commit on, as it was found out from one version of the table."""
+
+    version: int
+    #: the rows of each partition that changes, without the partition's column
+    parts: Mapping[str, pl.LazyFrame]
+
+
 @contextmanager
 def rewriting(
     stage: Stage,
@@ -27,27 +37,38 @@ def rewriting(
     mode: Mode,
     keys: tuple[str, ...] = (),
     *,
+    beside: Beside | None = None,
     claim: Claim | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Rewrite | None]:
     """What is to be written anew for the stage to be published in this mode; removed again unless a commit names it.
 
     None where no published row takes another type: new columns, and a table that is replaced whole, need no rewriting.
+    Partitions that the commit changes `beside` that of the stage are written anew in any case.
     """
-    if found is None or not found.rewrites or (mode == "overwrite" and stage.partition is None):
+    retyped = found is not None and found.rewrites and not (mode == "overwrite" and stage.partition is None)
+    if found is not None and retyped:
+        version, parts = _beside(stage, mode, keys, found.schema, beside)
+        log(f"{stage.table.key}: writing its {stage.table.rows():,} rows anew, for columns take other types")
+    elif beside is not None:
+        version = beside.version
+        parts = [(_rewritten(stage, value), rows) for value, rows in beside.parts.items()]
+    else:
         yield None
         return
-    version, parts = _beside(stage, mode, keys, found.schema)
-    log(f"{stage.table.key}: writing its {stage.table.rows():,} rows anew, for columns take other types")
     with staged(*(part for part, _ in parts), claim=claim):
         for part, rows in parts:
             collect_all([part.sink(rows)])
             part.tidy()
-        yield Rewrite(version, tuple(part for part, _ in parts))
+        yield Rewrite(version, tuple(part for part, _ in parts), whole=retyped)
+
+
+def _rewritten(stage: Stage, partition: str | None) -> Stage:
+    return Stage(stage.table, f"{stage.batch}-rewritten", partition)
 
 
 def _beside(
-    stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema
+    stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema, changed: Beside | None
 ) -> tuple[int, list[tuple[Stage, pl.LazyFrame]]]:
     """The table's version, and the rows that it keeps when the stage is published, by partition."""
     table = stage.table.opened()
@@ -62,5 +83,9 @@ def _beside(
     else:
         values = [part[PARTITION] for part in table.partitions()]
         staying = [value for value in values if mode != "overwrite" or value != stage.partition]
-        parts = [(value, kept.filter(pl.col(PARTITION) == value).drop(PARTITION)) for value in staying]
-    return table.version(), [(Stage(stage.table, f"{stage.batch}-rewritten", value), rows) for value, rows in parts]
+        others = {value: kept.filter(pl.col(PARTITION) == value).drop(PARTITION) for value in staying}
+        if changed is not None:
+            others |= {value: exactly(rows, schema) for value, rows in changed.parts.items()}
+        parts = [*others.items()]
+    version = table.version() if changed is None else changed.version
+    return version, [(_rewritten(stage, value), rows) for value, rows in parts]

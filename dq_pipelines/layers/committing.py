@@ -9,7 +9,7 @@ from typing import Literal
 
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.publish import Mode, publish
-from dq_pipelines.lake.retyping import rewriting
+from dq_pipelines.lake.retyping import Beside, rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.outcome import Outcome, elapsed
 from dq_pipelines.layers.progress import PUBLISH, QUARANTINE
@@ -26,16 +26,17 @@ def commit(
     consumed: Mapping[str, int],
     before: Collection[str] | None = None,
     noted: Mapping[str, int] | None = None,
+    beside: Beside | None = None,
 ) -> Outcome:
     """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up.
 
     Nobody may have published of it to silver, nor to quarantine but for what stood there `before`; None where what
-    was published is to be replaced. `noted` is what silver's ledger says besides.
+    was published is to be replaced. `noted` is what silver's ledger says besides, `beside` what becomes of silver's other partitions.
     """
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
     keys = work.table.landed.silver.keys
-    with rewriting(kept, outcome.drift, modes[1], keys, claim=work.claim, log=work.log) as rewrite:
+    with rewriting(kept, outcome.drift, modes[1], keys, beside=beside, claim=work.claim, log=work.log) as rewrite:
         work.progress.stage(QUARANTINE)
         work.may_commit()
         refused.tidy()

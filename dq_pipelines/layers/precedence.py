@@ -15,6 +15,8 @@ from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.project import Silver
 from dq_pipelines.sources import ROW, SOURCE
 
+#: The columns by which rows stand in the order in which they came.
+ARRIVAL = (INGESTED_AT, SOURCE, ROW)
 _PUBLISHED = "\x00published"
 
 
@@ -22,7 +24,7 @@ def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
     """Of rows with the same merge keys, the one that counts; all rows where nothing is merged."""
     if silver.mode != "merge":
         return kept
-    arrival = [name for name in (INGESTED_AT, SOURCE, ROW) if name in kept.collect_schema()]
+    arrival = [name for name in ARRIVAL if name in kept.collect_schema()]
     return last_of_keys(kept.sort(arrival, maintain_order=True) if arrival else kept, silver)
 
 
@@ -54,4 +56,4 @@ def is_greater(one: pl.Expr, other: pl.Expr) -> pl.Expr:
     return (one.is_not_null() & other.is_null()) | (one > other).fill_null(False)
 
 
-__all__ = ["is_greater", "last_of_keys", "latest_of_keys", "unbeaten"]
+__all__ = ["ARRIVAL", "is_greater", "last_of_keys", "latest_of_keys", "unbeaten"]

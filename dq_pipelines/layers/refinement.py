@@ -34,7 +34,7 @@ from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
-from dq_pipelines.layers.precedence import latest_of_keys, unbeaten
+from dq_pipelines.layers.precedence import ARRIVAL, latest_of_keys, unbeaten
 from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.self_references import SelfReferences
@@ -222,7 +222,15 @@ class Refinement:
         kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
         if self.policy != "rebuild":  # a rerun looks at all batches together
             kept = unbeaten(kept, self.silver, self.work.silver)
-        return [*landing, self.kept.sink(kept.select(exact_names(self.columns))), self.refused.sink(quarantined)]
+        columns = [*self.columns, *self._arrival(kept)]
+        return [*landing, self.kept.sink(kept.select(exact_names(columns))), self.refused.sink(quarantined)]
+
+    def _arrival(self, kept: pl.LazyFrame) -> list[str]:
+        """The columns that tell when a row came, where a rerun must know it of rows of one partition."""
+        if self.policy != "rebuild" or self.work.partition is None or self.silver.mode != "merge":
+            return []
+        there = kept.collect_schema()
+        return [name for name in ARRIVAL if name in there]
 
     @cached_property
     def _keys_are_judged(self) -> bool:

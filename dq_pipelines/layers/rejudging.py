@@ -20,19 +20,14 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
-from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.healing import refused_of
+from dq_pipelines.layers.key_versions import versions
 from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, of_last_snapshot
 from dq_pipelines.layers.precedence import is_greater, unbeaten
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
-    DISMISSED,
     ID,
-    OPEN,
     PLACE,
-    STATUS,
-    SUPERSEDED,
     identity,
     refused_rows,
     unreadable_rows,
@@ -142,19 +137,14 @@ class Rejudgement:
 
 def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
     """The rows that still have their place in the table: none is to replace what has come and was published after it."""
-    silver, landed = work.table.landed.silver, bronze(work.table, work.lake).scan()
+    silver = work.table.landed.silver
     if silver.mode == "overwrite":
         # A snapshot takes the place of the one before, refused rows and all.
         return passing.filter(of_last_snapshot(bronze(work.table, work.lake), work.partition))
     if silver.mode == "append":
         return passing
     order = (*([silver.order_by] if silver.order_by is not None else []), INGESTED_AT, SOURCE, ROW)
-    published = batches_in(transactions(work.silver))
-    came = prepare(silver, landed.filter(pl.col(BATCH).is_in(published))).rows.select(
-        *exact_names(dict.fromkeys([*silver.keys, *order, *PLACE]))
-    )
-    never = refused_of(work).filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED])).select(PLACE)
-    came = came.join(never, on=PLACE, how="anti")
+    came = versions(work).select(*exact_names(dict.fromkeys([*silver.keys, *order])))
     ours = passing.select(
         *(pl.col(exact(name)) for name in silver.keys),
         ID,

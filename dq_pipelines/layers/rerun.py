@@ -27,6 +27,7 @@ from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import consumption, losses_in, rerun_of, reruns_in, transactions
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.across_partitions import Across, settled
 from dq_pipelines.layers.agreement import Disagreement, must_have_whole_logs
 from dq_pipelines.layers.arriving import landed
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
@@ -153,19 +154,21 @@ def _anew(work: Work) -> Outcome | None:
     name = f"{joint_id(every)}{RERUN}"
     kept, refused = work.stage(work.silver, name), work.stage(work.quarantine, name)
     with staged(kept, refused, *(stage for part in parts for stage in part.stages), claim=work.claim):
-        outcome = _judged(work, parts, kept, refused)
+        outcome, across = _judged(work, parts, kept, refused)
         if outcome.blocked_by:
             return outcome
         if set(batches(work.table, work.lake, work.partition)) != set(every):
             raise Overtaken(f"{work.table.key}: another run has landed rows meanwhile")
         consumed = {**Disagreement.of(work).taken_back(work), **consumption(every), **_begun(work)}
-        return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumed)
+        if across.sentence:
+            work.log(f"{work.table.key}: {across.sentence}")
+        return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumed, beside=across.beside)
 
 
-def _judged(work: Work, parts: Sequence[Refinement], kept: Stage, refused: Stage) -> Outcome:
+def _judged(work: Work, parts: Sequence[Refinement], kept: Stage, refused: Stage) -> tuple[Outcome, Across]:
     """The batches judged and put together in the two stages. Where rows refer to rows of the table, all batches are parents."""
 
-    def judged_with(parents: pl.LazyFrame | None) -> Outcome:
+    def judged_with(parents: pl.LazyFrame | None) -> tuple[Outcome, Across]:
         for part in parts:
             part.parents = parents
         return _together(work, [part.judged() for part in parts], parts, kept, refused)
@@ -188,21 +191,22 @@ def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str
 
 def _together(
     work: Work, outcomes: Sequence[Outcome], parts: Sequence[Refinement], kept: Stage, refused: Stage
-) -> Outcome:
-    """The batches as one outcome, with their rows put together in the two stages."""
-    rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed")
+) -> tuple[Outcome, Across]:
+    """The batches as one outcome, with their rows put together in the two stages, and what changes in other partitions."""
+    rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed").drop(PARTITION, strict=False)
+    across = Across(rows)
     if work.table.landed.silver.mode == "merge":
         # Batches stand in the order in which they came, so the last row of a key is the one that was merged last.
-        rows = last_of_keys(rows, work.table.landed.silver)
+        across = settled(work, last_of_keys(rows, work.table.landed.silver))
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
-    whole = [frame.drop(PARTITION, strict=False) for frame in (rows, quarantined)]
+    whole = [across.rows, quarantined.drop(PARTITION, strict=False)]
     found = _drift(work, whole[0])
     if found is not None and work.partition is not None:
         # The other partitions stay: what is rebuilt here must fit beside them.
         whole[0] = exactly(whole[0], found.schema)
     collect_all([kept.sink(whole[0]), refused.sink(carried_over(whole[1], work))])
     judged = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
-    return replace(
+    together = replace(
         outcomes[-1],
         batch=kept.batch,
         results=(
@@ -218,6 +222,7 @@ def _together(
         replaces=True,
         metrics=of_batches([outcome.metrics for outcome in outcomes if outcome.metrics], kept, work.meter),
     )
+    return together, across
 
 
 def _drift(work: Work, rows: pl.LazyFrame) -> Drift | None:

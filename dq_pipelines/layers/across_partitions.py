@@ -1,0 +1,151 @@
+"""A rerun of one partition of a merged table: which of its rows count against rows of the same keys in other partitions.
+
+A key is published once, in the partition of the version that came last. When a partition is judged anew, a version in it may
+give way to a later one elsewhere, take the place of an earlier one, or go and leave its place to an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact_names
+from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.ledger import batches_in, transactions
+from dq_pipelines.lake.retyping import Beside
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.key_versions import versions
+from dq_pipelines.layers.landed import BATCH, bronze, outdated
+from dq_pipelines.layers.precedence import ARRIVAL, last_of_keys
+from dq_pipelines.layers.work import Work
+from dq_pipelines.sources import SOURCE
+
+
+@dataclass(frozen=True)
+class Across:
+    """What is published of a partition that was judged anew, and what changes in others."""
+
+    #: the rows of the partition
+    rows: pl.LazyFrame
+    #: what other partitions hold from now on, where that changes
+    beside: Beside | None = None
+    #: rows of other partitions that go, and that are published again
+    replaced: int = 0
+    again: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What changes in other partitions; empty where nothing does."""
+        if self.beside is None:
+            return ""
+        return f"of other partitions {self.replaced:,} rows give way to later ones, {self.again:,} are published again"
+
+
+def settled(work: Work, rows: pl.LazyFrame) -> Across:
+    """Of `rows`, kept in the partition of the `work` and one of each key, those that count, and what changes elsewhere.
+
+    `rows` have the columns `ARRIVAL`, which those of the result have not. Raises RuleError where a step of the table does
+    not give them on, and keys are in several partitions.
+    """
+    own = rows.select(pl.exclude(ARRIVAL))
+    delta = work.silver.delta()
+    if delta is None or work.partition is None:
+        return Across(own)
+    published = pl.scan_delta(delta)
+    silver = work.table.landed.silver
+    keys = exact_names(silver.keys)
+    elsewhere = published.filter(pl.col(PARTITION) != work.partition)
+    here = published.filter(pl.col(PARTITION) == work.partition)
+    shared = rows.select(keys).join(elsewhere, on=keys, how="semi")
+    touched = pl.concat([shared, _changed(here, own, silver.keys)]).unique().collect(engine="streaming").lazy()
+    if not touched.head(1).collect().height:
+        return Across(own)
+    _must_be_traced(work, rows)
+    return _Contest(work, rows, touched, elsewhere, keys).settled(delta.version())
+
+
+def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """The keys whose row is another one than before, or gone: an earlier version in another partition may count now.
+
+    All keys where rows cannot be compared, since a column has another type now or holds nested values.
+    """
+    was, there = before.drop(PARTITION).collect_schema(), now.collect_schema()
+    found = before.select(exact_names(keys))
+    if was != pl.Schema({name: there[name] for name in was if name in there}) or any(
+        d.is_nested() for d in was.values()
+    ):
+        return found
+    same = before.join(now, on=exact_names(was), how="semi", nulls_equal=True).select(exact_names(keys))
+    return found.join(same, on=exact_names(keys), how="anti")
+
+
+def _must_be_traced(work: Work, rows: pl.LazyFrame) -> None:
+    there = rows.collect_schema()
+    if missing := [name for name in ARRIVAL if name not in there]:
+        forgets = f"a step of {work.table.key} does not give on {', '.join(missing)}"
+        raise RuleError(
+            f"{forgets}, so that nobody can tell which row of a key came last that several partitions have; "
+            "nothing was published: rerun a partition only where its keys are its own, or let the step give them on"
+        )
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """The versions of some keys that several partitions have, or had."""
+
+    work: Work
+    #: the kept rows of the partition at hand
+    rows: pl.LazyFrame
+    #: the keys
+    touched: pl.LazyFrame
+    #: what the other partitions hold
+    elsewhere: pl.LazyFrame
+    keys: Sequence[str] | list[pl.Expr] = field(default_factory=list)
+
+    def settled(self, version: int) -> Across:
+        silver, columns = self.work.table.landed.silver, self.elsewhere.collect_schema().names()
+        ours = self.rows.join(self.touched, on=self.keys, how="semi").with_columns(
+            pl.lit(self.work.partition).alias(PARTITION)
+        )
+        both = pl.concat([ours, self._theirs(ours.collect_schema().names())], how="diagonal_relaxed")
+        winners = last_of_keys(both.sort(ARRIVAL, maintain_order=True), silver).collect(engine="streaming").lazy()
+        lost = winners.filter(pl.col(PARTITION) != self.work.partition)
+        own = self.rows.join(lost, on=self.keys, how="anti", maintain_order="left").select(pl.exclude(ARRIVAL))
+        where = [*self.keys, PARTITION]
+        again = (
+            lost.join(self.elsewhere, on=where, how="anti")
+            .select(pl.col(name) for name in columns if name in lost.collect_schema())
+            .collect()
+        )
+        moved = self.elsewhere.join(self.touched, on=self.keys, how="semi").join(winners, on=where, how="anti")
+        going = moved.select(where).collect(engine="streaming")
+        changed = sorted({*again[PARTITION], *going[PARTITION]})
+        if not changed:
+            return Across(own)
+        staying = pl.concat(
+            [self.elsewhere.join(going.lazy(), on=where, how="anti"), again.lazy()], how="diagonal_relaxed"
+        )
+        parts: Mapping[str, pl.LazyFrame] = {
+            name: staying.filter(pl.col(PARTITION) == name).drop(PARTITION) for name in changed
+        }
+        return Across(own, Beside(version, parts), going.height, again.height)
+
+    def _theirs(self, columns: Sequence[str]) -> pl.LazyFrame:
+        """What was kept of the other partitions, of inputs that count, or that are published still."""
+        landed = bronze(self.work.table, self.work.lake)
+        rows = versions(self.work).filter(pl.col(PARTITION) != self.work.partition)
+        rows = rows.join(self.touched, on=self.keys, how="semi")
+        old = [
+            (batch, source)
+            for batch, sources in outdated(landed, batches_in(transactions(self.work.silver))).items()
+            for source in sources
+        ]
+        if old:
+            named = pl.LazyFrame(old, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
+            stale = rows.join(named, on=[BATCH, SOURCE], how="semi")
+            known = stale.join(self.elsewhere, on=[*self.keys, PARTITION], how="semi")
+            rows = pl.concat([rows.join(named, on=[BATCH, SOURCE], how="anti"), known])
+        there = rows.collect_schema()
+        return rows.select(pl.col(name) for name in columns if name in there)
