@@ -31,9 +31,19 @@ class Across:
     rows: pl.LazyFrame
     #: what other partitions hold from now on, where that changes
     beside: Beside | None = None
+    #: the published rows of the other partitions before that
+    elsewhere: pl.LazyFrame | None = None
     #: rows of other partitions that go, and that are published again
     replaced: int = 0
     again: int = 0
+
+    @property
+    def staying(self) -> list[pl.LazyFrame]:
+        """What other partitions will hold."""
+        if self.elsewhere is None:
+            return []
+        changed = {} if self.beside is None else self.beside.parts
+        return [self.elsewhere.filter(~pl.col(PARTITION).is_in(list(changed))), *changed.values()]
 
     @property
     def sentence(self) -> str:
@@ -61,7 +71,7 @@ def settled(work: Work, rows: pl.LazyFrame) -> Across:
     shared = rows.select(keys).join(elsewhere, on=keys, how="semi")
     touched = pl.concat([shared, _changed(here, own, silver.keys)]).unique().collect(engine="streaming").lazy()
     if not touched.head(1).collect().height:
-        return Across(own)
+        return Across(own, elsewhere=elsewhere)
     _must_be_traced(work, rows)
     return _Contest(work, rows, touched, elsewhere, keys).settled(delta.version())
 
@@ -123,14 +133,14 @@ class _Contest:
         going = moved.select(where).collect(engine="streaming")
         changed = sorted({*again[PARTITION], *going[PARTITION]})
         if not changed:
-            return Across(own)
+            return Across(own, elsewhere=self.elsewhere)
         staying = pl.concat(
             [self.elsewhere.join(going.lazy(), on=where, how="anti"), again.lazy()], how="diagonal_relaxed"
         )
         parts: Mapping[str, pl.LazyFrame] = {
             name: staying.filter(pl.col(PARTITION) == name).drop(PARTITION) for name in changed
         }
-        return Across(own, Beside(version, parts), going.height, again.height)
+        return Across(own, Beside(version, parts), self.elsewhere, going.height, again.height)
 
     def _theirs(self, columns: Sequence[str]) -> pl.LazyFrame:
         """What was kept of the other partitions, of inputs that count, or that are published still."""

@@ -167,19 +167,25 @@ def _anew(work: Work) -> Outcome | None:
 
 def _judged(work: Work, parts: Sequence[Refinement], kept: Stage, refused: Stage) -> tuple[Outcome, Across]:
     """The batches judged and put together in the two stages. Where rows refer to rows of the table, all batches are parents."""
+    stays = may_stay(work, replaced=True)
 
     def judged_with(parents: pl.LazyFrame | None) -> tuple[Outcome, Across]:
+        nonlocal stays
         for part in parts:
             part.parents = parents
-        return _together(work, [part.judged() for part in parts], parts, kept, refused)
+        outcome, across = _together(work, [part.judged() for part in parts], parts, kept, refused)
+        stays = stays if across.elsewhere is None else across.staying
+        return outcome, across
 
     def rows() -> pl.LazyFrame:
         prepared = [part.prepared for part in parts]
         return pl.concat([one.rows.select(exact_names(one.columns)) for one in prepared], how="diagonal_relaxed")
 
-    stays = may_stay(work, replaced=True)
     return SelfReferences.of(work.table.key, work.table.landed.silver.rules).settled(
-        judged_with, rows, lambda: pl.concat([rows(), *stays], how="diagonal_relaxed"), lambda: (kept.scan(), *stays)
+        judged_with,
+        rows,
+        lambda: pl.concat([rows(), *stays], how="diagonal_relaxed"),
+        lambda: (kept.scan(), *stays),
     )
 
 

@@ -1,0 +1,110 @@
+"""What must be published of a table over its life, worked out from its rows and the order in which they came.
+
+It knows no batch, no commit and no lake. `test_life` holds the lake against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Fate(Enum):
+    """What became of a row when it was judged last."""
+
+    ARRIVING = "in a file that no run has read"
+    KEPT = "good: published unless a row counts more that has its key"
+    OPEN = "refused"
+    DISMISSED = "refused, and given up"
+
+
+@dataclass(eq=False)
+class Row:
+    """One landed row."""
+
+    tag: str
+    key: int
+    #: the key of the row that it refers to
+    boss: int | None
+    #: as it landed, or as a person has mended it
+    amount: int
+    #: what `merge.order_by` compares
+    at: int
+    #: its partition; the same for all rows of a table without any
+    day: str
+    #: its place among all landed rows
+    came: int
+    fate: Fate = Fate.ARRIVING
+
+
+@dataclass
+class Life:
+    """The rows of a table, and what its YAML says."""
+
+    merges: bool = False
+    #: whether the greatest `at` counts, and not the row that came last
+    by_order: bool = False
+    #: whether `boss` must be the key of a published row
+    refers: bool = False
+    #: the least amount that is good
+    least: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+    def land(self, day: str, cells: Iterable[tuple[int, int | None, int, int]]) -> list[Row]:
+        """A file of a day: key, boss, amount and `at` of its rows."""
+        fresh: list[Row] = []
+        for key, boss, amount, at in cells:
+            number = len(self.rows) + len(fresh)
+            fresh.append(Row(f"t{number}", key, boss, amount, at, day, number))
+        self.rows += fresh
+        return fresh
+
+    def of(self, fate: Fate, day: str | None = None) -> list[Row]:
+        """The rows of this fate, of one day or of all, in the order in which they came."""
+        return [row for row in self.rows if row.fate is fate and day in (None, row.day)]
+
+    def run(self, day: str) -> None:
+        """Judge what is new."""
+        self._judge(self.of(Fate.ARRIVING, day))
+
+    def rerun(self, day: str) -> None:
+        """Judge all rows of a day anew, but for those that were given up."""
+        self._judge([row for row in self.rows if row.day == day and row.fate is not Fate.DISMISSED])
+
+    def replay(self, day: str, chosen: Sequence[Row] | None = None) -> None:
+        """Judge open rows of a day again; one that a row overtakes which counts more is given up."""
+        rows = [row for row in self.of(Fate.OPEN, day) if chosen is None or row in chosen]
+        left = [row for row in rows if self._is_good(row) and self._is_overtaken(row)]
+        self._judge([row for row in rows if row not in left])
+        for row in left:
+            row.fate = Fate.DISMISSED
+
+    @property
+    def published(self) -> list[Row]:
+        """The rows that are published: each that was kept, or of each key the one that counts most."""
+        kept = self.of(Fate.KEPT)
+        return list({row.key: row for row in sorted(kept, key=self._weight)}.values()) if self.merges else kept
+
+    def _judge(self, rows: Sequence[Row]) -> None:
+        others = {row.key for row in self.of(Fate.KEPT) if row not in rows}
+        kept = [row for row in rows if self._is_good(row)]
+        while self.refers:
+            keys = others | {row.key for row in kept}
+            with_parents = [row for row in kept if row.boss is None or row.boss in keys]
+            if len(with_parents) == len(kept):
+                break
+            kept = with_parents
+        for row in rows:
+            row.fate = Fate.KEPT if row in kept else Fate.OPEN
+
+    def _is_good(self, row: Row) -> bool:
+        return row.amount >= self.least
+
+    def _is_overtaken(self, row: Row) -> bool:
+        return self.merges and any(
+            other.key == row.key and self._weight(other) > self._weight(row) for other in self.of(Fate.KEPT)
+        )
+
+    def _weight(self, row: Row) -> tuple[int, int]:
+        return (row.at if self.by_order else 0, row.came)

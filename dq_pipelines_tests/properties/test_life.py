@@ -1,0 +1,209 @@
+"""Through a table's life, with partitions, merges and references into itself: what is published is what the order says.
+
+How a run is stopped, and files and columns that change, is in `test_stateful`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from dq_pipelines.layers.healing import Chosen, give_status, refused_of
+from dq_pipelines.layers.modes import incremental
+from dq_pipelines.layers.quarantine import DISMISSED, OPEN
+from dq_pipelines.layers.replay import replay
+from dq_pipelines.layers.rerun import rerun
+from dq_pipelines.layers.work import Work
+from dq_pipelines_tests.properties.life_model import Fate, Life, Row
+from dq_pipelines_tests.workshop import Workshop
+
+TABLE = """
+source: {{type: csv, path: "{{landing}}/*.csv"}}
+{partitions}
+silver:
+  {mode}
+  columns: {{id: int64, boss: int64, amount: int64, at: int64, tag: string}}
+  rules:
+    - {{type: expect_column_values_to_be_between, column: amount, min_value: {least}}}
+    {reference}
+"""
+DAILY = 'partitions: {type: daily, start: 2024-01-01, in_path: "%Y-%m-%d"}'
+REFERENCE = "- {type: expect_column_values_to_exist_in, column: boss, table: silver/t, key: id}"
+MODES = {"append": "", "merge": "keys: [id]", "order": "keys: [id]\n  merge: {order_by: at}"}
+
+DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
+KEYS = st.integers(1, 4)
+CELLS = st.lists(
+    st.tuples(KEYS, st.none() | st.none() | KEYS, st.sampled_from([-5, 1, 5, 9]), st.integers(0, 9)),
+    min_size=1,
+    max_size=3,
+)
+DAY = st.sampled_from(DAYS)
+WHICH = st.integers(0, 9)
+
+
+class Table(RuleBasedStateMachine):
+    """One table in its lake, and the model of its rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="dq-life-"))
+        self.shop, self.life, self.files = Workshop(self.root), Life(), 0
+        self.partitioned, self.mode = False, "append"
+
+    @initialize(partitioned=st.booleans(), mode=st.sampled_from(sorted(MODES)), refers=st.booleans(), cells=CELLS)
+    def begin(self, partitioned: bool, mode: str, refers: bool, cells: list[tuple[int, int | None, int, int]]) -> None:
+        self.partitioned, self.mode = partitioned, mode
+        self.life = Life(merges=mode != "append", by_order=mode == "order", refers=refers)
+        self.land(DAYS[0], cells)
+        self.say()
+        self.run(DAYS[0])
+
+    def say(self) -> None:
+        said = {
+            "partitions": DAILY if self.partitioned else "",
+            "mode": MODES[self.mode],
+            "least": self.life.least,
+            "reference": REFERENCE if self.life.refers else "",
+        }
+        self.shop.table("t", TABLE.format(**said))
+        self.table = self.shop.project.tables["t"]
+
+    def teardown(self) -> None:
+        try:
+            for day in self.days:
+                self.rerun(day)
+            self.agree()
+        finally:
+            shutil.rmtree(self.root)
+
+    @property
+    def days(self) -> list[str]:
+        return DAYS if self.partitioned else DAYS[:1]
+
+    def day(self, day: str) -> str:
+        return day if self.partitioned else DAYS[0]
+
+    def work(self, day: str) -> Work:
+        return Work(self.table, self.shop.lake, day if self.partitioned else None)
+
+    # --- people -----------------------------------------------------------------------------------
+
+    @rule(day=DAY, cells=CELLS)
+    def land(self, day: str, cells: list[tuple[int, int | None, int, int]]) -> None:
+        """Two files of one key in a batch, and late files of an earlier day, come of themselves."""
+        self.files += 1
+        rows = self.life.land(self.day(day), cells)
+        lines = [f"{row.key},{'' if row.boss is None else row.boss},{row.amount},{row.at},{row.tag}" for row in rows]
+        # The later file has the lesser name: it is the time that counts.
+        name = f"{self.day(day)}_{999 - self.files}.csv"
+        self.shop.land(name, "\n".join(["id,boss,amount,at,tag", *lines, ""]))
+
+    @rule(least=st.sampled_from([-9, 0, 3, 7]))
+    def change_rule(self, least: int) -> None:
+        self.life.least = least
+        self.say()
+
+    @precondition(lambda self: self.life.of(Fate.OPEN))
+    @rule(which=WHICH)
+    def dismiss(self, which: int) -> None:
+        self._give(Fate.OPEN, which, DISMISSED, Fate.DISMISSED)
+
+    @precondition(lambda self: self.life.of(Fate.DISMISSED))
+    @rule(which=WHICH)
+    def reopen(self, which: int) -> None:
+        self._give(Fate.DISMISSED, which, OPEN, Fate.OPEN)
+
+    def _give(self, fate: Fate, which: int, status: str, then: Fate) -> None:
+        row = self._one(fate, which)
+        assert give_status(self.work(row.day), Chosen(ids=[self._id(row)]), status, "ann") == 1
+        row.fate = then
+
+    def _one(self, fate: Fate, which: int) -> Row:
+        rows = self.life.of(fate)
+        return rows[which % len(rows)]
+
+    def _id(self, row: Row) -> str:
+        (found,) = [each["_id"] for each in self.shop.rows("quarantine/t") if each["tag"] == row.tag]
+        return str(found)
+
+    # --- runs -------------------------------------------------------------------------------------
+
+    @rule(day=DAY)
+    def run(self, day: str) -> None:
+        incremental(self.work(self.day(day)))
+        self.life.run(self.day(day))
+
+    @rule(day=DAY)
+    def rerun(self, day: str) -> None:
+        if self.life.of(Fate.ARRIVING, self.day(day)) or self.shop.lake.table("bronze/t").delta() is not None:
+            rerun(self.work(self.day(day)))
+            self.life.rerun(self.day(day))
+
+    @rule(day=DAY)
+    def replay(self, day: str) -> None:
+        replay(self.work(self.day(day)), by="ann")
+        self.life.replay(self.day(day))
+
+    @precondition(lambda self: self.life.of(Fate.OPEN))
+    @rule(which=WHICH, amount=st.sampled_from([-7, 8]))
+    def mend(self, which: int, amount: int) -> None:
+        row = self._one(Fate.OPEN, which)
+        chosen, was = Chosen(ids=[self._id(row)]), row.amount
+        replay(self.work(row.day), chosen, by="ann", edits={self._id(row): {"amount": str(amount)}})
+        row.amount = amount
+        self.life.replay(row.day, [row])
+        if row.fate is not Fate.KEPT:  # what was mended is noted of rows that it publishes
+            row.amount = was
+
+    @invariant()
+    def agree(self) -> None:
+        """Silver and quarantine hold what the rows and their order say, and nothing lies about."""
+        published = self.shop.rows("silver/t")
+        assert sorted(map(_cells, published)) == sorted(map(_told, self.life.published))
+        if self.partitioned:
+            assert all(row["_partition"] == self.life.rows[int(row["tag"][1:])].day for row in published)
+        found: Counter[tuple[str, str]] = Counter()
+        if self.shop.lake.table("quarantine/t").delta() is not None:
+            refused = refused_of(Work(self.table, self.shop.lake)).collect().to_dicts()
+            found = Counter((row["tag"], row["_status"]) for row in refused if row["_status"] in (OPEN, DISMISSED))
+        wanted = {OPEN: Fate.OPEN, DISMISSED: Fate.DISMISSED}
+        assert found == Counter((row.tag, status) for status, fate in wanted.items() for row in self.life.of(fate))
+        assert self.shop.leftovers() == []
+
+
+def _cells(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["tag"], row["id"], row["amount"], row["at"]
+
+
+def _told(row: Row) -> tuple[Any, ...]:
+    return row.tag, row.key, row.amount, row.at
+
+
+@pytest.mark.slow
+def test_what_is_published_is_what_the_order_says() -> None:
+    many = settings().max_examples > 1_000
+    run_state_machine_as_test(
+        Table,
+        settings=settings(
+            max_examples=300 if many else 12,
+            stateful_step_count=30 if many else 12,
+            suppress_health_check=list(HealthCheck),
+            deadline=None,
+        ),
+    )
