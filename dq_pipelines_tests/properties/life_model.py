@@ -33,8 +33,8 @@ class Row:
     at: int
     #: its partition; the same for all rows of a table without any
     day: str
-    #: its place among all landed rows
-    came: int
+    #: its place among all rows that runs have read
+    came: int = -1
     fate: Fate = Fate.ARRIVING
 
 
@@ -55,8 +55,7 @@ class Life:
         """A file of a day: key, boss, amount and `at` of its rows."""
         fresh: list[Row] = []
         for key, boss, amount, at in cells:
-            number = len(self.rows) + len(fresh)
-            fresh.append(Row(f"t{number}", key, boss, amount, at, day, number))
+            fresh.append(Row(f"t{len(self.rows) + len(fresh)}", key, boss, amount, at, day))
         self.rows += fresh
         return fresh
 
@@ -65,11 +64,12 @@ class Life:
         return [row for row in self.rows if row.fate is fate and day in (None, row.day)]
 
     def run(self, day: str) -> None:
-        """Judge what is new."""
-        self._judge(self.of(Fate.ARRIVING, day))
+        """Read and judge what is new."""
+        self._judge(self._read(day))
 
     def rerun(self, day: str) -> None:
-        """Judge all rows of a day anew, but for those that were given up."""
+        """Read what is new, and judge all rows of a day anew, but for those that were given up."""
+        self._read(day)
         self._judge([row for row in self.rows if row.day == day and row.fate is not Fate.DISMISSED])
 
     def replay(self, day: str, chosen: Sequence[Row] | None = None) -> None:
@@ -85,6 +85,12 @@ class Life:
         """The rows that are published: each that was kept, or of each key the one that counts most."""
         kept = self.of(Fate.KEPT)
         return list({row.key: row for row in sorted(kept, key=self._weight)}.values()) if self.merges else kept
+
+    def _read(self, day: str) -> list[Row]:
+        new = self.of(Fate.ARRIVING, day)
+        for row in new:
+            row.came = 1 + max(other.came for other in self.rows)
+        return new
 
     def _judge(self, rows: Sequence[Row]) -> None:
         others = {row.key for row in self.of(Fate.KEPT) if row not in rows}
