@@ -47,6 +47,8 @@ class Scan:
     hidden: frozenset[str] = frozenset()
     #: hidden boolean columns that mark rows whose cell could not be read as its type, by the cell's column
     misread: Mapping[str, str] = field(default_factory=dict)
+    #: a hidden boolean column that marks rows which are refused whatever the rules say of them, without a reason
+    held: str | None = None
     #: what the table's metadata tell of its columns
     known: Mapping[str, Known] = field(default_factory=dict)
     #: keys that occur more than once, by the aside that asked; empty before they were looked for
@@ -99,6 +101,8 @@ class Scan:
             frame = nw.from_native(frame).with_columns(**flags).to_native()
         refused = [pl.col(item.flag) for item in self.plan.row_rules(("quarantine",))]
         dropped = [pl.col(item.flag) for item in self.plan.row_rules(("drop",))]
+        if self.held is not None:
+            refused.append(pl.col(self.held))
         marks = frame.with_columns(any_of(refused).alias(REFUSED), any_of(dropped).alias(DROPPED))
         return marks.with_columns((pl.col(DROPPED) & ~pl.col(REFUSED)).alias(DROPPED)).cache()
 
@@ -109,7 +113,7 @@ class Scan:
 
     @property
     def refused(self) -> pl.LazyFrame:
-        """The rows that a row rule refuses, with `_reasons`."""
+        """The rows that a row rule refuses, with `_reasons`, and those that are held."""
         refusing = self.plan.row_rules(("quarantine",))
         return with_reasons(self.marked.filter(REFUSED), refusing).select(*exact_names(self.carried), REASONS)
 

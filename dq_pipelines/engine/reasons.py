@@ -68,6 +68,8 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
 
 
 def _all_of(failed: Sequence[PlannedRule], schema: Mapping[str, pl.DataType]) -> pl.Expr:
+    if not failed:  # a row that is held
+        return pl.lit([], dtype=pl.List(REASON)).alias(REASONS)
     given = [reason(item.rule.type, item.rule.column_label, _value(item, schema)) for item in failed]
     return pl.concat_list(given).cast(pl.List(REASON)).alias(REASONS)
 

@@ -25,6 +25,7 @@ from dq_pipelines.layers.quarantine import (
     ID,
     INTO,
     OPEN,
+    PLACE,
     QUARANTINE_COLUMNS,
     STATUS,
     STATUS_AT,
@@ -34,6 +35,9 @@ from dq_pipelines.layers.quarantine import (
 )
 from dq_pipelines.layers.superseding import with_superseded
 from dq_pipelines.layers.work import Work, alone
+
+#: Marks rows that were dismissed; hidden from rules.
+HELD = "_held\x00"
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,11 @@ def refused_of(work: Work) -> pl.LazyFrame:
 
 def give_status(work: Work, chosen: Chosen, status: str, by: str) -> int:
     """Dismiss rows that are open, or open those that were dismissed; how many there were."""
-    return alone(partial(_given_status, chosen=chosen, status=status, by=by))(work)
+    return alone(partial(given_status, chosen=chosen, status=status, by=by))(work)
 
 
-def _given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
+def given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
+    """`give_status`, for one who works alone on the table."""
     must_land(work)
     before = {DISMISSED: OPEN, OPEN: DISMISSED}[status]
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == before, pl.col(ID).is_not_null())
@@ -158,16 +163,37 @@ def must_land(work: Work) -> None:
         raise RuleError(f"{work.table.key} is computed: mend its inputs or its rules, and materialize it anew")
 
 
+def dismissed(work: Work) -> pl.DataFrame:
+    """The places in bronze of rows that were given up: a rerun judges them with their batch, and publishes none of them."""
+    given_up = refused_of(work).filter(pl.col(STATUS) == DISMISSED, pl.col(ID).is_not_null())
+    return given_up.select(PLACE).unique().collect()
+
+
+def with_dismissed(work: Work, rows: pl.LazyFrame, places: pl.DataFrame) -> pl.LazyFrame:
+    """Prepared rows with a mark, `HELD`, on those of these places; as they are where there are none.
+
+    Raises RuleError where a step forgets which rows they are.
+    """
+    if places.is_empty():
+        return rows
+    there = rows.collect_schema()
+    if missing := [name for name in PLACE if name not in there]:
+        forgets = f"a step of {work.table.key} does not give on {', '.join(missing)}"
+        raise RuleError(f"{forgets}, so that dismissed rows cannot be told apart: let it, or reopen them")
+    marked = places.lazy().with_columns(pl.lit(True).alias(HELD))
+    return rows.join(marked, on=PLACE, how="left", maintain_order="left").with_columns(pl.col(HELD).fill_null(False))
+
+
 def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
     """The refused rows of a rerun, with what people have said of them before, and the rows that they have mended.
 
     A mended row is no longer refused, but its correction lives in quarantine: without it, the next rerun would refuse
-    the row again.
+    the row again. A dismissed row that no rule refuses any more, or that a step leaves out, is what it was.
     """
     before = refused_of(work).select(pl.exclude(PARTITION))
     told = before.filter((pl.col(STATUS) == DISMISSED) | pl.col(CORRECTION).is_not_null(), pl.col(ID).is_not_null())
     told = told.unique(ID, keep="last")
-    fate = [STATUS, STATUS_AT, STATUS_BY, CORRECTION]
+    fate = [STATUS, STATUS_AT, STATUS_BY, CORRECTION, REASONS]
     said = told.select(ID, *(pl.col(name).alias(f"{name}\x00") for name in fate))
     joined = fresh.join(said, on=ID, how="left", maintain_order="left")
     # What was mended once and is refused now waits again, with what was mended in it.
@@ -175,9 +201,16 @@ def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
     refused_again = joined.with_columns(
         pl.when(stays).then(pl.col(f"{name}\x00")).otherwise(name).alias(name)
         for name in (STATUS, STATUS_AT, STATUS_BY)
-    ).with_columns(pl.col(f"{CORRECTION}\x00").alias(CORRECTION))
+    ).with_columns(
+        pl.col(f"{CORRECTION}\x00").alias(CORRECTION),
+        pl.when(pl.col(REASONS).list.len() == 0).then(f"{REASONS}\x00").otherwise(REASONS).alias(REASONS),
+    )
     # Also of a replay that was killed: its correction holds, and the row is published now. Not where a later version of
     # its input counts: then this rerun publishes neither the row nor what was mended in it.
-    kept = _not_superseded(work, told.filter(pl.col(STATUS) != DISMISSED)).with_columns(pl.lit(FIXED).alias(STATUS))
-    mended = kept.join(fresh.select(ID), on=ID, how="anti")
-    return pl.concat([refused_again.select(exact_names(fresh.collect_schema())), mended], how="diagonal_relaxed")
+    then = {FIXED: pl.col(STATUS) != DISMISSED, DISMISSED: pl.col(STATUS) == DISMISSED}
+    kept = [
+        _not_superseded(work, told.filter(those)).with_columns(pl.lit(status).alias(STATUS))
+        for status, those in then.items()
+    ]
+    others = pl.concat(kept).join(fresh.select(ID), on=ID, how="anti")
+    return pl.concat([refused_again.select(exact_names(fresh.collect_schema())), others], how="diagonal_relaxed")

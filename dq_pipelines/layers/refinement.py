@@ -29,6 +29,7 @@ from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
+from dq_pipelines.layers.healing import HELD, with_dismissed
 from dq_pipelines.layers.landed import BATCH, Landings, bronze, of_last_snapshot, outdated, pending_batches, rows_of
 from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
@@ -87,6 +88,8 @@ class Refinement:
     policy: Policy | None = None
     #: what people have mended, where it was read already
     mended: pl.DataFrame | None = None
+    #: the places of rows that people have given up: they are judged, and none is published
+    dismissed: pl.DataFrame | None = None
     #: which one it is of several, for people
     note: str = ""
     #: the rows of the table itself that its rules look into, where others know them; found here where None
@@ -200,16 +203,22 @@ class Refinement:
         )
 
     def _judged_with(self, parents: pl.LazyFrame | None) -> Judgement:
-        self.parents = parents
+        self.parents, rows = parents, self._to_judge()
         scan = Scan(
-            self.prepared.rows,
+            rows,
             rules_of(self.silver, self.prepared),
             lookup=self._lookup,
-            hidden=self.prepared.hidden,
+            hidden=self.prepared.hidden | {HELD},
             misread=misread(self.silver, self.prepared),
+            held=HELD if HELD in rows.collect_schema() else None,
         )
         with reading(self.work, "to read and judge its rows"):
             return judge(scan, self._sinks, self.measured, again=self._again, watch=self.work.progress)
+
+    def _to_judge(self) -> pl.LazyFrame:
+        """The prepared rows, those that were dismissed marked."""
+        rows = self.prepared.rows
+        return rows if self.dismissed is None else with_dismissed(self.work, rows, self.dismissed)
 
     def _sinks(self, scan: Scan) -> Sequence[pl.LazyFrame]:
         landing, unread = [], self.rows
@@ -246,7 +255,7 @@ class Refinement:
         self.staged_bronze = True
         if self.bronze is not None:
             self._take(self.bronze.scan())
-        return self.prepared.rows
+        return self._to_judge()
 
     def _lookup(self, key: str) -> pl.LazyFrame:
         if key == self.work.table.key and self.parents is not None:

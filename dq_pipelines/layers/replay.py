@@ -100,10 +100,11 @@ def replay(
     `edits` are cells that a person has mended, by row id. A dry run writes nothing. Raises RuleError when a rule cannot be
     judged, PublishError when the lake refuses; what has been published then is whole partitions.
     """
-    return alone(partial(_replayed, chosen=chosen, by=by, edits=edits or {}, dry_run=dry_run))(work)
+    return alone(partial(replayed, chosen=chosen, by=by, edits=edits or {}, dry_run=dry_run))(work)
 
 
-def _replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells], dry_run: bool) -> Replayed:
+def replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells], dry_run: bool) -> Replayed:
+    """`replay`, for one who works alone on the table."""
     must_land(work)
     if not dry_run:
         # A row that such a rerun has refused may be in silver still.
@@ -209,8 +210,9 @@ class _Replay:
         work, found = self.work, self._drift(passing)
         kept = work.stage(work.silver, self.batch)
         with staged(kept, claim=work.claim):
-            collect_all([kept.sink(exactly(latest_of_keys(passing, self.silver), found.schema))])
-            published = passing.select(ID).unique().sort(ID).collect()[ID].to_list()
+            latest = latest_of_keys(passing, self.silver)
+            collect_all([kept.sink(exactly(latest, found.schema))])
+            published = latest.select(ID).unique().sort(ID).collect()[ID].to_list()
             left = sorted(set(self.waiting[ID]) - set(published) - set(failing[ID]))
             counts = Counts(
                 self.waiting.height, kept.rows, failing.height, self.waiting.height - kept.rows - failing.height
@@ -293,6 +295,7 @@ class _Replay:
             pl.when(passed).then(mended).when(left).then(pl.lit(DISMISSED)).otherwise(pl.lit(OPEN)).alias(STATUS),
             pl.when(told).then(pl.lit(self.work.now).dt.cast_time_unit("us")).otherwise(STATUS_AT).alias(STATUS_AT),
             pl.when(told).then(pl.lit(self.by)).otherwise(STATUS_BY).alias(STATUS_BY),
-            pl.when(passed).then(pl.lit(self.batch)).alias(INTO),
+            # What is left out for a row that this replay publishes is dismissed only once it does.
+            pl.when(passed | (left & pl.lit(bool(done.published)))).then(pl.lit(self.batch)).alias(INTO),
             pl.when(passed).then(CORRECTION).otherwise(BEFORE).alias(CORRECTION),
         )

@@ -34,13 +34,14 @@ from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrections
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
-from dq_pipelines.layers.healing import carried_over
+from dq_pipelines.layers.healing import carried_over, dismissed
 from dq_pipelines.layers.landed import batches, bronze, outdated
 from dq_pipelines.layers.landing import Batch
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.precedence import last_of_keys
+from dq_pipelines.layers.quarantine import FIXED, STATUS
 from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.self_references import SelfReferences
@@ -146,9 +147,11 @@ def _anew(work: Work) -> Outcome | None:
     every = batches(work.table, work.lake, work.partition)
     if not every:
         return None
-    mended = corrections(work.quarantine)
+    mended, given_up = corrections(work.quarantine), dismissed(work)
     parts = [
-        Refinement(work, None, (batch,), {batch: superseded}, "rebuild", mended, f"batch {number} of {len(every)}")
+        Refinement(
+            work, None, (batch,), {batch: superseded}, "rebuild", mended, given_up, f"batch {number} of {len(every)}"
+        )
         for number, (batch, superseded) in enumerate(_in_order(work, every), start=1)
     ]
     name = f"{joint_id(every)}{RERUN}"
@@ -220,7 +223,7 @@ def _together(
             drift_result(found, work.table.landed.silver.columns),
         ),
         drift=found,
-        counts=_counts([outcome.counts for outcome in outcomes], kept),
+        counts=_counts([outcome.counts for outcome in outcomes], kept, refused),
         schema=dict(kept.schema),
         miscast=_added([outcome.miscast for outcome in outcomes]),
         preview=kept.scan().drop(PARTITION, strict=False).head(PREVIEW_ROWS).collect(),
@@ -255,9 +258,18 @@ def _summed(results: Sequence[RuleResult]) -> RuleResult:
     return RuleResult(rule, success, elements, missing, unexpected, unexpected_rows=rows)
 
 
-def _counts(counts: Sequence[Counts], kept: Stage) -> Counts:
+def _counts(counts: Sequence[Counts], kept: Stage, refused: Stage) -> Counts:
     total = sum(counts, start=Counts())
-    return replace(total, published=kept.rows, superseded=total.superseded + total.published - kept.rows)
+    # Of dismissed rows that a step leaves out, quarantine says still that they were dismissed.
+    fixed = refused.scan().filter(pl.col(STATUS) == FIXED).select(pl.len()).collect().item()
+    left_out = refused.rows - fixed - total.refused
+    return replace(
+        total,
+        published=kept.rows,
+        refused=total.refused + left_out,
+        dropped_by_transform=total.dropped_by_transform - left_out,
+        superseded=total.superseded + total.published - kept.rows,
+    )
 
 
 def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:

@@ -115,6 +115,10 @@ class Model:
         """The landed rows that are there, oldest first."""
         return [row for row in self.landed if row.place in places]
 
+    def is_superseded(self, row: Row) -> bool:
+        """Whether a later version of its file has landed."""
+        return any(other.file == row.file and other.came[0] > row.came[0] for other in self.landed)
+
     # --- what runs do -----------------------------------------------------------------------------
 
     def land(self, commits: Commits) -> None:
@@ -165,7 +169,7 @@ class Model:
         self._judge(self.at(Place.WAITING, Place.DISMISSED))
 
     def _judge(self, rows: Sequence[Row]) -> None:
-        passing = [row for row in rows if self._is_good(row.text)]
+        passing = [row for row in rows if self._is_good(row.text) and row.place is not Place.DISMISSED]
         for row in rows:
             if row not in passing:
                 row.place = Place.DISMISSED if row.place is Place.DISMISSED else Place.OPEN
@@ -192,10 +196,10 @@ class Model:
         """Judge open rows anew, all where None, with what was mended by tag: the commits are quarantine's and silver's."""
         if self.is_torn:
             self._rerun(commits)
-        rows = self.at(Place.OPEN) if rows is None else rows
+        rows = [row for row in (self.at(Place.OPEN) if rows is None else rows) if not self.is_superseded(row)]
         texts = {row.tag: edits.get(row.tag, row.text) for row in rows}
         good = [row for row in rows if self._is_good(texts[row.tag])]
-        passing = [row for row in good if not self._is_overtaken(row)]
+        passing = [row for row in good if not self._is_overtaken(row, good)]
         failing = [row for row in rows if row not in good]
         # Quarantine is told of other reasons, but not of what was mended and is still no good.
         told = [row for row in failing if row.tag not in edits and row.refused_for != row.text]
@@ -204,21 +208,24 @@ class Model:
             for row in told:
                 row.refused_for = row.text
             for row in good:
-                if row not in passing:
-                    row.place = Place.DISMISSED
-                elif row.tag in edits:
+                if row in passing and row.tag in edits:
                     row.mended, row.extra = edits[row.tag], MENDED
         if passing:
             commits.made()
+        if good:
+            for row in good:
+                row.place = row.place if row in passing else Place.DISMISSED
         if rows and (passing or not commits.stopped):
             self.told.append((len(rows), self._publish(passing), len(failing)))
 
-    def _is_overtaken(self, row: Row) -> bool:
-        published = self.at(Place.PUBLISHED) if self.merges else []
-        return any(other.key == row.key and other.came > row.came for other in published)
+    def _is_overtaken(self, row: Row, others: Sequence[Row]) -> bool:
+        """Whether a later row of its key is published, or will be together with it."""
+        later = [*self.at(Place.PUBLISHED), *others] if self.merges else []
+        return any(other.key == row.key and other.came > row.came for other in later)
 
     def give(self, rows: Sequence[Row], place: Place, commits: Commits) -> None:
-        """Dismiss rows, or open them again."""
+        """Dismiss rows, or open them again; not those of which a later version has landed."""
+        rows = [row for row in rows if not self.is_superseded(row)]
         if rows:
             commits.made()
         for row in rows:
