@@ -51,7 +51,7 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
         book = Returned.read(path)
         work = _work(context, project, stores, book.table_of(project, context.op_config.get("table")))
         done = bring_back(work, book, by=_who(context), dry_run=context.op_config["dry_run"])
-        for problem in done.problems:
+        for problem in (*done.notes, *done.problems):
             context.log.warning("%s: %s", path, problem)
         context.log.info("%s: %s", work.table.key, done.sentence(dry_run=context.op_config["dry_run"]))
         _tell(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})

@@ -110,7 +110,7 @@ def import_rows(
     work = _work(project.tables[book.table_of(project, table and table.rpartition("/")[2])])
     done = bring_back(work, book, by=_who(), dry_run=dry_run)
     _remember(done.replayed)
-    for problem in done.problems:
+    for problem in (*done.notes, *done.problems):
         print(f"{path}: {problem}", file=sys.stderr)
     print(f"{done.table}: {done.sentence(dry_run=dry_run)}")
     if done.problems:

@@ -1,30 +1,35 @@
 """Mending: refused rows out to a person, and what they changed back in, judged before anything is written.
 
-The file in between belongs in `workbook`, what is judged and published in `replay`.
+The file in between belongs in `workbook`, which of its cells were changed in `mended_cells`, what is judged and published in
+`replay`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from dq_pipelines.errors import SourceError, nearest
-from dq_pipelines.layers.corrections import Cells, landed_names, landed_value
-from dq_pipelines.layers.healing import ALL, Chosen, give_status, must_land, refused_of, tell_superseded
-from dq_pipelines.layers.landed import bronze
-from dq_pipelines.layers.quarantine import DISMISSED, ID, OPEN, STATUS, STATUSES, SUPERSEDED, cells_in
+from dq_pipelines.layers.corrections import Cells
+from dq_pipelines.layers.healing import ALL, Chosen, given_status, must_land, refused_of, tell_superseded
+from dq_pipelines.layers.mended_cells import Changes, columns_told, layout_of
+from dq_pipelines.layers.quarantine import CORRECTION, DISMISSED, ID, OPEN, STATUS, STATUS_BY, SUPERSEDED
 from dq_pipelines.layers.refusals import Expectations
-from dq_pipelines.layers.replay import Replayed, replay
-from dq_pipelines.layers.work import Work
-from dq_pipelines.layers.workbook import Layout, Mended, as_landed, is_unchanged, read_book, write_book
-from dq_pipelines.project import Project, Silver
-from dq_pipelines.rules.sets import ValuesInSet
+from dq_pipelines.layers.replay import Replayed, replayed
+from dq_pipelines.layers.work import Work, alone
+from dq_pipelines.layers.workbook import Book, Mended, Refusal
+from dq_pipelines.layers.workbook_files import read_book, write_book
+from dq_pipelines.project import Project
 from dq_pipelines.sources import SOURCE
 
+#: Rows that are put into words at a time.
+_SLICE = 10_000
 #: Of a row that waited when the file was read, and no longer when it was judged.
 _OVERTAKEN = "waits no longer: it was published, dismissed or superseded meanwhile"
 
@@ -37,10 +42,12 @@ class Imported:
     replayed: Replayed
     #: rows that were dismissed in it
     dismissed: int = 0
-    #: rows that wait no longer: published, dismissed (perhaps by the same file) or superseded before
+    #: rows that wait no longer, and of which the file wants nothing else: published, dismissed or superseded before
     settled: int = 0
     #: one sentence for each row that was changed and is not published
     problems: tuple[str, ...] = ()
+    #: what is odd about the file as a whole: columns that are added or missing, rows that are gone
+    notes: tuple[str, ...] = ()
 
     def sentence(self, *, dry_run: bool) -> str:
         """What became of the rows, or would."""
@@ -53,11 +60,14 @@ class Imported:
 def export(work: Work, path: Path, chosen: Chosen = ALL) -> int:
     """Write the open rows to a workbook or CSV; how many there are. Raises PublishError."""
     rows = _open_rows(work, chosen)
-    wanted = Expectations.of(work.table)
-    refusals = [wanted.refusal_of(row) for row in rows.iter_rows(named=True)]
-    write_book(path, _layout(work, rows), refusals)
+    write_book(path, layout_of(work, rows.columns), _in_words(rows, Expectations.of(work.table)), rows.height)
     tell_superseded(work, chosen)
-    return len(refusals)
+    return rows.height
+
+
+def _in_words(rows: pl.DataFrame, wanted: Expectations) -> Iterator[Refusal]:
+    for some in rows.iter_slices(_SLICE):
+        yield from map(wanted.refusal_of, some.iter_rows(named=True))
 
 
 @dataclass(frozen=True)
@@ -65,18 +75,16 @@ class Returned:
     """A file that came back."""
 
     path: Path
-    #: `silver/<name>`, where the file says it
-    said: str | None
-    lines: Sequence[Mended]
+    book: Book
 
     @classmethod
     def read(cls, path: Path) -> Returned:
         """Raises SourceError for a file that is none of ours."""
-        return cls(path, *read_book(path))
+        return cls(path, read_book(path))
 
     def table_of(self, project: Project, named: str | None) -> str:
         """The table that it is of, as the file or the caller says; raises SourceError when neither does."""
-        said = (self.said or "").rpartition("/")[2]
+        said = (self.book.table or "").rpartition("/")[2]
         if named is not None and said and named != said:
             raise SourceError(f"{self.path}: is of the table '{said}', wanted '{named}'")
         name = named or said
@@ -92,95 +100,163 @@ class Returned:
 def bring_back(work: Work, book: Returned, *, by: str, dry_run: bool = False) -> Imported:
     """Publish the rows that were mended in a file, as far as they pass, and dismiss those that were given up.
 
-    Everything is judged before anything is written.
+    Everything is judged before anything is written, and nobody else works on the table meanwhile. Raises SourceError where
+    the file's columns are not the table's.
     """
+    return alone(partial(_brought_back, returned=book, by=by, dry_run=dry_run))(work)
+
+
+def _brought_back(work: Work, *, returned: Returned, by: str, dry_run: bool) -> Imported:
     must_land(work)
-    lines = book.lines
-    ids = Chosen(ids=[line.id for line in lines])
-    now = {row[ID]: row for row in ids.rows(refused_of(work)).collect().iter_rows(named=True)}
-    waiting = [line for line in lines if line.id not in now or now[line.id][STATUS] in (OPEN, SUPERSEDED)]
-    reader, places = _Reader(work), {line.id: line.at for line in lines}
-    edits, given_up, problems, untouched = {}, [], [], 0
-    for line in waiting:
-        try:
-            cells = reader.changed(line, now.get(line.id))
-        except ValueError as error:
-            problems.append(f"row {line.at}: {error}")
-            continue
-        if line.id in now and now[line.id][STATUS] == SUPERSEDED:
-            if cells and line.status != DISMISSED:
-                problems.append(f"row {line.at}: {_superseded(now[line.id])}")
-            else:
-                untouched += 1
-        elif line.status == DISMISSED:
-            given_up.append(line.id)
-        elif cells:
-            edits[line.id] = cells
-    done = replay(work, Chosen(ids=list(edits)), by=by, edits=edits, dry_run=dry_run) if edits else Replayed("")
-    wanted = Expectations.of(work.table)
-    problems += [f"row {places[row[ID]]}: {wanted.refusal_of(row).why}" for row in done.failing.iter_rows(named=True)]
-    problems += [f"row {places[name]}: is left out by a step, a rule or a later row" for name in done.left_out]
-    judged = {*done.published, *done.failing[ID], *done.left_out} if edits else set()
-    problems += [f"row {places[name]}: {_OVERTAKEN}" for name in edits if name not in judged]
+    wishes = _Wishes.of(work, returned)
+    edits = wishes.edits
+    done = (
+        replayed(work, chosen=Chosen(ids=list(edits)), by=by, edits=edits, dry_run=dry_run) if edits else Replayed("")
+    )
+    problems = [*wishes.problems, *wishes.not_published(done)]
+    given_up = list(wishes.given_up)
     if not dry_run and given_up:
-        give_status(work, Chosen(ids=given_up), DISMISSED, by)
-    return Imported(work.table.key, done, len(given_up), len(lines) - len(waiting) + untouched, tuple(problems))
+        given_status(work, chosen=Chosen(ids=given_up), status=DISMISSED, by=by)
+    sentences = tuple(f"row {at}: {said}" for at, said in sorted(problems))
+    return Imported(work.table.key, done, len(given_up), wishes.settled, sentences, wishes.notes)
+
+
+@dataclass
+class _Wishes:
+    """What a file wants to become of refused rows."""
+
+    wanted: Expectations
+    notes: tuple[str, ...] = ()
+    #: cells by row id
+    edits: dict[str, Cells] = field(default_factory=dict)
+    #: ids of rows to dismiss
+    given_up: list[str] = field(default_factory=list)
+    #: rows of the file with a sentence each
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    settled: int = 0
+    #: by id, the row of the file
+    places: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, work: Work, returned: Returned) -> _Wishes:
+        book, wanted = returned.book, Expectations.of(work.table)
+        rows = refused_of(work)
+        layout = layout_of(work, rows.collect_schema().names())
+        try:
+            notes = (*book.notes, *columns_told(book, layout), *_gone(book.rows))
+        except ValueError as error:
+            raise SourceError(f"{returned.path}: {error}") from None
+        asked = Chosen(ids=list({line.id for line in book.rows if line.id is not None}))
+        now = {row[ID]: row for row in asked.rows(rows).collect().iter_rows(named=True)}
+        found, changes = cls(wanted, notes), Changes(work, book, layout, wanted)
+        by_id: dict[str, list[tuple[Mended, Cells]]] = {}
+        faulty: dict[str, int] = {}
+        for line in book.rows:
+            try:
+                name = _id(line)
+                cells = found._changed(changes, line, now.get(name))
+                by_id.setdefault(name, []).append((line, cells))
+            except ValueError as error:
+                found.problems.append((line.at, str(error)))
+                faulty[line.id or ""] = line.at
+        for name, same in by_id.items():
+            if name in faulty:
+                found.problems += [
+                    (line.at, f"has the _id of row {faulty[name]}: none of them is taken") for line, _ in same
+                ]
+            else:
+                found._take(name, same, now.get(name))
+        return found
+
+    def _changed(self, changes: Changes, line: Mended, now: Mapping[str, Any] | None) -> Cells:
+        """Raises ValueError for a row of which nothing can be taken."""
+        if line.fault is not None:
+            raise ValueError(line.fault)
+        if line.status not in (OPEN, DISMISSED):
+            near = nearest(line.status, (OPEN, DISMISSED))
+            raise ValueError(f"_status is '{line.status}'{near}, wanted {OPEN} or {DISMISSED}")
+        if now is None:
+            touched = [STATUS] if line.exported is None else changes.touched(line, line.exported)
+            if ID in touched:
+                raise ValueError(f"{ID} is locked: it says which row this is")
+            if not touched:
+                return {}
+            raise ValueError(f"no refused row has the id {line.id}: {_NO_LONGER}")
+        return changes.of(line, now)
+
+    def _take(self, name: str, same: Sequence[tuple[Mended, Cells]], now: Mapping[str, Any] | None) -> None:
+        """Take what the rows of one id say, where they say one thing."""
+        line, cells = same[0]
+        if any((other.status, its) != (line.status, cells) for other, its in same):
+            rows = " and ".join(str(other.at) for other, _ in same)
+            self.problems += [(other.at, f"rows {rows} have one _id and differ: none is taken") for other, _ in same]
+            return
+        self.places[name] = line.at
+        status = None if now is None else now[STATUS]
+        if status in (OPEN, SUPERSEDED) and cells and line.status == DISMISSED:
+            self.problems.append(
+                (line.at, f"is to be dismissed, and was changed ({', '.join(cells)}): undo one of the two")
+            )
+        elif status == OPEN and cells:
+            self.edits[name] = cells
+        elif status == OPEN and line.status == DISMISSED:
+            self.given_up.append(name)
+        elif status != OPEN and now is not None and (said := _too_late(line, cells, now)):
+            self.problems.append((line.at, said))
+        elif status != OPEN:
+            self.settled += 1
+
+    def not_published(self, done: Replayed) -> Iterator[tuple[int, str]]:
+        """A sentence for each row that was mended and is not published."""
+        judged = {*done.published, *done.left_out}
+        for row in done.failing.iter_rows(named=True):
+            judged.add(row[ID])
+            yield self.places[row[ID]], self.wanted.refusal_of(row).why
+        yield from ((self.places[name], "is left out by a step, a rule or a later row") for name in done.left_out)
+        yield from ((self.places[name], _OVERTAKEN) for name in self.edits if name not in judged)
+
+
+_NO_LONGER = "a rerun has published or dropped it, or it was erased or has expired"
+
+
+def _id(line: Mended) -> str:
+    if line.id is None:
+        raise ValueError("has no _id: rows cannot be added here, let them land")
+    return line.id
+
+
+def _too_late(line: Mended, cells: Cells, now: Mapping[str, Any]) -> str | None:
+    """Why a row that waits no longer cannot have what is wanted of it; None where it has it."""
+    by = f" by {now[STATUS_BY]}" if now[STATUS_BY] else ""
+    match now[STATUS]:
+        case status if status == SUPERSEDED:
+            return _superseded(now) if cells else None
+        case status if status == DISMISSED:
+            return f"was dismissed{by}, and is not mended: dq quarantine reopen lets it wait again" if cells else None
+    if line.status == DISMISSED:
+        return f"was published{by}, and is not dismissed"
+    before = json.loads(now[CORRECTION] or "{}")
+    if other := [name for name, text in cells.items() if name not in before or before[name] != text]:
+        return f"was published{by} with another value of {', '.join(other)}, and is not changed any more: mend its file"
+    return None
 
 
 def _superseded(row: Mapping[str, Any]) -> str:
     return f"is superseded: a later version of {row[SOURCE]} has landed, and that one counts; export again and mend it there"
 
 
+def _gone(lines: Sequence[Mended]) -> Iterator[str]:
+    """A sentence where rows that were exported are no longer in the file."""
+    exported = [line.exported for line in lines if line.exported is not None]
+    there = {marks.row for marks in exported}
+    gone = [row for row in range(2, max((marks.rows for marks in exported), default=1) + 1) if row not in there]
+    # A row that lost its last cells is there, and told apart.
+    count = len(gone) - sum(line.exported is None for line in lines)
+    if count > 0:
+        rows = "1 exported row is" if count == 1 else f"{count:,} exported rows are"
+        yield f"row {gone[0]}: {rows} no longer in the file, from this one on; nothing becomes of what is not there"
+
+
 def _open_rows(work: Work, chosen: Chosen) -> pl.DataFrame:
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == OPEN, pl.col(ID).is_not_null())
     return rows.unique(ID, keep="first", maintain_order=True).collect()
-
-
-def _layout(work: Work, rows: pl.DataFrame) -> Layout:
-    if work.table.is_gold:
-        return Layout(work.table.key, cells_in(rows.columns))
-    silver = work.table.landed.silver
-    editable = landed_names(silver, bronze(work.table, work.lake).scan().collect_schema())
-    sets = [rule for rule in silver.rules if isinstance(rule, ValuesInSet) and not rule.row_condition]
-    choices = {rule.column: [str(value) for value in rule.value_set if value is not None] for rule in sets}
-    return Layout(work.table.key, cells_in(rows.columns), frozenset(editable), frozenset(silver.keys), choices)
-
-
-class _Reader:
-    """What was changed in a row of a file, as cells of the landed row behind it."""
-
-    def __init__(self, work: Work) -> None:
-        self.silver: Silver = work.table.landed.silver
-        self.landed = bronze(work.table, work.lake).scan().collect_schema()
-        self.names = landed_names(self.silver, self.landed)
-
-    def changed(self, line: Mended, now: Mapping[str, Any] | None) -> Cells:
-        """Raises ValueError, with one sentence, for a row that cannot be taken."""
-        if now is None:
-            raise ValueError(f"no refused row has the id {line.id}: it was erased, or has expired")
-        if line.status not in STATUSES:
-            raise ValueError(
-                f"_status is '{line.status}'{nearest(line.status, STATUSES)}, wanted {OPEN} or {DISMISSED}"
-            )
-        return dict(self._cells(line, now))
-
-    def _cells(self, line: Mended, now: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-        for name, value in line.cells.items():
-            if name not in now:
-                raise ValueError(f"column '{name}' is none of the table's{nearest(name, now)}")
-            pattern = self.silver.columns[name].format if name in self.silver.columns else None
-            text = as_landed(value, pattern)
-            if text == (now[name] or None) or is_unchanged(value, now[name]):
-                continue
-            if name not in self.names:
-                raise ValueError(f"column '{name}' is made by a step and cannot be mended: mend what it is made of")
-            self._must_fit(name, text)
-            yield self.names[name], text
-
-    def _must_fit(self, name: str, text: str | None) -> None:
-        """A typed source has no place for another type: such a text would land as nothing."""
-        dtype = self.landed[self.names[name]]
-        if text is not None and dtype != pl.String:
-            frame = pl.DataFrame({"text": [text]})
-            if frame.select(landed_value(pl.col("text"), dtype)).item() is None:
-                raise ValueError(f"{name}: '{text}' is no {dtype}")

@@ -56,7 +56,8 @@ class Expectations:
                 reasons.setdefault(name, []).append(every[-1])
         cells = {name: row[name] for name in cells_in(row)}
         blamed = {name: "; ".join(said) for name, said in reasons.items()}
-        return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(every), blamed)
+        unreadable = any(reason["rule"] == "unreadable" for reason in row[REASONS])
+        return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(every), blamed, unreadable)
 
     def _said(self, rule: str, label: str, value: str | None) -> str:
         wanted = " or ".join(self.wanted.get((rule, label), ()))

@@ -225,7 +225,7 @@ def _header(area: _Area, wanted: Any) -> tuple[int | None, list[str]]:
     for numbers, rows in area.batches(row):
         if numbers:
             there = wanted == "auto" or numbers[0] == row
-            return (numbers[0] if there else row), [_text(cell) or "" for cell in rows[0]] if there else none
+            return (numbers[0] if there else row), [cell_text(cell) or "" for cell in rows[0]] if there else none
     return None, none
 
 
@@ -246,7 +246,7 @@ def _type(kinds: set[type]) -> tuple[Any, Callable[[Any], Any] | None]:
         return pa.bool_(), None
     if kinds and kinds <= {date, datetime}:
         return pa.timestamp("us"), None if kinds == {datetime} else _moment
-    return pa.string(), None if kinds <= {str} else _text
+    return pa.string(), None if kinds <= {str} else cell_text
 
 
 def _values(cells: Sequence[Any], made: Callable[[Any], Any] | None) -> Sequence[Any]:
@@ -273,7 +273,7 @@ def _moment(cell: date) -> datetime:
     return cell if isinstance(cell, datetime) else datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001
 
 
-def _text(cell: Any) -> str | None:
+def cell_text(cell: Any) -> str | None:
     """A cell in a column of text: a number with all its digits, a moment as in ISO 8601, a duration in hours."""
     if isinstance(cell, str):
         return cell or None

@@ -137,7 +137,7 @@ def test_what_may_not_be_changed(shop_of_orders: Workshop) -> None:
     assert back(shop_of_orders, path).problems == (
         "row 2: column 'twice' is made by a step and cannot be mended: mend what it is made of",
         "row 3: _status is 'dismised' (nearest: dismissed), wanted open or dismissed",
-        "row 4: no refused row has the id b-1:a.csv:9: it was erased, or has expired",
+        "row 4: _id is locked: it says which row this is",
         "row 5: day: cast, wanted date as %d.%m.%Y, got 31.02.2026",
     )
     assert shop_of_orders.versions() == before
