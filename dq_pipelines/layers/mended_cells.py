@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
-from zlib import crc32
 
 import polars as pl
 
@@ -18,7 +17,7 @@ from dq_pipelines.layers.quarantine import ID, cells_in
 from dq_pipelines.layers.refusals import Expectations
 from dq_pipelines.layers.work import Work
 from dq_pipelines.layers.workbook import WHY, Book, Formula, Layout, Mended, text_of
-from dq_pipelines.layers.workbook_marks import MARKS, Marks, seeds_of
+from dq_pipelines.layers.workbook_marks import MARKS, checksum, seeds_of
 from dq_pipelines.layers.workbook_text import fits_a_sheet
 from dq_pipelines.rules.sets import ValuesInSet
 from dq_pipelines.sources import ROW, SOURCE
@@ -61,6 +60,7 @@ class Changes:
     #: the landed column behind each column that may be mended
     names: Mapping[str, str] = field(init=False)
     seeds: Mapping[str, int] = field(init=False)
+    _columns: frozenset[str] = field(init=False)
     #: texts that a typed column took already
     _fits: set[tuple[str, str]] = field(default_factory=set, init=False)
 
@@ -68,35 +68,33 @@ class Changes:
         self.landed = bronze(self.work.table, self.work.lake).scan().collect_schema()
         self.names = landed_names(self.work.table.landed.silver, self.landed)
         self.seeds = seeds_of(self.book.head)
-
-    def touched(self, line: Mended, exported: Marks) -> list[str]:
-        """The columns whose cells are not what was exported."""
-        seeds, known = self.seeds, exported.checksums
-        return [
-            name
-            for name, content in line.cells.items()
-            if crc32(text_of(content).encode("utf-8", "surrogatepass"), seeds[name]) not in known
-        ]
+        self._columns = frozenset(self.layout.columns)
 
     def of(self, line: Mended, now: Mapping[str, Any]) -> Cells:
         """The changed cells of a row by their landed columns; raises ValueError, with one sentence, for a row that cannot be taken."""
-        exported = line.exported or self.book.marks_of(self.layout, self.wanted.refusal_of(now))
-        return dict(self._changed(line, exported, now))
+        touched = line.cells
+        if line.exported is None:
+            known = self.book.marks_of(self.layout, self.wanted.refusal_of(now)).checksums
+            touched = {
+                name: cell
+                for name, cell in line.cells.items()
+                if checksum(text_of(cell), self.seeds[name]) not in known
+            }
+        return dict(self._changed(touched, now))
 
-    def _changed(self, line: Mended, exported: Marks, now: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-        columns, refusal = self.work.table.landed.silver.columns, None
-        for name in self.touched(line, exported):
+    def _changed(self, touched: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+        columns = self.work.table.landed.silver.columns
+        for name, content in touched.items():
             if name in _TOLD:
                 raise ValueError(f"{name} is locked: it says {_TOLD[name]}")
-            if name not in self.layout.columns:  # _status, or a column that somebody has added
+            if name not in self._columns:  # _status, or a column that somebody has added
                 continue
-            value = self._value(name, line.cells[name], columns[name].format if name in columns else None)
+            value = self._value(name, content, columns[name].format if name in columns else None)
             if value == now[name]:
                 continue
             if name not in self.names:
                 raise ValueError(f"column '{name}' is made by a step and cannot be mended: mend what it is made of")
-            refusal = refusal or self.wanted.refusal_of(now)
-            if not self.layout.may_mend(name, refusal):
+            if name in self.layout.keys and not self.layout.may_mend(name, self.wanted.refusal_of(now)):
                 raise ValueError(f"{name} is locked: it is a key, and no rule has refused the row for it")
             if self.book.is_sheet and not fits_a_sheet(now[name]):
                 raise ValueError(f"{name} is locked: a sheet holds a part of its text; mend it in a .csv")

@@ -134,6 +134,8 @@ class _Wishes:
     #: rows of the file with a sentence each
     problems: list[tuple[int, str]] = field(default_factory=list)
     settled: int = 0
+    #: by id, what has become of each row of the table by now
+    statuses: dict[str, str] = field(default_factory=dict)
     #: by id, the row of the file
     places: dict[str, int] = field(default_factory=dict)
 
@@ -146,9 +148,10 @@ class _Wishes:
             notes = (*book.notes, *columns_told(book, layout), *_gone(book.rows))
         except ValueError as error:
             raise SourceError(f"{returned.path}: {error}") from None
-        asked = Chosen(ids=list({line.id for line in book.rows if line.id is not None}))
-        now = {row[ID]: row for row in asked.rows(rows).collect().iter_rows(named=True)}
+        changed = Chosen(ids=list({line.id for line in book.rows if line.cells and line.id is not None}))
+        now = {row[ID]: row for row in changed.rows(rows).collect().iter_rows(named=True)}
         found, changes = cls(wanted, notes), Changes(work, book, layout, wanted)
+        found.statuses = dict(rows.select(ID, STATUS).drop_nulls(ID).collect().iter_rows())
         by_id: dict[str, list[tuple[Mended, Cells]]] = {}
         faulty: dict[str, int] = {}
         for line in book.rows:
@@ -175,12 +178,11 @@ class _Wishes:
         if line.status not in (OPEN, DISMISSED):
             near = nearest(line.status, (OPEN, DISMISSED))
             raise ValueError(f"_status is '{line.status}'{near}, wanted {OPEN} or {DISMISSED}")
+        if not line.cells:
+            return {}
         if now is None:
-            touched = [STATUS] if line.exported is None else changes.touched(line, line.exported)
-            if ID in touched:
+            if line.exported is not None and ID in line.cells:
                 raise ValueError(f"{ID} is locked: it says which row this is")
-            if not touched:
-                return {}
             raise ValueError(f"no refused row has the id {line.id}: {_NO_LONGER}")
         return changes.of(line, now)
 
@@ -192,7 +194,7 @@ class _Wishes:
             self.problems += [(other.at, f"rows {rows} have one _id and differ: none is taken") for other, _ in same]
             return
         self.places[name] = line.at
-        status = None if now is None else now[STATUS]
+        status = self.statuses.get(name)
         if status in (OPEN, SUPERSEDED) and cells and line.status == DISMISSED:
             self.problems.append(
                 (line.at, f"is to be dismissed, and was changed ({', '.join(cells)}): undo one of the two")

@@ -85,7 +85,8 @@ class Mended:
     #: None where the cell is empty
     id: str | None
     status: str
-    #: by column, the locked ones among them: a text, or what a spreadsheet made of it; "" where a cell is empty
+    #: by column, the locked ones among them, those that are not what was exported; all where the file does not say what was.
+    #: A text, or what a spreadsheet made of it; "" where a cell is empty
     cells: Mapping[str, Any]
     #: what it was when it was exported, where the file says it
     exported: Marks | None = None

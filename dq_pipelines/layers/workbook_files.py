@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from dq_pipelines.errors import PublishError, SourceError, nearest
 from dq_pipelines.layers.quarantine import ID, STATUS
 from dq_pipelines.layers.workbook import Book, Layout, Mended, Refusal, text_of
-from dq_pipelines.layers.workbook_marks import MARKS, Marks, marks, seeds_of
+from dq_pipelines.layers.workbook_marks import MARKS, Marks, checksum, marks, seeds_of
 from dq_pipelines.layers.workbook_text import cell_of, sheet_value_of, value_of
 from dq_pipelines.layers.workbook_xlsx import read_xlsx, write_xlsx
 
@@ -82,7 +82,8 @@ def read_book(path: Path) -> Book:
     if twice := [name for name, count in Counter(head).items() if name and count > 1]:
         raise SourceError(f"{path}: row 1: the column '{twice[0]}' is there twice; keep the one that counts")
     numbered = [(at, line) for at, line in enumerate(lines[1:], start=2) if any(cell != "" for cell in line)]
-    rows = [_row(at, line, head, read) for at, line in numbered]
+    seeds = seeds_of(head)
+    rows = [_row(at, line, head, seeds, read) for at, line in numbered]
     return Book(table, [name for name in head if name], rows, is_sheet, _nameless(head, numbered))
 
 
@@ -96,13 +97,18 @@ def _nameless(head: Sequence[str], lines: Sequence[tuple[int, Sequence[Any]]]) -
     )
 
 
-def _row(at: int, line: Sequence[Any], head: Sequence[str], read: Callable[[str], str | None]) -> Mended:
+def _row(
+    at: int, line: Sequence[Any], head: Sequence[str], seeds: Mapping[str, int], read: Callable[[str], str | None]
+) -> Mended:
     beyond = any(cell != "" for cell in line[len(head) :])
     fault = f"wanted {len(head)} cells, got {len(line)}" if beyond or len(line) < len(head) else None
     cells = dict(zip(head, line, strict=False))
     cells.pop("", None)
     exported = Marks.read(text_of(cells.pop(MARKS, "")))
     name, status = (text_of(cells.get(each, "")) for each in (ID, STATUS))
+    if exported is not None:
+        known = exported.checksums
+        cells = {name: cell for name, cell in cells.items() if checksum(text_of(cell), seeds[name]) not in known}
     return Mended(at, read(name), status, cells, exported, fault)
 
 

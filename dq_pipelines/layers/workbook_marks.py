@@ -48,7 +48,7 @@ class Marks:
     @classmethod
     def of(cls, seeds: Mapping[str, int], cells: Mapping[str, str]) -> Marks:
         """The marks of these cells."""
-        found = [crc32(text.encode("utf-8", "surrogatepass"), seeds[name]) for name, text in cells.items()]
+        found = [checksum(text, seeds[name]) for name, text in cells.items()]
         return cls(0, 0, pack(f"<{len(found)}I", *found))
 
 
@@ -57,7 +57,12 @@ def seeds_of(names: Iterable[str]) -> dict[str, int]:
     return {name: crc32(f"{name}\x00".encode()) for name in names}
 
 
+def checksum(cell: str, seed: int) -> int:
+    """What is written of one cell."""
+    return crc32(cell.encode("utf-8", "surrogatepass"), seed)
+
+
 def marks(row: int, rows: int, seeds: Sequence[int], cells: Sequence[str]) -> str:
     """What is written of a row: its place and the checksums of its cells, which `seeds` go with."""
-    found = [crc32(cell.encode("utf-8"), seed) for cell, seed in zip(cells, seeds, strict=True)]
+    found = [checksum(cell, seed) for cell, seed in zip(cells, seeds, strict=True)]
     return f"{row} of {rows} {b64encode(pack(f'<{len(found)}I', *found)).decode()}"

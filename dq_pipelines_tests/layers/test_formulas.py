@@ -15,6 +15,7 @@ import dq_pipelines
 from dq_pipelines.layers.formulas import guarded, unguarded
 from dq_pipelines.layers.workbook import Layout, Refusal, text_of
 from dq_pipelines.layers.workbook_files import read_book, write_book
+from dq_pipelines.layers.workbook_marks import MARKS
 
 #: Texts that a spreadsheet computes, and texts that look as if they had been guarded before.
 FORMULAS = [
@@ -55,7 +56,26 @@ def test_no_cell_of_an_export_begins_a_formula_not_even_in_the_header(tmp_path: 
             assert number or not cell.startswith(_BEGINNINGS), cell
     came = read_book(path)
     assert [line.id for line in came.rows] == ["=0", "=1"]
-    assert [{name: came.value(text_of(line.cells[name])) for name in names} for line in came.rows] == cells
+    assert [line.cells for line in came.rows] == [{}, {}], "nothing was changed"
+    # Of a file that does not say what it was, all cells are read.
+    columns = [column for column in came.head if column != MARKS]
+    old = without(path, len(columns))
+    assert [
+        {name: read_book(old).value(text_of(line.cells[name])) for name in names} for line in read_book(old).rows
+    ] == cells
+
+
+def without(path: Path, width: int) -> Path:
+    """The file without its columns after so many."""
+    if path.suffix == ".csv":
+        lines = [line[:width] for line in lines_of(path)]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(lines)
+    else:
+        book = load_workbook(path)
+        book.worksheets[0].delete_cols(width + 1)
+        book.save(path)
+    return path
 
 
 def lines_of(path: Path) -> list[list[str]]:
