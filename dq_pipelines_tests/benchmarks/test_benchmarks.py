@@ -59,3 +59,8 @@ def test_the_suite_is_of_the_size_it_says() -> None:
 @pytest.mark.parametrize(("most", "runs"), [(0, 1), (30, 4)])
 def test_many_files_lose_no_row(most: int, runs: int) -> None:
     assert measured("many_files", "100", str(most)).found == [200, runs]
+
+
+@pytest.mark.parametrize("verb", ["export", "import"])
+def test_a_workbook_loses_no_row(verb: str) -> None:
+    assert measured("workbooks", "50", verb).found == [50]
