@@ -185,7 +185,9 @@ class Lineage:
 
     def _columns(self, verdict: VerdictRecord) -> Sequence[ColumnMetrics]:
         at = verdict.started_at
-        found = measured_batches(self.stores.history, verdict.table, partition=verdict.partition, since=at, until=at)
+        found = measured_batches(
+            self.stores.history, verdict.table, partition=verdict.partition, since=at, until=at, including=verdict.batch
+        )
         return next((one.columns for one in found if one.batch == verdict.batch), ())
 
     def _assets(self, table: Table) -> list[str]:

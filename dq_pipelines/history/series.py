@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store import History
-from dq_pipelines.history.terms import ON_SINGLE_BATCHES, TELLS_OF_QUALITY
+from dq_pipelines.history.terms import ON_BATCHES, ON_SINGLE_BATCHES, TELLS_OF_QUALITY, replaced
 from dq_pipelines.rules.base import Dimension
 
 #: The sides of quality, each with a score of its own; which rule is about which, the rules say.
@@ -90,30 +90,62 @@ def series(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int | None = None,
+    including: str | None = None,
 ) -> list[Point]:
-    """The points of a metric, oldest first: one for each batch, of its last verdict; the last `limit` of them.
+    """The points of a metric, oldest first: one for each published batch, of its last verdict; the last `limit` of them.
 
-    `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, replays, and reruns
-    of several batches are no points. Raises KeyError for another metric.
+    `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, blocked batches but the
+    one to be `including`, replays, and reruns are no points. Raises KeyError for another metric.
     """
+    return [
+        part.point
+        for part in _parts(history, metric, column, limit, judged_batches(table, partition, since, until, including))
+    ]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one batch measured of a partition."""
+
+    point: Point
+    #: how much it counts among the others
+    rows: int
+
+
+def parts_of_partitions(
+    history: History, table: str, metric: str, column: str | None = None, *, limit: int, including: str | None = None
+) -> dict[str, list[Part]]:
+    """By partition, the batches of which it consists now, as `published_parts` tells them; the last `limit` in all."""
+    found: dict[str, list[Part]] = {}
+    for part in _parts(history, metric, column, limit, published_parts(table, including=including)):
+        if part.point.partition is not None:
+            found.setdefault(part.point.partition, []).append(part)
+    return found
+
+
+def _parts(
+    history: History, metric: str, column: str | None, limit: int | None, which: Iterable[sa.ColumnElement[bool]]
+) -> list[Part]:
     value = _value(METRICS[metric])
     if not history.is_begun:
         return []
-    wanted = sa.select(VERDICTS.c.started_at, value, VERDICTS.c.batch, VERDICTS.c.run_id, VERDICTS.c.partition)
+    whole = VERDICTS.c
+    wanted = sa.select(whole.rows_in, whole.started_at, value, whole.batch, whole.run_id, whole.partition)
     if METRICS[metric].of_column:
         about = (COLUMN_METRICS.c.verdict_id == VERDICTS.c.id) & (COLUMN_METRICS.c.column == column)
         wanted = wanted.join_from(VERDICTS, COLUMN_METRICS, about)
     elif metric in BATCH_METRICS.c:
         wanted = wanted.join_from(VERDICTS, BATCH_METRICS, BATCH_METRICS.c.verdict_id == VERDICTS.c.id)
-    wanted = wanted.where(*judged_batches(table, partition, since, until), value.is_not(None))
-    wanted = wanted.order_by(VERDICTS.c.started_at.desc(), VERDICTS.c.id.desc()).limit(limit)
+    wanted = wanted.where(*which, value.is_not(None))
+    wanted = wanted.order_by(whole.started_at.desc(), whole.id.desc()).limit(limit)
     with history.engine.connect() as connection:
-        return list(_points(connection.execute(wanted)))[::-1]
+        rows = connection.execute(wanted).all()
+    return [Part(Point(at, float(value), *more), rows_in) for rows_in, at, value, *more in rows[::-1]]
 
 
 @dataclass(frozen=True)
 class Latest:
-    """What the last batch of a table measured."""
+    """What the last published batch of a table measured."""
 
     table: str
     at: datetime
@@ -125,10 +157,12 @@ class Latest:
 
 
 def latest(history: History, tables: Collection[str]) -> list[Latest]:
-    """The last batch of each of these tables that has any, by table."""
+    """The last published batch of each of these tables that has any, by table."""
     if not history.is_begun:
         return []
-    last = sa.select(sa.func.max(VERDICTS.c.id)).where(VERDICTS.c.table.in_(tables), *ON_SINGLE_BATCHES)
+    last = sa.select(sa.func.max(VERDICTS.c.id)).where(
+        VERDICTS.c.table.in_(tables), ~VERDICTS.c.blocked, *ON_SINGLE_BATCHES
+    )
     names = [metric.name for metric in _OF_TABLES]
     which = (VERDICTS.c.table, VERDICTS.c.started_at, VERDICTS.c.batch, VERDICTS.c.run_id, VERDICTS.c.partition)
     wanted = (
@@ -154,28 +188,62 @@ def columns_measured(history: History, table: str) -> list[str]:
     if not history.is_begun:
         return []
     last = sa.select(sa.func.max(BATCH_METRICS.c.verdict_id)).join_from(BATCH_METRICS, VERDICTS)
-    last = last.where(VERDICTS.c.table == table, *ON_SINGLE_BATCHES)
+    last = last.where(VERDICTS.c.table == table, ~VERDICTS.c.blocked, *ON_SINGLE_BATCHES)
     wanted = sa.select(COLUMN_METRICS.c.column).where(COLUMN_METRICS.c.verdict_id == last.scalar_subquery())
     with history.engine.connect() as connection:
         return list(connection.execute(wanted.order_by(COLUMN_METRICS.c.place)).scalars())
 
 
 def judged_batches(
-    table: str, partition: str | None = None, since: datetime | None = None, until: datetime | None = None
+    table: str,
+    partition: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    including: str | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
-    """Which verdicts are points of a table's series: of each batch (and partition) the last one, and no reruns."""
-    yield VERDICTS.c.table == table
+    """Which verdicts are points of a table's series: of each published batch (and partition) the last one, and no reruns.
+
+    A blocked batch teaches nothing, since its rows are judged again; the one to be `including` is a point all the same.
+    """
     yield from ON_SINGLE_BATCHES
+    yield from _last_published(table, partition, since, until, including)
+
+
+def published_parts(
+    table: str,
+    partition: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    including: str | None = None,
+) -> Iterator[sa.ColumnElement[bool]]:
+    """The same, but that a partition consists of the batches since the last one that replaced it, a rerun as well."""
+    yield from ON_BATCHES
+    yield from _last_published(table, partition, since, until, including)
+    anew = VERDICTS.alias("anew")
+    same = (anew.c.table == VERDICTS.c.table) & (anew.c.partition == VERDICTS.c.partition)
+    stands = ~sa.exists().where(same, anew.c.id > VERDICTS.c.id, replaced(anew))
+    yield sa.case((VERDICTS.c.partition.is_(None), sa.and_(*ON_SINGLE_BATCHES)), else_=stands)
+
+
+def _last_published(
+    table: str, partition: str | None, since: datetime | None, until: datetime | None, including: str | None
+) -> Iterator[sa.ColumnElement[bool]]:
+    yield VERDICTS.c.table == table
     later = VERDICTS.alias("later")
     same = (later.c.table == VERDICTS.c.table) & (later.c.batch == VERDICTS.c.batch)
     same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(VERDICTS.c.partition, "")
-    yield ~sa.exists().where(same, later.c.id > VERDICTS.c.id)
+    yield ~sa.exists().where(same, later.c.id > VERDICTS.c.id, _counts(later, including))
+    yield _counts(VERDICTS, including)
     if partition is not None:
         yield VERDICTS.c.partition == partition
     if since is not None:
         yield VERDICTS.c.started_at >= since
     if until is not None:
         yield VERDICTS.c.started_at <= until
+
+
+def _counts(verdicts: sa.FromClause, including: str | None) -> sa.ColumnElement[bool]:
+    return ~verdicts.c.blocked if including is None else ~verdicts.c.blocked | (verdicts.c.batch == including)
 
 
 def _value(metric: Metric) -> sa.ColumnElement[Any]:
@@ -214,8 +282,3 @@ def _score(*about: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
     of_verdict = RESULTS.c.verdict_id == VERDICTS.c.id
     wanted = sa.select(sa.func.avg(RESULTS.c.score)).where(of_verdict, TELLS_OF_QUALITY, *about)
     return wanted.correlate(VERDICTS).scalar_subquery()
-
-
-def _points(rows: Iterable[Any]) -> Iterator[Point]:
-    for at, value, batch, run_id, partition in rows:
-        yield Point(at, float(value), batch, run_id, partition)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.history.schema import COLUMN_METRICS, VERDICTS
-from dq_pipelines.history.series import judged_batches
+from dq_pipelines.history.series import published_parts
 from dq_pipelines.history.store import History
 
 
@@ -32,12 +32,18 @@ def measured_batches(
     partition: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    including: str | None = None,
 ) -> list[MeasuredBatch]:
-    """A table's batches with the metrics of their columns (all without `columns`), oldest first."""
+    """A table's published batches with the metrics of their columns (all without `columns`), oldest first.
+
+    Of a partition that was replaced, as by a rerun, those since; the batch to be `including` also where it is blocked.
+    """
     if not history.is_begun:
         return []
     wanted = sa.select(VERDICTS.c.id, VERDICTS.c.batch, VERDICTS.c.partition, COLUMN_METRICS)
-    wanted = wanted.join_from(VERDICTS, COLUMN_METRICS).where(*judged_batches(table, partition, since, until))
+    wanted = wanted.join_from(VERDICTS, COLUMN_METRICS).where(
+        *published_parts(table, partition, since, until, including)
+    )
     if columns:
         wanted = wanted.where(COLUMN_METRICS.c.column.in_(columns))
     wanted = wanted.order_by(VERDICTS.c.started_at, VERDICTS.c.id, COLUMN_METRICS.c.place)

@@ -26,10 +26,10 @@ TELLS_OF_QUALITY = RESULTS.c.rule.not_in(NO_RULES)
 SCORED: sa.ColumnElement[float | None] = sa.case((TELLS_OF_QUALITY, RESULTS.c.score))
 
 
-def replaced() -> sa.ColumnElement[bool]:
+def replaced(verdicts: sa.FromClause = VERDICTS) -> sa.ColumnElement[bool]:
     """Whether a verdict is on a batch that replaced all that was published before; `VerdictRecord.rebuilds` in SQL."""
-    named = VERDICTS.c.batch.like(f"{GOLD}%") | VERDICTS.c.batch.like(f"%{RERUN}")
-    return ~VERDICTS.c.blocked & sa.func.coalesce(VERDICTS.c.replaces, named)
+    named = verdicts.c.batch.like(f"{GOLD}%") | verdicts.c.batch.like(f"%{RERUN}")
+    return ~verdicts.c.blocked & sa.func.coalesce(verdicts.c.replaces, named)
 
 
 def one(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

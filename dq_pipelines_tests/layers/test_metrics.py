@@ -67,6 +67,60 @@ def test_batches_together_are_all_rows(ran: Workshop) -> None:
     assert amount.distinct_count == 4
 
 
+def test_blocked_tries_teach_nothing(shop: Workshop) -> None:
+    shop.table(
+        "orders",
+        """
+        source: {type: csv, path: "{landing}/orders/*.csv"}
+        silver:
+          columns: {id: int64}
+          rules: [{type: expect_table_row_count_to_be_between, min_value: 12}]
+          anomalies: [{metric: row_count, minimum_history: 3, strategy: robust_z}]
+        """,
+    )
+    observed = []
+    for rows in (10, 11, 12):
+        shop.land("orders/a.csv", "id\n" + "".join(f"{row}\n" for row in range(rows)))
+        observed.append(shop.run("orders").number("silver/orders:anomaly_row_count", "value"))
+    assert observed == [10, 11, 12], "what is blocked is held against the past all the same"
+    assert values(shop, "row_count") == [12]
+    batches, (column,) = Span("silver/orders").metrics(shop.history)
+    assert (batches, column.count, column.mean) == (1, 12, 5.5)
+
+
+DAILY = """
+    source: {type: csv, path: "{landing}/orders/*.csv"}
+    partitions: {type: daily, start: 2026-01-01}
+    silver:
+      columns: {id: int64}
+      anomalies:
+        - {metric: row_count, minimum_history: 3, strategy: robust_z}
+        - {metric: mean, column: id, minimum_history: 3, strategy: robust_z}
+"""
+
+
+def test_a_late_file_adds_to_its_day(shop: Workshop) -> None:
+    shop.table("orders", DAILY)
+
+    def day(name: str, ids: range, mode: str | None = None) -> tuple[bool, float, float]:
+        shop.land(f"orders/{name}.csv", "id\n" + "".join(f"{one}\n" for one in ids))
+        ran = shop.run("orders", partition=name[:10], mode=mode)
+        rows, mean = (f"silver/orders:anomaly_{metric}" for metric in ("row_count", "mean_id"))
+        return ran.checks[rows].passed, ran.number(rows, "value"), ran.number(mean, "value")
+
+    for number in (1, 2, 3):
+        day(f"2026-01-0{number}", range(100 + number))
+    assert day("2026-01-04", range(102)) == (True, 102, 50.5)
+    assert day("2026-01-04-late", range(102, 105)) == (True, 105, 52)
+    # a file of the day was mended: a rerun of the day says what it holds now
+    assert day("2026-01-04-late", range(102, 104), "rerun") == (True, 104, 51.5)
+    assert shop.run("orders", partition="2026-01-04").number("silver/orders:anomaly_row_count", "value") == 104
+    assert day("2026-01-05", range(40))[:2] == (False, 40), "four days are the past, and no day counts as 3 rows"
+    batches, (column,) = Span("silver/orders", "2026-01-04").metrics(shop.history)
+    assert (batches, column.count, column.max) == (1, 104, 103)
+    assert Span("silver/orders").metrics(shop.history)[1][0].count == 101 + 102 + 103 + 104 + 40
+
+
 def test_a_rerun_is_measured_but_no_point(ran: Workshop) -> None:
     before = measured_batches(ran.history, "silver/orders")
     ran.run("orders", mode="rerun")

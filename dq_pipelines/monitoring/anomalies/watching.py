@@ -20,6 +20,7 @@ from dq_pipelines.history.series import Point, series
 from dq_pipelines.history.store import History
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.monitoring.anomalies.strategy import Judgement
+from dq_pipelines.monitoring.metrics.of_partitions import points_of_partitions
 
 #: Points of the past that are looked at and that are drawn.
 _LOOKED_AT, _DRAWN = 5000, 60
@@ -89,9 +90,10 @@ def watch(rule: AnomalyRule, history: History, table: str, *, daily: bool, batch
     """What a rule says of a batch's point, or of the last one where none is named.
 
     `daily`: the table is kept in partitions of a day, whose days are the moments of its series; a day that came in several
-    batches is its last one. A batch that is no point (a rerun of many, a column that was not measured) passes with a note.
+    batches is all of them. A batch that is no point (a rerun of many, a column that was not measured) passes with a note.
+    A blocked batch is held against the past, and is no past itself.
     """
-    points = points_of(rule, history, table, daily=daily)
+    points = points_of(rule, history, table, daily=daily, including=batch)
     if batch is not None:
         place = next((at for at, point in enumerate(points) if point.batch == batch), None)
         if place is None:
@@ -102,13 +104,18 @@ def watch(rule: AnomalyRule, history: History, table: str, *, daily: bool, batch
     return judged(rule, points, AcceptedPoints(history).of(table, rule.metric, rule.column))
 
 
-def points_of(rule: AnomalyRule, history: History, table: str, *, daily: bool) -> list[Point]:
-    """The points of a rule's series in their order: as they were judged, or by their days, one for each."""
-    points = series(history, table, rule.metric, rule.column, limit=_LOOKED_AT)
+def points_of(
+    rule: AnomalyRule, history: History, table: str, *, daily: bool, including: str | None = None
+) -> list[Point]:
+    """The points of a rule's series in their order: as they were judged, or by their days, one for each.
+
+    The batch to be `including` is a point also where it is blocked.
+    """
+    asked = (history, table, rule.metric, rule.column)
     if not daily:
-        return points
-    days = {point.partition: point for point in points if point.partition is not None}
-    found = [replace(point, at=datetime.fromisoformat(str(day)).replace(tzinfo=UTC)) for day, point in days.items()]
+        return series(*asked, limit=_LOOKED_AT, including=including)
+    days = points_of_partitions(*asked, limit=_LOOKED_AT, including=including)
+    found = [replace(day, at=datetime.fromisoformat(str(day.partition)).replace(tzinfo=UTC)) for day in days]
     return sorted(found, key=lambda point: point.at)
 
 
