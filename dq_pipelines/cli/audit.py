@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dq_pipelines.cli.moments import Since
 
 if TYPE_CHECKING:
     from dq_pipelines.security.audit import AuditLog
@@ -25,11 +27,11 @@ def _group() -> None:
 
 @verbs.command(name="list")
 def every(
-    since: Annotated[datetime | None, typer.Option("--since", help="Only from then on (UTC).")] = None,
+    since: Annotated[datetime | None, Since("Only from this day or moment on (UTC).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each, to keep elsewhere.")] = False,
 ) -> None:
     """Say who did what, on what, from where, and how it ended."""
-    for number, event in _log().events(since and since.replace(tzinfo=since.tzinfo or UTC)):
+    for number, event in _log().events(since):
         if as_json:
             print(json.dumps(asdict(event) | {"number": number, "at": event.at.isoformat()}, ensure_ascii=False))
         else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dq_pipelines.cli.moments import Since, Until
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, nearest
@@ -36,8 +37,8 @@ def metrics(
     against: Annotated[
         str | None, typer.Option("--against", help="Tell how far the columns lie from those of this partition.")
     ] = None,
-    since: Annotated[datetime | None, typer.Option("--since", help="Only batches from then on (UTC).")] = None,
-    until: Annotated[datetime | None, typer.Option("--until", help="Only batches up to then (UTC).")] = None,
+    since: Annotated[datetime | None, Since("Only batches from this day or moment on (UTC).")] = None,
+    until: Annotated[datetime | None, Until("Only batches up to this moment, or the end of this day (UTC).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what was measured of a table's batches, merged from what history keeps: no row is read again.
@@ -58,7 +59,7 @@ def metrics(
     settings = Settings.from_environment()
     key = named_tables(load_sound_tables(settings.config), [table], "metrics")[0].key
     history = History(settings.history_url)
-    span = Span(key, partition, _utc(since), _utc(until))
+    span = Span(key, partition, since, until)
     if metric is not None:
         _must_be_known(metric, column)
         points = series(history, key, metric, column, partition=partition, since=span.since, until=span.until)
@@ -68,10 +69,6 @@ def metrics(
     shown = [each for each in found if column in (None, each.column)]
     drift = _drift(Span(key, against, span.since, span.until), shown, history) if against is not None else None
     _print_metrics(key, batches, shown, drift, as_json=as_json)
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _must_be_known(metric: str, column: str | None) -> None:

@@ -60,6 +60,13 @@ def test_batch_by_batch(ask: Ask) -> None:
     assert [(point["value"], point["partition"]) for point in points] == [(24.5, "one"), (124.5, "two")]
     assert len(ask("runs", "--metric", "row_count").splitlines()) == 2
     assert ask("runs", "--metric", "row_count", "--until", "2001-01-01") == ""
+    # a day is meant to its end
+    today = points[0]["at"][:10]
+    assert (
+        len(ask("runs", "--metric", "row_count", "--since", today, "--until", points[1]["at"][:10]).splitlines()) == 2
+    )
+    assert ask("runs", "--metric", "row_count", "--until", f"{today}T00:00:00") == ""
+    assert "wanted a day or a moment such as 2026-01-31" in ask("runs", "--until", "yesterday")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from dq_pipelines.web.api.asking import Behind, Own, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Key, Remembered, unknown
-from dq_pipelines.web.api.texts import Moment, Text
+from dq_pipelines.web.api.texts import Moment, Text, Until
 
 router = APIRouter(tags=["quality"], dependencies=[Depends(somewhere(Permission.LOOK))])
 
@@ -107,7 +107,9 @@ class Wanted(BaseModel):
     column: Text | None = Field(None, description="Of a metric of columns, which one.")
     partition: Text | None = None
     since: Moment | None = Field(None, description="Only batches whose run began then or later.")
-    until: Moment | None = Field(None, description="Only batches whose run began then or earlier.")
+    until: Until | None = Field(
+        None, description="Only batches whose run began then or earlier; a day is meant to its end."
+    )
     limit: Limit = 200
 
 
@@ -181,7 +183,9 @@ def metrics_of_table(
     behind: Behind,
     partition: Annotated[Text | None, Query(description="Only batches of this partition.")] = None,
     since: Annotated[Moment | None, Query(description="Only batches whose run began then or later.")] = None,
-    until: Annotated[Moment | None, Query(description="Only batches whose run began then or earlier.")] = None,
+    until: Annotated[
+        Until | None, Query(description="Only batches whose run began then or earlier; a day is meant to its end.")
+    ] = None,
 ) -> Columns:
     history = behind.site.stores.history
     if since is None and until is None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
+from dq_pipelines.config import moments
+
 #: A name or a piece of text; PostgreSQL takes no NUL.
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 
@@ -27,5 +29,11 @@ def _written(sent: object) -> object:
     raise ValueError("wanted a moment as RFC 3339 has it (2026-11-01T02:00:00Z), got a number")
 
 
+def _end(sent: object) -> object:
+    return moments.until(sent) if isinstance(sent, str) and moments.is_day(sent) else sent
+
+
 #: A moment, in UTC unless it says otherwise.
 Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+#: A moment up to which something is wanted; of a day, its end.
+Until = Annotated[Moment, BeforeValidator(_end)]
