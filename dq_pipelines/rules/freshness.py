@@ -28,7 +28,8 @@ def _age(text: str) -> str:
 class TableFresh(AggregateRule):
     """The newest value of `column` is at most `max_age` old when the rule is judged; a column without values fails.
 
-    Timestamps without a time zone are read as UTC, and a date as its midnight. The observed value is the newest one.
+    Timestamps without a time zone are read as UTC, and a date as its midnight. The observed value is the newest one. One that
+    lies more than `max_ahead` in the future fails, since it tells nothing of how old the rows are.
     """
 
     dimension: ClassVar[Dimension] = "timeliness"
@@ -36,6 +37,8 @@ class TableFresh(AggregateRule):
     type: Literal["expect_table_to_be_fresh"]
     #: such as `36h`, `2d`, `15m` or `1d12h`
     max_age: Annotated[str, AfterValidator(_age)]
+    #: how far the newest value may lie in the future; a local time that is read as UTC is up to 14 hours ahead
+    max_ahead: Annotated[str, AfterValidator(_age)] = "14h"
 
     #: the contract suite judges on 2026-06-01 12:00 UTC
     examples: ClassVar[tuple[Example, ...]] = (
@@ -48,6 +51,15 @@ class TableFresh(AggregateRule):
             {"x": [datetime.fromisoformat("2026-05-31T11:00")]}, {"column": "x", "max_age": "24h"}, {"success": False}
         ),
         Example({"x": [date(2026, 5, 31)]}, {"column": "x", "max_age": "1d12h"}, {"success": True}),
+        Example(
+            {"x": [datetime.fromisoformat("2026-06-01T11:00"), datetime.fromisoformat("2062-01-01")]},
+            {"column": "x", "max_age": "24h"},
+            {"success": False, "observed_value": datetime.fromisoformat("2062-01-01")},
+        ),
+        Example(
+            {"x": [datetime.fromisoformat("2026-06-02T01:00")]}, {"column": "x", "max_age": "24h"}, {"success": True}
+        ),
+        Example({"x": [date(2026, 6, 3)]}, {"column": "x", "max_age": "24h", "max_ahead": "7d"}, {"success": True}),
         Example({"x": [None, None]}, {"column": "x", "max_age": "2d"}, {"success": False, "observed_value": None}),
     )
 
@@ -57,12 +69,19 @@ class TableFresh(AggregateRule):
         return value.expr.max()
 
     def accepts(self, observed: Any) -> bool:
-        return observed is not None and clock.now() - _moment(observed) <= self._oldest
+        return observed is not None and -_length(self.max_ahead) <= clock.now() - _moment(observed) <= _length(
+            self.max_age
+        )
 
-    @property
-    def _oldest(self) -> timedelta:
-        parts = re.findall(r"(\d+)([wdhms])", self.max_age)
-        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    def remark(self, observed: Any) -> str:
+        newest = datetime.fromisoformat(observed) if isinstance(observed, str) else observed
+        ahead = newest is not None and _moment(newest) - clock.now() > _length(self.max_ahead)
+        return f"which lies more than {self.max_ahead} in the future" if ahead else ""
+
+
+def _length(text: str) -> timedelta:
+    parts = re.findall(r"(\d+)([wdhms])", text)
+    return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
 
 
 def _moment(observed: date) -> datetime:

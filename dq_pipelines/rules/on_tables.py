@@ -31,6 +31,10 @@ class WholeTableRule(Rule):
     def accepts(self, observed: Any) -> bool:
         """Whether the observed value is as wanted."""
 
+    def remark(self, observed: Any) -> str:
+        """What to say after the observed value, or its text; empty where it tells all."""
+        return ""
+
     def details(self, observed: Any) -> Mapping[str, Any]:
         """What differs from what was wanted, as GX's `result.details`; empty when nothing does."""
         return {}
