@@ -26,11 +26,11 @@ def overdue(
         last = instance.get_latest_materialization_event(asset_key(table.key))
         if last is None:
             continue
-        due = _last_due(table.model.schedule, now - lateness)
+        due = _last_due(table.model.schedule, table.model.timezone, now - lateness)
         published = datetime.fromtimestamp(last.timestamp, UTC)
         said = f"due at {due:%Y-%m-%d %H:%M} UTC, last published at {published:%Y-%m-%d %H:%M} UTC"
         yield Finding("freshness_missed", table.key, published >= due, said=said)
 
 
-def _last_due(cron: str, before: datetime) -> datetime:
-    return next(iter(reverse_cron_string_iterator(before.timestamp(), cron, "UTC")))
+def _last_due(cron: str, zone: str, before: datetime) -> datetime:
+    return next(iter(reverse_cron_string_iterator(before.timestamp(), cron, zone))).astimezone(UTC)

@@ -19,14 +19,15 @@ def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
-    by_partition = has_partitions(table)
+    by_partition, zone = has_partitions(table), table.model.timezone
 
     @dg.schedule(
         name=f"{table.name}_schedule",
         cron_schedule=cron,
+        execution_timezone=zone,
         target=assets_of(table),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Runs {table.name} at {cron} (UTC)",
+        description=f"Runs {table.name} at {cron} ({zone})",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         if by_partition:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
 
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, LandedTable, Table
+from dq_pipelines.rules import clock
 
 
 def partition_of(uri: str, partitions: DynamicPartitions | DailyPartitions) -> str | None:
@@ -14,7 +16,7 @@ def partition_of(uri: str, partitions: DynamicPartitions | DailyPartitions) -> s
         # `run_7.csv.gz` and `run_7.csv` are the same run.
         return PurePosixPath(uri).name.partition(".")[0]
     day = partitions.pattern.day_in(uri)
-    return day.isoformat() if day is not None and partitions.start <= day <= _today() else None
+    return day.isoformat() if day is not None and partitions.start <= day <= _today(partitions) else None
 
 
 def why_unassigned(uri: str, partitions: DailyPartitions) -> str:
@@ -24,7 +26,7 @@ def why_unassigned(uri: str, partitions: DailyPartitions) -> str:
         return f"its path holds no day that is written as {partitions.in_path}"
     if day < partitions.start:
         return f"its day {day} is before partitions.start, {partitions.start}"
-    return f"its day {day} has not begun (UTC)"
+    return f"its day {day} has not begun ({partitions.timezone})"
 
 
 def day_due(table: Table, deadline: datetime) -> date | None:
@@ -34,5 +36,5 @@ def day_due(table: Table, deadline: datetime) -> date | None:
     return None if isinstance(partitions, DailyPartitions) and day < partitions.start else day
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def _today(partitions: DailyPartitions) -> date:
+    return clock.now().astimezone(ZoneInfo(partitions.timezone)).date()

@@ -16,8 +16,8 @@ def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
     match partitions:
         case DynamicPartitions():
             return dg.DynamicPartitionsDefinition(name=f"{table.name}_files")
-        case DailyPartitions(start=start):
-            return dg.DailyPartitionsDefinition(start_date=start.isoformat(), end_offset=1)
+        case DailyPartitions(start=start, timezone=zone):
+            return dg.DailyPartitionsDefinition(start_date=start.isoformat(), timezone=zone, end_offset=1)
     return None
 
 

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
 from dq_pipelines.config.cron import smallest_interval
 from dq_pipelines.config.duration import Interval, interval
-from dq_pipelines.config.model import Strict, shown
+from dq_pipelines.config.model import Strict
+from dq_pipelines.project.time_zone import TimeZone
 from dq_pipelines.project.upkeep import Cron
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"wanted a time zone such as Europe/Berlin, got {shown(text)}") from None
-    return text
 
 
 class Freshness(Strict):
@@ -37,7 +28,7 @@ class Freshness(Strict):
     #: the deadlines, as a cron schedule
     cron: Cron | None = None
     #: the time zone of `cron`
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: TimeZone = "UTC"
 
     @model_validator(mode="after")
     def _fits(self) -> Freshness:

@@ -20,6 +20,7 @@ from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
+from dq_pipelines.project.time_zone import TimeZone
 from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.security.oidc import OpenIdConnect
@@ -186,6 +187,8 @@ class DailyPartitions(Strict):
     start: Annotated[date, AfterValidator(_first_day)]
     #: strftime pattern of the day as the file's path has it; `2024-1-2` is read as `2024-01-02` is
     in_path: Annotated[str, AfterValidator(_day_pattern)] = "%Y-%m-%d"
+    #: where a day begins: a file of a day waits until then
+    timezone: TimeZone = "UTC"
 
     @property
     def pattern(self) -> DayPattern:
@@ -204,12 +207,21 @@ class _AnyTable(Strict):
     tags: Tags = {}
     #: cron: minute, hour, day, month, weekday
     schedule: Cron | None = None
+    #: the time zone of `schedule`. A time that a change of clocks leaves out runs right after it, one that comes twice runs the second
+    #: time
+    timezone: TimeZone = "UTC"
     #: when the table has to be materialized, as Dagster shows it; see below
     freshness: Freshness | None = None
     #: what is measured of each batch; see below
     metrics: Metrics = Metrics()
     #: which events go to which channels of `project.yaml`, in place of its `alerts.when`; `[]` for none
     alerts: Many[Route] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_clock(self) -> _AnyTable:
+        if self.schedule is None and "timezone" in self.model_fields_set:
+            raise ValueError("timezone is that of schedule, which is not given")
+        return self
 
 
 class LandedTable(_AnyTable):

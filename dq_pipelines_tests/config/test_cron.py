@@ -14,6 +14,8 @@ GOOD = (
     "0  2 * * *",
     "59 23 31 12 sun",
     "0-30/10 * * * *",
+    "0 0 29 2 *",
+    "0 0 31 */2 *",
 )
 
 BAD = {
@@ -26,6 +28,9 @@ BAD = {
     "*/0 * * * *": "wanted 0 to 59 as the minute of a cron schedule, got '*/0' in '*/0 * * * *'",
     "0 2 * *": "wanted a cron schedule of five fields such as '0 2 * * *', got '0 2 * *'",
     "@dayly": "wanted @hourly, @daily, @weekly, @monthly, @yearly or a cron schedule, got '@dayly'",
+    "0 0 31 2 *": "wanted a day that the month has, got day 31 of month 2 in '0 0 31 2 *'",
+    "0 0 30 2 *": "wanted a day that the month has, got day 30 of month 2 in '0 0 30 2 *'",
+    "0 0 31 apr,6 *": "wanted a day that the month has, got day 31 of month apr,6 in '0 0 31 apr,6 *'",
     "": "wanted a cron schedule of five fields such as '0 2 * * *', got ''",
 }
 
