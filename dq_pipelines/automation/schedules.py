@@ -6,6 +6,7 @@ import dagster as dg
 
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
+from dq_pipelines.automation.unreachable import note
 from dq_pipelines.errors import DqError
 from dq_pipelines.layers.run_partition import has_partitions
 from dq_pipelines.layers.run_queue import WAITING, queue_tags, run_under_way
@@ -47,7 +48,9 @@ def _of_partitions(
     try:
         arrived = Arrivals.of(table, stores.lake)
     except DqError as error:
+        note(stores, table, str(error))  # a tick is a run that was planned: it is missed at once
         return dg.SkipReason(str(error))
+    note(stores, table, None)
     if arrived.unassigned:
         context.log.warning("%s: %s", table.key, arrived.unassigned)
     if new := arrived.new_partitions(context.instance):

@@ -7,6 +7,7 @@ import dagster as dg
 from dq_pipelines.automation.arrivals import Arrivals
 from dq_pipelines.automation.jobs import assets_of
 from dq_pipelines.automation.ticks import sensor
+from dq_pipelines.automation.unreachable import note_failure, note_success, unreachable_after
 from dq_pipelines.errors import DqError
 from dq_pipelines.layers.run_queue import queue_tags
 from dq_pipelines.layers.stores import Stores
@@ -16,7 +17,7 @@ from dq_pipelines.project import GoldTable, LandedTable, Project, Table
 def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
     """One sensor per table with `on_arrival`, and one that computes eager gold."""
     found: list[dg.SensorDefinition] = [
-        arrival_sensor(table, stores)
+        arrival_sensor(table, stores, unreachable_after(project))
         for table in project
         if isinstance(table.model, LandedTable) and table.model.on_arrival
     ]
@@ -37,8 +38,11 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
     return found
 
 
-def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
-    """Launches a run for inputs that bronze has not consumed: one per partition, or one for all, and none while one is under way."""
+def arrival_sensor(table: Table, stores: Stores, most_failures: int) -> dg.SensorDefinition:
+    """Launches a run for inputs that bronze has not consumed: one per partition, or one for all, and none while one is under way.
+
+    A source that cannot be reached is an alert after `most_failures` ticks in a row.
+    """
 
     @sensor(
         f"{table.name}_arrivals", f"Runs {table.name} when a new or changed input has arrived", target=assets_of(table)
@@ -47,7 +51,8 @@ def arrival_sensor(table: Table, stores: Stores) -> dg.SensorDefinition:
         try:
             arrived = Arrivals.of(table, stores.lake)
         except DqError as error:
-            return dg.SkipReason(str(error))
+            return dg.SkipReason(note_failure(context, table, stores, error, most_failures))
+        note_success(context, table, stores)
         if not arrived.by_partition:
             return arrived.nothing_new()
         if arrived.unassigned:

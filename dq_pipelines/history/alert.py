@@ -18,7 +18,7 @@ Key = tuple[str, str, str, str | None]
 class Alert:
     """Something that went wrong, and goes on until it is well again."""
 
-    #: check_failed, run_failed, anomaly, freshness_missed or quarantine
+    #: check_failed, run_failed, anomaly, freshness_missed, source_unreachable or quarantine
     event: str
     #: `silver/<name>` or `gold/<name>`, or the name of a job
     about: str

@@ -35,6 +35,8 @@ concurrency:
     tag_concurrency_limits:
       - {key: dq/table, value: {applyLimitPerUniqueValue: true}, limit: 1}
       - {key: dq/tables, limit: 2}
+sensors: {use_threads: true, num_workers: 4}
+schedules: {use_threads: true, num_workers: 4}
 run_queue: {max_user_code_failure_retries: 20, user_code_failure_retry_delay: 5}
 run_monitoring: {enabled: true, start_timeout_seconds: 300, max_resume_run_attempts: 0}
 run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false}

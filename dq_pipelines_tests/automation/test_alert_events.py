@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from dq_pipelines.automation.overdue import overdue
@@ -97,6 +98,49 @@ def test_a_schedule_that_passed_without_the_table(orders: Workshop, web: Hook) -
     assert "02:00 UTC, last published at " in said
     tick(orders)
     assert web.got == []
+
+
+def test_a_source_that_is_gone(orders: Workshop, web: Hook) -> None:
+    days = "partitions: {type: daily, start: 2026-01-01}"
+    table(orders, more="on_arrival: true")
+    table(orders, "days", more=f"on_arrival: true\n    schedule: '0 2 * * *'\n    {days}")
+    context: dict[str, dg.SensorEvaluationContext] = {}
+    land(orders, 1, 5)
+    orders.land("days/2026-01-01.csv", "id,amount\n1,5\n")
+
+    def arrivals(name: str) -> dg.SensorResult | dg.SkipReason:
+        cursor = context[name].cursor if name in context else None
+        context[name] = dg.build_sensor_context(instance=orders.instance, cursor=cursor)
+        said = orders.definitions.resolve_sensor_def(f"{name}_arrivals")(context[name])
+        assert isinstance(said, dg.SensorResult | dg.SkipReason)
+        return said
+
+    assert isinstance(arrivals("orders"), dg.SensorResult)
+    (orders.landing / "orders").rename(orders.landing / "away")
+    said = []
+    for _ in range(3):
+        tick(orders)
+        assert web.got == []
+        said.append(arrivals("orders"))
+        assert isinstance(arrivals("days"), dg.SensorResult), "others go on"
+    assert isinstance(said[-1], dg.SkipReason)
+    assert "got no 'orders'" in (said[-1].skip_message or "")
+    assert "(3 ticks in a row)" in (said[-1].skip_message or "")
+    tick(orders)
+    arrivals("orders")
+    tick(orders)
+    assert web.titles == ["demo: silver/orders: source out of reach"]
+    assert "wanted the folder" in web.got[0]["message"]
+    (orders.landing / "away").rename(orders.landing / "orders")
+    assert isinstance(arrivals("orders"), dg.SensorResult)
+    tick(orders)
+    assert web.titles[1:] == ["demo: silver/orders: recovered"]
+    # a schedule's tick is a planned run, so the first one tells
+    (orders.landing / "days").rename(orders.landing / "away")
+    schedule = orders.definitions.resolve_schedule_def("days_schedule")
+    schedule.evaluate_tick(dg.build_schedule_context(orders.instance))
+    tick(orders)
+    assert web.titles[2:] == ["demo: silver/days: source out of reach"]
 
 
 def found_overdue(shop: Workshop, days: int) -> list[tuple[str, bool, str]]:

@@ -20,7 +20,7 @@ _SAID = 300
 class Finding:
     """One thing that a run said: that it is well, or that it is not."""
 
-    #: check_failed, run_failed, anomaly, freshness_missed or quarantine
+    #: check_failed, run_failed, anomaly, freshness_missed, source_unreachable or quarantine
     event: str
     #: `silver/<name>` or `gold/<name>`, or the name of a job
     about: str

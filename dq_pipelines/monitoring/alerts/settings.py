@@ -15,7 +15,10 @@ from dq_pipelines.errors import nearest
 from dq_pipelines.history.alert import SEVERITIES, Alert
 
 #: What there is to be told of, but for rows in quarantine, which want a number.
-Event = Literal["check_failed", "run_failed", "anomaly", "freshness_missed", "recovered"]
+Event = Literal["check_failed", "run_failed", "anomaly", "freshness_missed", "source_unreachable", "recovered"]
+
+#: Ticks in a row that may not reach a source, where nobody says how many.
+UNREACHABLE_AFTER = 3
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
@@ -48,8 +51,8 @@ class Route(Strict):
     #: names of channels of `project.yaml`
     to: Annotated[Many[str], Field(min_length=1)]
     #: a failed check; a failed run, or one in which a batch was blocked; a failed check on an anomaly; rows that are too
-    #: old, or a schedule that passed without new ones; the end of any of them
-    on: Many[Event] = ("check_failed", "run_failed", "anomaly", "freshness_missed", "recovered")
+    #: old, or a schedule that passed without new ones; a source that cannot be reached; the end of any of them
+    on: Many[Event] = ("check_failed", "run_failed", "anomaly", "freshness_missed", "source_unreachable", "recovered")
     #: the least severity that is told: that of the rule; a failed run is critical
     severity: Literal["critical", "warning", "info"] = "warning"
     #: tell when one batch brings more rows than this into quarantine; without it, none are told of
@@ -81,6 +84,8 @@ class Alerts(Strict):
     per_hour: Annotated[int, Field(ge=1)] = 20
     #: how long after its schedule a table may take to be there before it is missed: `30m` or `2h`
     late_after: Span = "1h"
+    #: after how many ticks in a row of its sensor, half a minute apart, a source that cannot be reached is told of
+    unreachable_after: Annotated[int, Field(ge=1)] = UNREACHABLE_AFTER
 
     @model_validator(mode="after")
     def _knows_its_channels(self) -> Alerts:

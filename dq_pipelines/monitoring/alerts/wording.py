@@ -19,6 +19,7 @@ _EVENTS = {
     "run_failed": ("run failed", "{} runs failed"),
     "anomaly": ("anomaly", "{} anomalies"),
     "freshness_missed": ("not fresh", "not fresh"),
+    "source_unreachable": ("source out of reach", "sources out of reach"),
     "quarantine": ("rows in quarantine", "rows in quarantine"),
 }
 
