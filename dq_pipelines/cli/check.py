@@ -1,4 +1,4 @@
-"""`dq check`: is everything under `assets_config/` as it should be? Reads files, no data, no Dagster."""
+"""`dq check`: is everything under `assets_config/` as it should be? Reads the project's files and looks at paths, not into data."""
 
 from __future__ import annotations
 
@@ -24,15 +24,21 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
 ) -> None:
-    """Say everything that is wrong with a project's files, each with file and line. Exit 1 when something is."""
+    """Say everything that is wrong with a project's files, each with file and line. Exit 1 when something is.
+
+    It also tries the days in paths (`partitions.in_path`) on the files that lie at the sources on this machine, and warns.
+    """
     begun = time.perf_counter()
     from dq_pipelines.project import load_project
+    from dq_pipelines.project.days_in_paths import paths_without_a_day
 
     problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
     blocked: list[str] = []
     tables = rules = 0
     try:
         project = load_project(path or Settings.from_environment().config)
+        warnings = paths_without_a_day(project)
         tables, rules = len(project), sum(len(table.rules) for table in project)
     except ConfigError as error:
         problems = error.problems
@@ -40,14 +46,13 @@ def check(
     seconds = time.perf_counter() - begun
     if as_json:
         found = [asdict(problem) for problem in problems]
-        print(
-            json.dumps(
-                {"tables": tables, "rules": rules, "seconds": round(seconds, 3), "problems": found, "blocked": blocked}
-            )
-        )
+        told = {"tables": tables, "rules": rules, "seconds": round(seconds, 3), "problems": found, "blocked": blocked}
+        print(json.dumps(told | {"warnings": [asdict(warning) for warning in warnings]}))
     else:
         for problem in problems:
             print(problem)
+        for warning in warnings:
+            print(f"warning: {warning}")
         for sentence in blocked:
             print(sentence)
         what = (

@@ -132,7 +132,9 @@ class Draft:
         if isinstance(self.model, LandedTable | GoldTable) and not self.is_second:
             rules = range(len((self.model.gold if isinstance(self.model, GoldTable) else self.model.silver).rules))
             lines = tuple(self.yaml.line((self.layer, "rules", index)) for index in rules)
-            self._put_table(Table(self.name, self.relative.parts[0], self.model, self.file, lines))
+            parts = self.yaml.line(("partitions", "in_path")) if "partitions" in value else 0
+            table = Table(self.name, self.relative.parts[0], self.model, self.file, lines, partitions_line=parts)
+            self._put_table(table)
 
     def _knows_its_kind(self, value: Mapping[str, Any]) -> bool:
         if ("gold" in value) != ("source" in value):

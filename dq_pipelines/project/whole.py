@@ -32,6 +32,8 @@ class Table:
     file: str = ""
     #: the line on which each rule begins, in the order of `rules`
     rule_lines: tuple[int, ...] = ()
+    #: the line on which it says how it is kept in parts; 0 where it does not
+    partitions_line: int = 0
     #: how often what it reads is tried when it fails for a moment: its own word, or the project's
     retries: Retries = field(default_factory=Retries)
 

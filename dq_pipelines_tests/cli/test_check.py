@@ -53,6 +53,22 @@ def test_json(dq: Dq, tmp_path: Path) -> None:
     assert (ran.returncode, json.loads(ran.stdout)["tables"]) == (0, 1)
 
 
+def test_days_in_paths_are_tried(dq: Dq, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "a").mkdir(parents=True)
+    text = (
+        "source: {type: csv, path: in/*.csv}\npartitions:\n  type: daily\n  start: 2024-01-01\n  in_path: '%d.%m.%Y'\n"
+    )
+    (tmp_path / "conf" / "a" / "t.yaml").write_text(text, encoding="utf-8")
+    assert "warning" not in dq("check", "conf").stdout, "where there are no data, there is nothing to try"
+    (tmp_path / "in").mkdir()
+    for name in ("28.02.2024", "x_28-02-2024", "y"):
+        (tmp_path / "in" / f"{name}.csv").write_text("id\n1\n", encoding="utf-8")
+    ran = dq("check", "conf")
+    wrong = f"wanted a day that is written as %d.%m.%Y, 2 of 3 paths at the source hold none, such as {tmp_path}/in/x_28-02-2024.csv"
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, f"warning: conf/a/t.yaml:5: partitions.in_path: {wrong}")
+    assert json.loads(dq("check", "conf", "--json").stdout)["warnings"][0]["line"] == 5
+
+
 def test_no_such_folder(dq: Dq) -> None:
     ran = dq("check", "nowhere")
     assert ran.returncode == 1
