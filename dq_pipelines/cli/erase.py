@@ -25,13 +25,18 @@ def erase(
     where: Annotated[
         str, typer.Option("--where", metavar="CONDITION", help='SQL over silver\'s columns, as "customer_id = 7".')
     ],
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", metavar="NAME", help="Also from this table of the lake, which YAML names no more."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and erase nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the certificate as JSON.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase rows from bronze, silver, quarantine, gold, the backup and the history, and every older version of them.
 
-    Nothing brings them back. Whoever reads an older version of these tables at that moment fails.
+    Nothing brings them back. Exit 2 where tables lie in the lake or the backup that YAML names no more, and that --also does not
+    name: they may hold the same rows. Whoever reads an older version of these tables at that moment fails.
     """
     from dq_pipelines.cli.asking import agreed, named_tables
     from dq_pipelines.layers.erasure import erase as erased
@@ -47,14 +52,26 @@ def erase(
         said = f"dq erase: wanted a table that lands, got {table.key}: erase what it is computed from"
         raise ConfigError([Problem("", 0, said)])
     stores = Stores.from_environment()
-    wish = Wish(Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr)), project, where, stores.backups)
+    wish = Wish(
+        Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr)),
+        project,
+        where,
+        stores.backups,
+        tuple(also or ()),
+    )
     if dry_run or not as_json:
         for place, key, rows in erasing(wish):
             print(f"{place} {key}: {rows:,} rows {'would go' if dry_run else 'to erase'}")
+        for unknown in wish.not_judged():
+            print(
+                f"{unknown}: not judged, since YAML names it no more: --also {unknown.rpartition('/')[2]} looks through it"
+            )
     if dry_run or not agreed(yes=yes):
         return
     certificate = erased(wish, stores.history, getpass.getuser())
     print(certificate.to_json() if as_json else "\n".join(_lines(certificate)))
+    if certificate.not_judged:
+        raise typer.Exit(2)
 
 
 def _lines(certificate: Certificate) -> Iterator[str]:
@@ -74,5 +91,7 @@ def _lines(certificate: Certificate) -> Iterator[str]:
         yield f"  the inputs in which the rows landed: {', '.join(certificate.inputs)}"
     if certificate.unreadable_lines:
         yield f"  {certificate.unreadable_lines:,} lines in bronze and quarantine that nobody could read: look at them"
+    if certificate.not_judged:
+        yield f"  tables that YAML names no more, which were not judged: {', '.join(certificate.not_judged)}; see --also"
     runs = f" (runs {', '.join(certificate.dagster_runs)})" if certificate.dagster_runs else ""
     yield f"  samples of rows in Dagster's events of checks and materializations: delete the runs there{runs}"

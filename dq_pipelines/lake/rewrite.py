@@ -77,6 +77,11 @@ class Snapshot:
         delta = table.delta()
         return None if delta is None else cls(table, delta)
 
+    @property
+    def key(self) -> str:
+        """`<layer>/<table>`."""
+        return self.table.key
+
     def scan(self) -> pl.LazyFrame:
         return pl.scan_delta(self.delta)
 

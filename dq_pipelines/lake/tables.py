@@ -15,12 +15,16 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow import fs
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.config.stores import is_passing, is_remote, options, said, wrong_scheme
+from dq_pipelines.config.stores import filesystem, is_passing, is_remote, options, said, wrong_scheme
 from dq_pipelines.errors import ConfigError, Problem, PublishError, Unreached
 from dq_pipelines.lake.log import PARTITION, Log
 from dq_pipelines.transforms.to_text import to_text
+
+#: The folders of a lake in which tables lie.
+LAYERS = ("bronze", "silver", "quarantine", "gold")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,19 @@ class Lake:
 
     def table(self, key: str) -> LakeTable:
         return LakeTable(key, f"{self.root}/{key}")
+
+    def keys(self) -> list[str]:
+        """The tables that lie here, whether or not YAML names them; raises PublishError when the lake cannot be asked."""
+        found = []
+        with reached(LakeTable("the lake", self.root)):
+            files, path = filesystem(self.root)
+            for layer in LAYERS:
+                below = fs.FileSelector(f"{path.rstrip('/')}/{layer}", allow_not_found=True)
+                for folder in files.get_file_info(below):
+                    log = fs.FileSelector(f"{folder.path}/_delta_log", allow_not_found=True)
+                    if folder.type is fs.FileType.Directory and files.get_file_info(log):
+                        found.append(f"{layer}/{folder.base_name}")
+        return sorted(found)
 
 
 @contextmanager

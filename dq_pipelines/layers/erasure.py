@@ -80,6 +80,8 @@ class Certificate:
     dagster_runs: tuple[str, ...]
     #: lines of bronze that nobody could read, and so cannot be asked
     unreadable_lines: int
+    #: tables of the lake and of the backup that YAML names no more, as `lake silver/old`: they may hold the same rows
+    not_judged: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -105,6 +107,9 @@ def erase(wish: Wish, history: History, by: str) -> Certificate:
             claims = {"backup": held.enter_context(claimed(wish.backups, work.table.name))}
             for table in wish.gold:
                 claims[table.name] = held.enter_context(claimed(work.lake, table.name))
+            for name in wish.also:
+                claims[name] = held.enter_context(claimed(work.lake, name))
+                claims[f"backup {name}"] = held.enter_context(claimed(wish.backups, name))
             return _erased(replace(wish, work=work), claims, history, by)
 
     return alone(done)(wish.work)
@@ -116,7 +121,8 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
     values, tells, inputs = _values(wish, removals), _telling(_numbers(removals)), _inputs(removals)
     found = []
     for place, removal in removals:
-        claim = claims["backup"] if place == "backup" else claims.get(removal.key.partition("/")[2], work.claim)
+        name = removal.key.partition("/")[2]
+        claim = claims.get(f"backup {name}", claims["backup"]) if place == "backup" else claims.get(name, work.claim)
         if removal.rows:
             with staged(*removal.stages, claim=claim):
                 removal.write()
@@ -141,6 +147,7 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         inputs=inputs,
         dagster_runs=tuple(history.runs(tables)) if history.is_begun else (),
         unreadable_lines=_unreadable(wish),
+        not_judged=tuple(wish.not_judged()),
     )
     # Why an input could not be read may quote what stands in it; it is looked at again, and the reason with it.
     write_asides(work.lake, work.table.name, ())

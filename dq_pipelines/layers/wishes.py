@@ -12,7 +12,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
-from dq_pipelines.errors import ConfigError
+from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
 from dq_pipelines.lake.tables import Lake
@@ -37,6 +37,8 @@ class Wish:
     project: Project
     sql: str
     backups: Lake
+    #: names of tables that YAML names no more, from which the same rows are to go
+    also: tuple[str, ...] = ()
 
     @cached_property
     def places(self) -> list[_Place]:
@@ -74,6 +76,7 @@ class Wish:
             found.append((place.name, place.bronze, Listed(ids)))
             found.append((place.name, place.quarantine, Either(place.refused, ids)))
         found += [("lake", snapshot, Meeting(condition)) for snapshot, condition in self._gold()]
+        found += self._of_unnamed()
         found += [(place.name, place.silver, Meeting(place.published)) for place in reversed(self.places)]
         return [(place, Removal(snapshot, rows, name)) for place, snapshot, rows in found if snapshot is not None]
 
@@ -91,6 +94,34 @@ class Wish:
                     yield snapshot, pl.lit(False)
                 else:
                     yield snapshot, predicate.on(_cells(snapshot.schema, published.schema))
+
+    @property
+    def unnamed(self) -> list[tuple[str, Lake, str]]:
+        """The tables of the lake and of the backup that YAML names no more: place, lake and key."""
+        known = {key for table in self.project for key in table.assets}
+        return [(one.name, one.lake, key) for one in self.places for key in one.lake.keys() if key not in known]  # noqa: SIM118
+
+    def not_judged(self) -> list[str]:
+        """Of these, those that nobody has asked to look through, as `lake silver/old`: they may hold the same rows."""
+        return [f"{place} {key}" for place, _, key in self.unnamed if key.partition("/")[2] not in self.also]
+
+    def _of_unnamed(self) -> Iterator[tuple[str, Snapshot | None, Chosen]]:
+        """Rows of tables that YAML names no more, by the columns as they were published; raises ConfigError for others."""
+        there = self.unnamed
+        for name in self.also:
+            some = [one for one in there if one[2].partition("/")[2] == name]
+            if not some:
+                names = sorted({key.partition("/")[2] for _, _, key in there})
+                said = f"--also: wanted a table of the lake that YAML names no more, got '{name}'{nearest(name, names)}"
+                raise ConfigError([Problem("", 0, said)])
+            snapshots = [(place, Snapshot.of(lake.table(key))) for place, lake, key in some]
+            found = [(place, snapshot) for place, snapshot in snapshots if snapshot is not None]
+            # Bronze and quarantine hold text; what was published has the types.
+            published = [one.schema for _, one in found if one.key.startswith(("silver/", "gold/"))]
+            for place, snapshot in found:
+                schema = {**snapshot.schema, **(published[0] if published else {})}
+                predicate = Predicate.parse(self.sql, pl.Schema(schema))
+                yield place, snapshot, Meeting(predicate.on(_cells(snapshot.schema, pl.Schema(schema))))
 
     def _identities(self) -> pl.DataFrame:
         """What the landed rows that go are known by, wherever they were found."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+from dq_pipelines.layers.gold import compute
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop
@@ -38,6 +40,32 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
         "silver/sales": 1,
     }
     assert len(list((tmp_path / "lake" / ".erasures").iterdir())) == 2
+
+    # A table that was renamed, and gold that was taken out: their rows are told of, and erased where that is asked.
+    config = tmp_path / "assets_config/shop"
+    refine(Work(shop.project.tables["sales"], shop.lake))
+    compute(Work(shop.project.tables["totals"], shop.lake))
+    (tmp_path / "lake-backup/silver").mkdir(parents=True)
+    shutil.copytree(tmp_path / "lake/silver/sales", tmp_path / "lake-backup/silver/sales")
+    (config / "sales.yaml").rename(config / "orders.yaml")
+    (config / "totals.yaml").unlink()
+    shop.land("a.csv", "id,mail\n1,zoe\n2,yan\n3,zoe\n")
+    refine(Work(shop.project.tables["orders"], shop.lake))
+    ran = dq("erase", "orders", "--where", "id = 2")
+    unknown = "lake bronze/sales, lake gold/totals, lake quarantine/sales, lake silver/sales, backup silver/sales"
+    assert ran.returncode == 2
+    assert f"tables that YAML names no more, which were not judged: {unknown}" in ran.stdout
+    ran = dq("erase", "orders", "--where", "id = 2", "--also", "sales", "--json", "--yes")
+    certificate = json.loads(ran.stdout)
+    assert (ran.returncode, certificate["not_judged"]) == (2, ["lake gold/totals"])
+    assert {f"{one['place']} {one['table']}": one["rows"] for one in certificate["erased"]} == {
+        "lake bronze/orders": 0, "lake quarantine/orders": 0, "lake silver/orders": 0, "lake bronze/sales": 1,
+        "lake quarantine/sales": 0, "lake silver/sales": 1, "backup silver/sales": 1,
+    }  # fmt: skip
+    assert shop.rows("silver/sales", "id") == []
+    assert "got 'sale' (nearest: sales)" in dq("erase", "orders", "--where", "id = 2", "--also", "sale").stderr
+    (config / "orders.yaml").rename(config / "sales.yaml")
+    shop.table("totals", "gold: {sql: select count(*) as n from silver.sales}")
 
     assert "no column 'mial' (nearest: mail)" in dq("erase", "sales", "--where", "mial = 'zoe'").stderr
     assert "wanted a table that lands, got gold/totals" in dq("erase", "totals", "--where", "n = 1").stderr
