@@ -19,9 +19,11 @@ from dq_pipelines.errors import DqError, RuleError
 from dq_pipelines.history.records import RERUN
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.evolution import conformed
+from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.healing import refused_of
+from dq_pipelines.layers.identity import Names
 from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings, bronze, landed_batches, pending_batches
 from dq_pipelines.layers.landing import UNREADABLE, batch_of, listed, new_inputs
 from dq_pipelines.layers.quarantine import FIXED, PLACE, REPLAYED, STATUS
@@ -35,6 +37,8 @@ _CONTENT = "_content\x00"
 _KEY = "_key\x00"
 #: Rows of one kind that are named.
 _NAMED = 100
+#: Of an input: what it is called wherever landing lies.
+_NAME = "\x00name"
 
 
 @dataclass
@@ -222,15 +226,26 @@ def _not_of_files(work: Work) -> Iterable[str]:
         return
     new = {item.uri for item in new_inputs(work.table, work.lake, aside_too=True)}
     consumed = [item for item in listed(work.table) if item.uri not in new]
-    there = landed.scan().select(SOURCE, ROW).unique().collect()
+    name = Names.of(transactions(landed)).name
+
+    def named(rows: pl.DataFrame) -> pl.DataFrame:
+        called = {source: name(source) for source in rows[SOURCE].unique() if source is not None}
+        return rows.with_columns(
+            pl.col(SOURCE).replace_strict(called, default=None, return_dtype=pl.String).alias(_NAME)
+        )
+
+    there = named(landed.scan().select(SOURCE, ROW).unique().collect())
     for item in consumed:
         try:
-            rows = batch_of(work.table, [item], work.now).rows.select(SOURCE, ROW).collect()
+            rows = named(batch_of(work.table, [item], work.now).rows.select(SOURCE, ROW).collect())
         except DqError as error:
             yield f"{item.uri}: cannot be read any more: {error}"
             continue
-        lost = rows.join(there, on=[SOURCE, ROW], how="anti", nulls_equal=True).sort(SOURCE, ROW)
-        yield from (f"{source}:{row} (consumed, and erased or lost)" for source, row in lost.head(_NAMED).rows())
+        lost = rows.join(there, on=[_NAME, ROW], how="anti", nulls_equal=True).sort(SOURCE, ROW)
+        yield from (
+            f"{source}:{row} (consumed, and erased or lost)"
+            for source, row in lost.head(_NAMED).select(SOURCE, ROW).rows()
+        )
 
 
 def _expired(work: Work, found: Account, history: History) -> None:

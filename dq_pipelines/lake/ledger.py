@@ -1,8 +1,9 @@
 """What a table has consumed: Delta's own application transactions, written in the commit of the rows.
 
 An application transaction is a name and a number that Delta keeps with the table, through
-checkpoints and log clean-up. Bronze keeps one per input (`input:<uri>`, its modification time), one for
-its content (`content:<uri>`, a digest), one where it landed again (`again:<uri>`, when) and one per batch
+checkpoints and log clean-up. Bronze keeps one per input (`input:<name>`, its modification time; the name is
+its address relative to the landing folder, of which `landing:<folder>` is kept), one for
+its content (`content:<name>`, a digest), one where it landed again (`again:<name>`, when) and one per batch
 (`landed_at:<id>`, when it landed); silver and quarantine keep one per bronze batch (`batch:<id>`), and one of the last
 rerun (`rerun`, or `rerun:<partition>`: when it began). Silver keeps one of the last snapshot that replaced all before it
 (`snapshot`, or `snapshot:<partition>`: when it landed). Quarantine keeps one where `dq doctor` took lost files out of its log

@@ -17,6 +17,7 @@ import polars as pl
 
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.layers.identity import Names
 from dq_pipelines.project import Table
 from dq_pipelines.sources import SOURCE
 
@@ -24,7 +25,7 @@ BATCH, INGESTED_AT = "_batch", "_ingested_at"
 
 #: In bronze's ledger, followed by a batch: when the last of its inputs landed, in microseconds.
 LANDED_AT = "landed_at:"
-#: Followed by an address that had landed before: when it did so last. Of that version bronze may have no row: the file was
+#: Followed by the name of an input that had landed before: when it did so last. Of that version bronze may have no row: the file was
 #: empty, or they have expired, or were erased.
 AGAIN = "again:"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,16 +48,20 @@ class Landings:
 
     #: by batch, when the last of its inputs did
     batches: Mapping[str, int]
-    #: by address, of an input that has landed more than once: when it did last
+    #: by the name of an input that has landed more than once: when it did last
     again: Mapping[str, int]
+    names: Names
 
     @classmethod
     def of(cls, landed: LakeTable) -> Landings:
-        entries = transactions(landed).items()
-        return cls(
-            {name.removeprefix(LANDED_AT): at for name, at in entries if name.startswith(LANDED_AT)},
-            {name.removeprefix(AGAIN): at for name, at in entries if name.startswith(AGAIN)},
-        )
+        entries = transactions(landed)
+        names, again = Names.of(entries), dict[str, int]()
+        for entry, at in entries.items():
+            if entry.startswith(AGAIN):
+                called = names.name(entry.removeprefix(AGAIN))
+                again[called] = max(at, again.get(called, at))
+        batches = {entry.removeprefix(LANDED_AT): at for entry, at in entries.items() if entry.startswith(LANDED_AT)}
+        return cls(batches, again, names)
 
     def batch_at(self, moment: int) -> int:
         """When the batch landed whose input landed at this moment; the moment itself where no batch is known."""
@@ -73,7 +78,7 @@ class Landings:
 
     def last(self, source: str, batch: str, at: int) -> int:
         """When the batch landed in which the input behind `_source` came last, given a row of it and when that came."""
-        own, again = self.of_row(batch, at), self.again.get(address(source, self.again), at)
+        own, again = self.of_row(batch, at), self.again.get(address(self.names.name(source), self.again), at)
         return self.batch_at(again) if again > own else own
 
     def is_outdated(self, source: str, batch: str, at: int, snapshot: int = 0) -> bool:
@@ -112,11 +117,13 @@ def outdated(
     rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
     came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
     landings = Landings.of(landed)
-    latest = {source: batch for batch, source, _ in came.rows()}
+    name = landings.names.name
+    latest = {name(source): batch for batch, source, _ in came.rows()}
+    coming = frozenset(map(name, arriving))
     found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
     for batch, source, at in came.rows():
-        later = landings.is_outdated(source, batch, at) or address(source, arriving) in arriving
-        if later or latest[source] != batch:
+        later = landings.is_outdated(source, batch, at) or address(name(source), coming) in coming
+        if later or latest[name(source)] != batch:
             found[batch].add(source)
     return {batch: frozenset(sources) for batch, sources in found.items()}
 
@@ -145,7 +152,7 @@ def last_landed(landed: LakeTable) -> datetime | None:
 
 
 def address(source: str, known: Container[str]) -> str:
-    """The input behind what `_source` says: of a member of an archive, or of a sheet of a workbook, the file."""
+    """The input behind what `_source` says, or the name of that: of a member of an archive, or of a sheet of a workbook, the file."""
     parts = source.split("#")
     starts = ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
     return next((start for start in starts if start in known), source.rpartition("#")[0])

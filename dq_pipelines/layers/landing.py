@@ -24,6 +24,7 @@ from dq_pipelines.errors import SourceError, Transient
 from dq_pipelines.lake.aside import asides
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import Lake, LakeTable, storable
+from dq_pipelines.layers.identity import CONTENT, INPUT, Consumed
 from dq_pipelines.layers.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT, bronze
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.layers.unstorable import told_apart
@@ -83,7 +84,7 @@ class Batch:
     @property
     def input_names(self) -> list[str]:
         """What of `consumed` says that an input has landed in this version: nobody else may have brought it."""
-        return [ledger_name(item) for item in self.inputs]
+        return [entry for entry in self.consumed if entry.startswith(INPUT)]
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -115,17 +116,38 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_
     """What the table's source holds, bronze has not consumed and does not stand aside, from the oldest to the newest.
 
     An input is known by its address and modification time; one that was merely touched is known by
-    its content. Raises SourceError when the place cannot be listed.
+    its content. Where landing moves, addresses go with it. Raises SourceError when the place cannot be listed.
     """
-    consumed = transactions(bronze(table, lake))
-    found = [item for item in listed(table, partition) if consumed.get(ledger_name(item)) != item.modified]
+    consumed = Consumed.of(transactions(bronze(table, lake)))
+    found = [item for item in listed(table, partition) if consumed.modified(item) != item.modified]
     marks = {} if aside_too or not found else asides(lake, table.name)
     if marks:
         source = table.landed.source
         found = [i for i in found if i.uri not in marks or marks[i.uri].version != version_of(i, source)]
-    touched = [item for item in found if ledger_name(item) in consumed]
-    same = {item.uri for item in touched if _is_same(item, consumed.get(content_ledger_name(item)))}
+    touched = [item for item in found if consumed.modified(item) is not None]
+    same = {item.uri for item in touched if _is_same(item, consumed.content(item))}
+    moved = consumed.elsewhere([item for item in found if consumed.modified(item) is None])
+    same |= {item.uri for item, before in moved.items() if any(_has_moved(item, one, consumed) for one in before)}
     return by_arrival(item for item in found if item.uri not in same)
+
+
+def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consumed) -> Consumed:
+    """What was consumed, with the folder in which landing lay when an earlier release noted whole addresses."""
+    if not any(consumed.names.is_landing(item.uri) for item in inputs) or not consumed.has_whole_addresses:
+        return consumed
+    for item, addresses in consumed.elsewhere(listed(table)).items():
+        for before in addresses:
+            if _has_moved(item, before, consumed):
+                return consumed.moved_from(item, before)
+    return consumed
+
+
+def _has_moved(item: Input, before: str, consumed: Consumed) -> bool:
+    """Whether an input is the file that was consumed from another address."""
+    content = consumed.entries.get(f"{CONTENT}{before}")
+    if content is None or is_remote(before) or content >> 32 != item.size & 0x7FFFFFFF:
+        return False
+    return consumed.entries.get(f"{INPUT}{before}") == item.modified or _is_same(item, content)
 
 
 def taken(table: Table, inputs: Sequence[Input]) -> Sequence[Input]:
@@ -164,12 +186,14 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     name, source = f"b-{digest.hexdigest()[:16]}", table.landed.source
     places, began = _places(source, inputs), (now - EPOCH) // timedelta(microseconds=1)
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
-    known = {} if landed is None else transactions(landed)
+    known = _with_former_landing(table, inputs, Consumed.of({} if landed is None else transactions(landed)))
+    called = {item.uri: known.names.name(item.uri) for item in inputs}
     consumed = {
-        **{ledger_name(item): item.modified for item in inputs},
-        **{content_ledger_name(item): _content(item) for item in inputs},
+        **{f"{INPUT}{called[item.uri]}": item.modified for item in inputs},
+        **{f"{CONTENT}{called[item.uri]}": _content(item) for item in inputs},
+        **known.names.entries(inputs),
         f"{LANDED_AT}{name}": max(moments.values()),
-        **{f"{AGAIN}{item.uri}": moments[item.uri] for item in inputs if ledger_name(item) in known},
+        **{f"{AGAIN}{called[i.uri]}": moments[i.uri] for i in inputs if known.modified(i) is not None},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
@@ -263,15 +287,6 @@ def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
         and not dtype.is_nested()
     ]
     return rows.with_columns(casts)
-
-
-def ledger_name(item: Input) -> str:
-    """The name of an input in bronze's ledger."""
-    return f"input:{item.uri}"
-
-
-def content_ledger_name(item: Input) -> str:
-    return f"content:{item.uri}"
 
 
 def _content(item: Input) -> int:

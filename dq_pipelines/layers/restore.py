@@ -27,6 +27,7 @@ from dq_pipelines.lake.publish import Publication, publish_errors, quoted, recor
 from dq_pipelines.lake.restore import Moment, Return
 from dq_pipelines.lake.rewrite import must_be_new
 from dq_pipelines.lake.tables import Lake, LakeTable
+from dq_pipelines.layers.identity import INPUT
 from dq_pipelines.layers.precedence import last_of_keys
 from dq_pipelines.layers.work import Work, alone
 
@@ -50,7 +51,7 @@ def returns(work: Work, moment: Moment, layer: str | None = None) -> list[Return
 
 def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
     """Bronze and quarantine hold what silver relies on."""
-    if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith("input:")]):
+    if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith(INPUT)]):
         raise PublishError(
             f"{back.table.key}: {len(landed)} inputs have landed since version {back.then.version()}, which silver may "
             f"have consumed: they would land twice; restore the table without a layer, bronze keeps its rows"

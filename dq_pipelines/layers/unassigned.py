@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dq_pipelines.errors import SourceError
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.identity import Consumed
 from dq_pipelines.layers.landed import bronze
-from dq_pipelines.layers.landing import ledger_name
 from dq_pipelines.layers.partitions import partition_of, why_unassigned
 from dq_pipelines.project import DailyPartitions, Table
 from dq_pipelines.sources import nothing_found
@@ -64,11 +64,11 @@ def _unassigned(table: Table, lake: Lake, listed: Listed | SourceError, members:
     if isinstance(partitions, DailyPartitions):
         outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
         # What has landed before `start` was moved is in bronze.
-        known = transactions(bronze(table, lake)) if outside else {}
+        known = Consumed.of(transactions(bronze(table, lake)) if outside else {})
         found += [
             PassedOver(item.uri, why_unassigned(item.uri, partitions))
             for item in outside
-            if known.get(ledger_name(item)) != item.modified
+            if known.modified(item) != item.modified
         ]
     return sorted(found, key=lambda one: one.uri)
 
