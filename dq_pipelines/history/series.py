@@ -219,9 +219,11 @@ def published_parts(
     """The same, but that a partition consists of the batches since the last one that replaced it, a rerun as well."""
     yield from ON_BATCHES
     yield from _last_published(table, partition, since, until, including)
+    # Grouped, and not asked anew for each verdict: a table has one for each batch that it ever had.
     anew = VERDICTS.alias("anew")
-    same = (anew.c.table == VERDICTS.c.table) & (anew.c.partition == VERDICTS.c.partition)
-    stands = ~sa.exists().where(same, anew.c.id > VERDICTS.c.id, replaced(anew))
+    last = sa.select(anew.c.partition, sa.func.max(anew.c.id).label("id")).where(anew.c.table == table, replaced(anew))
+    rebuilt = last.group_by(anew.c.partition).subquery("rebuilt")
+    stands = ~sa.exists().where(rebuilt.c.partition == VERDICTS.c.partition, rebuilt.c.id > VERDICTS.c.id)
     yield sa.case((VERDICTS.c.partition.is_(None), sa.and_(*ON_SINGLE_BATCHES)), else_=stands)
 
 
