@@ -16,7 +16,7 @@ from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.status import Outcome
 from dq_pipelines.layers.attempting import run_end
 from dq_pipelines.layers.dead_runs import dead_runs, end_dead_run, under_way
-from dq_pipelines.layers.run_partition import run_partition
+from dq_pipelines.layers.run_partition import may_be_about
 from dq_pipelines.layers.settling import CANCELLED, KILLED, settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.project import Project
@@ -51,20 +51,21 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
 
 
 def missed_attempts(told: Told, project: Project, known: list[Attempt]) -> list[Attempt]:
-    """The attempts of tables that a run was to materialize, and of which it has written none."""
+    """The attempts at tables, or partitions of them, that a run was to materialize, and of which it has written none."""
     if told.run.status == dg.DagsterRunStatus.SUCCESS:
         return []
-    there = {attempt.table for attempt in known}
+    there = {(attempt.table, attempt.partition) for attempt in known}
     tables = {table.key: table for table in project if {*table.assets} & told.planned}
     outcome, said = _why(told)
     began = told.record.start_time or told.record.create_timestamp.timestamp()
     at, tags = datetime.fromtimestamp(began, UTC), told.run.tags
     return [
-        Attempt(key, run_partition(table, tags), told.run.run_id, at, upstream=",".join(table.upstream)).ended(
+        Attempt(key, partition, told.run.run_id, at, upstream=",".join(table.upstream)).ended(
             outcome, ended(told.record), said
         )
         for key, table in sorted(tables.items())
-        if key not in there
+        for partition in may_be_about(table, tags, told.instance)
+        if (key, partition) not in there
     ]
 
 

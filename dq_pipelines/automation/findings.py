@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from dq_pipelines.automation.runs import Told
 from dq_pipelines.history.alert import SEVERITIES
+from dq_pipelines.history.attempts import Attempts
 from dq_pipelines.history.records import REPLAY
 from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
 from dq_pipelines.layers.checks import check_specs
-from dq_pipelines.layers.run_partition import run_partition
+from dq_pipelines.layers.run_partition import has_partitions, may_be_about
 from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.project import Project, Table
@@ -46,7 +47,8 @@ class Said:
             if table is None:
                 continue
             metadata = {name: value.value for name, value in one.metadata.items()}
-            partition = one.partition or run_partition(table, self.told.run.tags)
+            about = self._partitions(table)
+            partition = one.partition or (about[0] if len(about) == 1 else None)
             if one.passed and self._still_fails(table, one.check_name, partition):
                 continue  # what was judged now is well; a batch that is held back, or rows that wait, are not
             rule, severity = rules_by_check(table).get(one.check_name), metadata.get("severity")
@@ -67,23 +69,42 @@ class Said:
         run, failed = self.told.run, self.told.failed_steps
         tables = {table.key: table for key in self.told.planned if (table := self._table(key)) is not None}
         for key, table in tables.items():
-            if table.name in failed:
-                yield self._run(key, failed[table.name])
+            if len(about := self._partitions(table)) > 1:
+                yield from self._over_range(table, about)
+            elif table.name in failed:
+                yield self._run(key, failed[table.name], *about)
             elif key in self.told.materialized:
-                yield self._run(key, None)
+                yield self._run(key, None, *about)
+                if has_partitions(table):
+                    yield self._run(key, None)  # a run that named no partition is made up for by any that names one
             elif self.told.failed and not failed:
-                yield self._run(key, self.told.end or "the run ended in the middle")
+                yield self._run(key, self.told.end or "the run ended in the middle", *about)
         if not tables and self._is_own_job and run.status != dg.DagsterRunStatus.CANCELED:
             said = "; ".join(failed.values()) or self.told.end or "the run failed"
             yield self._run(run.job_name, said if self.told.failed else None)
 
-    def _run(self, about: str, said: str | None) -> Finding:
+    def _over_range(self, table: Table, partitions: Sequence[str | None]) -> Iterator[Finding]:
+        """How the run went for each partition; of those that it never came to nothing is said, but where it ended by itself."""
+        found = {
+            one.partition: one for one in Attempts(self.history).of_run(self.told.run.run_id) if one.table == table.key
+        }
+        for partition in partitions:
+            attempt = found.get(partition)
+            if attempt is not None and attempt.outcome in ("published", "nothing_new"):
+                yield self._run(table.key, None, partition)
+            elif attempt is not None and attempt.is_failure:
+                yield self._run(table.key, attempt.said, partition)
+            elif attempt is None and self.told.failed and not self.told.failed_steps:
+                yield self._run(table.key, self.told.end or "the run ended in the middle", partition)
+
+    def _run(self, about: str, said: str | None, partition: str | None = None) -> Finding:
         """That the run failed for a table, or as a job; or that it went well."""
-        table = self._table(about)
-        partition = run_partition(table, self.told.run.tags) if table is not None else None
         return Finding(
             "run_failed", about, said is None, partition=partition, said=said or "", run_id=self.told.run.run_id
         )
+
+    def _partitions(self, table: Table) -> Sequence[str | None]:
+        return may_be_about(table, self.told.run.tags, self.told.instance)
 
     def _quarantine(self) -> Iterator[Finding]:
         for verdict in self.history.of_run(self.told.run.run_id):

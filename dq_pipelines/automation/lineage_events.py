@@ -140,11 +140,11 @@ class Lineage:
 
         found = []
         for key in self._assets(table):
-            metadata = self.told.materializations.get(key, {})
-            rows = metadata.get("refused" if key.startswith("quarantine/") else "published")
+            name = "refused" if key.startswith("quarantine/") else "published"
+            rows = [told[name] for told in self.told.materializations.get(key, []) if isinstance(told.get(name), int)]
             counted: dict[str, OutputDatasetFacet] = {}
-            if isinstance(rows, int):
-                counted["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(rowCount=rows)
+            if rows:
+                counted["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(rowCount=sum(rows))
             facets = self._schema(table, key) if key in self.told.materialized else {}
             where = dataset_of(self._uri(key))
             found.append(OutputDataset(*where, facets=facets, outputFacets=counted))

@@ -136,13 +136,14 @@ class Told:
         return found | stopped
 
     @cached_property
-    def materializations(self) -> dict[str, dict[str, Any]]:
-        """What each materialization says of itself, by the key of its asset."""
-        events = self._events(dg.DagsterEventType.ASSET_MATERIALIZATION)
-        done = [event.step_materialization_data.materialization for event in events]
-        return {
-            one.asset_key.to_user_string(): {name: value.value for name, value in one.metadata.items()} for one in done
-        }
+    def materializations(self) -> dict[str, list[dict[str, Any]]]:
+        """What each materialization says of itself, by the key of its asset: one, or one of each partition."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for event in self._events(dg.DagsterEventType.ASSET_MATERIALIZATION):
+            one = event.step_materialization_data.materialization
+            told = {name: value.value for name, value in one.metadata.items()}
+            found.setdefault(one.asset_key.to_user_string(), []).append(told)
+        return found
 
     @cached_property
     def end(self) -> str:

@@ -14,6 +14,7 @@ from dq_pipelines.layers.checks import asset_key, check_specs
 from dq_pipelines.layers.freshness import freshness_policy
 from dq_pipelines.layers.metadata import declared_schema, kinds, spec_metadata, tags
 from dq_pipelines.layers.modes import INCREMENTAL, RERUN
+from dq_pipelines.layers.partition_range import Told, landed_partitions
 from dq_pipelines.layers.partitions_definition import partitions_definition
 from dq_pipelines.layers.step import Step, Yielded
 from dq_pipelines.layers.stores import Stores
@@ -48,9 +49,10 @@ def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
         partitions_def=partitions_definition(table),
         config_schema={"mode": _MODE},
         pool=f"table_{table.name}",
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def landed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        yield from Step(context, table, stores).landed()
+    def landed(context: dg.AssetExecutionContext) -> Iterator[Yielded | Told]:
+        yield from landed_partitions(context, table, stores)
 
     return landed
 
@@ -76,6 +78,7 @@ def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
         check_specs=[*check_specs(table), *anomaly_specs(table)],
         can_subset=True,
         pool=f"table_{table.name}",
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
         yield from Step(context, table, stores).gold()

@@ -65,7 +65,7 @@ class Progress:
     failing: Mapping[str, int] = field(default_factory=dict)
     #: whether a check has passed, as soon as it is known
     passed: Mapping[str, bool] = field(default_factory=dict)
-    #: what is looked at within the stage: a batch of several, rules beside the scan; "" for nothing in particular
+    #: what is looked at within the stage: a partition or a batch of several, rules beside the scan; "" for nothing in particular
     note: str = ""
     #: seconds since the work began
     seconds: float = 0.0
@@ -113,9 +113,14 @@ class Reporter:
         checks: Sequence[str] = (),
         tell: Callable[[Progress], None] | None = None,
         usual: Callable[[], int | None] = lambda: None,
+        place: str = "",
     ) -> None:
-        """`checks` are the names of the table's rules in their order; `usual` says how many rows the last batch had."""
+        """`checks` are the names of the table's rules in their order; `usual` says how many rows the last batch had.
+
+        `place` stands before each note: which part of a longer work this is.
+        """
         self._table, self._checks, self._tell, self._usual = table, checks, tell, usual
+        self._place = place
         self._tally = Tally()
         #: by rule (they cannot be hashed) and by its place in the scan
         self._names: dict[int, str] = {}
@@ -233,7 +238,7 @@ class Reporter:
             refused=tally.refused or self._refused,
             failing=failing | self._failed,
             passed=dict(self._passed),
-            note=self._note,
+            note=", ".join(filter(None, (self._place, self._note))),
             seconds=round(now - self._began, 3),
             stages=tuple(self._done),
         )

@@ -14,7 +14,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.progress import Progress, Reporter
-from dq_pipelines.layers.run_partition import run_partition
 from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
 from dq_pipelines.rules.render import check_names
@@ -23,15 +22,16 @@ from dq_pipelines.rules.render import check_names
 PROGRESS = "dq/progress"
 
 
-def reporter(context: dg.AssetExecutionContext, table: Table, history: History) -> Reporter:
-    """What tells this step's progress."""
-    partition = run_partition(table, context.run.tags)
+def reporter(
+    context: dg.AssetExecutionContext, table: Table, history: History, partition: str | None, place: str = ""
+) -> Reporter:
+    """What tells this step's progress; `place` says which partition of several it is at."""
 
     def usual() -> int | None:
         last = history.latest(table.key, partition, on_batch=True)
         return last.rows_in if last is not None and last.rows_in else None
 
-    return Reporter(table.key, check_names(checked_rules(table)), _telling(context), usual)
+    return Reporter(table.key, check_names(checked_rules(table)), _telling(context), usual, place)
 
 
 def _telling(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:

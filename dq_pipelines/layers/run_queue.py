@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
-from dq_pipelines.layers.run_partition import run_partition
+from dq_pipelines.layers.run_partition import may_be_about
 from dq_pipelines.project import Table
 
 #: On a run of one table: its name. On a run of several: that it is.
@@ -50,12 +50,12 @@ def run_under_way(
         dg.RunsFilter(statuses=[status for status in wanted if status != _STATUS.QUEUED]),
     ]
     found = {record.dagster_run.run_id: record for each in filters for record in instance.get_run_records(each)}
-    about = [record for record in found.values() if _is_about(record, table, partition)]
+    about = [record for record in found.values() if _is_about(record, table, partition, instance)]
     first = min(about, key=lambda record: record.create_timestamp, default=None)
     return None if first is None else first.dagster_run
 
 
-def _is_about(record: RunRecord, table: Table, partition: str | None) -> bool:
+def _is_about(record: RunRecord, table: Table, partition: str | None, instance: dg.DagsterInstance) -> bool:
     run = record.dagster_run
     if run.status == _STATUS.NOT_STARTED and datetime.now(UTC) - record.create_timestamp > _FORGOTTEN:
         return False
@@ -64,4 +64,4 @@ def _is_about(record: RunRecord, table: Table, partition: str | None) -> bool:
             return False
     elif run.tags.get(TABLE_TAG) != table.name and run.job_name != f"domain__{table.domain}":
         return False
-    return partition is None or run_partition(table, run.tags) == partition
+    return partition is None or partition in may_be_about(table, run.tags, instance)

@@ -1,11 +1,11 @@
-"""A step of a run: of one table it lands, judges and publishes what was selected, and tells Dagster what became of it.
+"""A step of a run: of one table, or one partition of it, it lands, judges and publishes what was selected, and tells Dagster what became of it.
 
-Which assets and checks a table has is said in `assets`; what landing, judging and publishing are, in `arriving`, `modes` and `gold`.
+How a step goes over a range of partitions is said in `partition_range`. Which assets and checks a table has is said in `assets`; what landing, judging and publishing are, in `arriving`, `modes` and `gold`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,6 +31,7 @@ from dq_pipelines.layers.checks import (
     inputs_unassigned,
     inputs_unassigned_key,
 )
+from dq_pipelines.layers.evaluations import evaluation
 from dq_pipelines.layers.failing import failing_in_a_sentence
 from dq_pipelines.layers.landing import Batch, new_inputs
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
@@ -40,7 +41,6 @@ from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.progress import Reporter
 from dq_pipelines.layers.remembering import recollect, without_history
 from dq_pipelines.layers.reporting import reporter
-from dq_pipelines.layers.run_partition import must_name_its_partition, run_partition
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
@@ -62,15 +62,17 @@ class Step:
     context: dg.AssetExecutionContext
     table: Table
     stores: Stores
+    #: the one that is at work; None where the table has none
+    partition: str | None = None
+    #: which one it is of several, for people
+    place: str = ""
 
-    def landed(self) -> Iterator[Yielded]:
+    def landed(self) -> Generator[Yielded, None, None]:
         """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
         wanted = {key.path[0] for key in self._selected}
         self._work.may_commit()  # what was cancelled before it began does not begin
         with self._failing, self._attempting as attempt:
             try:
-                if wanted:
-                    must_name_its_partition(self.table, self.context.run.tags)
                 if not wanted:
                     yield from self._judge_published(attempt)
                 elif wanted == {"bronze"}:
@@ -99,7 +101,7 @@ class Step:
 
     @property
     def _failing(self) -> AbstractContextManager[None]:
-        return failing_in_a_sentence(self.stores, self.table, self.context.run.run_id)
+        return failing_in_a_sentence(self.stores, self.table, self.partition, self.context.run.run_id)
 
     @property
     def _attempting(self) -> AbstractContextManager[Attempting]:
@@ -107,7 +109,7 @@ class Step:
         settle(self.stores, run_end(self.context.instance))
         recollect(self.stores.lake, self.table.key, self.stores.history, self.context.log.info)
         run_id = self.context.run.run_id
-        return attempting(self.stores, self.table, self._partition, run_id, recheck=not self._selected)
+        return attempting(self.stores, self.table, self.partition, run_id, recheck=not self._selected)
 
     def _told(self, outcome: Outcome | None, attempt: Attempting) -> Iterator[Yielded]:
         """History first, then what was materialized, then the check results, which Dagster ties to the newest materialization.
@@ -135,26 +137,11 @@ class Step:
             *anomaly_results(self.table, found, self._checks),
         ]
         if blocked:
-            yield from map(self._of_nothing_published, results)
+            # Dagster itself would tie them to the materialization before, which they did not judge.
+            yield from (evaluation(self.context, result, self.partition) for result in results)
             raise Blocked(blocked, allow_retries=False)
         yield from self._materialized(outcome, record.score, _status(stands))
         yield from results
-
-    def _of_nothing_published(self, result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
-        """The result of a blocked batch: Dagster itself would tie it to the materialization before, which it did not judge."""
-        check = self.context.assets_def.get_spec_for_check_key(
-            dg.AssetCheckKey(result.asset_key or asset_key(self.table.key), str(result.check_name))
-        )
-        return dg.AssetCheckEvaluation(
-            asset_key=check.asset_key,
-            check_name=check.name,
-            passed=result.passed,
-            metadata=result.metadata,
-            severity=result.severity,
-            description=result.description,
-            blocking=check.blocking,
-            partition=self._partition,
-        )
 
     def _recorded(self, record: VerdictRecord) -> Sequence[Any]:
         """Remember a verdict, and hold what its batch measured against the past, now that it is a point of its series."""
@@ -208,7 +195,7 @@ class Step:
     def _waiting(self) -> dict[str, int]:
         """How many new inputs wait for the next runs; nothing where the source has gone since this run has read it."""
         try:
-            return {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self._partition))}
+            return {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self.partition))}
         except SourceError as error:
             self.context.log.warning("bronze/%s: %s", self.table.name, error)
             return {}
@@ -229,7 +216,7 @@ class Step:
         if nothing:
             self.context.log.warning("%s: %s", self.table.key, nothing)
         self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
-        last = self.stores.history.latest(self.table.key, self._partition, on_batch=True)
+        last = self.stores.history.latest(self.table.key, self.partition, on_batch=True)
         if last is not None:
             stands = standing_now(self.stores, self.table.key)
             yield from Evaluations(self.table, last.results, {}, last.batch, stands).yield_selected(self._checks)
@@ -279,10 +266,6 @@ class Step:
         return set(self.context.selected_asset_check_keys)
 
     @property
-    def _partition(self) -> str | None:
-        return run_partition(self.table, self.context.run.tags)
-
-    @property
     def _mode(self) -> str:
         asked = self.context.op_execution_context.op_config["mode"]
         mode = str(self.context.run.tags.get(MODE_TAG, asked))
@@ -298,7 +281,7 @@ class Step:
         return Work(
             self.table,
             self.stores.lake,
-            partition=self._partition,
+            partition=self.partition,
             may_commit=unless_cancelled(
                 self.context.instance, self.context.run.run_id, f"{self.table.key} publishes nothing"
             ),
@@ -309,7 +292,7 @@ class Step:
 
     @cached_property
     def _progress(self) -> Reporter:
-        return reporter(self.context, self.table, self.stores.history)
+        return reporter(self.context, self.table, self.stores.history, self.partition, self.place)
 
 
 def _status(stands: TableStanding | None) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""A run's partition is that of the tables which have partitions; a partitioned table runs one at a time, or refuses in a sentence."""
+"""A run's partitions are those of the tables which have partitions; one that names none, or none of the table's, is refused in a sentence."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.layers.run_partition import must_name_its_partition, run_partition
+from dq_pipelines.history.standing import standing
+from dq_pipelines.layers.run_partition import may_be_about, partitions_of_run
 from dq_pipelines.project import Table
 from dq_pipelines_tests.workshop import Workshop
 
@@ -21,14 +23,23 @@ source: {type: csv, path: "{landing}/whole/*.csv"}
 silver: {columns: {id: int64}}
 """
 GOLD = "gold: {sql: select count(*) as many from silver.whole}\n"
-RANGE = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-03"}
-NONE_SAID = (
-    "silver/days runs one partition at a time: wanted a partition (--partition KEY), got none; nothing was landed"
-)
-RANGE_SAID = (
-    "silver/days runs one partition at a time: wanted a partition, got the range 2024-01-01 to 2024-01-03: "
-    "launch a backfill with a run for each partition"
-)
+
+
+def over(start: str, end: str) -> dict[str, str]:
+    return {"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end}
+
+
+RANGE = over("2024-01-01", "2024-01-03")
+DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
+#: Tags that no run of the table may have, and what is said of them.
+REFUSED = [
+    ({}, "wanted a partition (--partition KEY) or a range (--partition-range A...B), got none"),
+    (over("2024-01-03", "2024-01-01"), "got the range 2024-01-03...2024-01-01, which ends before it begins"),
+    (
+        over("2023-12-31", "2024-01-01"),
+        "got the range 2023-12-31...2024-01-01, and it has no partition '2023-12-31' (wanted 2024-01-01...{today})",
+    ),
+]
 
 
 @pytest.fixture
@@ -48,41 +59,47 @@ def table(shop: Workshop, name: str) -> Table:
 
 
 @pytest.mark.parametrize(
-    ("tags", "partition"),
+    ("tags", "partitions"),
     [
-        ({}, None),
-        ({"dagster/partition": "2024-01-02"}, "2024-01-02"),
-        (RANGE, None),
-        (RANGE | {"dagster/asset_partition_range_end": "2024-01-01"}, "2024-01-01"),
+        ({"dagster/partition": "2024-01-02"}, ["2024-01-02"]),
+        (RANGE, DAYS),
+        (over("2024-01-01", "2024-01-01"), ["2024-01-01"]),
     ],
 )
 def test_a_table_asks_whether_it_has_partitions_itself(
-    made: Workshop, tags: dict[str, str], partition: str | None
+    made: Workshop, tags: dict[str, str], partitions: list[str]
 ) -> None:
-    assert run_partition(table(made, "days"), tags) == partition
-    assert run_partition(table(made, "whole"), tags) is None
-    assert run_partition(table(made, "many"), tags) is None
-    for name in ("whole", "many"):
-        must_name_its_partition(table(made, name), tags)
+    with made.instance:
+        assert partitions_of_run(table(made, "days"), tags, made.instance) == partitions
+        for name in ("whole", "many"):
+            assert partitions_of_run(table(made, name), tags, made.instance) == [None]
 
 
-@pytest.mark.parametrize(("tags", "said"), [({}, NONE_SAID), (RANGE, RANGE_SAID)])
-def test_a_partitioned_table_without_one_is_one_sentence(made: Workshop, tags: dict[str, str], said: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        must_name_its_partition(table(made, "days"), tags)
-    assert str(refused.value) == said
+def test_files_are_in_the_order_in_which_they_came(made: Workshop) -> None:
+    made.table("files", DAILY.replace('daily, start: 2024-01-01, in_path: "%Y-%m-%d"', "dynamic"))
+    files = table(made, "files")
+    with made.instance:
+        made.instance.add_dynamic_partitions("files_files", ["run_9", "run_1", "run_5"])
+        assert partitions_of_run(files, over("run_9", "run_1"), made.instance) == ["run_9", "run_1"]
+        assert may_be_about(files, over("run_1", "run_9"), made.instance) == []
+        with pytest.raises(ConfigError, match=r"it has no partition 'run_2' \(nearest: run_\d\); nothing was landed"):
+            partitions_of_run(files, over("run_1", "run_2"), made.instance)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tags", "said"), [({}, NONE_SAID), (RANGE, RANGE_SAID)])
-def test_a_refused_run_lands_nothing(made: Workshop, tags: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(("tags", "said"), REFUSED)
+def test_a_refused_run_lands_nothing_and_is_no_attempt(made: Workshop, tags: dict[str, str], said: str) -> None:
     with made.instance:
         job = made.definitions.resolve_job_def("table__days")
         ran = job.execute_in_process(instance=made.instance, tags=tags, raise_on_error=False)
         [failure] = [event for event in ran.all_events if event.is_step_failure]
         assert failure.step_failure_data.user_failure_data is not None
-        assert failure.step_failure_data.user_failure_data.description == said
+        wanted = f"silver/days runs by partition: {said.format(today=datetime.now(UTC).date())}; nothing was landed"
+        assert failure.step_failure_data.user_failure_data.description == wanted
         assert made.versions() == {}
+        assert standing(made.history, "silver/days") is None, (
+            "it is about no partition, so that none would ever mend it"
+        )
         for day in ("2024-01-02", "2024-01-03", "2024-01-01"):
             assert made.run("days", partition=day).success
     assert made.rows("silver/days", "id", "_partition") == [(day, f"2024-01-0{day}") for day in (1, 2, 3)]

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.store import History
+from dq_pipelines.layers.run_partition import said_partition
 from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, refusal, somewhere
@@ -49,7 +50,9 @@ class RunLine(BaseModel):
     user: str | None = Field(description="Who launched it from here.", examples=["ann"])
     by: str | None = Field(description="The schedule, sensor or backfill that launched it.", examples=["sales_arrival"])
     mode: str | None = Field(description="How it was told to treat rows.", examples=["incremental"])
-    partition: str | None = Field(examples=["2026-11-01"])
+    partition: str | None = Field(
+        description="The partition that it is about, or `<first>...<last>` of a range.", examples=["2026-11-01"]
+    )
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -270,7 +273,7 @@ def _line(record: RunRecord, rights: Rights, dagster_url: str) -> dict[str, obje
         "user": of.tags.get(USER_TAG),
         "by": next(filter(None, launched), None),
         "mode": mode_of(of),
-        "partition": of.tags.get("dagster/partition"),
+        "partition": said_partition(of.tags),
         "created_at": record.create_timestamp,
         "started_at": record.start_time and datetime.fromtimestamp(record.start_time, UTC),
         "ended_at": record.end_time and datetime.fromtimestamp(record.end_time, UTC),
