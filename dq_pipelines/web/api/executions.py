@@ -8,12 +8,18 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from dq_pipelines.errors import nearest
+from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.layers.run_partition import partitions_of_run
 from dq_pipelines.layers.run_queue import BEHIND_TAG
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
 from dq_pipelines.security.roles import Permission
@@ -46,6 +52,10 @@ Key = Annotated[
 ]
 
 
+#: Between the ends of a range of partitions, as Dagster's command line has it.
+_TO = "..."
+
+
 class Execution(BaseModel):
     """How a job is to run."""
 
@@ -54,7 +64,16 @@ class Execution(BaseModel):
     mode: Literal["incremental", "rerun"] = Field(
         "incremental", description="Only what is new, or all of bronze (or of the partition) judged anew."
     )
-    partition: Text | None = Field(None, description="Of a partitioned table, which one.", examples=["2026-11-01"])
+    partition: Text | None = Field(
+        None,
+        description="Of a partitioned table, which one, or `<first>...<last>`: those from one to another, one after the other.",
+        examples=["2026-11-01"],
+    )
+
+    @property
+    def ends(self) -> Sequence[str]:
+        """The first and the last partition; one where it is one, none where there is none."""
+        return [] if self.partition is None else self.partition.split(_TO, 1)
 
 
 class Launched(BaseModel):
@@ -168,11 +187,16 @@ def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
             raise ApiError(422, f"body.partition: {table.key} has no partitions: wanted none, got '{how.partition}'")
         return
     if how.partition is None:
-        raise ApiError(422, f"body.partition: {table.key} runs one partition at a time: wanted one, got none")
-    if isinstance(partitions, DailyPartitions):
-        _check_day(partitions, how.partition)
-    else:
-        _check_file(table, partitions, how.partition, instance)
+        raise ApiError(422, f"body.partition: {table.key} runs by partition: wanted one, or a range, got none")
+    for partition in how.ends:
+        if isinstance(partitions, DailyPartitions):
+            _check_day(partitions, partition)
+        else:
+            _check_file(table, partitions, partition, instance)
+    try:
+        partitions_of_run(table, _partition_tags(how), instance)
+    except ConfigError as error:
+        raise ApiError(422, f"body.partition: {error}") from None
 
 
 def _check_day(partitions: DailyPartitions, wanted: str) -> None:
@@ -201,12 +225,20 @@ def _check_file(table: Table, partitions: DynamicPartitions, wanted: str, instan
 
 def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
     config: Mapping[str, Any] = {} if table.is_gold else {"ops": {table.name: {"config": {"mode": how.mode}}}}
-    tags = {"dagster/partition": how.partition, KEY_TAG: mark}
     return Launch(
         assets=table.assets,
         config=config,
-        tags={name: value for name, value in tags.items() if value is not None},
+        tags=_partition_tags(how) | ({} if mark is None else {KEY_TAG: mark}),
     )
+
+
+def _partition_tags(how: Execution) -> dict[str, str]:
+    match how.ends:
+        case [first, last]:
+            return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+        case [one]:
+            return {PARTITION_NAME_TAG: one}
+    return {}
 
 
 _memory = cache(Repeats)

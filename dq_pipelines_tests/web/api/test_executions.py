@@ -80,12 +80,28 @@ def test_a_file_that_has_landed_is_a_partition_and_who_has_the_domain_runs_it(he
     assert here.shop.rows("silver/deliveries", "id") == [1, 2]
 
 
+def test_a_range_of_days_is_one_run(here: Hosted) -> None:
+    for day in (1, 3):
+        here.shop.land(f"counted/2026-11-0{day}.csv", f"id\n{day}\n")
+    answer = run(here, "olga", "counted", {"partition": "2026-11-01...2026-11-03"})
+    assert answer.status_code == 202, answer.text
+    run_id = answer.json()["run_id"]
+    assert here.ended(run_id).status.value == "SUCCESS"
+    assert here.shop.rows("silver/counted", "id", "_partition") == [(1, "2026-11-01"), (3, "2026-11-03")]
+    told = got(here.browser("olga"), f"/api/v1/runs/{run_id}")
+    assert told["partition"] == "2026-11-01...2026-11-03"
+    assert [(one["partition"], one["published"]) for one in told["batches"]] == [("2026-11-01", 1), ("2026-11-03", 1)]
+
+
 @pytest.mark.parametrize(
     ("name", "body", "status", "said"),
     [
+        ("counted", {"partition": "2026-11-03...2026-11-01"}, 422, "which ends before it begins"),
+        ("counted", {"partition": "2026-11-01...2026-11-xx"}, 422, "wanted a day of 2026-11-01 to"),
+        ("deliveries", {"partition": "monday...mondey"}, 422, "got 'mondey' (nearest: monday)"),
         ("by_shop", {"mode": "rerun"}, 422, "gold/by_shop is computed anew each time"),
         ("sales", {"partition": "x"}, 422, "silver/sales has no partitions"),
-        ("deliveries", {}, 422, "runs one partition at a time"),
+        ("deliveries", {}, 422, "runs by partition: wanted one, or a range"),
         ("deliveries", {"partition": "mondey"}, 422, "got 'mondey' (nearest: monday)"),
         ("counted", {"partition": "2026-10-31"}, 422, "wanted a day of 2026-11-01 to"),
         ("counted", {"partition": "20261102"}, 422, "wanted a day of 2026-11-01 to"),
