@@ -215,7 +215,21 @@ def _standing(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[
     batches, rechecks = _of_batches(verdicts), _of_rechecks(verdicts)
     if not batches:
         batches, rechecks = rechecks, ()
-    return TableStanding(table, batches, rechecks, tuple(attempts))
+    return TableStanding(table, batches, rechecks, _that_count(attempts))
+
+
+def _that_count(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """The last attempts without those at what the table has no more: partitions, or a whole where it has partitions.
+
+    A run that names no partition is refused, and so is one by partitions that a table has not been published by.
+    """
+    whole = next((one for one in attempts if one.partition is None), None)
+    parts = tuple(one for one in attempts if one.partition is not None)
+    if whole is None or not parts:
+        return tuple(attempts)
+    if max(one.started_at for one in parts) > whole.started_at:
+        return parts
+    return (whole,) if whole.outcome in ("published", "nothing_new") else tuple(attempts)
 
 
 def _of_batches(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:

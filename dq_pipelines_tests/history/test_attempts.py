@@ -119,3 +119,21 @@ def test_no_table_is_healthy_that_was_not_judged_or_of_which_anything_fails() ->
 def test_each_word_can_be_said() -> None:
     assert {*STATUSES, *OUTCOMES} <= WORDS.keys()
     assert WORDS["never_run"] == "never run"
+
+
+def test_an_attempt_at_what_the_table_has_no_more_counts_no_more(history: History) -> None:
+    """A run that names no partition is refused, and so is one by partitions that the table was not published by."""
+    cases = [
+        ([(None, "failed"), ("mon", "published")], ["mon"]),
+        ([("mon", "published"), (None, "failed")], [None, "mon"]),
+        ([("mon", "failed"), (None, "published")], [None]),
+        ([("mon", "failed"), (None, "nothing_new"), (None, "failed")], [None, "mon"]),
+    ]
+    for number, (tried, wanted) in enumerate(cases):
+        for minute, (partition, outcome) in enumerate(tried):
+            at = MOMENT + timedelta(minutes=minute)
+            one = replace(BEGUN, table=f"silver/{number}", partition=partition, run_id=f"run-{minute}", started_at=at)
+            Attempts(history).record(one.ended(outcome, at))  # type: ignore[arg-type]
+        stands = standing(history, f"silver/{number}")
+        assert stands is not None
+        assert sorted((one.partition for one in stands.attempts), key=str) == wanted, tried
