@@ -22,7 +22,7 @@ def jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
 
 
 def _domain_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
-    # Dagster runs partitioned assets one partition at a time, so those have jobs of their own.
+    # A run of partitioned assets names a partition or a range, so those have jobs of their own.
     found = []
     for domain in project.domains:
         tables = [table for table in project if table.domain == domain and not has_partitions(table)]
@@ -42,7 +42,7 @@ def _partitioned_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             f"table__{table.name}",
             assets_of(table),
-            description=f"One partition of {table.name}",
+            description=f"One partition of {table.name}, or a range of them",
             tags=queue_tags([table.name]),
         )
         for table in project
