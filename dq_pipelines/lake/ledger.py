@@ -7,7 +7,8 @@ its content (`content:<name>`, a digest), one where it landed again (`again:<nam
 (`landed_at:<id>`, when it landed); silver and quarantine keep one per bronze batch (`batch:<id>`), and one of the last
 rerun (`rerun`, or `rerun:<partition>`: when it began). Silver keeps one of the last snapshot that replaced all before it
 (`snapshot`, or `snapshot:<partition>`: when it landed). Quarantine keeps one where `dq doctor` took lost files out of its log
-(`lost`, or `lost:<partition>`: when), until a later rerun makes their rows anew. A killed run therefore repeats without loss or duplicate.
+(`lost`, or `lost:<partition>`: when), until a later rerun makes their rows anew. Silver notes how it is written (`written`, or
+`written:<partition>`) and parted (`partitions`), each a number that stands for a text (`number_of`). A killed run therefore repeats without loss or duplicate.
 
 The log is read here rather than by `DeltaTable.transaction_version`, which replays it anew for each
 name: 1.7 ms a look-up against 20 ms for all of them.
@@ -16,6 +17,7 @@ name: 1.7 ms a look-up against 20 ms for all of them.
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +31,10 @@ from dq_pipelines.lake.tables import LakeTable, reached
 #: The number of an entry that no longer holds, for Delta has no way to remove one.
 TAKEN_BACK = -1
 
-_BATCH, _RERUN, _SNAPSHOT, _LOST = "batch:", "rerun", "snapshot", "lost"
+_BATCH, _RERUN, _SNAPSHOT, _LOST, _WRITTEN = "batch:", "rerun", "snapshot", "lost", "written"
+
+#: The entry of how a table is parted.
+PARTITIONS = "partitions"
 
 
 def consumption(batches: Iterable[str]) -> dict[str, int]:
@@ -77,6 +82,21 @@ def lost_since_rerun(entries: Mapping[str, int]) -> list[str | None]:
     reruns = reruns_in(entries)
     of_all = reruns.get(None, -1)
     return [name for name, at in losses_in(entries).items() if at > max(of_all, reruns.get(name, -1))]
+
+
+def written_of(partition: str | None) -> str:
+    """The entry of how a partition, or the whole table, was written: its mode and its keys."""
+    return _by_partition(_WRITTEN, partition)
+
+
+def written_in(entries: Mapping[str, int]) -> dict[str | None, int]:
+    """How each partition was written, as far as these entries say; None for the whole table."""
+    return _of_kind(_WRITTEN, entries)
+
+
+def number_of(text: str) -> int:
+    """The number that stands for a text: an entry holds no other values."""
+    return zlib.crc32(text.encode())
 
 
 def _by_partition(kind: str, partition: str | None) -> str:

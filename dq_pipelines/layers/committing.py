@@ -13,6 +13,7 @@ from dq_pipelines.lake.retyping import Beside, rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.outcome import Outcome, elapsed
 from dq_pipelines.layers.progress import PUBLISH, QUARANTINE
+from dq_pipelines.layers.published_as import how_published
 from dq_pipelines.layers.remembering import verdict_of
 from dq_pipelines.layers.work import Work
 
@@ -50,7 +51,7 @@ def commit(
         published = publish(
             kept,
             modes[1],
-            {**consumed, **(noted or {})},
+            {**consumed, **(noted or {}), **how_published(work, modes[1])},
             keys=keys,
             new_columns="add",
             once=once,

@@ -37,6 +37,7 @@ from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.precedence import ARRIVAL, latest_of_keys, unbeaten
 from dq_pipelines.layers.progress import JUDGE, LAND
+from dq_pipelines.layers.published_as import must_fit_rows
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.self_references import SelfReferences
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
@@ -63,6 +64,7 @@ def refine(work: Work) -> Outcome | None:
     backlog = tuple(pending_batches(work.table, work.lake, work.silver, work.partition))
     if batch is None and not backlog:
         return None
+    must_fit_rows(work)
     refinement = Refinement(work, batch, backlog, _superseded(work, batch, backlog))
     with staged(*refinement.stages, claim=work.claim):
         outcome = refinement.judged()

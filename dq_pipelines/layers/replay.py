@@ -35,6 +35,7 @@ from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of, tell
 from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.layers.outcome import Counts, elapsed
 from dq_pipelines.layers.precedence import latest_of_keys
+from dq_pipelines.layers.published_as import must_fit_rows
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -110,6 +111,7 @@ def replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells],
         # A row that such a rerun has refused may be in silver still.
         must_be_whole(work)
         must_agree(work)
+        must_fit_rows(work)
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == OPEN)
     waiting = _mended(rows.collect(), edits)
     untraced = waiting.filter(pl.col(ID).is_null()).height

@@ -39,6 +39,7 @@ from dq_pipelines.layers.modes import MODES
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.progress import Reporter
+from dq_pipelines.layers.published_as import must_fit_partitions
 from dq_pipelines.layers.remembering import recollect, without_history
 from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.settling import settle
@@ -73,6 +74,8 @@ class Step:
         self._work.may_commit()  # what was cancelled before it began does not begin
         with self._failing, self._attempting as attempt:
             try:
+                if wanted or self.partition is not None:
+                    must_fit_partitions(self._work)
                 if not wanted:
                     yield from self._judge_published(attempt)
                 elif wanted == {"bronze"}:

@@ -1,0 +1,162 @@
+"""How a table was published (its partitions, its mode and its keys), and whether what its YAML says today goes with that.
+
+Silver's ledger says it, in the commit of the rows. Of tables of earlier releases it says nothing: then the rows are asked, once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.ledger import PARTITIONS, number_of, transactions, written_in, written_of
+from dq_pipelines.lake.publish import Mode
+from dq_pipelines.lake.tables import PARTITION, LakeTable
+from dq_pipelines.layers.landed import address, bronze
+from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project import DailyPartitions, Silver, Table
+from dq_pipelines.sources import SOURCE
+
+#: Partitions that a sentence names.
+_NAMED = 5
+_APPEND = number_of("append")
+
+
+def how_published(work: Work, mode: Mode) -> Mapping[str, int]:
+    """What silver's ledger is to say of a commit in this mode, where it does not say so yet."""
+    entries = transactions(work.silver)
+    own, noted = number_of(_writing(work.table.landed.silver)), written_in(entries)
+    if mode == "overwrite" and work.partition is not None:
+        # The other partitions stay as they are.
+        before = noted or dict.fromkeys(_partitions(work.silver), own if _goes_with_keys(work) else _APPEND)
+        wanted = before | {work.partition: own}
+    else:
+        wanted = dict.fromkeys([*(noted or _partitions(work.silver)), work.partition], own)
+    said = {PARTITIONS: number_of(_parting(work.table))} | {written_of(part): how for part, how in wanted.items()}
+    return {name: number for name, number in said.items() if entries.get(name) != number}
+
+
+# --- partitions --------------------------------------------------------------------------------------
+
+
+def must_fit_partitions(work: Work) -> None:
+    """Raise PublishError where what has landed or is published is parted in another way than the YAML says today."""
+    if transactions(work.silver).get(PARTITIONS) == number_of(_parting(work.table)):
+        return
+    has = work.table.landed.partitions is not None
+    for table in (bronze(work.table, work.lake), work.silver, work.quarantine):
+        delta = table.delta()
+        if delta is None:
+            continue
+        had = PARTITION in delta.metadata().partition_columns
+        if had != has:
+            said = "is kept in partitions, and its YAML has none" if had else "is kept without partitions"
+            raise _refused(work, table, f"{said}{f', and its YAML has them: {_parting(work.table)}' if has else ''}")
+        if has and None in _partitions(table):
+            raise _refused(
+                work, table, "has rows of no partition, which an earlier release has landed in a run without one"
+            )
+    if has and (strange := _strange(work)):
+        source, partition = strange
+        said = f"{source} is in the partition '{partition}', which is another one by partitions: {_parting(work.table)}"
+        raise _refused(work, bronze(work.table, work.lake), said)
+
+
+def _refused(work: Work, table: LakeTable, said: str) -> PublishError:
+    name = work.table.name
+    return PublishError(
+        f"{table.key}: {said}; nothing was landed; undo that, or rename the table's file ({name}_2.yaml, say): under a new "
+        f"name its inputs land once more, while {name} stays as it is published"
+    )
+
+
+def _parting(table: Table) -> str:
+    partitions = table.landed.partitions
+    match partitions:
+        case None:
+            return "none"
+        case DailyPartitions():
+            return f"daily, {partitions.in_path}"
+    return f"dynamic, by {partitions.by}"
+
+
+def _partitions(table: LakeTable) -> Sequence[str | None]:
+    """The partitions that a table has rows of; None for files of no partition."""
+    delta = table.delta()
+    if delta is None or PARTITION not in delta.metadata().partition_columns:
+        return []
+    return [part.get(PARTITION) for part in delta.partitions()]
+
+
+def _strange(work: Work) -> tuple[str, str] | None:
+    """An input of bronze, and its partition, where today's YAML gives it another one."""
+    landed, partitions = bronze(work.table, work.lake), work.table.landed.partitions
+    if partitions is None or landed.delta() is None:
+        return None
+    known = {name.removeprefix("input:") for name in transactions(landed) if name.startswith("input:")}
+    came = landed.scan().select(SOURCE, PARTITION).unique().sort(PARTITION, SOURCE).collect(engine="streaming")
+    for source, partition in came.iter_rows():
+        uri = source if source in known else address(source, known)
+        day: date | str | None
+        # A day that `start` has left behind since is that day still.
+        day = (
+            partitions.pattern.day_in(uri) if isinstance(partitions, DailyPartitions) else partition_of(uri, partitions)
+        )
+        if str(day) != partition:
+            return source, partition
+    return None
+
+
+# --- mode and keys -----------------------------------------------------------------------------------
+
+
+def must_fit_rows(work: Work) -> None:
+    """Raise PublishError where what is published was written in another mode or by other keys, and is not what they promise."""
+    silver, noted = work.table.landed.silver, written_in(transactions(work.silver))
+    own = number_of(_writing(silver))
+    others = {partition: number for partition, number in noted.items() if number != own}
+    if silver.mode == "overwrite":
+        others.pop(work.partition, None)  # it is replaced now
+    unknown = not noted and silver.mode == "merge"
+    if not (others or unknown) or not work.silver.rows():
+        return
+    if others and work.table.landed.partitions is not None:
+        there = set(_partitions(work.silver))
+        others = {partition: number for partition, number in others.items() if partition in there}
+        if not others:
+            return
+    appended = all(number == _APPEND for number in others.values())
+    if silver.mode == "merge" and appended and _goes_with_keys(work):
+        return
+    which = sorted(partition for partition in others if partition is not None)
+    named = f"{', '.join(which[:_NAMED])}{f' and {len(which) - _NAMED:,} more' if len(which) > _NAMED else ''}"
+    got = "some of its rows have the same keys, or none" if silver.mode == "merge" and appended else "it is not"
+    over = " over all its partitions" if work.table.landed.partitions is not None else ""
+    raise PublishError(
+        f"{work.table.key}: wanted a table that is written so: {_writing(silver)}; {got}{f' ({named})' if which else ''}; "
+        f"nothing was landed; run {work.table.name} with mode: rerun{over}, "
+        "which makes it anew from bronze"
+    )
+
+
+def _writing(silver: Silver) -> str:
+    """The mode, with the keys that rows are merged by."""
+    return f"merge by {json.dumps(sorted(silver.keys))}" if silver.mode == "merge" else silver.mode
+
+
+def _goes_with_keys(work: Work) -> bool:
+    """Whether what is published may have been merged by the table's keys: each row has its own; so does what has none."""
+    silver = work.table.landed.silver
+    if silver.mode != "merge" or work.silver.delta() is None:
+        return True
+    rows, keys = work.silver.scan(), [*silver.keys]
+    if set(keys) - set(rows.collect_schema()):
+        return False
+    lacking = pl.any_horizontal(pl.col(exact(key)).is_null() for key in keys)
+    wrong = rows.group_by(exact_names(keys)).len().filter((pl.col("len") > 1) | lacking)
+    return wrong.head(1).collect(engine="streaming").is_empty()
