@@ -23,9 +23,8 @@ def has_partitions(table: Table) -> bool:
 
 def said_partition(tags: Mapping[str, str]) -> str | None:
     """The partition that a run's tags name, or `<first>...<last>` for a range; None where they name none."""
-    start, end = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    whole = start if start == end else f"{start}...{end}"
-    return tags.get(PARTITION_NAME_TAG, whole)
+    start, end = _ends(tags)
+    return start if start == end else f"{start}...{end}"
 
 
 def partitions_of_run(
@@ -33,33 +32,41 @@ def partitions_of_run(
 ) -> Sequence[str | None]:
     """The partitions of the table that a run with these tags is about, in their order; None alone where the table has none.
 
-    Raises ConfigError where the table has partitions, and the tags name none, or a range that is not of them.
+    Raises ConfigError where the table has partitions, and the tags name none, or some that are not of them.
     """
     definition = partitions_definition(table)
     if definition is None:
         return [None]
-    start, end = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    if (named := tags.get(PARTITION_NAME_TAG, start if start == end else None)) is not None:
-        return [named]
+    start, end = _ends(tags)
     if start is None or end is None:
         raise _refused(table, "wanted a partition (--partition KEY) or a range (--partition-range A...B), got none")
     keys = definition.get_partition_keys(dynamic_partitions_store=instance)
     for key in (start, end):
         if key not in keys:
             near = f" (wanted {keys[0]}...{keys[-1]})" if keys and table.is_daily else nearest(key, keys)
-            raise _refused(table, f"got the range {start}...{end}, and it has no partition '{key}'{near}")
+            raise _refused(table, f"got {said_partition(tags)}, and it has no partition '{key}'{near}")
     first, last = keys.index(start), keys.index(end)
     if last < first:
-        raise _refused(table, f"got the range {start}...{end}, which ends before it begins")
+        raise _refused(table, f"got {said_partition(tags)}, which ends before it begins")
     return keys[first : last + 1]
 
 
 def may_be_about(table: Table, tags: Mapping[str, str], instance: dg.DynamicPartitionsStore) -> Sequence[str | None]:
-    """The same of a run that need not be sound: nothing where it will be refused."""
+    """The same of any run, sound or not: nothing where it will be refused, and the one that it names, be it gone by now."""
+    start, end = _ends(tags)
+    if has_partitions(table) and start is not None and start == end:
+        return [start]
     try:
         return partitions_of_run(table, tags, instance)
     except ConfigError:
         return []
+
+
+def _ends(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The first and the last partition that the tags name: of one, the same."""
+    named = tags.get(PARTITION_NAME_TAG)
+    ranged = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    return ranged if named is None else (named, named)
 
 
 def _refused(table: Table, said: str) -> ConfigError:

@@ -33,11 +33,15 @@ RANGE = over("2024-01-01", "2024-01-03")
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
 #: Tags that no run of the table may have, and what is said of them.
 REFUSED = [
+    (
+        {"dagster/partition": "2023-12-31"},
+        "got 2023-12-31, and it has no partition '2023-12-31' (wanted 2024-01-01...{today})",
+    ),
     ({}, "wanted a partition (--partition KEY) or a range (--partition-range A...B), got none"),
-    (over("2024-01-03", "2024-01-01"), "got the range 2024-01-03...2024-01-01, which ends before it begins"),
+    (over("2024-01-03", "2024-01-01"), "got 2024-01-03...2024-01-01, which ends before it begins"),
     (
         over("2023-12-31", "2024-01-01"),
-        "got the range 2023-12-31...2024-01-01, and it has no partition '2023-12-31' (wanted 2024-01-01...{today})",
+        "got 2023-12-31...2024-01-01, and it has no partition '2023-12-31' (wanted 2024-01-01...{today})",
     ),
 ]
 
