@@ -102,6 +102,8 @@ def _strange(work: Work) -> tuple[str, str] | None:
     came = landed.scan().select(SOURCE, PARTITION).unique().sort(PARTITION, SOURCE).collect(engine="streaming")
     for source, partition in came.iter_rows():
         uri = source if source in known else address(source, known)
+        if uri not in known:
+            continue  # its rows do not say of which input they are
         day: date | str | None
         # A day that `start` has left behind since is that day still.
         day = (
@@ -131,17 +133,28 @@ def must_fit_rows(work: Work) -> None:
         if not others:
             return
     appended = all(number == _APPEND for number in others.values())
-    if silver.mode == "merge" and appended and _goes_with_keys(work):
+    repeats = silver.mode == "merge" and appended
+    if repeats and _goes_with_keys(work):
         return
     which = sorted(partition for partition in others if partition is not None)
-    named = f"{', '.join(which[:_NAMED])}{f' and {len(which) - _NAMED:,} more' if len(which) > _NAMED else ''}"
-    got = "some of its rows have the same keys, or none" if silver.mode == "merge" and appended else "it is not"
+    named = f" ({', '.join(which[:_NAMED])}{f' and {len(which) - _NAMED:,} more' if len(which) > _NAMED else ''})"
+    were = (
+        "" if unknown else f" that were {' and '.join(sorted({_word(silver, number) for number in others.values()}))}"
+    )
+    got = f"rows{were}{', some of which repeat these keys, or lack one' if repeats else ''}{named if which else ''}"
     over = " over all its partitions" if work.table.landed.partitions is not None else ""
     raise PublishError(
-        f"{work.table.key}: wanted a table that is written so: {_writing(silver)}; {got}{f' ({named})' if which else ''}; "
-        f"nothing was landed; run {work.table.name} with mode: rerun{over}, "
-        "which makes it anew from bronze"
+        f"{work.table.key}: wanted rows that are {_word(silver, own)}, got {got}; nothing was landed; "
+        f"run {work.table.name} with mode: rerun{over}, which makes the table anew from bronze"
     )
+
+
+def _word(silver: Silver, number: int) -> str:
+    """How rows are written, for people."""
+    if number == number_of(_writing(silver)) and silver.mode == "merge":
+        return f"merged by {', '.join(silver.keys)}"
+    known = {_APPEND: "appended", number_of("overwrite"): "replaced by each batch"}
+    return known.get(number, "merged by other keys" if silver.mode == "merge" else "merged by keys")
 
 
 def _writing(silver: Silver) -> str:

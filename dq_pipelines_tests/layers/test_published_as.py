@@ -149,6 +149,8 @@ def writes(how: str) -> str:
 
 
 APPEND, BY_ID, BY_BOTH, OVERWRITE = "write: append", "keys: [id]", "keys: [id, at]", "write: overwrite"
+#: How a mode is called, as it is wanted; of merged rows it is no more known by which keys.
+WORDS = {APPEND: "appended", BY_ID: "merged by ", BY_BOTH: "merged by ", OVERWRITE: "replaced by each batch"}
 #: By change: what the first two files leave published, whether the third is refused before a rerun, and what there is at last.
 WRITINGS = {
     (APPEND, BY_ID): ([(1, 1), (1, 2), (2, 2)], True, [(1, 2), (2, 2), (3, 3)]),
@@ -177,8 +179,9 @@ def test_a_mode_or_keys_that_change(
     if refused:
         versions = shop.versions()
         [said] = shop.run("t").failures.values()
-        assert said.startswith("silver/t: wanted a table that is written so: ")
-        assert said.endswith("; nothing was landed; run t with mode: rerun, which makes it anew from bronze")
+        assert said.startswith(f"silver/t: wanted rows that are {WORDS[after]}")
+        assert f", got rows that were {WORDS[before]}" in said
+        assert said.endswith("; nothing was landed; run t with mode: rerun, which makes the table anew from bronze")
         assert shop.versions() == versions
         assert shop.run("t", mode="rerun").success
     assert shop.run("t").success
@@ -202,7 +205,7 @@ def test_keys_are_added_to_a_table_of_an_earlier_release(shop: Workshop, second:
     assert ran.success is not refused
     if refused:
         [said] = ran.failures.values()
-        assert '"id"]; some of its rows have the same keys, or none; nothing was landed' in said
+        assert "are merged by id, got rows, some of which repeat these keys, or lack one; nothing was landed" in said
         assert shop.run("t", mode="rerun").success
     assert [row for row in shop.rows("silver/t", "id", "at") if row[0] == 1] == [(1, 3)]
 
