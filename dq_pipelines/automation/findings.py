@@ -69,14 +69,14 @@ class Said:
         run, failed = self.told.run, self.told.failed_steps
         tables = {table.key: table for key in self.told.planned if (table := self._table(key)) is not None}
         for key, table in tables.items():
+            if has_partitions(table) and key in self.told.materialized:
+                yield self._run(key, None)  # a run that named no partition is made up for by any that names one
             if len(about := self._partitions(table)) > 1:
                 yield from self._over_range(table, about)
             elif table.name in failed:
                 yield self._run(key, failed[table.name], *about)
             elif key in self.told.materialized:
                 yield self._run(key, None, *about)
-                if has_partitions(table):
-                    yield self._run(key, None)  # a run that named no partition is made up for by any that names one
             elif self.told.failed and not failed:
                 yield self._run(key, self.told.end or "the run ended in the middle", *about)
         if not tables and self._is_own_job and run.status != dg.DagsterRunStatus.CANCELED:
