@@ -39,6 +39,8 @@ class DuckDB(Engine):
         import duckdb
 
         self._connection = duckdb.connect()
+        # SQL of a rule means the same on machines of all zones.
+        self._connection.execute("SET TimeZone = 'UTC'")
         self._reading: WeakSet[duckdb.DuckDBPyConnection] = WeakSet()
 
     @classmethod
