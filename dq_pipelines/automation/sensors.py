@@ -32,7 +32,7 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
                 target=selection,
                 run_tags=queue_tags([table.name for table in eager]),
                 default_status=dg.DefaultSensorStatus.RUNNING,
-                description="Computes gold when its inputs are new and their blocking checks have passed",
+                description="Computes gold for each publication of an input",
             )
         )
     return found

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
+from dq_pipelines.layers.automation_condition import when_published
 from dq_pipelines.layers.checks import asset_key, check_specs
 from dq_pipelines.layers.freshness import freshness_policy
 from dq_pipelines.layers.metadata import declared_schema, kinds, spec_metadata, tags
@@ -59,15 +60,13 @@ def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
 
 def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
     sql = table.gold.sql
-    # Gold may be computed as soon as its inputs are new and have passed what could block them.
-    eager = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
     spec = _spec(
         table,
         asset_key(table.key),
         table.model.description,
         [asset_key(key) for key in table.upstream],
         {"sql": dg.MetadataValue.md(f"```sql\n{sql.strip()}\n```")} if sql else {},
-        automation_condition=eager
+        automation_condition=when_published()
         if isinstance(table.model, GoldTable) and table.model.automation == "eager"
         else None,
     )
