@@ -5,19 +5,19 @@ A query runs in a thread of its own, so that an interrupt of the run reaches Duc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dq_pipelines.config.stores import is_full, said
+from dq_pipelines.engine.gold_names import must_be_publishable
+from dq_pipelines.engine.gold_types import MISFIT, identifier, literal, published
 from dq_pipelines.engine.interrupt import interruptibly, meanwhile
 from dq_pipelines.errors import PublishError, RuleError
 
 if TYPE_CHECKING:
+    import duckdb
     from deltalake import DeltaTable
-
-#: What DuckDB's sums and functions give and Delta does not have, and what it becomes.
-_CASTS = {"HUGEINT": "BIGINT", "UHUGEINT": "BIGINT", "UUID": "VARCHAR", "INTERVAL": "VARCHAR", "TIME": "VARCHAR"}
 
 
 def query_to_parquet(
@@ -26,12 +26,14 @@ def query_to_parquet(
     """Run `sql` over `tables` (by `<layer>/<table>`, in SQL `<layer>.<table>`) and write its rows to `target`.
 
     `share` is told, while the query runs, what part of it DuckDB believes to be done, in percent; below 0 when it cannot tell.
-    Raises RuleError when the query does not run.
+    Raises RuleError when the query does not run, or gives what gold cannot hold exactly.
     """
     import duckdb
 
     connection = duckdb.connect()
     try:
+        # Days, hours and texts of moments are those of UTC, on every machine.
+        connection.execute("SET TimeZone = 'UTC'")
         # A query may read the project's tables and nothing else: no file, no address.
         connection.execute("SET allowed_directories = [?]", [f"{target.parent}/"])
         # What does not fit into memory is put aside beside the rows that come of it, and not in the folder one works in.
@@ -43,11 +45,9 @@ def query_to_parquet(
             connection.register(f"_delta_{number}", table.to_pyarrow_dataset())
             view = f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM _delta_{number}'  # noqa: S608 - checked names
             connection.execute(view)
-        query = sql.strip().rstrip(";")
-        described = connection.execute(f"DESCRIBE {query}").fetchall()
-        columns = ", ".join(_column(name, kind) for name, kind, *_ in described)
-        place = str(target).replace("'", "''")
-        copy = f"COPY (SELECT {columns} FROM ({query})) TO '{place}' (FORMAT parquet)"  # noqa: S608 - the YAML's query
+        copy = (
+            f"COPY ({_publishable(connection, _one_query(connection, sql))}) TO {literal(str(target))} (FORMAT parquet)"
+        )
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         with meanwhile(lambda: share(connection.query_progress())):
@@ -57,11 +57,56 @@ def query_to_parquet(
             raise PublishError(
                 f"{target.parent}: wanted room for what the query puts aside, got: {said(error)}"
             ) from None
-        raise RuleError(f"gold sql does not run: {str(error).splitlines()[0]}") from None
+        raise RuleError(_said(error)) from None
     finally:
         connection.close()
 
 
-def _column(name: str, kind: str) -> str:
-    quoted = '"' + name.replace('"', '""') + '"'
-    return f"CAST({quoted} AS {_CASTS[kind]}) AS {quoted}" if kind in _CASTS else quoted
+def _one_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The query without the semicolon at its end and the comments after it; raises RuleError unless there is one query."""
+    from sqlglot.tokens import Tokenizer
+
+    if (count := len(connection.extract_statements(sql))) != 1:
+        raise RuleError(f"gold sql: wanted one SELECT, got {count} statements")
+    end = next(
+        (token.start for token in Tokenizer(dialect="duckdb").tokenize(sql) if token.token_type.name == "SEMICOLON"),
+        None,
+    )
+    return sql[:end]
+
+
+def relation_to_parquet(relation: duckdb.DuckDBPyRelation, target: Path, place: str) -> None:
+    """Write the rows of a relation to `target`; raises RuleError as `query_to_parquet` does."""
+    import duckdb
+
+    must_be_publishable(place, relation.columns)
+    try:
+        columns = _columns(relation, [identifier(name) for name in relation.columns])
+        relation.project(columns).write_parquet(str(target))
+    except duckdb.Error as error:
+        if is_full(error):
+            raise
+        raise RuleError(f"{place}: {_said(error)}") from None
+
+
+def _publishable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The query with each column in a type that gold has; raises RuleError where a column has no such type, or no such name.
+
+    Columns are told apart by their places: a name may stand twice, and would mean the first of both.
+    """
+    result = connection.sql(query)
+    must_be_publishable("gold sql", result.columns)
+    places = [f"c{number}" for number in range(len(result.columns))]
+    return f"SELECT {_columns(result, places)} FROM ({query}\n) AS result({', '.join(places)})"  # noqa: S608 - the YAML's query
+
+
+def _columns(result: duckdb.DuckDBPyRelation, places: Sequence[str]) -> str:
+    return ", ".join(
+        f"{published(name, kind, place)} AS {identifier(name)}"
+        for name, kind, place in zip(result.columns, result.types, places, strict=True)
+    )
+
+
+def _said(error: duckdb.Error) -> str:
+    misfit = str(error).partition(MISFIT)[2]
+    return f"gold sql: {' '.join(misfit.split())}" if misfit else f"gold sql does not run: {str(error).splitlines()[0]}"

@@ -162,13 +162,15 @@ def _instance(dtype: object) -> pl.DataType:
     return cast("pl.DataType", dtype)
 
 
-#: Delta has no unsigned integers, no time of day, no dictionary and no duration.
+#: Delta has no unsigned integers, none of 128 bits, no floats of 16, no time of day, no dictionary and no duration.
 _WIDENED: Mapping[type[pl.DataType], pl.DataType] = {
     pl.UInt8: pl.Int16(),
     pl.UInt16: pl.Int32(),
     pl.UInt32: pl.Int64(),
     pl.UInt64: pl.Decimal(20, 0),
     pl.Int128: pl.Decimal(38, 0),
+    pl.UInt128: pl.Decimal(38, 0),
+    pl.Float16: pl.Float32(),
     pl.Time: pl.String(),
     pl.Duration: pl.String(),
     pl.Categorical: pl.String(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dq_pipelines.engine.gold_function import function_to_parquet
 from dq_pipelines.engine.gold_sql import query_to_parquet
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
@@ -28,8 +29,6 @@ from dq_pipelines.layers.self_references import SelfReferences
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
-from dq_pipelines.sources.failures import first_line
-from dq_pipelines.transforms.steps import function_at
 
 
 @alone
@@ -46,25 +45,25 @@ def compute(work: Work) -> Outcome:
 
 
 def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
+    """What the recipe gives, computed once and written to a file of the folder."""
     work.progress.stage(QUERY)
+    target = folder / "rows.parquet"
     if gold.sql is not None:
         deltas = {key: work.lake.table(key).delta() for key in work.table.inputs}
         missing = [key for key, delta in deltas.items() if delta is None]
         if missing:
             raise RuleError(f"{work.table.key} reads {missing[0]}, which is not published yet: materialize it first")
-        target = folder / "rows.parquet"
         query_to_parquet(
             gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target, work.progress.share
         )
-        return pl.scan_parquet(target)
-    frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
-    try:
-        result = function_at(str(gold.python))(**frames)
-        rows = result.lazy() if isinstance(result, pl.DataFrame) else result
-        rows.collect_schema()
-    except pl.exceptions.PolarsError as error:
-        raise RuleError(f"{work.table.key}: {gold.python} does not run: {first_line(error)}") from None
-    return rows
+    else:
+        frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
+        try:
+            with reading(work, "to compute its rows"):
+                function_to_parquet(str(gold.python), frames, target)
+        except RuleError as error:
+            raise RuleError(f"{work.table.key}: {error}") from None
+    return pl.scan_parquet(target)
 
 
 def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
@@ -82,8 +81,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
 
         return judge(Scan(rows, work.table.rules, lookup=lookup), sinks, measured, watch=work.progress)
 
-    # What a query has written says how many rows it has; what a function returns was not computed yet.
-    work.progress.stage(JUDGE, rows.select(pl.len()).collect().item() if work.table.gold.sql is not None else None)
+    work.progress.stage(JUDGE, rows.select(pl.len()).collect().item())
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
             judgement = SelfReferences.of(work.table.key, work.table.rules).settled(

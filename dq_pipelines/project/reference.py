@@ -24,6 +24,7 @@ from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.casts_page import casts_page
 from dq_pipelines.project.freshness import Freshness
+from dq_pipelines.project.gold_page import gold_page
 from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.permissions import permissions_page
@@ -112,6 +113,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration_page(),
         "permissions.md": permissions_page(),
         "casts.md": casts_page(),
+        "gold.md": gold_page(),
     }
 
 

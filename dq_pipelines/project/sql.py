@@ -34,7 +34,8 @@ def reads(sql: str) -> tuple[Read, ...]:
     from sqlglot.errors import ParseError, SqlglotError
 
     try:
-        statements = sqlglot.parse(sql, read="duckdb")
+        # A semicolon at the end, and comments after it, are no statement.
+        statements = [one for one in sqlglot.parse(sql, read="duckdb") if not isinstance(one, exp.Semicolon | None)]
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         raise SqlError(f"SQL does not parse: {_said(error, first)}", int(first.get("line") or 1)) from None
@@ -43,7 +44,7 @@ def reads(sql: str) -> tuple[Read, ...]:
     except RecursionError:
         raise SqlError("SQL nests too deeply to be read", 1) from None
     if len(statements) != 1 or not isinstance(query := statements[0], exp.Query):
-        found = f"{len(statements)} statements" if len(statements) != 1 else _kind(statements[0])
+        found = _kind(statements[0]) if len(statements) == 1 else f"{len(statements) or 'no'} statements"
         raise SqlError(f"wanted one SELECT, got {found}", 1)
     own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     found_tables: dict[str, Read] = {}

@@ -258,11 +258,11 @@ class LandedTable(_AnyTable):
 class Gold(Strict):
     """A query or a function over silver and gold tables, judged like any other."""
 
-    #: a SELECT in DuckDB's SQL over `silver.<table>` and `gold.<table>`
+    #: a SELECT in DuckDB's SQL over `silver.<table>` and `gold.<table>`, in UTC; what it may give is in [gold.md](gold.md)
     sql: str | None = None
-    #: a function, `module:function`, that takes the inputs as lazy frames and gives one
+    #: a function, `module:function`, that takes the inputs as lazy frames and gives a frame or rows, as in [gold.md](gold.md)
     python: FunctionName | None = None
-    #: the tables that the function takes, in this order: `silver/<table>` or `gold/<table>`
+    #: the tables that the function takes, each as the argument of its name: `silver/<table>` or `gold/<table>`
     inputs: Many[str] = ()
     #: what every row, or the table, must be like
     rules: Many[AnyRule] = ()
@@ -283,7 +283,7 @@ class GoldTable(_AnyTable):
     """A table that is computed from others."""
 
     gold: Gold
-    #: `eager`: computed when its inputs were published; `manual`: when somebody or a schedule asks
+    #: `eager`: computed for each publication of an input; `manual`: when somebody or a schedule asks
     automation: Literal["eager", "manual"] = "manual"
 
     @model_validator(mode="before")
