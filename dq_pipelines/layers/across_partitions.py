@@ -17,8 +17,8 @@ from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.retyping import Beside
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.key_versions import versions
-from dq_pipelines.layers.landed import BATCH, bronze, outdated
-from dq_pipelines.layers.precedence import ARRIVAL, last_of_keys
+from dq_pipelines.layers.landed import BATCH, bronze, first_landed, outdated
+from dq_pipelines.layers.precedence import ARRIVAL, in_order, last_of_keys
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import SOURCE
 
@@ -120,7 +120,8 @@ class _Contest:
             pl.lit(self.work.partition).alias(PARTITION)
         )
         both = pl.concat([ours, self._theirs(ours.collect_schema().names())], how="diagonal_relaxed")
-        winners = last_of_keys(both.sort(ARRIVAL, maintain_order=True), silver).collect(engine="streaming").lazy()
+        first = first_landed(bronze(self.work.table, self.work.lake))
+        winners = last_of_keys(in_order(both, first), silver).collect(engine="streaming").lazy()
         lost = winners.filter(pl.col(PARTITION) != self.work.partition)
         own = self.rows.join(lost, on=self.keys, how="anti", maintain_order="left").select(pl.exclude(ARRIVAL))
         where = [*self.keys, PARTITION]

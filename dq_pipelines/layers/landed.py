@@ -128,6 +128,25 @@ def outdated(
     return {batch: frozenset(sources) for batch, sources in found.items()}
 
 
+def first_landed(landed: LakeTable, arriving: Collection[str] = ()) -> dict[str, int]:
+    """By what `_source` says, when the input behind it landed first, of inputs that have landed more than once.
+
+    `arriving` are the addresses of inputs that land now. Of rows that bronze has no more nothing is known.
+    """
+    landings = Landings.of(landed)
+    coming = {landings.names.name(uri): uri for uri in arriving}
+    several = {*landings.again, *coming}
+    if not several or landed.delta() is None:
+        return {}
+    came = landed.scan().group_by(SOURCE).agg(_MICROSECONDS.min()).collect()
+    inputs = {source: address(landings.names.name(source), several) for source in came[SOURCE]}
+    first: dict[str, int] = {}
+    for source, at in came.rows():
+        first[inputs[source]] = min(at, first.get(inputs[source], at))
+    known = {source: first[called] for source, called in inputs.items() if called in several}
+    return known | {uri: first[called] for called, uri in coming.items() if called in first}
+
+
 def of_last_snapshot(landed: LakeTable, partition: str | None) -> pl.Expr:
     """Whether a row of bronze is of the batch that landed last, of a partition or of all; no row is where it had none."""
     landings = Landings.of(landed)

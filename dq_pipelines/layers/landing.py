@@ -68,6 +68,8 @@ class Batch:
     renamed: tuple[Rename, ...] = ()
     #: how many new inputs wait for the next runs
     waiting: int = 0
+    #: the addresses of inputs that had landed before
+    again: tuple[str, ...] = ()
 
     @property
     def records_in_files(self) -> int | None:
@@ -188,12 +190,13 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
     known = _with_former_landing(table, inputs, Consumed.of({} if landed is None else transactions(landed)))
     called = {item.uri: known.names.name(item.uri) for item in inputs}
+    again = tuple(item.uri for item in inputs if known.modified(item) is not None)
     consumed = {
         **{f"{INPUT}{called[item.uri]}": item.modified for item in inputs},
         **{f"{CONTENT}{called[item.uri]}": _content(item) for item in inputs},
         **known.names.entries(inputs),
         f"{LANDED_AT}{name}": max(moments.values()),
-        **{f"{AGAIN}{called[i.uri]}": moments[i.uri] for i in inputs if known.modified(i) is not None},
+        **{f"{AGAIN}{called[uri]}": moments[uri] for uri in again},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
@@ -221,6 +224,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         source.passed_over(inputs),
         renamed=reading.renamed,
         all_records=marked is reading.landed,
+        again=again,
     )
 
 

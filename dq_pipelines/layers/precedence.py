@@ -1,10 +1,14 @@
 """Which of several rows with the same keys is published: the one that came last, or the one that `merge.order_by` says.
 
-By `order_by` the greatest value counts, whenever it came. A row without a value loses to one with a value; of equal
+A row came when its input landed first: a file that was mended long after counts against its own earlier version, and does
+not take the place of what has come from other files meanwhile. By `order_by` the greatest value counts, whenever it came. A row without a value loses to one with a value; of equal
 values the row that came last counts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -20,12 +24,28 @@ ARRIVAL = (INGESTED_AT, SOURCE, ROW)
 _PUBLISHED = "\x00published"
 
 
-def latest_of_keys(kept: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
+def in_order(rows: pl.LazyFrame, first: Mapping[str, int]) -> pl.LazyFrame:
+    """The rows in the order in which they came, as far as steps give that on; `first` is `landed.first_landed`."""
+    there = rows.collect_schema()
+    arrival: list[Any] = [name for name in ARRIVAL if name in there]
+    if first and {SOURCE, INGESTED_AT} <= set(there):
+        arrival = [came(first), *arrival]
+    return rows.sort(arrival, maintain_order=True) if arrival else rows
+
+
+def came(first: Mapping[str, int]) -> pl.Expr:
+    """When the input of a row landed first, in microseconds; by `_source` and `_ingested_at`."""
+    at = pl.col(INGESTED_AT).dt.epoch("us")
+    if not first:
+        return at
+    # Of a workbook in an archive: the sheet, the workbook, the archive.
+    places = [pl.col(SOURCE), *(pl.col(SOURCE).str.replace(f"(#[^#]*){{{count}}}$", "") for count in (1, 2))]
+    return pl.coalesce(*(place.replace_strict(first, default=None, return_dtype=pl.Int64) for place in places), at)
+
+
+def latest_of_keys(kept: pl.LazyFrame, silver: Silver, first: Mapping[str, int] | None = None) -> pl.LazyFrame:
     """Of rows with the same merge keys, the one that counts; all rows where nothing is merged."""
-    if silver.mode != "merge":
-        return kept
-    arrival = [name for name in ARRIVAL if name in kept.collect_schema()]
-    return last_of_keys(kept.sort(arrival, maintain_order=True) if arrival else kept, silver)
+    return kept if silver.mode != "merge" else last_of_keys(in_order(kept, first or {}), silver)
 
 
 def last_of_keys(rows: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
@@ -56,4 +76,4 @@ def is_greater(one: pl.Expr, other: pl.Expr) -> pl.Expr:
     return (one.is_not_null() & other.is_null()) | (one > other).fill_null(False)
 
 
-__all__ = ["ARRIVAL", "is_greater", "last_of_keys", "latest_of_keys", "unbeaten"]
+__all__ = ["ARRIVAL", "came", "in_order", "is_greater", "last_of_keys", "latest_of_keys", "unbeaten"]

@@ -30,7 +30,17 @@ from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
 from dq_pipelines.layers.healing import HELD, with_dismissed
-from dq_pipelines.layers.landed import BATCH, Landings, bronze, of_last_snapshot, outdated, pending_batches, rows_of
+from dq_pipelines.layers.key_versions import overtaken
+from dq_pipelines.layers.landed import (
+    BATCH,
+    Landings,
+    bronze,
+    first_landed,
+    of_last_snapshot,
+    outdated,
+    pending_batches,
+    rows_of,
+)
 from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
@@ -94,6 +104,8 @@ class Refinement:
     dismissed: pl.DataFrame | None = None
     #: which one it is of several, for people
     note: str = ""
+    #: `landed.first_landed`, where it was asked for already
+    first: Mapping[str, int] | None = None
     #: the rows of the table itself that its rules look into, where others know them; found here where None
     parents: pl.LazyFrame | None = None
 
@@ -230,15 +242,32 @@ class Refinement:
             landing = [self.bronze.sink(every)]
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
-        kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver)
+        kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver, self._first)
         if self.policy != "rebuild":  # a rerun looks at all batches together
-            kept = unbeaten(kept, self.silver, self.work.silver)
+            kept = self._not_overtaken(unbeaten(kept, self.silver, self.work.silver))
         columns = [*self.columns, *self._arrival(kept)]
         return [*landing, self.kept.sink(kept.select(exact_names(columns))), self.refused.sink(quarantined)]
 
+    @cached_property
+    def _first(self) -> Mapping[str, int]:
+        """When the inputs of the batch landed first that have landed before; empty where there are none."""
+        if self.first is not None or self.silver.mode != "merge":
+            return self.first or {}
+        again = self.landing.again if self.landing else ()
+        return first_landed(bronze(self.work.table, self.work.lake), again) if again or self.backlog else {}
+
+    def _not_overtaken(self, kept: pl.LazyFrame) -> pl.LazyFrame:
+        """Without rows of a file that has landed again whose keys have come later from other files."""
+        if not self._first or not set(ARRIVAL) <= set(kept.collect_schema()):
+            return kept
+        keys = exact_names(self.silver.keys)
+        return kept.join(
+            overtaken(self.work, kept, self._first, *self.silver.keys), on=keys, how="anti", maintain_order="left"
+        )
+
     def _arrival(self, kept: pl.LazyFrame) -> list[str]:
-        """The columns that tell when a row came, where a rerun must know it of rows of one partition."""
-        if self.policy != "rebuild" or self.work.partition is None or self.silver.mode != "merge":
+        """The columns that tell when a row came, which a rerun must know of rows that are merged."""
+        if self.policy != "rebuild" or self.silver.mode != "merge":
             return []
         there = kept.collect_schema()
         return [name for name in ARRIVAL if name in there]

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import polars as pl
 
-from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.key_versions import versions
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, of_last_snapshot
-from dq_pipelines.layers.precedence import is_greater, unbeaten
+from dq_pipelines.layers.key_versions import overtaken
+from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, first_landed, of_last_snapshot
+from dq_pipelines.layers.precedence import unbeaten
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     ID,
@@ -143,19 +143,8 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
         return passing.filter(of_last_snapshot(bronze(work.table, work.lake), work.partition))
     if silver.mode == "append":
         return passing
-    order = (*([silver.order_by] if silver.order_by is not None else []), INGESTED_AT, SOURCE, ROW)
-    came = versions(work).select(*exact_names(dict.fromkeys([*silver.keys, *order])))
-    ours = passing.select(
-        *(pl.col(exact(name)) for name in silver.keys),
-        ID,
-        *(pl.col(exact(name)).alias(f"{name}\x00") for name in order),
-    )
-    pairs = came.join(ours, on=exact_names(silver.keys), how="inner")
-    later, same = pl.lit(False), pl.lit(True)
-    for name in order:
-        theirs, own = pl.col(exact(name)), pl.col(exact(f"{name}\x00"))
-        later, same = later | (same & is_greater(theirs, own)), same & theirs.eq_missing(own)
-    still = passing.join(pairs.filter(later).select(ID), on=ID, how="anti", maintain_order="left")
+    first = first_landed(bronze(work.table, work.lake))
+    still = passing.join(overtaken(work, passing, first, ID), on=ID, how="anti", maintain_order="left")
     return unbeaten(still, silver, work.silver)
 
 

@@ -35,12 +35,12 @@ from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrections
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over, dismissed
-from dq_pipelines.layers.landed import batches, bronze, outdated
+from dq_pipelines.layers.landed import batches, bronze, first_landed, outdated
 from dq_pipelines.layers.landing import Batch
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
-from dq_pipelines.layers.precedence import last_of_keys
+from dq_pipelines.layers.precedence import ARRIVAL, in_order, last_of_keys
 from dq_pipelines.layers.quarantine import FIXED, STATUS
 from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
@@ -148,9 +148,18 @@ def _anew(work: Work) -> Outcome | None:
     if not every:
         return None
     mended, given_up = corrections(work.quarantine), dismissed(work)
+    first = first_landed(bronze(work.table, work.lake)) if work.table.landed.silver.mode == "merge" else {}
     parts = [
         Refinement(
-            work, None, (batch,), {batch: superseded}, "rebuild", mended, given_up, f"batch {number} of {len(every)}"
+            work,
+            None,
+            (batch,),
+            {batch: superseded},
+            "rebuild",
+            mended,
+            given_up,
+            f"batch {number} of {len(every)}",
+            first,
         )
         for number, (batch, superseded) in enumerate(_in_order(work, every), start=1)
     ]
@@ -205,8 +214,10 @@ def _together(
     rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed").drop(PARTITION, strict=False)
     across = Across(rows)
     if work.table.landed.silver.mode == "merge":
-        # Batches stand in the order in which they came, so the last row of a key is the one that was merged last.
-        across = settled(work, last_of_keys(rows, work.table.landed.silver))
+        # Batches stand in the order in which they came; where an input has come again, its rows tell when it came first.
+        first = parts[0].first or {}
+        traced = first and set(ARRIVAL) <= set(rows.collect_schema())
+        across = settled(work, last_of_keys(in_order(rows, first) if traced else rows, work.table.landed.silver))
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [across.rows, quarantined.drop(PARTITION, strict=False)]
     found = _drift(work, whole[0])

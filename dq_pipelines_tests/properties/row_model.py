@@ -65,8 +65,8 @@ class Row:
     #: the value of the column without a declared type
     extra: int | float | str | None = None
     place: Place = Place.ARRIVING
-    #: landing, file and line: what is later replaces what is earlier
-    came: tuple[int, str, int] = (0, "", 0)
+    #: landing, file of it and line
+    came: tuple[int, int, int] = (0, 0, 0)
     #: what a person gave it for an amount
     mended: str | None = None
     #: the amount that quarantine says it was refused for
@@ -94,6 +94,9 @@ class Model:
     told: list[tuple[int, int, int]] = field(default_factory=list)
     #: a rerun has written quarantine anew and not silver: whoever works on the rows next does it again first
     is_torn: bool = False
+    #: by file, the order in which they were written last, and when they landed first
+    written: dict[str, int] = field(default_factory=dict)
+    first: dict[str, tuple[int, int]] = field(default_factory=dict)
     _landings: int = 0
     _tags: int = 0
 
@@ -107,6 +110,7 @@ class Model:
             self._tags += 1
             rows.append(Row(f"t{self._tags}", name, key, amount if amounts else None, _extra(kind, self._tags)))
         self.files[name] = rows
+        self.written[name] = 1 + max(self.written.values(), default=0)
         frame = _frame(rows, [row.amount for row in rows])
         frame = frame.with_columns(pl.Series("extra", [row.extra for row in rows], kind)) if kind else frame
         return _content(frame if amounts else frame.drop("amount"))
@@ -123,7 +127,8 @@ class Model:
 
     def land(self, commits: Commits) -> None:
         """Read what is new; what waits of an earlier version counts no more."""
-        new = {name: rows for name, rows in sorted(self.files.items()) if rows[0].place is Place.ARRIVING}
+        by_time = sorted(self.files.items(), key=lambda item: self.written[item[0]])
+        new = {name: rows for name, rows in by_time if rows[0].place is Place.ARRIVING}
         if not new:
             return
         commits.made()
@@ -131,9 +136,10 @@ class Model:
         for row in self.at(Place.WAITING):
             if row.file in new:
                 row.place = Place.GONE
-        for name, rows in new.items():
+        for place, (name, rows) in enumerate(new.items()):
+            self.first.setdefault(name, (self._landings, place))
             for number, row in enumerate(rows):
-                row.place, row.came = Place.WAITING, (self._landings, name, number)
+                row.place, row.came = Place.WAITING, (self._landings, place, number)
                 self.landed.append(row)
 
     def refine(self, commits: Commits) -> None:
@@ -181,13 +187,12 @@ class Model:
         return amount is None or (amount != "x" and int(amount) >= self.least)
 
     def _publish(self, rows: Sequence[Row]) -> int:
-        """Publish rows, oldest first; how many of them nobody among them replaces."""
+        """Publish rows; how many of them no row replaces."""
         for row in rows:
-            if self.merges:
-                for other in self.at(Place.PUBLISHED):
-                    if other.key == row.key:
-                        other.place = Place.REPLACED
             row.place = Place.PUBLISHED
+            alike = [other for other in self.at(Place.PUBLISHED) if other.key == row.key] if self.merges else []
+            for other in sorted(alike, key=self.weight)[:-1]:
+                other.place = Place.REPLACED
         return sum(row.place is Place.PUBLISHED for row in rows)
 
     # --- what becomes of refused rows -------------------------------------------------------------
@@ -221,7 +226,11 @@ class Model:
     def _is_overtaken(self, row: Row, others: Sequence[Row]) -> bool:
         """Whether a later row of its key is published, or will be together with it."""
         later = [*self.at(Place.PUBLISHED), *others] if self.merges else []
-        return any(other.key == row.key and other.came > row.came for other in later)
+        return any(other.key == row.key and self.weight(other) > self.weight(row) for other in later)
+
+    def weight(self, row: Row) -> tuple[int, ...]:
+        """What is greater replaces what is less: a file counts from when it landed first."""
+        return (*self.first[row.file], *row.came)
 
     def give(self, rows: Sequence[Row], place: Place, commits: Commits) -> None:
         """Dismiss rows, or open them again; not those of which a later version has landed."""

@@ -256,7 +256,7 @@ class Table(RuleBasedStateMachine):
         shop = Workshop(self.root / "fresh", self.shop.instance)
         self.say_rule(shop)
         work = Work(self.table, shop.lake)
-        for name, rows in sorted(self.model.files.items(), key=lambda item: item[1][0].came):
+        for name, rows in sorted(self.model.files.items(), key=lambda item: self.model.first[item[0]]):
             # Those that were given up are not published, whatever the rule says of them by now.
             shop.land(f"t/{name}", as_mended([row for row in rows if row.place is not Place.DISMISSED]))
             refine(Work(self.table, shop.lake))

@@ -1,0 +1,43 @@
+"""A file that was mended long after: it takes the place of its own earlier version, and of no newer rows of others."""
+
+from __future__ import annotations
+
+import pytest
+
+from dq_pipelines_tests.workshop import Workshop
+
+PRICES = """
+source: {{type: csv, path: "{{landing}}/*.csv"}}
+silver:
+  keys: [id]
+{merge}
+  columns: {{id: int64, price: int64, at: int64}}
+"""
+
+
+def price(shop: Workshop, name: str, *rows: str) -> None:
+    shop.land(name, "\n".join(["id,price,at", *rows, ""]))
+
+
+@pytest.mark.parametrize("order", ["", "  merge: {order_by: at}"], ids=["arrival", "order_by"])
+def test_an_old_file_that_was_mended_reverts_newer_rows_only_if_order_by_says_so(shop: Workshop, order: str) -> None:
+    shop.table("prices", PRICES.format(merge=order))
+    price(shop, "a.csv", "1,10,1", "2,20,1", "4,40,1")
+    assert shop.run().success
+    price(shop, "b.csv", "2,21,2", "3,31,2")
+    assert shop.run().success
+    price(shop, "a.csv", "1,11,1", "2,22,9", "3,32,1", "4,41,0")
+    price(shop, "c.csv", "1,12,1")
+    wanted = {
+        # Key 1 is in both files of the batch, and c came later than a did at first.
+        "": [(1, 12), (2, 21), (3, 31), (4, 41)],
+        "  merge: {order_by: at}": [(1, 12), (2, 22), (3, 31), (4, 40)],
+    }[order]
+    ran = shop.run()
+    assert ran.success
+    assert ran.checks["silver/prices:rows_accounted_for"].passed
+    assert shop.rows("silver/prices", "id", "price") == wanted
+    for _ in range(2):
+        assert shop.run(mode="rerun").success
+        # Anew, the former version of the mended file counts no more: its key 4 has the value of the later one.
+        assert shop.rows("silver/prices", "id", "price") == [*wanted[:3], (4, 41)]
