@@ -290,7 +290,7 @@ def test_two_people_at_once(shop: Workshop) -> None:
         "row 2: was dismissed by eve, and is not mended: dq quarantine reopen lets it wait again",
     )
     assert (back(work, given_up).problems, back(work, given_up).settled) == ((), 1)
-    assert back(work, mended_late(given_up, files["ann"])).problems == (
+    assert back(work, mended_late(given_up, files[first])).problems == (
         "row 2: was published by " + first + ", and is not dismissed",
     )
 
