@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 
 class SqlError(ValueError):
@@ -29,6 +33,22 @@ class Read:
 @lru_cache(maxsize=4096)
 def reads(sql: str) -> tuple[Read, ...]:
     """The tables that a query reads, each once, in order; its own CTEs left out. Raises SqlError."""
+    from sqlglot import exp
+
+    query = _parsed(sql)
+    own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    found_tables: dict[str, Read] = {}
+    for table in query.find_all(exp.Table):
+        if not table.name or not isinstance(table.this, exp.Identifier):
+            continue  # a table function such as range(10)
+        if table.db or table.name.lower() not in own:
+            key = "/".join(part.name for part in table.parts)
+            found_tables.setdefault(key, Read(key, int(table.this.meta.get("line") or 1)))
+    return tuple(sorted(found_tables.values(), key=lambda read: read.line))
+
+
+def _parsed(sql: str) -> exp.Query:
+    """The one query of a text, without the semicolon and the comments at its end; raises SqlError for any other text."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import ParseError, SqlglotError
@@ -44,21 +64,10 @@ def reads(sql: str) -> tuple[Read, ...]:
     except RecursionError:
         raise SqlError("SQL nests too deeply to be read", 1) from None
     if len(statements) != 1 or not isinstance(query := statements[0], exp.Query):
-        found = _kind(statements[0]) if len(statements) == 1 else f"{len(statements) or 'no'} statements"
+        one = type(statements[0]).__name__.upper() if statements else ""
+        found = one if len(statements) == 1 else f"{len(statements) or 'no'} statements"
         raise SqlError(f"wanted one SELECT, got {found}", 1)
-    own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
-    found_tables: dict[str, Read] = {}
-    for table in query.find_all(exp.Table):
-        if not table.name or not isinstance(table.this, exp.Identifier):
-            continue  # a table function such as range(10)
-        if table.db or table.name.lower() not in own:
-            key = "/".join(part.name for part in table.parts)
-            found_tables.setdefault(key, Read(key, int(table.this.meta.get("line") or 1)))
-    return tuple(sorted(found_tables.values(), key=lambda read: read.line))
-
-
-def _kind(statement: object) -> str:
-    return "nothing" if statement is None else type(statement).__name__.upper()
+    return query
 
 
 def _said(error: Exception, first: dict[str, object]) -> str:
@@ -84,7 +93,7 @@ def lineage(sql: str, schemas: Mapping[str, Sequence[str]]) -> dict[str, list[tu
         layer, name = key.split("/")
         nested.setdefault(layer, {})[name] = dict.fromkeys(columns, "unknown")
     try:
-        nodes = trace(None, sql, nested, dialect="duckdb")
+        nodes = trace(None, _parsed(sql), nested, dialect="duckdb")
     except SqlglotError:
         return {}
     found: dict[str, list[tuple[str, str]]] = {}

@@ -130,4 +130,6 @@ def test_refusals_end_a_run_in_a_sentence_and_publish_nothing(shop: Workshop) ->
     assert ran.failures["twice"] == "gold sql: wanted one column for each name, got 'id' twice: give one another name"
     assert ran.failures["none"].startswith(f"gold/none: {nothing.__module__}:nothing: wanted a Polars")
     assert shop.rows("gold/good", "id", "on", "l") == [(1, date(2024, 1, 1), [1]), (2, date(2024, 1, 2), [2])]
+    [origin] = ran.materialized["gold/good"]["dagster/column_lineage"].deps_by_column["id"]
+    assert (origin.asset_key.to_user_string(), origin.column_name) == ("silver/orders", "id")
     assert {"gold/twice", "gold/none"}.isdisjoint(shop.versions())
