@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -20,7 +19,7 @@ from dq_pipelines.engine.gold_sql import relation_to_parquet
 from dq_pipelines.engine.interrupt import interruptibly
 from dq_pipelines.errors import DqError, PublishError, RuleError
 from dq_pipelines.sources.failures import errors_of_readers
-from dq_pipelines.transforms.steps import function_at
+from dq_pipelines.transforms.steps import failure_of, function_at
 
 _WANTED = "wanted a Polars, pandas or Arrow frame, a DuckDB relation, rows as dicts, or an iterator of frames or rows"
 
@@ -103,13 +102,4 @@ def _blaming(path: str, function: Callable[..., Any], target: Path) -> Iterator[
             raise PublishError(f"{target.parent}: wanted room for the rows of {path}, got: {said(error)}") from None
         if isinstance(error, errors_of_readers()) and (is_passing(error) or ".parquet" in str(error)):
             raise  # of the lake, whose rows the plan reads
-        kind = "" if isinstance(error, pl.exceptions.PolarsError) else f"{type(error).__name__}: "
-        raise RuleError(f"{path} does not run ({_place(error, function)}): {kind}{said(error)}") from None
-
-
-def _place(error: BaseException, function: Callable[..., Any]) -> str:
-    """The line of the function's file at which it failed, or the one on which it begins."""
-    code = getattr(function, "__code__", None)
-    file, line = (code.co_filename, code.co_firstlineno) if code is not None else ("", 0)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{Path(file).name}:{lines[-1] if lines else line}" if file else "no Python code"
+        raise RuleError(f"{path} {failure_of(function, error)}") from None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import abc
 import importlib
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import polars as pl
@@ -17,7 +19,8 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.config.row_sql import beyond_the_row
-from dq_pipelines.errors import RuleError
+from dq_pipelines.config.stores import said
+from dq_pipelines.errors import DqError, RuleError
 from dq_pipelines.transforms import exact_sql
 from dq_pipelines.transforms.cast import cast_again
 from dq_pipelines.transforms.types import TypeName
@@ -149,8 +152,16 @@ class Python(Step):
         return text
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        result = function_at(self.python)(rows)
-        return result.lazy() if isinstance(result, pl.DataFrame) else result
+        function = function_at(self.python)
+        try:
+            result = function(rows)
+        except (DqError, pl.exceptions.PolarsError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the function is somebody else's
+            raise RuleError(f"{self.python} {failure_of(function, error)}") from None
+        if not isinstance(result, pl.LazyFrame | pl.DataFrame):
+            raise RuleError(f"{self.python}: wanted the rows as a Polars LazyFrame, got {type(result).__name__}")
+        return result.lazy()
 
 
 def function_at(path: str) -> Callable[..., Any]:
@@ -163,6 +174,16 @@ def function_at(path: str) -> Callable[..., Any]:
     if not callable(function):
         raise RuleError(f"wanted the function {path}, got {type(function).__name__}")
     return function  # type: ignore[no-any-return]
+
+
+def failure_of(function: Callable[..., Any], error: BaseException) -> str:
+    """What an error says of the function that raised it: `raises KeyError at revenue.py:12: 'store'`."""
+    code = getattr(function, "__code__", None)
+    place = "outside of Python"
+    if code is not None:
+        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == code.co_filename]
+        place = f"at {Path(code.co_filename).name}:{lines[-1] if lines else code.co_firstlineno}"
+    return f"raises {type(error).__name__} {place}: {said(error)}"
 
 
 def _step(step: Any) -> Any:

@@ -288,6 +288,8 @@ STEPS = {
     '{sql: "select colour from self"}': ("sql", "colour"),
     "{deduplicate: {by: [colour]}}": ("step 1 (deduplicate)", "colour"),
     '{python: "no.such:function"}': ("no.such:function",),
+    '{python: "builtins:id"}': ("builtins:id", "wanted the rows as a Polars LazyFrame, got int"),
+    '{python: "builtins:abs"}': ("builtins:abs raises TypeError outside of Python: bad operand",),
 }
 
 
