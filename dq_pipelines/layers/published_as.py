@@ -16,7 +16,8 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import PARTITIONS, number_of, transactions, written_in, written_of
 from dq_pipelines.lake.publish import Mode
 from dq_pipelines.lake.tables import PARTITION, LakeTable
-from dq_pipelines.layers.landed import address, bronze
+from dq_pipelines.layers.identity import INPUT, Names
+from dq_pipelines.layers.landed import bronze
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import DailyPartitions, Silver, Table
@@ -98,11 +99,14 @@ def _strange(work: Work) -> tuple[str, str] | None:
     landed, partitions = bronze(work.table, work.lake), work.table.landed.partitions
     if partitions is None or landed.delta() is None:
         return None
-    known = {name.removeprefix("input:") for name in transactions(landed) if name.startswith("input:")}
+    entries = transactions(landed)
+    names, known = Names.of(entries), {name.removeprefix(INPUT) for name in entries if name.startswith(INPUT)}
     came = landed.scan().select(SOURCE, PARTITION).unique().sort(PARTITION, SOURCE).collect(engine="streaming")
     for source, partition in came.iter_rows():
-        uri = source if source in known else address(source, known)
-        if uri not in known:
+        parts = source.split("#")  # a member of an archive, or a sheet, is of its file's partition
+        files = ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
+        uri = next((file for file in files if file in known or names.name(file) in known), None)
+        if uri is None:
             continue  # its rows do not say of which input they are
         day: date | str | None
         # A day that `start` has left behind since is that day still.

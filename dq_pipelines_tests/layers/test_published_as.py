@@ -82,8 +82,16 @@ def known(shop: Workshop, table: str, *partitions: str | None) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("noted", [True, False], ids=["", "of an earlier release"])
-def test_partitions_that_change(shop: Workshop, change: Change, noted: bool) -> None:
+@pytest.mark.parametrize(
+    ("noted", "in_landing"),
+    [(True, False), (False, False), (False, True)],
+    ids=["", "of an earlier release", "with names relative to the landing folder"],
+)
+def test_partitions_that_change(
+    shop: Workshop, change: Change, noted: bool, in_landing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_landing:
+        monkeypatch.setenv("DQ_LANDING", str(shop.landing))
     old, new = change.parts
     second = tuple(part and part.replace("05", "06").replace("01-01", "01-02") for part in change.parts)
     for name in ("t", "t_2"):
