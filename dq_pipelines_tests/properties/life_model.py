@@ -29,9 +29,10 @@ class Row:
     boss: int | None
     #: as it landed, or as a person has mended it
     amount: int
+    landed_as: int
     #: what `merge.order_by` compares
     at: int
-    #: its partition; the same for all rows of a table without any
+    #: the day of its file, which is its partition where the table has any
     day: str
     #: its place among all rows that runs have read
     came: int = -1
@@ -47,6 +48,8 @@ class Life:
     by_order: bool = False
     #: whether `boss` must be the key of a published row
     refers: bool = False
+    #: whether each day is judged by itself
+    partitioned: bool = False
     #: the least amount that is good
     least: int = 0
     rows: list[Row] = field(default_factory=list)
@@ -55,13 +58,21 @@ class Life:
         """A file of a day: key, boss, amount and `at` of its rows."""
         fresh: list[Row] = []
         for key, boss, amount, at in cells:
-            fresh.append(Row(f"t{len(self.rows) + len(fresh)}", key, boss, amount, at, day))
+            fresh.append(Row(f"t{len(self.rows) + len(fresh)}", key, boss, amount, amount, at, day))
         self.rows += fresh
         return fresh
 
     def of(self, fate: Fate, day: str | None = None) -> list[Row]:
-        """The rows of this fate, of one day or of all, in the order in which they came."""
-        return [row for row in self.rows if row.fate is fate and day in (None, row.day)]
+        """The rows of this fate, of the partition of a day or of all."""
+        return [row for row in self.rows if row.fate is fate and (day is None or self._is_in(row, day))]
+
+    def _is_in(self, row: Row, day: str) -> bool:
+        return not self.partitioned or row.day == day
+
+    def rename(self) -> None:
+        """Under another name, the table has nothing, and its files land once more."""
+        for row in self.rows:
+            row.amount, row.came, row.fate = row.landed_as, -1, Fate.ARRIVING
 
     def run(self, day: str) -> None:
         """Read and judge what is new."""
@@ -70,7 +81,9 @@ class Life:
     def rerun(self, day: str) -> None:
         """Read what is new, and judge all rows of a day anew, but for those that were given up."""
         self._read(day)
-        self._judge([row for row in self.rows if row.day == day and row.fate is not Fate.DISMISSED])
+        self._judge(
+            [row for row in self.rows if self._is_in(row, day) and row.fate not in (Fate.ARRIVING, Fate.DISMISSED)]
+        )
 
     def replay(self, day: str, chosen: Sequence[Row] | None = None) -> None:
         """Judge open rows of a day again; one that a row overtakes which counts more is given up."""
@@ -89,7 +102,7 @@ class Life:
     def _read(self, day: str) -> list[Row]:
         new = self.of(Fate.ARRIVING, day)
         for row in new:
-            row.came = 1 + max(other.came for other in self.rows)
+            row.came, row.fate = 1 + max(other.came for other in self.rows), Fate.OPEN
         return new
 
     def _judge(self, rows: Sequence[Row]) -> None:

@@ -5,6 +5,7 @@ How a run is stopped, and files and columns that change, is in `test_stateful`.
 
 from __future__ import annotations
 
+import csv
 import shutil
 import tempfile
 from collections import Counter
@@ -24,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from dq_pipelines.layers.healing import Chosen, give_status, refused_of
+from dq_pipelines.layers.mending import Returned, bring_back, export
 from dq_pipelines.layers.modes import incremental
 from dq_pipelines.layers.quarantine import DISMISSED, OPEN
 from dq_pipelines.layers.replay import replay
@@ -43,7 +45,7 @@ silver:
     {reference}
 """
 DAILY = 'partitions: {type: daily, start: 2024-01-01, in_path: "%Y-%m-%d"}'
-REFERENCE = "- {type: expect_column_values_to_exist_in, column: boss, table: silver/t, key: id}"
+REFERENCE = "- {type: expect_column_values_to_exist_in, column: boss, table: silver/NAME, key: id}"
 MODES = {"append": "", "merge": "keys: [id]", "order": "keys: [id]\n  merge: {order_by: at}"}
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
@@ -64,25 +66,28 @@ class Table(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="dq-life-"))
         self.shop, self.life, self.files = Workshop(self.root), Life(), 0
-        self.partitioned, self.mode = False, "append"
+        self.name, self.mode = "t0", "append"
 
     @initialize(partitioned=st.booleans(), mode=st.sampled_from(sorted(MODES)), refers=st.booleans(), cells=CELLS)
     def begin(self, partitioned: bool, mode: str, refers: bool, cells: list[tuple[int, int | None, int, int]]) -> None:
-        self.partitioned, self.mode = partitioned, mode
-        self.life = Life(merges=mode != "append", by_order=mode == "order", refers=refers)
+        self.life = Life(refers=refers, partitioned=partitioned)
+        self._write_as(mode)
         self.land(DAYS[0], cells)
         self.say()
         self.run(DAYS[0])
 
     def say(self) -> None:
         said = {
-            "partitions": DAILY if self.partitioned else "",
+            "partitions": DAILY if self.life.partitioned else "",
             "mode": MODES[self.mode],
             "least": self.life.least,
-            "reference": REFERENCE if self.life.refers else "",
+            "reference": REFERENCE.replace("NAME", self.name) if self.life.refers else "",
         }
-        self.shop.table("t", TABLE.format(**said))
-        self.table = self.shop.project.tables["t"]
+        self.shop.table(self.name, TABLE.format(**said))
+        self.table = self.shop.project.tables[self.name]
+
+    def _write_as(self, mode: str) -> None:
+        self.mode, self.life.merges, self.life.by_order = mode, mode != "append", mode == "order"
 
     def teardown(self) -> None:
         try:
@@ -94,13 +99,10 @@ class Table(RuleBasedStateMachine):
 
     @property
     def days(self) -> list[str]:
-        return DAYS if self.partitioned else DAYS[:1]
-
-    def day(self, day: str) -> str:
-        return day if self.partitioned else DAYS[0]
+        return DAYS if self.life.partitioned else DAYS[:1]
 
     def work(self, day: str) -> Work:
-        return Work(self.table, self.shop.lake, day if self.partitioned else None)
+        return Work(self.table, self.shop.lake, day if self.life.partitioned else None)
 
     # --- people -----------------------------------------------------------------------------------
 
@@ -108,16 +110,33 @@ class Table(RuleBasedStateMachine):
     def land(self, day: str, cells: list[tuple[int, int | None, int, int]]) -> None:
         """Two files of one key in a batch, and late files of an earlier day, come of themselves."""
         self.files += 1
-        rows = self.life.land(self.day(day), cells)
+        rows = self.life.land(day, cells)
         lines = [f"{row.key},{'' if row.boss is None else row.boss},{row.amount},{row.at},{row.tag}" for row in rows]
         # The later file has the lesser name: it is the time that counts.
-        name = f"{self.day(day)}_{999 - self.files}.csv"
+        name = f"{day}_{999 - self.files}.csv"
         self.shop.land(name, "\n".join(["id,boss,amount,at,tag", *lines, ""]))
 
     @rule(least=st.sampled_from([-9, 0, 3, 7]))
     def change_rule(self, least: int) -> None:
         self.life.least = least
         self.say()
+
+    @rule(partitioned=st.booleans())
+    def rename(self, partitioned: bool) -> None:
+        """The table gets another name, and maybe other partitions; under that all files land once more."""
+        (self.root / "assets_config" / "shop" / f"{self.name}.yaml").unlink()
+        self.name = f"t{int(self.name[1:]) + 1}"
+        self.life.partitioned = partitioned
+        self.life.rename()
+        self.say()
+
+    @rule(mode=st.sampled_from(sorted(MODES)))
+    def write_in_another_way(self, mode: str) -> None:
+        """Keys come or go in YAML: the table is made anew, day by day, before anything else is done with it."""
+        self._write_as(mode)
+        self.say()
+        for day in self.days:
+            self.rerun(day)
 
     @precondition(lambda self: self.life.of(Fate.OPEN))
     @rule(which=WHICH)
@@ -139,33 +158,48 @@ class Table(RuleBasedStateMachine):
         return rows[which % len(rows)]
 
     def _id(self, row: Row) -> str:
-        (found,) = [each["_id"] for each in self.shop.rows("quarantine/t") if each["tag"] == row.tag]
+        (found,) = [each["_id"] for each in self.shop.rows(f"quarantine/{self.name}") if each["tag"] == row.tag]
         return str(found)
+
+    def _edited(self, row: Row, amount: int) -> Returned:
+        """A CSV of all open rows of a day, in which a person has changed one cell."""
+        path = self.root / "refused.csv"
+        export(self.work(row.day), path)
+        head, *lines = list(csv.reader(path.open(encoding="utf-8-sig", newline="")))
+        for line in lines:
+            if line[head.index("tag")] == row.tag:
+                line[head.index("amount")] = str(amount)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([head, *lines])
+        return Returned.read(path)
 
     # --- runs -------------------------------------------------------------------------------------
 
     @rule(day=DAY)
     def run(self, day: str) -> None:
-        incremental(self.work(self.day(day)))
-        self.life.run(self.day(day))
+        incremental(self.work(day))
+        self.life.run(day)
 
     @rule(day=DAY)
     def rerun(self, day: str) -> None:
-        if self.life.of(Fate.ARRIVING, self.day(day)) or self.shop.lake.table("bronze/t").delta() is not None:
-            rerun(self.work(self.day(day)))
-            self.life.rerun(self.day(day))
+        if self.life.of(Fate.ARRIVING, day) or self.shop.lake.table(f"bronze/{self.name}").delta() is not None:
+            rerun(self.work(day))
+            self.life.rerun(day)
 
     @rule(day=DAY)
     def replay(self, day: str) -> None:
-        replay(self.work(self.day(day)), by="ann")
-        self.life.replay(self.day(day))
+        replay(self.work(day), by="ann")
+        self.life.replay(day)
 
     @precondition(lambda self: self.life.of(Fate.OPEN))
-    @rule(which=WHICH, amount=st.sampled_from([-7, 8]))
-    def mend(self, which: int, amount: int) -> None:
+    @rule(which=WHICH, amount=st.sampled_from([-7, 8]), by_file=st.booleans())
+    def mend(self, which: int, amount: int, by_file: bool) -> None:
         row = self._one(Fate.OPEN, which)
         chosen, was = Chosen(ids=[self._id(row)]), row.amount
-        replay(self.work(row.day), chosen, by="ann", edits={self._id(row): {"amount": str(amount)}})
+        if by_file:
+            bring_back(self.work(row.day), self._edited(row, amount), by="ann")
+        else:
+            replay(self.work(row.day), chosen, by="ann", edits={self._id(row): {"amount": str(amount)}})
         row.amount = amount
         self.life.replay(row.day, [row])
         if row.fate is not Fate.KEPT:  # what was mended is noted of rows that it publishes
@@ -174,12 +208,12 @@ class Table(RuleBasedStateMachine):
     @invariant()
     def agree(self) -> None:
         """Silver and quarantine hold what the rows and their order say, and nothing lies about."""
-        published = self.shop.rows("silver/t")
+        published = self.shop.rows(f"silver/{self.name}")
         assert sorted(map(_cells, published)) == sorted(map(_told, self.life.published))
-        if self.partitioned:
+        if self.life.partitioned:
             assert all(row["_partition"] == self.life.rows[int(row["tag"][1:])].day for row in published)
         found: Counter[tuple[str, str]] = Counter()
-        if self.shop.lake.table("quarantine/t").delta() is not None:
+        if self.shop.lake.table(f"quarantine/{self.name}").delta() is not None:
             refused = refused_of(Work(self.table, self.shop.lake)).collect().to_dicts()
             found = Counter((row["tag"], row["_status"]) for row in refused if row["_status"] in (OPEN, DISMISSED))
         wanted = {OPEN: Fate.OPEN, DISMISSED: Fate.DISMISSED}
@@ -195,14 +229,22 @@ def _told(row: Row) -> tuple[Any, ...]:
     return row.tag, row.key, row.amount, row.at
 
 
+def test_a_few_lives() -> None:
+    _live(examples=2, steps=8)
+
+
 @pytest.mark.slow
 def test_what_is_published_is_what_the_order_says() -> None:
     many = settings().max_examples > 1_000
+    _live(examples=300 if many else 12, steps=30 if many else 12)
+
+
+def _live(examples: int, steps: int) -> None:
     run_state_machine_as_test(
         Table,
         settings=settings(
-            max_examples=300 if many else 12,
-            stateful_step_count=30 if many else 12,
+            max_examples=examples,
+            stateful_step_count=steps,
             suppress_health_check=list(HealthCheck),
             deadline=None,
         ),
