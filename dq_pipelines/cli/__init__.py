@@ -104,10 +104,10 @@ def _in_a_sentence(error: Exception) -> DqError | None:
     from dq_pipelines.config.settings import Settings
     from dq_pipelines.layers.damage import in_a_sentence, tables_read
     from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.project import load_project
+    from dq_pipelines.project import load_sound_tables
 
     try:
-        project = load_project(Settings.from_environment().config)
+        project = load_sound_tables(Settings.from_environment().config)
         return in_a_sentence(
             error, Stores.from_environment().lake, [k for table in project for k in tables_read(table)]
         )

@@ -12,6 +12,13 @@ from contextlib import contextmanager
 
 from dq_pipelines_tests.workshop import Workshop
 
+#: A run that takes long enough to be met: its step `slow_steps:wait` is to be written beside the project.
+SLOW = """
+source: {type: csv, path: "{landing}/slow/*.csv"}
+silver:
+  columns: {id: int64}
+  transform: [{python: slow_steps:wait}]
+"""
 _PASSWORD = "correct horse battery staple"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dq_pipelines_tests.web.served import api_key, serving
+from dq_pipelines_tests.web.served import SLOW, api_key, serving
 from dq_pipelines_tests.web.test_serving_dagster import until
 from dq_pipelines_tests.workshop import Workshop
 
@@ -23,12 +23,6 @@ QUICK = """
 source: {type: csv, path: "{landing}/quick/*.csv"}
 on_arrival: true
 silver: {columns: {id: int64}}
-"""
-SLOW = """
-source: {type: csv, path: "{landing}/slow/*.csv"}
-silver:
-  columns: {id: int64}
-  transform: [{python: slow_steps:wait}]
 """
 STATUS = dg.DagsterRunStatus
 

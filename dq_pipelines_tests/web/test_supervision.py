@@ -15,7 +15,7 @@ import pytest
 
 from dq_pipelines.web.dagster_ui.supervision import Backoff
 from dq_pipelines_tests.web.gateway_processes import of_home, of_kind, replaced
-from dq_pipelines_tests.web.served import serving
+from dq_pipelines_tests.web.served import SLOW, serving
 from dq_pipelines_tests.web.test_serving_dagster import until
 from dq_pipelines_tests.workshop import Workshop
 
@@ -23,13 +23,6 @@ SALES = """
 source: {type: csv, path: "{landing}/sales/*.csv"}
 on_arrival: true
 silver: {columns: {id: int64}}
-"""
-#: A run that takes long enough to be met.
-SLOW = """
-source: {type: csv, path: "{landing}/slow/*.csv"}
-silver:
-  columns: {id: int64}
-  transform: [{python: slow_steps:wait}]
 """
 STEPS = "import time\ndef wait(rows):\n    time.sleep(60)\n    return rows\n"
 
