@@ -59,6 +59,7 @@ def land_order(shop: Workshop, name: str, *amounts: int) -> None:
     shop.land(f"orders/{name}.csv", "id,amount\n" + "".join(f"1,{amount}\n" for amount in amounts))
 
 
+@pytest.mark.slow
 def test_refused_rows_of_an_input_hold_nothing_back(shop: Workshop) -> None:
     shop.table("orders", ORDERS)
     gold(shop, "totals", "select count(*) as n from silver.orders")

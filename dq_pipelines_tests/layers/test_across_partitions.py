@@ -28,6 +28,7 @@ def prices(shop: Workshop, least: int = 0, merge: str = "") -> None:
     shop.table("prices", PRICES.format(least=least, merge=merge))
 
 
+@pytest.mark.slow
 def test_a_rerun_of_monday_leaves_tuesdays_keys_to_tuesday(shop: Workshop) -> None:
     prices(shop)
     shop.land(f"{MON}.csv", "id,price,at\n1,10,1\n2,20,1\n3,-1,1\n")

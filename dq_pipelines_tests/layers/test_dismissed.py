@@ -90,6 +90,7 @@ def test_through_a_replay_that_is_killed(landed: Workshop, place: str) -> None:
     assert statuses(landed) == [(3, "dismissed"), (5, "open"), (6, "open")]
 
 
+@pytest.mark.slow
 def test_of_two_mended_rows_of_one_key_the_later_is_published(shop: Workshop) -> None:
     """The other is overtaken: it is dismissed, and nobody is told that it was published."""
     orders(shop, keys="id")

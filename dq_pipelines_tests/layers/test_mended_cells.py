@@ -106,6 +106,7 @@ def test_each_kind_of_cell(shop: Workshop) -> None:
     assert done.problems == tuple(f"row {n}: {said}" for n, (_, said) in enumerate(NOT_TAKEN, start=len(CELLS) + 2))
 
 
+@pytest.mark.slow
 def test_what_a_sheet_cannot_hold_is_mended_in_a_csv(shop: Workshop) -> None:
     long = "x" * 40_000
     work, path = shop_with(shop, [f"2,-5,{long},01.02.2026"]), shop.root / "orders.xlsx"
@@ -162,6 +163,7 @@ def test_locked_cells(shop: Workshop, ending: str) -> None:
     assert shop.versions() == before
 
 
+@pytest.mark.slow
 def test_keys_of_a_line_that_nobody_could_read_are_free(shop: Workshop) -> None:
     work, path = shop_with(shop, ["2,5,a,01.02.2026,more"]), shop.root / "orders.csv"
     export(work, path)
@@ -170,6 +172,7 @@ def test_keys_of_a_line_that_nobody_could_read_are_free(shop: Workshop) -> None:
     assert shop.rows("silver/orders", "id", "amount") == [(2, 5)]
 
 
+@pytest.mark.slow
 def test_rows_that_are_gone_doubled_added_sorted_or_cut(shop: Workshop) -> None:
     work, path = refused(shop, 7), shop.root / "orders.csv"
     export(work, path)
@@ -200,6 +203,7 @@ def test_rows_that_are_gone_doubled_added_sorted_or_cut(shop: Workshop) -> None:
     assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (3, 3), (6, 6), (8, 8)]
 
 
+@pytest.mark.slow
 def test_columns_that_are_moved_added_renamed_missing_or_doubled(shop: Workshop) -> None:
     work, path = refused(shop), shop.root / "orders.csv"
 
@@ -259,6 +263,7 @@ def mended(work: Work, path: Path, amounts: dict[str, str], status: str = "open"
     return in_csv(path, change)
 
 
+@pytest.mark.slow
 def test_two_people_at_once(shop: Workshop) -> None:
     """Each row is published once; who comes later is told where that is not what the other one wrote."""
     work, done = refused(shop), dict[str, Imported]()

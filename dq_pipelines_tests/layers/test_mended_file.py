@@ -19,6 +19,7 @@ def price(shop: Workshop, name: str, *rows: str) -> None:
     shop.land(name, "\n".join(["id,price,at", *rows, ""]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["", "  merge: {order_by: at}"], ids=["arrival", "order_by"])
 def test_an_old_file_that_was_mended_reverts_newer_rows_only_if_order_by_says_so(shop: Workshop, order: str) -> None:
     shop.table("prices", PRICES.format(merge=order))

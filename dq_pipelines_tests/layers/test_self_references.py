@@ -80,6 +80,7 @@ def test_a_snapshot_has_its_own_parents(shop: Workshop) -> None:
     assert published(shop) == [3]
 
 
+@pytest.mark.slow
 def test_a_merged_row_takes_its_parent_away(shop: Workshop) -> None:
     """Row 2 comes again and is refused: what it was stays, and the row below it as well."""
     staff(shop, "keys: [id]")

@@ -142,6 +142,7 @@ THINGS = """
 """
 
 
+@pytest.mark.slow
 @ENDINGS
 def test_through_the_lake(shop: Workshop, ending: str) -> None:
     """Landed, refused, exported, not changed, imported: nothing. Then each text becomes another one."""
