@@ -152,19 +152,16 @@ def _of_silver(work: Work, found: Account, rows: pl.LazyFrame, beside: pl.DataFr
 
 def _of_neither(work: Work, found: Account, rest: pl.DataFrame, there: pl.DataFrame) -> None:
     """Rows that are neither in silver nor in quarantine: a later one took their place, or a rule has dropped them."""
-    silver, landings = work.table.landed.silver, Landings.of(bronze(work.table, work.lake))
+    silver = work.table.landed.silver
     if silver.mode == "merge":
         later = rest.filter(pl.col(_KEY).is_in(there[_KEY].implode()))
-    else:
-        moments = rest.with_columns(pl.col(INGESTED_AT).dt.epoch("us").alias("at"))
-        last = max(landings.batches.values(), default=0) if silver.mode == "overwrite" else 0
-        outdated = [
-            landings.is_outdated(source, batch, at, last)
-            for batch, source, at in moments.select(BATCH, SOURCE, "at").rows()
-        ]
-        later = rest.filter(pl.Series(outdated, dtype=pl.Boolean))
-    _put(found, "superseded by a later row", later.height)
-    rest = rest.join(later, on=PLACE, how="anti", nulls_equal=True)
+        _put(found, "superseded by a later row", later.height)
+        rest = rest.join(later, on=PLACE, how="anti", nulls_equal=True)
+    # A file that has changed may have lost a row, of which no other has the key.
+    outdated = rest.filter(_is_outdated(work, rest))
+    merged = silver.mode == "merge"
+    _put(found, f"superseded by a later {'version of the file' if merged else 'row'}", outdated.height)
+    rest = rest.join(outdated, on=PLACE, how="anti", nulls_equal=True)
     drops = [rule.model_copy(update={"on_failure": "quarantine"}) for rule in silver.rules if rule.on_failure == "drop"]
     if drops and rest.height:
         schema = set(rest.columns)
@@ -176,6 +173,15 @@ def _of_neither(work: Work, found: Account, rest: pl.DataFrame, there: pl.DataFr
         _put(found, "dropped by a rule", failing.height)
         rest = rest.join(failing, on=PLACE, how="anti", nulls_equal=True)
     found.nowhere += _name(rest.sort(PLACE))
+
+
+def _is_outdated(work: Work, rows: pl.DataFrame) -> pl.Series:
+    """Of each row, whether its input, or the snapshot that the table is, has landed once more since."""
+    landings = Landings.of(bronze(work.table, work.lake))
+    last = max(landings.batches.values(), default=0) if work.table.landed.silver.mode == "overwrite" else 0
+    moments = rows.with_columns(pl.col(INGESTED_AT).dt.epoch("us").alias("at")).select(BATCH, SOURCE, "at")
+    outdated = [landings.is_outdated(source, batch, at, last) for batch, source, at in moments.rows()]
+    return pl.Series(outdated, dtype=pl.Boolean)
 
 
 def _published_too_often(found: Account, more: pl.DataFrame, refused: pl.DataFrame, made: pl.DataFrame) -> None:

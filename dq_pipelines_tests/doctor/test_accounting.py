@@ -44,6 +44,18 @@ def test_a_rerun_expires_no_row_and_what_was_erased_since_is_told(patient: Patie
     assert of(patient).places["expired or erased"] == 1
 
 
+def test_a_row_that_a_changed_file_has_lost_is_superseded(patient: Patient) -> None:
+    patient.shop().land("orders/1.csv", "id,amount\n1,10\n4,-4\n")
+    patient.run("orders")
+    found = of(patient)
+    assert (found.is_right, found.places["published"]) == (True, 3), "the row stays until a rerun"
+    patient.run("orders", mode="rerun")
+    found = of(patient)
+    assert found.is_right
+    assert found.places["superseded by a later version of the file"] == 2, "one was published, one refused"
+    assert sum(found.places.values()) == found.landed
+
+
 def test_a_row_that_waits_is_told(patient: Patient) -> None:
     patient.shop().land("visits/b.csv", "id\n3\n4\n")
     patient.run("bronze/visits", partition="b")
