@@ -133,7 +133,8 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         gone = forget_versions(removal.snapshot.table)
         version = removal.snapshot.table.opened().version()
         found.append(Erased(place, removal.key, removal.rows, version, len(removal.counts), len(gone)))
-    forgotten = forget(history, tables, values, tells)
+    judged = [*tables, *(f"{layer}/{name}" for name in wish.also for layer in ("silver", "gold"))]
+    forgotten = forget(history, judged, values, tells)
     certificate = Certificate(
         id=removals[0][1].name if removals else "",
         table=work.table.key,
@@ -145,12 +146,13 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         history_metrics=forgotten.metrics,
         gold_to_materialize=tuple(tables[1:]),
         inputs=inputs,
-        dagster_runs=tuple(history.runs(tables)) if history.is_begun else (),
+        dagster_runs=tuple(history.runs(judged)) if history.is_begun else (),
         unreadable_lines=_unreadable(wish),
         not_judged=tuple(wish.not_judged()),
     )
     # Why an input could not be read may quote what stands in it; it is looked at again, and the reason with it.
-    write_asides(work.lake, work.table.name, ())
+    for name in (work.table.name, *wish.also):
+        write_asides(work.lake, name, ())
     _keep(work.lake, certificate, wish.predicate.masked)
     return certificate
 

@@ -120,7 +120,7 @@ class Wish:
             published = [one.schema for _, one in found if one.key.startswith(("silver/", "gold/"))]
             for place, snapshot in found:
                 schema = {**snapshot.schema, **(published[0] if published else {})}
-                predicate = Predicate.parse(self.sql, pl.Schema(schema))
+                predicate = Predicate.parse(self.sql, pl.Schema(schema), of=f" in {snapshot.key}, which --also names")
                 yield place, snapshot, Meeting(predicate.on(_cells(snapshot.schema, pl.Schema(schema))))
 
     def _identities(self) -> pl.DataFrame:

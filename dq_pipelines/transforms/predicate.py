@@ -44,8 +44,8 @@ class Predicate:
     _tree: exp.Expression
 
     @classmethod
-    def parse(cls, sql: str, columns: Mapping[str, pl.DataType]) -> Predicate:
-        """Raises ConfigError for what is no condition, or names a column that is not there."""
+    def parse(cls, sql: str, columns: Mapping[str, pl.DataType], of: str = "") -> Predicate:
+        """Raises ConfigError for what is no condition, or names a column that is not there, `of` which table it says."""
         import sqlglot
         from sqlglot import exp
         from sqlglot.errors import SqlglotError
@@ -62,7 +62,7 @@ class Predicate:
         for column in where.find_all(exp.Column):
             if column.table or column.name not in columns:
                 near = nearest(column.name, columns)
-                raise ConfigError([Problem("", 0, f"--where: no column '{column.sql(dialect='duckdb')}'{near}")])
+                raise ConfigError([Problem("", 0, f"--where: no column '{column.sql(dialect='duckdb')}'{of}{near}")])
         found.on(lambda name: Cell(pl.col(name), columns[name]))
         return found
 

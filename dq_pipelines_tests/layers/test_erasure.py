@@ -118,6 +118,20 @@ def test_nothing_holds_the_person(tmp_path: Path, keys: str, steps: str) -> None
     assert rows["lake bronze/sales"] == (5 if steps != "[]" else 4)
 
 
+def test_the_history_of_a_renamed_table_forgets_the_person(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    seeded(shop)
+    (tmp_path / "assets_config/shop/sales.yaml").rename(tmp_path / "assets_config/shop/orders.yaml")
+    for name in ("mails", "totals"):
+        (tmp_path / f"assets_config/shop/{name}.yaml").unlink()
+    work = Work(shop.project.tables["orders"], shop.lake)
+    refine(at_once(work))
+    wish = Wish(work, shop.project, "customer_id = 7", backups(shop), also=("sales", "mails"))
+    found = erase(wish, shop.history, "somebody")
+    assert (found.history_results, found.dagster_runs) == (1, ("run-1",))
+    assert [name for name in holding(tmp_path, MARK) if "history" in name] == []
+
+
 def test_the_certificate_is_kept_without_the_value(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     found = erased(shop, seeded(shop), f"mail like '{MARK}%' and customer_id in (7, 9)")
