@@ -61,9 +61,12 @@ def _of_batches(rule: RuleStanding) -> str:
         said = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]
         more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
         return "; ".join(said[:_NAMED]) + more
-    judged, unexpected = rule.judged_count, rule.unexpected_count or 0
+    where = "" if rule.is_tolerated else _where(rule)
+    # The rows of the partitions that are named, and no others, give the share.
+    told = RuleStanding(rule.failed) if where else rule
+    judged, unexpected = told.judged_count, told.unexpected_count or 0
     said_rows = f"{unexpected:,} of {judged:,} rows{percent(unexpected, judged)}"
-    return f"{said_rows}, within mostly" if rule.is_tolerated else said_rows + _where(rule)
+    return f"{said_rows}, within mostly" if rule.is_tolerated else said_rows + where
 
 
 def _is_told_apart(result: ResultRecord) -> bool:

@@ -179,7 +179,7 @@ def test_a_table_is_all_of_its_partitions(dq: Dq) -> None:
         "10", "min", "ago", "100.00", "2/2", "300", "291", "6", "3", "published", "(3", "partitions,", "run_1", "to", "run_3)",
     ]  # fmt: skip
     assert said[-2:] == [
-        ["failing", "critical", NULLS.rule, "value", "3", "of", "300", "rows", "(1.00", "%)", "in", "run_2,", "run_3"],
+        ["failing", "critical", NULLS.rule, "value", "3", "of", "200", "rows", "(1.50", "%)", "in", "run_2,", "run_3"],
         ["warning", "warning", MEAN.rule, "value", "run_2:", "observed", "22"],
     ]
 
