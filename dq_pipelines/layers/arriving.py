@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.evolution import Drift
@@ -18,7 +19,7 @@ from dq_pipelines.layers.landing import Batch, batch_of, new_inputs, taken
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.progress import LAND, READ
 from dq_pipelines.layers.schema_check import drift_result
-from dq_pipelines.layers.work import Work, alone, reading, staged
+from dq_pipelines.layers.work import Work, alone, of_partition, reading, staged
 from dq_pipelines.sources import ROW
 
 #: Renamed columns that the log tells; the materialization has all.
@@ -77,5 +78,6 @@ def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -
         renamed = [f"'{landed}' as '{name}'" for landed, name in batch.renamed[:_MOST_TOLD]]
         more = f" and {len(batch.renamed) - _MOST_TOLD} more" if len(batch.renamed) > _MOST_TOLD else ""
         work.log(f"{publication.key}: columns landed under another name: {', '.join(renamed)}{more}")
-    work.log(f"landed {publication.rows:,} rows of {len(batch.inputs)} inputs in {publication.key}")
+    rows, inputs = counted(publication.rows, "row"), counted(len(batch.inputs), "input")
+    work.log(f"landed {rows} of {inputs} in {publication.key}{of_partition(work.partition)}")
     return publication

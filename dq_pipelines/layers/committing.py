@@ -15,7 +15,7 @@ from dq_pipelines.layers.outcome import Outcome, elapsed
 from dq_pipelines.layers.progress import PUBLISH, QUARANTINE
 from dq_pipelines.layers.published_as import how_published
 from dq_pipelines.layers.remembering import verdict_of
-from dq_pipelines.layers.work import Work
+from dq_pipelines.layers.work import Work, of_partition
 
 
 def commit(
@@ -60,7 +60,8 @@ def commit(
         )
     counts = outcome.counts
     work.log(
-        f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}, {counts.refused:,} to quarantine"
+        f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}{of_partition(work.partition)}, "
+        f"{counts.refused:,} to quarantine"
     )
     return outcome.committed((quarantined, published), work.meter.lap())
 

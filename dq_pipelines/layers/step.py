@@ -45,7 +45,7 @@ from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
-from dq_pipelines.layers.work import Work, checked_rules, judge_published
+from dq_pipelines.layers.work import Work, checked_rules, judge_published, of_partition
 from dq_pipelines.project import Table
 
 #: A run's tag and an op's configuration say how: only what is new, or everything anew.
@@ -218,7 +218,9 @@ class Step:
         nothing = nothing_there(self.table)
         if nothing:
             self.context.log.warning("%s: %s", self.table.key, nothing)
-        self.context.log.info("%s: nothing new, the last verdict stands", self.table.key)
+        self.context.log.info(
+            "%s%s: nothing new, the last verdict stands", self.table.key, of_partition(self.partition)
+        )
         last = self.stores.history.latest(self.table.key, self.partition, on_batch=True)
         if last is not None:
             stands = standing_now(self.stores, self.table.key)

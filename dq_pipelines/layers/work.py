@@ -80,6 +80,11 @@ class Work:
         return Stage(table, batch, self.partition)
 
 
+def of_partition(partition: str | None) -> str:
+    """` of 2026-11-01` for a partition; nothing where there is none. A run over a range says so of each."""
+    return f" of {partition}" if partition is not None else ""
+
+
 Done = TypeVar("Done")
 
 #: How often a run looks again that others have overtaken.
