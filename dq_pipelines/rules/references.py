@@ -24,7 +24,11 @@ def _table(name: str) -> str:
 
 
 class ValuesExistIn(ColumnRule):
-    """Every value is found in column `key` of `table` (a foreign key), as that table was last published."""
+    """Every value is found in column `key` of `table` (a foreign key), as that table was last published.
+
+    `table` may be the rule's own table, such as employees with a boss. Then the rows of the same batch count too, but not those
+    that are refused: whoever refers to a refused row is refused as well.
+    """
 
     dimension: ClassVar[Dimension] = "consistency"
 
