@@ -170,6 +170,13 @@ def common(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
     return widened(one, other)
 
 
+def comparable(one: pl.LazyFrame, other: pl.LazyFrame, names: Sequence[str]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Both with these columns in types in which their values can be compared: the least that holds both, else text."""
+    here, there = one.collect_schema(), other.collect_schema()
+    kinds = {name: common(here[name], there[name]) or pl.String() for name in names}
+    return conformed(one, kinds), conformed(other, kinds)
+
+
 def _as_decimal(dtype: pl.DataType) -> tuple[int, int] | None:
     """Digits before and after the point that the type's numbers have at most; None for what is no exact number."""
     if isinstance(dtype, pl.Decimal):

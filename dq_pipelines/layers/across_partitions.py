@@ -6,13 +6,14 @@ give way to a later one elsewhere, take the place of an earlier one, or go and l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.retyping import Beside
 from dq_pipelines.lake.tables import PARTITION
@@ -53,19 +54,21 @@ class Across:
         return f"of other partitions {self.replaced:,} rows give way to later ones, {self.again:,} are published again"
 
 
-def settled(work: Work, rows: pl.LazyFrame) -> Across:
+def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType]) -> Across:
     """Of `rows`, kept in the partition of the `work` and one of each key, those that count, and what changes elsewhere.
 
-    `rows` have the columns `ARRIVAL`, which those of the result have not. Raises RuleError where a step of the table does
-    not give them on, and keys are in several partitions.
+    `rows` have the columns `ARRIVAL`, which those of the result have not. `becomes` are the types of the table's columns
+    once the rows are published. Raises RuleError where a step of the table does not give `ARRIVAL` on, and keys are in
+    several partitions.
     """
-    own = rows.select(pl.exclude(ARRIVAL))
     delta = work.silver.delta()
     if delta is None or work.partition is None:
-        return Across(own)
-    published = pl.scan_delta(delta)
+        return Across(rows.select(pl.exclude(ARRIVAL)))
     silver = work.table.landed.silver
-    keys = exact_names(silver.keys)
+    keys, judged = exact_names(silver.keys), rows.collect_schema()
+    kinds = {name: becomes.get(name, judged[name]) for name in silver.keys}
+    rows, published = conformed(rows, kinds), conformed(pl.scan_delta(delta), kinds)
+    own = rows.select(pl.exclude(ARRIVAL))
     elsewhere = published.filter(pl.col(PARTITION) != work.partition)
     here = published.filter(pl.col(PARTITION) == work.partition)
     shared = rows.select(keys).join(elsewhere, on=keys, how="semi")
@@ -73,7 +76,8 @@ def settled(work: Work, rows: pl.LazyFrame) -> Across:
     if not touched.head(1).collect().height:
         return Across(own, elsewhere=elsewhere)
     _must_be_traced(work, rows)
-    return _Contest(work, rows, touched, elsewhere, keys).settled(delta.version())
+    retyped = any(judged[name] != dtype for name, dtype in kinds.items())
+    return _Contest(work, rows, touched, elsewhere, keys, kinds, retyped).settled(delta.version(), becomes)
 
 
 def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
@@ -113,13 +117,17 @@ class _Contest:
     #: what the other partitions hold
     elsewhere: pl.LazyFrame
     keys: Sequence[str] | list[pl.Expr] = field(default_factory=list)
+    #: the types of the keys, and whether today's YAML gives them others
+    kinds: Mapping[str, pl.DataType] = field(default_factory=dict)
+    retyped: bool = False
 
-    def settled(self, version: int) -> Across:
+    def settled(self, version: int, becomes: Mapping[str, pl.DataType]) -> Across:
         silver, columns = self.work.table.landed.silver, self.elsewhere.collect_schema().names()
         ours = self.rows.join(self.touched, on=self.keys, how="semi").with_columns(
             pl.lit(self.work.partition).alias(PARTITION)
         )
-        both = pl.concat([ours, self._theirs(ours.collect_schema().names())], how="diagonal_relaxed")
+        wanted = dict.fromkeys([*ours.collect_schema(), *columns])
+        both = pl.concat([ours, self._theirs(wanted)], how="diagonal_relaxed")
         first = first_landed(bronze(self.work.table, self.work.lake))
         winners = last_of_keys(in_order(both, first), silver).collect(engine="streaming").lazy()
         lost = winners.filter(pl.col(PARTITION) != self.work.partition)
@@ -136,17 +144,22 @@ class _Contest:
         if not changed:
             return Across(own, elsewhere=self.elsewhere)
         staying = pl.concat(
-            [self.elsewhere.join(going.lazy(), on=where, how="anti"), again.lazy()], how="diagonal_relaxed"
+            [
+                conformed(rows, becomes)
+                for rows in (self.elsewhere.join(going.lazy(), on=where, how="anti"), again.lazy())
+            ],
+            how="diagonal_relaxed",
         )
         parts: Mapping[str, pl.LazyFrame] = {
             name: staying.filter(pl.col(PARTITION) == name).drop(PARTITION) for name in changed
         }
         return Across(own, Beside(version, parts), self.elsewhere, going.height, again.height)
 
-    def _theirs(self, columns: Sequence[str]) -> pl.LazyFrame:
+    def _theirs(self, columns: Iterable[str]) -> pl.LazyFrame:
         """What was kept of the other partitions, of inputs that count, or that are published still."""
         landed = bronze(self.work.table, self.work.lake)
-        rows = versions(self.work).filter(pl.col(PARTITION) != self.work.partition)
+        found = versions(self.work, None if self.retyped else self.touched)
+        rows = conformed(found, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
         rows = rows.join(self.touched, on=self.keys, how="semi")
         old = [
             (batch, source)

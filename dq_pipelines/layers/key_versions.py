@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
-from dq_pipelines.engine.polars import Scan
+from dq_pipelines.lake.evolution import comparable
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
+from dq_pipelines.layers.discarding import kept
 from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.landed import BATCH, bronze
-from dq_pipelines.layers.precedence import ARRIVAL, came, is_greater
+from dq_pipelines.layers.precedence import ARRIVAL, came, is_greater, ordered
 from dq_pipelines.layers.quarantine import DISMISSED, OPEN, PLACE, STATUS, SUPERSEDED
-from dq_pipelines.layers.silver import misread, prepare, rules_of
 from dq_pipelines.layers.work import Work
-from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.project import Silver
 
-_CAME = "_came\x00"
+_CAME, _ORDER = "_came\x00", "_order\x00"
 
 
-def versions(work: Work) -> pl.LazyFrame:
-    """The landed rows of all partitions that their last judgement kept, as silver has them, with `PLACE` and `ARRIVAL`."""
-    silver, landed = work.table.landed.silver, bronze(work.table, work.lake)
-    published = batches_in(transactions(work.silver))
-    rows = corrected(landed.scan().filter(pl.col(BATCH).is_in(published)), corrections(work.quarantine))
-    prepared = prepare(silver, rows)
-    discarding = [rule for rule in rules_of(silver, prepared) if isinstance(rule, RowRule) and rule.action == "drop"]
-    scan = Scan(prepared.rows, discarding, work.published, hidden=prepared.hidden, misread=misread(silver, prepared))
+def versions(work: Work, keys: pl.LazyFrame | None = None, columns: Collection[str] | None = None) -> pl.LazyFrame:
+    """The landed rows of all partitions that their last judgement kept, as silver has them, with `PLACE` and `ARRIVAL`.
+
+    Where `keys` or `columns` are given, other rows and columns may be left out. Raises RuleError where a step of the table
+    does not give on where its rows came from.
+    """
+    landed = bronze(work.table, work.lake)
+    rows = landed.scan().filter(pl.col(BATCH).is_in(batches_in(transactions(work.silver))))
     refused = (
         refused_of(replace(work, partition=None))
         .filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED]))
         .select(PLACE)
     )
-    return scan.kept.join(refused, on=PLACE, how="anti") if set(PLACE) <= set(scan.carried) else scan.kept
+    return kept(work, corrected(rows, corrections(work.quarantine)), keys, columns).join(refused, on=PLACE, how="anti")
 
 
 def overtaken(work: Work, rows: pl.LazyFrame, first: Mapping[str, int], *named: str) -> pl.LazyFrame:
@@ -45,16 +45,23 @@ def overtaken(work: Work, rows: pl.LazyFrame, first: Mapping[str, int], *named: 
     `landed.first_landed`.
     """
     silver = work.table.landed.silver
-    order = (*([silver.order_by] if silver.order_by is not None else []), _CAME, *ARRIVAL)
-    theirs = versions(work).with_columns(came(first).alias(_CAME))
+    order = (*([_ORDER] if silver.order_by is not None else []), _CAME, *ARRIVAL)
+    wanted = [*silver.keys, *([silver.order_by] if silver.order_by is not None else []), *ARRIVAL]
+    theirs = _with_order(versions(work, columns=wanted), silver, first)
     theirs = theirs.select(*exact_names(dict.fromkeys([*silver.keys, *order])))
-    ours = rows.with_columns(came(first).alias(_CAME)).select(
+    ours = _with_order(rows, silver, first).select(
         *exact_names(dict.fromkeys([*silver.keys, *named])),
         *(pl.col(exact(name)).alias(f"{name}\x00") for name in order),
     )
-    pairs = theirs.join(ours, on=exact_names(silver.keys), how="inner")
+    theirs, compared = comparable(theirs, ours, silver.keys)
+    pairs = theirs.join(compared, on=exact_names(silver.keys), how="inner")
     later, same = pl.lit(False), pl.lit(True)
     for name in order:
         other, own = pl.col(exact(name)), pl.col(exact(f"{name}\x00"))
         later, same = later | (same & is_greater(other, own)), same & other.eq_missing(own)
     return pairs.filter(later).select(exact_names(named)).unique()
+
+
+def _with_order(rows: pl.LazyFrame, silver: Silver, first: Mapping[str, int]) -> pl.LazyFrame:
+    by = [] if silver.order_by is None else [ordered(silver, rows.collect_schema()).alias(_ORDER)]
+    return rows.with_columns(came(first).alias(_CAME), *by)

@@ -18,10 +18,12 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.landed import INGESTED_AT
 from dq_pipelines.project import Silver
 from dq_pipelines.sources import ROW, SOURCE
+from dq_pipelines.transforms.casting import typed
+from dq_pipelines.transforms.types import dtype_of
 
 #: The columns by which rows stand in the order in which they came.
 ARRIVAL = (INGESTED_AT, SOURCE, ROW)
-_PUBLISHED = "\x00published"
+_PUBLISHED, _OWN = "\x00published", "\x00own"
 
 
 def in_order(rows: pl.LazyFrame, first: Mapping[str, int]) -> pl.LazyFrame:
@@ -55,7 +57,7 @@ def last_of_keys(rows: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
         if silver.order_by not in rows.collect_schema():
             near = nearest(silver.order_by, there)
             raise RuleError(f"merge.order_by: no column '{silver.order_by}'{near}; there are: {', '.join(there)}")
-        rows = rows.sort(exact_names([silver.order_by]), nulls_last=False, maintain_order=True)
+        rows = rows.sort(ordered(silver, rows.collect_schema()), nulls_last=False, maintain_order=True)
     return rows.unique(exact_names(silver.keys), keep="last", maintain_order=True)
 
 
@@ -66,9 +68,27 @@ def unbeaten(rows: pl.LazyFrame, silver: Silver, published: LakeTable) -> pl.Laz
     there = published.scan()
     if not {silver.order_by, *silver.keys} <= set(there.collect_schema()):
         return rows
-    theirs = there.select(*exact_names(silver.keys), pl.col(exact(silver.order_by)).alias(_PUBLISHED))
-    joined = rows.join(theirs, on=exact_names(silver.keys), how="left", maintain_order="left")
-    return joined.filter(~is_greater(pl.col(_PUBLISHED), pl.col(exact(silver.order_by)))).drop(_PUBLISHED)
+    # By the types of today, whatever is published: text where there was a number, say.
+    types, known = rows.collect_schema(), there.collect_schema()
+    theirs = there.select(
+        *(pl.col(exact(name)).cast(types[name], strict=False) for name in silver.keys),
+        ordered(silver, known).alias(_PUBLISHED),
+    )
+    own = ordered(silver, types).alias(_OWN)
+    joined = rows.with_columns(own).join(theirs, on=exact_names(silver.keys), how="left", maintain_order="left")
+    compared = joined.collect_schema()
+    if compared[_PUBLISHED] != compared[_OWN]:
+        joined = joined.with_columns(pl.col(_PUBLISHED).cast(compared[_OWN], strict=False))
+    return joined.filter(~is_greater(pl.col(_PUBLISHED), pl.col(_OWN))).drop(_PUBLISHED, _OWN)
+
+
+def ordered(silver: Silver, there: Mapping[str, pl.DataType]) -> pl.Expr:
+    """What `merge.order_by` compares: the column by the type that YAML gives it, also where the table has text."""
+    name = str(silver.order_by)
+    declared = silver.columns.get(name)
+    if declared is None or there[name] != pl.String:
+        return pl.col(exact(name))
+    return typed(pl.col(exact(name)), there[name], dtype_of(declared.type))
 
 
 def is_greater(one: pl.Expr, other: pl.Expr) -> pl.Expr:
@@ -76,4 +96,4 @@ def is_greater(one: pl.Expr, other: pl.Expr) -> pl.Expr:
     return (one.is_not_null() & other.is_null()) | (one > other).fill_null(False)
 
 
-__all__ = ["ARRIVAL", "came", "in_order", "is_greater", "last_of_keys", "latest_of_keys", "unbeaten"]
+__all__ = ["ARRIVAL", "came", "in_order", "is_greater", "last_of_keys", "latest_of_keys", "ordered", "unbeaten"]

@@ -28,6 +28,7 @@ from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
+from dq_pipelines.layers.discarding import TRACES
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
 from dq_pipelines.layers.healing import HELD, with_dismissed
 from dq_pipelines.layers.key_versions import overtaken
@@ -257,8 +258,10 @@ class Refinement:
         return first_landed(bronze(self.work.table, self.work.lake), again) if again or self.backlog else {}
 
     def _not_overtaken(self, kept: pl.LazyFrame) -> pl.LazyFrame:
-        """Without rows of a file that has landed again whose keys have come later from other files."""
-        if not self._first or not set(ARRIVAL) <= set(kept.collect_schema()):
+        """Without rows whose keys have come later: from other files than one that has landed again, or in other partitions."""
+        merges = self.silver.mode == "merge"
+        waited = merges and bool(self.backlog) and self.work.partition is not None
+        if not (self._first or waited) or not set(TRACES) <= set(kept.collect_schema()):
             return kept
         keys = exact_names(self.silver.keys)
         return kept.join(

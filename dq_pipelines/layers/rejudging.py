@@ -33,16 +33,13 @@ from dq_pipelines.layers.quarantine import (
     unreadable_rows,
 )
 from dq_pipelines.layers.refinement import looked_up
-from dq_pipelines.layers.silver import Prepared, misread, prepare, rules_of
+from dq_pipelines.layers.silver import Prepared, hangs_on_others, misread, prepare, rules_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
-from dq_pipelines.rules.asides import ByText, Exists
 from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.functions import PythonFunction
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Rejudgement:
 
     def _together_judged(self, landed: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
         """The landed rows to judge: the waiting ones alone where a row's verdict hangs on no other, else their batches."""
-        if not _hangs_on_others(self.silver):
+        if not hangs_on_others(self.silver, self.silver.rules):
             yield landed.join(self.places, on=PLACE, how="semi")
             return
         for batch in self.waiting[BATCH].unique(maintain_order=True):
@@ -155,12 +152,3 @@ def _refusing(rules: list[Rule]) -> list[Rule]:
         for rule in rules
         if isinstance(rule, RowRule) and rule.action in ("block", "quarantine", "drop")
     ]
-
-
-def _hangs_on_others(silver: Silver) -> bool:
-    """Whether a row may be kept or refused for what other rows of its batch are."""
-    rules = [rule for rule in silver.rules if isinstance(rule, RowRule)]
-    beside = any(
-        not isinstance(rule.aside(), Exists | ByText | None) or isinstance(rule, PythonFunction) for rule in rules
-    )
-    return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)

@@ -212,15 +212,15 @@ def _together(
 ) -> tuple[Outcome, Across]:
     """The batches as one outcome, with their rows put together in the two stages, and what changes in other partitions."""
     rows = pl.concat([part.kept.scan() for part in parts], how="diagonal_relaxed").drop(PARTITION, strict=False)
-    across = Across(rows)
+    across, found = Across(rows), _drift(work, rows.drop(ARRIVAL, strict=False))
     if work.table.landed.silver.mode == "merge":
         # Batches stand in the order in which they came; where an input has come again, its rows tell when it came first.
         first = parts[0].first or {}
         traced = first and set(ARRIVAL) <= set(rows.collect_schema())
-        across = settled(work, last_of_keys(in_order(rows, first) if traced else rows, work.table.landed.silver))
+        last = last_of_keys(in_order(rows, first) if traced else rows, work.table.landed.silver)
+        across = settled(work, last, {} if found is None else found.schema)
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [across.rows, quarantined.drop(PARTITION, strict=False)]
-    found = _drift(work, whole[0])
     if found is not None and work.partition is not None:
         # The other partitions stay: what is rebuilt here must fit beside them.
         whole[0] = exactly(whole[0], found.schema)

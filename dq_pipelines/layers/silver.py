@@ -14,8 +14,11 @@ from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE
 from dq_pipelines.layers.quarantine import any_failed, miscast
 from dq_pipelines.project import Silver
+from dq_pipelines.rules.asides import ByText, Exists
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.completeness import ValuesNotNull
+from dq_pipelines.rules.functions import PythonFunction
+from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources.names import landed_as
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
 from dq_pipelines.transforms.exact_sql import filtered
@@ -165,3 +168,12 @@ def key_rules(silver: Silver) -> list[Rule]:
 def may_drop(silver: Silver) -> bool:
     """Whether a step can leave out or add rows, so that fewer or more are judged than were read."""
     return any(isinstance(step, (Filter, Deduplicate, *OPAQUE)) for step in silver.transform)
+
+
+def hangs_on_others(silver: Silver, rules: Iterable[Rule]) -> bool:
+    """Whether a row may be left out, or fail one of the `rules`, for what other rows of its batch are."""
+    on_rows = [rule for rule in rules if isinstance(rule, RowRule)]
+    beside = any(
+        not isinstance(rule.aside(), Exists | ByText | None) or isinstance(rule, PythonFunction) for rule in on_rows
+    )
+    return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.lake.evolution import comparable
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.work import Work
 
@@ -28,4 +29,5 @@ def staying_beside(kept: pl.LazyFrame, work: Work) -> list[pl.LazyFrame]:
     if silver.mode != "merge":
         return may_stay(work)
     keys = exact_names(silver.keys)
-    return [rows.join(kept.select(keys), on=keys, how="anti") for rows in may_stay(work)]
+    pairs = [comparable(rows, kept.select(keys), silver.keys) for rows in may_stay(work)]
+    return [rows.join(coming, on=keys, how="anti") for rows, coming in pairs]

@@ -53,6 +53,95 @@ def test_a_rerun_of_monday_leaves_tuesdays_keys_to_tuesday(shop: Workshop) -> No
     assert shop.leftovers() == []
 
 
+ROWS = """
+source: {{type: csv, path: "{{landing}}/*.csv"}}
+partitions: {{type: daily, start: 2024-01-01, in_path: "%Y-%m-%d"}}
+schema: evolve
+silver:
+  keys: [id]
+  columns: {{id: {kind}, price: int64}}
+  {said}
+"""
+FIRST = "select * from (select *, row_number() over (partition by id order by price) as n from self) where n = 1"
+SUMS = "select id, sum(price) as price, max(_source) as _source, max(_row) as _row, max(_batch) as _batch"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("said", "monday", "tuesday"),
+    [
+        ("transform: [{deduplicate: {by: [id], keep: first, order_by: price}}]", [(2, 5)], [(1, 4), (3, 3)]),
+        (
+            f"transform: [{{sql: '{FIRST}'}}]",
+            [(2, 5)],
+            [(1, 4), (3, 3)],
+        ),
+        (
+            f"transform: [{{sql: '{SUMS}, max(_ingested_at) as _ingested_at from self group by id'}}]",
+            [(2, 5)],
+            [(1, 13), (3, 3)],
+        ),
+        ("rules: [{type: expect_column_values_to_be_unique, column: id, on_failure: drop}]", [(2, 5)], [(3, 3)]),
+    ],
+    ids=["deduplicate", "window", "sums", "unique"],
+)
+def test_other_partitions_had_their_steps_and_rules_batch_by_batch(
+    shop: Workshop, said: str, monday: list[tuple[int, int]], tuesday: list[tuple[int, int]]
+) -> None:
+    """What Monday has of key 1 neither pushes out nor adds to what Tuesday has."""
+    shop.table("prices", ROWS.format(kind="int64", said=said))
+    shop.land(f"{MON}.csv", "id,price\n1,1\n1,2\n2,5\n")
+    assert shop.run(partition=MON).success
+    shop.land(f"{TUE}.csv", "id,price\n1,9\n1,4\n3,3\n")
+    assert shop.run(partition=TUE).success
+    wanted = [*((*row, MON) for row in monday), *((*row, TUE) for row in tuesday)]
+    for day in (MON, TUE, MON):
+        assert shop.run(partition=day, mode="rerun").success
+        assert shop.rows("silver/prices", "id", "price", "_partition") == sorted(wanted, key=repr)
+
+
+@pytest.mark.slow
+def test_keys_that_have_another_type_today(shop: Workshop) -> None:
+    shop.table("prices", ROWS.format(kind="int64", said=""))
+    shop.land(f"{MON}.csv", "id,price\n1,1\n2,2\n")
+    assert shop.run(partition=MON).success
+    shop.land(f"{TUE}.csv", "id,price\n1,9\n3,3\n")
+    assert shop.run(partition=TUE).success
+    shop.table("prices", ROWS.format(kind="string", said=""))
+    for day in (MON, TUE, MON):
+        assert shop.run(partition=day, mode="rerun").success
+        assert shop.rows("silver/prices", "id", "price", "_partition") == [("1", 9, TUE), ("2", 2, MON), ("3", 3, TUE)]
+    shop.table("prices", ROWS.format(kind="int64", said=""))
+    assert shop.run(partition=MON, mode="rerun").success  # beside Tuesday's, which are text still
+    assert shop.rows("silver/prices", "id", "price", "_partition") == [("1", 9, TUE), ("2", 2, MON), ("3", 3, TUE)]
+
+
+def test_a_batch_that_was_blocked_reverts_nothing_that_came_later(shop: Workshop) -> None:
+    rows = "{type: expect_table_row_count_to_be_between, min_value: 2, on_failure: block}"
+    shop.table("prices", ROWS.format(kind="int64", said=f"rules: [{rows}]"))
+    shop.land(f"{MON}.csv", "id,price\n1,1\n")
+    assert not shop.run(partition=MON).success
+    shop.land(f"{TUE}.csv", "id,price\n1,9\n3,3\n")
+    assert shop.run(partition=TUE).success
+    shop.land(f"{MON}_late.csv", "id,price\n2,2\n3,4\n")
+    ran = shop.run(partition=MON)
+    assert ran.success
+    assert ran.checks["silver/prices:rows_accounted_for"].passed
+    assert shop.rows("silver/prices", "id", "price", "_partition") == [(1, 9, TUE), (2, 2, MON), (3, 4, MON)]
+
+
+def test_a_row_that_counts_again_has_the_columns_that_the_rerun_partition_has_not(shop: Workshop) -> None:
+    shop.table("prices", ROWS.format(kind="int64", said=""))
+    shop.land(f"{MON}.csv", "id,price,shop\n1,1,x\n2,2,y\n")
+    assert shop.run(partition=MON).success
+    shop.land(f"{TUE}.csv", "id,price,till\n1,9,z\n")
+    assert shop.run(partition=TUE).success
+    shop.land(f"{TUE}.csv", "id,price,till\n3,3,z\n")
+    assert shop.run(partition=TUE, mode="rerun").success
+    wanted = [(1, 1, "x", None), (2, 2, "y", None), (3, 3, None, "z")]
+    assert shop.rows("silver/prices", "id", "price", "shop", "till") == wanted
+
+
 @dataclass
 class Oracle:
     """It knows the rows in the order in which they came, and which of them were kept when they were judged last."""

@@ -42,3 +42,16 @@ def test_an_old_file_that_was_mended_reverts_newer_rows_only_if_order_by_says_so
         assert shop.run(mode="rerun").success
         # Anew, the former version of the mended file counts no more: its key 4 has the value of the later one.
         assert shop.rows("silver/prices", "id", "price") == [*wanted[:3], (4, 41)]
+
+
+def test_steps_over_many_rows_are_asked_batch_by_batch(shop: Workshop) -> None:
+    """The earlier version of a file pushes nothing out that came from another file."""
+    first = "  transform: [{deduplicate: {by: [id], keep: first, order_by: price}}]"
+    shop.table("prices", PRICES.format(merge=first))
+    price(shop, "a.csv", "1,10,1")
+    assert shop.run().success
+    price(shop, "b.csv", "1,21,2")
+    assert shop.run().success
+    price(shop, "a.csv", "1,11,1", "2,22,9")
+    assert shop.run().success
+    assert shop.rows("silver/prices", "id", "price") == [(1, 21), (2, 22)]

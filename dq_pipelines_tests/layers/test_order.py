@@ -141,6 +141,24 @@ def test_a_column_that_is_not_there_is_named(shop: Workshop) -> None:
     assert shop.run("x").failures == {"x": "merge.order_by: no column 'upt' (nearest: upd); there are: id, upd"}
 
 
+def test_the_order_is_that_of_todays_type(shop: Workshop) -> None:
+    """Also where the published column has another one, and where it has become text."""
+    text = 'source: {type: csv, path: "{landing}/*"}\nschema: evolve\nsilver: {keys: [id], merge: {order_by: at}, columns: {id: int64, at: KIND}}\n'
+    for number, (kind, at, published) in enumerate(
+        [
+            ("string", "9", "9"),
+            ("int64", "10", "10"),
+            ("int64", "8", "10"),
+            ("float64", "10.5", "10.5"),
+            ("string", "9", "9"),
+        ]
+    ):
+        shop.table("x", text.replace("KIND", kind))
+        shop.land(f"{number}.csv", f"id,at\n1,{at}\n")
+        assert shop.run("x").success
+        assert shop.rows("silver/x", "at") == [published], number
+
+
 def test_a_late_older_row_loses(tmp_path: Path) -> None:
     made = shop(tmp_path, UPDATED.replace("TYPE", "datetime"))
     updated(made, "2024-01-02.csv", ("2024-01-02 10:00:00", 2))

@@ -134,3 +134,19 @@ def test_gold_refers_to_itself(shop: Workshop) -> None:
     ran = shop.run()
     assert ran.success, ran.failures
     assert shop.rows("gold/tree", "id") == [1, 2, 3]
+
+
+def test_keys_that_have_another_type_today(shop: Workshop) -> None:
+    staff(shop, "keys: [id]")
+    land(shop, "1.csv", "1,,5", "2,1,5", "3,1,5")
+    assert shop.run().success
+    shop.table(
+        "staff",
+        ("schema: evolve" + STAFF.replace("    ", "", 1).replace("\n    ", "\n"))
+        .replace("MODE", "keys: [id]")
+        .replace("id: int64, boss: int64", "id: string, boss: string"),
+    )
+    land(shop, "2.csv", "1,9,5", "4,2,5", "3,4,5")
+    assert shop.run().success
+    assert shop.rows("silver/staff", "id", "boss") == [("1", None), ("2", "1"), ("3", "4"), ("4", "2")]
+    assert [value for _, _, value in shop.refused("staff")] == ["9"]
