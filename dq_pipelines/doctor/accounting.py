@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import DqError, RuleError
 from dq_pipelines.history.records import RERUN
 from dq_pipelines.history.store import History
@@ -22,6 +21,7 @@ from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.corrections import corrected, corrections
+from dq_pipelines.layers.discarding import discarded
 from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.identity import Names
 from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings, bronze, landed_batches, pending_batches
@@ -143,14 +143,14 @@ def _of_silver(work: Work, found: Account, rows: pl.LazyFrame, beside: pl.DataFr
     held = order.join(often, on=_CONTENT, how="left").with_columns(pl.col("published").fill_null(0))
     _put(found, "published", held.filter(pl.col("nth") < pl.col("published")).height)
     rest = held.filter(pl.col("nth") >= pl.col("published"))
-    _of_neither(work, found, rest, there)
+    _of_neither(work, found, rows, rest, there)
     came = made.group_by(_CONTENT).len("came")
     more = often.join(came, on=_CONTENT, how="left").filter(pl.col("published") > pl.col("came").fill_null(0))
     if more.height:
         _published_too_often(found, more, _made(work, rows, refused.with_columns(unreadable=False), schema), made)
 
 
-def _of_neither(work: Work, found: Account, rest: pl.DataFrame, there: pl.DataFrame) -> None:
+def _of_neither(work: Work, found: Account, rows: pl.LazyFrame, rest: pl.DataFrame, there: pl.DataFrame) -> None:
     """Rows that are neither in silver nor in quarantine: a later one took their place, or a rule has dropped them."""
     silver = work.table.landed.silver
     if silver.mode == "merge":
@@ -162,16 +162,11 @@ def _of_neither(work: Work, found: Account, rest: pl.DataFrame, there: pl.DataFr
     merged = silver.mode == "merge"
     _put(found, f"superseded by a later {'version of the file' if merged else 'row'}", outdated.height)
     rest = rest.join(outdated, on=PLACE, how="anti", nulls_equal=True)
-    drops = [rule.model_copy(update={"on_failure": "quarantine"}) for rule in silver.rules if rule.on_failure == "drop"]
-    if drops and rest.height:
-        schema = set(rest.columns)
-        failing = (
-            validate(rest, [rule for rule in drops if set(rule.columns_judged) <= schema])
-            .refused.select(PLACE)
-            .collect()
-        )
-        _put(found, "dropped by a rule", failing.height)
-        rest = rest.join(failing, on=PLACE, how="anti", nulls_equal=True)
+    if any(rule.on_failure == "drop" for rule in silver.rules) and rest.height:
+        places = discarded(work, rows.filter(pl.col(BATCH).is_in(rest[BATCH].unique().to_list())))
+        dropped = rest.join(places, on=PLACE, how="semi", nulls_equal=True)
+        _put(found, "dropped by a rule", dropped.height)
+        rest = rest.join(dropped, on=PLACE, how="anti", nulls_equal=True)
     found.nowhere += _name(rest.sort(PLACE))
 
 

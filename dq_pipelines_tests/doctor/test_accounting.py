@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from dq_pipelines.doctor.accounting import Account, account
+from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
 from dq_pipelines_tests.doctor.conftest import Patient
+from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
 
@@ -117,3 +119,41 @@ def test_the_command_line(patient: Patient, dq: object, monkeypatch: pytest.Monk
     ran = run("doctor", "--repair")
     assert ran.returncode == 0
     assert "repaired: closed it to others (mode 600)" in ran.stdout
+
+
+PAIRS = """
+source: {type: csv, path: "{landing}/*.csv"}
+silver:
+  keys: [id]
+  columns: {id: int64, boss: int64, code: int64}
+  rules:
+    - {type: expect_column_values_to_be_unique, column: code, on_failure: drop}
+    - {type: expect_column_values_to_exist_in, column: boss, table: silver/t, key: id, on_failure: drop}
+"""
+
+
+def test_rows_that_a_rule_over_many_rows_drops(shop: Workshop) -> None:
+    shop.table("t", PAIRS)
+    shop.land("1.csv", "id,boss,code\n1,,1\n2,,7\n3,,7\n4,9,4\n")
+    assert shop.run().success
+    shop.land("2.csv", "id,boss,code\n5,,7\n")
+    assert shop.run().success
+    found = account(Work(shop.project.tables["t"], shop.lake), shop.history)
+    assert found.is_right, found
+    assert found.places == {"published": 2, "dropped by a rule": 3}
+
+
+def test_a_row_that_its_file_has_no_more_was_superseded(shop: Workshop) -> None:
+    shop.table("t", PAIRS)
+    shop.land("1.csv", "id,boss,code\n1,,1\n2,,2\n")
+    assert shop.run().success
+    shop.land("1.csv", "id,boss,code\n1,,3\n")
+    assert shop.run().success
+    assert shop.run(mode="rerun").success
+    found = account(Work(shop.project.tables["t"], shop.lake), shop.history)
+    assert found.is_right, found
+    assert found.places == {
+        "published": 1,
+        "superseded by a later row": 1,
+        "superseded by a later version of the file": 1,
+    }
