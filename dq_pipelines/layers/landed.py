@@ -114,18 +114,31 @@ def outdated(
 
     Such a one has landed, whatever bronze has of it, or is `arriving`.
     """
+    return {batch: old for batch, (old, _) in _by_age(landed, batches, arriving).items()}
+
+
+def counting(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The same, without batches of which nothing counts any more."""
+    return {batch: old for batch, (old, now) in _by_age(landed, batches).items() if now}
+
+
+def _by_age(
+    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """The batches, oldest first, each with the inputs of which a later version counts, and those that count."""
     rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
     came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
     landings = Landings.of(landed)
     name = landings.names.name
     latest = {name(source): batch for batch, source, _ in came.rows()}
     coming = frozenset(map(name, arriving))
-    found: dict[str, set[str]] = {batch: set() for batch in came[BATCH].unique(maintain_order=True)}
+    found: dict[str, tuple[set[str], set[str]]] = {
+        batch: (set(), set()) for batch in came[BATCH].unique(maintain_order=True)
+    }
     for batch, source, at in came.rows():
         later = landings.is_outdated(source, batch, at) or address(name(source), coming) in coming
-        if later or latest[name(source)] != batch:
-            found[batch].add(source)
-    return {batch: frozenset(sources) for batch, sources in found.items()}
+        found[batch][0 if later or latest[name(source)] != batch else 1].add(source)
+    return {batch: (frozenset(old), frozenset(now)) for batch, (old, now) in found.items()}
 
 
 def first_landed(landed: LakeTable, arriving: Collection[str] = ()) -> dict[str, int]:

@@ -35,7 +35,7 @@ from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrections
 from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
 from dq_pipelines.layers.healing import carried_over, dismissed
-from dq_pipelines.layers.landed import batches, bronze, first_landed, outdated
+from dq_pipelines.layers.landed import batches, bronze, counting, first_landed, outdated
 from dq_pipelines.layers.landing import Batch
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
@@ -203,8 +203,11 @@ def _judged(work: Work, parts: Sequence[Refinement], kept: Stage, refused: Stage
 
 def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
     """The batches that count, oldest first, each with the inputs of which a later batch has a later version."""
-    found = list(outdated(bronze(work.table, work.lake), every).items())
-    return found[-1:] if work.table.landed.silver.mode == "overwrite" else found
+    landed = bronze(work.table, work.lake)
+    if work.table.landed.silver.mode == "overwrite":
+        return [*outdated(landed, every).items()][-1:]
+    # One of which nothing counts is not judged: it has too few rows, whatever a rule wants. One is, for there must be a verdict.
+    return [*counting(landed, every).items()] or [*outdated(landed, every).items()][-1:]
 
 
 def _together(

@@ -55,3 +55,22 @@ def test_steps_over_many_rows_are_asked_batch_by_batch(shop: Workshop) -> None:
     price(shop, "a.csv", "1,11,1", "2,22,9")
     assert shop.run().success
     assert shop.rows("silver/prices", "id", "price") == [(1, 21), (2, 22)]
+
+
+@pytest.mark.parametrize("mode", ["keys: [id]", "write: append"])
+def test_a_rerun_judges_no_batch_of_which_nothing_counts(shop: Workshop, mode: str) -> None:
+    """No rule blocks the rerun for the rows that such a batch has no more."""
+    rules = [
+        "{type: expect_table_row_count_to_be_between, min_value: 2, on_failure: block}",
+        "{type: expect_column_max_to_be_between, column: price, min_value: 1, on_failure: block}",
+    ]
+    shop.table("prices", PRICES.format(merge="").replace("keys: [id]", mode) + f"  rules: [{', '.join(rules)}]\n")
+    price(shop, "a.csv", "1,10,1", "2,20,1")
+    assert shop.run().success
+    price(shop, "a.csv", "1,11,1", "2,21,1")
+    assert shop.run().success
+    assert shop.run(mode="rerun").success
+    assert shop.rows("silver/prices", "price") == [11, 21]
+    price(shop, "a.csv")
+    ran = shop.run(mode="rerun")  # nothing counts at all: then a rule may say so
+    assert "is blocked by expect_table_row_count_to_be_between (observed 0)" in str(ran.failures)
