@@ -14,14 +14,12 @@ import polars as pl
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.evolution import conformed
-from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.retyping import Beside
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.key_versions import versions
-from dq_pipelines.layers.landed import BATCH, bronze, first_landed, outdated
+from dq_pipelines.layers.landed import bronze, first_landed
 from dq_pipelines.layers.precedence import ARRIVAL, in_order, last_of_keys
 from dq_pipelines.layers.work import Work
-from dq_pipelines.sources import SOURCE
 
 
 @dataclass(frozen=True)
@@ -157,19 +155,8 @@ class _Contest:
 
     def _theirs(self, columns: Iterable[str]) -> pl.LazyFrame:
         """What was kept of the other partitions, of inputs that count, or that are published still."""
-        landed = bronze(self.work.table, self.work.lake)
         found = versions(self.work, None if self.retyped else self.touched)
         rows = conformed(found, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
         rows = rows.join(self.touched, on=self.keys, how="semi")
-        old = [
-            (batch, source)
-            for batch, sources in outdated(landed, batches_in(transactions(self.work.silver))).items()
-            for source in sources
-        ]
-        if old:
-            named = pl.LazyFrame(old, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
-            stale = rows.join(named, on=[BATCH, SOURCE], how="semi")
-            known = stale.join(self.elsewhere, on=[*self.keys, PARTITION], how="semi")
-            rows = pl.concat([rows.join(named, on=[BATCH, SOURCE], how="anti"), known])
         there = rows.collect_schema()
         return rows.select(pl.col(name) for name in columns if name in there)

@@ -13,11 +13,12 @@ from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.discarding import kept
 from dq_pipelines.layers.healing import refused_of
-from dq_pipelines.layers.landed import BATCH, bronze
+from dq_pipelines.layers.landed import BATCH, bronze, outdated
 from dq_pipelines.layers.precedence import ARRIVAL, came, is_greater, ordered
 from dq_pipelines.layers.quarantine import DISMISSED, OPEN, PLACE, STATUS, SUPERSEDED
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
+from dq_pipelines.sources import SOURCE
 
 _CAME, _ORDER = "_came\x00", "_order\x00"
 
@@ -35,7 +36,29 @@ def versions(work: Work, keys: pl.LazyFrame | None = None, columns: Collection[s
         .filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED]))
         .select(PLACE)
     )
-    return kept(work, corrected(rows, corrections(work.quarantine)), keys, columns).join(refused, on=PLACE, how="anti")
+    found = kept(work, corrected(rows, corrections(work.quarantine)), keys, columns)
+    return _in_force(work, found.join(refused, on=PLACE, how="anti"))
+
+
+def _in_force(work: Work, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of inputs that count, and of earlier versions of inputs those that are published still."""
+    landed = bronze(work.table, work.lake)
+    batches = batches_in(transactions(work.silver))
+    old = (
+        [(batch, source) for batch, sources in outdated(landed, batches).items() for source in sources]
+        if batches
+        else []
+    )
+    if not old:
+        return rows
+    named = pl.LazyFrame(old, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
+    published, known = work.silver.scan(), rows.collect_schema()
+    same = [
+        name for name, dtype in published.collect_schema().items() if known.get(name) == dtype and not dtype.is_nested()
+    ]
+    stale = rows.join(named, on=[BATCH, SOURCE], how="semi")
+    there = stale.join(published, on=exact_names(same), how="semi", nulls_equal=True) if same else stale
+    return pl.concat([rows.join(named, on=[BATCH, SOURCE], how="anti"), there])
 
 
 def overtaken(work: Work, rows: pl.LazyFrame, first: Mapping[str, int], *named: str) -> pl.LazyFrame:

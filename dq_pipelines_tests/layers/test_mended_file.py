@@ -74,3 +74,16 @@ def test_a_rerun_judges_no_batch_of_which_nothing_counts(shop: Workshop, mode: s
     price(shop, "a.csv")
     ran = shop.run(mode="rerun")  # nothing counts at all: then a rule may say so
     assert "is blocked by expect_table_row_count_to_be_between (observed 0)" in str(ran.failures)
+
+
+def test_a_row_that_its_file_has_no_more_takes_no_place(shop: Workshop) -> None:
+    shop.table("prices", PRICES.format(merge=""))
+    price(shop, "a.csv", "1,10,1")
+    assert shop.run().success
+    price(shop, "b.csv", "2,20,1", "3,30,1")
+    assert shop.run().success
+    price(shop, "b.csv", "3,31,1")
+    assert shop.run(mode="rerun").success
+    price(shop, "a.csv", "1,10,1", "2,22,1", "3,32,1")
+    assert shop.run().success
+    assert shop.rows("silver/prices", "id", "price") == [(1, 10), (2, 22), (3, 31)]
