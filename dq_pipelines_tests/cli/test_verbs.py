@@ -216,7 +216,7 @@ def test_stale_files_are_found_and_written(dq: Dq, checkout: Path, tmp_path: Pat
     assert dq("schema").stdout.splitlines() == ["wrote docs/schema/project.json", "wrote docs/schema/table.json"]
     assert (dq("schema", "--check").returncode, dq("schema").stdout) == (0, "")
     assert dq("docs", "--check").returncode == 1
-    pages = ["rules.md", "configuration.md", "permissions.md", "casts.md", "openapi.json", "rest.md"]
+    pages = ["rules.md", "configuration.md", "permissions.md", "casts.md", "gold.md", "openapi.json", "rest.md"]
     assert dq("docs").stdout.splitlines() == [f"wrote docs/{page}" for page in pages]
     assert dq("docs", "--check").returncode == 0
 
