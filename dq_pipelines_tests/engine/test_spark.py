@@ -26,6 +26,8 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines_tests.contracts.engines import started
 from dq_pipelines_tests.contracts.spark import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 RULES: list[dict[str, Any]] = [
     {"type": "expect_column_values_to_not_be_null", "column": "id"},
     {"type": "expect_column_values_to_be_unique", "column": "id", "severity": "warning"},

@@ -57,6 +57,7 @@ def test_steps_over_many_rows_are_asked_batch_by_batch(shop: Workshop) -> None:
     assert shop.rows("silver/prices", "id", "price") == [(1, 21), (2, 22)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["keys: [id]", "write: append"])
 def test_a_rerun_judges_no_batch_of_which_nothing_counts(shop: Workshop, mode: str) -> None:
     """No rule blocks the rerun for the rows that such a batch has no more."""
@@ -76,6 +77,7 @@ def test_a_rerun_judges_no_batch_of_which_nothing_counts(shop: Workshop, mode: s
     assert "is blocked by expect_table_row_count_to_be_between (observed 0)" in str(ran.failures)
 
 
+@pytest.mark.slow
 def test_a_row_that_its_file_has_no_more_takes_no_place(shop: Workshop) -> None:
     shop.table("prices", PRICES.format(merge=""))
     price(shop, "a.csv", "1,10,1")

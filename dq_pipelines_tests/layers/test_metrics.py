@@ -99,6 +99,7 @@ DAILY = """
 """
 
 
+@pytest.mark.slow
 def test_a_late_file_adds_to_its_day(shop: Workshop) -> None:
     shop.table("orders", DAILY)
 

@@ -95,7 +95,7 @@ NAMES = st.sampled_from(["a_2.csv", "a_10.csv", "a_9.csv", "b.csv", "B.csv", "z.
 LANDED = st.lists(st.tuples(NAMES, st.integers(1, 4), st.integers(-3, 30)), max_size=5)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(batches=st.lists(LANDED, min_size=1, max_size=3), again=st.sampled_from(["", "rerun", "replay"]))
 def test_the_published_row_is_that_of_the_last_input(batches: list[list[tuple[str, int, int]]], again: str) -> None:
     """The law; batches that come later count later, whatever the times of their files, and a file from when it came first."""
@@ -198,7 +198,7 @@ def test_what_a_person_has_mended_loses_to_a_newer_row(tmp_path: Path) -> None:
 ORDERED = st.lists(st.tuples(st.sampled_from(["", "1", "2", "3"]), st.integers(-2, 9)), min_size=1, max_size=3)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(
     files=st.lists(st.tuples(ORDERED, st.sampled_from(["wait", "refine", "rerun", "replay"])), min_size=1, max_size=5),
     kind=st.sampled_from(["int64", "string", "float64"]),

@@ -20,6 +20,9 @@ from dq_pipelines_tests.properties.test_regex_means_what_python_means import (
     found_by_python,
 )
 
+#: Those that are servers take their time.
+ENGINES = [pytest.param(name, marks=pytest.mark.slow) if name in ("spark", "postgresql") else name for name in NAMES]
+
 #: Many at a time: what costs is the query, not the pair.
 MANY = st.lists(st.tuples(FLAGS, PATTERNS).map("".join), min_size=20, max_size=40, unique=True)
 
@@ -32,7 +35,7 @@ def _reads(pattern: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.filterwarnings("ignore:Possible (nested set|set):FutureWarning")
 @settings(max_examples=max(10, settings().max_examples // 10))
 @given(patterns=MANY, texts=TEXTS)
@@ -49,7 +52,7 @@ def test_every_engine_finds_what_python_finds(name: str, patterns: list[str], te
         assert [row[f"p{place}"] for row in found] == found_by_python(pattern, texts), (pattern, there)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ENGINES)
 def test_every_letter_is_of_the_classes_that_python_has_it_in(name: str) -> None:
     engine = started(name)
     texts = [*LETTERS, *(chr(code) for code in range(1, 0x3000, 7)), *(chr(code) for code in range(0x1D7C0, 0x1D800))]

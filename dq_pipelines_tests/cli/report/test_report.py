@@ -33,6 +33,7 @@ def test_without_a_history_it_says_so_and_makes_none(arguments: list[str], dq: D
         assert NOTHING_YET in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_there", [True, False], ids=["an empty file", "no file"])
 def test_a_lost_history_is_told_and_stays_empty(dq: Dq, tmp_path: Path, *, is_there: bool) -> None:
     shop = Workshop(tmp_path)
