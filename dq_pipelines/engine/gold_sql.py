@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_full, said
 from dq_pipelines.engine.gold_names import must_be_publishable
-from dq_pipelines.engine.gold_types import MISFIT, identifier, literal, published
+from dq_pipelines.engine.gold_types import MISFIT, published
 from dq_pipelines.engine.interrupt import interruptibly, meanwhile
 from dq_pipelines.errors import PublishError, RuleError
 

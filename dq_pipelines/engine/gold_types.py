@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.errors import RuleError
 
 if TYPE_CHECKING:
@@ -184,13 +185,3 @@ def _named(kind: DuckDBPyType) -> str:
 def _short(kind: Any) -> str:
     text = str(kind)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def identifier(name: str) -> str:
-    """A name as SQL writes it, whatever it is."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"

@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Field, Schema, TableFeatures
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import create_table_with_add_actions
 
+from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken, PublishError, nearest
 from dq_pipelines.lake.durable import sync_commit
@@ -113,7 +114,7 @@ def forget(stage: Stage, batches: list[str]) -> None:
     table = stage.table.delta()
     if table is None or not batches:
         return
-    quoted = ", ".join("'" + batch.replace("'", "''") + "'" for batch in batches)
+    quoted = ", ".join(map(literal, batches))
     with publish_errors(stage.table.key, stage.table.uri):
         table.delete(f"_batch IN ({quoted})")
         sync_commit(stage.table)
@@ -206,7 +207,7 @@ def _take_moments_without_zone(table: DeltaTable, stage: Stage, schema: Schema) 
 
 
 def _merge(table: DeltaTable, stage: Stage, keys: tuple[str, ...], grows: bool, properties: Properties) -> None:
-    on = " AND ".join(f"published.{quoted(key)} = staged.{quoted(key)}" for key in keys)
+    on = " AND ".join(f"published.{identifier(key)} = staged.{identifier(key)}" for key in keys)
     rows = record_batches(stage.scan())
     merger = table.merge(
         rows,
@@ -256,10 +257,6 @@ def _type(field: Field) -> str:
 
 def _partition_by(stage: Stage) -> list[str] | None:
     return None if stage.partition is None else [PARTITION]
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.config.counting import counted
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
 from dq_pipelines.lake.durable import sync_commit
 from dq_pipelines.lake.evolution import exactly
 from dq_pipelines.lake.ledger import noting, reruns_in, transactions
-from dq_pipelines.lake.publish import Publication, publish_errors, quoted, record_batches
+from dq_pipelines.lake.publish import Publication, publish_errors, record_batches
 from dq_pipelines.lake.restore import Moment, Return
 from dq_pipelines.lake.rewrite import must_be_new
 from dq_pipelines.lake.tables import Lake, LakeTable
@@ -124,7 +125,7 @@ class Recovery:
         return Publication(self.table.key, self.table.opened().version(), rows)
 
     def _merged(self, delta: DeltaTable, properties: CommitProperties) -> None:
-        on = " AND ".join(f"published.{quoted(key)} = copied.{quoted(key)}" for key in self.keys)
+        on = " AND ".join(f"published.{identifier(key)} = copied.{identifier(key)}" for key in self.keys)
         merger = delta.merge(
             record_batches(self.rows), on, source_alias="copied", target_alias="published", commit_properties=properties
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.errors import nearest
 from dq_pipelines.monitoring.contracts.part import Part
 from dq_pipelines.monitoring.contracts.types import LOGICAL, logical_type, physical_type, strftime
@@ -150,8 +151,7 @@ def _from_options(column: Column, logical: str | None, physical: str | None, opt
             yield {"type": "expect_column_values_to_be_between", **about, **bounds, **flags}
     multiple = options.number("multipleOf")
     if multiple is not None and multiple == int(multiple) and logical == "integer":
-        name = column.name.replace('"', '""')
-        yield {"type": "expect_rows_sql", "sql": f'"{name}" % {int(multiple)} = 0'}
+        yield {"type": "expect_rows_sql", "sql": f"{identifier(column.name)} % {int(multiple)} = 0"}
     elif multiple is not None:
         options.note(
             "multipleOf", "floating point has no exact multiples; a `decimal(p,s)` type refuses further digits"

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.errors import nearest
 from dq_pipelines.monitoring.contracts.limits import Limits
 from dq_pipelines.monitoring.contracts.part import Part
@@ -67,7 +68,7 @@ def _row_count(limits: Limits) -> Rule:
 def _nulls(_: Part, column: str, limits: Limits, *, percent: bool) -> list[Rule]:
     if limits.is_none:
         return [{"type": "expect_column_values_to_not_be_null", "column": column}]
-    return [_query(_counted(f"{quoted(column)} IS NULL", percent=percent), limits)]
+    return [_query(_counted(f"{identifier(column)} IS NULL", percent=percent), limits)]
 
 
 def _missing(part: Part, column: str, limits: Limits, *, percent: bool) -> list[Rule]:
@@ -77,8 +78,8 @@ def _missing(part: Part, column: str, limits: Limits, *, percent: bool) -> list[
         null: list[Rule] = [{"type": "expect_column_values_to_not_be_null", "column": column}]
         other = {"type": "expect_column_values_to_not_be_in_set", "column": column, "value_set": texts}
         return [*(null if None in values else []), *([other] if texts else [])]
-    tests = [f"{quoted(column)} IS NULL"] if None in values else []
-    tests += [f"CAST({quoted(column)} AS varchar) IN ({_literals(texts)})"] if texts else []
+    tests = [f"{identifier(column)} IS NULL"] if None in values else []
+    tests += [f"CAST({identifier(column)} AS varchar) IN ({_literals(texts)})"] if texts else []
     return [_query(_counted(" OR ".join(tests), percent=percent), limits)]
 
 
@@ -88,10 +89,10 @@ def _invalid(part: Part, column: str, limits: Limits, *, percent: bool) -> list[
     tests = []
     if values is not None:
         rules.append({"type": "expect_column_values_to_be_in_set", "column": column, "value_set": values})
-        tests.append(f"CAST({quoted(column)} AS varchar) NOT IN ({_literals(values)})")
+        tests.append(f"CAST({identifier(column)} AS varchar) NOT IN ({_literals(values)})")
     if pattern is not None:
         rules.append({"type": "expect_column_values_to_match_regex", "column": column, "regex": pattern})
-        tests.append(f"NOT (CAST({quoted(column)} AS varchar) ~ {_literals([pattern])})")
+        tests.append(f"NOT (CAST({identifier(column)} AS varchar) ~ {_literals([pattern])})")
     if not rules:
         raise NotTaken("invalidValues wants `validValues` or `pattern` among its arguments")
     return rules if limits.is_none else [_query(_counted(" OR ".join(tests), percent=percent), limits)]
@@ -105,8 +106,8 @@ def _duplicates(part: Part, column: str | None, limits: Limits, *, percent: bool
         if len(columns) == 1:
             return {"type": "expect_column_values_to_be_unique", "column": columns[0]}
         return {"type": "expect_compound_columns_to_be_unique", "column_list": list(columns)}
-    keys = ", ".join(quoted(str(name)) for name in columns)
-    there = " AND ".join(f"{quoted(str(name))} IS NOT NULL" for name in columns)
+    keys = ", ".join(identifier(str(name)) for name in columns)
+    there = " AND ".join(f"{identifier(str(name))} IS NOT NULL" for name in columns)
     grouped = f"SELECT count(*) AS n FROM {{batch}} WHERE {there} GROUP BY {keys}"  # noqa: S608 - names are quoted, and it reads the batch alone
     if percent:  # the values beyond the first of each, of all values
         return _query("100.0 * (sum(n) - count(*)) / sum(n)", limits, source=f"({grouped}) AS g")
@@ -135,10 +136,5 @@ def _query(number: str, limits: Limits, source: str = "{batch}") -> Rule:
     return {"type": "expect_query_to_return_no_rows", "unexpected_rows_query": query}
 
 
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _literals(values: Sequence[Any]) -> str:
-    return ", ".join("'" + str(value).replace("'", "''") + "'" for value in values)
+    return ", ".join(literal(str(value)) for value in values)

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.monitoring.contracts.limits import Limits, limits_of
 from dq_pipelines.monitoring.contracts.metrics import NotTaken, rules_of
@@ -127,7 +128,7 @@ def _named(word: str, column: str | None) -> str:
     if word.lower() in ("column", "property", "field"):
         if column is None:
             raise NotTaken(f"the query names {{{word}}}, and this stands at no property")
-        return '"' + column.replace('"', '""') + '"'
+        return identifier(column)
     return "_batch"
 
 

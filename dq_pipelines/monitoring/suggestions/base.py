@@ -85,16 +85,6 @@ def rows_of(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
-def quoted(column: str) -> str:
-    """A column's name in SQL."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def sql_text(value: str) -> str:
-    """A text in SQL."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def listed(values: Any, most: int = 4) -> str:
     """`a`, `b` and 3 more."""
     shown = [f"`{value}`" for value in list(values)[:most]]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.suggestions.base import Suggestion, percent, quoted, rows_of
+from dq_pipelines.monitoring.suggestions.base import Suggestion, percent, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_DISTINCT = 100
@@ -57,7 +58,7 @@ def _of(column: ColumnProfile, scheme: Scheme) -> Suggestion | None:
     wrong = int(codes.filter(total % 10 != 0)["count"].sum())
     if wrong > (1 - _RIGHT) * rows:
         return None
-    text = f"cast({quoted(column.name)} as varchar)"
+    text = f"cast({identifier(column.name)} as varchar)"
     weights = [_sql_digit(text, scheme, length, place) for place in range(1, length + 1)]
     sql = f"length({text}) <> {length} or ({' + '.join(weights)}) % 10 = 0"
     why = f"the last of {length} digits follows from the others by {scheme.name} in {percent(rows - wrong, rows)} of the values"

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.reading import read_values
-from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, quoted, rounded_out, rows_of
+from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, rounded_out, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _LEAST_DISTINCT, _BINS = 1_000, 100, 50
@@ -34,7 +35,7 @@ def _of(column: ColumnProfile) -> Iterator[Suggestion]:
     if found is None:
         return
     low, high, rows = found
-    name = quoted(column.name)
+    name = identifier(column.name)
     number = f"try_cast({name} as double)" if column.is_text else name
     why = f"{rows_of(rows)} of {total:,} lie between {low:g} and {high:g}; all others are below or above"
     rule = {"type": "expect_rows_sql", "sql": f"{number} <= {low:g} or {number} >= {high:g}"}

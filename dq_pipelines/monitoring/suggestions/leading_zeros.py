@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.suggestions.base import Suggestion, percent, quoted
+from dq_pipelines.monitoring.suggestions.base import Suggestion, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS = 200
@@ -52,5 +53,5 @@ def lost_zeros(column: ColumnProfile) -> Suggestion | None:
     if column.is_text:
         rule = {"type": "expect_column_value_lengths_to_equal", "column": column.name, "value": longest}
         return Suggestion(rule, why, 0.7).broken_by(short, column.seen)
-    sql = f"{quoted(column.name)} >= {10 ** (longest - 1)}"
+    sql = f"{identifier(column.name)} >= {10 ** (longest - 1)}"
     return Suggestion({"type": "expect_rows_sql", "sql": sql}, why, 0.7).broken_by(short, column.seen)

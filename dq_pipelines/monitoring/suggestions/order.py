@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.reading import read_values
-from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, quoted, rows_of
+from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 from dq_pipelines.monitoring.suggestions.signs import rarely_negative
 
@@ -148,7 +149,7 @@ def _suggestion(found: Order, columns: dict[str, ColumnProfile], *, moments: boo
         "ignore_row_if": "either_value_is_missing",
     }
     if not moments and (high.is_text or low.is_text):
-        sides = [f"try_cast({quoted(name)} as double)" for name in (found.high, found.low)]
+        sides = [f"try_cast({identifier(name)} as double)" for name in (found.high, found.low)]
         rule = {"type": "expect_rows_sql", "sql": " >= ".join(sides)}
     # A limit has few values; it is the measure beside it that goes wrong.
     suspect = found.high if high.distinct >= _LEAST_DISTINCT else found.low

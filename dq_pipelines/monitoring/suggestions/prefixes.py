@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import polars as pl
 
 from dq_pipelines.config.columns import exact
+from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent, quoted, rows_of, sql_text
+from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _MOST_KINDS, _LEAST_DISTINCT, _LONGEST = 200, 60, 100, 4
@@ -83,9 +84,9 @@ def _suggestions(
             rule = {"type": "expect_column_values_to_match_regex", "column": code.name, "regex": f"^{re.escape(start)}"}
             yield Suggestion({**rule, "row_condition": f'{kind.name} == "{name}"'}, why, 0.89)
         return
-    start = f"substr({quoted(code.name)}, 1, {len(begins[0][1])})"
-    ways = [f"({quoted(kind.name)} = {sql_text(name)} and {start} = {sql_text(text)})" for name, text in begins]
-    known = ", ".join(sql_text(name) for name, _ in begins)
-    sql = f"{quoted(kind.name)} not in ({known}) or {' or '.join(ways)}"
+    start = f"substr({identifier(code.name)}, 1, {len(begins[0][1])})"
+    ways = [f"({identifier(kind.name)} = {literal(name)} and {start} = {literal(text)})" for name, text in begins]
+    known = ", ".join(literal(name) for name, _ in begins)
+    sql = f"{identifier(kind.name)} not in ({known}) or {' or '.join(ways)}"
     found = Suggestion({"type": "expect_rows_sql", "sql": sql}, why, 0.89, suspect=code.name)
     yield found.broken_by(broken, rows)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile.reading import read_values
-from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, percent, quoted, rows_of
+from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, percent, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS = 100
@@ -35,7 +36,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         )
         admitted = mostly(rows, column.seen)
         if column.is_text:
-            sql = f"try_cast({quoted(column.name)} as double) >= 0"
+            sql = f"try_cast({identifier(column.name)} as double) >= 0"
             yield Suggestion({"type": "expect_rows_sql", "sql": sql, "mostly": admitted}, why, 0.8)
         else:
             rule = {"type": "expect_column_values_to_be_between", "column": column.name, "min_value": 0}

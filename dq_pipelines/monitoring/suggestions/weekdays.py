@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.reading import read_values
-from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, quoted, rows_of, sql_text
+from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _MOST_KINDS = 500, 20
@@ -53,9 +54,9 @@ def _of(findings: Findings, column: ColumnProfile, kinds: list[ColumnProfile]) -
 def _suggestion(
     column: ColumnProfile, kind: ColumnProfile | None, values: list[str], wrong: int, rows: int
 ) -> Suggestion:
-    sql = f"extract(isodow from {quoted(column.name)}) <= 5"
+    sql = f"extract(isodow from {identifier(column.name)}) <= 5"
     why = f"{rows_of(wrong)} of {rows:,} are on a weekend" if wrong else f"none of {rows_of(rows)} is on a weekend"
     if kind is not None:
-        sql = f"{quoted(kind.name)} not in ({', '.join(map(sql_text, values))}) or {sql}"
+        sql = f"{identifier(kind.name)} not in ({', '.join(map(literal, values))}) or {sql}"
         why += f" where {kind.name} is {listed(values)}"
     return Suggestion({"type": "expect_rows_sql", "sql": sql}, why, 0.8, suspect=column.name).broken_by(wrong, rows)
