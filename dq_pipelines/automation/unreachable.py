@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alert_book import AlertBook
 from dq_pipelines.layers.stores import Stores
@@ -30,7 +31,7 @@ def note_failure(context: dg.SensorEvaluationContext, table: Table, stores: Stor
     if failures >= most:
         context.log.warning("%s: %s", table.key, error)
         note(stores, table, str(error))
-    return f"{error} ({failures} {'tick' if failures == 1 else 'ticks'} in a row)"
+    return f"{error} ({counted(failures, 'tick')} in a row)"
 
 
 def note_success(context: dg.SensorEvaluationContext, table: Table, stores: Stores) -> None:

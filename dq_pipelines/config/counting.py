@@ -1,6 +1,8 @@
-"""Counts in sentences: a number and its noun, in the singular for one."""
+"""Counts in sentences: a number and its noun, in the singular for one; names, the first of many."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def counted(number: int, noun: str) -> str:
@@ -8,3 +10,9 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith(('s', 'ch', 'x')) else 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: so many of the names at most; empty where there are none."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

@@ -7,7 +7,7 @@ in which the inputs count, so that `_ingested_at` tells later from earlier withi
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -185,9 +185,13 @@ def last_landed(landed: LakeTable) -> datetime | None:
 
 def address(source: str, known: Container[str]) -> str:
     """The input behind what `_source` says, or the name of that: of a member of an archive, or of a sheet of a workbook, the file."""
+    return next((place for place in within(source) if place in known), source.rpartition("#")[0])
+
+
+def within(source: str) -> Iterator[str]:
+    """What `_source` says, and whatever that may lie in: of a sheet of a workbook in an archive, the workbook, then the archive."""
     parts = source.split("#")
-    starts = ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
-    return next((start for start in starts if start in known), source.rpartition("#")[0])
+    return ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
 
 
 def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:

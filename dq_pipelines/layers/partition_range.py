@@ -18,7 +18,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
-from dq_pipelines.config.counting import counted
+from dq_pipelines.config.counting import counted, listed
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.layers.attempting import said_by
 from dq_pipelines.layers.evaluations import check_of, evaluation
@@ -139,7 +139,7 @@ class _Range:
         failed = [f"{partition} ({said})" for partition, said in self.failed.items()]
         return (
             f"{self.table.key}: {len(failed):,} of {counted(total, 'partition')} {'was' if len(failed) == 1 else 'were'} "
-            f"not published: {_some(failed)}; {_some(self.done) or 'none'} {'is' if len(self.done) == 1 else 'are'} done"
+            f"not published: {listed(failed, _NAMED)}; {listed(self.done, _NAMED) or 'none'} {'is' if len(self.done) == 1 else 'are'} done"
         )
 
     def _metadata(self) -> Mapping[str, Any]:
@@ -150,8 +150,3 @@ def _materialization(key: dg.AssetKey, result: dg.MaterializeResult[Any], partit
     version = result.data_version
     tags = {} if version is None else {DATA_VERSION_TAG: version.value, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
     return dg.AssetMaterialization(key, metadata=result.metadata, partition=partition, tags=tags)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"

@@ -12,12 +12,13 @@ from datetime import date
 import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.config.counting import listed
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import PARTITIONS, number_of, transactions, written_in, written_of
 from dq_pipelines.lake.publish import Mode
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.layers.identity import INPUT, Names
-from dq_pipelines.layers.landed import bronze
+from dq_pipelines.layers.landed import bronze, within
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import DailyPartitions, Silver, Table
@@ -103,9 +104,8 @@ def _strange(work: Work) -> tuple[str, str] | None:
     names, known = Names.of(entries), {name.removeprefix(INPUT) for name in entries if name.startswith(INPUT)}
     came = landed.scan().select(SOURCE, PARTITION).unique().sort(PARTITION, SOURCE).collect(engine="streaming")
     for source, partition in came.iter_rows():
-        parts = source.split("#")  # a member of an archive, or a sheet, is of its file's partition
-        files = ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
-        uri = next((file for file in files if file in known or names.name(file) in known), None)
+        # A member of an archive, or a sheet, is of its file's partition.
+        uri = next((file for file in within(source) if file in known or names.name(file) in known), None)
         if uri is None:
             continue  # its rows do not say of which input they are
         day: date | str | None
@@ -141,7 +141,7 @@ def must_fit_rows(work: Work) -> None:
     if repeats and _goes_with_keys(work):
         return
     which = sorted(partition for partition in others if partition is not None)
-    named = f" ({', '.join(which[:_NAMED])}{f' and {len(which) - _NAMED:,} more' if len(which) > _NAMED else ''})"
+    named = f" ({listed(which, _NAMED)})"
     were = (
         "" if unknown else f" that were {' and '.join(sorted({_word(silver, number) for number in others.values()}))}"
     )

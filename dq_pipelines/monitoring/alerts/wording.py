@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
+from dq_pipelines.config.counting import listed
 from dq_pipelines.history.alert import Alert
 from dq_pipelines.monitoring.alerts.due import Item, Message
 
@@ -101,8 +102,7 @@ def _line(items: Sequence[Item]) -> str:
     what = f"{alert.name} ({alert.severity})" if alert.name else alert.event.replace("_", " ")
     parts = [item.alert.partition for item in items if item.alert.partition is not None]
     if parts:
-        more = f" and {len(parts) - _PARTITIONS:,} more" if len(parts) > _PARTITIONS else ""
-        what = f"{what} [{', '.join(parts[:_PARTITIONS])}{more}]"
+        what = f"{what} [{listed(parts, _PARTITIONS)}]"
     if news == "recovered":
         return f"{what}: well again after {_length(alert)}"
     since = f" (since {alert.opened_at:%Y-%m-%d %H:%M} UTC)" if news == "again" else ""

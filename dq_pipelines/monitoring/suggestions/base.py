@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from dq_pipelines.config.counting import counted
+
 #: From here on a suggested rule is critical and refuses rows; below it warns.
 SURE = 0.9
 
@@ -82,7 +84,7 @@ def percent(part: float, whole: float) -> str:
 
 def rows_of(count: int) -> str:
     """`1 row`, `2,000 rows`."""
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
+    return counted(count, "row")
 
 
 def listed(values: Any, most: int = 4) -> str:
