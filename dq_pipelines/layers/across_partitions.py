@@ -7,7 +7,7 @@ give way to a later one elsewhere, take the place of an earlier one, or go and l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -17,8 +17,8 @@ from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.retyping import Beside
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.layers.key_versions import versions
-from dq_pipelines.layers.landed import bronze, first_landed
 from dq_pipelines.layers.precedence import ARRIVAL, in_order, last_of_keys
+from dq_pipelines.layers.provenance import forgotten
 from dq_pipelines.layers.work import Work
 
 
@@ -52,11 +52,11 @@ class Across:
         return f"of other partitions {self.replaced:,} rows give way to later ones, {self.again:,} are published again"
 
 
-def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType]) -> Across:
+def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], first: Mapping[str, int]) -> Across:
     """Of `rows`, kept in the partition of the `work` and one of each key, those that count, and what changes elsewhere.
 
     `rows` have the columns `ARRIVAL`, which those of the result have not. `becomes` are the types of the table's columns
-    once the rows are published. Raises RuleError where a step of the table does not give `ARRIVAL` on, and keys are in
+    once the rows are published, `first` is `landed.first_landed`. Raises RuleError where a step of the table does not give `ARRIVAL` on, and keys are in
     several partitions.
     """
     delta = work.silver.delta()
@@ -75,7 +75,7 @@ def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType]) 
         return Across(own, elsewhere=elsewhere)
     _must_be_traced(work, rows)
     retyped = any(judged[name] != dtype for name, dtype in kinds.items())
-    return _Contest(work, rows, touched, elsewhere, keys, kinds, retyped).settled(delta.version(), becomes)
+    return _Contest(work, rows, touched, elsewhere, kinds, retyped, first).settled(delta.version(), becomes)
 
 
 def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
@@ -94,11 +94,9 @@ def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl
 
 
 def _must_be_traced(work: Work, rows: pl.LazyFrame) -> None:
-    there = rows.collect_schema()
-    if missing := [name for name in ARRIVAL if name not in there]:
-        forgets = f"a step of {work.table.key} does not give on {', '.join(missing)}"
+    if said := forgotten(work.table.key, rows.collect_schema(), ARRIVAL):
         raise RuleError(
-            f"{forgets}, so that nobody can tell which row of a key came last that several partitions have; "
+            f"{said}, so that nobody can tell which row of a key came last that several partitions have; "
             "nothing was published: rerun a partition only where its keys are its own, or let the step give them on"
         )
 
@@ -114,29 +112,30 @@ class _Contest:
     touched: pl.LazyFrame
     #: what the other partitions hold
     elsewhere: pl.LazyFrame
-    keys: Sequence[str] | list[pl.Expr] = field(default_factory=list)
     #: the types of the keys, and whether today's YAML gives them others
-    kinds: Mapping[str, pl.DataType] = field(default_factory=dict)
-    retyped: bool = False
+    kinds: Mapping[str, pl.DataType]
+    retyped: bool
+    #: `landed.first_landed`
+    first: Mapping[str, int]
 
     def settled(self, version: int, becomes: Mapping[str, pl.DataType]) -> Across:
         silver, columns = self.work.table.landed.silver, self.elsewhere.collect_schema().names()
-        ours = self.rows.join(self.touched, on=self.keys, how="semi").with_columns(
+        keys = exact_names(silver.keys)
+        ours = self.rows.join(self.touched, on=keys, how="semi").with_columns(
             pl.lit(self.work.partition).alias(PARTITION)
         )
         wanted = dict.fromkeys([*ours.collect_schema(), *columns])
         both = pl.concat([ours, self._theirs(wanted)], how="diagonal_relaxed")
-        first = first_landed(bronze(self.work.table, self.work.lake))
-        winners = last_of_keys(in_order(both, first), silver).collect(engine="streaming").lazy()
+        winners = last_of_keys(in_order(both, self.first), silver).collect(engine="streaming").lazy()
         lost = winners.filter(pl.col(PARTITION) != self.work.partition)
-        own = self.rows.join(lost, on=self.keys, how="anti", maintain_order="left").select(pl.exclude(ARRIVAL))
-        where = [*self.keys, PARTITION]
+        own = self.rows.join(lost, on=keys, how="anti", maintain_order="left").select(pl.exclude(ARRIVAL))
+        where = [*keys, PARTITION]
         again = (
             lost.join(self.elsewhere, on=where, how="anti")
             .select(pl.col(name) for name in columns if name in lost.collect_schema())
             .collect()
         )
-        moved = self.elsewhere.join(self.touched, on=self.keys, how="semi").join(winners, on=where, how="anti")
+        moved = self.elsewhere.join(self.touched, on=keys, how="semi").join(winners, on=where, how="anti")
         going = moved.select(where).collect(engine="streaming")
         changed = sorted({*again[PARTITION], *going[PARTITION]})
         if not changed:
@@ -157,6 +156,6 @@ class _Contest:
         """What was kept of the other partitions, of inputs that count, or that are published still."""
         found = versions(self.work, None if self.retyped else self.touched)
         rows = conformed(found, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
-        rows = rows.join(self.touched, on=self.keys, how="semi")
+        rows = rows.join(self.touched, on=exact_names(self.work.table.landed.silver.keys), how="semi")
         there = rows.collect_schema()
         return rows.select(pl.col(name) for name in columns if name in there)

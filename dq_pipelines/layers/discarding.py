@@ -17,16 +17,14 @@ from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.samples import Samples
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT
+from dq_pipelines.layers.landed import BATCH
+from dq_pipelines.layers.provenance import TRACES, forgotten
 from dq_pipelines.layers.quarantine import PLACE
 from dq_pipelines.layers.silver import hangs_on_others, misread, prepare, rules_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
-
-#: What tells a landed row from all others, and when it came.
-TRACES = (*PLACE, INGESTED_AT)
 
 
 def kept(
@@ -61,12 +59,8 @@ def _discarding(rules: Iterable[Rule]) -> list[Rule]:
 def _scan(work: Work, rows: pl.LazyFrame) -> Scan:
     silver = work.table.landed.silver
     prepared = prepare(silver, rows)
-    there = prepared.rows.collect_schema()
-    if missing := [name for name in TRACES if name not in there]:
-        raise RuleError(
-            f"a step of {work.table.key} does not give on {', '.join(missing)}, so that nobody can tell where its rows came "
-            "from: let the step give them on"
-        )
+    if said := forgotten(work.table.key, prepared.rows.collect_schema()):
+        raise RuleError(f"{said}, so that nobody can tell where its rows came from: let the step give them on")
     rules = _discarding(rules_of(silver, prepared))
     return Scan(prepared.rows, rules, work.published, hidden=prepared.hidden, misread=misread(silver, prepared))
 

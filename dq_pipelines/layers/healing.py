@@ -18,6 +18,7 @@ from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.lake.update import update
 from dq_pipelines.layers.landed import BATCH, bronze
+from dq_pipelines.layers.provenance import forgotten
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     DISMISSED,
@@ -176,10 +177,8 @@ def with_dismissed(work: Work, rows: pl.LazyFrame, places: pl.DataFrame) -> pl.L
     """
     if places.is_empty():
         return rows
-    there = rows.collect_schema()
-    if missing := [name for name in PLACE if name not in there]:
-        forgets = f"a step of {work.table.key} does not give on {', '.join(missing)}"
-        raise RuleError(f"{forgets}, so that dismissed rows cannot be told apart: let it, or reopen them")
+    if said := forgotten(work.table.key, rows.collect_schema(), PLACE):
+        raise RuleError(f"{said}, so that dismissed rows cannot be told apart: let it, or reopen them")
     marked = places.lazy().with_columns(pl.lit(True).alias(HELD))
     return rows.join(marked, on=PLACE, how="left", maintain_order="left").with_columns(pl.col(HELD).fill_null(False))
 

@@ -7,7 +7,7 @@ in which the inputs count, so that `_ingested_at` tells later from earlier withi
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -115,6 +115,12 @@ def outdated(
     Such a one has landed, whatever bronze has of it, or is `arriving`.
     """
     return {batch: old for batch, (old, _) in _by_age(landed, batches, arriving).items()}
+
+
+def inputs_of(found: Mapping[str, Iterable[str]]) -> pl.LazyFrame:
+    """Batches with what `_source` says of some of their inputs, as a frame of both columns."""
+    pairs = [(batch, source) for batch, sources in found.items() for source in sources]
+    return pl.LazyFrame(pairs, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
 
 
 def counting(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[str]]:

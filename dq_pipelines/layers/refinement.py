@@ -28,15 +28,13 @@ from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
-from dq_pipelines.layers.discarding import TRACES
 from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
 from dq_pipelines.layers.healing import HELD, with_dismissed
-from dq_pipelines.layers.key_versions import overtaken
 from dq_pipelines.layers.landed import (
     BATCH,
     Landings,
     bronze,
-    first_landed,
+    inputs_of,
     of_last_snapshot,
     outdated,
     pending_batches,
@@ -46,17 +44,15 @@ from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
-from dq_pipelines.layers.precedence import ARRIVAL, latest_of_keys, unbeaten
 from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.published_as import must_fit_rows
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
+from dq_pipelines.layers.replacing import Replacing
 from dq_pipelines.layers.self_references import SelfReferences
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
-from dq_pipelines.layers.staying import may_stay, staying_beside
+from dq_pipelines.layers.staying import looked_up, staying_beside
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
 from dq_pipelines.project import Silver
-from dq_pipelines.rules.asides import Repeats
-from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.sources.delta import DeltaSource
 
@@ -117,6 +113,8 @@ class Refinement:
         self.bronze = work.stage(bronze(work.table, work.lake), self.batch) if self.landing else None
         self.kept = work.stage(work.silver, self.batch)
         self.refused = work.stage(work.quarantine, self.batch)
+        again = self.landing.again if self.landing else ()
+        self.replacing = Replacing(work, bool(self.backlog), again, self.policy == "rebuild", self.first)
         self.at_once = False
         #: whether all landing rows are staged for bronze: a pass that failed has staged some of them
         self.staged_bronze = False
@@ -201,11 +199,9 @@ class Refinement:
             # A snapshot replaces whatever waits.
             last = of_last_snapshot(bronze(self.work.table, self.work.lake), self.work.partition)
             return waiting.filter(pl.lit(False) if self.landing is not None else last)
-        replaced = [(batch, source) for batch, sources in self.superseded.items() for source in sources]
-        if not replaced:
+        if not any(self.superseded.values()):
             return waiting
-        named = pl.LazyFrame(replaced, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
-        return waiting.join(named, on=[BATCH, SOURCE], how="anti", maintain_order="left")
+        return waiting.join(inputs_of(self.superseded), on=[BATCH, SOURCE], how="anti", maintain_order="left")
 
     def _judge(self) -> Judgement:
         if self.policy == "rebuild":  # a rerun knows the parents, for it looks at all batches together
@@ -243,46 +239,9 @@ class Refinement:
             landing = [self.bronze.sink(every)]
         refused = [refused_rows(rows, self.columns) for rows in (scan.refused, *self.prepared.refused)]
         quarantined = pl.concat([*refused, unreadable_rows(unread, self.columns)])
-        kept = scan.kept if self._keys_are_judged else latest_of_keys(scan.kept, self.silver, self._first)
-        if self.policy != "rebuild":  # a rerun looks at all batches together
-            kept = self._not_overtaken(unbeaten(kept, self.silver, self.work.silver))
-        columns = [*self.columns, *self._arrival(kept)]
+        kept = self.replacing.rows(scan.kept)
+        columns = [*self.columns, *self.replacing.arrival(kept)]
         return [*landing, self.kept.sink(kept.select(exact_names(columns))), self.refused.sink(quarantined)]
-
-    @cached_property
-    def _first(self) -> Mapping[str, int]:
-        """When the inputs of the batch landed first that have landed before; empty where there are none."""
-        if self.first is not None or self.silver.mode != "merge":
-            return self.first or {}
-        again = self.landing.again if self.landing else ()
-        return first_landed(bronze(self.work.table, self.work.lake), again) if again or self.backlog else {}
-
-    def _not_overtaken(self, kept: pl.LazyFrame) -> pl.LazyFrame:
-        """Without rows whose keys have come later: from other files than one that has landed again, or in other partitions."""
-        merges = self.silver.mode == "merge"
-        waited = merges and bool(self.backlog) and self.work.partition is not None
-        if not (self._first or waited) or not set(TRACES) <= set(kept.collect_schema()):
-            return kept
-        keys = exact_names(self.silver.keys)
-        return kept.join(
-            overtaken(self.work, kept, self._first, *self.silver.keys), on=keys, how="anti", maintain_order="left"
-        )
-
-    def _arrival(self, kept: pl.LazyFrame) -> list[str]:
-        """The columns that tell when a row came, which a rerun must know of rows that are merged."""
-        if self.policy != "rebuild" or self.silver.mode != "merge":
-            return []
-        there = kept.collect_schema()
-        return [name for name in ARRIVAL if name in there]
-
-    @cached_property
-    def _keys_are_judged(self) -> bool:
-        """Whether a rule refuses rows whose merge keys repeat."""
-        asides = [rule.aside() for rule in self.silver.rules if isinstance(rule, RowRule) and rule.refuses]
-        wanted = set(self.silver.keys)
-        return any(
-            isinstance(aside, Repeats) and set(aside.columns) == wanted and not aside.row_condition for aside in asides
-        )
 
     def _again(self) -> pl.LazyFrame:
         """The rows to judge, read from what was just staged rather than from the source once more."""
@@ -292,9 +251,7 @@ class Refinement:
         return self._to_judge()
 
     def _lookup(self, key: str) -> pl.LazyFrame:
-        if key == self.work.table.key and self.parents is not None:
-            return self.parents
-        return looked_up(self.work, key, self.prepared)
+        return looked_up(self.work, key, self.prepared, self.parents)
 
     def _outcome(self, judgement: Judgement) -> Outcome:
         rows_in = self.rows.select(pl.len()).collect(engine="streaming").item()
@@ -306,7 +263,9 @@ class Refinement:
             refused=self.refused.rows,
             dropped_by_rules=judgement.dropped,
             dropped_by_transform=rows_in - unreadable - split_off - judgement.rows if may_drop(self.silver) else 0,
-            superseded=0 if self._keys_are_judged and self.silver.order_by is None else judgement.kept - self.kept.rows,
+            superseded=0
+            if self.replacing.keys_are_judged and self.silver.order_by is None
+            else judgement.kept - self.kept.rows,
             unreadable=unreadable,
             missing_from_files=self._missing_from_files,
         )
@@ -353,14 +312,6 @@ class Refinement:
         if self.landing is None or isinstance(self.work.table.landed.source, DeltaSource):
             return None
         return datetime.fromtimestamp(max(item.modified for item in self.landing.inputs) / 1e9, UTC)
-
-
-def looked_up(work: Work, key: str, judged: Prepared) -> pl.LazyFrame:
-    """The rows of a table that a rule looks into: of the judged table itself, those that come now, and those that may stay."""
-    if key != work.table.key:
-        return work.published(key)
-    rows = judged.rows.select(exact_names(judged.columns))
-    return pl.concat([rows, *may_stay(work)], how="diagonal_relaxed")
 
 
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:

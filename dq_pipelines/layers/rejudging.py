@@ -21,9 +21,10 @@ from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.key_versions import overtaken
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT, bronze, first_landed, of_last_snapshot
+from dq_pipelines.layers.key_versions import in_rank, overtaken
+from dq_pipelines.layers.landed import BATCH, bronze, first_landed, of_last_snapshot
 from dq_pipelines.layers.precedence import unbeaten
+from dq_pipelines.layers.provenance import TRACES, forgotten
 from dq_pipelines.layers.quarantine import (
     CORRECTION,
     ID,
@@ -32,8 +33,8 @@ from dq_pipelines.layers.quarantine import (
     refused_rows,
     unreadable_rows,
 )
-from dq_pipelines.layers.refinement import looked_up
 from dq_pipelines.layers.silver import Prepared, hangs_on_others, misread, prepare, rules_of
+from dq_pipelines.layers.staying import looked_up
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
@@ -101,9 +102,7 @@ class Rejudgement:
         scan = Scan(
             prepared.rows,
             _refusing(rules_of(self.silver, prepared)),
-            lookup=lambda key: (
-                parents if parents is not None and key == self.work.table.key else looked_up(self.work, key, prepared)
-            ),
+            lookup=lambda key: looked_up(self.work, key, prepared, parents),
             hidden=prepared.hidden,
             misread=misread(self.silver, prepared),
         )
@@ -113,7 +112,7 @@ class Rejudgement:
             parts = [refused_rows(part, prepared.columns) for part in (scan.refused, *prepared.refused)]
             failing = pl.concat([*parts, unreadable_rows(rows, prepared.columns)])
             failing = failing.join(self.places, on=PLACE, how="semi", maintain_order="left")
-            wanted = passing.select(*exact_names(prepared.columns), *PLACE, INGESTED_AT, identity().alias(ID))
+            wanted = passing.select(*exact_names(prepared.columns), *TRACES, identity().alias(ID))
             return [wanted.sink_parquet(kept, lazy=True), failing.sink_parquet(refused, lazy=True)]
 
         with broken(self.work.table.key, "to judge its refused rows again"):
@@ -126,10 +125,8 @@ class Rejudgement:
         return self.waiting.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
 
     def _must_be_traced(self, prepared: Prepared) -> None:
-        there = prepared.rows.collect_schema()
-        if missing := [name for name in (*PLACE, INGESTED_AT) if name not in there]:
-            forgets = f"a step of {self.work.table.key} does not give on {', '.join(missing)}"
-            raise RuleError(f"{forgets}, so that refused rows cannot be told apart: use mode: rerun, or let it")
+        if said := forgotten(self.work.table.key, prepared.rows.collect_schema()):
+            raise RuleError(f"{said}, so that refused rows cannot be told apart: use mode: rerun, or let it")
 
 
 def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
@@ -141,7 +138,8 @@ def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
     if silver.mode == "append":
         return passing
     first = first_landed(bronze(work.table, work.lake))
-    still = passing.join(overtaken(work, passing, first, ID), on=ID, how="anti", maintain_order="left")
+    beaten = overtaken(silver, passing, in_rank(work, first), first, ID)
+    still = passing.join(beaten, on=ID, how="anti", maintain_order="left")
     return unbeaten(still, silver, work.silver)
 
 

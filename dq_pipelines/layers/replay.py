@@ -49,12 +49,11 @@ from dq_pipelines.layers.quarantine import (
     STATUS_AT,
     STATUS_BY,
 )
-from dq_pipelines.layers.refinement import looked_up
 from dq_pipelines.layers.rejudging import Rejudgement, not_overtaken
 from dq_pipelines.layers.remembering import told
 from dq_pipelines.layers.rerun import must_be_whole
 from dq_pipelines.layers.self_references import SelfReferences
-from dq_pipelines.layers.staying import staying_beside
+from dq_pipelines.layers.staying import looked_up, staying_beside
 from dq_pipelines.layers.work import Work, alone, staged
 from dq_pipelines.project import Silver
 

@@ -152,14 +152,14 @@ def _anew(work: Work) -> Outcome | None:
     parts = [
         Refinement(
             work,
-            None,
-            (batch,),
-            {batch: superseded},
-            "rebuild",
-            mended,
-            given_up,
-            f"batch {number} of {len(every)}",
-            first,
+            landing=None,
+            backlog=(batch,),
+            superseded={batch: superseded},
+            policy="rebuild",
+            mended=mended,
+            dismissed=given_up,
+            note=f"batch {number} of {len(every)}",
+            first=first,
         )
         for number, (batch, superseded) in enumerate(_in_order(work, every), start=1)
     ]
@@ -221,7 +221,7 @@ def _together(
         first = parts[0].first or {}
         traced = first and set(ARRIVAL) <= set(rows.collect_schema())
         last = last_of_keys(in_order(rows, first) if traced else rows, work.table.landed.silver)
-        across = settled(work, last, {} if found is None else found.schema)
+        across = settled(work, last, {} if found is None else found.schema, first)
     quarantined = pl.concat([part.refused.scan() for part in parts], how="diagonal_relaxed")
     whole = [across.rows, quarantined.drop(PARTITION, strict=False)]
     if found is not None and work.partition is not None:

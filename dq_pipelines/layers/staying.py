@@ -1,4 +1,4 @@
-"""Which published rows stay in silver when a batch is published. None, or one frame: a concatenation takes both."""
+"""Which published rows stay in silver when a batch is published: none, or one frame. Rules that look into tables ask here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.lake.evolution import comparable
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.silver import Prepared
 from dq_pipelines.layers.work import Work
 
 
@@ -31,3 +32,16 @@ def staying_beside(kept: pl.LazyFrame, work: Work) -> list[pl.LazyFrame]:
     keys = exact_names(silver.keys)
     pairs = [comparable(rows, kept.select(keys), silver.keys) for rows in may_stay(work)]
     return [rows.join(coming, on=keys, how="anti") for rows, coming in pairs]
+
+
+def looked_up(work: Work, key: str, judged: Prepared, parents: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    """The rows of a table that a rule looks into.
+
+    Of the judged table itself those are the `parents`, where they are known: else the rows that come now, and may stay.
+    """
+    if key != work.table.key:
+        return work.published(key)
+    if parents is not None:
+        return parents
+    rows = judged.rows.select(exact_names(judged.columns))
+    return pl.concat([rows, *may_stay(work)], how="diagonal_relaxed")

@@ -1,0 +1,17 @@
+"""Where a landed row came from and when, and what is said of a step that does not give that on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from dq_pipelines.layers.landed import INGESTED_AT
+from dq_pipelines.layers.quarantine import PLACE
+
+#: What tells a landed row from all others, and when it came.
+TRACES = (*PLACE, INGESTED_AT)
+
+
+def forgotten(table: str, there: Collection[str], wanted: Sequence[str] = TRACES) -> str:
+    """That a step of a table (`<layer>/<table>`) has left out some of the `wanted` columns; empty where all are there."""
+    missing = [name for name in wanted if name not in there]
+    return f"a step of {table} does not give on {', '.join(missing)}" if missing else ""
