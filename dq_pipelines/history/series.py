@@ -97,10 +97,8 @@ def series(
     `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, blocked batches but the
     one to be `including`, replays, and reruns are no points. Raises KeyError for another metric.
     """
-    return [
-        part.point
-        for part in _parts(history, metric, column, limit, judged_batches(table, partition, since, until, including))
-    ]
+    which = judged_batches(Stretch(table, partition, since, until, including))
+    return [part.point for part in _parts(history, metric, column, limit, which)]
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def parts_of_partitions(
 ) -> dict[str, list[Part]]:
     """By partition, the batches of which it consists now, as `published_parts` tells them; the last `limit` in all."""
     found: dict[str, list[Part]] = {}
-    for part in _parts(history, metric, column, limit, published_parts(table, including=including)):
+    for part in _parts(history, metric, column, limit, published_parts(Stretch(table, including=including))):
         if part.point.partition is not None:
             found.setdefault(part.point.partition, []).append(part)
     return found
@@ -194,54 +192,54 @@ def columns_measured(history: History, table: str) -> list[str]:
         return list(connection.execute(wanted.order_by(COLUMN_METRICS.c.place)).scalars())
 
 
-def judged_batches(
-    table: str,
-    partition: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    including: str | None = None,
-) -> Iterator[sa.ColumnElement[bool]]:
+@dataclass(frozen=True)
+class Stretch:
+    """The verdicts of a table that a question is about: of one partition or all, begun since and until these moments."""
+
+    table: str
+    partition: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    #: a batch that counts also where it is blocked
+    including: str | None = None
+
+
+def judged_batches(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
     """Which verdicts are points of a table's series: of each published batch (and partition) the last one, and no reruns.
 
     A blocked batch teaches nothing, since its rows are judged again; the one to be `including` is a point all the same.
     """
     yield from ON_SINGLE_BATCHES
-    yield from _last_published(table, partition, since, until, including)
+    yield from _last_published(of)
 
 
-def published_parts(
-    table: str,
-    partition: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    including: str | None = None,
-) -> Iterator[sa.ColumnElement[bool]]:
+def published_parts(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
     """The same, but that a partition consists of the batches since the last one that replaced it, a rerun as well."""
     yield from ON_BATCHES
-    yield from _last_published(table, partition, since, until, including)
+    yield from _last_published(of)
     # Grouped, and not asked anew for each verdict: a table has one for each batch that it ever had.
     anew = VERDICTS.alias("anew")
-    last = sa.select(anew.c.partition, sa.func.max(anew.c.id).label("id")).where(anew.c.table == table, replaced(anew))
+    last = sa.select(anew.c.partition, sa.func.max(anew.c.id).label("id")).where(
+        anew.c.table == of.table, replaced(anew)
+    )
     rebuilt = last.group_by(anew.c.partition).subquery("rebuilt")
     stands = ~sa.exists().where(rebuilt.c.partition == VERDICTS.c.partition, rebuilt.c.id > VERDICTS.c.id)
     yield sa.case((VERDICTS.c.partition.is_(None), sa.and_(*ON_SINGLE_BATCHES)), else_=stands)
 
 
-def _last_published(
-    table: str, partition: str | None, since: datetime | None, until: datetime | None, including: str | None
-) -> Iterator[sa.ColumnElement[bool]]:
-    yield VERDICTS.c.table == table
+def _last_published(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
+    yield VERDICTS.c.table == of.table
     later = VERDICTS.alias("later")
     same = (later.c.table == VERDICTS.c.table) & (later.c.batch == VERDICTS.c.batch)
     same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(VERDICTS.c.partition, "")
-    yield ~sa.exists().where(same, later.c.id > VERDICTS.c.id, _counts(later, including))
-    yield _counts(VERDICTS, including)
-    if partition is not None:
-        yield VERDICTS.c.partition == partition
-    if since is not None:
-        yield VERDICTS.c.started_at >= since
-    if until is not None:
-        yield VERDICTS.c.started_at <= until
+    yield ~sa.exists().where(same, later.c.id > VERDICTS.c.id, _counts(later, of.including))
+    yield _counts(VERDICTS, of.including)
+    if of.partition is not None:
+        yield VERDICTS.c.partition == of.partition
+    if of.since is not None:
+        yield VERDICTS.c.started_at >= of.since
+    if of.until is not None:
+        yield VERDICTS.c.started_at <= of.until
 
 
 def _counts(verdicts: sa.FromClause, including: str | None) -> sa.ColumnElement[bool]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.history.schema import COLUMN_METRICS, VERDICTS
-from dq_pipelines.history.series import published_parts
+from dq_pipelines.history.series import Stretch, published_parts
 from dq_pipelines.history.store import History
 
 
@@ -41,9 +41,8 @@ def measured_batches(
     if not history.is_begun:
         return []
     wanted = sa.select(VERDICTS.c.id, VERDICTS.c.batch, VERDICTS.c.partition, COLUMN_METRICS)
-    wanted = wanted.join_from(VERDICTS, COLUMN_METRICS).where(
-        *published_parts(table, partition, since, until, including)
-    )
+    which = published_parts(Stretch(table, partition, since, until, including))
+    wanted = wanted.join_from(VERDICTS, COLUMN_METRICS).where(*which)
     if columns:
         wanted = wanted.where(COLUMN_METRICS.c.column.in_(columns))
     wanted = wanted.order_by(VERDICTS.c.started_at, VERDICTS.c.id, COLUMN_METRICS.c.place)

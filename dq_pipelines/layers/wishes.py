@@ -95,7 +95,7 @@ class Wish:
                 else:
                     yield snapshot, predicate.on(_cells(snapshot.schema, published.schema))
 
-    @property
+    @cached_property
     def unnamed(self) -> list[tuple[str, Lake, str]]:
         """The tables of the lake and of the backup that YAML names no more: place, lake and key."""
         known = {key for table in self.project for key in table.assets}
