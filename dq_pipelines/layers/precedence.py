@@ -1,8 +1,8 @@
 """Which of several rows with the same keys is published: the one that came last, or the one that `merge.order_by` says.
 
-A row came when its input landed first: a file that was mended long after counts against its own earlier version, and does
-not take the place of what has come from other files meanwhile. By `order_by` the greatest value counts, whenever it came. A row without a value loses to one with a value; of equal
-values the row that came last counts.
+A row came when its input landed first. So a file that was mended long after takes the place of its own earlier version, and
+of no rows that have come from other files meanwhile. By `order_by` the greatest value counts, whenever it came. A row
+without a value loses to one with a value; of equal values the row that came last counts.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Alerts(Strict):
     per_hour: Annotated[int, Field(ge=1)] = 20
     #: how long after its schedule a table may take to be there before it is missed: `30m` or `2h`
     late_after: Span = "1h"
-    #: after how many ticks in a row of its sensor, half a minute apart, a source that cannot be reached is told of
+    #: how many ticks of a sensor, half a minute apart, may fail to reach its source before that is an alert
     unreachable_after: Annotated[int, Field(ge=1)] = UNREACHABLE_AFTER
 
     @model_validator(mode="after")
