@@ -31,7 +31,8 @@ USERS = {"adam": [Grant(Role.ADMIN)], "vera": [Grant(Role.VIEWER, "domain:elsewh
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
     shop = build(tmp_path_factory.mktemp("health"))
-    shop.table("sales", SALES + "on_arrival: true\nschedule: '0 * * * *'\n")
+    half_an_hour_ago = (datetime.now(UTC).minute - 30) % 60  # a schedule that was due just now is not late yet
+    shop.table("sales", SALES + f"on_arrival: true\nschedule: '{half_an_hour_ago} * * * *'\n")
     with hosting(shop, USERS) as made:
         yield made
 
