@@ -16,9 +16,9 @@ from dq_pipelines.history.store import History
 from dq_pipelines.layers.anomaly_checks import anomaly_specs
 from dq_pipelines.layers.checks import check_specs
 from dq_pipelines.layers.run_partition import has_partitions, may_be_about
-from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.project import Project, Table
+from dq_pipelines.project.checked_rules import rules_by_check
 
 #: What a check without a severity of its own has, by Dagster's.
 _SEVERITY = {dg.AssetCheckSeverity.ERROR: "critical", dg.AssetCheckSeverity.WARN: "warning"}

@@ -13,9 +13,9 @@ from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.aside import past_bad_inputs
-from dq_pipelines.layers.drift import as_bronze, landing_drift, schema_of
 from dq_pipelines.layers.landed import after_all, bronze
 from dq_pipelines.layers.landing import Batch, batch_of, new_inputs, taken
+from dq_pipelines.layers.landing_schema import as_bronze, landing_drift, schema_of
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.progress import LAND, READ
 from dq_pipelines.layers.schema_check import drift_result

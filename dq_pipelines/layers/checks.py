@@ -22,8 +22,8 @@ from dq_pipelines.layers.aside import INPUTS_READABLE, told
 from dq_pipelines.layers.outcome import ROWS_ACCOUNTED_FOR, Outcome
 from dq_pipelines.layers.partitions_definition import check_spec
 from dq_pipelines.layers.unassigned import INPUTS_UNASSIGNED, sentence
-from dq_pipelines.layers.work import checked_rules, rules_by_check
 from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import checked_rules, rules_by_check
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.on_tables import WholeTableRule
 from dq_pipelines.rules.render import as_yaml

@@ -15,9 +15,9 @@ import polars as pl
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.layers.landed import BATCH
+from dq_pipelines.layers.landed_names import resolved
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE, WHY
 from dq_pipelines.layers.quarantine import CORRECTION, PLACE, QUARANTINE_COLUMNS
-from dq_pipelines.layers.silver import resolved
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.steps import Rename

@@ -1,4 +1,4 @@
-"""How the rows of a batch differ from the tables that are to take them: silver by its policy, bronze as far as it can.
+"""How the rows of a batch differ from silver, by its policy. How they differ from bronze belongs in `landing_schema`.
 
 What a difference is, and what a policy allows, belongs in `lake.evolution`; how it is told, in `schema_check`.
 """
@@ -18,11 +18,13 @@ from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.lake.evolution import Change, Drift, Policy, conformed, drift
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.lake.tables import PARTITION, LakeTable, reached, storable
+from dq_pipelines.lake.tables import PARTITION, LakeTable, reached
 from dq_pipelines.layers.landed import BATCH, bronze
+from dq_pipelines.layers.landed_names import resolved
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS
+from dq_pipelines.layers.landing_schema import about_to_be_published, landing_drift, own_schema, schema_of
 from dq_pipelines.layers.schema_check import drift_result
-from dq_pipelines.layers.silver import Prepared, prepare, resolved
+from dq_pipelines.layers.silver import Prepared, prepare
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.types import dtype_of
@@ -77,57 +79,6 @@ class Landed:
         return declared | {name for name in self.partly if name not in silver.columns}
 
 
-def schema_of(table: LakeTable) -> pl.Schema | None:
-    """A table's columns without that of its partitions; None when nothing was ever published to it."""
-    delta = table.delta()
-    if delta is None:
-        return None
-    return _own_schema(pl.scan_delta(delta))
-
-
-def _own_schema(rows: pl.LazyFrame) -> pl.Schema:
-    return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if name != PARTITION})
-
-
-def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Schema:
-    """The types in which these columns would be stored; Null where a column has no value of any type."""
-    landed = rows.collect_schema()
-    stored = storable(rows).collect_schema()
-    return pl.Schema({name: landed[name] if landed[name] == pl.Null else stored[name] for name in columns})
-
-
-def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
-    """What bronze, which has the columns of `before`, would have to become to hold these rows; None before it is made.
-
-    It takes on new columns, and where silver has a type of its own any type, as text if need be: what does not fit silver
-    is refused row by row. Elsewhere it takes a type only where the table's policy allows it, since what has once landed
-    as text will never be a number again.
-    """
-    if before is None:
-        return None
-    columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
-    silver = resolved(work.table.landed.silver, [*columns, *before]).columns
-    declared = {source for name, column in silver.items() for source in column.sources or (name,)}
-    found = drift(before, about_to_be_published(rows, columns), work.table.landed.evolution)
-    changes = [change for change in found.changes if change.kind == "retyped"]
-    harmless = [
-        replace(change, wants="strict")
-        if change.becomes == change.before or (change.wants in ("widen", "evolve") and change.column in declared)
-        else change
-        for change in changes
-    ]
-    return replace(found, changes=tuple(harmless))
-
-
-def as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:
-    """The rows in bronze's types, with no more columns than they have landed with."""
-    if found is None or found.refused:
-        return rows
-    there = rows.collect_schema()
-    changed = [change.column for change in found.changes if change.column in there]
-    return conformed(rows, {name: found.schema[name] for name in changed})
-
-
 class Fit:
     """A batch's columns on their way into silver; `prepare` may be called again, as rows are read from elsewhere."""
 
@@ -138,7 +89,7 @@ class Fit:
         there = bronze(work.table, work.lake).delta()
         #: bronze as it was before the batch, opened once: a rerun does this for each of its batches
         self.landed = pl.LazyFrame() if there is None else pl.scan_delta(there)
-        self._bronze = _own_schema(self.landed)
+        self._bronze = own_schema(self.landed)
         landed = [] if landing is None else landing.collect_schema().names()
         self._silver = resolved(work.table.landed.silver, [*landed, *self._bronze])
         #: how the rows that land differ from bronze

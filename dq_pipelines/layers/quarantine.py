@@ -76,14 +76,6 @@ def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Laz
     return _shaped(lines.select(*_PROVENANCE, why.alias(REASONS)), columns)
 
 
-def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:
-    """The rows with a failed cast, with their reasons: split off before a step that may forget where rows came from."""
-    there = rows.collect_schema()
-    landed = {name: text_of(there[f"{RAW}{name}"], pl.col(f"{RAW}{name}")) for name in casts}
-    given = [pl.when(pl.col(f"{FAILED}{name}")).then(reason("cast", name, landed[name])) for name in casts]
-    return rows.filter(any_failed(casts)).with_columns(pl.concat_list(given).list.drop_nulls().alias(REASONS))
-
-
 def miscast_by_column(quarantined: pl.LazyFrame) -> dict[str, int]:
     """How many of these rows are refused because a value did not fit its type, by column.
 
@@ -92,10 +84,6 @@ def miscast_by_column(quarantined: pl.LazyFrame) -> dict[str, int]:
     reasons = quarantined.select(pl.col(REASONS).explode(empty_as_null=False, keep_nulls=False).struct.unnest())
     counts = reasons.filter(pl.col("rule") == "cast").group_by("column").len().sort("column").collect()
     return dict(counts.rows())
-
-
-def any_failed(casts: Sequence[str]) -> pl.Expr:
-    return pl.any_horizontal(*(pl.col(f"{FAILED}{name}") for name in casts)) if casts else pl.lit(False)
 
 
 def refused_rows(refused: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:

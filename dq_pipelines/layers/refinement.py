@@ -28,7 +28,7 @@ from dq_pipelines.layers.aside import past_bad_inputs
 from dq_pipelines.layers.carrying import carrying, in_one_pass, landed_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrected, corrections, mended_columns
-from dq_pipelines.layers.drift import Fit, Landed, as_bronze, batches_of, landed_with
+from dq_pipelines.layers.drift import Fit, Landed, batches_of, landed_with
 from dq_pipelines.layers.healing import HELD, with_dismissed
 from dq_pipelines.layers.landed import (
     BATCH,
@@ -41,6 +41,7 @@ from dq_pipelines.layers.landed import (
     rows_of,
 )
 from dq_pipelines.layers.landing import UNREADABLE, Batch
+from dq_pipelines.layers.landing_schema import as_bronze
 from dq_pipelines.layers.metering import Measured
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.layers.quarantine import ID, cells_in
-from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.layers.workbook import Refusal
 from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import given
 from dq_pipelines.sources import ROW, SOURCE

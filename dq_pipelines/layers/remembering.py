@@ -11,7 +11,8 @@ from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.outcome import Outcome
-from dq_pipelines.layers.work import Work, checked_rules
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project.checked_rules import checked_rules
 
 #: What a commit of silver or gold calls the verdict on its rows.
 _VERDICT = "dq.verdict"

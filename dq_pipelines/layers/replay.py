@@ -30,9 +30,9 @@ from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.lake.update import update
 from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.corrections import Cells
-from dq_pipelines.layers.drift import about_to_be_published, schema_of
 from dq_pipelines.layers.healing import ALL, Chosen, must_land, refused_of, tell_superseded
 from dq_pipelines.layers.landed import INGESTED_AT
+from dq_pipelines.layers.landing_schema import about_to_be_published, schema_of
 from dq_pipelines.layers.outcome import Counts, elapsed
 from dq_pipelines.layers.precedence import latest_of_keys
 from dq_pipelines.layers.published_as import must_fit_rows

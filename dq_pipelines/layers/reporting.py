@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dq_pipelines.history.store import History
 from dq_pipelines.layers.progress import Progress, Reporter
-from dq_pipelines.layers.work import checked_rules
 from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.rules.render import check_names
 
 #: The one entry of such an event's metadata: `Progress.to_json`.

@@ -33,10 +33,11 @@ from dq_pipelines.layers.arriving import landed
 from dq_pipelines.layers.aside import past_bad_inputs, try_again
 from dq_pipelines.layers.committing import commit, joint_id
 from dq_pipelines.layers.corrections import corrections
-from dq_pipelines.layers.drift import about_to_be_published, alike_by_values, schema_of
+from dq_pipelines.layers.drift import alike_by_values
 from dq_pipelines.layers.healing import carried_over, dismissed
 from dq_pipelines.layers.landed import batches, bronze, counting, first_landed, outdated
 from dq_pipelines.layers.landing import Batch
+from dq_pipelines.layers.landing_schema import about_to_be_published, schema_of
 from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently

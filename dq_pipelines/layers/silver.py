@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from dq_pipelines.config.stores import said
+from dq_pipelines.engine.reasons import REASONS, reason, text_of
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.landed_names import resolved
 from dq_pipelines.layers.landing import SYSTEM_COLUMNS, UNREADABLE
-from dq_pipelines.layers.quarantine import any_failed, miscast
 from dq_pipelines.project import Silver
+from dq_pipelines.project.checked_rules import key_rules
 from dq_pipelines.rules.asides import ByText, Exists
 from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.completeness import ValuesNotNull
 from dq_pipelines.rules.functions import PythonFunction
 from dq_pipelines.rules.on_rows import RowRule
-from dq_pipelines.sources.names import landed_as
 from dq_pipelines.transforms.cast import FAILED, RAW, CastRule, cast, renamed
 from dq_pipelines.transforms.exact_sql import filtered
 from dq_pipelines.transforms.steps import OPAQUE, Cast, Deduplicate, Filter, Rename, Step
@@ -120,23 +120,6 @@ def prepare(silver: Silver, bronze_rows: pl.LazyFrame) -> Prepared:
     return prepared
 
 
-def resolved(silver: Silver, landed: Iterable[str]) -> Silver:
-    """The same with the landed columns under the names that they have in bronze.
-
-    YAML names a column as its file does: `_id`, which is `_id_2` in bronze, or `ID` where bronze has `Id`.
-    """
-    there = list(landed)
-    columns = {}
-    for name, column in silver.columns.items():
-        wanted = column.sources or (name,)
-        try:
-            found = tuple(landed_as(source, there) or source for source in wanted)
-        except RuleError as error:
-            raise RuleError(f"column '{name}': {error}") from None
-        columns[name] = column if found == wanted else column.model_copy(update={"source": found})
-    return silver if columns == silver.columns else silver.model_copy(update={"columns": columns})
-
-
 def rules_of(silver: Silver, prepared: Prepared) -> list[Rule]:
     """The rules that judge the rows: the casts, the merge keys, then the table's own."""
     return [*prepared.casts, *key_rules(silver), *silver.rules]
@@ -151,20 +134,6 @@ def misread(silver: Silver, prepared: Prepared) -> dict[str, str]:
     return flags
 
 
-def key_rules(silver: Silver) -> list[Rule]:
-    """A row without its key can never be merged, so each key has a not-null rule that refuses, unless YAML says it."""
-    if silver.mode != "merge":
-        return []
-    said = {
-        rule.column
-        for rule in silver.rules
-        if isinstance(rule, ValuesNotNull) and rule.refuses and not rule.row_condition
-    }
-    return [
-        ValuesNotNull(type="expect_column_values_to_not_be_null", column=key) for key in silver.keys if key not in said
-    ]
-
-
 def may_drop(silver: Silver) -> bool:
     """Whether a step can leave out or add rows, so that fewer or more are judged than were read."""
     return any(isinstance(step, (Filter, Deduplicate, *OPAQUE)) for step in silver.transform)
@@ -177,3 +146,15 @@ def hangs_on_others(silver: Silver, rules: Iterable[Rule]) -> bool:
         not isinstance(rule.aside(), Exists | ByText | None) or isinstance(rule, PythonFunction) for rule in on_rows
     )
     return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)
+
+
+def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:
+    """The rows with a failed cast, with their reasons: split off before a step that may forget where rows came from."""
+    there = rows.collect_schema()
+    landed = {name: text_of(there[f"{RAW}{name}"], pl.col(f"{RAW}{name}")) for name in casts}
+    given = [pl.when(pl.col(f"{FAILED}{name}")).then(reason("cast", name, landed[name])) for name in casts]
+    return rows.filter(any_failed(casts)).with_columns(pl.concat_list(given).list.drop_nulls().alias(REASONS))
+
+
+def any_failed(casts: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal(*(pl.col(f"{FAILED}{name}") for name in casts)) if casts else pl.lit(False)

@@ -45,8 +45,9 @@ from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
-from dq_pipelines.layers.work import Work, checked_rules, judge_published, of_partition
+from dq_pipelines.layers.work import Work, judge_published, of_partition
 from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import checked_rules
 
 #: A run's tag and an op's configuration say how: only what is new, or everything anew.
 MODE_TAG = "dq/mode"

@@ -28,10 +28,8 @@ from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.layers.metering import Meter
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.progress import JUDGE, WAIT, Reporter
-from dq_pipelines.layers.silver import key_rules
 from dq_pipelines.project import Table
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.render import check_names
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.sources.failures import broken
 
 PREVIEW_ROWS = 10
@@ -122,19 +120,6 @@ def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
     return claiming
 
 
-def checked_rules(table: Table) -> list[Rule]:
-    """The rules of a table that have a check of their own, in order."""
-    if table.is_gold:
-        return list(table.rules)
-    return [*key_rules(table.landed.silver), *table.rules]
-
-
-def rules_by_check(table: Table) -> dict[str, Rule]:
-    """The same by the name of their check."""
-    rules = checked_rules(table)
-    return dict(zip(check_names(rules), rules, strict=True))
-
-
 def judge_published(work: Work) -> Outcome:
     """Judge the published table as it stands; nothing is written."""
     table = work.opened(work.table.key)
@@ -151,7 +136,7 @@ def judge_published(work: Work) -> Outcome:
     return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 
 
-__all__ = ["PREVIEW_ROWS", "Work", "alone", "checked_rules", "judge_published", "rules_by_check", "staged"]
+__all__ = ["PREVIEW_ROWS", "Work", "alone", "judge_published", "staged"]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ What a type is called in YAML belongs in `typenames`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ctypes import c_float
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
@@ -180,6 +180,13 @@ class Value:
         same = [self.expr.struct.field(name) == nw.lit(part) for name, part in fields.items()]
         found = nw.all_horizontal(*same, ignore_nulls=False).fill_null(False)
         return found if wanted else ~found
+
+    def is_one_of(self, wanted: Collection[Any]) -> nw.Expr:
+        """Boolean, null where the value is missing: it equals one of `wanted`."""
+        if self.dtype == MIXED and (found := [self.equals(item) for item in wanted if item is not None]):
+            return nw.when(~self.is_missing).then(nw.any_horizontal(*found, ignore_nulls=False))
+        literals = self.literals(wanted)
+        return self.ordered.is_in(literals) if literals else nw.when(~self.is_missing).then(nw.lit(False))
 
     def same_family(self, other: Value) -> None:
         """Raise RuleError when the two columns' values cannot be compared with one another."""

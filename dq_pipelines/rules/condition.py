@@ -208,9 +208,7 @@ def _never(value: Value) -> nw.Expr:
 
 
 def _in(value: Value, items: list[Any], *, inside: bool) -> nw.Expr:
-    from dq_pipelines.rules.sets import is_one_of
-
-    found = is_one_of(value, tuple(items)).fill_null(False) & ~value.is_missing
+    found = value.is_one_of(items).fill_null(False) & ~value.is_missing
     return found if inside else ~found
 
 

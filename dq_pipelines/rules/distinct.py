@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 from dq_pipelines.rules.base import Example
 from dq_pipelines.rules.columns import Columns, Value
 from dq_pipelines.rules.on_tables import GroupRule, Tables
-from dq_pipelines.rules.sets import ValueSet, is_one_of
+from dq_pipelines.rules.sets import ValueSet
 
 VALUE, COUNT = "value", "count"
 
@@ -47,7 +47,7 @@ class DistinctRule(ValuesRule):
 
     def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
         value = columns[self.column]
-        wanted = is_one_of(value, self.value_set)
+        wanted = value.is_one_of(self.value_set)
         if self._all_listed:
             return value_counts(rows, value)
         all_of_them = self.no_others and self.all_of_them

@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from dq_pipelines.config.model import shown
 from dq_pipelines.rules.base import Example
-from dq_pipelines.rules.columns import MIXED, Value
+from dq_pipelines.rules.columns import Value
 from dq_pipelines.rules.on_rows import ColumnRule
 
 
@@ -48,7 +48,7 @@ class ValuesInSet(ColumnRule):
     )
 
     def holds(self, value: Value) -> nw.Expr:
-        return is_one_of(value, self.value_set)
+        return value.is_one_of(self.value_set)
 
 
 class ValuesNotInSet(ColumnRule):
@@ -64,12 +64,4 @@ class ValuesNotInSet(ColumnRule):
     )
 
     def holds(self, value: Value) -> nw.Expr:
-        return ~is_one_of(value, self.value_set)
-
-
-def is_one_of(value: Value, wanted: tuple[Any, ...]) -> nw.Expr:
-    """Boolean, null where the value is missing: it equals one of `wanted`."""
-    if value.dtype == MIXED and (found := [value.equals(item) for item in wanted if item is not None]):
-        return nw.when(~value.is_missing).then(nw.any_horizontal(*found, ignore_nulls=False))
-    literals = value.literals(wanted)
-    return value.ordered.is_in(literals) if literals else nw.when(~value.is_missing).then(nw.lit(False))
+        return ~value.is_one_of(self.value_set)

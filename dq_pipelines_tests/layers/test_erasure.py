@@ -19,7 +19,8 @@ from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.retention import expire
 from dq_pipelines.layers.wishes import Wish
-from dq_pipelines.layers.work import Work, checked_rules
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines_tests.workshop import Workshop, at_once
 
 pytestmark = pytest.mark.slow

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from dq_pipelines.history.records import VerdictRecord
 from dq_pipelines.layers import refinement, work
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines_tests.workshop import Workshop
 
 ORDERS = """
@@ -28,7 +29,7 @@ def test_a_verdict_that_was_never_recorded_is_found_in_the_commit(shop: Workshop
     found = shop.history.latest("silver/orders")
     assert found is not None
     assert (found.run_id, found.rows_in, found.published, found.refused) == ("killed", 3, 1, 2)
-    said = done.record("killed", work.checked_rules(shop.project.tables["orders"])).results
+    said = done.record("killed", checked_rules(shop.project.tables["orders"])).results
     assert sorted(found.results, key=repr) == sorted(said, key=repr)
     check = "silver/orders:expect_column_values_to_be_between__id"
     assert ran.number(check, "unexpected_count") == 1, "the checks say what the killed run would have said"

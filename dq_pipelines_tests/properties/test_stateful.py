@@ -38,7 +38,8 @@ from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.remembering import recollect
 from dq_pipelines.layers.replay import Replayed, replay
 from dq_pipelines.layers.rerun import rerun
-from dq_pipelines.layers.work import Work, checked_rules
+from dq_pipelines.layers.work import Work
+from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines_tests.properties.row_model import (
     EXTRAS,
     MENDED,

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.layers.checks import check_specs
-from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note, somewhere
 from dq_pipelines.web.api.errors import ApiError, problems

@@ -13,7 +13,7 @@ from dq_pipelines.layers.healing import Chosen
 from dq_pipelines.layers.present import as_of_now
 from dq_pipelines.layers.quarantine import cells_in
 from dq_pipelines.layers.waiting import a_few
-from dq_pipelines.layers.work import rules_by_check
+from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.rules.render import as_yaml
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart

@@ -12,8 +12,8 @@ from dagster._core.storage.dagster_run import RunRecord
 
 from dq_pipelines.history.status import rule_status
 from dq_pipelines.layers.progress import DONE
-from dq_pipelines.layers.work import rules_by_check
 from dq_pipelines.project import Project, Table
+from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.rights import Rights
 from dq_pipelines.web.run_events import words_after
