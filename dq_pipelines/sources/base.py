@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from pydantic import PrivateAttr
@@ -34,6 +34,9 @@ class Input:
     size: int
     #: nanoseconds since the epoch; a changed file has another one
     modified: int
+    #: the same, of a local file: when the kernel changed it last, whatever its modification time was set to; 0 for any other.
+    #: `chmod` and `mv` change it too, so it is no part of what the input is
+    changed: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

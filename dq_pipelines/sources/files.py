@@ -32,8 +32,8 @@ from dq_pipelines.sources.order import natural
 from dq_pipelines.sources.places import confinement, is_below, local_path
 
 _lock = threading.Lock()
-#: By input and kind of source: the same archive may be read as two of them.
-_unpacked: dict[tuple[Input, tuple[tuple[str, ...], ...]], tuple[tuple[Part, ...], tuple[str, ...]]] = {}
+#: By input, its change time, and kind of source: the same archive may be read as two of them.
+_unpacked: dict[tuple[Input, int, tuple[tuple[str, ...], ...]], tuple[tuple[Part, ...], tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ class FileSource(Source):
 
     def _unpacked(self, item: Input) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         with _lock:
-            ready = _unpacked.get((item, self.kinds))
+            ready = _unpacked.get((item, item.changed, self.kinds))
             if ready is None or not all(part.path.exists() for part in ready[0]):
                 passed_over: list[str] = []
                 with broken(item.uri):
                     ready = tuple(_unpack(item, self.kinds, passed_over)), tuple(passed_over)
                 unchanged(item)
-                _unpacked[item, self.kinds] = ready
+                _unpacked[item, item.changed, self.kinds] = ready
         return ready
 
 
@@ -110,7 +110,7 @@ def unchanged(item: Input) -> None:
     now = _stat(item.uri)
     if now is None:
         raise Transient(f"{item.uri}: wanted the file of {item.size} bytes that was listed, got nothing: it is gone")
-    if (now.size, now.modified) != (item.size, item.modified):
+    if (now.size, now.modified) != (item.size, item.modified) or item.changed not in (0, now.changed):
         raise Transient(
             f"{item.uri} changed while it was read: wanted the {item.size} bytes that were listed, got {now.size} bytes"
             if now.size != item.size
@@ -127,7 +127,7 @@ def _stat(uri: str) -> Input | None:
         info = _asked(uri, lambda: files.get_file_info(key))
         return _remote_input(uri, info) if info.is_file else None
     found = _look(uri)
-    return None if found is None else Input(uri, found.st_size, found.st_mtime_ns)
+    return None if found is None else Input(uri, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _look(path: str) -> os.stat_result | None:
@@ -171,7 +171,7 @@ def _stated(names: Iterable[str], objection: Callable[[str], str]) -> Listed:
         elif not stat.S_ISREG(found.st_mode):
             passed_over.append(PassedOver(name, "it is a pipe, a socket or a device and no file"))
         else:
-            inputs.append(Input(name, found.st_size, found.st_mtime_ns))
+            inputs.append(Input(name, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     return Listed(tuple(inputs), tuple(passed_over))
 
 

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -98,6 +99,34 @@ def test_a_changed_or_gone_file_is_noticed(tree: Path) -> None:
     (tree / "a.csv").unlink()
     with pytest.raises(SourceError, match="it is gone"):
         unchanged(item)
+
+
+def replace_content(path: Path, content: bytes) -> None:
+    """The size and the modification time stay."""
+    there = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(there.st_atime_ns, there.st_mtime_ns))
+    assert path.stat().st_size == there.st_size
+
+
+def test_a_file_replaced_under_its_old_times_is_noticed(tree: Path) -> None:
+    (item,) = Bytes(path=f"{tree}/a.csv").inputs()
+    time.sleep(0.02)  # a kernel may give changes of one moment one change time
+    replace_content(tree / "a.csv", b"y")
+    with pytest.raises(
+        SourceError, match=r"changed while it was read: wanted the version that was listed, got a later"
+    ):
+        unchanged(item)
+    unchanged(Input(item.uri, item.size, item.modified))  # of whom nobody knows when it changed
+
+
+def test_an_archive_replaced_under_its_old_times_is_unpacked_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"old", mtime=0))
+    assert [part.path.read_bytes() for part in parts_of(path)] == [b"old"]
+    time.sleep(0.02)
+    replace_content(path, gzip.compress(b"new", mtime=0))
+    assert [part.path.read_bytes() for part in parts_of(path)] == [b"new"]
 
 
 def parts_of(path: Path) -> tuple[Part, ...]:
