@@ -101,8 +101,11 @@ def yaml_files(root: Path) -> list[Path]:
     return sorted(found, key=_order)
 
 
-def signs(root: Path) -> list[tuple[str, int, int, int]]:
-    """What is other when a file of the project has changed: tables, suites beside them, and whose they are."""
+def signs(root: Path) -> list[tuple[str, int, int, int, int]]:
+    """What is other when a file of the project has changed: tables, suites beside them, and whose they are.
+
+    Its change time too: a tool that copies files may set the modification time of an earlier version of the same size.
+    """
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -111,7 +114,7 @@ def signs(root: Path) -> list[tuple[str, int, int, int]]:
                 is_now = path.stat()
             except OSError:
                 continue  # gone since it was listed
-            found.append((str(path), is_now.st_mtime_ns, is_now.st_ino, is_now.st_size))
+            found.append((str(path), is_now.st_mtime_ns, is_now.st_ctime_ns, is_now.st_ino, is_now.st_size))
     return sorted(found)
 
 

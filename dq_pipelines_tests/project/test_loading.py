@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project import DailyPartitions, GoldTable, LandedTable, load_project
+from dq_pipelines.project.loading import signs
 from dq_pipelines_tests.project.faults import CSV, FOREIGN, HEAD, NAMED, RULES
 
 from .conftest import Problems, write
@@ -277,6 +280,19 @@ def test_secrets_are_never_said(problems: Problems) -> None:
     assert len(found) >= 4
     assert "s3cr3t" not in "\n".join(found)
     assert "${TOKEN}" in "\n".join(found)
+
+
+def test_a_file_replaced_under_its_old_times_has_another_sign(tmp_path: Path) -> None:
+    write(tmp_path, {"a/t.yaml": "name: old\n", "a/u.yaml": "name: other\n"})
+    before, path = signs(tmp_path), tmp_path / "a/t.yaml"
+    assert signs(tmp_path) == before
+    there = path.stat()
+    time.sleep(0.02)  # a kernel may give changes of one moment one change time
+    path.write_text("name: new\n")
+    os.utime(path, ns=(there.st_atime_ns, there.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_ino) == (there.st_size, there.st_ino)
+    now = signs(tmp_path)
+    assert [one == other for one, other in zip(before, now, strict=True)] == [False, True]
 
 
 def test_a_sound_project(tmp_path: Path) -> None:

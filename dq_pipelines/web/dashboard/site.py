@@ -172,16 +172,16 @@ class Site:
         return ask.get((sign, failing), lambda: failing_since(self.stores.history, table.table, failing))
 
 
-def _sign_of(file: Path) -> tuple[int, int, int] | None:
+def _sign_of(file: Path) -> tuple[int, int, int, int] | None:
     """What is other when a file has changed; None for one that is gone since it was listed."""
     try:
         found = file.stat()
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
-def _log_of(lake: Lake, table: str) -> tuple[int, int, int] | None:
+def _log_of(lake: Lake, table: str) -> tuple[int, int, int, int] | None:
     """What is other once a person has dismissed or replayed rows; None in an object store, which is asked seldom."""
     quarantine = lake.table(f"quarantine/{table.partition('/')[2]}")
     return None if is_remote(lake.root) else _sign_of(Path(quarantine.uri) / "_delta_log")
