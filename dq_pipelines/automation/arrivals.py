@@ -14,7 +14,7 @@ import dagster as dg
 from dq_pipelines.automation.repeating import INPUTS_TAG, Repeating
 from dq_pipelines.config.counting import counted
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.landing import new_inputs, taken
+from dq_pipelines.layers.new_inputs import new_inputs, taken
 from dq_pipelines.layers.partitions import partition_of
 from dq_pipelines.layers.run_queue import queue_tags, run_under_way
 from dq_pipelines.layers.stores import Stores
@@ -98,5 +98,5 @@ class Arrivals:
 def _digest(inputs: Sequence[Input]) -> str:
     digest = hashlib.sha256()
     for item in inputs:
-        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
+        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n{item.changed}\n".encode())
     return digest.hexdigest()[:32]

@@ -25,7 +25,8 @@ from dq_pipelines.layers.discarding import discarded
 from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.identity import Names
 from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings, bronze, landed_batches, pending_batches
-from dq_pipelines.layers.landing import UNREADABLE, batch_of, listed, new_inputs
+from dq_pipelines.layers.landing import UNREADABLE, batch_of
+from dq_pipelines.layers.new_inputs import listed, new_inputs
 from dq_pipelines.layers.quarantine import FIXED, PLACE, REPLAYED, STATUS
 from dq_pipelines.layers.silver import prepare
 from dq_pipelines.layers.work import Work

@@ -32,6 +32,8 @@ class Aside:
     reason: str
     #: when it was set aside
     since: datetime
+    #: the change time of a local file, in nanoseconds; 0 where it is not known
+    changed: int = 0
 
 
 def asides(lake: Lake, name: str) -> dict[str, Aside]:

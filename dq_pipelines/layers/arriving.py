@@ -8,14 +8,17 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.evolution import Drift
+from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Publication, publish
 from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.layers.agreement import must_agree
 from dq_pipelines.layers.aside import past_bad_inputs
+from dq_pipelines.layers.identity import Consumed
 from dq_pipelines.layers.landed import after_all, bronze
-from dq_pipelines.layers.landing import Batch, batch_of, new_inputs, taken
+from dq_pipelines.layers.landing import Batch, batch_of
 from dq_pipelines.layers.landing_schema import as_bronze, landing_drift, schema_of
+from dq_pipelines.layers.new_inputs import compared, taken
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.progress import LAND, READ
 from dq_pipelines.layers.schema_check import drift_result
@@ -55,14 +58,18 @@ def landed(work: Work) -> Batch | None:
 def arrived(work: Work) -> Batch | None:
     """What is new at the source, or the oldest of it, as one batch."""
     work.progress.stage(READ)
-    new, landed = new_inputs(work.table, work.lake, work.partition), bronze(work.table, work.lake)
-    inputs = taken(work.table, new)
+    found, landed = compared(work.table, work.lake, work.partition), bronze(work.table, work.lake)
+    new, inputs = found.new, taken(work.table, found.new)
     if not inputs:
         return None
     waiting = len(new) - len(inputs)
     if waiting:
         work.log(f"{landed.key}: takes the {len(inputs):,} oldest of {len(new):,} new inputs; {waiting:,} wait")
-    return replace(batch_of(work.table, inputs, after_all(landed, work.now), landed), waiting=waiting)
+    known = transactions(landed)
+    noted = Consumed.of(known).times(found.retimed)
+    batch = batch_of(work.table, inputs, after_all(landed, work.now), landed)
+    retimed = {name: number for name, number in noted.items() if known.get(name) != number}
+    return replace(batch, waiting=waiting, retimed=retimed)
 
 
 def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
@@ -72,7 +79,12 @@ def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -
     stage.tidy()
     with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:
         publication = publish(
-            stage, "append", batch.consumed, new_columns="add", once=batch.input_names, rewrite=rewrite
+            stage,
+            "append",
+            {**batch.retimed, **batch.consumed},
+            new_columns="add",
+            once=batch.input_names,
+            rewrite=rewrite,
         )
     if batch.renamed:
         renamed = [f"'{landed}' as '{name}'" for landed, name in batch.renamed[:_MOST_TOLD]]

@@ -18,7 +18,8 @@ from dq_pipelines.errors import SetAside, SourceError, Transient
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.lake.aside import Aside, asides, write_asides
 from dq_pipelines.layers.landed import bronze
-from dq_pipelines.layers.landing import Batch, batch_of, listed, must_be_unchanged, new_inputs, taken, version_of
+from dq_pipelines.layers.landing import Batch, batch_of, must_be_unchanged
+from dq_pipelines.layers.new_inputs import listed, new_inputs, stands, taken, version_of
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources import Input
 from dq_pipelines.sources.failures import broken
@@ -97,7 +98,8 @@ def _unreadable(work: Work, inputs: Sequence[Input], look: Callable[[Work, Input
             raise
         except SourceError as error:
             must_be_unchanged(item)  # else it is being written: that will pass
-            yield Aside(item.uri, version_of(item, work.table.landed.source), str(error), work.now)
+            version = version_of(item, work.table.landed.source)
+            yield Aside(item.uri, version, str(error), work.now, item.changed)
 
 
 def _opened(work: Work, item: Input) -> Batch:
@@ -126,8 +128,8 @@ def _clear(work: Work) -> None:
     if not marks:
         return
     source = work.table.landed.source
-    there = {item.uri: version_of(item, source) for item in new_inputs(work.table, work.lake, aside_too=True)}
-    still = [mark for mark in marks.values() if there.get(mark.uri) == mark.version]
+    there = [item for item in new_inputs(work.table, work.lake, aside_too=True) if item.uri in marks]
+    still = [marks[item.uri] for item in there if stands(marks[item.uri], item, source)]
     if len(still) < len(marks):
         write_asides(work.lake, work.table.name, still)
 

@@ -14,8 +14,9 @@ from dq_pipelines.config.stores import is_remote
 from dq_pipelines.sources import Input
 from dq_pipelines.sources.places import local_path
 
-#: In bronze's ledger, followed by an input's name: its modification time; and a digest of its content.
-INPUT, CONTENT = "input:", "content:"
+#: In bronze's ledger, followed by an input's name: its modification time; a digest of its content; and of a local file the
+#: change time. These are numbers of entries of their own, since an entry with Delta's `lastUpdated` may expire.
+INPUT, CONTENT, CHANGED = "input:", "content:", "changed:"
 #: Followed by a landing folder to which names in the ledger are relative.
 LANDING = "landing:"
 
@@ -55,6 +56,18 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """What the ledger has of the version of an input that was consumed last."""
+
+    #: nanoseconds since the epoch
+    modified: int
+    #: the same; None where an earlier release consumed it, and for what is no local file
+    changed: int | None
+    #: the digest; None in the ledgers of early releases
+    content: int | None
+
+
+@dataclass(frozen=True)
 class Consumed:
     """The inputs that bronze has consumed, by its ledger."""
 
@@ -69,9 +82,30 @@ class Consumed:
         """The modification time of the version that was consumed last, in nanoseconds; None for a new input."""
         return self._entry(INPUT, item)
 
-    def content(self, item: Input) -> int | None:
-        """The digest of the content of that version."""
-        return self._entry(CONTENT, item)
+    def is_as_noted(self, item: Input) -> bool:
+        """Whether an input was consumed with the times that it has now."""
+        if self.modified(item) != item.modified:
+            return False
+        return not item.changed or self._entry(CHANGED, item) == item.changed
+
+    def noted(self, item: Input) -> Noted | None:
+        """What is known of an input; None for a new one."""
+        modified = self.modified(item)
+        return None if modified is None else Noted(modified, self._entry(CHANGED, item), self._entry(CONTENT, item))
+
+    def noted_at(self, address: str) -> Noted | None:
+        """What is known of the input that an earlier release noted by its whole address."""
+        modified, changed, content = (self.entries.get(f"{kind}{address}") for kind in (INPUT, CHANGED, CONTENT))
+        return None if modified is None else Noted(modified, changed, content)
+
+    def times(self, inputs: Collection[Input]) -> dict[str, int]:
+        """What the ledger is to say of these inputs, apart from their content."""
+        name = self.names.name
+        return {
+            **{f"{INPUT}{name(item.uri)}": item.modified for item in inputs},
+            **{f"{CHANGED}{name(item.uri)}": item.changed for item in inputs if item.changed},
+            **self.names.entries(inputs),
+        }
 
     def _entry(self, kind: str, item: Input) -> int | None:
         name = self.names.name(item.uri)

@@ -8,33 +8,27 @@ place to be.
 from __future__ import annotations
 
 import hashlib
-import os
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
-from pathlib import Path
 
 import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
-from dq_pipelines.config.stores import is_remote
-from dq_pipelines.errors import SourceError, Transient
-from dq_pipelines.lake.aside import asides
+from dq_pipelines.errors import SourceError
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.tables import Lake, LakeTable, storable
-from dq_pipelines.layers.identity import CONTENT, INPUT, Consumed
-from dq_pipelines.layers.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT, bronze
-from dq_pipelines.layers.partitions import partition_of
+from dq_pipelines.lake.tables import LakeTable, storable
+from dq_pipelines.layers.content import content_of, is_table, settle
+from dq_pipelines.layers.identity import CONTENT, Consumed
+from dq_pipelines.layers.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
+from dq_pipelines.layers.new_inputs import has_moved, listed
 from dq_pipelines.layers.unstorable import told_apart
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, Reading, Source, names
 from dq_pipelines.sources.base import FileReport
-from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, unchanged
 from dq_pipelines.sources.names import Rename
-from dq_pipelines.sources.order import by_arrival
 from dq_pipelines.transforms.to_text import stored_text
 
 UNREADABLE, WHY = "_unreadable", "_why"
@@ -70,6 +64,8 @@ class Batch:
     waiting: int = 0
     #: the addresses of inputs that had landed before
     again: tuple[str, ...] = ()
+    #: what bronze will remember of other inputs, which have new times and are as they were consumed
+    retimed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def records_in_files(self) -> int | None:
@@ -85,8 +81,11 @@ class Batch:
 
     @property
     def input_names(self) -> list[str]:
-        """What of `consumed` says that an input has landed in this version: nobody else may have brought it."""
-        return [entry for entry in self.consumed if entry.startswith(INPUT)]
+        """What of `consumed` says that an input has landed in this version: nobody else may have brought it.
+
+        By its content: of a file that lands again the times may be those of before.
+        """
+        return [entry for entry in self.consumed if entry.startswith(CONTENT)]
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -101,36 +100,8 @@ class Batch:
 
 def must_be_unchanged(item: Input) -> None:
     """Raise Transient when an input is no longer what was listed."""
-    if not _is_table(item):
+    if not is_table(item):
         unchanged(item)
-
-
-def listed(table: Table, partition: str | None = None) -> list[Input]:
-    """What the table's source holds, or what of it belongs to a partition; raises SourceError."""
-    model = table.landed
-    found = list(model.source.inputs())
-    if partition is None or model.partitions is None:
-        return found
-    return [item for item in found if partition_of(item.uri, model.partitions) == partition]
-
-
-def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_too: bool = False) -> list[Input]:
-    """What the table's source holds, bronze has not consumed and does not stand aside, from the oldest to the newest.
-
-    An input is known by its address and modification time; one that was merely touched is known by
-    its content. Where landing moves, addresses go with it. Raises SourceError when the place cannot be listed.
-    """
-    consumed = Consumed.of(transactions(bronze(table, lake)))
-    found = [item for item in listed(table, partition) if consumed.modified(item) != item.modified]
-    marks = {} if aside_too or not found else asides(lake, table.name)
-    if marks:
-        source = table.landed.source
-        found = [i for i in found if i.uri not in marks or marks[i.uri].version != version_of(i, source)]
-    touched = [item for item in found if consumed.modified(item) is not None]
-    same = {item.uri for item in touched if _is_same(item, consumed.content(item))}
-    moved = consumed.elsewhere([item for item in found if consumed.modified(item) is None])
-    same |= {item.uri for item, before in moved.items() if any(_has_moved(item, one, consumed) for one in before)}
-    return by_arrival(item for item in found if item.uri not in same)
 
 
 def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consumed) -> Consumed:
@@ -139,39 +110,9 @@ def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consum
         return consumed
     for item, addresses in consumed.elsewhere(listed(table)).items():
         for before in addresses:
-            if _has_moved(item, before, consumed):
+            if has_moved(item, before, consumed):
                 return consumed.moved_from(item, before)
     return consumed
-
-
-def _has_moved(item: Input, before: str, consumed: Consumed) -> bool:
-    """Whether an input is the file that was consumed from another address."""
-    content = consumed.entries.get(f"{CONTENT}{before}")
-    if content is None or is_remote(before) or content >> 32 != item.size & 0x7FFFFFFF:
-        return False
-    return consumed.entries.get(f"{INPUT}{before}") == item.modified or _is_same(item, content)
-
-
-def taken(table: Table, inputs: Sequence[Input]) -> Sequence[Input]:
-    """Of new inputs those that one run takes: the oldest, as many as `max_files` and `max_bytes` allow, but one at least."""
-    model = table.landed
-    if model.silver.mode == "overwrite":  # a snapshot is taken whole
-        return inputs
-    some = inputs[: model.max_files]
-    if model.max_bytes is None:
-        return some
-    fit = sum(1 for total in accumulate(item.size for item in some) if total <= model.max_bytes)
-    return some[: max(fit, 1)]
-
-
-def version_of(item: Input, source: Source) -> str:
-    """What changes when it may be of use to read an input again that could not be read.
-
-    That is the input itself, whether this process may read it, and the options of its source.
-    """
-    allowed = is_remote(item.uri) or os.access(item.uri, os.R_OK, effective_ids=True)
-    told = f"{item}\n{allowed}\n{source.model_dump_json()}"
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
@@ -182,19 +123,17 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it. Where the table's
     `schema` lets a column become text, it does so for inputs that arrive together as for those that come one by one.
     """
-    digest = hashlib.sha256()
-    for item in inputs:
-        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
-    name, source = f"b-{digest.hexdigest()[:16]}", table.landed.source
+    entries = {} if landed is None else transactions(landed)
+    name, source = _id(inputs, entries), table.landed.source
     places, began = _places(source, inputs), (now - EPOCH) // timedelta(microseconds=1)
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
-    known = _with_former_landing(table, inputs, Consumed.of({} if landed is None else transactions(landed)))
+    known = _with_former_landing(table, inputs, Consumed.of(entries))
     called = {item.uri: known.names.name(item.uri) for item in inputs}
     again = tuple(item.uri for item in inputs if known.modified(item) is not None)
+    settle(inputs)
     consumed = {
-        **{f"{INPUT}{called[item.uri]}": item.modified for item in inputs},
-        **{f"{CONTENT}{called[item.uri]}": _content(item) for item in inputs},
-        **known.names.entries(inputs),
+        **known.times(inputs),
+        **{f"{CONTENT}{called[item.uri]}": content_of(item) for item in inputs},
         f"{LANDED_AT}{name}": max(moments.values()),
         **{f"{AGAIN}{called[uri]}": moments[uri] for uri in again},
     }
@@ -226,6 +165,16 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         all_records=marked is reading.landed,
         again=again,
     )
+
+
+def _id(inputs: Sequence[Input], entries: Mapping[str, int]) -> str:
+    """The id of a batch of these inputs: another one where they have landed before, and come back after another version."""
+    digest = hashlib.sha256()
+    for item in inputs:
+        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
+    while (at := entries.get(f"{LANDED_AT}b-{digest.hexdigest()[:16]}")) is not None:
+        digest.update(f"{at}\n".encode())
+    return f"b-{digest.hexdigest()[:16]}"
 
 
 def _spelled(reading: Reading, known: Iterable[str]) -> Reading:
@@ -291,29 +240,3 @@ def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
         and not dtype.is_nested()
     ]
     return rows.with_columns(casts)
-
-
-def _content(item: Input) -> int:
-    """A number that stays the same as long as the content does; a remote object's is its size and time."""
-    if is_remote(item.uri) or _is_table(item):
-        return item.modified
-    check = 0
-    with broken(item.uri), Path(item.uri).open("rb") as file:
-        while chunk := file.read(1 << 20):
-            check = zlib.crc32(chunk, check)
-    return ((item.size & 0x7FFFFFFF) << 32) | check
-
-
-def _is_same(item: Input, content: int | None) -> bool:
-    """Whether an input that was touched still holds what was consumed; of one that cannot be read nobody knows."""
-    try:
-        return content == _content(item)
-    except Transient:
-        raise
-    except SourceError:
-        return False
-
-
-def _is_table(item: Input) -> bool:
-    """Whether the input is a Delta table's version rather than a file."""
-    return not is_remote(item.uri) and Path(item.uri).is_dir()

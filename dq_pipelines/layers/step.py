@@ -33,9 +33,10 @@ from dq_pipelines.layers.checks import (
 )
 from dq_pipelines.layers.evaluations import evaluation
 from dq_pipelines.layers.failing import failing_in_a_sentence
-from dq_pipelines.layers.landing import Batch, new_inputs
+from dq_pipelines.layers.landing import Batch
 from dq_pipelines.layers.metadata import gold_lineage, landed_metadata, published_metadata, silver_lineage
 from dq_pipelines.layers.modes import MODES
+from dq_pipelines.layers.new_inputs import new_inputs
 from dq_pipelines.layers.outcome import Outcome
 from dq_pipelines.layers.present import standing_now
 from dq_pipelines.layers.progress import Reporter

@@ -11,7 +11,7 @@ import pytest
 from dq_pipelines.doctor.accounting import account
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.layers import identity
-from dq_pipelines.layers.landing import new_inputs
+from dq_pipelines.layers.new_inputs import new_inputs
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop
 
