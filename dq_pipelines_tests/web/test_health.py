@@ -115,8 +115,8 @@ def test_sensors_and_schedules_that_do_not_tick_are_named(here: Hosted) -> None:
     assert "sales_arrivals: has not ticked for 7" in " ".join(one.said for one in health.problems())
 
 
-def test_a_failed_tick_is_named_with_its_error(here: Hosted, client: TestClient) -> None:
-    beat(here)
+def tick_fails(here: Hosted, error: SerializableErrorInfo) -> None:
+    """Write that the last tick of the sensor of `sales` failed."""
     entry = next(iter(here.host.process.get_current_workspace().code_location_entries.values()))
     assert entry.code_location is not None
     [repository] = entry.code_location.get_repositories().values()
@@ -124,12 +124,31 @@ def test_a_failed_tick_is_named_with_its_error(here: Hosted, client: TestClient)
     state = sensor.get_current_instigator_state(None)
     instance = here.host.instance
     assert state.status == InstigatorStatus.DECLARED_IN_CODE
-    instance.add_instigator_state(state)
-    error = SerializableErrorInfo("the source is away\nmore", [], "ValueError")
+    if instance.get_instigator_state(state.instigator_origin_id, state.selector_id) is None:
+        instance.add_instigator_state(state)
     instance.create_tick(
         TickData(state.instigator_origin_id, state.instigator_name, state.instigator_type, TickStatus.FAILURE, time.time(), error=error, selector_id=state.selector_id)
     )  # fmt: skip
+
+
+def test_a_failed_tick_is_named_with_its_error(here: Hosted, client: TestClient) -> None:
+    beat(here)
+    tick_fails(here, SerializableErrorInfo("the source is away\nmore", [], "ValueError"))
     assert told(client) == (503, {"sensors": "sales_arrivals: its last tick failed: the source is away"})
     other = here.as_user("vera").get("/api/v1/health")
     assert "sales" not in other.text
     assert other.status_code == 503
+
+
+def test_a_tick_that_met_no_code_server_counts_until_the_code_is_loaded_again(here: Hosted, client: TestClient) -> None:
+    beat(here)
+    away = SerializableErrorInfo("Unable to reach the user code server", [], "DagsterUserCodeUnreachableError")
+    tick_fails(here, away)
+    assert told(client) == (
+        503,
+        {"sensors": "sales_arrivals: its last tick failed: Unable to reach the user code server"},
+    )
+    [name] = here.host.process.get_current_workspace().code_location_entries
+    here.host.process.refresh_code_location(name)  # as Dagster does when another server answers
+    time.sleep(2.1)  # an answer is good for two seconds
+    assert told(client) == (200, {})

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import dagster as dg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
-from dq_pipelines.web.dagster_ui.daemon import daemon
+from dq_pipelines.web.dagster_ui.daemon import Daemon, daemon
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.served import dq, environment, serving
 from dq_pipelines_tests.workshop import Workshop
@@ -91,6 +92,25 @@ def test_a_daemon_that_beats_is_used(tmp_path: Path, capfd: pytest.CaptureFixtur
             until(lambda: "a daemon runs already (it beat " in capfd.readouterr().err, "it is said")
             assert daemons(os.getpid()) == []
         assert list(instance.get_daemon_heartbeats()) == ["SENSOR"]
+
+
+def test_a_daemon_is_alive_as_soon_as_each_of_its_parts_has_beaten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, subprocess.Popen(["sleep", "60"]) as child:
+        monkeypatch.setattr("dq_pipelines.web.dagster_ui.daemon.subprocess.Popen", lambda *_, **__: child)
+        kept = Daemon(instance, tmp_path / "workspace.yaml")
+        kept.look(threading.Event())
+        kept._began -= 10
+        seen = []
+        for kind in sorted(instance.get_required_daemon_types()):
+            seen.append(kept.trouble.now is None)
+            instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), kind, "ours", []))
+            kept._listened -= 0.6  # the next look but one
+            kept.look(threading.Event())
+        assert (set(seen), kept.trouble.now) == ({False}, None)
+        child.kill()
+        kept.end()
 
 
 def test_without_a_daemon_there_is_none(shop: Workshop) -> None:

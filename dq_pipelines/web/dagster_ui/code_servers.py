@@ -193,6 +193,7 @@ class CodeServer:
         with suppress(DagsterUserCodeUnreachableError):
             self._client.reload_code(self.instance.code_server_process_startup_timeout)
         self._answered = self._beat = time.monotonic()
+        self._asked = 0.0  # it is alive once it answers, which the next look asks
         self._inner = self._found_inner()
         if self._inner is None:
             self._again("inner", "the process that loads the code has not started")

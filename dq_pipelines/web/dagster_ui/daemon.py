@@ -98,7 +98,8 @@ class Daemon:
         code = child.poll()
         if code is None:
             os.utime(self._last)
-            if time.monotonic() - self._listened > _LISTEN:
+            # Whoever waits for it to be alive is told as soon as it is.
+            if time.monotonic() - self._listened > (_LOOK if self.trouble.now else _LISTEN):
                 self._listened = time.monotonic()
                 if silent := self._silent():
                     say(f"{silent}: the daemon is killed")
@@ -119,7 +120,7 @@ class Daemon:
         wanted = {kind: ages.get(kind, lived) for kind in self._instance.get_required_daemon_types()}
         if wanted and min(wanted.values()) > HANGS:
             return f"no part of the daemon has beaten for {min(wanted.values()):.0f} s"
-        if wanted and min(wanted.values()) < lived - 1:
+        if wanted and max(wanted.values()) < lived - 1:  # each part beats before it begins its work
             self.trouble.is_over()
         late = {kind: age for kind, age in wanted.items() if age > PART_HANGS}
         return "".join(f"{kind} of the daemon has not beaten for {age:.0f} s" for kind, age in list(late.items())[:1])

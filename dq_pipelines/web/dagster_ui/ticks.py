@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -38,23 +39,30 @@ def late_ticks(process: WorkspaceProcessContext, started_at: float) -> Iterator[
     """
     instance, now = process.instance, time.time()
     states = {state.selector_id: state for state in instance.all_instigator_state()}
-    running = [one for one in _instigators(process) if _is_on(one, states)]
-    ticks = instance.get_batch_ticks([one.selector_id for one in running], limit=1) if running else {}
-    for one in running:
+    running = [(one, loaded) for one, loaded in _instigators(process) if _is_on(one, states)]
+    ticks = instance.get_batch_ticks([one.selector_id for one, _ in running], limit=1) if running else {}
+    for one, loaded in running:
         tick = next(iter(ticks.get(one.selector_id, ())), None)
         kind = "sensor" if isinstance(one, RemoteSensor) else "schedule"
-        if tick is not None and tick.status == TickStatus.FAILURE:
+        if tick is not None and tick.status == TickStatus.FAILURE and not _is_over(tick, loaded):
             error = next(iter((tick.error.message if tick.error else "").strip().splitlines()), "")
             yield LateTick(kind, one.name, f"its last tick failed: {error}", tick.timestamp)
         elif (since := _late_since(one, tick, states.get(one.selector_id), started_at, now)) is not None:
             yield LateTick(kind, one.name, f"has not ticked for {now - since:.0f} s", since)
 
 
-def _instigators(process: WorkspaceProcessContext) -> Iterator[RemoteSensor | RemoteSchedule]:
+def _instigators(process: WorkspaceProcessContext) -> Iterator[tuple[RemoteSensor | RemoteSchedule, float]]:
+    """Each with when its code was loaded, in seconds since 1970."""
     for entry in process.get_current_workspace().code_location_entries.values():
         for repository in entry.code_location.get_repositories().values() if entry.code_location else ():
-            yield from repository.get_sensors()
-            yield from repository.get_schedules()
+            yield from ((sensor, entry.update_timestamp) for sensor in repository.get_sensors())
+            yield from ((schedule, entry.update_timestamp) for schedule in repository.get_schedules())
+
+
+def _is_over(tick: InstigatorTick, loaded: float) -> bool:
+    """Whether the tick failed only because the code server was away, which has loaded the code since."""
+    away = tick.error is not None and tick.error.cls_name == DagsterUserCodeUnreachableError.__name__
+    return away and tick.timestamp < loaded
 
 
 def _is_on(one: RemoteSensor | RemoteSchedule, states: Mapping[str, InstigatorState]) -> bool:
