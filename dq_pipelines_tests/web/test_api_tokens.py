@@ -138,6 +138,22 @@ def test_what_is_no_login_is_told_in_the_one_shape(client: TestClient, content: 
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({"name": 1}, ["body.name", "body.password"]),
+        ({"grant_type": "refresh_token", "name": 1}, ["body.refresh_token"]),
+        ({"grant_type": "other", "password": "x" * 257}, ["body.grant_type", "body.name", "body.password"]),
+        ({}, ["body.name", "body.password"]),
+    ],
+)
+def test_every_mistake_is_told_at_once_of_the_kind_that_was_meant(
+    client: TestClient, body: dict[str, object], wrong: list[str]
+) -> None:
+    lines = client.post(TOKEN, json=body).json()["detail"].splitlines()
+    assert [line.partition(":")[0] for line in lines] == wrong
+
+
 def test_a_password_is_not_said_back(client: TestClient) -> None:
     answer = client.post(TOKEN, json={"name": ["ann"], "password": PASSWORD * 20})
     assert answer.status_code == 422

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,8 @@ from starlette.routing import Match
 from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused
 
 MEDIA_TYPE = "application/problem+json"
+#: Mistakes of a request that are told in one answer.
+_MOST = 100
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ class ProblemDetails(BaseModel):
     type: str = Field("about:blank", description="`about:blank`: the status says what kind of problem it is.")
     title: str = Field(description="The status in words.")
     status: int = Field(description="The HTTP status.", ge=400, le=599)
-    detail: str = Field(description="One sentence: place, what was wanted, what was found, the nearest.")
+    detail: str = Field(
+        description="One sentence: place, what was wanted, what was found, the nearest. Of several mistakes a line each."
+    )
 
 
 class ApiError(Exception):
@@ -54,6 +58,24 @@ class ApiError(Exception):
         #: what a client of another standard reads, such as OAuth's `error`
         self.more = more
         super().__init__(detail)
+
+
+def mistakes(found: Iterable[Mapping[str, Any]]) -> str:
+    """What is wrong with a request, as pydantic has found it: a line for each mistake, which says where it is."""
+    lines = [f"{'.'.join(str(step) for step in one['loc'])}: {_said(one['msg'])}" for one in found]
+    return in_lines(lines)
+
+
+def in_lines(lines: Sequence[str]) -> str:
+    """Each once, and so many at most: a body may have a mistake in each of thousands of items."""
+    once = list(dict.fromkeys(lines))
+    more = [f"and {len(once) - _MOST:,} more"] if len(once) > _MOST else []
+    return "\n".join(once[:_MOST] + more)
+
+
+def _said(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> JSONResponse:
@@ -72,7 +94,7 @@ def say_problems(app: FastAPI) -> None:
     """Have every error of this app said in the one shape; what dq_pipelines says on purpose is said as it is."""
 
     @app.exception_handler(ApiError)
-    async def _said(_: Request, error: ApiError) -> JSONResponse:
+    async def _raised(_: Request, error: ApiError) -> JSONResponse:
         return problem(error.status, error.detail, error.headers, **error.more)
 
     @app.exception_handler(HTTPException)
@@ -84,9 +106,7 @@ def say_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return problem(422, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+        return problem(422, mistakes(error.errors()))
 
     @app.exception_handler(SQLAlchemyError)
     async def _database(_: Request, error: SQLAlchemyError) -> JSONResponse:

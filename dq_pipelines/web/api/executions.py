@@ -24,7 +24,7 @@ from dq_pipelines.layers.run_queue import BEHIND_TAG
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, refusal, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.errors import ApiError, in_lines, problems
 from dq_pipelines.web.api.jobs import Files, JobName, file_of
 from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Text
@@ -178,49 +178,59 @@ def _runnable(files: TableFiles, name: str, request: Request) -> Table:
 
 
 def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
-    """Raise ApiError (422) unless the table runs this way."""
-    if table.is_gold and how.mode != "incremental":
-        raise ApiError(422, f"body.mode: {table.key} is computed anew each time: wanted no mode, got {how.mode}")
+    """Raise ApiError (422), with all that is wrong, unless the table runs this way."""
     partitions = None if table.is_gold else table.landed.partitions
-    if partitions is None:
-        if how.partition is not None:
-            raise ApiError(422, f"body.partition: {table.key} has no partitions: wanted none, got '{how.partition}'")
-        return
-    if how.partition is None:
-        raise ApiError(422, f"body.partition: {table.key} runs by partition: wanted one, or a range, got none")
-    for partition in how.ends:
-        if isinstance(partitions, DailyPartitions):
-            _check_day(partitions, partition)
-        else:
-            _check_file(table, partitions, partition, instance)
-    try:
-        partitions_of_run(table, _partition_tags(how), instance)
-    except ConfigError as error:
-        raise ApiError(422, f"body.partition: {error}") from None
+    wrong = []
+    if table.is_gold and how.mode != "incremental":
+        wrong.append(f"body.mode: {table.key} is computed anew each time: wanted no mode, got {how.mode}")
+    if partitions is None and how.partition is not None:
+        wrong.append(f"body.partition: {table.key} has no partitions: wanted none, got '{how.partition}'")
+    if partitions is not None and how.partition is None:
+        wrong.append(f"body.partition: {table.key} runs by partition: wanted one, or a range, got none")
+    if partitions is not None:
+        found = (_wrong_partition(table, partitions, partition, instance) for partition in how.ends)
+        wrong += [f"body.partition: {said}" for said in found if said]
+    if partitions is not None and not wrong:
+        try:
+            partitions_of_run(table, _partition_tags(how), instance)
+        except ConfigError as error:
+            wrong.append(f"body.partition: {error}")
+    if wrong:
+        raise ApiError(422, in_lines(wrong))
 
 
-def _check_day(partitions: DailyPartitions, wanted: str) -> None:
+def _wrong_partition(
+    table: Table, partitions: DailyPartitions | DynamicPartitions, wanted: str, instance: dg.DagsterInstance
+) -> str:
+    """What is wrong with the name of a partition, in a sentence; "" where it is one."""
+    if isinstance(partitions, DailyPartitions):
+        return _wrong_day(partitions, wanted)
+    return _wrong_file(table, partitions, wanted, instance)
+
+
+def _wrong_day(partitions: DailyPartitions, wanted: str) -> str:
     last = datetime.now(UTC).date()
     try:
         day = date.fromisoformat(wanted)
     except ValueError:
         day = date.min
-    if not partitions.start <= day <= last or wanted != day.isoformat():
-        said = f"body.partition: wanted a day of {partitions.start} to {last}, such as {last}, got '{wanted}'"
-        raise ApiError(422, said)
+    if partitions.start <= day <= last and wanted == day.isoformat():
+        return ""
+    return f"wanted a day of {partitions.start} to {last}, such as {last}, got '{wanted}'"
 
 
-def _check_file(table: Table, partitions: DynamicPartitions, wanted: str, instance: dg.DagsterInstance) -> None:
+def _wrong_file(table: Table, partitions: DynamicPartitions, wanted: str, instance: dg.DagsterInstance) -> str:
     """A file that has landed is a partition that the sensor has not met yet: it is made known, as the sensor would."""
     name = f"{table.name}_files"
     known = set(instance.get_dynamic_partitions(name))
     if wanted in known:
-        return
+        return ""
     landed = {partition_of(item.uri, partitions) for item in table.landed.source.inputs()}
     if wanted not in landed:
         near = nearest(wanted, known | {key for key in landed if key})
-        raise ApiError(422, f"body.partition: {table.key} has no file of this name: got '{wanted}'{near}")
+        return f"{table.key} has no file of this name: got '{wanted}'{near}"
     instance.add_dynamic_partitions(name, [wanted])
+    return ""
 
 
 def _launch(table: Table, how: Execution, mark: str | None) -> Launch:

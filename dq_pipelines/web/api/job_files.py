@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, cast
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dq_pipelines.project.editing import Editing, Version, owners_then
 from dq_pipelines.project.files import TableFile, mark_of
@@ -41,6 +42,11 @@ VersionId = Annotated[
 _YAML = "source: {type: csv, path: '${DQ_LANDING}/till/*.csv'}\nowners: [team:retail]\n"
 
 
+_WANTED_ONE = InitErrorDetails(
+    type=PydanticCustomError("one_text", "wanted one of yaml and definition"), loc=(), input=None
+)
+
+
 class JobText(BaseModel):
     """What the file is to say: its text, or the same as JSON."""
 
@@ -49,11 +55,20 @@ class JobText(BaseModel):
     yaml: str | None = Field(None, description="The file's text, comments and all.")
     definition: dict[str, Any] | None = Field(None, description="The same as JSON, which is written as it is.")
 
-    @model_validator(mode="after")
-    def _one(self) -> JobText:
-        if (self.yaml is None) == (self.definition is None):
-            raise ValueError("wanted one of yaml and definition")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _one(cls, sent: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Whether one of both is given is told beside what is wrong with the fields, not only once they are mended."""
+        texts = [name for name in ("yaml", "definition") if isinstance(sent, Mapping) and sent.get(name) is not None]
+        wrong = [] if len(texts) == 1 else [_WANTED_ONE]
+        try:
+            made = handler(sent)
+        except ValidationError as error:
+            known = [cast("InitErrorDetails", one) for one in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, known + wrong) from None
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        return made
 
     def content(self) -> bytes:
         """The file's bytes; raises ApiError (422) for what is no text."""

@@ -14,7 +14,7 @@ from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.errors import ApiError, in_lines, problems
 from dq_pipelines.web.api.runs import RunLine, launched
 from dq_pipelines.web.api.table_keys import Key, known
 from dq_pipelines.web.api.texts import Text
@@ -63,7 +63,7 @@ def run_rules(
 
 
 def _checks(table: Table, names: Sequence[str]) -> list[str]:
-    """The checks that are meant, in the table's order; raises ApiError (422), with the nearest, for a name that is none's."""
+    """The checks that are meant, in the table's order; raises ApiError (422), with the nearest, for names that are none's."""
     called: dict[str, set[str]] = {check: {check, rule.type} for check, rule in rules_by_check(table).items()}
     called |= {rule.check: {rule.check, "anomaly"} for rule in table.anomalies}
     # What every landed table has without being asked.
@@ -72,7 +72,7 @@ def _checks(table: Table, names: Sequence[str]) -> list[str]:
     if not called:
         raise ApiError(422, f"body.table: {table.key} has no rules")
     every = {name for one in called.values() for name in one}
-    for name in names:
-        if name not in every:
-            raise ApiError(422, f"body.rules: {table.key} has no rule '{name}'{nearest(name, sorted(every))}")
+    if unknown := [name for name in names if name not in every]:
+        said = [f"body.rules: {table.key} has no rule '{name}'{nearest(name, sorted(every))}" for name in unknown]
+        raise ApiError(422, in_lines(said))
     return [check for check, ways in called.items() if ways & set(names)]

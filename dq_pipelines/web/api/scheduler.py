@@ -13,7 +13,7 @@ from dq_pipelines.errors import nearest
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.access import Caller
 from dq_pipelines.web.api.asking import Asker, Dagster, Own, note, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.errors import ApiError, in_lines, problems
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.dagster_ui import DagsterError, DagsterHost
 from dq_pipelines.web.instigators import Instigator, instigators, table_of
@@ -135,9 +135,9 @@ def _turn(
 ) -> AllTurned:
     """Dagster checks and notes each once more; what is refused here already is noted here."""
     seen = {one.name: one for one in _seen(dagster, caller, rights)}
-    for name in which.names or ():
-        if name not in seen:
-            raise ApiError(404, f"unknown schedule or sensor '{name[:100]}'{nearest(name, seen)}")
+    if unknown := [name for name in which.names or () if name not in seen]:
+        said = [f"unknown schedule or sensor '{name[:100]}'{nearest(name, seen)}" for name in unknown]
+        raise ApiError(404, in_lines(said))
     wanted = [seen[name] for name in dict.fromkeys(which.names)] if which.names is not None else list(seen.values())
     found = []
     for one in wanted:

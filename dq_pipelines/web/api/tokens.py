@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
@@ -18,7 +18,7 @@ from dq_pipelines.security.tokens import Pair, UsedTwice
 from dq_pipelines.security.users import User
 from dq_pipelines.web.access import source_of
 from dq_pipelines.web.api.asking import Behind
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.errors import ApiError, mistakes, problems
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.origins import network_of
 from dq_pipelines.web.tries import WINDOW
@@ -175,15 +175,21 @@ async def _read(request: Request, adapter: TypeAdapter[Any]) -> Any:
         if len(body) > _LONGEST_BODY:
             raise ApiError(413, f"body: wanted at most {_LONGEST_BODY:,} bytes, got more")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    values = _values(kind, body)
     try:
-        return adapter.validate_python(_values(kind, body))
+        return adapter.validate_python(values)
     except ValidationError as error:
-        # What was sent may be a secret: it is not said back.
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(
-            ["body", *(str(step) for step in first["loc"] if step not in ("ByPassword", "ByRefreshToken"))]
-        )
-        raise ApiError(422, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}", error="invalid_request") from None
+        raise ApiError(422, mistakes(_of_one_kind(error, values)), error="invalid_request") from None
+
+
+def _of_one_kind(error: ValidationError, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The mistakes of a body, as one of the kind that it says to be, and of no other."""
+    other = ByPassword if values.get("grant_type") == "refresh_token" else ByRefreshToken
+    # What was sent may be a secret: it is not said back.
+    for one in error.errors(include_input=False, include_url=False):
+        if other.__name__ not in one["loc"]:
+            steps = [step for step in one["loc"] if step not in (ByPassword.__name__, ByRefreshToken.__name__)]
+            yield {"loc": ["body", *steps], "msg": one["msg"]}
 
 
 def _values(kind: str, body: bytes) -> Mapping[str, Any]:

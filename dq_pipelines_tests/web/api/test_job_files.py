@@ -109,6 +109,37 @@ def test_every_problem_is_told_at_once(here: Hosted) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "lines"),
+    [
+        (
+            "",
+            {"name": "../bad", "domain": 7, "yml": TILL},
+            ["body.name: string should match", "body.domain: input should be a valid string", "body.yml: extra inputs", "body: wanted one of yaml and definition"],
+        ),
+        ("/sales/execute", {"mode": "again", "partition": 1, "x": 2}, ["body.mode: ", "body.partition: ", "body.x: "]),
+        ("/by_shop/execute", {"mode": "rerun", "partition": "x"}, ["body.mode: gold/by_shop is computed", "body.partition: gold/by_shop has no partitions"]),
+    ],
+)  # fmt: skip
+def test_every_mistake_of_a_body_is_told_at_once(here: Hosted, path: str, body: Any, lines: list[str]) -> None:
+    answer = sent(here, "adam", "POST", path, body)
+    told = answer.json()["detail"].splitlines()
+    assert (answer.status_code, len(told)) == (422, len(lines)), told
+    assert [line for line, begin in zip(told, lines, strict=True) if not line.startswith(begin)] == []
+
+
+def test_of_a_thousand_mistakes_a_hundred_are_told(here: Hosted) -> None:
+    body = {"names": list(range(1000))}
+    told = here.browser("adam").post("/api/v1/scheduler/pause", json=body).json()["detail"].splitlines()
+    assert (len(told), told[-1]) == (101, "and 900 more")
+
+
+def test_every_name_that_is_none_is_told(here: Hosted) -> None:
+    names = ["sale_schedule", "nothing"]
+    told = here.browser("adam").post("/api/v1/scheduler/pause", json={"names": names}).json()["detail"].splitlines()
+    assert [line.split("'")[1] for line in told] == names
+
+
+@pytest.mark.parametrize(
     "raw",
     [b"{", b"[" * 100_000, b'{"yaml": "\\ud800"}', b'{"yaml": ' + b"9" * 5000 + b"}", b"\xff\xfe", b"null", b'{"definition": {"a": ' + b"[" * 900 + b"]" * 900 + b"}}", b'{"definition": {"a": NaN}}'],
 )  # fmt: skip
