@@ -5,6 +5,7 @@ belongs to who keeps them.
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from dq_pipelines.config.private import private_file
 from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import PublishError
 
@@ -100,8 +102,11 @@ def _keep_copy(url: sa.URL, version: int) -> None:
         return
     target = _copy(url, version)
     new = target.with_name(f"{target.name}.new")
+    new.unlink(missing_ok=True)
+    private_file(new)  # nobody reads the copy who may not read what is copied
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(new)) as copy:
         source.backup(copy)
+    new.chmod(stat.S_IMODE(path.stat().st_mode))
     new.replace(target)
 
 

@@ -18,9 +18,6 @@ USERS = sa.Table(
     sa.Column("password", sa.Text),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
-    # of earlier releases, which locked a name: wrong tries are counted in `throttling` now
-    sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("locked_until", Moment),
     # what was given out before this number is worth nothing
     sa.Column("epoch", sa.Integer, nullable=False),
     # of a user that an identity provider vouches for: its address and what it calls the user for ever
@@ -110,12 +107,14 @@ AUDIT_HEAD = sa.Table(
 def opened(url: str, what: str) -> sa.Engine:
     """The database with these tables; its file, where it is SQLite, has mode 0600. Raises PublishError.
 
-    SQLite gives its journals the mode of the database.
+    SQLite gives its journals the mode of the database. Tables of earlier releases become today's: see `migrations`.
     """
+    from dq_pipelines.security.migrations import SCHEMA
+
     if (path := sqlite_file(url)) is not None:
         try:
             private_folder(path.parent)
             private_file(path)
         except OSError as error:
             raise PublishError(f"{what} at {url}: wanted a file to write, got: {error.strerror}") from None
-    return database(url, METADATA, what)
+    return database(url, METADATA, what, SCHEMA.prepare)

@@ -54,7 +54,7 @@ class Users:
         """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""
         if not _is_name(name):
             raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
-        row = {"name": name, "password": hashed(password, [name]), "disabled": False, "failures": 0, "epoch": 0}
+        row = {"name": name, "password": hashed(password, [name]), "disabled": False, "epoch": 0}
         try:
             with self.engine.begin() as connection:
                 connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))
@@ -131,7 +131,7 @@ class Users:
     def _add_vouched(self, subject: str, name: str) -> None:
         if not _is_name(name):
             raise Refused("wanted of the identity provider a name of letters, digits and ._@+-, got another text")
-        row = {"name": name, "subject": subject, "disabled": False, "failures": 0, "epoch": 0}
+        row = {"name": name, "subject": subject, "disabled": False, "epoch": 0}
         try:
             with self.engine.begin() as connection:
                 connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))

@@ -19,6 +19,7 @@ from dq_pipelines.security import moving
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.audit_verify import verify
 from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.migrations import SCHEMA
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.sessions import Sessions
 from dq_pipelines.security.signing import SigningKeys
@@ -138,6 +139,11 @@ class Earlier:
             seeds = connection.execute(SIGNING_KEYS.select()).mappings().all()
             hashes = connection.exec_driver_sql("SELECT password FROM dq_users UNION SELECT secret FROM dq_api_keys")
             self.secrets = [str(row[0]) for row in hashes] + [str(row["seed"]) for row in seeds]
+        with users.engine.begin() as connection:  # today's release has brought the tables up to date
+            connection.exec_driver_sql("ALTER TABLE dq_users ADD COLUMN failures INTEGER DEFAULT 0 NOT NULL")
+            connection.exec_driver_sql("ALTER TABLE dq_users ADD COLUMN locked_until DATETIME")
+            connection.exec_driver_sql("DELETE FROM dq_schema_versions WHERE store = 'users'")
+        self.path.with_name(f"history.db.before-version-{SCHEMA.version}").unlink()
         self.state = State(root / "state", State.at(root / "state").url, (self.path,))
 
     def leaks(self) -> list[str]:
