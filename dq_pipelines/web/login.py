@@ -22,6 +22,9 @@ from dq_pipelines.web.forms import filled_in, form_page
 from dq_pipelines.web.once import NAME
 from dq_pipelines.web.second_step import SecondStep
 
+#: What a browser forgets when somebody logs out: Dagster's pages keep what they have shown. Cookies say which browsers are known.
+_FORGET = '"cache", "storage"'
+
 
 class Login:
     """The pages of logging in; mounted where nobody has to be logged in."""
@@ -108,7 +111,9 @@ class Login:
         caller = caller_of(request.scope)
         await run_sync(self._access.end, request.scope)
         await self.note(request, caller.user.name if caller else "", "done", what="logout")
-        return cookie.taken(RedirectResponse("/login", 303), request.scope)
+        answer = cookie.taken(RedirectResponse("/login", 303), request.scope)
+        answer.headers["Clear-Site-Data"] = _FORGET
+        return answer
 
     async def too_often(self, request: Request, name: str) -> bool:
         """Whether somebody tries too often from the address of this request, which is one more try."""

@@ -33,12 +33,12 @@ def workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], *, at: t
     return path
 
 
-def edited(path: Path, old: bytes, new: bytes) -> None:
+def edited(path: Path, old: bytes, new: bytes, most: int = -1) -> None:
     with zipfile.ZipFile(path) as book:
         members = {name: book.read(name) for name in book.namelist()}
     with zipfile.ZipFile(path, "w") as book:
         for name, content in members.items():
-            book.writestr(name, content.replace(old, new) if name.endswith("sheet1.xml") else content)
+            book.writestr(name, content.replace(old, new, most) if name.endswith("sheet1.xml") else content)
 
 
 def landed(path: Path, **options: Any) -> pl.DataFrame:
@@ -110,6 +110,22 @@ def test_a_large_workbook_whose_rows_begin_late(tmp_path: Path) -> None:
     assert found.schema["n"] == pl.Float64
     assert found["n"].to_list() == list(range(70_000))
     assert found["_row"].to_list() == list(range(4, 70_004))
+
+
+@pytest.mark.parametrize("kind", ["SYSTEM 'file://{secret}'", "'{long}'"])
+def test_entities_of_a_workbook_are_not_expanded(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "secret").write_text("of the server's own")
+    path = workbook(tmp_path / "x.xlsx", {"S": [["a"], [1]]})
+    told = kind.format(secret=tmp_path / "secret", long="of the server's own".replace("'", ""))
+    edited(path, b"<worksheet", f"<!DOCTYPE w [<!ENTITY x {told}>]><worksheet".encode(), most=1)
+    edited(path, b'<c r="A2" t="n"><v>1</v></c>', b'<c r="A2" t="inlineStr"><is><t>&x;</t></is></c>')
+    with zipfile.ZipFile(path) as book:
+        assert b"<t>&x;</t>" in book.read("xl/worksheets/sheet1.xml")
+    try:
+        found = str(landed(path).rows())
+    except SourceError as error:
+        found = str(error)
+    assert "own" not in found
 
 
 def test_a_hostile_workbook_is_refused_in_time(tmp_path: Path) -> None:

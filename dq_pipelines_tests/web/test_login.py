@@ -86,7 +86,8 @@ def test_the_cookie_is_for_this_site_and_no_script(client: TestClient) -> None:
 def test_logging_out_ends_the_session(client: TestClient) -> None:
     log_in(client)
     kept = client.cookies["dq_session"]
-    assert client.post("/logout", headers=OWN).status_code == 303
+    left = client.post("/logout", headers=OWN, follow_redirects=False)
+    assert (left.status_code, left.headers["clear-site-data"]) == (303, '"cache", "storage"')
     client.cookies.set("dq_session", kept)
     assert client.get("/metrics").status_code == 401
 

@@ -72,6 +72,33 @@ def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 5, 5",
+        "Content-Length: +5",
+        "Content-Length : 5",
+        " Content-Length: 5",
+        "X: x\nContent-Length: 5",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding\x0b: chunked",
+    ],
+)
+def test_a_request_whose_end_is_not_clear_is_refused_with_what_follows_it(address: str, head: str) -> None:
+    host, _, port = address.removeprefix("http://").partition(":")
+    asked = (
+        f"POST /login HTTP/1.1\r\nHost: {host}\r\n{head}\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(asked.encode())
+        told = b"".join(iter(lambda: connection.recv(65_536), b""))  # until it is closed
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert told.count(b"HTTP/1.1 ") == 1
+
+
 def test_it_prints_a_link_that_is_good_once(tmp_path: Path) -> None:
     with subprocess.Popen(
         dq("serve", "--port", "0", "--no-dagster"),
