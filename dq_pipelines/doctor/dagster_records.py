@@ -14,6 +14,7 @@ from dq_pipelines.doctor.history import damage_of
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.dagster_settings import FILE, write_settings
 from dq_pipelines.layers.partitions_definition import partitions_definition
 
 _REMEDY = (
@@ -33,13 +34,17 @@ def examine(installation: Installation) -> Iterator[Finding]:
         said = "wanted the folder of Dagster's records, got none: no run can begin"
         yield Finding("error", str(home), said, "make it, with the project's dagster.yaml in it, or put back a copy")
         return
-    if not (home / "dagster.yaml").is_file():
+    if not (home / FILE).exists():
         said = "there is no dagster.yaml: runs go without limits, and runs that died are not ended"
-        yield Finding("warning", str(home), said, "put the project's dagster.yaml there")
+        yield Finding("warning", str(home), said, "put the project's dagster.yaml there", partial(_written, home))
     damaged = list(_damaged(home))
     yield from damaged
     if not damaged:
         yield from _instance(installation)
+
+
+def _written(home: Path) -> str:
+    return f"wrote {write_settings(home)}; start dq serve or dagster anew"
 
 
 def _damaged(home: Path) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ import dagster as dg
 
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
-from dq_pipelines.layers.run_queue import TABLE_TAG
+from dq_pipelines.layers.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.children import end_leftovers, ending_with_us
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
@@ -23,24 +23,7 @@ from dq_pipelines.web.dagster_ui.lost_runs import LOOK, LostRuns
 from dq_pipelines.web.dagster_ui.supervision import say, watching
 from dq_pipelines.web.dashboard import Site
 
-_HOME, _SETTINGS, _WORKSPACE = ".dagster_home", "dagster.yaml", "workspace.yaml"
-
-#: Settings where there are none: those of the project's own dagster.yaml that keep runs going, and no reports to Dagster's makers.
-_DEFAULTS = """\
-telemetry: {enabled: false}
-nux: {enabled: false}
-concurrency:
-  runs:
-    max_concurrent_runs: 4
-    tag_concurrency_limits:
-      - {key: dq/table, value: {applyLimitPerUniqueValue: true}, limit: 1}
-      - {key: dq/tables, limit: 2}
-sensors: {use_threads: true, num_workers: 4}
-schedules: {use_threads: true, num_workers: 4}
-run_queue: {max_user_code_failure_retries: 20, user_code_failure_retry_delay: 5}
-run_monitoring: {enabled: true, start_timeout_seconds: 300, max_resume_run_attempts: 0}
-run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false}
-"""
+_HOME, _WORKSPACE = ".dagster_home", "workspace.yaml"
 
 
 @dataclass(frozen=True)
@@ -68,7 +51,7 @@ class Dagster:
         books = Books(lambda: site.known().project, AuditLog(site.state))
         with ExitStack() as stack:
             instance = stack.enter_context(dg.DagsterInstance.get())
-            _want_limits(instance)
+            _say_what_is_missing(instance)
             stack.enter_context(ending_with_us())
             served = stack.enter_context(code_servers(instance, target))
             supervised = {server.name: server.trouble for server in served.servers}
@@ -81,33 +64,41 @@ class Dagster:
             yield host
 
 
-def _want_limits(instance: dg.DagsterInstance) -> None:
-    """Say where settings of somebody's own let runs that only wait for their table fill the queue."""
-    queue = instance.get_concurrency_config().run_queue_config
-    limited = {limit["key"] for limit in (queue.tag_concurrency_limits or ())} if queue is not None else {TABLE_TAG}
-    if TABLE_TAG not in limited:
-        where = Path(instance.root_directory) / _SETTINGS
-        say(
-            f"{where}: wanted concurrency.runs.tag_concurrency_limits of {TABLE_TAG}, found none: runs that wait for their table may "
-            "fill the queue; see docs/gateway.md"
+def _say_what_is_missing(instance: dg.DagsterInstance) -> None:
+    """Say where settings of somebody's own, or none, keep runs from what docs/gateway.md says of them."""
+    missing = list(missing_settings(instance))
+    settings = Path(instance.root_directory) / FILE
+    if missing:
+        names, effects = (", ".join(some) for some in zip(*missing, strict=True))
+        remedy = (
+            "see docs/gateway.md"
+            if settings.is_file()
+            else "`dq doctor --repair` writes ours there, for the next start"
         )
+        say(f"{settings}: wanted {names}; found none: {effects}; {remedy}")
 
 
 def home() -> Path:
-    """Where Dagster keeps its records: as `DAGSTER_HOME` says, else beside, by the settings that lie here."""
+    """Where Dagster keeps its records: as `DAGSTER_HOME` says, else beside, by the settings that lie here.
+
+    A folder with records and without settings is left as it is: they may be meant so.
+    """
     if told := os.environ.get("DAGSTER_HOME"):
         found = Path(told)
+        is_new = not found.is_dir() or not any(found.iterdir())
         _close(found)
+        if is_new:
+            say(f"{write_settings(found)} is written, since the folder of Dagster's records was new")
         return found.absolute()
     found = Path(_HOME)
     _close(found)
-    settings = found / _SETTINGS
+    settings = found / FILE
     if not settings.exists():
         settings.unlink(missing_ok=True)  # a link that leads nowhere
-        if Path(_SETTINGS).is_file():
-            settings.symlink_to(f"../{_SETTINGS}")
+        if Path(FILE).is_file():
+            settings.symlink_to(f"../{FILE}")
         else:
-            settings.write_text(_DEFAULTS, encoding="utf-8")
+            write_settings(found)
     return found.absolute()
 
 

@@ -13,8 +13,8 @@ import yaml
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from dq_pipelines.automation.repeating import INPUTS_TAG, Repeating
+from dq_pipelines.layers.dagster_settings import DEFAULTS
 from dq_pipelines.layers.run_queue import SEVERAL, TABLE_TAG, TABLES_TAG, queue_tags, run_under_way
-from dq_pipelines.web.hosting import _DEFAULTS
 from dq_pipelines_tests.workshop import Workshop
 
 SALES = """
@@ -160,7 +160,7 @@ def test_jobs_carry_the_tags(made: Workshop) -> None:
 
 def test_all_settings_have_the_limits(checkout: Path) -> None:
     texts = [(checkout / name).read_text() for name in ("dagster.yaml", "deploy/dagster.postgres.yaml")]
-    for text in (*texts, _DEFAULTS):
+    for text in (*texts, DEFAULTS):
         settings = yaml.safe_load(text)
         limits = settings["concurrency"]["runs"]["tag_concurrency_limits"]
         assert limits == [

@@ -310,7 +310,7 @@ DAMAGES = [
     Damage(open_state, "permissions", ("got 644", "chmod 600"), repairs=True),
     Damage(damaged_records, "dagster", ("Dagster's records are damaged",), heal=_records_anew),
     Damage(lost_records, "dagster", ("got none: no run can begin",), heal=_records_anew),
-    Damage(no_dagster_yaml, "dagster", ("no dagster.yaml",), "warning"),
+    Damage(no_dagster_yaml, "dagster", ("no dagster.yaml",), "warning", repairs=True),
     Damage(forgotten_partitions, "dagster", ("has forgotten 1 of its partitions (a,",), "warning", repairs=True),
     Damage(failing_sensor, "ticks", ("its last tick failed: landing does not answer",), heal=_nothing),
     Damage(broken_yaml, "configuration", ("'colunms'",), heal=_nothing),
