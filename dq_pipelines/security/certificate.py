@@ -23,6 +23,8 @@ class Certificate:
 
     chain: Path
     key: Path
+    #: the first name that it was made for; "" where that is none of one machine
+    name: str = ""
 
     @classmethod
     def checked(cls, chain: Path | None, key: Path | None) -> Certificate | None:
@@ -35,8 +37,7 @@ class Certificate:
         if chain is None or key is None:
             raise _wrong(f"{_CERT if chain is None else _KEY}: wanted both a certificate and its key, got one of them")
         texts = _read(chain, _CERT), _read(key, _KEY)
-        _check(chain, key, *texts)
-        return cls(chain, key)
+        return cls(chain, key, _name(_check(chain, key, *texts)))
 
 
 def _read(path: Path, option: str) -> bytes:
@@ -46,7 +47,8 @@ def _read(path: Path, option: str) -> bytes:
         raise _wrong(f"{option}: wanted a file that can be read, got {path}: {error.strerror}") from None
 
 
-def _check(chain: Path, key: Path, certificates: bytes, secret: bytes) -> None:
+def _check(chain: Path, key: Path, certificates: bytes, secret: bytes) -> x509.Certificate:
+    """The certificate, once it is found to be sound; raises ConfigError."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -69,6 +71,17 @@ def _check(chain: Path, key: Path, certificates: bytes, secret: bytes) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
     except (ssl.SSLError, OSError) as error:
         raise _wrong(f"{_CERT}: wanted a certificate that TLS takes, got {chain}: {error}") from None
+    return found[0]
+
+
+def _name(certificate: x509.Certificate) -> str:
+    from cryptography import x509
+
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ""
+    return next((name for name in names.get_values_for_type(x509.DNSName) if "*" not in name), "")
 
 
 def _must_be_valid(chain: Path, certificates: Sequence[x509.Certificate]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.certificate import Certificate
@@ -24,6 +25,27 @@ class Exposure:
     @property
     def scheme(self) -> str:
         return "https" if self.certificate else "http"
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether every address of this machine is listened on."""
+        try:
+            return ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
+    @property
+    def breadth(self) -> str:
+        """For who reads the address that was printed, whether there are others."""
+        return f"listens on all addresses of this machine, {self.host}; " if self.is_everywhere else ""
+
+    def address(self, port: int) -> str:
+        """One that a browser can open: by the certificate's name, or of this machine, where every address is listened on."""
+        host = self.host
+        if self.is_everywhere:
+            own = "::1" if ":" in host else "127.0.0.1"
+            host = (self.certificate.name if self.certificate else "") or own
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def must_be_safe(self, *, has_users: bool) -> None:
         """Raises ConfigError where somebody beyond this machine could come in unasked, or would send a password in the clear."""

@@ -46,9 +46,8 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
     except OSError as error:
         raise _wrong(f"dq serve: wanted to listen on {host}:{port}, got: {os.strerror(error.errno or 0)}") from None
     with listening:
-        where = f"[{host}]" if ":" in host else host
-        address = f"{exposure.scheme}://{where}:{listening.getsockname()[1]}"
-        print(f"dashboard at {address}/dashboard/ (Ctrl-C ends it)", flush=True)
+        address = exposure.address(listening.getsockname()[1])
+        print(f"dashboard at {address}/dashboard/ ({exposure.breadth}Ctrl-C ends it)", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that what was started is ended
         with contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:  # uvicorn raises it anew when it has ended
             stack.enter_context(exporting(Export.from_environment(AuditLog(site.state))))

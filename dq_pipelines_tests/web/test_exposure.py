@@ -37,6 +37,26 @@ def seen(peer: str, headers: dict[str, str], proxies: str = "10.0.0.0/8,::1") ->
     return host, address, left
 
 
+@pytest.mark.parametrize(
+    ("host", "address", "is_everywhere"),
+    [
+        ("127.0.0.1", "127.0.0.1", False),
+        ("::1", "[::1]", False),
+        ("dq.example", "dq.example", False),
+        ("0.0.0.0", "127.0.0.1", True),  # noqa: S104 - nothing listens
+        ("::", "[::1]", True),
+    ],
+)
+def test_the_address_that_is_printed_can_be_opened(
+    host: str, address: str, is_everywhere: bool, tmp_path: Path
+) -> None:
+    plain = Exposure(host)
+    assert plain.address(3001) == f"http://{address}:3001"
+    assert plain.breadth == (f"listens on all addresses of this machine, {host}; " if is_everywhere else "")
+    sure = Exposure(host, certificate=Certificate.checked(*certificate(tmp_path)))
+    assert sure.address(3001) == f"https://{'localhost' if is_everywhere else address}:3001"
+
+
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::1"])
 def test_a_configured_proxy_is_believed(peer: str) -> None:
     assert seen(peer, SAID)[:2] == ("203.0.113.9", "https://dq.example/")
@@ -94,7 +114,7 @@ def test_another_address_of_the_same_ipv6_network_gets_no_fresh_tries() -> None:
 
 def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
     chain, key = certificate(tmp_path)
-    assert Certificate.checked(chain, key) == Certificate(chain, key)
+    assert Certificate.checked(chain, key) == Certificate(chain, key, "localhost")
     assert Certificate.checked(None, None) is None
 
 
