@@ -14,6 +14,7 @@ import polars as pl
 from polars import selectors
 
 from dq_pipelines.sources.frames import widened
+from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.to_text import stored_text
 
 #: What a table's columns may become, each policy allowing more than the one before; `rebuild` is what a rerun may do.
@@ -49,6 +50,11 @@ class Change:
 
     def is_allowed(self, policy: Policy) -> bool:
         return _ORDER.index(self.wants) <= _ORDER.index(policy)
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the column gets another type than came: one that holds both, or none where there is none."""
+        return self.kind == "retyped" and self.becomes != self.after
 
 
 @dataclass(frozen=True)
@@ -201,7 +207,18 @@ def exactly(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFra
     return conformed(rows, schema).select(selectors.by_name(list(schema)))
 
 
+def fits(name: str, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """Whether a value of a column is one of another type exactly, by the law of casts; no value is one of any."""
+    value = selectors.by_name(name).as_expr()
+    exact = pl.lit(False) if wanted.is_nested() else typed(value, dtype, wanted).is_not_null()
+    return value.is_null() | exact
+
+
 def _cast(name: str, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     """A column in a type that holds all of its values; nested ones as text are JSON."""
     value = selectors.by_name(name).as_expr()  # by name: a column may be called `*`
-    return (stored_text(value, dtype) if wanted == pl.String else value.cast(wanted)).alias(name)
+    if wanted == pl.String:
+        return stored_text(value, dtype).alias(name)
+    if common(dtype, wanted) == wanted or wanted.is_nested():
+        return value.cast(wanted).alias(name)
+    return typed(value, dtype, wanted).alias(name)

@@ -25,7 +25,7 @@ from dq_pipelines.layers.landing import SYSTEM_COLUMNS
 from dq_pipelines.layers.landing_schema import about_to_be_published, landing_drift, own_schema, schema_of
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.silver import Prepared, prepare
-from dq_pipelines.layers.work import Work
+from dq_pipelines.layers.work import Work, over_all_partitions
 from dq_pipelines.project import Silver
 from dq_pipelines.transforms.types import dtype_of
 
@@ -126,7 +126,7 @@ class Fit:
         if found is not None and {"missing", "new"} <= {change.kind for change in found.changes}:
             # Whether a column has another name now is also told by what was just staged; it decides nothing.
             found = self._drift(alike_by_values(self._work.silver, [kept.scan(), refused.scan()]))
-        return [drift_result(found, self._silver.columns, self.unlandable)]
+        return [drift_result(found, self._silver.columns, self.unlandable, over_all_partitions(self._work.table))]
 
     def _drift(self, alike: Callable[[str, str], bool] | None = None) -> Drift | None:
         if self._before is None:

@@ -20,7 +20,7 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.layers.identity import INPUT, Names
 from dq_pipelines.layers.landed import bronze, within
 from dq_pipelines.layers.partitions import partition_of
-from dq_pipelines.layers.work import Work
+from dq_pipelines.layers.work import Work, over_all_partitions
 from dq_pipelines.project import DailyPartitions, Silver, Table
 from dq_pipelines.sources import SOURCE
 
@@ -146,10 +146,9 @@ def must_fit_rows(work: Work) -> None:
         "" if unknown else f" that were {' and '.join(sorted({_word(silver, number) for number in others.values()}))}"
     )
     got = f"rows{were}{', some of which repeat these keys, or lack one' if repeats else ''}{named if which else ''}"
-    over = " over all its partitions" if work.table.landed.partitions is not None else ""
     raise PublishError(
         f"{work.table.key}: wanted rows that are {_word(silver, own)}, got {got}; nothing was landed; "
-        f"run {work.table.name} with mode: rerun{over}, which makes the table anew from bronze"
+        f"run {work.table.name} with mode: rerun{over_all_partitions(work.table)}, which makes the table anew from bronze"
     )
 
 

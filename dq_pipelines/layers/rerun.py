@@ -43,6 +43,7 @@ from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.precedence import ARRIVAL, in_order, last_of_keys
 from dq_pipelines.layers.quarantine import FIXED, STATUS
+from dq_pipelines.layers.rebuilt_types import with_todays_types
 from dq_pipelines.layers.refinement import Refinement
 from dq_pipelines.layers.schema_check import drift_result
 from dq_pipelines.layers.self_references import SelfReferences
@@ -255,7 +256,8 @@ def _drift(work: Work, rows: pl.LazyFrame) -> Drift | None:
     if before is None:
         return None
     after = about_to_be_published(rows, rows.collect_schema().names())
-    return drift(before, after, "rebuild", alike=alike_by_values(work.silver, [rows]))
+    found = drift(before, after, "rebuild", alike=alike_by_values(work.silver, [rows]))
+    return with_todays_types(work, found, after)
 
 
 def _summed(results: Sequence[RuleResult]) -> RuleResult:

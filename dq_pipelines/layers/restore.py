@@ -22,7 +22,7 @@ from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
 from dq_pipelines.lake.durable import sync_commit
-from dq_pipelines.lake.evolution import exactly
+from dq_pipelines.lake.evolution import exactly, fits
 from dq_pipelines.lake.ledger import noting, reruns_in, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors, record_batches
 from dq_pipelines.lake.restore import Moment, Return
@@ -31,6 +31,7 @@ from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.layers.identity import INPUT
 from dq_pipelines.layers.precedence import last_of_keys
 from dq_pipelines.layers.work import Work, alone
+from dq_pipelines.transforms.types import name_of
 
 
 def returns(work: Work, moment: Moment, layer: str | None = None) -> list[Return]:
@@ -157,6 +158,15 @@ def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
     wanted, there = table.scan().collect_schema(), copies.collect_schema()
     own = set(wanted) | {*BACKUP_COLUMNS}
     lost = tuple(name for name in there if name not in own)
+    retyped = [name for name, dtype in wanted.items() if there.get(name, dtype) != dtype]
+    misfits = copies.select((~fits(name, there[name], wanted[name])).any() for name in retyped).collect(
+        engine="streaming"
+    )
+    for name in (name for name in retyped if misfits[name].item()):
+        raise PublishError(
+            f"{table.key}: wanted values of the column '{name}' that are {name_of(wanted[name])}, got others in the backup, "
+            f"where it is {name_of(there[name])}; nothing was done"
+        )
     return Recovery(table, exactly(copies, wanted), tuple(kept), lost, keys)
 
 

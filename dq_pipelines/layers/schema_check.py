@@ -17,6 +17,9 @@ from dq_pipelines.project.tables import Column
 from dq_pipelines.rules.base import OnFailure, Rule
 from dq_pipelines.transforms.types import name_of
 
+#: What is said of a column whose values in other partitions do not fit the type of today.
+UNTIL_ALL = "until the other partitions are run with mode: rerun, too"
+
 #: One change of the columns, as history keeps it and the UI shows it: all of it is text.
 Row = dict[str, str]
 
@@ -33,17 +36,23 @@ class SchemaDrift(Rule):
         return "block" if self.severity == "critical" else "warn"
 
 
-def drift_result(drift: Drift | None, columns: Mapping[str, Column], unlandable: Sequence[Change] = ()) -> RuleResult:
+def drift_result(
+    drift: Drift | None,
+    columns: Mapping[str, Column],
+    unlandable: Sequence[Change] = (),
+    over: str = "",
+) -> RuleResult:
     """What the rule says of a batch; None is one before which nothing was published.
 
-    `unlandable` are changes for which the rows cannot even land, whatever silver makes of them.
+    `unlandable` are changes for which the rows cannot even land, whatever silver makes of them. `over` says what a rerun
+    is to be over, where it makes not all of the table anew.
     """
     changes = drift.changes if drift else ()
     known = {change.column for change in unlandable}
     refused = [*unlandable, *(change for change in (drift.refused if drift else ()) if change.column not in known)]
     every = [*unlandable, *(change for change in changes if change.column not in known)]
     advice = {change: _bronze_advice(change) for change in unlandable} | {
-        change: _advice(change, columns) for change in refused if change not in unlandable
+        change: _advice(change, columns, over) for change in refused if change not in unlandable
     }
     rows = [_row(change, drift, columns, advice) for change in every]
     said = "; ".join(f"{_found(change, drift)} ({advised})" for change, advised in advice.items())
@@ -82,7 +91,7 @@ def _done(change: Change, drift: Drift | None, columns: Mapping[str, Column]) ->
     if change.kind == "reordered":
         return "nothing: columns go by their names"
     if drift is not None and drift.policy == "rebuild":
-        return "rebuilt"
+        return f"{_shown(change.becomes)}, {UNTIL_ALL}" if change.is_between else "rebuilt"
     match change.kind:
         case "new":
             return "taken on"
@@ -112,7 +121,7 @@ def _bronze_advice(change: Change) -> str:
     return f"it does not land beside what bronze has: {wanted}"
 
 
-def _advice(change: Change, columns: Mapping[str, Column]) -> str:
+def _advice(change: Change, columns: Mapping[str, Column], over: str = "") -> str:
     name = change.column
     match change.kind:
         case "new":
@@ -124,7 +133,7 @@ def _advice(change: Change, columns: Mapping[str, Column]) -> str:
             kind = f'"{dtype}"' if "," in dtype else dtype
             return f"write {name}: {{type: {kind}, from: [{change.now}, {name}]}} under silver.columns"
     if name in columns:
-        typed = "to give every published row the type under silver.columns, run with mode: rerun"
+        typed = f"to give every published row the type under silver.columns, run with mode: rerun{over}"
     else:
         typed = f"give it one type under silver.columns ({name}: {_shown(change.before)})"
     return typed if change.wants == "rebuild" else f"{typed}, or write schema: {change.wants}"

@@ -83,6 +83,11 @@ def of_partition(partition: str | None) -> str:
     return f" of {partition}" if partition is not None else ""
 
 
+def over_all_partitions(table: Table) -> str:
+    """What is said after `mode: rerun` where the whole table is to be made anew; nothing where there are no partitions."""
+    return " over all its partitions" if not table.is_gold and table.landed.partitions is not None else ""
+
+
 Done = TypeVar("Done")
 
 #: How often a run looks again that others have overtaken.

@@ -31,6 +31,7 @@ from dq_pipelines.layers.quarantine import DISMISSED, OPEN
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work
+from dq_pipelines.transforms.types import dtype_of
 from dq_pipelines_tests.properties.life_model import Fate, Life, Row
 from dq_pipelines_tests.workshop import Workshop
 
@@ -39,7 +40,7 @@ source: {{type: csv, path: "{{landing}}/*.csv"}}
 {partitions}
 silver:
   {mode}
-  columns: {{id: int64, boss: int64, amount: int64, at: int64, tag: string}}
+  columns: {{id: int64, boss: int64, amount: int64, at: int64, tag: string, size: "{kind}"}}
   rules:
     - {{type: expect_column_values_to_be_between, column: amount, min_value: {least}}}
     {reference}
@@ -47,6 +48,9 @@ silver:
 DAILY = 'partitions: {type: daily, start: 2024-01-01, in_path: "%Y-%m-%d"}'
 REFERENCE = "- {type: expect_column_values_to_exist_in, column: boss, table: silver/NAME, key: id}"
 MODES = {"append": "", "merge": "keys: [id]", "order": "keys: [id]\n  merge: {order_by: at}"}
+
+#: The types that a column of whole numbers may have.
+KINDS = ["int64", "float64", "string", "decimal(9,2)"]
 
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
 KEYS = st.integers(1, 4)
@@ -66,7 +70,7 @@ class Table(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="dq-life-"))
         self.shop, self.life, self.files = Workshop(self.root), Life(), 0
-        self.name, self.mode = "t0", "append"
+        self.name, self.mode, self.kind = "t0", "append", "int64"
 
     @initialize(partitioned=st.booleans(), mode=st.sampled_from(sorted(MODES)), refers=st.booleans(), cells=CELLS)
     def begin(self, partitioned: bool, mode: str, refers: bool, cells: list[tuple[int, int | None, int, int]]) -> None:
@@ -80,6 +84,7 @@ class Table(RuleBasedStateMachine):
         said = {
             "partitions": DAILY if self.life.partitioned else "",
             "mode": MODES[self.mode],
+            "kind": self.kind,
             "least": self.life.least,
             "reference": REFERENCE.replace("NAME", self.name) if self.life.refers else "",
         }
@@ -111,10 +116,12 @@ class Table(RuleBasedStateMachine):
         """Two files of one key in a batch, and late files of an earlier day, come of themselves."""
         self.files += 1
         rows = self.life.land(day, cells)
-        lines = [f"{row.key},{'' if row.boss is None else row.boss},{row.amount},{row.at},{row.tag}" for row in rows]
+        lines = [
+            f"{row.key},{'' if row.boss is None else row.boss},{row.amount},{row.at},{row.tag},{row.at}" for row in rows
+        ]
         # The later file has the lesser name: it is the time that counts.
         name = f"{day}_{999 - self.files}.csv"
-        self.shop.land(name, "\n".join(["id,boss,amount,at,tag", *lines, ""]))
+        self.shop.land(name, "\n".join(["id,boss,amount,at,tag,size", *lines, ""]))
 
     @rule(least=st.sampled_from([-9, 0, 3, 7]))
     def change_rule(self, least: int) -> None:
@@ -130,10 +137,11 @@ class Table(RuleBasedStateMachine):
         self.life.rename()
         self.say()
 
-    @rule(mode=st.sampled_from(sorted(MODES)))
-    def write_in_another_way(self, mode: str) -> None:
-        """Keys come or go in YAML: the table is made anew, day by day, before anything else is done with it."""
+    @rule(mode=st.sampled_from(sorted(MODES)), kind=st.sampled_from(KINDS))
+    def write_in_another_way(self, mode: str, kind: str) -> None:
+        """Keys come or go in YAML, or a type changes: the table is made anew, day by day, before anything else is done."""
         self._write_as(mode)
+        self.kind = kind
         self.say()
         for day in self.days:
             self.rerun(day)
@@ -165,7 +173,8 @@ class Table(RuleBasedStateMachine):
         """A CSV of all open rows of a day, in which a person has changed one cell."""
         path = self.root / "refused.csv"
         export(self.work(row.day), path)
-        head, *lines = list(csv.reader(path.open(encoding="utf-8-sig", newline="")))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            head, *lines = list(csv.reader(file))
         for line in lines:
             if line[head.index("tag")] == row.tag:
                 line[head.index("amount")] = str(amount)
@@ -209,6 +218,9 @@ class Table(RuleBasedStateMachine):
     def agree(self) -> None:
         """Silver and quarantine hold what the rows and their order say, and nothing lies about."""
         published = self.shop.rows(f"silver/{self.name}")
+        assert {self.shop.lake.table(f"silver/{self.name}").scan().collect_schema()["size"] for _ in published[:1]} <= {
+            dtype_of(self.kind)
+        }
         assert sorted(map(_cells, published)) == sorted(map(_told, self.life.published))
         if self.life.partitioned:
             assert all(row["_partition"] == self.life.rows[int(row["tag"][1:])].day for row in published)
@@ -222,11 +234,11 @@ class Table(RuleBasedStateMachine):
 
 
 def _cells(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["tag"], row["id"], row["amount"], row["at"]
+    return row["tag"], row["id"], row["amount"], row["at"], float(row["size"])
 
 
 def _told(row: Row) -> tuple[Any, ...]:
-    return row.tag, row.key, row.amount, row.at
+    return row.tag, row.key, row.amount, row.at, row.at
 
 
 def test_a_few_lives() -> None:
