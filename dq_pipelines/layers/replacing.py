@@ -6,7 +6,7 @@ Which of two rows counts is in `precedence`, what was kept before in `key_versio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
@@ -15,7 +15,7 @@ from dq_pipelines.config.columns import exact_names
 from dq_pipelines.layers.key_versions import in_rank, overtaken
 from dq_pipelines.layers.landed import bronze, first_landed
 from dq_pipelines.layers.precedence import ARRIVAL, latest_of_keys, unbeaten
-from dq_pipelines.layers.provenance import TRACES
+from dq_pipelines.layers.provenance import TRACES, order_forgotten
 from dq_pipelines.layers.work import Work
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.asides import Repeats
@@ -35,6 +35,8 @@ class Replacing:
     anew: bool = False
     #: `landed.first_landed`, where it was asked for already
     known: Mapping[str, int] | None = None
+    #: whether it was said that steps forget what tells the order: rows may be judged, and written, more than once
+    _said: bool = field(default=False, init=False)
 
     @property
     def silver(self) -> Silver:
@@ -72,7 +74,12 @@ class Replacing:
     def _not_overtaken(self, kept: pl.LazyFrame) -> pl.LazyFrame:
         """Without rows whose keys have come later: from other files than one that has landed again, or in other partitions."""
         waited = self.silver.mode == "merge" and self.waited and self.work.partition is not None
-        if not (self.first or waited) or not set(TRACES) <= set(kept.collect_schema()):
+        if not (self.first or waited):
+            return kept
+        if said := order_forgotten(self.work.table.key, kept.collect_schema(), TRACES):
+            if not self._said:
+                self.work.log(said)
+            self._said = True
             return kept
         beaten = overtaken(self.silver, kept, self._before, self.first, *self.silver.keys)
         return kept.join(beaten, on=exact_names(self.silver.keys), how="anti", maintain_order="left")

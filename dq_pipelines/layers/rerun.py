@@ -42,6 +42,7 @@ from dq_pipelines.layers.metering import of_batches
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.precedence import ARRIVAL, in_order, last_of_keys
+from dq_pipelines.layers.provenance import order_forgotten
 from dq_pipelines.layers.quarantine import FIXED, STATUS
 from dq_pipelines.layers.rebuilt_types import with_todays_types
 from dq_pipelines.layers.refinement import Refinement
@@ -176,6 +177,8 @@ def _anew(work: Work) -> Outcome | None:
         consumed = {**Disagreement.of(work).taken_back(work), **consumption(every), **_begun(work)}
         if across.sentence:
             work.log(f"{work.table.key}: {across.sentence}")
+        if first and (said := order_forgotten(work.table.key, parts[-1].kept.schema, ARRIVAL)):
+            work.log(said)
         return commit(work, outcome, kept, refused, ("overwrite", "overwrite"), consumed, beside=across.beside)
 
 

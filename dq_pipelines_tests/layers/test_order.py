@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.rerun import rerun
 from dq_pipelines.layers.work import Work
 from dq_pipelines.sources.order import natural
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, at_once
 
 PRICES = """
     source: {type: csv, path: "{landing}/*"}
@@ -222,3 +223,36 @@ def test_the_published_row_is_that_which_the_order_says(
                 replay(work(made), by="test")
             good = [(upd, at, price) for at, (upd, price) in enumerate(came) if price >= lowest]
             assert made.rows("silver/prices", "price") == [max(good)[2]] * bool(good)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "missing"),
+    [("select id, price from self", "_source"), ("select *, 1 as one from self", None)],
+    ids=["forgets", "keeps"],
+)
+def test_a_step_that_forgets_where_rows_came_from_is_told_where_it_decides(
+    tmp_path: Path, step: str, missing: str | None
+) -> None:
+    made = shop(tmp_path, f"{PRICES}\n      transform: [{{sql: '{step}'}}]\n")
+    land(made, "old.csv", 1, 100)
+    land(made, "new.csv", 2, 200)
+    said: list[str] = []
+    told = replace(work(made), log=said.append)
+    refine(told)
+    land(made, "other.csv", 3, 300)
+    refine(at_once(told))
+    assert not any("does not give on" in line for line in said)  # nothing has come again
+    land(made, "old.csv", 4, 400)
+    for do in (refine, rerun):
+        said.clear()
+        do(at_once(told))
+        lines = [line for line in said if "does not give on" in line]
+        assert len(lines) == (missing is not None)
+        assert made.rows("silver/prices", "price") == [4 if missing else 3]
+        for line in lines:
+            assert line.startswith("a step of silver/prices does not give on ")
+            assert "_source" in line
+            assert line.endswith(
+                "which rows came first: a file that has changed, or waited, replaces newer rows of its keys"
+            )
