@@ -1,4 +1,4 @@
-"""How a table was published (its partitions, its mode and its keys), and whether what its YAML says today goes with that.
+"""How a table was published (its partitions, mode, keys and which row of a key counts), and whether what its YAML says today goes with that.
 
 Silver's ledger says it, in the commit of the rows. Of tables of earlier releases it says nothing: then the rows are asked, once.
 """
@@ -14,7 +14,15 @@ import polars as pl
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.counting import listed
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.ledger import PARTITIONS, number_of, transactions, written_in, written_of
+from dq_pipelines.lake.ledger import (
+    PARTITIONS,
+    number_of,
+    ordered_in,
+    ordered_of,
+    transactions,
+    written_in,
+    written_of,
+)
 from dq_pipelines.lake.publish import Mode
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.layers.identity import INPUT, Names
@@ -40,6 +48,11 @@ def how_published(work: Work, mode: Mode) -> Mapping[str, int]:
     else:
         wanted = dict.fromkeys([*(noted or _partitions(work.silver)), work.partition], own)
     said = {PARTITIONS: number_of(_parting(work.table))} | {written_of(part): how for part, how in wanted.items()}
+    if work.table.landed.silver.mode == "merge":
+        # Of partitions that stay as they are it is known, or is not: earlier releases did not note it.
+        order = number_of(_order(work.table.landed.silver.order_by))
+        stays = mode == "overwrite" and work.partition is not None
+        said |= {ordered_of(part): order for part in ([work.partition] if stays else wanted)}
     return {name: number for name, number in said.items() if entries.get(name) != number}
 
 
@@ -122,34 +135,55 @@ def _strange(work: Work) -> tuple[str, str] | None:
 
 
 def must_fit_rows(work: Work) -> None:
-    """Raise PublishError where what is published was written in another mode or by other keys, and is not what they promise."""
-    silver, noted = work.table.landed.silver, written_in(transactions(work.silver))
-    own = number_of(_writing(silver))
+    """Raise PublishError where what is published was written in another mode, by other keys or in another order, and is not what they promise."""
+    silver, entries = work.table.landed.silver, transactions(work.silver)
+    noted, own = written_in(entries), number_of(_writing(silver))
     others = {partition: number for partition, number in noted.items() if number != own}
     if silver.mode == "overwrite":
         others.pop(work.partition, None)  # it is replaced now
+    orders = _other_orders(silver, entries)
     unknown = not noted and silver.mode == "merge"
-    if not (others or unknown) or not work.silver.rows():
+    if not (others or orders or unknown) or not work.silver.rows():
         return
-    if others and work.table.landed.partitions is not None:
+    if (others or orders) and work.table.landed.partitions is not None:
         there = set(_partitions(work.silver))
-        others = {partition: number for partition, number in others.items() if partition in there}
-        if not others:
+        others, orders = ({part: how for part, how in some.items() if part in there} for some in (others, orders))
+        if not (others or orders):
             return
-    appended = all(number == _APPEND for number in others.values())
+    appended = not orders and all(number == _APPEND for number in others.values())
     repeats = silver.mode == "merge" and appended
     if repeats and _goes_with_keys(work):
         return
-    which = sorted(partition for partition in others if partition is not None)
-    named = f" ({listed(which, _NAMED)})"
-    were = (
-        "" if unknown else f" that were {' and '.join(sorted({_word(silver, number) for number in others.values()}))}"
-    )
-    got = f"rows{were}{', some of which repeat these keys, or lack one' if repeats else ''}{named if which else ''}"
+    which = sorted({partition for partition in (*others, *orders) if partition is not None})
+    words = {_word(silver, number) for number in others.values()}
+    words |= {f"{_word(silver, own)}, {_order_word(work, number)}" for number in orders.values()}
+    were = "" if unknown else f" that were {' and '.join(sorted(words))}"
+    got = f"rows{were}{', some of which repeat these keys, or lack one' if repeats else ''}{f' ({listed(which, _NAMED)})' if which else ''}"
+    wanted = f"{_word(silver, own)}{f', {_order_word(work, number_of(_order(silver.order_by)))}' if orders else ''}"
     raise PublishError(
-        f"{work.table.key}: wanted rows that are {_word(silver, own)}, got {got}; nothing was landed; "
+        f"{work.table.key}: wanted rows that are {wanted}, got {got}; nothing was landed; "
         f"run {work.table.name} with mode: rerun{over_all_partitions(work.table)}, which makes the table anew from bronze"
     )
+
+
+def _other_orders(silver: Silver, entries: Mapping[str, int]) -> dict[str | None, int]:
+    """The partitions that were merged by today's keys, where another row of a key counted than today's YAML says."""
+    if silver.mode != "merge":
+        return {}
+    noted, own, order = written_in(entries), number_of(_writing(silver)), number_of(_order(silver.order_by))
+    return {part: number for part, number in ordered_in(entries).items() if number != order and noted.get(part) == own}
+
+
+def _order(by: str | None) -> str:
+    """Which row of a key counts."""
+    return "the last" if by is None else f"the greatest {by}"
+
+
+def _order_word(work: Work, number: int) -> str:
+    """The same for people; the column is one of those that are published."""
+    names = work.silver.scan().collect_schema().names()
+    known = {number_of(_order(by)): f"{_order(by)} of each" for by in (None, *names, work.table.landed.silver.order_by)}
+    return known.get(number, "by a column that there is no more")
 
 
 def _word(silver: Silver, number: int) -> str:

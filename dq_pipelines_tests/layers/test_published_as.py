@@ -30,10 +30,13 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         yield workshop
 
 
-def forget_notes(shop: Workshop, name: str = "t") -> None:
+NOTES = ("written", "ordered", "partitions")
+
+
+def forget_notes(shop: Workshop, name: str = "t", of: tuple[str, ...] = NOTES) -> None:
     """Have the ledger say nothing of how the table was published, as that of an earlier release."""
     table = shop.lake.table(f"silver/{name}")
-    notes = {note: TAKEN_BACK for note in transactions(table) if note.startswith(("written", "partitions"))}
+    notes = {note: TAKEN_BACK for note in transactions(table) if note.startswith(of)}
     assert notes
     delta = table.opened()
     columns = delta.metadata().partition_columns or None
@@ -240,3 +243,73 @@ def test_partitions_are_made_anew_one_by_one(shop: Workshop, noted: bool) -> Non
     assert shop.run("t", tags=over, mode="rerun").success
     assert shop.run("t", partition="2024-01-03").success
     assert shop.rows("silver/t", "id") == [1, 2, 3]
+
+
+ORDERS = {"the last": "", "at": "merge: {order_by: at}", "n": "merge: {order_by: n}"}
+
+
+def ordered(by: str, partitions: str = "") -> str:
+    said = f"{ORDERS[by]}, " if ORDERS[by] else ""
+    return f"{SOURCE}{partitions}silver: {{keys: [id], {said}columns: {{id: int64, at: int64, n: int64}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("at", "n", "merged by id, the greatest n of each, got rows that were merged by id, the greatest at of each;"),
+        ("the last", "n", "merged by id, the greatest n of each, got rows that were merged by id, the last of each;"),
+        ("at", "the last", "merged by id, the last of each, got rows that were merged by id, the greatest at of each;"),
+    ],
+)
+@pytest.mark.parametrize("noted", [True, False], ids=["", "of an earlier release"])
+def test_an_order_that_changes(shop: Workshop, before: str, after: str, said: str, noted: bool) -> None:
+    """Rows of key 1: the greatest `at`, the greatest `n`, and the last that came."""
+    counts = {"at": 9, "n": 5, "the last": 1}
+    shop.table("t", ordered(before))
+    for number, content in enumerate(("1,9,1", "1,5,9", "1,1,1")):
+        shop.land(f"{number}.csv", f"id,at,n\n{content}\n")
+        assert shop.run("t").success
+    assert shop.rows("silver/t", "at") == [counts[before]]
+    if not noted:
+        forget_notes(shop, of=("ordered",))
+    shop.table("t", ordered(after))
+    shop.land("3.csv", "id,at,n\n2,2,2\n")
+    if noted:
+        versions = shop.versions()
+        [told] = shop.run("t").failures.values()
+        assert said in told
+        assert told.endswith("; nothing was landed; run t with mode: rerun, which makes the table anew from bronze")
+        assert shop.versions() == versions
+        assert shop.run("t", mode="rerun").success
+    assert shop.run("t").success
+    # What an earlier release has decided stays, until somebody makes it anew.
+    assert shop.rows("silver/t", "at") == sorted([2, counts[after if noted else before]])
+    shop.land("4.csv", "id,at,n\n4,4,4\n")
+    assert shop.run("t").success
+
+
+def test_an_order_that_changes_over_partitions(shop: Workshop) -> None:
+    shop.table("t", ordered("at", DAILY))
+    for day in (1, 2):
+        shop.land(f"2024-01-0{day}.csv", f"id,at,n\n1,{day},{9 - day}\n{day}0,1,1\n")
+        assert shop.run("t", partition=f"2024-01-0{day}").success
+    shop.table("t", ordered("n", DAILY))
+    assert shop.run("t", partition="2024-01-01", mode="rerun").success
+    shop.land("2024-01-03.csv", "id,at,n\n3,3,3\n")
+    [said] = shop.run("t", partition="2024-01-03").failures.values()
+    assert "got rows that were merged by id, the greatest at of each (2024-01-02); nothing was landed" in said
+    assert "run t with mode: rerun over all its partitions" in said
+    assert shop.run("t", partition="2024-01-02", mode="rerun").success
+    assert shop.run("t", partition="2024-01-03").success
+    assert shop.rows("silver/t", "id", "n") == [(1, 8), (10, 1), (20, 1), (3, 3)]
+
+
+def test_a_table_that_was_merged_and_appended_meanwhile_asks_for_no_order(shop: Workshop) -> None:
+    shop.table("t", ordered("at"))
+    shop.land("1.csv", "id,at,n\n1,1,1\n")
+    assert shop.run("t").success
+    shop.table("t", ordered("at").replace("keys: [id], merge: {order_by: at}", "write: append"))
+    assert shop.run("t", mode="rerun").success
+    shop.table("t", ordered("n"))
+    shop.land("2.csv", "id,at,n\n2,2,2\n")
+    assert shop.run("t").success
