@@ -14,7 +14,7 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dq_pipelines.layers.erasure import Certificate
+    from dq_pipelines.layers.certificates import Certificate
 
 app = typer.Typer()
 

@@ -7,8 +7,9 @@ says them, and their content is held against silver's, as often as it is there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -20,11 +21,21 @@ from dq_pipelines.history.store import History
 from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.certificates import Erasure, erasures
 from dq_pipelines.layers.corrections import corrected, corrections
 from dq_pipelines.layers.discarding import discarded
 from dq_pipelines.layers.healing import refused_of
 from dq_pipelines.layers.identity import Names
-from dq_pipelines.layers.landed import BATCH, INGESTED_AT, Landings, bronze, landed_batches, pending_batches
+from dq_pipelines.layers.landed import (
+    BATCH,
+    EPOCH,
+    INGESTED_AT,
+    Landings,
+    address,
+    bronze,
+    landed_batches,
+    pending_batches,
+)
 from dq_pipelines.layers.landing import UNREADABLE, batch_of
 from dq_pipelines.layers.new_inputs import listed, new_inputs
 from dq_pipelines.layers.quarantine import FIXED, PLACE, REPLAYED, STATUS
@@ -228,7 +239,7 @@ def _not_of_files(work: Work) -> Iterable[str]:
         return
     new = {item.uri for item in new_inputs(work.table, work.lake, aside_too=True)}
     consumed = [item for item in listed(work.table) if item.uri not in new]
-    name = Names.of(transactions(landed)).name
+    name, gone = Names.of(transactions(landed)).name, _Gone(Landings.of(landed), [*erasures(work.lake, landed.key)])
 
     def named(rows: pl.DataFrame) -> pl.DataFrame:
         called = {source: name(source) for source in rows[SOURCE].unique() if source is not None}
@@ -244,10 +255,32 @@ def _not_of_files(work: Work) -> Iterable[str]:
             yield f"{item.uri}: cannot be read any more: {error}"
             continue
         lost = rows.join(there, on=[_NAME, ROW], how="anti", nulls_equal=True).sort(SOURCE, ROW)
-        yield from (
-            f"{source}:{row} (consumed, and erased or lost)"
-            for source, row in lost.head(_NAMED).select(SOURCE, ROW).rows()
-        )
+        for source, row in lost.head(_NAMED).select(SOURCE, ROW).rows():
+            yield f"{source}:{row} (consumed, and {gone.why(source, row)})"
+
+
+@dataclass(frozen=True)
+class _Gone:
+    """Why rows of inputs that were consumed are in bronze no more."""
+
+    landings: Landings
+    #: of the table, the latest first
+    erasures: Sequence[Erasure]
+
+    def why(self, source: str, row: int) -> str:
+        name = self.landings.names.name
+        called, maybe = name(source), ""
+        # What was erased before the input landed once more says nothing of it.
+        again = self.landings.again.get(address(called, self.landings.again), 0)
+        for each in self.erasures:
+            if each.at < EPOCH + timedelta(microseconds=again):
+                break
+            if each.rows is None and called in map(name, each.inputs):
+                maybe = maybe or f"lost, or erased: the certificate {each} names its file and no rows"
+            runs = [run for place, some in (each.rows or {}).items() if name(place) == called for run in some]
+            if any(first <= row <= last for first, last in runs):
+                return f"erased: certificate {each}; its file has it still"
+        return maybe or "lost: no certificate of an erasure names it"
 
 
 def _expired(work: Work, found: Account, history: History) -> None:

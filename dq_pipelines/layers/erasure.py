@@ -6,19 +6,15 @@ type. What is not in reach (the inputs that landed, Dagster's events) is said in
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.config.stores import write_bytes
-from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.history.forgetting import forget
 from dq_pipelines.history.metrics import ColumnMetrics
@@ -26,69 +22,17 @@ from dq_pipelines.history.store import History
 from dq_pipelines.lake.aside import write_asides
 from dq_pipelines.lake.claim import Claim, claimed, staged
 from dq_pipelines.lake.rewrite import Removal
-from dq_pipelines.lake.tables import Lake, LakeTable, reached
 from dq_pipelines.lake.upkeep import forget_versions
+from dq_pipelines.layers.certificates import Certificate, Erased, Places, places_of
 from dq_pipelines.layers.landing import UNREADABLE
 from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work, alone
 from dq_pipelines.monitoring.metrics.measuring import is_number, number
 from dq_pipelines.monitoring.metrics.state import ColumnState
-from dq_pipelines.sources import SOURCE
-
-#: Beside the layers: a file for each erasure, without what was erased.
-FOLDER = ".erasures"
+from dq_pipelines.sources import ROW, SOURCE
 
 #: How many erased rows the history is searched for: those of a person, not of a table.
 _MOST_VALUES = 100_000
-
-
-@dataclass(frozen=True)
-class Erased:
-    """What was erased from one table."""
-
-    #: `lake` or `backup`
-    place: str
-    #: `<layer>/<table>`
-    table: str
-    rows: int
-    #: the version from which on the rows are gone
-    version: int
-    files_rewritten: int
-    #: of earlier versions, which can be read no more
-    files_vacuumed: int = 0
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What was removed where, by whom and when."""
-
-    id: str
-    table: str
-    predicate: str
-    at: datetime
-    by: str
-    erased: tuple[Erased, ...]
-    #: results in the history whose observed value was forgotten
-    history_results: int
-    #: columns of batches in the history whose least, greatest and middle values were forgotten
-    history_metrics: int
-    #: gold tables that were computed from the rows: to be materialized anew
-    gold_to_materialize: tuple[str, ...]
-    #: addresses of inputs in which the rows landed; they are as they were
-    inputs: tuple[str, ...]
-    #: runs whose events in Dagster may show the rows as samples
-    dagster_runs: tuple[str, ...]
-    #: lines of bronze that nobody could read, and so cannot be asked
-    unreadable_lines: int
-    #: tables of the lake and of the backup that YAML names no more, as `lake silver/old`: they may hold the same rows
-    not_judged: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return sum(each.rows for each in self.erased)
-
-    def to_json(self, **instead: str) -> str:
-        return json.dumps(asdict(self) | {"at": self.at.isoformat(), **instead}, indent=1, ensure_ascii=False)
 
 
 def erasing(wish: Wish) -> list[tuple[str, str, int]]:
@@ -118,7 +62,7 @@ def erase(wish: Wish, history: History, by: str) -> Certificate:
 def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> Certificate:
     work, removals = wish.work, wish.removals()
     tables = [work.table.key, *(table.key for table in wish.gold)]
-    values, tells, inputs = _values(wish, removals), _telling(_numbers(removals)), _inputs(removals)
+    values, tells, landed = _values(wish, removals), _telling(_numbers(removals)), _landed(removals)
     found = []
     for place, removal in removals:
         name = removal.key.partition("/")[2]
@@ -145,15 +89,16 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         history_results=forgotten.results,
         history_metrics=forgotten.metrics,
         gold_to_materialize=tuple(tables[1:]),
-        inputs=inputs,
+        inputs=tuple(sorted({source for places in landed.values() for source in places})),
         dagster_runs=tuple(history.runs(judged)) if history.is_begun else (),
         unreadable_lines=_unreadable(wish),
         not_judged=tuple(wish.not_judged()),
+        landed_rows=landed,
     )
     # Why an input could not be read may quote what stands in it; it is looked at again, and the reason with it.
     for name in (work.table.name, *wish.also):
         write_asides(work.lake, name, ())
-    _keep(work.lake, certificate, wish.predicate.masked)
+    certificate.keep(work.lake, wish.predicate.masked)
     return certificate
 
 
@@ -218,13 +163,13 @@ def _telling(numbers: dict[str, Counter[float]]) -> Callable[[ColumnMetrics], bo
     return tells
 
 
-def _inputs(removals: Sequence[tuple[str, Removal]]) -> tuple[str, ...]:
-    found = [
-        removal.among().select(SOURCE).unique()
-        for _, removal in removals
-        if removal.rows and removal.key.startswith("bronze/")
-    ]
-    return tuple(sorted({source for frame in collect_all(found) for source in frame[SOURCE]})) if found else ()
+def _landed(removals: Sequence[tuple[str, Removal]]) -> dict[str, Places]:
+    """Where the rows that go stand in the inputs in which they landed, by table of bronze."""
+    found: dict[str, list[pl.LazyFrame]] = {}
+    for _, removal in removals:
+        if removal.rows and removal.key.startswith("bronze/"):
+            found.setdefault(removal.key, []).append(removal.among().select(SOURCE, ROW))
+    return {key: places_of(pl.concat(frames)) for key, frames in found.items()}
 
 
 def _unreadable(wish: Wish) -> int:
@@ -232,10 +177,3 @@ def _unreadable(wish: Wish) -> int:
     if bronze.delta() is None:
         return 0
     return int(bronze.scan().filter(pl.col(UNREADABLE).is_not_null()).select(pl.len()).collect().item())
-
-
-def _keep(lake: Lake, certificate: Certificate, predicate: str) -> None:
-    """Remember the erasure in the lake, without the values by which the rows were found."""
-    place = LakeTable(f"the certificate of {certificate.id}", f"{lake.root}/{FOLDER}/{certificate.id}.json")
-    with reached(place):
-        write_bytes(place.uri, certificate.to_json(predicate=predicate).encode())

@@ -8,6 +8,9 @@ import polars as pl
 import pytest
 
 from dq_pipelines.doctor.accounting import Account, account
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.layers.erasure import erase
+from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
 from dq_pipelines_tests.doctor.conftest import Patient
@@ -87,8 +90,39 @@ def test_a_refused_row_that_is_published_too_is_named(patient: Patient) -> None:
 def test_a_row_that_bronze_has_lost_is_named(patient: Patient) -> None:
     patient.shop().lake.table("bronze/visits").opened().delete("id = '2'")
     found = of(patient, "visits")
-    assert [name.endswith("a.csv:3 (consumed, and erased or lost)") for name in found.unlanded] == [True]
+    (name,) = found.unlanded
+    assert name.endswith("a.csv:3 (consumed, and lost: no certificate of an erasure names it)")
     assert not found.is_right
+
+
+def test_a_row_that_was_erased_names_its_certificate(patient: Patient) -> None:
+    shop = patient.shop()
+    work = Work(shop.project.tables["visits"], shop.lake)
+    certificate = erase(Wish(work, shop.project, "id = 2", Lake.at(str(patient.root / "backup"))), shop.history, "ann")
+    shop.lake.table("bronze/visits").opened().delete("id = '1'")
+    found = of(patient, "visits")
+    lost, erased = found.unlanded
+    assert lost.endswith("a.csv:2 (consumed, and lost: no certificate of an erasure names it)")
+    when = f"{certificate.at:%Y-%m-%d %H:%M} UTC"
+    assert erased.endswith(
+        f"a.csv:3 (consumed, and erased: certificate {certificate.id} of {when}; its file has it still)"
+    )
+    # One of an earlier release names no rows.
+    (path,) = (patient.lake / ".erasures").glob("*.json")
+    said = json.loads(path.read_text())
+    del said["landed_rows"]
+    path.write_text(json.dumps(said))
+    ends = f"(consumed, and lost, or erased: the certificate {certificate.id} of {when} names its file and no rows)"
+    assert [name.endswith(ends) for name in of(patient, "visits").unlanded] == [True, True]
+    path.unlink()
+    # A file that has landed once more has its rows again; what goes then was not erased before.
+    shop.land("visits/a.csv", "id\n1\n2\n7\n")
+    path.write_text(certificate.to_json())
+    patient.run("visits", partition="a")
+    assert of(patient, "visits").unlanded == []
+    shop.lake.table("bronze/visits").opened().delete("id = '2'")
+    (name,) = of(patient, "visits").unlanded
+    assert name.endswith("a.csv:3 (consumed, and lost: no certificate of an erasure names it)")
 
 
 def test_a_row_of_quarantine_that_is_lost_or_doubled_is_named(patient: Patient) -> None:

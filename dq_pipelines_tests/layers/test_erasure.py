@@ -12,7 +12,8 @@ import pytest
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.erasure import Certificate, erase, erasing
+from dq_pipelines.layers.certificates import Certificate, places_of
+from dq_pipelines.layers.erasure import erase, erasing
 from dq_pipelines.layers.gold import compute
 from dq_pipelines.layers.refinement import refine
 from dq_pipelines.layers.replay import replay
@@ -214,3 +215,8 @@ def test_what_is_no_condition(tmp_path: Path, where: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         erased(shop, work, where)
     assert shop.versions() == before
+
+
+def test_the_certificate_has_the_rows_of_each_input_in_runs() -> None:
+    rows = pl.LazyFrame({"_source": ["b", "a", "a", "a", "b", "a", "a"], "_row": [2, 5, 2, 3, 4, 3, 9]})
+    assert places_of(rows) == {"a": [[2, 3], [5, 5], [9, 9]], "b": [[2, 2], [4, 4]]}
