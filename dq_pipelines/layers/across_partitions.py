@@ -42,7 +42,8 @@ class Across:
         if self.elsewhere is None:
             return []
         changed = {} if self.beside is None else self.beside.parts
-        return [self.elsewhere.filter(~pl.col(PARTITION).is_in(list(changed))), *changed.values()]
+        others = [rows.with_columns(pl.lit(name).alias(PARTITION)) for name, rows in changed.items()]
+        return [self.elsewhere.filter(~pl.col(PARTITION).is_in(list(changed))), *others]
 
     @property
     def sentence(self) -> str:

@@ -79,6 +79,8 @@ def published_metadata(table: Table, outcome: Outcome, published: LakeTable, sco
         metadata["unreadable_lines"] = counts.unreadable
     if outcome.miscast:
         metadata["failed_casts"] = dg.MetadataValue.json(dict(outcome.miscast))
+    if said := outcome.orphans.sentence(outcome.table):
+        metadata |= {"orphans": outcome.orphans.rows, "orphans_said": said}
     return metadata
 
 

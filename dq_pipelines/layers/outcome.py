@@ -14,6 +14,7 @@ from dq_pipelines.history.records import SCHEMA_DRIFT, ResultRecord, VerdictReco
 from dq_pipelines.lake.evolution import Drift
 from dq_pipelines.lake.publish import Publication
 from dq_pipelines.layers.schema_check import drift_result
+from dq_pipelines.layers.self_references import Orphans
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import check_names, fingerprint
 from dq_pipelines.sources.base import FileReport
@@ -87,6 +88,8 @@ class Outcome:
     renamed: tuple[tuple[str, str], ...] = ()
     #: whether it replaces all that was published before, of its partition
     replaces: bool = False
+    #: rows that stay published, and referred to rows that go
+    orphans: Orphans = field(default_factory=Orphans)
 
     @property
     def blocked_by(self) -> tuple[RuleResult, ...]:

@@ -49,7 +49,7 @@ from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.published_as import must_fit_rows
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.replacing import Replacing
-from dq_pipelines.layers.self_references import SelfReferences
+from dq_pipelines.layers.self_references import Orphans, SelfReferences
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
 from dq_pipelines.layers.staying import looked_up, staying_beside
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged
@@ -207,12 +207,24 @@ class Refinement:
     def _judge(self) -> Judgement:
         if self.policy == "rebuild":  # a rerun knows the parents, for it looks at all batches together
             return self._judged_with(self.parents)
-        return SelfReferences.of(self.work.table.key, self.silver.rules).settled(
+        return self._references.settled(
             self._judged_with,
             lambda: self.prepared.rows,
             lambda: looked_up(self.work, self.work.table.key, self.prepared),
             lambda: (self.kept.scan(), *staying_beside(self.kept.scan(), self.work)),
         )
+
+    @cached_property
+    def _references(self) -> SelfReferences:
+        return SelfReferences.of(self.work.table.key, self.silver.rules)
+
+    @property
+    def _orphans(self) -> Orphans:
+        """Rows that stay, and whose parents the batch takes away; a rerun looks at all batches together."""
+        if self.policy == "rebuild" or not self._references.may_lose_parents(self.silver.mode, self.silver.keys):
+            return Orphans()
+        kept = self.kept.scan()
+        return self._references.left_behind(kept, staying_beside(kept, self.work))
 
     def _judged_with(self, parents: pl.LazyFrame | None) -> Judgement:
         self.parents, rows = parents, self._to_judge()
@@ -288,6 +300,7 @@ class Refinement:
             seconds=elapsed(self.work.now),
             metrics=self.measured.batch(judgement, self.kept, self.work, self.landing_seconds, self._landed_at),
             replaces=self.silver.mode == "overwrite",
+            orphans=self._orphans,
         )
 
     @property

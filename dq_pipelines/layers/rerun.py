@@ -198,12 +198,14 @@ def _judged(work: Work, parts: Sequence[Refinement], kept: Stage, refused: Stage
         prepared = [part.prepared for part in parts]
         return pl.concat([one.rows.select(exact_names(one.columns)) for one in prepared], how="diagonal_relaxed")
 
-    return SelfReferences.of(work.table.key, work.table.landed.silver.rules).settled(
+    references = SelfReferences.of(work.table.key, work.table.landed.silver.rules)
+    outcome, across = references.settled(
         judged_with,
         rows,
         lambda: pl.concat([rows(), *stays], how="diagonal_relaxed"),
         lambda: (kept.scan(), *stays),
     )
+    return replace(outcome, orphans=references.left_behind(kept.scan(), stays)), across
 
 
 def _in_order(work: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:

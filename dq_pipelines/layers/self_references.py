@@ -6,7 +6,7 @@ as parents first, and again with those that were kept, until both agree: the mos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +14,9 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact
+from dq_pipelines.config.counting import counted, listed
 from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.rules.asides import Exists
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.columns import Columns
@@ -23,9 +25,33 @@ from dq_pipelines.rules.on_rows import RowRule
 
 #: Rounds after which a row that has lost its parent once does not get it back, so that the rounds come to an end.
 _FREE_ROUNDS = 3
-_PLACE = "\x00place"
+_PLACE, _WANTED, _PARENT = "\x00place", "\x00wanted", "\x00parent"
+
+#: Partitions that a sentence names.
+_NAMED = 5
 
 Judged = TypeVar("Judged")
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """Published rows that were not judged, and whose parents are no more: they went with rows that were."""
+
+    rows: int = 0
+    #: those that hold them; none where the table has none
+    partitions: tuple[str, ...] = ()
+
+    def sentence(self, table: str) -> str:
+        """What there is, and what mends it, of the table `<layer>/<table>`; empty where there are none."""
+        if not self.rows:
+            return ""
+        where = f" in other partitions ({listed(self.partitions, _NAMED)})" if self.partitions else ""
+        over = " over these partitions" if self.partitions else ""
+        refer = "refers" if self.rows == 1 else "refer"
+        return (
+            f"{table}: {counted(self.rows, 'published row')}{where} {refer} to rows that are gone; "
+            f"run {table.partition('/')[2]} with mode: rerun{over}, which refuses them"
+        )
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,37 @@ class SelfReferences:
             if not self._tells_apart(rows(), parents, now):
                 return found
             parents = now
+
+    def may_lose_parents(self, mode: str, keys: Collection[str]) -> bool:
+        """Whether a batch that is published in this mode may take away what rows beside it refer to.
+
+        A merge takes no key away, so rows that refer to the key have their parents still.
+        """
+        return mode == "overwrite" or (mode == "merge" and any({key} != set(keys) for _, key in self._pairs))
+
+    def left_behind(self, kept: pl.LazyFrame, staying: Sequence[pl.LazyFrame]) -> Orphans:
+        """The rows that stay beside the kept ones, and to which a rule leaves no parent that would refuse or block them."""
+        rules = [rule for rule in self.rules if rule.action != "warn"]
+        if not rules or not staying:
+            return Orphans()
+        rows = pl.concat(staying, how="diagonal_relaxed").with_row_index(_PLACE)
+        orphans = [self._without_parent(rows, rule, [kept, *staying]) for rule in rules]
+        part = PARTITION if PARTITION in rows.collect_schema() else pl.lit(None, pl.String).alias(PARTITION)
+        found = pl.concat([some.select(_PLACE, part) for some in orphans]).unique(_PLACE)
+        counts = found.group_by(PARTITION).len().sort(PARTITION).collect(engine="streaming")
+        return Orphans(int(counts["len"].sum()), tuple(counts[PARTITION].drop_nulls()))
+
+    @staticmethod
+    def _without_parent(rows: pl.LazyFrame, rule: RowRule, whole: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+        aside, there = rule.aside(), rows.collect_schema()
+        if not isinstance(aside, Exists) or aside.column not in there:
+            return rows.head(0)
+        dtype = there[aside.column]
+        parents = pl.concat([_values(some, aside.key, _PARENT, dtype) for some in whole])
+        judged = (
+            _judged_alone(rows, rule).with_columns(pl.col(_WANTED).alias(_PARENT)).filter(pl.col(_PARENT).is_not_null())
+        )
+        return judged.join(parents, on=_PARENT, how="anti")
 
     @property
     def _pairs(self) -> list[tuple[str, str]]:
@@ -125,15 +182,10 @@ class _Reference:
     @classmethod
     def of(cls, kept: pl.LazyFrame, rule: RowRule, aside: Exists, staying: Sequence[pl.LazyFrame]) -> _Reference:
         dtype = kept.collect_schema()[aside.column]
-        wanted = pl.col(exact(aside.column))
-        if rule.row_condition is not None:
-            known = nw.from_native(kept)
-            condition = Condition.parse(rule.row_condition).expr(Columns(dict(known.collect_schema())))
-            kept = known.with_columns(condition.alias("\x00judged")).to_native()
-            wanted = pl.when("\x00judged").then(wanted)
+        kept = _judged_alone(kept, rule)
         offered = pl.col(exact(aside.key)).cast(dtype, strict=False)
         frames = [_values(rows, aside.key, "value", dtype) for rows in staying]
-        pairs, *stays = collect_all([kept.select(wanted.alias("wanted"), offered.alias("offered")), *frames])
+        pairs, *stays = collect_all([kept.select(pl.col(_WANTED).alias("wanted"), offered.alias("offered")), *frames])
         values = pl.concat([pairs["wanted"], pairs["offered"]]).rank("dense").cast(pl.Int64).fill_null(0) - 1
         found = pl.concat([pl.Series(dtype=dtype), *(frame["value"] for frame in stays)])
         lacking = values.head(pairs.height).set(pairs["wanted"].is_in(found.implode()).fill_null(False), -1)
@@ -170,6 +222,18 @@ def _removed(references: Sequence[_Reference]) -> pl.Series:
                 gone[fresh] = True
                 going += fresh.tolist()
     return pl.Series(np.flatnonzero(gone), dtype=pl.UInt32)
+
+
+def _judged_alone(rows: pl.LazyFrame, rule: RowRule) -> pl.LazyFrame:
+    """`rows` with the value that the rule looks up of each, as `_WANTED`; none where its condition leaves the row out."""
+    aside = rule.aside()
+    wanted = pl.col(exact(aside.column)) if isinstance(aside, Exists) else pl.lit(None)
+    if rule.row_condition is not None:
+        known = nw.from_native(rows)
+        condition = Condition.parse(rule.row_condition).expr(Columns(dict(known.collect_schema())))
+        rows = known.with_columns(condition.alias("\x00judged")).to_native()
+        wanted = pl.when("\x00judged").then(wanted)
+    return rows.with_columns(wanted.alias(_WANTED))
 
 
 def _values(rows: pl.LazyFrame, key: str, name: str, dtype: pl.DataType) -> pl.LazyFrame:

@@ -145,6 +145,8 @@ class Step:
             # Dagster itself would tie them to the materialization before, which they did not judge.
             yield from (evaluation(self.context, result, self.partition) for result in results)
             raise Blocked(blocked, allow_retries=False)
+        if said := outcome.orphans.sentence(outcome.table):
+            self.context.log.warning("%s", said)
         yield from self._materialized(outcome, record.score, _status(stands))
         yield from results
 

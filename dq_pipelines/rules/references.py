@@ -27,7 +27,8 @@ class ValuesExistIn(ColumnRule):
     """Every value is found in column `key` of `table` (a foreign key), as that table was last published.
 
     `table` may be the rule's own table, such as employees with a boss. Then the rows of the same batch count too, but not those
-    that are refused: whoever refers to a refused row is refused as well.
+    that are refused: whoever refers to a refused row is refused as well. Rows that stay published are not judged anew when their
+    parents go: the run then says how many there are, and which rerun refuses them.
     """
 
     dimension: ClassVar[Dimension] = "consistency"

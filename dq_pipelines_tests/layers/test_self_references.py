@@ -8,7 +8,7 @@ import pytest
 
 from dq_pipelines.layers.replay import replay
 from dq_pipelines.layers.work import Work
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Ran, Workshop
 
 STAFF = """
     source: {type: csv, path: "{landing}/*.csv"}
@@ -150,3 +150,53 @@ def test_keys_that_have_another_type_today(shop: Workshop) -> None:
     assert shop.run().success
     assert shop.rows("silver/staff", "id", "boss") == [("1", None), ("2", "1"), ("3", "4"), ("4", "2")]
     assert [value for _, _, value in shop.refused("staff")] == ["9"]
+
+
+DAILY = 'partitions: {type: daily, start: 2024-01-01, in_path: "%Y-%m-%d"}'
+MON, TUE, WED = "2024-01-01", "2024-01-02", "2024-01-03"
+
+
+def orphans(ran: Ran) -> str:
+    """What the run says of rows that it has left without parents."""
+    assert ran.success, ran.failures
+    told = ran.materialized["silver/staff"]
+    assert ("orphans" in told) == ("orphans_said" in told)
+    return str(told.get("orphans_said", ""))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["", "keys: [id]"], ids=["append", "merge"])
+def test_a_rerun_of_a_partition_tells_whom_of_the_others_it_leaves_without_a_parent(shop: Workshop, mode: str) -> None:
+    shop.table("staff", STAFF.replace("MODE", mode) + f"    {DAILY}\n")
+    for day, rows in {MON: ["1,,5", "2,,5"], TUE: ["3,1,5", "4,3,5"], WED: ["5,1,5", "6,2,5"]}.items():
+        land(shop, f"{day}.csv", *rows)
+        assert orphans(shop.run(partition=day)) == ""
+    land(shop, f"{MON}.csv", "2,,5")
+    said = orphans(shop.run(partition=MON, mode="rerun"))
+    assert said == (
+        f"silver/staff: 2 published rows in other partitions ({TUE}, {WED}) refer to rows that are gone; "
+        "run staff with mode: rerun over these partitions, which refuses them"
+    )
+    # The row below one of them is an orphan when that has gone.
+    assert published(shop) == [2, 3, 4, 5, 6]
+    assert orphans(shop.run(partition=WED, mode="rerun")).startswith(
+        f"silver/staff: 1 published row in other partitions ({TUE}) refers to rows that are gone; "
+    )
+    assert orphans(shop.run(partition=TUE, mode="rerun")) == ""
+    assert published(shop) == [2, 6]
+    assert [value for rule, _, value in shop.refused("staff") if rule.endswith("exist_in")] == ["1", "1", "3"]
+
+
+@pytest.mark.slow
+def test_a_merge_tells_whom_it_leaves_without_a_parent(shop: Workshop) -> None:
+    rule = "- {type: expect_column_values_to_exist_in, column: boss, table: silver/staff, key: pay, row_condition: 'id < 9'}"
+    shop.table("staff", STAFF.replace("MODE", "keys: [id]") + f"        {rule}\n")
+    land(shop, "1.csv", "1,,5", "5,,1", "2,5,7", "9,5,8")
+    assert orphans(shop.run()) == ""
+    land(shop, "2.csv", "1,,6")
+    said = orphans(shop.run())
+    assert said == (
+        "silver/staff: 1 published row refers to rows that are gone; run staff with mode: rerun, which refuses them"
+    )
+    assert shop.run(mode="rerun").success
+    assert published(shop) == [1, 5, 9]
