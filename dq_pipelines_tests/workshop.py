@@ -192,12 +192,22 @@ class Workshop:
         )
         return Ran(result)
 
-    def run_job(self, name: str, partition: str | None = None, config: Mapping[str, Any] | None = None) -> Ran:
+    def run_job(
+        self,
+        name: str,
+        partition: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Ran:
         """Run a job; `config` is that of its one op."""
         job = self.definitions.resolve_job_def(name)
         told = {"ops": {f"{name}_rows": {"config": dict(config)}}} if config is not None else {}
         result = job.execute_in_process(
-            instance=self.instance, partition_key=partition, run_config=_QUIET | told, raise_on_error=False
+            instance=self.instance,
+            partition_key=partition,
+            run_config=_QUIET | told,
+            tags=dict(tags or {}),
+            raise_on_error=False,
         )
         return Ran(result)
 

@@ -59,6 +59,7 @@ class Schema:
                 f"copy that was made before its upgrade ({_copy(engine.url, found).name})"
             )
         with engine.connect() as connection:
+            connection.detach()  # what is set of it is of no other use of it
             _begin_alone(connection)
             now = self.found(connection)
             if now != self.version:  # else another process was quicker
@@ -85,6 +86,9 @@ class Schema:
 
 def _begin_alone(connection: sa.Connection) -> None:
     if connection.dialect.name == "sqlite":
+        # A table that is made anew is dropped for a moment, and the rows that refer to it are to stay. In a transaction
+        # SQLite does not hear of this.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         # Python's sqlite3 begins no transaction before it meets data: tables would be made outside of one.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:

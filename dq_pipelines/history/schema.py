@@ -27,7 +27,17 @@ VERDICTS = sa.Table(
     sa.Index("dq_verdicts_latest", "table", "id"),
     sa.Index("dq_verdicts_batches", "table", "batch", "id"),
     sa.Index("dq_verdicts_run", "run_id", "id"),
-    sa.UniqueConstraint("table", "batch", "run_id", name="dq_verdicts_once"),
+    # Two, since a database takes two nulls for different values.
+    sa.Index("dq_verdicts_once_in_partition", "table", "batch", "run_id", "partition", unique=True),
+    sa.Index(
+        "dq_verdicts_once_in_table",
+        "table",
+        "batch",
+        "run_id",
+        unique=True,
+        sqlite_where=sa.text("partition IS NULL"),
+        postgresql_where=sa.text("partition IS NULL"),
+    ),
 )
 RESULTS = sa.Table(
     "dq_results",

@@ -19,7 +19,7 @@ def last_result(history: History, table: str, check: str) -> ResultRecord | None
     with history.engine.connect() as connection:
         run = connection.execute(wanted).scalar()
     verdicts = history.of_run(run) if run is not None else []
-    return next((one for v in verdicts if v.table == table for one in v.results if one.check == check), None)
+    return next((one for v in reversed(verdicts) if v.table == table for one in v.results if one.check == check), None)
 
 
 def failing_since(history: History, table: str, checks: Collection[str]) -> dict[str, datetime]:

@@ -20,7 +20,7 @@ _RESULT_FIELDS = tuple(field.name for field in fields(ResultRecord))
 
 
 class History:
-    """The store. Recording the same verdict again (same table, batch and run) replaces it.
+    """The store. Recording the same verdict again (same table, partition, batch and run) replaces it.
 
     Verdicts are read without what their batches measured: that is read as `series`, and by `states`.
     """
@@ -62,11 +62,7 @@ class History:
 
     def record(self, verdict: VerdictRecord) -> None:
         """Remember a verdict and its results, in one transaction."""
-        once = (
-            (VERDICTS.c.table == verdict.table)
-            & (VERDICTS.c.batch == verdict.batch)
-            & (VERDICTS.c.run_id == verdict.run_id)
-        )
+        once = _once(verdict)
         row = {name: value for name, value in asdict(verdict).items() if name not in ("results", "metrics")}
         with self.engine.begin() as connection:
             earlier = sa.select(VERDICTS.c.id).where(once)
@@ -79,11 +75,10 @@ class History:
                     connection.execute(table.insert(), [row | {"verdict_id": number[0]} for row in rows])
 
     def knows(self, verdict: VerdictRecord) -> bool:
-        """Whether this run's verdict on this batch was recorded."""
+        """Whether this run's verdict on this batch, of this partition, was recorded."""
         if not self.is_begun:
             return False
-        once = (VERDICTS.c.table == verdict.table) & (VERDICTS.c.batch == verdict.batch)
-        wanted = sa.select(VERDICTS.c.id).where(once, VERDICTS.c.run_id == verdict.run_id)
+        wanted = sa.select(VERDICTS.c.id).where(_once(verdict))
         with self.engine.connect() as connection:
             return connection.execute(wanted).first() is not None
 
@@ -154,6 +149,13 @@ class History:
             if row["verdict_id"] in results:  # else of a verdict that was recorded in between
                 results[row["verdict_id"]].append(_result(row))
         return [(row["id"], _verdict(row, results[row["id"]])) for row in verdicts]
+
+
+def _once(verdict: VerdictRecord) -> sa.ColumnElement[bool]:
+    """The same verdict, recorded before. Of a partition by itself: a run may judge several, and published rows are no batch."""
+    c = VERDICTS.c
+    same = (c.table == verdict.table) & (c.batch == verdict.batch) & (c.run_id == verdict.run_id)
+    return same & (c.partition.is_(None) if verdict.partition is None else c.partition == verdict.partition)
 
 
 def _parts(verdict: VerdictRecord) -> dict[sa.Table, list[dict[str, Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from dq_pipelines.config.counting import counted, listed
 from dq_pipelines.history.records import ResultRecord
 from dq_pipelines.history.rule_standing import RuleStanding
 from dq_pipelines.history.standing import TableStanding
@@ -42,7 +43,9 @@ def found(rule: RuleStanding) -> str:
         batches = _of_batches(rule)
         told.append(f"last batch: {batches}" if told and not rule.failed else batches)
     if rule.rechecks:
-        told.append(f"re-check: {_of_batches(RuleStanding(rule.rechecks))}")
+        [*others, (partition, _)] = rule.rechecks
+        which = f" of {partition}" if partition and not others else ""
+        told.append(f"re-check{which}: {_of_batches(RuleStanding(rule.rechecks))}")
     return "; ".join(told)
 
 
@@ -145,12 +148,10 @@ def recheck(table: TableStanding) -> str:
     """What the last re-check of published rows found; "" where there was none."""
     if not table.rechecks:
         return ""
-    failed = sum(not result.success for verdict in table.rechecks for result in verdict.results)
-    return (
-        f"a re-check of published rows found {f'{failed} rules failing' if failed != 1 else '1 rule failing'}"
-        if failed
-        else "a re-check of published rows found every rule met"
-    )
+    failed = {result.check for verdict in table.rechecks for result in verdict.results if not result.success}
+    where = [verdict.partition for verdict in table.rechecks if verdict.partition and not verdict.success]
+    told = f"{counted(len(failed), 'rule')} failing" if failed else "every rule met"
+    return f"a re-check of published rows found {told}{f' in {listed(where, _NAMED)}' if where else ''}"
 
 
 def partitions(table: TableStanding) -> str:

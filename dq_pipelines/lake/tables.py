@@ -5,7 +5,7 @@ How an object store is reached is said in `config/stores.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,13 @@ class LakeTable:
     def scan(self) -> pl.LazyFrame:
         """Its rows, lazily; raises PublishError when there is no such table yet."""
         return pl.scan_delta(self.opened())
+
+    def partitions(self) -> Sequence[str | None]:
+        """The partitions that it has rows of; None for files of no partition. Empty where it is not kept in partitions."""
+        table = self.delta()
+        if table is None or PARTITION not in table.metadata().partition_columns:
+            return []
+        return [part.get(PARTITION) for part in table.partitions()]
 
     def rows(self) -> int:
         """How many rows it has, from the log alone where the log knows."""

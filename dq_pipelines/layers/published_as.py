@@ -6,7 +6,7 @@ Silver's ledger says it, in the commit of the rows. Of tables of earlier release
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
 import polars as pl
@@ -43,10 +43,10 @@ def how_published(work: Work, mode: Mode) -> Mapping[str, int]:
     own, noted = number_of(_writing(work.table.landed.silver)), written_in(entries)
     if mode == "overwrite" and work.partition is not None:
         # The other partitions stay as they are.
-        before = noted or dict.fromkeys(_partitions(work.silver), own if _goes_with_keys(work) else _APPEND)
+        before = noted or dict.fromkeys(work.silver.partitions(), own if _goes_with_keys(work) else _APPEND)
         wanted = before | {work.partition: own}
     else:
-        wanted = dict.fromkeys([*(noted or _partitions(work.silver)), work.partition], own)
+        wanted = dict.fromkeys([*(noted or work.silver.partitions()), work.partition], own)
     said = {PARTITIONS: number_of(_parting(work.table))} | {written_of(part): how for part, how in wanted.items()}
     if work.table.landed.silver.mode == "merge":
         # Of partitions that stay as they are it is known, or is not: earlier releases did not note it.
@@ -72,7 +72,7 @@ def must_fit_partitions(work: Work) -> None:
         if had != has:
             said = "is kept in partitions, and its YAML has none" if had else "is kept without partitions"
             raise _refused(work, table, f"{said}{f', and its YAML has them: {_parting(work.table)}' if has else ''}")
-        if has and None in _partitions(table):
+        if has and None in table.partitions():
             raise _refused(
                 work, table, "has rows of no partition, which an earlier release has landed in a run without one"
             )
@@ -98,14 +98,6 @@ def _parting(table: Table) -> str:
         case DailyPartitions():
             return f"daily, {partitions.in_path}"
     return f"dynamic, by {partitions.by}"
-
-
-def _partitions(table: LakeTable) -> Sequence[str | None]:
-    """The partitions that a table has rows of; None for files of no partition."""
-    delta = table.delta()
-    if delta is None or PARTITION not in delta.metadata().partition_columns:
-        return []
-    return [part.get(PARTITION) for part in delta.partitions()]
 
 
 def _strange(work: Work) -> tuple[str, str] | None:
@@ -146,7 +138,7 @@ def must_fit_rows(work: Work) -> None:
     if not (others or orders or unknown) or not work.silver.rows():
         return
     if (others or orders) and work.table.landed.partitions is not None:
-        there = set(_partitions(work.silver))
+        there = set(work.silver.partitions())
         others, orders = ({part: how for part, how in some.items() if part in there} for some in (others, orders))
         if not (others or orders):
             return

@@ -15,6 +15,9 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.layers.partitions_definition import partitions_definition
 from dq_pipelines.project import LandedTable, Table
 
+#: Between the ends of a range, as Dagster's command line has it.
+_TO = "..."
+
 
 def has_partitions(table: Table) -> bool:
     """Whether the table's runs are about partitions."""
@@ -24,7 +27,22 @@ def has_partitions(table: Table) -> bool:
 def said_partition(tags: Mapping[str, str]) -> str | None:
     """The partition that a run's tags name, or `<first>...<last>` for a range; None where they name none."""
     start, end = _ends(tags)
-    return start if start == end else f"{start}...{end}"
+    return start if start == end else f"{start}{_TO}{end}"
+
+
+def ends_of(partition: str | None) -> Sequence[str]:
+    """The first and the last partition of `<first>...<last>`; one where it is one, none where there is none."""
+    return [] if partition is None else partition.split(_TO, 1)
+
+
+def tags_of(partition: str | None) -> dict[str, str]:
+    """The tags of a run that is about this partition, or `<first>...<last>`: what `said_partition` reads."""
+    match ends_of(partition):
+        case [first, last]:
+            return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+        case [one]:
+            return {PARTITION_NAME_TAG: one}
+    return {}
 
 
 def partitions_of_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from dq_pipelines.config.schema_versions import Schema
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.migrations import SCHEMA
 from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.schema import METADATA
+from dq_pipelines.history.schema import METADATA, VERDICTS
 from dq_pipelines.history.store import History
 from dq_pipelines_tests.history.test_store import VERDICT
 
-#: The tables as releases made them: the first that had a history, the first with metrics, the first with alerts.
+#: The tables as releases made them: the first that had a history, the first with metrics, the first with alerts, version 1.
 EARLIER = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 ROWS = """
     INSERT INTO dq_verdicts ("table", batch, run_id, started_at, duration_seconds, rows_in, published, refused, dropped,
@@ -29,6 +29,12 @@ ROWS = """
     INSERT INTO dq_results (verdict_id, "check", rule, severity, success, blocks, score, observed_value)
         VALUES (1, 'c', 'expect_column_values_to_not_be_null', 'critical', 0, 0, 0.9, '3');
 """
+
+
+def again(connection: sa.Connection, one: VerdictRecord) -> None:
+    """Write a verdict once more, beside the store, which replaces what it knows."""
+    row = {name: value for name, value in asdict(one).items() if name not in ("results", "metrics")}
+    connection.execute(VERDICTS.insert().values(**row))
 
 
 def verdict(batch: str) -> VerdictRecord:
@@ -42,6 +48,11 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(request.param.read_text() + ROWS)
     return path
+
+
+def copy_of(path: Path) -> Path:
+    """What is kept of a database before it is brought up to date."""
+    return path.with_name(f"{path.name}.before-version-{SCHEMA.version}")
 
 
 def columns(path: Path) -> set[tuple[str, str]]:
@@ -61,12 +72,29 @@ def test_an_earlier_release_is_brought_up_to_date_and_its_rows_stay(earlier: Pat
     with fresh.engine.connect():  # which makes its tables
         assert fresh.of_table("silver/sales") == []
     assert columns(earlier) == columns(earlier.parent / "fresh.db")
-    assert columns(earlier.parent / "history.db.before-version-1") == before
+    assert columns(copy_of(earlier)) == before
+
+
+def test_a_run_has_a_verdict_of_each_partition_and_of_each_only_one(earlier: Path) -> None:
+    history = History(f"sqlite:///{earlier}")
+    for partition in (None, "mon", "tue", None, "mon", "tue"):
+        history.record(replace(verdict(""), partition=partition))
+    found = history.of_run(VERDICT.run_id)
+    assert [(one.partition, len(one.results)) for one in found] == [
+        (partition, len(VERDICT.results)) for partition in (None, "mon", "tue")
+    ]
+    for one in found:
+        with pytest.raises(sa.exc.IntegrityError), history.engine.begin() as connection:
+            again(connection, one)
+    with history.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM dq_verdicts WHERE id = 1")
+        left = connection.exec_driver_sql("SELECT count(*) FROM dq_results WHERE verdict_id = 1").scalar()
+    assert left == 0, "what refers to a verdict goes with it"
 
 
 def test_it_is_done_once(earlier: Path) -> None:
     History(f"sqlite:///{earlier}").of_table("x")
-    copy = earlier.parent / "history.db.before-version-1"
+    copy = copy_of(earlier)
     copy.unlink()
     History(f"sqlite:///{earlier}").of_table("x")
     assert not copy.exists()
@@ -77,9 +105,9 @@ def test_two_that_begin_at_once_do_it_once(earlier: Path) -> None:
 
     def counted(connection: sa.Connection) -> None:
         calls.append(1)
-        SCHEMA.migrations[0](connection)
+        SCHEMA.migrations[-1](connection)
 
-    schema = Schema(SCHEMA.store, METADATA, (counted,))
+    schema = Schema(SCHEMA.store, METADATA, (*SCHEMA.migrations[:-1], counted))
 
     def begin() -> None:
         try:
@@ -104,7 +132,7 @@ def test_a_migration_that_fails_changes_nothing(earlier: Path) -> None:
 
     before = columns(earlier)
     with pytest.raises(RuntimeError):
-        Schema(SCHEMA.store, METADATA, (breaks,)).prepare(sa.create_engine(f"sqlite:///{earlier}"))
+        Schema(SCHEMA.store, METADATA, (*SCHEMA.migrations, breaks)).prepare(sa.create_engine(f"sqlite:///{earlier}"))
     assert columns(earlier) == before
 
 
@@ -113,13 +141,13 @@ def test_a_newer_release_is_refused(history: History) -> None:
         connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 99 WHERE store = 'history'")
     try:
         with pytest.raises(
-            PublishError, match=r"wanted tables of version 1 or older, got version 99 of a newer"
+            PublishError, match=rf"wanted tables of version {SCHEMA.version} or older, got version 99 of a newer"
         ) as error:
             _ = History(history.url).engine
         assert "\n" not in str(error.value)
     finally:
         with history.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 1 WHERE store = 'history'")
+            connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 2 WHERE store = 'history'")
 
 
 def test_postgresql_is_brought_up_to_date(postgres: str) -> None:
@@ -129,15 +157,24 @@ def test_postgresql_is_brought_up_to_date(postgres: str) -> None:
         connection.exec_driver_sql("DROP TABLE dq_schema_versions, dq_attempts")
         connection.exec_driver_sql("ALTER TABLE dq_results DROP COLUMN action, DROP COLUMN mostly")
         connection.exec_driver_sql("ALTER TABLE dq_verdicts DROP COLUMN replaces")
+        connection.exec_driver_sql("DROP INDEX dq_verdicts_once_in_table, dq_verdicts_once_in_partition")
+        once = 'ADD CONSTRAINT dq_verdicts_once UNIQUE ("table", batch, run_id)'
+        connection.exec_driver_sql(f"ALTER TABLE dq_verdicts {once}")
     history.engine.dispose()
-    again = History(postgres)
-    again.record(verdict("b-2"))
-    assert {each.batch for each in again.of_table(verdict("b-2").table)} >= {"b-1", "b-2"}
-    again.engine.dispose()
+    today = History(postgres)
+    for partition in (None, "mon", "tue", "tue"):
+        today.record(replace(verdict("b-2"), partition=partition))
+    found = today.of_table(VERDICT.table)
+    wanted = [("b-2", "tue"), ("b-2", "mon"), ("b-2", None), ("b-1", VERDICT.partition)]
+    assert [(one.batch, one.partition) for one in found] == wanted
+    for one in found:
+        with pytest.raises(sa.exc.IntegrityError), today.engine.begin() as connection:
+            again(connection, one)
+    today.engine.dispose()
 
 
 def test_who_changes_the_tables_adds_a_migration() -> None:
-    """The tables of version 1, column by column: a database that has this version is taken as it is."""
+    """The tables of today's version, column by column: a database that has this version is taken as it is."""
     import hashlib
 
     dialect = sa.create_engine("sqlite://").dialect
@@ -146,7 +183,7 @@ def test_who_changes_the_tables_adds_a_migration() -> None:
         str(CreateIndex(index).compile(dialect=dialect)) for table in METADATA.sorted_tables for index in table.indexes
     )
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
-    assert (SCHEMA.version, digest) == (1, "2ee55ce2d4541771"), (
+    assert (SCHEMA.version, digest) == (2, "1ba0319e319a56a6"), (
         "add a migration to history/migrations.py, and then this digest"
     )
 

@@ -13,7 +13,9 @@ import pytest
 from dq_pipelines.automation.attempts import missed_attempts
 from dq_pipelines.automation.findings import Said
 from dq_pipelines.automation.runs import Told
+from dq_pipelines.history import wording
 from dq_pipelines.history.attempts import Attempts
+from dq_pipelines.history.standing import standing
 from dq_pipelines.layers.reporting import progress_of
 from dq_pipelines_tests.forks import fork
 from dq_pipelines_tests.workshop import Ran, Workshop
@@ -219,16 +221,67 @@ def test_a_range_that_is_broken_off_goes_on_where_it_was(tmp_path: Path, how: st
         assert shop.leftovers() == []
 
 
-def test_checks_alone_are_of_one_partition_or_of_the_whole_table(shop: Workshop) -> None:
+BETWEEN, ROWS = "expect_column_values_to_be_between__id", "expect_table_row_count_to_be_between"
+
+
+def test_checks_alone_judge_each_partition_of_a_range(shop: Workshop) -> None:
+    for day in (1, 2, 4):
+        land(shop, day, *range(day))
+    assert shop.run("days", tags=over(1, 2)).success
+    shop.table(
+        "days", DAYS.replace("min_value: 0", "min_value: 1, severity: warning").replace("max_value: 3", "max_value: 1")
+    )
+    versions = shop.versions()
+    ran = shop.run_job("checks__days", tags=over(1, 4))
+    [said] = ran.failures.values()
+    assert said == (
+        "silver/days: 1 of 2 partitions does not pass: 2024-01-02 "
+        "(expect_table_row_count_to_be_between: observed 2); 2024-01-01 passes"
+    )
+    assert passed(ran, BETWEEN) == {"2024-01-01": False, "2024-01-02": False}
+    assert passed(ran, ROWS) == {"2024-01-01": True, "2024-01-02": False}
+    assert ran.materialized == {}
+    assert shop.versions() == versions
+    log = [entry.user_message for entry in shop.instance.all_logs(ran.run_id)]
+    assert any(
+        "silver/days has no published rows of 2024-01-03, 2024-01-04, which are not judged" in said for said in log
+    )
+    verdicts = [one for one in shop.history.of_run(ran.run_id) if one.table == "silver/days"]
+    assert [(one.partition, one.batch, one.blocked) for one in verdicts] == [
+        ("2024-01-01", "", False), ("2024-01-02", "", True)
+    ]  # fmt: skip
+    assert outcomes(shop, ran) == {"2024-01-01": "checked", "2024-01-02": "checked"}
+    alone = shop.run(checks=[f"silver/days:{BETWEEN}"], partition="2024-01-02")
+    assert alone.number(f"silver/days:{BETWEEN}", "unexpected_count") == 1, "as in the range"
+    stands = standing(shop.history, "silver/days")
+    assert stands is not None
+    assert [one.partition for one in stands.rechecks] == ["2024-01-01", "2024-01-02"]
+    assert wording.recheck(stands) == ("a re-check of published rows found 2 rules failing in 2024-01-01, 2024-01-02")
+    rows = stands.rule(ROWS)
+    assert rows is not None
+    assert rows.fails_in("2024-01-02")
+    assert not rows.fails_in("2024-01-01")
+    assert wording.found(rows).endswith("; re-check: 2024-01-02: observed 2")
+
+
+def test_a_check_that_warns_fails_no_run_over_a_range(shop: Workshop) -> None:
     for day in (1, 2):
         land(shop, day, day)
     assert shop.run("days", tags=over(1, 2)).success
-    check = "silver/days:expect_column_values_to_be_between__id"
-    refused = shop.run(checks=[check], tags=over(1, 2))
-    [said] = refused.failures.values()
-    assert said.startswith(
-        "silver/days: its checks run alone on one partition, or on the whole table: got the range 2024"
-    )
-    assert said.endswith("; nothing was judged")
-    assert shop.run(checks=[check], partition="2024-01-01").success
-    assert shop.run(checks=[check]).success
+    shop.table("days", DAYS.replace("min_value: 0", "min_value: 2, severity: warning"))
+    ran = shop.run(checks=[f"silver/days:{BETWEEN}"], tags=over(1, 2))
+    assert ran.success
+    assert passed(ran, BETWEEN) == {"2024-01-01": False, "2024-01-02": True}
+    assert set(ran.checks) == {f"silver/days:{BETWEEN}"}
+
+
+def test_checks_alone_of_what_is_not_published_are_refused(shop: Workshop) -> None:
+    land(shop, 1, 1)
+    assert shop.run("days", tags=over(1, 1)).success
+    for tags, which in (
+        (over(3, 3), "2024-01-03: nothing was judged; materialize it first"),
+        (over(3, 4), "2024-01-03, 2024-01-04: nothing was judged; materialize them first"),
+    ):
+        [said] = shop.run(checks=[f"silver/days:{BETWEEN}"], tags=tags).failures.values()
+        assert said == f"silver/days has no published rows of {which}"
+    assert shop.run(checks=[f"silver/days:{BETWEEN}"]).success

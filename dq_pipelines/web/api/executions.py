@@ -8,18 +8,13 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.history.runs import RunLine, last_runs
 from dq_pipelines.layers.partitions import partition_of
-from dq_pipelines.layers.run_partition import partitions_of_run
+from dq_pipelines.layers.run_partition import ends_of, partitions_of_run, tags_of
 from dq_pipelines.layers.run_queue import BEHIND_TAG
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
 from dq_pipelines.security.roles import Permission
@@ -52,10 +47,6 @@ Key = Annotated[
 ]
 
 
-#: Between the ends of a range of partitions, as Dagster's command line has it.
-_TO = "..."
-
-
 class Execution(BaseModel):
     """How a job is to run."""
 
@@ -69,11 +60,6 @@ class Execution(BaseModel):
         description="Of a partitioned table, which one, or `<first>...<last>`: those from one to another, one after the other.",
         examples=["2026-11-01"],
     )
-
-    @property
-    def ends(self) -> Sequence[str]:
-        """The first and the last partition; one where it is one, none where there is none."""
-        return [] if self.partition is None else self.partition.split(_TO, 1)
 
 
 class Launched(BaseModel):
@@ -187,14 +173,14 @@ def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
         wrong.append(f"body.partition: {table.key} has no partitions: wanted none, got '{how.partition}'")
     if partitions is not None and how.partition is None:
         wrong.append(f"body.partition: {table.key} runs by partition: wanted one, or a range, got none")
-    if partitions is not None:
-        found = (_wrong_partition(table, partitions, partition, instance) for partition in how.ends)
+    if partitions is not None and how.partition is not None:
+        found = (_wrong_partition(table, partitions, partition, instance) for partition in ends_of(how.partition))
         wrong += [f"body.partition: {said}" for said in found if said]
-    if partitions is not None and not wrong:
-        try:
-            partitions_of_run(table, _partition_tags(how), instance)
-        except ConfigError as error:
-            wrong.append(f"body.partition: {error}")
+        if not wrong:
+            try:
+                partitions_of_run(table, tags_of(how.partition), instance)
+            except ConfigError as error:
+                wrong.append(f"body.partition: {error}")
     if wrong:
         raise ApiError(422, in_lines(wrong))
 
@@ -238,17 +224,8 @@ def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
     return Launch(
         assets=table.assets,
         config=config,
-        tags=_partition_tags(how) | ({} if mark is None else {KEY_TAG: mark}),
+        tags=tags_of(how.partition) | ({} if mark is None else {KEY_TAG: mark}),
     )
-
-
-def _partition_tags(how: Execution) -> dict[str, str]:
-    match how.ends:
-        case [first, last]:
-            return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
-        case [one]:
-            return {PARTITION_NAME_TAG: one}
-    return {}
 
 
 _memory = cache(Repeats)

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from dq_pipelines.errors import nearest
+from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.layers.checks import check_specs
+from dq_pipelines.layers.run_partition import has_partitions, partitions_of_run, tags_of
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
@@ -18,6 +19,7 @@ from dq_pipelines.web.api.errors import ApiError, in_lines, problems
 from dq_pipelines.web.api.runs import RunLine, launched
 from dq_pipelines.web.api.table_keys import Key, known
 from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.dagster_ui import DagsterHost
 from dq_pipelines.web.launching import Launch
 
 router = APIRouter(tags=["rules"])
@@ -37,6 +39,11 @@ class Asked(BaseModel):
     rules: Annotated[Sequence[Text], Field(max_length=1000)] = Field(
         (), description="Types of rules, or names of checks; none for all that the table has."
     )
+    partition: Text | None = Field(
+        None,
+        description="Of a partitioned table, which one, or `<first>...<last>`: each of them is judged by itself. None for the whole table.",
+        examples=["2026-11-01"],
+    )
 
 
 @router.post(
@@ -55,11 +62,26 @@ def run_rules(
     must(request, rights, Permission.RUN, table.key, "rules.run")
     checks = _checks(table, wanted.rules)
     what = Launch(
-        f"checks__{table.name}", checks={table.key: checks} if wanted.rules else {}, tags={"dq/table": table.key}
+        f"checks__{table.name}",
+        checks={table.key: checks} if wanted.rules else {},
+        tags={"dq/table": table.key} | _partition(table, wanted.partition, dagster),
     )
     run = what.by(caller, dagster)
-    note(request, "rules.run", table.key, run=run, rules=list(wanted.rules))
+    note(request, "rules.run", table.key, run=run, rules=list(wanted.rules), partition=wanted.partition)
     return launched(dagster, rights, behind, response, run)
+
+
+def _partition(table: Table, wanted: str | None, dagster: DagsterHost) -> dict[str, str]:
+    """The tags that say which partitions are meant; raises ApiError (422) for some that the table does not have."""
+    if wanted is None:
+        return {}
+    if not has_partitions(table):
+        raise ApiError(422, f"body.partition: {table.key} has no partitions: wanted none, got '{wanted}'")
+    try:
+        partitions_of_run(table, tags_of(wanted), dagster.instance)
+    except ConfigError as error:
+        raise ApiError(422, f"body.partition: {error}") from None
+    return tags_of(wanted)
 
 
 def _checks(table: Table, names: Sequence[str]) -> list[str]:

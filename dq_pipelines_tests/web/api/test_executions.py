@@ -91,6 +91,22 @@ def test_a_range_of_days_is_one_run(here: Hosted) -> None:
     told = got(here.browser("olga"), f"/api/v1/runs/{run_id}")
     assert told["partition"] == "2026-11-01...2026-11-03"
     assert [(one["partition"], one["published"]) for one in told["batches"]] == [("2026-11-01", 1), ("2026-11-03", 1)]
+    # Its checks alone, over the same days.
+    olga = here.browser("olga")
+    asked = olga.post("/api/v1/rules/run", json={"table": "silver/counted", "partition": told["partition"]})
+    assert asked.status_code == 202, asked.text
+    assert here.ended(asked.json()["id"]).status.value == "SUCCESS"
+    told = olga.get(f"/api/v1/runs/{asked.json()['id']}").json()
+    assert told["partition"] == "2026-11-01...2026-11-03"
+    assert [(one["partition"], one["batch"]) for one in told["batches"]] == [("2026-11-01", ""), ("2026-11-03", "")]
+    verdicts = got(olga, "/api/v1/tables/silver/counted/verdicts")["items"]
+    assert [(one["partition"], one["batch"]) for one in verdicts[:2]] == [("2026-11-03", ""), ("2026-11-01", "")]
+    for table, partition, said in (
+        ("silver/counted", "2026-11-03...2026-11-01", "which ends before it begins"),
+        ("silver/sales", "x", "silver/sales has no partitions"),
+    ):
+        answer = here.browser("otto").post("/api/v1/rules/run", json={"table": table, "partition": partition})
+        assert (answer.status_code, said in answer.json()["detail"]) == (422, True), answer.text
 
 
 @pytest.mark.parametrize(
