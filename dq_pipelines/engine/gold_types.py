@@ -35,6 +35,8 @@ class Published:
     wanted: str = ""
     #: the type to cast a column to that has other values
     otherwise: str = ""
+    #: what to do where that type does not hold all of them either
+    beyond: str = ""
 
 
 def _years(kind: str) -> str:
@@ -50,7 +52,14 @@ def _moment(kind: str, sql: str, name: str) -> Published:
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _TEXT = Published("VARCHAR", "string")
-_INTEGER = Published("BIGINT", "int64", "try_cast({0} AS BIGINT) IS NULL", "integers of 64 bits", "DECIMAL(38,0)")
+_INTEGER = Published(
+    "BIGINT",
+    "int64",
+    "try_cast({0} AS BIGINT) IS NULL",
+    "integers of 64 bits",
+    "DECIMAL(38,0)",
+    "a number of 39 digits needs VARCHAR instead, or DOUBLE, which keeps about 15 of them",
+)
 #: Whatever nanoseconds can hold is within the years 1 to 9999, or infinite.
 _FINER = "NOT isfinite({0}) OR epoch_ns({0}) % 1000 <> 0"
 
@@ -115,7 +124,8 @@ def published(name: str, kind: DuckDBPyType, value: str) -> str:
         return cast
     wanted = " and ".join(dict.fromkeys(one.wanted for one in _leaves(kind) if one.misfit))
     said = f"{MISFIT}column '{name}' of type {_short(kind)}: wanted {wanted}, got "
-    advice = f": write cast({identifier(name)} as {_target(name, name, kind, otherwise=True)})"
+    beyond = "".join(dict.fromkeys(f"; {one.beyond}" for one in _leaves(kind) if one.beyond))
+    advice = f": write cast({identifier(name)} as {_target(name, name, kind, otherwise=True)}){beyond}"
     error = f"error({literal(said)} || left(CAST({value} AS VARCHAR), {_SHOWN}) || {literal(advice)})"
     return f"CASE WHEN {misfit} THEN {error} ELSE {cast} END"
 

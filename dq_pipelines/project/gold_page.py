@@ -40,7 +40,8 @@ moments are the same everywhere. For another zone say it: `timezone('America/New
 _NESTED = """
 Lists, structs and maps hold what the table says of the types in them, at any depth. An array becomes a list. A map with nested
 keys, a struct without fields and `row(…)` without names are refused. A column of nulls alone is `string`. `sum` of integers is
-`hugeint` in DuckDB, so it is `int64` here: cast sums that pass 64 bits to `decimal(38, 0)`.
+`hugeint` in DuckDB, so it is `int64` here: cast sums that pass 64 bits to `decimal(38, 0)`. A number of 39 digits fits `varchar` alone,
+or `double`, which keeps about 15 of them.
 
 | refused whatever its values | write instead |
 |---|---|"""

@@ -77,9 +77,22 @@ def test_a_remedy_in_a_refusal_is_one(tmp_path: Path) -> None:
         ("'2024-01-01 00:00:00.123456789'::timestamp_ns", 'cast("x" as VARCHAR)', "2024-01-01 00:00:00.123456789"),
     ]:
         said = refusal_of_query(f"select {sql} as x", tmp_path)
-        assert said.endswith(f": write {remedy}"), said
+        beyond = "; a number of 39 digits needs VARCHAR instead, or DOUBLE, which keeps about 15 of them"
+        assert said.removesuffix(beyond).endswith(f": write {remedy}"), said
+        assert said.endswith(beyond) == ("hugeint" in sql)
         target = tmp_path / "mended.parquet"
         query_to_parquet(f"select {remedy} as x from (select {sql} as x)", {}, target)  # noqa: S608
+        assert pl.read_parquet(target)["x"].to_list() == [value]
+
+
+@pytest.mark.parametrize("number", [2**127 - 1, -(2**127), 2**128 - 1])
+def test_a_number_of_39_digits_is_held_by_what_its_refusal_says(tmp_path: Path, number: int) -> None:
+    kind = "uhugeint" if number >= 2**127 else "hugeint"
+    sql, target = f"select '{number}'::{kind} as x", tmp_path / "mended.parquet"
+    said = refusal_of_query(sql, tmp_path)
+    for remedy, value in (("VARCHAR", str(number)), ("DOUBLE", float(number))):
+        assert remedy in said
+        query_to_parquet(f"select cast(x as {remedy}) as x from ({sql})", {}, target)  # noqa: S608
         assert pl.read_parquet(target)["x"].to_list() == [value]
 
 
