@@ -105,10 +105,16 @@ def _beside(
         table = project.by_key(each.table) if project is not None else None
         if table is not None:
             try:
-                found[each.table] = list(results_beside(stores, table))
+                found[each.table] = [one for one in results_beside(stores, table) if not _is_told(one, each)]
             except PublishError as error:
                 print(f"inputs that no run reads are not listed: {error}", file=sys.stderr)
     return found
+
+
+def _is_told(result: ResultRecord, of: TableStanding) -> bool:
+    """Whether an attempt that failed says the same: a source that is not there, say."""
+    failed = [one.said for one in of.attempts if one.is_failure and one.said]
+    return result.error is not None and any(said in result.error for said in failed)
 
 
 def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableStanding]) -> str:
@@ -197,6 +203,7 @@ def _result(verdict: VerdictRecord, result: ResultRecord, status: Status, waitin
         "unexpected_count": unexpected,
         "unexpected_percent": None if unexpected is None or not judged else 100 * unexpected / judged,
         "observed_value": _json(result.observed_value),
+        "remark": result.remark,
         "error": result.error,
         "batch": verdict.batch,
         "run_id": verdict.run_id,

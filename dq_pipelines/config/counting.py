@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 batch`, `2 batches`, `1,000 rows`: the noun is given in the singular."""
+def counted(number: int, noun: str, one: str = "", many: str = "") -> str:
+    """`1 batch`, `2 batches`, `1,000 rows`: the noun is given in the singular. With a verb of either: `1 row is`, `2 rows are`."""
     if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'ch', 'x')) else 's'}"
+        return f"1 {noun} {one}".rstrip()
+    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'ch', 'x')) else 's'} {many}".rstrip()
 
 
 def listed(names: Sequence[str], most: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import Lake
@@ -20,6 +21,9 @@ from dq_pipelines.sources.base import Listed, PassedOver
 
 #: The check that every bronze table has without being asked.
 INPUTS_UNASSIGNED = "inputs_unassigned"
+
+#: In place of an input: a source that cannot be listed.
+_SOURCE = "the source"
 
 #: Paths in one line; the check's table has more.
 _TOLD = 3
@@ -59,7 +63,7 @@ def _listed(table: Table) -> Listed | SourceError:
 def _unassigned(table: Table, lake: Lake, listed: Listed | SourceError, members: Sequence[str]) -> list[PassedOver]:
     found, partitions = [PassedOver(name, _why_no_data(name)) for name in members], table.landed.partitions
     if isinstance(listed, SourceError):
-        return [*found, PassedOver("the source", str(listed))]
+        return [*found, PassedOver(_SOURCE, str(listed))]
     found += listed.passed_over
     if isinstance(partitions, DailyPartitions):
         outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
@@ -86,9 +90,11 @@ def _nothing(table: Table, listed: Listed | SourceError) -> str:
 
 
 def sentence(found: Sequence[PassedOver]) -> str:
-    """How many no run reads, and the first ones with the reason; empty where there is none."""
-    if not found:
-        return ""
-    count = "1 input is read by no run" if len(found) == 1 else f"{len(found):,} inputs are read by no run"
-    more = f"; and {len(found) - _TOLD:,} more" if len(found) > _TOLD else ""
-    return f"{count}: {'; '.join(f'{one.uri}: {one.why}' for one in found[:_TOLD])}{more}"
+    """Why the source cannot be listed; how many inputs no run reads, and the first ones with the reason; else empty."""
+    inputs = [one for one in found if one.uri != _SOURCE]
+    told = [f"the source cannot be listed: {one.why}" for one in found if one.uri == _SOURCE]
+    if inputs:
+        more = f"; and {len(inputs) - _TOLD:,} more" if len(inputs) > _TOLD else ""
+        which = "; ".join(f"{one.uri}: {one.why}" for one in inputs[:_TOLD])
+        told.append(f"{counted(len(inputs), 'input', 'is', 'are')} read by no run: {which}{more}")
+    return "; ".join(told)
