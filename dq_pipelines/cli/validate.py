@@ -117,5 +117,5 @@ def _found(result: RuleResult) -> str:
     if result.error is not None:
         return result.error
     if result.unexpected_count is None:
-        return str(result.observed_value)
+        return f"{result.observed_value}{f', {result.remark}' if result.remark else ''}"
     return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"

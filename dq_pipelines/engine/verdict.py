@@ -57,6 +57,13 @@ class RuleResult:
         return _percent(self.unexpected_count, self.judged_count)
 
     @property
+    def remark(self) -> str:
+        """What is to be said after the observed value of a whole-table rule that fails; empty where the value tells all."""
+        if self.success or self.error is not None or not isinstance(self.rule, WholeTableRule):
+            return ""
+        return self.rule.remark(self.observed_value)
+
+    @property
     def blocks(self) -> bool:
         """Whether this result keeps the whole batch from being published."""
         if self.error is not None:

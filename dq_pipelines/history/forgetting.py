@@ -66,7 +66,7 @@ def _results(connection: sa.Connection, about: sa.Select[tuple[Any]], holds: Cal
     for row in connection.execute(RESULTS.select().where(RESULTS.c.verdict_id.in_(about))).mappings().all():
         said: dict[str, Any] = {}
         if holds(row["column"], json.loads(row["observed_value"] or "null")):
-            said["observed_value"] = json.dumps(None)
+            said |= {"observed_value": json.dumps(None), "remark": None}
         if row["error"] is not None and holds(row["column"], [row["error"]]):
             said["error"] = "erased"
         if said:

@@ -17,7 +17,10 @@ def _from_before_versions(connection: sa.Connection) -> None:
 
 
 def _a_verdict_of_each_partition(connection: sa.Connection) -> None:
-    """Version 1 held one verdict of a table, batch and run: a run may judge the published rows of several partitions."""
+    """Version 1 held one verdict of a table, batch and run: a run may judge the published rows of several partitions.
+
+    It had no remarks on what was observed either.
+    """
     if connection.dialect.name == "sqlite":
         _without_constraints(connection, VERDICTS)
     else:

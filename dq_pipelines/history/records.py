@@ -68,6 +68,8 @@ class ResultRecord:
     action: str | None = None
     #: the share of rows that is to meet it, where the rule says one
     mostly: float | None = None
+    #: what is to be said after the observed value, where that does not tell all
+    remark: str | None = None
 
     @property
     def refuses(self) -> bool:
@@ -131,6 +133,7 @@ class ResultRecord:
             dimension=result.rule.about,
             action=result.rule.action,
             mostly=result.rule.mostly if isinstance(result.rule, RowRule) else None,
+            remark=result.remark or None,
         )
 
 

@@ -59,6 +59,7 @@ RESULTS = sa.Table(
     sa.Column("dimension", sa.String(16)),
     sa.Column("action", sa.String(16)),
     sa.Column("mostly", sa.Float),
+    sa.Column("remark", sa.Text),
 )
 BATCH_METRICS = sa.Table(
     "dq_batch_metrics",

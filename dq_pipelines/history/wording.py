@@ -84,7 +84,8 @@ def _observed(result: ResultRecord) -> str:
     if result.strayed is not None:
         return result.strayed
     value = result.observed_value
-    return f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
+    said = f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
+    return f"{said}, {result.remark}" if result.remark else said
 
 
 def percent(part: int, whole: int) -> str:

@@ -25,7 +25,6 @@ from dq_pipelines.layers.unassigned import INPUTS_UNASSIGNED, sentence
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules, rules_by_check
 from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.on_tables import WholeTableRule
 from dq_pipelines.rules.render import as_yaml
 from dq_pipelines.sources.base import FileReport, PassedOver
 
@@ -226,8 +225,7 @@ def _said(record: ResultRecord, rule: Rule | None, *, recheck: bool) -> str:
     if record.changes is not None:
         return record.changes
     if record.unexpected_count is None:
-        remark = rule.remark(record.observed_value) if isinstance(rule, WholeTableRule) and not record.success else ""
-        return f"observed {record.observed_value}{f', {remark}' if remark else ''}"
+        return f"observed {record.observed_value}{f', {record.remark}' if record.remark else ''}"
     done = (
         {"quarantine": "; they are in quarantine", "drop": "; they were dropped"}.get(rule.action, "") if rule else ""
     )

@@ -321,5 +321,5 @@ def _why(result: Any) -> str:
     if result.error:
         return str(result.error)
     if result.unexpected_count is None:
-        return f"observed {result.observed_value}"
+        return f"observed {result.observed_value}{f', {result.remark}' if result.remark else ''}"
     return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"

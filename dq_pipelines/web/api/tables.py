@@ -96,6 +96,7 @@ class Result(BaseModel):
     missing_count: int | None
     unexpected_count: int | None
     observed_value: Any = Field(None, description="As JSON holds it; what it is depends on the rule.")
+    remark: str | None = Field(None, description="What the observed value alone does not tell.")
     error: str | None = Field(description="Why the rule could not be judged.")
     score: float
     dimension: str | None

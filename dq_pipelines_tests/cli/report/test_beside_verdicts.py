@@ -65,6 +65,43 @@ def test_an_input_that_no_run_reads(shop: Workshop, told: Dq) -> None:
     assert told("report", "--strict").returncode == 0
 
 
+def test_a_folder_that_is_not_there_is_told_once_and_is_no_input(shop: Workshop, told: Dq) -> None:
+    events(shop)
+    shop.land("events/a.csv", "id\n1\n")
+    assert shop.run("events").success
+    (shop.landing / "events").rename(shop.landing / "gone")
+    missing = f"wanted the folder {shop.landing}/events, got no 'events' in {shop.landing}"
+    before = " ".join(told("report").stdout.split())
+    assert f"inputs_unassigned: the source cannot be listed: {shop.landing}/events/*.csv: {missing}" in before
+    assert not shop.run("events").success
+    after = " ".join(told("report").stdout.split())
+    assert (after.count(missing), "input" in after) == (1, False), after
+    assert "inputs_unassigned" not in rules(told)
+
+
+def test_a_value_that_lies_in_the_future_is_said_to(shop: Workshop, told: Dq) -> None:
+    shop.table(
+        "events",
+        """
+        source: {type: csv, path: "{landing}/events/*.csv"}
+        silver:
+          columns: {id: int64, at: datetime}
+          rules: [{type: expect_table_to_be_fresh, column: at, max_age: 2d, severity: warning}]
+        """,
+    )
+    shop.land("events/a.csv", "id,at\n1,2062-01-01 00:00:00\n")
+    ran = shop.run("events")
+    said = "observed 2062-01-01 00:00:00, which lies more than 14h in the future"
+    assert ran.checks["silver/events:expect_table_to_be_fresh__at"].description == said
+    assert said in " ".join(told("report").stdout.split())
+    assert rules(told)["expect_table_to_be_fresh"]["remark"] == "which lies more than 14h in the future"
+    path = shop.root / "assets_config/shop/events.yaml"
+    path.write_text(path.read_text().replace("warning", "critical"))
+    shop.land("events/b.csv", "id,at\n2,2062-01-01 00:00:00\n")
+    [why] = shop.run("events").failures.values()
+    assert said in why
+
+
 @pytest.mark.parametrize("freshness", ["{within: 26h}", "{within: 1h, cron: '0 0 * * *'}"])
 def test_freshness(shop: Workshop, told: Dq, freshness: str) -> None:
     events(shop, f"freshness: {freshness}")
