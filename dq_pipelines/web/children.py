@@ -43,23 +43,46 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def end(mark: str, patience: float = PATIENCE) -> int:
-    """Interrupt all of them, as Ctrl-C does, and kill what has not ended within so many seconds; gives how many there were."""
+def interrupt(mark: str) -> list[psutil.Process]:
+    """Ask all of them to end, as Ctrl-C does; gives them."""
     found = of_gateway(mark)
     for process in found:
         with suppress(psutil.Error):
             process.send_signal(signal.SIGCONT)  # one that was stopped hears nothing
-            process.send_signal(signal.SIGINT)
-    until = time.monotonic() + patience
-    while (left := of_gateway(mark)) and time.monotonic() < until:
-        time.sleep(0.2)
-    while left:  # what is killed may have started something meanwhile
+            process.send_signal(signal.SIGTERM if _is_helper(process) else signal.SIGINT)
+    return found
+
+
+def kill(mark: str) -> None:
+    """Kill all of them, and what they start meanwhile."""
+    while left := of_gateway(mark):
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
         time.sleep(0.05)
-        left = of_gateway(mark)
+
+
+def end(mark: str, patience: float = PATIENCE) -> int:
+    """Interrupt all of them, and kill what has not ended within so many seconds; gives how many there were."""
+    found = interrupt(mark)
+    until = time.monotonic() + patience
+    while of_gateway(mark) and time.monotonic() < until:
+        time.sleep(0.2)
+    kill(mark)
     return len(found)
+
+
+def is_run(process: psutil.Process) -> bool:
+    """Whether this is the process of a run, as Dagster's code server starts it."""
+    try:
+        return "from multiprocessing.spawn import" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _is_helper(process: psutil.Process) -> bool:
+    """Whether it only waits for a run to end: interrupted, it would say so with a traceback."""
+    return "watch_orphans" in " ".join(process.cmdline())
 
 
 def end_leftovers(home: str) -> int:
@@ -76,31 +99,51 @@ def end_leftovers(home: str) -> int:
     return sum(end(mark) for mark in marks)
 
 
-@contextmanager
-def ending_with_us() -> Iterator[str]:
-    """Mark this process as a gateway: what it starts within the block ends with it. Gives the mark."""
-    mark = os.environ[MARK] = this_process()
-    reading, writing = os.pipe()
-    ending, watcher = threading.Event(), _watcher(reading, mark)
+class Children:
+    """What this gateway starts, and the watcher that ends it."""
 
-    def keep() -> None:
-        nonlocal watcher
-        while not ending.wait(1.0):
-            if watcher.poll() is not None:
-                watcher = _watcher(reading, mark)
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self._reading, self._writing = os.pipe()
+        self._ending, self._watcher = threading.Event(), _watcher(self._reading, self.mark)
+        self._keeper = threading.Thread(target=self._keep, name="children", daemon=True)
+        self._keeper.start()
 
-    keeper = threading.Thread(target=keep, name="children", daemon=True)
-    keeper.start()
-    try:
-        yield mark
-    finally:
-        ending.set()
-        keeper.join()
-        os.close(writing)
-        os.close(reading)
+    def runs(self) -> int:
+        """How many runs are under way."""
+        return sum(map(is_run, of_gateway(self.mark)))
+
+    def begin_to_end(self) -> None:
+        """Have the watcher interrupt all of them now, and kill what is left after a while; a second call does nothing."""
+        if self._ending.is_set():
+            return
+        self._ending.set()
+        self._keeper.join()
+        os.close(self._writing)
+
+    def end(self) -> None:
+        """Wait until they have ended."""
+        self.begin_to_end()
+        os.close(self._reading)
         with suppress(subprocess.TimeoutExpired):
-            watcher.wait(PATIENCE * 2)
-        end(mark, 0.0)  # what a watcher has left that was killed itself
+            self._watcher.wait(PATIENCE * 2)
+        end(self.mark, 0.0)  # what a watcher has left that was killed itself
+
+    def _keep(self) -> None:
+        while not self._ending.wait(1.0):
+            if self._watcher.poll() is not None:
+                self._watcher = _watcher(self._reading, self.mark)
+
+
+@contextmanager
+def ending_with_us() -> Iterator[Children]:
+    """Mark this process as a gateway: what it starts within the block ends with it."""
+    os.environ[MARK] = this_process()
+    children = Children(os.environ[MARK])
+    try:
+        yield children
+    finally:
+        children.end()
         del os.environ[MARK]
 
 

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import dagster as dg
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.layers.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
-from dq_pipelines.web.children import end_leftovers, ending_with_us
+from dq_pipelines.web.children import PATIENCE, Children, end_leftovers, ending_with_us
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
 from dq_pipelines.web.dagster_ui.code_servers import code_servers
 from dq_pipelines.web.dagster_ui.daemon import daemon
 from dq_pipelines.web.dagster_ui.lost_runs import LOOK, LostRuns
-from dq_pipelines.web.dagster_ui.supervision import say, watching
+from dq_pipelines.web.dagster_ui.supervision import Supervision, say
 from dq_pipelines.web.dashboard import Site
 
 _HOME, _WORKSPACE = ".dagster_home", "workspace.yaml"
@@ -49,19 +50,31 @@ class Dagster:
         if left := end_leftovers(os.environ["DAGSTER_HOME"]):
             say(f"{left} processes of a gateway that was killed have been ended")
         books = Books(lambda: site.known().project, AuditLog(site.state))
+        supervision = Supervision()
         with ExitStack() as stack:
             instance = stack.enter_context(dg.DagsterInstance.get())
             _say_what_is_missing(instance)
-            stack.enter_context(ending_with_us())
-            served = stack.enter_context(code_servers(instance, target))
+            children = stack.enter_context(ending_with_us())
+            served = stack.enter_context(code_servers(instance, target, supervision))
             supervised = {server.name: server.trouble for server in served.servers}
             if self.with_daemon:  # before the pages, which wait for the code to load
-                supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace)).trouble
+                supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace, supervision)).trouble
             host = stack.enter_context(hosted(instance, served.workspace, books))
             host.supervised = supervised
             lost = LostRuns(instance, site.stores)
-            stack.enter_context(watching("runs", lost.look, LOOK))
+            stack.enter_context(supervision.watching("runs", lost.look, LOOK))
+            # All of them end side by side, before who has started each waits for it.
+            stack.callback(_end_all, children, supervision)
             yield host
+
+
+def _end_all(children: Children, supervision: Supervision) -> None:
+    supervision.ending.set()
+    runs = children.runs()
+    count = "counts as failed, and is done again" if runs == 1 else "count as failed, and are done again"
+    of_runs = f"; {counted(runs, 'run')} under way {count}" if runs else ""
+    say(f"ending Dagster's daemon and code servers, which have {PATIENCE:.0f} s for it{of_runs}")
+    children.begin_to_end()
 
 
 def _say_what_is_missing(instance: dg.DagsterInstance) -> None:

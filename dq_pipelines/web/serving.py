@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
-from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +22,7 @@ from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
 from dq_pipelines.web.exposure import Exposure
 from dq_pipelines.web.hosting import Dagster
+from dq_pipelines.web.stopping import Stopping
 
 #: Bytes that a WebSocket's client may send at once: a subscription, and no more.
 _LONGEST_MESSAGE = 1 << 18
@@ -46,10 +46,9 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
     except OSError as error:
         raise _wrong(f"dq serve: wanted to listen on {host}:{port}, got: {os.strerror(error.errno or 0)}") from None
     with listening:
-        address = exposure.address(listening.getsockname()[1])
+        address, stopping = exposure.address(listening.getsockname()[1]), Stopping()
         print(f"dashboard at {address}/dashboard/ ({exposure.breadth}Ctrl-C ends it)", flush=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that what was started is ended
-        with contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:  # uvicorn raises it anew when it has ended
+        with stopping.heard(), contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:
             stack.enter_context(exporting(Export.from_environment(AuditLog(site.state))))
             hosting = stack.enter_context(dagster.running(site)) if dagster else None
             app = application(site, hosting, exposure.proxies)
@@ -59,7 +58,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
                 once = app.state.access.once
                 print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
             settle()
-            _Server(config_of(app, exposure.certificate), site.closing).run(sockets=[listening])
+            _Server(config_of(app, exposure.certificate), site.closing, stopping).run(sockets=[listening])
 
 
 def settle() -> None:
@@ -93,13 +92,19 @@ def config_of(app: Starlette, certificate: Certificate | None = None) -> uvicorn
 class _Server(uvicorn.Server):
     """Uvicorn waits for answers that are under way, and a stream of events never ends by itself: it is told to."""
 
-    def __init__(self, config: uvicorn.Config, closing: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, closing: threading.Event, stopping: Stopping) -> None:
         super().__init__(config)
-        self._closing = closing
+        self._closing, self._stopping = closing, stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's own would raise the signal anew when the server has ended: a second Ctrl-C that nobody has sent."""
+        with self._stopping.by(self._end):
+            yield
+
+    def _end(self) -> None:
         self._closing.set()
-        super().handle_exit(sig, frame)
+        self.should_exit = True
 
 
 def _wrong(message: str) -> ConfigError:

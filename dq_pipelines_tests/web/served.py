@@ -56,8 +56,11 @@ def served(shop: Workshop) -> Iterator[str]:
 
 
 @contextmanager
-def serving(shop: Workshop, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`dq serve` with Dagster, its records below the project: the process, and the address of the UI once that answers."""
+def serving(shop: Workshop, *options: str, ended: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`dq serve` with Dagster, its records below the project: the process, and the address of the UI once that answers.
+
+    It ends with this exit code, unless it was killed.
+    """
     places = {name: value for name, value in environment(shop).items() if name != "DAGSTER_HOME"}
     log = shop.root / "serve.log"
     with (
@@ -80,7 +83,7 @@ def serving(shop: Workshop, *options: str) -> Iterator[tuple[subprocess.Popen[st
             yield process, told.split()[-1].rstrip("/")
         finally:
             process.terminate()
-            assert process.wait(60) in (0, -signal.SIGKILL)
+            assert process.wait(60) in (ended, -signal.SIGKILL)
 
 
 def api_key(shop: Workshop) -> str:

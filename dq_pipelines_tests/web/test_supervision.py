@@ -83,6 +83,25 @@ def test_what_hangs_is_killed_and_started_again(service: Service, kind: str) -> 
     assert "has not answered for" in service.log
 
 
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_it_at_once_with_all_that_it_has_started(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path)
+    home = tmp_path / ".dagster_home"
+    start_slow_run(shop)
+    with serving(shop, ended=130) as (process, _):
+        until(lambda: dg.DagsterRunStatus.STARTED in statuses(shop), "a run is started", 240)
+        process.send_signal(signal.SIGINT)
+        until(
+            lambda: "1 run under way counts as failed" in (shop.root / "serve.log").read_text(),
+            "it says what it ends",
+            60,
+        )
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        assert of_home(home) == []
+    assert (shop.root / "serve.log").read_text().startswith("dq serve: stopping; Ctrl-C again ends it at once\n")
+
+
 def start_slow_run(shop: Workshop) -> None:
     """Write the project with a table whose run takes a minute."""
     shop.table("slow", SLOW + "on_arrival: true\n")
@@ -110,6 +129,8 @@ def test_nothing_outlives_it_and_a_run_in_flight_has_failed(tmp_path: Path, how:
     assert not [pid for pid in started if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
     assert statuses(shop)[-1] == dg.DagsterRunStatus.FAILURE
     assert shop.rows("silver/slow") == []
+    said = "1 run under way counts as failed, and is done again\n"
+    assert (said in (shop.root / "serve.log").read_text()) == (how is signal.SIGTERM)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ from dagster._grpc.server import open_server_process
 
 from dq_pipelines.layers.processes import this_process
 from dq_pipelines.web.children import is_alive
-from dq_pipelines.web.dagster_ui.supervision import Backoff, Trouble, say, watching
+from dq_pipelines.web.dagster_ui.supervision import Backoff, Supervision, Trouble, say
 
 #: Seconds without an answer after which a process hangs.
 HANGS = 30.0
@@ -51,7 +51,9 @@ def target_of(workspace: Path | None) -> WorkspaceLoadTarget:
 
 
 @contextmanager
-def code_servers(instance: dg.DagsterInstance, workspace: Path | None) -> Iterator[CodeServers]:
+def code_servers(
+    instance: dg.DagsterInstance, workspace: Path | None, supervision: Supervision
+) -> Iterator[CodeServers]:
     """Start them, and keep them running as long as the block lasts. They end with the gateway: see `web.children`."""
     origins = target_of(workspace).create_origins()
     _remove_leftovers()
@@ -63,7 +65,7 @@ def code_servers(instance: dg.DagsterInstance, workspace: Path | None) -> Iterat
         ]
         for server in servers:
             server.start()
-            stack.enter_context(watching(f"the code server of {server.name}", server.look, _LOOK))
+            stack.enter_context(supervision.watching(f"the code server of {server.name}", server.look, _LOOK))
         others = [origin for origin in origins if not isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin)]
         path = Path(folder) / "workspace.yaml"
         known = [*(server.described() for server in servers), *map(_described, others)]

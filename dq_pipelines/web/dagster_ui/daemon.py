@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_shared.serdes import serialize_value
 
 from dq_pipelines.layers.processes import is_gone, this_process
-from dq_pipelines.web.dagster_ui.supervision import Backoff, Trouble, say, watching
+from dq_pipelines.web.dagster_ui.supervision import Backoff, Supervision, Trouble, say
 
 #: Seconds after which a heartbeat is old: a daemon beats every half minute.
 FRESH = 90
@@ -32,11 +32,12 @@ _LAST = "dq_serve.daemon"
 
 
 @contextmanager
-def daemon(instance: dg.DagsterInstance, workspace: Path) -> Iterator[Daemon]:
+def daemon(instance: dg.DagsterInstance, workspace: Path, supervision: Supervision | None = None) -> Iterator[Daemon]:
     """A daemon for this instance and these code locations, as long as the block lasts."""
+    supervision = supervision or Supervision()
     kept = Daemon(instance, workspace)
     try:
-        with watching("the daemon", kept.look, _LOOK):
+        with supervision.watching("the daemon", kept.look, _LOOK):
             yield kept
     finally:
         kept.end()

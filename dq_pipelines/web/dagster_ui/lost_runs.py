@@ -21,7 +21,7 @@ from dq_pipelines.layers.attempting import run_end
 from dq_pipelines.layers.dead_runs import dead_runs, end_dead_run, under_way
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
-from dq_pipelines.web.children import MARK, is_alive
+from dq_pipelines.web.children import MARK, is_alive, is_run
 from dq_pipelines.web.dagster_ui.code_servers import prefix
 from dq_pipelines.web.dagster_ui.supervision import say
 
@@ -103,8 +103,7 @@ def _starting(known: set[int]) -> bool:
     """Whether there is a process of a run that has not said yet whose it is."""
     for process in psutil.process_iter():
         try:
-            is_run = "from multiprocessing.spawn import" in " ".join(process.cmdline())
-            if is_run and process.pid not in known and is_alive(process) and MARK in process.environ():
+            if is_run(process) and process.pid not in known and is_alive(process) and MARK in process.environ():
                 return True
         except psutil.Error:
             continue

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -51,33 +51,39 @@ class Trouble:
             return (self._said, self._since) if self._said else None
 
 
-@contextmanager
-def watching(name: str, look: Callable[[threading.Event], None], every: float) -> Iterator[None]:
-    """Call `look` every so many seconds, in a thread, as long as the block lasts; it is given what is set at the end.
+@dataclass(frozen=True)
+class Supervision:
+    """How a gateway looks after what it has started."""
 
-    Whatever it raises is said, and it is called again: a database that is away for a moment must not end supervision.
-    """
-    ending = threading.Event()
+    #: set when nothing is started again any more
+    ending: threading.Event = field(default_factory=threading.Event)
 
-    def watch() -> None:
-        told = ""
-        while not ending.wait(every):
-            try:
-                look(ending)
-                told = ""
-            except Exception as error:  # noqa: BLE001 - of any kind: see above
-                said = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
-                if said != told:
-                    say(f"{name}: {said}; it is looked at again")
-                told = said
+    @contextmanager
+    def watching(self, name: str, look: Callable[[threading.Event], None], every: float) -> Iterator[None]:
+        """Call `look` every so many seconds, in a thread, as long as the block lasts; it is given what is set at the end.
 
-    thread = threading.Thread(target=watch, name=name, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        thread.join()
+        Whatever it raises is said, and it is called again: a database that is away for a moment must not end supervision.
+        """
+
+        def watch() -> None:
+            told = ""
+            while not self.ending.wait(every):
+                try:
+                    look(self.ending)
+                    told = ""
+                except Exception as error:  # noqa: BLE001 - of any kind: see above
+                    said = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+                    if said != told and not self.ending.is_set():
+                        say(f"{name}: {said}; it is looked at again")
+                    told = said
+
+        thread = threading.Thread(target=watch, name=name, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.ending.set()
+            thread.join()
 
 
 def say(what: str) -> None:
