@@ -111,9 +111,14 @@ def test_keys_that_have_another_type_today(shop: Workshop) -> None:
     for day in (MON, TUE, MON):
         assert shop.run(partition=day, mode="rerun").success
         assert shop.rows("silver/prices", "id", "price", "_partition") == [("1", 9, TUE), ("2", 2, MON), ("3", 3, TUE)]
+    shop.land(f"{TUE}_b.csv", "id,price\nx,5\n")
+    assert shop.run(partition=TUE).success
     shop.table("prices", ROWS.format(kind="int64", said=""))
-    assert shop.run(partition=MON, mode="rerun").success  # beside Tuesday's, which are text still
-    assert shop.rows("silver/prices", "id", "price", "_partition") == [("1", 9, TUE), ("2", 2, MON), ("3", 3, TUE)]
+    assert shop.run(partition=MON, mode="rerun").success  # beside Tuesday's, of which one is a text still
+    texts = [("1", 9, TUE), ("2", 2, MON), ("3", 3, TUE), ("x", 5, TUE)]
+    assert shop.rows("silver/prices", "id", "price", "_partition") == texts
+    assert shop.run(partition=TUE, mode="rerun").success
+    assert shop.rows("silver/prices", "id", "price", "_partition") == [(1, 9, TUE), (2, 2, MON), (3, 3, TUE)]
 
 
 def test_a_batch_that_was_blocked_reverts_nothing_that_came_later(shop: Workshop) -> None:
