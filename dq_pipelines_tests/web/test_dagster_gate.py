@@ -22,13 +22,20 @@ USERS = {
     "otto": [Grant(Role.OPERATOR)],
     "adam": [Grant(Role.ADMIN)],
 }
+DAYS = """
+source: {type: csv, path: "{landing}/days/*.csv"}
+partitions: {type: daily, start: 2024-01-01}
+"""
 VERSION = "{ version }"
 CHANGE = "mutation { reloadWorkspace { __typename } }"
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
-    with hosting(build(tmp_path_factory.mktemp("gate")), USERS) as made:
+    shop = build(tmp_path_factory.mktemp("gate"))
+    shop.table("days", DAYS)
+    shop.land("days/2024-01-01.csv", "id\n1\n")
+    with hosting(shop, USERS) as made:
         yield made
 
 
@@ -124,6 +131,30 @@ def test_how_a_process_is_started_is_not_the_operators_to_say(here: Hosted) -> N
     assert refused["message"] == (
         "the tag 'dagster-k8s/config' says how a run's process is started: be admin, or leave it out"
     )
+
+
+def over(here: Hosted, first: str, last: str, *keys: str, job: str = "__ASSET_JOB") -> dict[str, Any]:
+    ends = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    tags = [{"key": key, "value": value} for key, value in ends.items()]
+    return here.launching(*keys, job=job, executionMetadata={"tags": tags})
+
+
+def test_a_range_that_no_table_has_is_refused_before_dagster_plans_it(here: Hosted) -> None:
+    runs = here.host.instance.get_runs_count()
+    for asked in (
+        over(here, "2024-01-01", "2054-01-01", "bronze/days", "silver/days"),
+        over(here, "2024-01-01", "2054-01-01", job="table__days"),
+    ):
+        refused = launch(here, "otto", asked)
+        assert refused["__typename"] == "UnauthorizedError"
+        said = "silver/days runs by partition: got 2024-01-01...2054-01-01, and it has no partition '2054-01-01' (wanted 2024-01-01..."
+        assert refused["message"].startswith(said)
+        assert here.heard("launch")[0].result == "refused"
+    assert here.host.instance.get_runs_count() == runs
+    # Who may not run the table is told no more than that.
+    assert "2054" not in launch(here, "vera", over(here, "2024-01-01", "2054-01-01", "silver/days"))["message"]
+    done = launch(here, "otto", over(here, "2024-01-01", "2024-01-02", "bronze/days", "silver/days", "quarantine/days"))
+    assert here.ended(done["run"]["runId"]).is_success
 
 
 def test_a_mutation_that_nobody_has_named_is_refused_to_everybody(

@@ -26,7 +26,7 @@ from dq_pipelines.layers.step import USER_TAG
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.roles import Permission, may_somewhere, why_not
 from dq_pipelines.web.dagster_ui.errors import object_type
-from dq_pipelines.web.dagster_ui.launching import sign, why_not_launched
+from dq_pipelines.web.dagster_ui.launching import sign, why_no_such_range, why_not_launched
 from dq_pipelines.web.dagster_ui.mutations import DONE, MUTATIONS, Arguments, Mutation, selector_of, stopped
 from dq_pipelines.web.dagster_ui.rights import CallersContext
 
@@ -74,7 +74,7 @@ def _why_not(context: CallersContext, mutation: Mutation, name: str, arguments: 
         found, _, selector = stopped(context, arguments)
         if found is not None and selector not in ("", found.selector_id):
             return f"wanted the ids of one schedule or sensor, got those of two: {found.name} and another"
-    return why_not_launched(context, arguments)
+    return why_not_launched(context, arguments) or why_no_such_range(context, arguments)
 
 
 async def _done(do: Resolver, root: Any, info: GraphQLResolveInfo, name: str, arguments: Arguments) -> Any:

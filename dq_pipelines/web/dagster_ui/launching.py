@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_START_TAG
 
+from dq_pipelines.errors import ConfigError
+from dq_pipelines.layers.run_partition import has_partitions, partitions_of_run
 from dq_pipelines.layers.run_queue import BEHIND_TAG, TABLE_TAG, TABLES_TAG, queue_tags, run_under_way
 from dq_pipelines.layers.step import USER_TAG
+from dq_pipelines.project import Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, CallersContext
 
@@ -41,13 +45,18 @@ def sign(context: CallersContext, arguments: dict[str, Any]) -> None:
 
 def _queueing(context: CallersContext, selected: Mapping[str, Any]) -> dict[str, str]:
     """The tags by which the run waits for others of its table, with the one that it waits behind now."""
-    keys = {"/".join(one["path"]) for one in selected.get("assetSelection") or ()}
-    job = str(selected.get("pipelineName") or selected.get("jobName") or "")
-    project = context.rights.project
-    tables = [t for t in project if not keys.isdisjoint(t.assets) or (not keys and job == f"table__{t.name}")]
+    tables = _tables(context, selected)
     # Runs that were there already come first, so the oldest one is ahead of this.
     ahead = next(filter(None, (run_under_way(context.instance, table) for table in tables)), None)
     return queue_tags([table.name for table in tables]) | ({BEHIND_TAG: ahead.run_id} if ahead else {})
+
+
+def _tables(context: CallersContext, selected: Mapping[str, Any]) -> list[Table]:
+    """The tables that a run or a backfill is about: those of the assets that are selected, else that of the job."""
+    keys = {"/".join(one["path"]) for one in selected.get("assetSelection") or ()}
+    job = str(selected.get("pipelineName") or selected.get("jobName") or "")
+    project = context.rights.project
+    return [t for t in project if not keys.isdisjoint(t.assets) or (not keys and job == f"table__{t.name}")]
 
 
 def why_not_launched(context: CallersContext, arguments: Mapping[str, Any]) -> str:
@@ -65,6 +74,33 @@ def why_not_launched(context: CallersContext, arguments: Mapping[str, Any]) -> s
             if not context.rights.may(JOBS[job], table.key):
                 return context.rights.why_not(JOBS[job], table.key)
     return ""
+
+
+def why_no_such_range(context: CallersContext, arguments: Mapping[str, Any]) -> str:
+    """One sentence where a run is asked for over a range that no table of it has; else "".
+
+    Dagster plans each partition of a range before a step of the run may refuse it: of days until 2054, that takes minutes.
+    """
+    for params in launches(arguments):
+        tags = _sent(params)
+        if ASSET_PARTITION_RANGE_START_TAG not in tags:
+            continue
+        selected = [table for table in _tables(context, params.get("selector") or {}) if has_partitions(table)]
+        tables, refusals = [table for table in selected if context.rights.may(Permission.RUN, table.key)], []
+        for table in tables:
+            try:
+                partitions_of_run(table, tags, context.instance)
+            except ConfigError as error:
+                refusals.append(str(error))
+        # A table that has not got the range is refused by its own step, and the others are done.
+        if refusals and len(refusals) == len(tables):
+            return refusals[0]
+    return ""
+
+
+def _sent(params: Mapping[str, Any]) -> dict[str, str]:
+    tags = (params.get("executionMetadata") or {}).get("tags") or ()
+    return {str(one.get("key", "")): str(one.get("value", "")) for one in tags}
 
 
 def _signed(context: CallersContext, tags: Any, queueing: Mapping[str, str]) -> Tags:
