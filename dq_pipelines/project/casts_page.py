@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dq_pipelines.transforms.cast_rules import LANDED, REFUSED, WANTED, Example, is_never_published, pair
+from dq_pipelines.transforms.cast_pair import REFUSED, Example
+from dq_pipelines.transforms.cast_rules import LANDED, WANTED, is_never_published, pair
 from dq_pipelines.transforms.options import EXACT, CastOptions
 
 _ABOUT = """# Casts

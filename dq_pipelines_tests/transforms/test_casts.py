@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.transforms.cast_rules import LANDED, REFUSED, WANTED, Example, examples, is_never_published, pair
+from dq_pipelines.transforms.cast_pair import REFUSED, Example
+from dq_pipelines.transforms.cast_rules import LANDED, WANTED, examples, is_never_published, pair
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.options import EXACT, CastOptions
 from dq_pipelines.transforms.types import dtype_of
