@@ -96,6 +96,17 @@ class Outcome:
         """The results for which nothing was published."""
         return tuple(result for result in self.results if result.blocks)
 
+    @property
+    def why_blocked(self) -> str:
+        """Why nothing was published, in a sentence; empty where the batch is not blocked."""
+        if not self.blocked_by:
+            return ""
+        said = [
+            f"{result.rule.type}{f' of {result.rule.column_label}' if result.rule.column_label else ''} ({_found(result)})"
+            for result in self.blocked_by
+        ]
+        return f"{self.table}: nothing was published, batch {self.batch} is blocked by {'; '.join(said)}"
+
     def committed(self, publications: Sequence[Publication], took: float) -> Outcome:
         """The outcome with what was committed of it, which took so many seconds."""
         metrics = self.metrics and replace(self.metrics, committing_seconds=took)
@@ -149,6 +160,14 @@ class Outcome:
         counts = self.counts
         lost = counts.rows_in - counts.published - counts.refused - counts.dropped
         return [_counted(ROWS_ACCOUNTED_FOR, abs(lost) + abs(counts.missing_from_files), counts.rows_in)]
+
+
+def _found(result: RuleResult) -> str:
+    if result.error:
+        return str(result.error)
+    if result.unexpected_count is None:
+        return f"observed {result.observed_value}{f', {result.remark}' if result.remark else ''}"
+    return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"
 
 
 def _counted(

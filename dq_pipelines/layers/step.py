@@ -15,11 +15,11 @@ import dagster as dg
 
 from dq_pipelines.errors import PublishError, SetAside, SourceError, nearest
 from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.standing import TableStanding, standing
+from dq_pipelines.history.standing import TableStanding
 from dq_pipelines.layers import arriving, encodings, gold
 from dq_pipelines.layers.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.layers.aside import as_result, standing_aside
-from dq_pipelines.layers.attempting import Attempting, Blocked, Waits, attempting, run_end
+from dq_pipelines.layers.attempting import Attempting, Blocked, attempting, run_end
 from dq_pipelines.layers.cancelling import unless_cancelled
 from dq_pipelines.layers.checks import (
     Evaluations,
@@ -46,6 +46,7 @@ from dq_pipelines.layers.reporting import reporter
 from dq_pipelines.layers.settling import settle
 from dq_pipelines.layers.stores import Stores
 from dq_pipelines.layers.unassigned import nothing_there, sentence, unassigned
+from dq_pipelines.layers.upstream import must_have_passed
 from dq_pipelines.layers.work import Work, judge_published, of_partition
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
@@ -86,7 +87,7 @@ class Step:
                     attempt.ends("published", "bronze alone was selected")
                     yield from self._bronze(batch)
                 else:
-                    self._upstream_must_have_passed()
+                    must_have_passed(self.table, self.stores.history)
                     with self._progress.going_on():
                         outcome = MODES[self._mode](self._work)
                     yield from self._told(outcome, attempt)
@@ -99,7 +100,7 @@ class Step:
             if not self._selected:
                 yield from self._judge_published(attempt)
             else:
-                self._upstream_must_have_passed()
+                must_have_passed(self.table, self.stores.history)
                 with self._progress.going_on():
                     outcome = gold.compute(self._work)
                 yield from self._told(outcome, attempt)
@@ -133,7 +134,7 @@ class Step:
         if unsure := encodings.in_doubt(outcome.files):
             record = replace(record, results=(*record.results, encodings.as_result(unsure)))
         found = self._recorded(record)
-        blocked = _blocked(outcome) if outcome.blocked_by else ""
+        blocked = outcome.why_blocked
         attempt.ends("blocked" if blocked else "published", blocked, outcome.batch)
         yield from self._bronze_if_selected(outcome)
         stands = standing_now(self.stores, self.table.key)
@@ -254,18 +255,6 @@ class Step:
         table = self.stores.lake.table(key)
         return {"dagster/row_count": table.rows(), "dagster/uri": table.uri}
 
-    def _upstream_must_have_passed(self) -> None:
-        """A blocking check stops only the run that it is in; the last verdict stops the others."""
-        for key in self.table.upstream:
-            upstream = standing(self.stores.history, key)
-            for verdict in upstream.blocked if upstream else ():
-                rules = ", ".join(result.check for result in verdict.results if result.blocks)
-                which = f"{key} [{verdict.partition}]" if verdict.partition else key
-                said = f"the last batch of {which} was blocked by {rules} in run {verdict.run_id}"
-                if verdict.is_recheck:
-                    said = f"published rows of {which} fail {rules}, as run {verdict.run_id} found"
-                raise Waits(f"{self.table.key} waits: {said}", allow_retries=False)
-
     @property
     def _selected(self) -> list[dg.AssetKey]:
         return sorted(self.context.selected_asset_keys)
@@ -307,19 +296,3 @@ class Step:
 def _status(stands: TableStanding | None) -> dict[str, Any]:
     """Where the table stands, for the metadata of its materialization."""
     return {} if stands is None else {"status": stands.status, "open_in_quarantine": stands.open_rows or 0}
-
-
-def _blocked(outcome: Outcome) -> str:
-    said = [
-        f"{result.rule.type}{f' of {result.rule.column_label}' if result.rule.column_label else ''} ({_why(result)})"
-        for result in outcome.blocked_by
-    ]
-    return f"{outcome.table}: nothing was published, batch {outcome.batch} is blocked by {'; '.join(said)}"
-
-
-def _why(result: Any) -> str:
-    if result.error:
-        return str(result.error)
-    if result.unexpected_count is None:
-        return f"observed {result.observed_value}{f', {result.remark}' if result.remark else ''}"
-    return f"{result.unexpected_count:,} of {result.element_count:,} rows fail"
