@@ -15,6 +15,7 @@ from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dq_pipelines.layers.certificates import Certificate
+    from dq_pipelines.layers.wishes import Wish
 
 app = typer.Typer()
 
@@ -35,8 +36,8 @@ def erase(
 ) -> None:
     """Erase rows from bronze, silver, quarantine, gold, the backup and the history, and every older version of them.
 
-    Nothing brings them back. Exit 2 where tables lie in the lake or the backup that YAML names no more, and that --also does not
-    name: they may hold the same rows. Whoever reads an older version of these tables at that moment fails.
+    Nothing brings them back. Exit 1 where the lake or the backup has tables that YAML names no more and --also does not name:
+    the rows are erased elsewhere, and these may hold them too. Whoever reads an older version of these tables at that moment fails.
     """
     from dq_pipelines.cli.asking import agreed, named_tables
     from dq_pipelines.layers.erasure import erase as erased
@@ -61,37 +62,48 @@ def erase(
     )
     if dry_run or not as_json:
         for place, key, rows in erasing(wish):
-            print(f"{place} {key}: {rows:,} rows {'would go' if dry_run else 'to erase'}")
-        for unknown in wish.not_judged():
-            print(
-                f"{unknown}: not judged, since YAML names it no more: --also {unknown.rpartition('/')[2]} looks through it"
-            )
+            print(f"{place} {key}: {counted(rows, 'row')} {'would go' if dry_run else 'to erase'}")
+        print("".join(f"{line}\n" for line in _not_judged(wish)), end="")
     if dry_run or not agreed(yes=yes):
         return
     certificate = erased(wish, stores.history, getpass.getuser())
     print(certificate.to_json() if as_json else "\n".join(_lines(certificate)))
     if certificate.not_judged:
-        raise typer.Exit(2)
+        print("\n".join(_not_judged(wish)), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _not_judged(wish: Wish) -> Iterator[str]:
+    """What to do about each table that YAML names no more: they may hold the same rows."""
+    for name, uri in wish.not_judged().items():
+        yield (
+            f"{name}: YAML names it no more, and nobody has looked through {uri}: add --also {name.rpartition('/')[2]}, or "
+            "move the folder out where it does not have the columns of the condition"
+        )
 
 
 def _lines(certificate: Certificate) -> Iterator[str]:
     yield f"Certificate of erasure {certificate.id}"
     yield f"  {certificate.table} where {certificate.predicate}"
-    yield f"  by {certificate.by} at {certificate.at.isoformat(timespec='seconds')}: {certificate.rows:,} rows"
+    yield f"  by {certificate.by} at {certificate.at.isoformat(timespec='seconds')}: {counted(certificate.rows, 'row')}"
     for each in certificate.erased:
         yield (
             f"  {each.place} {each.table}: {counted(each.rows, 'row')}, {counted(each.files_rewritten, 'file')} rewritten, "
             f"{counted(each.files_vacuumed, 'file')} of older versions removed, version {each.version}"
         )
-    yield f"  history: {certificate.history_results:,} observed values forgotten, metrics of {certificate.history_metrics:,} columns"
+    values, columns = (
+        counted(certificate.history_results, "observed value"),
+        counted(certificate.history_metrics, "column"),
+    )
+    yield f"  history: {values} forgotten, metrics of {columns}"
     if certificate.gold_to_materialize:
         yield f"  materialize anew, since computed from the rows: {', '.join(certificate.gold_to_materialize)}"
     yield "Not in reach:"
     if certificate.inputs:
         yield f"  the inputs in which the rows landed: {', '.join(certificate.inputs)}"
     if certificate.unreadable_lines:
-        yield f"  {certificate.unreadable_lines:,} lines in bronze and quarantine that nobody could read: look at them"
+        yield f"  {counted(certificate.unreadable_lines, 'line')} in bronze and quarantine that nobody could read: look there yourself"
     if certificate.not_judged:
-        yield f"  tables that YAML names no more, which were not judged: {', '.join(certificate.not_judged)}; see --also"
+        yield f"  tables that YAML names no more, which were not judged: {', '.join(certificate.not_judged)}"
     runs = f" (runs {', '.join(certificate.dagster_runs)})" if certificate.dagster_runs else ""
     yield f"  samples of rows in Dagster's events of checks and materializations: delete the runs there{runs}"

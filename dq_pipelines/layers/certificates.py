@@ -57,7 +57,7 @@ class Certificate:
     history_metrics: int
     #: gold tables that were computed from the rows: to be materialized anew
     gold_to_materialize: tuple[str, ...]
-    #: addresses of inputs in which the rows landed; they are as they were
+    #: addresses of inputs in which the rows landed, by the landing folder of today; they are as they were
     inputs: tuple[str, ...]
     #: runs whose events in Dagster may show the rows as samples
     dagster_runs: tuple[str, ...]

@@ -7,7 +7,7 @@ type. What is not in reach (the inputs that landed, Dagster's events) is said in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -15,15 +15,18 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.config.columns import exact
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.history.forgetting import forget
 from dq_pipelines.history.metrics import ColumnMetrics
 from dq_pipelines.history.store import History
 from dq_pipelines.lake.aside import write_asides
 from dq_pipelines.lake.claim import Claim, claimed, staged
+from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.rewrite import Removal
 from dq_pipelines.lake.upkeep import forget_versions
 from dq_pipelines.layers.certificates import Certificate, Erased, Places, places_of
+from dq_pipelines.layers.identity import Names
 from dq_pipelines.layers.landing import UNREADABLE
 from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work, alone
@@ -72,7 +75,7 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
                 removal.write()
                 work.may_commit()
                 removal.commit({}, {"dq.erasure": removal.name})
-            work.log(f"{place} {removal.key}: {removal.rows:,} rows erased")
+            work.log(f"{place} {removal.key}: {counted(removal.rows, 'row')} erased")
         # Also where no row went: an earlier version may hold one that was updated or deleted since.
         gone = forget_versions(removal.snapshot.table)
         version = removal.snapshot.table.opened().version()
@@ -89,7 +92,7 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
         history_results=forgotten.results,
         history_metrics=forgotten.metrics,
         gold_to_materialize=tuple(tables[1:]),
-        inputs=tuple(sorted({source for places in landed.values() for source in places})),
+        inputs=_addresses(removals, landed),
         dagster_runs=tuple(history.runs(judged)) if history.is_begun else (),
         unreadable_lines=_unreadable(wish),
         not_judged=tuple(wish.not_judged()),
@@ -170,6 +173,13 @@ def _landed(removals: Sequence[tuple[str, Removal]]) -> dict[str, Places]:
         if removal.rows and removal.key.startswith("bronze/"):
             found.setdefault(removal.key, []).append(removal.among().select(SOURCE, ROW))
     return {key: places_of(pl.concat(frames)) for key, frames in found.items()}
+
+
+def _addresses(removals: Sequence[tuple[str, Removal]], landed: Mapping[str, Places]) -> tuple[str, ...]:
+    """Where these inputs lie today: `_source` has the address at which one landed, the ledgers know where landing has been."""
+    bronze = [removal.snapshot.table for _, removal in removals if removal.key.startswith("bronze/")]
+    names = Names.of({entry for table in bronze for entry in transactions(table)})
+    return tuple(sorted({names.address(source) for places in landed.values() for source in places}))
 
 
 def _unreadable(wish: Wish) -> int:

@@ -44,6 +44,11 @@ class Names:
                 return address[len(root) + 1 :]
         return address
 
+    def address(self, address: str) -> str:
+        """Where the input of an address, or of what `_source` says, is to be found today."""
+        name = self.name(address)
+        return address if name == address else f"{self.landing}/{name}"
+
     def is_landing(self, address: str) -> bool:
         """Whether the address lies in the landing folder of today."""
         return address.startswith(f"{self.landing}/")

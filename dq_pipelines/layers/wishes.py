@@ -101,9 +101,10 @@ class Wish:
         known = {key for table in self.project for key in table.assets}
         return [(one.name, one.lake, key) for one in self.places for key in one.lake.keys() if key not in known]  # noqa: SIM118
 
-    def not_judged(self) -> list[str]:
-        """Of these, those that nobody has asked to look through, as `lake silver/old`: they may hold the same rows."""
-        return [f"{place} {key}" for place, _, key in self.unnamed if key.partition("/")[2] not in self.also]
+    def not_judged(self) -> dict[str, str]:
+        """Where those of them lie that nobody has asked to look through, by `lake silver/old`: they may hold the same rows."""
+        some = [one for one in self.unnamed if one[2].partition("/")[2] not in self.also]
+        return {f"{place} {key}": lake.table(key).uri for place, lake, key in some}
 
     def _of_unnamed(self) -> Iterator[tuple[str, Snapshot | None, Chosen]]:
         """Rows of tables that YAML names no more, by the columns as they were published; raises ConfigError for others."""

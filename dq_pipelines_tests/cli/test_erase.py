@@ -53,11 +53,13 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
     refine(Work(shop.project.tables["orders"], shop.lake))
     ran = dq("erase", "orders", "--where", "id = 2")
     unknown = "lake bronze/sales, lake gold/totals, lake quarantine/sales, lake silver/sales, backup silver/sales"
-    assert ran.returncode == 2
-    assert f"tables that YAML names no more, which were not judged: {unknown}" in ran.stdout
+    assert ran.returncode == 1
+    assert f"tables that YAML names no more, which were not judged: {unknown}\n" in ran.stdout
+    where, also = f"{tmp_path}/lake-backup/silver/sales", "add --also sales, or move the folder out"
+    assert f"backup silver/sales: YAML names it no more, and nobody has looked through {where}: {also}" in ran.stderr
     ran = dq("erase", "orders", "--where", "id = 2", "--also", "sales", "--json", "--yes")
     certificate = json.loads(ran.stdout)
-    assert (ran.returncode, certificate["not_judged"]) == (2, ["lake gold/totals"])
+    assert (ran.returncode, certificate["not_judged"]) == (1, ["lake gold/totals"])
     assert {f"{one['place']} {one['table']}": one["rows"] for one in certificate["erased"]} == {
         "lake bronze/orders": 0, "lake quarantine/orders": 0, "lake silver/orders": 0, "lake bronze/sales": 1,
         "lake quarantine/sales": 0, "lake silver/sales": 1, "backup silver/sales": 1,

@@ -10,8 +10,11 @@ import pytest
 
 from dq_pipelines.doctor.accounting import account
 from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import Lake
 from dq_pipelines.layers import identity
+from dq_pipelines.layers.erasure import erase
 from dq_pipelines.layers.new_inputs import new_inputs
+from dq_pipelines.layers.wishes import Wish
 from dq_pipelines.layers.work import Work
 from dq_pipelines_tests.workshop import Workshop
 
@@ -72,6 +75,20 @@ def test_what_has_moved_is_not_read_again(
     assert shop.rows("quarantine/orders") == []
     found = account(Work(shop.project.tables["orders"], shop.lake), shop.history)
     assert (found.nowhere, found.twice, found.unlanded) == ([], [], [])
+
+
+def test_a_certificate_names_inputs_where_they_lie_today(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(shop, shop.landing, monkeypatch)
+    shop.land("orders/a.csv", "id,amount\n1,1\n2,2\n")
+    assert shop.run("orders").success
+    moved = shop.root / "elsewhere/landing"
+    moved.parent.mkdir()
+    shop.landing.rename(moved)
+    declare(shop, moved, monkeypatch)
+    wish = Wish(Work(shop.project.tables["orders"], shop.lake), shop.project, "id = 1", Lake.at(f"{shop.root}/backup"))
+    certificate = erase(wish, shop.history, "zoe")
+    assert (certificate.rows, certificate.inputs) == (2, (f"{moved}/orders/a.csv",))
+    assert shop.rows("silver/orders", "id") == [2]
 
 
 def test_a_copy_with_new_times_is_known_by_its_content(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
