@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def export(
     from dq_pipelines.layers.mending import export as written
 
     count = written(_work(_table(table)), path, _chosen(rule, column, batch))
-    print(f"{count:,} open rows of {table} in {path}")
+    print(f"{counted(count, 'open row')} of {table} in {path}")
 
 
 @verbs.command("import")
@@ -150,7 +151,7 @@ def _give_status(table: str, chosen: Chosen, status: str) -> None:
     from dq_pipelines.layers.healing import give_status
 
     count = give_status(_work(_table(table)), chosen, status, _who())
-    print(f"{table}: {f'{count:,} rows are' if count != 1 else '1 row is'} {status} now")
+    print(f"{table}: {counted(count, 'row', 'is', 'are')} {status} now")
 
 
 def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequence[str] | None = None) -> Chosen:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Column, Table
+from rich.text import Text
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.layers.healing import Chosen, refused_of, superseded
 from dq_pipelines.layers.landed import BATCH
@@ -20,6 +23,9 @@ from dq_pipelines.sources import ROW, SOURCE
 
 if TYPE_CHECKING:
     from dq_pipelines.layers.work import Work
+
+#: Wider than any table of counts.
+_WIDEST = 10_000
 
 
 def rows(work: Work, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
@@ -32,21 +38,33 @@ def rows(work: Work, chosen: Chosen, status: str | None, limit: int) -> list[dic
 def tell_left_out(work: Work, chosen: Chosen) -> None:
     """Say on standard error how many rows are superseded, and how to see them."""
     if count := superseded(work, chosen):
-        rows = "1 row is" if count == 1 else f"{count:,} rows are"
+        rows = counted(count, "row", "is", "are")
         print(f"{rows} superseded and not listed; dq quarantine list --status superseded lists them", file=sys.stderr)
 
 
 def print_rows(work: Work, found: Sequence[dict[str, Any]]) -> None:
     """Row by row: where it came from, its status, what was wanted and got, and its cells."""
     console, wanted = Console(), Expectations.of(work.table)
-    table = Table(*_folding("where", "status", "why", "row"), show_lines=True)
-    for row in found:
-        cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
-        by = f"{row[STATUS]}\nby {row['_status_by']}" if row.get("_status_by") else row[STATUS]
-        table.add_row(f"{row[SOURCE]}:{row[ROW]}", by, wanted.refusal_of(row).why, cells)
-    console.print(table)
+    lines = [_line(row, wanted) for row in found]
+    # Names of rules are copied into other commands: where the column of reasons would break one, each row is told in lines.
+    longest = max((len(word) for _, _, why, _ in lines for word in why.split()), default=0)
+    if longest > console.width // 4:
+        for where, by, why, cells in lines:
+            console.print(Text(f"{where}: {by}\n  {why}"), Text(f"  {cells}", "dim"), sep="\n", soft_wrap=True)
+    else:
+        table = Table(*_folding("where", "status", "why", "row"), show_lines=True)
+        for where, by, why, cells in lines:
+            table.add_row(where, by.replace(" by ", "\nby "), why, cells)
+        console.print(table)
     if found:
         console.print(f"ids: dq quarantine list --json has them, for --id; the first is {found[0][ID]}", soft_wrap=True)
+
+
+def _line(row: Mapping[str, Any], wanted: Expectations) -> tuple[str, str, str, str]:
+    """Where a row came from, its status, what was wanted and got, and its cells."""
+    cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
+    by = f"{row[STATUS]} by {row['_status_by']}" if row.get("_status_by") else row[STATUS]
+    return f"{row[SOURCE]}:{row[ROW]}", by, wanted.refusal_of(row).why, cells
 
 
 def _folding(*names: str) -> list[Column]:
@@ -60,10 +78,22 @@ def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> Non
     if as_json:
         print(json.dumps(counts, indent=1))
         return
-    table = Table(*_folding("table", "rule", "column", "status", "rows", "batches"))
+    console = Console()
+    if not counts:
+        console.print("quarantine is empty")
+        return
+    # Names are copied into other commands: they are told whole, however narrow the terminal is.
+    table = Table(*(Column(name, no_wrap=True) for name in counts[0]))
     for row in counts:
         table.add_row(*(str(value or "") for value in row.values()))
-    Console().print(table if counts else "quarantine is empty")
+    if Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum <= console.width:
+        console.print(table)
+        return
+    for row in counts:
+        where = f"{row['rule']} of {row['column']}" if row["column"] else row["rule"]
+        console.print(Text(f"{row['table']}: {where}"), soft_wrap=True)
+        told = f"  {counted(row['rows'], 'row')} {row['status']}, of {counted(row['batches'], 'batch')}"
+        console.print(Text(told, "dim"), soft_wrap=True)
 
 
 def _counts(work: Work, chosen: Chosen) -> list[dict[str, Any]]:

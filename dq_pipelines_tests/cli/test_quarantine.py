@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ def test_the_fault_of_another_table_keeps_nobody_from_refused_rows(orders: Works
     ran = dq("quarantine", "list", "faulty")
     assert ran.returncode == 2
     assert ran.stderr.startswith("dq quarantine: faulty is left out: ")
+
+
+@pytest.mark.usefixtures("orders")
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_names_that_other_commands_take_stay_whole(dq: Dq, width: int) -> None:
+    shown = dq("quarantine", "list", COLUMNS=str(width)).stdout
+    rules = {(row["rule"], row["column"]) for row in json.loads(dq("quarantine", "list", "--json").stdout)}
+    assert len(rules) == 2
+    for rule, column in rules:
+        assert re.search(rf"{rule}\b.*\b{column}\b", shown), shown
+        assert dq("quarantine", "list", "orders", "--rule", rule, "--json").stdout != "[]\n"
+    assert ("1 row open, of 1 batch" in shown) == (width < 100)
+    shown = dq("quarantine", "list", "orders", COLUMNS=str(width)).stdout
+    assert "expect_column_values_to_be_between" in shown
+    assert "amount=-5" in shown
 
 
 def test_replay_dismiss_and_reopen(orders: Workshop, dq: Dq) -> None:
