@@ -21,7 +21,7 @@ from dq_pipelines.layers.landed import BATCH
 from dq_pipelines.layers.provenance import TRACES, forgotten
 from dq_pipelines.layers.quarantine import PLACE
 from dq_pipelines.layers.silver import hangs_on_others, misread, prepare, rules_of
-from dq_pipelines.layers.work import Work
+from dq_pipelines.layers.work import Work, must_be_judged
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.on_rows import RowRule
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
@@ -82,15 +82,14 @@ def _by_batch(
     batch = [BATCH, PARTITION] if PARTITION in rows.collect_schema() else [BATCH]
     found = []
     for name, *partition in some.select(batch).unique().sort(batch).collect(engine="streaming").rows():
-        each = _judged(_scan(work, rows.filter(pl.col(BATCH) == name)), wanted)
+        each = _judged(work, _scan(work, rows.filter(pl.col(BATCH) == name)), wanted)
         found.append(each.with_columns(pl.lit(value, pl.String).alias(PARTITION) for value in partition))
     return pl.concat(found, how="diagonal_relaxed") if found else wanted(_scan(work, rows.head(0))).collect()
 
 
-def _judged(scan: Scan, wanted: Callable[[Scan], pl.LazyFrame]) -> pl.DataFrame:
+def _judged(work: Work, scan: Scan, wanted: Callable[[Scan], pl.LazyFrame]) -> pl.DataFrame:
     with tempfile.TemporaryDirectory(prefix="dq-discarding-") as folder:
         path = Path(folder) / "rows.parquet"
         judgement = judge(scan, lambda scan: [wanted(scan).sink_parquet(path, lazy=True)], samples=Samples(most=0))
-        if wrong := next((result for result in judgement.results if result.error), None):
-            raise RuleError(f"{wrong.rule.type} cannot be judged: {wrong.error}")
+        must_be_judged(work.table.key, judgement)
         return pl.read_parquet(path)

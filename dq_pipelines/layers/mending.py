@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.layers.corrections import Cells
 from dq_pipelines.layers.healing import ALL, Chosen, given_status, must_land, refused_of, tell_superseded
@@ -197,7 +198,7 @@ class _Wishes:
         status = self.statuses.get(name)
         if status in (OPEN, SUPERSEDED) and cells and line.status == DISMISSED:
             self.problems.append(
-                (line.at, f"is to be dismissed, and was changed ({', '.join(cells)}): undo one of the two")
+                (line.at, f"has the status {DISMISSED} and changed cells ({', '.join(cells)}): undo one of them")
             )
         elif status == OPEN and cells:
             self.edits[name] = cells
@@ -234,17 +235,20 @@ def _too_late(line: Mended, cells: Cells, now: Mapping[str, Any]) -> str | None:
         case status if status == SUPERSEDED:
             return _superseded(now) if cells else None
         case status if status == DISMISSED:
-            return f"was dismissed{by}, and is not mended: dq quarantine reopen lets it wait again" if cells else None
+            return f"is dismissed{by}: run dq quarantine reopen before you mend it" if cells else None
     if line.status == DISMISSED:
-        return f"was published{by}, and is not dismissed"
+        return f"is published already{by}: a published row cannot be dismissed"
     before = json.loads(now[CORRECTION] or "{}")
     if other := [name for name, text in cells.items() if name not in before or before[name] != text]:
-        return f"was published{by} with another value of {', '.join(other)}, and is not changed any more: mend its file"
+        return (
+            f"is published already{by}, with another value of {', '.join(other)}: "
+            f"correct {now[SOURCE]}, so that it lands again, to change it"
+        )
     return None
 
 
 def _superseded(row: Mapping[str, Any]) -> str:
-    return f"is superseded: a later version of {row[SOURCE]} has landed, and that one counts; export again and mend it there"
+    return f"is superseded, for a later version of {row[SOURCE]} has landed: export again, and mend the row of that version"
 
 
 def _gone(lines: Sequence[Mended]) -> Iterator[str]:
@@ -255,7 +259,7 @@ def _gone(lines: Sequence[Mended]) -> Iterator[str]:
     # A row that lost its last cells is there, and told apart.
     count = len(gone) - sum(line.exported is None for line in lines)
     if count > 0:
-        rows = "1 exported row is" if count == 1 else f"{count:,} exported rows are"
+        rows = counted(count, "exported row", "is", "are")
         yield f"row {gone[0]}: {rows} no longer in the file, from this one on; nothing becomes of what is not there"
 
 

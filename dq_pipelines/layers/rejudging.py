@@ -35,7 +35,7 @@ from dq_pipelines.layers.quarantine import (
 )
 from dq_pipelines.layers.silver import Prepared, hangs_on_others, misread, prepare, rules_of
 from dq_pipelines.layers.staying import looked_up
-from dq_pipelines.layers.work import Work
+from dq_pipelines.layers.work import Work, must_be_judged
 from dq_pipelines.project import Silver
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.on_rows import RowRule
@@ -117,8 +117,7 @@ class Rejudgement:
 
         with broken(self.work.table.key, "to judge its refused rows again"):
             judgement = judge(scan, sinks)
-        if wrong := next((result for result in judgement.results if result.error), None):
-            raise RuleError(f"{self.work.table.key}: {wrong.rule.type} cannot be judged: {wrong.error}")
+        must_be_judged(self.work.table.key, judgement)
 
     @property
     def _edited(self) -> pl.DataFrame:

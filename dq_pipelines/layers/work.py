@@ -18,7 +18,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from dq_pipelines.config.stores import is_full, said
-from dq_pipelines.engine.judge import judge
+from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_of_delta
 from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
@@ -141,7 +141,13 @@ def judge_published(work: Work) -> Outcome:
     return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 
 
-__all__ = ["PREVIEW_ROWS", "Work", "alone", "judge_published", "staged"]
+def must_be_judged(key: str, judgement: Judgement) -> None:
+    """Raise RuleError where a rule of the table has no result: what becomes of its rows is not known then."""
+    if wrong := next((result for result in judgement.results if result.error), None):
+        raise RuleError(f"{key}: {wrong.rule.type} cannot be judged: {wrong.error}")
+
+
+__all__ = ["PREVIEW_ROWS", "Work", "alone", "judge_published", "must_be_judged", "staged"]
 
 
 @contextmanager

@@ -283,7 +283,10 @@ def test_two_people_at_once(shop: Workshop) -> None:
     first, later = sorted(files, key=lambda by: -len(done[by].replayed.published))
     assert (len(done[first].replayed.published), done[first].problems) == (2, ())
     assert done[later].replayed.published == ()
-    said = f"row 3: was published by {first} with another value of amount, and is not changed any more: mend its file"
+    said = (
+        f"row 3: is published already by {first}, with another value of amount: "
+        f"correct {shop.landing}/orders/a.csv, so that it lands again, to change it"
+    )
     assert (done[later].problems, done[later].settled) == ((said,), 1)
     assert shop.rows("silver/orders", "id", "amount") == [(1, 10), (2, 5), (3, {"ann": 6, "bob": 7}[first])]
     work = again(work)
@@ -291,12 +294,10 @@ def test_two_people_at_once(shop: Workshop) -> None:
     late = mended(work, shop.root / "late.csv", {"4": "8"})
     given_up = mended(work, shop.root / "given_up.csv", {"4": "-4"}, "dismissed")
     assert give_status(again(work), Chosen(ids=[row["_id"]]), DISMISSED, "eve") == 1
-    assert back(work, late).problems == (
-        "row 2: was dismissed by eve, and is not mended: dq quarantine reopen lets it wait again",
-    )
+    assert back(work, late).problems == ("row 2: is dismissed by eve: run dq quarantine reopen before you mend it",)
     assert (back(work, given_up).problems, back(work, given_up).settled) == ((), 1)
     assert back(work, mended_late(given_up, files[first])).problems == (
-        "row 2: was published by " + first + ", and is not dismissed",
+        f"row 2: is published already by {first}: a published row cannot be dismissed",
     )
 
 

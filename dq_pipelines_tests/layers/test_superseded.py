@@ -68,7 +68,7 @@ def test_a_later_version_supersedes_open_rows(shop: Workshop, writes: str, mode:
     assert done.replayed.published == ()
     assert len(done.problems) == 1
     if mode != "rerun":  # a rerun makes quarantine anew
-        assert "is superseded: a later version of" in done.problems[0]
+        assert "is superseded, for a later version of" in done.problems[0]
         assert dict(waiting(shop.lake, "silver/sales").statuses) == {"open": 1, "superseded": 1}
         (row,) = page(shop.lake, "silver/sales", ALL, "superseded", 10)
         assert row["amount"] == "-5"
