@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dq_pipelines.cli.moments import Since
+from dq_pipelines.config.counting import counted
 
 if TYPE_CHECKING:
     from dq_pipelines.security.audit import AuditLog
@@ -51,7 +52,8 @@ def verify() -> None:
         print(breach.said, file=sys.stderr)
     if found:
         raise typer.Exit(1)
-    print(f"{sum(1 for _ in log.events()):,} lines, as they were written")
+    lines = sum(1 for _ in log.events())
+    print(f"{counted(lines, 'line')}, as {'it was' if lines == 1 else 'they were'} written")
 
 
 @verbs.command(name="rotate-key")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem
 
 app = typer.Typer()
@@ -46,7 +47,7 @@ def purge(
         purged = purge_runs(instance, wanted, now(), ours=ours, dry_run=dry_run, log=said)
     verb = "would remove" if dry_run else "removed"
     freed = f", {purged.freed / 1e6:,.1f} MB of files" if purged.freed else ""
-    print(f"{verb} {purged.total:,} runs{freed}")
+    print(f"{verb} {counted(purged.total, 'run')}{freed}")
     for job, runs in purged.runs.items():
         print(f"  {job}: {runs:,}")
     for reason, runs in purged.kept.items():

@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dq_pipelines.config.counting import counted
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -53,7 +55,9 @@ def _left_out(reading: Reading) -> list[str]:
     for file in reading.files:
         counts = ", ".join(f"{count} {name}" for name in LEFT_OUT if (count := getattr(file, name)))
         if counts and counts != "1 header":
-            said.append(f"{file.source}: {file.records:,} records in {file.lines:,} lines; no records: {counts}")
+            said.append(
+                f"{file.source}: {counted(file.records, 'record')} in {counted(file.lines, 'line')}; no records: {counts}"
+            )
     return said
 
 
@@ -65,7 +69,7 @@ def _print_unreadable(path: str, reading: Reading) -> int:
     if not first.height:
         return 0
     count = int(reading.unreadable.select(pl.len()).collect().item())
-    print(f"{path}: {count:,} {'line' if count == 1 else 'lines'} cannot be read:", file=sys.stderr)
+    print(f"{path}: {counted(count, 'line')} cannot be read:", file=sys.stderr)
     for source, row, text, why in first.select("_source", "_row", "_text", "_why").rows():
         shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
         print(f"  {source}:{row}: {why}: {shown!r}", file=sys.stderr)

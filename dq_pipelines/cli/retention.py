@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dq_pipelines.cli.asking import sound_project
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ def _said(expiry: Expiry, *, would: bool) -> str:
         rows = ", ".join(f"{key} {count:,}" for key, count in expiry.rows.items())
         line = f"{expiry.table}: {'would delete' if would else 'deleted'} rows: {rows}; {expiry.why}"
     if expiry.backed_up:
-        line += f"; {sum(expiry.backed_up.values()):,} rows copied to the backup first"
+        line += f"; {counted(sum(expiry.backed_up.values()), 'row')} copied to the backup first"
     if expiry.untold:
         line += (
-            f"; {expiry.untold:,} rows of bronze stay, since a step forgets where its rows came from: "
+            f"; {counted(expiry.untold, 'row')} of bronze {'stays' if expiry.untold == 1 else 'stay'}, since a step forgets where its rows came from: "
             f"a rerun would publish what is old among them again"
         )
     return line

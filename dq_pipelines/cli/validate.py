@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _print(verdict: Verdict, unreadable: int) -> None:
     counts = verdict.statistics
     last = f"{counts['successful_expectations']} of {counts['evaluated_expectations']} rules passed"
     if unreadable:
-        last += f", but {unreadable:,} {'line' if unreadable == 1 else 'lines'} cannot be read: no rule has judged them"
+        last += f", but {counted(unreadable, 'line')} cannot be read: no rule has judged them"
     console.print(last)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.lake.aside import FOLDER, marks_in
@@ -25,7 +26,9 @@ def examine(installation: Installation) -> Iterator[Finding]:
             yield Finding("info", str(path), said, "move it away", partial(_moved, installation, path))
         else:
             said = (
-                f"{len(marks):,} inputs of {path.stem} stand aside ({marks[0].uri}: {marks[0].reason})" if marks else ""
+                f"{counted(len(marks), 'input')} of {path.stem} {'stands' if len(marks) == 1 else 'stand'} aside ({marks[0].uri}: {marks[0].reason})"
+                if marks
+                else ""
             )
             if said:
                 yield Finding("warning", str(path), said, "mend these inputs: each is read again when it changes")

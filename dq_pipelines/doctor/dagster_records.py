@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.history import damage_of
 from dq_pipelines.doctor.installation import Installation
@@ -85,4 +86,4 @@ def _partitions(installation: Installation, instance: dg.DagsterInstance) -> Ite
 def _added(installation: Installation, name: str, lost: list[str]) -> str:
     with dg.DagsterInstance.from_config(str(installation.dagster_home)) as instance:
         instance.add_dynamic_partitions(name, lost)
-    return f"told Dagster of {len(lost):,} partitions"
+    return f"told Dagster of {counted(len(lost), 'partition')}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
@@ -50,7 +51,7 @@ def _of(installation: Installation, table: Table, rows: pl.LazyFrame) -> Iterato
         batches = strange.group_by(BATCH).len().sort(BATCH).collect()
         if batches.height:
             count, first = int(batches["len"].sum()), batches[BATCH][0]
-            said = f"{count:,} rows are of batches that bronze does not know ({first}, say): nobody can replay them"
+            said = f"{counted(count, 'row', 'is', 'are')} of batches that bronze does not know ({first}, say): no replay finds them"
             yield Finding("error", place, said, rerun)
     if STATUS in rows.collect_schema():
         odd = rows.filter(~pl.col(STATUS).is_in(STATUSES).fill_null(False)).select(STATUS).unique().collect()

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.pandas import from_pandas
 from dq_pipelines.errors import SourceError
 
@@ -51,7 +52,7 @@ def rows_and_unreadable(path: str) -> tuple[pl.LazyFrame, int]:
     reading = read(source_at(path))
     count = int(reading.unreadable.select(pl.len()).collect().item())
     if count:
-        lines = "1 line cannot be read and is" if count == 1 else f"{count:,} lines cannot be read and are"
+        lines = counted(count, "line", "cannot be read and is", "cannot be read and are")
         warnings.warn(f"{path}: {lines} in none of its rows: see dq.read(…).unreadable", UnreadableLines, stacklevel=4)
     return reading.rows, count
 

@@ -37,7 +37,7 @@ def moment(then: datetime) -> str:
 
 def found(rule: RuleStanding) -> str:
     """How many refused rows wait for the rule, what it found in the last batches, and what a re-check found."""
-    waiting = "1 refused row waits" if rule.open_rows == 1 else f"{rule.open_rows:,} refused rows wait"
+    waiting = counted(rule.open_rows, "refused row", "waits", "wait")
     told = [f"{waiting} in quarantine"] if rule.open_rows else []
     if any(not _is_made_of_open_rows(result) for _, result in rule.results):
         batches = _of_batches(rule)
@@ -58,7 +58,7 @@ def _of_batches(rule: RuleStanding) -> str:
     """Failing rows and their share, or what was observed, or why the rule could not be judged."""
     if rule.settled and not rule.failed:
         rows = sum(result.unexpected_count or 0 for _, result in rule.settled)
-        return f"{rows:,} row{'s were' if rows != 1 else ' was'} refused; none waits any more"
+        return f"{counted(rows, 'row', 'was', 'were')} refused; none waits any more"
     shown = [(partition, result) for partition, result in (rule.failed or rule.results) if _is_told_apart(result)]
     if shown:
         said = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]
@@ -109,7 +109,7 @@ def _where(rule: RuleStanding) -> str:
 def state(table: TableStanding) -> str:
     """What became of the rows."""
     if table.held_back:
-        told = f"blocked, {table.held:,} rows held" if table.held else "blocked"
+        told = f"blocked, {counted(table.held, 'row')} held" if table.held else "blocked"
         where = [verdict.partition for verdict in table.held_back if verdict.partition]
         return f"{told} ({', '.join(where[:_NAMED])}{', …' if len(where) > _NAMED else ''})" if where else told
     if not table.verdicts:

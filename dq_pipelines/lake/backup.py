@@ -14,6 +14,7 @@ from datetime import datetime
 import polars as pl
 from polars import selectors
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.claim import Claim, staged
@@ -111,8 +112,8 @@ class Backup:
         expected, got = Fingerprint.of(exactly(rows, copied.collect_schema())), Fingerprint.of(copied)
         if expected != got:
             raise PublishError(
-                f"{self.copies.uri}: wanted a copy of {expected.rows:,} rows of {self.table.key} with the checksum "
-                f"{expected.sums}, got {got.rows:,} rows with {got.sums}: nothing was deleted"
+                f"{self.copies.uri}: wanted a copy of {counted(expected.rows, 'row')} of {self.table.key} with the checksum "
+                f"{expected.sums}, got {counted(got.rows, 'row')} with {got.sums}: nothing was deleted"
             )
         return got.rows
 

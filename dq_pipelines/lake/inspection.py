@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.stores import filesystem, is_remote
 from dq_pipelines.lake.ledger import lost_from, named_files, transactions
 from dq_pipelines.lake.publish import publish_errors
@@ -49,7 +50,7 @@ class Harmed:
         return _REMEDIES[layer].replace("TABLE", name)
 
     def __str__(self) -> str:
-        return f"{self.file.uri}: wanted the data file of {self.file.rows:,} rows that {self.table.key} names, got {self.got}"
+        return f"{self.file.uri}: wanted the data file of {counted(self.file.rows, 'row')} that {self.table.key} names, got {self.got}"
 
 
 def harmed_files(table: LakeTable) -> list[Harmed]:
@@ -100,7 +101,7 @@ def _wrong_with(table: LakeTable, file: DataFile, info: fs.FileInfo | None) -> s
     if info is None:
         return "none"
     if info.size != file.size:
-        return f"one of {info.size:,} bytes instead of {file.size:,}"
+        return f"one of {counted(info.size, 'byte')} instead of {file.size:,}"
     if not is_remote(table.uri) and not _ends_whole(file.uri):
         return "one whose end is no Parquet"
     return ""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.lake.claim import Claim, staged
 from dq_pipelines.lake.evolution import Drift, exactly
@@ -49,7 +50,7 @@ def rewriting(
     retyped = found is not None and found.rewrites and not (mode == "overwrite" and stage.partition is None)
     if found is not None and retyped:
         version, parts = _beside(stage, mode, keys, found.schema, beside)
-        log(f"{stage.table.key}: writing its {stage.table.rows():,} rows anew, for columns take other types")
+        log(f"{stage.table.key}: writing {counted(stage.table.rows(), 'row')} of it anew, for columns take other types")
     elif beside is not None:
         version = beside.version
         parts = [(_rewritten(stage, value), rows) for value, rows in beside.parts.items()]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.evolution import conformed
 from dq_pipelines.lake.retyping import Beside
@@ -50,7 +51,7 @@ class Across:
         """What changes in other partitions; empty where nothing does."""
         if self.beside is None:
             return ""
-        return f"of other partitions {self.replaced:,} rows give way to later ones, {self.again:,} are published again"
+        return f"of other partitions {counted(self.replaced, 'row', 'gives', 'give')} way to later ones, {counted(self.again, 'row', 'is', 'are')} published again"
 
 
 def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], first: Mapping[str, int]) -> Across:

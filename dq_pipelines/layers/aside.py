@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import SetAside, SourceError, Transient
 from dq_pipelines.history.records import ResultRecord
@@ -138,7 +139,7 @@ def told(marks: Sequence[Aside]) -> str:
     """How many stand aside, and why the first ones do; empty where none does."""
     if not marks:
         return ""
-    count = "1 input stands aside until it changes" if len(marks) == 1 else f"{len(marks)} inputs stand aside"
+    count = counted(len(marks), "input", "stands aside until it changes", "stand aside")
     more = f"; and {len(marks) - _TOLD} more" if len(marks) > _TOLD else ""
     return f"{count}: {'; '.join(mark.reason for mark in marks[:_TOLD])}{more}"
 

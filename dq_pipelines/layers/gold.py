@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.gold_function import function_to_parquet
 from dq_pipelines.engine.gold_sql import query_to_parquet
 from dq_pipelines.engine.judge import Judgement, judge
@@ -103,7 +104,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         work.may_commit()
         kept.tidy()
         done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))
-        work.log(f"published {kept.rows:,} rows to {work.table.key}")
+        work.log(f"published {counted(kept.rows, 'row')} to {work.table.key}")
         return outcome.committed(done, work.meter.lap())
 
 

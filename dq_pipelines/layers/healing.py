@@ -12,6 +12,7 @@ from functools import partial
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
@@ -147,9 +148,9 @@ def superseded(work: Work, chosen: Chosen) -> int:
 def tell_superseded(work: Work, chosen: Chosen) -> None:
     """Say how many rows are left out since they are superseded."""
     if count := superseded(work, chosen):
-        said = "1 row is superseded, since a later version of its input has landed"
-        many = f"{count:,} rows are superseded, since later versions of their inputs have landed"
-        work.log(f"{work.quarantine.key}: {said if count == 1 else many}; left out")
+        later = ("a later version of its input has", "later versions of their inputs have")[count > 1]
+        said = f"{counted(count, 'row', 'is', 'are')} superseded, since {later} landed; left out"
+        work.log(f"{work.quarantine.key}: {said}")
 
 
 def _not_superseded(work: Work, rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import REASONS
 from dq_pipelines.errors import PublishError
@@ -121,7 +122,7 @@ def replayed(work: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells],
         tell_superseded(work, chosen)
     if untraced:
         work.log(
-            f"{work.table.key}: of {untraced:,} rows no step tells where they came from; only a rerun can heal them"
+            f"{work.table.key}: no step tells where {counted(untraced, 'row', 'comes', 'come')} from; only a rerun can publish what passes of them"
         )
     return replace(whole, untraced=untraced)
 

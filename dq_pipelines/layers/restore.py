@@ -178,7 +178,7 @@ def recover(work: Work, backups: Lake) -> list[Publication]:
         for each in recoveries(held, backups):
             held.may_commit()
             done.append(each.commit())
-            held.log(f"{each.table.key}: {done[-1].rows:,} rows are back")
+            held.log(f"{each.table.key}: {counted(done[-1].rows, 'row', 'is', 'are')} back")
         return done
 
     return alone(back)(work)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.backup import Backup, Deletion
 from dq_pipelines.lake.claim import Claim, claimed, staged
@@ -87,7 +88,7 @@ def _expired(work: Work, backups: Lake, run: str) -> Expiry | None:
             work.may_commit()
             backup = Backup.of(removal.snapshot.table, backups)
             copied[removal.key] = backup.copy(removal.among(), deletion, claim)
-            work.log(f"{removal.key}: {copied[removal.key]:,} rows copied to {backup.copies.uri} and compared")
+            work.log(f"{removal.key}: {counted(copied[removal.key], 'row')} copied to {backup.copies.uri} and compared")
         published = tuple(_removed(work, removal, deletion) for removal in plan.removals)
     return replace(plan.expiry, backed_up=copied or None, publications=published, deletion=deletion.id)
 
@@ -107,7 +108,7 @@ def _removed(work: Work, removal: Removal, deletion: Deletion) -> Publication:
         removal.write()
         work.may_commit()
         done = removal.commit(deletion.consumed, {"dq.retention": deletion.why}, once=[deletion.name])
-    work.log(f"{removal.key}: {removal.rows:,} rows deleted, {deletion.why}")
+    work.log(f"{removal.key}: {counted(removal.rows, 'row')} deleted, {deletion.why}")
     return done
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.layers.processes import is_gone
 from dq_pipelines.layers.remembering import recollect
@@ -54,4 +55,4 @@ def published_by(stores: Stores, attempt: Attempt) -> str | None:
     ]
     if not found:
         return None
-    return f"the run ended after its commit: {sum(verdict.published for verdict in found):,} rows are published"
+    return f"the run ended after its commit: {counted(sum(verdict.published for verdict in found), 'row', 'is', 'are')} published"

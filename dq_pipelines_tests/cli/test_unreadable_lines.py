@@ -48,7 +48,7 @@ def test_validate_passes_where_every_line_was_read(dq: Dq, folder: Path) -> None
     ran = dq("validate", "good.csv", "r.yaml")
     assert ran.returncode == 0
     assert ran.stdout.strip().splitlines()[-1] == "1 of 1 rules passed"
-    assert ran.stderr.strip() == f"{folder}/good.csv: 1 records in 3 lines; no records: 1 header, 1 blank"
+    assert ran.stderr.strip() == f"{folder}/good.csv: 1 record in 3 lines; no records: 1 header, 1 blank"
 
 
 def test_suggest_counts_unreadable_lines_and_fails(dq: Dq, folder: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.suggestions.base import percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
@@ -27,7 +28,8 @@ class Watched:
 def watched(findings: Findings) -> Iterator[Watched]:
     """What to watch from batch to batch."""
     yield Watched(
-        {"metric": "row_count"}, f"{findings.profile.rows:,} rows were seen; how many come with a batch, its past tells"
+        {"metric": "row_count"},
+        f"{counted(findings.profile.rows, 'row', 'was', 'were')} seen; how many come with a batch, its past tells",
     )
     measures = [column for column in findings if _is_measure(findings, column)]
     for column in measures[:_MOST]:

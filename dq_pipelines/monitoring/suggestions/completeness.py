@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
@@ -17,7 +18,9 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         rule = {"type": "expect_column_values_to_not_be_null", "column": column.name}
         if not nulls:
             # One gap among as many rows again would be no surprise: the rule of succession.
-            yield Suggestion(rule, f"none of {rows:,} rows lacks it", rows / (rows + 1) if rows > 20 else rows / 40)
+            yield Suggestion(
+                rule, f"none of {counted(rows, 'row')} lacks it", rows / (rows + 1) if rows > 20 else rows / 40
+            )
         elif nulls <= _FEW * rows or (column.name in findings.dependencies and 2 * nulls <= rows):
             # Where others determine a value, there is one.
             why = f"{nulls:,} of {rows:,} rows lack it ({percent(nulls, rows)})"

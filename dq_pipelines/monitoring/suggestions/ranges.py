@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.markers import minus_ones
 from dq_pipelines.monitoring.profile.reading import read_values
@@ -107,7 +108,7 @@ def _scale(column: ColumnProfile) -> Suggestion | None:
         rule = {"type": "expect_column_values_to_be_in_set", "column": column.name, "value_set": steps}
     why = (
         f"a scale from {low} to {high}, each step in {int(kept['count'].min()):,} rows or more; "  # type: ignore[arg-type]
-        f"{listed(outside['value'])} in {rows:,} {'row' if rows == 1 else 'rows'}"
+        f"{listed(outside['value'])} in {counted(rows, 'row')}"
     )
     return Suggestion(rule, why, 0.85).broken_by(rows, column.seen)
 

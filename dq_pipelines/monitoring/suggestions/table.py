@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.contracts.written import flow, scalar
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import suggestions
@@ -71,11 +72,12 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
 
 def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], saved_as: str) -> str:
     """The file of a table that lands; `saved_as` is where it would be written."""
+    rows = counted(table.landed.rows, "row")
     lines = [
         _SCHEMA,
-        f"# Suggested by `dq suggest` from {table.landed.rows:,} rows{_sampled(table.landed)}. Read what stands beside each",
+        f"# Suggested by `dq suggest` from {rows}{_sampled(table.landed)}. Read what stands beside each",
         f"# rule, leave out what is not meant, save it as {saved_as}, and run `dq check`.",
-        f"description: {scalar(f'{name}, as {table.landed.rows:,} rows of it were found')}",
+        f"description: {scalar(f'{name}, as it was found in {rows}')}",
     ]
     lines += [f"source: {flow(source)}", "silver:"]
     if table.keys:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.config.columns import exact
+from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 from dq_pipelines.monitoring.profile.markers import is_marker
 from dq_pipelines.monitoring.suggestions.base import listed, percent
@@ -53,7 +54,7 @@ def _with_null_values(found: SuggestedType, column: ColumnProfile) -> SuggestedT
     words = null_values_of(column)
     if not words:
         return found
-    said = f"{listed(words)} {'means' if len(words) == 1 else 'mean'} that there is no value ({column.marked:,} {'row' if column.marked == 1 else 'rows'})"
+    said = f"{listed(words)} {'means' if len(words) == 1 else 'mean'} that there is no value ({counted(column.marked, 'row')})"
     return replace(found, null_values=tuple(words), why=f"{found.why}; {said}" if found.why else said)
 
 

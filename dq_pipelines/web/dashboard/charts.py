@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.history.anomalies import AnomalyPoint
 from dq_pipelines.history.trend import ColumnStretch, RuleStretch, Stretch
 from dq_pipelines.layers.waiting import Quarantine
@@ -135,15 +136,15 @@ def layers(counts: Mapping[str, int]) -> Chart:
 
 def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
     """Open rows by reason, and how long they have waited."""
-    counted: dict[str, dict[str, int]] = {}
+    rows: dict[str, dict[str, int]] = {}
     for one in found:
         for reason in one.reasons:
-            of = counted.setdefault(reason.rule, dict.fromkeys(AGES, 0))
+            of = rows.setdefault(reason.rule, dict.fromkeys(AGES, 0))
             of[age_of(reason.since, at)] += reason.rows
-    names = sorted(counted, key=lambda name: sum(counted[name].values()))
+    names = sorted(rows, key=lambda name: sum(rows[name].values()))
     tones = ("line1", "line4", "warning", "failing")
     bars = [
-        Series(age, "bar", tone, names, [counted[name][age] for name in names])
+        Series(age, "bar", tone, names, [rows[name][age] for name in names])
         for age, tone in zip(AGES, tones, strict=True)
     ]
     return Chart(
@@ -176,9 +177,9 @@ def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
 
 def rule(found: Sequence[RuleStretch]) -> Chart:
     """What a rule found over time: failing rows, or whether the table met it."""
-    counted = any(one.unexpected_count is not None for one in found)
+    has_counts = any(one.unexpected_count is not None for one in found)
     told = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
-    if not counted:
+    if not has_counts:
         marks = _healthy_and_failing(
             found, lambda one: round(100 * (1 - one.failed / one.runs)), lambda one: one.failed > 0, told
         )
@@ -254,14 +255,14 @@ def _span(one: Any) -> str:
 
 def _told(found: Sequence[Stretch]) -> list[str]:
     return [
-        f"{_span(one)}: {f'{one.bad} failing' if one.bad else 'healthy'}, lowest {one.worst:.2f} %, {one.rows_in:,} rows in"
+        f"{_span(one)}: {f'{one.bad} failing' if one.bad else 'healthy'}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in"
         for one in found
     ]
 
 
 def _told_of_column(one: ColumnStretch) -> str:
     verdict = f"{one.bad} failing" if one.bad else "healthy"
-    return f"{_span(one)}: {verdict}, {one.count:,} rows, {one.null_count:,} without a value"
+    return f"{_span(one)}: {verdict}, {counted(one.count, 'row')}, {one.null_count:,} without a value"
 
 
 def _number(value: Any) -> str:

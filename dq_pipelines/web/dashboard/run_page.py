@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.history.status import rule_status
 from dq_pipelines.layers.progress import DONE
 from dq_pipelines.project import Project, Table
@@ -49,7 +50,7 @@ class RuleLine:
         count, of = self.said.get("unexpected_count"), self.said.get("element_count")
         if count is None:
             return f"{self.so_far:,} so far" if self.so_far else ""
-        return f"{count:,} of {of:,} rows" if of else f"{count:,} rows"
+        return f"{count:,} of {of:,} rows" if of else counted(count, "row")
 
 
 @dataclass(frozen=True)
