@@ -55,17 +55,19 @@ class Dagster:
             instance = stack.enter_context(dg.DagsterInstance.get())
             _say_what_is_missing(instance)
             children = stack.enter_context(ending_with_us())
-            served = stack.enter_context(code_servers(instance, target, supervision))
-            supervised = {server.name: server.trouble for server in served.servers}
-            if self.with_daemon:  # before the pages, which wait for the code to load
-                supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace, supervision)).trouble
-            host = stack.enter_context(hosted(instance, served.workspace, books))
-            host.supervised = supervised
-            lost = LostRuns(instance, site.stores)
-            stack.enter_context(supervision.watching("runs", lost.look, LOOK))
-            # All of them end side by side, before who has started each waits for it.
-            stack.callback(_end_all, children, supervision)
-            yield host
+            try:
+                served = stack.enter_context(code_servers(instance, target, supervision))
+                supervised = {server.name: server.trouble for server in served.servers}
+                if self.with_daemon:  # before the pages, which wait for the code to load
+                    supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace, supervision)).trouble
+                host = stack.enter_context(hosted(instance, served.workspace, books))
+                host.supervised = supervised
+                lost = LostRuns(instance, site.stores)
+                stack.enter_context(supervision.watching("runs", lost.look, LOOK))
+                yield host
+            finally:
+                # All of them end side by side, before who has started each waits for it.
+                _end_all(children, supervision)
 
 
 def _end_all(children: Children, supervision: Supervision) -> None:
