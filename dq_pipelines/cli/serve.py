@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer()
+
+
+class LogLevel(StrEnum):
+    """Python's levels, as Dagster's command line calls them."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 @app.command()
@@ -34,6 +44,13 @@ def serve(
             help="Addresses or networks of proxies, with commas: X-Forwarded-For, -Proto and -Host are taken from them alone.",
         ),
     ] = "",
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            help="What runs say on standard error, from this level on: as `python_logs` of dagster.yaml has it, else info. At debug "
+            "errors that are expected have their tracebacks."
+        ),
+    ] = None,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", "-w", help="The code locations; ./workspace.yaml, or this project alone, without."),
@@ -48,5 +65,6 @@ def serve(
     arguments += [f"--behind-proxy={behind_proxy}"] if behind_proxy else []
     arguments += [] if dagster else ["--no-dagster"]
     arguments += [] if daemon else ["--no-daemon"]
+    arguments += [] if log_level is None else [f"--log-level={log_level.value}"]
     arguments += [] if workspace is None else [f"--workspace={workspace}"]
     os.execv(sys.executable, arguments)  # noqa: S606 - our own door, which takes this process' place and its signals

@@ -42,7 +42,7 @@ def _serve(asked: argparse.Namespace) -> None:
 
     certificate = Certificate.checked(asked.tls_cert, asked.tls_key)
     exposure = Exposure(asked.host, asked.port, certificate, Proxies.parsed(asked.behind_proxy))
-    dagster = Dagster(asked.workspace, not asked.no_daemon) if not asked.no_dagster else None
+    dagster = Dagster(asked.workspace, not asked.no_daemon, asked.log_level) if not asked.no_dagster else None
     serve(Site.from_environment(hosting=dagster is not None), exposure, dagster)
 
 
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--workspace", type=Path)
     serving.add_argument("--no-dagster", action="store_true")
     serving.add_argument("--no-daemon", action="store_true")
+    serving.add_argument("--log-level", choices=["debug", "info", "warning", "error"])
     serving.add_argument("--withheld", type=int, help=argparse.SUPPRESS)
     verbs.add_parser("document", help="print what dq docs writes of the REST API, by file, as JSON")
     page = verbs.add_parser("page", help="write today's standing as one page that needs nothing else")

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from dagster._core.instance import InstanceRef
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
@@ -20,6 +22,7 @@ from dq_pipelines.web.children import PATIENCE, Children, end_leftovers, ending_
 from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
 from dq_pipelines.web.dagster_ui.code_servers import code_servers
 from dq_pipelines.web.dagster_ui.daemon import daemon
+from dq_pipelines.web.dagster_ui.log_lines import one_line_an_event
 from dq_pipelines.web.dagster_ui.lost_runs import LOOK, LostRuns
 from dq_pipelines.web.dagster_ui.supervision import Supervision, say
 from dq_pipelines.web.dashboard import Site
@@ -34,6 +37,8 @@ class Dagster:
     #: the code locations; `./workspace.yaml` or this project's where there is None
     workspace: Path | None = None
     with_daemon: bool = True
+    #: from which level on runs say something on standard error; None for what dagster.yaml says, else info
+    log_level: str | None = None
 
     def target(self) -> Path | None:
         """The workspace file; raises ConfigError for one that there is not."""
@@ -50,11 +55,12 @@ class Dagster:
         if left := end_leftovers(os.environ["DAGSTER_HOME"]):
             say(f"{left} processes of a gateway that was killed have been ended")
         books = Books(lambda: site.known().project, AuditLog(site.state))
-        supervision = Supervision()
+        supervision = Supervision(self.log_level or "info")
         with ExitStack() as stack:
-            instance = stack.enter_context(dg.DagsterInstance.get())
+            instance = stack.enter_context(_opened(self.log_level))
             _say_what_is_missing(instance)
             children = stack.enter_context(ending_with_us())
+            stack.enter_context(one_line_an_event(supervision.log_level))
             try:
                 served = stack.enter_context(code_servers(instance, target, supervision))
                 supervised = {server.name: server.trouble for server in served.servers}
@@ -77,6 +83,17 @@ def _end_all(children: Children, supervision: Supervision) -> None:
     of_runs = f"; {counted(runs, 'run')} under way {count}" if runs else ""
     say(f"ending Dagster's daemon and code servers, which have {PATIENCE:.0f} s for it{of_runs}")
     children.begin_to_end()
+
+
+def _opened(log_level: str | None) -> dg.DagsterInstance:
+    """Dagster's records. Runs, the code servers and the daemon open them with the same settings."""
+    home = os.environ["DAGSTER_HOME"]
+    settings: Any = InstanceRef.from_dir(home).settings
+    logs = settings.get("python_logs") or {}
+    level = (log_level or logs.get("python_log_level") or "info").upper()
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(home, overrides={"python_logs": {**logs, "python_log_level": level}})
+    )
 
 
 def _say_what_is_missing(instance: dg.DagsterInstance) -> None:

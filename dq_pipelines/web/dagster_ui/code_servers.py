@@ -59,7 +59,7 @@ def code_servers(
     _remove_leftovers()
     with tempfile.TemporaryDirectory(prefix=f"{prefix()}_{os.getpid()}_") as folder, ExitStack() as stack:
         servers = [
-            CodeServer(instance, origin, f"{folder}/{number}.sock")
+            CodeServer(instance, origin, f"{folder}/{number}.sock", supervision.log_level_of_services)
             for number, origin in enumerate(origins)
             if isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin)
         ]
@@ -103,6 +103,7 @@ class CodeServer:
     instance: dg.DagsterInstance
     origin: ManagedGrpcPythonEnvCodeLocationOrigin
     socket: str
+    log_level: str = "warning"
     trouble: Trouble = field(default_factory=Trouble)
 
     def __post_init__(self) -> None:
@@ -144,7 +145,7 @@ class CodeServer:
                 heartbeat=True,
                 heartbeat_timeout=_BEAT_TIMEOUT,
                 startup_timeout=self.instance.code_server_process_startup_timeout,
-                log_level="warning",
+                log_level=self.log_level,
             )
         except Exception as error:  # noqa: BLE001 - Dagster's is a bare one
             self._again("outer", f"has not started: {next(iter(str(error).strip().splitlines()), '')}")

@@ -35,7 +35,7 @@ _LAST = "dq_serve.daemon"
 def daemon(instance: dg.DagsterInstance, workspace: Path, supervision: Supervision | None = None) -> Iterator[Daemon]:
     """A daemon for this instance and these code locations, as long as the block lasts."""
     supervision = supervision or Supervision()
-    kept = Daemon(instance, workspace)
+    kept = Daemon(instance, workspace, supervision.log_level_of_services)
     try:
         with supervision.watching("the daemon", kept.look, _LOOK):
             yield kept
@@ -46,9 +46,10 @@ def daemon(instance: dg.DagsterInstance, workspace: Path, supervision: Supervisi
 class Daemon:
     """The one daemon of an instance: two would launch everything twice."""
 
-    def __init__(self, instance: dg.DagsterInstance, workspace: Path) -> None:
+    def __init__(self, instance: dg.DagsterInstance, workspace: Path, log_level: str = "warning") -> None:
         self._instance = instance
         self._workspace = workspace
+        self._log_level = log_level
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe = -1
         self._began = self._listened = self._asked = 0.0
@@ -85,8 +86,8 @@ class Daemon:
     def _start(self) -> None:
         reading, self._pipe = os.pipe()
         command = [sys.executable, "-m", "dq_pipelines.web.dagster_ui.daemon_child", str(reading), "run"]
-        command += ["--log-level", "warning", "--instance-ref", serialize_value(self._instance.get_ref())]
-        command += ["--code-server-log-level", "warning", "-w", str(self._workspace)]
+        command += ["--log-level", self._log_level, "--instance-ref", serialize_value(self._instance.get_ref())]
+        command += ["--code-server-log-level", self._log_level, "-w", str(self._workspace)]
         # A session of its own, so that Ctrl-C in a terminal is ours to hear.
         self._child = subprocess.Popen(  # noqa: S603 - our own program, by our own words
             command, pass_fds=[reading], start_new_session=True

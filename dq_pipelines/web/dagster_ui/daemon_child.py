@@ -13,6 +13,8 @@ import time
 
 from dagster._daemon.cli import main as daemon
 
+from dq_pipelines.web.dagster_ui.log_lines import one_line_an_event
+
 #: Seconds to end in, once asked.
 _PATIENCE = 20
 
@@ -21,7 +23,8 @@ def main() -> None:
     """Run the daemon with the arguments after the pipe's number."""
     threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
     sys.argv[1:] = sys.argv[2:]
-    daemon()
+    with one_line_an_event(sys.argv[sys.argv.index("--log-level") + 1]):
+        daemon()
 
 
 def _end_with(pipe: int) -> None:

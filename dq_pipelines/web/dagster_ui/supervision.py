@@ -55,8 +55,15 @@ class Trouble:
 class Supervision:
     """How a gateway looks after what it has started."""
 
+    #: what runs say on standard error, from this level on: debug, info, warning or error
+    log_level: str = "info"
     #: set when nothing is started again any more
     ending: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def log_level_of_services(self) -> str:
+        """The same for the daemon and the code servers, which tell of each look that they take at `info`."""
+        return "warning" if self.log_level == "info" else self.log_level
 
     @contextmanager
     def watching(self, name: str, look: Callable[[threading.Event], None], every: float) -> Iterator[None]:
