@@ -17,6 +17,7 @@ from dq_pipelines.automation.findings import Said, checks_of
 from dq_pipelines.automation.overdue import overdue
 from dq_pipelines.automation.runs import Look, Told, ended, look
 from dq_pipelines.automation.ticks import Budget, sensor
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alert import Alert
@@ -54,7 +55,9 @@ def alert_sensors(project: Project, stores: Stores, jobs: Collection[str]) -> li
         for problem in problems:
             context.log.warning("%s; it is tried again at the next tick", problem)
         context.update_cursor(seen.cursor)
-        return dg.SkipReason("; ".join([f"{len(seen.runs)} runs read, {sent} messages sent", *problems]))
+        return dg.SkipReason(
+            "; ".join([f"{counted(len(seen.runs), 'run')} read, {counted(sent, 'message')} sent", *problems])
+        )
 
     return [alerts]
 

@@ -11,6 +11,7 @@ import dagster as dg
 
 from dq_pipelines.automation.runs import Told, ended, look
 from dq_pipelines.automation.ticks import sensor
+from dq_pipelines.config.counting import counted
 from dq_pipelines.history.attempts import Attempt, Attempts
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.history.status import Outcome
@@ -45,7 +46,7 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
             with stores.history.engine.begin() as connection:
                 read.mark(connection, told.run.run_id, datetime.now(UTC))
         context.update_cursor(seen.cursor)
-        return dg.SkipReason(f"{len(seen.runs)} runs read, {found} attempts written down")
+        return dg.SkipReason(f"{counted(len(seen.runs), 'run')} read, {counted(found, 'attempt')} written down")
 
     return [attempts]
 

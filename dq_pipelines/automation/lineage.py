@@ -15,6 +15,7 @@ import dagster as dg
 from dq_pipelines.automation.lineage_events import Lineage
 from dq_pipelines.automation.runs import Told, look
 from dq_pipelines.automation.ticks import Budget, sensor
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem, SourceError
 from dq_pipelines.history.reading import RunsRead
 from dq_pipelines.layers.stores import Stores
@@ -53,7 +54,7 @@ def lineage_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
             with stores.history.engine.begin() as connection:
                 read.mark(connection, record.dagster_run.run_id, datetime.now(UTC))
         context.update_cursor(seen.cursor)
-        return dg.SkipReason(f"{len(seen.runs)} runs told")
+        return dg.SkipReason(f"{counted(len(seen.runs), 'run')} told")
 
     return [openlineage]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
 
@@ -108,7 +109,7 @@ def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, 
     if apply:
         _write(target, text, new=True)
         print(
-            f"wrote {target}: {len(found.types)} columns, {len(found.rules)} rules; look through them and run dq check",
+            f"wrote {target}: {counted(len(found.types), 'column')}, {counted(len(found.rules), 'rule')}; look through them and run dq check",
             file=sys.stderr,
         )
     elif html is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.lake.claim import FOLDER, claimed, is_claimed, is_noted
@@ -31,10 +32,10 @@ def _left(installation: Installation, path: Path) -> Iterator[Finding]:
     swept = partial(_swept, installation, path.name)
     torn = sum(not is_noted(line) for line in lines)
     if torn:
-        said = f"{torn} of its {len(lines)} lines cannot be read, as a power loss leaves them: what they noted stays staged"
+        said = f"{torn} of its {counted(len(lines), 'line')} cannot be read, as a power loss leaves them: what they noted stays staged"
         yield Finding("warning", str(path), said, f"run {path.name}, and dq doctor --repair for what was staged", swept)
     else:
-        said = f"a run of {path.name} was killed and has left {len(lines)} stages noted"
+        said = f"a run of {path.name} was killed and has left {counted(len(lines), 'stage')} noted"
         yield Finding("info", str(path), said, f"the next run of {path.name} removes what it staged", swept)
 
 

@@ -55,7 +55,7 @@ def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
     """Bronze and quarantine hold what silver relies on."""
     if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith(INPUT)]):
         raise PublishError(
-            f"{back.table.key}: {len(landed)} inputs have landed since version {back.then.version()}, which silver may "
+            f"{back.table.key}: {counted(len(landed), 'input', 'has', 'have')} landed since version {back.then.version()}, which silver may "
             f"have consumed: they would land twice; restore the table without a layer, bronze keeps its rows"
         )
     if layer == "silver" and reruns_in(back.taken_back):

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError, SourceError, nearest
 from dq_pipelines.layers.quarantine import ID, STATUS
 from dq_pipelines.layers.workbook import Book, Layout, Mended, Refusal, text_of
@@ -101,7 +102,7 @@ def _row(
     at: int, line: Sequence[Any], head: Sequence[str], seeds: Mapping[str, int], read: Callable[[str], str | None]
 ) -> Mended:
     beyond = any(cell != "" for cell in line[len(head) :])
-    fault = f"wanted {len(head)} cells, got {len(line)}" if beyond or len(line) < len(head) else None
+    fault = f"wanted {counted(len(head), 'cell')}, got {len(line)}" if beyond or len(line) < len(head) else None
     cells = dict(zip(head, line, strict=False))
     cells.pop("", None)
     exported = Marks.read(text_of(cells.pop(MARKS, "")))

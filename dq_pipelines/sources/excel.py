@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError, Transient, nearest
 from dq_pipelines.sources.base import ROW, Input, Reading
 from dq_pipelines.sources.files import FileSource, Part, scratch_folder, unchanged
@@ -106,7 +107,9 @@ class ExcelSource(FileSource):
         there = ", ".join(f"'{name}'" for name in names) or "none"
         if isinstance(self.sheet, int):
             if self.sheet >= len(names):
-                raise SourceError(f"{source}: wanted sheet {self.sheet} (from 0), got {len(names)} sheets: {there}")
+                raise SourceError(
+                    f"{source}: wanted sheet {self.sheet} (from 0), got {counted(len(names), 'sheet')}: {there}"
+                )
         elif self.sheet != "all" and self.sheet not in names:
             raise SourceError(f"{source}: wanted the sheet '{self.sheet}', got {there}{nearest(self.sheet, names)}")
 

@@ -68,7 +68,7 @@ def test_a_cancelled_run_is_no_alert(orders: Workshop, web: Hook, monkeypatch: p
     run = orders.instance.get_run_by_id(ran.run_id)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.CANCELED
-    assert tick(orders) == "1 runs read, 0 messages sent"
+    assert tick(orders) == "1 run read, 0 messages sent"
     assert web.got == []
     assert [one.outcome for one in Attempts(orders.history).last()] == ["cancelled"]
 
@@ -105,7 +105,7 @@ def test_a_run_that_ended_before_a_step_began_is_an_attempt(orders: Workshop) ->
     orders.run("orders", "returns", "both")
     said = orders.tick("attempts")
     assert isinstance(said, dg.SkipReason)
-    assert said.skip_message == "1 runs read, 1 attempts written down"
+    assert said.skip_message == "1 run read, 1 attempt written down"
     [attempt] = Attempts(orders.history).last(["gold/both"])
     assert (attempt.outcome, attempt.said.startswith("the run ended before it: orders failed: ")) == ("waiting", True)
     said = orders.tick("attempts")

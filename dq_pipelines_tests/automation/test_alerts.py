@@ -19,7 +19,7 @@ def test_a_blocked_batch_is_told_once_and_so_is_its_mending(orders: Workshop, we
     land(orders, 1, 5, 500)
     ran = orders.run("orders")
     assert not ran.success
-    assert tick(orders) == "1 runs read, 1 messages sent"
+    assert tick(orders) == "1 run read, 1 message sent"
     [told] = web.got
     assert told["title"] == "demo: silver/orders: 2 checks failed, run failed"
     assert told["type"] == "failure"
@@ -93,10 +93,10 @@ def test_a_channel_that_is_down_is_told_when_it_is_up(
     orders.run("orders")
     web.status = 500
     said = tick(orders)
-    assert said.startswith("1 runs read, 0 messages sent; channel team: wanted to send a message, got: ")
+    assert said.startswith("1 run read, 0 messages sent; channel team: wanted to send a message, got: ")
     assert "500" in said
     web.status = 200
-    assert tick(orders) == "0 runs read, 1 messages sent"
+    assert tick(orders) == "0 runs read, 1 message sent"
     assert len(web.got) == 1
     heard = "".join([said, caplog.text, *capfd.readouterr()])
     assert "geheim" not in heard
@@ -108,7 +108,7 @@ def test_what_came_and_went_before_anybody_looked_is_told(orders: Workshop, web:
     orders.run("orders")
     land(orders, 1, 5)
     orders.run("orders")
-    assert tick(orders) == "2 runs read, 1 messages sent"
+    assert tick(orders) == "2 runs read, 1 message sent"
     assert web.titles == ["demo: silver/orders: 2 checks failed, run failed, and recovered since"]
     tick(orders)
     assert len(web.got) == 1

@@ -57,7 +57,7 @@ def outputs(event: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, web: Hook) -> None:
     ran = orders.run("orders", "revenue")
     assert ran.success
-    assert tick(orders) == "1 runs told"
+    assert tick(orders) == "1 run told"
     jobs = by_job(web)
     assert sorted(jobs) == ["shop.orders", "shop.orders.checks", "shop.revenue", "shop.revenue.checks"]
     for events in jobs.values():
@@ -163,7 +163,7 @@ def test_what_the_server_never_takes_is_left_out(
 ) -> None:
     orders.run("orders")
     web.status = 422
-    assert tick(orders) == "1 runs told"
+    assert tick(orders) == "1 run told"
     assert "the server refused an event of shop.orders: 422" in capfd.readouterr().err
     web.status = 200
     assert tick(orders) == "0 runs told"

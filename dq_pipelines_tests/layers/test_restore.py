@@ -101,7 +101,7 @@ def test_a_layer_alone_where_rows_would_be_nowhere_or_twice(tmp_path: Path) -> N
     work = sales(shop)
     land(work, shop, "a", FIRST)
     land(work, shop, "b", SECOND)
-    with pytest.raises(PublishError, match=r"1 inputs have landed since version 0.*bronze keeps its rows"):
+    with pytest.raises(PublishError, match=r"1 input has landed since version 0.*bronze keeps its rows"):
         restore(work, Moment("0"), "bronze")
     with pytest.raises(PublishError, match="silver has consumed 1 batch since version 0"):
         restore(work, Moment("0"), "quarantine")

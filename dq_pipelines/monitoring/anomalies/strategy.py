@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.anomalies.bands import Floats, edge_score, half_width, spread
 
 Direction = Literal["both", "up", "down"]
@@ -72,7 +73,7 @@ class Strategy(ABC):
             return Judgement.passed(f"not enough history: {len(values)} of {self.minimum_history} points")
         found = self.expect(times, values, at)
         if found is None:
-            return Judgement.passed(f"not enough history: {len(values)} points, too few of them to compare with")
+            return Judgement.passed(f"not enough history: {counted(len(values), 'point')}, too few to compare with")
         expected, deviation, points = found
         return self.against(expected, half_width(deviation, points, self.sensitivity), value)
 
