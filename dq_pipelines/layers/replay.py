@@ -189,12 +189,12 @@ class _Replay:
     def _judged(self, folder: Path) -> tuple[pl.LazyFrame, pl.DataFrame]:
         """The rows that pass and still have their place, and those that fail."""
         work, rejudgement = self.work, Rejudgement(self.work, self.waiting, folder)
-        passing = pl.LazyFrame()
+        judged = passing = pl.LazyFrame()
 
         def judged_with(parents: pl.LazyFrame | None) -> tuple[pl.LazyFrame, pl.DataFrame]:
-            nonlocal passing
-            found, failing = rejudgement.judged(parents)
-            passing = not_overtaken(work, found)
+            nonlocal judged, passing
+            judged, failing = rejudgement.judged(parents)
+            passing = not_overtaken(work, judged)
             return passing, failing
 
         def published() -> list[pl.LazyFrame]:
@@ -203,7 +203,8 @@ class _Replay:
 
         return SelfReferences.of(work.table.key, self.silver.rules).settled(
             judged_with,
-            lambda: passing,  # none that fails now would pass with fewer parents
+            # None that fails now would pass with fewer parents. One that is overtaken may fail, and is refused still then.
+            lambda: judged,
             lambda: looked_up(work, work.table.key, rejudgement.prepared()),
             published,
         )

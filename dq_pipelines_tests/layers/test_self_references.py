@@ -123,6 +123,19 @@ def test_a_replay_publishes_parent_and_child_together(shop: Workshop) -> None:
     assert published(shop) == [1, 2, 5]
 
 
+@pytest.mark.slow
+def test_a_row_without_a_parent_is_refused_still_although_a_later_row_has_its_key(shop: Workshop) -> None:
+    staff(shop, "keys: [id]")
+    land(shop, "1.csv", "2,3,5", "4,2,5")
+    assert shop.run().success
+    land(shop, "2.csv", "4,,5")
+    assert shop.run().success
+    done = replay(Work(shop.project.tables["staff"], shop.lake), by="ann")
+    assert (done.published, done.left_out, done.failing.height) == ((), (), 2)
+    assert set(shop.rows("quarantine/staff", "_status")) == {"open"}
+    assert published(shop) == [4]
+
+
 def test_gold_refers_to_itself(shop: Workshop) -> None:
     shop.table("raw", 'source: {type: csv, path: "{landing}/*.csv"}\nsilver: {columns: {id: int64, boss: int64}}\n')
     shop.table(
