@@ -13,8 +13,8 @@ from dq_pipelines.history.metrics import BatchMetrics
 from dq_pipelines.history.records import SCHEMA_DRIFT, ResultRecord, VerdictRecord
 from dq_pipelines.lake.evolution import Drift
 from dq_pipelines.lake.publish import Publication
+from dq_pipelines.layers.orphans import Orphans
 from dq_pipelines.layers.schema_check import drift_result
-from dq_pipelines.layers.self_references import Orphans
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.render import check_names, fingerprint
 from dq_pipelines.sources.base import FileReport

@@ -43,13 +43,14 @@ from dq_pipelines.layers.landed import (
 from dq_pipelines.layers.landing import UNREADABLE, Batch
 from dq_pipelines.layers.landing_schema import as_bronze
 from dq_pipelines.layers.metering import Measured
+from dq_pipelines.layers.orphans import Orphans
 from dq_pipelines.layers.outcome import Counts, Outcome, elapsed
 from dq_pipelines.layers.patience import patiently
 from dq_pipelines.layers.progress import JUDGE, LAND
 from dq_pipelines.layers.published_as import must_fit_rows
 from dq_pipelines.layers.quarantine import miscast_by_column, refused_rows, unreadable_rows
 from dq_pipelines.layers.replacing import Replacing
-from dq_pipelines.layers.self_references import Orphans, SelfReferences
+from dq_pipelines.layers.self_references import SelfReferences
 from dq_pipelines.layers.silver import Prepared, may_drop, misread, rules_of
 from dq_pipelines.layers.staying import looked_up, staying_beside
 from dq_pipelines.layers.work import PREVIEW_ROWS, Work, alone, reading, staged

@@ -14,9 +14,9 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.config.counting import counted, listed
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.layers.orphans import Orphans
 from dq_pipelines.rules.asides import Exists
 from dq_pipelines.rules.base import Rule
 from dq_pipelines.rules.columns import Columns
@@ -27,31 +27,7 @@ from dq_pipelines.rules.on_rows import RowRule
 _FREE_ROUNDS = 3
 _PLACE, _WANTED, _PARENT = "\x00place", "\x00wanted", "\x00parent"
 
-#: Partitions that a sentence names.
-_NAMED = 5
-
 Judged = TypeVar("Judged")
-
-
-@dataclass(frozen=True)
-class Orphans:
-    """Published rows that were not judged, and whose parents are no more: they went with rows that were."""
-
-    rows: int = 0
-    #: those that hold them; none where the table has none
-    partitions: tuple[str, ...] = ()
-
-    def sentence(self, table: str) -> str:
-        """What there is, and what mends it, of the table `<layer>/<table>`; empty where there are none."""
-        if not self.rows:
-            return ""
-        where = f" in other partitions ({listed(self.partitions, _NAMED)})" if self.partitions else ""
-        over = " over these partitions" if self.partitions else ""
-        refer = "refers" if self.rows == 1 else "refer"
-        return (
-            f"{table}: {counted(self.rows, 'published row')}{where} {refer} to rows that are gone; "
-            f"run {table.partition('/')[2]} with mode: rerun{over}, which refuses them"
-        )
 
 
 @dataclass(frozen=True)
