@@ -88,11 +88,9 @@ class Life:
     def replay(self, day: str, chosen: Sequence[Row] | None = None) -> None:
         """Judge open rows of a day again; a good one that a row overtakes which counts more is given up."""
         rows = [row for row in self.of(Fate.OPEN, day) if chosen is None or row in chosen]
-        left = [row for row in rows if self._is_overtaken(row)]
         self._judge(rows)
-        for row in left:
-            if row.fate is Fate.KEPT:
-                row.fate = Fate.DISMISSED
+        for row in [row for row in rows if row.fate is Fate.KEPT and self._is_overtaken(row)]:
+            row.fate = Fate.DISMISSED
 
     @property
     def published(self) -> list[Row]:
