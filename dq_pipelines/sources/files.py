@@ -73,9 +73,9 @@ class FileSource(Source):
 
         Raises SourceError when the file is gone or changed, or is no whole archive.
         """
-        unchanged(item)
         if not is_remote(item.uri) and (why := self._confinement()(item.uri)):
             raise SourceError(f"{item.uri}: {why}")  # it was a file when it was listed, and is a link now
+        unchanged(item)
         if not is_remote(item.uri) and not item.uri.lower().endswith(ENDINGS):
             return (Part(item, item.uri, Path(item.uri)),)
         return self._unpacked(item)[0]

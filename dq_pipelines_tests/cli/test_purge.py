@@ -47,7 +47,7 @@ def test_it_says_what_would_go_and_removes_it(shop: Workshop, dq: Dq) -> None:
     assert would.stdout.startswith("would remove 2 runs")
     assert runs(shop) == 3
     (shop.root / "assets_config/project.yaml").write_text("run_history: {per_job: 2}\n", encoding="utf-8")
-    assert dq("purge", **places).stdout.startswith("removed 1 runs")
+    assert dq("purge", **places).stdout.startswith("removed 1 run,")
     assert "  __ASSET_JOB: 1\n" in dq("purge", "--per-job", "1", **places).stdout
     assert runs(shop) == 1
 
