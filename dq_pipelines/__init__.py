@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dq_pipelines.monitoring.anomalies import anomaly_scores
     from dq_pipelines.monitoring.suggestions import suggest
     from dq_pipelines.project import Project, Table, load_project
-    from dq_pipelines.rules.base import Rule
+    from dq_pipelines.rules.core.base import Rule
     from dq_pipelines.sources import Reading, Source, read
 
     __version__: str
@@ -57,7 +57,7 @@ _HOMES = {
     "dq_pipelines.monitoring.anomalies": ("anomaly_scores",),
     "dq_pipelines.monitoring.suggestions": ("suggest",),
     "dq_pipelines.project": ("Project", "Table", "load_project"),
-    "dq_pipelines.rules.base": ("Rule",),
+    "dq_pipelines.rules.core.base": ("Rule",),
     "dq_pipelines.sources": ("Reading", "Source", "read"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,4 +1,4 @@
-"""Assembly: a project becomes a Dagster `Definitions`. The only place that knows all of `layers` and `automation`."""
+"""Assembly: a project becomes a Dagster `Definitions`. The only place that knows all of `pipeline` and `orchestration`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import dagster as dg
 
-from dq_pipelines.automation.alerting import alert_sensors
-from dq_pipelines.automation.anomalies import anomaly_jobs
-from dq_pipelines.automation.attempts import attempt_sensors
-from dq_pipelines.automation.jobs import jobs
-from dq_pipelines.automation.lineage import lineage_sensors
-from dq_pipelines.automation.purging import purge_jobs, purge_schedules
-from dq_pipelines.automation.quarantine import quarantine_jobs
-from dq_pipelines.automation.schedules import schedules
-from dq_pipelines.automation.sensors import sensors
-from dq_pipelines.automation.upkeep import upkeep_jobs, upkeep_schedules
 from dq_pipelines.errors import Problem
-from dq_pipelines.layers.assets import table_assets
-from dq_pipelines.layers.freshness import freshness_checks, freshness_schedules
-from dq_pipelines.layers.left_out import left_out_assets, left_out_checks
-from dq_pipelines.layers.stores import Stores
+from dq_pipelines.orchestration.assets import table_assets
+from dq_pipelines.orchestration.checks.freshness import freshness_checks, freshness_schedules
+from dq_pipelines.orchestration.checks.left_out_tables import left_out_assets, left_out_checks
+from dq_pipelines.orchestration.jobs.anomalies import anomaly_jobs
+from dq_pipelines.orchestration.jobs.maintenance import upkeep_jobs, upkeep_schedules
+from dq_pipelines.orchestration.jobs.purge_runs import purge_jobs, purge_schedules
+from dq_pipelines.orchestration.jobs.quarantine import quarantine_jobs
+from dq_pipelines.orchestration.jobs.selections import jobs
+from dq_pipelines.orchestration.schedules import schedules
+from dq_pipelines.orchestration.sensors.alerts import alert_sensors
+from dq_pipelines.orchestration.sensors.definitions import sensors
+from dq_pipelines.orchestration.sensors.killed_attempts import attempt_sensors
+from dq_pipelines.orchestration.sensors.lineage import lineage_sensors
+from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project
 
 

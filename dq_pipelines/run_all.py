@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from dq_pipelines.automation.arrivals import Arrivals
-from dq_pipelines.automation.jobs import assets_of
-from dq_pipelines.layers.run_partition import has_partitions
-from dq_pipelines.layers.stores import Stores
+from dq_pipelines.orchestration.jobs.selections import assets_of
+from dq_pipelines.orchestration.runs.run_partition import has_partitions
+from dq_pipelines.orchestration.sensors.arrivals import Arrivals
+from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, Table
 
 #: The console shows what went wrong; the whole log is in Dagster's own.

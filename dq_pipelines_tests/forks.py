@@ -16,9 +16,16 @@ from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 # No Dagster: what lands, judges and commits knows nothing of it.
-_LAYERS = ("arriving", "committing", "gold", "refinement", "replay", "rerun", "retention", "upkeep")
+_PIPELINE = (
+    "gold",
+    "maintenance.compaction",
+    "maintenance.retention",
+    "replay.replay",
+    "silver.refinement",
+    "silver.rerun",
+)
 _CONTEXT.set_forkserver_preload(
-    [__name__, "dq_pipelines.project", *(f"dq_pipelines.layers.{name}" for name in _LAYERS)]
+    [__name__, "dq_pipelines.project", *(f"dq_pipelines.pipeline.{name}" for name in _PIPELINE)]
 )
 
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
-from dq_pipelines.history.records import ANOMALY, ResultRecord, VerdictRecord
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
+from dq_pipelines.history.store.records import ANOMALY, ResultRecord, VerdictRecord
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.monitoring.anomalies.watching import watch
@@ -172,7 +172,7 @@ def _held_against_the_past(history: History, verdict: VerdictRecord, rules: Sequ
 
 def main() -> None:
     """`python -m dq_pipelines_tests.seeding`: seed the stores that the environment names."""
-    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.pipeline.runtime.stores import Stores
 
     stores = Stores.from_environment()
     seed(stores.history, stores.lake)

@@ -18,10 +18,10 @@ import polars as pl
 
 from dq_pipelines.assembly import build_definitions
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.stores import Stores
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.runtime.stores import Stores
+from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import Project, load_project
 from dq_pipelines.security.state import State
 

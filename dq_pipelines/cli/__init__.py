@@ -102,8 +102,8 @@ def _in_a_sentence(error: Exception) -> DqError | None:
     if isinstance(error, DqError) and ".parquet" not in str(error):
         return error
     from dq_pipelines.config.settings import Settings
-    from dq_pipelines.layers.damage import in_a_sentence, tables_read
-    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.pipeline.runtime.missing_files import in_a_sentence, tables_read
+    from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.project import load_sound_tables
 
     try:

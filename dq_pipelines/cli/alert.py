@@ -14,7 +14,7 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, DqError, Problem, nearest
 
 if TYPE_CHECKING:
-    from dq_pipelines.history.alert import Alert
+    from dq_pipelines.history.alerts.alert import Alert
     from dq_pipelines.monitoring.alerts.settings import Alerts, Url
 
 app = typer.Typer()
@@ -73,8 +73,8 @@ def _chosen(asked: Alerts | None, to: list[str] | None) -> dict[str, Url]:
 @verbs.command("list")
 def list_alerts(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """Show the alerts that are open: since when, what, and who was told."""
-    from dq_pipelines.history.alert_book import AlertBook
-    from dq_pipelines.history.store import History
+    from dq_pipelines.history.alerts.alert_book import AlertBook
+    from dq_pipelines.history.store.verdicts import History
 
     history = History(Settings.from_environment().history_url)
     book = AlertBook(history)
@@ -98,8 +98,8 @@ def close_alerts(
     """Close alerts that need no mending: they are not repeated, and what fails anew is told anew."""
     from datetime import UTC, datetime
 
-    from dq_pipelines.history.alert_book import AlertBook
-    from dq_pipelines.history.store import History
+    from dq_pipelines.history.alerts.alert_book import AlertBook
+    from dq_pipelines.history.store.verdicts import History
 
     history = History(Settings.from_environment().history_url)
     book = AlertBook(history)

@@ -13,7 +13,7 @@ from dq_pipelines.cli.asking import named_tables
 from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
-    from dq_pipelines.history.store import History
+    from dq_pipelines.history.store.verdicts import History
     from dq_pipelines.monitoring.anomalies.accepting import Series
 
 app = typer.Typer()
@@ -100,7 +100,7 @@ def _asked(name: str, metric: str, column: str | None, verb: str) -> Series:
 
 
 def _history(settings: Settings) -> History:
-    from dq_pipelines.history.store import History
+    from dq_pipelines.history.store.verdicts import History
 
     return History(settings.history_url)
 

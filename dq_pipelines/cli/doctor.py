@@ -80,8 +80,8 @@ def _rows(name: str, *, as_json: bool) -> None:
     from dq_pipelines.cli.asking import named_tables, sound_project
     from dq_pipelines.doctor.accounting import account
     from dq_pipelines.errors import ConfigError, Problem
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.pipeline.runtime.table_run import Work
 
     (table,) = named_tables(sound_project(), [name], "doctor --rows")
     if table.is_gold:

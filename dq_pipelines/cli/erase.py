@@ -14,8 +14,8 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dq_pipelines.layers.certificates import Certificate
-    from dq_pipelines.layers.wishes import Wish
+    from dq_pipelines.pipeline.maintenance.certificates import Certificate
+    from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
 
 app = typer.Typer()
 
@@ -40,11 +40,11 @@ def erase(
     the rows are erased elsewhere, and these may hold them too. Whoever reads an older version of these tables at that moment fails.
     """
     from dq_pipelines.cli.asking import agreed, named_tables
-    from dq_pipelines.layers.erasure import erase as erased
-    from dq_pipelines.layers.erasure import erasing
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.layers.wishes import Wish
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.maintenance.erasure import erase as erased
+    from dq_pipelines.pipeline.maintenance.erasure import erasing
+    from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.pipeline.runtime.table_run import Work
     from dq_pipelines.project import load_project
 
     project = load_project(Settings.from_environment().config)

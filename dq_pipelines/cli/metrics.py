@@ -17,8 +17,8 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
 if TYPE_CHECKING:
-    from dq_pipelines.history.metrics import ColumnMetrics
-    from dq_pipelines.history.series import Point
+    from dq_pipelines.history.queries.series import Point
+    from dq_pipelines.history.store.metrics import ColumnMetrics
     from dq_pipelines.monitoring.metrics.over_time import Span
 
 app = typer.Typer()
@@ -46,13 +46,13 @@ def metrics(
     Of a file, its columns of numbers are measured now.
     """
     if Path(table).is_file():
-        from dq_pipelines.monitoring.metrics.of_file import metrics_of_file
+        from dq_pipelines.monitoring.metrics.file_metrics import metrics_of_file
 
         _print_metrics(table, 1, metrics_of_file(table), None, as_json=as_json)
         return
     from dq_pipelines.cli.asking import named_tables
-    from dq_pipelines.history.series import series
-    from dq_pipelines.history.store import History
+    from dq_pipelines.history.queries.series import series
+    from dq_pipelines.history.store.verdicts import History
     from dq_pipelines.monitoring.metrics.over_time import Span
     from dq_pipelines.project import load_sound_tables
 
@@ -72,7 +72,7 @@ def metrics(
 
 
 def _must_be_known(metric: str, column: str | None) -> None:
-    from dq_pipelines.history.series import METRICS
+    from dq_pipelines.history.queries.series import METRICS
 
     if metric not in METRICS:
         said = f"unknown metric '{metric}'{nearest(metric, METRICS)}"

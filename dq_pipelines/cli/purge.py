@@ -31,10 +31,10 @@ def purge(
     """
     import dagster as dg
 
-    from dq_pipelines.layers.run_history import purge as purge_runs
-    from dq_pipelines.layers.run_history import runs_of
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.rules.clock import now
+    from dq_pipelines.orchestration.runs.run_history import purge as purge_runs
+    from dq_pipelines.orchestration.runs.run_history import runs_of
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.rules.core.clock import now
 
     if not os.environ.get("DAGSTER_HOME"):
         raise ConfigError(

@@ -16,9 +16,9 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
-    from dq_pipelines.layers.healing import Chosen
-    from dq_pipelines.layers.replay import Replayed
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+    from dq_pipelines.pipeline.replay.replay import Replayed
+    from dq_pipelines.pipeline.runtime.table_run import Work
     from dq_pipelines.project import Table
 
 app = typer.Typer()
@@ -90,7 +90,7 @@ def export(
     batch: Batch = None,
 ) -> None:
     """Write the open rows to a workbook in which a person mends them."""
-    from dq_pipelines.layers.mending import export as written
+    from dq_pipelines.pipeline.exchange.corrections_exchange import export as written
 
     count = written(_work(_table(table)), path, _chosen(rule, column, batch))
     print(f"{counted(count, 'open row')} of {table} in {path}")
@@ -103,7 +103,7 @@ def import_rows(
     dry_run: DryRun = False,
 ) -> None:
     """Judge the mended rows, publish those that pass, and say row by row what still fails. Exit 1 when any does."""
-    from dq_pipelines.layers.mending import Returned, bring_back
+    from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back
     from dq_pipelines.project import load_sound_tables
 
     project = load_sound_tables(Settings.from_environment().config)
@@ -128,7 +128,7 @@ def replay(
     dry_run: DryRun = False,
 ) -> None:
     """Judge open rows by today's rules and publish those that pass."""
-    from dq_pipelines.layers.replay import replay as replayed
+    from dq_pipelines.pipeline.replay.replay import replay as replayed
 
     done = replayed(_work(_table(table)), _chosen(rule, column, batch, ids), by=_who(), dry_run=dry_run)
     _remember(done)
@@ -148,14 +148,14 @@ def reopen(table: TableName, rule: Rule = None, column: Column = None, batch: Ba
 
 
 def _give_status(table: str, chosen: Chosen, status: str) -> None:
-    from dq_pipelines.layers.healing import give_status
+    from dq_pipelines.pipeline.quarantine.quarantine_status import give_status
 
     count = give_status(_work(_table(table)), chosen, status, _who())
     print(f"{table}: {counted(count, 'row', 'is', 'are')} {status} now")
 
 
 def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequence[str] | None = None) -> Chosen:
-    from dq_pipelines.layers.healing import Chosen
+    from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
 
     return Chosen(rule, column, batch, ids or None)
 
@@ -174,14 +174,14 @@ def _table(name: str) -> Table:
 
 
 def _work(table: Table) -> Work:
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.pipeline.runtime.table_run import Work
 
     return Work(table, Stores.from_environment().lake, log=lambda line: print(line, file=sys.stderr))
 
 
 def _remember(done: Replayed) -> None:
-    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.pipeline.runtime.stores import Stores
 
     history = Stores.from_environment().history
     for record in done.records:

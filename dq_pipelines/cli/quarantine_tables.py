@@ -1,4 +1,4 @@
-"""How `dq quarantine list` shows rows and counts. Which rows there are belongs in `layers.healing`."""
+"""How `dq quarantine list` shows rows and counts. Which rows there are belongs in `pipeline.quarantine.quarantine_status`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rich.text import Text
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.reasons import REASONS
-from dq_pipelines.layers.healing import Chosen, refused_of, superseded
-from dq_pipelines.layers.landed import BATCH
-from dq_pipelines.layers.quarantine import ID, STATUS, SUPERSEDED, cells_in
-from dq_pipelines.layers.refusals import Expectations
+from dq_pipelines.pipeline.bronze.landed import BATCH
+from dq_pipelines.pipeline.exchange.refusal_reasons import Expectations
+from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, refused_of, superseded
+from dq_pipelines.pipeline.quarantine.refused_rows import ID, STATUS, SUPERSEDED, cells_in
 from dq_pipelines.sources import ROW, SOURCE
 
 if TYPE_CHECKING:
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.runtime.table_run import Work
 
 #: Wider than any table of counts.
 _WIDEST = 10_000

@@ -1,4 +1,4 @@
-"""How `dq report` lays out the standing of tables in a terminal. Its words belong in `history.wording`."""
+"""How `dq report` lays out the standing of tables in a terminal. Its words belong in `history.queries.wording`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dq_pipelines.history.records import ResultRecord
-from dq_pipelines.history.rule_standing import RuleStanding
-from dq_pipelines.history.standing import TableStanding
-from dq_pipelines.history.wording import (
+from dq_pipelines.history.queries.rule_status import RuleStanding
+from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.wording import (
     NOTHING_YET,
     age,
     attempt,
@@ -24,7 +23,8 @@ from dq_pipelines.history.wording import (
     state,
     word,
 )
-from dq_pipelines.rules.clock import now
+from dq_pipelines.history.store.records import ResultRecord
+from dq_pipelines.rules.core.clock import now
 
 #: Columns of a terminal that does not say how wide it is: a pipe, a log of CI.
 _WIDTH = 150

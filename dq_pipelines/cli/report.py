@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dq_pipelines.cli.beside import web
+from dq_pipelines.cli.web_process import web
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
 
 if TYPE_CHECKING:
-    from dq_pipelines.history.attempts import Attempt
-    from dq_pipelines.history.records import ResultRecord, VerdictRecord
-    from dq_pipelines.history.standing import TableStanding
-    from dq_pipelines.history.status import Status
-    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.history.queries.table_status import TableStanding
+    from dq_pipelines.history.store.attempts import Attempt
+    from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+    from dq_pipelines.history.store.status import Status
+    from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.project import Project
 
 app = typer.Typer()
@@ -49,10 +49,10 @@ def report(
 ) -> None:
     """Show the status of every table, and its latest verdict; of a partitioned table, that of each of its partitions together."""
     from dq_pipelines.cli import rendering
-    from dq_pipelines.layers.left_out import with_left_out
-    from dq_pipelines.layers.present import standings_now
-    from dq_pipelines.layers.settling import settle
-    from dq_pipelines.layers.stores import Stores
+    from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
+    from dq_pipelines.pipeline.current_status import standings_now
+    from dq_pipelines.pipeline.runtime.dead_attempts import settle
+    from dq_pipelines.pipeline.runtime.stores import Stores
 
     stores, aside = Stores.from_environment(), _aside()
     settle(stores)
@@ -98,7 +98,7 @@ def _beside(
     stores: Stores, project: Project | None, shown: Sequence[TableStanding]
 ) -> Mapping[str, Sequence[ResultRecord]]:
     """By table, the results that belong to no verdict, of tables that have run."""
-    from dq_pipelines.layers.beside_verdicts import results_beside
+    from dq_pipelines.pipeline.standalone_checks import results_beside
 
     found = {}
     for each in shown:
@@ -118,7 +118,7 @@ def _is_told(result: ResultRecord, of: TableStanding) -> bool:
 
 
 def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableStanding]) -> str:
-    from dq_pipelines.layers.present import lost_history
+    from dq_pipelines.pipeline.current_status import lost_history
 
     try:
         return lost_history(stores.lake, tables, every)
@@ -130,7 +130,7 @@ def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableSt
 def _aside() -> dict[str, ResultRecord]:
     """By silver table, which inputs stand aside now."""
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.layers.present import asides_now
+    from dq_pipelines.pipeline.current_status import asides_now
 
     try:
         return asides_now(Lake.at(Settings.from_environment().lake))
@@ -140,8 +140,8 @@ def _aside() -> dict[str, ResultRecord]:
 
 
 def _no_verdict(key: str) -> VerdictRecord:
-    from dq_pipelines.history.records import VerdictRecord
-    from dq_pipelines.rules.clock import now
+    from dq_pipelines.history.store.records import VerdictRecord
+    from dq_pipelines.rules.core.clock import now
 
     return VerdictRecord(key, "", "", now(), 0, rows_in=0, published=0, refused=0, dropped=0, blocked=False)
 
@@ -179,7 +179,7 @@ def _results(shown: Sequence[TableStanding], beside: Mapping[str, Sequence[Resul
 
 def _of_attempt(attempt: Attempt) -> tuple[VerdictRecord, ResultRecord]:
     """An attempt that came to no verdict, as a result of the rule `attempt`."""
-    from dq_pipelines.history.records import ResultRecord
+    from dq_pipelines.history.store.records import ResultRecord
 
     failed = ResultRecord("attempt", "attempt", None, "critical", success=False, blocks=True, error=attempt.said)
     verdict = replace(_no_verdict(attempt.table), run_id=attempt.run_id, partition=attempt.partition)

@@ -13,10 +13,10 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dq_pipelines.lake.restore import Return
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.layers.restore import Recovery
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.lake.time_travel import Return
+    from dq_pipelines.pipeline.maintenance.restore import Recovery
+    from dq_pipelines.pipeline.runtime.table_run import Work
 
 app = typer.Typer()
 
@@ -43,8 +43,8 @@ def restore(
     Batches that silver consumed after that time wait again, and the next run judges them.
     """
     from dq_pipelines.cli.asking import named_tables
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.pipeline.runtime.table_run import Work
     from dq_pipelines.project import load_sound_tables
 
     if (as_of is None) == (not from_backup):
@@ -64,8 +64,8 @@ def restore(
 
 def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.asking import agreed
-    from dq_pipelines.lake.restore import Moment
-    from dq_pipelines.layers.restore import restore, returns
+    from dq_pipelines.lake.time_travel import Moment
+    from dq_pipelines.pipeline.maintenance.restore import restore, returns
 
     moment = Moment(as_of)
     planned = returns(work, moment, layer)
@@ -95,7 +95,7 @@ def _return_lines(back: Return) -> Iterator[str]:
 
 def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.asking import agreed
-    from dq_pipelines.layers.restore import recover, recoveries
+    from dq_pipelines.pipeline.maintenance.restore import recover, recoveries
 
     planned = recoveries(work, backups)
     if not planned:

@@ -12,7 +12,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dq_pipelines.layers.retention import Expiry
+    from dq_pipelines.pipeline.maintenance.retention import Expiry
     from dq_pipelines.project import Project, Table
 
 app = typer.Typer()
@@ -26,9 +26,9 @@ def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")] = False,
 ) -> None:
     """Delete rows that are older than their table keeps them, from bronze, quarantine and silver."""
-    from dq_pipelines.layers.retention import expire, expiring
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.maintenance.retention import expire, expiring
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.pipeline.runtime.table_run import Work
 
     project = sound_project()
     stores = Stores.from_environment()

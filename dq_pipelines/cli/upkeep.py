@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dq_pipelines.layers.upkeep import Tended
+    from dq_pipelines.pipeline.maintenance.compaction import Tended
 
 app = typer.Typer()
 
@@ -22,9 +22,9 @@ def upkeep(
 ) -> None:
     """Put small files together, write checkpoints, and remove files of versions older than `upkeep.keep_versions`."""
     from dq_pipelines.cli.asking import named_tables, sound_project
-    from dq_pipelines.layers.stores import Stores
-    from dq_pipelines.layers.upkeep import tend, tending
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.maintenance.compaction import tend, tending
+    from dq_pipelines.pipeline.runtime.stores import Stores
+    from dq_pipelines.pipeline.runtime.table_run import Work
 
     project = sound_project()
     stores, keep = Stores.from_environment(), project.settings.upkeep.length

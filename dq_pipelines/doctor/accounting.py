@@ -16,17 +16,14 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.errors import DqError, RuleError
-from dq_pipelines.history.records import RERUN
-from dq_pipelines.history.store import History
-from dq_pipelines.lake.evolution import conformed
+from dq_pipelines.history.store.records import RERUN
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.tables import PARTITION
-from dq_pipelines.layers.certificates import Erasure, erasures
-from dq_pipelines.layers.corrections import corrected, corrections
-from dq_pipelines.layers.discarding import discarded
-from dq_pipelines.layers.healing import refused_of
-from dq_pipelines.layers.identity import Names
-from dq_pipelines.layers.landed import (
+from dq_pipelines.pipeline.bronze.batch import UNREADABLE, batch_of
+from dq_pipelines.pipeline.bronze.input_identity import Names
+from dq_pipelines.pipeline.bronze.landed import (
     BATCH,
     EPOCH,
     INGESTED_AT,
@@ -36,11 +33,14 @@ from dq_pipelines.layers.landed import (
     landed_batches,
     pending_batches,
 )
-from dq_pipelines.layers.landing import UNREADABLE, batch_of
-from dq_pipelines.layers.new_inputs import listed, new_inputs
-from dq_pipelines.layers.quarantine import FIXED, PLACE, REPLAYED, STATUS
-from dq_pipelines.layers.silver import prepare
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.bronze.new_inputs import listed, new_inputs
+from dq_pipelines.pipeline.maintenance.certificates import Erasure, erasures
+from dq_pipelines.pipeline.preparation.preparation import prepare
+from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
+from dq_pipelines.pipeline.quarantine.quarantine_status import refused_of
+from dq_pipelines.pipeline.quarantine.refused_rows import FIXED, PLACE, REPLAYED, STATUS
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.discarded_rows import discarded
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.lake.aside import FOLDER, marks_in
+from dq_pipelines.lake.skipped_inputs import FOLDER, marks_in
 
 
 def examine(installation: Installation) -> Iterator[Finding]:

@@ -8,9 +8,9 @@ from functools import partial
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.history.attempts import Attempts
-from dq_pipelines.layers.processes import is_gone
-from dq_pipelines.layers.settling import settle
+from dq_pipelines.history.store.attempts import Attempts
+from dq_pipelines.pipeline.runtime.dead_attempts import settle
+from dq_pipelines.pipeline.runtime.processes import is_gone
 
 
 def examine(installation: Installation) -> Iterator[Finding]:

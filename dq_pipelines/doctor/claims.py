@@ -9,7 +9,7 @@ from pathlib import Path
 from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.lake.claim import FOLDER, claimed, is_claimed, is_noted
+from dq_pipelines.lake.table_lock import FOLDER, claimed, is_claimed, is_noted
 
 
 def examine(installation: Installation) -> Iterator[Finding]:

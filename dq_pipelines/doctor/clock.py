@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.layers.landed import last_landed
+from dq_pipelines.pipeline.bronze.landed import last_landed
 
 #: Clocks of several machines differ by less.
 _TOLERANCE = timedelta(minutes=5)

@@ -15,8 +15,8 @@ from dq_pipelines.doctor.history import damage_of
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.lake.tables import PARTITION
-from dq_pipelines.layers.dagster_settings import FILE, write_settings
-from dq_pipelines.layers.partitions_definition import partitions_definition
+from dq_pipelines.orchestration.partitions_definition import partitions_definition
+from dq_pipelines.orchestration.runs.dagster_settings import FILE, write_settings
 
 _REMEDY = (
     "stop what uses it, move it away and put back a copy made by dq backup; without one Dagster begins anew: runs and ticks are "

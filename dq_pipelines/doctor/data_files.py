@@ -9,8 +9,8 @@ from pathlib import Path
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.claim import claimed
 from dq_pipelines.lake.inspection import Harmed, forget_files, harmed_files
+from dq_pipelines.lake.table_lock import claimed
 
 
 def examine(installation: Installation) -> Iterator[Finding]:

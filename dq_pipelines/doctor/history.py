@@ -15,8 +15,8 @@ from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.migrations import SCHEMA
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.migrations import SCHEMA
+from dq_pipelines.history.store.verdicts import History
 
 
 def examine(installation: Installation) -> Iterator[Finding]:

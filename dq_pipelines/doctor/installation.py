@@ -12,8 +12,8 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, DqError
 from dq_pipelines.lake.tables import LakeTable
-from dq_pipelines.layers.stores import Stores
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.runtime.stores import Stores
+from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import Project, Table, load_sound_tables
 
 #: Within the lake: what a repair has taken away from its place, for nothing is deleted that may be the only copy.

@@ -8,8 +8,8 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import PublishError
-from dq_pipelines.layers.agreement import must_agree
-from dq_pipelines.layers.landed import pending_batches
+from dq_pipelines.pipeline.bronze.landed import pending_batches
+from dq_pipelines.pipeline.bronze.ledger_agreement import must_agree
 
 
 def examine(installation: Installation) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from dq_pipelines.errors import DqError
 from dq_pipelines.lake.inspection import harmed_files
 from dq_pipelines.lake.ledger import lost_since_rerun, transactions
 from dq_pipelines.lake.tables import LakeTable
-from dq_pipelines.layers.landed import BATCH, landed_batches
-from dq_pipelines.layers.quarantine import ID, STATUS, STATUSES
+from dq_pipelines.pipeline.bronze.landed import BATCH, landed_batches
+from dq_pipelines.pipeline.quarantine.refused_rows import ID, STATUS, STATUSES
 from dq_pipelines.project import Table
 
 

@@ -10,8 +10,8 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.claim import claimed, is_claimed
 from dq_pipelines.lake.inspection import unnamed_files
+from dq_pipelines.lake.table_lock import claimed, is_claimed
 from dq_pipelines.lake.tables import LakeTable
 
 

@@ -10,7 +10,7 @@ from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.lake.ledger import batches_in, names_ever
-from dq_pipelines.layers.remembering import lacking, recollect
+from dq_pipelines.pipeline.runtime.verdict_recovery import lacking, recollect
 from dq_pipelines.project import Table
 
 #: Verdicts of a table that are held against its commits, the newest first.

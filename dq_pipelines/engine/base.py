@@ -1,6 +1,6 @@
 """What an engine other than Polars is: something that holds rows, and runs Narwhals expressions over them where they lie.
 
-How rules are judged there belongs in `inside`; what each engine is like, in the file of its name.
+How rules are judged there belongs in `engine_plan`; what each engine is like, in the file of its name.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import polars as pl
 from narwhals.dtypes import DType
 
 from dq_pipelines.engine.interrupt import interruptibly
-from dq_pipelines.rules.asides import Aside, ByGx, ByText, Determined, Exists, InOrder, RowSql
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.by_gx import TableByGx
-from dq_pipelines.rules.dialect import Dialect
-from dq_pipelines.rules.on_rows import RowRule
-from dq_pipelines.rules.on_tables import GroupRule, QueryRule
-from dq_pipelines.rules.quantiles import QuantileValues
+from dq_pipelines.rules.core.auxiliary_queries import Aside, ByGx, ByText, Determined, Exists, InOrder, RowSql
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.dialect import Dialect
+from dq_pipelines.rules.core.gx_expectations import TableByGx
+from dq_pipelines.rules.core.on_rows import RowRule
+from dq_pipelines.rules.core.on_tables import GroupRule, QueryRule
+from dq_pipelines.rules.library.quantiles import QuantileValues
 
 #: Polars reads several frames of one query from several threads, and a query is made of one connection.
 _ONE_BY_ONE = threading.Lock()

@@ -9,7 +9,7 @@ from polars.exceptions import PanicException, PolarsError
 
 from dq_pipelines.config.stores import said
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.core.base import Rule
 
 #: What a rule may raise over some rows: a function of a user raises anything, and a panic of Polars is no Exception.
 FAULTS: tuple[type[BaseException], ...] = (Exception, PanicException)

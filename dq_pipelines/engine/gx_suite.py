@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dq_pipelines.engine.plain import plain
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.gx import great_expectations
-from dq_pipelines.rules.gx_condition import gx_condition
+from dq_pipelines.engine.json_values import plain
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.gx import great_expectations
+from dq_pipelines.rules.core.gx_condition import gx_condition
 
 #: Under which key of GX's `meta` stands what only we understand.
 OURS = "dq_pipelines"

@@ -15,23 +15,23 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.answers import usual_values
+from dq_pipelines.engine.auxiliary_columns import usual_values
+from dq_pipelines.engine.duplicate_keys import hashes, keyed, repeated_hashes, repeated_keys
 from dq_pipelines.engine.faults import FAULTS, at_fault, sentence
-from dq_pipelines.engine.handed_over import ask_gx, gx_rules
+from dq_pipelines.engine.gx_delegation import ask_gx, gx_rules
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.measures import NO_MEASURES, Measures
 from dq_pipelines.engine.plan import PlannedRule
 from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.repeats import hashes, keyed, repeated_hashes, repeated_keys
+from dq_pipelines.engine.progress_observer import UNWATCHED, Watching
 from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.samples import Rows, Samples, failing_rows
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.engine.watching import UNWATCHED, Watching
-from dq_pipelines.rules.asides import ByGx, Determined, Measured, Repeats, RowSql
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.columns import Columns
-from dq_pipelines.rules.condition import Condition
-from dq_pipelines.rules.functions import PythonFunction
+from dq_pipelines.rules.core.auxiliary_queries import ByGx, Determined, Measured, Repeats, RowSql
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.columns import Columns
+from dq_pipelines.rules.core.condition import Condition
+from dq_pipelines.rules.library.functions import PythonFunction
 
 #: What a person looks at.
 SOME = Samples()

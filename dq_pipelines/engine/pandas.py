@@ -18,7 +18,7 @@ import polars as pl
 if TYPE_CHECKING:
     import pandas as pd
 
-#: `dq_pipelines.rules.columns.MIXED`, as Polars calls it.
+#: `dq_pipelines.rules.core.columns.MIXED`, as Polars calls it.
 MIXED = pl.Struct({"type": pl.String, "text": pl.String, "number": pl.Float64})
 
 

@@ -1,7 +1,7 @@
 """Of which types the values of a pandas frame are, by pandas' own account, as Great Expectations asks it.
 
 pandas tells types apart that become one in an engine (`int64` and `Int64`), and a column of its objects has as many
-types as it has values. What it does not know the name of (`VARCHAR`) is judged by the names in `rules.typenames`.
+types as it has values. What it does not know the name of (`VARCHAR`) is judged by the names in `rules.core.typenames`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import narwhals as nw
 from dq_pipelines.engine.pandas import is_missing, python_of
 from dq_pipelines.engine.result_format import ROW
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.rules.columns import Columns
-from dq_pipelines.rules.typenames import type_named
-from dq_pipelines.rules.types import ColumnOfType, TypeRule, ValuesInTypeList, ValuesOfType
+from dq_pipelines.rules.core.columns import Columns
+from dq_pipelines.rules.core.typenames import type_named
+from dq_pipelines.rules.library.types import ColumnOfType, TypeRule, ValuesInTypeList, ValuesOfType
 
 if TYPE_CHECKING:
     import pandas as pd

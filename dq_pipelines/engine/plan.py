@@ -17,13 +17,13 @@ from narwhals.dtypes import DType
 from dq_pipelines.engine.faults import FAULTS, sentence
 from dq_pipelines.engine.verdict import RuleResult
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside, Repeats
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.columns import Columns
-from dq_pipelines.rules.dialect import POLARS, Dialect, Lacking
-from dq_pipelines.rules.known import Known
-from dq_pipelines.rules.on_rows import RowRule
-from dq_pipelines.rules.on_tables import AggregateRule, GroupRule, QueryRule, TableRule, WholeTableRule
+from dq_pipelines.rules.core.auxiliary_queries import Aside, Repeats
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.column_statistics import Known
+from dq_pipelines.rules.core.columns import Columns
+from dq_pipelines.rules.core.dialect import POLARS, Dialect, Lacking
+from dq_pipelines.rules.core.on_rows import RowRule
+from dq_pipelines.rules.core.on_tables import AggregateRule, GroupRule, QueryRule, TableRule, WholeTableRule
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,16 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.answers import Lookup, with_answer
-from dq_pipelines.engine.beside import small_frames
-from dq_pipelines.engine.fitting import unfit
+from dq_pipelines.engine.auxiliary_columns import Lookup, with_answer
+from dq_pipelines.engine.duplicate_keys import keyed
+from dq_pipelines.engine.grouped_queries import small_frames
 from dq_pipelines.engine.plan import ScanPlan
+from dq_pipelines.engine.plan_validation import unfit
 from dq_pipelines.engine.reasons import REASONS, with_reasons
-from dq_pipelines.engine.repeats import keyed
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import Aside, ByGx, Determined, Measured, Repeats
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.known import Known
+from dq_pipelines.rules.core.auxiliary_queries import Aside, ByGx, Determined, Measured, Repeats
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.column_statistics import Known
 
 #: Marks of a row in the marked stream.
 REFUSED, DROPPED = "_refused", "_dropped"

@@ -23,7 +23,7 @@ import polars as pl
 from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from, is_path_of_file
 from dq_pipelines.errors import SourceError, nearest
-from dq_pipelines.rules.dialect import Dialect
+from dq_pipelines.rules.core.dialect import Dialect
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from dq_pipelines.engine.base import Engine
 from dq_pipelines.engine.frames import frame_from
 from dq_pipelines.engine.spark_session import naive_moments, runs_here, session_at
 from dq_pipelines.errors import SourceError
-from dq_pipelines.rules.dialect import Dialect
+from dq_pipelines.rules.core.dialect import Dialect
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dq_pipelines.rules.known import Known
+from dq_pipelines.rules.core.column_statistics import Known
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -20,7 +20,7 @@ from dq_pipelines.config.seconds import seconds_from_environment
 from dq_pipelines.engine import text_worker
 from dq_pipelines.engine.text_worker import FAILED, LENGTH, TOOK
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.asides import ByText, PythonRegex, ReadsAsJson
+from dq_pipelines.rules.core.auxiliary_queries import ByText, PythonRegex, ReadsAsJson
 
 _VARIABLE = "DQ_REGEX_SECONDS"
 _SECONDS = 10.0

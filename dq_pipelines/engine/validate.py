@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.elsewhere import judge_elsewhere
 from dq_pipelines.engine.engines import connected, owner
+from dq_pipelines.engine.foreign_engine import judge_elsewhere
 from dq_pipelines.engine.frames import frame_from, is_pandas, rows_and_unreadable
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.pandas import MIXED, python_of

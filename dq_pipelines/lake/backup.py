@@ -17,13 +17,13 @@ from polars import selectors
 from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.claim import Claim, staged
-from dq_pipelines.lake.evolution import Drift, drift, exactly
 from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
 from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.retyping import rewriting
 from dq_pipelines.lake.rewrite import Meeting, Removal, Snapshot, note
+from dq_pipelines.lake.schema_evolution import Drift, drift, exactly
+from dq_pipelines.lake.schema_rewrite import rewriting
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.table_lock import Claim, staged
 from dq_pipelines.lake.tables import Lake, LakeTable, storable
 
 EXPIRED_AT, WHY, RUN, DELETION = "_expired_at", "_expired_why", "_expired_run", "_deletion"

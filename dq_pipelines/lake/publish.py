@@ -30,7 +30,7 @@ _NO_ZONE = '"timestamp_ntz"'
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Rows of one version of a table that stand beside a batch, staged anew; see `retyping`."""
+    """Rows of one version of a table that stand beside a batch, staged anew; see `schema_rewrite`."""
 
     #: the Delta version that was read; a commit on any other would undo what came since
     version: int

@@ -23,9 +23,9 @@ from polars import selectors
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.durable import sync_commit
-from dq_pipelines.lake.evolution import exactly
 from dq_pipelines.lake.ledger import noting, transactions
 from dq_pipelines.lake.publish import Publication, publish_errors
+from dq_pipelines.lake.schema_evolution import exactly
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 

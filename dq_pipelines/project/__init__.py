@@ -1,11 +1,12 @@
 """A project: everything under `assets_config/`, loaded and checked as one immutable value.
 
-`tables` says what a file may say, `whole` what a project is, `loading` how it comes to be, `references`
+`tables` says what a file may say, `model` what a project is, `loading` how it comes to be, `references`
 what must hold between files.
 """
 
 from dq_pipelines.project.loading import load_project, load_sound_tables
 from dq_pipelines.project.metrics import Metrics
+from dq_pipelines.project.model import LeftOut, Project, Table
 from dq_pipelines.project.open_lineage import OpenLineage
 from dq_pipelines.project.retries import Retries
 from dq_pipelines.project.run_history import RunHistory
@@ -21,7 +22,6 @@ from dq_pipelines.project.tables import (
     Silver,
 )
 from dq_pipelines.project.upkeep import Retention
-from dq_pipelines.project.whole import LeftOut, Project, Table
 
 __all__ = [
     "Column",

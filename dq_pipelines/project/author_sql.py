@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
-from dq_pipelines.rules.query import BATCH, LAYERS
+from dq_pipelines.rules.core.query import BATCH, LAYERS
 
 #: Readers do not agree on every text: what any of them makes of it has to be harmless.
 _DIALECTS = ("postgres", "duckdb")

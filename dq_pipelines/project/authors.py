@@ -1,7 +1,7 @@
 """Who wrote a table's file over the network: a mark beside the file, which no request can remove.
 
 `sales.yaml` that came by REST has `.sales.author.json` beside it. Whoever loads the project judges such a file by its author's
-rights, each time (see `trust`). A file without a mark was written on the server's disk, by somebody who is its master already.
+rights, each time (see `remote_policy`). A file without a mark was written on the server's disk, by somebody who is its master already.
 """
 
 from __future__ import annotations

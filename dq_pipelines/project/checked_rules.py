@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dq_pipelines.project.model import Table
 from dq_pipelines.project.tables import Silver
-from dq_pipelines.project.whole import Table
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.completeness import ValuesNotNull
-from dq_pipelines.rules.render import check_names
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.render import check_names
+from dq_pipelines.rules.library.completeness import ValuesNotNull
 
 
 def checked_rules(table: Table) -> list[Rule]:

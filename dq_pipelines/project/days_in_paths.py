@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import Problem, SourceError
+from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.tables import DailyPartitions, LandedTable
-from dq_pipelines.project.whole import Project, Table
 
 
 def paths_without_a_day(project: Project) -> list[Problem]:

@@ -18,12 +18,18 @@ from dq_pipelines.config.yaml_file import Location, YamlFile, read_text, read_ya
 from dq_pipelines.engine.rules_file import RulesFile, read_rules_file
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.authors import Authorship, authorship_of
+from dq_pipelines.project.model import LeftOut, Table, owners_of
 from dq_pipelines.project.names import NAME, wrong_names
 from dq_pipelines.project.pruning import without
+from dq_pipelines.project.remote_policy import (
+    Trust,
+    functions_of_data,
+    is_in_landing,
+    objections_to_rules,
+    stood_before,
+)
 from dq_pipelines.project.sentences import joined, named, place_of, with_key
 from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
-from dq_pipelines.project.trust import Trust, functions_of_data, is_in_landing, objections_to_rules, stood_before
-from dq_pipelines.project.whole import LeftOut, Table, owners_of
 
 SETTINGS = "project"
 

@@ -22,9 +22,9 @@ from dq_pipelines.project.authors import Author, Authorship, authorship_of, auth
 from dq_pipelines.project.draft import Change
 from dq_pipelines.project.files import TableFile, mark_of, said_by, table_files
 from dq_pipelines.project.loading import load_project, load_sound_tables
+from dq_pipelines.project.model import Project, owners_of
 from dq_pipelines.project.names import NAME
-from dq_pipelines.project.trust import LONGEST
-from dq_pipelines.project.whole import Project, owners_of
+from dq_pipelines.project.remote_policy import LONGEST
 
 VERSIONS = ".versions"
 

@@ -16,7 +16,7 @@ from typing import Any
 from dq_pipelines.config.yaml_file import read_yaml
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project.loading import yaml_files
-from dq_pipelines.project.whole import owners_of
+from dq_pipelines.project.model import owners_of
 
 #: A password within an address.
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")

@@ -1,4 +1,4 @@
-"""What YAML may say of when a table has to be materialized. Dagster's own policies and checks are made in `layers`."""
+"""What YAML may say of when a table has to be materialized. Dagster's own policies and checks are made in `pipeline`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dq_pipelines.engine.gold_types import PUBLISHED, REFUSED, Published
+from dq_pipelines.engine.gold.types import PUBLISHED, REFUSED, Published
 
 _ABOUT = """# Gold
 

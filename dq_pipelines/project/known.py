@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from dq_pipelines.project.model import Table
 from dq_pipelines.project.tables import LandedTable
-from dq_pipelines.project.whole import Table
 from dq_pipelines.transforms.steps import OPAQUE, AnyStep, Cast, Derive, Rename
 
 

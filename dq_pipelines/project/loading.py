@@ -9,9 +9,9 @@ from pathlib import Path
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.draft import Change, Draft
+from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.references import findings
 from dq_pipelines.project.tables import LandedTable, ProjectSettings
-from dq_pipelines.project.whole import Project, Table
 
 _ENDINGS = (".yaml", ".yml")
 

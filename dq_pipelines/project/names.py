@@ -1,6 +1,6 @@
 """Names of domains and tables: what each may be called, and which Dagster would hold for something else.
 
-How jobs, schedules and ops are named is decided in `automation` and `layers`; a test compares.
+How jobs, schedules and ops are named is decided in `orchestration` and `pipeline`; a test compares.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from dq_pipelines.project.whole import Project, Table
+from dq_pipelines.project.model import Project, Table
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: What Dagster does not take as the name of an op, which each table is.

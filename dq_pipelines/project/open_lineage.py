@@ -1,4 +1,4 @@
-"""What YAML may say of lineage: where OpenLineage's events go. What they say belongs in `automation`."""
+"""What YAML may say of lineage: where OpenLineage's events go. What they say belongs in `orchestration`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from dq_pipelines.config import interpolation, scalars, settings
 from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.engines import ENGINES, engine_class
-from dq_pipelines.engine.plain import plain
+from dq_pipelines.engine.json_values import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.casts_page import casts_page
@@ -43,9 +43,9 @@ from dq_pipelines.project.tables import (
 )
 from dq_pipelines.project.upkeep import Retention, Upkeep
 from dq_pipelines.rules import rule_classes, rule_from
-from dq_pipelines.rules.base import Example, Rule
-from dq_pipelines.rules.on_rows import RowRule
-from dq_pipelines.rules.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
+from dq_pipelines.rules.core.base import Example, Rule
+from dq_pipelines.rules.core.on_rows import RowRule
+from dq_pipelines.rules.core.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.sources import source_classes
 from dq_pipelines.transforms.steps import AnyStep, Keep, Step

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from dq_pipelines.config.yaml_file import Location
 from dq_pipelines.errors import nearest
 from dq_pipelines.project.known import Known, landed, names_anew, published
+from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.names import taken
 from dq_pipelines.project.sql import SqlError, reads
 from dq_pipelines.project.tables import GoldTable, LandedTable
-from dq_pipelines.project.whole import Project, Table
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 from dq_pipelines.transforms.types import dtype_of
 

@@ -1,4 +1,4 @@
-"""What YAML may say of how long Dagster's records of runs are kept. What is done about them belongs in `layers`."""
+"""What YAML may say of how long Dagster's records of runs are kept. What is done about them belongs in `pipeline`."""
 
 from __future__ import annotations
 

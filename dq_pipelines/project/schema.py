@@ -15,7 +15,7 @@ from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.project.tables import GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import rule_classes
-from dq_pipelines.rules.base import Rule
+from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.transforms.types import TypeName
 
 Schema = dict[str, Any]

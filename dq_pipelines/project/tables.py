@@ -1,6 +1,6 @@
 """What a YAML file of a project may say: the models, composed from the families of sources, steps and rules.
 
-What follows from several files belongs in `whole` and `references`.
+What follows from several files belongs in `model` and `references`.
 """
 
 from __future__ import annotations

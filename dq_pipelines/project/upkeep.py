@@ -1,4 +1,4 @@
-"""What YAML may say of rows that grow old and of files that pile up. What is done about them belongs in `layers`."""
+"""What YAML may say of rows that grow old and of files that pile up. What is done about them belongs in `pipeline`."""
 
 from __future__ import annotations
 

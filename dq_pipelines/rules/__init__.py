@@ -1,4 +1,4 @@
-"""The vocabulary: every rule is a class in this room, found by itself; nothing is registered.
+"""The vocabulary: every rule is a class in `library`, found by itself; nothing is registered.
 
 `AnyRule` is what YAML's `rules:` lists hold. Adding a rule is adding a class to a family's file.
 """
@@ -23,9 +23,10 @@ from pydantic import (
 
 from dq_pipelines.config.model import sentence
 from dq_pipelines.errors import ConfigError, Problem
-from dq_pipelines.rules.base import Rule, flat
-from dq_pipelines.rules.bounds import AS_GX_DOES
-from dq_pipelines.rules.by_gx import handed_over
+from dq_pipelines.rules import library
+from dq_pipelines.rules.core.base import Rule, flat
+from dq_pipelines.rules.core.bounds import AS_GX_DOES
+from dq_pipelines.rules.core.gx_expectations import handed_over
 
 __all__ = ["AnyRule", "Rule", "rule_classes", "rule_from"]
 
@@ -44,8 +45,8 @@ def _types(cls: type[Rule]) -> tuple[str, ...]:
 
 def rule_classes() -> dict[str, type[Rule]]:
     """Every rule by its `type`, in alphabetical order."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.iter_modules(library.__path__):
+        importlib.import_module(f"{library.__name__}.{module.name}")
     found = _subclasses(Rule)  # type: ignore[type-abstract] # its concrete subclasses are what is asked for
     return dict(sorted((name, cls) for cls in found for name in _types(cls)))
 

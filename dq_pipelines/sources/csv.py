@@ -19,13 +19,13 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import encoding
 from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Input, Reading
 from dq_pipelines.sources.charset import Guess
+from dq_pipelines.sources.csv_repair import Plain, made_plain
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
 from dq_pipelines.sources.frames import one_after_another
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
 from dq_pipelines.sources.magic import must_be_text
 from dq_pipelines.sources.names import Rename, named, renames, together
-from dq_pipelines.sources.plain import Plain, made_plain
 from dq_pipelines.sources.rewriting import Text
 
 if TYPE_CHECKING:

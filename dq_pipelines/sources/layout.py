@@ -19,7 +19,7 @@ from dq_pipelines.sources.names import Rename
 
 if TYPE_CHECKING:
     from dq_pipelines.sources.csv import Csv
-    from dq_pipelines.sources.plain import Plain
+    from dq_pipelines.sources.csv_repair import Plain
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dq_pipelines.errors import DqError
 from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.dashboard.report import write
 from dq_pipelines.web.dashboard.site import Site
-from dq_pipelines.web.exposure import Exposure
-from dq_pipelines.web.proxies import Proxies
+from dq_pipelines.web.middleware.exposure import Exposure
+from dq_pipelines.web.middleware.proxies import Proxies
 
 
 def main() -> None:

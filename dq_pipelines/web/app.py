@@ -10,19 +10,19 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from dq_pipelines.web import metrics
-from dq_pipelines.web.access import Access
-from dq_pipelines.web.account import Account
 from dq_pipelines.web.api import rest
+from dq_pipelines.web.auth.access import Access
+from dq_pipelines.web.auth.account import Account
+from dq_pipelines.web.auth.enrolment import SecondFactorPages
+from dq_pipelines.web.auth.login import Login
+from dq_pipelines.web.auth.oidc_login import SignOn
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_ui import DagsterHost
+from dq_pipelines.web.dagster_client import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
-from dq_pipelines.web.enrolment import SecondFactorPages
-from dq_pipelines.web.gate import Gate
-from dq_pipelines.web.guard import Bounds, SecurityHeaders
-from dq_pipelines.web.login import Login
 from dq_pipelines.web.metrics.runs import records_of_environment
-from dq_pipelines.web.proxies import Forwarded, Proxies
-from dq_pipelines.web.sign_on import SignOn
+from dq_pipelines.web.middleware.authentication import Gate
+from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
+from dq_pipelines.web.middleware.security_headers import Bounds, SecurityHeaders
 
 
 class _Rest(Convertor[str]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dq_pipelines.web.access import Access
-from dq_pipelines.web.dagster_ui import DagsterHost
+from dq_pipelines.web.auth.access import Access
+from dq_pipelines.web.dagster_client import DagsterHost
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.health import Health
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dq_pipelines.errors import DqError
-from dq_pipelines.web.dagster_ui import DagsterHost
-from dq_pipelines.web.dagster_ui.ticks import late_ticks
+from dq_pipelines.web.dagster_client import DagsterHost
+from dq_pipelines.web.dagster_client.ticks import late_ticks
 
 if TYPE_CHECKING:  # its package imports, by way of the API, this module
     from dq_pipelines.web.dashboard.site import Site

@@ -16,15 +16,15 @@ from dagster._core.instance import InstanceRef
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
-from dq_pipelines.layers.dagster_settings import FILE, missing_settings, write_settings
+from dq_pipelines.orchestration.runs.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
-from dq_pipelines.web.children import PATIENCE, Children, end_leftovers, ending_with_us
-from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
-from dq_pipelines.web.dagster_ui.code_servers import code_servers
-from dq_pipelines.web.dagster_ui.daemon import daemon
-from dq_pipelines.web.dagster_ui.log_lines import one_line_an_event
-from dq_pipelines.web.dagster_ui.lost_runs import LOOK, LostRuns
-from dq_pipelines.web.dagster_ui.supervision import Supervision, say
+from dq_pipelines.web.dagster_client import Books, DagsterHost, hosted
+from dq_pipelines.web.dagster_client.child_processes import PATIENCE, Children, end_leftovers, ending_with_us
+from dq_pipelines.web.dagster_client.code_servers import code_servers
+from dq_pipelines.web.dagster_client.daemon import daemon
+from dq_pipelines.web.dagster_client.log_lines import one_line_an_event
+from dq_pipelines.web.dagster_client.lost_runs import LOOK, LostRuns
+from dq_pipelines.web.dagster_client.supervision import Supervision, say
 from dq_pipelines.web.dashboard import Site
 
 _HOME, _WORKSPACE = ".dagster_home", "workspace.yaml"

@@ -20,8 +20,8 @@ from dq_pipelines.security.audit_export import Export, exporting
 from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
-from dq_pipelines.web.exposure import Exposure
 from dq_pipelines.web.hosting import Dagster
+from dq_pipelines.web.middleware.exposure import Exposure
 from dq_pipelines.web.stopping import Stopping
 
 #: Bytes that a WebSocket's client may send at once: a subscription, and no more.

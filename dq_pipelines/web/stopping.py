@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from dq_pipelines.web.children import MARK, kill
-from dq_pipelines.web.dagster_ui.supervision import say
+from dq_pipelines.web.dagster_client.child_processes import MARK, kill
+from dq_pipelines.web.dagster_client.supervision import say
 
 #: What the system says of a process that Ctrl-C has ended.
 _INTERRUPTED = 130

@@ -15,7 +15,7 @@ from dq_pipelines.backups.copying import MANIFEST, back_up, put_back
 from dq_pipelines.backups.places import Place, places_of
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.doctor.conftest import ROWS, Patient, patient, pristine  # noqa: F401 - fixtures
 from dq_pipelines_tests.history.test_store import VERDICT
 

@@ -89,7 +89,7 @@ def timed(work: Callable[[str], Found], csv: str) -> tuple[Found, float]:
 
 
 def ours(csv: str) -> Found:
-    from dq_pipelines.monitoring.metrics.of_file import metrics_of_file
+    from dq_pipelines.monitoring.metrics.file_metrics import metrics_of_file
 
     (found,) = metrics_of_file(csv)
     return found.count, found.mean or 0.0, found.standard_deviation or 0.0, found.outlier_count or 0
@@ -120,6 +120,6 @@ if __name__ == "__main__":
     if name == "cpp":
         found, seconds = cpp(path)
     else:
-        __import__({"ours": "dq_pipelines.monitoring.metrics.of_file"}.get(name, name))
+        __import__({"ours": "dq_pipelines.monitoring.metrics.file_metrics"}.get(name, name))
         found, seconds = timed({"ours": ours, "duckdb": duckdb, "pandas": pandas}[name], path)
     print(json.dumps({"found": found, "seconds": seconds}))

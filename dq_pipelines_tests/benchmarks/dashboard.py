@@ -19,10 +19,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.stores import Stores
+from dq_pipelines.pipeline.runtime.stores import Stores
 
 RULES, COLUMNS = 10, 6
 PATHS = (

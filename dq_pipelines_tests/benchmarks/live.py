@@ -118,13 +118,13 @@ def _table() -> str:
 
 
 def _round(here: object, address: str, clients: int) -> Round:
-    from dq_pipelines.lake.claim import claimed
-    from dq_pipelines.layers.progress import DONE, WAIT
-    from dq_pipelines.layers.reporting import progress_of
+    from dq_pipelines.lake.table_lock import claimed
+    from dq_pipelines.orchestration.steps.progress_events import progress_of
+    from dq_pipelines.pipeline.runtime.progress import DONE, WAIT
     from dq_pipelines.security.roles import Grant, Role
     from dq_pipelines.security.users import User
-    from dq_pipelines.web.access import Caller
-    from dq_pipelines.web.launching import Launch
+    from dq_pipelines.web.auth.access import Caller
+    from dq_pipelines.web.dagster_client.launching import Launch
     from dq_pipelines_tests.web.hosting import Hosted
 
     assert isinstance(here, Hosted)
@@ -156,7 +156,7 @@ def _round(here: object, address: str, clients: int) -> Round:
 
 
 def _waits(here: object, run: str) -> bool:
-    from dq_pipelines.layers.reporting import progress_of
+    from dq_pipelines.orchestration.steps.progress_events import progress_of
 
     return any(progress_of(entry) for entry in here.host.instance.all_logs(run))  # type: ignore[attr-defined]
 

@@ -48,8 +48,8 @@ def refine_all(folder: Path, files: int, most: int) -> tuple[int, int, float]:
     """Rows in silver, runs and seconds."""
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.layers.refinement import refine
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.silver.refinement import refine
 
     landing, config = folder / "landing", folder / "assets_config" / "bench"
     landing.mkdir()

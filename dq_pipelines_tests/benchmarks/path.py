@@ -37,8 +37,8 @@ def refine(csv: Path, folder: Path) -> int:
 
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.layers.refinement import refine
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.silver.refinement import refine
 
     config = folder / "assets_config" / "bench"
     config.mkdir(parents=True)

@@ -53,9 +53,9 @@ def taken(folder: Path, rows: int, verb: str) -> tuple[int, float]:
     """Rows that were exported, or imported and published, and seconds."""
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.layers.mending import Returned, bring_back, export
-    from dq_pipelines.layers.refinement import refine
-    from dq_pipelines.layers.work import Work
+    from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
+    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.silver.refinement import refine
 
     landing, config = folder / "landing", folder / "assets_config" / "bench"
     landing.mkdir()

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.layers import arriving, committing, gold, refinement
+from dq_pipelines.pipeline import gold
+from dq_pipelines.pipeline.bronze import ingest
+from dq_pipelines.pipeline.silver import commit, refinement
 from dq_pipelines_tests.workshop import Workshop
 
 #: Steps of a run, as a kill is told by.
@@ -61,7 +63,7 @@ class Watched:
         """Have the steps of this process told."""
         for module in (refinement, gold):
             self._tell(module, "judge", lambda *_: "judge")
-        for module in (arriving, committing, gold):
+        for module in (ingest, commit, gold):
             self._tell(module, "publish", _commit)
         self._tell(History, "record", lambda *_: "history")
 

@@ -187,7 +187,7 @@ def _without_override(_: Path, __: random.Random) -> None:
 
 def _clock(_: Path, chance: random.Random) -> None:
     """The clock of this run jumps, back or ahead."""
-    from dq_pipelines.layers import work
+    from dq_pipelines.pipeline.runtime import table_run
 
     jump = timedelta(hours=chance.choice([-72, -1, 1, 30]))
 
@@ -196,7 +196,7 @@ def _clock(_: Path, chance: random.Random) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz or UTC) + jump
 
-    work.datetime = Jumped  # type: ignore[attr-defined]
+    table_run.datetime = Jumped  # type: ignore[attr-defined]
 
 
 def _nothing(_: Path, __: random.Random) -> AbstractContextManager[None]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dq_pipelines.history.alert import Alert
-from dq_pipelines.history.alert_book import AlertBook
-from dq_pipelines.history.store import History
+from dq_pipelines.history.alerts.alert import Alert
+from dq_pipelines.history.alerts.alert_book import AlertBook
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.alerts.due import Ear
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
-from dq_pipelines_tests.automation.listening import hook
+from dq_pipelines_tests.orchestration.listening import hook
 
 from .conftest import Dq
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dq_pipelines.history.records import VerdictRecord
+from dq_pipelines.history.store.records import VerdictRecord
 from dq_pipelines_tests.workshop import Workshop
 
 from .conftest import Dq, Ran

@@ -6,9 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
-from dq_pipelines.layers.gold import compute
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.gold import compute
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
 from .conftest import Dq

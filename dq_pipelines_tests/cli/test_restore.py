@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
 from .conftest import Dq

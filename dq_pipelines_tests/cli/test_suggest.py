@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.project import load_project
 from dq_pipelines_tests.cli.conftest import Dq
 

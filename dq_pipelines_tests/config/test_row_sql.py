@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from dq_pipelines.config.row_sql import beyond_the_row
-from dq_pipelines.rules.sql import RowsSql
+from dq_pipelines.rules.library.sql import RowsSql
 from dq_pipelines.transforms.steps import Derive, Filter
 
 

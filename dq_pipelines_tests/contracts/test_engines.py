@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from dq_pipelines.engine.elsewhere import Elsewhere, judge_elsewhere
-from dq_pipelines.rules import clock, rule_from
-from dq_pipelines.rules.base import Example
+from dq_pipelines.engine.foreign_engine import Elsewhere, judge_elsewhere
+from dq_pipelines.rules import rule_from
+from dq_pipelines.rules.core import clock
+from dq_pipelines.rules.core.base import Example
 from dq_pipelines_tests.contracts.engines import NAMES, started
 from dq_pipelines_tests.contracts.test_rules import EXAMPLES, NOON, OTHER, on_polars, rows_of, rule_of
 

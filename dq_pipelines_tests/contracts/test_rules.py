@@ -12,8 +12,9 @@ import pytest
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.samples import Samples
-from dq_pipelines.rules import clock, rule_classes, rule_from
-from dq_pipelines.rules.base import Example, Rule
+from dq_pipelines.rules import rule_classes, rule_from
+from dq_pipelines.rules.core import clock
+from dq_pipelines.rules.core.base import Example, Rule
 
 #: When the examples are judged, and what `silver/other` holds.
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

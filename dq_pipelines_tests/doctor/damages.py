@@ -21,8 +21,8 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
 from dagster._utils.error import SerializableErrorInfo  # type: ignore[attr-defined]
 
-from dq_pipelines.history.attempts import Attempt, Attempts
-from dq_pipelines.layers.processes import this_process
+from dq_pipelines.history.store.attempts import Attempt, Attempts
+from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines_tests.doctor.conftest import Patient
 
 Plant = Callable[[Patient], None]

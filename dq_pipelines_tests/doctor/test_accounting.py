@@ -9,9 +9,9 @@ import pytest
 
 from dq_pipelines.doctor.accounting import Account, account
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.erasure import erase
-from dq_pipelines.layers.wishes import Wish
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.maintenance.erasure import erase
+from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
 from dq_pipelines_tests.doctor.conftest import Patient
 from dq_pipelines_tests.workshop import Workshop

@@ -16,7 +16,7 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.verdict import Verdict
 from dq_pipelines.errors import SourceError
-from dq_pipelines.history.series import series
+from dq_pipelines.history.queries.series import series
 from dq_pipelines.rules import rule_from
 from dq_pipelines_tests.engine.faulty_rules import FAULTY, GOOD, ROWS
 from dq_pipelines_tests.workshop import Workshop

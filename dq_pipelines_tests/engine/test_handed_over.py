@@ -12,7 +12,7 @@ import pytest
 
 import dq_pipelines as dq
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.rules.gx import great_expectations
+from dq_pipelines.rules.core.gx import great_expectations
 from dq_pipelines_tests.workshop import Workshop
 
 HERE = "dq_pipelines_tests.engine.my_expectations"
@@ -28,7 +28,7 @@ def by_gx(rule: dict[str, Any]) -> dict[str, Any]:
     great_expectations()
     import great_expectations as gx
 
-    from dq_pipelines.rules.gx import expectation
+    from dq_pipelines.rules.core.gx import expectation
 
     kwargs = {key: value for key, value in rule.items() if key != "type"}
     with warnings.catch_warnings():

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 import dq_pipelines as dq
-from dq_pipelines.engine.elsewhere import judge_elsewhere
-from dq_pipelines.engine.inside import planned
+from dq_pipelines.engine.engine_plan import planned
+from dq_pipelines.engine.foreign_engine import judge_elsewhere
 from dq_pipelines.engine.postgresql import PostgreSQL
 from dq_pipelines.errors import ConfigError, SourceError
 from dq_pipelines.rules import rule_from

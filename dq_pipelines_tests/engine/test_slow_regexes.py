@@ -20,7 +20,7 @@ import dq_pipelines as dq
 from dq_pipelines.engine import texts
 from dq_pipelines.engine.texts import Reader, limit
 from dq_pipelines.errors import ConfigError, RuleError
-from dq_pipelines.rules.asides import PythonRegex, ReadsAsJson, validator_of
+from dq_pipelines.rules.core.auxiliary_queries import PythonRegex, ReadsAsJson, validator_of
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +98,7 @@ def test_a_schema_with_patterns_has_the_same_limit_and_asks_no_other_machine() -
 ASKS = """
 import sys
 from dq_pipelines.engine import texts
-from dq_pipelines.rules.asides import PythonRegex
+from dq_pipelines.rules.core.auxiliary_queries import PythonRegex
 texts.Reader(PythonRegex("x", ("(?=a)",))).answers(["a"])
 print(texts._worker.pid, flush=True)
 texts.Reader(PythonRegex("x", (sys.argv[1],))).answers([sys.argv[2]])

@@ -20,7 +20,7 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_at, known_of_delta
 from dq_pipelines.rules import rule_from
-from dq_pipelines.rules.known import Known
+from dq_pipelines.rules.core.column_statistics import Known
 
 NULLS = {"type": "expect_column_values_to_not_be_null"}
 RANGE = {"type": "expect_column_values_to_be_between"}

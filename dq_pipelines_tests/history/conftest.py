@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.contracts.postgresql import new_database
 
 

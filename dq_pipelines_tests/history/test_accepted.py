@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from dq_pipelines.history.accepted import Accepted, AcceptedPoints
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.verdicts import History
 
 AT = datetime(2026, 1, 31, 2, 0, 0, 123456, tzinfo=UTC)
 POINT = Accepted("silver/orders", "row_count", None, AT, False, "ann", "", AT)

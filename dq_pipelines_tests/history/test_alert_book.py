@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dq_pipelines.history.alert import Alert, Told
-from dq_pipelines.history.alert_book import AlertBook
-from dq_pipelines.history.forgetting import forget
-from dq_pipelines.history.metrics import BatchMetrics
-from dq_pipelines.history.reading import RunsRead
-from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.store import History
-from dq_pipelines.history.totals import DURATIONS, last_measured, totals
+from dq_pipelines.history.alerts.alert import Alert, Told
+from dq_pipelines.history.alerts.alert_book import AlertBook
+from dq_pipelines.history.alerts.run_cursor import RunsRead
+from dq_pipelines.history.queries.totals import DURATIONS, last_measured, totals
+from dq_pipelines.history.store.metrics import BatchMetrics
+from dq_pipelines.history.store.records import VerdictRecord
+from dq_pipelines.history.store.verdicts import History
+from dq_pipelines.history.value_erasure import forget
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 500_000, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,12 +8,12 @@ from itertools import product
 
 import pytest
 
-from dq_pipelines.history.attempts import Attempt, Attempts, last_attempts
-from dq_pipelines.history.pulse import pulse
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
-from dq_pipelines.history.standing import standing
-from dq_pipelines.history.status import ALARMING, OUTCOMES, STATUSES, WORDS, table_status
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.change_token import pulse
+from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.store.attempts import Attempt, Attempts, last_attempts
+from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store.status import ALARMING, OUTCOMES, STATUSES, WORDS, table_status
+from dq_pipelines.history.store.verdicts import History
 
 MOMENT = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 BEGUN = Attempt("silver/orders", None, "run-1", MOMENT)

@@ -15,10 +15,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from dq_pipelines.config.schema_versions import Schema
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.migrations import SCHEMA
-from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.schema import METADATA, VERDICTS
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.migrations import SCHEMA
+from dq_pipelines.history.store.records import VerdictRecord
+from dq_pipelines.history.store.schema import METADATA, VERDICTS
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.history.test_store import VERDICT
 
 #: The tables as releases made them: the first that had a history, the first with metrics, the first with alerts, version 1.
@@ -184,7 +184,7 @@ def test_who_changes_the_tables_adds_a_migration() -> None:
     )
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     assert (SCHEMA.version, digest) == (2, "58f2214a679242a5"), (
-        "add a migration to history/migrations.py, and then this digest"
+        "add a migration to history/store/migrations.py, and then this digest"
     )
 
 

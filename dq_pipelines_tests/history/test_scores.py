@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.history.records import ANOMALY
-from dq_pipelines.history.scores import score_of, score_of_all
-from dq_pipelines.history.series import DIMENSIONS, series
-from dq_pipelines.history.standing import TableStanding, standing
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.scores import score_of, score_of_all
+from dq_pipelines.history.queries.series import DIMENSIONS, series
+from dq_pipelines.history.queries.table_status import TableStanding, standing
+from dq_pipelines.history.store.records import ANOMALY
+from dq_pipelines.history.store.verdicts import History
 
 from .test_series import RULE, verdict
 

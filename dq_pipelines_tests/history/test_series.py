@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
-from dq_pipelines.history.records import ANOMALY, ResultRecord, VerdictRecord
-from dq_pipelines.history.series import METRICS, columns_measured, series
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.series import METRICS, columns_measured, series
+from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
+from dq_pipelines.history.store.records import ANOMALY, ResultRecord, VerdictRecord
+from dq_pipelines.history.store.verdicts import History
 
 pytestmark = pytest.mark.slow
 

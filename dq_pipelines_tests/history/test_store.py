@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store.verdicts import History
 
 MOMENT = datetime(2026, 11, 1, 12, 30, 15, 123456, tzinfo=UTC)
 RESULTS = (

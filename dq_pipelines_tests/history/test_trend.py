@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dq_pipelines.history.anomalies import anomaly_points
-from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
-from dq_pipelines.history.runs import last_runs
-from dq_pipelines.history.since import failing_since
-from dq_pipelines.history.store import History
-from dq_pipelines.history.trend import column_trend, rule_trend, trend
+from dq_pipelines.history.queries.failing_since import failing_since
+from dq_pipelines.history.queries.last_runs import last_runs
+from dq_pipelines.history.queries.trend import column_trend, rule_trend, trend
+from dq_pipelines.history.store.anomalies import anomaly_points
+from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
+from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store.verdicts import History
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

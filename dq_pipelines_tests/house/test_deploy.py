@@ -12,8 +12,8 @@ import typer
 import yaml
 
 from dq_pipelines.cli.serve import app
-from dq_pipelines.web.exposure import Exposure
-from dq_pipelines.web.proxies import Proxies
+from dq_pipelines.web.middleware.exposure import Exposure
+from dq_pipelines.web.middleware.proxies import Proxies
 
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 _COMPOSE = yaml.safe_load((_DEPLOY / "compose.yaml").read_text("utf-8"))

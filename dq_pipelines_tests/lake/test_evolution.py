@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dq_pipelines.lake.evolution import Policy, common, drift, exactly, likeness
+from dq_pipelines.lake.schema_evolution import Policy, common, drift, exactly, likeness
 
 POLICIES: tuple[Policy, ...] = ("strict", "add_columns", "widen", "evolve", "rebuild")
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from polars import selectors as cs
 
 from dq_pipelines.errors import Overtaken, PublishError
-from dq_pipelines.lake.evolution import drift
 from dq_pipelines.lake.ledger import named_files, transactions
 from dq_pipelines.lake.publish import Mode, Publication, forget, publish
-from dq_pipelines.lake.retyping import rewriting
+from dq_pipelines.lake.schema_evolution import drift
+from dq_pipelines.lake.schema_rewrite import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines_tests.workshop import leftovers

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.history.alert_book import AlertBook
-from dq_pipelines.history.store import History
+from dq_pipelines.history.alerts.alert_book import AlertBook
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.alerts.due import Ear
 from dq_pipelines.monitoring.alerts.opening import Finding, opened
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route

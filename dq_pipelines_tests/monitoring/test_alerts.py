@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dq_pipelines.history.alert import Alert, Told
+from dq_pipelines.history.alerts.alert import Alert, Told
 from dq_pipelines.monitoring.alerts.due import Ear
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of, opened
 from dq_pipelines.monitoring.alerts.settings import Alerts, Rhythm, Route

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dq_pipelines.history.metrics import ColumnMetrics
+from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.drift import population_stability_index
 from dq_pipelines.monitoring.metrics.measuring import Measuring
 from dq_pipelines.monitoring.metrics.state import merged

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.monitoring.metrics import of_file
-from dq_pipelines.monitoring.metrics.of_file import metrics_of_file
+from dq_pipelines.monitoring.metrics import file_metrics
+from dq_pipelines.monitoring.metrics.file_metrics import metrics_of_file
 
 VALUES = np.append(np.round(np.random.default_rng(5).normal(50, 5, 5_000), 3), [500.0, -400.0])
 PLAIN = "name;value;at\n" + "".join(f"n{number};{value};2026-01-01\n" for number, value in enumerate(VALUES))
@@ -28,7 +28,7 @@ def the_same(path: Path) -> None:
 def test_a_plain_file_is_parsed_straight_into_floats(tmp_path: Path) -> None:
     file = tmp_path / "run.csv"
     file.write_text(PLAIN)
-    assert of_file._plain_csv(file) is not None
+    assert file_metrics._plain_csv(file) is not None
     the_same(file)
     assert [metrics.column for metrics in metrics_of_file(file)] == ["value"]
 

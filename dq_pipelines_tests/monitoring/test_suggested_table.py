@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from dq_pipelines.engine.frames import frame_from, source_at
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.outcome import Outcome
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.work import Work
 from dq_pipelines.monitoring.suggestions.table import SuggestedTable, suggested_table, table_yaml
+from dq_pipelines.pipeline.runtime.outcome import Outcome
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.project import load_project
 from dq_pipelines.samples import generate
 

@@ -20,10 +20,10 @@ from pydantic import TypeAdapter, ValidationError
 from dq_pipelines.assembly import build_definitions
 from dq_pipelines.config.cron import last_tick, problem
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.left_out import CHECK
-from dq_pipelines.layers.stores import Stores
+from dq_pipelines.orchestration.checks.left_out_tables import CHECK
+from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import DailyPartitions, LandedTable, load_project, load_sound_tables
 from dq_pipelines.project.authors import Author, Authorship
 from dq_pipelines.project.draft import Change

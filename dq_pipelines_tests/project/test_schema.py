@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dq_pipelines.config.yaml_file import read_yaml
-from dq_pipelines.engine.plain import plain
+from dq_pipelines.engine.json_values import plain
 from dq_pipelines.project.schema import schemas
 from dq_pipelines.rules import rule_classes
 

@@ -58,6 +58,6 @@ class Stopping:
         with pytest.MonkeyPatch.context() as patch:
             for name, module in list(sys.modules.items()):
                 for commit in (publish, update):
-                    if name.startswith("dq_pipelines.layers.") and getattr(module, commit.__name__, None) is commit:
+                    if name.startswith("dq_pipelines.pipeline.") and getattr(module, commit.__name__, None) is commit:
                         patch.setattr(module, commit.__name__, self.committing(commit))
             yield

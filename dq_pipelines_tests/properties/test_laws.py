@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from dq_pipelines.engine.validate import validate
 from dq_pipelines.engine.verdict import Verdict
 from dq_pipelines.rules import rule_classes
-from dq_pipelines.rules.base import Rule
-from dq_pipelines.rules.on_rows import RowRule
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.on_rows import RowRule
 from dq_pipelines_tests.properties.gx_arguments import Drawn
 from dq_pipelines_tests.properties.gx_frames import Frame, frames
 from dq_pipelines_tests.properties.gx_rules import RULES

@@ -24,13 +24,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dq_pipelines.layers.healing import Chosen, give_status, refused_of
-from dq_pipelines.layers.mending import Returned, bring_back, export
-from dq_pipelines.layers.modes import incremental
-from dq_pipelines.layers.quarantine import DISMISSED, OPEN
-from dq_pipelines.layers.replay import replay
-from dq_pipelines.layers.rerun import rerun
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
+from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status, refused_of
+from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, OPEN
+from dq_pipelines.pipeline.replay.replay import replay
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.modes import incremental
+from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines.transforms.types import dtype_of
 from dq_pipelines_tests.properties.life_model import Fate, Life, Row
 from dq_pipelines_tests.workshop import Workshop

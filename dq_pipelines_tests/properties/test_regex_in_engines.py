@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.rules.regex import translated
+from dq_pipelines.rules.core.regex import translated
 from dq_pipelines_tests.contracts.engines import NAMES, started
 from dq_pipelines_tests.properties.test_regex_means_what_python_means import (
     FLAGS,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dq_pipelines.rules.regex import translated
+from dq_pipelines.rules.core.regex import translated
 
 #: Letters on which dialects differ: final newlines, separators, digits and letters of other scripts, marks,
 #: case pairs outside ASCII, characters that mean something in a pattern.

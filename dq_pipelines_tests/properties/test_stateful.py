@@ -28,17 +28,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dq_pipelines.layers.arriving import land
-from dq_pipelines.layers.healing import ALL, Chosen, give_status, refused_of
-from dq_pipelines.layers.landed import pending_batches
-from dq_pipelines.layers.modes import incremental
-from dq_pipelines.layers.outcome import Outcome
-from dq_pipelines.layers.quarantine import DISMISSED, FIXED, OPEN, REPLAYED
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.remembering import recollect
-from dq_pipelines.layers.replay import Replayed, replay
-from dq_pipelines.layers.rerun import rerun
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.bronze.ingest import land
+from dq_pipelines.pipeline.bronze.landed import pending_batches
+from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status, refused_of
+from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, FIXED, OPEN, REPLAYED
+from dq_pipelines.pipeline.replay.replay import Replayed, replay
+from dq_pipelines.pipeline.runtime.outcome import Outcome
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.verdict_recovery import recollect
+from dq_pipelines.pipeline.silver.modes import incremental
+from dq_pipelines.pipeline.silver.refinement import refine
+from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines_tests.properties.row_model import (
     EXTRAS,

@@ -17,9 +17,9 @@ from typing import Any
 
 import boto3
 
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.stores import Stores
+from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines_tests.workshop import Workshop
 
 #: What the host may have set must not decide a test.

@@ -16,8 +16,8 @@ from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import Lake, LakeTable
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.work import Work, staged
+from dq_pipelines.pipeline.runtime.table_run import Work, staged
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.sources import read
 from dq_pipelines_tests.remote.afar import Afar, Bucket, environment, serving
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dq_pipelines.layers.gold import compute
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.rerun import rerun
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.gold import compute
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
+from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.remote.afar import Afar
 from dq_pipelines_tests.workshop import Workshop
 

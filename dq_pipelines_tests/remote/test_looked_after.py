@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from dq_pipelines.lake.aside import Aside, asides, write_asides
-from dq_pipelines.lake.restore import Moment
-from dq_pipelines.layers.erasure import erase
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.restore import recover, restore
-from dq_pipelines.layers.retention import expire
-from dq_pipelines.layers.upkeep import tend
-from dq_pipelines.layers.wishes import Wish
-from dq_pipelines.layers.work import Work
+from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
+from dq_pipelines.lake.time_travel import Moment
+from dq_pipelines.pipeline.maintenance.compaction import tend
+from dq_pipelines.pipeline.maintenance.erasure import erase
+from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+from dq_pipelines.pipeline.maintenance.restore import recover, restore
+from dq_pipelines.pipeline.maintenance.retention import expire
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.remote.afar import Afar
 from dq_pipelines_tests.workshop import at_once, content
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dq_pipelines.lake.aside import asides
+from dq_pipelines.lake.skipped_inputs import asides
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.refinement import refine
-from dq_pipelines.layers.work import Work
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.remote.afar import Bucket
 from dq_pipelines_tests.remote.flaky import Proxy, before
 from dq_pipelines_tests.workshop import Workshop

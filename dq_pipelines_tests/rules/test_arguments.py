@@ -10,7 +10,8 @@ import pytest
 
 from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.rules import clock, rule_classes, rule_from
+from dq_pipelines.rules import rule_classes, rule_from
+from dq_pipelines.rules.core import clock
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("values_to_be_between", {"column": "x"}, "min_value and max_value cannot both be missing"),

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.columns import Columns
-from dq_pipelines.rules.condition import Condition, condition_text
+from dq_pipelines.rules.core.columns import Columns
+from dq_pipelines.rules.core.condition import Condition, condition_text
 
 ROWS = pl.DataFrame(
     {

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from dq_pipelines.rules import rule_classes, rule_from
-from dq_pipelines.rules.base import Example, Rule
-from dq_pipelines.rules.render import as_yaml, check_names, fingerprint
+from dq_pipelines.rules.core.base import Example, Rule
+from dq_pipelines.rules.core.render import as_yaml, check_names, fingerprint
 
 BETWEEN = {"type": "expect_column_values_to_be_between", "column": "amount", "min_value": 0}
 ALL = [rule_from({"type": name, **one.kwargs}) for name, cls in rule_classes().items() for one in cls.examples]

@@ -4,7 +4,7 @@ import narwhals as nw
 import pytest
 from narwhals.dtypes import DType
 
-from dq_pipelines.rules.typenames import NAMES, name_of, type_named
+from dq_pipelines.rules.core.typenames import NAMES, name_of, type_named
 
 INT, TEXT, MONEY = nw.Int64(), nw.String(), nw.Decimal(12, 2)
 PLAIN, ZONED = nw.Datetime("us"), nw.Datetime("us", "Europe/Berlin")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.errors import ConfigError, Refused
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.security import moving
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.audit_verify import verify

@@ -20,7 +20,7 @@ from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Grant
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
-from dq_pipelines.web.dagster_ui import Books, DagsterHost, hosted
+from dq_pipelines.web.dagster_client import Books, DagsterHost, hosted
 from dq_pipelines.web.serving import config_of
 from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.served import environment

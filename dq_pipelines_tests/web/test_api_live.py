@@ -20,9 +20,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.users import Users
-from dq_pipelines.web import feed
 from dq_pipelines.web.api import live
 from dq_pipelines.web.app import application
+from dq_pipelines.web.streaming import run_stream
 from dq_pipelines_tests.web.api.test_runs import USERS, launched
 from dq_pipelines_tests.web.conftest import build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
@@ -209,13 +209,13 @@ def test_a_browser_that_has_had_all_is_told_to_come_back_no_more(address: str, k
 
 def test_one_reader_reads_for_all(here: Hosted, address: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
-    look = feed.Feed._look
+    look = run_stream.Feed._look
 
-    def counted(self: feed.Feed, is_quiet: bool) -> bool:
+    def counted(self: run_stream.Feed, is_quiet: bool) -> bool:
         looks.append(self.run_id)
         return look(self, is_quiet)
 
-    monkeypatch.setattr(feed.Feed, "_look", counted)
+    monkeypatch.setattr(run_stream.Feed, "_look", counted)
     (here.shop.landing / "shops" / "d.csv").write_text("shop\ndown\n")
     run = launched(here, "bronze/shops", "silver/shops")
     began = time.monotonic()
@@ -224,7 +224,7 @@ def test_one_reader_reads_for_all(here: Hosted, address: str, key: str, monkeypa
         told = [heard(socket) for socket in sockets]
     assert all(words == told[0] for words in told)
     assert told[0][-1] == {"type": "end"}
-    assert len(looks) < (time.monotonic() - began) / feed.LOOK + 20, "not one reader for all"
+    assert len(looks) < (time.monotonic() - began) / run_stream.LOOK + 20, "not one reader for all"
 
 
 def test_who_may_not_look_is_not_told(here: Hosted, address: str, done: str) -> None:

@@ -19,10 +19,10 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.sessions import Sessions
 from dq_pipelines.security.throttling import FREE_TRIES, Origin
 from dq_pipelines.security.users import User, Users
-from dq_pipelines.web.access import REFUSING, Access
 from dq_pipelines.web.app import application
-from dq_pipelines.web.login import within
-from dq_pipelines.web.once import NAME
+from dq_pipelines.web.auth.access import REFUSING, Access
+from dq_pipelines.web.auth.bootstrap_link import NAME
+from dq_pipelines.web.auth.login import within
 from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from dq_pipelines.lake.claim import claimed
+from dq_pipelines.lake.table_lock import claimed
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines_tests.chromium import apart, chromium

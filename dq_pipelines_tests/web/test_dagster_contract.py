@@ -26,12 +26,12 @@ from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType, get_name
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.dagster_ui.doors import DOORS, needed
-from dq_pipelines.web.dagster_ui.fields import BY_THEMSELVES, FIELDS
-from dq_pipelines.web.dagster_ui.host import _know_columns
-from dq_pipelines.web.dagster_ui.mutations import DONE, MUTATIONS
-from dq_pipelines.web.dagster_ui.rights import JOBS, OF_ONE_TABLE, RIGHTS, CallersContext
-from dq_pipelines.web.dagster_ui.server import CallersServer, is_known
+from dq_pipelines.web.dagster_client.fields import BY_THEMSELVES, FIELDS
+from dq_pipelines.web.dagster_client.host import _know_columns
+from dq_pipelines.web.dagster_client.mutations import DONE, MUTATIONS
+from dq_pipelines.web.dagster_client.rights import JOBS, OF_ONE_TABLE, RIGHTS, CallersContext
+from dq_pipelines.web.dagster_client.route_permissions import DOORS, needed
+from dq_pipelines.web.dagster_client.server import CallersServer, is_known
 from dq_pipelines_tests.web.conftest import SALES, build
 
 pytestmark = pytest.mark.slow

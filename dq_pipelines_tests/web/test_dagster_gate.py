@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.web.dagster_ui.gating import guard_mutations
-from dq_pipelines.web.dagster_ui.mutations import MUTATIONS
+from dq_pipelines.web.dagster_client.mutation_guards import guard_mutations
+from dq_pipelines.web.dagster_client.mutations import MUTATIONS
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import LAUNCH, Hosted, hosting
 
@@ -71,7 +71,7 @@ def test_a_launch_carries_its_caller_and_nobody_poses_as_another(here: Hosted) -
 
 def test_what_is_asked_in_somebodys_name_goes_the_same_way(here: Hosted) -> None:
     from dq_pipelines.security.users import Users
-    from dq_pipelines.web.access import Caller
+    from dq_pipelines.web.auth.access import Caller
 
     otto = Caller(Users(here.shop.state.url).named("otto"), source="10.0.0.7")
     done = here.host.ask(otto, LAUNCH, here.launching(job="checks__shops"))["launchRun"]
@@ -164,7 +164,7 @@ def test_a_mutation_that_nobody_has_named_is_refused_to_everybody(
 
     known = dict(MUTATIONS)
     del known["reloadWorkspace"]
-    monkeypatch.setattr("dq_pipelines.web.dagster_ui.gating.MUTATIONS", known)
+    monkeypatch.setattr("dq_pipelines.web.dagster_client.mutation_guards.MUTATIONS", known)
     made = create_schema()
     guard_mutations(made.graphql_schema)
     monkeypatch.setattr(here.host.server, "_graphene_schema", made)

@@ -13,8 +13,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.web.app import application
-from dq_pipelines.web.dagster_ui import limits
-from dq_pipelines.web.dagster_ui.limits import document_of
+from dq_pipelines.web.dagster_client import limits
+from dq_pipelines.web.dagster_client.limits import document_of
 from dq_pipelines_tests.web.conftest import build, site_of
 from dq_pipelines_tests.web.hosting import OWN, Hosted, hosting
 from dq_pipelines_tests.web.test_dagster_gate import CHANGE, VERSION, launch

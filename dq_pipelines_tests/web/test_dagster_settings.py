@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dq_pipelines.layers.dagster_settings import DEFAULTS, FILE, missing_settings, write_settings
+from dq_pipelines.orchestration.runs.dagster_settings import DEFAULTS, FILE, missing_settings, write_settings
 from dq_pipelines.web.hosting import home
 
 

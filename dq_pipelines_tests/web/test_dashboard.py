@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dq_pipelines.history.metrics import BatchMetrics, ColumnMetrics
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
+from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.web.conftest import XSS, client_of, mounted, site_of
 from dq_pipelines_tests.web.html import Page
 from dq_pipelines_tests.workshop import Workshop
@@ -273,7 +273,7 @@ def test_what_is_not_there(client: TestClient, path: str, said: str) -> None:
 
 
 def test_the_pulse_changes_with_a_verdict_and_not_without(tmp_path: Path) -> None:
-    from dq_pipelines.history.pulse import pulse
+    from dq_pipelines.history.queries.change_token import pulse
 
     history = History(f"sqlite:///{tmp_path}/h.db")
     assert pulse(history) == ""

@@ -13,11 +13,11 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from dq_pipelines.history.records import VerdictRecord
+from dq_pipelines.history.store.records import VerdictRecord
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import User, Users
-from dq_pipelines.web.access import Caller
+from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.dashboard.live import Watch
 from dq_pipelines_tests.web.conftest import client_of, site_of
 from dq_pipelines_tests.web.hosting import PASSWORD

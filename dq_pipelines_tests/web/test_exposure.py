@@ -14,10 +14,10 @@ from starlette.testclient import TestClient
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.security.certificate import Certificate
-from dq_pipelines.web.exposure import Exposure
-from dq_pipelines.web.origins import network_of
-from dq_pipelines.web.proxies import Forwarded, Proxies
-from dq_pipelines.web.tries import MOST, Tries
+from dq_pipelines.web.auth.origins import network_of
+from dq_pipelines.web.auth.rate_limit import MOST, Tries
+from dq_pipelines.web.middleware.exposure import Exposure
+from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
 from dq_pipelines_tests.web.certificates import certificate
 
 SAID = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https", "x-forwarded-host": "dq.example"}

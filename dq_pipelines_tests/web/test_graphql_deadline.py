@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from graphql import GraphQLField, GraphQLInt, GraphQLList, GraphQLObjectType, GraphQLSchema, graphql_sync
 
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.web.dagster_ui import deadline
-from dq_pipelines.web.dagster_ui.deadline import TooLate, end_when_late, in_time, said, seconds, within
+from dq_pipelines.web.dagster_client import deadline
+from dq_pipelines.web.dagster_client.deadline import TooLate, end_when_late, in_time, said, seconds, within
 
 
 def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None:

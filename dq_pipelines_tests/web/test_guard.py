@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from dq_pipelines.web.guard import Bounds, SecurityHeaders
+from dq_pipelines.web.middleware.security_headers import Bounds, SecurityHeaders
 from dq_pipelines_tests.web.conftest import client_of, site_of
 from dq_pipelines_tests.workshop import Workshop
 

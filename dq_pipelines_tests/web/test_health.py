@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.web.app import application
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_ui.supervision import Trouble
+from dq_pipelines.web.dagster_client.supervision import Trouble
 from dq_pipelines.web.health import Health
 from dq_pipelines_tests.web.conftest import SALES, build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting

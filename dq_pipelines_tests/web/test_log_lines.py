@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
 
-from dq_pipelines.web.dagster_ui.log_lines import one_line_an_event
+from dq_pipelines.web.dagster_client.log_lines import one_line_an_event
 from dq_pipelines.web.hosting import _opened
 
 AWAY = DagsterUserCodeUnreachableError("Could not reach user code server.\ndetails")

@@ -15,7 +15,7 @@ from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
-from dq_pipelines.web.login import within
+from dq_pipelines.web.auth.login import within
 from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.hosting import OWN, PASSWORD
 from dq_pipelines_tests.workshop import Workshop

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as _plain
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.project import Project
 from dq_pipelines.web.app import application
 from dq_pipelines.web.dashboard import Site

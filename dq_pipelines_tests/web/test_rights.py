@@ -7,8 +7,8 @@ import pytest
 from dq_pipelines.project import Project, load_project
 from dq_pipelines.security.roles import Grant, Permission, Role
 from dq_pipelines.security.users import User
-from dq_pipelines.web.access import Caller
-from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.auth.access import Caller
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines_tests.workshop import Workshop
 
 LANDED = "{{source: {{type: csv, path: '{{landing}}/{0}/*.csv'}}, owners: ['team:{1}']}}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.web.run_tables import tables_of
+from dq_pipelines.web.dagster_client.run_tables import tables_of
 from dq_pipelines_tests.workshop import Workshop
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.stores import Stores
+from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.web.dashboard import Site, dashboard
-from dq_pipelines.web.dashboard.glance import POINTS
 from dq_pipelines.web.dashboard.overview import SPARKS
+from dq_pipelines.web.dashboard.table_summary import POINTS
 from dq_pipelines_tests.benchmarks.dashboard import counted, fill
 
 pytestmark = pytest.mark.slow

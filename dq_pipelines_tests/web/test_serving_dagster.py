@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
-from dq_pipelines.web.dagster_ui.daemon import Daemon, daemon
+from dq_pipelines.web.dagster_client.daemon import Daemon, daemon
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.served import dq, environment, serving
 from dq_pipelines_tests.workshop import Workshop
@@ -98,7 +98,7 @@ def test_a_daemon_is_alive_as_soon_as_each_of_its_parts_has_beaten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, subprocess.Popen(["sleep", "60"]) as child:
-        monkeypatch.setattr("dq_pipelines.web.dagster_ui.daemon.subprocess.Popen", lambda *_, **__: child)
+        monkeypatch.setattr("dq_pipelines.web.dagster_client.daemon.subprocess.Popen", lambda *_, **__: child)
         kept = Daemon(instance, tmp_path / "workspace.yaml")
         kept.look(threading.Event())
         kept._began -= 10

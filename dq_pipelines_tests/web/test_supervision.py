@@ -13,7 +13,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from dq_pipelines.web.dagster_ui.supervision import Backoff
+from dq_pipelines.web.dagster_client.supervision import Backoff
 from dq_pipelines_tests.web.gateway_processes import of_home, of_kind, replaced
 from dq_pipelines_tests.web.served import SLOW, serving
 from dq_pipelines_tests.web.test_serving_dagster import until

@@ -1,4 +1,4 @@
-"""Alerts: what is told to whom, and in which words. When a run is read belongs in `automation`, what was told in `history`.
+"""Alerts: what is told to whom, and in which words. When a run is read belongs in `orchestration`, what was told in `history`.
 
 settings   what YAML says: channels, routes, how often
 opening    what a run said, and which alerts it opens or closes

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dq_pipelines.history.alert import BY_HAND, SEVERITIES, Alert, Told
+from dq_pipelines.history.alerts.alert import BY_HAND, SEVERITIES, Alert, Told
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 
 #: What came and went before a channel was told, is told no longer after this.

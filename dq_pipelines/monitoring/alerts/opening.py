@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dq_pipelines.history.alert import Alert, Key
+from dq_pipelines.history.alerts.alert import Alert, Key
 
 #: How the checks on anomalies are called.
 ANOMALY = "anomaly_"

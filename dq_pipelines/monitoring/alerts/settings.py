@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from dq_pipelines.config.duration import Duration, Span, duration, span
 from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import nearest
-from dq_pipelines.history.alert import SEVERITIES, Alert
+from dq_pipelines.history.alerts.alert import SEVERITIES, Alert
 
 #: What there is to be told of, but for rows in quarantine, which want a number.
 Event = Literal["check_failed", "run_failed", "anomaly", "freshness_missed", "source_unreachable", "recovered"]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from dq_pipelines.config.counting import listed
-from dq_pipelines.history.alert import Alert
+from dq_pipelines.history.alerts.alert import Alert
 from dq_pipelines.monitoring.alerts.due import Item, Message
 
 #: Lines, runs and partitions that a message names before it counts the rest.

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
-from dq_pipelines.history.accepted import Accepted, AcceptedPoints
-from dq_pipelines.history.series import Point
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.series import Point
+from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.monitoring.anomalies.watching import judged, points_of
 

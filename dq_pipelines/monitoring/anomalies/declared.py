@@ -53,7 +53,7 @@ class AnomalyRule(Strict):
 
     @model_validator(mode="after")
     def _metric_is_known(self) -> AnomalyRule:
-        from dq_pipelines.history.series import METRICS
+        from dq_pipelines.history.queries.series import METRICS
 
         if self.metric not in METRICS:
             raise ValueError(f"unknown metric '{self.metric}'{nearest(self.metric, METRICS)}")

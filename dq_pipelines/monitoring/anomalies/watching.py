@@ -1,6 +1,6 @@
 """One metric of one table held against its own past: which points are the past, and what is said of the one at hand.
 
-How a strategy judges is in its own file; what Dagster shows of it belongs in `layers`.
+How a strategy judges is in its own file; what Dagster shows of it belongs in `pipeline`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from dq_pipelines.errors import RuleError
-from dq_pipelines.history.accepted import Accepted, AcceptedPoints
-from dq_pipelines.history.records import ANOMALY, ResultRecord
-from dq_pipelines.history.series import Point, series
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.series import Point, series
+from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.records import ANOMALY, ResultRecord
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.monitoring.anomalies.strategy import Judgement
 from dq_pipelines.monitoring.metrics.of_partitions import points_of_partitions

@@ -18,7 +18,7 @@ from dq_pipelines.monitoring.contracts.table import (
     source_of,
     table_name,
 )
-from dq_pipelines.monitoring.contracts.written import yaml_text
+from dq_pipelines.monitoring.contracts.yaml_writer import yaml_text
 
 __all__ = ["tables_from_contract"]
 

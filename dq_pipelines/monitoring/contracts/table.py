@@ -9,7 +9,7 @@ from typing import Any
 from dq_pipelines.monitoring.contracts.columns import Column, close_column, column_from
 from dq_pipelines.monitoring.contracts.part import Part
 from dq_pipelines.monitoring.contracts.quality import About, rules_from_quality
-from dq_pipelines.monitoring.contracts.written import Template
+from dq_pipelines.monitoring.contracts.yaml_writer import Template
 
 Rule = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dq_pipelines.history.metrics import ColumnMetrics
+from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import Digest
 from dq_pipelines.monitoring.metrics.state import ColumnState
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from polars import selectors as cs
 
-from dq_pipelines.history.metrics import ColumnMetrics
+from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import MOMENTS, NUMBERS, Buckets, Digest
 from dq_pipelines.monitoring.metrics.distinct import Distinct, Seen
 from dq_pipelines.monitoring.metrics.state import ColumnState, Moments

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dq_pipelines.history.metrics import ColumnMetrics
-from dq_pipelines.history.series import METRICS, Part, Point, parts_of_partitions
-from dq_pipelines.history.states import measured_batches
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.series import METRICS, Part, Point, parts_of_partitions
+from dq_pipelines.history.queries.sketches import measured_batches
+from dq_pipelines.history.store.metrics import ColumnMetrics
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.metrics.state import merged
 
 #: Metrics of tables of which the batches' mean, or the least or the greatest, is that of the partition; others add up.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from dq_pipelines.history.metrics import ColumnMetrics
-from dq_pipelines.history.states import measured_batches
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.sketches import measured_batches
+from dq_pipelines.history.store.metrics import ColumnMetrics
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.metrics.state import merged
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from dq_pipelines.history.metrics import ColumnMetrics
+from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import FAR, Digest
 from dq_pipelines.monitoring.metrics.distinct import Distinct
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 from dq_pipelines.monitoring.profile.reading import read_values
-from dq_pipelines.monitoring.suggestions.determined import Dependency, dependencies_in
+from dq_pipelines.monitoring.suggestions.functional_dependencies import Dependency, dependencies_in
 from dq_pipelines.monitoring.suggestions.spelling import Known, misspellings, often, words_of
 
 #: Numbers drift when half of them, in the rows' order, lie so far from the other half, in distances of the quartiles.

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.monitoring.contracts.written import flow
+from dq_pipelines.monitoring.contracts.yaml_writer import flow
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, percent

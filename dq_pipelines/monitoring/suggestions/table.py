@@ -10,7 +10,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.config.counting import counted
-from dq_pipelines.monitoring.contracts.written import flow, scalar
+from dq_pipelines.monitoring.contracts.yaml_writer import flow, scalar
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import suggestions
 from dq_pipelines.monitoring.suggestions.anomalies import Watched, watched

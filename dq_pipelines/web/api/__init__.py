@@ -25,9 +25,9 @@ from dq_pipelines.web.api import (
     tokens,
 )
 from dq_pipelines.web.api.document import describe
-from dq_pipelines.web.api.errors import problems, say_problems
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.problem_details import problems, say_problems
 
 #: Asked for without being logged in, as the gate has it.
 WITHOUT_LOGIN = ("/api", "/api/v1/health/live", "/api/v1/auth/token", "/api/v1/auth/revoke")

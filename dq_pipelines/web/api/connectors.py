@@ -18,7 +18,7 @@ from dq_pipelines.project.schema import schema_of
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.sources import source_classes
 from dq_pipelines.sources.files import FileSource
-from dq_pipelines.web.api.asking import somewhere
+from dq_pipelines.web.api.dependencies import somewhere
 
 router = APIRouter(tags=["jobs"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from dq_pipelines.web.api.errors import ProblemDetails, problems
+from dq_pipelines.web.problem_details import ProblemDetails, problems
 
 #: Any one of them will do.
 _SCHEMES: dict[str, dict[str, str]] = {

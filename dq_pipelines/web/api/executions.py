@@ -12,22 +12,22 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import ConfigError, nearest
-from dq_pipelines.history.runs import RunLine, last_runs
-from dq_pipelines.layers.partitions import partition_of
-from dq_pipelines.layers.run_partition import ends_of, partitions_of_run, tags_of
-from dq_pipelines.layers.run_queue import BEHIND_TAG
+from dq_pipelines.history.queries.last_runs import RunLine, last_runs
+from dq_pipelines.orchestration.runs.run_partition import ends_of, partitions_of_run, tags_of
+from dq_pipelines.orchestration.runs.run_queue import BEHIND_TAG
+from dq_pipelines.pipeline.bronze.input_partitions import partition_of
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Asker, Behind, Dagster, refusal, somewhere
-from dq_pipelines.web.api.errors import ApiError, in_lines, problems
+from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, refusal, somewhere
+from dq_pipelines.web.api.idempotency import AnotherRequest, Repeats, UnderWay, mark_of
 from dq_pipelines.web.api.jobs import Files, JobName, file_of
 from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.table_files import TableFiles
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_ui import DagsterHost
-from dq_pipelines.web.launching import Launch
-from dq_pipelines.web.repeats import AnotherRequest, Repeats, UnderWay, mark_of
-from dq_pipelines.web.table_files import TableFiles
+from dq_pipelines.web.dagster_client import DagsterHost
+from dq_pipelines.web.dagster_client.launching import Launch
+from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 
 router = APIRouter(tags=["jobs"])
 

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Asker, Behind, Own, somewhere
-from dq_pipelines.web.api.errors import problems as refusals
+from dq_pipelines.web.api.dependencies import Asker, Behind, Own, somewhere
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.health import PARTS, Problem
-from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.problem_details import problems as refusals
 
-#: Asked for without being logged in: see `web.access`.
+#: Asked for without being logged in: see `web.auth.access`.
 open_router = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
 

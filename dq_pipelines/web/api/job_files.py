@@ -1,4 +1,4 @@
-"""A job's YAML is written, changed and deleted, and its versions are read. What it may say is found out in `project.trust`."""
+"""A job's YAML is written, changed and deleted, and its versions are read. What it may say is found out in `project.remote_policy`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from dq_pipelines.project.editing import Editing, Version, owners_then
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission, may
-from dq_pipelines.web.access import Caller
-from dq_pipelines.web.api.asking import Behind, note, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
-from dq_pipelines.web.api.job_desk import desk_of
+from dq_pipelines.web.api.dependencies import Behind, note, somewhere
+from dq_pipelines.web.api.job_editing import desk_of
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.table_files import TableFiles
+from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.reloading import reload
-from dq_pipelines.web.table_files import TableFiles
+from dq_pipelines.web.dagster_client.reloading import reload
+from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["jobs"])
 

@@ -1,6 +1,6 @@
 """A run as it goes on: its events as server-sent events, or over a WebSocket at the same address.
 
-Who reads Dagster's log is `web.feed`; what an event says, `web.run_events`.
+Who reads Dagster's log is `web.streaming.run_stream`; what an event says, `web.streaming.run_events`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from starlette.types import Message, Send
 from starlette.websockets import WebSocketDisconnect
 
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Dagster, Own, backend_of, dagster_of, rights_of, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.dependencies import Dagster, Own, backend_of, dagster_of, rights_of, somewhere
 from dq_pipelines.web.api.runs import RunId, seen
-from dq_pipelines.web.feed import Feeds
-from dq_pipelines.web.run_events import Word, words_after
+from dq_pipelines.web.problem_details import ApiError, problems
+from dq_pipelines.web.streaming.run_events import Word, words_after
+from dq_pipelines.web.streaming.run_stream import Feeds
 
 router = APIRouter(tags=["runs"])
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field, TypeAdapter
 
-from dq_pipelines.web.api.errors import ApiError
 from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.problem_details import ApiError
 
 Item = TypeVar("Item")
 Place = TypeVar("Place")

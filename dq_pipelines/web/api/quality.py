@@ -10,16 +10,16 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import nearest
-from dq_pipelines.history.scores import score_of, score_of_all
-from dq_pipelines.history.series import METRICS, latest, series
-from dq_pipelines.history.standing import TableStanding, standings
+from dq_pipelines.history.queries.scores import score_of, score_of_all
+from dq_pipelines.history.queries.series import METRICS, latest, series
+from dq_pipelines.history.queries.table_status import TableStanding, standings
 from dq_pipelines.monitoring.metrics.over_time import Span
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Behind, Own, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Key, Remembered, unknown
 from dq_pipelines.web.api.texts import Moment, Text, Until
+from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["quality"], dependencies=[Depends(somewhere(Permission.LOOK))])
 

@@ -1,4 +1,4 @@
-"""Quarantine: a table's refused rows with their reasons, and to have them judged anew. What is done with them is in `layers`."""
+"""Quarantine: a table's refused rows with their reasons, and to have them judged anew. What is done with them is in `pipeline`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dq_pipelines.layers.healing import Chosen
-from dq_pipelines.layers.quarantine import cells_in
-from dq_pipelines.layers.waiting import BEGINNING, Place, page
+from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+from dq_pipelines.pipeline.quarantine.quarantine_summary import BEGINNING, Place, page
+from dq_pipelines.pipeline.quarantine.refused_rows import cells_in
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, must, note, somewhere
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.runs import RunLine, launched
 from dq_pipelines.web.api.table_keys import OfProject, Quarantined
 from dq_pipelines.web.api.texts import Text
-from dq_pipelines.web.launching import Launch
+from dq_pipelines.web.dagster_client.launching import Launch
+from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["quarantine"])
 

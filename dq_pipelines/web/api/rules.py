@@ -9,18 +9,18 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import ConfigError, nearest
-from dq_pipelines.layers.checks import check_specs
-from dq_pipelines.layers.run_partition import has_partitions, partitions_of_run, tags_of
+from dq_pipelines.orchestration.checks.rule_checks import check_specs
+from dq_pipelines.orchestration.runs.run_partition import has_partitions, partitions_of_run, tags_of
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, must, note, somewhere
-from dq_pipelines.web.api.errors import ApiError, in_lines, problems
+from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, must, note, somewhere
 from dq_pipelines.web.api.runs import RunLine, launched
 from dq_pipelines.web.api.table_keys import Key, known
 from dq_pipelines.web.api.texts import Text
-from dq_pipelines.web.dagster_ui import DagsterHost
-from dq_pipelines.web.launching import Launch
+from dq_pipelines.web.dagster_client import DagsterHost
+from dq_pipelines.web.dagster_client.launching import Launch
+from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 
 router = APIRouter(tags=["rules"])
 

@@ -15,11 +15,11 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, TypeAdapter
 
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Dagster, Own, somewhere
-from dq_pipelines.web.api.errors import problems
+from dq_pipelines.web.api.dependencies import Dagster, Own, somewhere
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.runs import RunId, seen
 from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.problem_details import problems
 
 router = APIRouter(tags=["runs"])
 

@@ -13,19 +13,19 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 
 from dq_pipelines.errors import nearest
-from dq_pipelines.history.records import VerdictRecord
-from dq_pipelines.history.store import History
-from dq_pipelines.layers.run_partition import said_partition
-from dq_pipelines.layers.step import USER_TAG
+from dq_pipelines.history.store.records import VerdictRecord
+from dq_pipelines.history.store.verdicts import History
+from dq_pipelines.orchestration.runs.run_partition import said_partition
+from dq_pipelines.orchestration.steps.step import USER_TAG
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Asker, Behind, Dagster, Own, refusal, somewhere
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, refusal, somewhere
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Moment, Text
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_ui import DagsterHost
-from dq_pipelines.web.rights import Rights
-from dq_pipelines.web.run_tables import may, mode_of, tables_of
+from dq_pipelines.web.dagster_client import DagsterHost
+from dq_pipelines.web.dagster_client.run_tables import may, mode_of, tables_of
+from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["runs"])
 

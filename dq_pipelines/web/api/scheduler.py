@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.access import Caller
-from dq_pipelines.web.api.asking import Asker, Dagster, Own, note, somewhere
-from dq_pipelines.web.api.errors import ApiError, in_lines, problems
+from dq_pipelines.web.api.dependencies import Asker, Dagster, Own, note, somewhere
 from dq_pipelines.web.api.texts import Text
-from dq_pipelines.web.dagster_ui import DagsterError, DagsterHost
-from dq_pipelines.web.instigators import Instigator, instigators, table_of
-from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.auth.access import Caller
+from dq_pipelines.web.auth.authorization import Rights
+from dq_pipelines.web.dagster_client import DagsterError, DagsterHost
+from dq_pipelines.web.dagster_client.automation import Instigator, instigators, table_of
+from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 
 router = APIRouter(tags=["scheduler"])
 

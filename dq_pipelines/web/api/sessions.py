@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from dq_pipelines.security.sessions import OpenSession
-from dq_pipelines.web.access import Caller
-from dq_pipelines.web.api.asking import Asker, Behind, note
-from dq_pipelines.web.api.errors import ApiError, problems
+from dq_pipelines.web.api.dependencies import Asker, Behind, note
+from dq_pipelines.web.auth.access import Caller
+from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(prefix="/sessions", tags=["auth"])
 

@@ -10,9 +10,9 @@ from starlette.requests import HTTPConnection
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.project import Table
-from dq_pipelines.web.api.asking import Behind, Own, note
-from dq_pipelines.web.api.errors import ApiError
-from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.api.dependencies import Behind, Own, note
+from dq_pipelines.web.auth.authorization import Rights
+from dq_pipelines.web.problem_details import ApiError
 
 #: As `silver/sales`: what publishes nothing by itself (bronze, quarantine) is asked for by what publishes it.
 Key = Annotated[str, StringConstraints(max_length=255, pattern=r"^(silver|gold)/[^/\x00]+$")]

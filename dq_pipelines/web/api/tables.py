@@ -9,18 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from dq_pipelines.history.attempts import Attempts
-from dq_pipelines.history.standing import TableStanding, standings
-from dq_pipelines.history.status import Outcome, Status
-from dq_pipelines.layers.left_out import with_left_out
-from dq_pipelines.layers.present import as_of_now
+from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.store.attempts import Attempts
+from dq_pipelines.history.store.status import Outcome, Status
+from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
+from dq_pipelines.pipeline.current_status import as_of_now
 from dq_pipelines.project import Table
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.api.asking import Behind, Own, somewhere
-from dq_pipelines.web.api.errors import problems
+from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
 from dq_pipelines.web.api.paging import NAMED, NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Remembered
 from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.problem_details import problems
 
 router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.LOOK))])
 

@@ -16,14 +16,14 @@ from dq_pipelines.security.audit import Event
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.security.tokens import Pair, UsedTwice
 from dq_pipelines.security.users import User
-from dq_pipelines.web.access import source_of
-from dq_pipelines.web.api.asking import Behind
-from dq_pipelines.web.api.errors import ApiError, mistakes, problems
+from dq_pipelines.web.api.dependencies import Behind
+from dq_pipelines.web.auth.access import source_of
+from dq_pipelines.web.auth.origins import network_of
+from dq_pipelines.web.auth.rate_limit import WINDOW
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.origins import network_of
-from dq_pipelines.web.tries import WINDOW
+from dq_pipelines.web.problem_details import ApiError, mistakes, problems
 
-#: Asked for without being logged in: see `web.gate`.
+#: Asked for without being logged in: see `web.middleware.authentication`.
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 _LONGEST_BODY = 8192

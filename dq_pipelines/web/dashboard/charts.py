@@ -16,9 +16,9 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.history.anomalies import AnomalyPoint
-from dq_pipelines.history.trend import ColumnStretch, RuleStretch, Stretch
-from dq_pipelines.layers.waiting import Quarantine
+from dq_pipelines.history.queries.trend import ColumnStretch, RuleStretch, Stretch
+from dq_pipelines.history.store.anomalies import AnomalyPoint
+from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 
 #: Tables drawn by name in one chart; more than so many lines nobody tells apart.

@@ -13,11 +13,11 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from dq_pipelines.history.pulse import pulse
+from dq_pipelines.history.queries.change_token import pulse
 from dq_pipelines.security.roles import Grant
-from dq_pipelines.web.access import Caller, caller_of
+from dq_pipelines.web.auth.access import Caller, caller_of
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dashboard.site import Site
-from dq_pipelines.web.rights import Rights
 
 #: Seconds between two looks at the history, however many browsers watch, and between two signs of life of a stream.
 _LOOK, _ALIVE = 1.0, 15.0

@@ -8,19 +8,19 @@ from datetime import datetime
 from functools import cached_property
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.runs import RunLine, last_runs
-from dq_pipelines.history.scores import Score, score_of_all
-from dq_pipelines.history.standing import TableStanding
-from dq_pipelines.history.status import STATUSES, Status, worst
-from dq_pipelines.history.totals import rows_in
-from dq_pipelines.history.trend import Stretch, trend
-from dq_pipelines.history.wording import NOTHING_YET
-from dq_pipelines.layers.present import as_of_now, lost_history
-from dq_pipelines.layers.waiting import Quarantine, Reason
+from dq_pipelines.history.queries.last_runs import RunLine, last_runs
+from dq_pipelines.history.queries.scores import Score, score_of_all
+from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.totals import rows_in
+from dq_pipelines.history.queries.trend import Stretch, trend
+from dq_pipelines.history.queries.wording import NOTHING_YET
+from dq_pipelines.history.store.status import STATUSES, Status, worst
+from dq_pipelines.pipeline.current_status import as_of_now, lost_history
+from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, Reason
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.glance import RUNS, Failing, Line
-from dq_pipelines.web.dashboard.visit import View, Visit
+from dq_pipelines.web.dashboard.request_context import View, Visit
+from dq_pipelines.web.dashboard.table_summary import RUNS, Failing, Line
 
 #: Points of the little chart of a table.
 SPARKS = 40

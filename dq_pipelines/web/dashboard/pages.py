@@ -17,22 +17,22 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from dq_pipelines.errors import DqError, nearest
-from dq_pipelines.history import wording
-from dq_pipelines.history.series import DIMENSIONS
-from dq_pipelines.rules.clock import now
+from dq_pipelines.history.queries import wording
+from dq_pipelines.history.queries.series import DIMENSIONS
+from dq_pipelines.rules.core.clock import now
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.ages import AGES, age_of
-from dq_pipelines.web.dashboard.glance import FIRST, SPAN, SPANS, Span
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import Watch
 from dq_pipelines.web.dashboard.overview import overview
 from dq_pipelines.web.dashboard.reader import Reader
+from dq_pipelines.web.dashboard.request_context import Visit
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
-from dq_pipelines.web.dashboard.visit import Visit
-from dq_pipelines.web.guard import SecurityHeaders
-from dq_pipelines.web.rights import Rights
+from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, Span
+from dq_pipelines.web.middleware.security_headers import SecurityHeaders
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -1,4 +1,4 @@
-"""Who reads a page, for its header: by which name and roles, and where to log out. What they see is said in `visit`."""
+"""Who reads a page, for its header: by which name and roles, and where to log out. What they see is said in `request_context`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from dq_pipelines.security.roles import Permission, may
-from dq_pipelines.web.access import caller_of
+from dq_pipelines.web.auth.access import caller_of
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dq_pipelines.history.rule_standing import RuleStanding
-from dq_pipelines.history.since import last_result
-from dq_pipelines.history.trend import rule_trend
-from dq_pipelines.layers.healing import Chosen
-from dq_pipelines.layers.present import as_of_now
-from dq_pipelines.layers.quarantine import cells_in
-from dq_pipelines.layers.waiting import a_few
+from dq_pipelines.history.queries.failing_since import last_result
+from dq_pipelines.history.queries.rule_status import RuleStanding
+from dq_pipelines.history.queries.trend import rule_trend
+from dq_pipelines.pipeline.current_status import as_of_now
+from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+from dq_pipelines.pipeline.quarantine.quarantine_summary import a_few
+from dq_pipelines.pipeline.quarantine.refused_rows import cells_in
 from dq_pipelines.project.checked_rules import rules_by_check
-from dq_pipelines.rules.render import as_yaml
+from dq_pipelines.rules.core.render import as_yaml
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.glance import POINTS, Failing, Line
-from dq_pipelines.web.dashboard.visit import View, Visit
+from dq_pipelines.web.dashboard.request_context import View, Visit
+from dq_pipelines.web.dashboard.table_summary import POINTS, Failing, Line
 
 #: Failing rows shown.
 ROWS = 20

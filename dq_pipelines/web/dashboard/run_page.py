@@ -11,14 +11,14 @@ import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.history.status import rule_status
-from dq_pipelines.layers.progress import DONE
+from dq_pipelines.history.store.status import rule_status
+from dq_pipelines.pipeline.runtime.progress import DONE
 from dq_pipelines.project import Project, Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.rights import Rights
-from dq_pipelines.web.run_events import words_after
-from dq_pipelines.web.run_tables import may, tables_of
+from dq_pipelines.web.auth.authorization import Rights
+from dq_pipelines.web.dagster_client.run_tables import may, tables_of
+from dq_pipelines.web.streaming.run_events import words_after
 
 #: The colour and the word of Dagster's statuses; one that is not named goes on.
 RUNS = {"SUCCESS": ("healthy", "succeeded"), "FAILURE": ("error", "failed"), "CANCELED": ("never_run", "cancelled")}

@@ -15,16 +15,16 @@ from typing import Generic, TypeVar
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, PublishError
-from dq_pipelines.history.pulse import pulse
-from dq_pipelines.history.records import ResultRecord
-from dq_pipelines.history.since import failing_since
-from dq_pipelines.history.standing import TableStanding, standings
+from dq_pipelines.history.queries.change_token import pulse
+from dq_pipelines.history.queries.failing_since import failing_since
+from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.left_out import with_left_out
-from dq_pipelines.layers.present import as_of_now, asides_now
-from dq_pipelines.layers.settling import RunEnd, settle
-from dq_pipelines.layers.stores import Stores
-from dq_pipelines.layers.waiting import Quarantine, waiting
+from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
+from dq_pipelines.pipeline.current_status import as_of_now, asides_now
+from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, waiting
+from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, settle
+from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, load_sound_tables
 from dq_pipelines.project.loading import signs
 from dq_pipelines.security.state import State

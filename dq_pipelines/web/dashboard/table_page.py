@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dq_pipelines.history.anomalies import anomaly_points
-from dq_pipelines.history.attempts import Attempt, Attempts
-from dq_pipelines.history.runs import RunLine, last_runs
-from dq_pipelines.history.series import columns_measured
-from dq_pipelines.history.trend import column_trend, trend
-from dq_pipelines.layers.present import as_of_now
-from dq_pipelines.layers.waiting import Quarantine
+from dq_pipelines.history.queries.last_runs import RunLine, last_runs
+from dq_pipelines.history.queries.series import columns_measured
+from dq_pipelines.history.queries.trend import column_trend, trend
+from dq_pipelines.history.store.anomalies import anomaly_points
+from dq_pipelines.history.store.attempts import Attempt, Attempts
+from dq_pipelines.pipeline.current_status import as_of_now
+from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.glance import FIRST, POINTS, RUNS, Line
-from dq_pipelines.web.dashboard.visit import View, Visit
+from dq_pipelines.web.dashboard.request_context import View, Visit
+from dq_pipelines.web.dashboard.table_summary import FIRST, POINTS, RUNS, Line
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dq_pipelines.history.standing import TableStanding, standings
-from dq_pipelines.history.store import History
+from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.health import Health
 from dq_pipelines.web.metrics.health import HealthCollector
 from dq_pipelines.web.metrics.runs import RunsCollector
 from dq_pipelines.web.metrics.tables import TablesCollector
-from dq_pipelines.web.rights import Rights
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -16,14 +16,14 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from dq_pipelines.errors import DqError
-from dq_pipelines.history.alert import SEVERITIES
-from dq_pipelines.history.alert_book import AlertBook
-from dq_pipelines.history.attempts import Attempts
-from dq_pipelines.history.scores import score_of
-from dq_pipelines.history.standing import TableStanding
-from dq_pipelines.history.status import OUTCOMES, STATUSES
-from dq_pipelines.history.store import History
-from dq_pipelines.history.totals import DURATIONS, LastMeasured, Totals, last_measured, totals
+from dq_pipelines.history.alerts.alert import SEVERITIES
+from dq_pipelines.history.alerts.alert_book import AlertBook
+from dq_pipelines.history.queries.scores import score_of
+from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.totals import DURATIONS, LastMeasured, Totals, last_measured, totals
+from dq_pipelines.history.store.attempts import Attempts
+from dq_pipelines.history.store.status import OUTCOMES, STATUSES
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.project import LeftOut, Project, Table
 
 _LABELS = ("domain", "table")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dq_pipelines.history.records import ResultRecord, VerdictRecord
-from dq_pipelines.history.store import History
-from dq_pipelines.rules import clock
+from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
+from dq_pipelines.history.store.verdicts import History
+from dq_pipelines.rules.core import clock
 
 NOW = datetime.now(UTC)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dq_pipelines.rules import clock
+from dq_pipelines.rules.core import clock
 from dq_pipelines_tests.cli.conftest import Dq
 from dq_pipelines_tests.workshop import Workshop
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.history.store import History
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.cli.conftest import Dq
 from dq_pipelines_tests.cli.report.conftest import MEAN, NOW, NULLS, PASSED, TOLERATED, result, verdict
 from dq_pipelines_tests.workshop import Workshop

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dq_pipelines.history.standing import standings
-from dq_pipelines.history.store import History
-from dq_pipelines.history.wording import NOTHING_YET, age
+from dq_pipelines.history.queries.table_status import standings
+from dq_pipelines.history.queries.wording import NOTHING_YET, age
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.cli.conftest import Dq
 from dq_pipelines_tests.cli.report.conftest import MEAN, NOW, NULLS, PASSED, TOLERATED, result, verdict
 from dq_pipelines_tests.workshop import Workshop

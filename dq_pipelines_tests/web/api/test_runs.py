@@ -13,12 +13,12 @@ import dagster as dg
 import pytest
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
-from dq_pipelines.lake.claim import claimed
+from dq_pipelines.lake.table_lock import claimed
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import User
-from dq_pipelines.web.access import Caller
-from dq_pipelines.web.launching import Launch
+from dq_pipelines.web.auth.access import Caller
+from dq_pipelines.web.dagster_client.launching import Launch
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.hosting import Hosted, hosting
 from dq_pipelines_tests.workshop import Workshop

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dq_pipelines.history.attempts import Attempt, Attempts
+from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.layers.healing import ALL
-from dq_pipelines.layers.processes import this_process
-from dq_pipelines.layers.waiting import BEGINNING, page
+from dq_pipelines.pipeline.quarantine.quarantine_status import ALL
+from dq_pipelines.pipeline.quarantine.quarantine_summary import BEGINNING, page
+from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines_tests.web.conftest import XSS, bad_day, build

@@ -1,1 +1,0 @@
-"""When something runs: jobs, schedules and sensors. What runs belongs in `layers`."""

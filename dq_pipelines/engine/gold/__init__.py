@@ -1,0 +1,1 @@
+"""Gold is computed: SQL by DuckDB or a Python function, each value exact or refused."""

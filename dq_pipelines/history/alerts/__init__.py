@@ -1,0 +1,1 @@
+"""Which alerts are open, and what was sent to whom."""

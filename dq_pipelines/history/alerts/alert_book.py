@@ -1,0 +1,104 @@
+"""Which alerts are open, and what was told of them to whom: beside the verdicts, so that a daemon that starts anew knows.
+
+What opens an alert and when it is told belongs in `monitoring.alerts`. No address of a channel is kept, but its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.alerts.alert import BY_HAND, Alert, Told
+from dq_pipelines.history.alerts.run_cursor import RunsRead
+from dq_pipelines.history.store.schema import ALERTS, ALERTS_TOLD
+from dq_pipelines.history.store.verdicts import History
+
+#: What stands in place of a sentence that was erased.
+ERASED = "erased"
+
+
+@dataclass(frozen=True)
+class AlertBook:
+    """The store of alerts, in the database of the history."""
+
+    history: History
+
+    @property
+    def read(self) -> RunsRead:
+        """The runs that alerts were made of."""
+        return RunsRead("alerts", self.history)
+
+    def open(self) -> list[Alert]:
+        """The alerts that are open, oldest first."""
+        return self._alerts(ALERTS.c.closed_at.is_(None))
+
+    def since(self, moment: datetime) -> list[Alert]:
+        """The alerts that are open, and those that were closed at `moment` or later."""
+        return self._alerts(ALERTS.c.closed_at.is_(None) | (ALERTS.c.closed_at >= moment))
+
+    def told(self, channel: str) -> dict[int, Told]:
+        """By number of the alert, what a channel was told."""
+        wanted = ALERTS_TOLD.select().where(ALERTS_TOLD.c.channel == channel)
+        with self.history.engine.connect() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return {row["number"]: Told(row["at"], row["closed_at"]) for row in rows}
+
+    def channels(self) -> dict[int, list[str]]:
+        """By number of the alert, the channels that were told of it."""
+        found: dict[int, list[str]] = {}
+        with self.history.engine.connect() as connection:
+            for row in connection.execute(
+                sa.select(ALERTS_TOLD.c.number, ALERTS_TOLD.c.channel).order_by(ALERTS_TOLD.c.channel)
+            ):
+                found.setdefault(row.number, []).append(row.channel)
+        return found
+
+    def write(self, alerts: Iterable[Alert], now: datetime, *, run_id: str | None = None) -> None:
+        """Write alerts as they now stand, and that a run was read, in one transaction."""
+        with self.history.engine.begin() as connection:
+            for alert in alerts:
+                row = asdict(alert)
+                if alert.number:
+                    connection.execute(ALERTS.update().where(ALERTS.c.number == alert.number).values(**row))
+                else:
+                    connection.execute(ALERTS.insert().values({k: v for k, v in row.items() if k != "number"}))
+            if run_id is not None:
+                self.read.mark(connection, run_id, now)
+
+    def tell(self, channel: str, numbers: Sequence[int], closed: Sequence[int], now: datetime) -> None:
+        """Note that a channel was told of these alerts, of those in `closed` that they are closed."""
+        with self.history.engine.begin() as connection:
+            for number in (*numbers, *closed):
+                this = (ALERTS_TOLD.c.number == number) & (ALERTS_TOLD.c.channel == channel)
+                at, end = now, now if number in closed else None
+                values: dict[str, Any] = {"closed_at": end} if number in closed else {"at": at}
+                if connection.execute(ALERTS_TOLD.update().where(this).values(values)).rowcount == 0:
+                    connection.execute(
+                        ALERTS_TOLD.insert().values(number=number, channel=channel, at=at, closed_at=end)
+                    )
+
+    def dismiss(self, alerts: Iterable[Alert], now: datetime) -> None:
+        """Close alerts of which a person says that they need no mending; no channel is told that they are well again."""
+        self.write([replace(alert, closed_at=now, closed_by=BY_HAND) for alert in alerts], now)
+
+    def forget(self, before: datetime) -> None:
+        """Drop what was closed earlier, with what was told of it."""
+        old = sa.select(ALERTS.c.number).where(ALERTS.c.closed_at < before)
+        with self.history.engine.begin() as connection:
+            connection.execute(ALERTS_TOLD.delete().where(ALERTS_TOLD.c.number.in_(old)))
+            connection.execute(ALERTS.delete().where(ALERTS.c.closed_at < before))
+
+    def erase(self, tables: Collection[str]) -> int:
+        """Take the sentence out of every alert about these tables; how many had one."""
+        about = ALERTS.c.about.in_(tables) & (ALERTS.c.said != ERASED)
+        with self.history.engine.begin() as connection:
+            return connection.execute(ALERTS.update().where(about).values(said=ERASED)).rowcount
+
+    def _alerts(self, condition: sa.ColumnElement[bool]) -> list[Alert]:
+        with self.history.engine.connect() as connection:
+            rows = connection.execute(ALERTS.select().where(condition).order_by(ALERTS.c.number)).mappings().all()
+        return [Alert(**row) for row in rows]

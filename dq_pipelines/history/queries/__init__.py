@@ -1,0 +1,1 @@
+"""What is asked of the history: status, series, trends, scores and totals."""

@@ -1,0 +1,81 @@
+"""The last runs: what became of each batch, in a line. Verdicts with all that rules found belong in `verdicts`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.store.filters import SCORED, one
+from dq_pipelines.history.store.schema import RESULTS, VERDICTS
+from dq_pipelines.history.store.status import Status, verdict_status
+from dq_pipelines.history.store.verdicts import History
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One verdict, in brief."""
+
+    #: its number in the history, the later the greater
+    id: int
+    table: str
+    #: "" where the published table was judged as it stood, `p-…` for a replay
+    batch: str
+    partition: str | None
+    run_id: str
+    at: datetime
+    duration_seconds: float
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    blocked: bool
+    #: how many rules failed, of what severity critical, and how many were judged
+    failed: int
+    critical: int
+    rules: int
+    #: in percent
+    score: float
+
+    @property
+    def status(self) -> Status:
+        """That of this verdict alone."""
+        return verdict_status(blocked=self.blocked, critical=self.critical, failed=self.failed)
+
+    @property
+    def is_recheck(self) -> bool:
+        """Whether published rows were judged again: no rows came in."""
+        return not self.batch
+
+
+def last_runs(
+    history: History, tables: Collection[str] | None = None, limit: int = 25, before: int | None = None
+) -> list[RunLine]:
+    """The last verdicts, newest first; of some tables, or of all; those before the one with this number, where it is given."""
+    if not history.is_begun:
+        return []
+    verdicts = sa.select(VERDICTS).order_by(VERDICTS.c.id.desc()).limit(limit)
+    if tables is not None:
+        verdicts = verdicts.where(VERDICTS.c.table.in_(tables))
+    if before is not None:
+        verdicts = verdicts.where(VERDICTS.c.id < before)
+    last = verdicts.subquery("last")
+    failed, critical = one(~RESULTS.c.success), one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
+    wanted = (
+        sa.select(
+            last,
+            sa.func.coalesce(sa.func.sum(failed), 0).label("failed"),
+            sa.func.coalesce(sa.func.sum(critical), 0).label("critical"),
+            sa.func.count(RESULTS.c.check).label("rules"),
+            (100 * sa.func.coalesce(sa.func.avg(SCORED), 1.0)).label("score"),
+        )
+        .outerjoin_from(last, RESULTS, RESULTS.c.verdict_id == last.c.id)
+        .group_by(*last.c)
+        .order_by(last.c.id.desc())
+    )
+    with history.engine.connect() as connection:
+        found = [dict(row) for row in connection.execute(wanted).mappings()]
+    names = [name for name in RunLine.__dataclass_fields__ if name != "at"]
+    return [RunLine(at=row["started_at"], **{name: row[name] for name in names}) for row in found]

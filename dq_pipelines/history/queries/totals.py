@@ -1,0 +1,135 @@
+"""What all batches of a table come to: sums that only grow, for counters. Series of points are in `series`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.store.filters import ON_SINGLE_BATCHES, one
+from dq_pipelines.history.store.records import GOLD, REPLAY, RERUN
+from dq_pipelines.history.store.schema import BATCH_METRICS, VERDICTS
+from dq_pipelines.history.store.verdicts import History
+
+#: Upper ends of the classes of duration, in seconds.
+DURATIONS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one table's verdicts on batches come to; replays, reruns and what was judged as it stood are left out."""
+
+    #: verdicts by which a batch was published, and by which it was blocked: once more each time that it is judged again
+    published_batches: int
+    blocked_batches: int
+    #: rows of published batches
+    rows_in: int
+    published: int
+    refused: int
+    dropped: int
+    #: how many batches took at most so many seconds, by DURATIONS
+    durations: Sequence[int]
+    duration_seconds: float
+    #: seconds of the CPU, and of each stage: landing, judging, committing
+    cpu_seconds: float
+    stage_seconds: Mapping[str, float]
+    #: when the last batch that was published began to be judged
+    last_published_at: datetime | None
+
+
+def totals(history: History) -> dict[str, Totals]:
+    """By table (`silver/<name>`, `gold/<name>`), what its batches come to."""
+    if not history.is_begun:
+        return {}
+    verdict, more = VERDICTS.c, BATCH_METRICS.c
+    stages = ("landing", "judging", "committing")
+
+    def unless_blocked(value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        # Rows of a blocked batch are judged again, and counted then.
+        return sa.case((verdict.blocked, 0), else_=value)
+
+    wanted = sa.select(
+        verdict.table,
+        sa.func.sum(unless_blocked(sa.literal(1))),
+        sa.func.sum(one(verdict.blocked)),
+        *(sa.func.sum(unless_blocked(verdict[name])) for name in ("rows_in", "published", "refused", "dropped")),
+        sa.func.sum(verdict.duration_seconds),
+        *(sa.func.sum(one(verdict.duration_seconds <= most)) for most in DURATIONS),
+        sa.func.coalesce(sa.func.sum(more.cpu_seconds), 0.0),
+        *(sa.func.coalesce(sa.func.sum(more[f"{stage}_seconds"]), 0.0) for stage in stages),
+        sa.func.max(sa.case((~verdict.blocked, verdict.started_at))),
+    )
+    wanted = wanted.join_from(VERDICTS, BATCH_METRICS, more.verdict_id == verdict.id, isouter=True)
+    with history.engine.connect() as connection:
+        rows = connection.execute(wanted.where(*ON_SINGLE_BATCHES).group_by(verdict.table)).all()
+    return {row[0]: _totals(row[1:], stages) for row in rows}
+
+
+def _totals(row: Sequence[Any], stages: Sequence[str]) -> Totals:
+    published, blocked, *rows = (int(number) for number in row[:6])
+    seconds, *rest = row[6:]
+    durations, (cpu, *of_stages, last) = rest[: len(DURATIONS)], rest[len(DURATIONS) :]
+    return Totals(
+        published_batches=published,
+        blocked_batches=blocked,
+        rows_in=rows[0],
+        published=rows[1],
+        refused=rows[2],
+        dropped=rows[3],
+        durations=[int(number) for number in durations],
+        duration_seconds=float(seconds),
+        cpu_seconds=float(cpu),
+        stage_seconds=dict(zip(stages, map(float, of_stages), strict=True)),
+        last_published_at=last,
+    )
+
+
+def rows_in(history: History, tables: Collection[str], since: datetime | None = None) -> tuple[int, int]:
+    """How many rows came into these tables, and how many of those were refused: each row counts once.
+
+    A batch counts by its last verdict, one that was blocked and judged again by the later one. A rerun and a re-check bring no
+    rows in, and of a table that is computed the last computation counts.
+    """
+    if not history.is_begun:
+        return 0, 0
+    verdict, later = VERDICTS.c, VERDICTS.alias("later")
+    same = (later.c.table == verdict.table) & (later.c.id > verdict.id) & (later.c.batch != "")
+    same &= sa.func.coalesce(later.c.partition, "") == sa.func.coalesce(verdict.partition, "")
+    same &= later.c.batch.not_like(f"{REPLAY}%") & later.c.batch.not_like(f"%{RERUN}")
+    again = (later.c.batch == verdict.batch) | verdict.blocked | verdict.batch.like(f"{GOLD}%")
+    wanted = sa.select(sa.func.sum(verdict.rows_in), sa.func.sum(sa.case((verdict.blocked, 0), else_=verdict.refused)))
+    wanted = wanted.where(verdict.table.in_(tables), *ON_SINGLE_BATCHES, ~sa.exists().where(same, again))
+    if since is not None:
+        wanted = wanted.where(verdict.started_at >= since)
+    with history.engine.connect() as connection:
+        came, refused = connection.execute(wanted).one()
+    return int(came or 0), int(refused or 0)
+
+
+@dataclass(frozen=True)
+class LastMeasured:
+    """What the last batch of a table that was published measured of itself; None where nobody measured it."""
+
+    began_at: datetime
+    #: of the files that were published
+    bytes: int | None
+    #: how old the newest row was when the run began
+    freshness_seconds: float | None
+    #: the most that the process had held so far
+    peak_memory_bytes: int | None
+
+
+def last_measured(history: History) -> dict[str, LastMeasured]:
+    """By table, what its last published batch measured."""
+    if not history.is_begun:
+        return {}
+    verdict, more = VERDICTS.c, BATCH_METRICS.c
+    last = sa.select(sa.func.max(more.verdict_id)).join_from(BATCH_METRICS, VERDICTS).where(~verdict.blocked)
+    last = last.where(*ON_SINGLE_BATCHES).group_by(verdict.table)
+    wanted = sa.select(verdict.table, verdict.started_at, more.bytes, more.freshness_seconds, more.peak_memory_bytes)
+    with history.engine.connect() as connection:
+        rows = connection.execute(wanted.join_from(VERDICTS, BATCH_METRICS).where(verdict.id.in_(last))).all()
+    return {table: LastMeasured(at, *rest) for table, at, *rest in rows}

@@ -1,0 +1,1 @@
+"""Verdicts, attempts, metrics and anomalies as they are written to the database."""

@@ -1,0 +1,140 @@
+"""Attempts: how each run of each table ended, also where it came to no verdict. What a verdict is belongs in `records`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dq_pipelines.history.store.schema import ATTEMPTS
+from dq_pipelines.history.store.status import Outcome
+from dq_pipelines.history.store.verdicts import History
+
+#: Characters of what an attempt says.
+_LONGEST = 2_000
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of one table, or of one of its partitions."""
+
+    #: `silver/<name>` or `gold/<name>`
+    table: str
+    partition: str | None
+    run_id: str
+    started_at: datetime
+    outcome: Outcome = "running"
+    ended_at: datetime | None = None
+    #: one sentence; "" where there is nothing to say
+    said: str = ""
+    #: whether it was to judge published rows alone
+    recheck: bool = False
+    #: "" where none is known
+    batch: str = ""
+    #: which process works on it, as `pipeline.runtime.processes` names it; "" where nobody can look
+    process: str = ""
+    #: keys of the tables that it reads, separated by commas; "" or None where none is known
+    upstream: str | None = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.outcome != "running"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended without the rows that it was to publish; being cancelled is no failure."""
+        return self.outcome in ("failed", "waiting", "blocked")
+
+    def ended(self, outcome: Outcome, at: datetime, said: str = "", batch: str = "") -> Attempt:
+        """The attempt as it ended."""
+        return replace(self, outcome=outcome, ended_at=at, said=said[:_LONGEST], batch=batch or self.batch)
+
+
+_FIELDS = tuple(field.name for field in fields(Attempt))
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The store of attempts, in the database of the history."""
+
+    history: History
+
+    def record(self, attempt: Attempt) -> None:
+        """Remember an attempt; what was known of the same run and table before is replaced."""
+        c = ATTEMPTS.c
+        partition = c.partition.is_(None) if attempt.partition is None else c.partition == attempt.partition
+        same = (c.table == attempt.table) & (c.run_id == attempt.run_id) & partition
+        with self.history.engine.begin() as connection:
+            if not connection.execute(ATTEMPTS.update().where(same).values(**asdict(attempt))).rowcount:
+                connection.execute(ATTEMPTS.insert().values(**asdict(attempt)))
+
+    def running(self) -> list[Attempt]:
+        """Those that have not ended, as far as is known."""
+        return self.found(ATTEMPTS.select().where(ATTEMPTS.c.outcome == "running").order_by(ATTEMPTS.c.id))
+
+    def of_run(self, run_id: str) -> list[Attempt]:
+        return self.found(ATTEMPTS.select().where(ATTEMPTS.c.run_id == run_id).order_by(ATTEMPTS.c.id))
+
+    def page(
+        self, tables: Collection[str] | None = None, limit: int = 50, before: int | None = None
+    ) -> list[tuple[int, Attempt]]:
+        """The last attempts with their numbers, newest first; of some tables, or of all; those before a number."""
+        wanted = ATTEMPTS.select().order_by(ATTEMPTS.c.id.desc()).limit(limit)
+        if tables is not None:
+            wanted = wanted.where(ATTEMPTS.c.table.in_(tables))
+        if before is not None:
+            wanted = wanted.where(ATTEMPTS.c.id < before)
+        return self._numbered(wanted)
+
+    def last(self, tables: Collection[str] | None = None, limit: int = 50) -> list[Attempt]:
+        """The last attempts, newest first."""
+        return [attempt for _, attempt in self.page(tables, limit)]
+
+    def last_success(self, table: str, partition: str | None = None) -> datetime | None:
+        """When the last attempt ended that published, or found nothing new; of a partition, or of any."""
+        c = ATTEMPTS.c
+        wanted = ATTEMPTS.select().where(c.table == table, c.outcome.in_(("published", "nothing_new")))
+        if partition is not None:
+            wanted = wanted.where(c.partition == partition)
+        found = self.found(wanted.order_by(c.ended_at.desc()).limit(1))
+        return found[0].ended_at if found else None
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """By table and outcome, how many attempts have ended."""
+        c = ATTEMPTS.c
+        wanted = (
+            sa.select(c.table, c.outcome, sa.func.count()).where(c.outcome != "running").group_by(c.table, c.outcome)
+        )
+        if not self.history.is_begun:
+            return {}
+        with self.history.engine.connect() as connection:
+            return {(table, outcome): count for table, outcome, count in connection.execute(wanted)}
+
+    def found(self, wanted: sa.Select[Any]) -> list[Attempt]:
+        """The attempts that a query finds, in its order."""
+        return [attempt for _, attempt in self._numbered(wanted)]
+
+    def _numbered(self, wanted: sa.Select[Any]) -> list[tuple[int, Attempt]]:
+        if not self.history.is_begun:
+            return []
+        with self.history.engine.connect() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return [(row["id"], Attempt(**{name: row[name] for name in _FIELDS})) for row in rows]
+
+
+def last_attempts(history: History, table: str | None = None) -> dict[str, tuple[Attempt, ...]]:
+    """By table, the last attempt of each partition to publish something; without those that go on or were cancelled."""
+    c = ATTEMPTS.c
+    by = sa.func.row_number().over(partition_by=(c.table, c.partition), order_by=(c.started_at.desc(), c.id.desc()))
+    every = sa.select(ATTEMPTS, by.label("place")).where(~c.recheck, c.outcome.not_in(("running", "cancelled")))
+    if table is not None:
+        every = every.where(c.table == table)
+    ranked = every.subquery("ranked")
+    wanted = sa.select(ranked).where(ranked.c.place == 1).order_by(ranked.c.table, ranked.c.partition)
+    found: dict[str, tuple[Attempt, ...]] = {}
+    for attempt in Attempts(history).found(wanted):
+        found[attempt.table] = (*found.get(attempt.table, ()), attempt)
+    return found

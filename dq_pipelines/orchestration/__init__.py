@@ -1,0 +1,1 @@
+"""When something runs: jobs, schedules and sensors. What runs belongs in `pipeline`."""

@@ -1,0 +1,1 @@
+"""Asset checks and the metadata of assets, as Dagster shows them."""

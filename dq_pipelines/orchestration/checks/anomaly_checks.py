@@ -1,0 +1,84 @@
+"""Asset checks of anomalies: what a table's `anomalies` say of a batch, for history and for Dagster.
+
+What is unlike its past is decided in `monitoring.anomalies`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from dq_pipelines.history.store.verdicts import History
+from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.orchestration.checks.rule_checks import asset_key
+from dq_pipelines.orchestration.partitions_definition import check_spec
+from dq_pipelines.project import Table
+
+if TYPE_CHECKING:
+    from dq_pipelines.monitoring.anomalies.watching import Watched
+
+
+def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """One check for each metric that is watched; none of them blocks."""
+    return [
+        check_spec(
+            table,
+            rule.check,
+            asset_key(table.key),
+            description=rule.description or f"{rule.about} is what its past lets expect",
+            metadata={"rule": _as_yaml(rule), "severity": rule.severity},
+        )
+        for rule in table.anomalies
+    ]
+
+
+def anomalies_of(table: Table, history: History, batch: str | None = None) -> Sequence[Watched]:
+    """What each rule says of a recorded batch, or of the last one."""
+    if not table.anomalies:
+        return ()
+    from dq_pipelines.monitoring.anomalies.watching import watch
+
+    return [watch(rule, history, table.key, daily=table.is_daily, batch=batch) for rule in table.anomalies]
+
+
+def anomaly_results(
+    table: Table, found: Sequence[Watched], selected: Collection[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of the checks that are selected."""
+    for watched in found:
+        if dg.AssetCheckKey(asset_key(table.key), watched.rule.check) in selected:
+            alarming = watched.rule.severity == "critical"
+            yield dg.AssetCheckResult(
+                asset_key=asset_key(table.key),
+                check_name=watched.rule.check,
+                passed=watched.success,
+                severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
+                description=watched.error or watched.result().strayed,
+                metadata=_metadata(watched),
+            )
+
+
+def _metadata(watched: Watched) -> dict[str, Any]:
+    told: dict[str, Any] = {name: value for name, value in watched.observed.items() if value is not None}
+    told |= {"severity": watched.rule.severity, "history": watched.past, "rule": _as_yaml(watched.rule)}
+    if watched.points:
+        point = watched.points[-1]
+        told |= {"at": point.at.isoformat(), "batch": point.batch, "picture": _picture(watched)}
+    return told
+
+
+def _picture(watched: Watched) -> dg.MarkdownMetadataValue:
+    from dq_pipelines.monitoring.anomalies.picture import picture
+
+    drawn = base64.b64encode(picture(watched).encode()).decode()
+    return dg.MetadataValue.md(f"![{watched.rule.about}](data:image/svg+xml;base64,{drawn})")
+
+
+def _as_yaml(rule: AnomalyRule) -> dg.MarkdownMetadataValue:
+    import yaml
+
+    told = yaml.safe_dump(rule.model_dump(exclude_unset=True), sort_keys=False)
+    return dg.MetadataValue.md(f"```yaml\n{told}```")

@@ -1,0 +1,1 @@
+"""Jobs: selections of tables, and jobs on quarantine, anomalies, maintenance and run records."""

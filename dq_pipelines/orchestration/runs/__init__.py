@@ -1,0 +1,1 @@
+"""Runs of Dagster: their partitions, queue, end and purge."""

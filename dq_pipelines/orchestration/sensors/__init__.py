@@ -1,0 +1,1 @@
+"""Sensors: arrivals, alerts, lineage, repeats of killed runs."""

@@ -1,0 +1,1 @@
+"""The step that runs a table: attempts, progress events, cancellation and failure."""

@@ -1,0 +1,1 @@
+"""From inputs to bronze: which inputs are new, which are skipped, and how they land."""

@@ -1,0 +1,242 @@
+"""Bronze: rows as they landed, each input once. Types and rules belong in silver.
+
+A bronze row is a landed record with where it came from; a line that no reader could make a record of
+is a bronze row too, with the line in `_unreadable` and nothing else, so that no input has a third
+place to be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact, exact_names
+from dq_pipelines.errors import SourceError
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import LakeTable, storable
+from dq_pipelines.pipeline.bronze.input_content import content_of, is_table, settle
+from dq_pipelines.pipeline.bronze.input_identity import CONTENT, Consumed
+from dq_pipelines.pipeline.bronze.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
+from dq_pipelines.pipeline.bronze.new_inputs import has_moved, listed
+from dq_pipelines.pipeline.bronze.unstorable_values import told_apart
+from dq_pipelines.project import Table
+from dq_pipelines.sources import ROW, SOURCE, Input, Reading, Source, names
+from dq_pipelines.sources.base import FileReport
+from dq_pipelines.sources.files import FileSource, unchanged
+from dq_pipelines.sources.names import Rename
+from dq_pipelines.transforms.to_text import stored_text
+
+UNREADABLE, WHY = "_unreadable", "_why"
+
+#: What bronze adds to the landed columns.
+SYSTEM_COLUMNS = (SOURCE, ROW, BATCH, INGESTED_AT, UNREADABLE, WHY)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The inputs that one run lands together."""
+
+    #: the same inputs make the same id, so that a repeated run replaces what a killed one left
+    id: str
+    inputs: tuple[Input, ...]
+    #: what bronze will remember of them, by name in the ledger
+    consumed: Mapping[str, int]
+    #: bronze rows that are records: the landed columns and `SYSTEM_COLUMNS`
+    records: pl.LazyFrame
+    #: bronze rows that are lines nobody could read, with the same columns
+    lines: pl.LazyFrame
+    #: how many rows there are, about; None where only a read would tell
+    about: int | None = None
+    #: what is known of each file beside its records, where the source counts lines
+    files: tuple[FileReport, ...] = ()
+    #: members of archives that are of another kind than the source's
+    passed_over: tuple[str, ...] = ()
+    #: whether every row of `records` is one: a row that bronze cannot hold as it is stands among them, with its text
+    all_records: bool = True
+    #: columns that have another name in the inputs than in bronze: both names
+    renamed: tuple[Rename, ...] = ()
+    #: how many new inputs wait for the next runs
+    waiting: int = 0
+    #: the addresses of inputs that had landed before
+    again: tuple[str, ...] = ()
+    #: what bronze will remember of other inputs, which have new times and are as they were consumed
+    retimed: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def records_in_files(self) -> int | None:
+        """How many records the files hold, counted apart from whoever reads them; None where nobody counts."""
+        return sum(file.records for file in self.files) if self.files else None
+
+    def must_be_complete(self, rows: int) -> None:
+        """Raise SourceError when so many rows are not all records that the files hold."""
+        wanted = self.records_in_files
+        if wanted is not None and wanted != rows:
+            place = self.inputs[0].uri if len(self.inputs) == 1 else f"{len(self.inputs)} inputs"
+            raise SourceError(f"{place}: wanted a row for each of the {wanted:,} records in it, got {rows:,} rows")
+
+    @property
+    def input_names(self) -> list[str]:
+        """What of `consumed` says that an input has landed in this version: nobody else may have brought it.
+
+        By its content: of a file that lands again the times may be those of before.
+        """
+        return [entry for entry in self.consumed if entry.startswith(CONTENT)]
+
+    @property
+    def rows(self) -> pl.LazyFrame:
+        """All bronze rows, in order."""
+        return pl.concat([self.records, self.lines])
+
+    def must_be_unchanged(self) -> None:
+        """Raise SourceError when an input is no longer what was listed: call it after the read."""
+        for item in self.inputs:
+            must_be_unchanged(item)
+
+
+def must_be_unchanged(item: Input) -> None:
+    """Raise Transient when an input is no longer what was listed."""
+    if not is_table(item):
+        unchanged(item)
+
+
+def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consumed) -> Consumed:
+    """What was consumed, with the folder in which landing lay when an earlier release noted whole addresses."""
+    if not any(consumed.names.is_landing(item.uri) for item in inputs) or not consumed.has_whole_addresses:
+        return consumed
+    for item, addresses in consumed.elsewhere(listed(table)).items():
+        for before in addresses:
+            if has_moved(item, before, consumed):
+                return consumed.moved_from(item, before)
+    return consumed
+
+
+def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
+    """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all.
+
+    Where rows of several inputs have the same keys, the later input wins: they come from the oldest to the newest.
+
+    A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it. Where the table's
+    `schema` lets a column become text, it does so for inputs that arrive together as for those that come one by one.
+    """
+    entries = {} if landed is None else transactions(landed)
+    name, source = _id(inputs, entries), table.landed.source
+    places, began = _places(source, inputs), (now - EPOCH) // timedelta(microseconds=1)
+    moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
+    known = _with_former_landing(table, inputs, Consumed.of(entries))
+    called = {item.uri: known.names.name(item.uri) for item in inputs}
+    again = tuple(item.uri for item in inputs if known.modified(item) is not None)
+    settle(inputs)
+    consumed = {
+        **known.times(inputs),
+        **{f"{CONTENT}{called[item.uri]}": content_of(item) for item in inputs},
+        f"{LANDED_AT}{name}": max(moments.values()),
+        **{f"{AGAIN}{called[uri]}": moments[uri] for uri in again},
+    }
+    reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
+    there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
+    reading = _spelled(reading, there or {})
+    marked = told_apart(reading.landed, UNREADABLE, WHY)
+    # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
+    records = storable(marked, untyped=False)
+    lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
+    schema = pl.concat([records.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
+
+    landed_at = _moment([name for some in places for name in some], began)
+
+    def bronze_rows(some: pl.LazyFrame) -> pl.LazyFrame:
+        rows = _shaped(some, schema).with_columns(pl.lit(name).alias(BATCH), landed_at.alias(INGESTED_AT))
+        return rows if there is None else _widened(rows, there)
+
+    return Batch(
+        name,
+        tuple(inputs),
+        consumed,
+        bronze_rows(records),
+        bronze_rows(lines),
+        reading.about,
+        reading.files,
+        source.passed_over(inputs),
+        renamed=reading.renamed,
+        all_records=marked is reading.landed,
+        again=again,
+    )
+
+
+def _id(inputs: Sequence[Input], entries: Mapping[str, int]) -> str:
+    """The id of a batch of these inputs: another one where they have landed before, and come back after another version."""
+    digest = hashlib.sha256()
+    for item in inputs:
+        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
+    while (at := entries.get(f"{LANDED_AT}b-{digest.hexdigest()[:16]}")) is not None:
+        digest.update(f"{at}\n".encode())
+    return f"b-{digest.hexdigest()[:16]}"
+
+
+def _spelled(reading: Reading, known: Iterable[str]) -> Reading:
+    """The reading with the names that bronze has for its columns, where they differ by case only."""
+    spelling = {names.key(name): name for name in known}
+    own = [name for name in reading.landed.collect_schema() if not names.is_reserved(name)]
+    other = {name: was for name in own if (was := spelling.get(names.key(name), name)) != name and name not in known}
+    if not other:
+        return reading
+    told = [(file, other.get(name, name)) for file, name in reading.renamed]
+    told += [(name, was) for name, was in other.items() if name not in dict(told).values()]
+    return replace(reading, landed=reading.landed.rename(other), renamed=names.renames(told))
+
+
+def _places(source: Source, inputs: Sequence[Input]) -> list[list[str]]:
+    """What `_source` says of the rows of each input, in the order in which they count: of an archive, each member."""
+    return [
+        [part.source for part in source.parts(item)]
+        if isinstance(source, FileSource) and item.uri.lower().endswith(".zip")
+        else [item.uri]
+        for item in inputs
+    ]
+
+
+def _moment(places: Sequence[str], began: int) -> pl.Expr:
+    """When a row has landed: a microsecond later for each place it may come from, so that the later one counts."""
+    known, at = list(dict.fromkeys(places)), pl.lit(began, pl.Int64)
+    if len(known) > 1:
+        own, of_file = pl.col(SOURCE), pl.col(SOURCE).str.replace("#[^#]*$", "")  # a sheet of a workbook has no place
+        place = pl.coalesce(*(name.cast(pl.Enum(known), strict=False).to_physical() for name in (own, of_file)))
+        at = at + place.fill_null(0).cast(pl.Int64)
+    return at.cast(pl.Datetime("us", "UTC"))
+
+
+def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
+    """`rows` with the columns of `wanted` in their types and order, null where there are none."""
+    there = rows.collect_schema()
+    new = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in there]
+    casts = [pl.col(exact(name)).cast(wanted[name]) for name, dtype in there.items() if dtype != wanted[name]]
+    return rows.with_columns(*new, *casts).select(exact_names(wanted))
+
+
+#: What a column may become without the change of a value, beside text, which holds everything.
+_WIDER: dict[type[pl.DataType], tuple[type[pl.DataType], ...]] = {
+    pl.Int8: (pl.Int16, pl.Int32, pl.Int64, pl.Float64),
+    pl.Int16: (pl.Int32, pl.Int64, pl.Float64),
+    pl.Int32: (pl.Int64, pl.Float64),
+    pl.Float32: (pl.Float64,),
+    pl.Null: (pl.DataType,),
+}
+
+
+def _widened(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
+    """`rows` with the columns that fit there in the types of `wanted`; the others are left for the commit to refuse."""
+    casts = [
+        stored_text(pl.col(exact(name)), dtype).alias(name)
+        if wanted[name] == pl.String
+        else pl.col(exact(name)).cast(wanted[name])
+        for name, dtype in rows.collect_schema().items()
+        if name in wanted
+        and dtype != wanted[name]
+        and issubclass(type(wanted[name]), (pl.String, *_WIDER.get(type(dtype), ())))
+        and not dtype.is_nested()
+    ]
+    return rows.with_columns(casts)

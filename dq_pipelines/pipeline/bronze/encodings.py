@@ -1,0 +1,38 @@
+"""Encodings of the files that landed: which of them are but a guess, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dq_pipelines.history.store.records import ENCODING_GUESSED, ResultRecord
+from dq_pipelines.sources.base import FileReport
+from dq_pipelines.sources.charset import SURE
+
+#: Files that are named in one sentence.
+_TOLD = 3
+
+
+def in_doubt(files: Sequence[FileReport]) -> list[FileReport]:
+    """The files whose encoding was guessed without being sure, least sure first."""
+    return sorted(
+        (file for file in files if file.encoding.confidence < SURE), key=lambda file: file.encoding.confidence
+    )
+
+
+def as_result(unsure: Sequence[FileReport]) -> ResultRecord:
+    """What history remembers of it beside the results of rules."""
+    return ResultRecord.on_inputs(ENCODING_GUESSED, [file.source for file in unsure[:_TOLD]], _sentence(unsure))
+
+
+def _sentence(unsure: Sequence[FileReport]) -> str:
+    if not unsure:
+        return ""
+    named = [f"{file.source} as {file.encoding.encoding} ({_how_sure(file)})" for file in unsure[:_TOLD]]
+    more = f" and {len(unsure) - _TOLD} more files" if len(unsure) > _TOLD else ""
+    return f"the encoding is a guess: {'; '.join(named)}{more}; name it with `encoding` under `source`"
+
+
+def _how_sure(file: FileReport) -> str:
+    guess = file.encoding
+    other = f", else {guess.alternative}" if guess.alternative else ""
+    return f"{guess.confidence:.0%} sure{other}"

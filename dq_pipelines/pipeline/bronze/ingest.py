@@ -1,0 +1,95 @@
+"""From a source into bronze: what is new is read as one batch, and committed. How batches are judged belongs in `refinement`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dq_pipelines.config.counting import counted
+from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.publish import Publication, publish
+from dq_pipelines.lake.schema_evolution import Drift
+from dq_pipelines.lake.schema_rewrite import rewriting
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.pipeline.bronze.batch import Batch, batch_of
+from dq_pipelines.pipeline.bronze.input_identity import Consumed
+from dq_pipelines.pipeline.bronze.landed import after_all, bronze
+from dq_pipelines.pipeline.bronze.landing_schema import as_bronze, landing_drift, schema_of
+from dq_pipelines.pipeline.bronze.ledger_agreement import must_agree
+from dq_pipelines.pipeline.bronze.new_inputs import compared, taken
+from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs
+from dq_pipelines.pipeline.runtime.progress import LAND, READ
+from dq_pipelines.pipeline.runtime.retry import patiently
+from dq_pipelines.pipeline.runtime.schema_check import drift_result
+from dq_pipelines.pipeline.runtime.table_run import Work, alone, of_partition, reading, staged
+from dq_pipelines.sources import ROW
+
+#: Renamed columns that the log tells; the materialization has all.
+_MOST_TOLD = 20
+
+
+@alone
+@patiently
+@past_bad_inputs
+def land(work: Work) -> Batch | None:
+    """Bring what is new into bronze, and nothing further; None when nothing is new."""
+    must_agree(work)
+    return landed(work)
+
+
+def landed(work: Work) -> Batch | None:
+    """`land`, for one who works alone on the table already."""
+    batch = arrived(work)
+    if batch is None:
+        return None
+    stage = work.stage(bronze(work.table, work.lake), batch.id)
+    found = landing_drift(work, batch.rows, schema_of(stage.table))
+    if found is not None and found.refused:
+        said = drift_result(None, work.table.landed.silver.columns, found.refused).error
+        raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
+    with staged(stage, claim=work.claim), reading(work, "to read its inputs"):
+        work.progress.stage(LAND, batch.about)
+        collect_all([stage.sink(work.progress.through(as_bronze(batch.rows, found), ROW))])
+        commit_bronze(work, batch, stage, found)
+    return batch
+
+
+def arrived(work: Work) -> Batch | None:
+    """What is new at the source, or the oldest of it, as one batch."""
+    work.progress.stage(READ)
+    found, landed = compared(work.table, work.lake, work.partition), bronze(work.table, work.lake)
+    new, inputs = found.new, taken(work.table, found.new)
+    if not inputs:
+        return None
+    waiting = len(new) - len(inputs)
+    if waiting:
+        work.log(f"{landed.key}: takes the {len(inputs):,} oldest of {len(new):,} new inputs; {waiting:,} wait")
+    known = transactions(landed)
+    noted = Consumed.of(known).times(found.retimed)
+    batch = batch_of(work.table, inputs, after_all(landed, work.now), landed)
+    retimed = {name: number for name, number in noted.items() if known.get(name) != number}
+    return replace(batch, waiting=waiting, retimed=retimed)
+
+
+def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
+    batch.must_be_unchanged()
+    batch.must_be_complete(stage.rows)
+    work.may_commit()
+    stage.tidy()
+    with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:
+        publication = publish(
+            stage,
+            "append",
+            {**batch.retimed, **batch.consumed},
+            new_columns="add",
+            once=batch.input_names,
+            rewrite=rewrite,
+        )
+    if batch.renamed:
+        renamed = [f"'{landed}' as '{name}'" for landed, name in batch.renamed[:_MOST_TOLD]]
+        more = f" and {len(batch.renamed) - _MOST_TOLD} more" if len(batch.renamed) > _MOST_TOLD else ""
+        work.log(f"{publication.key}: columns landed under another name: {', '.join(renamed)}{more}")
+    rows, inputs = counted(publication.rows, "row"), counted(len(batch.inputs), "input")
+    work.log(f"landed {rows} of {inputs} in {publication.key}{of_partition(work.partition)}")
+    return publication

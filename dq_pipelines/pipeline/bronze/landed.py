@@ -1,0 +1,221 @@
+"""What has landed in bronze: its batches, in which order they came, and which version of an input counts.
+
+How inputs become a batch belongs in `batch`. A batch's rows have moments of their own, one for each input in the order
+in which the inputs count, so that `_ingested_at` tells later from earlier within a batch as well.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from urllib.parse import unquote
+
+import polars as pl
+
+from dq_pipelines.lake.ledger import batches_in, transactions
+from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.pipeline.bronze.input_identity import Names
+from dq_pipelines.project import Table
+from dq_pipelines.sources import SOURCE
+
+BATCH, INGESTED_AT = "_batch", "_ingested_at"
+
+#: In bronze's ledger, followed by a batch: when the last of its inputs landed, in microseconds.
+LANDED_AT = "landed_at:"
+#: Followed by the name of an input that had landed before: when it did so last. Of that version bronze may have no row: the file was
+#: empty, or they have expired, or were erased.
+AGAIN = "again:"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = pl.col(INGESTED_AT).dt.epoch("us")
+
+
+def bronze(table: Table, lake: Lake) -> LakeTable:
+    return lake.table(f"bronze/{table.name}")
+
+
+def after_all(landed: LakeTable, now: datetime) -> datetime:
+    """`now`, or where the clock was put back, the first moment after whatever has landed: later means later here."""
+    last = last_landed(landed)
+    return now if last is None else max(now, last + timedelta(microseconds=1))
+
+
+@dataclass(frozen=True)
+class Landings:
+    """When batches and inputs have landed, as bronze's ledger has it; all in microseconds."""
+
+    #: by batch, when the last of its inputs did
+    batches: Mapping[str, int]
+    #: by the name of an input that has landed more than once: when it did last
+    again: Mapping[str, int]
+    names: Names
+
+    @classmethod
+    def of(cls, landed: LakeTable) -> Landings:
+        entries = transactions(landed)
+        names, again = Names.of(entries), dict[str, int]()
+        for entry, at in entries.items():
+            if entry.startswith(AGAIN):
+                called = names.name(entry.removeprefix(AGAIN))
+                again[called] = max(at, again.get(called, at))
+        batches = {entry.removeprefix(LANDED_AT): at for entry, at in entries.items() if entry.startswith(LANDED_AT)}
+        return cls(batches, again, names)
+
+    def batch_at(self, moment: int) -> int:
+        """When the batch landed whose input landed at this moment; the moment itself where no batch is known."""
+        place = bisect_left(self._moments, moment)
+        return self._moments[place] if place < len(self._moments) else moment
+
+    @cached_property
+    def _moments(self) -> list[int]:
+        return sorted(self.batches.values())
+
+    def of_row(self, batch: str, at: int) -> int:
+        """When the batch of a row landed, which came `at` a moment; that moment for one from before the ledger noted it."""
+        return self.batches.get(batch, at)
+
+    def last(self, source: str, batch: str, at: int) -> int:
+        """When the batch landed in which the input behind `_source` came last, given a row of it and when that came."""
+        own, again = self.of_row(batch, at), self.again.get(address(self.names.name(source), self.again), at)
+        return self.batch_at(again) if again > own else own
+
+    def is_outdated(self, source: str, batch: str, at: int, snapshot: int = 0) -> bool:
+        """Whether the input behind such a row has landed once more since, or all of a table at the moment of a `snapshot`."""
+        return max(self.last(source, batch, at), snapshot) > self.of_row(batch, at)
+
+
+def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
+    """How many rows bronze has of these batches, as its log tells; None where files hold several batches."""
+    delta = landed.delta()
+    if delta is None:
+        return 0
+    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    names = (f"min.{BATCH}", f"max.{BATCH}", "num_records")
+    if not adds.height or any(name not in adds.columns for name in names):
+        return None
+    least, most = pl.col(names[0]), pl.col(names[1])
+    if adds.select((least != most).fill_null(True).any()).item():
+        return None
+    return int(adds.filter(least.is_in(list(wanted)))["num_records"].sum())
+
+
+def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
+    """The bronze batches that the published table has not consumed."""
+    consumed = set(batches_in(transactions(published)))
+    return [batch for batch in batches(table, lake, partition) if batch not in consumed]
+
+
+def outdated(
+    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+) -> dict[str, frozenset[str]]:
+    """The batches, oldest first, each with what `_source` says there of inputs of which a later version counts.
+
+    Such a one has landed, whatever bronze has of it, or is `arriving`.
+    """
+    return {batch: old for batch, (old, _) in _by_age(landed, batches, arriving).items()}
+
+
+def inputs_of(found: Mapping[str, Iterable[str]]) -> pl.LazyFrame:
+    """Batches with what `_source` says of some of their inputs, as a frame of both columns."""
+    pairs = [(batch, source) for batch, sources in found.items() for source in sources]
+    return pl.LazyFrame(pairs, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
+
+
+def counting(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The same, without batches of which nothing counts any more."""
+    return {batch: old for batch, (old, now) in _by_age(landed, batches).items() if now}
+
+
+def _by_age(
+    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """The batches, oldest first, each with the inputs of which a later version counts, and those that count."""
+    rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
+    came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
+    landings = Landings.of(landed)
+    name = landings.names.name
+    latest = {name(source): batch for batch, source, _ in came.rows()}
+    coming = frozenset(map(name, arriving))
+    found: dict[str, tuple[set[str], set[str]]] = {
+        batch: (set(), set()) for batch in came[BATCH].unique(maintain_order=True)
+    }
+    for batch, source, at in came.rows():
+        later = landings.is_outdated(source, batch, at) or address(name(source), coming) in coming
+        found[batch][0 if later or latest[name(source)] != batch else 1].add(source)
+    return {batch: (frozenset(old), frozenset(now)) for batch, (old, now) in found.items()}
+
+
+def first_landed(landed: LakeTable, arriving: Collection[str] = ()) -> dict[str, int]:
+    """By what `_source` says, when the input behind it landed first, of inputs that have landed more than once.
+
+    `arriving` are the addresses of inputs that land now. Of rows that bronze has no more nothing is known.
+    """
+    landings = Landings.of(landed)
+    coming = {landings.names.name(uri): uri for uri in arriving}
+    several = {*landings.again, *coming}
+    if not several or landed.delta() is None:
+        return {}
+    came = landed.scan().group_by(SOURCE).agg(_MICROSECONDS.min()).collect()
+    inputs = {source: address(landings.names.name(source), several) for source in came[SOURCE]}
+    first: dict[str, int] = {}
+    for source, at in came.rows():
+        first[inputs[source]] = min(at, first.get(inputs[source], at))
+    known = {source: first[called] for source, called in inputs.items() if called in several}
+    return known | {uri: first[called] for called, uri in coming.items() if called in first}
+
+
+def of_last_snapshot(landed: LakeTable, partition: str | None) -> pl.Expr:
+    """Whether a row of bronze is of the batch that landed last, of a partition or of all; no row is where it had none."""
+    landings = Landings.of(landed)
+    last = max(landings.batches.values(), default=None)
+    if partition is not None:
+        rows = landed.scan().filter(pl.col(PARTITION) == partition)
+        came = rows.group_by(SOURCE, BATCH).agg(_MICROSECONDS.max()).collect()
+        last = max((landings.last(*row) for row in came.rows()), default=None)
+    names = [batch for batch, at in landings.batches.items() if at == last]
+    # What landed before the ledger noted when is known by its moment alone.
+    return pl.col(BATCH).is_in(names) if names else _MICROSECONDS.is_in([] if last is None else [last])
+
+
+def landed_batches(landed: LakeTable) -> list[str]:
+    """The ids of the batches that bronze's ledger knows, whether or not it still has rows of them."""
+    return [name.removeprefix(LANDED_AT) for name in transactions(landed) if name.startswith(LANDED_AT)]
+
+
+def last_landed(landed: LakeTable) -> datetime | None:
+    moments = [at for name, at in transactions(landed).items() if name.startswith(LANDED_AT)]
+    return EPOCH + timedelta(microseconds=max(moments)) if moments else None
+
+
+def address(source: str, known: Container[str]) -> str:
+    """The input behind what `_source` says, or the name of that: of a member of an archive, or of a sheet of a workbook, the file."""
+    return next((place for place in within(source) if place in known), source.rpartition("#")[0])
+
+
+def within(source: str) -> Iterator[str]:
+    """What `_source` says, and whatever that may lie in: of a sheet of a workbook in an archive, the workbook, then the archive."""
+    parts = source.split("#")
+    return ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
+
+
+def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
+    """The ids of all batches in bronze, or in one partition of it."""
+    landed = bronze(table, lake)
+    delta = landed.delta()
+    if delta is None:
+        return []
+    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    if partition is not None:
+        adds = adds.filter(pl.col(f"partition.{PARTITION}") == partition)
+    bounds = [pl.col(name) for name in (f"min.{BATCH}", f"max.{BATCH}") if name in adds.columns]
+    one = (bounds[0] == bounds[1]).fill_null(False) if len(bounds) == 2 else pl.lit(False)
+    known = adds.filter(one)
+    names = known[f"min.{BATCH}"].unique(maintain_order=True).to_list() if known.height else []
+    # A compacted file holds several batches, and only its column knows which.
+    mixed = [f"{landed.uri}/{unquote(path)}" for path in adds.filter(~one)["path"]]
+    if mixed:
+        columns = [pl.scan_parquet(path, glob=False, hive_partitioning=False).select(BATCH) for path in mixed]
+        names += pl.concat(columns).unique().collect(engine="streaming")[BATCH].to_list()
+    return list(dict.fromkeys(names))

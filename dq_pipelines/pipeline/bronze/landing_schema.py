@@ -1,0 +1,68 @@
+"""The columns of rows that land, held against bronze's: what bronze takes on, and in which types it holds them.
+
+What a difference is, and what a policy allows, belongs in `lake.schema_evolution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from dq_pipelines.lake.schema_evolution import Drift, conformed, drift
+from dq_pipelines.lake.tables import PARTITION, LakeTable, storable
+from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
+from dq_pipelines.pipeline.bronze.landed_names import resolved
+from dq_pipelines.pipeline.runtime.table_run import Work
+
+
+def schema_of(table: LakeTable) -> pl.Schema | None:
+    """A table's columns without that of its partitions; None when nothing was ever published to it."""
+    delta = table.delta()
+    if delta is None:
+        return None
+    return own_schema(pl.scan_delta(delta))
+
+
+def own_schema(rows: pl.LazyFrame) -> pl.Schema:
+    return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if name != PARTITION})
+
+
+def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Schema:
+    """The types in which these columns would be stored; Null where a column has no value of any type."""
+    landed = rows.collect_schema()
+    stored = storable(rows).collect_schema()
+    return pl.Schema({name: landed[name] if landed[name] == pl.Null else stored[name] for name in columns})
+
+
+def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
+    """What bronze, which has the columns of `before`, would have to become to hold these rows; None before it is made.
+
+    It takes on new columns, and where silver has a type of its own any type, as text if need be: what does not fit silver
+    is refused row by row. Elsewhere it takes a type only where the table's policy allows it, since what has once landed
+    as text will never be a number again.
+    """
+    if before is None:
+        return None
+    columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
+    silver = resolved(work.table.landed.silver, [*columns, *before]).columns
+    declared = {source for name, column in silver.items() for source in column.sources or (name,)}
+    found = drift(before, about_to_be_published(rows, columns), work.table.landed.evolution)
+    changes = [change for change in found.changes if change.kind == "retyped"]
+    harmless = [
+        replace(change, wants="strict")
+        if change.becomes == change.before or (change.wants in ("widen", "evolve") and change.column in declared)
+        else change
+        for change in changes
+    ]
+    return replace(found, changes=tuple(harmless))
+
+
+def as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:
+    """The rows in bronze's types, with no more columns than they have landed with."""
+    if found is None or found.refused:
+        return rows
+    there = rows.collect_schema()
+    changed = [change.column for change in found.changes if change.column in there]
+    return conformed(rows, {name: found.schema[name] for name in changed})

@@ -1,0 +1,90 @@
+"""Whether the ledgers of a table's layers agree. What a single log looks like belongs in `lake.log`.
+
+Commits come in the order bronze, quarantine, silver. So whatever silver has consumed, the other two know, unless one of
+them has lost a commit: its newest file was torn by a power loss and moved away, or its folder was put back from a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.ledger import TAKEN_BACK, batches_in, consumption, transactions
+from dq_pipelines.pipeline.bronze.landed import batches, bronze, landed_batches
+from dq_pipelines.pipeline.runtime.table_run import Work
+
+#: What the ids of bronze's batches begin with; those of replays begin with another letter.
+_LANDED = "b-"
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The batches and replays that silver has consumed, and a layer before it does not know."""
+
+    unknown_to_bronze: tuple[str, ...] = ()
+    unknown_to_quarantine: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, work: Work) -> Disagreement:
+        # Silver first: another run may commit between the looks, and its commit comes last.
+        published = batches_in(transactions(work.silver))
+        quarantined = set(batches_in(transactions(work.quarantine)))
+        landed = {*landed_batches(bronze(work.table, work.lake))}
+        consumed = dict.fromkeys([*published, *quarantined])
+        lost = [batch for batch in consumed if batch.startswith(_LANDED) and batch not in landed]
+        if lost:  # those that landed before the ledger noted when
+            landed = {*batches(work.table, work.lake)}
+        return cls(
+            tuple(batch for batch in lost if batch not in landed),
+            tuple(batch for batch in published if batch not in quarantined),
+        )
+
+    def taken_back(self, work: Work) -> Mapping[str, int]:
+        """What a rerun notes: it makes silver and quarantine from bronze, so what bronze does not know counts no more.
+
+        Of a partition, only what silver's log says of that partition.
+        """
+        names = consumption([*self.unknown_to_bronze, *self.unknown_to_quarantine])
+        if work.partition is not None:
+            log = work.silver.log()
+            noted = {name: log.noted(name) if log is not None else None for name in names}
+            names = {name: 1 for name, found in noted.items() if found is not None and found[1] == {work.partition}}
+        return dict.fromkeys(names, TAKEN_BACK)
+
+
+def must_have_whole_logs(work: Work) -> None:
+    """Raise PublishError when a power loss has torn the newest commit of a layer."""
+    for table in (bronze(work.table, work.lake), work.quarantine, work.silver):
+        table.log()
+
+
+def must_agree(work: Work) -> None:
+    """Raise PublishError when a layer has lost a commit that a later layer relies on."""
+    found = Disagreement.of(work)
+    name = work.table.name
+    if found.unknown_to_bronze:
+        raise PublishError(
+            f"bronze/{name}: wanted the rows of batch {_some(found.unknown_to_bronze)}, which {work.table.key} has "
+            "consumed, got none: bronze has lost a commit, and its inputs would be published twice; nothing was done; "
+            f"where its inputs are still at the source, run {name} with mode: rerun{_else_restore(work, found)}"
+        )
+    if found.unknown_to_quarantine:
+        raise PublishError(
+            f"quarantine/{name}: wanted the refused rows of {_some(found.unknown_to_quarantine)}, which {work.table.key} "
+            "has consumed, got no such entry: quarantine has lost a commit; nothing was done; "
+            f"run {name} with mode: rerun, which makes quarantine anew from bronze"
+        )
+
+
+def _some(batches: tuple[str, ...]) -> str:
+    return batches[0] if len(batches) == 1 else f"{batches[0]} (and {len(batches) - 1} more)"
+
+
+def _else_restore(work: Work, found: Disagreement) -> str:
+    log = work.silver.log()
+    noted = [] if log is None else [log.noted(name) for name in consumption(found.unknown_to_bronze)]
+    versions = [each[0] for each in noted if each is not None]
+    if len(versions) < len(noted) or not min(versions, default=0):
+        return ""
+    return f"; else dq restore {work.table.name} --as-of {min(versions) - 1}"

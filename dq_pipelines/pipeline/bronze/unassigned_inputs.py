@@ -1,0 +1,100 @@
+"""Inputs that no run reads: files of no partition, and what a source's address names that is no file.
+
+Inputs that were read and refused as a whole belong in `skipped_inputs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dq_pipelines.config.counting import counted
+from dq_pipelines.errors import SourceError
+from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.tables import Lake
+from dq_pipelines.pipeline.bronze.input_identity import Consumed
+from dq_pipelines.pipeline.bronze.input_partitions import partition_of, why_unassigned
+from dq_pipelines.pipeline.bronze.landed import bronze
+from dq_pipelines.project import DailyPartitions, Table
+from dq_pipelines.sources import nothing_found
+from dq_pipelines.sources.archives import plain_name
+from dq_pipelines.sources.base import Listed, PassedOver
+
+#: The check that every bronze table has without being asked.
+INPUTS_UNASSIGNED = "inputs_unassigned"
+
+#: In place of an input: a source that cannot be listed.
+_SOURCE = "the source"
+
+#: Paths in one line; the check's table has more.
+_TOLD = 3
+
+
+def _why_no_data(member: str) -> str:
+    _, _, name = member.rpartition("#")
+    return (
+        "it is of another kind than the source's" if plain_name(name.lstrip("/")) else "a name in it begins with . or _"
+    )
+
+
+def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[PassedOver]:
+    """What of the table's source no run reads, by address; `members` are those of archives that were no data.
+
+    A source that cannot be listed is named itself. Raises PublishError where the lake is away.
+    """
+    return _unassigned(table, lake, _listed(table), members)
+
+
+def what_no_run_reads(table: Table, lake: Lake) -> str:
+    """The sentence for what of the source is unassigned, else for a source with nothing in it; empty where there is neither.
+
+    The source is listed once. Raises PublishError as `unassigned` does.
+    """
+    listed = _listed(table)
+    return sentence(_unassigned(table, lake, listed, ())) or _nothing(table, listed)
+
+
+def _listed(table: Table) -> Listed | SourceError:
+    try:
+        return table.landed.source.listed()
+    except SourceError as error:
+        return error
+
+
+def _unassigned(table: Table, lake: Lake, listed: Listed | SourceError, members: Sequence[str]) -> list[PassedOver]:
+    found, partitions = [PassedOver(name, _why_no_data(name)) for name in members], table.landed.partitions
+    if isinstance(listed, SourceError):
+        return [*found, PassedOver(_SOURCE, str(listed))]
+    found += listed.passed_over
+    if isinstance(partitions, DailyPartitions):
+        outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
+        # What has landed before `start` was moved is in bronze.
+        known = Consumed.of(transactions(bronze(table, lake)) if outside else {})
+        found += [
+            PassedOver(item.uri, why_unassigned(item.uri, partitions))
+            for item in outside
+            if known.modified(item) != item.modified
+        ]
+    return sorted(found, key=lambda one: one.uri)
+
+
+def nothing_there(table: Table) -> str:
+    """The sentence for a source at whose address there is no input at all; empty for any other, or one that cannot be listed."""
+    return _nothing(table, _listed(table))
+
+
+def _nothing(table: Table, listed: Listed | SourceError) -> str:
+    source = table.landed.source
+    if not hasattr(source, "path") or isinstance(listed, SourceError):  # one that cannot be listed is unassigned
+        return ""
+    return "" if listed.inputs else nothing_found(source)
+
+
+def sentence(found: Sequence[PassedOver]) -> str:
+    """Why the source cannot be listed; how many inputs no run reads, and the first ones with the reason; else empty."""
+    inputs = [one for one in found if one.uri != _SOURCE]
+    told = [f"the source cannot be listed: {one.why}" for one in found if one.uri == _SOURCE]
+    if inputs:
+        more = f"; and {len(inputs) - _TOLD:,} more" if len(inputs) > _TOLD else ""
+        which = "; ".join(f"{one.uri}: {one.why}" for one in inputs[:_TOLD])
+        told.append(f"{counted(len(inputs), 'input', 'is', 'are')} read by no run: {which}{more}")
+    return "; ".join(told)

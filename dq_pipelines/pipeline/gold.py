@@ -1,0 +1,134 @@
+"""Gold: a query or a function over published tables, judged like any other before it replaces the last one."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from dq_pipelines.config.counting import counted
+from dq_pipelines.engine.gold.function import function_to_parquet
+from dq_pipelines.engine.gold.sql import query_to_parquet
+from dq_pipelines.engine.judge import Judgement, judge
+from dq_pipelines.engine.polars import Scan
+from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.ledger import consumption
+from dq_pipelines.lake.publish import publish
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.pipeline.bronze.landed import BATCH, INGESTED_AT
+from dq_pipelines.pipeline.quarantine.refused_rows import refused_rows
+from dq_pipelines.pipeline.runtime.batch_metrics import Measured
+from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
+from dq_pipelines.pipeline.runtime.progress import JUDGE, PUBLISH, QUARANTINE, QUERY
+from dq_pipelines.pipeline.runtime.retry import patiently
+from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, Work, alone, reading, staged
+from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_of
+from dq_pipelines.pipeline.silver.self_references import SelfReferences
+from dq_pipelines.project import Gold
+from dq_pipelines.sources import ROW, SOURCE
+
+
+@alone
+@patiently
+def compute(work: Work) -> Outcome:
+    """Compute the gold table anew, judge it, and replace the published one, or block.
+
+    Rows that a rule refuses go to `quarantine/<table>`, which is replaced too: the next computation
+    makes them anew. Raises RuleError when an input is not published or the recipe does not run.
+    """
+    with tempfile.TemporaryDirectory(prefix="dq-gold-") as folder:
+        rows = _rows(work, work.table.gold, Path(folder))
+        return _judged(work, rows)
+
+
+def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
+    """What the recipe gives, computed once and written to a file of the folder."""
+    work.progress.stage(QUERY)
+    target = folder / "rows.parquet"
+    if gold.sql is not None:
+        deltas = {key: work.lake.table(key).delta() for key in work.table.inputs}
+        missing = [key for key, delta in deltas.items() if delta is None]
+        if missing:
+            raise RuleError(f"{work.table.key} reads {missing[0]}, which is not published yet: materialize it first")
+        query_to_parquet(
+            gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target, work.progress.share
+        )
+    else:
+        frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
+        try:
+            with reading(work, "to compute its rows"):
+                function_to_parquet(str(gold.python), frames, target)
+        except RuleError as error:
+            raise RuleError(f"{work.table.key}: {error}") from None
+    return pl.scan_parquet(target)
+
+
+def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
+    batch = f"g-{hashlib.sha256(work.now.isoformat().encode()).hexdigest()[:16]}"
+    kept, refused = work.stage(work.lake.table(work.table.key), batch), work.stage(work.quarantine, batch)
+    columns, measured = rows.collect_schema().names(), Measured(work.table)
+    computing = work.meter.lap()
+
+    def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
+        return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
+
+    def judged_with(parents: pl.LazyFrame | None) -> Judgement:
+        def lookup(key: str) -> pl.LazyFrame:
+            return parents if key == work.table.key and parents is not None else work.published(key)
+
+        return judge(Scan(rows, work.table.rules, lookup=lookup), sinks, measured, watch=work.progress)
+
+    work.progress.stage(JUDGE, rows.select(pl.len()).collect().item())
+    with staged(kept, refused, claim=work.claim):
+        with reading(work, "to compute and judge its rows"):
+            judgement = SelfReferences.of(work.table.key, work.table.rules).settled(
+                judged_with, lambda: rows, lambda: rows, lambda: (kept.scan(),)
+            )
+        outcome = replace(
+            _outcome(work, batch, judgement, kept, refused),
+            metrics=measured.batch(judgement, kept, work, computing, None),
+        )
+        if outcome.blocked_by:
+            return outcome
+        done = []
+        if refused.rows or work.quarantine.delta() is not None:
+            work.progress.stage(QUARANTINE)
+            work.may_commit()
+            refused.tidy()
+            done.append(publish(refused, "overwrite", consumption([batch])))
+        work.progress.stage(PUBLISH)
+        work.may_commit()
+        kept.tidy()
+        done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))
+        work.log(f"published {counted(kept.rows, 'row')} to {work.table.key}")
+        return outcome.committed(done, work.meter.lap())
+
+
+def _with_provenance(refused: pl.LazyFrame, batch: str, work: Work) -> pl.LazyFrame:
+    """Refused gold rows were made here, out of the table's inputs, and are numbered in the order they came."""
+    source = pl.lit(", ".join(work.table.inputs))
+    return refused.with_row_index(ROW, offset=1).with_columns(
+        source.alias(SOURCE), pl.lit(batch).alias(BATCH), pl.lit(work.now).dt.cast_time_unit("us").alias(INGESTED_AT)
+    )
+
+
+def _outcome(work: Work, batch: str, judgement: Judgement, kept: Stage, refused: Stage) -> Outcome:
+    counts = Counts(
+        rows_in=judgement.rows, published=kept.rows, refused=refused.rows, dropped_by_rules=judgement.dropped
+    )
+    return Outcome(
+        table=work.table.key,
+        batch=batch,
+        results=judgement.results,
+        counts=counts,
+        started_at=work.now,
+        partition=work.partition,
+        schema=dict(kept.schema),
+        preview=kept.scan().head(PREVIEW_ROWS).collect(),
+        seconds=elapsed(work.now),
+        replaces=True,
+    )

@@ -1,0 +1,184 @@
+"""Restore: silver and quarantine brought back to what they were, or expired rows brought back from the backup.
+
+**As of a time**, silver first, then quarantine: batches that were consumed since wait again in bronze, and the next run
+judges them by today's YAML. Killed in between, quarantine still has rows of those batches, and the next run removes them
+as it removes those of an interrupted publication.
+
+**From the backup**, bronze, quarantine, then silver, each deletion once. With keys a row comes back only where silver has
+none of its keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
+from dq_pipelines.config.sql_text import identifier
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
+from dq_pipelines.lake.durable import sync_commit
+from dq_pipelines.lake.ledger import noting, reruns_in, transactions
+from dq_pipelines.lake.publish import Publication, publish_errors, record_batches
+from dq_pipelines.lake.rewrite import must_be_new
+from dq_pipelines.lake.schema_evolution import exactly, fits
+from dq_pipelines.lake.tables import Lake, LakeTable
+from dq_pipelines.lake.time_travel import Moment, Return
+from dq_pipelines.pipeline.bronze.input_identity import INPUT
+from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.silver.precedence import last_of_keys
+from dq_pipelines.transforms.types import name_of
+
+
+def returns(work: Work, moment: Moment, layer: str | None = None) -> list[Return]:
+    """What goes back to which version, in this order; nothing is written.
+
+    Without a layer: silver and quarantine, or gold and its quarantine; quarantine goes back to the time at which the
+    version of the first came into being. Raises ConfigError, or PublishError where files were vacuumed or rows would
+    end up in no place or in two.
+    """
+    if layer is not None:
+        alone_back = Return.to(work.lake.table(f"{layer}/{work.table.name}"), moment)
+        _must_stand_alone(work, layer, alone_back)
+        return [alone_back]
+    first = Return.to(work.lake.table(work.table.key), moment)
+    if work.quarantine.delta() is None:
+        return [first]
+    return [first, Return.to(work.quarantine, Moment(first.at.isoformat()) if moment.version is not None else moment)]
+
+
+def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
+    """Bronze and quarantine hold what silver relies on."""
+    if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith(INPUT)]):
+        raise PublishError(
+            f"{back.table.key}: {counted(len(landed), 'input', 'has', 'have')} landed since version {back.then.version()}, which silver may "
+            f"have consumed: they would land twice; restore the table without a layer, bronze keeps its rows"
+        )
+    if layer == "silver" and reruns_in(back.taken_back):
+        raise PublishError(
+            f"{back.table.key}: quarantine was written anew by a rerun since version {back.then.version()}: rows would be "
+            f"in both or in neither; restore {work.table.name} without a layer"
+        )
+    published = transactions(work.silver)
+    if layer == "quarantine" and (lost := [name for name in back.taken_back if name in published]):
+        raise PublishError(
+            f"{back.table.key}: silver has consumed {counted(len(lost), 'batch')} since version {back.then.version()}, whose "
+            f"refused rows would be nowhere; restore {work.table.name} without a layer"
+        )
+
+
+def restore(work: Work, moment: Moment, layer: str | None = None) -> list[Publication]:
+    """Bring a table back to what it was; one commit a layer, and none where nothing changes."""
+
+    def back(held: Work) -> list[Publication]:
+        done = []
+        for each in returns(held, moment, layer):
+            if each.changes:
+                held.may_commit()
+                done.append(each.commit())
+                held.log(f"{each.table.key} is as of version {each.then.version()} again")
+        return done
+
+    return alone(back)(work)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Rows of one layer that come back from the backup."""
+
+    table: LakeTable
+    rows: pl.LazyFrame
+    #: the deletions that they left by
+    deletions: tuple[str, ...]
+    #: columns that the backup has and the table no longer
+    lost_columns: tuple[str, ...]
+    #: with keys: rows whose keys the table has are not brought back
+    keys: tuple[str, ...] = ()
+
+    @property
+    def consumed(self) -> Mapping[str, int]:
+        return {f"{RESTORED}{each}": 1 for each in self.deletions}
+
+    def count(self) -> int:
+        """How many rows come back."""
+        return int(self._missing().select(pl.len()).collect(engine="streaming").item())
+
+    def _missing(self) -> pl.LazyFrame:
+        if not self.keys:
+            return self.rows
+        return self.rows.join(self.table.scan().select(exact_names(self.keys)), on=exact_names(self.keys), how="anti")
+
+    def commit(self) -> Publication:
+        """Bring them back, in one commit."""
+        delta, properties = self.table.opened(), noting(self.consumed, {"dq.restore": "from the backup"})
+        with publish_errors(self.table.key, self.table.uri):
+            must_be_new(self.table, list(self.consumed))
+            rows = self.count()
+            if self.keys:
+                self._merged(delta, properties)
+            else:
+                write_deltalake(delta, record_batches(self.rows), mode="append", commit_properties=properties)
+            sync_commit(self.table)
+        return Publication(self.table.key, self.table.opened().version(), rows)
+
+    def _merged(self, delta: DeltaTable, properties: CommitProperties) -> None:
+        on = " AND ".join(f"published.{identifier(key)} = copied.{identifier(key)}" for key in self.keys)
+        merger = delta.merge(
+            record_batches(self.rows), on, source_alias="copied", target_alias="published", commit_properties=properties
+        )
+        merger.when_not_matched_insert_all().execute()
+
+
+def recoveries(work: Work, backups: Lake) -> list[Recovery]:
+    """What comes back from the backup, in this order; nothing is written. Raises PublishError where there is no backup."""
+    layers = [work.lake.table(f"bronze/{work.table.name}"), work.quarantine, work.silver]
+    found, copied = [], False
+    for table in layers:
+        backup = Backup.of(table, backups)
+        if table.delta() is None or backup.copies.delta() is None:
+            continue
+        copied = True
+        if kept := backup.kept:
+            found.append(_recovery(work, backup, kept))
+    if not copied:
+        raise PublishError(f"{work.table.key}: no backup of it (looked in {backups.root})")
+    return found
+
+
+def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
+    table, copies = backup.table, backup.copies.scan().filter(pl.col(DELETION).is_in(kept))
+    silver = work.table.landed.silver
+    keys = silver.keys if table == work.silver and silver.mode == "merge" else ()
+    if keys:  # a row may have landed, and expired, more than once
+        copies = last_of_keys(copies.sort(EXPIRED_AT, maintain_order=True), silver)
+    wanted, there = table.scan().collect_schema(), copies.collect_schema()
+    own = set(wanted) | {*BACKUP_COLUMNS}
+    lost = tuple(name for name in there if name not in own)
+    retyped = [name for name, dtype in wanted.items() if there.get(name, dtype) != dtype]
+    misfits = copies.select((~fits(name, there[name], wanted[name])).any() for name in retyped).collect(
+        engine="streaming"
+    )
+    for name in (name for name in retyped if misfits[name].item()):
+        raise PublishError(
+            f"{table.key}: wanted values of the column '{name}' that are {name_of(wanted[name])}, got others in the backup, "
+            f"where it is {name_of(there[name])}; nothing was done"
+        )
+    return Recovery(table, exactly(copies, wanted), tuple(kept), lost, keys)
+
+
+def recover(work: Work, backups: Lake) -> list[Publication]:
+    """Bring expired rows back from the backup, each once."""
+
+    def back(held: Work) -> list[Publication]:
+        done = []
+        for each in recoveries(held, backups):
+            held.may_commit()
+            done.append(each.commit())
+            held.log(f"{each.table.key}: {counted(done[-1].rows, 'row', 'is', 'are')} back")
+        return done
+
+    return alone(back)(work)

@@ -1,0 +1,1 @@
+"""Refused rows: their columns, status, corrections and summary."""

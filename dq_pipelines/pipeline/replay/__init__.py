@@ -1,0 +1,1 @@
+"""Refused rows judged again by the rules of today, and published where they pass."""

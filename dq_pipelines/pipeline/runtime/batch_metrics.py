@@ -1,0 +1,145 @@
+"""What the work on a batch takes, and what its columns measure. How metrics are reckoned belongs in `monitoring.metrics`."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from dq_pipelines.config.stores import said
+from dq_pipelines.engine.faults import at_fault
+from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.engine.judge import Judgement
+from dq_pipelines.engine.polars import Scan
+from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.monitoring.metrics.measuring import Measuring
+from dq_pipelines.monitoring.metrics.state import merged
+from dq_pipelines.project import LandedTable, Table
+from dq_pipelines.rules.library.freshness import TableFresh
+
+#: `ru_maxrss` is in kilobytes on Linux and in bytes on macOS.
+_MAXRSS = 1 if sys.platform == "darwin" else 1024
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+@dataclass
+class Meter:
+    """A watch that runs while one table is worked on; seconds and bytes are those of the whole process."""
+
+    _cpu_before: float = field(default_factory=_cpu)
+    _lap: float = field(default_factory=time.monotonic)
+
+    def lap(self) -> float:
+        """Seconds since the last one."""
+        before, self._lap = self._lap, time.monotonic()
+        return self._lap - before
+
+    @property
+    def cpu_seconds(self) -> float:
+        return _cpu() - self._cpu_before
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS
+
+
+class Metered(Protocol):
+    """Work on a table, as far as it is measured."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def meter(self) -> Meter: ...
+
+    @property
+    def log(self) -> Callable[[str], None]: ...
+
+
+@dataclass
+class Measured:
+    """What is measured of one batch of a table, by its YAML."""
+
+    table: Table
+    #: the columns, known as soon as the judge has asked
+    measuring: Measuring = field(default_factory=lambda: Measuring({}))
+    #: columns that cannot be measured over these rows, with what was raised
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def frames(self, scan: Scan) -> Sequence[pl.LazyFrame]:
+        """What the judge is to take out of its pass."""
+        self.measuring = self._of(scan, self._columns(scan))
+        return self.measuring.frames(scan.marked)
+
+    def leave_out_faults(self, scan: Scan) -> bool:
+        """Leave out the columns that cannot be measured over these rows; whether there were any."""
+
+        def attempt(names: Sequence[str]) -> None:
+            measuring = self._of(scan, names)
+            measuring.found(collect_all(measuring.frames(scan.frame)))
+
+        faults = at_fault(self._columns(scan), attempt)
+        self.left_out |= {name: said(error) for name, error in faults.items()}
+        return bool(faults)
+
+    def _columns(self, scan: Scan) -> list[str]:
+        wanted = self.table.model.metrics
+        return [name for name in scan.columns if wanted.covers(name) and name not in self.left_out]
+
+    def _of(self, scan: Scan, names: Sequence[str]) -> Measuring:
+        schema = scan.frame.collect_schema()
+        return Measuring({name: schema[name] for name in names}, sketches=self.table.model.metrics.sketches)
+
+    def batch(
+        self, judgement: Judgement, kept: Stage, work: Metered, landing: float | None, landed_at: datetime | None
+    ) -> BatchMetrics:
+        """What a batch has measured when it is judged; `landing` seconds were spent before, on inputs of `landed_at`."""
+        columns = self.measuring.found(judgement.measured)
+        for name, why in self.left_out.items():
+            work.log(f"{self.table.key}: wanted to measure column '{name}', got: {why}; the batch has no metrics of it")
+        return BatchMetrics(
+            bytes=kept.bytes,
+            freshness_seconds=self._freshness(columns, work.now, landed_at),
+            landing_seconds=landing,
+            judging_seconds=work.meter.lap(),
+            cpu_seconds=work.meter.cpu_seconds,
+            peak_memory_bytes=work.meter.peak_memory_bytes,
+            columns=columns,
+        )
+
+    def _freshness(self, columns: Sequence[ColumnMetrics], now: datetime, landed_at: datetime | None) -> float | None:
+        """Age of the newest row, by the column of a freshness rule or of `retention`; else of the newest input."""
+        newest = {metrics.column: metrics.max for metrics in columns}.get(self._clock or "")
+        if newest is not None:
+            return now.timestamp() - newest
+        return None if landed_at is None else (now - landed_at).total_seconds()
+
+    @property
+    def _clock(self) -> str | None:
+        model = self.table.model
+        kept = model.retention.by if isinstance(model, LandedTable) and model.retention else None
+        return next((rule.column for rule in self.table.rules if isinstance(rule, TableFresh)), kept)
+
+
+def of_batches(parts: Sequence[BatchMetrics], kept: Stage, meter: Meter) -> BatchMetrics:
+    """What batches measure together that were judged one after the other."""
+    ages = [part.freshness_seconds for part in parts if part.freshness_seconds is not None]
+    return BatchMetrics(
+        bytes=kept.bytes,
+        freshness_seconds=min(ages, default=None),
+        judging_seconds=sum(part.judging_seconds or 0.0 for part in parts) + meter.lap(),
+        cpu_seconds=meter.cpu_seconds,
+        peak_memory_bytes=meter.peak_memory_bytes,
+        columns=merged(part.columns for part in parts),
+    )

@@ -1,0 +1,165 @@
+"""What every piece of work on a table has in common: the table, the lake, the run, and stages that never leak.
+
+How a batch is refined belongs in `refinement`, doing it all anew in `rerun`, gold in `gold`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import wraps
+from typing import TypeVar
+
+import polars as pl
+from deltalake import DeltaTable
+
+from dq_pipelines.config.stores import is_full, said
+from dq_pipelines.engine.judge import Judgement, judge
+from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.statistics import known_of_delta
+from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
+from dq_pipelines.lake.staging import Stage
+from dq_pipelines.lake.table_lock import Claim, claimed, staged
+from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.pipeline.runtime.batch_metrics import Meter
+from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
+from dq_pipelines.pipeline.runtime.progress import JUDGE, WAIT, Reporter
+from dq_pipelines.project import Table
+from dq_pipelines.project.checked_rules import checked_rules
+from dq_pipelines.sources.failures import broken
+
+PREVIEW_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """One table, the lake it lives in, and the run that works on it."""
+
+    table: Table
+    lake: Lake
+    partition: str | None = None
+    #: called before every commit; raises when the run was cancelled meanwhile
+    may_commit: Callable[[], None] = lambda: None
+    #: says in one line what is being done
+    log: Callable[[str], None] = lambda _: None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    claim: Claim = field(default_factory=Claim)
+    #: Dagster's, or "" outside of it
+    run_id: str = ""
+    #: runs since the work began
+    meter: Meter = field(default_factory=Meter)
+    #: tells nobody, unless somebody wants to know
+    progress: Reporter = field(default_factory=Reporter)
+
+    def published(self, key: str) -> pl.LazyFrame:
+        """The published rows of another table of the project; raises RuleError when there are none yet."""
+        return pl.scan_delta(self.opened(key))
+
+    def opened(self, key: str) -> DeltaTable:
+        """A published table of the project as it is now; raises RuleError when there is none yet."""
+        try:
+            return self.lake.table(key).opened()
+        except PublishError as error:
+            raise RuleError(str(error)) from None
+
+    @property
+    def silver(self) -> LakeTable:
+        return self.lake.table(f"silver/{self.table.name}")
+
+    @property
+    def quarantine(self) -> LakeTable:
+        return self.lake.table(f"quarantine/{self.table.name}")
+
+    def stage(self, table: LakeTable, batch: str) -> Stage:
+        return Stage(table, batch, self.partition)
+
+
+def of_partition(partition: str | None) -> str:
+    """` of 2026-11-01` for a partition; nothing where there is none. A run over a range says so of each."""
+    return f" of {partition}" if partition is not None else ""
+
+
+def over_all_partitions(table: Table) -> str:
+    """What is said after `mode: rerun` where the whole table is to be made anew; nothing where there are no partitions."""
+    return " over all its partitions" if not table.is_gold and table.landed.partitions is not None else ""
+
+
+Done = TypeVar("Done")
+
+#: How often a run looks again that others have overtaken.
+_TRIES = 5
+
+
+def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
+    """What works on a table, made to work on it alone; done anew when somebody without a claim was quicker."""
+
+    @wraps(do)
+    def claiming(work: Work) -> Done:
+        waited: list[float] = []
+
+        def waiting(seconds: float) -> None:
+            if not waited:
+                work.log(f"{work.table.key}: another run works on the table, waiting for it")
+                work.progress.stage(WAIT)
+            elif seconds - waited[-1] < 2:  # a look at Dagster's records, whether this run was cancelled
+                return
+            waited.append(seconds)
+            work.may_commit()
+
+        with claimed(work.lake, work.table.name, waiting) as claim:
+            # What came while this run waited has come before it.
+            held = replace(work, claim=claim, now=datetime.now(UTC) if waited else work.now)
+            for attempt in range(1, _TRIES):
+                try:
+                    return do(held)
+                except Overtaken as error:
+                    work.log(f"{error}; looking again ({attempt} of {_TRIES - 1})")
+                    time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - so that two do not meet again
+                    held = replace(held, now=datetime.now(UTC))
+            return do(held)
+
+    return claiming
+
+
+def judge_published(work: Work) -> Outcome:
+    """Judge the published table as it stands; nothing is written."""
+    table = work.opened(work.table.key)
+    rows = pl.scan_delta(table)
+    schema = rows.collect_schema()
+    hidden, known = frozenset({PARTITION}) & frozenset(schema), known_of_delta(table, schema)
+    if work.partition is not None:
+        rows, known = rows.filter(pl.col(PARTITION) == work.partition), {}
+    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, known=known)
+    work.progress.stage(JUDGE, int(table.count()) if work.partition is None else None)
+    with broken(work.table.key, "to judge its rows"):
+        judgement = judge(scan, watch=work.progress)
+    counts = Counts(rows_in=judgement.rows, published=judgement.rows)
+    return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
+
+
+def must_be_judged(key: str, judgement: Judgement) -> None:
+    """Raise RuleError where a rule of the table has no result: what becomes of its rows is not known then."""
+    if wrong := next((result for result in judgement.results if result.error), None):
+        raise RuleError(f"{key}: {wrong.rule.type} cannot be judged: {wrong.error}")
+
+
+__all__ = ["PREVIEW_ROWS", "Work", "alone", "judge_published", "must_be_judged", "staged"]
+
+
+@contextmanager
+def reading(work: Work, wanted: str) -> Iterator[None]:
+    """Say what libraries throw while rows are read and staged: SourceError, or PublishError where the lake takes no more."""
+    try:
+        with broken(work.table.key, wanted):
+            yield
+    except SourceError as error:
+        cause = error.__cause__
+        # Of the sentence made here: a scratch folder that is full says so itself.
+        if cause is None or not is_full(cause) or not str(error).startswith(f"{work.table.key}: wanted {wanted}"):
+            raise
+        what = f"{work.lake.root}: wanted room for the rows of {work.table.key}, got: {said(cause)}"
+        raise PublishError(f"{what}; nothing was published") from None

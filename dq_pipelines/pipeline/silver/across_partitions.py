@@ -1,0 +1,163 @@
+"""A rerun of one partition of a merged table: which of its rows count against rows of the same keys in other partitions.
+
+A key is published once, in the partition of the version that came last. When a partition is judged anew, a version in it may
+give way to a later one elsewhere, take the place of an earlier one, or go and leave its place to an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact_names
+from dq_pipelines.config.counting import counted
+from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.schema_evolution import conformed
+from dq_pipelines.lake.schema_rewrite import Beside
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.pipeline.quarantine.provenance import forgotten
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.key_versions import versions
+from dq_pipelines.pipeline.silver.precedence import ARRIVAL, in_order, last_of_keys
+
+
+@dataclass(frozen=True)
+class Across:
+    """What is published of a partition that was judged anew, and what changes in others."""
+
+    #: the rows of the partition
+    rows: pl.LazyFrame
+    #: what other partitions hold from now on, where that changes
+    beside: Beside | None = None
+    #: the published rows of the other partitions before that
+    elsewhere: pl.LazyFrame | None = None
+    #: rows of other partitions that go, and that are published again
+    replaced: int = 0
+    again: int = 0
+
+    @property
+    def staying(self) -> list[pl.LazyFrame]:
+        """What other partitions will hold."""
+        if self.elsewhere is None:
+            return []
+        changed = {} if self.beside is None else self.beside.parts
+        others = [rows.with_columns(pl.lit(name).alias(PARTITION)) for name, rows in changed.items()]
+        return [self.elsewhere.filter(~pl.col(PARTITION).is_in(list(changed))), *others]
+
+    @property
+    def sentence(self) -> str:
+        """What changes in other partitions; empty where nothing does."""
+        if self.beside is None:
+            return ""
+        return f"of other partitions {counted(self.replaced, 'row', 'gives', 'give')} way to later ones, {counted(self.again, 'row', 'is', 'are')} published again"
+
+
+def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], first: Mapping[str, int]) -> Across:
+    """Of `rows`, kept in the partition of the `work` and one of each key, those that count, and what changes elsewhere.
+
+    `rows` have the columns `ARRIVAL`, which those of the result have not. `becomes` are the types of the table's columns
+    once the rows are published, `first` is `landed.first_landed`. Raises RuleError where a step of the table does not give `ARRIVAL` on, and keys are in
+    several partitions.
+    """
+    delta = work.silver.delta()
+    if delta is None or work.partition is None:
+        return Across(rows.select(pl.exclude(ARRIVAL)))
+    silver = work.table.landed.silver
+    keys, judged = exact_names(silver.keys), rows.collect_schema()
+    kinds = {name: becomes.get(name, judged[name]) for name in silver.keys}
+    rows, published = conformed(rows, kinds), conformed(pl.scan_delta(delta), kinds)
+    own = rows.select(pl.exclude(ARRIVAL))
+    elsewhere = published.filter(pl.col(PARTITION) != work.partition)
+    here = published.filter(pl.col(PARTITION) == work.partition)
+    shared = rows.select(keys).join(elsewhere, on=keys, how="semi")
+    touched = pl.concat([shared, _changed(here, own, silver.keys)]).unique().collect(engine="streaming").lazy()
+    if not touched.head(1).collect().height:
+        return Across(own, elsewhere=elsewhere)
+    _must_be_traced(work, rows)
+    retyped = any(judged[name] != dtype for name, dtype in kinds.items())
+    return _Contest(work, rows, touched, elsewhere, kinds, retyped, first).settled(delta.version(), becomes)
+
+
+def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """The keys whose row is another one than before, or gone: an earlier version in another partition may count now.
+
+    All keys where rows cannot be compared, since a column has another type now or holds nested values.
+    """
+    was, there = before.drop(PARTITION).collect_schema(), now.collect_schema()
+    found = before.select(exact_names(keys))
+    if was != pl.Schema({name: there[name] for name in was if name in there}) or any(
+        d.is_nested() for d in was.values()
+    ):
+        return found
+    same = before.join(now, on=exact_names(was), how="semi", nulls_equal=True).select(exact_names(keys))
+    return found.join(same, on=exact_names(keys), how="anti")
+
+
+def _must_be_traced(work: Work, rows: pl.LazyFrame) -> None:
+    if said := forgotten(work.table.key, rows.collect_schema(), ARRIVAL):
+        raise RuleError(
+            f"{said}, so that nobody can tell which row of a key came last that several partitions have; "
+            "nothing was published: rerun a partition only where its keys are its own, or let the step give them on"
+        )
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """The versions of some keys that several partitions have, or had."""
+
+    work: Work
+    #: the kept rows of the partition at hand
+    rows: pl.LazyFrame
+    #: the keys
+    touched: pl.LazyFrame
+    #: what the other partitions hold
+    elsewhere: pl.LazyFrame
+    #: the types of the keys, and whether today's YAML gives them others
+    kinds: Mapping[str, pl.DataType]
+    retyped: bool
+    #: `landed.first_landed`
+    first: Mapping[str, int]
+
+    def settled(self, version: int, becomes: Mapping[str, pl.DataType]) -> Across:
+        silver, columns = self.work.table.landed.silver, self.elsewhere.collect_schema().names()
+        keys = exact_names(silver.keys)
+        ours = self.rows.join(self.touched, on=keys, how="semi").with_columns(
+            pl.lit(self.work.partition).alias(PARTITION)
+        )
+        wanted = dict.fromkeys([*ours.collect_schema(), *columns])
+        both = pl.concat([ours, self._theirs(wanted)], how="diagonal_relaxed")
+        winners = last_of_keys(in_order(both, self.first), silver).collect(engine="streaming").lazy()
+        lost = winners.filter(pl.col(PARTITION) != self.work.partition)
+        own = self.rows.join(lost, on=keys, how="anti", maintain_order="left").select(pl.exclude(ARRIVAL))
+        where = [*keys, PARTITION]
+        again = (
+            lost.join(self.elsewhere, on=where, how="anti")
+            .select(pl.col(name) for name in columns if name in lost.collect_schema())
+            .collect()
+        )
+        moved = self.elsewhere.join(self.touched, on=keys, how="semi").join(winners, on=where, how="anti")
+        going = moved.select(where).collect(engine="streaming")
+        changed = sorted({*again[PARTITION], *going[PARTITION]})
+        if not changed:
+            return Across(own, elsewhere=self.elsewhere)
+        staying = pl.concat(
+            [
+                conformed(rows, becomes)
+                for rows in (self.elsewhere.join(going.lazy(), on=where, how="anti"), again.lazy())
+            ],
+            how="diagonal_relaxed",
+        )
+        parts: Mapping[str, pl.LazyFrame] = {
+            name: staying.filter(pl.col(PARTITION) == name).drop(PARTITION) for name in changed
+        }
+        return Across(own, Beside(version, parts), self.elsewhere, going.height, again.height)
+
+    def _theirs(self, columns: Iterable[str]) -> pl.LazyFrame:
+        """What was kept of the other partitions, of inputs that count, or that are published still."""
+        found = versions(self.work, None if self.retyped else self.touched)
+        rows = conformed(found, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
+        rows = rows.join(self.touched, on=exact_names(self.work.table.landed.silver.keys), how="semi")
+        there = rows.collect_schema()
+        return rows.select(pl.col(name) for name in columns if name in there)

@@ -1,0 +1,95 @@
+"""Landed rows that were judged once, by today's types and steps: which of them the rules keep that discard rows, and which not.
+
+What becomes of a row may hang on the other rows of its batch; then each batch is judged by itself, as a run does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import polars as pl
+
+from dq_pipelines.config.columns import exact_names
+from dq_pipelines.engine.judge import judge
+from dq_pipelines.engine.polars import Scan
+from dq_pipelines.engine.samples import Samples
+from dq_pipelines.errors import RuleError
+from dq_pipelines.lake.tables import PARTITION
+from dq_pipelines.pipeline.bronze.landed import BATCH
+from dq_pipelines.pipeline.preparation.preparation import hangs_on_others, misread, prepare, rules_of
+from dq_pipelines.pipeline.quarantine.provenance import TRACES, forgotten
+from dq_pipelines.pipeline.quarantine.refused_rows import PLACE
+from dq_pipelines.pipeline.runtime.table_run import Work, must_be_judged
+from dq_pipelines.rules.core.base import Rule
+from dq_pipelines.rules.core.on_rows import RowRule
+from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
+
+
+def kept(
+    work: Work, rows: pl.LazyFrame, keys: pl.LazyFrame | None = None, columns: Iterable[str] | None = None
+) -> pl.LazyFrame:
+    """What is kept of landed `rows`, as silver has them, with `TRACES`; of the others nobody asks whether they are refused.
+
+    Where `keys` or `columns` are given, other rows and columns may be left out. Raises RuleError where a step of the table
+    does not give on where its rows came from.
+    """
+    silver = work.table.landed.silver
+    if not hangs_on_others(silver, _discarding(silver.rules)):
+        return _scan(work, rows).kept
+
+    def wanted(scan: Scan) -> pl.LazyFrame:
+        found = scan.kept if keys is None else scan.kept.join(keys, on=exact_names(silver.keys), how="semi")
+        names = scan.columns if columns is None else [name for name in scan.columns if name in set(columns)]
+        return found.select(exact_names(dict.fromkeys([*names, *TRACES])))
+
+    return _by_batch(work, rows, _holding(work, rows, keys), wanted).lazy()
+
+
+def discarded(work: Work, rows: pl.LazyFrame) -> pl.DataFrame:
+    """The places of those landed `rows` that a rule with `on_failure: drop` discards; errors as of `kept`."""
+    return _by_batch(work, rows, rows, lambda scan: scan.dropped.select(PLACE)).select(PLACE)
+
+
+def _discarding(rules: Iterable[Rule]) -> list[Rule]:
+    return [rule for rule in rules if isinstance(rule, RowRule) and rule.action == "drop"]
+
+
+def _scan(work: Work, rows: pl.LazyFrame) -> Scan:
+    silver = work.table.landed.silver
+    prepared = prepare(silver, rows)
+    if said := forgotten(work.table.key, prepared.rows.collect_schema()):
+        raise RuleError(f"{said}, so that nobody can tell where its rows came from: let the step give them on")
+    rules = _discarding(rules_of(silver, prepared))
+    return Scan(prepared.rows, rules, work.published, hidden=prepared.hidden, misread=misread(silver, prepared))
+
+
+def _holding(work: Work, rows: pl.LazyFrame, keys: pl.LazyFrame | None) -> pl.LazyFrame:
+    """Rows of all batches that may hold these keys."""
+    silver = work.table.landed.silver
+    if keys is None or any(isinstance(step, OPAQUE) for step in silver.transform):
+        return rows
+    steps = tuple(step for step in silver.transform if not isinstance(step, Deduplicate))
+    every = prepare(silver.model_copy(update={"transform": steps}), rows).rows
+    return every.join(keys, on=exact_names(silver.keys), how="semi")
+
+
+def _by_batch(
+    work: Work, rows: pl.LazyFrame, some: pl.LazyFrame, wanted: Callable[[Scan], pl.LazyFrame]
+) -> pl.DataFrame:
+    """What is `wanted` of the scan of each batch that `some` are of, with the partition of the batch."""
+    batch = [BATCH, PARTITION] if PARTITION in rows.collect_schema() else [BATCH]
+    found = []
+    for name, *partition in some.select(batch).unique().sort(batch).collect(engine="streaming").rows():
+        each = _judged(work, _scan(work, rows.filter(pl.col(BATCH) == name)), wanted)
+        found.append(each.with_columns(pl.lit(value, pl.String).alias(PARTITION) for value in partition))
+    return pl.concat(found, how="diagonal_relaxed") if found else wanted(_scan(work, rows.head(0))).collect()
+
+
+def _judged(work: Work, scan: Scan, wanted: Callable[[Scan], pl.LazyFrame]) -> pl.DataFrame:
+    with tempfile.TemporaryDirectory(prefix="dq-discarding-") as folder:
+        path = Path(folder) / "rows.parquet"
+        judgement = judge(scan, lambda scan: [wanted(scan).sink_parquet(path, lazy=True)], samples=Samples(most=0))
+        must_be_judged(work.table.key, judgement)
+        return pl.read_parquet(path)

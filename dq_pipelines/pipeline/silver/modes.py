@@ -1,0 +1,20 @@
+"""What a run of a landed table does with its rows, by the mode in its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from dq_pipelines.pipeline.runtime.outcome import Outcome
+from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.refinement import refine
+from dq_pipelines.pipeline.silver.rerun import caught_up, rerun
+
+INCREMENTAL, RERUN = "incremental", "rerun"
+
+
+def incremental(work: Work) -> Outcome | None:
+    """Judge what was not consumed yet; a rerun that was broken off is done again instead, and takes that along."""
+    return caught_up(work) or refine(work)
+
+
+MODES: Mapping[str, Callable[[Work], Outcome | None]] = {INCREMENTAL: incremental, RERUN: rerun}

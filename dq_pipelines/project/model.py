@@ -1,0 +1,204 @@
+"""A project as one immutable value: its tables by name, what each publishes and what each reads.
+
+It knows no Dagster, reads no data, and was checked before it came into being (see `loading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from dq_pipelines.errors import Problem
+from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.project.retries import Retries
+from dq_pipelines.project.sql import reads
+from dq_pipelines.project.tables import DailyPartitions, Gold, GoldTable, LandedTable, ProjectSettings
+from dq_pipelines.rules import Rule
+from dq_pipelines.rules.core.auxiliary_queries import Exists
+from dq_pipelines.rules.core.on_rows import RowRule
+from dq_pipelines.rules.core.on_tables import GroupRule, QueryRule
+
+
+@dataclass(frozen=True)
+class Table:
+    """One YAML file: its name, its domain, and what it says."""
+
+    name: str
+    domain: str
+    model: LandedTable | GoldTable
+    #: path of the YAML file as the user knows it
+    file: str = ""
+    #: the line on which each rule begins, in the order of `rules`
+    rule_lines: tuple[int, ...] = ()
+    #: the line on which it says how it is kept in parts; 0 where it does not
+    partitions_line: int = 0
+    #: how often what it reads is tried when it fails for a moment: its own word, or the project's
+    retries: Retries = field(default_factory=Retries)
+
+    @property
+    def is_gold(self) -> bool:
+        return isinstance(self.model, GoldTable)
+
+    @property
+    def landed(self) -> LandedTable:
+        """What the YAML says of a table that comes from outside; raises TypeError for a gold one."""
+        if not isinstance(self.model, LandedTable):
+            raise TypeError(f"{self.key} is computed, it does not land")
+        return self.model
+
+    @property
+    def gold(self) -> Gold:
+        """How a gold table is computed; raises TypeError for one that comes from outside."""
+        if not isinstance(self.model, GoldTable):
+            raise TypeError(f"{self.key} lands, it is not computed")
+        return self.model.gold
+
+    @property
+    def key(self) -> str:
+        """The published table: `silver/<name>` or `gold/<name>`."""
+        return f"{'gold' if self.is_gold else 'silver'}/{self.name}"
+
+    @cached_property
+    def assets(self) -> tuple[str, ...]:
+        """The keys of what Dagster materializes of it."""
+        layers = ("gold",) if self.is_gold else ("bronze", "silver", "quarantine")
+        return tuple(f"{layer}/{self.name}" for layer in layers)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its Delta tables: what a gold table's rules refused is no asset of its own."""
+        return (*self.assets, f"quarantine/{self.name}") if self.is_gold else self.assets
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.model.gold.rules if isinstance(self.model, GoldTable) else self.model.silver.rules
+
+    @property
+    def anomalies(self) -> tuple[AnomalyRule, ...]:
+        """The metrics that are held against their own past."""
+        return self.model.gold.anomalies if isinstance(self.model, GoldTable) else self.model.silver.anomalies
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether it is kept in partitions of a day each."""
+        return isinstance(self.model, LandedTable) and isinstance(self.model.partitions, DailyPartitions)
+
+    @cached_property
+    def parents(self) -> Mapping[int, Exists]:
+        """The foreign keys, by the index of their rule."""
+        asides = {index: rule.aside() for index, rule in enumerate(self.rules) if isinstance(rule, RowRule)}
+        return {index: aside for index, aside in asides.items() if isinstance(aside, Exists)}
+
+    @cached_property
+    def looked_at(self) -> Mapping[int, tuple[str, ...]]:
+        """The tables that rules on the whole table read besides this one, by the index of their rule."""
+        rules = enumerate(self.rules)
+        return {index: rule.reads for index, rule in rules if isinstance(rule, GroupRule | QueryRule) and rule.reads}
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """What a gold table is computed from: the tables of its SQL, or the `inputs` of its function."""
+        if not isinstance(self.model, GoldTable):
+            return ()
+        if self.model.gold.sql is None:
+            return self.model.gold.inputs
+        return tuple(read.key for read in reads(self.model.gold.sql))
+
+    @cached_property
+    def upstream(self) -> tuple[str, ...]:
+        """The keys of the tables that this one reads: a gold table's inputs, and those that rules look into."""
+        parents = [parent.table for parent in self.parents.values()]
+        keys = [*self.inputs, *parents, *(key for keys in self.looked_at.values() for key in keys)]
+        return tuple(key for key in dict.fromkeys(keys) if key != self.key)
+
+    def left_out(self, *problems: Problem, waits_for: str = "") -> LeftOut:
+        """The same as a table that is in no run: for what is wrong with it, or for the key of what it reads."""
+        return LeftOut(self.name, self.domain, self.key, self.file, self.model.owners, problems, waits_for)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not sound, or that reads a table whose file is not: it is in no run until somebody mends it."""
+
+    name: str
+    #: "" for a file that stands in no domain
+    domain: str
+    #: `silver/<name>` or `gold/<name>`, as far as the file can be read; "" where another file is the table of this name
+    key: str
+    #: path of the YAML file as the user knows it
+    file: str
+    owners: tuple[str, ...] = ()
+    #: what is wrong with it
+    problems: tuple[Problem, ...] = ()
+    #: the key of the table that it reads and that is left out
+    waits_for: str = ""
+
+    @property
+    def why(self) -> str:
+        """One sentence."""
+        if not self.problems:
+            return f"{self.file}: blocked, since it reads {self.waits_for}, whose file is not sound"
+        more = f" (and {len(self.problems) - 1} more, see dq check)" if len(self.problems) > 1 else ""
+        return f"{self.problems[0]}{more}"
+
+
+def owners_of(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whom a table's YAML names as owners, sound or not."""
+    owners = said.get("owners")
+    return tuple(owner for owner in owners if isinstance(owner, str)) if isinstance(owners, list) else ()
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything under `assets_config/`."""
+
+    settings: ProjectSettings = field(default_factory=ProjectSettings)
+    #: by name, in the order of domains and files
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    #: the folder it was loaded from
+    path: str = ""
+    #: files that are not sound; none in a project that was loaded whole
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self.tables.values())
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def by_key(self, key: str) -> Table | None:
+        """The table that publishes `silver/<name>` or `gold/<name>`."""
+        table = self.tables.get(key.partition("/")[2])
+        return table if table is not None and table.key == key else None
+
+    def left_out_by_key(self, key: str) -> LeftOut | None:
+        """The left out table that would be in the lake as `<layer>/<name>`."""
+        layer, _, name = key.partition("/")
+        for one in self.left_out:
+            layers = ("gold", "quarantine") if one.key.startswith("gold/") else ("bronze", "silver", "quarantine")
+            if one.key and one.name == name and layer in layers:
+                return one
+        return None
+
+    def leaving_out(self, more: Iterable[LeftOut]) -> Project:
+        """The project without these tables, and without those that read one of them or one that is left out already."""
+        left_out = [*self.left_out, *more]
+        keys = {one.key for one in left_out if one.key}
+        tables = {name: table for name, table in self.tables.items() if table.key not in keys}
+        while waiting := [(table, key) for table in tables.values() if (key := _missing(table, left_out))]:
+            for table, key in waiting:
+                left_out.append(table.left_out(waits_for=key))
+                del tables[table.name]
+        return replace(self, tables=tables, left_out=tuple(left_out))
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(table.domain for table in self))
+
+
+def _missing(table: Table, left_out: Sequence[LeftOut]) -> str:
+    """The key of a left out table that this one reads; "" for none."""
+    names = {one.name for one in left_out if one.key}
+    return next((key for key in table.upstream if key.partition("/")[2] in names), "")

@@ -1,0 +1,118 @@
+"""Expectations of the user's own, written for Great Expectations: GX judges by them, and the verdict is one.
+
+Which class of GX's a type names belongs in `gx`; running it is an engine's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import narwhals as nw
+from pydantic import model_validator
+
+from dq_pipelines.rules.core.auxiliary_queries import ByGx
+from dq_pipelines.rules.core.base import Rule, flat
+from dq_pipelines.rules.core.columns import Columns
+from dq_pipelines.rules.core.condition import Condition
+from dq_pipelines.rules.core.gx import expectation, is_handed_over, judges_rows
+from dq_pipelines.rules.core.gx_condition import gx_condition
+from dq_pipelines.rules.core.on_rows import RowRule
+from dq_pipelines.rules.core.on_tables import TableRule
+
+#: Arguments of GX's that name columns.
+_COLUMNS = ("column", "column_A", "column_B", "column_list")
+
+
+class _HandedOver(Rule):
+    """What both kinds of them share."""
+
+    #: what the expectation takes, as it is
+    arguments: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _gx_takes_it(self) -> _HandedOver:
+        _ = self.expectation
+        return self
+
+    @cached_property
+    def expectation(self) -> Any:
+        """GX's own object, with `row_condition`; whether enough rows are as wanted is reckoned here, not there."""
+        return expectation(self.type, self.given_to_gx)
+
+    @property
+    def given_to_gx(self) -> dict[str, Any]:
+        """The arguments as GX takes them."""
+        if self.row_condition is None:
+            return dict(self.arguments)
+        return {**self.arguments, "row_condition": gx_condition(self.row_condition, self.condition_parser)}
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        own = {key: value for key, value in super().kwargs.items() if key != "arguments"}
+        return {**self.arguments, **own}
+
+    @property
+    def gx_type(self) -> str:
+        return str(self.expectation.expectation_type)
+
+    @property
+    def columns_judged(self) -> tuple[str, ...]:
+        found: list[str] = []
+        for key in _COLUMNS:
+            value = getattr(self.expectation, key, None)
+            found += [value] if isinstance(value, str) else value or ()
+        return tuple(found)
+
+    @property
+    def columns_needed(self) -> tuple[str, ...]:
+        """The columns that GX must see; none when that is not known, and it must see all."""
+        if not self.columns_judged:
+            return ()
+        condition = () if self.row_condition is None else Condition.parse(self.row_condition).columns()
+        return tuple(dict.fromkeys((*self.columns_judged, *condition)))
+
+
+class RowsByGx(_HandedOver, RowRule):
+    """An expectation that says of each row what it thinks of it: `ColumnMapExpectation` and its like."""
+
+    def aside(self) -> ByGx:
+        return ByGx(self.type, json.dumps(self.given_to_gx, sort_keys=True, default=str))
+
+    def missing(self, columns: Columns) -> nw.Expr:
+        return columns.aside(self.aside()).is_null()
+
+    def fails(self, columns: Columns) -> nw.Expr:
+        for name in self.columns_needed:
+            columns[name]  # an unknown column is said before GX meets it
+        return ~columns.aside(self.aside()).fill_null(True)
+
+
+class TableByGx(_HandedOver, TableRule):
+    """Any other expectation. The observed value is GX's whole result."""
+
+    def describe(self, columns: Columns) -> Any:
+        for name in self.columns_needed:
+            columns[name]
+        return {}
+
+    def accepts(self, observed: Any) -> bool:
+        return bool(observed.get("success"))
+
+    def fields(self, observed: Any, *, complete: bool) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = observed.get("result") or {}
+        return found
+
+
+def handed_over(value: Any) -> Rule | None:
+    """The rule that is handed to GX, out of a flat mapping; None for one that is not. Raises ValidationError or ValueError."""
+    given = flat(value)
+    type_ = given.get("type") if isinstance(given, Mapping) else None
+    if not isinstance(type_, str) or not is_handed_over(type_):
+        return None
+    own = {key: item for key, item in given.items() if key in RowsByGx.model_fields and key != "arguments"}
+    arguments = {key: item for key, item in given.items() if key not in own}
+    cls = RowsByGx if judges_rows(expectation(type_, arguments)) else TableByGx
+    return cls.model_validate({**own, "arguments": arguments})

@@ -1,0 +1,94 @@
+"""How a table stands to another one: whether its values are found there, whether it has as many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import narwhals as nw
+from pydantic import AfterValidator, Field
+
+from dq_pipelines.rules.core.auxiliary_queries import Exists
+from dq_pipelines.rules.core.base import Dimension, Example
+from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.on_rows import ColumnRule
+from dq_pipelines.rules.core.on_tables import GroupRule, Tables
+from dq_pipelines.rules.core.query import LAYERS
+
+
+def _table(name: str) -> str:
+    layer, _, table = name.partition("/")
+    if layer not in LAYERS or not table:
+        raise ValueError(f"wanted a table as <layer>/<table> (layer: {', '.join(LAYERS)}), got '{name}'")
+    return name
+
+
+class ValuesExistIn(ColumnRule):
+    """Every value is found in column `key` of `table` (a foreign key), as that table was last published.
+
+    `table` may be the rule's own table, such as employees with a boss. Then the rows of the same batch count too, but not those
+    that are refused: whoever refers to a refused row is refused as well. Rows that stay published are not judged anew when their
+    parents go: the run then says how many there are, and which rerun refuses them.
+    """
+
+    dimension: ClassVar[Dimension] = "consistency"
+
+    type: Literal["expect_column_values_to_exist_in"]
+    #: `<layer>/<table>`
+    table: Annotated[str, AfterValidator(_table)]
+    #: the other table's column
+    key: Annotated[str, Field(min_length=1)]
+
+    #: the contract suite's other table is `silver/other`, with column `id`: 1, 2, null
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example({"x": [1, 2, 1]}, {"column": "x", "table": "silver/other", "key": "id"}, {"success": True}),
+        Example(
+            {"x": [1, 3, None]},
+            {"column": "x", "table": "silver/other", "key": "id"},
+            {"unexpected_count": 1, "missing_count": 1},
+        ),
+    )
+
+    def aside(self) -> Exists:
+        return Exists(self.column, self.table, self.key)
+
+    def holds(self, value: Value) -> nw.Expr:
+        raise NotImplementedError("found or not beside the scan")
+
+    def fails(self, columns: Columns) -> nw.Expr:
+        return ~columns.aside(self.aside()).fill_null(True) & ~columns[self.column].is_missing
+
+
+class RowCountEqualsOther(GroupRule):
+    """The table has as many rows as `other_table_name`, as that one was last published."""
+
+    dimension: ClassVar[Dimension] = "consistency"
+
+    type: Literal["expect_table_row_count_to_equal_other_table"]
+    #: `<layer>/<table>`
+    other_table_name: Annotated[str, AfterValidator(_table)]
+
+    #: the contract suite's other table is `silver/other`, with column `id`: 1, 2, null
+    examples: ClassVar[tuple[Example, ...]] = (
+        Example(
+            {"x": [5, 6, None]},
+            {"other_table_name": "silver/other"},
+            {"success": True, "observed_value": {"self": 3, "other": 3}},
+        ),
+        Example({"x": [5, 6]}, {"other_table_name": "silver/other"}, {"success": False}),
+    )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.other_table_name,)
+
+    def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
+        own = rows.select(nw.len().alias("self"))
+        return own.join(tables(self.other_table_name).select(nw.len().alias("other")), how="cross")
+
+    def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, int]:
+        (counts,) = found
+        return dict(counts)
+
+    def accepts(self, observed: Any) -> bool:
+        return bool(observed["self"] == observed["other"])

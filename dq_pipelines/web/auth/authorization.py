@@ -1,0 +1,79 @@
+"""What whoever asks may do with which tables of a project. Who asks is found out in `access`, which role may what in `security`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from dq_pipelines.project import Project, Table
+from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.web.auth.access import Caller, caller_of
+
+
+@dataclass(frozen=True)
+class Rights:
+    """A caller's rights on the tables of a project, each by its key in any layer: `bronze/sales`, `gold/by_shop`.
+
+    A key that the project does not have is of no domain and of nobody: it is for who may everywhere. Without a caller (there are
+    no users yet) everything may be looked at, and nothing be done.
+    """
+
+    caller: Caller | None
+    project: Project
+
+    @classmethod
+    def of(cls, scope: Scope, project: Project) -> Rights:
+        """The rights of whoever sent this request."""
+        return cls(caller_of(scope), project)
+
+    def may(self, permission: Permission, key: str) -> bool:
+        """Whether the caller may do that to this table."""
+        if self.caller is None:
+            return permission is Permission.LOOK
+        table = self._table(key)
+        if table is not None:
+            return may(self.caller.user.grants, permission, table.domain, table.model.owners)
+        left_out = self.project.left_out_by_key(key)
+        if left_out is None:
+            return self.may_everywhere(permission)
+        return may(self.caller.user.grants, permission, left_out.domain, left_out.owners)
+
+    def may_everywhere(self, permission: Permission) -> bool:
+        """Whether the caller may do that to every table, and to what is of no table."""
+        return permission is Permission.LOOK if self.caller is None else may(self.caller.user.grants, permission)
+
+    def may_all(self, permission: Permission, keys: Sequence[str]) -> bool:
+        """Whether the caller may do that to each of these tables; where there are none, it is about everything."""
+        return all(self.may(permission, key) for key in keys) if keys else self.may_everywhere(permission)
+
+    def why_not_all(self, permission: Permission, keys: Sequence[str]) -> str:
+        """One sentence for a refusal: the first of these tables that it is about, or every one."""
+        return self.why_not(permission, next((key for key in keys if not self.may(permission, key)), ""))
+
+    def sees(self, key: str) -> bool:
+        """Whether the caller may look at this table."""
+        return self.may(Permission.LOOK, key)
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """The published tables that the caller may look at; None for all, also those that the project has no more."""
+        if self.may_everywhere(Permission.LOOK):
+            return None
+        return frozenset(self.those([*(t.key for t in self.project), *(one.key for one in self.project.left_out)]))
+
+    def those(self, keys: Iterable[str], permission: Permission = Permission.LOOK) -> list[str]:
+        """Of these tables the ones to which the caller may do that, in their order."""
+        return [key for key in keys if self.may(permission, key)]
+
+    def why_not(self, permission: Permission, key: str = "") -> str:
+        """One sentence for a refusal: who may do that to this table, or to every one, and what the caller is."""
+        if self.caller is None:
+            return f"to {permission}, log in; where there are no users yet, by the link that dq serve printed"
+        return why_not(self.caller.user.grants, permission, of=key or "every table")
+
+    def _table(self, key: str) -> Table | None:
+        table = self.project.tables.get(key.partition("/")[2])
+        # History may know a gold table by the name that a landed one has now: that was another table.
+        return table if table is not None and key in table.keys else None

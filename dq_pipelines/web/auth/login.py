@@ -1,0 +1,160 @@
+"""Logging in and out of a browser: a form, a cookie, and a way back to the page that was asked for."""
+
+from __future__ import annotations
+
+import html
+from importlib import resources
+from urllib.parse import quote, unquote
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from dq_pipelines.errors import Refused
+from dq_pipelines.security.audit import Event
+from dq_pipelines.security.devices import KNOWN_FOR
+from dq_pipelines.security.oidc import OpenIdConnect
+from dq_pipelines.security.users import User
+from dq_pipelines.web.auth import cookie
+from dq_pipelines.web.auth.access import Access, caller_of, source_of
+from dq_pipelines.web.auth.bootstrap_link import NAME
+from dq_pipelines.web.auth.forms import filled_in, form_page
+from dq_pipelines.web.auth.second_step import SecondStep
+
+#: What a browser forgets when somebody logs out: Dagster's pages keep what they have shown. Cookies say which browsers are known.
+_FORGET = '"cache", "storage"'
+
+
+class Login:
+    """The pages of logging in; mounted where nobody has to be logged in."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._second = SecondStep(access, self)
+
+    def routes(self) -> list[Route]:
+        """`/login` and `/logout`."""
+        return [
+            *self._second.routes(),
+            Route("/login", self._form, methods=["GET"]),
+            Route("/login", self._enter, methods=["POST"]),
+            Route("/login/once", self._once, methods=["GET"]),
+            Route("/login/style.css", self._style, methods=["GET"]),
+            Route("/logout", self._leave, methods=["POST"]),
+        ]
+
+    async def _form(self, request: Request) -> Response:
+        target = within(request.query_params.get("next", "/"))
+        return page(target, by=await run_sync(self._access.oidc))
+
+    async def _style(self, request: Request) -> Response:
+        style = resources.files("dq_pipelines.web").joinpath("static", "login.css").read_text("utf-8")
+        return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+    async def _enter(self, request: Request) -> Response:
+        form = await filled_in(request)
+        if form is None:
+            return PlainTextResponse("A name and a password are shorter than that.", 413)
+        # A page elsewhere may send this form, too, to log somebody in as another; browsers say where it comes from.
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return PlainTextResponse("Log in from this site's own page.", 403)
+        name, target = form.get("name", ""), within(form.get("next", "/"))
+        if await self.too_often(request, name):
+            return page(target, "Too many tries from here: wait a minute.", 429)
+        return await self._let_in(request, name, form.get("password", ""), target)
+
+    async def _let_in(self, request: Request, name: str, password: str, target: str) -> Response:
+        try:
+            user = await self._access.let_in(name, password, await run_sync(self._access.origin, request.scope, name))
+        except Refused:
+            await self.note(request, name, "refused")
+            return page(
+                target,
+                "That name and password do not fit, or too many tries from here were wrong: wait, and try again.",
+                401,
+            )
+        if await run_sync(self._access.second_factor.is_on, name):
+            await self.note(request, name, "done", what="login.password")
+            return self._second.ask(request, user, target)
+        return await self.begun(request, await run_sync(self._access.begin, request.scope, user), name, target, user)
+
+    async def _once(self, request: Request) -> Response:
+        access, secret = self._access, None
+        if await self.too_often(request, NAME):
+            return PlainTextResponse("Too many tries from here: wait a minute.", 429)
+        if request.method == "GET" and not await run_sync(lambda: access.is_on):
+            secret = access.once.open(request.query_params.get("token", ""))
+        if secret is None:
+            await self.note(request, NAME, "refused")
+            said = "This link is not the one that dq serve printed last, or was opened before. Start dq serve anew."
+            return PlainTextResponse(said, 403, {"Cache-Control": "no-store"})
+        return await self.begun(request, secret, NAME, "/")
+
+    async def begun(
+        self, request: Request, secret: str, name: str, target: str, by_password: User | None = None, **more: str
+    ) -> Response:
+        """To the page that was asked for, with a session; the one before, which somebody else may know, is over.
+
+        The browser of who came by a password is known from then on.
+        """
+        await run_sync(self._access.end, request.scope)
+        await self.note(request, name, "done", **more)
+        answer = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+        if by_password is not None:
+            before = cookie.held(request.scope, cookie.DEVICE)
+            device = await run_sync(self._access.devices.remember, by_password, before)
+            cookie.given(answer, request.scope, device, cookie.DEVICE, int(KNOWN_FOR.total_seconds()))
+        return cookie.given(answer, request.scope, secret)
+
+    async def _leave(self, request: Request) -> Response:
+        caller = caller_of(request.scope)
+        await run_sync(self._access.end, request.scope)
+        await self.note(request, caller.user.name if caller else "", "done", what="logout")
+        answer = cookie.taken(RedirectResponse("/login", 303), request.scope)
+        answer.headers["Clear-Site-Data"] = _FORGET
+        return answer
+
+    async def too_often(self, request: Request, name: str) -> bool:
+        """Whether somebody tries too often from the address of this request, which is one more try."""
+        too_many = self._access.tries.too_many(source_of(request.scope))
+        if too_many == 1:
+            await self.note(request, name, "refused", why="too many tries")
+        return too_many > 0
+
+    async def note(
+        self, request: Request, name: str, result: str, what: str = "login", on: str = "", **more: str
+    ) -> None:
+        """A line for the audit log."""
+        event = Event(name[:255], what, on, source=source_of(request.scope), result=result, more=more)
+        await run_sync(self._access.log.add, event)
+
+
+def within(target: str) -> str:
+    """A path of this site, or its first page: what leads elsewhere is not followed.
+
+    Browsers take a backslash for a slash and leave out tabs and ends of lines before they look, and some servers in between
+    decode a path once more: so one that would lead elsewhere decoded, even twice, leads nowhere here.
+    """
+    path = target.partition("?")[0]
+    if "\\" in target or not target.isprintable():
+        return "/"
+    for text in (path, unquote(path), unquote(unquote(path))):
+        if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
+            return "/"
+    return target
+
+
+def page(target: str, said: str = "", status: int = 200, by: OpenIdConnect | None = None) -> HTMLResponse:
+    """The form, which leads to `target`; with what is to be said first, and a link to an identity provider where there is one."""
+    link = f'<p><a href="/login/oidc?next={quote(target, safe="")}">{html.escape(by.title)}</a></p>' if by else ""
+    inner = f"""<form method="post" action="/login"><input type="hidden" name="next" value="{html.escape(target)}">
+<label>Name<input name="name" autocomplete="username" autofocus required maxlength="255"></label>
+<label>Password<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
+<button>Log in</button></form>"""
+    return form_page("Log in", inner + link, said, status)
+
+
+def to_login(path: str) -> RedirectResponse:
+    """To the form, and back to `path` afterwards."""
+    return RedirectResponse(f"/login?next={quote(path, safe='')}", 303)

@@ -1,0 +1,118 @@
+"""The second step of a login: the code of who has a second factor. Between the steps a login is kept in memory, for one browser."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from dq_pipelines.errors import Refused
+from dq_pipelines.security.digest import digest
+from dq_pipelines.security.users import User
+from dq_pipelines.web.auth import cookie
+from dq_pipelines.web.auth.access import Access
+from dq_pipelines.web.auth.forms import filled_in, form_page
+
+if TYPE_CHECKING:
+    from dq_pipelines.web.auth.login import Login
+
+PATH = "/login/code"
+
+#: Seconds that somebody may take to look up a code, wrong codes after which the password is asked for again, and logins at once.
+_PATIENCE, _TRIES, _MOST = 300.0, 5, 10_000
+
+
+@dataclass
+class _Begun:
+    """A login whose password was right."""
+
+    name: str
+    epoch: int
+    target: str
+    at: float
+    tries: int = 0
+
+
+class SecondStep:
+    """`/login/code`: asks for a code and lets in."""
+
+    def __init__(self, access: Access, login: Login) -> None:
+        self._access = access
+        self._login = login
+        self._begun: dict[str, _Begun] = {}
+        self._lock = threading.Lock()
+
+    def routes(self) -> list[Route]:
+        return [Route(PATH, self._form, methods=["GET"]), Route(PATH, self._enter, methods=["POST"])]
+
+    def ask(self, request: Request, user: User, target: str) -> Response:
+        """To the form, with a cookie by which this browser goes on with its login."""
+        secret = secrets.token_urlsafe(32)
+        with self._lock:
+            old = time.monotonic() - _PATIENCE
+            self._begun = {known: one for known, one in self._begun.items() if one.at > old}
+            while len(self._begun) >= _MOST:
+                self._begun.pop(next(iter(self._begun)))
+            self._begun[digest(secret)] = _Begun(user.name, user.epoch, target, time.monotonic())
+        answer = RedirectResponse(PATH, 303, {"Cache-Control": "no-store"})
+        return cookie.given(answer, request.scope, secret, cookie.CODE, int(_PATIENCE))
+
+    async def _form(self, request: Request) -> Response:
+        return _page() if self._of(request) else RedirectResponse("/login", 303)
+
+    async def _enter(self, request: Request) -> Response:
+        form = await filled_in(request)
+        if form is None:
+            return PlainTextResponse("A code is shorter than that.", 413)
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return PlainTextResponse("Log in from this site's own page.", 403)
+        begun = self._of(request)
+        if begun is None:
+            return RedirectResponse("/login", 303)
+        if await self._login.too_often(request, begun.name):
+            return _page("Too many tries from here: wait a minute.", 429)
+        return await self._checked(request, begun, form.get("code", ""))
+
+    async def _checked(self, request: Request, begun: _Begun, code: str) -> Response:
+        begun.tries += 1
+        origin = await run_sync(self._access.origin, request.scope, begun.name)
+        try:
+            how = await self._access.check_code(begun.name, code, origin)
+        except Refused:
+            await self._login.note(request, begun.name, "refused", by="code")
+            if begun.tries >= _TRIES:
+                self._forget(request)
+            return _page("That code does not fit, was used before, or too many were wrong: wait for the next one.", 401)
+        self._forget(request)
+        user = await run_sync(self._access.users.find, begun.name)
+        if user is None or user.disabled or user.epoch != begun.epoch:
+            return RedirectResponse("/login", 303)
+        secret = await run_sync(self._access.begin, request.scope, user)
+        answer = await self._login.begun(request, secret, user.name, begun.target, user, by=how)
+        return cookie.taken(answer, request.scope, cookie.CODE)
+
+    def _of(self, request: Request) -> _Begun | None:
+        """The login that this browser has begun of late."""
+        secret = cookie.held(request.scope, cookie.CODE)
+        with self._lock:
+            begun = self._begun.get(digest(secret)) if secret else None
+        return begun if begun is not None and begun.at > time.monotonic() - _PATIENCE else None
+
+    def _forget(self, request: Request) -> None:
+        with self._lock:
+            self._begun.pop(digest(cookie.held(request.scope, cookie.CODE) or ""), None)
+
+
+def _page(said: str = "", status: int = 200) -> HTMLResponse:
+    inner = f"""<form method="post" action="{PATH}">
+<label>Code<input name="code" autocomplete="one-time-code" autofocus required maxlength="64">
+<small>The six digits that your app shows now, or one of your recovery codes.</small></label>
+<button>Go on</button></form><p><a href="/login">Log in as somebody else</a></p>"""
+    return form_page("Second factor", inner, said, status)

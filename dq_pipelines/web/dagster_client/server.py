@@ -1,0 +1,149 @@
+"""Dagster's web server as the gateway hosts it: its GraphQL over HTTP and WebSocket, and the routes beside, each with a guard."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dagster_webserver.webserver import DagsterWebserver
+from graphql import GraphQLError, GraphQLSchema, OperationType, validate
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from dq_pipelines.security.roles import Permission, may
+from dq_pipelines.web.auth.access import caller_of
+from dq_pipelines.web.dagster_client.deadline import TooLate, end_when_late, in_time, said
+from dq_pipelines.web.dagster_client.fields import answer_by_tables
+from dq_pipelines.web.dagster_client.limits import asks_for_the_schema, document_of, operations
+from dq_pipelines.web.dagster_client.mutation_guards import guard_mutations
+from dq_pipelines.web.dagster_client.reads import write_down_reads
+from dq_pipelines.web.dagster_client.rights import LOCAL, CallersContext, CallersProcess
+from dq_pipelines.web.dagster_client.route_permissions import DOORS, is_own_origin
+
+#: Descriptions and metadata are Markdown of whoever writes a table or a run: a picture in it would tell another server who looks.
+_CALLS_NOBODY = (
+    "img-src 'self' data: blob:; media-src 'self'; font-src 'self' data:; connect-src 'self'; frame-src 'self'; "
+    "worker-src 'self' blob:; manifest-src 'self'"
+)
+
+
+class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
+    """Dagster's web server, as each caller may use it."""
+
+    def build_graphql_schema(self) -> Any:
+        made = super().build_graphql_schema()
+        guard_mutations(made.graphql_schema)
+        answer_by_tables(made.graphql_schema)
+        write_down_reads(made.graphql_schema)
+        end_when_late(made.graphql_schema)
+        return made
+
+    @property
+    def schema(self) -> GraphQLSchema:
+        """What can be asked, with its guards."""
+        found: GraphQLSchema = self._graphene_schema.graphql_schema
+        return found
+
+    def build_routes(self) -> list[BaseRoute]:
+        """Of Dagster's routes those that we know: its files, its pages, and those that `DOORS` names."""
+        made: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
+        return [route for route in made if is_known(route)]
+
+    def make_csp_header(self, nonce: str) -> str:
+        return f"{super().make_csp_header(nonce).rstrip('; ')}; {_CALLS_NOBODY}; frame-ancestors 'self'; form-action 'self'"
+
+    # --- over HTTP ----------------------------------------------------------------------------------
+
+    async def graphql_http_endpoint(self, request: Request) -> Response:
+        if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+            page: HTMLResponse = await super().graphql_http_endpoint(request)
+            return page
+        if request.method == "GET":
+            asked: Any = dict(request.query_params)
+        elif (kind := request.headers.get("content-type", "").partition(";")[0].strip().lower()) != "application/json":
+            # A page elsewhere can have a browser send text, but no JSON.
+            return _said(415, f"wanted a body of application/json, got {kind or 'none'}")
+        else:
+            try:
+                asked = json.loads(await request.body())
+            except (ValueError, RecursionError):
+                return _said(400, "wanted a body of JSON, got something else")
+        try:
+            query, variables, name = _parts(asked)
+            document = document_of(query)
+        except (ValueError, RecursionError) as error:
+            return _said(400, str(error) if isinstance(error, ValueError) else "the query's variables are too deep")
+        except GraphQLError as error:
+            return _said(400, error.message)
+        if request.method == "GET" and operations(document) != {OperationType.QUERY}:
+            return _said(
+                405, "wanted a query: what changes something is sent by POST, as application/json", Allow="POST"
+            )
+        if asks_for_the_schema(document) and not self._is_admin(request):
+            return _said(403, "what can be asked is told to admins")
+        if operations(document) != {OperationType.QUERY}:
+            # What changes something is waited for: else nobody would know whether it was done.
+            return await self.execute_graphql_request(request, query, variables, name)
+        try:
+            return await in_time(lambda: self.graphql_execution_thread(request, query, variables, name))
+        except TooLate:
+            return _said(504, said())
+
+    # --- over WebSocket -----------------------------------------------------------------------------
+
+    async def graphql_ws_endpoint(self, websocket: WebSocket) -> None:
+        if not is_own_origin(websocket.headers):
+            await websocket.close(1008, "wanted a page of this site")
+            return
+        try:
+            await super().graphql_ws_endpoint(websocket)
+        except (AttributeError, KeyError, TypeError, ValueError):  # no message of the protocol
+            await websocket.close(1003, "wanted messages of graphql-ws")
+
+    async def execute_graphql_subscription(
+        self, websocket: WebSocket, operation_id: str, query: str, variables: Any, operation_name: str | None
+    ) -> tuple[Any, Any]:
+        try:
+            document = document_of(query)
+        except GraphQLError as error:
+            return None, error.formatted
+        if operations(document) != {OperationType.SUBSCRIPTION}:
+            return None, {"message": "wanted a subscription: everything else is asked by POST"}
+        if asks_for_the_schema(document):
+            return None, {"message": "what can be asked is told to admins, by POST"}
+        if wrong := validate(self.schema, document):
+            return None, wrong[0].formatted
+        found: tuple[Any, Any] = await super().execute_graphql_subscription(
+            websocket, operation_id, query, variables, operation_name
+        )
+        return found
+
+    def _is_admin(self, request: Request) -> bool:
+        caller = caller_of(request.scope) or LOCAL
+        return may(caller.user.grants, Permission.ADMIN)
+
+
+def is_known(route: BaseRoute) -> bool:
+    """Whether this is a route of Dagster's that we know."""
+    if isinstance(route, Route | Mount) and (route.name or "").endswith(("root_static", "_static")):
+        return True
+    return isinstance(route, Route | WebSocketRoute) and route.path in DOORS
+
+
+def _parts(asked: Any) -> tuple[str, dict[str, Any] | None, str | None]:
+    """What a request asks: query, variables, the operation's name; raises ValueError for what is no request."""
+    if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
+        raise ValueError("wanted an object with the text `query`, got something else")
+    variables, name = asked.get("variables"), asked.get("operationName")
+    if isinstance(variables, str):
+        variables = json.loads(variables) if variables else None
+    if not isinstance(variables, dict | None) or not isinstance(name, str | None):
+        raise ValueError("wanted `variables` as an object and `operationName` as a text, got something else")
+    return asked["query"], variables, name
+
+
+def _said(status: int, said: str, **headers: str) -> JSONResponse:
+    """An answer in GraphQL's shape, which Dagster's UI shows as it is."""
+    return JSONResponse({"data": None, "errors": [{"message": said}]}, status, headers)

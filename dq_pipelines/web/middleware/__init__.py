@@ -1,0 +1,1 @@
+"""What stands before every answer: authentication, security headers, limits and proxies."""

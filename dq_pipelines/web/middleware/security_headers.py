@@ -1,0 +1,125 @@
+"""What guards every answer: headers that tell a browser what a page may do, and bounds of what is sent.
+
+Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not see WebSockets.
+"""
+
+from __future__ import annotations
+
+import time
+
+import anyio
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dq_pipelines.web.problem_details import problem
+
+#: For what says no policy of its own: JSON runs nothing; scripts, styles and pictures are put into no other site's page.
+_OF_JSON = "default-src 'none'; frame-ancestors 'none'"
+_OF_THE_REST = "object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
+_A_YEAR = "max-age=31536000"
+
+
+class SecurityHeaders:
+    """Every answer says what may run on it, that its type is meant, and that addresses are not passed on.
+
+    Without a policy an answer keeps its own, or gets the one that suits its type.
+    """
+
+    def __init__(self, app: ASGIApp, policy: str | None = None) -> None:
+        self.app = app
+        self.policy = policy
+        self.headers = {
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "SAMEORIGIN",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers[name] = value
+                if self.policy is not None:
+                    headers["Content-Security-Policy"] = self.policy
+                kind = headers.get("content-type", "").partition(";")[0]
+                headers.setdefault("Content-Security-Policy", _OF_JSON if kind.endswith("json") else _OF_THE_REST)
+                if scope.get("scheme") == "https":
+                    headers.setdefault("Strict-Transport-Security", _A_YEAR)
+            await send(message)
+
+        await self.app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+class Bounds:
+    """Nobody sends more than is ever needed, or so slowly that others wait."""
+
+    def __init__(self, app: ASGIApp, most: int = 2 << 20, seconds: float = 30) -> None:
+        self.app = app
+        #: bytes of a body
+        self.most = most
+        #: in which it has to be here
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdigit() and int(length) > self.most:
+            await _Body(self, scope, receive, send).refuse(413)
+            return
+        body = _Body(self, scope, receive, send)
+        try:
+            await self.app(scope, body.receive, body.send)
+        except ClientDisconnect:
+            if not body.refused:
+                raise
+
+
+class _Body:
+    """One request's body while it comes, and its answer."""
+
+    def __init__(self, bounds: Bounds, scope: Scope, receive: Receive, send: Send) -> None:
+        self._bounds = bounds
+        self._scope, self._receive, self._send = scope, receive, send
+        self._until = time.monotonic() + bounds.seconds
+        self._bytes = 0
+        self._whole = self._answered = False
+        self.refused = False
+
+    async def receive(self) -> Message:
+        if self._whole:  # what is waited for now is that the client goes away
+            return await self._receive()
+        with anyio.move_on_after(self._until - time.monotonic()) as waiting:
+            message = await self._receive()
+        if waiting.cancelled_caught:
+            return await self._end(408)
+        self._bytes += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        return await self._end(413) if self._bytes > self._bounds.most else message
+
+    async def send(self, message: Message) -> None:
+        if not self.refused:
+            self._answered = True
+            await self._send(message)
+
+    async def refuse(self, status: int) -> None:
+        """Say why, in place of whoever would have answered."""
+        self.refused = True
+        said = (
+            f"wanted a body of at most {self._bounds.most:,} bytes, got more"
+            if status == 413
+            else f"wanted the body within {self._bounds.seconds:g} seconds"
+        )
+        answer = problem(status, said, {"Connection": "close"})
+        await answer(self._scope, self._receive, self._send)
+
+    async def _end(self, status: int) -> Message:
+        if not self._answered:
+            await self.refuse(status)
+        self._whole = True
+        return {"type": "http.disconnect"}

@@ -1,0 +1,1 @@
+"""Events of a run as they happen, for any number of readers."""

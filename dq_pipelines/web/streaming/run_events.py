@@ -1,0 +1,117 @@
+"""What a run's event log says, in the few kinds of words that a stream sends: status, step, progress, check, materialized.
+
+How it is read and sent belongs in `run_stream` and `api.live`. One event of Dagster's is one word at most, and has its number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.event_api import EventLogCursor
+from dagster._core.events import EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+
+from dq_pipelines.orchestration.steps.progress_events import progress_of
+from dq_pipelines.pipeline.runtime.progress import Progress
+
+_Kind = dg.DagsterEventType
+
+_STEPS = {
+    _Kind.STEP_START: "started",
+    _Kind.STEP_SUCCESS: "succeeded",
+    _Kind.STEP_FAILURE: "failed",
+    _Kind.STEP_SKIPPED: "skipped",
+    _Kind.STEP_UP_FOR_RETRY: "waits to be tried again",
+    _Kind.STEP_RESTARTED: "started",
+}
+_WANTED = {
+    *EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    *_STEPS,
+    _Kind.ENGINE_EVENT,
+    _Kind.ASSET_CHECK_EVALUATION,
+    _Kind.ASSET_MATERIALIZATION,
+}
+#: Events that are read at once.
+_PAGE = 1_000
+#: Characters of what an error says.
+_LONGEST = 2_000
+
+
+@dataclass(frozen=True)
+class Word:
+    """One event of a run."""
+
+    #: of the event in Dagster's log: later events have greater ones
+    id: int
+    #: status, step, progress, check or materialized
+    type: str
+    #: all of it as one line of JSON
+    text: str
+    #: what ends the run
+    is_last: bool = False
+
+
+def words_after(instance: dg.DagsterInstance, run_id: str, last: int) -> Iterator[list[Word]]:
+    """What has come after the event `last` (0: all), in order, a page at a time; each page names its own end. Blocks."""
+    cursor = EventLogCursor.from_storage_id(last).to_string()
+    more = True
+    while more:
+        found = instance.get_records_for_run(run_id, cursor, _WANTED, _PAGE)
+        words = (word_of(record.storage_id, record.event_log_entry) for record in found.records)
+        cursor, more = found.cursor, found.has_more
+        yield [word for word in words if word is not None]
+
+
+def word_of(id: int, entry: dg.EventLogEntry) -> Word | None:
+    """What an event says that a stream sends; None where it says nothing of that kind."""
+    event = entry.dagster_event
+    if event is None:
+        return None
+    said = _said(event, progress_of(entry))
+    if said is None:
+        return None
+    kind, more = said
+    at = datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="milliseconds")
+    text = json.dumps({"id": id, "type": kind, "at": at, **more}, separators=(",", ":"), default=str)
+    return Word(id, kind, text, EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(event.event_type) in FINISHED_STATUSES)
+
+
+def _said(event: dg.DagsterEvent, progress: Progress | None) -> tuple[str, Mapping[str, Any]] | None:
+    """The kind of word, and what it says beside its number and time."""
+    if progress is not None:
+        return "progress", progress.to_json()
+    kind = event.event_type
+    if (status := EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(kind)) is not None:
+        said = event.message if kind in (_Kind.RUN_FAILURE, _Kind.RUN_CANCELED) else None
+        return "status", {"status": status.value} | ({"said": said[:_LONGEST]} if said else {})
+    if kind in _STEPS:
+        return "step", {"step": event.step_key, "state": _STEPS[kind], **_failure(event)}
+    if kind is _Kind.ASSET_CHECK_EVALUATION:
+        return "check", _check(event.asset_check_evaluation_data)
+    if kind is _Kind.ASSET_MATERIALIZATION:
+        made = event.step_materialization_data.materialization
+        rows = made.metadata.get("dagster/row_count")
+        return "materialized", {"table": made.asset_key.to_user_string(), "rows": rows and rows.value}
+    return None
+
+
+def _failure(event: dg.DagsterEvent) -> dict[str, str]:
+    if event.event_type is not _Kind.STEP_FAILURE:
+        return {}
+    failure = event.step_failure_data
+    own = failure.user_failure_data.description if failure.user_failure_data else None
+    said = own or (failure.error.message if failure.error else "")
+    return {"said": said.strip()[:_LONGEST]}
+
+
+def _check(of: dg.AssetCheckEvaluation) -> dict[str, Any]:
+    told = {name: of.metadata[name].value for name in ("unexpected_count", "element_count") if name in of.metadata}
+    severity = of.metadata["severity"].value if "severity" in of.metadata else of.severity.value.lower()
+    blocks = {"blocking": of.blocking} if of.blocking is not None else {}
+    table = of.asset_key.to_user_string()
+    return {"table": table, "check": of.check_name, "passed": of.passed, "severity": severity, **told, **blocks}
