@@ -1,4 +1,4 @@
-"""CSV and its kin: delimited text in files. How a line becomes fields belongs in `records.py` and `plain.py`.
+"""CSV and its kin: delimited text in files. How a line becomes fields belongs in `records.py` and `csv_repair.py`.
 
 Every value lands as text. Each line of a file ends in exactly one place: in the header or what was told or
 found to stand above and below the table, as a row in `landed`, or in `unreadable` with its number.

@@ -1,4 +1,4 @@
-"""One delimited record out of lines of text, exactly. Whole files belong in `plain.py`, guesses in `dialect.py`.
+"""One delimited record out of lines of text, exactly. Whole files belong in `csv_repair.py`, guesses in `dialect.py`.
 
 A record is read strictly first (RFC 4180, plus an escape character), over several lines when a quoted
 field holds newlines. A line that no strict reading fits is mended if there is exactly one reading with

@@ -1,4 +1,4 @@
-"""The plain copy of a text file: line i holds the record that starts on line i, or nothing. Why it is made, `plain.py` says."""
+"""The plain copy of a text file: line i holds the record that starts on line i, or nothing. Why it is made, `csv_repair.py` says."""
 
 from __future__ import annotations
 
