@@ -8,6 +8,7 @@ import pytest
 
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Ran, Workshop
 
 STAFF = """
@@ -134,6 +135,20 @@ def test_a_row_without_a_parent_is_refused_still_although_a_later_row_has_its_ke
     assert (done.published, done.left_out, done.failing.height) == ((), (), 2)
     assert set(shop.rows("quarantine/staff", "_status")) == {"open"}
     assert published(shop) == [4]
+
+
+@pytest.mark.parametrize(
+    "again", [pytest.param(False, id="run"), pytest.param(True, id="rerun", marks=pytest.mark.slow)]
+)
+def test_a_row_that_is_refused_leaves_its_key_to_an_earlier_one_of_the_batch(shop: Workshop, again: bool) -> None:
+    staff(shop, "keys: [id]")
+    # 2 and 4 refer to one another; the later row with the key 2 has no parent, and takes none of them away.
+    land(shop, "1.csv", "1,,5", "2,4,9", "4,2,1", "2,3,9", "5,4,1")
+    assert shop.run().success
+    if again:
+        rerun(Work(shop.project.tables["staff"], shop.lake))
+    assert published(shop) == [1, 2, 4, 5]
+    assert shop.rows("quarantine/staff", "boss") == ["3"]
 
 
 def test_gold_refers_to_itself(shop: Workshop) -> None:

@@ -23,7 +23,8 @@ from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.condition import Condition
 from dq_pipelines.rules.core.on_rows import RowRule
 
-#: Rounds after which a row that has lost its parent once does not get it back, so that the rounds come to an end.
+#: Rounds in which a row that is refused leaves its key to another of the batch that has it. In later rounds all that hang on
+#: a refused row fall with it, and none that has lost its parent gets it back, so that the rounds come to an end.
 _FREE_ROUNDS = 3
 _PLACE, _WANTED, _PARENT = "\x00place", "\x00wanted", "\x00parent"
 
@@ -60,9 +61,10 @@ class SelfReferences:
         parents, rounds = first(), 0
         while True:
             found, rounds = judge(parents), rounds + 1
-            now = self._without_orphans(*published())
+            there = published()
+            now = pl.concat(there, how="diagonal_relaxed")
             if rounds >= _FREE_ROUNDS:
-                now = self._in_both(now, parents)
+                now = self._in_both(self._without_orphans(*there), parents)
             if not self._tells_apart(rows(), parents, now):
                 return found
             parents = now
