@@ -76,7 +76,7 @@ def test_a_cancelled_run_is_no_alert(orders: Workshop, web: Hook, monkeypatch: p
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dq_pipelines.pipeline import refinement
+from dq_pipelines.pipeline.silver import refinement
 from dq_pipelines_tests.workshop import Workshop
 
 refinement._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -28,7 +28,8 @@ import random, sys
 from datetime import timedelta
 from pathlib import Path
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline import refinement, rerun, upkeep
+from dq_pipelines.pipeline.maintenance import compaction
+from dq_pipelines.pipeline.silver import refinement, rerun
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import load_project
 
@@ -44,7 +45,7 @@ for batch in range(batches):
     do = rerun.rerun if chance.random() * batches < 1 else refinement.refine
     do(work)
     if chance.random() * 5 < 1:  # files put together, and those of old versions removed, beside the writers
-        upkeep.tend(work, Lake.at(str(root / "backup")), timedelta(0))
+        compaction.tend(work, Lake.at(str(root / "backup")), timedelta(0))
 """
 
 ORDERS = """

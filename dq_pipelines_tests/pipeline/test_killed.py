@@ -20,7 +20,10 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline import arriving, committing, gold, refinement, rerun, work as working
+from dq_pipelines.pipeline import gold
+from dq_pipelines.pipeline.bronze import ingest
+from dq_pipelines.pipeline.runtime import table_run as working
+from dq_pipelines.pipeline.silver import commit, refinement, rerun
 from dq_pipelines.project import load_project
 
 root, table, what, place, calls = Path(sys.argv[1]), *sys.argv[2:5], int(sys.argv[5])
@@ -45,10 +48,10 @@ def dying(function, late):
 project = load_project(root / "assets_config", environment={})
 work = working.Work(project.tables[table], Lake.at(str(root / "lake")), may_commit=die if place == "may_commit" else lambda: None)
 if place in ("before", "after"):
-    arriving.publish = committing.publish = gold.publish = dying(gold.publish, place == "after")
+    ingest.publish = commit.publish = gold.publish = dying(gold.publish, place == "after")
 if place == "forget":
     refinement.forget = dying(refinement.forget, True)
-{"refine": refinement.refine, "rerun": rerun.rerun, "compute": gold.compute, "land": arriving.land}[what](work)
+{"refine": refinement.refine, "rerun": rerun.rerun, "compute": gold.compute, "land": ingest.land}[what](work)
 """
 
 ORDERS = """

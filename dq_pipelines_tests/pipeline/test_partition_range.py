@@ -166,11 +166,11 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 import dagster as dg
-from dq_pipelines.pipeline import committing
+from dq_pipelines.pipeline.silver import commit
 from dq_pipelines_tests.workshop import Workshop
 
 root, how, calls = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-asked, publish = 0, committing.publish
+asked, publish = 0, commit.publish
 
 def ending(*args, **kwargs):
     global asked
@@ -182,7 +182,7 @@ def ending(*args, **kwargs):
         instance.report_run_canceling(run)
     return publish(*args, **kwargs)
 
-committing.publish = ending
+commit.publish = ending
 with dg.DagsterInstance.local_temp(str(root / "dagster")) as instance:
     tags = {"dagster/asset_partition_range_start": "2024-01-01", "dagster/asset_partition_range_end": "2024-01-04"}
     Workshop(root, instance).run("days", tags=tags)

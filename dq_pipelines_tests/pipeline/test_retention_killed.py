@@ -24,7 +24,7 @@ import os, signal, sys
 from pathlib import Path
 from dq_pipelines.lake import backup, rewrite
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline import retention
+from dq_pipelines.pipeline.maintenance import retention
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import load_project
 

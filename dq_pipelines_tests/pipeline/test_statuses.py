@@ -345,7 +345,7 @@ def test_cancelled_right_after_its_commit_says_what_was_published(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dq_pipelines.pipeline import refinement
+from dq_pipelines.pipeline.silver import refinement
 from dq_pipelines_tests.workshop import Workshop
 
 publish, after = refinement._publish, sys.argv[2] == "after"
