@@ -18,8 +18,8 @@ from dq_pipelines.config.private import FOLDER, private_folder, why_not_private
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.orchestration.runs.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
+from dq_pipelines.web.child_processes import PATIENCE, Children, end_leftovers, ending_with_us
 from dq_pipelines.web.dagster_client import Books, DagsterHost, hosted
-from dq_pipelines.web.dagster_client.child_processes import PATIENCE, Children, end_leftovers, ending_with_us
 from dq_pipelines.web.dagster_client.code_servers import code_servers
 from dq_pipelines.web.dagster_client.daemon import daemon
 from dq_pipelines.web.dagster_client.log_lines import one_line_an_event

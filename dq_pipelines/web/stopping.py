@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from dq_pipelines.web.dagster_client.child_processes import MARK, kill
+from dq_pipelines.web.child_processes import MARK, kill
 from dq_pipelines.web.dagster_client.supervision import say
 
 #: What the system says of a process that Ctrl-C has ended.

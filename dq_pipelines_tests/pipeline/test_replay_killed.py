@@ -19,7 +19,7 @@ from dq_pipelines_tests.workshop import Workshop
 KILLED = """
 import os, signal, sys
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline import replay
+from dq_pipelines.pipeline.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import load_project
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from dq_pipelines.web.dagster_client.child_processes import MARK, is_alive
+from dq_pipelines.web.child_processes import MARK, is_alive
 
 #: By kind, words of the command line.
 KINDS = {
@@ -16,7 +16,7 @@ KINDS = {
     "code server": "code-server start",
     "code server's child": "api grpc",
     "run": "multiprocessing.spawn",
-    "watcher": "dq_pipelines.web.dagster_client.child_processes",
+    "watcher": "dq_pipelines.web.child_processes",
 }
 
 

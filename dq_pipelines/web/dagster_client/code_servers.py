@@ -32,7 +32,7 @@ from dagster._grpc.constants import GrpcServerCommand
 from dagster._grpc.server import open_server_process
 
 from dq_pipelines.pipeline.runtime.processes import this_process
-from dq_pipelines.web.dagster_client.child_processes import is_alive
+from dq_pipelines.web.child_processes import is_alive
 from dq_pipelines.web.dagster_client.supervision import Backoff, Supervision, Trouble, say
 
 #: Seconds without an answer after which a process hangs.
@@ -54,7 +54,7 @@ def target_of(workspace: Path | None) -> WorkspaceLoadTarget:
 def code_servers(
     instance: dg.DagsterInstance, workspace: Path | None, supervision: Supervision
 ) -> Iterator[CodeServers]:
-    """Start them, and keep them running as long as the block lasts. They end with the gateway: see `web.dagster_client.child_processes`."""
+    """Start them, and keep them running as long as the block lasts. They end with the gateway: see `web.child_processes`."""
     origins = target_of(workspace).create_origins()
     _remove_leftovers()
     with tempfile.TemporaryDirectory(prefix=f"{prefix()}_{os.getpid()}_") as folder, ExitStack() as stack:

@@ -21,7 +21,7 @@ from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, u
 from dq_pipelines.orchestration.steps.attempts import run_end
 from dq_pipelines.pipeline.runtime.dead_attempts import settle
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.web.dagster_client.child_processes import MARK, is_alive, is_run
+from dq_pipelines.web.child_processes import MARK, is_alive, is_run
 from dq_pipelines.web.dagster_client.code_servers import prefix
 from dq_pipelines.web.dagster_client.supervision import say
 

@@ -1,4 +1,4 @@
-"""`python -m dq_pipelines.web.dagster_client.child_processes FD MARK`: ends every process that a gateway has started when the gateway ends, however it does.
+"""`python -m dq_pipelines.web.child_processes FD MARK`: ends every process that a gateway has started when the gateway ends, however it does.
 
 A gateway names itself in an environment variable, which what it starts inherits, and what that starts in turn. So its
 processes are found whoever their parent is by now. Light on purpose: it imports nothing of Dagster.
@@ -149,7 +149,7 @@ def ending_with_us() -> Iterator[Children]:
 
 def _watcher(reading: int, mark: str) -> subprocess.Popen[bytes]:
     # A session of its own, so that Ctrl-C in a terminal does not end it first.
-    command = [sys.executable, "-m", "dq_pipelines.web.dagster_client.child_processes", str(reading), mark]
+    command = [sys.executable, "-m", "dq_pipelines.web.child_processes", str(reading), mark]
     return subprocess.Popen(command, pass_fds=[reading], start_new_session=True)  # noqa: S603 - our own program
 
 
