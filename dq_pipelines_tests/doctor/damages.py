@@ -292,7 +292,7 @@ DAMAGES = [
         unnamed_file, "staging", ("1 data files are named by no version (b-dead/1/0.parquet",), "warning", repairs=True
     ),
     Damage(killed_claim, "claims", ("was killed and has left 1 stage noted",), "info", repairs=True),
-    Damage(torn_claim, "claims", ("1 of its 1 lines cannot be read",), "warning", repairs=True),
+    Damage(torn_claim, "claims", ("1 of its 1 line cannot be read",), "warning", repairs=True),
     Damage(folder_for_claim, "claims", ("got a folder",), repairs=True),
     Damage(torn_aside, "inputs aside", ("cannot be read",), "warning", repairs=True),
     Damage(lost_commit, "ledgers", ("quarantine has lost a commit", "mode: rerun"), heal=_rerun),

@@ -12,7 +12,7 @@ from dq_pipelines.web.child_processes import MARK, is_alive
 
 #: By kind, words of the command line.
 KINDS = {
-    "daemon": "dagster_ui.daemon_child",
+    "daemon": "dagster_client.daemon_child",
     "code server": "code-server start",
     "code server's child": "api grpc",
     "run": "multiprocessing.spawn",

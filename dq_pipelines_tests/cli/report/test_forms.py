@@ -25,14 +25,15 @@ def test_json_is_a_list_of_the_latest_results(dq: Dq, history: History) -> None:
         TOLERATED.rule: {
             "table": "silver/sales", "partition": None, "rule": TOLERATED.rule, "column": "shop",
             "check": TOLERATED.check, "severity": "warning", "success": True, "blocks": False, "element_count": 100,
-            "missing_count": 50, "unexpected_count": 5, "unexpected_percent": 10.0, "observed_value": None, "error": None,
+            "missing_count": 50, "unexpected_count": 5, "unexpected_percent": 10.0, "observed_value": None, "remark": None,
+            "error": None,
             "batch": "b-1", "run_id": "run", "judged_at": (NOW - timedelta(minutes=5)).isoformat(), "recheck": False, "open_count": None,
             "table_status": "warning",
         },
         MEAN.rule: {
             "table": "silver/sales", "partition": None, "rule": MEAN.rule, "column": "amount",
             "check": MEAN.check, "severity": "warning", "success": False, "blocks": False, "element_count": None,
-            "missing_count": None, "unexpected_count": None, "unexpected_percent": None, "observed_value": 12.5,
+            "missing_count": None, "unexpected_count": None, "unexpected_percent": None, "observed_value": 12.5, "remark": None,
             "error": None, "batch": "b-1", "run_id": "run", "judged_at": (NOW - timedelta(minutes=5)).isoformat(), "recheck": False, "open_count": None,
             "table_status": "warning",
         },
