@@ -1,4 +1,4 @@
-"""Dagster's undocumented parts are what web/dagster_ui takes them for. A test that fails here says what a new Dagster has moved.
+"""Dagster's undocumented parts are what web/dagster_client takes them for. A test that fails here says what a new Dagster has moved.
 
 Look at the release notes, decide who may do what is new, and name it in the table that the test names.
 """
