@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from dq_pipelines.history.queries.rule_status import RuleStanding
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.rule_status import RuleState
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.queries.wording import (
     NOTHING_YET,
     age,
@@ -44,9 +44,9 @@ _COLOURS = {
 
 
 def print_report(
-    tables: Sequence[TableStanding],
+    tables: Sequence[TableStatus],
     unjudged: Sequence[str],
-    gone: Sequence[TableStanding] = (),
+    gone: Sequence[TableStatus] = (),
     beside: Mapping[str, Sequence[ResultRecord]] | None = None,
 ) -> None:
     """The report on standard output, with colours where that is a terminal.
@@ -85,7 +85,7 @@ def print_report(
         console.print(f"\n{removed(gone)}", soft_wrap=True)
 
 
-def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) -> Any:
+def _overview(tables: Sequence[TableStatus], at: datetime, *, narrow: bool) -> Any:
     """A line per table, with the time and the numbers of its last batch, and the last attempt where that is another; on a narrow terminal two, with the state below the name and the failures below the score."""
     from rich.table import Table
     from rich.text import Text
@@ -121,7 +121,7 @@ def _overview(tables: Sequence[TableStanding], at: datetime, *, narrow: bool) ->
     return grid
 
 
-def _told(rules: Sequence[RuleStanding], *, narrow: bool) -> Any:
+def _told(rules: Sequence[RuleState], *, narrow: bool) -> Any:
     from rich.table import Table
     from rich.text import Text
 

@@ -20,7 +20,7 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, PublishError, nearest
 
 if TYPE_CHECKING:
-    from dq_pipelines.history.queries.table_status import TableStanding
+    from dq_pipelines.history.queries.table_status import TableStatus
     from dq_pipelines.history.store.attempts import Attempt
     from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
     from dq_pipelines.history.store.status import Status
@@ -95,7 +95,7 @@ def _project() -> Project | None:
 
 
 def _beside(
-    stores: Stores, project: Project | None, shown: Sequence[TableStanding]
+    stores: Stores, project: Project | None, shown: Sequence[TableStatus]
 ) -> Mapping[str, Sequence[ResultRecord]]:
     """By table, the results that belong to no verdict, of tables that have run."""
     from dq_pipelines.pipeline.standalone_checks import results_beside
@@ -111,13 +111,13 @@ def _beside(
     return found
 
 
-def _is_told(result: ResultRecord, of: TableStanding) -> bool:
+def _is_told(result: ResultRecord, of: TableStatus) -> bool:
     """Whether an attempt that failed says the same: a source that is not there, say."""
     failed = [one.said for one in of.attempts if one.is_failure and one.said]
     return result.error is not None and any(said in result.error for said in failed)
 
 
-def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableStanding]) -> str:
+def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableStatus]) -> str:
     from dq_pipelines.pipeline.current_status import lost_history
 
     try:
@@ -150,7 +150,7 @@ def _is_asked(key: str, wanted: Sequence[str] | None) -> bool:
     return not wanted or key in wanted or key.partition("/")[2] in wanted
 
 
-def _chosen(every: Sequence[TableStanding], wanted: Sequence[str], known: Sequence[str]) -> list[TableStanding]:
+def _chosen(every: Sequence[TableStatus], wanted: Sequence[str], known: Sequence[str]) -> list[TableStatus]:
     """The tables of these names; raises ConfigError for a name that neither history nor the project has."""
     keys = sorted({*known, *(each.table for each in every)})
     problems = []
@@ -163,7 +163,7 @@ def _chosen(every: Sequence[TableStanding], wanted: Sequence[str], known: Sequen
     return [each for each in every if _is_asked(each.table, wanted)]
 
 
-def _results(shown: Sequence[TableStanding], beside: Mapping[str, Sequence[ResultRecord]]) -> Iterator[dict[str, Any]]:
+def _results(shown: Sequence[TableStatus], beside: Mapping[str, Sequence[ResultRecord]]) -> Iterator[dict[str, Any]]:
     """The results of the verdicts that count, of re-checks, of attempts that came to no verdict, and of checks beside these."""
     for each in shown:
         for verdict in (*each.verdicts, *each.rechecks):

@@ -16,7 +16,7 @@ from dq_pipelines.orchestration.checks.metadata import declared_schema, kinds, s
 from dq_pipelines.orchestration.checks.rule_checks import asset_key, check_specs
 from dq_pipelines.orchestration.partitions_definition import partitions_definition
 from dq_pipelines.orchestration.steps.partition_range import Told, landed_partitions
-from dq_pipelines.orchestration.steps.step import Step, Yielded
+from dq_pipelines.orchestration.steps.step import TableStep, Yielded
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.silver.modes import INCREMENTAL, RERUN
 from dq_pipelines.project import GoldTable, Project, Table
@@ -80,7 +80,7 @@ def _gold_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        yield from Step(context, table, stores).gold()
+        yield from TableStep(context, table, stores).gold()
 
     return computed
 

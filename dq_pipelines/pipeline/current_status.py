@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.queries.table_status import TableStanding, standing, standings
+from dq_pipelines.history.queries.table_status import TableStatus, latest_status, latest_statuses
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.skipped_inputs import asides, tables_with_asides
 from dq_pipelines.lake.tables import Lake
@@ -19,7 +19,7 @@ from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, wait
 from dq_pipelines.pipeline.runtime.stores import Stores
 
 
-def lost_history(lake: Lake, tables: Collection[str], known: Collection[TableStanding]) -> str:
+def lost_history(lake: Lake, tables: Collection[str], known: Collection[TableStatus]) -> str:
     """One sentence, with the remedy, where the history has no verdict though some of these tables are published; else "".
 
     `tables` are keys such as `silver/orders`, `known` is all that the history tells. Raises PublishError when the lake fails.
@@ -48,7 +48,7 @@ def quarantine_now(lake: Lake, table: str) -> Quarantine:
         return Quarantine(table, is_known=False)
 
 
-def as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord], quarantine: Quarantine | None) -> TableStanding:
+def as_of_now(table: TableStatus, aside: Mapping[str, ResultRecord], quarantine: Quarantine | None) -> TableStatus:
     """The standing with the inputs that stand aside now, and the refused rows that are open now."""
     now = (aside[table.table],) if table.table in aside else ()
     verdicts = [
@@ -62,17 +62,17 @@ def as_of_now(table: TableStanding, aside: Mapping[str, ResultRecord], quarantin
     return replace(table, verdicts=tuple(verdicts), open=quarantine.open_rows, open_rows=quarantine.open)
 
 
-def standing_now(stores: Stores, table: str) -> TableStanding | None:
+def standing_now(stores: Stores, table: str) -> TableStatus | None:
     """Where one table stands now; None before its first attempt. Raises PublishError when the lake fails."""
-    found = standing(stores.history, table) if stores.history.is_begun else None
+    found = latest_status(stores.history, table) if stores.history.is_begun else None
     return found and as_of_now(found, asides_now(stores.lake), quarantine_now(stores.lake, table))
 
 
 def standings_now(
     stores: Stores, aside: Mapping[str, ResultRecord], tables: Collection[str] | None = None
-) -> list[TableStanding]:
+) -> list[TableStatus]:
     """The same of every table that was ever tried, or of some, with the inputs that stand aside."""
-    every = standings(stores.history) if stores.history.is_begun else []
+    every = latest_statuses(stores.history) if stores.history.is_begun else []
     return [
         as_of_now(one, aside, quarantine_now(stores.lake, one.table))
         for one in every

@@ -35,11 +35,11 @@ _LONGEST_NAME = 100
 _PART = ".dq-part"
 
 
-class Changed(DqError):
+class VersionConflict(DqError):
     """The file is not what whoever changes it has seen."""
 
 
-class Taken(DqError):
+class NameTaken(DqError):
     """There is a table of this name already."""
 
 
@@ -117,7 +117,7 @@ class Editing:
                 raise _wrong("", said)
         self._not_by_a_link(file)
         if file.name in table_files(self.root):
-            raise Taken(f"wanted a new name, got '{file.name}', which there is")
+            raise NameTaken(f"wanted a new name, got '{file.name}', which there is")
 
     def create(self, file: TableFile, content: bytes, author: Author) -> None:
         """A new file; raises Taken, ConfigError for a name that is none or a link on the way."""
@@ -128,7 +128,7 @@ class Editing:
         try:
             os.link(fresh, file.path)  # which, unlike a move, takes nobody else's place
         except FileExistsError:
-            raise Taken(f"wanted a new name, got '{file.name}', which there is") from None
+            raise NameTaken(f"wanted a new name, got '{file.name}', which there is") from None
         finally:
             fresh.unlink()
         _settle(file.path.parent)
@@ -171,9 +171,9 @@ class Editing:
         try:
             content = file.content
         except FileNotFoundError:
-            raise Changed(f"{file.name}: wanted the file that was seen, which is gone") from None
+            raise VersionConflict(f"{file.name}: wanted the file that was seen, which is gone") from None
         if mark_of(content) != seen:
-            raise Changed(f"{file.name}: wanted the file that was seen, which somebody has changed: look again")
+            raise VersionConflict(f"{file.name}: wanted the file that was seen, which somebody has changed: look again")
         who = re.sub(r"[^\w.@+-]", "_", self.who)[:64]
         folder = self.root / VERSIONS / file.domain / file.name
         folder.mkdir(parents=True, exist_ok=True)

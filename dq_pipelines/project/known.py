@@ -10,7 +10,7 @@ from dq_pipelines.transforms.steps import OPAQUE, AnyStep, Cast, Derive, Rename
 
 
 @dataclass(frozen=True)
-class Known:
+class PublishedColumns:
     """The columns that a table is known to publish."""
 
     names: frozenset[str] = frozenset()
@@ -19,9 +19,9 @@ class Known:
     #: names that a column has no longer, and the one that it has now
     renamed: tuple[tuple[str, str], ...] = ()
 
-    def after(self, step: AnyStep) -> Known:
+    def after(self, step: AnyStep) -> PublishedColumns:
         if isinstance(step, OPAQUE):
-            return Known()
+            return PublishedColumns()
         if isinstance(step, Rename):
             names = (self.names - step.rename.keys()) | set(step.rename.values())
             gone = tuple(step.rename.items())
@@ -36,7 +36,7 @@ def _still_gone(renamed: tuple[tuple[str, str], ...], names: frozenset[str]) -> 
     return [(old, new) for old, new in renamed if old not in names]
 
 
-def landed(model: LandedTable) -> Known:
+def landed(model: LandedTable) -> PublishedColumns:
     """The columns of silver before its first step."""
     columns = model.silver.columns
     given = getattr(model.source, "column_names", None)
@@ -44,13 +44,13 @@ def landed(model: LandedTable) -> Known:
     names = set(columns)
     if isinstance(given, tuple | list):
         names |= set(given) - moved.keys()
-    return Known(frozenset(names), isinstance(given, tuple | list), tuple(moved.items()))
+    return PublishedColumns(frozenset(names), isinstance(given, tuple | list), tuple(moved.items()))
 
 
-def published(table: Table) -> Known:
+def published(table: Table) -> PublishedColumns:
     """The columns that `table` publishes."""
     if not isinstance(table.model, LandedTable):
-        return Known()
+        return PublishedColumns()
     known = landed(table.model)
     for step in table.model.silver.transform:
         known = known.after(step)

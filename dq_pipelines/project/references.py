@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dq_pipelines.config.yaml_file import Location
 from dq_pipelines.errors import nearest
-from dq_pipelines.project.known import Known, landed, names_anew, published
+from dq_pipelines.project.known import PublishedColumns, landed, names_anew, published
 from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.names import taken
 from dq_pipelines.project.sql import SqlError, reads
@@ -55,7 +55,7 @@ def foreign_keys(table: Table, project: Project, keys: Collection[str]) -> Itera
             yield Finding(table, (*place, "table"), unknown_table(parent.table, keys))
             continue
         other = project.by_key(parent.table)
-        known = published(other) if other is not None else Known()
+        known = published(other) if other is not None else PublishedColumns()
         if known.names and parent.key not in known.names:
             message = f"{parent.table} declares no column '{parent.key}'{_nearest_column(parent.key, known)}"
             yield Finding(table, (*place, "key"), message)
@@ -239,7 +239,7 @@ def unknown_table(key: str, keys: Collection[str], dot: str = "/") -> str:
     return f"unknown table '{shown}'{near.replace('/', dot)}"
 
 
-def _column(table: Table, place: Location, name: str, known: Known) -> Iterator[Finding]:
+def _column(table: Table, place: Location, name: str, known: PublishedColumns) -> Iterator[Finding]:
     if name in known.names:
         return
     if now := dict(known.renamed).get(name):
@@ -248,6 +248,6 @@ def _column(table: Table, place: Location, name: str, known: Known) -> Iterator[
         yield Finding(table, place, f"no column '{name}'{_nearest_column(name, known)}")
 
 
-def _nearest_column(name: str, known: Known) -> str:
+def _nearest_column(name: str, known: PublishedColumns) -> str:
     now = dict(known.renamed).get(name)
     return f" (nearest: {now})" if now else nearest(name, sorted(known.names))

@@ -15,12 +15,12 @@ from dq_pipelines.web.auth.access import Access
 from dq_pipelines.web.auth.account import Account
 from dq_pipelines.web.auth.enrolment import SecondFactorPages
 from dq_pipelines.web.auth.login import Login
-from dq_pipelines.web.auth.oidc_login import SignOn
+from dq_pipelines.web.auth.oidc_login import OidcLogin
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
 from dq_pipelines.web.metrics.runs import records_of_environment
-from dq_pipelines.web.middleware.authentication import Gate
+from dq_pipelines.web.middleware.authentication import Authentication
 from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
 from dq_pipelines.web.middleware.security_headers import Bounds, SecurityHeaders
 
@@ -85,7 +85,7 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
     login = Login(access)
     pages = [
         *login.routes(),
-        *SignOn(access, login).routes(),
+        *OidcLogin(access, login).routes(),
         *Account(access, login).routes(),
         *SecondFactorPages(access, login).routes(),
         Route("/health", _health),
@@ -95,7 +95,7 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
         Middleware(Forwarded, proxies=proxies or Proxies()),
         Middleware(SecurityHeaders),
         Middleware(Bounds),
-        Middleware(Gate, access=access),
+        Middleware(Authentication, access=access),
     ]
     app = Starlette(routes=pages, middleware=guards)
     app.state.access = access

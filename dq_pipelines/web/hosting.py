@@ -19,7 +19,7 @@ from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.orchestration.runs.dagster_settings import FILE, missing_settings, write_settings
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.web.child_processes import PATIENCE, Children, end_leftovers, ending_with_us
-from dq_pipelines.web.dagster_client import Books, DagsterHost, hosted
+from dq_pipelines.web.dagster_client import AccessContext, DagsterHost, hosted
 from dq_pipelines.web.dagster_client.code_servers import code_servers
 from dq_pipelines.web.dagster_client.daemon import daemon
 from dq_pipelines.web.dagster_client.log_lines import one_line_an_event
@@ -54,7 +54,7 @@ class Dagster:
         os.environ["DAGSTER_HOME"] = str(home())
         if left := end_leftovers(os.environ["DAGSTER_HOME"]):
             say(f"{left} processes of a gateway that was killed have been ended")
-        books = Books(lambda: site.known().project, AuditLog(site.state))
+        books = AccessContext(lambda: site.known().project, AuditLog(site.state))
         supervision = Supervision(self.log_level or "info")
         with ExitStack() as stack:
             instance = stack.enter_context(_opened(self.log_level))

@@ -10,7 +10,7 @@ from pathlib import Path
 from dq_pipelines.history.alerts.alert import Alert
 from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.monitoring.alerts.due import Ear
+from dq_pipelines.monitoring.alerts.due import Subscription
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 from dq_pipelines_tests.orchestration.listening import hook
 
@@ -83,7 +83,7 @@ def test_an_alert_is_closed_by_hand_and_nobody_is_told_that_it_is_well(dq: Dq, t
     assert dq("alert", "close", "1", "3").stdout == "closed 1: silver/sales a\nclosed 3: silver/sales c\n"
     assert [alert.name for alert in book.open()] == ["b"]
     routes = [Route(to=("team",))]
-    ear = Ear("team", lambda _: routes, book.told("team"), Rhythm(timedelta(hours=24), timedelta(0), 20))
+    ear = Subscription("team", lambda _: routes, book.told("team"), Rhythm(timedelta(hours=24), timedelta(0), 20))
     due = ear.due(book.since(now), now + timedelta(hours=25))
     assert ear.due(book.since(now), now) == []
     assert [(item.alert.name, item.news) for message in due for item in message.items] == [("b", "again")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dq_pipelines.history.alerts.alert import Alert, Told
+from dq_pipelines.history.alerts.alert import Alert, Notification
 from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.alerts.run_cursor import RunsRead
 from dq_pipelines.history.queries.totals import DURATIONS, last_measured, totals
@@ -51,8 +51,8 @@ def test_what_was_told_is_kept_by_channel(book: AlertBook) -> None:
     book.tell("team", [first], [], NOW)
     book.tell("team", [first], [second], NOW + HOUR)
     book.tell("office", [], [first], NOW)
-    assert book.told("team") == {first: Told(NOW + HOUR), second: Told(NOW + HOUR, NOW + HOUR)}
-    assert book.told("office") == {first: Told(NOW, NOW)}
+    assert book.told("team") == {first: Notification(NOW + HOUR), second: Notification(NOW + HOUR, NOW + HOUR)}
+    assert book.told("office") == {first: Notification(NOW, NOW)}
     assert book.channels() == {first: ["office", "team"], second: ["team"]}
 
 

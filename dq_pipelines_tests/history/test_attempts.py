@@ -8,8 +8,8 @@ from itertools import product
 
 import pytest
 
-from dq_pipelines.history.queries.change_token import pulse
-from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.queries.change_token import change_token
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.store.attempts import Attempt, Attempts, last_attempts
 from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
 from dq_pipelines.history.store.status import ALARMING, OUTCOMES, STATUSES, WORDS, table_status
@@ -56,12 +56,12 @@ def test_the_last_attempt_of_each_partition_counts_unless_it_was_cancelled(histo
 
 
 def test_pages_and_a_watcher_s_token(history: History) -> None:
-    tokens = {pulse(history)}
+    tokens = {change_token(history)}
     for number in range(5):
         one = replace(BEGUN, run_id=f"run-{number}", started_at=MOMENT + timedelta(minutes=number))
         for written in (one, one.ended("published", one.started_at + timedelta(seconds=1))):
             Attempts(history).record(written)
-            tokens.add(pulse(history, ["silver/orders"]))
+            tokens.add(change_token(history, ["silver/orders"]))
     assert len(tokens) == 11, "each attempt that begins or ends is news"
     first = Attempts(history).page(["silver/orders"], 3)
     second = Attempts(history).page(["silver/orders"], 3, first[-1][0])
@@ -78,7 +78,7 @@ def test_a_history_of_an_earlier_release_is_read(history: History) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.exec_driver_sql("DROP TABLE dq_schema_versions")
     later = History(history.url)
-    found = standing(later, "gold/a")
+    found = latest_status(later, "gold/a")
     assert found is not None
     assert (found.status, found.verdicts[0].rebuilds, found.rules[0].one.refuses) == ("failing", True, True)
     Attempts(later).record(BEGUN)
@@ -134,6 +134,6 @@ def test_an_attempt_at_what_the_table_has_no_more_counts_no_more(history: Histor
             at = MOMENT + timedelta(minutes=minute)
             one = replace(BEGUN, table=f"silver/{number}", partition=partition, run_id=f"run-{minute}", started_at=at)
             Attempts(history).record(one.ended(outcome, at))  # type: ignore[arg-type]
-        stands = standing(history, f"silver/{number}")
+        stands = latest_status(history, f"silver/{number}")
         assert stands is not None
         assert sorted((one.partition for one in stands.attempts), key=str) == wanted, tried

@@ -10,7 +10,7 @@ import pytest
 
 from dq_pipelines.history.queries.scores import score_of, score_of_all
 from dq_pipelines.history.queries.series import DIMENSIONS, series
-from dq_pipelines.history.queries.table_status import TableStanding, standing
+from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.store.records import ANOMALY
 from dq_pipelines.history.store.verdicts import History
 
@@ -23,7 +23,7 @@ BESIDE = replace(RULE, check="beside", rule=ANOMALY, score=0.0, dimension="valid
 
 
 def test_a_dimension_is_the_mean_of_its_rules() -> None:
-    score = score_of(TableStanding("silver/orders", (replace(verdict("b"), results=(FULL, HALF, VALID, BESIDE)),)))
+    score = score_of(TableStatus("silver/orders", (replace(verdict("b"), results=(FULL, HALF, VALID, BESIDE)),)))
     assert score is not None
     assert score.total == pytest.approx(80)
     assert score.dimensions == pytest.approx({"completeness": 75, "validity": 90})
@@ -34,14 +34,14 @@ def test_partitions_count_as_they_have_rows() -> None:
         replace(verdict("b-1", rows=30, partition="a"), results=(HALF,)),
         replace(verdict("b-2", rows=10, partition="b"), results=(FULL, VALID)),
     )
-    score = score_of(TableStanding("silver/orders", parts))
+    score = score_of(TableStatus("silver/orders", parts))
     assert score is not None
     assert score.dimensions == pytest.approx({"completeness": (30 * 50 + 10 * 100) / 40, "validity": 90})
 
 
 def test_a_domain_is_the_mean_of_its_tables() -> None:
-    one = TableStanding("silver/a", (replace(verdict("b"), results=(HALF,)),))
-    other = TableStanding("silver/b", (replace(verdict("b"), results=(FULL, VALID)),))
+    one = TableStatus("silver/a", (replace(verdict("b"), results=(HALF,)),))
+    other = TableStatus("silver/b", (replace(verdict("b"), results=(FULL, VALID)),))
     score = score_of_all([one, other])
     assert score is not None
     assert score.total == pytest.approx((50 + 95) / 2)
@@ -56,12 +56,12 @@ def test_dimensions_are_series_too(history: History) -> None:
     assert points["completeness"] == [75, 100]
     assert points["validity"] == [90]
     assert points["timeliness"] == []
-    found = standing(history, "silver/orders")
+    found = latest_status(history, "silver/orders")
     assert found is not None
     score = score_of(found)
     assert score is not None
     assert score.dimensions == {"completeness": 100}
-    assert score_of(TableStanding("silver/never_judged", ())) is None
+    assert score_of(TableStatus("silver/never_judged", ())) is None
 
 
 def test_a_database_of_an_earlier_release_is_brought_up_to_date(tmp_path: Path) -> None:

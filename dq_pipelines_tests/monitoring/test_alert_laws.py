@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.monitoring.alerts.due import Ear
+from dq_pipelines.monitoring.alerts.due import Subscription
 from dq_pipelines.monitoring.alerts.opening import Finding, opened
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 
@@ -50,7 +50,7 @@ class World:
     def tick(self, minutes: int, takes: int) -> None:
         self.now += timedelta(minutes=minutes)
         routes = [Route(to=("team",))]
-        ear = Ear("team", lambda _: routes, self.book.told("team"), self.rhythm)
+        ear = Subscription("team", lambda _: routes, self.book.told("team"), self.rhythm)
         for message in ear.due(self.book.since(self.now - timedelta(days=30)), self.now)[:takes]:
             self.now += timedelta(milliseconds=1)
             for item in message.items:

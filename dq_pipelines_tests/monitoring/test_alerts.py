@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dq_pipelines.history.alerts.alert import Alert, Told
-from dq_pipelines.monitoring.alerts.due import Ear
+from dq_pipelines.history.alerts.alert import Alert, Notification
+from dq_pipelines.monitoring.alerts.due import Subscription
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of, opened
 from dq_pipelines.monitoring.alerts.settings import Alerts, Rhythm, Route
 from dq_pipelines.monitoring.alerts.wording import Writer
@@ -24,12 +24,12 @@ def alert(number: int = 1, about: str = "silver/a", **more: object) -> Alert:
     return replace(found, number=number, **more)  # type: ignore[arg-type]
 
 
-def ear(told: Mapping[int, Told] | None = None, rhythm: Rhythm = RHYTHM, **route: object) -> Ear:
+def ear(told: Mapping[int, Notification] | None = None, rhythm: Rhythm = RHYTHM, **route: object) -> Subscription:
     routes = [Route(to=("team",), **route)]  # type: ignore[arg-type]
-    return Ear("team", lambda _: routes, told or {}, rhythm)
+    return Subscription("team", lambda _: routes, told or {}, rhythm)
 
 
-def due(listener: Ear, *alerts: Alert, at: datetime = NOW) -> list[list[tuple[int, str]]]:
+def due(listener: Subscription, *alerts: Alert, at: datetime = NOW) -> list[list[tuple[int, str]]]:
     return [[(item.alert.number, item.news) for item in each.items] for each in listener.due(alerts, at)]
 
 
@@ -72,15 +72,17 @@ def test_the_event_of_a_check(check: str, rule: str | None, event: str) -> None:
     ("told", "closed_after", "after", "news"),
     [
         (None, None, 0 * HOUR, "new"),
-        (Told(NOW), None, HOUR, None),
-        (Told(NOW), None, 24 * HOUR, "again"),
-        (Told(NOW), HOUR, HOUR, "recovered"),
-        (Told(NOW, NOW + HOUR), HOUR, 30 * HOUR, None),
+        (Notification(NOW), None, HOUR, None),
+        (Notification(NOW), None, 24 * HOUR, "again"),
+        (Notification(NOW), HOUR, HOUR, "recovered"),
+        (Notification(NOW, NOW + HOUR), HOUR, 30 * HOUR, None),
         (None, HOUR, 2 * HOUR, "passed"),
         (None, HOUR, 26 * HOUR, None),
     ],
 )
-def test_what_is_new(told: Told | None, closed_after: timedelta | None, after: timedelta, news: str | None) -> None:
+def test_what_is_new(
+    told: Notification | None, closed_after: timedelta | None, after: timedelta, news: str | None
+) -> None:
     one = alert(closed_at=None if closed_after is None else NOW + closed_after)
     wanted = [] if news is None else [[(1, news)]]
     assert due(ear({1: told} if told else {}), one, at=NOW + after) == wanted
@@ -89,7 +91,7 @@ def test_what_is_new(told: Told | None, closed_after: timedelta | None, after: t
 def test_what_went_wrong_anew_has_the_last_word() -> None:
     before = alert(1, name="c", closed_at=NOW)
     assert due(ear(), before, alert(2, name="c")) == [[(2, "new")]]
-    assert due(ear({1: Told(NOW - HOUR)}), before, alert(2, name="c")) == [[(2, "new")]]
+    assert due(ear({1: Notification(NOW - HOUR)}), before, alert(2, name="c")) == [[(2, "new")]]
 
 
 def test_routes_choose_by_event_severity_and_number() -> None:
@@ -100,7 +102,7 @@ def test_routes_choose_by_event_severity_and_number() -> None:
     assert due(ear(), quarantine) == []
     assert due(ear(quarantine_above=5), quarantine) == []
     assert due(ear(quarantine_above=4), quarantine) == [[(1, "new")]]
-    assert due(ear({1: Told(NOW)}, on=("check_failed",)), alert(closed_at=NOW)) == []
+    assert due(ear({1: Notification(NOW)}, on=("check_failed",)), alert(closed_at=NOW)) == []
 
 
 def test_a_run_is_a_message_and_so_are_runs_of_the_same_tables() -> None:
@@ -111,7 +113,9 @@ def test_a_run_is_a_message_and_so_are_runs_of_the_same_tables() -> None:
 
 def test_failures_come_before_recoveries_and_the_worst_first() -> None:
     well = alert(1, "silver/a", closed_at=NOW, closed_by="x")
-    assert due(ear({1: Told(NOW - HOUR)}), well, alert(2, "silver/b"), alert(3, "silver/c", severity="critical")) == [
+    assert due(
+        ear({1: Notification(NOW - HOUR)}), well, alert(2, "silver/b"), alert(3, "silver/c", severity="critical")
+    ) == [
         [(3, "new")],
         [(2, "new")],
         [(1, "recovered")],
@@ -119,7 +123,7 @@ def test_failures_come_before_recoveries_and_the_worst_first() -> None:
 
 
 def test_the_window_keeps_failures_of_a_table_and_no_recovery() -> None:
-    listener = ear({1: Told(NOW)})
+    listener = ear({1: Notification(NOW)})
     later = NOW + timedelta(minutes=4)
     assert due(listener, alert(1), alert(2), alert(3, "silver/b"), at=later) == [[(3, "new")]]
     assert due(listener, alert(1), alert(2), at=NOW + timedelta(minutes=5)) == [[(2, "new")]]
@@ -132,7 +136,7 @@ def test_the_window_keeps_failures_of_a_table_and_no_recovery() -> None:
 )
 def test_the_last_message_of_an_hour_sums_up(sent: int, per_hour: int, sizes: Sequence[int], summary: bool) -> None:
     before = [alert(number, f"silver/old{number}") for number in range(1, sent + 1)]
-    told = {old.number: Told(NOW - timedelta(minutes=old.number)) for old in before}
+    told = {old.number: Notification(NOW - timedelta(minutes=old.number)) for old in before}
     listener = ear(told, replace(RHYTHM, per_hour=per_hour))
     new = [alert(number, f"silver/t{number}") for number in range(11, 16)]
     messages = listener.due([*before, *new], NOW)
@@ -156,7 +160,9 @@ def test_the_words() -> None:
     assert post.kind == "warning"
     [message] = ear().due([alert(at, name=f"c{at:02}", run_id="r") for at in range(30)], NOW)
     assert Writer("demo").post(message).body.splitlines()[-2:] == ["and 10 more: dq alert list", "Run: r"]
-    [message] = ear({1: Told(NOW)}).due([alert(closed_at=NOW + timedelta(hours=26, minutes=1), closed_by="s")], NOW)
+    [message] = ear({1: Notification(NOW)}).due(
+        [alert(closed_at=NOW + timedelta(hours=26, minutes=1), closed_by="s")], NOW
+    )
     post = writer.post(message)
     assert (post.title, post.kind) == ("demo: silver/a: recovered", "success")
     assert post.body == "check_1 (warning): well again after 1 d 2 h\nRun: https://dagster.test/runs/s"

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from dq_pipelines.history.queries.series import Point
-from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
 from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.history.store.records import ANOMALY, VerdictRecord
@@ -138,7 +138,7 @@ def test_a_check_tells_point_band_and_picture(month: tuple[Workshop, random.Rand
 def test_history_remembers_it_and_the_score_does_not_count_it(month: tuple[Workshop, random.Random]) -> None:
     shop, dice = month
     _day(shop, "planted", *_volume_drop(dice))
-    latest = standing(shop.history, "silver/orders")
+    latest = latest_status(shop.history, "silver/orders")
     assert latest is not None
     told = {rule.one.check: rule.one for rule in latest.rules if rule.one.rule == ANOMALY}
     assert set(told) == set(CHECKS)

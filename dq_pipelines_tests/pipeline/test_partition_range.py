@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from dq_pipelines.history.queries import wording
-from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.store.attempts import Attempts
-from dq_pipelines.orchestration.runs.ended_runs import Told
-from dq_pipelines.orchestration.sensors.findings import Said
+from dq_pipelines.orchestration.runs.ended_runs import RunLog
+from dq_pipelines.orchestration.sensors.findings import RunFindings
 from dq_pipelines.orchestration.sensors.killed_attempts import missed_attempts
 from dq_pipelines.orchestration.steps.progress_events import progress_of
 from dq_pipelines_tests.forks import fork
@@ -86,7 +86,7 @@ def findings(shop: Workshop, ran: Ran) -> dict[str | None, bool]:
     """Whether the run went well for each partition, as alerts are told."""
     record = shop.instance.get_run_record_by_id(ran.run_id)
     assert record is not None
-    found = Said(Told(shop.instance, record), shop.project, shop.history, lambda _: None, {}).findings()
+    found = RunFindings(RunLog(shop.instance, record), shop.project, shop.history, lambda _: None, {}).findings()
     return {one.partition: one.is_well for one in found if (one.event, one.about) == ("run_failed", "silver/days")}
 
 
@@ -210,7 +210,7 @@ def test_a_range_that_is_broken_off_goes_on_where_it_was(tmp_path: Path, how: st
             instance.report_run_failed(run)
         record = instance.get_run_record_by_id(run.run_id)
         assert record is not None
-        missed = missed_attempts(Told(instance, record), shop.project, Attempts(shop.history).of_run(run.run_id))
+        missed = missed_attempts(RunLog(instance, record), shop.project, Attempts(shop.history).of_run(run.run_id))
         assert [one.partition for one in missed] == ["2024-01-03", "2024-01-04"]
         again = shop.run("days", tags=over(1, 4))
         assert again.success
@@ -253,7 +253,7 @@ def test_checks_alone_judge_each_partition_of_a_range(shop: Workshop) -> None:
     assert outcomes(shop, ran) == {"2024-01-01": "checked", "2024-01-02": "checked"}
     alone = shop.run(checks=[f"silver/days:{BETWEEN}"], partition="2024-01-02")
     assert alone.number(f"silver/days:{BETWEEN}", "unexpected_count") == 1, "as in the range"
-    stands = standing(shop.history, "silver/days")
+    stands = latest_status(shop.history, "silver/days")
     assert stands is not None
     assert [one.partition for one in stands.rechecks] == ["2024-01-01", "2024-01-02"]
     assert wording.recheck(stands) == ("a re-check of published rows found 2 rules failing in 2024-01-01, 2024-01-02")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.orchestration.runs.run_partition import may_be_about, partitions_of_run
 from dq_pipelines.project import Table
 from dq_pipelines_tests.workshop import Workshop
@@ -101,7 +101,7 @@ def test_a_refused_run_lands_nothing_and_is_no_attempt(made: Workshop, tags: dic
         wanted = f"silver/days runs by partition: {said.format(today=datetime.now(UTC).date())}; nothing was landed"
         assert failure.step_failure_data.user_failure_data.description == wanted
         assert made.versions() == {}
-        assert standing(made.history, "silver/days") is None, (
+        assert latest_status(made.history, "silver/days") is None, (
             "it is about no partition, so that none would ever mend it"
         )
         for day in ("2024-01-02", "2024-01-03", "2024-01-01"):

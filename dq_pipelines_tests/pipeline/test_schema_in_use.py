@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
@@ -86,7 +86,7 @@ def test_what_blocks_stands_in_the_history_and_holds_what_is_downstream(shop: Wo
     assert shop.run("orders", "daily").success
     shop.land("orders/b.csv", "id,amount,colour\n2,20,red\n")
     assert not shop.run("orders").success
-    [stands] = [rule for rule in standing(shop.history, "silver/orders").rules if rule.one.check == "schema_drift"]  # type: ignore[union-attr]
+    [stands] = [rule for rule in latest_status(shop.history, "silver/orders").rules if rule.one.check == "schema_drift"]  # type: ignore[union-attr]
     assert stands.blocks
     assert stands.one.observed_value == [
         {

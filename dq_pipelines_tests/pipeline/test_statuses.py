@@ -9,8 +9,8 @@ import sys
 import dagster as dg
 import pytest
 
-from dq_pipelines.history.queries.rule_status import RuleStanding
-from dq_pipelines.history.queries.table_status import TableStanding, standing
+from dq_pipelines.history.queries.rule_status import RuleState
+from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.queries.totals import rows_in
 from dq_pipelines.history.queries.wording import attempt
 from dq_pipelines.history.store.attempts import Attempts
@@ -46,7 +46,7 @@ def land(shop: Workshop, name: str, *amounts: object) -> None:
     shop.land(f"orders/{name}.csv", "id,amount\n" + "".join(f"{n},{amount}\n" for n, amount in enumerate(amounts)))
 
 
-def now(shop: Workshop, table: str = "silver/orders") -> TableStanding:
+def now(shop: Workshop, table: str = "silver/orders") -> TableStatus:
     found = standing_now(shop.stores, table)
     assert found is not None
     return found
@@ -57,7 +57,7 @@ def status(shop: Workshop, table: str = "silver/orders") -> str:
     return "never_run" if found is None else found.status
 
 
-def rule(shop: Workshop, check: str = BETWEEN) -> RuleStanding:
+def rule(shop: Workshop, check: str = BETWEEN) -> RuleState:
     found = now(shop).rule(check)
     assert found is not None
     return found
@@ -366,7 +366,7 @@ def test_a_process_that_was_killed(shop: Workshop, moment: str, wanted: str) -> 
     land(shop, "a", 1, 2)
     done = subprocess.run([sys.executable, "-c", KILLED, str(shop.root), moment], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-    assert standing(shop.history, "silver/orders") is None, "nobody has looked yet"
+    assert latest_status(shop.history, "silver/orders") is None, "nobody has looked yet"
     settle(shop.stores)
     assert status(shop) == wanted
     [attempt] = Attempts(shop.history).last(["silver/orders"])

@@ -14,7 +14,7 @@ import pytest
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project import load_project
 from dq_pipelines.project.authors import Author
-from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken
+from dq_pipelines.project.editing import Editing, NameTaken, ReadOnly, VersionConflict
 from dq_pipelines.project.files import TableFile, mark_of, table_files
 
 SALES = b"source: {type: csv, path: '${DQ_LANDING}/sales/*.csv'}\nsilver: {columns: {id: int64, price: double}}\n"
@@ -46,7 +46,7 @@ def test_a_change_keeps_the_one_before_and_is_for_who_has_seen_it(root: Path) ->
     editing, file = Editing(root, "ann/../x"), file_of(root, "sales")
     with editing.alone():
         editing.change(file, OTHER, mark_of(SALES), ANN)
-        with pytest.raises(Changed, match="somebody has changed"):
+        with pytest.raises(VersionConflict, match="somebody has changed"):
             editing.change(file, SALES, mark_of(SALES), ANN)
     (version,) = editing.versions("sales")
     assert (version.path.read_bytes(), version.replaced_by, version.domain) == (SALES, "ann_.._x", "shop")
@@ -79,7 +79,7 @@ def test_what_others_need_does_not_go(root: Path) -> None:
 def test_a_name_that_is_none_is_no_file(root: Path, name: str, domain: str) -> None:
     before = sorted(root.parent.rglob("*"))
     editing = Editing(root, "ann")
-    with pytest.raises((ConfigError, Taken)), editing.alone():
+    with pytest.raises((ConfigError, NameTaken)), editing.alone():
         editing.create(TableFile(name, domain, root / domain / f"{name}.yaml"), SALES, ANN)
     assert [path for path in sorted(root.parent.rglob("*")) if ".versions" not in str(path)] == before
 

@@ -20,7 +20,7 @@ from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.roles import Grant
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
-from dq_pipelines.web.dagster_client import Books, DagsterHost, hosted
+from dq_pipelines.web.dagster_client import AccessContext, DagsterHost, hosted
 from dq_pipelines.web.serving import config_of
 from dq_pipelines_tests.web.conftest import site_of
 from dq_pipelines_tests.web.served import environment
@@ -121,7 +121,7 @@ def hosting(shop: Workshop, users: Mapping[str, list[Grant]] | None = None) -> I
     (home / "dagster.yaml").write_text(AT_ONCE)
     places = environment(shop) | {"DAGSTER_HOME": str(home)}
     site = site_of(shop)
-    books = Books(lambda: site.known().project, AuditLog(shop.state))
+    books = AccessContext(lambda: site.known().project, AuditLog(shop.state))
     with (
         mock.patch.dict(os.environ, places),
         dg.DagsterInstance.get() as instance,

@@ -209,13 +209,13 @@ def test_a_browser_that_has_had_all_is_told_to_come_back_no_more(address: str, k
 
 def test_one_reader_reads_for_all(here: Hosted, address: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
-    look = run_stream.Feed._look
+    look = run_stream.RunStream._look
 
-    def counted(self: run_stream.Feed, is_quiet: bool) -> bool:
+    def counted(self: run_stream.RunStream, is_quiet: bool) -> bool:
         looks.append(self.run_id)
         return look(self, is_quiet)
 
-    monkeypatch.setattr(run_stream.Feed, "_look", counted)
+    monkeypatch.setattr(run_stream.RunStream, "_look", counted)
     (here.shop.landing / "shops" / "d.csv").write_text("shop\ndown\n")
     run = launched(here, "bronze/shops", "silver/shops")
     began = time.monotonic()

@@ -30,7 +30,7 @@ from dq_pipelines.web.dagster_client.fields import BY_THEMSELVES, FIELDS
 from dq_pipelines.web.dagster_client.host import _know_columns
 from dq_pipelines.web.dagster_client.mutations import DONE, MUTATIONS
 from dq_pipelines.web.dagster_client.rights import JOBS, OF_ONE_TABLE, RIGHTS, CallersContext
-from dq_pipelines.web.dagster_client.route_permissions import DOORS, needed
+from dq_pipelines.web.dagster_client.route_permissions import ROUTES, needed
 from dq_pipelines.web.dagster_client.server import CallersServer, is_known
 from dq_pipelines_tests.web.conftest import SALES, build
 
@@ -156,8 +156,8 @@ def test_a_context_is_made_of_the_same_parts_and_asked_the_same_questions() -> N
 
 def test_each_route_of_dagster_is_named_or_a_file() -> None:
     routes = DagsterWebserver.build_routes(object.__new__(_Routes))  # type: ignore[no-untyped-call]
-    paths = {route.path for route in routes if isinstance(route, Route | WebSocketRoute) and route.path in DOORS}
-    assert paths == set(DOORS)
+    paths = {route.path for route in routes if isinstance(route, Route | WebSocketRoute) and route.path in ROUTES}
+    assert paths == set(ROUTES)
     strange = [getattr(route, "path", route) for route in routes if not is_known(route)]
     assert strange == []
     files = [route for route in routes if isinstance(route, Mount)]

@@ -273,18 +273,18 @@ def test_what_is_not_there(client: TestClient, path: str, said: str) -> None:
 
 
 def test_the_pulse_changes_with_a_verdict_and_not_without(tmp_path: Path) -> None:
-    from dq_pipelines.history.queries.change_token import pulse
+    from dq_pipelines.history.queries.change_token import change_token
 
     history = History(f"sqlite:///{tmp_path}/h.db")
-    assert pulse(history) == ""
+    assert change_token(history) == ""
     verdict = VerdictRecord("silver/t", "b-1", "r", datetime.now(UTC), 1.0, 1, 1, 0, 0, False)
     history.record(verdict)
-    first = pulse(history)
-    assert pulse(history) == first != ""
+    first = change_token(history)
+    assert change_token(history) == first != ""
     history.record(replace(verdict, duration_seconds=2.0))
-    second = pulse(history)
+    second = change_token(history)
     history.record(replace(verdict, batch="b-2"))
-    assert len({first, second, pulse(history)}) == 3
+    assert len({first, second, change_token(history)}) == 3
 
 
 def test_polling_gets_what_the_page_has(client: TestClient) -> None:

@@ -18,7 +18,7 @@ from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import User, Users
 from dq_pipelines.web.auth.access import Caller
-from dq_pipelines.web.dashboard.live import Watch
+from dq_pipelines.web.dashboard.live import ChangeWatcher
 from dq_pipelines_tests.web.conftest import client_of, site_of
 from dq_pipelines_tests.web.hosting import PASSWORD
 from dq_pipelines_tests.web.html import Page
@@ -162,7 +162,7 @@ def test_a_stream_says_what_its_reader_may_hear(shop: Workshop) -> None:
     async def first(grants: list[Grant]) -> str:
         caller = Caller(User("ann", frozenset(grants)))
         scope = {"type": "http", "method": "GET", "headers": [], "state": {"caller": caller}}
-        events = (await Watch(site).stream(Request(scope))).body_iterator
+        events = (await ChangeWatcher(site).stream(Request(scope))).body_iterator
         said = [await anext(aiter_) for aiter_ in [events.__aiter__()] for _ in range(2)]
         return str(said[1])
 

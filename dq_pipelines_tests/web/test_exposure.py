@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.security.certificate import Certificate
 from dq_pipelines.web.auth.origins import network_of
-from dq_pipelines.web.auth.rate_limit import MOST, Tries
+from dq_pipelines.web.auth.rate_limit import MOST, RateLimit
 from dq_pipelines.web.middleware.exposure import Exposure
 from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
 from dq_pipelines_tests.web.certificates import certificate
@@ -103,7 +103,7 @@ def test_an_ipv6_address_is_counted_by_its_network(address: str, counted: str) -
 
 
 def test_another_address_of_the_same_ipv6_network_gets_no_fresh_tries() -> None:
-    tries = Tries()
+    tries = RateLimit()
     wrong = [tries.too_many(f"2001:db8::{number:x}") for number in range(1, MOST + 3)]
     assert wrong == [0] * MOST + [1, 2]
     assert tries.too_many("2001:db8:0:1::1") == 0

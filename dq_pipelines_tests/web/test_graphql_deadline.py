@@ -11,7 +11,7 @@ from graphql import GraphQLField, GraphQLInt, GraphQLList, GraphQLObjectType, Gr
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.web.dagster_client import deadline
-from dq_pipelines.web.dagster_client.deadline import TooLate, end_when_late, in_time, said, seconds, within
+from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, end_when_late, in_time, said, seconds, within
 
 
 def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +35,7 @@ def test_who_asks_is_answered_although_the_work_goes_on(monkeypatch: pytest.Monk
             seen.set()
 
     async def ask() -> None:
-        with pytest.raises(TooLate):
+        with pytest.raises(DeadlineExceeded):
             await in_time(work)
         released.set()
 

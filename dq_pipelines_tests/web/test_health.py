@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.web.app import application
 from dq_pipelines.web.backend import Backend
-from dq_pipelines.web.dagster_client.supervision import Trouble
+from dq_pipelines.web.dagster_client.supervision import ProcessFailure
 from dq_pipelines.web.health import Health
 from dq_pipelines_tests.web.conftest import SALES, build, site_of
 from dq_pipelines_tests.web.hosting import Hosted, hosting
@@ -94,7 +94,7 @@ def test_a_part_of_the_daemon_that_is_silent_is_named(here: Hosted, client: Test
 
 def test_what_is_started_again_is_named(here: Hosted, client: TestClient) -> None:
     beat(here)
-    here.host.supervised = {"daemon": Trouble(), "dq_pipelines": Trouble()}
+    here.host.supervised = {"daemon": ProcessFailure(), "dq_pipelines": ProcessFailure()}
     assert told(client) == (200, {})
     here.host.supervised["dq_pipelines"].began("ended (exit -9)")
     time.sleep(2.1)  # an answer is good for two seconds

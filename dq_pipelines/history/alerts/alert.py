@@ -50,7 +50,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Told:
+class Notification:
     """What a channel was told of an alert."""
 
     #: when it was last told that it is open

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.alerts.alert import BY_HAND, Alert, Told
+from dq_pipelines.history.alerts.alert import BY_HAND, Alert, Notification
 from dq_pipelines.history.alerts.run_cursor import RunsRead
 from dq_pipelines.history.store.schema import ALERTS, ALERTS_TOLD
 from dq_pipelines.history.store.verdicts import History
@@ -40,12 +40,12 @@ class AlertBook:
         """The alerts that are open, and those that were closed at `moment` or later."""
         return self._alerts(ALERTS.c.closed_at.is_(None) | (ALERTS.c.closed_at >= moment))
 
-    def told(self, channel: str) -> dict[int, Told]:
+    def told(self, channel: str) -> dict[int, Notification]:
         """By number of the alert, what a channel was told."""
         wanted = ALERTS_TOLD.select().where(ALERTS_TOLD.c.channel == channel)
         with self.history.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
-        return {row["number"]: Told(row["at"], row["closed_at"]) for row in rows}
+        return {row["number"]: Notification(row["at"], row["closed_at"]) for row in rows}
 
     def channels(self) -> dict[int, list[str]]:
         """By number of the alert, the channels that were told of it."""

@@ -10,7 +10,7 @@ from dq_pipelines.history.store.schema import ATTEMPTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 
 
-def pulse(history: History, tables: Collection[str] | None = None) -> str:
+def change_token(history: History, tables: Collection[str] | None = None) -> str:
     """Differs from an earlier one when a verdict or an attempt (of one of these tables) was recorded since; "" for none."""
     if not history.is_begun:
         return ""

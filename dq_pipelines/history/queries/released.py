@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from dq_pipelines.history.store.attempts import Attempt
 
 if TYPE_CHECKING:
-    from dq_pipelines.history.queries.table_status import TableStanding
+    from dq_pipelines.history.queries.table_status import TableStatus
 
 
-def released(attempts: Sequence[Attempt], standing_of: Callable[[str], TableStanding | None]) -> tuple[Attempt, ...]:
+def released(attempts: Sequence[Attempt], standing_of: Callable[[str], TableStatus | None]) -> tuple[Attempt, ...]:
     """Those of these attempts that waited, and that no upstream table holds back any longer."""
     waiting = [one for one in attempts if one.outcome == "waiting" and one.upstream]
     return tuple(
@@ -19,7 +19,7 @@ def released(attempts: Sequence[Attempt], standing_of: Callable[[str], TableStan
     )
 
 
-def _lets_pass(upstream: TableStanding | None, waiting: Attempt) -> bool:
+def _lets_pass(upstream: TableStatus | None, waiting: Attempt) -> bool:
     """Whether a table is not blocked, and either its last attempts went well or it was published since."""
     if upstream is None:
         return True

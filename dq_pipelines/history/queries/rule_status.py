@@ -27,7 +27,7 @@ class OpenRows:
 
 
 @dataclass(frozen=True)
-class RuleStanding:
+class RuleState:
     """What one rule found in the verdicts that count, what of it is open, and what the last re-check found."""
 
     #: partition and result of each verdict on a batch; empty where only a re-check or open rows tell of the rule

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dq_pipelines.history.queries.series import DIMENSIONS
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import NO_RULES, VerdictRecord
 
 
@@ -24,7 +24,7 @@ class Score:
     dimensions: Mapping[str, float] = field(default_factory=dict)
 
 
-def score_of(table: TableStanding) -> Score | None:
+def score_of(table: TableStatus) -> Score | None:
     """The score of a table as it stands; None where nothing was judged yet."""
     if table.score is None:
         return None
@@ -39,7 +39,7 @@ def score_of(table: TableStanding) -> Score | None:
     return Score(table.score, found)
 
 
-def score_of_all(tables: Iterable[TableStanding]) -> Score | None:
+def score_of_all(tables: Iterable[TableStatus]) -> Score | None:
     """The score of several tables together, such as a domain's; None of none."""
     scores = [score for table in tables if (score := score_of(table)) is not None]
     if not scores:

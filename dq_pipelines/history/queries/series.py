@@ -97,7 +97,7 @@ def series(
     `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, blocked batches but the
     one to be `including`, replays, and reruns are no points. Raises KeyError for another metric.
     """
-    which = judged_batches(Stretch(table, partition, since, until, including))
+    which = judged_batches(VerdictRange(table, partition, since, until, including))
     return [part.point for part in _parts(history, metric, column, limit, which)]
 
 
@@ -115,7 +115,7 @@ def parts_of_partitions(
 ) -> dict[str, list[Part]]:
     """By partition, the batches of which it consists now, as `published_parts` tells them; the last `limit` in all."""
     found: dict[str, list[Part]] = {}
-    for part in _parts(history, metric, column, limit, published_parts(Stretch(table, including=including))):
+    for part in _parts(history, metric, column, limit, published_parts(VerdictRange(table, including=including))):
         if part.point.partition is not None:
             found.setdefault(part.point.partition, []).append(part)
     return found
@@ -193,7 +193,7 @@ def columns_measured(history: History, table: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class VerdictRange:
     """The verdicts of a table that a question is about: of one partition or all, begun since and until these moments."""
 
     table: str
@@ -204,7 +204,7 @@ class Stretch:
     including: str | None = None
 
 
-def judged_batches(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
+def judged_batches(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:
     """Which verdicts are points of a table's series: of each published batch (and partition) the last one, and no reruns.
 
     A blocked batch teaches nothing, since its rows are judged again; the one to be `including` is a point all the same.
@@ -213,7 +213,7 @@ def judged_batches(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
     yield from _last_published(of)
 
 
-def published_parts(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
+def published_parts(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:
     """The same, but that a partition consists of the batches since the last one that replaced it, a rerun as well."""
     yield from ON_BATCHES
     yield from _last_published(of)
@@ -227,7 +227,7 @@ def published_parts(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
     yield sa.case((VERDICTS.c.partition.is_(None), sa.and_(*ON_SINGLE_BATCHES)), else_=stands)
 
 
-def _last_published(of: Stretch) -> Iterator[sa.ColumnElement[bool]]:
+def _last_published(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:
     yield VERDICTS.c.table == of.table
     later = VERDICTS.alias("later")
     same = (later.c.table == VERDICTS.c.table) & (later.c.batch == VERDICTS.c.batch)

@@ -9,7 +9,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.queries.series import Stretch, published_parts
+from dq_pipelines.history.queries.series import VerdictRange, published_parts
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.history.store.schema import COLUMN_METRICS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
@@ -41,7 +41,7 @@ def measured_batches(
     if not history.is_begun:
         return []
     wanted = sa.select(VERDICTS.c.id, VERDICTS.c.batch, VERDICTS.c.partition, COLUMN_METRICS)
-    which = published_parts(Stretch(table, partition, since, until, including))
+    which = published_parts(VerdictRange(table, partition, since, until, including))
     wanted = wanted.join_from(VERDICTS, COLUMN_METRICS).where(*which)
     if columns:
         wanted = wanted.where(COLUMN_METRICS.c.column.in_(columns))

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from itertools import groupby
 
 from dq_pipelines.history.queries.released import released
-from dq_pipelines.history.queries.rule_status import Found, OpenRows, RuleStanding
+from dq_pipelines.history.queries.rule_status import Found, OpenRows, RuleState
 from dq_pipelines.history.store.attempts import Attempt, last_attempts
 from dq_pipelines.history.store.records import NO_RULES, ResultRecord, VerdictRecord
 from dq_pipelines.history.store.status import ALARMING, Status, table_status, worst
@@ -17,7 +17,7 @@ from dq_pipelines.history.store.verdicts import History
 
 
 @dataclass(frozen=True)
-class TableStanding:
+class TableStatus:
     """What counts of one table: its verdicts, re-checks, attempts and open rows."""
 
     #: `silver/<name>` or `gold/<name>`
@@ -133,7 +133,7 @@ class TableStanding:
         return sum(verdict.score * verdict.rows_in for verdict in self.verdicts) / self.rows_in
 
     @cached_property
-    def rules(self) -> tuple[RuleStanding, ...]:
+    def rules(self) -> tuple[RuleState, ...]:
         """Every rule of which something is known, the worst first."""
         batches, rechecks = _by_check(self.verdicts), _by_check(self.rechecks)
         found = [
@@ -145,19 +145,19 @@ class TableStanding:
         found += [self._rule(((one.partition, _of_open_rows(one)),), ()) for one in others.values()]
         return tuple(sorted(found, key=lambda rule: rule.rank))
 
-    def _rule(self, results: Found, rechecks: Found) -> RuleStanding:
+    def _rule(self, results: Found, rechecks: Found) -> RuleState:
         one = (results or rechecks)[-1][1]
         if self.open is None or not one.refuses:
-            return RuleStanding(results, rechecks)
+            return RuleState(results, rechecks)
         waiting = tuple(each for each in self.open if (each.rule, each.column) == (one.rule, one.column))
-        return RuleStanding(results, rechecks, waiting)
+        return RuleState(results, rechecks, waiting)
 
-    def rule(self, check: str) -> RuleStanding | None:
+    def rule(self, check: str) -> RuleState | None:
         """The rule of this check."""
         return next((rule for rule in self.rules if rule.one.check == check), None)
 
     @property
-    def failed(self) -> tuple[RuleStanding, ...]:
+    def failed(self) -> tuple[RuleState, ...]:
         return tuple(rule for rule in self.rules if not rule.success)
 
 
@@ -184,7 +184,7 @@ def _holds(verdict: VerdictRecord) -> bool:
     return verdict.blocked and not verdict.is_recheck
 
 
-def standings(history: History) -> list[TableStanding]:
+def latest_statuses(history: History) -> list[TableStatus]:
     """Where every table stands that was ever tried, by name.
 
     Of a partitioned table the latest verdict of each partition counts, unless the whole table was judged after all of
@@ -199,23 +199,23 @@ def standings(history: History) -> list[TableStanding]:
     return [replace(one, released=released(one.attempts, every.get)) for one in every.values()]
 
 
-def standing(history: History, table: str) -> TableStanding | None:
+def latest_status(history: History, table: str) -> TableStatus | None:
     """Where one table stands; None before its first attempt."""
     found = _alone(history, table)
     return found and replace(found, released=released(found.attempts, partial(_alone, history)))
 
 
-def _alone(history: History, table: str) -> TableStanding | None:
+def _alone(history: History, table: str) -> TableStatus | None:
     """The same, whatever has become of the tables that it reads."""
     verdicts, attempts = history.latest_of_partitions(table), last_attempts(history, table).get(table, ())
     return _standing(table, verdicts, attempts) if verdicts or attempts else None
 
 
-def _standing(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[Attempt]) -> TableStanding:
+def _standing(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[Attempt]) -> TableStatus:
     batches, rechecks = _of_batches(verdicts), _of_rechecks(verdicts)
     if not batches:
         batches, rechecks = rechecks, ()
-    return TableStanding(table, batches, rechecks, _that_count(attempts))
+    return TableStatus(table, batches, rechecks, _that_count(attempts))
 
 
 def _that_count(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:

@@ -18,7 +18,7 @@ from dq_pipelines.history.store.verdicts import History
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TrendPoint:
     """Verdicts of one table that followed each other, taken together; a single one where there are few."""
 
     table: str
@@ -44,7 +44,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class ColumnStretch:
+class ColumnTrendPoint:
     """What one column was like in batches that followed each other; a single one where there are few."""
 
     since: datetime
@@ -66,7 +66,7 @@ class ColumnStretch:
 
 
 @dataclass(frozen=True)
-class RuleStretch:
+class RuleTrendPoint:
     """What one rule found in verdicts that followed each other; a single one where there are few."""
 
     since: datetime
@@ -84,7 +84,7 @@ class RuleStretch:
 
 def trend(
     history: History, tables: Sequence[str] | None = None, *, points: int = 200, since: datetime | None = None
-) -> list[Stretch]:
+) -> list[TrendPoint]:
     """By table, oldest first: at most `points` stretches of each table (of every one, unless told)."""
     if not history.is_begun:
         return []
@@ -119,12 +119,14 @@ def trend(
         .group_by(parted.c.table, parted.c.part)
         .order_by(parted.c.table, parted.c.part)
     )
-    return [Stretch(**_without_last(row) | {name: int(row[name]) for name in whole}) for row in _rows(history, wanted)]
+    return [
+        TrendPoint(**_without_last(row) | {name: int(row[name]) for name in whole}) for row in _rows(history, wanted)
+    ]
 
 
 def column_trend(
     history: History, table: str, column: str, *, points: int = 200, since: datetime | None = None
-) -> list[ColumnStretch]:
+) -> list[ColumnTrendPoint]:
     """Oldest first: at most `points` stretches of the batches in which the column was measured."""
     if not history.is_begun:
         return []
@@ -146,12 +148,12 @@ def column_trend(
         .group_by(parted.c.part)
         .order_by(parted.c.part)
     )
-    return [ColumnStretch(**_without_last(row)) for row in _rows(history, wanted)]
+    return [ColumnTrendPoint(**_without_last(row)) for row in _rows(history, wanted)]
 
 
 def rule_trend(
     history: History, table: str, check: str, *, points: int = 200, since: datetime | None = None
-) -> list[RuleStretch]:
+) -> list[RuleTrendPoint]:
     """Oldest first: at most `points` stretches of the verdicts in which the rule was judged."""
     if not history.is_begun:
         return []
@@ -172,7 +174,7 @@ def rule_trend(
         .group_by(parted.c.part)
         .order_by(parted.c.part)
     )
-    return [RuleStretch(**_without_last(row)) for row in _rows(history, wanted)]
+    return [RuleTrendPoint(**_without_last(row)) for row in _rows(history, wanted)]
 
 
 def _parted(points: int, chosen: sa.ColumnElement[bool], since: datetime | None) -> sa.Subquery:

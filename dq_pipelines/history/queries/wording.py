@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dq_pipelines.config.counting import counted, listed
-from dq_pipelines.history.queries.rule_status import RuleStanding
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.rule_status import RuleState
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.history.store.status import WORDS
 
@@ -35,7 +35,7 @@ def moment(then: datetime) -> str:
     return then.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def found(rule: RuleStanding) -> str:
+def found(rule: RuleState) -> str:
     """How many refused rows wait for the rule, what it found in the last batches, and what a re-check found."""
     waiting = counted(rule.open_rows, "refused row", "waits", "wait")
     told = [f"{waiting} in quarantine"] if rule.open_rows else []
@@ -45,7 +45,7 @@ def found(rule: RuleStanding) -> str:
     if rule.rechecks:
         [*others, (partition, _)] = rule.rechecks
         which = f" of {partition}" if partition and not others else ""
-        told.append(f"re-check{which}: {_of_batches(RuleStanding(rule.rechecks))}")
+        told.append(f"re-check{which}: {_of_batches(RuleState(rule.rechecks))}")
     return "; ".join(told)
 
 
@@ -54,7 +54,7 @@ def _is_made_of_open_rows(result: ResultRecord) -> bool:
     return not result.success and result.unexpected_count == 0 and result.element_count is None
 
 
-def _of_batches(rule: RuleStanding) -> str:
+def _of_batches(rule: RuleState) -> str:
     """Failing rows and their share, or what was observed, or why the rule could not be judged."""
     if rule.settled and not rule.failed:
         rows = sum(result.unexpected_count or 0 for _, result in rule.settled)
@@ -66,7 +66,7 @@ def _of_batches(rule: RuleStanding) -> str:
         return "; ".join(said[:_NAMED]) + more
     where = "" if rule.is_tolerated else _where(rule)
     # The rows of the partitions that are named, and no others, give the share.
-    told = RuleStanding(rule.failed) if where else rule
+    told = RuleState(rule.failed) if where else rule
     judged, unexpected = told.judged_count, told.unexpected_count or 0
     said_rows = f"{unexpected:,} of {judged:,} rows{percent(unexpected, judged)}"
     return f"{said_rows}, within mostly" if rule.is_tolerated else said_rows + where
@@ -96,7 +96,7 @@ def percent(part: int, whole: int) -> str:
     return " (under 0.01 %)" if share < 0.005 else f" ({share:.2f} %)"
 
 
-def _where(rule: RuleStanding) -> str:
+def _where(rule: RuleState) -> str:
     """In which partitions a rule failed, where there are several."""
     failed = [partition for partition, _ in rule.failed if partition is not None]
     if len(rule.results) < 2 or not failed:
@@ -106,7 +106,7 @@ def _where(rule: RuleStanding) -> str:
     return f" in {', '.join(failed)}"
 
 
-def state(table: TableStanding) -> str:
+def state(table: TableStatus) -> str:
     """What became of the rows."""
     if table.held_back:
         told = f"blocked, {counted(table.held, 'row')} held" if table.held else "blocked"
@@ -117,7 +117,7 @@ def state(table: TableStanding) -> str:
     return "judged as it stands" if table.as_it_stands else "published"
 
 
-def last_attempt(table: TableStanding, at: datetime) -> str:
+def last_attempt(table: TableStatus, at: datetime) -> str:
     """When the last attempt was and how it ended; "" where it is the run that judged the last batch."""
     one = table.last_attempt
     if one is None or (table.latest is not None and one.run_id == table.latest.run_id):
@@ -125,13 +125,13 @@ def last_attempt(table: TableStanding, at: datetime) -> str:
     return f"last attempt {age(one.started_at, at)}: {WORDS[one.outcome]}"
 
 
-def removed(tables: Sequence[TableStanding]) -> str:
+def removed(tables: Sequence[TableStatus]) -> str:
     """Which tables left the YAML, with their last status; "" where none did."""
     told = [f"{one.table} ({WORDS[one.status]})" for one in tables]
     return f"No longer in the YAML: {', '.join(told)}" if told else ""
 
 
-def attempt(table: TableStanding) -> str:
+def attempt(table: TableStatus) -> str:
     """Why the last attempt came to no verdict; "" where it came to one."""
     one = table.attempt
     if one is None or one.outcome not in ("failed", "waiting"):
@@ -145,7 +145,7 @@ def attempt(table: TableStanding) -> str:
     return f"{said}: {one.said}" if one.said else said
 
 
-def recheck(table: TableStanding) -> str:
+def recheck(table: TableStatus) -> str:
     """What the last re-check of published rows found; "" where there was none."""
     if not table.rechecks:
         return ""
@@ -155,7 +155,7 @@ def recheck(table: TableStanding) -> str:
     return f"a re-check of published rows found {told}{f' in {listed(where, _NAMED)}' if where else ''}"
 
 
-def partitions(table: TableStanding) -> str:
+def partitions(table: TableStatus) -> str:
     """Which partitions the verdicts are of; empty for a table without."""
     names = table.partitions
     if len(names) < 2:
@@ -163,7 +163,7 @@ def partitions(table: TableStanding) -> str:
     return f"{len(names)} partitions, {names[0]} to {names[-1]}"
 
 
-def score(table: TableStanding) -> str:
+def score(table: TableStatus) -> str:
     """In percent, cut and not rounded: 100 is said only of a table in which no rule found anything."""
     return "-" if table.score is None else f"{int(table.score * 100) / 100:.2f}"
 
@@ -173,5 +173,5 @@ def word(status: str) -> str:
     return WORDS[status]
 
 
-def failures(table: TableStanding) -> str:
+def failures(table: TableStatus) -> str:
     return f"{len(table.failed)}/{len(table.rules)}"

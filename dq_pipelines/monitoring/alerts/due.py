@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dq_pipelines.history.alerts.alert import BY_HAND, SEVERITIES, Alert, Told
+from dq_pipelines.history.alerts.alert import BY_HAND, SEVERITIES, Alert, Notification
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 
 #: What came and went before a channel was told, is told no longer after this.
@@ -61,14 +61,14 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Ear:
+class Subscription:
     """One channel: what it wants to hear, and what it has heard."""
 
     name: str
     #: the routes that an alert takes
     routes: Callable[[Alert], Sequence[Route]]
     #: by number of the alert
-    told: Mapping[int, Told]
+    told: Mapping[int, Notification]
     rhythm: Rhythm
 
     def due(self, alerts: Iterable[Alert], now: datetime) -> list[Message]:

@@ -22,7 +22,7 @@ _EARLIER = {
 METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount")
 
 
-class NotTaken(Exception):
+class Untranslatable(Exception):
     """A check that no rule of ours says; the message is the reason."""
 
 
@@ -34,16 +34,16 @@ def rules_of(part: Part, column: str | None, limits: Limits) -> list[Rule]:
     if metric not in METRICS:
         if key == "metric":
             part.wrong("metric", f"unknown metric '{named}'{nearest(named, METRICS)}")
-        raise NotTaken(f"'{named}' is no metric of the standard{nearest(named, METRICS)}")
+        raise Untranslatable(f"'{named}' is no metric of the standard{nearest(named, METRICS)}")
     percent = _percent(part)
     if metric == "rowCount":
         if percent:
-            raise NotTaken("a number of rows has no percentage")
+            raise Untranslatable("a number of rows has no percentage")
         return [_row_count(limits)]
     if metric == "duplicateValues":
         return [_duplicates(part, column, limits, percent=percent)]
     if column is None:
-        raise NotTaken(f"{metric} is asked of a property, and this stands at no property")
+        raise Untranslatable(f"{metric} is asked of a property, and this stands at no property")
     makers = {"nullValues": _nulls, "missingValues": _missing, "invalidValues": _invalid}
     return makers[metric](part, column, limits, percent=percent)
 
@@ -51,7 +51,7 @@ def rules_of(part: Part, column: str | None, limits: Limits) -> list[Rule]:
 def _percent(part: Part) -> bool:
     unit = part.text("unit")
     if unit not in (None, "rows", "percent"):
-        raise NotTaken(f"the unit '{unit}' is neither rows nor percent")
+        raise Untranslatable(f"the unit '{unit}' is neither rows nor percent")
     return unit == "percent"
 
 
@@ -94,14 +94,14 @@ def _invalid(part: Part, column: str, limits: Limits, *, percent: bool) -> list[
         rules.append({"type": "expect_column_values_to_match_regex", "column": column, "regex": pattern})
         tests.append(f"NOT (CAST({identifier(column)} AS varchar) ~ {_literals([pattern])})")
     if not rules:
-        raise NotTaken("invalidValues wants `validValues` or `pattern` among its arguments")
+        raise Untranslatable("invalidValues wants `validValues` or `pattern` among its arguments")
     return rules if limits.is_none else [_query(_counted(" OR ".join(tests), percent=percent), limits)]
 
 
 def _duplicates(part: Part, column: str | None, limits: Limits, *, percent: bool) -> Rule:
     columns = _argument(part, "properties") or ([column] if column else [])
     if not columns:
-        raise NotTaken("duplicateValues wants `properties` among its arguments here")
+        raise Untranslatable("duplicateValues wants `properties` among its arguments here")
     if limits.is_none:
         if len(columns) == 1:
             return {"type": "expect_column_values_to_be_unique", "column": columns[0]}
@@ -122,7 +122,7 @@ def _argument(part: Part, name: str) -> Any:
         return None if found is None else str(found)
     if found is not None and not isinstance(found, list):
         part.wrong("arguments", f"{name}: wanted a list, got {type(found).__name__}")
-        raise NotTaken(f"{name} is no list")
+        raise Untranslatable(f"{name} is no list")
     return found
 
 

@@ -12,7 +12,7 @@ import yaml
 from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.monitoring.contracts.limits import Limits, limits_of
-from dq_pipelines.monitoring.contracts.metrics import NotTaken, rules_of
+from dq_pipelines.monitoring.contracts.metrics import Untranslatable, rules_of
 from dq_pipelines.monitoring.contracts.part import Part
 from dq_pipelines.rules import rule_classes, rule_from
 
@@ -52,7 +52,7 @@ def rules_from_quality(parent: Part, about: About) -> Iterator[Rule]:
         before = len(part.contract.problems)
         try:
             found = _rules(part, type_, about)
-        except NotTaken as error:
+        except Untranslatable as error:
             if len(part.contract.problems) == before:
                 part.note("", str(error), _called(part, type_, column))
             continue
@@ -73,14 +73,14 @@ def _called(part: Part, type_: str, column: str | None) -> str:
 def _rules(part: Part, type_: str, about: About) -> list[Rule]:
     if type_ not in _TYPES:
         part.wrong("type", f"unknown quality type '{type_}'{nearest(type_, _TYPES)}")
-        raise NotTaken
+        raise Untranslatable
     if type_ == "text":
-        raise NotTaken("words for people: no rule judges them")
+        raise Untranslatable("words for people: no rule judges them")
     if type_ == "custom":
         return [_custom(part, about.column)]
     limits = limits_of(part)
     if limits is None:
-        raise NotTaken("it has no mustBe… to hold the number against")
+        raise Untranslatable("it has no mustBe… to hold the number against")
     if type_ == "library":
         return rules_of(part, about.column, limits)
     return [_sql(part, limits, about)]
@@ -111,9 +111,9 @@ def _sql(part: Part, limits: Limits, about: About) -> Rule:
     try:
         tree = sqlglot.parse_one(sql, read=about.dialect)
     except SqlglotError as error:
-        raise NotTaken(f"the query does not parse: {str(error).splitlines()[0]}") from None
+        raise Untranslatable(f"the query does not parse: {str(error).splitlines()[0]}") from None
     if not isinstance(tree, exp.Select) or len(tree.selects) != 1:
-        raise NotTaken("the query gives not one number: wanted a SELECT of one expression")
+        raise Untranslatable("the query gives not one number: wanted a SELECT of one expression")
     for table in tree.find_all(exp.Table):
         if table.name in about.tables:
             table.replace(exp.to_table("_batch", alias=table.alias_or_name))
@@ -127,7 +127,7 @@ def _sql(part: Part, limits: Limits, about: About) -> Rule:
 def _named(word: str, column: str | None) -> str:
     if word.lower() in ("column", "property", "field"):
         if column is None:
-            raise NotTaken(f"the query names {{{word}}}, and this stands at no property")
+            raise Untranslatable(f"the query names {{{word}}}, and this stands at no property")
         return identifier(column)
     return "_batch"
 
@@ -135,19 +135,19 @@ def _named(word: str, column: str | None) -> str:
 def _custom(part: Part, column: str | None) -> Rule:
     engine, written = part.text("engine") or "", part.take("implementation")
     if not _GX.fullmatch(engine):
-        raise NotTaken(f"it is written for {engine or 'an engine without a name'}, whose checks are not run here")
+        raise Untranslatable(f"it is written for {engine or 'an engine without a name'}, whose checks are not run here")
     if isinstance(written, str):
         try:
             written = yaml.safe_load(written)
         except yaml.YAMLError:
-            raise NotTaken("its implementation is neither YAML nor JSON") from None
+            raise Untranslatable("its implementation is neither YAML nor JSON") from None
     if not isinstance(written, Mapping):
-        raise NotTaken("its implementation is no expectation (type, kwargs)")
+        raise Untranslatable("its implementation is no expectation (type, kwargs)")
     kwargs = written.get("kwargs") or {}
     type_ = written.get("type") or written.get("expectation_type")
     known = rule_classes().get(str(type_))
     if known is None:
-        raise NotTaken(f"'{type_}' is no rule here{nearest(str(type_), rule_classes())}")
+        raise Untranslatable(f"'{type_}' is no rule here{nearest(str(type_), rule_classes())}")
     # The standard's own example writes GX's arguments in camel case.
     given = {_snake(key) if key not in known.model_fields else key: value for key, value in dict(kwargs).items()}
     if column is not None and "column" in known.model_fields and "column" not in given:
@@ -163,5 +163,5 @@ def _sound(rule: Rule) -> Rule:
     try:
         rule_from(rule)
     except ConfigError as error:
-        raise NotTaken(str(error).replace("\n", "; ").replace("_batch", "{batch}")) from None
+        raise Untranslatable(str(error).replace("\n", "; ").replace("_batch", "{batch}")) from None
     return rule

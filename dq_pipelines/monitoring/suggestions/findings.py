@@ -13,7 +13,7 @@ import polars as pl
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
 from dq_pipelines.monitoring.profile.reading import read_values
 from dq_pipelines.monitoring.suggestions.functional_dependencies import Dependency, dependencies_in
-from dq_pipelines.monitoring.suggestions.spelling import Known, misspellings, often, words_of
+from dq_pipelines.monitoring.suggestions.spelling import KnownWords, misspellings, often, words_of
 
 #: Numbers drift when half of them, in the rows' order, lie so far from the other half, in distances of the quartiles.
 _DRIFT = 0.5
@@ -70,7 +70,7 @@ class Findings:
         found = {}
         for column in texts:
             others = frozenset[str]().union(*(known for name, known in words.items() if name != column.name))
-            if wrong := misspellings(column, Known(self.usual.get(column.name, frozenset()), others)):
+            if wrong := misspellings(column, KnownWords(self.usual.get(column.name, frozenset()), others)):
                 found[column.name] = wrong
         return found
 

@@ -38,7 +38,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownWords:
     """What is known of a table's words before its spelling is looked at."""
 
     #: values of the column that are meant, however rare they are
@@ -58,7 +58,7 @@ def words_of(values: Iterable[str]) -> frozenset[str]:
     return frozenset(word for value in values for word in _WORD.findall(value.lower()))
 
 
-def misspellings(column: ColumnProfile, known: Known) -> Mapping[Any, Any]:
+def misspellings(column: ColumnProfile, known: KnownWords) -> Mapping[Any, Any]:
     """Misspelt values of a column of text, and what they should be."""
     if not column.is_text or column.reading.kind not in ("text", "boolean"):
         return {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.attempts import Attempt
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.project import LeftOut, Project
@@ -22,17 +22,17 @@ from dq_pipelines.rules.core.clock import now
 CHECK = "file_is_sound"
 
 
-def with_left_out(stands: Iterable[TableStanding], left_out: Iterable[LeftOut]) -> list[TableStanding]:
+def with_left_out(stands: Iterable[TableStatus], left_out: Iterable[LeftOut]) -> list[TableStatus]:
     """Where tables stand, where those that are left out have the status `error`, whatever was judged before."""
     found = {one.table: one for one in stands}
     for one in left_out:
         if one.key:
-            before = found.get(one.key, TableStanding(one.key, ()))
+            before = found.get(one.key, TableStatus(one.key, ()))
             found[one.key] = replace(before, attempts=(*before.attempts, _attempt(one)))
     return [found[table] for table in sorted(found)]
 
 
-def standing_of(stands: TableStanding | None, left_out: LeftOut | None) -> TableStanding | None:
+def standing_of(stands: TableStatus | None, left_out: LeftOut | None) -> TableStatus | None:
     """The same of one table."""
     return stands if left_out is None else next(iter(with_left_out([stands] if stands else [], [left_out])))
 

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.engine.verdict import RuleResult
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.skipped_inputs import Aside
 from dq_pipelines.orchestration.partitions_definition import check_spec
@@ -151,10 +151,10 @@ class Evaluations:
     fresh: Mapping[str, RuleResult]
     batch: str
     #: where the table stands now
-    stands: TableStanding | None = None
+    stands: TableStatus | None = None
 
     @classmethod
-    def of(cls, table: Table, outcome: Outcome, stands: TableStanding | None = None) -> Evaluations:
+    def of(cls, table: Table, outcome: Outcome, stands: TableStatus | None = None) -> Evaluations:
         rules = checked_rules(table)
         return cls(table, outcome.record("", rules).results, outcome.results_of(rules), outcome.batch, stands)
 

@@ -24,7 +24,7 @@ _MEMORY = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Look:
+class EndedRuns:
     """The runs that have ended and were not read yet, oldest first, and where the next look begins."""
 
     runs: Sequence[RunRecord]
@@ -36,7 +36,7 @@ class Look:
         return self.until.isoformat()
 
 
-def look(context: dg.SensorEvaluationContext, read: RunsRead, now: datetime) -> Look:
+def newly_ended_runs(context: dg.SensorEvaluationContext, read: RunsRead, now: datetime) -> EndedRuns:
     """The ended runs of this code location that `read` has not noted, from the sensor's cursor on.
 
     Runs that nobody launched from a code location (`dagster asset materialize`) count too; their reader must see whether
@@ -53,7 +53,7 @@ def look(context: dg.SensorEvaluationContext, read: RunsRead, now: datetime) -> 
     ]
     read.forget(now - _MEMORY)
     # Where there are more, the next look begins at the same place, and passes over those that were read by then.
-    return Look(sorted(runs, key=ended)[:LIMIT], now if len(runs) <= LIMIT else begun)
+    return EndedRuns(sorted(runs, key=ended)[:LIMIT], now if len(runs) <= LIMIT else begun)
 
 
 def ended(record: RunRecord) -> datetime:
@@ -69,7 +69,7 @@ def _is_here(context: dg.SensorEvaluationContext, run: dg.DagsterRun) -> bool:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepTimes:
     """One step of a run."""
 
     began_at: datetime
@@ -80,7 +80,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Told:
+class RunLog:
     """What one run's event log tells, as far as somebody asks who comes after it."""
 
     instance: dg.DagsterInstance
@@ -120,19 +120,19 @@ class Told:
         return {step: _said(event) for step, event in last.items() if event.is_step_failure and not _stopped(event)}
 
     @cached_property
-    def steps(self) -> dict[str, Step]:
+    def steps(self) -> dict[str, StepTimes]:
         """Each step that began, by its key, as it went the last time."""
         kinds = dg.DagsterEventType
         began: dict[str, datetime] = {}
-        found: dict[str, Step] = {}
+        found: dict[str, StepTimes] = {}
         for entry in self._entries(kinds.STEP_START, kinds.STEP_RESTARTED, kinds.STEP_SUCCESS, kinds.STEP_FAILURE):
             step, at = entry.step_key or "", datetime.fromtimestamp(entry.timestamp, UTC)
             if entry.dagster_event_type in (kinds.STEP_SUCCESS, kinds.STEP_FAILURE):
                 success = entry.dagster_event_type == kinds.STEP_SUCCESS
-                found[step] = Step(began.get(step, at), at, success)
+                found[step] = StepTimes(began.get(step, at), at, success)
             else:
                 began.setdefault(step, at)
-        stopped = {step: Step(at, ended(self.record), None) for step, at in began.items() if step not in found}
+        stopped = {step: StepTimes(at, ended(self.record), None) for step, at in began.items() if step not in found}
         return found | stopped
 
     @cached_property

@@ -19,15 +19,15 @@ from dq_pipelines.errors import DqError
 from dq_pipelines.history.alerts.alert import Alert
 from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.alerts.run_cursor import RunsRead
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.attempts import last_attempts
-from dq_pipelines.monitoring.alerts.due import Ear
+from dq_pipelines.monitoring.alerts.due import Subscription
 from dq_pipelines.monitoring.alerts.opening import Finding, opened
 from dq_pipelines.monitoring.alerts.sending import Channel
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.alerts.wording import Writer
-from dq_pipelines.orchestration.runs.ended_runs import Look, Told, ended, look
-from dq_pipelines.orchestration.sensors.findings import Said, checks_of
+from dq_pipelines.orchestration.runs.ended_runs import EndedRuns, RunLog, ended, newly_ended_runs
+from dq_pipelines.orchestration.sensors.findings import RunFindings, checks_of
 from dq_pipelines.orchestration.sensors.missed_schedules import overdue
 from dq_pipelines.orchestration.sensors.sensor_defaults import Budget, sensor
 from dq_pipelines.orchestration.steps.attempts import run_end
@@ -49,7 +49,7 @@ def alert_sensors(project: Project, stores: Stores, jobs: Collection[str]) -> li
     @sensor("alerts", f"Tells {', '.join(asked.to)} of failed checks and runs, and that all is well again")
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         alerting = Alerting(project, asked, stores, jobs)
-        seen = look(context, alerting.book.read, datetime.now(UTC))
+        seen = newly_ended_runs(context, alerting.book.read, datetime.now(UTC))
         alerting.note(context.instance, seen)
         sent, problems = alerting.tell()
         for problem in problems:
@@ -71,12 +71,12 @@ class Alerting:
     stores: Stores
     jobs: Collection[str] = ()
 
-    def note(self, instance: dg.DagsterInstance, seen: Look) -> None:
+    def note(self, instance: dg.DagsterInstance, seen: EndedRuns) -> None:
         """Open and close alerts by what ended, each run in one transaction with the note that it was read."""
         settle(self.stores, run_end(instance))
         limits, stands = self._limits(), cache(partial(standing_now, self.stores))
         for record in seen.runs:
-            said = Said(Told(instance, record), self.project, self.stores.history, stands, limits, self.jobs)
+            said = RunFindings(RunLog(instance, record), self.project, self.stores.history, stands, limits, self.jobs)
             changed = opened(said.findings(), self.book.open(), ended(record))
             self.book.write(changed, datetime.now(UTC), run_id=record.dagster_run.run_id)
         now = datetime.now(UTC)
@@ -110,7 +110,7 @@ class Alerting:
                     told.mark(connection, attempt.run_id, now)
         told.forget(now - _MEMORY)
 
-    def _is_settled(self, alert: Alert, stands: Callable[[str], TableStanding | None]) -> bool:
+    def _is_settled(self, alert: Alert, stands: Callable[[str], TableStatus | None]) -> bool:
         """Whether the rows that a failed check refused wait no longer: a replay or a person has settled them since."""
         if alert.event != "check_failed" or not self._is_known(alert):
             return False
@@ -133,7 +133,7 @@ class Alerting:
         writer = Writer(self.project.settings.name, where)
         for name, url in self.asked.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
-            ear = Ear(name, self._routes, self.book.told(name), self.asked.rhythm)
+            ear = Subscription(name, self._routes, self.book.told(name), self.asked.rhythm)
             for message in ear.due(alerts, datetime.now(UTC)):
                 if budget.is_spent:
                     return sent, [*problems, "there is more to tell than a tick has time for"]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dq_pipelines.history.alerts.alert import SEVERITIES
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.history.store.records import REPLAY
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of
 from dq_pipelines.orchestration.checks.anomaly_checks import anomaly_specs
 from dq_pipelines.orchestration.checks.rule_checks import check_specs
-from dq_pipelines.orchestration.runs.ended_runs import Told
+from dq_pipelines.orchestration.runs.ended_runs import RunLog
 from dq_pipelines.orchestration.runs.run_partition import has_partitions, may_be_about
 from dq_pipelines.project import Project, Table
 from dq_pipelines.project.checked_rules import rules_by_check
@@ -25,14 +25,14 @@ _SEVERITY = {dg.AssetCheckSeverity.ERROR: "critical", dg.AssetCheckSeverity.WARN
 
 
 @dataclass(frozen=True)
-class Said:
+class RunFindings:
     """One run, read for what it said of this project."""
 
-    told: Told
+    told: RunLog
     project: Project
     history: History
     #: where a table stands now; None before its first run
-    stands: Callable[[str], TableStanding | None]
+    stands: Callable[[str], TableStatus | None]
     #: by table, the rows of one batch in quarantine that somebody wants to hear of
     limits: Mapping[str, int]
     #: the jobs of this project that materialize nothing

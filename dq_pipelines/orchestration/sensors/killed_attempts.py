@@ -14,7 +14,7 @@ from dq_pipelines.history.alerts.run_cursor import RunsRead
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.history.store.status import Outcome
 from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, under_way
-from dq_pipelines.orchestration.runs.ended_runs import Told, ended, look
+from dq_pipelines.orchestration.runs.ended_runs import RunLog, ended, newly_ended_runs
 from dq_pipelines.orchestration.runs.run_partition import may_be_about
 from dq_pipelines.orchestration.sensors.sensor_defaults import sensor
 from dq_pipelines.orchestration.steps.attempts import run_end
@@ -35,10 +35,10 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
             if end_dead_run(context.instance, run.run_id):
                 context.log.warning("run %s: %s", run.run_id, KILLED)
         read = RunsRead("attempts", stores.history)
-        seen = look(context, read, datetime.now(UTC))
+        seen = newly_ended_runs(context, read, datetime.now(UTC))
         found = 0
         for record in seen.runs:
-            told = Told(context.instance, record)
+            told = RunLog(context.instance, record)
             missed = missed_attempts(told, project, Attempts(stores.history).of_run(told.run.run_id))
             for attempt in missed:
                 Attempts(stores.history).record(attempt)
@@ -51,7 +51,7 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
     return [attempts]
 
 
-def missed_attempts(told: Told, project: Project, known: list[Attempt]) -> list[Attempt]:
+def missed_attempts(told: RunLog, project: Project, known: list[Attempt]) -> list[Attempt]:
     """The attempts at tables, or partitions of them, that a run was to materialize, and of which it has written none."""
     if told.run.status == dg.DagsterRunStatus.SUCCESS:
         return []
@@ -70,7 +70,7 @@ def missed_attempts(told: Told, project: Project, known: list[Attempt]) -> list[
     ]
 
 
-def _why(told: Told) -> tuple[Outcome, str]:
+def _why(told: RunLog) -> tuple[Outcome, str]:
     """How a table's attempt ended that never began."""
     if told.run.status == dg.DagsterRunStatus.CANCELED:
         return "cancelled", CANCELLED

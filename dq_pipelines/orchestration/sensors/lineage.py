@@ -15,7 +15,7 @@ import dagster as dg
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem, SourceError
 from dq_pipelines.history.alerts.run_cursor import RunsRead
-from dq_pipelines.orchestration.runs.ended_runs import Told, look
+from dq_pipelines.orchestration.runs.ended_runs import RunLog, newly_ended_runs
 from dq_pipelines.orchestration.sensors.lineage_events import Lineage
 from dq_pipelines.orchestration.sensors.sensor_defaults import Budget, sensor
 from dq_pipelines.pipeline.runtime.stores import Stores
@@ -40,9 +40,11 @@ def lineage_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
     def openlineage(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         _want_the_extra()
         server, read = Server(asked), RunsRead("openlineage", stores.history)
-        seen, budget = look(context, read, datetime.now(UTC)), Budget()
+        seen, budget = newly_ended_runs(context, read, datetime.now(UTC)), Budget()
         for done, record in enumerate(seen.runs):
-            lineage = Lineage(Told(context.instance, record), project, stores, asked.namespace or project.settings.name)
+            lineage = Lineage(
+                RunLog(context.instance, record), project, stores, asked.namespace or project.settings.name
+            )
             if budget.is_spent:
                 return dg.SkipReason(f"{done} of {len(seen.runs)} runs told; the others at the next tick")
             try:

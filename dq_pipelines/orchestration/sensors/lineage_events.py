@@ -17,7 +17,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.sketches import measured_batches
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
-from dq_pipelines.orchestration.runs.ended_runs import Step, Told
+from dq_pipelines.orchestration.runs.ended_runs import RunLog, StepTimes
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, Table
 from dq_pipelines.transforms.types import name_of
@@ -36,7 +36,7 @@ _QUANTILES = {"p01": "0.01", "p05": "0.05", "p25": "0.25", "p50": "0.5", "p75": 
 class Lineage:
     """One run, and the project whose tables it worked on."""
 
-    told: Told
+    told: RunLog
     project: Project
     stores: Stores
     namespace: str
@@ -52,7 +52,7 @@ class Lineage:
             for verdict in self._verdicts.get(table.key, ()):
                 yield from self._checks(table, verdict, step)
 
-    def _work(self, table: Table, step: Step) -> Iterator[RunEvent]:
+    def _work(self, table: Table, step: StepTimes) -> Iterator[RunEvent]:
         """Landing, refining or computing: from sources and other tables to the table's layers."""
         name = f"{table.domain}.{table.name}"
         inputs, outputs = self._inputs(table), self._outputs(table)
@@ -62,7 +62,7 @@ class Lineage:
         run = self._run(name, facets)
         yield self._event(end, self._job(name, table), run, step.ended_at.isoformat(), inputs, outputs)
 
-    def _checks(self, table: Table, verdict: VerdictRecord, step: Step) -> Iterator[RunEvent]:
+    def _checks(self, table: Table, verdict: VerdictRecord, step: StepTimes) -> Iterator[RunEvent]:
         """The verdict, as a job that reads the table: it has gone well though rules failed."""
         name = f"{table.domain}.{table.name}.checks"
         part = verdict.partition or verdict.batch

@@ -24,7 +24,7 @@ from dq_pipelines.orchestration.checks.evaluations import check_of, evaluation
 from dq_pipelines.orchestration.runs.run_partition import has_partitions, partitions_of_run, said_partition
 from dq_pipelines.orchestration.steps.attempts import said_by
 from dq_pipelines.orchestration.steps.failures import failing_in_a_sentence
-from dq_pipelines.orchestration.steps.step import Step, Yielded
+from dq_pipelines.orchestration.steps.step import TableStep, Yielded
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Table
 
@@ -42,7 +42,7 @@ def landed_partitions(context: dg.AssetExecutionContext, table: Table, stores: S
     with failing_in_a_sentence(stores, table, None, context.run.run_id):
         partitions = _partitions(context, table, stores)
     if len(partitions) == 1:
-        yield from Step(context, table, stores, partitions[0]).landed()
+        yield from TableStep(context, table, stores, partitions[0]).landed()
     else:
         yield from _Range(context, table, stores).landed(partitions)
 
@@ -94,7 +94,7 @@ class _Range:
     def landed(self, partitions: Sequence[str | None]) -> Iterator[Yielded | Told]:
         for number, partition in enumerate(map(str, partitions), start=1):
             place = f"partition {partition}, {number} of {len(partitions)}"
-            step = Step(self.context, self.table, self.stores, partition, place)
+            step = TableStep(self.context, self.table, self.stores, partition, place)
             try:
                 with closing(step.landed()) as events:
                     yield from self._of_partition(events, partition)

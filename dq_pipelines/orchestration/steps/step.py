@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.errors import PublishError, SetAside, SourceError, nearest
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import VerdictRecord
 from dq_pipelines.orchestration.checks.anomaly_checks import anomalies_of, anomaly_results
 from dq_pipelines.orchestration.checks.evaluations import evaluation
@@ -61,7 +61,7 @@ Yielded = dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.MaterializeResult[A
 
 
 @dataclass(frozen=True)
-class Step:
+class TableStep:
     """One step of one run: what was selected of one table."""
 
     context: dg.AssetExecutionContext
@@ -294,6 +294,6 @@ class Step:
         return reporter(self.context, self.table, self.stores.history, self.partition, self.place)
 
 
-def _status(stands: TableStanding | None) -> dict[str, Any]:
+def _status(stands: TableStatus | None) -> dict[str, Any]:
     """Where the table stands, for the metadata of its materialization."""
     return {} if stands is None else {"status": stands.status, "open_in_quarantine": stands.open_rows or 0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dq_pipelines.history.queries.table_status import standing
+from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.steps.attempts import Waits
 from dq_pipelines.project import Table
@@ -14,7 +14,7 @@ def must_have_passed(table: Table, history: History) -> None:
     A blocking check stops only the run that it is in; the last verdict stops the others.
     """
     for key in table.upstream:
-        upstream = standing(history, key)
+        upstream = latest_status(history, key)
         for verdict in upstream.blocked if upstream else ():
             rules = ", ".join(result.check for result in verdict.results if result.blocks)
             which = f"{key} [{verdict.partition}]" if verdict.partition else key

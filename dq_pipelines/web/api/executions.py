@@ -19,7 +19,7 @@ from dq_pipelines.pipeline.bronze.input_partitions import partition_of
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, refusal, somewhere
-from dq_pipelines.web.api.idempotency import AnotherRequest, Repeats, UnderWay, mark_of
+from dq_pipelines.web.api.idempotency import IdempotentRequests, KeyReused, RequestUnderWay, mark_of
 from dq_pipelines.web.api.jobs import Files, JobName, file_of
 from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_files import TableFiles
@@ -228,7 +228,7 @@ def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
     )
 
 
-_memory = cache(Repeats)
+_memory = cache(IdempotentRequests)
 
 
 def _once(behind: Backend, dagster: DagsterHost, mark: str, asked: str, launch: Callable[[], str]) -> str:
@@ -238,9 +238,9 @@ def _once(behind: Backend, dagster: DagsterHost, mark: str, asked: str, launch: 
 
     try:
         return _memory(behind.site.stores.history.url).do(mark, asked, launch, launched)
-    except AnotherRequest:
+    except KeyReused:
         raise ApiError(409, "Idempotency-Key: wanted a new key, got one that came with another request") from None
-    except UnderWay:
+    except RequestUnderWay:
         raise ApiError(409, "Idempotency-Key: the same request is being done just now: ask again") from None
 
 

@@ -23,7 +23,7 @@ router = APIRouter(tags=["health"])
 _NOT_HERE = "not hosted here"
 
 
-class Welcome(BaseModel):
+class ApiRoot(BaseModel):
     """What this is."""
 
     name: Literal["dq_pipelines"] = "dq_pipelines"
@@ -32,7 +32,7 @@ class Welcome(BaseModel):
     openapi: str = Field("/api/openapi.json", description="What they take and answer.")
 
 
-class Trouble(BaseModel):
+class HealthProblem(BaseModel):
     """One thing that is not alive."""
 
     part: str = Field(examples=["daemon"])
@@ -47,37 +47,37 @@ class Health(BaseModel):
     dependencies: dict[str, str] = Field(
         description="By part, `ok` or what is wrong.", examples=[{"history": "ok", "lake": "ok", "daemon": "ok"}]
     )
-    problems: list[Trouble] = Field(description="What is not alive, and which tables are left out.")
+    problems: list[HealthProblem] = Field(description="What is not alive, and which tables are left out.")
 
 
-class Live(BaseModel):
+class Liveness(BaseModel):
     """That this process answers."""
 
     status: Literal["live"] = "live"
 
 
-class KeyIsGood(BaseModel):
+class KeyCheck(BaseModel):
     """In whose name a key is."""
 
     user: str = Field(examples=["ann"])
 
 
 @open_router.get("/api", summary="What this is", operation_id="welcome")
-def welcome() -> Welcome:
-    return Welcome(version=version("dq_pipelines"))
+def welcome() -> ApiRoot:
+    return ApiRoot(version=version("dq_pipelines"))
 
 
 @open_router.get(
     "/apikey", summary="Whether the API key is good", operation_id="apikey", responses=refusals(401), tags=["health"]
 )
-def key_is_good(caller: Asker) -> KeyIsGood:
-    return KeyIsGood(user=caller.user.name)
+def key_is_good(caller: Asker) -> KeyCheck:
+    return KeyCheck(user=caller.user.name)
 
 
 @router.get("/health/live", summary="Whether this process lives", operation_id="live", status_code=200)
-async def live() -> Live:
+async def live() -> Liveness:
     """Leans on nothing: no database, no lake, no Dagster, no login."""
-    return Live()
+    return Liveness()
 
 
 @router.get(
@@ -104,10 +104,10 @@ def health(behind: Behind, own: Own, response: Response) -> Health:
     )
 
 
-def _told(one: Problem, own: Rights) -> Trouble:
+def _told(one: Problem, own: Rights) -> HealthProblem:
     """A problem as it is told: who may not look at every table is not told the names of what is late."""
     since = datetime.fromtimestamp(one.since, UTC) if one.since is not None else None
     of_tables = one.part in ("sensors", "schedules", "project")
     if of_tables and not own.may_everywhere(Permission.LOOK):
-        return Trouble(part=one.part, said="something is wrong with one of them", since=since)
-    return Trouble(part=one.part, said=one.said, since=since)
+        return HealthProblem(part=one.part, said="something is wrong with one of them", since=since)
+    return HealthProblem(part=one.part, said=one.said, since=since)

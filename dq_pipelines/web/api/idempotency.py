@@ -38,16 +38,16 @@ _DEAD = timedelta(seconds=60)
 _PATIENCE = 20.0
 
 
-class AnotherRequest(Exception):
+class KeyReused(Exception):
     """The key was given with another request before."""
 
 
-class UnderWay(Exception):
+class RequestUnderWay(Exception):
     """The same request is being done just now."""
 
 
 @dataclass(frozen=True)
-class Repeats:
+class IdempotentRequests:
     """The memory, in the database at this URL."""
 
     url: str
@@ -73,7 +73,7 @@ class Repeats:
             if known is None:
                 continue
             if known["asked"] != asked:
-                raise AnotherRequest
+                raise KeyReused
             if known["result"] is not None:
                 return str(known["result"])
             if known["at"] < now - _DEAD and self._take_over(id, known["at"], now):
@@ -81,7 +81,7 @@ class Repeats:
                     return self._end(id, found)
                 break
             if time.monotonic() > until:
-                raise UnderWay
+                raise RequestUnderWay
             time.sleep(0.1)
         try:
             result = deed()

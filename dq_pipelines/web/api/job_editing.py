@@ -14,7 +14,7 @@ from fastapi import Request
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.project import Project
 from dq_pipelines.project.authors import Author
-from dq_pipelines.project.editing import Changed, Editing, ReadOnly, Taken, owners_then
+from dq_pipelines.project.editing import Editing, NameTaken, ReadOnly, VersionConflict, owners_then
 from dq_pipelines.project.files import TableFile
 from dq_pipelines.rules.core.query import LAYERS
 from dq_pipelines.security.roles import PERMISSIONS, Permission, may, why_not
@@ -25,7 +25,7 @@ from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.problem_details import ApiError
 
 
-class Desk:
+class JobEdit:
     """One change under way: by whom, of which file, and whether they may."""
 
     def __init__(self, files: TableFiles, request: Request, what: str, file: TableFile) -> None:
@@ -81,9 +81,9 @@ class Desk:
 
 
 @contextmanager
-def desk_of(files: TableFiles, request: Request, what: str, file: TableFile) -> Iterator[Desk]:
+def job_edit(files: TableFiles, request: Request, what: str, file: TableFile) -> Iterator[JobEdit]:
     """One change at a time; what goes wrong with it is said as a problem, and a refusal is noted."""
-    desk = Desk(files, request, what, file)
+    desk = JobEdit(files, request, what, file)
     # Of a new file the owners are not known yet: whether it is theirs is asked when it is read.
     if file.name in files.seen and what != "job.create" and not files.may(Permission.EDIT, file):
         raise desk.refused(files.why_not(Permission.EDIT, file))
@@ -92,9 +92,9 @@ def desk_of(files: TableFiles, request: Request, what: str, file: TableFile) -> 
             yield desk
     except ReadOnly as error:
         raise desk.refused(str(error)) from None
-    except Taken as error:
+    except NameTaken as error:
         raise ApiError(409, str(error)) from None
-    except Changed as error:
+    except VersionConflict as error:
         raise ApiError(412, str(error)) from None
     except ConfigError as error:
         told = desk.editing.told(error)

@@ -17,7 +17,7 @@ from dq_pipelines.project.editing import Editing, Version, owners_then
 from dq_pipelines.project.files import TableFile, mark_of
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.api.dependencies import Behind, note, somewhere
-from dq_pipelines.web.api.job_editing import desk_of
+from dq_pipelines.web.api.job_editing import job_edit
 from dq_pipelines.web.api.jobs import Files, JobDetail, JobName, detail_of, file_of, files_of
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_files import TableFiles
@@ -141,7 +141,7 @@ _WRITES = problems(403, 404, 409, 413, 422, 502, 503)
 )
 def create(wanted: NewJob, files: Files, behind: Behind, request: Request, response: Response) -> Written:
     file = TableFile(wanted.name, wanted.domain, Path(behind.site.config) / wanted.domain / f"{wanted.name}.yaml")
-    with desk_of(files, request, "job.create", file) as desk:
+    with job_edit(files, request, "job.create", file) as desk:
         desk.editing.must_be_new(file)
         desk.may_be_theirs(behind, file)
         content = wanted.content()
@@ -170,7 +170,7 @@ def change(
     mark: Mark = None,
 ) -> Written:
     file = file_of(files, name)
-    with desk_of(files, request, "job.change", file) as desk:
+    with job_edit(files, request, "job.change", file) as desk:
         seen = _seen(mark)
         content = wanted.content()
         desk.check(content)
@@ -188,7 +188,7 @@ def change(
 )
 def delete(name: JobName, files: Files, behind: Behind, request: Request, mark: Mark = None) -> Deleted:
     file = file_of(files, name)
-    with desk_of(files, request, "job.delete", file) as desk:
+    with job_edit(files, request, "job.delete", file) as desk:
         seen = _seen(mark)
         desk.editing.without(file)
         desk.editing.delete(file, seen)

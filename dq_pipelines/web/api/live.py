@@ -23,8 +23,8 @@ from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Dagster, Own, backend_of, dagster_of, rights_of, somewhere
 from dq_pipelines.web.api.runs import RunId, seen
 from dq_pipelines.web.problem_details import ApiError, problems
-from dq_pipelines.web.streaming.run_events import Word, words_after
-from dq_pipelines.web.streaming.run_stream import Feeds
+from dq_pipelines.web.streaming.run_events import RunEvent, events_after
+from dq_pipelines.web.streaming.run_stream import RunStreams
 
 router = APIRouter(tags=["runs"])
 
@@ -56,12 +56,12 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def feeds_of(connection: HTTPConnection) -> Feeds:
+def feeds_of(connection: HTTPConnection) -> RunStreams:
     """The app's readers; one for each run that is watched."""
     state = connection.app.state
     if not hasattr(state, "feeds"):
-        state.feeds = Feeds(backend_of(connection).site.closing)
-    found: Feeds = state.feeds
+        state.feeds = RunStreams(backend_of(connection).site.closing)
+    found: RunStreams = state.feeds
     if found.watchers >= MOST:
         raise ApiError(503, f"wanted fewer than {MOST:,} streams at once")
     return found
@@ -131,10 +131,12 @@ async def watched(socket: WebSocket, id: RunId, after: After = 0) -> None:
 
 
 def _anything_after(instance: dg.DagsterInstance, id: str, last: int) -> bool:
-    return any(page for page in words_after(instance, id, last))
+    return any(page for page in events_after(instance, id, last))
 
 
-async def _words(feeds: Feeds, instance: dg.DagsterInstance, id: str, last: int) -> AsyncGenerator[Word | None]:
+async def _words(
+    feeds: RunStreams, instance: dg.DagsterInstance, id: str, last: int
+) -> AsyncGenerator[RunEvent | None]:
     """The run's words after `last`, None as a sign of life, and a last one of the type `end` where the run has ended."""
     until = time.monotonic() + LONGEST
     async with feeds.watch(instance, id) as feed:
@@ -143,10 +145,10 @@ async def _words(feeds: Feeds, instance: dg.DagsterInstance, id: str, last: int)
             if time.monotonic() > until:
                 return
         if feed.has_ended:
-            yield Word(0, "end", '{"type":"end"}', is_last=True)
+            yield RunEvent(0, "end", '{"type":"end"}', is_last=True)
 
 
-async def _lines(feeds: Feeds, instance: dg.DagsterInstance, id: str, last: int) -> AsyncGenerator[str]:
+async def _lines(feeds: RunStreams, instance: dg.DagsterInstance, id: str, last: int) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
     async with aclosing(_words(feeds, instance, id, last)) as words:
         async for word in words:
@@ -157,7 +159,7 @@ async def _lines(feeds: Feeds, instance: dg.DagsterInstance, id: str, last: int)
                 yield f"{number}event: {word.type}\ndata: {word.text}\n\n"
 
 
-async def _send(socket: WebSocket, feeds: Feeds, instance: dg.DagsterInstance, id: str, last: int) -> None:
+async def _send(socket: WebSocket, feeds: RunStreams, instance: dg.DagsterInstance, id: str, last: int) -> None:
     code, said = 1001, "come back after the last event"
     try:
         async with aclosing(_words(feeds, instance, id, last)) as words:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.queries.scores import score_of, score_of_all
 from dq_pipelines.history.queries.series import METRICS, latest, series
-from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
 from dq_pipelines.monitoring.metrics.over_time import Span
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
@@ -207,11 +207,11 @@ def metrics_of_table(
 )
 def scores(behind: Behind, rights: Own) -> Scores:
     history = behind.site.stores.history
-    every = standings(history) if history.is_begun else []
+    every = latest_statuses(history) if history.is_begun else []
     # What left the YAML is no part of how good things are.
     there = {table.key for table in rights.project} or {one.table for one in every}
     stands = [one for one in every if one.verdicts and one.table in there and rights.sees(one.table)]
-    by_domain: dict[str, list[TableStanding]] = {}
+    by_domain: dict[str, list[TableStatus]] = {}
     for one in stands:
         table = rights.project.by_key(one.table)
         if table is not None and table.domain is not None:
@@ -224,14 +224,14 @@ def scores(behind: Behind, rights: Own) -> Scores:
     )
 
 
-def _score(name: str, of: Sequence[TableStanding]) -> ScoreLine | None:
+def _score(name: str, of: Sequence[TableStatus]) -> ScoreLine | None:
     found = score_of_all(of)
     return (
         None if found is None else ScoreLine(name=name, score=found.total, dimensions=found.dimensions, tables=len(of))
     )
 
 
-def _table(of: TableStanding) -> ScoreLine | None:
+def _table(of: TableStatus) -> ScoreLine | None:
     found = score_of(of)
     if found is None:
         return None

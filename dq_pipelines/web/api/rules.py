@@ -25,7 +25,7 @@ from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 router = APIRouter(tags=["rules"])
 
 
-class Asked(BaseModel):
+class RuleSelection(BaseModel):
     """Which rules of which table."""
 
     model_config = ConfigDict(
@@ -56,7 +56,13 @@ class Asked(BaseModel):
     dependencies=[Depends(somewhere(Permission.RUN))],
 )
 def run_rules(
-    wanted: Asked, request: Request, response: Response, caller: Asker, behind: Behind, dagster: Dagster, rights: Own
+    wanted: RuleSelection,
+    request: Request,
+    response: Response,
+    caller: Asker,
+    behind: Behind,
+    dagster: Dagster,
+    rights: Own,
 ) -> RunLine:
     table = known(rights, wanted.table)
     must(request, rights, Permission.RUN, table.key, "rules.run")

@@ -88,7 +88,7 @@ class RunDetail(RunLine):
     batches: Sequence[BatchLine] = Field(description="Each verdict of the run, in order.")
 
 
-class Wanted(BaseModel):
+class RunFilter(BaseModel):
     """Which runs are listed; what is not said lists all."""
 
     status: Annotated[list[Status], Field(description="One of these.")] = []
@@ -124,7 +124,7 @@ def runs(
     behind: Behind,
     dagster: Dagster,
     rights: Own,
-    wanted: Annotated[Wanted, Query()],
+    wanted: Annotated[RunFilter, Query()],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RunLine]:
@@ -223,7 +223,7 @@ _PLACE: TypeAdapter[_Place] = TypeAdapter(_Place)
 
 
 def _page(
-    instance: dg.DagsterInstance, rights: Rights, wanted: Wanted, limit: int, place: _Place | None
+    instance: dg.DagsterInstance, rights: Rights, wanted: RunFilter, limit: int, place: _Place | None
 ) -> tuple[list[RunRecord], _Place | None]:
     """The runs of one page, and the place after which the next begins."""
     sifts = wanted.table is not None or not rights.may_everywhere(Permission.LOOK)
@@ -240,7 +240,7 @@ def _page(
     return found, None
 
 
-def _from(instance: dg.DagsterInstance, wanted: Wanted, place: _Place | None, chunk: int) -> Iterator[RunRecord]:
+def _from(instance: dg.DagsterInstance, wanted: RunFilter, place: _Place | None, chunk: int) -> Iterator[RunRecord]:
     """The runs after this place, newest first, as many at a time as `chunk`."""
     filters = wanted.filter()
     records = instance.get_run_records(filters, limit=chunk, cursor=place[0] if place else None)

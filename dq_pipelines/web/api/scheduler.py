@@ -61,7 +61,7 @@ class Scheduler(BaseModel):
     sensors: Sequence[Clock]
 
 
-class Which(BaseModel):
+class ScheduleSelection(BaseModel):
     """Which of them; all that the caller may turn, where none is named."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"names": ["sales_schedule"]}]})
@@ -69,7 +69,7 @@ class Which(BaseModel):
     names: Annotated[list[Text], Field(max_length=10_000)] | None = None
 
 
-class Turned(BaseModel):
+class Toggled(BaseModel):
     """What became of one."""
 
     name: str
@@ -79,10 +79,10 @@ class Turned(BaseModel):
     said: str | None = Field(description="Why it was refused, or failed.")
 
 
-class AllTurned(BaseModel):
+class AllToggled(BaseModel):
     """What became of each."""
 
-    items: Sequence[Turned]
+    items: Sequence[Toggled]
 
 
 @router.get(
@@ -115,8 +115,10 @@ _NEEDS = [Depends(somewhere(Permission.SCHEDULE))]
     responses=_TURNS,
     dependencies=_NEEDS,
 )
-def pause(dagster: Dagster, caller: Asker, rights: Own, request: Request, which: Which | None = None) -> AllTurned:
-    return _turn(dagster, caller, rights, request, which or Which(), on=False)
+def pause(
+    dagster: Dagster, caller: Asker, rights: Own, request: Request, which: ScheduleSelection | None = None
+) -> AllToggled:
+    return _turn(dagster, caller, rights, request, which or ScheduleSelection(), on=False)
 
 
 @router.post(
@@ -126,13 +128,15 @@ def pause(dagster: Dagster, caller: Asker, rights: Own, request: Request, which:
     responses=_TURNS,
     dependencies=_NEEDS,
 )
-def resume(dagster: Dagster, caller: Asker, rights: Own, request: Request, which: Which | None = None) -> AllTurned:
-    return _turn(dagster, caller, rights, request, which or Which(), on=True)
+def resume(
+    dagster: Dagster, caller: Asker, rights: Own, request: Request, which: ScheduleSelection | None = None
+) -> AllToggled:
+    return _turn(dagster, caller, rights, request, which or ScheduleSelection(), on=True)
 
 
 def _turn(
-    dagster: DagsterHost, caller: Caller, rights: Rights, request: Request, which: Which, *, on: bool
-) -> AllTurned:
+    dagster: DagsterHost, caller: Caller, rights: Rights, request: Request, which: ScheduleSelection, *, on: bool
+) -> AllToggled:
     """Dagster checks and notes each once more; what is refused here already is noted here."""
     seen = {one.name: one for one in _seen(dagster, caller, rights)}
     if unknown := [name for name in which.names or () if name not in seen]:
@@ -146,20 +150,20 @@ def _turn(
             if which.names is not None:
                 note(request, f"{one.kind}.{'on' if on else 'off'}", one.name, "refused")
                 why = rights.why_not_all(Permission.SCHEDULE, keys)
-                found.append(Turned(name=one.name, kind=one.kind, became="refused", changed=False, said=why))
+                found.append(Toggled(name=one.name, kind=one.kind, became="refused", changed=False, said=why))
             continue
         found.append(_turned(one, dagster, caller, on=on))
-    return AllTurned(items=found)
+    return AllToggled(items=found)
 
 
-def _turned(one: Instigator, dagster: DagsterHost, caller: Caller, *, on: bool) -> Turned:
+def _turned(one: Instigator, dagster: DagsterHost, caller: Caller, *, on: bool) -> Toggled:
     changed = one.running != on
     try:
         if changed:
             one.turn(dagster, caller, on=on)
     except DagsterError as error:
-        return Turned(name=one.name, kind=one.kind, became="failed", changed=False, said=str(error))
-    return Turned(name=one.name, kind=one.kind, became="running" if on else "paused", changed=changed, said=None)
+        return Toggled(name=one.name, kind=one.kind, became="failed", changed=False, said=str(error))
+    return Toggled(name=one.name, kind=one.kind, became="running" if on else "paused", changed=changed, said=None)
 
 
 def _seen(dagster: DagsterHost, caller: Caller, rights: Rights) -> list[Instigator]:

@@ -10,7 +10,7 @@ from dq_pipelines.project import Project, Table
 from dq_pipelines.project.files import TableFile, table_files
 from dq_pipelines.security.roles import Permission, may, why_not
 from dq_pipelines.web.auth.access import Caller
-from dq_pipelines.web.dashboard.site import Known, Site
+from dq_pipelines.web.dashboard.site import LoadedProject, Site
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TableFiles:
         return table_files(self.site.config)
 
     @cached_property
-    def known(self) -> Known:
+    def known(self) -> LoadedProject:
         """What the files make together, as the site knows it at this moment."""
         return self.site.known()
 

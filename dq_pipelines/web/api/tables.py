@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.history.store.status import Outcome, Status
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
@@ -25,7 +25,7 @@ from dq_pipelines.web.problem_details import problems
 router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.LOOK))])
 
 
-class Standing(BaseModel):
+class TableResults(BaseModel):
     """The verdicts of a table that count: the latest on a batch, or the latest of each of its partitions together."""
 
     at: datetime = Field(description="When the newest of these verdicts was begun.")
@@ -75,7 +75,7 @@ class TableLine(BaseModel):
     description: str | None
     owners: Sequence[str] = Field(examples=[["team:retail"]])
     status: Status = Field(description="In a word: see docs/statuses.md.")
-    standing: Standing | None = Field(description="Null as long as nothing was judged.")
+    standing: TableResults | None = Field(description="Null as long as nothing was judged.")
     attempt: AttemptLine | None = Field(
         description="The last attempt that failed, else the last; null where there is none."
     )
@@ -143,7 +143,7 @@ def tables(
     wanted = [t for t in every if t.key > after and domain in (None, t.domain) and rights.sees(t.key)]
     behind.site.settle()
     shown = {table.key for table in wanted[:limit]}
-    found = [one for one in standings(history) if one.table in shown] if shown and history.is_begun else []
+    found = [one for one in latest_statuses(history) if one.table in shown] if shown and history.is_begun else []
     lake = behind.site.lake_now([one.table for one in found])
     now = [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
     stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown & left_out.keys()))}
@@ -199,13 +199,13 @@ def attempts(key: Remembered, behind: Behind, limit: Limit = 20, cursor: Cursor 
     )
 
 
-def _standing(of: TableStanding | None) -> dict[str, Any]:
+def _standing(of: TableStatus | None) -> dict[str, Any]:
     """Status, verdicts and attempt of a table."""
     if of is None:
         return {"status": "never_run", "standing": None, "attempt": None}
     standing = None
     if of.latest is not None and of.score is not None:
-        standing = Standing(
+        standing = TableResults(
             at=of.latest.started_at, run_id=of.latest.run_id, score=of.score, rows_in=of.rows_in, published=of.published,
             refused=of.refused, dropped=of.dropped, held=of.held, open=of.open_rows,
             failing=[rule.one.check for rule in of.failed], checks=len(of.rules),

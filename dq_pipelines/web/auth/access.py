@@ -24,9 +24,9 @@ from dq_pipelines.security.throttling import Origin, Throttle
 from dq_pipelines.security.tokens import Tokens
 from dq_pipelines.security.users import User, Users
 from dq_pipelines.web.auth import cookie
-from dq_pipelines.web.auth.bootstrap_link import Once
+from dq_pipelines.web.auth.bootstrap_link import BootstrapLink
 from dq_pipelines.web.auth.origins import network_of
-from dq_pipelines.web.auth.rate_limit import Tries
+from dq_pipelines.web.auth.rate_limit import RateLimit
 
 #: Seconds after which a wrong name or password is told: longer than it takes to find out, so that it tells nothing.
 REFUSING = 0.25
@@ -79,9 +79,9 @@ class Access:
         self.devices = Devices(users)
         self.second_factor = SecondFactor(users)
         self.requirement = Requirement.from_environment()
-        self.tries = Tries()
-        self.wrong_keys = Tries()
-        self.once = Once()
+        self.tries = RateLimit()
+        self.wrong_keys = RateLimit()
+        self.once = BootstrapLink()
         self._on = False
         self._lines: dict[str, _Line] = {}
         self._verifying = anyio.CapacityLimiter(_AT_ONCE)

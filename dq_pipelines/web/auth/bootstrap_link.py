@@ -14,7 +14,7 @@ from dq_pipelines.security.users import User
 NAME = "link@localhost"
 
 
-class Once:
+class BootstrapLink:
     """One link, and the session that it begins. Both end with the server, or with the first user."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ class _Begun:
     at: float
 
 
-class SignOn:
+class OidcLogin:
     """The two addresses of a login by OpenID Connect; logins under way are kept in memory, each for one answer."""
 
     def __init__(self, access: Access, login: Login) -> None:

@@ -15,7 +15,7 @@ MOST, WINDOW = 20, 60.0
 _ADDRESSES = 10_000
 
 
-class Tries:
+class RateLimit:
     """The tries of late, by address; of this process alone."""
 
     def __init__(self) -> None:

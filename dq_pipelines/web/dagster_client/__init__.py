@@ -5,6 +5,6 @@ What they are, and that they still are what this package takes them for, is held
 
 from dq_pipelines.web.dagster_client.errors import DagsterError
 from dq_pipelines.web.dagster_client.host import DagsterHost, hosted
-from dq_pipelines.web.dagster_client.rights import LOCAL, RIGHTS, Books
+from dq_pipelines.web.dagster_client.rights import LOCAL, RIGHTS, AccessContext
 
-__all__ = ["LOCAL", "RIGHTS", "Books", "DagsterError", "DagsterHost", "hosted"]
+__all__ = ["LOCAL", "RIGHTS", "AccessContext", "DagsterError", "DagsterHost", "hosted"]

@@ -33,7 +33,7 @@ from dagster._grpc.server import open_server_process
 
 from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines.web.child_processes import is_alive
-from dq_pipelines.web.dagster_client.supervision import Backoff, Supervision, Trouble, say
+from dq_pipelines.web.dagster_client.supervision import Backoff, ProcessFailure, Supervision, say
 
 #: Seconds without an answer after which a process hangs.
 HANGS = 30.0
@@ -104,7 +104,7 @@ class CodeServer:
     origin: ManagedGrpcPythonEnvCodeLocationOrigin
     socket: str
     log_level: str = "warning"
-    trouble: Trouble = field(default_factory=Trouble)
+    trouble: ProcessFailure = field(default_factory=ProcessFailure)
 
     def __post_init__(self) -> None:
         self._outer: subprocess.Popen[bytes] | None = None

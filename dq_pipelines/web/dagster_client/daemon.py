@@ -15,7 +15,7 @@ import dagster as dg
 from dagster_shared.serdes import serialize_value
 
 from dq_pipelines.pipeline.runtime.processes import is_gone, this_process
-from dq_pipelines.web.dagster_client.supervision import Backoff, Supervision, Trouble, say
+from dq_pipelines.web.dagster_client.supervision import Backoff, ProcessFailure, Supervision, say
 
 #: Seconds after which a heartbeat is old: a daemon beats every half minute.
 FRESH = 90
@@ -58,7 +58,7 @@ class Daemon:
         self._attached = False
         #: when the last daemon of ours ended, whose heartbeats are still there
         self._ended_at = self._end_of_the_last()
-        self.trouble = Trouble()
+        self.trouble = ProcessFailure()
         self.trouble.began("is being started")
 
     def look(self, ending: threading.Event) -> None:

@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 _ends: ContextVar[float | None] = ContextVar("ends", default=None)
 
 
-class TooLate(Exception):
+class DeadlineExceeded(Exception):
     """The query took longer than it may."""
 
 
@@ -72,7 +72,7 @@ async def in_time(work: Callable[[], Answer]) -> Answer:
 
     with anyio.move_on_after(limit):
         return await anyio.to_thread.run_sync(timed, abandon_on_cancel=True)
-    raise TooLate
+    raise DeadlineExceeded
 
 
 def end_when_late(schema: GraphQLSchema) -> None:

@@ -20,10 +20,10 @@ from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.dagster_client.code_servers import target_of
 from dq_pipelines.web.dagster_client.errors import DagsterError
-from dq_pipelines.web.dagster_client.rights import LOCAL, Books, CallersProcess
-from dq_pipelines.web.dagster_client.route_permissions import Doors
+from dq_pipelines.web.dagster_client.rights import LOCAL, AccessContext, CallersProcess
+from dq_pipelines.web.dagster_client.route_permissions import RoutePermissions
 from dq_pipelines.web.dagster_client.server import CallersServer
-from dq_pipelines.web.dagster_client.supervision import Trouble
+from dq_pipelines.web.dagster_client.supervision import ProcessFailure
 
 
 class DagsterHost:
@@ -32,9 +32,9 @@ class DagsterHost:
     def __init__(self, process: CallersProcess) -> None:
         self.process = process
         self.server = CallersServer(process, "", live_data_poll_rate=2000)
-        self.app: ASGIApp = Doors(self.server.create_asgi_app(), process.books.log)
+        self.app: ASGIApp = RoutePermissions(self.server.create_asgi_app(), process.books.log)
         #: what is wrong with the daemon (`daemon`) and the code servers (by location) that this gateway keeps running
-        self.supervised: Mapping[str, Trouble] = {}
+        self.supervised: Mapping[str, ProcessFailure] = {}
 
     @property
     def instance(self) -> dg.DagsterInstance:
@@ -69,7 +69,7 @@ class DagsterHost:
 
 
 @contextmanager
-def hosted(instance: dg.DagsterInstance, workspace: Path | None, books: Books) -> Iterator[DagsterHost]:
+def hosted(instance: dg.DagsterInstance, workspace: Path | None, books: AccessContext) -> Iterator[DagsterHost]:
     """Dagster with the code locations of this workspace file, or with this project's where there is None."""
     instance.optimize_for_webserver(15_000, -1, 20)
     _know_columns(instance)

@@ -71,7 +71,7 @@ Selector = AssetKey | AssetCheckKey | JobSelector | ScheduleSelector | SensorSel
 
 
 @dataclass(frozen=True)
-class Books:
+class AccessContext:
     """What is looked up and written down beside Dagster's own records."""
 
     #: the tables as their files have them now, which say of which domain and whose they are
@@ -231,7 +231,7 @@ class CallersContext(WorkspaceRequestContext):
 class CallersProcess(WorkspaceProcessContext):
     """The workspace of this process, as each caller may use it."""
 
-    books: Books
+    books: AccessContext
 
     def create_request_context(self, source: object | None = None) -> CallersContext:
         asking = source if isinstance(source, Caller) else None

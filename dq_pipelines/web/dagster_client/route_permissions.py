@@ -17,7 +17,7 @@ from dq_pipelines.web.auth.origins import is_of_this_site
 from dq_pipelines.web.dagster_client.rights import LOCAL
 
 #: Every route of Dagster's that is served, and what it takes. GraphQL asks for more by itself.
-DOORS: Mapping[str, Permission] = {
+ROUTES: Mapping[str, Permission] = {
     "/": Permission.LOOK,
     "/{path:path}": Permission.LOOK,
     "/graphql": Permission.LOOK,
@@ -48,7 +48,7 @@ _NOTED: Mapping[str, str] = {
 _NOTED_REFUSED: Mapping[str, str] = {**_NOTED, "/graphql": "read.graphql"}
 
 
-class Doors:
+class RoutePermissions:
     """Stands before Dagster's app: it shows every table, so that it is for who may look at all of them."""
 
     def __init__(self, app: ASGIApp, log: AuditLog) -> None:
@@ -99,8 +99,8 @@ class Doors:
 
 def needed(path: str) -> Permission:
     """What it takes to go through there: by the longest route's beginning that fits."""
-    fitting = [route for route in DOORS if path.startswith(route.partition("{")[0])]
-    return DOORS[max(fitting, key=lambda route: len(route.partition("{")[0]))]
+    fitting = [route for route in ROUTES if path.startswith(route.partition("{")[0])]
+    return ROUTES[max(fitting, key=lambda route: len(route.partition("{")[0]))]
 
 
 def is_own_origin(headers: Headers) -> bool:

@@ -14,13 +14,13 @@ from starlette.websockets import WebSocket
 
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import caller_of
-from dq_pipelines.web.dagster_client.deadline import TooLate, end_when_late, in_time, said
+from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, end_when_late, in_time, said
 from dq_pipelines.web.dagster_client.fields import answer_by_tables
 from dq_pipelines.web.dagster_client.limits import asks_for_the_schema, document_of, operations
 from dq_pipelines.web.dagster_client.mutation_guards import guard_mutations
 from dq_pipelines.web.dagster_client.reads import write_down_reads
 from dq_pipelines.web.dagster_client.rights import LOCAL, CallersContext, CallersProcess
-from dq_pipelines.web.dagster_client.route_permissions import DOORS, is_own_origin
+from dq_pipelines.web.dagster_client.route_permissions import ROUTES, is_own_origin
 
 #: Descriptions and metadata are Markdown of whoever writes a table or a run: a picture in it would tell another server who looks.
 _CALLS_NOBODY = (
@@ -47,7 +47,7 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         return found
 
     def build_routes(self) -> list[BaseRoute]:
-        """Of Dagster's routes those that we know: its files, its pages, and those that `DOORS` names."""
+        """Of Dagster's routes those that we know: its files, its pages, and those that `ROUTES` names."""
         made: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
         return [route for route in made if is_known(route)]
 
@@ -88,7 +88,7 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
             return await self.execute_graphql_request(request, query, variables, name)
         try:
             return await in_time(lambda: self.graphql_execution_thread(request, query, variables, name))
-        except TooLate:
+        except DeadlineExceeded:
             return _said(504, said())
 
     # --- over WebSocket -----------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def is_known(route: BaseRoute) -> bool:
     """Whether this is a route of Dagster's that we know."""
     if isinstance(route, Route | Mount) and (route.name or "").endswith(("root_static", "_static")):
         return True
-    return isinstance(route, Route | WebSocketRoute) and route.path in DOORS
+    return isinstance(route, Route | WebSocketRoute) and route.path in ROUTES
 
 
 def _parts(asked: Any) -> tuple[str, dict[str, Any] | None, str | None]:

@@ -27,7 +27,7 @@ class Backoff:
         return pause
 
 
-class Trouble:
+class ProcessFailure:
     """What is wrong with something that is supervised, and since when; nothing, where it is well."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.history.queries.trend import ColumnStretch, RuleStretch, Stretch
+from dq_pipelines.history.queries.trend import ColumnTrendPoint, RuleTrendPoint, TrendPoint
 from dq_pipelines.history.store.anomalies import AnomalyPoint
 from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
 from dq_pipelines.web.dashboard.ages import AGES, age_of
@@ -86,9 +86,9 @@ class Chart:
         return list(found.items()) if self.lying else sorted(found.items())[-_LAST:]
 
 
-def scores(found: Sequence[Stretch]) -> Chart:
+def scores(found: Sequence[TrendPoint]) -> Chart:
     """The quality score of each table over time; of many tables those that were ever lowest."""
-    by_table: dict[str, list[Stretch]] = {}
+    by_table: dict[str, list[TrendPoint]] = {}
     for one in found:
         by_table.setdefault(one.table, []).append(one)
     worst = sorted(by_table, key=lambda table: (min(one.worst for one in by_table[table]), table))[:_LINES]
@@ -104,7 +104,7 @@ def scores(found: Sequence[Stretch]) -> Chart:
     return Chart("scores", "Quality score", lines, note, "%", bounds, wide=True)
 
 
-def score(found: Sequence[Stretch]) -> Chart:
+def score(found: Sequence[TrendPoint]) -> Chart:
     """The score of one table over time; what was failing has another mark."""
     line = Series("score", "line", "soft", _times(found), [round(one.score, 2) for one in found], text=_told(found))
     least = min((one.worst for one in found), default=100.0)
@@ -113,7 +113,7 @@ def score(found: Sequence[Stretch]) -> Chart:
     return Chart("score", "Quality score", [line, *marks], unit="%", bounds=bounds)
 
 
-def rows(found: Sequence[Stretch]) -> Chart:
+def rows(found: Sequence[TrendPoint]) -> Chart:
     """What became of the rows that came in."""
     x = _times(found)
     kinds = (("published", "healthy"), ("refused", "failing"), ("dropped", "warning"))
@@ -152,7 +152,7 @@ def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
     )
 
 
-def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
+def column(found: Sequence[ColumnTrendPoint], name: str) -> list[Chart]:
     """Mean, standard deviation and outliers of a column, run by run."""
     with_mean = [one for one in found if one.mean is not None]
     x = _times(with_mean)
@@ -175,7 +175,7 @@ def column(found: Sequence[ColumnStretch], name: str) -> list[Chart]:
     return charts if with_mean else []
 
 
-def rule(found: Sequence[RuleStretch]) -> Chart:
+def rule(found: Sequence[RuleTrendPoint]) -> Chart:
     """What a rule found over time: failing rows, or whether the table met it."""
     has_counts = any(one.unexpected_count is not None for one in found)
     told = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
@@ -253,14 +253,14 @@ def _span(one: Any) -> str:
     return f"{one.runs:,} runs" if one.runs > 1 else f"run {one.run_id[:8]}"
 
 
-def _told(found: Sequence[Stretch]) -> list[str]:
+def _told(found: Sequence[TrendPoint]) -> list[str]:
     return [
         f"{_span(one)}: {f'{one.bad} failing' if one.bad else 'healthy'}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in"
         for one in found
     ]
 
 
-def _told_of_column(one: ColumnStretch) -> str:
+def _told_of_column(one: ColumnTrendPoint) -> str:
     verdict = f"{one.bad} failing" if one.bad else "healthy"
     return f"{_span(one)}: {verdict}, {counted(one.count, 'row')}, {one.null_count:,} without a value"
 

@@ -13,7 +13,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 
-from dq_pipelines.history.queries.change_token import pulse
+from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.security.roles import Grant
 from dq_pipelines.web.auth.access import Caller, caller_of
 from dq_pipelines.web.auth.authorization import Rights
@@ -27,7 +27,7 @@ _LONGEST = 600.0
 _REMEMBERED = 60.0
 
 
-class Watch:
+class ChangeWatcher:
     """One look at the history for all who watch and are granted the same."""
 
     def __init__(self, site: Site) -> None:
@@ -50,7 +50,7 @@ class Watch:
 
     def _look(self, caller: Caller | None) -> str:
         seen = None if caller is None else Rights(caller, self._site.known().project).seen
-        return pulse(self._site.stores.history, seen)
+        return change_token(self._site.stores.history, seen)
 
     async def asked(self, request: Request) -> JSONResponse:
         """For a browser whose stream fails: it asks every five seconds."""

@@ -10,27 +10,27 @@ from functools import cached_property
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.last_runs import RunLine, last_runs
 from dq_pipelines.history.queries.scores import Score, score_of_all
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.queries.totals import rows_in
-from dq_pipelines.history.queries.trend import Stretch, trend
+from dq_pipelines.history.queries.trend import TrendPoint, trend
 from dq_pipelines.history.queries.wording import NOTHING_YET
 from dq_pipelines.history.store.status import STATUSES, Status, worst
 from dq_pipelines.pipeline.current_status import as_of_now, lost_history
 from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, Reason
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.request_context import View, Visit
-from dq_pipelines.web.dashboard.table_summary import RUNS, Failing, Line
+from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
+from dq_pipelines.web.dashboard.table_summary import RUNS, Failing, TableSummary
 
 #: Points of the little chart of a table.
 SPARKS = 40
 
 
 @dataclass(frozen=True)
-class Overview(View):
+class Overview(PageContext):
     """The first page: is everything good, what fails, since when."""
 
-    lines: Sequence[Line]
+    lines: Sequence[TableSummary]
     unjudged: Sequence[str]
     runs: Sequence[RunLine]
     quarantines: Sequence[Quarantine]
@@ -40,7 +40,7 @@ class Overview(View):
     refused: int
     notes: Sequence[str] = ()
     #: those that left the YAML
-    removed: Sequence[TableStanding] = ()
+    removed: Sequence[TableStatus] = ()
 
     @cached_property
     def failing(self) -> list[Failing]:
@@ -104,7 +104,7 @@ class Overview(View):
         return max((line.standing.at for line in self.lines), default=None)
 
 
-def overview(visit: Visit) -> Overview:
+def overview(visit: RequestContext) -> Overview:
     """The first page."""
     every = visit.standings()
     judged = {each.table for each in every}
@@ -112,7 +112,7 @@ def overview(visit: Visit) -> Overview:
     lake = visit.site.lake_now(known | judged)
     names = [each.table for each in every]
     found = trend(visit.history, names, points=SPARKS, since=visit.since)
-    sparks: dict[str, list[Stretch]] = {name: [] for name in names}
+    sparks: dict[str, list[TrendPoint]] = {name: [] for name in names}
     for one in found:
         sparks[one.table].append(one)
     lines = [
@@ -137,7 +137,7 @@ def overview(visit: Visit) -> Overview:
 class Brief:
     """One table as a report tells of it: where it stands, without its past."""
 
-    line: Line
+    line: TableSummary
     quarantine: Quarantine
     description: str
 

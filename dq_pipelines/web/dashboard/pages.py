@@ -24,14 +24,14 @@ from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 from dq_pipelines.web.dashboard.links import Links, Served, slug
-from dq_pipelines.web.dashboard.live import Watch
+from dq_pipelines.web.dashboard.live import ChangeWatcher
 from dq_pipelines.web.dashboard.overview import overview
 from dq_pipelines.web.dashboard.reader import Reader
-from dq_pipelines.web.dashboard.request_context import Visit
+from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
-from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, Span
+from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ class Pages:
         said = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
         return self._page(request, "sorry", {"title": "The dashboard cannot be shown", "said": said}, 503)
 
-    def _visit(self, request: Request) -> Visit:
+    def _visit(self, request: Request) -> RequestContext:
         known = self.site.known()
         seen = Rights.of(request.scope, known.project).seen
-        return Visit.of(self.site, known if seen is None else known.told_briefly(), seen, _span(request))
+        return RequestContext.of(self.site, known if seen is None else known.told_briefly(), seen, _span(request))
 
     def _missing(self, request: Request, said: str) -> HTMLResponse:
         return self._page(request, "sorry", {"title": "Not found", "said": said}, 404)
@@ -156,9 +156,9 @@ def _key(request: Request) -> str:
     return f"{request.path_params['layer']}/{request.path_params['name']}"
 
 
-def _span(request: Request) -> Span:
+def _span(request: Request) -> TimeRange:
     asked = request.query_params.get("days", SPAN)
-    return Span(asked if asked in SPANS else SPAN)
+    return TimeRange(asked if asked in SPANS else SPAN)
 
 
 def dashboard(site: Site, records: Records | None = None) -> Starlette:
@@ -166,7 +166,7 @@ def dashboard(site: Site, records: Records | None = None) -> Starlette:
 
     Where `records` gives Dagster's, runs have pages, too; they ask the REST API, which then has to lie at `/api/v1`.
     """
-    pages, watch = Pages(site, records), Watch(site)
+    pages, watch = Pages(site, records), ChangeWatcher(site)
     failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
         404: pages.missing, DqError: pages.failed, SQLAlchemyError: pages.failed,
     }  # fmt: skip

@@ -13,13 +13,13 @@ from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.links import OnePage
 from dq_pipelines.web.dashboard.overview import briefs, overview
 from dq_pipelines.web.dashboard.pages import rendered
-from dq_pipelines.web.dashboard.request_context import Visit
+from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.site import Site
 
 
 def report(site: Site, tables: Sequence[str] | None = None) -> str:
     """One page of HTML about every table, or some of them (`silver/<name>`)."""
-    first = overview(Visit.of(site, site.known(), tables))
+    first = overview(RequestContext.of(site, site.known(), tables))
     styles = Markup(files.content("dashboard.css").decode())  # noqa: S704 - the package's own
     # Within a page, a script ends at the first of these, also in the middle of a string.
     texts = (files.content(name).decode().replace("</script", "<\\/script") for name in (files.PLOTLY, "dashboard.js"))

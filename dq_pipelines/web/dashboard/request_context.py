@@ -7,35 +7,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from dq_pipelines.history.queries.change_token import pulse
-from dq_pipelines.history.queries.table_status import TableStanding, standing, standings
-from dq_pipelines.history.queries.trend import Stretch
+from dq_pipelines.history.queries.change_token import change_token
+from dq_pipelines.history.queries.table_status import TableStatus, latest_status, latest_statuses
+from dq_pipelines.history.queries.trend import TrendPoint
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.orchestration.checks.left_out_tables import standing_of, with_left_out
 from dq_pipelines.project import LeftOut, Table
 from dq_pipelines.rules.core.clock import now
-from dq_pipelines.web.dashboard.site import Known, Site
-from dq_pipelines.web.dashboard.table_summary import Line, Span
+from dq_pipelines.web.dashboard.site import LoadedProject, Site
+from dq_pipelines.web.dashboard.table_summary import TableSummary, TimeRange
 
 
 @dataclass(frozen=True)
-class Visit:
+class RequestContext:
     """What is seen of a site at one moment."""
 
     site: Site
-    known: Known
+    known: LoadedProject
     #: keys of the tables that are seen; None for all, also those that the project has no more
     tables: Collection[str] | None
-    span: Span
+    span: TimeRange
     at: datetime
     #: differs from an earlier one where there is something new
     token: str
 
     @classmethod
-    def of(cls, site: Site, known: Known, tables: Collection[str] | None = None, span: Span | None = None) -> Visit:
+    def of(
+        cls, site: Site, known: LoadedProject, tables: Collection[str] | None = None, span: TimeRange | None = None
+    ) -> RequestContext:
         """A visit that begins now; the token comes first, so that nothing is missed that comes while a page is made."""
         site.settle()
-        return cls(site, known, tables, span or Span(), now(), pulse(site.stores.history, tables))
+        return cls(site, known, tables, span or TimeRange(), now(), change_token(site.stores.history, tables))
 
     @property
     def history(self) -> History:
@@ -61,18 +63,18 @@ class Visit:
         table = self.table(key)
         return (table.model.description or "") if table is not None else ""
 
-    def standing(self, key: str) -> TableStanding | None:
+    def standing(self, key: str) -> TableStatus | None:
         """Where a table stands; None for one that never ran, or is not seen."""
         if not self.sees(key):
             return None
-        found = standing(self.history, key) if self.history.is_begun else None
+        found = latest_status(self.history, key) if self.history.is_begun else None
         return standing_of(found, self.left_out(key))
 
-    def standings(self) -> list[TableStanding]:
+    def standings(self) -> list[TableStatus]:
         """The same of every table that is seen, but for those that left the YAML and are not asked for."""
         return [one for one in self._every if not self.is_removed(one.table)]
 
-    def removed(self) -> list[TableStanding]:
+    def removed(self) -> list[TableStatus]:
         """Where those tables stood that left the YAML."""
         return [one for one in self._every if self.is_removed(one.table)]
 
@@ -82,22 +84,22 @@ class Visit:
         return self.tables is None and self.known.is_loaded and not there
 
     @cached_property
-    def _every(self) -> list[TableStanding]:
-        every = standings(self.history) if self.history.is_begun else []
+    def _every(self) -> list[TableStatus]:
+        every = latest_statuses(self.history) if self.history.is_begun else []
         return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
 
-    def line(self, stands: TableStanding, spark: Sequence[Stretch] = ()) -> Line:
+    def line(self, stands: TableStatus, spark: Sequence[TrendPoint] = ()) -> TableSummary:
         """A table at a glance."""
         table = self.table(stands.table)
         about = table or self.left_out(stands.table)
-        return Line(stands, about.domain if about is not None else "", spark, self.site.failing_since(stands))
+        return TableSummary(stands, about.domain if about is not None else "", spark, self.site.failing_since(stands))
 
 
 @dataclass(frozen=True)
-class View:
+class PageContext:
     """What every page has of the visit that it was made in."""
 
-    visit: Visit
+    visit: RequestContext
 
     @property
     def at(self) -> datetime:
@@ -108,5 +110,5 @@ class View:
         return self.visit.token
 
     @property
-    def span(self) -> Span:
+    def span(self) -> TimeRange:
         return self.visit.span

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dq_pipelines.history.queries.failing_since import last_result
-from dq_pipelines.history.queries.rule_status import RuleStanding
+from dq_pipelines.history.queries.rule_status import RuleState
 from dq_pipelines.history.queries.trend import rule_trend
 from dq_pipelines.pipeline.current_status import as_of_now
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
@@ -17,18 +17,18 @@ from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.rules.core.render import as_yaml
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.request_context import View, Visit
-from dq_pipelines.web.dashboard.table_summary import POINTS, Failing, Line
+from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
+from dq_pipelines.web.dashboard.table_summary import POINTS, Failing, TableSummary
 
 #: Failing rows shown.
 ROWS = 20
 
 
 @dataclass(frozen=True)
-class RulePage(View):
+class RulePage(PageContext):
     """One rule of one table: what it says, what it found over time, and some rows that failed it."""
 
-    line: Line
+    line: TableSummary
     failing: Failing
     #: as YAML has it, and what its failure does; None where the project has no such rule
     yaml: str | None
@@ -42,7 +42,7 @@ class RulePage(View):
     notes: Sequence[str] = ()
 
 
-def rule_page(visit: Visit, key: str, check: str) -> RulePage | None:
+def rule_page(visit: RequestContext, key: str, check: str) -> RulePage | None:
     """A rule's page; None for one that has not been judged, or whose table is not seen."""
     stands = visit.standing(key)
     if stands is None:
@@ -71,13 +71,13 @@ def rule_page(visit: Visit, key: str, check: str) -> RulePage | None:
     )
 
 
-def _judged_before(visit: Visit, key: str, check: str) -> RuleStanding | None:
+def _judged_before(visit: RequestContext, key: str, check: str) -> RuleState | None:
     """A rule that the last batch says nothing of, since none of its rows broke it: a link to its page is to last."""
     found = last_result(visit.history, key, check)
-    return None if found is None else RuleStanding(((None, found),), open=())
+    return None if found is None else RuleState(((None, found),), open=())
 
 
-def _elsewhere(key: str, rule: RuleStanding, action: str | None) -> str:
+def _elsewhere(key: str, rule: RuleState, action: str | None) -> str:
     if rule.unexpected_count is None:
         return "This rule is about the table as a whole: no single row fails it."
     if action == "warn":

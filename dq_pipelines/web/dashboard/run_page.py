@@ -18,7 +18,7 @@ from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dagster_client.run_tables import may, tables_of
-from dq_pipelines.web.streaming.run_events import words_after
+from dq_pipelines.web.streaming.run_events import events_after
 
 #: The colour and the word of Dagster's statuses; one that is not named goes on.
 RUNS = {"SUCCESS": ("healthy", "succeeded"), "FAILURE": ("error", "failed"), "CANCELED": ("never_run", "cancelled")}
@@ -105,7 +105,7 @@ def run_page(instance: dg.DagsterInstance, rights: Rights, run_id: str, api: str
     record = instance.get_run_record_by_id(run_id)
     if record is None or not may(rights, Permission.LOOK, record.dagster_run):
         return None
-    words = [json.loads(word.text) for page in words_after(instance, run_id, 0) for word in page]
+    words = [json.loads(word.text) for page in events_after(instance, run_id, 0) for word in page]
     return _page(record, words, rights, api)
 
 

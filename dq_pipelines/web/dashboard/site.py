@@ -15,9 +15,9 @@ from typing import Generic, TypeVar
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, PublishError
-from dq_pipelines.history.queries.change_token import pulse
+from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.failing_since import failing_since
-from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
@@ -38,7 +38,7 @@ Held = TypeVar("Held")
 
 
 @dataclass(frozen=True)
-class LakeNow:
+class LakeCounts:
     """How many rows lie where."""
 
     #: by `<layer>/<table>`; layers that a table does not have are left out
@@ -52,7 +52,7 @@ class LakeNow:
 
 
 @dataclass(frozen=True)
-class Known:
+class LoadedProject:
     """The project as its files have it now, or what is wrong with them."""
 
     project: Project = field(default_factory=Project)
@@ -65,7 +65,7 @@ class Known:
         """Whether the project is known, be it as it was before."""
         return not self.notes or bool(list(self.project))
 
-    def told_briefly(self) -> Known:
+    def told_briefly(self) -> LoadedProject:
         """The same for who sees some tables alone: what is wrong may be in another one's file."""
         told = "Some YAML of the project is faulty, and read as it was before."
         if not self.is_stale:
@@ -101,7 +101,7 @@ class Site:
         #: set by whoever serves it, to end streams that would not end by themselves
         self.closing = threading.Event()
         self._dagster_url = dagster_url
-        self._project: _Kept[Known] = _Kept()
+        self._project: _Kept[LoadedProject] = _Kept()
         self._last: Project | None = None
         self._settled: _Kept[None] = _Kept(1.0)
         self._asides: _Kept[_Asides] = _Kept(_LOOK_AGAIN)
@@ -121,11 +121,11 @@ class Site:
             return ""
         return self._dagster_url or (self.known().project.settings.dagster_url or "").rstrip("/")
 
-    def known(self) -> Known:
+    def known(self) -> LoadedProject:
         """The project; it is loaded again when a file of it has changed."""
         return self._project.get(signs(Path(self.config)), self._load)
 
-    def _load(self) -> Known:
+    def _load(self) -> LoadedProject:
         try:
             self._last = load_sound_tables(self.config)
         except ConfigError as error:
@@ -134,12 +134,12 @@ class Site:
             so = (
                 "Tables without a verdict are not listed" if self._last is None else "The YAML is read as it was before"
             )
-            return Known(self._last or Project(), (f"{so}: {error.problems[0]}{more}",), is_stale=True)
-        return Known(self._last, tuple(f"Left out: {one.why}" for one in self._last.left_out))
+            return LoadedProject(self._last or Project(), (f"{so}: {error.problems[0]}{more}",), is_stale=True)
+        return LoadedProject(self._last, tuple(f"Left out: {one.why}" for one in self._last.left_out))
 
-    def lake_now(self, tables: Iterable[str]) -> LakeNow:
+    def lake_now(self, tables: Iterable[str]) -> LakeCounts:
         """What lies in the lake of these published tables."""
-        lake, sign = self.stores.lake, pulse(self.stores.history)
+        lake, sign = self.stores.lake, change_token(self.stores.history)
 
         def look(table: str) -> _Look:
             return self._tables[table].get((sign, _log_of(lake, table)), lambda: _look_at(lake, table))
@@ -149,22 +149,22 @@ class Site:
         asides, note = self._asides.get(sign, lambda: _asides_of(lake))
         rows = {key: count for one in found for key, count in one.rows.items()}
         notes = [said for said in (note, *(one.note for one in found)) if said]
-        return LakeNow(rows, {one.quarantine.table: one.quarantine for one in found}, asides, tuple(notes))
+        return LakeCounts(rows, {one.quarantine.table: one.quarantine for one in found}, asides, tuple(notes))
 
     def settle(self) -> None:
         """Have attempts written down that were killed; the stores are asked at most once a second."""
         self._settled.get(None, lambda: settle(self.stores, self.end_of))
 
-    def standings(self) -> list[TableStanding]:
+    def standings(self) -> list[TableStatus]:
         """Where every table stands now that was ever tried."""
         self.settle()
         history = self.stores.history
-        found = standings(history) if history.is_begun else []
+        found = latest_statuses(history) if history.is_begun else []
         lake = self.lake_now([one.table for one in found])
         now = [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
         return with_left_out(now, self.known().project.left_out)
 
-    def failing_since(self, table: TableStanding) -> Mapping[str, datetime]:
+    def failing_since(self, table: TableStatus) -> Mapping[str, datetime]:
         """By check of those that fail, since when; asked anew when the table has another verdict."""
         sign = [(one.batch, one.run_id, one.started_at) for one in (*table.verdicts, *table.rechecks)]
         failing = [rule.one.check for rule in table.failed]

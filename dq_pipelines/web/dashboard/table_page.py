@@ -14,15 +14,15 @@ from dq_pipelines.pipeline.current_status import as_of_now
 from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
-from dq_pipelines.web.dashboard.request_context import View, Visit
-from dq_pipelines.web.dashboard.table_summary import FIRST, POINTS, RUNS, Line
+from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
+from dq_pipelines.web.dashboard.table_summary import FIRST, POINTS, RUNS, TableSummary
 
 
 @dataclass(frozen=True)
-class TablePage(View):
+class TablePage(PageContext):
     """One table: its rules, its runs, its columns over time."""
 
-    line: Line
+    line: TableSummary
     charts: Sequence[Chart]
     runs: Sequence[RunLine]
     #: how its last runs ended, newest first
@@ -37,7 +37,7 @@ class TablePage(View):
     notes: Sequence[str] = ()
 
 
-def table_page(visit: Visit, key: str, column: str | None = None) -> TablePage | None:
+def table_page(visit: RequestContext, key: str, column: str | None = None) -> TablePage | None:
     """A table's page; None for one that never ran, or that is not seen. An unknown column is the first."""
     stands = visit.standing(key)
     if stands is None:

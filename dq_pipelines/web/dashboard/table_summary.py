@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dq_pipelines.history.queries.rule_status import RuleStanding
+from dq_pipelines.history.queries.rule_status import RuleState
 from dq_pipelines.history.queries.scores import Score, score_of
-from dq_pipelines.history.queries.table_status import TableStanding
-from dq_pipelines.history.queries.trend import Stretch
+from dq_pipelines.history.queries.table_status import TableStatus
+from dq_pipelines.history.queries.trend import TrendPoint
 from dq_pipelines.history.store.status import STATUSES, Status
 
 #: How far back charts go, by what an address says.
@@ -23,7 +23,7 @@ POINTS, RUNS, FIRST = 200, 50, 10
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeRange:
     """How far back charts go."""
 
     name: str = SPAN
@@ -34,13 +34,13 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Line:
+class TableSummary:
     """One table at a glance."""
 
-    standing: TableStanding
+    standing: TableStatus
     domain: str
     #: how its score went, oldest first
-    spark: Sequence[Stretch] = ()
+    spark: Sequence[TrendPoint] = ()
     #: since when its rules fail, by check
     since: Mapping[str, datetime] | None = None
 
@@ -72,8 +72,8 @@ class Line:
 class Failing:
     """A rule that fails now."""
 
-    line: Line
-    rule: RuleStanding
+    line: TableSummary
+    rule: RuleState
 
     @property
     def table(self) -> str:

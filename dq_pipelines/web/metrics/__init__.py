@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dq_pipelines.history.queries.table_status import TableStanding, standings
+from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
@@ -33,7 +33,7 @@ def registry(
     project: Callable[[], Project],
     history: History,
     records: Callable[[], dg.DagsterInstance | None],
-    stands: Callable[[], list[TableStanding]] | None = None,
+    stands: Callable[[], list[TableStatus]] | None = None,
     health: Health | None = None,
 ) -> CollectorRegistry:
     """A registry of our own, which asks for the project and the stores anew at each scrape; `records` are Dagster's.
@@ -50,15 +50,15 @@ def registry(
     return found
 
 
-def _by_history(history: History) -> list[TableStanding]:
-    return standings(history) if history.is_begun else []
+def _by_history(history: History) -> list[TableStatus]:
+    return latest_statuses(history) if history.is_begun else []
 
 
 def routes(
     project: Callable[[], Project],
     history: History,
     records: Callable[[], dg.DagsterInstance | None],
-    stands: Callable[[], list[TableStanding]] | None = None,
+    stands: Callable[[], list[TableStatus]] | None = None,
     health: Health | None = None,
 ) -> list[BaseRoute]:
     """`/metrics`, as OpenMetrics to whom asks for it and as Prometheus' own text to everybody else."""

@@ -19,7 +19,7 @@ from dq_pipelines.errors import DqError
 from dq_pipelines.history.alerts.alert import SEVERITIES
 from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.queries.scores import score_of
-from dq_pipelines.history.queries.table_status import TableStanding
+from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.queries.totals import DURATIONS, LastMeasured, Totals, last_measured, totals
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.history.store.status import OUTCOMES, STATUSES
@@ -36,7 +36,7 @@ class TablesCollector(Collector):
     #: as its files have it now
     project: Callable[[], Project]
     #: where every table stands now
-    stands: Callable[[], list[TableStanding]]
+    stands: Callable[[], list[TableStatus]]
     history: History
 
     def collect(self) -> Iterator[Metric]:
@@ -68,7 +68,7 @@ class TablesCollector(Collector):
         return family
 
 
-def _statuses(tables: Iterable[tuple[Table | LeftOut, TableStanding | None]]) -> Metric:
+def _statuses(tables: Iterable[tuple[Table | LeftOut, TableStatus | None]]) -> Metric:
     """Of each table one status is 1 and every other 0."""
     family = _gauge("dq_table_status", "The status of a table: 1 for the one that it has", "status")
     for table, standing in tables:
@@ -120,7 +120,7 @@ def _counters(tables: Iterable[tuple[Table, Totals]]) -> Iterator[Metric]:
     yield from (rows, dropped, batches, stages, cpu, took, success)
 
 
-def _gauges(tables: Iterable[tuple[Table, TableStanding]]) -> Iterator[Metric]:
+def _gauges(tables: Iterable[tuple[Table, TableStatus]]) -> Iterator[Metric]:
     """Where tables stand now; over all partitions, where a table has them."""
     score = _gauge(
         "dq_quality_score_ratio", "Quality score, 0 to 1: of all rules, and of those about one side", "dimension"

@@ -33,11 +33,11 @@ _WITHOUT_SECOND_FACTOR = ("/account", "/account/sessions", "/account/second-fact
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-class Elsewhere(Exception):
+class ForeignHost(Exception):
     """A server without users was asked for by a name that is not this machine's."""
 
 
-class Gate:
+class Authentication:
     """Lets nobody by who is not known, and nothing change by a cookie alone.
 
     As long as there are no users, whoever sits at this machine may look.
@@ -60,7 +60,7 @@ class Gate:
             await _refuse(scope, receive, send, 503, str(error))
         except SQLAlchemyError:
             await _refuse(scope, receive, send, 503, "users: wanted their database to answer, got an error of it")
-        except Elsewhere:
+        except ForeignHost:
             await _refuse(scope, receive, send, 421, "This server answers to localhost alone.")
         except Refused as error:
             await self._note(scope)
@@ -92,7 +92,7 @@ class Gate:
         # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
         # site, and would hand it what it reads.
         if not is_loopback(host_of(headers.get("host", ""))):
-            raise Elsewhere
+            raise ForeignHost
         return False, self.access.caller_here(scope)
 
     async def _let_by(

@@ -43,7 +43,7 @@ _LONGEST = 2_000
 
 
 @dataclass(frozen=True)
-class Word:
+class RunEvent:
     """One event of a run."""
 
     #: of the event in Dagster's log: later events have greater ones
@@ -56,18 +56,18 @@ class Word:
     is_last: bool = False
 
 
-def words_after(instance: dg.DagsterInstance, run_id: str, last: int) -> Iterator[list[Word]]:
+def events_after(instance: dg.DagsterInstance, run_id: str, last: int) -> Iterator[list[RunEvent]]:
     """What has come after the event `last` (0: all), in order, a page at a time; each page names its own end. Blocks."""
     cursor = EventLogCursor.from_storage_id(last).to_string()
     more = True
     while more:
         found = instance.get_records_for_run(run_id, cursor, _WANTED, _PAGE)
-        words = (word_of(record.storage_id, record.event_log_entry) for record in found.records)
+        words = (event_of(record.storage_id, record.event_log_entry) for record in found.records)
         cursor, more = found.cursor, found.has_more
         yield [word for word in words if word is not None]
 
 
-def word_of(id: int, entry: dg.EventLogEntry) -> Word | None:
+def event_of(id: int, entry: dg.EventLogEntry) -> RunEvent | None:
     """What an event says that a stream sends; None where it says nothing of that kind."""
     event = entry.dagster_event
     if event is None:
@@ -78,7 +78,7 @@ def word_of(id: int, entry: dg.EventLogEntry) -> Word | None:
     kind, more = said
     at = datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="milliseconds")
     text = json.dumps({"id": id, "type": kind, "at": at, **more}, separators=(",", ":"), default=str)
-    return Word(id, kind, text, EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(event.event_type) in FINISHED_STATUSES)
+    return RunEvent(id, kind, text, EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(event.event_type) in FINISHED_STATUSES)
 
 
 def _said(event: dg.DagsterEvent, progress: Progress | None) -> tuple[str, Mapping[str, Any]] | None:

@@ -17,7 +17,7 @@ import dagster as dg
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 
-from dq_pipelines.web.streaming.run_events import Word, words_after
+from dq_pipelines.web.streaming.run_events import RunEvent, events_after
 
 #: Seconds between two looks at a run's log.
 LOOK = 0.5
@@ -26,14 +26,14 @@ _QUIET = 5.0
 
 
 @dataclass
-class Feed:
+class RunStream:
     """What one run has said so far, and the task that reads on."""
 
     instance: dg.DagsterInstance
     run_id: str
     closing: threading.Event
     #: in the order of their numbers
-    words: list[Word] = field(default_factory=list)
+    words: list[RunEvent] = field(default_factory=list)
     #: nothing more will come, since the run has ended
     has_ended: bool = False
     #: nothing more will come, whyever: the server may end
@@ -41,7 +41,7 @@ class Feed:
     watchers: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def after(self, last: int, alive: float) -> AsyncIterator[Word | None]:
+    async def after(self, last: int, alive: float) -> AsyncIterator[RunEvent | None]:
         """Words after the event of this number until nothing more will come; None whenever so many seconds went by without."""
         place = 0
         while True:
@@ -86,7 +86,7 @@ class Feed:
         try:
             # The status first: what came before the run's end is then there to be read.
             ended = is_quiet and self._is_finished()
-            for page in words_after(self.instance, self.run_id, self.words[-1].id if self.words else 0):
+            for page in events_after(self.instance, self.run_id, self.words[-1].id if self.words else 0):
                 self.words += page
                 ended |= any(word.is_last for word in page)
         except (SQLAlchemyError, dg.DagsterError):
@@ -98,22 +98,22 @@ class Feed:
         return run is None or run.is_finished
 
 
-class Feeds:
+class RunStreams:
     """The runs that are watched now, each by its one reader."""
 
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
-        self._open: dict[str, tuple[Feed, asyncio.Task[None]]] = {}
+        self._open: dict[str, tuple[RunStream, asyncio.Task[None]]] = {}
 
     @property
     def watchers(self) -> int:
         return sum(feed.watchers for feed, _ in self._open.values())
 
     @asynccontextmanager
-    async def watch(self, instance: dg.DagsterInstance, run_id: str) -> AsyncIterator[Feed]:
+    async def watch(self, instance: dg.DagsterInstance, run_id: str) -> AsyncIterator[RunStream]:
         """The run's feed, for as long as the block lasts."""
         if run_id not in self._open:
-            made = Feed(instance, run_id, self._closing)
+            made = RunStream(instance, run_id, self._closing)
             self._open[run_id] = made, asyncio.create_task(made.read())
         feed, task = self._open[run_id]
         feed.watchers += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dq_pipelines.history.queries.table_status import standings
+from dq_pipelines.history.queries.table_status import latest_statuses
 from dq_pipelines.history.queries.wording import NOTHING_YET, age
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.cli.conftest import Dq
@@ -130,7 +130,7 @@ def test_what_a_blocked_batch_brought_is_held_and_not_published(dq: Dq, history:
 
 def test_a_published_table_that_was_judged_again_stays_published(dq: Dq, history: History) -> None:
     history.record(verdict("silver/sales", NULLS, batch="", blocked=True, published=100, refused=0, dropped=0))
-    (table,) = standings(history)
+    (table,) = latest_statuses(history)
     assert (table.published, table.held, table.as_it_stands, table.status) == (0, 0, True, "failing")
     history.record(verdict("silver/sales", PASSED, batch="", run_id="two"))
     assert dq("report", DQ_LAKE="lake").stdout.splitlines()[1].endswith("judged as it stands")
@@ -139,10 +139,10 @@ def test_a_published_table_that_was_judged_again_stays_published(dq: Dq, history
 def test_checks_that_run_alone_do_not_hide_a_blocked_batch(history: History) -> None:
     history.record(verdict("silver/sales", NULLS, blocked=True, rows_in=4216))
     history.record(verdict("silver/sales", PASSED, batch="", run_id="checks"))
-    (table,) = standings(history)
+    (table,) = latest_statuses(history)
     assert (table.held, table.published, len(table.blocked)) == (4216, 0, 1)
     history.record(verdict("silver/sales", PASSED, batch="b-2", run_id="mended"))
-    (table,) = standings(history)
+    (table,) = latest_statuses(history)
     assert (table.held, table.published, len(table.blocked)) == (0, 97, 0)
 
 
@@ -187,24 +187,24 @@ def test_a_table_is_all_of_its_partitions(dq: Dq) -> None:
 
 def test_a_partition_that_ran_again_counts_once(partitioned: History) -> None:
     partitioned.record(verdict("silver/readings", PASSED, partition="run_2", run_id="again", rows_in=50))
-    (table,) = standings(partitioned)
+    (table,) = latest_statuses(partitioned)
     assert (table.rows_in, table.partitions) == (250, ("run_1", "run_2", "run_3"))
 
 
 def test_a_recheck_of_the_whole_table_replaces_no_verdict_on_a_partition(partitioned: History) -> None:
     partitioned.record(verdict("silver/readings", PASSED, run_id="whole", batch="", rows_in=300, minutes=2))
-    (table,) = standings(partitioned)
+    (table,) = latest_statuses(partitioned)
     assert (table.rows_in, len(table.partitions), [each.run_id for each in table.rechecks]) == (300, 3, ["whole"])
     assert table.status == "failing"
     partitioned.record(verdict("silver/readings", PASSED, partition="run_4", run_id="r-4", minutes=1))
-    (table,) = standings(partitioned)
+    (table,) = latest_statuses(partitioned)
     assert (table.rows_in, len(table.partitions)) == (400, 4)
 
 
 def test_a_blocked_partition_is_not_hidden_by_a_look_at_the_whole_table(partitioned: History) -> None:
     partitioned.record(verdict("silver/readings", NULLS, partition="run_2", run_id="r-5", batch="b-5", blocked=True))
     partitioned.record(verdict("silver/readings", PASSED, run_id="whole", batch=""))
-    (table,) = standings(partitioned)
+    (table,) = latest_statuses(partitioned)
     assert ([each.partition for each in table.blocked], len(table.partitions)) == (["run_2"], 3)
 
 
