@@ -14,7 +14,7 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dq_pipelines.samples import Truth
+    from dq_pipelines.samples import ExpectedFaults
 
 app = typer.Typer()
 
@@ -55,7 +55,7 @@ def sample(
         _print(truth, folder)
 
 
-def _print(truth: Truth, folder: Path) -> None:
+def _print(truth: ExpectedFaults, folder: Path) -> None:
     rows = ", ".join(f"{table} {number:,}" for table, number in truth.landed.items())
     faults = sum(fault.count for fault in truth.faults)
     files = f"{counted(len(truth.written), 'file')} written" if truth.written else "nothing new to write"

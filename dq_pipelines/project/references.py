@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from dq_pipelines.config.yaml_file import Location
 from dq_pipelines.errors import nearest
-from dq_pipelines.project.known import PublishedColumns, landed, names_anew, published
 from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.names import taken
+from dq_pipelines.project.published_columns import PublishedColumns, landed, names_anew, published
 from dq_pipelines.project.sql import SqlError, reads
 from dq_pipelines.project.tables import GoldTable, LandedTable
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
-from dq_pipelines.samples.truth import Fate, Fault, RunTruth, Truth
+from dq_pipelines.samples.expected_faults import ExpectedFaults, ExpectedRun, Fate, Fault
 
 
 class Generator(Protocol):
-    def __call__(self, landing: Path, *, seed: int = ..., size: float = ...) -> Truth: ...
+    def __call__(self, landing: Path, *, seed: int = ..., size: float = ...) -> ExpectedFaults: ...
 
 
 #: Domain -> the module that generates it; modules are imported when they are asked for.
@@ -26,7 +26,7 @@ SAMPLES = {
 }
 
 
-def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> Truth:
+def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
     """Writes the sample files of `domain` under `landing` and returns what is in them.
 
     The same seed and size give the same bytes; a file that is already there is left untouched.
@@ -44,4 +44,4 @@ def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) ->
     return generator(landing, seed=seed, size=size)
 
 
-__all__ = ["SAMPLES", "Fate", "Fault", "RunTruth", "Truth", "generate"]
+__all__ = ["SAMPLES", "ExpectedFaults", "ExpectedRun", "Fate", "Fault", "generate"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from dq_pipelines.samples.expected_faults import ExpectedFaults, ExpectedRun, Fault
+from dq_pipelines.samples.fault_injection import FaultKind, inject_faults
 from dq_pipelines.samples.landing import csv_lines, put, text
-from dq_pipelines.samples.sowing import Seed, sow
-from dq_pipelines.samples.truth import Fault, RunTruth, Truth
 
 NOMINAL = 20.0
 #: A run is BAD when its mean is further than this from NOMINAL …
@@ -25,31 +25,31 @@ RUNS = 6
 SENSORS = ("A1", "A2", "B1", "B2")
 
 SEEDS = (
-    Seed("dropout", "expect_column_values_to_not_be_null", "value", "quarantined", 17, {"value": pl.lit(None)}),
-    Seed("not_a_number", "cast", "value", "quarantined", 11, {"value": pl.lit("#OVERFLOW")}),
-    Seed("unknown_sensor", "expect_column_values_to_be_in_set", "sensor_id", "quarantined", 7,
+    FaultKind("dropout", "expect_column_values_to_not_be_null", "value", "quarantined", 17, {"value": pl.lit(None)}),
+    FaultKind("not_a_number", "cast", "value", "quarantined", 11, {"value": pl.lit("#OVERFLOW")}),
+    FaultKind("unknown_sensor", "expect_column_values_to_be_in_set", "sensor_id", "quarantined", 7,
          {"sensor_id": pl.lit("Z9")}),
-    Seed("torn_clock", "cast", "timestamp", "quarantined", 5, {"timestamp": pl.col("timestamp").str.head(13)}),
+    FaultKind("torn_clock", "cast", "timestamp", "quarantined", 5, {"timestamp": pl.col("timestamp").str.head(13)}),
 )  # fmt: skip
 
 
-def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> Truth:
+def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
     """Writes `<landing>/detector/<run_id>.csv`, six runs of 10,000 x `size` readings (never under 400)."""
     rng = np.random.default_rng([seed, 3])
     shifted, noisy = rng.permutation(RUNS)[:2]
     rows = max(400, round(10_000 * size))
     files: dict[str, bytes] = {}
     faults: dict[str, list[Fault]] = {}
-    runs: list[RunTruth] = []
+    runs: list[ExpectedRun] = []
     for number in range(RUNS):
         run_id = f"run_{number + 1:04d}"
         clean = _run(run_id, number, rows, rng, shifted=number == shifted, noisy=number == noisy)
-        landed, sown = sow("readings", clean, SEEDS, rng)
+        landed, sown = inject_faults("readings", clean, SEEDS, rng)
         files[f"detector/{run_id}.csv"] = text(csv_lines(landed.select("run_id", "sensor_id", "timestamp", "value")))
         runs.append(_truth(run_id, landed.filter(pl.col("_fault").is_null())["value"].cast(pl.Float64)))
         for fault in sown:
             faults.setdefault(fault.kind, []).append(fault)
-    return Truth("detector", {"readings": RUNS * rows}, tuple(_total(same) for same in faults.values()),
+    return ExpectedFaults("detector", {"readings": RUNS * rows}, tuple(_total(same) for same in faults.values()),
                  tuple(runs), put(landing, files))  # fmt: skip
 
 
@@ -68,11 +68,11 @@ def _run(run_id: str, number: int, rows: int, rng: np.random.Generator, *, shift
     )
 
 
-def _truth(run_id: str, values: pl.Series) -> RunTruth:
+def _truth(run_id: str, values: pl.Series) -> ExpectedRun:
     mean, stdev = float(np.mean(values.to_numpy())), float(np.std(values.to_numpy(), ddof=1))
     outliers = int(((values - mean).abs() > 3 * stdev).sum())
     bad = abs(mean - NOMINAL) > MEAN_TOLERANCE or outliers > OUTLIER_SHARE * len(values)
-    return RunTruth(run_id, len(values), mean, stdev, outliers, "BAD" if bad else "GOOD")
+    return ExpectedRun(run_id, len(values), mean, stdev, outliers, "BAD" if bad else "GOOD")
 
 
 def _total(same: list[Fault]) -> Fault:

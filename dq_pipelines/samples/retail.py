@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from dq_pipelines.samples import retail_faults as faults
+from dq_pipelines.samples.expected_faults import ExpectedFaults
+from dq_pipelines.samples.fault_injection import FAULT, inject_faults
 from dq_pipelines.samples.landing import csv_lines, json_lines, orc, parquet, put, text, workbook
-from dq_pipelines.samples.sowing import FAULT, sow
-from dq_pipelines.samples.truth import Truth
 
 STORES = ("harbour", "market", "station")
 DAYS = tuple(date(2026, 10, 1) + timedelta(days) for days in range(7))
@@ -40,18 +40,22 @@ NOTES = (None, None, None, None, "gift; wrap it", 'said "no bag"', "für später
 Rng = np.random.Generator
 
 
-def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> Truth:
+def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
     """Writes five tables into `<landing>/retail/`; `size` scales customers, sales and returns.
 
     Raises ConfigError when `size` leaves too few rows for one fault of each kind.
     """
     rng = np.random.default_rng([seed, 2])
-    products, product_faults = sow("products", _products(rng), faults.PRODUCTS, rng)
-    customers, customer_faults = sow("customers", _customers(rng, max(60, round(300 * size))), faults.CUSTOMERS, rng)
+    products, product_faults = inject_faults("products", _products(rng), faults.PRODUCTS, rng)
+    customers, customer_faults = inject_faults(
+        "customers", _customers(rng, max(60, round(300 * size))), faults.CUSTOMERS, rng
+    )
     lines = max(20, round(200 * size))
-    sales, sale_faults = sow("sales", _sales(rng, lines, _good(products), _good(customers)), faults.SALES, rng)
-    returns, return_faults = sow("returns", _returns(rng, _good(sales)), faults.RETURNS, rng)
-    stock, stock_faults = sow("stock", _stock(rng, _good(products)), faults.STOCK, rng)
+    sales, sale_faults = inject_faults(
+        "sales", _sales(rng, lines, _good(products), _good(customers)), faults.SALES, rng
+    )
+    returns, return_faults = inject_faults("returns", _returns(rng, _good(sales)), faults.RETURNS, rng)
+    stock, stock_faults = inject_faults("stock", _stock(rng, _good(products)), faults.STOCK, rng)
     files = {
         "retail/products.xlsx": _workbook(products),
         "retail/customers.parquet": parquet(customers.drop(FAULT)),
@@ -63,7 +67,7 @@ def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> Truth:
            for (day,), rows in stock.partition_by("counted_on", as_dict=True).items()},
     }  # fmt: skip
     landed = {"customers": customers, "products": products, "returns": returns, "sales": sales, "stock": stock}
-    return Truth(
+    return ExpectedFaults(
         "retail",
         {table: frame.height for table, frame in landed.items()},
         customer_faults + product_faults + return_faults + sale_faults + stock_faults,

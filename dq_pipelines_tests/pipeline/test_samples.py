@@ -19,7 +19,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import load_project
 from dq_pipelines.run_all import run_all
-from dq_pipelines.samples import SAMPLES, Fault, Truth, generate
+from dq_pipelines.samples import SAMPLES, ExpectedFaults, Fault, generate
 
 CONFIG = Path(__file__).parents[2] / "assets_config"
 #: What is found without a rule of the YAML.
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("samples")]
 class Ingested:
     """One domain after everything was run once."""
 
-    truth: Truth
+    truth: ExpectedFaults
     stores: Stores
     instance: dg.DagsterInstance
     definitions: dg.Definitions

@@ -7,25 +7,25 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dq_pipelines.samples import Truth, generate
+from dq_pipelines.samples import ExpectedFaults, generate
 from dq_pipelines.samples.flights import LANDED
 
 
 @pytest.fixture(scope="module")
-def landing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+def landing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExpectedFaults]:
     folder = tmp_path_factory.mktemp("landing")
     return folder / "flights", generate("flights", folder)
 
 
-def read(landing: tuple[Path, Truth], table: str) -> pl.DataFrame:
+def read(landing: tuple[Path, ExpectedFaults], table: str) -> pl.DataFrame:
     return pl.read_csv(landing[0] / f"{table}.csv", null_values=["", "NA"], infer_schema_length=None)
 
 
-def test_all_rows_land(landing: tuple[Path, Truth]) -> None:
+def test_all_rows_land(landing: tuple[Path, ExpectedFaults]) -> None:
     assert {table: read(landing, table).height for table in LANDED} == LANDED
 
 
-def test_the_known_faults_are_in_the_files(landing: tuple[Path, Truth]) -> None:
+def test_the_known_faults_are_in_the_files(landing: tuple[Path, ExpectedFaults]) -> None:
     flights, planes, weather = (read(landing, table) for table in ("flights", "planes", "weather"))
     airports = read(landing, "airports")["faa"]
     lost = flights.filter(~pl.col("dest").is_in(airports.implode()))
@@ -42,6 +42,6 @@ def test_the_known_faults_are_in_the_files(landing: tuple[Path, Truth]) -> None:
     assert set(lost["dest"]) == {"BQN", "PSE", "SJU", "STT"}
 
 
-def test_keys_of_the_silver_tables_are_keys(landing: tuple[Path, Truth]) -> None:
+def test_keys_of_the_silver_tables_are_keys(landing: tuple[Path, ExpectedFaults]) -> None:
     assert read(landing, "flights").select("time_hour", "carrier", "flight").is_unique().all()
     assert read(landing, "weather").select("origin", "time_hour").is_unique().all()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines.errors import ConfigError, PublishError
-from dq_pipelines.samples import SAMPLES, Truth, generate
+from dq_pipelines.samples import SAMPLES, ExpectedFaults, generate
 
 SEEDED = ("retail", "detector")
 
@@ -70,7 +70,7 @@ def test_rows_are_accounted_for(domain: str, tmp_path: Path) -> None:
         assert landed == truth.published(table) + truth.count(table, "quarantined") + truth.count(table, "dropped")
 
 
-def found(truth: Truth) -> Counter[tuple[str, str]]:
+def found(truth: ExpectedFaults) -> Counter[tuple[str, str]]:
     return Counter((fault.table, fault.kind) for fault in truth.faults)
 
 

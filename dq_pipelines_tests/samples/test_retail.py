@@ -19,11 +19,11 @@ import polars as pl
 import pyarrow.orc
 import pytest
 
-from dq_pipelines.samples import Truth, generate
+from dq_pipelines.samples import ExpectedFaults, generate
 from dq_pipelines.samples.functions import customer_value
 
 Row = dict[str, Any]
-Landing = tuple[Path, Truth]
+Landing = tuple[Path, ExpectedFaults]
 EMAIL = re.compile(r"[^@ ]+@[^@ ]+[.][a-z]{2,}")
 
 
@@ -75,7 +75,7 @@ def number(text: str) -> Decimal | None:
     return Decimal(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else None
 
 
-def expected(truth: Truth, table: str) -> dict[str, int]:
+def expected(truth: ExpectedFaults, table: str) -> dict[str, int]:
     return {fault.kind: fault.count for fault in truth.faults if fault.table == table}
 
 

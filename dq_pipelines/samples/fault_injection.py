@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dq_pipelines.errors import ConfigError, Problem
-from dq_pipelines.samples.truth import Fate, Fault
+from dq_pipelines.samples.expected_faults import Fate, Fault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ FAULT = "_fault"
 
 
 @dataclass(frozen=True)
-class Seed:
+class FaultKind:
     """One kind of fault, before it is sown."""
 
     kind: str
@@ -39,8 +39,8 @@ class Seed:
     found_each: int = 1
 
 
-def sow(
-    table: str, clean: pl.DataFrame, seeds: Sequence[Seed], rng: np.random.Generator
+def inject_faults(
+    table: str, clean: pl.DataFrame, seeds: Sequence[FaultKind], rng: np.random.Generator
 ) -> tuple[pl.DataFrame, tuple[Fault, ...]]:
     """Puts each of `seeds` into rows of its own; the frame that comes back has the column `_fault`.
 
@@ -66,7 +66,7 @@ def sow(
     return marked, tuple(faults)
 
 
-def _spoil(marked: pl.DataFrame, seed: Seed) -> pl.DataFrame:
+def _spoil(marked: pl.DataFrame, seed: FaultKind) -> pl.DataFrame:
     afflicted = pl.col(FAULT) == seed.kind
     if seed.repeated:
         marked = marked.with_row_index("_place")

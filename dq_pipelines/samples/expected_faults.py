@@ -27,7 +27,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class RunTruth:
+class ExpectedRun:
     """What a detector run's readable values amount to."""
 
     run_id: str
@@ -42,14 +42,14 @@ class RunTruth:
 
 
 @dataclass(frozen=True)
-class Truth:
+class ExpectedFaults:
     """The answer sheet of one generated domain."""
 
     domain: str
     #: table name -> rows or lines that lie in the landing folder, header lines not counted
     landed: Mapping[str, int]
     faults: tuple[Fault, ...]
-    runs: tuple[RunTruth, ...] = ()
+    runs: tuple[ExpectedRun, ...] = ()
     #: files of the landing folder that were missing or different before, relative to it
     written: tuple[str, ...] = field(default=(), compare=False)
 
