@@ -45,7 +45,7 @@ def docs(
     check: _Check = False,
 ) -> None:
     """Write the references of rules, configuration, casts and REST from the code's docstrings, fields and examples."""
-    from dq_pipelines.project.reference import pages
+    from dq_pipelines.project.pages.reference import pages
 
     every = {**pages(), **_of_web()}
     _finish(list(_written({out / name: text for name, text in every.items()}, "dq docs", check=check)))

@@ -16,7 +16,7 @@ from dq_pipelines.pipeline.bronze.input_partitions import day_due
 from dq_pipelines.pipeline.bronze.unassigned_inputs import INPUTS_UNASSIGNED, sentence, unassigned
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Table
-from dq_pipelines.project.freshness import Freshness
+from dq_pipelines.project.lifecycle import Freshness
 from dq_pipelines.rules.core import clock
 
 #: The check's name, which is that of Dagster's own freshness checks.

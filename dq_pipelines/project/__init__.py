@@ -4,12 +4,10 @@
 what must hold between files.
 """
 
+from dq_pipelines.project.lifecycle import Retention, RunHistory
 from dq_pipelines.project.loading import load_project, load_sound_tables
-from dq_pipelines.project.metrics import Metrics
 from dq_pipelines.project.model import LeftOut, Project, Table
-from dq_pipelines.project.open_lineage import OpenLineage
-from dq_pipelines.project.retries import Retries
-from dq_pipelines.project.run_history import RunHistory
+from dq_pipelines.project.runtime_settings import Metrics, OpenLineage, Retries
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,
@@ -21,7 +19,6 @@ from dq_pipelines.project.tables import (
     ProjectSettings,
     Silver,
 )
-from dq_pipelines.project.upkeep import Retention
 
 __all__ = [
     "Column",

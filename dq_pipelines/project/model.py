@@ -12,7 +12,7 @@ from typing import Any
 
 from dq_pipelines.errors import Problem
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
-from dq_pipelines.project.retries import Retries
+from dq_pipelines.project.runtime_settings import Retries
 from dq_pipelines.project.sql import reads
 from dq_pipelines.project.tables import DailyPartitions, Gold, GoldTable, LandedTable, ProjectSettings
 from dq_pipelines.rules import Rule

@@ -14,14 +14,9 @@ from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.project.day_pattern import DayPattern
-from dq_pipelines.project.freshness import Freshness
-from dq_pipelines.project.labels import Owner, Tags
-from dq_pipelines.project.metrics import Metrics
-from dq_pipelines.project.open_lineage import OpenLineage
-from dq_pipelines.project.retries import Retries
-from dq_pipelines.project.run_history import RunHistory
-from dq_pipelines.project.time_zone import TimeZone
-from dq_pipelines.project.upkeep import Cron, Retention, Upkeep
+from dq_pipelines.project.lifecycle import Freshness, Retention, RunHistory, Upkeep
+from dq_pipelines.project.runtime_settings import Metrics, OpenLineage, Retries
+from dq_pipelines.project.scalar_types import Cron, Owner, Tags, TimeZone
 from dq_pipelines.rules import AnyRule
 from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.sources import AnySource

@@ -27,8 +27,8 @@ from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import DailyPartitions, LandedTable, load_project, load_sound_tables
 from dq_pipelines.project.authors import Author, Authorship
 from dq_pipelines.project.draft import Change
-from dq_pipelines.project.labels import Owner, Tags
 from dq_pipelines.project.names import RESERVED, taken
+from dq_pipelines.project.scalar_types import Owner, Tags
 
 LANDED = "source: {type: csv, path: landing/x.csv}\nowners: [team:shop]\n"
 FILES = {

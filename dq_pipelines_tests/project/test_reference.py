@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
-from dq_pipelines.project.reference import pages
+from dq_pipelines.project.pages.reference import pages
 from dq_pipelines.project.tables import Gold, GoldTable, LandedTable, ProjectSettings, Silver
 from dq_pipelines.rules import rule_classes
 from dq_pipelines.sources import source_classes

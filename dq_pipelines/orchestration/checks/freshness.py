@@ -12,7 +12,7 @@ from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.pipeline.bronze.input_partitions import day_due
 from dq_pipelines.pipeline.standalone_checks import FRESHNESS as CHECK
 from dq_pipelines.project import Project, Table
-from dq_pipelines.project.freshness import Freshness
+from dq_pipelines.project.lifecycle import Freshness
 from dq_pipelines.rules.core import clock
 
 

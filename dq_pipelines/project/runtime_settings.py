@@ -1,4 +1,4 @@
-"""What YAML may say of a source that fails for a moment: how often it is tried, and how long is waited between."""
+"""How a table is read and measured, and where lineage goes: `retries`, `metrics` and `open_lineage` in YAML."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import random
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
 
-from dq_pipelines.config.model import Strict, shown
+from dq_pipelines.config.model import Many, Strict, shown
 
 _PATTERN = re.compile(r"(\d{1,6})(ms|s|m)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -42,3 +42,31 @@ class Retries(Strict):
     def pause(self, failed: int) -> float:
         """Seconds to wait after so many failed tries."""
         return min(_seconds(self.wait) * 2.0 ** (failed - 1), LONGEST) * random.uniform(0.5, 1)  # noqa: S311 - so that many do not meet again
+
+
+class Metrics(Strict):
+    """What history keeps of each batch beside its verdict."""
+
+    #: the columns that are measured; all of them where it is not given, none with `[]`
+    columns: Many[str] | None = None
+    #: whether different values, quantiles and outliers are measured too: a grouping for each column
+    sketches: bool = True
+
+    def covers(self, column: str) -> bool:
+        return self.columns is None or column in self.columns
+
+
+class OpenLineage(Strict):
+    """Where runs, tables and what their checks found are told of, as events of [OpenLineage](https://openlineage.io).
+
+    It wants the extra `openlineage`: `pip install 'dq_pipelines[openlineage]'`.
+    """
+
+    #: the server, `https://marquez.example.org`
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    #: the path of its endpoint
+    endpoint: str = "api/v1/lineage"
+    #: the namespace of the jobs; the project's `name` without it
+    namespace: Annotated[str, Field(min_length=1)] | None = None
+    #: sent as bearer token: `${NAME}`
+    api_key: SecretStr | None = None

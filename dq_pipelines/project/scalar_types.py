@@ -1,18 +1,40 @@
-"""Owners and tags of a table, as Dagster takes them: it loads no code location in which one asset has another."""
+"""Types of single values in YAML: time zones, cron schedules, owners and tags, each with its check."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
 
+from dq_pipelines.config import cron
 from dq_pipelines.config.model import shown
 
 _OWNER = re.compile(r"team:[\w-]+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/|dagster/kind/)?[A-Za-z0-9_.-]{1,63}")
 _VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _CHARACTERS = "at most 63 of a-z, A-Z, 0-9, _, - and ."
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"wanted a time zone such as Europe/Berlin, got {shown(text)}") from None
+    return text
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+def _cron(text: str) -> str:
+    if problem := cron.problem(text):
+        raise ValueError(problem)
+    return text
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
 
 
 def _owner(text: str) -> str:

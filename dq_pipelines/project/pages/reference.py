@@ -22,14 +22,11 @@ from dq_pipelines.engine.engines import ENGINES, engine_class
 from dq_pipelines.engine.json_values import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
-from dq_pipelines.project.casts_page import casts_page
-from dq_pipelines.project.freshness import Freshness
-from dq_pipelines.project.gold_page import gold_page
-from dq_pipelines.project.metrics import Metrics
-from dq_pipelines.project.open_lineage import OpenLineage
-from dq_pipelines.project.permissions import permissions_page
-from dq_pipelines.project.retries import Retries
-from dq_pipelines.project.run_history import RunHistory
+from dq_pipelines.project.lifecycle import Freshness, Retention, RunHistory, Upkeep
+from dq_pipelines.project.pages.casts import casts_page
+from dq_pipelines.project.pages.gold import gold_page
+from dq_pipelines.project.pages.permissions import permissions_page
+from dq_pipelines.project.runtime_settings import Metrics, OpenLineage, Retries
 from dq_pipelines.project.tables import (
     Column,
     DailyPartitions,
@@ -41,7 +38,6 @@ from dq_pipelines.project.tables import (
     ProjectSettings,
     Silver,
 )
-from dq_pipelines.project.upkeep import Retention, Upkeep
 from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.core.base import Example, Rule
 from dq_pipelines.rules.core.on_rows import RowRule

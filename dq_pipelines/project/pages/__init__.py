@@ -1,0 +1,1 @@
+"""The generated pages of `docs/`: what `dq docs` writes and checks."""
