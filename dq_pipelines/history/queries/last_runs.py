@@ -1,37 +1,25 @@
-"""The last runs: what became of each batch, in a line. Verdicts with all that rules found belong in `verdicts`."""
+"""Lists the last verdicts, each with counts of its rules in place of their results."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 
 from dq_pipelines.history.store.filters import SCORED, one
+from dq_pipelines.history.store.records import BatchRecord
 from dq_pipelines.history.store.schema import RESULTS, VERDICTS
 from dq_pipelines.history.store.status import Status, verdict_status
 from dq_pipelines.history.store.verdicts import History
 
 
-@dataclass(frozen=True)
-class RunLine:
-    """One verdict, in brief."""
+@dataclass(frozen=True, kw_only=True)
+class BatchSummary(BatchRecord):
+    """A batch with counts of its rules."""
 
     #: its number in the history, the later the greater
     id: int
-    table: str
-    #: "" where the published table was judged as it stood, `p-…` for a replay
-    batch: str
-    partition: str | None
-    run_id: str
-    at: datetime
-    duration_seconds: float
-    rows_in: int
-    published: int
-    refused: int
-    dropped: int
-    blocked: bool
     #: how many rules failed, of what severity critical, and how many were judged
     failed: int
     critical: int
@@ -44,15 +32,10 @@ class RunLine:
         """That of this verdict alone."""
         return verdict_status(blocked=self.blocked, critical=self.critical, failed=self.failed)
 
-    @property
-    def is_recheck(self) -> bool:
-        """Whether published rows were judged again: no rows came in."""
-        return not self.batch
-
 
 def last_runs(
     history: History, tables: Collection[str] | None = None, limit: int = 25, before: int | None = None
-) -> list[RunLine]:
+) -> list[BatchSummary]:
     """The last verdicts, newest first; of some tables, or of all; those before the one with this number, where it is given."""
     if not history.is_begun:
         return []
@@ -77,5 +60,5 @@ def last_runs(
     )
     with history.engine.connect() as connection:
         found = [dict(row) for row in connection.execute(wanted).mappings()]
-    names = [name for name in RunLine.__dataclass_fields__ if name != "at"]
-    return [RunLine(at=row["started_at"], **{name: row[name] for name in names}) for row in found]
+    names = BatchSummary.__dataclass_fields__
+    return [BatchSummary(**{name: row[name] for name in names}) for row in found]

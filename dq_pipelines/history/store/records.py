@@ -138,12 +138,12 @@ class ResultRecord:
 
 
 @dataclass(frozen=True)
-class VerdictRecord:
-    """What the rules said of one batch of one table, and what became of its rows."""
+class BatchRecord:
+    """One batch of one table: which run judged it, and what became of its rows."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
-    #: id of the batch, or "" where the published table was judged as it stood
+    #: id of the batch, `p-…` for a replay, or "" where the published table was judged as it stood
     batch: str
     run_id: str
     started_at: datetime
@@ -154,6 +154,17 @@ class VerdictRecord:
     dropped: int
     blocked: bool
     partition: str | None = None
+
+    @property
+    def is_recheck(self) -> bool:
+        """Whether published rows were judged again, and no batch."""
+        return not self.batch
+
+
+@dataclass(frozen=True)
+class VerdictRecord(BatchRecord):
+    """A batch with what each rule found in it."""
+
     results: tuple[ResultRecord, ...] = field(default=())
     #: what the batch measured; None where nothing was: the published table as it stands, a replay
     metrics: BatchMetrics | None = None
@@ -180,11 +191,6 @@ class VerdictRecord:
     @property
     def success(self) -> bool:
         return all(result.success for result in self.results)
-
-    @property
-    def is_recheck(self) -> bool:
-        """Whether published rows were judged again, and no batch."""
-        return not self.batch
 
     @property
     def rebuilds(self) -> bool:

@@ -27,10 +27,8 @@ from dq_pipelines.web.api import (
 from dq_pipelines.web.api.document import describe
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
+from dq_pipelines.web.open_routes import OPEN
 from dq_pipelines.web.problem_details import problems, say_problems
-
-#: Asked for without being logged in, as the gate has it.
-WITHOUT_LOGIN = ("/api", "/api/v1/health/live", "/api/v1/auth/token", "/api/v1/auth/revoke")
 
 #: Under `/api/v1`; a new resource adds its router here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -74,5 +72,5 @@ def routes() -> FastAPI:
     app.include_router(health.open_router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", responses=problems(401, 403, 408, 413, 503))
-    describe(app, WITHOUT_LOGIN)
+    describe(app, OPEN)
     return app

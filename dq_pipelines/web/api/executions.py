@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import ConfigError, nearest
-from dq_pipelines.history.queries.last_runs import RunLine, last_runs
+from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
 from dq_pipelines.orchestration.runs.run_partition import ends_of, partitions_of_run, tags_of
 from dq_pipelines.orchestration.runs.run_queue import BEHIND_TAG
 from dq_pipelines.pipeline.bronze.input_partitions import partition_of
@@ -24,6 +24,7 @@ from dq_pipelines.web.api.jobs import Files, JobName, file_of
 from dq_pipelines.web.api.paging import NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_files import TableFiles
 from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.api.verdicts import VerdictCounts
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
 from dq_pipelines.web.dagster_client.launching import Launch
@@ -74,25 +75,16 @@ class Launched(BaseModel):
     )
 
 
-class Verdict(BaseModel):
-    """What became of one batch."""
+class JobRun(VerdictCounts):
+    """What became of one batch of a job."""
 
-    run_id: str
     status: str | None = Field(
-        description="Of the run, in Dagster's words; null where Dagster does not know it any more."
+        None, description="Of the run, in Dagster's words; null where Dagster does not know it any more."
     )
-    batch: str = Field(description="Empty where the published table was judged as it stood; `p-…` for a replay.")
-    partition: str | None
-    at: datetime
+    at: datetime = Field(validation_alias="started_at", description="When it began.")
     duration_seconds: float
-    rows_in: int
-    published: int
-    refused: int
-    dropped: int
-    blocked: bool = Field(description="Whether the rules kept the batch from being published.")
     rules: int = Field(description="Checks that were judged.")
     failed: int
-    score: float = Field(description="In percent.", examples=[98.5])
 
 
 @router.post(
@@ -142,14 +134,16 @@ def execute(
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
-def history(name: JobName, files: Files, behind: Behind, limit: Limit = 50, cursor: Cursor = None) -> Page[Verdict]:
+def history(name: JobName, files: Files, behind: Behind, limit: Limit = 50, cursor: Cursor = None) -> Page[JobRun]:
     before = place_in(NUMBERED, cursor)
     file = file_of(files, name)
     table = files.table(file)
     key = table.key if table else f"{'gold' if 'gold' in file.raw else 'silver'}/{name}"
     found = last_runs(behind.site.stores.history, [key], limit + 1, before)
     statuses = _statuses(behind, found[:limit])
-    items = [_verdict(line, statuses) for line in found[:limit]]
+    items = [
+        JobRun.model_validate(one).model_copy(update={"status": statuses.get(one.run_id)}) for one in found[:limit]
+    ]
     return Page(items=items, next=cursor_of(found[limit - 1].id) if len(found) > limit else None)
 
 
@@ -244,14 +238,9 @@ def _once(behind: Backend, dagster: DagsterHost, mark: str, asked: str, launch: 
         raise ApiError(409, "Idempotency-Key: the same request is being done just now: ask again") from None
 
 
-def _statuses(behind: Backend, lines: Sequence[RunLine]) -> Mapping[str, str]:
+def _statuses(behind: Backend, lines: Sequence[BatchSummary]) -> Mapping[str, str]:
     """By run, as far as Dagster knows it."""
     if behind.dagster is None or not lines:
         return {}
     runs = behind.dagster.instance.get_runs(dg.RunsFilter(run_ids=list({line.run_id for line in lines})))
     return {run.run_id: run.status.value for run in runs}
-
-
-def _verdict(line: RunLine, statuses: Mapping[str, str]) -> Verdict:
-    same = {name: getattr(line, name) for name in Verdict.model_fields if name != "status"}
-    return Verdict(status=statuses.get(line.run_id), **same)

@@ -21,6 +21,7 @@ from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, refusal, somewhere
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.texts import Moment, Text
+from dq_pipelines.web.api.verdicts import VerdictCounts
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
@@ -59,20 +60,12 @@ class RunLine(BaseModel):
     link: str = Field(description="Where Dagster's UI shows it.", examples=[f"/runs/{RUN_ID}"])
 
 
-class BatchLine(BaseModel):
-    """What the rules said of one batch of one table, and what became of its rows."""
+class RunBatch(VerdictCounts):
+    """What a run made of one batch of one table."""
 
     table: str = Field(examples=["silver/sales"])
-    batch: str = Field(description="Empty where the published table was judged; `p-…` for a replay.")
-    partition: str | None
-    rows_in: int
-    published: int
-    refused: int
-    dropped: int
-    blocked: bool
     checks_passed: int
     checks_failed: int
-    score: float = Field(description="Quality score in percent.", examples=[98.5])
     seconds: float
 
 
@@ -85,7 +78,7 @@ class RunDetail(RunLine):
     dropped: int
     checks_passed: int
     checks_failed: int
-    batches: Sequence[BatchLine] = Field(description="Each verdict of the run, in order.")
+    batches: Sequence[RunBatch] = Field(description="Each verdict of the run, in order.")
 
 
 class RunFilter(BaseModel):
@@ -288,10 +281,12 @@ def _counts(history: History, rights: Rights, id: str) -> dict[str, object]:
     return {name: sum(getattr(batch, name) for batch in batches) for name in names} | {"batches": batches}
 
 
-def _batch(of: VerdictRecord) -> BatchLine:
+def _batch(of: VerdictRecord) -> RunBatch:
     passed = sum(result.success for result in of.results)
-    return BatchLine(
-        table=of.table, batch=of.batch, partition=of.partition, rows_in=of.rows_in, published=of.published,
-        refused=of.refused, dropped=of.dropped, blocked=of.blocked, checks_passed=passed,
-        checks_failed=len(of.results) - passed, score=of.score, seconds=of.duration_seconds,
-    )  # fmt: skip
+    return RunBatch(
+        **VerdictCounts.model_validate(of).model_dump(),
+        table=of.table,
+        checks_passed=passed,
+        checks_failed=len(of.results) - passed,
+        seconds=of.duration_seconds,
+    )

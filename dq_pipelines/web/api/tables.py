@@ -20,6 +20,7 @@ from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
 from dq_pipelines.web.api.paging import NAMED, NUMBERED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Remembered
 from dq_pipelines.web.api.texts import Text
+from dq_pipelines.web.api.verdicts import VerdictCounts
 from dq_pipelines.web.problem_details import problems
 
 router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.LOOK))])
@@ -102,23 +103,12 @@ class Result(BaseModel):
     dimension: str | None
 
 
-class Verdict(BaseModel):
+class Verdict(VerdictCounts):
     """What the rules said of one batch, and what became of its rows."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     table: str = Field(examples=["silver/sales"])
-    batch: str = Field(description="Empty where the published table was judged as it stood; `p-…` for a replay.")
-    partition: str | None
-    run_id: str
     started_at: datetime
     duration_seconds: float
-    rows_in: int
-    published: int
-    refused: int
-    dropped: int
-    blocked: bool
-    score: float = Field(description="Quality score in percent.")
     results: Sequence[Result]
 
 

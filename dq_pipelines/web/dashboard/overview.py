@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.history.queries.last_runs import RunLine, last_runs
+from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
 from dq_pipelines.history.queries.scores import Score, score_of_all
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.queries.totals import rows_in
@@ -32,7 +32,7 @@ class Overview(PageContext):
 
     lines: Sequence[TableSummary]
     unjudged: Sequence[str]
-    runs: Sequence[RunLine]
+    runs: Sequence[BatchSummary]
     quarantines: Sequence[Quarantine]
     charts: Sequence[Chart]
     #: rows of all tables within the span: in, and refused

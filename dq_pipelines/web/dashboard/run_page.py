@@ -12,7 +12,6 @@ from dagster._core.storage.dagster_run import RunRecord
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.history.store.status import rule_status
-from dq_pipelines.pipeline.runtime.progress import DONE
 from dq_pipelines.project import Project, Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
@@ -65,10 +64,6 @@ class TableLine:
     state: str = ""
     #: why it failed
     said: str = ""
-
-    @property
-    def is_done(self) -> bool:
-        return self.progress.get("stage") == DONE
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dq_pipelines.history.queries.last_runs import RunLine, last_runs
+from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
 from dq_pipelines.history.queries.series import columns_measured
 from dq_pipelines.history.queries.trend import column_trend, trend
 from dq_pipelines.history.store.anomalies import anomaly_points
@@ -24,7 +24,7 @@ class TablePage(PageContext):
 
     line: TableSummary
     charts: Sequence[Chart]
-    runs: Sequence[RunLine]
+    runs: Sequence[BatchSummary]
     #: how its last runs ended, newest first
     attempts: Sequence[Attempt]
     quarantine: Quarantine

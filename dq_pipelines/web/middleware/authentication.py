@@ -19,17 +19,9 @@ from dq_pipelines.security.audit import Event
 from dq_pipelines.security.roles import Permission, may_somewhere, why_not
 from dq_pipelines.web.auth.access import Access, Caller, source_of
 from dq_pipelines.web.auth.origins import host_of, is_loopback, is_of_this_site
+from dq_pipelines.web.open_routes import LIVE, OPEN, WITHOUT_SECOND_FACTOR
 from dq_pipelines.web.problem_details import problem
 
-#: Asked for without being logged in.
-_OPEN = (
-    "/login", "/login/code", "/login/once", "/login/oidc", "/login/oidc/callback", "/login/style.css",
-    "/health", "/api", "/api/v1/auth/token", "/api/v1/auth/revoke",
-)  # fmt: skip
-#: Answered though nobody can be looked up: whether this process lives.
-_LIVE = ("/health", "/api/v1/health/live")
-#: All that may be done by who has to set up a second factor first.
-_WITHOUT_SECOND_FACTOR = ("/account", "/account/sessions", "/account/second-factor", "/logout")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -48,7 +40,7 @@ class Authentication:
         self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in _LIVE:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in LIVE:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -68,7 +60,7 @@ class Authentication:
         else:
             caller = replace(caller, source=source_of(scope)) if caller else None
             scope.setdefault("state", {})["caller"] = caller
-            if known and caller is None and scope["path"] not in _OPEN:
+            if known and caller is None and scope["path"] not in OPEN:
                 await self._ask_to_log_in(scope, receive, send, headers)
             else:
                 await self._let_by(caller, headers, scope, receive, send)
@@ -87,7 +79,7 @@ class Authentication:
         Nobody is looked up for what is open to all: who renews a token may still send the one that has run out.
         """
         if self.access.is_on:
-            caller = None if scope["path"] in _OPEN else self.access.caller(scope)
+            caller = None if scope["path"] in OPEN else self.access.caller(scope)
             return True, replace(caller, must_enrol=self.access.must_enrol(caller)) if caller else None
         # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
         # site, and would hand it what it reads.
@@ -102,7 +94,7 @@ class Authentication:
             await _refuse(scope, receive, send, 403, why_not(caller.user.grants, Permission.LOOK))
         elif caller is not None and caller.csrf is not None and not _is_own(scope, headers, caller.csrf):
             await _refuse(scope, receive, send, 403, "wanted a request from this site's own pages")
-        elif caller is not None and caller.must_enrol and scope["path"] not in _WITHOUT_SECOND_FACTOR:
+        elif caller is not None and caller.must_enrol and scope["path"] not in WITHOUT_SECOND_FACTOR:
             if _browses(scope, headers):
                 await RedirectResponse("/account/second-factor", 303)(scope, receive, send)
             else:
