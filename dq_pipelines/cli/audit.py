@@ -84,6 +84,7 @@ def export() -> None:
 
 def _log() -> AuditLog:
     from dq_pipelines.security.audit import AuditLog
+    from dq_pipelines.security.moving import open_state
     from dq_pipelines.security.state import State
 
-    return AuditLog(State.from_environment().opened())
+    return AuditLog(open_state(State.from_environment()))

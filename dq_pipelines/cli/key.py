@@ -79,11 +79,12 @@ def rotate(
     ] = False,
 ) -> None:
     """Sign bearer tokens by a new key; what the one before has signed is good until it runs out."""
+    from dq_pipelines.security.moving import open_state
     from dq_pipelines.security.signing import SigningKeys
     from dq_pipelines.security.state import State
     from dq_pipelines.security.users import Users
 
-    state = State.from_environment().opened()
+    state = open_state(State.from_environment())
     key = SigningKeys.of(Users(state.url), state).rotate(at_once=at_once)
     noted("key.rotate", key.id, at_once=str(at_once).lower())
     print(f"tokens are signed by {key.id} from now on")
@@ -109,7 +110,8 @@ def _say_what_it_gives(name: str, grant: Grant | None) -> None:
 
 def _keys() -> Keys:
     from dq_pipelines.security.keys import Keys
+    from dq_pipelines.security.moving import open_state
     from dq_pipelines.security.state import State
     from dq_pipelines.security.users import Users
 
-    return Keys(Users(State.from_environment().opened().url))
+    return Keys(Users(open_state(State.from_environment()).url))

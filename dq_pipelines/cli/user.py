@@ -134,19 +134,21 @@ def noted(what: str, on: str, **more: str) -> None:
 
     from dq_pipelines.security.audit import AuditLog, Event
     from dq_pipelines.security.audit_export import Export
+    from dq_pipelines.security.moving import open_state
     from dq_pipelines.security.state import State
 
-    log = AuditLog(State.from_environment().opened())
+    log = AuditLog(open_state(State.from_environment()))
     log.add(Event(getpass.getuser(), what, on, "cli", more=more))
     for failure in Export.from_environment(log).push():
         print(failure, file=sys.stderr)
 
 
 def _users() -> Users:
+    from dq_pipelines.security.moving import open_state
     from dq_pipelines.security.state import State
     from dq_pipelines.security.users import Users
 
-    return Users(State.from_environment().opened().url)
+    return Users(open_state(State.from_environment()).url)
 
 
 def _password(*, from_stdin: bool) -> str:

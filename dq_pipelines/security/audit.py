@@ -19,8 +19,9 @@ import sqlalchemy as sa
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.anchor import Anchor
 from dq_pipelines.security.audit_keys import AuditKey, AuditKeys
+from dq_pipelines.security.database import opened
 from dq_pipelines.security.state import State
-from dq_pipelines.security.store import AUDIT, AUDIT_HEAD, opened
+from dq_pipelines.security.store import AUDIT, AUDIT_HEAD
 
 #: What stands for the hash before the first line.
 BEGINNING = "0" * 64

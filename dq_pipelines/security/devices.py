@@ -9,24 +9,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-
-from dq_pipelines.config.database import Moment
 from dq_pipelines.security.digest import digest
-from dq_pipelines.security.store import METADATA
+from dq_pipelines.security.store import DEVICES
 from dq_pipelines.security.users import User, Users, found
 
 #: After so long without a login it is known no more.
 KNOWN_FOR = timedelta(days=90)
-
-DEVICES = sa.Table(
-    "dq_known_devices",
-    METADATA,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
-    sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("created_at", Moment, nullable=False),
-)
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,32 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.security.store import AUDIT, KEYS, METADATA, SIGNING_KEYS, USERS, opened
-
-if TYPE_CHECKING:
-    from dq_pipelines.security.state import State
+from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.security.database import opened
+from dq_pipelines.security.state import State
+from dq_pipelines.security.store import AUDIT, KEYS, METADATA, SIGNING_KEYS, USERS
 
 #: By table its rows, each with every column of the table as it is today.
 Rows = dict[sa.Table, list[dict[str, Any]]]
 
 #: Seconds to wait for whoever else uses the file.
 _PATIENCE = 30
+
+
+def open_state(state: State) -> State:
+    """The state, made where there is none, with what an earlier release kept beside the history moved into it.
+
+    Raises ConfigError and PublishError as `State.made` does, and PublishError where something cannot be moved.
+    """
+    made = state.made()
+    for path in state.earlier:
+        move(path, made)
+    return made
 
 
 def move(path: Path, state: State) -> None:
@@ -119,8 +130,6 @@ def _wiped(path: Path) -> bool:
 
 
 def _tell(path: Path, rows: Rows, place: str, state: State, *, emptied: bool) -> None:
-    from dq_pipelines.security.audit import AuditLog, Event
-
     counts = ", ".join(
         f"{len(rows.get(table, [])):,} {what}"
         for table, what in ((USERS, "users"), (KEYS, "API keys"), (AUDIT, "audit lines"))

@@ -16,11 +16,10 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from dq_pipelines.config.database import Moment
 from dq_pipelines.errors import ConfigError, Problem, Refused
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.roles import Role
-from dq_pipelines.security.store import METADATA
+from dq_pipelines.security.store import RECOVERY, TOTP
 from dq_pipelines.security.throttling import Origin, Throttle
 from dq_pipelines.security.users import User, Users
 
@@ -31,24 +30,6 @@ RECOVERY_CODES, _BYTES = 10, 15
 
 ISSUER = "dq_pipelines"
 WRONG_CODE = "wanted the code of the app for just now, or an unused recovery code, got another"
-
-TOTP = sa.Table(
-    "dq_totp",
-    METADATA,
-    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), primary_key=True),
-    sa.Column("secret", sa.String(64), nullable=False),
-    # None until a first code has shown that the app has the secret
-    sa.Column("confirmed_at", Moment),
-    # the step whose code was taken last: none is taken twice, and none from before
-    sa.Column("last_step", sa.BigInteger, nullable=False),
-)
-RECOVERY = sa.Table(
-    "dq_recovery_codes",
-    METADATA,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
-    sa.Column("used_at", Moment),
-)
 
 
 @dataclass(frozen=True)

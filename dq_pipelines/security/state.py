@@ -39,22 +39,18 @@ class State:
         earlier = [path for path in (_sqlite_file(settings.history), _in_lake(settings)) if path is not None]
         return cls(settings.state_folder, settings.state_url, tuple(dict.fromkeys(earlier)))
 
-    def opened(self) -> State:
-        """This state, made where there is none, and moved from where an earlier release kept it.
+    def made(self) -> State:
+        """This state, with its folder made where there is none.
 
         Raises ConfigError, with the remedy, where others can read the folder or a file in it, and PublishError where it
         cannot be made.
         """
-        from dq_pipelines.security.moving import move
-
         try:
             private_folder(self.folder)
         except OSError as error:
             raise PublishError(f"DQ_STATE: wanted a folder to write at {self.folder}, got: {error.strerror}") from None
         if problems := self.problems():
             raise ConfigError([Problem("", 0, problems[0])])
-        for path in self.earlier:
-            move(path, self)
         return self
 
     def problems(self) -> list[str]:

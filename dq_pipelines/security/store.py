@@ -1,13 +1,10 @@
-"""The tables that say who is who. Where they lie is said in `state`, what is read and written in the files beside it."""
+"""The SQL tables of users, keys, sessions, tokens, second factors and the audit log."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from dq_pipelines.config.database import Moment, database
-from dq_pipelines.config.private import private_file, private_folder
-from dq_pipelines.config.sqlite_files import sqlite_file
-from dq_pipelines.errors import PublishError
+from dq_pipelines.config.database import Moment
 
 METADATA = sa.MetaData()
 
@@ -102,19 +99,38 @@ AUDIT_HEAD = sa.Table(
     sa.Column("mark", sa.String(64)),
     sa.Column("key_id", sa.String(16)),
 )
-
-
-def opened(url: str, what: str) -> sa.Engine:
-    """The database with these tables; its file, where it is SQLite, has mode 0600. Raises PublishError.
-
-    SQLite gives its journals the mode of the database. Tables of earlier releases become today's: see `migrations`.
-    """
-    from dq_pipelines.security.migrations import SCHEMA
-
-    if (path := sqlite_file(url)) is not None:
-        try:
-            private_folder(path.parent)
-            private_file(path)
-        except OSError as error:
-            raise PublishError(f"{what} at {url}: wanted a file to write, got: {error.strerror}") from None
-    return database(url, METADATA, what, SCHEMA.prepare)
+DEVICES = sa.Table(
+    "dq_known_devices",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+TOTP = sa.Table(
+    "dq_totp",
+    METADATA,
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), primary_key=True),
+    sa.Column("secret", sa.String(64), nullable=False),
+    # None until a first code has shown that the app has the secret
+    sa.Column("confirmed_at", Moment),
+    # the step whose code was taken last: none is taken twice, and none from before
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+)
+RECOVERY = sa.Table(
+    "dq_recovery_codes",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
+    sa.Column("used_at", Moment),
+)
+WRONG_TRIES = sa.Table(
+    "dq_wrong_tries",
+    METADATA,
+    # the hash of what is counted
+    sa.Column("id", sa.String(64), primary_key=True),
+    # the hash of the name, so that all of one can be forgotten together
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("last_at", Moment, nullable=False),
+)

@@ -12,9 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from dq_pipelines.config.database import Moment
 from dq_pipelines.security.digest import digest
-from dq_pipelines.security.store import METADATA
+from dq_pipelines.security.store import WRONG_TRIES
 
 #: Wrong tries from one address by one name after which it has to wait: each further one doubles the wait.
 FREE_TRIES = 5
@@ -23,17 +22,6 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
 FREE_FOR_ALL, FIRST_DELAY, LONGEST_DELAY = 20, 0.5, 8.0
 #: So long after the last wrong one they are forgotten.
 FORGOTTEN = timedelta(hours=12)
-
-WRONG_TRIES = sa.Table(
-    "dq_wrong_tries",
-    METADATA,
-    # the hash of what is counted
-    sa.Column("id", sa.String(64), primary_key=True),
-    # the hash of the name, so that all of one can be forgotten together
-    sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("last_at", Moment, nullable=False),
-)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from dq_pipelines.errors import ConfigError, Problem, Refused, nearest
+from dq_pipelines.security.database import opened
 from dq_pipelines.security.passwords import hashed, is_right
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.security.store import GRANTS, KEYS, USERS, opened
+from dq_pipelines.security.store import GRANTS, KEYS, USERS
 from dq_pipelines.security.throttling import Origin, Throttle
 
 _ANYWHERE = Origin()

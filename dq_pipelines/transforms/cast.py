@@ -13,7 +13,8 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule
 from dq_pipelines.sources.names import key
 from dq_pipelines.transforms.casting import is_exact, typed

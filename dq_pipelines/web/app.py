@@ -15,6 +15,7 @@ from dq_pipelines.web.auth.access import Access
 from dq_pipelines.web.auth.account import Account
 from dq_pipelines.web.auth.enrolment import SecondFactorPages
 from dq_pipelines.web.auth.login import Login
+from dq_pipelines.web.auth.login_steps import LoginSteps
 from dq_pipelines.web.auth.oidc_login import OidcLogin
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
@@ -82,12 +83,12 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
     `proxies` are those before it; None for none.
     """
     access = access_of(site)
-    login = Login(access)
+    steps = LoginSteps(access)
     pages = [
-        *login.routes(),
-        *OidcLogin(access, login).routes(),
-        *Account(access, login).routes(),
-        *SecondFactorPages(access, login).routes(),
+        *Login(access, steps).routes(),
+        *OidcLogin(access, steps).routes(),
+        *Account(access, steps).routes(),
+        *SecondFactorPages(access, steps).routes(),
         Route("/health", _health),
         *routes(Backend(site, access, host)),
     ]

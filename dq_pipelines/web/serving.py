@@ -18,6 +18,7 @@ from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.audit_export import Export, exporting
 from dq_pipelines.security.certificate import Certificate
+from dq_pipelines.security.moving import open_state
 from dq_pipelines.web.app import access_of, application
 from dq_pipelines.web.dashboard import Site
 from dq_pipelines.web.hosting import Dagster
@@ -35,7 +36,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
     is not, or users and keys that others on this machine could read.
     """
     keep_connections()
-    AuditLog(site.state.opened()).check()
+    AuditLog(open_state(site.state)).check()
     if dagster is not None:
         dagster.target()
     exposure.must_be_safe(has_users=access_of(site).is_on)

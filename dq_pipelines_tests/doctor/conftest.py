@@ -11,6 +11,7 @@ import pytest
 
 from dq_pipelines.doctor.examinations import Diagnosis, diagnose
 from dq_pipelines.doctor.installation import Installation
+from dq_pipelines.security.moving import open_state
 from dq_pipelines.security.state import State
 from dq_pipelines_tests.conftest import ROOT
 from dq_pipelines_tests.workshop import Workshop
@@ -107,7 +108,7 @@ def _made(root: Path) -> None:
     patient = Patient(root)
     patient.home.mkdir(parents=True)
     shutil.copy(ROOT / "dagster.yaml", patient.home)
-    State.at(patient.state).opened().secret("token.key")
+    open_state(State.at(patient.state)).secret("token.key")
     shop = patient.shop()
     shop.table("orders", ORDERS)
     shop.table("visits", VISITS)

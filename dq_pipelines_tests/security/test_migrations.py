@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from dq_pipelines.config.private import private_file
+from dq_pipelines.security.database import SCHEMA
 from dq_pipelines.security.keys import Keys
-from dq_pipelines.security.migrations import SCHEMA
+from dq_pipelines.security.moving import open_state
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.state import State
 from dq_pipelines.security.store import METADATA
@@ -31,7 +32,7 @@ def columns(engine: sa.Engine) -> set[str]:
 @pytest.fixture
 def earlier(tmp_path: Path) -> State:
     """The state of an earlier release, with a user and a key in it."""
-    state = State.at(tmp_path / "state").opened()
+    state = open_state(State.at(tmp_path / "state"))
     private_file(path := state.folder / "state.db")
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(DUMP)
@@ -57,7 +58,7 @@ def test_the_copy_from_before_is_closed_and_the_next_start_takes_it(earlier: Sta
         copy = earlier.folder / f"state.db.before-version-{SCHEMA.version}"
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert columns(sa.create_engine(f"sqlite:///{copy}")) >= LOCKS
-    assert earlier.opened().problems() == []
+    assert open_state(earlier).problems() == []
 
 
 def test_it_is_done_once_on_each_database(users: Users) -> None:
@@ -83,5 +84,5 @@ def test_who_changes_the_tables_adds_a_migration() -> None:
     )
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     assert (SCHEMA.version, digest) == (2, "bb053d717372aa24"), (
-        "add a migration to security/migrations.py, and then this digest"
+        "add a migration to security/database.py, and then this digest"
     )

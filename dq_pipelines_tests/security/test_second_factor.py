@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from dq_pipelines.errors import ConfigError, Refused
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.security.second_factor import RECOVERY, RECOVERY_CODES, TOTP, Requirement, SecondFactor
-from dq_pipelines.security.throttling import FREE_TRIES, WRONG_TRIES, Origin
+from dq_pipelines.security.second_factor import RECOVERY_CODES, Requirement, SecondFactor
+from dq_pipelines.security.store import RECOVERY, TOTP, WRONG_TRIES
+from dq_pipelines.security.throttling import FREE_TRIES, Origin
 from dq_pipelines.security.users import User, Users
 
 PASSWORD = "correct horse battery"

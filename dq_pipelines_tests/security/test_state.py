@@ -18,8 +18,9 @@ from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.security import moving
 from dq_pipelines.security.audit import AuditLog, Event
 from dq_pipelines.security.audit_verify import verify
+from dq_pipelines.security.database import SCHEMA
 from dq_pipelines.security.keys import Keys
-from dq_pipelines.security.migrations import SCHEMA
+from dq_pipelines.security.moving import open_state
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.sessions import Sessions
 from dq_pipelines.security.signing import SigningKeys
@@ -48,7 +49,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 @pytest.mark.usefixtures("open_umask")
 def test_nobody_else_reads_what_is_made_whatever_the_umask(tmp_path: Path) -> None:
-    state = State.at(tmp_path / "deep" / "state").opened()
+    state = open_state(State.at(tmp_path / "deep" / "state"))
     users = Users(state.url)
     users.add("ann", PASSWORD, [Grant(Role.ADMIN)])
     Tokens.of(users, state).begin(users.named("ann"))
@@ -60,20 +61,20 @@ def test_nobody_else_reads_what_is_made_whatever_the_umask(tmp_path: Path) -> No
     assert found.pop("") == "700"
     assert {"state.db", "state.db-wal", "state.db-shm", "token.key"} <= set(found)
     assert set(found.values()) == {"600"}
-    assert state.opened().problems() == []
+    assert open_state(state).problems() == []
 
 
 @pytest.mark.usefixtures("open_umask")
 def test_an_empty_folder_that_was_laid_ready_is_closed(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
-    State.at(tmp_path / "state").opened()
+    open_state(State.at(tmp_path / "state"))
     assert modes(tmp_path / "state")[""] == "700"
 
 
 @pytest.mark.parametrize("name", ["", "state.db", "token.key"])
 @pytest.mark.parametrize("others", [0o040, 0o004, 0o020])
 def test_what_others_can_read_is_refused_with_the_remedy(tmp_path: Path, name: str, others: int) -> None:
-    state = State.at(tmp_path / "state").opened()
+    state = open_state(State.at(tmp_path / "state"))
     users = Users(state.url)
     Tokens.of(users, state)
     assert users.is_empty()
@@ -82,18 +83,18 @@ def test_what_others_can_read_is_refused_with_the_remedy(tmp_path: Path, name: s
     path.chmod(mode | others)
     said = f"{path}: wanted it closed to others (mode {mode:o}), got {mode | others:o}: `chmod {mode:o} {path}`"
     with pytest.raises(ConfigError) as error:
-        state.opened()
+        open_state(state)
     assert str(error.value) == said
     path.chmod(mode)
-    state.opened()
+    open_state(state)
 
 
 def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = State.at(tmp_path / "state").opened()
+    state = open_state(State.at(tmp_path / "state"))
     owner = state.folder.stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     with pytest.raises(ConfigError, match=rf"belong to the user who runs this \(uid {owner + 1}\), got uid {owner}"):
-        state.opened()
+        open_state(state)
 
 
 def test_the_state_lies_apart_from_the_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +167,7 @@ def test_users_in_the_lake_are_moved_and_nothing_of_them_stays(
     earlier: Earlier, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert len(earlier.leaks()) == 3
-    state = earlier.state.opened()
+    state = open_state(earlier.state)
     said = capsys.readouterr().err
     assert said.startswith(f"dq: moved 1 users, 1 API keys, 2 audit lines from {earlier.path} to {state.url}")
     assert "others could read the old file: set new passwords" in said
@@ -181,12 +182,12 @@ def test_users_in_the_lake_are_moved_and_nothing_of_them_stays(
     log = AuditLog(state)
     assert [event.what for _, event in log.events()] == ["user.add", "key.add", "state.move"]
     assert verify(log) == []
-    state.opened()
+    open_state(state)
     assert capsys.readouterr().err == ""
 
 
 def test_a_token_signed_by_a_key_that_lay_in_the_lake_is_refused(earlier: Earlier) -> None:
-    state = earlier.state.opened()
+    state = open_state(earlier.state)
     tokens = Tokens.of(Users(state.url), state)
     with pytest.raises(Refused):
         tokens.let_in(earlier.token.access)
@@ -204,9 +205,9 @@ def test_a_move_that_was_killed_before_the_old_place_was_emptied_is_done_again(
     with monkeypatch.context() as patched:
         patched.setattr(moving, "_copied", killed)
         with pytest.raises(KeyboardInterrupt):
-            earlier.state.opened()
+            open_state(earlier.state)
     assert len(earlier.leaks()) == 3
-    earlier.state.opened()
+    open_state(earlier.state)
     assert earlier.leaks() == []
     assert [user.name for user in Users(earlier.state.url).all()] == ["ann"]
     assert list(earlier.state.folder.glob("earlier-*")) == []
@@ -217,7 +218,7 @@ def test_users_of_both_places_are_not_mixed_and_none_are_lost(
     earlier: Earlier, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Users(earlier.state.url).add("bob", PASSWORD, [Grant(Role.VIEWER)])
-    state = earlier.state.opened()
+    state = open_state(earlier.state)
     assert "those go on, these let nobody in" in capsys.readouterr().err
     assert [user.name for user in Users(state.url).all()] == ["bob"]
     assert earlier.leaks() == []
@@ -231,7 +232,7 @@ def test_another_account_of_the_machine_reads_the_lake_and_no_key() -> None:
     with tempfile.TemporaryDirectory() as root:
         Path(root).chmod(0o755)
         earlier = Earlier(Path(root))
-        state = earlier.state.opened()
+        state = open_state(earlier.state)
         Tokens.of(Users(state.url), state)
 
         def as_nobody(path: Path) -> subprocess.CompletedProcess[bytes]:
@@ -250,7 +251,7 @@ def test_the_file_of_an_earlier_release_is_moved_with_its_log(tmp_path: Path) ->
     path = tmp_path / "history.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(DUMP)
-    state = State(tmp_path / "state", State.at(tmp_path / "state").url, (path,)).opened()
+    state = open_state(State(tmp_path / "state", State.at(tmp_path / "state").url, (path,)))
     users = Users(state.url)
     assert users.let_in("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
     assert Keys(users).let_in(KEY).name == "ann"

@@ -15,8 +15,8 @@ from dq_pipelines.security.keys import Keys, lasts_by_default
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Permission, Role, may, why_not
 from dq_pipelines.security.session_limits import SessionLimits
 from dq_pipelines.security.sessions import Sessions
-from dq_pipelines.security.store import KEYS, SESSIONS, USERS
-from dq_pipelines.security.throttling import FREE_TRIES, LONGEST_DELAY, WRONG_TRIES, Origin
+from dq_pipelines.security.store import KEYS, SESSIONS, USERS, WRONG_TRIES
+from dq_pipelines.security.throttling import FREE_TRIES, LONGEST_DELAY, Origin
 from dq_pipelines.security.users import Users
 
 pytestmark = pytest.mark.slow

@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.audit_verify import verify
 from dq_pipelines.security.keys import Keys
+from dq_pipelines.security.moving import open_state
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
@@ -152,7 +153,7 @@ def test_without_users_this_machine_alone_is_answered(empty: Workshop) -> None:
 
 
 def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None:
-    empty.state.opened()
+    open_state(empty.state)
     Path(empty.state.url.removeprefix("sqlite:///")).write_text("no database")
     answer = TestClient(application(site_of(empty)), base_url="http://localhost:3001").get("/metrics")
     assert answer.status_code == 503

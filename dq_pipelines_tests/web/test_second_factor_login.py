@@ -14,7 +14,8 @@ from dq_pipelines.cli.user import totp_reset
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.security.second_factor import TOTP, SecondFactor
+from dq_pipelines.security.second_factor import SecondFactor
+from dq_pipelines.security.store import TOTP
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.app import application
 from dq_pipelines_tests.web.conftest import site_of

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dq_pipelines.security.moving import open_state
 from dq_pipelines_tests.web.conftest import build
 from dq_pipelines_tests.web.served import dq, environment, serving
 from dq_pipelines_tests.workshop import Workshop
@@ -22,7 +23,7 @@ def mode(path: Path) -> str:
 
 @pytest.mark.parametrize("command", [["serve", "--no-dagster"], ["user", "list"], ["key", "list"], ["audit", "verify"]])
 def test_what_others_can_read_is_not_gone_on_with(empty: Workshop, command: list[str]) -> None:
-    empty.state.opened()
+    open_state(empty.state)
     empty.state.secret("token.key")
     empty.state.folder.chmod(0o755)
     ran = subprocess.run(

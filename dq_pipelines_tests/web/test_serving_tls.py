@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.roles import Grant, Role
-from dq_pipelines.security.throttling import FREE_TRIES, WRONG_TRIES
+from dq_pipelines.security.store import WRONG_TRIES
+from dq_pipelines.security.throttling import FREE_TRIES
 from dq_pipelines.security.users import Users
 from dq_pipelines_tests.web.certificates import certificate
 from dq_pipelines_tests.web.hosting import OWN, PASSWORD

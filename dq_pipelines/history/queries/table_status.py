@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from itertools import groupby
 
-from dq_pipelines.history.queries.released import released
 from dq_pipelines.history.queries.rule_status import Found, OpenRows, RuleState
 from dq_pipelines.history.store.attempts import Attempt, last_attempts
 from dq_pipelines.history.store.records import NO_RULES, ResultRecord, VerdictRecord
@@ -196,13 +195,13 @@ def latest_statuses(history: History) -> list[TableStatus]:
     every = {
         table: _standing(table, found.get(table, []), attempts.get(table, ())) for table in sorted({*found, *attempts})
     }
-    return [replace(one, released=released(one.attempts, every.get)) for one in every.values()]
+    return [replace(one, released=_released(one.attempts, every.get)) for one in every.values()]
 
 
 def latest_status(history: History, table: str) -> TableStatus | None:
     """Where one table stands; None before its first attempt."""
     found = _alone(history, table)
-    return found and replace(found, released=released(found.attempts, partial(_alone, history)))
+    return found and replace(found, released=_released(found.attempts, partial(_alone, history)))
 
 
 def _alone(history: History, table: str) -> TableStatus | None:
@@ -254,3 +253,22 @@ def _of_rechecks(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]
         elif verdict.rebuilds:
             last = {part: one for part, one in last.items() if verdict.partition not in (part, None)}
     return tuple(last.values())
+
+
+def _released(attempts: Sequence[Attempt], standing_of: Callable[[str], TableStatus | None]) -> tuple[Attempt, ...]:
+    """Those of these attempts that waited, and that no upstream table holds back any longer."""
+    waiting = [one for one in attempts if one.outcome == "waiting" and one.upstream]
+    return tuple(
+        one for one in waiting if all(_lets_pass(standing_of(key), one) for key in (one.upstream or "").split(","))
+    )
+
+
+def _lets_pass(upstream: TableStatus | None, waiting: Attempt) -> bool:
+    """Whether a table is not blocked, and either its last attempts went well or it was published since."""
+    if upstream is None:
+        return True
+    if upstream.blocked:
+        return False
+    if not any(one.is_failure for one in upstream.attempts):
+        return True
+    return upstream.latest is not None and upstream.latest.started_at > waiting.started_at

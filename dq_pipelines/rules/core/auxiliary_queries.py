@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import narwhals as nw
 
-    from dq_pipelines.rules.core.columns import Value
+    from dq_pipelines.rules.core.column_value import Value
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import PlainValidator, ValidationInfo, model_validator
 from dq_pipelines.config.model import Strict, shown
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.base import is_nan
-from dq_pipelines.rules.core.columns import Value
+from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.evaluation_parameters import moment
 
 #: Given as validation context, what GX accepts and a project should not is accepted.

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from dq_pipelines.config.model import shown
-from dq_pipelines.rules.core.columns import MIXED
+from dq_pipelines.rules.core.column_value import MIXED
 
 if TYPE_CHECKING:
-    from dq_pipelines.rules.core.columns import Columns, Value
+    from dq_pipelines.rules.core.column_value import Value
+    from dq_pipelines.rules.core.columns import Columns
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,

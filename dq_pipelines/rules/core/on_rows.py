@@ -12,7 +12,8 @@ from dq_pipelines.config.model import Many
 from dq_pipelines.rules.core.auxiliary_queries import Aside
 from dq_pipelines.rules.core.base import Dimension, Mostly, OnFailure, Rule
 from dq_pipelines.rules.core.column_statistics import UNKNOWN
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 
 
 class RowRule(Rule):

@@ -10,7 +10,8 @@ import narwhals as nw
 from pydantic import Field, model_validator
 
 from dq_pipelines.rules.core.base import Dimension, OnFailure, Rule
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.query import Query
 
 

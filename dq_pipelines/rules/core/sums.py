@@ -9,7 +9,7 @@ from typing import Any
 import narwhals as nw
 
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.columns import Value
+from dq_pipelines.rules.core.column_value import Value
 
 #: Digits of a decimal whose sum over 10**19 rows still fits into 38.
 _SAFE_DIGITS = 19

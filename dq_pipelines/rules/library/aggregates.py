@@ -11,7 +11,7 @@ import narwhals as nw
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.base import Dimension, Example
 from dq_pipelines.rules.core.bounds import Bounded
-from dq_pipelines.rules.core.columns import Value
+from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.dialect import POLARS
 from dq_pipelines.rules.core.on_tables import AggregateRule
 from dq_pipelines.rules.core.sums import exact_sum, sum_of

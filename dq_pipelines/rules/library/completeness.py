@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 import narwhals as nw
 
 from dq_pipelines.rules.core.base import Dimension, Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule
 
 

@@ -9,7 +9,8 @@ import narwhals as nw
 from pydantic import Field, PrivateAttr
 
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_tables import GroupRule, Tables
 from dq_pipelines.rules.library.sets import ValueSet
 

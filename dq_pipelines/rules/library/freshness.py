@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core import clock
 from dq_pipelines.rules.core.base import Dimension, Example
-from dq_pipelines.rules.core.columns import Value
+from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.on_tables import AggregateRule
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}

@@ -8,7 +8,7 @@ import narwhals as nw
 
 from dq_pipelines.rules.core.base import Example
 from dq_pipelines.rules.core.bounds import Bounded
-from dq_pipelines.rules.core.columns import Value
+from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.on_rows import ColumnRule
 
 

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from dq_pipelines.rules.core.auxiliary_queries import Measured
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule
 
 

@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from dq_pipelines.config.model import shown
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import MIXED, Value
+from dq_pipelines.rules.core.column_value import MIXED, Value
 from dq_pipelines.rules.core.on_rows import PairRule
 
 

@@ -14,7 +14,8 @@ from dq_pipelines.config.model import shown
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import ByText, ReadsAsDate, ReadsAsJson, validator_of
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule
 
 

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field
 from dq_pipelines.config.model import Many
 from dq_pipelines.rules.core.auxiliary_queries import PythonRegex
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.dialect import Lacking, RegexFlavour
 from dq_pipelines.rules.core.on_rows import ColumnRule
 from dq_pipelines.rules.core.regex import check, translated

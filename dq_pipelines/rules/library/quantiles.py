@@ -14,7 +14,7 @@ from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.base import Example
 from dq_pipelines.rules.core.bounds import Bound
-from dq_pipelines.rules.core.columns import Value
+from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.on_tables import AggregateRule
 
 Interpolation = Literal["linear", "lower", "higher", "midpoint", "nearest"]

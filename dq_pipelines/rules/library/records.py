@@ -15,7 +15,8 @@ from pydantic import Field
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.dialect import POLARS
 from dq_pipelines.rules.core.on_rows import MulticolumnRule
 

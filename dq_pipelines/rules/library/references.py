@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 
 from dq_pipelines.rules.core.auxiliary_queries import Exists
 from dq_pipelines.rules.core.base import Dimension, Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule
 from dq_pipelines.rules.core.on_tables import GroupRule, Tables
 from dq_pipelines.rules.core.query import LAYERS

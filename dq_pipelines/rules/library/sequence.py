@@ -8,7 +8,8 @@ import narwhals as nw
 
 from dq_pipelines.rules.core.auxiliary_queries import InOrder
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule
 
 

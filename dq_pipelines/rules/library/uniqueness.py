@@ -10,7 +10,8 @@ from pydantic import Field
 from dq_pipelines.config.model import Many
 from dq_pipelines.rules.core.auxiliary_queries import Repeats
 from dq_pipelines.rules.core.base import Dimension, Example
-from dq_pipelines.rules.core.columns import Columns, Value
+from dq_pipelines.rules.core.column_value import Value
+from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import ColumnRule, MulticolumnRule
 
 

@@ -15,16 +15,16 @@ from dq_pipelines.security.sessions import Session
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.web.auth.access import Access, Caller, caller_of, source_of
 from dq_pipelines.web.auth.forms import filled_in, form_page
-from dq_pipelines.web.auth.login import Login
+from dq_pipelines.web.auth.login_steps import LoginSteps
 from dq_pipelines.web.auth.session_list import OTHERS, sessions_section
 
 
 class Account:
     """The page of one's own account, for who is logged in in a browser."""
 
-    def __init__(self, access: Access, login: Login) -> None:
+    def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
-        self._login = login
+        self._steps = steps
 
     def routes(self) -> list[Route]:
         return [
@@ -56,7 +56,7 @@ class Account:
             await run_sync(self._access.end_other_sessions, name, caller.session)
         elif not await run_sync(self._access.end_session, name, which):
             return await self.page(caller, "That session has ended already.", 404)
-        await self._login.note(request, name, "done", what="session.end", on=which[:64])
+        await self._steps.note(request, name, "done", what="session.end", on=which[:64])
         return RedirectResponse("/account", 303)
 
     async def _change(self, request: Request) -> Response:
@@ -70,7 +70,7 @@ class Account:
             return await self.page(caller, "This page was too old: try again.", 403)
         if form.get("new") != form.get("again"):
             return await self.page(caller, "The new password was not the same twice.", 422)
-        if await self._login.too_often(request, caller.user.name):
+        if await self._steps.too_often(request, caller.user.name):
             return await self.page(caller, "Too many tries from here: wait a minute.", 429)
         return await self._changed(request, caller, form.get("old", ""), form.get("new", ""))
 
@@ -80,16 +80,16 @@ class Account:
             await access.let_in(name, old, Origin(source_of(request.scope), f"session {caller.csrf}"))
             await run_sync(access.users.set_password, name, new)
         except Refused:
-            await self._login.note(request, name, "refused", what="user.password")
+            await self._steps.note(request, name, "refused", what="user.password")
             return await self.page(
                 caller, "The old password does not fit, or too many were wrong: wait, and try again.", 403
             )
         except ConfigError as error:
             return await self.page(caller, f"{error}.", 422)
-        await self._login.note(request, name, "done", what="user.password")
+        await self._steps.note(request, name, "done", what="user.password")
         user = await run_sync(access.users.named, name)
         secret = await run_sync(access.begin, request.scope, user)
-        return await self._login.begun(request, secret, name, "/account", user)
+        return await self._steps.begun(request, secret, name, "/account", user)
 
 
 def _has_password(caller: Caller) -> bool:

@@ -17,7 +17,7 @@ from dq_pipelines.security.sessions import Session
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.web.auth.access import Access, Caller, caller_of, source_of
 from dq_pipelines.web.auth.forms import filled_in, form_page
-from dq_pipelines.web.auth.login import Login
+from dq_pipelines.web.auth.login_steps import LoginSteps
 
 PATH = "/account/second-factor"
 _OLD_PAGE = "This page was too old: try again."
@@ -28,9 +28,9 @@ _WRONG_FIRST = "The code was wrong. The secret stays the same: type the code tha
 class SecondFactorPages:
     """The pages of one's second factor, for who has a password here."""
 
-    def __init__(self, access: Access, login: Login) -> None:
+    def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
-        self._login = login
+        self._steps = steps
         self._doing = {"begin": self._begin, "confirm": self._confirm, "renew": self._renew, "off": self._off}
 
     def routes(self) -> list[Route]:
@@ -48,7 +48,7 @@ class SecondFactorPages:
             return _nobody()
         if not Session(caller.user, caller.csrf or "").says(form.get("csrf")):
             return await self._page(caller, _OLD_PAGE, 403)
-        if await self._login.too_often(request, caller.user.name):
+        if await self._steps.too_often(request, caller.user.name):
             return await self._page(caller, "Too many tries from here: wait a minute.", 429)
         doing = self._doing.get(form.get("do", ""))
         if doing is None:
@@ -56,7 +56,7 @@ class SecondFactorPages:
         try:
             return await doing(request, caller, form.get("old", ""), form.get("code", ""))
         except Refused:
-            await self._login.note(
+            await self._steps.note(
                 request, caller.user.name, "refused", what="user.second_factor", on=form.get("do", "")
             )
             begun = await run_sync(self._access.second_factor.begun, caller.user.name, form.get("secret", ""))
@@ -74,20 +74,20 @@ class SecondFactorPages:
         """On from now; other sessions, which began without it, end."""
         codes = await run_sync(self._access.second_factor.confirm, caller.user.name, code)
         await run_sync(self._access.end_other_sessions, caller.user.name, caller.session)
-        await self._login.note(request, caller.user.name, "done", what="user.second_factor", on="on")
+        await self._steps.note(request, caller.user.name, "done", what="user.second_factor", on="on")
         return form_page("Second factor", _codes(codes), "The second factor is on.")
 
     async def _renew(self, request: Request, caller: Caller, old: str, code: str) -> Response:
         await self._prove(request, caller, old, code)
         codes = await run_sync(self._access.second_factor.renew_recovery, caller.user.name)
-        await self._login.note(request, caller.user.name, "done", what="user.second_factor", on="recovery codes")
+        await self._steps.note(request, caller.user.name, "done", what="user.second_factor", on="recovery codes")
         return form_page("Second factor", _codes(codes), "The recovery codes of before are worth nothing now.")
 
     async def _off(self, request: Request, caller: Caller, old: str, code: str) -> Response:
         await self._prove(request, caller, old, code)
         await run_sync(self._access.second_factor.reset, caller.user.name)
         await run_sync(self._access.end_other_sessions, caller.user.name, caller.session)
-        await self._login.note(request, caller.user.name, "done", what="user.second_factor", on="off")
+        await self._steps.note(request, caller.user.name, "done", what="user.second_factor", on="off")
         return await self._page(caller, "The second factor is off.")
 
     async def _prove(self, request: Request, caller: Caller, old: str, code: str) -> None:

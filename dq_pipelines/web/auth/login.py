@@ -12,14 +12,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from dq_pipelines.errors import Refused
-from dq_pipelines.security.audit import Event
-from dq_pipelines.security.devices import KNOWN_FOR
 from dq_pipelines.security.oidc import OpenIdConnect
-from dq_pipelines.security.users import User
 from dq_pipelines.web.auth import cookie
-from dq_pipelines.web.auth.access import Access, caller_of, source_of
+from dq_pipelines.web.auth.access import Access, caller_of
 from dq_pipelines.web.auth.bootstrap_link import NAME
 from dq_pipelines.web.auth.forms import filled_in, form_page
+from dq_pipelines.web.auth.login_steps import LoginSteps
 from dq_pipelines.web.auth.second_step import SecondStep
 
 #: What a browser forgets when somebody logs out: Dagster's pages keep what they have shown. Cookies say which browsers are known.
@@ -29,9 +27,10 @@ _FORGET = '"cache", "storage"'
 class Login:
     """The pages of logging in; mounted where nobody has to be logged in."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
-        self._second = SecondStep(access, self)
+        self._steps = steps
+        self._second = SecondStep(access, steps)
 
     def routes(self) -> list[Route]:
         """`/login` and `/logout`."""
@@ -60,7 +59,7 @@ class Login:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return PlainTextResponse("Log in from this site's own page.", 403)
         name, target = form.get("name", ""), within(form.get("next", "/"))
-        if await self.too_often(request, name):
+        if await self._steps.too_often(request, name):
             return page(target, "Too many tries from here: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
 
@@ -68,66 +67,38 @@ class Login:
         try:
             user = await self._access.let_in(name, password, await run_sync(self._access.origin, request.scope, name))
         except Refused:
-            await self.note(request, name, "refused")
+            await self._steps.note(request, name, "refused")
             return page(
                 target,
                 "That name and password do not fit, or too many tries from here were wrong: wait, and try again.",
                 401,
             )
         if await run_sync(self._access.second_factor.is_on, name):
-            await self.note(request, name, "done", what="login.password")
+            await self._steps.note(request, name, "done", what="login.password")
             return self._second.ask(request, user, target)
-        return await self.begun(request, await run_sync(self._access.begin, request.scope, user), name, target, user)
+        return await self._steps.begun(
+            request, await run_sync(self._access.begin, request.scope, user), name, target, user
+        )
 
     async def _once(self, request: Request) -> Response:
         access, secret = self._access, None
-        if await self.too_often(request, NAME):
+        if await self._steps.too_often(request, NAME):
             return PlainTextResponse("Too many tries from here: wait a minute.", 429)
         if request.method == "GET" and not await run_sync(lambda: access.is_on):
             secret = access.once.open(request.query_params.get("token", ""))
         if secret is None:
-            await self.note(request, NAME, "refused")
+            await self._steps.note(request, NAME, "refused")
             said = "This link is not the one that dq serve printed last, or was opened before. Start dq serve anew."
             return PlainTextResponse(said, 403, {"Cache-Control": "no-store"})
-        return await self.begun(request, secret, NAME, "/")
-
-    async def begun(
-        self, request: Request, secret: str, name: str, target: str, by_password: User | None = None, **more: str
-    ) -> Response:
-        """To the page that was asked for, with a session; the one before, which somebody else may know, is over.
-
-        The browser of who came by a password is known from then on.
-        """
-        await run_sync(self._access.end, request.scope)
-        await self.note(request, name, "done", **more)
-        answer = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
-        if by_password is not None:
-            before = cookie.held(request.scope, cookie.DEVICE)
-            device = await run_sync(self._access.devices.remember, by_password, before)
-            cookie.given(answer, request.scope, device, cookie.DEVICE, int(KNOWN_FOR.total_seconds()))
-        return cookie.given(answer, request.scope, secret)
+        return await self._steps.begun(request, secret, NAME, "/")
 
     async def _leave(self, request: Request) -> Response:
         caller = caller_of(request.scope)
         await run_sync(self._access.end, request.scope)
-        await self.note(request, caller.user.name if caller else "", "done", what="logout")
+        await self._steps.note(request, caller.user.name if caller else "", "done", what="logout")
         answer = cookie.taken(RedirectResponse("/login", 303), request.scope)
         answer.headers["Clear-Site-Data"] = _FORGET
         return answer
-
-    async def too_often(self, request: Request, name: str) -> bool:
-        """Whether somebody tries too often from the address of this request, which is one more try."""
-        too_many = self._access.tries.too_many(source_of(request.scope))
-        if too_many == 1:
-            await self.note(request, name, "refused", why="too many tries")
-        return too_many > 0
-
-    async def note(
-        self, request: Request, name: str, result: str, what: str = "login", on: str = "", **more: str
-    ) -> None:
-        """A line for the audit log."""
-        event = Event(name[:255], what, on, source=source_of(request.scope), result=result, more=more)
-        await run_sync(self._access.log.add, event)
 
 
 def within(target: str) -> str:

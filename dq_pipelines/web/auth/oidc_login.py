@@ -19,7 +19,8 @@ from dq_pipelines.security.provider import Provider, Start
 from dq_pipelines.security.users import User
 from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access
-from dq_pipelines.web.auth.login import Login, page, within
+from dq_pipelines.web.auth.login import page, within
+from dq_pipelines.web.auth.login_steps import LoginSteps
 
 BEGIN, BACK = "/login/oidc", "/login/oidc/callback"
 
@@ -41,9 +42,9 @@ class _Begun:
 class OidcLogin:
     """The two addresses of a login by OpenID Connect; logins under way are kept in memory, each for one answer."""
 
-    def __init__(self, access: Access, login: Login) -> None:
+    def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
-        self._login = login
+        self._steps = steps
         self._begun: dict[str, _Begun] = {}
         self._lock = threading.Lock()
         self._provider: Provider | None = None
@@ -54,7 +55,7 @@ class OidcLogin:
     async def _to(self, request: Request) -> Response:
         """To the provider, with a cookie by which the browser is known when it comes back."""
         target = within(request.query_params.get("next", "/"))
-        if await self._login.too_often(request, ""):
+        if await self._steps.too_often(request, ""):
             return page(target, "Too many tries from here: wait a minute.", 429)
         provider = await run_sync(self._known)
         if provider is None:
@@ -63,7 +64,7 @@ class OidcLogin:
         try:
             start = await run_sync(provider.start, back)
         except SourceError as error:
-            await self._login.note(request, "", "refused", by="oidc", why=str(error))
+            await self._steps.note(request, "", "refused", by="oidc", why=str(error))
             return page(target, "The identity provider does not answer just now.", 502)
         browser = secrets.token_urlsafe(32)
         self._keep(_Begun(start, digest(browser), target, time.monotonic()))
@@ -74,15 +75,15 @@ class OidcLogin:
         """Back from the provider: whoever it vouches for is let in, once for each login that began here."""
         begun = self._taken(request.query_params.get("state", ""), cookie.held(request.scope, cookie.LOGIN))
         target = begun.target if begun else "/"
-        if begun is None and await self._login.too_often(request, ""):
+        if begun is None and await self._steps.too_often(request, ""):
             return page(target, "Too many tries from here: wait a minute.", 429)
         try:
             user = await run_sync(self._user, begun, dict(request.query_params))
         except (Refused, SourceError) as error:
-            await self._login.note(request, "", "refused", by="oidc", why=str(error))
+            await self._steps.note(request, "", "refused", by="oidc", why=str(error))
             return page(target, "The identity provider's answer does not let you in. The audit log says why.", 401)
         secret = await run_sync(self._access.begin, request.scope, user)
-        answer = await self._login.begun(request, secret, user.name, target)
+        answer = await self._steps.begun(request, secret, user.name, target)
         return cookie.taken(answer, request.scope, cookie.LOGIN)
 
     def _user(self, begun: _Begun | None, answer: dict[str, str]) -> User:

@@ -6,7 +6,6 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -19,9 +18,7 @@ from dq_pipelines.security.users import User
 from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access
 from dq_pipelines.web.auth.forms import filled_in, form_page
-
-if TYPE_CHECKING:
-    from dq_pipelines.web.auth.login import Login
+from dq_pipelines.web.auth.login_steps import LoginSteps
 
 PATH = "/login/code"
 
@@ -43,9 +40,9 @@ class _Begun:
 class SecondStep:
     """`/login/code`: asks for a code and lets in."""
 
-    def __init__(self, access: Access, login: Login) -> None:
+    def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
-        self._login = login
+        self._steps = steps
         self._begun: dict[str, _Begun] = {}
         self._lock = threading.Lock()
 
@@ -76,7 +73,7 @@ class SecondStep:
         begun = self._of(request)
         if begun is None:
             return RedirectResponse("/login", 303)
-        if await self._login.too_often(request, begun.name):
+        if await self._steps.too_often(request, begun.name):
             return _page("Too many tries from here: wait a minute.", 429)
         return await self._checked(request, begun, form.get("code", ""))
 
@@ -86,7 +83,7 @@ class SecondStep:
         try:
             how = await self._access.check_code(begun.name, code, origin)
         except Refused:
-            await self._login.note(request, begun.name, "refused", by="code")
+            await self._steps.note(request, begun.name, "refused", by="code")
             if begun.tries >= _TRIES:
                 self._forget(request)
             return _page("That code does not fit, was used before, or too many were wrong: wait for the next one.", 401)
@@ -95,7 +92,7 @@ class SecondStep:
         if user is None or user.disabled or user.epoch != begun.epoch:
             return RedirectResponse("/login", 303)
         secret = await run_sync(self._access.begin, request.scope, user)
-        answer = await self._login.begun(request, secret, user.name, begun.target, user, by=how)
+        answer = await self._steps.begun(request, secret, user.name, begun.target, user, by=how)
         return cookie.taken(answer, request.scope, cookie.CODE)
 
     def _of(self, request: Request) -> _Begun | None:
