@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import ConfigError, Problem
+from dq_pipelines.lake import formats
 
-#: The place of the tables' Delta logs, which are copied only where asked.
+#: The place of the records by which formats keep their tables (Delta: logs), which are copied only where asked.
 LAKE_LOGS = "lake"
 #: What SQLite writes beside a database: the online copy has it within.
 _JOURNALS = ("-wal", "-shm", "-journal")
@@ -58,8 +59,13 @@ def places_of(settings: Settings, *, lake_logs: bool = False) -> list[Place]:
     if lake_logs:
         if settings.lake_folder is None:
             raise ConfigError([Problem("", 0, f"dq backup --lake-logs: wanted a lake on a disk, got {settings.lake}")])
-        found.append(Place(LAKE_LOGS, settings.lake_folder, ("*/*/_delta_log/*", ".aside/*.json")))
+        found.append(Place(LAKE_LOGS, settings.lake_folder, (*_records(), ".aside/*.json")))
     return found
+
+
+def _records() -> Iterator[str]:
+    for name in formats.names():
+        yield from (f"*/*/{pattern}" for pattern in formats.named(name).records)
 
 
 def _history(settings: Settings) -> Place:

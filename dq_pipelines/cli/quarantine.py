@@ -68,7 +68,7 @@ def list_rows(
     from dq_pipelines.cli import quarantine_tables as shown
 
     if table is None:
-        tables = [found for found in _project_tables() if _work(found).quarantine.delta() is not None]
+        tables = [found for found in _project_tables() if _work(found).quarantine.exists]
         shown.print_counts([_work(found) for found in tables], _chosen(rule, column, batch), as_json=as_json)
         return
     work, chosen = _work(_table(table)), _chosen(rule, column, batch)

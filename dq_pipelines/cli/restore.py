@@ -79,7 +79,7 @@ def _return_lines(back: Return) -> Iterator[str]:
     from dq_pipelines.lake.ledger import batches_in
 
     if not back.changes:
-        yield f"{back.table.key} is as of version {back.then.version()} already"
+        yield f"{back.table.key} is as of version {back.then.version} already"
         return
     (version, target), (rows, rows_then), (leaving, coming) = back.versions, back.rows, back.files
     yield f"{back.table.key}: version {version} back to {target} of {back.at.isoformat(timespec='seconds')}"

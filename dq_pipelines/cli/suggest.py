@@ -223,7 +223,7 @@ def _parents(name: str, project: Project | None = None) -> list[Parent]:
     keys = {table.key: _key_of(table) for table in project if table.name != name}
     known = {key: column for key, column in keys.items() if column is not None}
     return parents_in(
-        {key: (lake.table(key).scan(), column) for key, column in known.items() if lake.table(key).delta()}
+        {key: (lake.table(key).scan(), column) for key, column in known.items() if lake.table(key).exists}
     )
 
 

@@ -22,7 +22,7 @@ class Settings:
 
     #: folder of the project's YAML files
     config: str = DEFAULTS["DQ_CONFIG"]
-    #: folder or URI of the Delta tables
+    #: folder or URI of the tables
     lake: str = DEFAULTS["DQ_LAKE"]
     #: folder or URI in which input files land
     landing: str = DEFAULTS["DQ_LANDING"]

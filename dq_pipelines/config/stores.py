@@ -14,6 +14,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dq_pipelines.config.store_client import client, store_errors
+
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
@@ -97,7 +99,7 @@ def filesystem(address: str) -> tuple[FileSystem, str]:
 
 
 def write_bytes(address: str, content: bytes) -> None:
-    """A small file with this content, whole; on a disk its folder is made. Raises OSError, or a DeltaError."""
+    """A small file with this content, whole; on a disk its folder is made. Raises OSError, or what `store_errors` names."""
     files, path = filesystem(address)
     if not is_remote(address):
         files.create_dir(path.rpartition("/")[0], recursive=True)
@@ -120,13 +122,9 @@ def split(address: str) -> tuple[str, str]:
 @lru_cache(maxsize=64)
 def _bucket(address: str, _environment: int) -> FileSystem:
     """One client for a bucket, which keeps its connections; other settings make another one."""
-    from deltalake.exceptions import DeltaError
-    from deltalake.fs import DeltaStorageHandler
-    from pyarrow import fs
-
     try:
-        return fs.PyFileSystem(DeltaStorageHandler(address, options(address)))
-    except DeltaError as error:
+        return client(address, options(address))
+    except store_errors() as error:
         raise OSError(said(error)) from None
 
 

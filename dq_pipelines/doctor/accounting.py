@@ -87,7 +87,7 @@ def account(work: Work, history: History) -> Account:
     cannot be read.
     """
     landed = bronze(work.table, work.lake)
-    if landed.delta() is None:
+    if not landed.exists:
         return Account(work.table.key)
     rows = corrected(landed.scan(), corrections(work.quarantine))
     places = rows.select(*PLACE, INGESTED_AT, pl.col(UNREADABLE).is_not_null().alias("unreadable")).collect()
@@ -135,7 +135,7 @@ def _of_quarantine(found: Account, judged: pl.DataFrame, refused: pl.DataFrame, 
 
 def _of_silver(work: Work, found: Account, rows: pl.LazyFrame, beside: pl.DataFrame, refused: pl.DataFrame) -> None:
     silver = work.table.landed.silver
-    published = work.silver.scan() if work.silver.delta() is not None else None
+    published = work.silver.scan() if work.silver.exists else None
     columns = [] if published is None else [name for name in published.collect_schema() if name != PARTITION]
     schema = {} if published is None else {name: published.collect_schema()[name] for name in columns}
     made = _made(work, rows, beside, schema)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
@@ -34,11 +34,8 @@ def examine(installation: Installation) -> Iterator[Finding]:
 def _newest(installation: Installation, key: str) -> datetime | None:
     if not installation.readable(key):
         return None
-    delta = installation.stores.lake.table(key).delta()
-    commits = [] if delta is None else delta.history(1)
-    return (
-        datetime.fromtimestamp(commits[0]["timestamp"] / 1000, UTC) if commits and "timestamp" in commits[0] else None
-    )
+    newest = next(installation.stores.lake.table(key).snapshot().history(1), None)
+    return None if newest is None else newest.at
 
 
 def _judged(installation: Installation, key: str) -> datetime | None:

@@ -7,14 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.history import damage_of
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.orchestration.partitions_definition import partitions_definition
 from dq_pipelines.orchestration.runs.dagster_settings import FILE, write_settings
 
@@ -73,10 +71,8 @@ def _partitions(installation: Installation, instance: dg.DagsterInstance) -> Ite
         key = f"bronze/{table.name}"
         if not isinstance(definition, dg.DynamicPartitionsDefinition) or not installation.readable(key):
             continue
-        delta = installation.stores.lake.table(key).delta()
-        adds = pl.DataFrame(delta.get_add_actions(flatten=True)) if delta is not None else pl.DataFrame()
-        column, name = f"partition.{PARTITION}", str(definition.name)
-        there = set(adds[column].drop_nulls().to_list()) if column in adds.columns else set()
+        name = str(definition.name)
+        there = {part for part in installation.stores.lake.table(key).partitions() if part is not None}
         lost = sorted(there - set(instance.get_dynamic_partitions(name)))
         if lost:
             said = f"Dagster has forgotten {len(lost):,} of its partitions ({lost[0]}, say): nobody can run them again"

@@ -81,7 +81,7 @@ class Installation:
         return Work(table, self.stores.lake, now=self.now)
 
     def lake_tables(self) -> Iterator[LakeTable]:
-        """Every Delta table that the project knows."""
+        """Every table of the lake that the project knows."""
         for table in self.tables:
             yield from (self.stores.lake.table(key) for key in table.keys)
 
@@ -89,7 +89,7 @@ class Installation:
         """Whether the logs of these tables can be read; where not, the examination of logs says so, and others pass over."""
         try:
             for key in keys:
-                self.stores.lake.table(key).delta()
+                self.stores.lake.table(key).rows()
         except DqError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""Whether each table's Delta log can be read; what its data files are like belongs in `data_files`."""
+"""Whether the records can be read by which a format keeps each table; what its data files are like belongs in `data_files`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.log import Log
+from dq_pipelines.lake.formats.base import Damage
 from dq_pipelines.lake.tables import LakeTable
 
 
@@ -21,51 +21,26 @@ def examine(installation: Installation) -> Iterator[Finding]:
 
 
 def _of(installation: Installation, table: LakeTable) -> Iterator[Finding]:
-    log = Log.as_it_lies(table.key, table.uri)
-    if log is None:
-        return
-    if torn := log.torn_newest():
-        place, _, said = torn.partition(": ")
-        again = partial(_newest_moved, installation, Path(place), table)
-        yield Finding("error", place, said, "dq doctor --repair moves it away", again if installation.folder else None)
-    elif said := log.torn_checkpoint():
-        place, _, said = said.partition(": ")
-        again = partial(_checkpoint_moved, installation, Path(place))
-        whole = bool(log.commits) and log.commits[0][0] == 0  # the commits say all that the checkpoint said
-        yield Finding(
-            "error", place, said, "put it back from a copy where commits before it are gone", again if whole else None
-        )
-    else:
-        try:
-            table.delta()
-        except PublishError as error:
-            place, _, said = str(error).partition(": ")
-            yield Finding("error", place, said, f"put {table.key}/_delta_log back from a copy made by dq backup")
+    for damage in table.format.examine(table):
+        again = partial(_moved, installation, damage) if damage.movable and installation.folder else None
+        yield Finding("error", damage.path, damage.sentence, damage.remedy, again)
 
 
-def _newest_moved(installation: Installation, path: Path, table: LakeTable) -> str:
-    target = installation.move_away(path)
-    layer, _, name = table.key.partition("/")
-    mode = " with mode: rerun" if layer in ("bronze", "quarantine") else ""
-    return f"moved the torn commit to {target}: run {name}{mode}, which makes what it held anew"
-
-
-def _checkpoint_moved(installation: Installation, path: Path) -> str:
-    target = installation.move_away(path)
-    hint = path.with_name("_last_checkpoint")
-    if hint.exists():
-        installation.move_away(hint)
-    return f"moved the torn checkpoint to {target}: the commits say the same"
+def _moved(installation: Installation, damage: Damage) -> str:
+    target = installation.move_away(Path(damage.path))
+    for companion in map(Path, damage.companions):
+        if companion.exists():
+            installation.move_away(companion)
+    return f"moved {damage.movable} to {target}: {damage.afterwards}"
 
 
 def _unknown(installation: Installation, known: set[str]) -> Iterator[Finding]:
     """Tables of the lake that no YAML file describes any more."""
-    if installation.folder is None or installation.project is None:
+    lake = installation.stores.lake
+    if is_remote(lake.root) or installation.project is None:
         return
-    for layer in ("bronze", "silver", "quarantine", "gold"):
-        for folder in sorted((installation.folder / layer).glob("*/_delta_log")):
-            key = f"{layer}/{folder.parent.name}"
-            if key not in known and folder.parent.name not in installation.left_out:
-                said = f"{key} is described by no YAML file: a renamed or removed table, whose rows nobody looks after"
-                remedy = "give it its YAML back, or move the folder away"
-                yield Finding("info", str(folder.parent), said, remedy)
+    for key in lake.keys():  # noqa: SIM118
+        if key not in known and key.partition("/")[2] not in installation.left_out:
+            said = f"{key} is described by no YAML file: a renamed or removed table, whose rows nobody looks after"
+            remedy = "give it its YAML back, or move the folder away"
+            yield Finding("info", lake.table(key).uri, said, remedy)

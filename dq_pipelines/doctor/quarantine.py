@@ -23,7 +23,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
         key = f"quarantine/{table.name}"
         try:
             lying = installation.stores.lake.table(key)
-            if lying.delta() is None or harmed_files(lying):
+            if not lying.exists or harmed_files(lying):
                 continue
             yield from _lost(table, lying)
             yield from _of(installation, table, lying.scan())

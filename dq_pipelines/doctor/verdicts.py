@@ -9,7 +9,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.ledger import batches_in, names_ever
+from dq_pipelines.lake.ledger import batches_in
 from dq_pipelines.pipeline.runtime.verdict_recovery import lacking, recollect
 from dq_pipelines.project import Table
 
@@ -44,7 +44,7 @@ def _without_commit(installation: Installation, table: Table) -> Iterator[Findin
     """Verdicts on published batches that silver's log has never noted; a restore takes entries back, but they stay noted."""
     if table.is_gold or not installation.stores.history.is_begun:
         return
-    noted = set(batches_in(names_ever(installation.stores.lake.table(table.key))))
+    noted = set(batches_in(installation.stores.lake.table(table.key).snapshot().entries))
     verdicts = installation.stores.history.of_table(table.key, _VERDICTS)
     # Several batches that were judged together, and reruns, have ids of their own that no ledger notes.
     published = [v.batch for v in verdicts if v.batch.startswith("b-") and not v.blocked and not v.replaces]

@@ -59,7 +59,9 @@ def rows_and_unreadable(path: str) -> tuple[pl.LazyFrame, int]:
 
 def source_at(path: str) -> dict[str, str]:
     """The source that reads a path, as YAML has it; raises SourceError when its ending names none."""
-    if (Path(path) / "_delta_log").is_dir():
+    from dq_pipelines.sources.delta import is_delta_table
+
+    if is_delta_table(path):
         return {"type": "delta", "path": path}
     endings = [ending for ending in Path(path).suffixes if ending.lower() in _SOURCE_BY_ENDING]
     if not endings:

@@ -1,1 +1,1 @@
-"""Delta tables: read, stage, publish, and remember what was consumed. Nothing here judges a row."""
+"""Tables, whatever their format: read, stage, publish, and remember what was consumed. Nothing here judges a row."""

@@ -19,12 +19,12 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
 from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.rewrite import Meeting, Removal, Snapshot, note
+from dq_pipelines.lake.rewrite import Meeting, Removal, note
 from dq_pipelines.lake.schema_evolution import Drift, drift, exactly
 from dq_pipelines.lake.schema_rewrite import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.table_lock import Claim, staged
-from dq_pipelines.lake.tables import Lake, LakeTable, storable
+from dq_pipelines.lake.tables import Lake, LakeTable
 
 EXPIRED_AT, WHY, RUN, DELETION = "_expired_at", "_expired_why", "_expired_run", "_deletion"
 
@@ -99,7 +99,9 @@ class Backup:
         """Copy the rows, and read the copy again: how many they are. Raises PublishError when it is not the same."""
         marks = {EXPIRED_AT: deletion.at, WHY: deletion.why, RUN: deletion.run, DELETION: deletion.id}
         stage = Stage(self.copies, deletion.id)
-        marked = storable(rows.with_columns(pl.lit(value).alias(name) for name, value in marks.items()))
+        marked = self.copies.format.storable(
+            rows.with_columns(pl.lit(value).alias(name) for name, value in marks.items())
+        )
         # A column that has another type by now has a type in the backup that holds what it was and what it is.
         wanted = self._drift(marked)
         with staged(stage, claim=claim):
@@ -119,9 +121,10 @@ class Backup:
 
     def _drift(self, rows: pl.LazyFrame) -> Drift | None:
         """How the rows differ from what is in the backup; None for the first ones."""
-        if self.copies.delta() is None:
+        before = self.copies.published()
+        if before is None:
             return None
-        return drift(self.copies.scan().collect_schema(), rows.collect_schema(), "rebuild")
+        return drift(before.schema, rows.collect_schema(), "rebuild")
 
     def void(self, claim: Claim) -> int:
         """Remove copies of rows that were not deleted after all; how many copies there were.
@@ -135,7 +138,7 @@ class Backup:
             return 0
         if news := [name for name in given_up if name not in done]:
             note(self.table, dict.fromkeys(news, _GIVEN_UP), {"dq.backup": "given up"})
-        snapshot = Snapshot.of(self.copies)
+        snapshot = self.copies.published()
         if snapshot is not None:
             ids = [name.partition(":")[2] for name in given_up]
             removal = Removal(snapshot, Meeting(pl.col(DELETION).is_in(ids)), f"void-{uuid.uuid4().hex[:16]}")

@@ -1,44 +1,27 @@
-"""What a commit names survives a power loss: data files reach the disk before the commit, and its log entry after it.
+"""What a commit names survives a power loss: files reach the disk before the commit that names them.
 
-Neither Polars nor delta-rs asks for that; without it the log may name files of 0 bytes, or be one. In an object store
-every object that is there is whole.
+Polars does not ask for that; without it a table may name files of 0 bytes. In an object store every object that is there is whole.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote
 
 from dq_pipelines.config.stores import is_remote
-from dq_pipelines.lake.tables import LakeTable
 
 
-def sync_files(table: LakeTable, paths: Iterable[str]) -> None:
-    """Write files beneath a table to the disk, and the folders that lead to them; raises OSError."""
-    if is_remote(table.uri):
+def sync_files(folder: str, paths: Iterable[str]) -> None:
+    """Write files beneath a folder to the disk, and the folders that lead to them; raises OSError."""
+    if is_remote(folder):
         return
-    root, folders = Path(table.uri), dict[Path, None]()
+    root, folders = Path(folder), dict[Path, None]()
     for path in paths:
         _sync(root / path)
         folders |= dict.fromkeys(parent for parent in (root / path).parents if parent.is_relative_to(root))
-    for folder in (*folders, root.parent):
-        _sync(folder)
-
-
-def sync_commit(table: LakeTable) -> None:
-    """Write the newest commit of a table to the disk, and the data files that it has brought; raises OSError."""
-    if is_remote(table.uri):
-        return
-    log = table.log()
-    if log is None or not log.commits:
-        return
-    newest = Path(log.commits[-1][1].path)
-    lines = newest.read_bytes().splitlines()
-    adds = [unquote(json.loads(line)["add"]["path"]) for line in lines if line.startswith(b'{"add"')]
-    sync_files(table, [f"_delta_log/{newest.name}", *(path for path in adds if "://" not in path)])
+    for each in (*folders, root.parent):
+        _sync(each)
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,6 @@
 """Inspection: the data files that a table's log names, held against those that lie beneath it. Nothing is changed.
 
-What its log itself looks like belongs in `log`.
+What is wrong with its own records, its format says.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from pyarrow import fs
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.stores import filesystem, is_remote
-from dq_pipelines.lake.ledger import lost_from, named_files, transactions
-from dq_pipelines.lake.publish import publish_errors
-from dq_pipelines.lake.rewrite import DataFile, Snapshot, replace_files
-from dq_pipelines.lake.tables import LakeTable, reached
+from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.formats.snapshot import DataFile
+from dq_pipelines.lake.ledger import lost_from
+from dq_pipelines.lake.rewrite import replace_files
+from dq_pipelines.lake.tables import LakeTable
 
 #: What a Parquet file ends with.
 _END = b"PAR1"
@@ -58,10 +58,10 @@ def harmed_files(table: LakeTable) -> list[Harmed]:
 
     By name, size and last bytes: files are not read. Raises PublishError when the log cannot be read.
     """
-    snapshot = Snapshot.of(table)
-    if snapshot is None:
+    snapshot = table.published()
+    if snapshot is None or not table.format.capabilities.files:
         return []
-    with reached(table):
+    with reached(table.key, table.uri):
         lying = lying_files(table)
         return [
             Harmed(table, file, got)
@@ -71,30 +71,30 @@ def harmed_files(table: LakeTable) -> list[Harmed]:
 
 
 def lying_files(table: LakeTable) -> dict[str, fs.FileInfo]:
-    """The Parquet files beneath a table by path, whoever named them; the log's own are left out. May raise OSError."""
+    """The Parquet files beneath a table by path, whoever named them; those that are the format's own records are left out. May raise OSError."""
     files, root = filesystem(table.uri)
     infos = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
     found = {info.path[len(root) :].lstrip("/"): info for info in infos if info.type is fs.FileType.File}
-    return {
-        path: info for path, info in found.items() if path.endswith(".parquet") and not path.startswith("_delta_log/")
-    }
+    is_record = table.format.is_record
+    return {path: info for path, info in found.items() if path.endswith(".parquet") and not is_record(path)}
 
 
 def unnamed_files(table: LakeTable) -> list[str]:
     """The paths of data files beneath a table that no version names: what a killed run has left staged."""
-    with reached(table):
-        named = {unquote(path) for path in named_files(table)}
+    if not table.format.capabilities.files:
+        return []
+    named = table.snapshot().retained_files()
+    with reached(table.key, table.uri):
         return sorted(path for path in lying_files(table) if path not in named)
 
 
 def forget_files(table: LakeTable, files: Sequence[DataFile]) -> None:
     """Take files out of a table's log, in one commit: their rows are lost there, and the ledger says so. Raises PublishError."""
-    snapshot = Snapshot.of(table)
+    snapshot = table.published()
     if snapshot is not None:
-        with publish_errors(table.key, table.uri):
-            known, now = transactions(table), time.time_ns() // 1_000
-            noted = {name: at for file in files for name, at in lost_from(file.partition, now, known).items()}
-            replace_files(snapshot, list(files), [], noted, {"dq.doctor": "took lost files out of the log"})
+        now = time.time_ns() // 1_000
+        noted = {name: at for file in files for name, at in lost_from(file.partition, now, snapshot.ledger).items()}
+        replace_files(snapshot, list(files), [], noted, {"dq.doctor": "took lost files out of the log"})
 
 
 def _wrong_with(table: LakeTable, file: DataFile, info: fs.FileInfo | None) -> str:

@@ -72,21 +72,20 @@ def _beside(
     stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema, changed: Beside | None
 ) -> tuple[int, list[tuple[Stage, pl.LazyFrame]]]:
     """The table's version, and the rows that it keeps when the stage is published, by partition."""
-    table = stage.table.opened()
-    there = pl.scan_delta(table)
+    table = stage.table.snapshot()
+    there = table.scan()
     partitioned = stage.partition is not None
     kept = exactly(there, {**schema, PARTITION: pl.String()} if partitioned else schema)
     if mode == "merge":
-        # As Delta's merge has it, in the new types: equal keys replace each other, wherever in the table they are.
+        # As a merge has it, in the new types: equal keys replace each other, wherever in the table they are.
         kept = kept.join(stage.scan().select(exact_names(keys)), on=exact_names(keys), how="anti")
     if not partitioned:
         parts: list[tuple[str | None, pl.LazyFrame]] = [(None, kept)]
     else:
-        values = [part[PARTITION] for part in table.partitions()]
-        staying = [value for value in values if mode != "overwrite" or value != stage.partition]
+        staying = [value for value in table.partitions if mode != "overwrite" or value != stage.partition]
         others = {value: kept.filter(pl.col(PARTITION) == value).drop(PARTITION) for value in staying}
         if changed is not None:
             others |= {value: exactly(rows, schema) for value, rows in changed.parts.items()}
         parts = [*others.items()]
-    version = table.version() if changed is None else changed.version
+    version = table.version if changed is None else changed.version
     return version, [(_rewritten(stage, value), rows) for value, rows in parts]

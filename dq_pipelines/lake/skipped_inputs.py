@@ -1,6 +1,6 @@
 """Inputs that stand aside: what could not be read as a whole, in which version, and why.
 
-One small file for each table, beside the layers and no part of a table's log: a reason is a text, the table may not
+One small file for each table, beside the layers and no part of a table: a reason is a text, the table may not
 be there yet, and a mark that is lost costs no more than another look at its input. What was consumed belongs in
 `ledger`; who sets inputs aside, in `pipeline`.
 """
@@ -15,7 +15,9 @@ from datetime import datetime
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote, write_bytes
-from dq_pipelines.lake.tables import Lake, LakeTable, reached
+from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.formats.snapshot import Place
+from dq_pipelines.lake.tables import Lake
 
 FOLDER = ".aside"
 
@@ -39,7 +41,7 @@ class Aside:
 def asides(lake: Lake, name: str) -> dict[str, Aside]:
     """The marks of a table's inputs by address; raises PublishError when the lake cannot be asked."""
     place = _place(lake, name)
-    with reached(place):
+    with reached(place.key, place.uri):
         files, path = filesystem(place.uri)
         if files.get_file_info(path).type is not fs.FileType.File:
             return {}
@@ -66,7 +68,7 @@ def marks_in(content: bytes) -> list[Aside] | None:
 def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:
     """Let these be all marks of a table; raises PublishError when the lake cannot be written."""
     place, rows = _place(lake, name), [{**asdict(mark), "since": mark.since.isoformat()} for mark in marks]
-    with reached(place):
+    with reached(place.key, place.uri):
         files, path = filesystem(place.uri)
         if not rows:
             if files.get_file_info(path).type is fs.FileType.File:
@@ -84,11 +86,11 @@ def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:
 def tables_with_asides(lake: Lake) -> list[str]:
     """The names of the tables that have inputs aside; raises PublishError when the lake cannot be asked."""
     place = replace(_place(lake, ""), uri=f"{lake.root}/{FOLDER}")
-    with reached(place):
+    with reached(place.key, place.uri):
         files, path = filesystem(place.uri)
         found = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
     return sorted(info.base_name.removesuffix(".json") for info in found if info.base_name.endswith(".json"))
 
 
-def _place(lake: Lake, name: str) -> LakeTable:
-    return LakeTable(f"the inputs aside of {name}", f"{lake.root}/{FOLDER}/{name}.json")
+def _place(lake: Lake, name: str) -> Place:
+    return Place(f"the inputs aside of {name}", f"{lake.root}/{FOLDER}/{name}.json")

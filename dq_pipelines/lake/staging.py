@@ -6,30 +6,21 @@ batch is staged again, unless a commit has named it.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 import polars as pl
-import pyarrow as pa
-from deltalake import Field, Schema
-from deltalake.schema import PrimitiveType
-from deltalake.transaction import AddAction
 from pyarrow import fs
-from pyarrow import parquet as pq
 
 from dq_pipelines.config.stores import filesystem, is_remote
-from dq_pipelines.lake.durable import sync_files
-from dq_pipelines.lake.ledger import named_files
-from dq_pipelines.lake.tables import PARTITION, LakeTable, storable
+from dq_pipelines.lake.formats.commit import StagedFile
+from dq_pipelines.lake.tables import PARTITION, LakeTable
 
-#: Rows to a file; at 16 columns about 100 MB, Delta's usual size.
+#: Rows to a file; at 16 columns about 100 MB, the usual size.
 ROWS_PER_FILE = 2_000_000
 
 #: Polars' own level, 3, makes files 2 % smaller for 0.5 s more of CPU for each 6 million rows of 16 columns.
@@ -37,9 +28,6 @@ _ZSTD_LEVEL = 1
 
 #: In a store, where nobody holds a claim, another run may be at work on what is younger, in seconds.
 GRACE = 3600
-
-#: Longer texts are left out of the row statistics: they would bloat the log and prune little.
-_LONGEST_BOUND = 64
 
 
 @dataclass
@@ -63,7 +51,7 @@ class Stage:
 
     def sink(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """A lazy sink of `rows`; the last one asked for is the one that counts."""
-        attempt = _Attempt(f"{self.folder}/{uuid.uuid4().hex[:8]}", storable(rows))
+        attempt = _Attempt(f"{self.folder}/{uuid.uuid4().hex[:8]}", self.table.format.storable(rows))
         self._attempts.append(attempt)
         target = pl.PartitionBy(f"{self.table.uri}/{attempt.folder}", max_rows_per_file=ROWS_PER_FILE)
         return attempt.rows.sink_parquet(
@@ -76,37 +64,25 @@ class Stage:
         return self._attempts[-1].rows.collect_schema()
 
     @property
-    def delta_schema(self) -> Schema:
-        fields = Schema.from_arrow(pl.DataFrame(schema=self.schema).to_arrow().schema).fields
-        return Schema([*fields, Field(PARTITION, PrimitiveType("string"))] if self.partition is not None else fields)
+    def files(self) -> Sequence[StagedFile]:
+        """The files of the last attempt; none before one was written."""
+        return self._attempts[-1].files if self._attempts else ()
 
     @property
     def rows(self) -> int:
         """Rows in the staged files, as their writer counted them."""
-        return sum(rows for _, rows, _ in self._attempts[-1].files)
+        return sum(file.rows for file in self._attempts[-1].files)
 
     @property
     def bytes(self) -> int:
         """Bytes of the staged files, as their writer counted them."""
-        return sum(size for _, _, size in self._attempts[-1].files)
+        return sum(file.size for file in self._attempts[-1].files)
 
     def scan(self) -> pl.LazyFrame:
         """The staged rows, with the partition's column."""
-        paths = [f"{self.table.uri}/{path}" for path, _, _ in self._attempts[-1].files]
+        paths = [f"{self.table.uri}/{file.path}" for file in self._attempts[-1].files]
         rows = pl.scan_parquet(paths, hive_partitioning=False) if paths else pl.LazyFrame(schema=self.schema)
         return rows if self.partition is None else rows.with_columns(pl.lit(self.partition).alias(PARTITION))
-
-    def add_actions(self) -> list[AddAction]:
-        """What a commit must name, with row statistics from the Parquet footers; the files are on the disk by then."""
-        sync_files(self.table, [path for path, rows, _ in self._attempts[-1].files if rows])
-        files, root = filesystem(self.table.uri)
-        values = {} if self.partition is None else {PARTITION: self.partition}
-        now = int(time.time() * 1000)
-        return [
-            AddAction(path, size, values, now, True, _statistics(files, f"{root}/{path}", rows))
-            for path, rows, size in self._attempts[-1].files
-            if rows
-        ]
 
     def prepare(self) -> None:
         """Make sure that the table's place can be written; raises OSError before any work was done."""
@@ -138,12 +114,11 @@ class Stage:
             for folder in found
             if folder != current and (folder in ours or not self._in_use(files, root, folder))
         ]
-        # The usual case: in a store, the log is one request for each commit.
+        # The usual case: in a store, to know all files is one request for each commit.
         if self.named is not None and ours.issuperset(superfluous):
             self._remove(superfluous)
             return
-        # The log quotes paths, but a batch and an attempt have nothing in their names to be quoted.
-        named = {path.split("/")[-2] for path in named_files(self.table) if "/" in path}
+        named = {path.split("/")[-2] for path in self.table.snapshot().retained_files() if "/" in path}
         self._remove(folder for folder in superfluous if folder.rpartition("/")[2] not in named)
 
     def _in_use(self, files: fs.FileSystem, root: str, folder: str) -> bool:
@@ -178,56 +153,10 @@ class Stage:
 class _Attempt:
     folder: str
     rows: pl.LazyFrame
-    #: path beneath the table, rows, bytes
-    files: list[tuple[str, int, int]] = field(default_factory=list)
+    files: list[StagedFile] = field(default_factory=list)
 
     def note(self, sinked: Any) -> None:
         name = self.folder
-        self.files = [(name + path.path.rpartition(name)[2], path.num_rows, path.num_bytes) for path in sinked.paths]
-
-
-def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
-    """Delta's per-file statistics as JSON: numRecords, minValues, maxValues, nullCount."""
-    with files.open_input_file(path) as stream:
-        metadata = pq.read_metadata(stream)
-    bounds: dict[str, dict[str, Any]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
-    for index in range(metadata.num_columns):
-        name = metadata.schema.column(index).path
-        if "." in name:  # nested columns have no use for bounds here
-            continue
-        groups = [metadata.row_group(group).column(index).statistics for group in range(metadata.num_row_groups)]
-        if any(group is None for group in groups):
-            continue
-        if all(group.has_null_count for group in groups):
-            bounds["nullCount"][name] = sum(group.null_count for group in groups)
-        low, high = _least_and_most(groups)
-        if low is not None and high is not None:
-            bounds["minValues"][name], bounds["maxValues"][name] = low, high
-    return json.dumps({"numRecords": rows, **bounds})
-
-
-def _least_and_most(groups: Sequence[pq.Statistics]) -> tuple[Any, Any]:
-    """The bounds of a column over its row groups; None where they are not known, or none that JSON can hold."""
-    bounded = [group for group in groups if group.has_min_max]
-    if not bounded or len(bounded) < len([group for group in groups if group.num_values]):
-        return None, None
-    try:
-        return _bound(min(group.min for group in bounded)), _bound(max(group.max for group in bounded))
-    except (ValueError, OverflowError, TypeError, NotImplementedError, pa.ArrowException):
-        # Python has no year 0 and no year 10000: without bounds a file is read where it could have been passed over.
-        return None, None
-
-
-def _bound(value: Any) -> Any:
-    """A bound as Delta's JSON holds it, or None where it is not worth or not safe to keep."""
-    match value:
-        case bool() | int():
-            return value
-        case str():
-            return value if len(value) <= _LONGEST_BOUND else None
-        case datetime() | Decimal() | float():
-            # Delta cuts moments to milliseconds and floats have NaN: a bound that is not exact prunes wrongly.
-            return None
-        case date():
-            return value.isoformat()
-    return None
+        self.files = [
+            StagedFile(name + path.path.rpartition(name)[2], path.num_rows, path.num_bytes) for path in sinked.paths
+        ]

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.publish import publish_errors
+from dq_pipelines.lake.failures import publish_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import Lake
 

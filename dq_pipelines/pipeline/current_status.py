@@ -26,7 +26,7 @@ def lost_history(lake: Lake, tables: Collection[str], known: Collection[TableSta
     """
     if any(each.verdicts for each in known):
         return ""
-    published = [key for key in tables if lake.table(key).delta() is not None]
+    published = [key for key in tables if lake.table(key).exists]
     if not published:
         return ""
     return (

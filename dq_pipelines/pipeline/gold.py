@@ -50,13 +50,12 @@ def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
     work.progress.stage(QUERY)
     target = folder / "rows.parquet"
     if gold.sql is not None:
-        deltas = {key: work.lake.table(key).delta() for key in work.table.inputs}
-        missing = [key for key, delta in deltas.items() if delta is None]
+        inputs = {key: work.lake.table(key).snapshot() for key in work.table.inputs}
+        missing = [key for key, table in inputs.items() if not table.exists]
         if missing:
             raise RuleError(f"{work.table.key} reads {missing[0]}, which is not published yet: materialize it first")
-        query_to_parquet(
-            gold.sql, {key: delta for key, delta in deltas.items() if delta is not None}, target, work.progress.share
-        )
+        relations = {key: table.relation() for key, table in inputs.items()}
+        query_to_parquet(gold.sql, relations, target, work.progress.share)
     else:
         frames = {key.partition("/")[2]: work.published(key) for key in work.table.inputs}
         try:
@@ -95,7 +94,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         if outcome.blocked_by:
             return outcome
         done = []
-        if refused.rows or work.quarantine.delta() is not None:
+        if refused.rows or work.quarantine.exists:
             work.progress.stage(QUARANTINE)
             work.may_commit()
             refused.tidy()

@@ -68,7 +68,7 @@ class Table:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys of its Delta tables: what a gold table's rules refused is no asset of its own."""
+        """The keys of its tables in the lake: what a gold table's rules refused is no asset of its own."""
         return (*self.assets, f"quarantine/{self.name}") if self.is_gold else self.assets
 
     @property

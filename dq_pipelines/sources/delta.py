@@ -38,6 +38,11 @@ class DeltaSource(Source):
         return reading(pieces, about=heights(pieces))
 
 
+def is_delta_table(path: str) -> bool:
+    """Whether a Delta table lies at a path of this machine."""
+    return os.path.isdir(os.path.join(path, "_delta_log"))
+
+
 def _piece(item: Input) -> Piece:
     import polars as pl
 
@@ -68,7 +73,7 @@ def _table(uri: str, version: int | None) -> Any:
 
     if wrong := wrong_scheme(uri):
         raise SourceError(f"{uri}: {wrong}")
-    if not is_remote(uri) and not os.path.isdir(os.path.join(uri, "_delta_log")):
+    if not is_remote(uri) and not is_delta_table(uri):
         got = "a folder without _delta_log" if os.path.isdir(uri) else "no folder"
         raise SourceError(f"{uri}: wanted a Delta table, got {got}")
     with broken(uri, "a Delta table" if version is None else f"version {version} of a Delta table"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dq_pipelines.config.store_client import store_errors
 from dq_pipelines.config.stores import is_passing, said
 from dq_pipelines.errors import SourceError, Transient
 
@@ -27,12 +28,11 @@ def failure(sentence: str, error: BaseException) -> SourceError:
 
 def errors_of_readers() -> tuple[type[BaseException], ...]:
     """What readers of files throw. Asked for when something was thrown, and not before: the libraries take 0.15 s to import."""
-    from deltalake.exceptions import DeltaError
     from polars.exceptions import PanicException, PolarsError
     from pyarrow import ArrowException
 
     # A panic is no Exception: unhandled, it would pass every handler above us and end the process.
-    return (OSError, ArrowException, PolarsError, DeltaError, PanicException)
+    return (OSError, ArrowException, PolarsError, PanicException, *store_errors())
 
 
 def first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines_tests.chaos.world import World
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, delta_of
 
 
 @pytest.mark.slow
@@ -39,7 +39,7 @@ def _more(shop: Workshop, key: str) -> None:
 def _fewer(shop: Workshop, key: str) -> None:
     name = "_row" if key.startswith("quarantine") else shop.lake.table(key).scan().collect_schema().names()[0]
     value = shop.lake.table(key).scan().select(name).head(1).collect().item()
-    shop.lake.table(key).opened().delete(f"{name} = '{value}'" if isinstance(value, str) else f"{name} = {value}")
+    delta_of(shop.lake.table(key)).delete(f"{name} = '{value}'" if isinstance(value, str) else f"{name} = {value}")
 
 
 def _left_behind(shop: Workshop, key: str) -> None:

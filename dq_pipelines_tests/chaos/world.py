@@ -141,7 +141,7 @@ class World:
 
 def _rows(shop: Workshop, key: str, *columns: str) -> list[Any]:
     table = shop.lake.table(key)
-    if table.delta() is None:
+    if not table.exists:
         return []
     return sorted(table.scan().select(pl.col(columns)).collect().rows())
 

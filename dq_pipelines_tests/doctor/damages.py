@@ -24,6 +24,7 @@ from dagster._utils.error import SerializableErrorInfo  # type: ignore[attr-defi
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines_tests.doctor.conftest import Patient
+from dq_pipelines_tests.workshop import delta_of
 
 Plant = Callable[[Patient], None]
 
@@ -53,7 +54,7 @@ def newest_commit(patient: Patient, key: str) -> Path:
 
 def data_file(patient: Patient, key: str) -> Path:
     """The first file that the table names."""
-    name = patient.shop().lake.table(key).opened().get_add_actions(flatten=True)["path"][0].as_py()
+    name = delta_of(patient.shop().lake.table(key)).get_add_actions(flatten=True)["path"][0].as_py()
     return patient.lake / key / str(name)
 
 
@@ -72,7 +73,7 @@ def half_commit_of_gold(patient: Patient) -> None:
 
 
 def torn_checkpoint(patient: Patient) -> None:
-    patient.shop().lake.table("silver/orders").opened().create_checkpoint()
+    delta_of(patient.shop().lake.table("silver/orders")).create_checkpoint()
     path = next((patient.lake / "silver/orders/_delta_log").glob("*.checkpoint.parquet"))
     path.write_bytes(path.read_bytes()[:200])
 

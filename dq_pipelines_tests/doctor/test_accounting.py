@@ -14,7 +14,7 @@ from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
 from dq_pipelines_tests.doctor.conftest import Patient
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, delta_of
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def test_a_rerun_expires_no_row_and_what_was_erased_since_is_told(patient: Patie
     found = of(patient)
     assert (found.landed, found.places) == (before.landed, before.places)
     assert sum(found.places.values()) == found.landed
-    patient.shop().lake.table("bronze/orders").opened().delete("id = '4'")
+    delta_of(patient.shop().lake.table("bronze/orders")).delete("id = '4'")
     assert of(patient).places["expired or erased"] == 1
 
 
@@ -68,7 +68,7 @@ def test_a_row_that_waits_is_told(patient: Patient) -> None:
 
 
 def test_a_row_that_silver_has_lost_is_named(patient: Patient) -> None:
-    patient.shop().lake.table("silver/visits").opened().delete("id = 2")
+    delta_of(patient.shop().lake.table("silver/visits")).delete("id = 2")
     (name,) = of(patient, "visits").nowhere
     assert name.endswith("a.csv:3")
 
@@ -88,7 +88,7 @@ def test_a_refused_row_that_is_published_too_is_named(patient: Patient) -> None:
 
 
 def test_a_row_that_bronze_has_lost_is_named(patient: Patient) -> None:
-    patient.shop().lake.table("bronze/visits").opened().delete("id = '2'")
+    delta_of(patient.shop().lake.table("bronze/visits")).delete("id = '2'")
     found = of(patient, "visits")
     (name,) = found.unlanded
     assert name.endswith("a.csv:3 (consumed, and lost: no certificate of an erasure names it)")
@@ -99,7 +99,7 @@ def test_a_row_that_was_erased_names_its_certificate(patient: Patient) -> None:
     shop = patient.shop()
     work = Work(shop.project.tables["visits"], shop.lake)
     certificate = erase(Wish(work, shop.project, "id = 2", Lake.at(str(patient.root / "backup"))), shop.history, "ann")
-    shop.lake.table("bronze/visits").opened().delete("id = '1'")
+    delta_of(shop.lake.table("bronze/visits")).delete("id = '1'")
     found = of(patient, "visits")
     lost, erased = found.unlanded
     assert lost.endswith("a.csv:2 (consumed, and lost: no certificate of an erasure names it)")
@@ -120,7 +120,7 @@ def test_a_row_that_was_erased_names_its_certificate(patient: Patient) -> None:
     path.write_text(certificate.to_json())
     patient.run("visits", partition="a")
     assert of(patient, "visits").unlanded == []
-    shop.lake.table("bronze/visits").opened().delete("id = '2'")
+    delta_of(shop.lake.table("bronze/visits")).delete("id = '2'")
     (name,) = of(patient, "visits").unlanded
     assert name.endswith("a.csv:3 (consumed, and lost: no certificate of an erasure names it)")
 
@@ -128,7 +128,7 @@ def test_a_row_that_was_erased_names_its_certificate(patient: Patient) -> None:
 def test_a_row_of_quarantine_that_is_lost_or_doubled_is_named(patient: Patient) -> None:
     table = patient.shop().lake.table("quarantine/orders")
     table.scan().filter(pl.col("id") == "4").collect().write_delta(table.uri, mode="append")
-    table.opened().delete("id = '5'")
+    delta_of(table).delete("id = '5'")
     found = of(patient)
     assert [name.rpartition("/")[2] for name in found.twice] == ["1.csv:3 (in quarantine more than once)"]
     assert [name.rpartition("/")[2] for name in found.nowhere] == ["2.csv:2"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,8 @@ from dq_pipelines import validate
 from dq_pipelines.engine import statistics
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.statistics import known_at, known_of_delta
+from dq_pipelines.engine.statistics import known_at
+from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.rules import rule_from
 from dq_pipelines.rules.core.column_statistics import Known
 
@@ -62,7 +63,7 @@ def test_a_parquet_footer_tells_nulls_and_bounds_but_for_what_hides_nan_or_is_cu
 def test_deltas_log_tells_no_bounds_of_moments_and_decimals(tmp_path: Path) -> None:
     write_deltalake(tmp_path / "t", ROWS.head(2).to_arrow())
     write_deltalake(tmp_path / "t", ROWS.tail(2).to_arrow(), mode="append")
-    known = known_of_delta(DeltaTable(tmp_path / "t"), ROWS.schema)
+    known = LakeTable("silver/t", str(tmp_path / "t")).snapshot().column_statistics(ROWS.schema)
     assert known["whole"] == Known(1, 1, 3)
     assert (known["money"], known["at"], known["word"]) == (Known(0), Known(0), Known(1))
 

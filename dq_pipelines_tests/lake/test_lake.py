@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from polars import selectors as cs
 
 from dq_pipelines.errors import Overtaken, PublishError
-from dq_pipelines.lake.ledger import named_files, transactions
+from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import Mode, Publication, forget, publish
 from dq_pipelines.lake.schema_evolution import drift
 from dq_pipelines.lake.schema_rewrite import rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
-from dq_pipelines_tests.workshop import leftovers
+from dq_pipelines_tests.workshop import delta_of, leftovers
 
 ROWS = pl.DataFrame({"id": [1, 2, 3], "name": ["a", "b", None]})
 
@@ -47,7 +47,7 @@ def rows_of(table: LakeTable) -> list[tuple[object, ...]]:
 
 def test_nothing_is_seen_before_the_commit(table: LakeTable) -> None:
     stage = staged(table, ROWS)
-    assert table.delta() is None
+    assert not table.exists
     assert transactions(table) == {}
     with pytest.raises(PublishError, match="silver/orders is not published yet: materialize it first"):
         table.scan()
@@ -204,8 +204,7 @@ def test_columns_are_taken_on_in_the_commit_of_the_rows(
     append(table, old, "b-1", None if partition is None else "other")
     append(table, old, "b-2", partition)
     publish(staged(table, new, "b-3", partition), mode, {"batch:b-3": 1}, keys=(first,), new_columns="add")
-    delta = table.delta()
-    assert delta is not None
+    delta = delta_of(table)
     assert delta.version() == 2
     assert {field.name for field in delta.schema().fields} - {PARTITION} == {first, "x"}
     assert transactions(table) == {f"batch:b-{number}": 1 for number in (1, 2, 3)}
@@ -240,13 +239,12 @@ def test_another_type_is_refused(table: LakeTable) -> None:
 def test_the_ledger_reads_checkpoints_and_what_came_after(table: LakeTable) -> None:
     for number in range(4):
         append(table, ROWS, f"b-{number}")
-    delta = table.delta()
-    assert delta is not None
+    delta = delta_of(table)
     delta.create_checkpoint()
     delta.cleanup_metadata()
     append(table, ROWS, "b-4")
     assert transactions(table) == {f"batch:b-{number}": 1 for number in range(5)}
-    assert len(named_files(table)) == 5
+    assert len(table.snapshot().retained_files()) == 5
     append(table, ROWS, "b-0")
     stage = staged(table, ROWS, "b-2")
     stage.discard_uncommitted()
@@ -330,8 +328,7 @@ def test_the_ledger_is_what_the_log_says_however_often_it_was_read(steps: list[s
     with TemporaryDirectory() as folder:
         table, noted = Lake.at(folder).table("silver/orders"), dict[str, int]()
         for number, (step, look) in enumerate(zip(steps, looks, strict=False)):
-            delta = table.delta()
-            if step == "commit" or delta is None:
+            if step == "commit" or not table.exists:
                 name = f"batch:b-{number % 3}"
                 noted |= {name: number}
                 publish(staged(table, ROWS, f"b-{number}"), "append", {name: number})
@@ -339,7 +336,7 @@ def test_the_ledger_is_what_the_log_says_however_often_it_was_read(steps: list[s
                 shutil.rmtree(table.uri)
                 noted.clear()
             else:
-                delta.create_checkpoint()
+                delta_of(table).create_checkpoint()
                 commits = sorted(Path(table.uri, "_delta_log").glob("*.json"))
                 for commit in commits[:-1] if step == "clean up" else ():
                     commit.unlink()

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dq_pipelines.pipeline.gold import compute
 from dq_pipelines.pipeline.runtime.table_run import Work
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, delta_of
 
 #: By type, values that gold holds exactly: the least, the greatest, and what is easily mistaken.
 HELD = {
@@ -147,7 +147,7 @@ def main(root: Path) -> None:
     tables = shop.project.tables
     for name in ("wide", "again"):
         compute(Work(tables[name], shop.lake))
-    found = [shop.lake.table(key).opened().to_pyarrow_table() for key in ("gold/wide", "gold/again")]
+    found = [delta_of(shop.lake.table(key)).to_pyarrow_table() for key in ("gold/wide", "gold/again")]
     wide, again = (texts(table.select([f"c{number}" for number in range(len(columns))])) for table in found)
     assert wide == again
     sys.stdout.write(json.dumps(dict(zip(columns, wide, strict=True))))

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from dq_pipelines.errors import Overtaken, SourceError
-from dq_pipelines.lake import ledger
+from dq_pipelines.lake.formats.delta import entries
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
@@ -21,7 +21,7 @@ from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.sources import Input
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, delta_of
 
 ORDERS = """
     source: {type: csv, path: "{landing}/orders/**/*.csv"}
@@ -53,7 +53,7 @@ def new(work: Work) -> list[str]:
 def as_another_process() -> None:
     """Forget what this process has read."""
     input_content._read.clear()
-    ledger._read.clear()
+    entries._read.clear()
 
 
 @pytest.fixture
@@ -228,9 +228,9 @@ def test_a_checkpoint_keeps_the_change_times(shop: Workshop, read: list[str]) ->
     noted = transactions(table)
     assert noted[f"changed:{path}"] == path.stat().st_ctime_ns
     # Delta forgets an entry with `lastUpdated` where a table has this property; one without it stays.
-    delta = table.opened()
+    delta = delta_of(table)
     delta.alter.set_table_properties({"delta.setTransactionRetentionDuration": "interval 1 second"})
-    table.opened().create_checkpoint()
+    delta_of(table).create_checkpoint()
     for commit in (Path(table.uri) / "_delta_log").glob("*0.json"):
         commit.unlink()
     as_another_process()

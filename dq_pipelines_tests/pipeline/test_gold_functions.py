@@ -18,7 +18,7 @@ import pytest
 
 from dq_pipelines.engine.gold.function import function_to_parquet
 from dq_pipelines.errors import RuleError
-from dq_pipelines.lake.tables import storable
+from dq_pipelines.lake import formats
 
 ZONED_MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 MOMENT = ZONED_MOMENT.replace(tzinfo=None)
@@ -108,7 +108,7 @@ def test_what_functions_may_return(tmp_path: Path) -> None:
     for name, wanted in TAKEN.items():
         target = tmp_path / f"{name}.parquet"
         function_to_parquet(f"{__name__}:{name}", {"orders": orders}, target)
-        assert (name, storable(pl.scan_parquet(target)).collect().rows()) == (name, wanted)
+        assert (name, formats.named("delta").storable(pl.scan_parquet(target)).collect().rows()) == (name, wanted)
 
 
 def nothing(**_: Any) -> None: ...

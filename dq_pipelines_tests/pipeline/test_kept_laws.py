@@ -20,7 +20,7 @@ from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
-from dq_pipelines_tests.workshop import Workshop, at_once
+from dq_pipelines_tests.workshop import Workshop, at_once, delta_of
 
 pytestmark = pytest.mark.slow
 
@@ -99,13 +99,13 @@ class Shop:
             recover(self.work, self.backups)
 
     def _go_back(self) -> None:
-        version = self.lake.table("silver/sales").opened().version()
+        version = delta_of(self.lake.table("silver/sales")).version()
         restore(self.work, Moment(str(version // 2)))
         self._recover()  # what is back in silver is to be back in bronze too
 
     def _column(self, layer: str, column: str) -> list[object]:
         table: LakeTable = self.lake.table(f"{layer}/sales")
-        return [] if table.delta() is None else table.scan().collect()[column].to_list()
+        return [] if not table.exists else table.scan().collect()[column].to_list()
 
     def each_row_is_in_one_place(self) -> None:
         silver = Counter(int(str(number)) for number in self._column("silver", "id"))

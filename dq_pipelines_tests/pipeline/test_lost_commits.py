@@ -12,7 +12,7 @@ from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
-from dq_pipelines_tests.workshop import Workshop
+from dq_pipelines_tests.workshop import Workshop, delta_of
 
 ORDERS = """
     source: {type: csv, path: "{landing}/*.csv"}
@@ -120,7 +120,7 @@ def test_a_torn_hint_at_the_last_checkpoint_is_passed_over(tmp_path: Path) -> No
     made = shop(tmp_path)
     unharmed = content(made)
     for layer in LAYERS:
-        made.lake.table(f"{layer}/orders").opened().create_checkpoint()
+        delta_of(made.lake.table(f"{layer}/orders")).create_checkpoint()
         log = newest(made, layer).parent
         for commit in log.glob("*.json"):
             commit.unlink()  # as Delta's clean-up does: the checkpoint alone knows what was consumed
@@ -132,7 +132,7 @@ def test_a_torn_hint_at_the_last_checkpoint_is_passed_over(tmp_path: Path) -> No
 def test_a_torn_checkpoint_is_refused_with_the_remedy(tmp_path: Path) -> None:
     made = shop(tmp_path)
     unharmed = content(made)
-    made.lake.table("silver/orders").opened().create_checkpoint()
+    delta_of(made.lake.table("silver/orders")).create_checkpoint()
     log = newest(made, "silver").parent
     checkpoint = next(log.glob("*.checkpoint.parquet"))
     checkpoint.write_bytes(checkpoint.read_bytes()[:400])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.lake.ledger import TAKEN_BACK, noting, transactions
+from dq_pipelines.lake.formats.commit import Commit, Note
+from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
@@ -38,11 +39,7 @@ def forget_notes(shop: Workshop, name: str = "t", of: tuple[str, ...] = NOTES) -
     table = shop.lake.table(f"silver/{name}")
     notes = {note: TAKEN_BACK for note in transactions(table) if note.startswith(of)}
     assert notes
-    delta = table.opened()
-    columns = delta.metadata().partition_columns or None
-    delta.create_write_transaction(
-        [], "append", delta.schema(), partition_by=columns, commit_properties=noting(notes, {})
-    )
+    table.commit(Commit(Note(), notes))
 
 
 @dataclass(frozen=True)

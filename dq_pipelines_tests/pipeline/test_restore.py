@@ -15,7 +15,7 @@ from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
-from dq_pipelines_tests.workshop import Workshop, at_once, content
+from dq_pipelines_tests.workshop import Workshop, at_once, content, delta_of
 
 TODAY = datetime.now(UTC)
 OLD, NEW = ((TODAY - timedelta(days=days)).date().isoformat() for days in (40, 1))
@@ -213,7 +213,7 @@ def test_vacuumed_files(tmp_path: Path) -> None:
     work = sales(shop, "keys: [id]")
     land(work, shop, "a", FIRST)
     land(work, shop, "b", SECOND)
-    table = shop.lake.table("silver/sales").opened()
+    table = delta_of(shop.lake.table("silver/sales"))
     table.vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
     with pytest.raises(PublishError, match="wanted the files of version 0, but 1 of 1 were vacuumed"):
         restore(work, Moment("0"))

@@ -19,7 +19,7 @@ from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
-from dq_pipelines_tests.workshop import Workshop, at_once, content
+from dq_pipelines_tests.workshop import Workshop, at_once, content, delta_of
 
 TODAY = datetime.now(UTC)
 
@@ -143,7 +143,7 @@ def test_bronze_keeps_a_batch_to_a_file(tmp_path: Path) -> None:
         refine(at_once(work))
     three = set(batches(work.table, work.lake))
     gone(work)
-    adds = pl.DataFrame(shop.lake.table("bronze/sales").opened().get_add_actions(flatten=True))
+    adds = pl.DataFrame(delta_of(shop.lake.table("bronze/sales")).get_add_actions(flatten=True))
     assert adds["min._batch"].to_list() == adds["max._batch"].to_list()
     assert set(batches(work.table, work.lake)) == three
 

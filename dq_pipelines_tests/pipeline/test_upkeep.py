@@ -21,7 +21,7 @@ from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.pipeline.test_concurrency import ORDERS, landed, writers
-from dq_pipelines_tests.workshop import Workshop, at_once
+from dq_pipelines_tests.workshop import Workshop, at_once, delta_of
 
 WEEK = timedelta(days=7)
 KEYS = ("bronze/orders", "quarantine/orders", "silver/orders")
@@ -45,7 +45,7 @@ def in_order(shop: Workshop) -> dict[str, list[tuple[object, ...]]]:
 
 
 def files(shop: Workshop, key: str) -> int:
-    return len(shop.lake.table(key).opened().file_uris())
+    return len(delta_of(shop.lake.table(key)).file_uris())
 
 
 @pytest.mark.parametrize("keys", ["", "keys: [id]"], ids=["append", "merge"])

@@ -191,7 +191,7 @@ class Table(RuleBasedStateMachine):
 
     @rule(day=DAY)
     def rerun(self, day: str) -> None:
-        if self.life.of(Fate.ARRIVING, day) or self.shop.lake.table(f"bronze/{self.name}").delta() is not None:
+        if self.life.of(Fate.ARRIVING, day) or self.shop.lake.table(f"bronze/{self.name}").exists:
             rerun(self.work(day))
             self.life.rerun(day)
 
@@ -225,7 +225,7 @@ class Table(RuleBasedStateMachine):
         if self.life.partitioned:
             assert all(row["_partition"] == self.life.rows[int(row["tag"][1:])].day for row in published)
         found: Counter[tuple[str, str]] = Counter()
-        if self.shop.lake.table(f"quarantine/{self.name}").delta() is not None:
+        if self.shop.lake.table(f"quarantine/{self.name}").exists:
             refused = refused_of(Work(self.table, self.shop.lake)).collect().to_dicts()
             found = Counter((row["tag"], row["_status"]) for row in refused if row["_status"] in (OPEN, DISMISSED))
         wanted = {OPEN: Fate.OPEN, DISMISSED: Fate.DISMISSED}

@@ -293,7 +293,7 @@ def published(shop: Workshop) -> list[tuple[object, ...]]:
 def waiting(work: Work) -> Counter[str]:
     """What of bronze silver has not consumed, by tag."""
     bronze = work.lake.table("bronze/t")
-    if bronze.delta() is None:
+    if not bronze.exists:
         return Counter()
     rows = bronze.scan().collect()
     batches = pending_batches(work.table, work.lake, work.silver)

@@ -68,7 +68,7 @@ def test_a_missing_bucket() -> None:
         read({"type": "csv", "path": "s3://no-such-bucket/x/*.csv"})
     table = Lake.at("s3://no-such-bucket").table("silver/orders")
     with said(PublishError, "NoSuchBucket"):
-        table.delta()
+        table.snapshot()
     with said(PublishError, "NoSuchBucket"), staged(_stage(table)):
         raise AssertionError("it cannot be written")
 
@@ -171,6 +171,6 @@ def test_a_key_that_the_store_does_not_know(monkeypatch: pytest.MonkeyPatch) -> 
             read({"type": "csv", "path": f"{bucket.uri}/*.csv"})
         table = Lake.at(bucket.uri).table("silver/orders")
         with said(PublishError, "InvalidAccessKeyId"):
-            table.delta()
+            table.snapshot()
         with said(PublishError, "wanted to write silver/orders", "InvalidAccessKeyId"), staged(_stage(table)):
             raise AssertionError("it cannot be written")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_full, said
@@ -18,13 +18,12 @@ from dq_pipelines.errors import PublishError, RuleError
 
 if TYPE_CHECKING:
     import duckdb
-    from deltalake import DeltaTable
 
 
 def query_to_parquet(
-    sql: str, tables: Mapping[str, DeltaTable], target: Path, share: Callable[[float], None] = lambda _: None
+    sql: str, tables: Mapping[str, Any], target: Path, share: Callable[[float], None] = lambda _: None
 ) -> None:
-    """Run `sql` over `tables` (by `<layer>/<table>`, in SQL `<layer>.<table>`) and write its rows to `target`.
+    """Run `sql` over `tables` (by `<layer>/<table>`, in SQL `<layer>.<table>`; what DuckDB registers) and write its rows to `target`.
 
     `share` is told, while the query runs, what part of it DuckDB believes to be done, in percent; below 0 when it cannot tell.
     Raises RuleError when the query does not run, or gives what gold cannot hold exactly.
@@ -43,8 +42,8 @@ def query_to_parquet(
         for number, (key, table) in enumerate(tables.items()):
             layer, name = key.split("/")
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-            connection.register(f"_delta_{number}", table.to_pyarrow_dataset())
-            view = f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM _delta_{number}'  # noqa: S608 - checked names
+            connection.register(f"_table_{number}", table)
+            view = f'CREATE VIEW "{layer}"."{name}" AS SELECT * FROM _table_{number}'  # noqa: S608 - checked names
             connection.execute(view)
         copy = (
             f"COPY ({_publishable(connection, _one_query(connection, sql))}) TO {literal(str(target))} (FORMAT parquet)"

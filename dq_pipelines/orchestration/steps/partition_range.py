@@ -61,9 +61,8 @@ def _published(
     context: dg.AssetExecutionContext, table: Table, stores: Stores, wanted: Sequence[str | None]
 ) -> Sequence[str | None]:
     """Those of the partitions that have published rows: of the others there is nothing to judge."""
-    published = stores.lake.table(table.key)
-    published.opened()
-    there = set(published.partitions())
+    published = stores.lake.table(table.key).snapshot().required()
+    there = set(published.partitions)
     lacking = [str(partition) for partition in wanted if partition not in there]
     if lacking:
         said = f"{table.key} has no published rows of {listed(lacking, _NAMED)}"

@@ -17,8 +17,9 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import SourceError
+from dq_pipelines.lake import formats
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.tables import LakeTable, storable
+from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.pipeline.bronze.input_content import content_of, is_table, settle
 from dq_pipelines.pipeline.bronze.input_identity import CONTENT, Consumed
 from dq_pipelines.pipeline.bronze.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
@@ -138,11 +139,12 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         **{f"{AGAIN}{called[uri]}": moments[uri] for uri in again},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
-    there = landed.scan().collect_schema() if landed is not None and landed.delta() is not None else None
+    before = None if landed is None else landed.published()
+    there = None if before is None else before.schema
     reading = _spelled(reading, there or {})
     marked = told_apart(reading.landed, UNREADABLE, WHY)
     # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
-    records = storable(marked, untyped=False)
+    records = (formats.named(formats.DEFAULT) if landed is None else landed.format).storable(marked, untyped=False)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     schema = pl.concat([records.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
 

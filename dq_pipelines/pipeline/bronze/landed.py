@@ -11,7 +11,6 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from urllib.parse import unquote
 
 import polars as pl
 
@@ -87,18 +86,15 @@ class Landings:
 
 
 def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
-    """How many rows bronze has of these batches, as its log tells; None where files hold several batches."""
-    delta = landed.delta()
-    if delta is None:
+    """How many rows bronze has of these batches, as its metadata tell; None where files hold several batches."""
+    snapshot = landed.snapshot()
+    if not snapshot.exists:
         return 0
-    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
-    names = (f"min.{BATCH}", f"max.{BATCH}", "num_records")
-    if not adds.height or any(name not in adds.columns for name in names):
+    files = snapshot.file_statistics(BATCH)
+    least, most = pl.col(f"least.{BATCH}"), pl.col(f"most.{BATCH}")
+    if not files.height or files.select((least != most).fill_null(True).any()).item():
         return None
-    least, most = pl.col(names[0]), pl.col(names[1])
-    if adds.select((least != most).fill_null(True).any()).item():
-        return None
-    return int(adds.filter(least.is_in(list(wanted)))["num_records"].sum())
+    return int(files.filter(least.is_in(list(wanted)))["rows"].sum())
 
 
 def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
@@ -155,7 +151,7 @@ def first_landed(landed: LakeTable, arriving: Collection[str] = ()) -> dict[str,
     landings = Landings.of(landed)
     coming = {landings.names.name(uri): uri for uri in arriving}
     several = {*landings.again, *coming}
-    if not several or landed.delta() is None:
+    if not several or not landed.exists:
         return {}
     came = landed.scan().group_by(SOURCE).agg(_MICROSECONDS.min()).collect()
     inputs = {source: address(landings.names.name(source), several) for source in came[SOURCE]}
@@ -202,19 +198,16 @@ def within(source: str) -> Iterator[str]:
 
 def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
     """The ids of all batches in bronze, or in one partition of it."""
-    landed = bronze(table, lake)
-    delta = landed.delta()
-    if delta is None:
+    landed = bronze(table, lake).snapshot()
+    if not landed.exists:
         return []
-    adds = pl.DataFrame(delta.get_add_actions(flatten=True))
+    files = landed.file_statistics(BATCH)
     if partition is not None:
-        adds = adds.filter(pl.col(f"partition.{PARTITION}") == partition)
-    bounds = [pl.col(name) for name in (f"min.{BATCH}", f"max.{BATCH}") if name in adds.columns]
-    one = (bounds[0] == bounds[1]).fill_null(False) if len(bounds) == 2 else pl.lit(False)
-    known = adds.filter(one)
-    names = known[f"min.{BATCH}"].unique(maintain_order=True).to_list() if known.height else []
+        files = files.filter(pl.col("partition") == partition)
+    one = (pl.col(f"least.{BATCH}") == pl.col(f"most.{BATCH}")).fill_null(False)
+    names = files.filter(one)[f"least.{BATCH}"].unique(maintain_order=True).to_list()
     # A compacted file holds several batches, and only its column knows which.
-    mixed = [f"{landed.uri}/{unquote(path)}" for path in adds.filter(~one)["path"]]
+    mixed = [f"{landed.uri}/{path}" for path in files.filter(~one)["path"]]
     if mixed:
         columns = [pl.scan_parquet(path, glob=False, hive_partitioning=False).select(BATCH) for path in mixed]
         names += pl.concat(columns).unique().collect(engine="streaming")[BATCH].to_list()

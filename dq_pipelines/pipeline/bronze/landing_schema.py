@@ -11,28 +11,27 @@ from dataclasses import replace
 import polars as pl
 
 from dq_pipelines.lake.schema_evolution import Drift, conformed, drift
-from dq_pipelines.lake.tables import PARTITION, LakeTable, storable
+from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
+from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.landed_names import resolved
 from dq_pipelines.pipeline.runtime.table_run import Work
 
 
 def schema_of(table: LakeTable) -> pl.Schema | None:
     """A table's columns without that of its partitions; None when nothing was ever published to it."""
-    delta = table.delta()
-    if delta is None:
-        return None
-    return own_schema(pl.scan_delta(delta))
+    published = table.published()
+    return None if published is None else own_schema(published.scan())
 
 
 def own_schema(rows: pl.LazyFrame) -> pl.Schema:
     return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if name != PARTITION})
 
 
-def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Schema:
-    """The types in which these columns would be stored; Null where a column has no value of any type."""
+def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str], table: LakeTable) -> pl.Schema:
+    """The types in which a table would store these columns; Null where a column has no value of any type."""
     landed = rows.collect_schema()
-    stored = storable(rows).collect_schema()
+    stored = table.format.storable(rows).collect_schema()
     return pl.Schema({name: landed[name] if landed[name] == pl.Null else stored[name] for name in columns})
 
 
@@ -48,7 +47,9 @@ def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> D
     columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
     silver = resolved(work.table.landed.silver, [*columns, *before]).columns
     declared = {source for name, column in silver.items() for source in column.sources or (name,)}
-    found = drift(before, about_to_be_published(rows, columns), work.table.landed.evolution)
+    found = drift(
+        before, about_to_be_published(rows, columns, bronze(work.table, work.lake)), work.table.landed.evolution
+    )
     changes = [change for change in found.changes if change.kind == "retyped"]
     harmless = [
         replace(change, wants="strict")

@@ -1,4 +1,4 @@
-"""Whether the ledgers of a table's layers agree. What a single log looks like belongs in `lake.log`.
+"""Whether the ledgers of a table's layers agree. Whether the records of a single table are whole, its format says.
 
 Commits come in the order bronze, quarantine, silver. So whatever silver has consumed, the other two know, unless one of
 them has lost a commit: its newest file was torn by a power loss and moved away, or its folder was put back from a copy.
@@ -43,12 +43,12 @@ class Disagreement:
     def taken_back(self, work: Work) -> Mapping[str, int]:
         """What a rerun notes: it makes silver and quarantine from bronze, so what bronze does not know counts no more.
 
-        Of a partition, only what silver's log says of that partition.
+        Of a partition, only what silver says of that partition.
         """
         names = consumption([*self.unknown_to_bronze, *self.unknown_to_quarantine])
         if work.partition is not None:
-            log = work.silver.log()
-            noted = {name: log.noted(name) if log is not None else None for name in names}
+            silver = work.silver.snapshot()
+            noted = {name: silver.last_made(name) for name in names}
             names = {name: 1 for name, found in noted.items() if found is not None and found[1] == {work.partition}}
         return dict.fromkeys(names, TAKEN_BACK)
 
@@ -56,7 +56,7 @@ class Disagreement:
 def must_have_whole_logs(work: Work) -> None:
     """Raise PublishError when a power loss has torn the newest commit of a layer."""
     for table in (bronze(work.table, work.lake), work.quarantine, work.silver):
-        table.log()
+        table.snapshot()
 
 
 def must_agree(work: Work) -> None:
@@ -82,8 +82,8 @@ def _some(batches: tuple[str, ...]) -> str:
 
 
 def _else_restore(work: Work, found: Disagreement) -> str:
-    log = work.silver.log()
-    noted = [] if log is None else [log.noted(name) for name in consumption(found.unknown_to_bronze)]
+    silver = work.silver.snapshot()
+    noted = [silver.last_made(name) for name in consumption(found.unknown_to_bronze)]
     versions = [each[0] for each in noted if each is not None]
     if len(versions) < len(noted) or not min(versions, default=0):
         return ""

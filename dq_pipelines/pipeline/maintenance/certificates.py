@@ -15,7 +15,9 @@ import polars as pl
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, write_bytes
-from dq_pipelines.lake.tables import Lake, LakeTable, reached
+from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.formats.snapshot import Place
+from dq_pipelines.lake.tables import Lake
 from dq_pipelines.sources import ROW, SOURCE
 
 #: Beside the layers: a file for each erasure.
@@ -77,8 +79,8 @@ class Certificate:
 
     def keep(self, lake: Lake, predicate: str) -> None:
         """Remember the erasure in the lake, with its `predicate` as it is to be read there."""
-        place = LakeTable(f"the certificate of {self.id}", f"{lake.root}/{FOLDER}/{self.id}.json")
-        with reached(place):
+        place = Place(f"the certificate of {self.id}", f"{lake.root}/{FOLDER}/{self.id}.json")
+        with reached(place.key, place.uri):
             write_bytes(place.uri, self.to_json(predicate=predicate).encode())
 
 
@@ -119,8 +121,8 @@ class Erasure:
 
 def erasures(lake: Lake, bronze: str) -> Iterator[Erasure]:
     """All that is kept of one table of bronze (`bronze/<table>`), the latest first."""
-    place = LakeTable("the certificates of erasures", f"{lake.root}/{FOLDER}")
-    with reached(place):
+    place = Place("the certificates of erasures", f"{lake.root}/{FOLDER}")
+    with reached(place.key, place.uri):
         files, root = filesystem(place.uri)
         found = []
         for info in files.get_file_info(fs.FileSelector(root, allow_not_found=True)):

@@ -17,7 +17,7 @@ from dq_pipelines.pipeline.runtime.table_run import Work, alone
 
 @dataclass(frozen=True)
 class Tended:
-    """What was done, or is to be done, for one Delta table."""
+    """What was done, or is to be done, for one table."""
 
     #: `lake` or `backup`
     place: str
@@ -35,10 +35,10 @@ class Tended:
 
 
 def tables_of(work: Work, backups: Lake) -> list[tuple[str, LakeTable]]:
-    """The Delta tables that a table's YAML has become so far, each with its place."""
+    """The tables that a table's YAML has become so far, each with its place."""
     places = (("lake", work.lake), ("backup", backups))
     found = [(place, lake.table(key)) for place, lake in places for key in work.table.keys]
-    return [(place, table) for place, table in found if table.delta() is not None]
+    return [(place, table) for place, table in found if table.exists]
 
 
 def tending(work: Work, backups: Lake, keep: timedelta) -> list[Tended]:

@@ -77,8 +77,8 @@ def _erased(wish: Wish, claims: dict[str, Claim], history: History, by: str) -> 
                 removal.commit({}, {"dq.erasure": removal.name})
             work.log(f"{place} {removal.key}: {counted(removal.rows, 'row')} erased")
         # Also where no row went: an earlier version may hold one that was updated or deleted since.
-        gone = forget_versions(removal.snapshot.table)
-        version = removal.snapshot.table.opened().version()
+        gone = forget_versions(removal.table)
+        version = removal.table.snapshot().version
         found.append(Erased(place, removal.key, removal.rows, version, len(removal.counts), len(gone)))
     judged = [*tables, *(f"{layer}/{name}" for name in wish.also for layer in ("silver", "gold"))]
     forgotten = forget(history, judged, values, tells)
@@ -177,13 +177,13 @@ def _landed(removals: Sequence[tuple[str, Removal]]) -> dict[str, Places]:
 
 def _addresses(removals: Sequence[tuple[str, Removal]], landed: Mapping[str, Places]) -> tuple[str, ...]:
     """Where these inputs lie today: `_source` has the address at which one landed, the ledgers know where landing has been."""
-    bronze = [removal.snapshot.table for _, removal in removals if removal.key.startswith("bronze/")]
+    bronze = [removal.table for _, removal in removals if removal.key.startswith("bronze/")]
     names = Names.of({entry for table in bronze for entry in transactions(table)})
     return tuple(sorted({names.address(source) for places in landed.values() for source in places}))
 
 
 def _unreadable(wish: Wish) -> int:
     bronze = wish.work.lake.table(f"bronze/{wish.work.table.name}")
-    if bronze.delta() is None:
+    if not bronze.exists:
         return 0
     return int(bronze.scan().filter(pl.col(UNREADABLE).is_not_null()).select(pl.len()).collect().item())

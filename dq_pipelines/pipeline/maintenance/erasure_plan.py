@@ -13,7 +13,8 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.errors import ConfigError, Problem, nearest
-from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
+from dq_pipelines.lake.formats.snapshot import Snapshot
+from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal
 from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.landed import BATCH, pending_batches
@@ -48,8 +49,8 @@ class Wish:
     def schema(self) -> pl.Schema:
         """The columns of silver: as published, or as they would be."""
         silver = self.work.silver
-        if silver.delta() is not None:
-            return silver.scan().collect_schema()
+        if (published := silver.published()) is not None:
+            return published.schema
         rows = prepare(
             self.work.table.landed.silver, self.work.lake.table(f"bronze/{self.work.table.name}").scan()
         ).rows
@@ -83,8 +84,8 @@ class Wish:
     def _gold(self) -> Iterator[tuple[Snapshot, pl.Expr]]:
         for table in self.gold:
             for key in (table.key, f"quarantine/{table.name}"):
-                snapshot = Snapshot.of(self.work.lake.table(key))
-                published = Snapshot.of(self.work.lake.table(table.key))
+                snapshot = self.work.lake.table(key).published()
+                published = self.work.lake.table(table.key).published()
                 if snapshot is None or published is None:
                     continue
                 try:
@@ -115,7 +116,7 @@ class Wish:
                 names = sorted({key.partition("/")[2] for _, _, key in there})
                 said = f"--also: wanted a table of the lake that YAML names no more, got '{name}'{nearest(name, names)}"
                 raise ConfigError([Problem("", 0, said)])
-            snapshots = [(place, Snapshot.of(lake.table(key))) for place, lake, key in some]
+            snapshots = [(place, lake.table(key).published()) for place, lake, key in some]
             found = [(place, snapshot) for place, snapshot in snapshots if snapshot is not None]
             # Bronze and quarantine hold text; what was published has the types.
             published = [one.schema for _, one in found if one.key.startswith(("silver/", "gold/"))]
@@ -155,7 +156,7 @@ class _Place:
         return self._snapshot("silver")
 
     def _snapshot(self, layer: str) -> Snapshot | None:
-        return Snapshot.of(self.lake.table(f"{layer}/{self.wish.work.table.name}"))
+        return self.lake.table(f"{layer}/{self.wish.work.table.name}").published()
 
     @property
     def published(self) -> pl.Expr:
@@ -212,7 +213,7 @@ class _Place:
             if {*self.wish.predicate.columns, *PLACE} <= set(there):
                 return prepared.rows, _landed_cells(shortened, prepared)
         self.wish.work.log(
-            f"{self.bronze.table.key}: a step makes {', '.join(self.wish.predicate.columns)} and forgets where rows came "
+            f"{self.bronze.key}: a step makes {', '.join(self.wish.predicate.columns)} and forgets where rows came "
             f"from, so that no landed row can be told; only those in quarantine are erased"
         )
         return None

@@ -14,17 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.config.counting import counted
-from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.backup import BACKUP_COLUMNS, DELETION, EXPIRED_AT, RESTORED, Backup
-from dq_pipelines.lake.durable import sync_commit
-from dq_pipelines.lake.ledger import noting, reruns_in, transactions
-from dq_pipelines.lake.publish import Publication, publish_errors, record_batches
-from dq_pipelines.lake.rewrite import must_be_new
+from dq_pipelines.lake.formats.commit import Commit, Insert, Merge
+from dq_pipelines.lake.ledger import reruns_in, transactions
+from dq_pipelines.lake.publish import Publication
 from dq_pipelines.lake.schema_evolution import exactly, fits
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.lake.time_travel import Moment, Return
@@ -46,7 +43,7 @@ def returns(work: Work, moment: Moment, layer: str | None = None) -> list[Return
         _must_stand_alone(work, layer, alone_back)
         return [alone_back]
     first = Return.to(work.lake.table(work.table.key), moment)
-    if work.quarantine.delta() is None:
+    if not work.quarantine.exists:
         return [first]
     return [first, Return.to(work.quarantine, Moment(first.at.isoformat()) if moment.version is not None else moment)]
 
@@ -55,18 +52,18 @@ def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
     """Bronze and quarantine hold what silver relies on."""
     if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith(INPUT)]):
         raise PublishError(
-            f"{back.table.key}: {counted(len(landed), 'input', 'has', 'have')} landed since version {back.then.version()}, which silver may "
+            f"{back.table.key}: {counted(len(landed), 'input', 'has', 'have')} landed since version {back.then.version}, which silver may "
             f"have consumed: they would land twice; restore the table without a layer, bronze keeps its rows"
         )
     if layer == "silver" and reruns_in(back.taken_back):
         raise PublishError(
-            f"{back.table.key}: quarantine was written anew by a rerun since version {back.then.version()}: rows would be "
+            f"{back.table.key}: quarantine was written anew by a rerun since version {back.then.version}: rows would be "
             f"in both or in neither; restore {work.table.name} without a layer"
         )
     published = transactions(work.silver)
     if layer == "quarantine" and (lost := [name for name in back.taken_back if name in published]):
         raise PublishError(
-            f"{back.table.key}: silver has consumed {counted(len(lost), 'batch')} since version {back.then.version()}, whose "
+            f"{back.table.key}: silver has consumed {counted(len(lost), 'batch')} since version {back.then.version}, whose "
             f"refused rows would be nowhere; restore {work.table.name} without a layer"
         )
 
@@ -80,7 +77,7 @@ def restore(work: Work, moment: Moment, layer: str | None = None) -> list[Public
             if each.changes:
                 held.may_commit()
                 done.append(each.commit())
-                held.log(f"{each.table.key} is as of version {each.then.version()} again")
+                held.log(f"{each.table.key} is as of version {each.then.version} again")
         return done
 
     return alone(back)(work)
@@ -114,23 +111,11 @@ class Recovery:
 
     def commit(self) -> Publication:
         """Bring them back, in one commit."""
-        delta, properties = self.table.opened(), noting(self.consumed, {"dq.restore": "from the backup"})
-        with publish_errors(self.table.key, self.table.uri):
-            must_be_new(self.table, list(self.consumed))
-            rows = self.count()
-            if self.keys:
-                self._merged(delta, properties)
-            else:
-                write_deltalake(delta, record_batches(self.rows), mode="append", commit_properties=properties)
-            sync_commit(self.table)
-        return Publication(self.table.key, self.table.opened().version(), rows)
-
-    def _merged(self, delta: DeltaTable, properties: CommitProperties) -> None:
-        on = " AND ".join(f"published.{identifier(key)} = copied.{identifier(key)}" for key in self.keys)
-        merger = delta.merge(
-            record_batches(self.rows), on, source_alias="copied", target_alias="published", commit_properties=properties
-        )
-        merger.when_not_matched_insert_all().execute()
+        rows = self.count()
+        change = Merge(self.rows, self.keys, insert_only=True) if self.keys else Insert(self.rows)
+        said, once = {"dq.restore": "from the backup"}, dict.fromkeys(self.consumed)
+        done = self.table.commit(Commit(change, self.consumed, said, once))
+        return Publication(self.table.key, done.version, rows)
 
 
 def recoveries(work: Work, backups: Lake) -> list[Recovery]:
@@ -139,7 +124,7 @@ def recoveries(work: Work, backups: Lake) -> list[Recovery]:
     found, copied = [], False
     for table in layers:
         backup = Backup.of(table, backups)
-        if table.delta() is None or backup.copies.delta() is None:
+        if not (table.exists and backup.copies.exists):
             continue
         copied = True
         if kept := backup.kept:

@@ -18,8 +18,9 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.backup import Backup, Deletion
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.publish import Publication
-from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal, Snapshot
+from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal
 from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.table_lock import Claim, claimed, staged
 from dq_pipelines.lake.tables import Lake, LakeTable
@@ -86,7 +87,7 @@ def _expired(work: Work, backups: Lake, run: str) -> Expiry | None:
         copied = {}
         for removal in plan.removals if retention.backup else ():
             work.may_commit()
-            backup = Backup.of(removal.snapshot.table, backups)
+            backup = Backup.of(removal.table, backups)
             copied[removal.key] = backup.copy(removal.among(), deletion, claim)
             work.log(f"{removal.key}: {counted(copied[removal.key], 'row')} copied to {backup.copies.uri} and compared")
         published = tuple(_removed(work, removal, deletion) for removal in plan.removals)
@@ -121,7 +122,7 @@ def _retention(work: Work) -> Retention:
 
 def _layers(work: Work) -> tuple[LakeTable, ...]:
     every = (work.lake.table(f"bronze/{work.table.name}"), work.quarantine, work.silver)
-    return tuple(table for table in every if table.delta() is not None)
+    return tuple(table for table in every if table.exists)
 
 
 @dataclass(frozen=True)

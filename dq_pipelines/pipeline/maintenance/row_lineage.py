@@ -12,8 +12,8 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import RuleError, nearest
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.ledger import batches_in, transactions
-from dq_pipelines.lake.rewrite import Snapshot
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.pipeline.bronze.batch import UNREADABLE
 from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, pending_batches
@@ -51,10 +51,10 @@ class Traces:
     @classmethod
     def of(cls, work: Work) -> Traces | None:
         """None where nothing was ever published."""
-        silver = Snapshot.of(work.silver)
+        silver = work.silver.published()
         if silver is None:
             return None
-        return cls(work, silver, Snapshot.of(bronze(work.table, work.lake)), Snapshot.of(work.quarantine))
+        return cls(work, silver, bronze(work.table, work.lake).published(), work.quarantine.published())
 
     def column(self, name: str) -> pl.DataType:
         """The type of a published column; raises RuleError when there is none of this name."""

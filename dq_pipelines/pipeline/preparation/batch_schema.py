@@ -16,9 +16,10 @@ from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.stores import filesystem
 from dq_pipelines.engine.reasons import as_text
 from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.lake.failures import reached
 from dq_pipelines.lake.schema_evolution import Change, Drift, Policy, conformed, drift
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.lake.tables import PARTITION, LakeTable, reached
+from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
 from dq_pipelines.pipeline.bronze.landed import BATCH, bronze
 from dq_pipelines.pipeline.bronze.landed_names import resolved
@@ -86,9 +87,9 @@ class Fit:
         self._work, self._policy = work, policy
         # What a rerun makes is put together, and compared, when all of it is there.
         self._before = None if policy == "rebuild" else schema_of(work.silver)
-        there = bronze(work.table, work.lake).delta()
+        there = bronze(work.table, work.lake).published()
         #: bronze as it was before the batch, opened once: a rerun does this for each of its batches
-        self.landed = pl.LazyFrame() if there is None else pl.scan_delta(there)
+        self.landed = pl.LazyFrame() if there is None else there.scan()
         self._bronze = own_schema(self.landed)
         landed = [] if landing is None else landing.collect_schema().names()
         self._silver = resolved(work.table.landed.silver, [*landed, *self._bronze])
@@ -106,7 +107,7 @@ class Fit:
         prepared = prepare(self._silver, filled(rows, absent, self._silver))
         #: those that are published
         self.columns = prepared.columns
-        self._after = about_to_be_published(prepared.rows, self.columns)
+        self._after = about_to_be_published(prepared.rows, self.columns, self._work.silver)
         partly = there.lacking(self._silver) & set(self.columns)
         self._lacking = {name: self._after[name] for name in partly} | {
             name: self._bronze.get(source, pl.String()) for name, source in absent.items()
@@ -161,7 +162,7 @@ def landed_with(
 
 def _own_columns(landed: LakeTable, folder: str) -> frozenset[str] | None:
     """Those of any file in a batch's folder: all attempts to land it wrote the same ones."""
-    with reached(landed):
+    with reached(landed.key, landed.uri):
         files, root = filesystem(landed.uri)
         for info in files.get_file_info(fs.FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
             if info.type is fs.FileType.File:

@@ -31,7 +31,7 @@ Cells = Mapping[str, str | None]
 
 def corrections(quarantine: LakeTable) -> pl.DataFrame:
     """Every correction of a table: `_batch`, `_source`, `_row`, `_correction`."""
-    rows = quarantine.scan() if quarantine.delta() is not None else pl.LazyFrame(schema=_SCHEMA)
+    rows = quarantine.scan() if quarantine.exists else pl.LazyFrame(schema=_SCHEMA)
     if CORRECTION not in rows.collect_schema():
         return pl.DataFrame(schema=_SCHEMA)
     mended = rows.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)

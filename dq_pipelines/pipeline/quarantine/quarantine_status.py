@@ -82,7 +82,7 @@ def refused(lake: Lake, table: str) -> pl.LazyFrame | None:
     """
     layer, _, name = table.partition("/")
     quarantine, published = lake.table(f"quarantine/{name}"), lake.table(table)
-    if quarantine.delta() is None:
+    if not quarantine.exists:
         return None
     there = quarantine.scan()
     names = there.collect_schema()

@@ -228,12 +228,12 @@ class _Replay:
         before = schema_of(self.work.silver)
         columns = [name for name in passing.collect_schema() if name not in (*PLACE, INGESTED_AT, ID)]
         if before is None:
-            schema = about_to_be_published(passing, columns)
+            schema = about_to_be_published(passing, columns, self.work.silver)
             return Drift("rebuild", (), schema, schema)
         values = passing.select(pl.col(exact_names(columns)).is_not_null().any()).collect().row(0, named=True)
         # Bronze has the columns of every batch: those that say nothing of these rows are none of theirs.
         own = [name for name in columns if name in before or values[name]]
-        found = drift(before, about_to_be_published(passing, own), self.work.table.landed.evolution)
+        found = drift(before, about_to_be_published(passing, own, self.work.silver), self.work.table.landed.evolution)
         for change in found.refused:
             kind = f"{change.kind} ({change.before or 'nothing'} to {change.after or 'nothing'})"
             allows = f"schema: {found.policy} does not allow that: allow {change.wants}, or use mode: rerun"

@@ -15,13 +15,12 @@ from functools import wraps
 from typing import TypeVar
 
 import polars as pl
-from deltalake import DeltaTable
 
 from dq_pipelines.config.stores import is_full, said
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.statistics import known_of_delta
 from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.table_lock import Claim, claimed, staged
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
@@ -57,12 +56,12 @@ class Work:
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""
-        return pl.scan_delta(self.opened(key))
+        return self.snapshot(key).scan()
 
-    def opened(self, key: str) -> DeltaTable:
+    def snapshot(self, key: str) -> Snapshot:
         """A published table of the project as it is now; raises RuleError when there is none yet."""
         try:
-            return self.lake.table(key).opened()
+            return self.lake.table(key).snapshot().required()
         except PublishError as error:
             raise RuleError(str(error)) from None
 
@@ -127,14 +126,13 @@ def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
 
 def judge_published(work: Work) -> Outcome:
     """Judge the published table as it stands; nothing is written."""
-    table = work.opened(work.table.key)
-    rows = pl.scan_delta(table)
-    schema = rows.collect_schema()
-    hidden, known = frozenset({PARTITION}) & frozenset(schema), known_of_delta(table, schema)
+    table = work.snapshot(work.table.key)
+    rows, schema = table.scan(), table.schema
+    hidden, known = frozenset({PARTITION}) & frozenset(schema), table.column_statistics(schema)
     if work.partition is not None:
         rows, known = rows.filter(pl.col(PARTITION) == work.partition), {}
     scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, known=known)
-    work.progress.stage(JUDGE, int(table.count()) if work.partition is None else None)
+    work.progress.stage(JUDGE, table.rows() if work.partition is None else None)
     with broken(work.table.key, "to judge its rows"):
         judgement = judge(scan, watch=work.progress)
     counts = Counts(rows_in=judgement.rows, published=judgement.rows)

@@ -33,12 +33,9 @@ def told(record: VerdictRecord) -> dict[str, str]:
 
 def lacking(lake: Lake, key: str, history: History, *, every: bool = False) -> list[VerdictRecord]:
     """The verdicts that a table's last commits hold, or all of them, and that history lacks, oldest first."""
-    table = lake.table(key).delta()
-    if table is None:
-        return []
     found = []
-    for commit in table.history(None if every else _COMMITS):
-        if (text := commit.get(_VERDICT)) is not None:
+    for commit in lake.table(key).snapshot().history(None if every else _COMMITS):
+        if (text := commit.metadata.get(_VERDICT)) is not None:
             record = VerdictRecord.from_json(text)
             # Not only until the first one that it knows: a broken rerun of another partition is done again without a word.
             if not history.knows(record):

@@ -61,13 +61,13 @@ def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], 
     once the rows are published, `first` is `landed.first_landed`. Raises RuleError where a step of the table does not give `ARRIVAL` on, and keys are in
     several partitions.
     """
-    delta = work.silver.delta()
-    if delta is None or work.partition is None:
+    silver_now = work.silver.snapshot()
+    if not silver_now.exists or work.partition is None:
         return Across(rows.select(pl.exclude(ARRIVAL)))
     silver = work.table.landed.silver
     keys, judged = exact_names(silver.keys), rows.collect_schema()
     kinds = {name: becomes.get(name, judged[name]) for name in silver.keys}
-    rows, published = conformed(rows, kinds), conformed(pl.scan_delta(delta), kinds)
+    rows, published = conformed(rows, kinds), conformed(silver_now.scan(), kinds)
     own = rows.select(pl.exclude(ARRIVAL))
     elsewhere = published.filter(pl.col(PARTITION) != work.partition)
     here = published.filter(pl.col(PARTITION) == work.partition)
@@ -77,7 +77,7 @@ def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], 
         return Across(own, elsewhere=elsewhere)
     _must_be_traced(work, rows)
     retyped = any(judged[name] != dtype for name, dtype in kinds.items())
-    return _Contest(work, rows, touched, elsewhere, kinds, retyped, first).settled(delta.version(), becomes)
+    return _Contest(work, rows, touched, elsewhere, kinds, retyped, first).settled(silver_now.version, becomes)
 
 
 def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:

@@ -63,7 +63,7 @@ def last_of_keys(rows: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
 
 def unbeaten(rows: pl.LazyFrame, silver: Silver, published: LakeTable) -> pl.LazyFrame:
     """The rows that may take the place of what is published of their keys; all rows where the last one counts."""
-    if silver.order_by is None or silver.mode != "merge" or published.delta() is None:
+    if silver.order_by is None or silver.mode != "merge" or not published.exists:
         return rows
     there = published.scan()
     if not {silver.order_by, *silver.keys} <= set(there.collect_schema()):

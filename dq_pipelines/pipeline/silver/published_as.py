@@ -65,14 +65,14 @@ def must_fit_partitions(work: Work) -> None:
         return
     has = work.table.landed.partitions is not None
     for table in (bronze(work.table, work.lake), work.silver, work.quarantine):
-        delta = table.delta()
-        if delta is None:
+        snapshot = table.snapshot()
+        if not snapshot.exists:
             continue
-        had = PARTITION in delta.metadata().partition_columns
+        had = PARTITION in snapshot.partition_columns
         if had != has:
             said = "is kept in partitions, and its YAML has none" if had else "is kept without partitions"
             raise _refused(work, table, f"{said}{f', and its YAML has them: {_parting(work.table)}' if has else ''}")
-        if has and None in table.partitions():
+        if has and None in snapshot.partitions:
             raise _refused(
                 work, table, "has rows of no partition, which an earlier release has landed in a run without one"
             )
@@ -103,7 +103,7 @@ def _parting(table: Table) -> str:
 def _strange(work: Work) -> tuple[str, str] | None:
     """An input of bronze, and its partition, where today's YAML gives it another one."""
     landed, partitions = bronze(work.table, work.lake), work.table.landed.partitions
-    if partitions is None or landed.delta() is None:
+    if partitions is None or not landed.exists:
         return None
     entries = transactions(landed)
     names, known = Names.of(entries), {name.removeprefix(INPUT) for name in entries if name.startswith(INPUT)}
@@ -194,7 +194,7 @@ def _writing(silver: Silver) -> str:
 def _goes_with_keys(work: Work) -> bool:
     """Whether what is published may have been merged by the table's keys: each row has its own; so does what has none."""
     silver = work.table.landed.silver
-    if silver.mode != "merge" or work.silver.delta() is None:
+    if silver.mode != "merge" or not work.silver.exists:
         return True
     rows, keys = work.silver.scan(), [*silver.keys]
     if set(keys) - set(rows.collect_schema()):

@@ -16,7 +16,7 @@ def may_stay(work: Work, *, replaced: bool = False) -> list[pl.LazyFrame]:
 
     `replaced` says that the batch takes the place of the table, or of its partition of it, whatever the table's mode.
     """
-    if work.silver.delta() is None:
+    if not work.silver.exists:
         return []
     published = work.silver.scan()
     if not replaced and work.table.landed.silver.mode != "overwrite":

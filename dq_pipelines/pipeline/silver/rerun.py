@@ -260,7 +260,7 @@ def _drift(work: Work, rows: pl.LazyFrame) -> Drift | None:
     before = schema_of(work.silver)
     if before is None:
         return None
-    after = about_to_be_published(rows, rows.collect_schema().names())
+    after = about_to_be_published(rows, rows.collect_schema().names(), work.silver)
     found = drift(before, after, "rebuild", alike=alike_by_values(work.silver, [rows]))
     return with_todays_types(work, found, after)
 

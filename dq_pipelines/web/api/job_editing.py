@@ -75,7 +75,7 @@ class JobEdit:
             )
         if last is None and not self.everywhere and file.name not in self.files.all:
             lake = behind.site.stores.lake
-            if any(lake.table(f"{layer}/{file.name}").delta() is not None for layer in LAYERS):
+            if any(lake.table(f"{layer}/{file.name}").exists for layer in LAYERS):
                 why = why_not(self.grants, Permission.EDIT)
                 raise self.refused(f"the lake has data of a table {file.name} that nobody can be told of: {why}")
 

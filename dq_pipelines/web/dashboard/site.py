@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from dq_pipelines.config.settings import Settings
-from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.failing_since import failing_since
@@ -181,10 +180,10 @@ def _sign_of(file: Path) -> tuple[int, int, int, int] | None:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
-def _log_of(lake: Lake, table: str) -> tuple[int, int, int, int] | None:
+def _log_of(lake: Lake, table: str) -> object | None:
     """What is other once a person has dismissed or replayed rows; None in an object store, which is asked seldom."""
     quarantine = lake.table(f"quarantine/{table.partition('/')[2]}")
-    return None if is_remote(lake.root) else _sign_of(Path(quarantine.uri) / "_delta_log")
+    return quarantine.format.change_token(quarantine)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Delta's log as it lies: its commits, its last checkpoint, and whether they are whole. What entries mean belongs in `ledger`.
+"""Delta's log as it lies: its commits, its last checkpoint, and whether they are whole.
 
 A power loss may leave the newest commit with 0 bytes. delta-rs then shows the version before it, under the new number: what
 the commit noted as consumed is forgotten, and would be consumed again. So such a log is refused before anything is read.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,9 +18,10 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem
 from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.formats.snapshot import PARTITION
 
-#: The Delta partition column of tables whose YAML says `partitions`.
-PARTITION = "_partition"
+#: The folder of a table's log, beneath the table.
+FOLDER = "_delta_log"
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,26 @@ class Log:
     def as_it_lies(cls, key: str, uri: str) -> Log | None:
         """The same, whatever the newest commit is like; None where there is no log."""
         files, root = filesystem(uri)
-        path = f"{root}/_delta_log"
+        path = f"{root}/{FOLDER}"
         if files.get_file_info(path).type is not fs.FileType.Directory:
             return None
         entries = sorted(files.get_file_info(fs.FileSelector(path)), key=lambda info: str(info.base_name))
         return cls(key, files, path, tuple(entries))
+
+    @property
+    def version(self) -> int:
+        """The newest version; -1 for a log without any."""
+        return max(self.commits[-1][0] if self.commits else -1, self.checkpoint[0])
+
+    def up_to(self, version: int) -> Log:
+        """The log as it was when this version was the newest."""
+        return self if self.version <= version else replace(self, entries=tuple(self._entries_up_to(version)))
+
+    def _entries_up_to(self, version: int) -> Iterator[fs.FileInfo]:
+        for info in self.entries:
+            stem = info.base_name.partition(".")[0]
+            if not stem.isdecimal() or int(stem) <= version:
+                yield info
 
     @cached_property
     def checkpoint(self) -> tuple[int, tuple[str, ...]]:

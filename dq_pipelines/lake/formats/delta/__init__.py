@@ -1,0 +1,8 @@
+"""Delta tables: a folder of Parquet files with a log of commits."""
+
+from dq_pipelines.lake.formats.delta.format import DeltaFormat
+
+#: What the registry of formats finds.
+FORMAT = DeltaFormat()
+
+__all__ = ["FORMAT", "DeltaFormat"]

@@ -1,0 +1,313 @@
+"""Each kind of change as one commit of Delta's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Field, Schema, TableFeatures, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import create_table_with_add_actions
+
+from dq_pipelines.config.sql_text import identifier, literal
+from dq_pipelines.config.stores import is_remote, options
+from dq_pipelines.errors import Overtaken, PublishError, nearest
+from dq_pipelines.lake.durable import sync_files
+from dq_pipelines.lake.failures import publish_errors
+from dq_pipelines.lake.formats.commit import (
+    Append,
+    Commit,
+    Committed,
+    Delete,
+    Insert,
+    Merge,
+    NewColumns,
+    Note,
+    Overwrite,
+    Rebuild,
+    ReplaceFiles,
+    Restore,
+    Staged,
+    Update,
+)
+from dq_pipelines.lake.formats.delta.actions import adds_of, removes_of, schema_of
+from dq_pipelines.lake.formats.delta.entries import entries_of
+from dq_pipelines.lake.formats.delta.log import FOLDER
+from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, opened, snapshot_of
+from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Unpublished
+
+#: What Delta calls a moment without a zone.
+_NO_ZONE = '"timestamp_ntz"'
+
+
+def committed(place: Place, commit: Commit) -> Committed:
+    """Make a commit. Raises Overtaken, or PublishError, and leaves the table as it was."""
+    with publish_errors(place.key, place.uri):
+        if commit.once:
+            commit.must_come_first(place.key, newest_entries(place))
+        try:
+            takes_files = _make(place, commit)
+        except CommitFailedError as error:
+            said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
+            raise Overtaken(said) from None
+        return Committed(_synced(place), takes_files)
+
+
+def newest_entries(place: Place) -> Mapping[str, int]:
+    """The ledger of now, by the log alone."""
+    log = log_of(place)
+    return {} if log is None else entries_of(place.uri, log)
+
+
+def _make(place: Place, commit: Commit) -> bool:
+    """Whether the table's files are now those that were staged."""
+    change = commit.change
+    table = _opened(place, commit)
+    match change:
+        case Merge(rows=pl.LazyFrame() as rows) if table is not None:
+            _merge(table, rows, change, _noting(commit))
+        case Append() | Overwrite() | Rebuild() | Merge():
+            return _bring(place, commit, change, table)
+        case _ if table is None:
+            Unpublished(place).required()
+        case Insert():
+            write_deltalake(table, record_batches(change.rows), mode="append", commit_properties=_noting(commit))
+        case Update():
+            _update(table, change, _noting(commit))
+        case Delete():
+            quoted = ", ".join(map(literal, change.values))
+            table.delete(f"{identifier(change.column)} IN ({quoted})", commit_properties=_noting(commit))
+        case ReplaceFiles():
+            news = not change.same_rows
+            actions = [*removes_of(change.gone, data_change=news), *adds_of(place, change.parts, data_change=news)]
+            _write_as_it_is(table, actions, commit)
+        case Restore():
+            table.restore(change.version, commit_properties=_noting(commit))
+        case Note():
+            _write_as_it_is(table, [], commit)
+    return True
+
+
+def _opened(place: Place, commit: Commit) -> DeltaTable | None:
+    """The table that was read to make the commit, so that Delta looks at what came since; else the one of now."""
+    snapshot = snapshot_of(place) if commit.read is None else commit.read
+    if not isinstance(snapshot, DeltaSnapshot):
+        return None
+    # A commit takes the library's table to its own version, and a snapshot stays at its own.
+    return opened(place, snapshot.version)
+
+
+def _noting(commit: Commit, **more: Any) -> CommitProperties:
+    """What a commit is to say: the entries that it makes, and what it was for. `more` is delta-rs' own."""
+    entries = [Transaction(name, number) for name, number in commit.entries.items()]
+    return CommitProperties(custom_metadata=dict(commit.metadata), app_transactions=entries, **more)
+
+
+# --- rows that were staged -----------------------------------------------------------------------
+
+
+def _bring(
+    place: Place, commit: Commit, change: Append | Overwrite | Rebuild | Merge, table: DeltaTable | None
+) -> bool:
+    """Whether the staged files are the table's; a merge writes files of its own."""
+    first = change.parts[0] if isinstance(change, Rebuild) else cast("Staged", change.rows)
+    if table is None and is_remote(place.uri):
+        table = _open_to_all(place, first)
+    if table is None:
+        parts = change.parts if isinstance(change, Rebuild) else (first,)
+        create_table_with_add_actions(
+            place.uri,
+            schema_of(first),
+            adds_of(place, parts),
+            mode="error",
+            partition_by=_partition_by(first),
+            storage_options=options(place.uri),
+            commit_properties=_noting(commit),
+        )
+    elif isinstance(change, Rebuild):
+        _replace(place, commit, change, table)
+    elif isinstance(change, Merge) and any(file.rows for file in first.files):
+        fitted = _fitted(place, table, first, change.new_columns)
+        grows = fitted != table.schema()
+        _take_moments_without_zone(place, table, fitted)
+        _merge(table, first.scan(), change, _noting(commit), grows=grows)
+        return False
+    else:  # without rows Delta's merge makes no commit, and nothing would be noted
+        _write(place, commit, table, first, change.new_columns, replaces=isinstance(change, Overwrite))
+    return True
+
+
+def _open_to_all(place: Place, first: Staged) -> DeltaTable:
+    """The table, made without rows: where nobody holds a claim, two may make it at once, and Delta lets both."""
+    DeltaTable.create(
+        place.uri,
+        schema_of(first),
+        mode="ignore",
+        partition_by=_partition_by(first),
+        storage_options=options(place.uri),
+    )
+    return opened(place)
+
+
+def _write(
+    place: Place, commit: Commit, table: DeltaTable, rows: Staged, new_columns: NewColumns, *, replaces: bool
+) -> None:
+    whole = replaces and rows.partition is None
+    schema = schema_of(rows) if whole else _fitted(place, table, rows, new_columns)
+    grows = not whole and schema != table.schema()
+    replaced: Any = None
+    if replaces and not whole:
+        replaced = [(PARTITION, "=", str(rows.partition))]
+    elif not replaces and grows:
+        # Delta's append cannot bring columns along; an overwrite can, and this one replaces no file.
+        replaced = [(schema.fields[0].name, "in", [])]
+    _take_moments_without_zone(place, table, schema)
+    table.create_write_transaction(
+        adds_of(place, [rows]),  # type: ignore[arg-type]
+        "append" if not replaces and not grows else "overwrite",
+        schema,
+        partition_by=_partition_by(rows),
+        partition_filters=replaced,
+        # Whoever was quicker may have brought columns too, which this schema would take away.
+        commit_properties=_noting(commit, max_commit_retries=0) if grows else _noting(commit),
+    )
+
+
+def _replace(place: Place, commit: Commit, change: Rebuild, table: DeltaTable) -> None:
+    commit.must_meet(place.key, table.version())
+    schema = _fitted(place, table, change.parts[0], "add", retyped=True)
+    noted = 1 if _take_moments_without_zone(place, table, schema) else 0
+    commit.must_meet(place.key, table.version() - noted)
+    partitions = [str(part.partition) for part in change.parts]
+    table.create_write_transaction(
+        adds_of(place, change.parts),  # type: ignore[arg-type]
+        "overwrite",
+        schema,
+        partition_by=_partition_by(change.parts[0]),
+        partition_filters=None if change.whole else [(PARTITION, "in", partitions)],
+        commit_properties=_noting(commit, max_commit_retries=0),
+    )
+
+
+def _write_as_it_is(table: DeltaTable, actions: Sequence[Any], commit: Commit) -> None:
+    table.create_write_transaction(
+        list(actions),
+        "append",
+        table.schema(),
+        partition_by=table.metadata().partition_columns,
+        commit_properties=_noting(commit),
+    )
+
+
+# --- rows by their keys --------------------------------------------------------------------------
+
+
+def _merge(
+    table: DeltaTable, rows: pl.LazyFrame, change: Merge, properties: CommitProperties, *, grows: bool = False
+) -> None:
+    on = " AND ".join(f"published.{identifier(key)} = staged.{identifier(key)}" for key in change.keys)
+    merger = table.merge(
+        record_batches(rows),
+        on,
+        source_alias="staged",
+        target_alias="published",
+        merge_schema=grows,
+        commit_properties=properties,
+    )
+    if not change.insert_only:
+        merger = merger.when_matched_update_all()
+    merger.when_not_matched_insert_all().execute()
+
+
+def _update(table: DeltaTable, change: Update, properties: CommitProperties) -> None:
+    there, rows = {field.name for field in table.schema().fields}, change.changes.to_arrow()
+    new = [Field(field.name, field.type) for field in Schema.from_arrow(rows.schema).fields if field.name not in there]
+    if new:
+        table.alter.add_columns(new)
+    values = [name for name in change.changes.columns if name != change.key]
+    on = f"there.{change.key} = changed.{change.key}"
+    merger = table.merge(rows, on, "changed", "there", commit_properties=properties)
+    merger.when_matched_update({name: f"changed.{name}" for name in values}).execute()
+
+
+def record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
+    """A stream of Arrow batches, so that a merge never holds the batch whole."""
+    schema = pl.DataFrame(schema=rows.collect_schema()).to_arrow().schema
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for frame in rows.collect_batches(engine="streaming"):
+            yield from frame.to_arrow().cast(schema).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+# --- columns -------------------------------------------------------------------------------------
+
+
+def _take_moments_without_zone(place: Place, table: DeltaTable, schema: Schema) -> bool:
+    """Let a table take its first moments without a zone, in a commit of its own; says whether it was one.
+
+    Delta wants them in the protocol of the table. Neither a write transaction nor a merge sees to that, and the table
+    that they leave cannot be opened any more.
+    """
+    if _NO_ZONE not in schema.to_json() or _NO_ZONE in table.schema().to_json():
+        return False
+    if "timestampNtz" in (table.protocol().writer_features or ()):
+        return False
+    table.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
+    _synced(place)
+    return True
+
+
+def _fitted(place: Place, table: DeltaTable, rows: Staged, new_columns: NewColumns, *, retyped: bool = False) -> Schema:
+    """The table's schema with what the staged rows bring; raises PublishError for what it may not take on."""
+    there = table.schema().fields
+    staged = {field.name: field for field in schema_of(rows).fields}
+    for field in there:
+        if field.name in staged and staged[field.name].type != field.type and not retyped:
+            raise PublishError(
+                f"{place.key}: column '{field.name}' was {_type(field)} and is now {_type(staged[field.name])}; "
+                f"give it one type under silver.columns, or rewrite the table with mode: rerun"
+            )
+    names = [field.name for field in there]
+    new = [field for name, field in staged.items() if name not in names]
+    if new and new_columns == "refuse":
+        said = ", ".join(f"'{field.name}'{nearest(field.name, names)}" for field in new)
+        raise PublishError(
+            f"{place.key}: new column {said}; wanted: {', '.join(names)} (to take it on, run with mode: rerun)"
+        )
+    return Schema([*(staged.get(field.name, field) if retyped else field for field in there), *new])
+
+
+def _type(field: Field) -> str:
+    return str(getattr(field.type, "type", field.type))
+
+
+def _partition_by(rows: Staged) -> list[str] | None:
+    return None if rows.partition is None else [PARTITION]
+
+
+# --- the disk ------------------------------------------------------------------------------------
+
+
+def _synced(place: Place) -> int:
+    """Write the newest commit to the disk, and the data files that it has brought; its version. Raises OSError.
+
+    delta-rs does not ask for that: without it the log may name files of 0 bytes, or be one.
+    """
+    if is_remote(place.uri):
+        return opened(place).version()
+    log = log_of(place)
+    if log is None or not log.commits:
+        return -1
+    version, info = log.commits[-1]
+    newest = Path(info.path)
+    lines = newest.read_bytes().splitlines()
+    adds = [unquote(json.loads(line)["add"]["path"]) for line in lines if line.startswith(b'{"add"')]
+    sync_files(place.uri, [f"{FOLDER}/{newest.name}", *(path for path in adds if "://" not in path)])
+    return version

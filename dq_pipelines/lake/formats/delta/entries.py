@@ -1,0 +1,69 @@
+"""The ledger as Delta keeps it: application transactions, read from the log.
+
+An application transaction is a name and a number that Delta keeps with the table, through checkpoints and log clean-up.
+`DeltaTable.transaction_version` replays the log anew for each name: 1.7 ms a look-up against 20 ms for all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyarrow import fs
+
+from dq_pipelines.lake.formats.delta.log import Log
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The entries of one table up to its newest commit at that time."""
+
+    version: int
+    newest: fs.FileInfo
+    entries: Mapping[str, int]
+
+    def is_of(self, log: Log) -> bool:
+        """Whether it is the same table still, and what came since can be read commit by commit."""
+        since = [(version, info) for version, info in log.commits if version >= self.version]
+        if [version for version, _ in since] != list(range(self.version, self.version + len(since))) or not since:
+            return False
+        first = since[0][1]
+        same = (first.size, first.mtime_ns) == (self.newest.size, self.newest.mtime_ns)
+        return same and first.mtime_ns is not None
+
+
+#: What this process has read of tables, by address: a table of 100,000 inputs has 200,000 entries.
+_read: dict[str, _Read] = {}
+_MOST_TABLES = 6
+_lock = threading.Lock()
+
+
+def entries_of(uri: str, log: Log) -> Mapping[str, int]:
+    """Every application transaction by name: the number it last reached."""
+    with _lock:
+        known = _read.pop(uri, None)
+    found: Mapping[str, int]
+    if known is not None and known.is_of(log):
+        found = known.entries if log.commits[-1][0] == known.version else _with_later(known.entries, log, known.version)
+    else:
+        noted = {row["appId"]: row["version"] for row in log.checkpointed("txn") if row["appId"] is not None}
+        found = _with_later(noted, log, log.checkpoint[0])
+    with _lock:
+        while len(_read) >= _MOST_TABLES:
+            del _read[next(iter(_read))]
+        if log.commits:
+            _read[uri] = _Read(*log.commits[-1], found)
+    return found
+
+
+def _with_later(entries: Mapping[str, int], log: Log, after: int) -> Mapping[str, int]:
+    return {**entries, **{action["appId"]: action["version"] for action in log.actions(after, "txn")}}
+
+
+def retained_files(log: Log) -> set[str]:
+    """Every data file that the log names, as the log writes its path: those of earlier versions too."""
+    kinds = ("add", "remove")
+    found = {row["path"] for kind in kinds for row in log.checkpointed(kind) if row["path"] is not None}
+    found.update(action["path"] for action in log.actions(log.checkpoint[0], *kinds))
+    return found
