@@ -235,7 +235,8 @@ def _key_of(keys: tuple[str, ...]) -> pl.Expr:
 def _not_of_files(work: Work) -> Iterable[str]:
     """Records of consumed inputs, as they lie at the source now, of which bronze has no row; expired ones are passed over."""
     landed = bronze(work.table, work.lake)
-    if work.table.landed.retention is not None:
+    # Which ranges of a log were consumed, its listing does not say.
+    if work.table.landed.retention is not None or work.table.landed.source.continues:
         return
     new = {item.uri for item in new_inputs(work.table, work.lake, aside_too=True)}
     consumed = [item for item in listed(work.table) if item.uri not in new]

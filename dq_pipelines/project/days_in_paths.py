@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import Problem, SourceError
 from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.tables import DailyPartitions, LandedTable
@@ -19,7 +18,7 @@ def _of(table: Table) -> Iterator[Problem]:
     model = table.model
     if not isinstance(model, LandedTable) or not isinstance(model.partitions, DailyPartitions):
         return
-    if is_remote(str(getattr(model.source, "path", ""))):
+    if model.source.asks_network:
         return
     try:
         inputs = model.source.inputs()

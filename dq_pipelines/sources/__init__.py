@@ -16,21 +16,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from dq_pipelines.config.model import sentence
-from dq_pipelines.config.stores import is_remote
-from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
-from dq_pipelines.sources.base import ROW, SOURCE, Input, Reading, Source
+from dq_pipelines.errors import ConfigError, Problem, SourceError
+from dq_pipelines.sources.base import ROW, SOURCE, Reading, Source
+from dq_pipelines.sources.inputs import ConsumedVersion, Input, Listed, ModificationTime, PassedOver, Version
 
 __all__ = [
     "ROW",
     "SOURCE",
     "AnySource",
+    "ConsumedVersion",
     "Input",
+    "Listed",
+    "ModificationTime",
+    "PassedOver",
     "Reading",
     "Source",
-    "nothing_found",
+    "Version",
     "read",
+    "source_by_name",
     "source_classes",
     "source_from",
+    "sources_by_ending",
 ]
 
 
@@ -89,20 +95,29 @@ def read(source: Mapping[str, Any] | Source) -> Reading:
     out to be broken only while the frames are collected raises SourceError then.
     """
     described = source_from(source)
-    found = described.inputs()
-    if not found:
-        raise SourceError(nothing_found(described))
-    return described.read(found)
+    inputs = described.inputs()
+    if not inputs:
+        raise SourceError(described.nothing_found())
+    return described.read(inputs)
 
 
-def nothing_found(source: Source) -> str:
-    """The sentence for a source that has no inputs: its path, and what there is instead."""
-    path = str(getattr(source, "path", ""))
-    if is_remote(path):
-        return f"{path}: wanted at least one file, got none"
-    folder = Path(path).expanduser().absolute()
-    while not folder.is_dir():  # the deepest folder that is there, above any wildcard
-        folder = folder.parent
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
-    return f"{path}: wanted at least one file, got none; in {folder} there is {there}{nearest(Path(path).name, names)}"
+@cache
+def sources_by_ending(ranks: int = 2) -> dict[str, str]:
+    """The `type` of the source that reads a file with an ending, the surest endings first.
+
+    `ranks` is how many of the lists in `FileSource.kinds` count, 1 for the surest endings alone. The third is too unsure to
+    choose a source by: a `.log` is seldom NDJSON. Where several sources list an ending, it is of the one that is surer.
+    """
+    found: dict[str, str] = {}
+    for rank in range(ranks):
+        for name, source in _CLASSES.items():
+            for endings in getattr(source, "kinds", ())[rank : rank + 1]:
+                found |= {ending: name for ending in endings if ending not in found}
+    return found
+
+
+def source_by_name(name: str) -> str | None:
+    """The `type` of the source that reads a file of this name, packed or not; None where no ending tells."""
+    known = sources_by_ending()
+    endings = [ending.lower() for ending in Path(name).suffixes if ending.lower() in known]
+    return known[endings[-1]] if endings else None

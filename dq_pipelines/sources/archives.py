@@ -1,11 +1,7 @@
-"""Archives: gzip, bzip2, xz, zstd and zip unpacked to plain files, whole or not at all, and never a bomb.
-
-Where an archive comes from and which source reads what was in it belong in `files.py`.
-"""
+"""Archives: gzip, bzip2, xz, zstd and zip unpacked to plain files, whole or not at all, and never a bomb."""
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import lzma
 import os
@@ -13,13 +9,13 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import Input
+from dq_pipelines.sources.endings import Packing, plain_name
 from dq_pipelines.sources.failures import failure
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.order import natural
 
 #: An archive may unpack to this many times its size, or to ROOM bytes if that is more: a file of text
@@ -33,45 +29,13 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def plain_name(relative: str) -> bool:
-    """Whether no name on the way is hidden (`.git`) or a tool's own (`_SUCCESS`, `_delta_log`)."""
-    return not any(name.startswith((".", "_")) for name in relative.split("/"))
-
-
-@dataclass(frozen=True)
-class Packing:
-    """One way in which a single file is packed."""
-
-    name: str
-    #: the bytes that it starts with
-    start: bytes
-    opened: Callable[[Path], Any]
-
-
-def _zstd(packed: Path) -> Any:
-    from pyarrow import CompressedInputStream, OSFile
-
-    return CompressedInputStream(OSFile(str(packed)), "zstd")
-
-
-#: By the ending of a name.
-PACKINGS = {
-    ".gz": Packing("gzip", b"\x1f\x8b", gzip.open),
-    ".bz2": Packing("bzip2", b"BZh", bz2.open),
-    ".xz": Packing("xz", b"\xfd7zXZ\x00", lzma.open),
-    ".zst": Packing("zstd", b"\x28\xb5\x2f\xfd", _zstd),
-}
-#: Endings of archives, packed files among them.
-ENDINGS = (*PACKINGS, ".zip")
-
-
 def unpack(item: Input, packed: Path, plain: Path, packing: Packing) -> Path:
     """The one file in `packed`, as `plain`."""
     with packed.open("rb") as raw:
         start = raw.read(len(packing.start))
     if start != packing.start:
         got = f"bytes {start!r}" if start else "0 bytes"
-        wanted = f"wanted a {packing.name} archive (it starts with {packing.start.hex(' ')})"
+        wanted = f"wanted {packing.described} (it starts with {packing.start.hex(' ')})"
         raise SourceError(f"{item.uri}: {wanted}, got {got}")
 
     def copied() -> int:
@@ -99,9 +63,9 @@ def data_among(names: Sequence[str], kinds: Sequence[Sequence[str]]) -> list[str
         return list(names)
     no_documents = [name for name in names if not _DOCUMENT.fullmatch(name)]
     for endings in kinds:
-        found = [name for name in no_documents if name.lower().endswith(tuple(endings))]
-        if found:
-            return found
+        data = [name for name in no_documents if name.lower().endswith(tuple(endings))]
+        if data:
+            return data
     return no_documents or list(names)
 
 

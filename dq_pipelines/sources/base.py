@@ -1,66 +1,33 @@
-"""What every source is: an address outside that yields inputs, and rows batch by batch.
+"""What every source is: it lists inputs, says of each which version it is, and reads them as lazy frames.
 
-What a source does not do: it gives no types that the file does not have (text stays text), refuses
-no row, and remembers nothing. Types and refusals belong in silver, memory in the lake's ledger.
+A source gives no types that its inputs do not have (text stays text), refuses no row, and remembers nothing: what was
+consumed is in bronze's ledger. All that landing has to know of a kind of input, it asks of the source.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import PrivateAttr
 
 from dq_pipelines.config.model import Strict
 from dq_pipelines.sources.charset import UTF_8, Guess
+from dq_pipelines.sources.inputs import ConsumedVersion, Input, Listed, PassedOver
 
 if TYPE_CHECKING:
     import polars as pl
 
-#: Columns that every reading carries beside the data: where a row came from.
+#: Columns that every reading has in addition to the data: where a row came from.
 SOURCE = "_source"
 ROW = "_row"
 
 
 @dataclass(frozen=True)
-class Input:
-    """One thing that can be consumed once: a file, for the sources built in so far."""
-
-    #: absolute path or URI
-    uri: str
-    #: bytes
-    size: int
-    #: nanoseconds since the epoch; a changed file has another one
-    modified: int
-    #: the same, of a local file: when the kernel changed it last, whatever its modification time was set to; 0 for any other.
-    #: `chmod` and `mv` change it too, so it is no part of what the input is
-    changed: int = field(default=0, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class PassedOver:
-    """What an address names and no one reads: no file, or a file of no partition."""
-
-    #: absolute path or URI
-    uri: str
-    #: why, to stand after the address: `it is a folder`
-    why: str
-
-
-@dataclass(frozen=True)
-class Listed:
-    """What there is at an address."""
-
-    #: in a stable order
-    inputs: tuple[Input, ...]
-    passed_over: tuple[PassedOver, ...] = ()
-
-
-@dataclass(frozen=True)
 class FileReport:
-    """What is known of one file beside its records. Counts are lines, counted apart from whoever reads the records."""
+    """The lines of one file by what they are, counted apart from the reader of its records."""
 
     #: what `_source` says of the file's rows
     source: str
@@ -84,15 +51,15 @@ class FileReport:
         return self.lines - self.preamble - self.header - self.footer - self.blank - self.continued
 
 
-#: The counts of a FileReport that tell what lines of a file are no record, and continue none.
+#: The counts of a FileReport of lines that are no record, and continue none.
 LEFT_OUT = ("preamble", "header", "footer", "blank")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source found in its inputs. Both frames are lazy; nothing was read yet."""
+    """The rows of some inputs. Both frames are lazy; nothing was read yet."""
 
-    #: the data columns, then `_source` (string: the input's uri) and `_row` (int64: 1-based line of the
+    #: the data columns, then `_source` (string: what `Source.row_sources` says) and `_row` (int64: 1-based line of the
     #: record's first character in a file of lines, 1-based sheet row in a workbook, 1-based record elsewhere)
     landed: pl.LazyFrame
     #: `_source`, `_row`, `_text` (string: the line as it stands) and `_why` (string: one sentence)
@@ -111,16 +78,27 @@ class Reading:
 
 
 class Source(Strict, abc.ABC):
-    """The outside world as YAML describes it; one subclass, one file, one `type`."""
+    """The outside world as YAML describes it; one subclass, one file, one `type`.
+
+    A new source has to list its inputs, read them, and say whether one is still what was listed. The other methods have
+    answers that are right where the number of a version stands for the content: a table's version, an offset.
+    """
+
+    #: The keys of an example in YAML, in addition to `type`.
+    example: ClassVar[Mapping[str, str]] = {}
+    #: Whether a later version of an input continues the earlier one, as a log does. Else it takes its place, as a file does.
+    continues: ClassVar[bool] = False
 
     #: folders and addresses below which it may read; anywhere without
     _places: tuple[str, ...] = PrivateAttr(())
 
     def confined_to(self, places: Sequence[str]) -> Self:
-        """The same source, which reads nothing that lies outside of these places, links followed."""
+        """The same source, which reads nothing outside of these folders and addresses, links followed."""
         confined = self.model_copy()
         confined._places = tuple(places)  # noqa: SLF001 - of a copy of itself
         return confined
+
+    # --- listing ------------------------------------------------------------------------------------
 
     @abc.abstractmethod
     def inputs(self) -> Sequence[Input]:
@@ -133,6 +111,49 @@ class Source(Strict, abc.ABC):
         """The inputs, and what the address names that is none. Raises SourceError as `inputs` does."""
         return Listed(tuple(self.inputs()))
 
+    def nothing_found(self) -> str:
+        """One sentence for a source without any input: what was wanted, and what there is instead."""
+        return f"{self.type if hasattr(self, 'type') else 'source'}: wanted at least one input, got none"
+
+    @property
+    def asks_network(self) -> bool:
+        """Whether listing asks another machine. `dq check` lists no such source."""
+        return True
+
+    # --- the version of an input --------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def must_be_unchanged(self, item: Input) -> None:
+        """Raise Transient unless what `inputs` listed can still be read as it was then. Called after a read, before the commit."""
+
+    def content_of(self, item: Input) -> int:
+        """A number that is the same for the same content: the version's, where no checksum tells more.
+
+        Raises SourceError, or Transient, for an input that cannot be read.
+        """
+        return item.version.number
+
+    def is_same(self, item: Input, consumed: ConsumedVersion) -> bool | None:
+        """Whether an input is what was consumed; None where that cannot be known, and no version differs.
+
+        Asked only where a number of its version differs from the ledger's. Raises Transient where a later try may tell.
+        """
+        return consumed.number == item.version.number or consumed.content == self.content_of(item)
+
+    def has_moved(self, item: Input, consumed: ConsumedVersion) -> bool:
+        """Whether an input is the one that was consumed from the other address `consumed.uri`."""
+        return self.is_same(item, consumed) is not False
+
+    def unconsumed(self, item: Input, consumed: ConsumedVersion | None) -> Input:
+        """What of a changed input is new: all of it, unless the source `continues`. `consumed` is None for a new input."""
+        return item
+
+    def may_read(self, item: Input) -> bool:
+        """Whether this process has the right to read an input, as far as that can be known without reading it."""
+        return True
+
+    # --- reading ------------------------------------------------------------------------------------
+
     @abc.abstractmethod
     def read(self, inputs: Sequence[Input]) -> Reading:
         """A lazy reading of `inputs`, which came from `inputs()`.
@@ -141,10 +162,17 @@ class Source(Strict, abc.ABC):
         missing sheet); what is wrong with single records goes to `Reading.unreadable` instead.
         """
 
-    def passed_over(self, inputs: Sequence[Input]) -> tuple[str, ...]:
-        """Members of archives among `inputs` that are not read, being of another kind, as `_source` would name them."""
-        return ()
-
     def read_or_text(self, inputs: Sequence[Input]) -> Reading:
         """As `read`, but a column whose types in these inputs no type holds without a loss is text."""
         return self.read(inputs)
+
+    def row_sources(self, item: Input) -> Sequence[str]:
+        """What `_source` says of the rows of an input, in the order in which they count: its address, or what lies in it.
+
+        Of a source that `continues`, each version has to have another one. Raises SourceError as `read` does.
+        """
+        return (item.uri,)
+
+    def passed_over(self, inputs: Sequence[Input]) -> tuple[PassedOver, ...]:
+        """Members of archives among `inputs` that are not read, since they are no data."""
+        return ()

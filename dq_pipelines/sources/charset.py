@@ -36,6 +36,11 @@ class Guess:
     #: the next best encoding in which the text reads otherwise, or ""
     alternative: str = ""
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it may be taken without a word."""
+        return self.confidence >= SURE
+
 
 UTF_8 = Guess("utf-8")
 

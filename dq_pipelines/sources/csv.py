@@ -17,16 +17,18 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.config.model import Many
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import encoding
-from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Input, Reading
+from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Reading
 from dq_pipelines.sources.charset import Guess
 from dq_pipelines.sources.csv_repair import Plain, made_plain
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import FileSource, Part, scratch_file, unchanged
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import one_after_another
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
 from dq_pipelines.sources.magic import must_be_text
 from dq_pipelines.sources.names import Rename, named, renames, together
 from dq_pipelines.sources.rewriting import Text
+from dq_pipelines.sources.scratch import scratch_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +100,7 @@ class Csv(FileSource):
             with broken(part.source):
                 found.append(self._opened(part, known))
         for item in inputs:
-            unchanged(item)
+            must_be_unchanged(item)
         shared = together([[name for _, name in file.names] for file in found])
         columns = list(dict.fromkeys(name for names in shared for name in names.values()))
         landed = [

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dq_pipelines.sources.files import scratch_file
 from dq_pipelines.sources.grammar import Grammar, Shape
 from dq_pipelines.sources.rewriting import Copy, Text, Troubles
+from dq_pipelines.sources.scratch import scratch_file
 
 if TYPE_CHECKING:
     import polars as pl

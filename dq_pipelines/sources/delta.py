@@ -1,19 +1,20 @@
-"""Delta tables as inputs: one version, read whole. Our own tables are written in the room `lake`."""
+"""Delta tables as inputs: one version, read whole."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from dq_pipelines.config.stores import is_remote, options, wrong_scheme
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, Input, Reading, Source
+from dq_pipelines.sources.base import ROW, Reading, Source
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
-from dq_pipelines.sources.places import confinement, is_below
+from dq_pipelines.sources.inputs import Input, Version
+from dq_pipelines.sources.places import absolute, confinement, is_below, may_read
 
 
 class DeltaSource(Source):
@@ -25,13 +26,25 @@ class DeltaSource(Source):
     #: A version to stay at; the latest one without it.
     version: int | None = Field(default=None, ge=0)
 
+    example: ClassVar[Mapping[str, str]] = {"path": "${DQ_LANDING}/orders"}
+
     def inputs(self) -> Sequence[Input]:
-        """One input: its `size` and `modified` are the table's version."""
-        uri = self.path if is_remote(self.path) else os.path.abspath(os.path.expanduser(self.path))
+        """One input, whose size is the table's version, too."""
+        uri = absolute(self.path)
         if self._places and not any(is_below(uri, place) for place in self._places):
             raise SourceError(f"{uri}: wanted a table below {' or '.join(self._places)}, links followed")
         version = int(_table(uri, self.version).version())
-        return [Input(uri, version, version)]
+        return [Input(uri, version, Version(version))]
+
+    @property
+    def asks_network(self) -> bool:
+        return is_remote(self.path)
+
+    def must_be_unchanged(self, item: Input) -> None:
+        """Nothing to look at: a version of a Delta table never changes. What `read` opened is that version, whatever came later."""
+
+    def may_read(self, item: Input) -> bool:
+        return may_read(item.uri)
 
     def read(self, inputs: Sequence[Input]) -> Reading:
         pieces = [_piece(item) for item in inputs]
@@ -47,7 +60,7 @@ def _piece(item: Input) -> Piece:
     import polars as pl
 
     with broken(item.uri, "a Delta table"):
-        table = _table(item.uri, item.modified)
+        table = _table(item.uri, item.version.number)
         _holds_its_own_files(item.uri, table)
         scan = pl.scan_delta(table)
         schema = scan.collect_schema()

@@ -19,11 +19,13 @@ from pydantic import Field, field_validator
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError, Transient, nearest
-from dq_pipelines.sources.base import ROW, Input, Reading
-from dq_pipelines.sources.files import FileSource, Part, scratch_folder, unchanged
+from dq_pipelines.sources.base import ROW, Reading
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.float_text import float_text
 from dq_pipelines.sources.frames import Piece, check_width, reading, scanned, widened
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.names import named
+from dq_pipelines.sources.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +88,7 @@ class ExcelSource(FileSource):
             range=None if self.range is None else _cells(self.range),
             folder=str(shelf.folder),
         )
-        unchanged(part.input)
+        must_be_unchanged(part.input)
         self._has_sheet(part.source, answer["names"])
         for sheet in answer["sheets"]:
             columns = [*sheet["columns"], *([SHEET] if self.sheet == "all" else [])]

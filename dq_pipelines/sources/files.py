@@ -1,39 +1,36 @@
-"""Files as inputs: globs, folders, remote URIs, compression. What is inside a file belongs in its source.
+"""Files as inputs: on a disk or in a store, plain or packed.
 
-A source of files calls `parts(input)` and gets plain local files: remote objects are copied and archives
-unpacked into a scratch folder that lives as long as the process, because a reading is lazy and may be
-collected long after `read` has returned.
+A source of files calls `parts(item)` and gets plain local files: remote objects are copied and archives
+unpacked into the scratch folder.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import stat
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from dq_pipelines.config.stores import filesystem, is_remote, said, split
-from dq_pipelines.errors import SourceError, Transient
-from dq_pipelines.sources.archives import ENDINGS, PACKINGS, copy, plain_name, unpack, unzip
-from dq_pipelines.sources.base import Input, Listed, PassedOver, Source
-from dq_pipelines.sources.failures import broken, failure
-from dq_pipelines.sources.listing import Chosen, Glob, base_of, must_exist, walk
+from dq_pipelines.config.stores import is_remote
+from dq_pipelines.errors import SourceError, Transient, nearest
+from dq_pipelines.sources import file_content, local_files, stored_objects
+from dq_pipelines.sources.archives import unpack, unzip
+from dq_pipelines.sources.base import Source
+from dq_pipelines.sources.endings import PACKINGS, has_members, packed_as, plain_name
+from dq_pipelines.sources.failures import broken
+from dq_pipelines.sources.inputs import ConsumedVersion, Input, Listed, PassedOver
+from dq_pipelines.sources.listing import base_of
 from dq_pipelines.sources.order import natural
-from dq_pipelines.sources.places import confinement, is_below, local_path
+from dq_pipelines.sources.places import confinement, is_below, local_path, may_read
+from dq_pipelines.sources.scratch import scratch_folder
 
 _lock = threading.Lock()
 #: By input, its change time, and kind of source: the same archive may be read as two of them.
-_unpacked: dict[tuple[Input, int, tuple[tuple[str, ...], ...]], tuple[tuple[Part, ...], tuple[str, ...]]] = {}
+_unpacked: dict[tuple[Input, int, tuple[tuple[str, ...], ...]], Unpacked] = {}
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,15 @@ class Part:
     path: Path
 
 
+@dataclass(frozen=True)
+class Unpacked:
+    """What an input holds."""
+
+    parts: tuple[Part, ...]
+    #: the names of an archive's members that are no data
+    passed_over: tuple[str, ...] = ()
+
+
 class FileSource(Source):
     """A source whose inputs are files: one path, which names a file, a folder, a glob or a remote URI.
 
@@ -55,18 +61,86 @@ class FileSource(Source):
     inside folders and by `**`; a last `*` skips `.` only, as a shell does. Lock files of Office (`~$…`) are skipped.
     """
 
+    example: ClassVar[Mapping[str, str]] = {"path": "${DQ_LANDING}/orders/*"}
+
     #: A file, folder or glob; `s3://`, `gs://` and `abfss://` take their credentials from the environment.
     path: str = Field(min_length=1)
 
-    #: Endings of names of this kind of file, the surest first: by them members of archives are told from what is no data.
+    #: Endings of names of this kind of file, the surest first: by them files are known, and members of archives that are data.
     kinds: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    # --- listing ------------------------------------------------------------------------------------
 
     def inputs(self) -> Sequence[Input]:
         return self.listed().inputs
 
     def listed(self) -> Listed:
-        found = self._remote() if is_remote(self.path) else _local(local_path(self.path), self._confinement())
-        return replace(found, inputs=tuple(sorted(found.inputs, key=lambda item: natural(item.uri))))
+        if is_remote(self.path):
+            if self._places and not any(is_below(self.path, place) for place in self._places):
+                raise SourceError(f"{self.path}: wanted a place below {' or '.join(self._places)}")
+            listed = stored_objects.objects_at(self.path)
+        else:
+            listed = local_files.files_at(local_path(self.path), self._confinement())
+        return replace(listed, inputs=tuple(sorted(listed.inputs, key=lambda item: natural(item.uri))))
+
+    def nothing_found(self) -> str:
+        """The path, and what the deepest folder on the way to it holds."""
+        if is_remote(self.path):
+            return f"{self.path}: wanted at least one file, got none"
+        folder = Path(self.path).expanduser().absolute()
+        while not folder.is_dir():  # the deepest folder that is there, above any wildcard
+            folder = folder.parent
+        names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+        some = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
+        near = nearest(Path(self.path).name, names)
+        return f"{self.path}: wanted at least one file, got none; in {folder} there is {some}{near}"
+
+    @property
+    def asks_network(self) -> bool:
+        return is_remote(self.path)
+
+    def _confinement(self) -> Callable[[str], str]:
+        path = local_path(self.path)
+        return confinement(path, base_of(path) if not os.path.exists(path) else path, self._places)
+
+    # --- the version of an input --------------------------------------------------------------------
+
+    def must_be_unchanged(self, item: Input) -> None:
+        must_be_unchanged(item)
+
+    def content_of(self, item: Input) -> int:
+        """A checksum of a local file; of an object its modification time, since a checksum would take a download."""
+        return item.version.number if is_remote(item.uri) else file_content.content_of(item)
+
+    def is_same(self, item: Input, consumed: ConsumedVersion) -> bool | None:
+        """By the checksum, where a time of a local file is another; None for a file that has its old modification time,
+        and cannot be read.
+        """
+        is_of_old_time = consumed.number == item.version.number
+        if is_remote(item.uri):
+            return is_of_old_time or consumed.content == item.version.number
+        file_content.settle(item)
+        if consumed.content is not None and not file_content.size_fits(item, consumed.content):
+            return False
+        if is_of_old_time and consumed.changed in (None, item.version.changed):  # earlier releases noted no change time
+            return True
+        try:
+            return consumed.content == file_content.content_of(item, remember=True)
+        except Transient:
+            raise
+        except SourceError:
+            return None if is_of_old_time else False
+
+    def has_moved(self, item: Input, consumed: ConsumedVersion) -> bool:
+        """Only a local file that came from a local address: an object's time is when it was copied."""
+        if is_remote(item.uri) or is_remote(consumed.uri) or consumed.content is None:
+            return False
+        return self.is_same(item, consumed) is not False
+
+    def may_read(self, item: Input) -> bool:
+        return may_read(item.uri)
+
+    # --- reading ------------------------------------------------------------------------------------
 
     def parts(self, item: Input) -> tuple[Part, ...]:
         """`item` on the local disk, unpacked; one part unless it is an archive of several members.
@@ -75,42 +149,41 @@ class FileSource(Source):
         """
         if not is_remote(item.uri) and (why := self._confinement()(item.uri)):
             raise SourceError(f"{item.uri}: {why}")  # it was a file when it was listed, and is a link now
-        unchanged(item)
-        if not is_remote(item.uri) and not item.uri.lower().endswith(ENDINGS):
+        must_be_unchanged(item)
+        if not is_remote(item.uri) and not packed_as(item.uri):
             return (Part(item, item.uri, Path(item.uri)),)
-        return self._unpacked(item)[0]
+        return self._unpacked(item).parts
 
-    def passed_over(self, inputs: Sequence[Input]) -> tuple[str, ...]:
-        packed = [item for item in inputs if item.uri.lower().endswith(".zip")]
-        return tuple(f"{item.uri}#{name}" for item in packed for name in self._unpacked(item)[1])
+    def row_sources(self, item: Input) -> Sequence[str]:
+        return [part.source for part in self.parts(item)] if has_members(item.uri) else (item.uri,)
 
-    def _confinement(self) -> Callable[[str], str]:
-        path = local_path(self.path)
-        return confinement(path, base_of(path) if not os.path.exists(path) else path, self._places)
+    def passed_over(self, inputs: Sequence[Input]) -> tuple[PassedOver, ...]:
+        return tuple(
+            PassedOver(f"{item.uri}#{name}", _why_no_data(name))
+            for item in inputs
+            if has_members(item.uri)
+            for name in self._unpacked(item).passed_over
+        )
 
-    def _remote(self) -> Listed:
-        if self._places and not any(is_below(self.path, place) for place in self._places):
-            raise SourceError(f"{self.path}: wanted a place below {' or '.join(self._places)}")
-        return _remote(self.path)
-
-    def _unpacked(self, item: Input) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    def _unpacked(self, item: Input) -> Unpacked:
+        key = (item, item.version.changed, self.kinds)
         with _lock:
-            ready = _unpacked.get((item, item.changed, self.kinds))
-            if ready is None or not all(part.path.exists() for part in ready[0]):
+            unpacked = _unpacked.get(key)
+            if unpacked is None or not all(part.path.exists() for part in unpacked.parts):
                 passed_over: list[str] = []
                 with broken(item.uri):
-                    ready = tuple(_unpack(item, self.kinds, passed_over)), tuple(passed_over)
-                unchanged(item)
-                _unpacked[item, item.changed, self.kinds] = ready
-        return ready
+                    unpacked = Unpacked(tuple(_unpack(item, self.kinds, passed_over)), tuple(passed_over))
+                must_be_unchanged(item)
+                _unpacked[key] = unpacked
+        return unpacked
 
 
-def unchanged(item: Input) -> None:
-    """Raise Transient unless the file is still what `inputs()` saw: call it before and after a read."""
-    now = _stat(item.uri)
+def must_be_unchanged(item: Input) -> None:
+    """Raise Transient unless a file is still what `inputs()` saw: call it before and after a read."""
+    now = stored_objects.input_at(item.uri) if is_remote(item.uri) else local_files.input_at(item.uri)
     if now is None:
         raise Transient(f"{item.uri}: wanted the file of {item.size} bytes that was listed, got nothing: it is gone")
-    if (now.size, now.modified) != (item.size, item.modified) or item.changed not in (0, now.changed):
+    if now != item or item.version.changed not in (0, now.version.changed):
         raise Transient(
             f"{item.uri} changed while it was read: wanted the {item.size} bytes that were listed, got {now.size} bytes"
             if now.size != item.size
@@ -118,136 +191,9 @@ def unchanged(item: Input) -> None:
         )
 
 
-# --- listing ---------------------------------------------------------------------------------------
-
-
-def _stat(uri: str) -> Input | None:
-    if is_remote(uri):
-        files, key = _store(uri)
-        info = _asked(uri, lambda: files.get_file_info(key))
-        return _remote_input(uri, info) if info.is_file else None
-    found = _look(uri)
-    return None if found is None else Input(uri, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
-def _look(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise failure(f"{path}: wanted to look at the file, got {error.strerror}", error) from error
-
-
-def _local(path: str, objection: Callable[[str], str]) -> Listed:
-    if os.path.isfile(path):
-        return _stated([path], objection)
-    left_out: list[PassedOver] = []
-
-    def enters(folder: str) -> bool:
-        if why := objection(folder):
-            left_out.append(PassedOver(folder, why))
-        return not why
-
-    if os.path.isdir(path):
-        chosen = Chosen(tuple(name for name in walk(path, enters) if plain_name(os.path.relpath(name, path))))
-    else:
-        pattern = Glob.of(path)
-        must_exist(path, pattern.base)
-        chosen = pattern.chosen(list(walk(pattern.base, enters)) if pattern.base != path else [])
-    found = _stated(chosen.paths, objection)
-    return Listed(found.inputs, (*left_out, *chosen.passed_over, *found.passed_over))
-
-
-def _stated(names: Iterable[str], objection: Callable[[str], str]) -> Listed:
-    inputs, passed_over = [], []
-    for name in names:
-        found = _look(name)
-        if found is None:
-            if os.path.islink(name):  # else it has gone since it was listed
-                passed_over.append(PassedOver(name, f"it is a link to {os.readlink(name)}, which is not there"))
-        elif why := objection(name):
-            passed_over.append(PassedOver(name, why))
-        elif not stat.S_ISREG(found.st_mode):
-            passed_over.append(PassedOver(name, "it is a pipe, a socket or a device and no file"))
-        else:
-            inputs.append(Input(name, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
-    return Listed(tuple(inputs), tuple(passed_over))
-
-
-# --- remote ----------------------------------------------------------------------------------------
-
-
-def _store(uri: str) -> tuple[Any, str]:
-    """The file system of a URI's bucket, and the key there."""
-    found: tuple[Any, str] = _asked(uri, lambda: filesystem(uri))
-    return found
-
-
-def _asked(uri: str, question: Callable[[], Any]) -> Any:
-    try:
-        return question()
-    except (OSError, ValueError) as error:
-        raise failure(f"{uri}: wanted to reach the place, got: {said(error)}", error) from error
-
-
-def _remote_input(uri: str, info: Any) -> Input:
-    return Input(uri, int(info.size), int(info.mtime_ns or 0))
-
-
-def _remote(uri: str) -> Listed:
-    from pyarrow import fs
-
-    exact = _stat(uri)
-    if exact is not None:
-        return Listed((exact,))
-    files, key = _store(uri)
-    pattern = Glob.of(f"/{key}")
-    # A store has no folders: a key that begins with nothing we look for is no error, a missing bucket is.
-    below = fs.FileSelector(pattern.base.strip("/"), allow_not_found=True, recursive=True)
-    listed = {f"/{info.path}": info for info in _asked(uri, lambda: files.get_file_info(below)) if info.is_file}
-    if pattern.base != f"/{key}":
-        chosen = pattern.chosen(listed)
-    else:
-        chosen = Chosen(tuple(path for path in listed if plain_name(path[len(pattern.base.rstrip("/")) + 1 :])))
-    bucket = split(uri)[0]
-    found = [_remote_input(bucket + path[1:], listed[path]) for path in chosen.paths]
-    # An empty one may be the `folder/` that a console makes: its slash is lost in the listing, and no file is there.
-    inputs = tuple(item for item in found if item.size or _stat(item.uri))
-    return Listed(inputs, tuple(PassedOver(bucket + one.uri[1:], one.why) for one in chosen.passed_over))
-
-
-# --- unpacking -------------------------------------------------------------------------------------
-
-
-@cache
-def scratch() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="dq-inputs-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    """Raise Transient where the scratch folder takes nothing: that is no input's fault."""
-    try:
-        yield
-    except OSError as error:
-        raise Transient(f"{tempfile.gettempdir()}: wanted room to unpack inputs, got {error.strerror}") from error
-
-
-def scratch_folder() -> Path:
-    """A new folder that goes with the process, if nobody removes it before; raises Transient."""
-    with _room():
-        return Path(tempfile.mkdtemp(dir=scratch()))
-
-
-def scratch_file(suffix: str) -> Path:
-    """A new file that goes with the process, if nobody removes it before; raises Transient."""
-    with _room():
-        handle, name = tempfile.mkstemp(dir=scratch(), suffix=suffix)
-        os.close(handle)
-        return Path(name)
+def _why_no_data(member: str) -> str:
+    name = member.rpartition("#")[2].lstrip("/")
+    return "it is of another kind than the source's" if plain_name(name) else "a name in it begins with . or _"
 
 
 def _unpack(item: Input, kinds: Sequence[Sequence[str]], passed_over: list[str]) -> Iterator[Part]:
@@ -255,11 +201,8 @@ def _unpack(item: Input, kinds: Sequence[Sequence[str]], passed_over: list[str])
     path, name = Path(item.uri), item.uri.rsplit("/", 1)[-1]
     if is_remote(item.uri):
         path = folder / name
-        files, key = _store(item.uri)
-        # As it is: pyarrow would unpack by the name, and take what is no archive or a torn one for a whole file.
-        with _asked(item.uri, lambda: files.open_input_stream(key, compression=None)) as stream:
-            _asked(item.uri, lambda: copy(stream, path))
-    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
+        stored_objects.download(item.uri, path)
+    ending = packed_as(name)
     if ending in PACKINGS:
         plain = folder / f"plain-{name[: -len(ending)]}"
         yield Part(item, item.uri, unpack(item, path, plain, PACKINGS[ending]))

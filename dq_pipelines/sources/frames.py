@@ -17,8 +17,8 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, SOURCE, Reading
 from dq_pipelines.sources.common_types import common_moments, in_type
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import scratch_folder
 from dq_pipelines.sources.names import Rename, named, renames, together
+from dq_pipelines.sources.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from dq_pipelines.errors import SourceError, nearest
-from dq_pipelines.sources.base import Input, Reading
+from dq_pipelines.sources.base import Reading
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import Chunks, Piece, reading
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.json_text import NotJson, check, value_at
 from dq_pipelines.sources.ndjson import LONGEST, keep, refuse, utf8_without_mark
 
@@ -47,7 +48,7 @@ class JsonSource(FileSource):
         for item in inputs:
             for part in self.parts(item):
                 good, bad = _parsed(part, _keys(self.records))
-                unchanged(item)
+                must_be_unchanged(item)
                 rows += good.pieces(part.source)
                 rest += bad.pieces(part.source)
         return reading(rows, rest)

@@ -1,4 +1,4 @@
-"""Which of the files below a folder a pattern means. How places are asked for their files belongs in `files`."""
+"""Which of the files below a folder a pattern means."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import cache, partial
 
 from dq_pipelines.config.model import shown
 from dq_pipelines.errors import SourceError, nearest
-from dq_pipelines.sources.archives import plain_name
-from dq_pipelines.sources.base import PassedOver
+from dq_pipelines.sources.endings import plain_name
 from dq_pipelines.sources.failures import failure
+from dq_pipelines.sources.inputs import PassedOver
 
 _MAGIC = re.compile(r"[*?\[]")
 #: What `**` stands for: folders and files that are not hidden, of any depth.
@@ -22,8 +22,8 @@ _SUCCESS = "_SUCCESS"
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The files that a pattern means, and what it matches and means not."""
+class Matches:
+    """The files that a pattern means, and the folders that it matches and does not mean."""
 
     paths: tuple[str, ...]
     passed_over: tuple[PassedOver, ...] = ()
@@ -51,7 +51,7 @@ class Glob:
             raise SourceError(f"{path}: wanted *, ? and sets such as [a-z], got {got}: {error.msg}") from None
         return cls(path, base, partial(_matches, path[: -len("/".join(names))], levels))
 
-    def chosen(self, files: Collection[str]) -> Chosen:
+    def matches_among(self, files: Collection[str]) -> Matches:
         """Of the files below `base` those that are meant: which match, or lie in a folder that matches as a file would."""
         there = frozenset(files)
 
@@ -62,18 +62,18 @@ class Glob:
                 return None
             return folder_of(os.path.dirname(folder)) or (folder if self.matches(folder) else None)
 
-        found, passed_over = [], dict[str, PassedOver]()
+        paths, passed_over = [], dict[str, PassedOver]()
         for path in files:
             folder = None
             if self.matches(path):
-                found.append(path)
+                paths.append(path)
             elif (folder := folder_of(os.path.dirname(path))) and plain_name(os.path.relpath(path, folder)):
                 if "." in _MAGIC.sub("", self.path.rpartition("/")[2]) or f"{folder}/{_SUCCESS}" in there:
-                    found.append(path)
+                    paths.append(path)
                 else:
                     why = f"it is a folder; to read the files below it, write {self.path.rpartition('/')[0]}/**"
                     passed_over[folder] = PassedOver(folder, why)
-        return Chosen(tuple(found), tuple(passed_over.values()))
+        return Matches(tuple(paths), tuple(passed_over.values()))
 
 
 def base_of(path: str) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dq_pipelines.errors import SourceError
+from dq_pipelines.sources.endings import PACKINGS, ZIP
 
 #: By the bytes that a file starts with: what it is, and what can be done. Longer ones stand before shorter ones.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x1f\x8b", "a gzip archive", "give its name the ending .gz"),
-    (b"BZh", "a bzip2 archive", "give its name the ending .bz2"),
-    (b"\xfd7zXZ\x00", "an xz archive", "give its name the ending .xz"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", "give its name the ending .zst"),
+    *((packing.start, packing.described, f"give its name the ending {ending}") for ending, packing in PACKINGS.items()),
     (b"\x04\x22\x4d\x18", "an lz4 archive", "unpack it"),
     (b"\x1f\x9d", "a file of compress", "unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
@@ -82,7 +80,7 @@ def _zip_of(sample: bytes) -> tuple[str, str]:
         return "an Excel workbook", "read it as type: excel"
     if b"mimetypeapplication/vnd.oasis" in sample:
         return "an OpenDocument file", "read it as type: excel"
-    return "a zip archive", "give its name the ending .zip"
+    return "a zip archive", f"give its name the ending {ZIP}"
 
 
 def _count(sample: bytes, of: bytes) -> int:

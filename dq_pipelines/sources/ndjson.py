@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, Input, Reading
+from dq_pipelines.sources.base import ROW, Reading
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import Chunks, Piece, check_width, reading
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.json_text import NotJson, check, frame, values, whole_value
 from dq_pipelines.sources.magic import must_be_text
 
@@ -38,7 +39,7 @@ class NdjsonSource(FileSource):
         for item in inputs:
             for part in self.parts(item):
                 good, bad = _parsed(part)
-                unchanged(item)
+                must_be_unchanged(item)
                 rows += good.pieces(part.source)
                 rest += bad.pieces(part.source)
         return reading(rows, rest)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, Input, Reading
+from dq_pipelines.sources.base import ROW, Reading
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import Piece, names_of, reading
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.parquet_types import unreadable_types
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _piece(part: Part) -> Piece:
                 rows = pl.Series(ROW, range(row, row + found.height), dtype=pl.Int64)
                 yield found.rename(names, strict=False).with_columns(rows)
                 row += found.height
-        unchanged(part.input)
+        must_be_unchanged(part.input)
 
     return Piece(part.source, batches, kinds, names=list(names.items()))
 

@@ -1,4 +1,4 @@
-"""The order in which inputs count: by modification time, then by name as people count. The later one wins."""
+"""The order in which inputs count: by the number of their version, then by name as people count. The later one wins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-from dq_pipelines.sources.base import Input
+from dq_pipelines.sources.inputs import Input
 
 _NUMBERS = re.compile(r"(\d+)")
 
@@ -20,9 +20,9 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def by_arrival(inputs: Iterable[Input]) -> list[Input]:
     """Inputs from the oldest to the newest; those of one moment by natural name."""
-    found = sorted(inputs, key=lambda item: item.modified)
+    found = sorted(inputs, key=lambda item: item.version.number)
     # Of 100,000 inputs few share their moment, and a natural key takes 10 microseconds.
-    moments = [list(some) for _, some in groupby(found, key=lambda item: item.modified)]
+    moments = [list(some) for _, some in groupby(found, key=lambda item: item.version.number)]
     return [item for some in moments for item in (_by_name(some) if len(some) > 1 else some)]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW, Input, Reading
+from dq_pipelines.sources.base import ROW, Reading
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
+from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.parquet_faults import faults
 from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, by_pyarrow, look, must_have_short_decimals
 
@@ -64,7 +65,7 @@ def _piece(part: Part, rest: list[Piece]) -> Piece:
         height = scan.select(pl.len()).collect().item()
     rows = scan.rename({old: new for old, new in names.items() if old != new}).with_row_index(ROW, 1)
     kinds = {names[name]: kind for name, kind in schema.items()}
-    batches = scanned(rows, height, part.source, lambda: unchanged(part.input))
+    batches = scanned(rows, height, part.source, lambda: must_be_unchanged(part.input))
     return as_delta_has_it(Piece(part.source, batches, kinds, height, list(names.items())), uuids)
 
 

@@ -16,7 +16,7 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW
 from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import Part, unchanged
+from dq_pipelines.sources.files import Part, must_be_unchanged
 from dq_pipelines.sources.frames import Piece
 from dq_pipelines.sources.names import key
 from dq_pipelines.sources.parquet_faults import BATCH, Faults
@@ -190,6 +190,6 @@ def by_pyarrow(part: Part, found: Found, names: Mapping[str, str], faulty: Fault
                 told = good.cast(pa.schema([kinds[name] for name in batch.schema.names]))
                 rows = pl.Series(ROW, numbers, dtype=pl.Int64)
                 yield pl.DataFrame(told).rename(dict(names), strict=False).with_columns(rows)
-        unchanged(part.input)
+        must_be_unchanged(part.input)
 
     return Piece(part.source, batches, {names[name]: kind for name, kind in there.items()}, names=list(names.items()))

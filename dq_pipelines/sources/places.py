@@ -21,6 +21,21 @@ def local_path(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
+def absolute(address: str) -> str:
+    """The address of a place on this machine as an absolute path, and one in a store as it is."""
+    return address if is_remote(address) else local_path(address)
+
+
+def is_absolute(address: str) -> bool:
+    """Whether it is an absolute path or a URI."""
+    return address.startswith("/") or is_remote(address)
+
+
+def may_read(address: str) -> bool:
+    """Whether this process has the right to read a file or folder. A store is not asked: it refuses when it is read."""
+    return is_remote(address) or os.access(address, os.R_OK, effective_ids=True)
+
+
 def is_below(address: str, place: str) -> bool:
     """Whether an address, as far as it has no wildcards, lies below a place, with every `..` and link resolved."""
     if is_remote(address) or is_remote(place):

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING
 
 from dq_pipelines.sources import encoding
 from dq_pipelines.sources.base import ROW
-from dq_pipelines.sources.files import scratch_file
 from dq_pipelines.sources.grammar import Grammar, Shape
 from dq_pipelines.sources.records import LONGEST_RECORD, Lines, Record, record
+from dq_pipelines.sources.scratch import scratch_file
 
 if TYPE_CHECKING:
     import polars as pl

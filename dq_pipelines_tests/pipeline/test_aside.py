@@ -16,7 +16,7 @@ import pytest
 
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.skipped_inputs import asides
-from dq_pipelines.sources.files import scratch
+from dq_pipelines.sources.scratch import scratch
 from dq_pipelines_tests.workshop import Ran, Workshop
 
 pytestmark = pytest.mark.slow

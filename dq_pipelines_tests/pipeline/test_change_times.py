@@ -14,13 +14,13 @@ from dq_pipelines.lake.formats.delta import entries
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
-from dq_pipelines.pipeline.bronze import input_content, input_identity
+from dq_pipelines.pipeline.bronze import input_identity
 from dq_pipelines.pipeline.bronze.ingest import arrived, land
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
-from dq_pipelines.sources import Input
+from dq_pipelines.sources import Input, file_content
 from dq_pipelines_tests.workshop import Workshop, delta_of
 
 ORDERS = """
@@ -52,7 +52,7 @@ def new(work: Work) -> list[str]:
 
 def as_another_process() -> None:
     """Forget what this process has read."""
-    input_content._read.clear()
+    file_content._read.clear()
     entries._read.clear()
 
 
@@ -60,13 +60,13 @@ def as_another_process() -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the files whose content is read in order to know it, in order."""
     names: list[str] = []
-    reading = input_content._read_content
+    reading = file_content._read_content
 
     def counted(item: Input) -> tuple[int, tuple[int, int, int]]:
         names.append(Path(item.uri).name)
         return reading(item)
 
-    monkeypatch.setattr(input_content, "_read_content", counted)
+    monkeypatch.setattr(file_content, "_read_content", counted)
     as_another_process()
     yield names
     as_another_process()
@@ -191,11 +191,11 @@ def test_what_is_remembered_of_files_is_bounded(shop: Workshop, monkeypatch: pyt
     work = orders(shop)
     paths = [shop.land(f"orders/{name}.csv", f"id,amount\n{name},1\n") for name in (1, 2, 3)]
     land(work)
-    monkeypatch.setattr(input_content, "_MOST_FILES", 2)
+    monkeypatch.setattr(file_content, "_MOST_FILES", 2)
     for path in paths:
         path.chmod(0o640)
     assert new(work) == []
-    assert len(input_content._read) == 2
+    assert len(file_content._read) == 2
 
 
 def test_a_file_that_may_not_be_read_any_more_is_no_new_one(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_a_file_that_may_not_be_read_any_more_is_no_new_one(shop: Workshop, monk
         raise SourceError(f"{item.uri}: wanted a readable file, got: Permission denied")
 
     with monkeypatch.context() as then:
-        then.setattr(input_content, "_read_content", refused)
+        then.setattr(file_content, "_read_content", refused)
         assert new(work) == []
         os.utime(path, ns=(0, 10**18))
         assert new(work) == ["a.csv"], "a new modification time and a content that nobody knows"
@@ -247,11 +247,11 @@ def test_a_lake_of_an_earlier_release_learns_the_change_times(
     work = orders(shop)
     paths = [shop.land(f"orders/{name}.csv", f"id,amount\n{name},1\n") for name in (1, 2, 3)]
     with monkeypatch.context() as then:
-        times = input_identity.Consumed.times
+        versions = input_identity.Consumed.versions
         then.setattr(
             input_identity.Consumed,
-            "times",
-            lambda known, inputs: {k: v for k, v in times(known, inputs).items() if not k.startswith("changed:")},
+            "versions",
+            lambda known, inputs: {k: v for k, v in versions(known, inputs).items() if not k.startswith("changed:")},
         )
         land(work)
     assert not any(name.startswith("changed:") for name in transactions(bronze(work.table, work.lake)))

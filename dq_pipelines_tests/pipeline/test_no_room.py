@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dq_pipelines.sources.files import scratch
+from dq_pipelines.sources.scratch import scratch
 from dq_pipelines_tests.workshop import Ran, Workshop
 
 pytestmark = pytest.mark.slow

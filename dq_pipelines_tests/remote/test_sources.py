@@ -12,8 +12,8 @@ from deltalake import write_deltalake
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import read, source_from
-from dq_pipelines.sources.files import FileSource, unchanged
-from dq_pipelines_tests.remote.afar import Bucket
+from dq_pipelines.sources.files import FileSource, must_be_unchanged
+from dq_pipelines_tests.remote.afar import Afar, Bucket
 
 KEYS = ("a.csv", "b[1].csv", "c#d?e%20f ü.csv", "_own.csv", ".hidden.csv", "sub/c.csv", "sub/deep/d.csv", "_log/e.csv")
 
@@ -45,7 +45,7 @@ def test_what_a_path_names(s3: Bucket, path: str, found: list[str]) -> None:
     s3.client.put_object(Bucket=s3.name, Key="in/folder/", Body=b"")  # what consoles call a folder
     inputs = source(f"{s3.uri}/{path}").inputs()
     assert [item.uri for item in inputs] == [f"{s3.uri}/in/{key}" for key in found]
-    assert all(item.size == 4 and item.modified > 0 for item in inputs)
+    assert all(item.size == 4 and item.version.number > 0 for item in inputs)
     assert [source(item.uri).parts(item)[0].path.read_bytes() for item in inputs] == [b"x\n1\n"] * len(found)
 
 
@@ -74,13 +74,13 @@ def test_what_is_no_whole_archive(s3: Bucket, content: bytes) -> None:
 def test_a_changed_or_gone_object_is_noticed(s3: Bucket) -> None:
     s3.put("a.csv", "x\n1\n")
     (item,) = source(f"{s3.uri}/a.csv").inputs()
-    unchanged(item)
+    must_be_unchanged(item)
     s3.put("a.csv", "x\n1\n2\n")
     with pytest.raises(SourceError, match=r"changed while it was read: wanted the 4 bytes .* got 6 bytes"):
         source(item.uri).parts(item)
     s3.client.delete_object(Bucket=s3.name, Key="a.csv")
     with pytest.raises(SourceError, match="it is gone"):
-        unchanged(item)
+        must_be_unchanged(item)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "delta"])
@@ -93,3 +93,16 @@ def test_typed_sources(s3: Bucket, kind: str) -> None:
         rows.write_parquet(f"{s3.uri}/data/x.parquet")
     landed = read({"type": kind, "path": f"{s3.uri}/data"}).landed.collect()
     assert landed.select("id", "name").equals(rows)
+
+
+def test_a_delta_table_lands_version_by_version(afar: Afar) -> None:
+    """It is no object: that none lies at its address says nothing of the table."""
+    options = {"AWS_ALLOW_HTTP": "true"}
+    afar.table("orders", 'source: {type: delta, path: "{landing}/orders"}\nsilver: {keys: [id], columns: {id: int64}}')
+    for rows in ([1, 2], [1, 2, 3]):
+        write_deltalake(
+            f"{afar.bucket.uri}/landing/orders", pl.DataFrame({"id": rows}), mode="overwrite", storage_options=options
+        )
+        assert afar.run("orders").success
+        assert sorted(afar.rows("silver/orders", "id")) == rows
+    assert afar.run("orders").materialized["silver/orders"]["nothing_new"]

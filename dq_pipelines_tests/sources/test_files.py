@@ -16,9 +16,10 @@ import pytest
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import archives
-from dq_pipelines.sources.base import Input, Reading
+from dq_pipelines.sources.base import Reading
 from dq_pipelines.sources.csv import Csv
-from dq_pipelines.sources.files import FileSource, Part, unchanged
+from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
+from dq_pipelines.sources.inputs import Input, ModificationTime
 
 
 class Bytes(FileSource):
@@ -72,7 +73,7 @@ def tree(tmp_path: Path) -> Path:
 def test_what_a_path_names(tree: Path, path: str, found: list[str]) -> None:
     inputs = Bytes(path=f"{tree}/{path}").inputs()
     assert [item.uri for item in inputs] == [f"{tree}/{name}" for name in found]
-    assert all(item.size == 1 and item.modified == Path(item.uri).stat().st_mtime_ns for item in inputs)
+    assert all(item.size == 1 and item.version.number == Path(item.uri).stat().st_mtime_ns for item in inputs)
 
 
 def test_a_file_uri_is_a_local_path(tree: Path) -> None:
@@ -92,13 +93,13 @@ def test_a_missing_folder_is_named_with_the_nearest(tree: Path, path: str) -> No
 
 def test_a_changed_or_gone_file_is_noticed(tree: Path) -> None:
     (item,) = Bytes(path=f"{tree}/a.csv").inputs()
-    unchanged(item)
+    must_be_unchanged(item)
     (tree / "a.csv").write_text("longer")
     with pytest.raises(SourceError, match=r"changed while it was read: wanted the 1 bytes .* got 6 bytes"):
         Bytes(path=f"{tree}/a.csv").parts(item)
     (tree / "a.csv").unlink()
     with pytest.raises(SourceError, match="it is gone"):
-        unchanged(item)
+        must_be_unchanged(item)
 
 
 def replace_content(path: Path, content: bytes) -> None:
@@ -116,8 +117,10 @@ def test_a_file_replaced_under_its_old_times_is_noticed(tree: Path) -> None:
     with pytest.raises(
         SourceError, match=r"changed while it was read: wanted the version that was listed, got a later"
     ):
-        unchanged(item)
-    unchanged(Input(item.uri, item.size, item.modified))  # of whom nobody knows when it changed
+        must_be_unchanged(item)
+    must_be_unchanged(
+        Input(item.uri, item.size, ModificationTime(item.version.number))
+    )  # of whom nobody knows when it changed
 
 
 def test_an_archive_replaced_under_its_old_times_is_unpacked_anew(tmp_path: Path) -> None:
@@ -210,7 +213,9 @@ def test_members_of_another_kind_are_passed_over_and_named(tmp_path: Path, membe
     assert sorted(rows["id"].to_list()) == sorted(data)
     tools_own = (".DS_Store", "._a.csv", "_SUCCESS", ".crc")
     passed_over = [name for name in members if name not in data and not name.endswith(tools_own)]
-    assert source.passed_over(source.inputs()) == tuple(f"{tmp_path}/a.zip#{name}" for name in passed_over)
+    assert tuple(one.uri for one in source.passed_over(source.inputs())) == tuple(
+        f"{tmp_path}/a.zip#{name}" for name in passed_over
+    )
 
 
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst", "zip"])

@@ -77,7 +77,7 @@ def test_a_file_that_becomes_a_link_after_it_was_listed_is_not_read(landing: Pat
     inputs = asked.inputs()
     own.unlink()
     own.symlink_to(stolen)
-    os.utime(stolen, ns=(inputs[0].modified, inputs[0].modified))
+    os.utime(stolen, ns=(inputs[0].version.number, inputs[0].version.number))
     with pytest.raises(SourceError, match="a link leads to"):
         asked.read(inputs)
 

@@ -15,6 +15,7 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.project import GoldTable, LandedTable, Table
+from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import LEFT_OUT, FileReport
 from dq_pipelines.sources.names import Rename
 from dq_pipelines.transforms.types import name_of
@@ -85,7 +86,7 @@ def published_metadata(table: Table, outcome: Outcome, published: LakeTable, sco
 
 
 def landed_metadata(
-    files: Sequence[FileReport], passed_over: Sequence[str], renamed: Sequence[Rename] = ()
+    files: Sequence[FileReport], passed_over: Sequence[PassedOver], renamed: Sequence[Rename] = ()
 ) -> dict[str, Any]:
     """What a materialization of bronze says of the files that landed: their lines, and what of them is no record."""
     metadata: dict[str, Any] = {}
@@ -103,7 +104,7 @@ def landed_metadata(
         ]
         metadata["files"] = dg.MetadataValue.json(told)
     if passed_over:
-        metadata["passed_over"] = dg.MetadataValue.json(list(passed_over[:_SHOWN_SOURCES]))
+        metadata["passed_over"] = dg.MetadataValue.json([member.uri for member in passed_over[:_SHOWN_SOURCES]])
         metadata["passed_over_count"] = len(passed_over)
     if renamed:
         metadata["renamed_columns"] = dg.MetadataValue.json(_by_name(renamed))

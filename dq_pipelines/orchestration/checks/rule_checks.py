@@ -26,7 +26,8 @@ from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules, rules_by_check
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.render import as_yaml
-from dq_pipelines.sources.base import FileReport, PassedOver
+from dq_pipelines.sources import PassedOver
+from dq_pipelines.sources.base import FileReport
 
 SAMPLE_ROWS = 10
 #: Inputs that the check on what no run reads lists in its table.

@@ -98,5 +98,5 @@ class Arrivals:
 def _digest(inputs: Sequence[Input]) -> str:
     digest = hashlib.sha256()
     for item in inputs:
-        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n{item.changed}\n".encode())
+        digest.update(f"{item.fingerprint}{item.version.changed}\n".encode())
     return digest.hexdigest()[:32]

@@ -51,6 +51,7 @@ from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines.pipeline.silver.published_as import must_fit_partitions
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
+from dq_pipelines.sources import PassedOver
 
 #: A run's tag and an op's configuration say how: only what is new, or everything anew.
 MODE_TAG = "dq/mode"
@@ -209,7 +210,7 @@ class TableStep:
             self.context.log.warning("bronze/%s: %s", self.table.name, error)
             return {}
 
-    def _inputs(self, passed_over: Sequence[str] = ()) -> Iterator[dg.AssetCheckResult]:
+    def _inputs(self, passed_over: Sequence[PassedOver] = ()) -> Iterator[dg.AssetCheckResult]:
         """The checks on the inputs: which stand aside, and which no run reads, of archives those that came in this run."""
         if inputs_readable_key(self.table) in self._checks:
             yield inputs_readable(self.table, standing_aside(self._work))

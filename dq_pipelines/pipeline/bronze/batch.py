@@ -20,15 +20,13 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.lake import formats
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.tables import LakeTable
-from dq_pipelines.pipeline.bronze.input_content import content_of, is_table, settle
 from dq_pipelines.pipeline.bronze.input_identity import CONTENT, Consumed
 from dq_pipelines.pipeline.bronze.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
 from dq_pipelines.pipeline.bronze.new_inputs import has_moved, listed
 from dq_pipelines.pipeline.bronze.unstorable_values import told_apart
 from dq_pipelines.project import Table
-from dq_pipelines.sources import ROW, SOURCE, Input, Reading, Source, names
+from dq_pipelines.sources import ROW, SOURCE, Input, PassedOver, Reading, Source, names
 from dq_pipelines.sources.base import FileReport
-from dq_pipelines.sources.files import FileSource, unchanged
 from dq_pipelines.sources.names import Rename
 from dq_pipelines.transforms.to_text import stored_text
 
@@ -45,6 +43,8 @@ class Batch:
     #: the same inputs make the same id, so that a repeated run replaces what a killed one left
     id: str
     inputs: tuple[Input, ...]
+    #: which has listed and read them
+    source: Source
     #: what bronze will remember of them, by name in the ledger
     consumed: Mapping[str, int]
     #: bronze rows that are records: the landed columns and `SYSTEM_COLUMNS`
@@ -55,8 +55,8 @@ class Batch:
     about: int | None = None
     #: what is known of each file beside its records, where the source counts lines
     files: tuple[FileReport, ...] = ()
-    #: members of archives that are of another kind than the source's
-    passed_over: tuple[str, ...] = ()
+    #: members of archives that are no data
+    passed_over: tuple[PassedOver, ...] = ()
     #: whether every row of `records` is one: a row that bronze cannot hold as it is stands among them, with its text
     all_records: bool = True
     #: columns that have another name in the inputs than in bronze: both names
@@ -94,15 +94,15 @@ class Batch:
         return pl.concat([self.records, self.lines])
 
     def must_be_unchanged(self) -> None:
-        """Raise SourceError when an input is no longer what was listed: call it after the read."""
+        """Raise Transient when an input is no longer what was listed: call it after the read."""
         for item in self.inputs:
-            must_be_unchanged(item)
+            self.source.must_be_unchanged(item)
 
-
-def must_be_unchanged(item: Input) -> None:
-    """Raise Transient when an input is no longer what was listed."""
-    if not is_table(item):
-        unchanged(item)
+    @property
+    def written_at(self) -> datetime | None:
+        """When the newest input was written; None where versions of inputs are no times."""
+        moments = [item.version.written_at for item in self.inputs]
+        return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consumed) -> Consumed:
@@ -111,7 +111,7 @@ def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consum
         return consumed
     for item, addresses in consumed.elsewhere(listed(table)).items():
         for before in addresses:
-            if has_moved(item, before, consumed):
+            if has_moved(table.landed.source, item, before, consumed):
                 return consumed.moved_from(item, before)
     return consumed
 
@@ -126,15 +126,14 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     """
     entries = {} if landed is None else transactions(landed)
     name, source = _id(inputs, entries), table.landed.source
-    places, began = _places(source, inputs), (now - EPOCH) // timedelta(microseconds=1)
+    places, began = [list(source.row_sources(item)) for item in inputs], (now - EPOCH) // timedelta(microseconds=1)
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
     known = _with_former_landing(table, inputs, Consumed.of(entries))
     called = {item.uri: known.names.name(item.uri) for item in inputs}
-    again = tuple(item.uri for item in inputs if known.modified(item) is not None)
-    settle(inputs)
+    again = tuple(item.uri for item in inputs if not source.continues and known.number(item) is not None)
     consumed = {
-        **known.times(inputs),
-        **{f"{CONTENT}{called[item.uri]}": content_of(item) for item in inputs},
+        **known.versions(inputs),
+        **{f"{CONTENT}{called[item.uri]}": source.content_of(item) for item in inputs},
         f"{LANDED_AT}{name}": max(moments.values()),
         **{f"{AGAIN}{called[uri]}": moments[uri] for uri in again},
     }
@@ -157,6 +156,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     return Batch(
         name,
         tuple(inputs),
+        source,
         consumed,
         bronze_rows(records),
         bronze_rows(lines),
@@ -173,7 +173,7 @@ def _id(inputs: Sequence[Input], entries: Mapping[str, int]) -> str:
     """The id of a batch of these inputs: another one where they have landed before, and come back after another version."""
     digest = hashlib.sha256()
     for item in inputs:
-        digest.update(f"{item.uri}\n{item.size}\n{item.modified}\n".encode())
+        digest.update(item.fingerprint.encode())
     while (at := entries.get(f"{LANDED_AT}b-{digest.hexdigest()[:16]}")) is not None:
         digest.update(f"{at}\n".encode())
     return f"b-{digest.hexdigest()[:16]}"
@@ -189,16 +189,6 @@ def _spelled(reading: Reading, known: Iterable[str]) -> Reading:
     told = [(file, other.get(name, name)) for file, name in reading.renamed]
     told += [(name, was) for name, was in other.items() if name not in dict(told).values()]
     return replace(reading, landed=reading.landed.rename(other), renamed=names.renames(told))
-
-
-def _places(source: Source, inputs: Sequence[Input]) -> list[list[str]]:
-    """What `_source` says of the rows of each input, in the order in which they count: of an archive, each member."""
-    return [
-        [part.source for part in source.parts(item)]
-        if isinstance(source, FileSource) and item.uri.lower().endswith(".zip")
-        else [item.uri]
-        for item in inputs
-    ]
 
 
 def _moment(places: Sequence[str], began: int) -> pl.Expr:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from dq_pipelines.history.store.records import ENCODING_GUESSED, ResultRecord
 from dq_pipelines.sources.base import FileReport
-from dq_pipelines.sources.charset import SURE
 
 #: Files that are named in one sentence.
 _TOLD = 3
@@ -14,9 +13,7 @@ _TOLD = 3
 
 def in_doubt(files: Sequence[FileReport]) -> list[FileReport]:
     """The files whose encoding was guessed without being sure, least sure first."""
-    return sorted(
-        (file for file in files if file.encoding.confidence < SURE), key=lambda file: file.encoding.confidence
-    )
+    return sorted((file for file in files if not file.encoding.is_sure), key=lambda file: file.encoding.confidence)
 
 
 def as_result(unsure: Sequence[FileReport]) -> ResultRecord:

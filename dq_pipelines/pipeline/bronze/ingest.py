@@ -66,7 +66,7 @@ def arrived(work: Work) -> Batch | None:
     if waiting:
         work.log(f"{landed.key}: takes the {len(inputs):,} oldest of {len(new):,} new inputs; {waiting:,} wait")
     known = transactions(landed)
-    noted = Consumed.of(known).times(found.retimed)
+    noted = Consumed.of(known).versions(found.retimed)
     batch = batch_of(work.table, inputs, after_all(landed, work.now), landed)
     retimed = {name: number for name, number in noted.items() if known.get(name) != number}
     return replace(batch, waiting=waiting, retimed=retimed)

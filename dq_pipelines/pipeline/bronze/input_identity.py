@@ -10,12 +10,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from dq_pipelines.config.settings import Settings
-from dq_pipelines.config.stores import is_remote
-from dq_pipelines.sources import Input
-from dq_pipelines.sources.places import local_path
+from dq_pipelines.sources import ConsumedVersion, Input
+from dq_pipelines.sources.places import absolute, is_absolute
 
-#: In bronze's ledger, followed by an input's name: its modification time; a digest of its content; and of a local file the
-#: change time. These are numbers of entries of their own, since an entry with Delta's `lastUpdated` may expire.
+#: In bronze's ledger, followed by an input's name: `Version.number`, `Source.content_of` and, unless it is 0, `Version.changed`.
+#: Each is the number of an entry of its own, since an entry with Delta's `lastUpdated` may expire.
 INPUT, CONTENT, CHANGED = "input:", "content:", "changed:"
 #: Followed by a landing folder to which names in the ledger are relative.
 LANDING = "landing:"
@@ -32,8 +31,7 @@ class Names:
     @classmethod
     def of(cls, entries: Collection[str]) -> Names:
         """By the environment, and the names of a ledger's entries."""
-        found = Settings.from_environment().landing
-        landing = (found if is_remote(found) else local_path(found)).rstrip("/")
+        landing = absolute(Settings.from_environment().landing).rstrip("/")
         roots = (entry.removeprefix(LANDING) for entry in entries if entry.startswith(LANDING))
         return cls(landing, tuple(sorted({root for root in roots if root != landing}, key=len, reverse=True)))
 
@@ -61,18 +59,6 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Noted:
-    """What the ledger has of the version of an input that was consumed last."""
-
-    #: nanoseconds since the epoch
-    modified: int
-    #: the same; None where an earlier release consumed it, and for what is no local file
-    changed: int | None
-    #: the digest; None in the ledgers of early releases
-    content: int | None
-
-
-@dataclass(frozen=True)
 class Consumed:
     """The inputs that bronze has consumed, by its ledger."""
 
@@ -83,32 +69,34 @@ class Consumed:
     def of(cls, entries: Mapping[str, int]) -> Consumed:
         return cls(entries, Names.of(entries))
 
-    def modified(self, item: Input) -> int | None:
-        """The modification time of the version that was consumed last, in nanoseconds; None for a new input."""
+    def number(self, item: Input) -> int | None:
+        """The number of the version that was consumed last; None for a new input."""
         return self._entry(INPUT, item)
 
     def is_as_noted(self, item: Input) -> bool:
-        """Whether an input was consumed with the times that it has now."""
-        if self.modified(item) != item.modified:
+        """Whether an input was consumed in a version with the numbers that it has now."""
+        if self.number(item) != item.version.number:
             return False
-        return not item.changed or self._entry(CHANGED, item) == item.changed
+        return not item.version.changed or self._entry(CHANGED, item) == item.version.changed
 
-    def noted(self, item: Input) -> Noted | None:
-        """What is known of an input; None for a new one."""
-        modified = self.modified(item)
-        return None if modified is None else Noted(modified, self._entry(CHANGED, item), self._entry(CONTENT, item))
+    def last_version(self, item: Input) -> ConsumedVersion | None:
+        """The version of an input that was consumed last; None for a new input."""
+        number = self.number(item)
+        if number is None:
+            return None
+        return ConsumedVersion(item.uri, number, self._entry(CHANGED, item), self._entry(CONTENT, item))
 
-    def noted_at(self, address: str) -> Noted | None:
-        """What is known of the input that an earlier release noted by its whole address."""
-        modified, changed, content = (self.entries.get(f"{kind}{address}") for kind in (INPUT, CHANGED, CONTENT))
-        return None if modified is None else Noted(modified, changed, content)
+    def last_version_at(self, address: str) -> ConsumedVersion | None:
+        """The same of an input that an earlier release noted by its whole address."""
+        number, changed, content = (self.entries.get(f"{kind}{address}") for kind in (INPUT, CHANGED, CONTENT))
+        return None if number is None else ConsumedVersion(address, number, changed, content)
 
-    def times(self, inputs: Collection[Input]) -> dict[str, int]:
-        """What the ledger is to say of these inputs, apart from their content."""
+    def versions(self, inputs: Collection[Input]) -> dict[str, int]:
+        """The ledger's entries for the versions of these inputs, apart from their content."""
         name = self.names.name
         return {
-            **{f"{INPUT}{name(item.uri)}": item.modified for item in inputs},
-            **{f"{CHANGED}{name(item.uri)}": item.changed for item in inputs if item.changed},
+            **{f"{INPUT}{name(item.uri)}": item.version.number for item in inputs},
+            **{f"{CHANGED}{name(item.uri)}": item.version.changed for item in inputs if item.version.changed},
             **self.names.entries(inputs),
         }
 
@@ -125,7 +113,7 @@ class Consumed:
     def has_whole_addresses(self) -> bool:
         """Whether an input is known that lies in no landing folder, of today or of before."""
         return any(
-            self.names.name(address) == address and (address.startswith("/") or is_remote(address))
+            self.names.name(address) == address and is_absolute(address)
             for entry in self.entries
             if (address := entry.removeprefix(INPUT)) != entry
         )
@@ -146,7 +134,7 @@ class Consumed:
             return found
         for entry in self.entries:
             address = entry.removeprefix(INPUT)
-            if address == entry or not (address.startswith("/") or is_remote(address)):
+            if address == entry or not is_absolute(address):
                 continue
             for item in wanted.get(address.rpartition("/")[2], ()):
                 if self.names.name(address) == address and address.endswith(f"/{self.names.name(item.uri)}"):

@@ -18,9 +18,9 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import SetAside, SourceError, Transient
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
-from dq_pipelines.pipeline.bronze.batch import Batch, batch_of, must_be_unchanged
+from dq_pipelines.pipeline.bronze.batch import Batch, batch_of
 from dq_pipelines.pipeline.bronze.landed import bronze
-from dq_pipelines.pipeline.bronze.new_inputs import listed, new_inputs, stands, taken, version_of
+from dq_pipelines.pipeline.bronze.new_inputs import listed, new_inputs, retry_key, stands, taken
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.sources import Input
 from dq_pipelines.sources.failures import broken
@@ -98,9 +98,9 @@ def _unreadable(work: Work, inputs: Sequence[Input], look: Callable[[Work, Input
         except Transient:
             raise
         except SourceError as error:
-            must_be_unchanged(item)  # else it is being written: that will pass
-            version = version_of(item, work.table.landed.source)
-            yield Aside(item.uri, version, str(error), work.now, item.changed)
+            source = work.table.landed.source
+            source.must_be_unchanged(item)  # else it is being written: that will pass
+            yield Aside(item.uri, retry_key(item, source), str(error), work.now, item.version.changed)
 
 
 def _opened(work: Work, item: Input) -> Batch:

@@ -15,9 +15,7 @@ from dq_pipelines.pipeline.bronze.input_identity import Consumed
 from dq_pipelines.pipeline.bronze.input_partitions import partition_of, why_unassigned
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.project import DailyPartitions, Table
-from dq_pipelines.sources import nothing_found
-from dq_pipelines.sources.archives import plain_name
-from dq_pipelines.sources.base import Listed, PassedOver
+from dq_pipelines.sources import Listed, PassedOver
 
 #: The check that every bronze table has without being asked.
 INPUTS_UNASSIGNED = "inputs_unassigned"
@@ -29,14 +27,7 @@ _SOURCE = "the source"
 _TOLD = 3
 
 
-def _why_no_data(member: str) -> str:
-    _, _, name = member.rpartition("#")
-    return (
-        "it is of another kind than the source's" if plain_name(name.lstrip("/")) else "a name in it begins with . or _"
-    )
-
-
-def unassigned(table: Table, lake: Lake, members: Sequence[str] = ()) -> list[PassedOver]:
+def unassigned(table: Table, lake: Lake, members: Sequence[PassedOver] = ()) -> list[PassedOver]:
     """What of the table's source no run reads, by address; `members` are those of archives that were no data.
 
     A source that cannot be listed is named itself. Raises PublishError where the lake is away.
@@ -60,8 +51,10 @@ def _listed(table: Table) -> Listed | SourceError:
         return error
 
 
-def _unassigned(table: Table, lake: Lake, listed: Listed | SourceError, members: Sequence[str]) -> list[PassedOver]:
-    found, partitions = [PassedOver(name, _why_no_data(name)) for name in members], table.landed.partitions
+def _unassigned(
+    table: Table, lake: Lake, listed: Listed | SourceError, members: Sequence[PassedOver]
+) -> list[PassedOver]:
+    found, partitions = [*members], table.landed.partitions
     if isinstance(listed, SourceError):
         return [*found, PassedOver(_SOURCE, str(listed))]
     found += listed.passed_over
@@ -72,7 +65,7 @@ def _unassigned(table: Table, lake: Lake, listed: Listed | SourceError, members:
         found += [
             PassedOver(item.uri, why_unassigned(item.uri, partitions))
             for item in outside
-            if known.modified(item) != item.modified
+            if known.number(item) != item.version.number
         ]
     return sorted(found, key=lambda one: one.uri)
 
@@ -83,10 +76,9 @@ def nothing_there(table: Table) -> str:
 
 
 def _nothing(table: Table, listed: Listed | SourceError) -> str:
-    source = table.landed.source
-    if not hasattr(source, "path") or isinstance(listed, SourceError):  # one that cannot be listed is unassigned
+    if isinstance(listed, SourceError):  # it is unassigned
         return ""
-    return "" if listed.inputs else nothing_found(source)
+    return "" if listed.inputs else table.landed.source.nothing_found()
 
 
 def sentence(found: Sequence[PassedOver]) -> str:

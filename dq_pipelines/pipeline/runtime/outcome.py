@@ -17,6 +17,7 @@ from dq_pipelines.pipeline.runtime.orphans import Orphans
 from dq_pipelines.pipeline.runtime.schema_check import drift_result
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.render import check_names, fingerprint
+from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import FileReport
 
 #: The check that every silver table has without being asked.
@@ -83,7 +84,7 @@ class Outcome:
     metrics: BatchMetrics | None = None
     #: what is known beside their records of the files that landed in this run, and what was passed over
     files: tuple[FileReport, ...] = ()
-    passed_over: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
     #: columns that have another name in the inputs than in bronze: both names
     renamed: tuple[tuple[str, str], ...] = ()
     #: whether it replaces all that was published before, of its partition

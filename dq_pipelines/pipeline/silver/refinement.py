@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
@@ -56,7 +56,6 @@ from dq_pipelines.pipeline.silver.replacement import Replacing
 from dq_pipelines.pipeline.silver.self_references import SelfReferences
 from dq_pipelines.project import Silver
 from dq_pipelines.sources import ROW, SOURCE
-from dq_pipelines.sources.delta import DeltaSource
 
 
 @alone
@@ -324,9 +323,7 @@ class Refinement:
     @property
     def _landed_at(self) -> datetime | None:
         """When the newest input was written; None where inputs have no time of their own, or none came."""
-        if self.landing is None or isinstance(self.work.table.landed.source, DeltaSource):
-            return None
-        return datetime.fromtimestamp(max(item.modified for item in self.landing.inputs) / 1e9, UTC)
+        return self.landing.written_at if self.landing is not None else None
 
 
 def _publish(refinement: Refinement, outcome: Outcome) -> Outcome:

@@ -17,7 +17,6 @@ from dq_pipelines.project import GoldTable, LandedTable, Silver
 from dq_pipelines.project.schema import schema_of
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.sources import source_classes
-from dq_pipelines.sources.files import FileSource
 from dq_pipelines.web.api.dependencies import somewhere
 
 router = APIRouter(tags=["jobs"])
@@ -70,7 +69,12 @@ def connectors() -> Connectors:
 @cache
 def _connectors() -> Connectors:
     sources = [
-        SourceKind(type=name, description=prose(source), example=_example(name, source), json_schema=schema_of(source))
+        SourceKind(
+            type=name,
+            description=prose(source),
+            example={"type": name, **source.example},
+            json_schema=schema_of(source),
+        )
         for name, source in source_classes().items()
     ]
     said = remarks(Silver)["write"]
@@ -85,8 +89,3 @@ def _connectors() -> Connectors:
         for name, by in said_by.items()
     ]
     return Connectors(sources=sources, sinks=sinks, engines=engines)
-
-
-def _example(name: str, source: type[BaseModel]) -> dict[str, Any]:
-    place = "${DQ_LANDING}/orders/*" if issubclass(source, FileSource) else "${DQ_LANDING}/orders"
-    return {"type": name, "path": place}

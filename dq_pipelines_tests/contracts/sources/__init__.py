@@ -1,0 +1,1 @@
+"""What holds of every source: how its inputs are listed, told apart by version, and read."""

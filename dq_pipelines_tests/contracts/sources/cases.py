@@ -1,0 +1,152 @@
+"""One case for each source: how an input of it is written, on a disk or in a store."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import openpyxl
+import polars as pl
+import pyarrow as pa
+from deltalake import write_deltalake
+from pyarrow import orc
+
+from dq_pipelines.sources import Source, source_from
+from dq_pipelines_tests.remote.afar import Bucket
+
+
+class Place(ABC):
+    """A folder in which inputs lie."""
+
+    root: str
+
+    @abstractmethod
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file, or replace it: its modification time is another one."""
+
+
+class Disk(Place):
+    def __init__(self, folder: Path) -> None:
+        self.root = str(folder)
+
+    def put(self, name: str, content: bytes) -> None:
+        path = Path(self.root, name)
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        path.write_bytes(content)
+        os.utime(
+            path, ns=(before, max(path.stat().st_mtime_ns, before + 1))
+        )  # a clock for files may tick every 10 ms only
+
+
+class Store(Place):
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket, self.root = bucket, f"{bucket.uri}/in"
+
+    def put(self, name: str, content: bytes) -> None:
+        before = self._modified(name)
+        self.bucket.put(f"in/{name}", content)
+        while self._modified(name) == before:  # a store tells whole seconds
+            time.sleep(0.1)
+            self.bucket.put(f"in/{name}", content)
+
+    def _modified(self, name: str) -> object:
+        listed = self.bucket.client.list_objects_v2(Bucket=self.bucket.name, Prefix=f"in/{name}").get("Contents", ())
+        return [item["LastModified"].replace(microsecond=0) for item in listed]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source, and how its inputs are written."""
+
+    type: str
+    #: of one input
+    name: str
+    #: writes these numbers as a column `n`, in the place of what was there
+    write: Callable[[Place, str, Sequence[int]], object]
+    #: what `path` says after the place, when it means two inputs; None for a source that has one
+    of_two: str | None = None
+    #: whether what was listed can be read as it was, also after the input has changed
+    immutable: bool = False
+    #: whether its inputs can lie in a store
+    in_stores: bool = True
+
+    def source(self, place: Place, path: str | None = None) -> Source:
+        return source_from({"type": self.type, "path": f"{place.root}/{path or self.name}"})
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _file(content: Callable[[Sequence[int]], bytes]) -> Callable[[Place, str, Sequence[int]], object]:
+    return lambda place, name, numbers: place.put(name, content(numbers))
+
+
+def _csv(numbers: Sequence[int]) -> bytes:
+    return "".join(f"{line}\n" for line in ("n", *numbers)).encode()
+
+
+def _json_lines(numbers: Sequence[int]) -> bytes:
+    return "".join(f'{{"n": {number}}}\n' for number in numbers).encode()
+
+
+def _zipped(numbers: Sequence[int]) -> bytes:
+    """A member for each number, and one that is no data."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("readme.md", "numbers")
+        for place, number in enumerate(numbers):
+            archive.writestr(f"{place}.csv", _csv([number]))
+    return packed.getvalue()
+
+
+def _workbook(numbers: Sequence[int]) -> bytes:
+    book, packed = openpyxl.Workbook(), io.BytesIO()
+    for row in ("n", *numbers):
+        book.worksheets[0].append([row])
+    book.save(packed)
+    return packed.getvalue()
+
+
+def _parquet(numbers: Sequence[int]) -> bytes:
+    packed = io.BytesIO()
+    pl.DataFrame({"n": numbers}).write_parquet(packed)
+    return packed.getvalue()
+
+
+def _orc(numbers: Sequence[int]) -> bytes:
+    packed = io.BytesIO()
+    orc.write_table(pa.table({"n": list(numbers)}), packed)
+    return packed.getvalue()
+
+
+def _delta(place: Place, name: str, numbers: Sequence[int]) -> None:
+    options = {"AWS_ALLOW_HTTP": "true"} if "://" in place.root else None
+    write_deltalake(f"{place.root}/{name}", pl.DataFrame({"n": numbers}), mode="overwrite", storage_options=options)
+
+
+def _log(place: Place, name: str, numbers: Sequence[int]) -> None:
+    """To a log, lines are only appended."""
+    path = Path(place.root, name)
+    before = path.read_bytes() if path.exists() else b""
+    place.put(name, before + _json_lines(numbers)[0 if not before else len(before) :])
+
+
+CASES = (
+    Case("csv", "a.csv", _file(_csv), "*.csv"),
+    Case("csv", "a.zip", _file(_zipped), "*.zip"),
+    Case("json", "a.json", _file(lambda numbers: json.dumps([{"n": n} for n in numbers]).encode()), "*.json"),
+    Case("ndjson", "a.jsonl", _file(_json_lines), "*.jsonl"),
+    Case("excel", "a.xlsx", _file(_workbook), "*.xlsx"),
+    Case("parquet", "a.parquet", _file(_parquet), "*.parquet"),
+    Case("orc", "a.orc", _file(_orc), "*.orc"),
+    Case("delta", "table", _delta, immutable=True),
+    # Of `offset_log.py`, which `house/test_new_source.py` adds to a copy of the project.
+    Case("offset_log", "a.log", _log, immutable=True, in_stores=False),
+)
