@@ -12,13 +12,6 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.pandas import from_pandas
 from dq_pipelines.errors import SourceError
 
-#: How a path's ending names the source that reads it.
-_SOURCE_BY_ENDING = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".orc": "orc", ".json": "json",
-    ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
-    ".xlsb": "excel", ".ods": "excel",
-}  # fmt: skip
-
 
 def frame_from(data: Any) -> pl.LazyFrame:
     """Any frame or path as a lazy Polars frame, without a copy where the library allows it."""
@@ -59,19 +52,22 @@ def rows_and_unreadable(path: str) -> tuple[pl.LazyFrame, int]:
 
 def source_at(path: str) -> dict[str, str]:
     """The source that reads a path, as YAML has it; raises SourceError when its ending names none."""
+    from dq_pipelines.sources import source_by_name, sources_by_ending
     from dq_pipelines.sources.delta import is_delta_table
 
     if is_delta_table(path):
         return {"type": "delta", "path": path}
-    endings = [ending for ending in Path(path).suffixes if ending.lower() in _SOURCE_BY_ENDING]
-    if not endings:
-        raise SourceError(f"{path}: wanted a file ending in {', '.join(_SOURCE_BY_ENDING)}, or a Delta table")
-    return {"type": _SOURCE_BY_ENDING[endings[-1].lower()], "path": path}
+    source = source_by_name(path)
+    if source is None:
+        raise SourceError(f"{path}: wanted a file ending in {', '.join(sources_by_ending())}, or a Delta table")
+    return {"type": source, "path": path}
 
 
 def is_path_of_file(text: str) -> bool:
     """Whether `text` is the path of a file or folder rather than the name of something else."""
-    return "/" in text or Path(text).suffix.lower() in _SOURCE_BY_ENDING or Path(text).exists()
+    from dq_pipelines.sources import sources_by_ending
+
+    return "/" in text or Path(text).suffix.lower() in sources_by_ending(ranks=1) or Path(text).exists()
 
 
 def is_pandas(data: Any) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dq_pipelines.errors import ConfigError, SourceError
-from dq_pipelines.sources import read, source_classes
+from dq_pipelines.sources import read, source_by_name, source_classes, sources_by_ending
+from dq_pipelines.sources.files import FileSource
 
 
 def test_every_source_is_found_by_itself() -> None:
@@ -41,3 +42,29 @@ def test_nothing_to_read_is_told_with_what_is_there(tmp_path: Path) -> None:
         SourceError, match=r"sale\.json: wanted at least one file, got none; .* \(nearest: sales\.json\)"
     ):
         read({"type": "json", "path": str(tmp_path / "sale.json")})
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.csv", "csv"),
+        ("A.CSV", "csv"),
+        ("a.csv.gz", "csv"),
+        ("a.txt", "csv"),
+        ("a.json", "json"),
+        ("a.jsonl.zst", "ndjson"),
+        ("a.pq", "parquet"),
+        ("a.xlsb", "excel"),
+        ("a.log", None),
+        ("a.gz", None),
+        ("a", None),
+    ],
+)
+def test_a_name_says_which_source_reads_the_file(name: str, source: str | None) -> None:
+    assert source_by_name(name) == source
+
+
+def test_the_surest_endings_of_a_source_are_its_own() -> None:
+    for name, cls in source_classes().items():
+        kinds = cls.kinds if issubclass(cls, FileSource) else ()
+        assert {sources_by_ending()[ending] for ending in kinds[0]} == {name} if kinds else name == "delta"

@@ -17,13 +17,12 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import FAR
 from dq_pipelines.monitoring.metrics.measuring import column
-from dq_pipelines.sources import ROW, SOURCE, read
+from dq_pipelines.sources import ROW, SOURCE, read, source_by_name, sources_by_ending
 from dq_pipelines.sources.cell_kinds import typed
 from dq_pipelines.sources.dialect import guessed
+from dq_pipelines.sources.endings import packed_as
 from dq_pipelines.sources.failures import broken
 
-#: How a file is read, by its ending.
-_SOURCES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".gz": "csv", ".parquet": "parquet", ".xlsx": "excel"}
 _SAMPLED = 1_000
 _HEAD = 64 * 1024
 
@@ -37,19 +36,22 @@ def metrics_of_file(path: str | Path) -> tuple[ColumnMetrics, ...]:
     Raises SourceError for what cannot be read.
     """
     file = Path(path)
-    if file.suffix.lower() not in _SOURCES:
-        raise SourceError(f"{path}: wanted a file that ends in one of {', '.join(_SOURCES)}, got '{file.suffix}'")
+    source = source_by_name(file.name) or ("csv" if packed_as(file.name) else None)
+    if source is None:
+        raise SourceError(
+            f"{path}: wanted a file that ends in one of {', '.join(sources_by_ending())}, got '{file.suffix}'"
+        )
     with broken(str(path)):
-        numbers = interruptibly(lambda: _numbers(file).collect(engine="streaming"))
+        numbers = interruptibly(lambda: _numbers(file, source).collect(engine="streaming"))
     return tuple(_metrics(values) for values in numbers)
 
 
-def _numbers(path: Path) -> pl.LazyFrame:
+def _numbers(path: Path, source: str) -> pl.LazyFrame:
     """The columns of numbers as floats."""
-    plain = _plain_csv(path) if path.suffix.lower() in (".csv", ".tsv", ".txt") else None
+    plain = _plain_csv(path) if source == "csv" and not packed_as(path.name) else None
     if plain is not None:
         return plain
-    rows = read({"type": _SOURCES[path.suffix.lower()], "path": str(path)}).rows
+    rows = read({"type": source, "path": str(path)}).rows
     types = {name: dtype for name, dtype in rows.collect_schema().items() if name not in (SOURCE, ROW)}
     maybe = [name for name, dtype in types.items() if dtype.is_numeric() or isinstance(dtype, pl.String)]
     some = rows.select(column(name) for name in maybe).head(_SAMPLED).collect()
