@@ -1,8 +1,7 @@
-"""Bronze: rows as they landed, each input once. Types and rules belong in silver.
+"""New inputs as one batch of bronze rows: rows as they landed, untyped and unjudged, with where they came from.
 
-A bronze row is a landed record with where it came from; a line that no reader could make a record of
-is a bronze row too, with the line in `_unreadable` and nothing else, so that no input has a third
-place to be.
+A line that no reader could make a record of is a bronze row, too. It has the line in `_unreadable` and no other cell, so
+that every record of an input is in bronze.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Batch:
     inputs: tuple[Input, ...]
     #: which has listed and read them
     source: Source
-    #: what bronze will remember of them, by name in the ledger
+    #: the ledger's entries for them
     consumed: Mapping[str, int]
     #: bronze rows that are records: the landed columns and `SYSTEM_COLUMNS`
     records: pl.LazyFrame
@@ -53,7 +52,7 @@ class Batch:
     lines: pl.LazyFrame
     #: how many rows there are, about; None where only a read would tell
     about: int | None = None
-    #: what is known of each file beside its records, where the source counts lines
+    #: the lines of each file by what they are, where the source counts lines
     files: tuple[FileReport, ...] = ()
     #: members of archives that are no data
     passed_over: tuple[PassedOver, ...] = ()
@@ -65,7 +64,7 @@ class Batch:
     waiting: int = 0
     #: the addresses of inputs that had landed before
     again: tuple[str, ...] = ()
-    #: what bronze will remember of other inputs, which have new times and are as they were consumed
+    #: the ledger's entries for other inputs, whose content is as it was consumed and whose version has other numbers
     retimed: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -82,9 +81,9 @@ class Batch:
 
     @property
     def input_names(self) -> list[str]:
-        """What of `consumed` says that an input has landed in this version: nobody else may have brought it.
+        """The entries of `consumed` that no other run may have made: they say that an input has landed with this content.
 
-        By its content: of a file that lands again the times may be those of before.
+        The times of a file that lands again may be those of before.
         """
         return [entry for entry in self.consumed if entry.startswith(CONTENT)]
 
@@ -106,7 +105,7 @@ class Batch:
 
 
 def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consumed) -> Consumed:
-    """What was consumed, with the folder in which landing lay when an earlier release noted whole addresses."""
+    """`consumed`, with the former landing folder of a lake whose ledger has whole addresses, as earlier releases wrote them."""
     if not any(consumed.names.is_landing(item.uri) for item in inputs) or not consumed.has_whole_addresses:
         return consumed
     for item, addresses in consumed.elsewhere(listed(table)).items():
@@ -117,41 +116,40 @@ def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consum
 
 
 def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
-    """The inputs as one batch of bronze rows; raises SourceError when one cannot be read at all.
+    """The inputs, which come from the oldest to the newest, as one batch of bronze rows at the moment `now`.
 
-    Where rows of several inputs have the same keys, the later input wins: they come from the oldest to the newest.
-
-    A column that `landed` has in a wider type (a workbook's numbers that were text last time) takes it. Where the table's
-    `schema` lets a column become text, it does so for inputs that arrive together as for those that come one by one.
+    `landed` is bronze's table: a column that has a wider type there takes it, such as numbers of a workbook that were text
+    last time. Where the table's `schema` lets a column become text, it does so for inputs that arrive together, too.
+    Raises SourceError when an input cannot be read at all.
     """
     entries = {} if landed is None else transactions(landed)
     name, source = _id(inputs, entries), table.landed.source
     places, began = [list(source.row_sources(item)) for item in inputs], (now - EPOCH) // timedelta(microseconds=1)
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
-    known = _with_former_landing(table, inputs, Consumed.of(entries))
-    called = {item.uri: known.names.name(item.uri) for item in inputs}
-    again = tuple(item.uri for item in inputs if not source.continues and known.number(item) is not None)
+    ledger = _with_former_landing(table, inputs, Consumed.of(entries))
+    names_of = {item.uri: ledger.names.name(item.uri) for item in inputs}
+    again = tuple(item.uri for item in inputs if not source.continues and ledger.number(item) is not None)
     consumed = {
-        **known.versions(inputs),
-        **{f"{CONTENT}{called[item.uri]}": source.content_of(item) for item in inputs},
+        **ledger.versions(inputs),
+        **{f"{CONTENT}{names_of[item.uri]}": source.content_of(item) for item in inputs},
         f"{LANDED_AT}{name}": max(moments.values()),
-        **{f"{AGAIN}{called[uri]}": moments[uri] for uri in again},
+        **{f"{AGAIN}{names_of[uri]}": moments[uri] for uri in again},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     before = None if landed is None else landed.published()
-    there = None if before is None else before.schema
-    reading = _spelled(reading, there or {})
+    bronze_schema = None if before is None else before.schema
+    reading = _spelled(reading, bronze_schema or {})
     marked = told_apart(reading.landed, UNREADABLE, WHY)
     # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
     records = (formats.named(formats.DEFAULT) if landed is None else landed.format).storable(marked, untyped=False)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     schema = pl.concat([records.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
 
-    landed_at = _moment([name for some in places for name in some], began)
+    landed_at = _moment([place for of_input in places for place in of_input], began)
 
-    def bronze_rows(some: pl.LazyFrame) -> pl.LazyFrame:
-        rows = _shaped(some, schema).with_columns(pl.lit(name).alias(BATCH), landed_at.alias(INGESTED_AT))
-        return rows if there is None else _widened(rows, there)
+    def bronze_rows(read: pl.LazyFrame) -> pl.LazyFrame:
+        rows = _shaped(read, schema).with_columns(pl.lit(name).alias(BATCH), landed_at.alias(INGESTED_AT))
+        return rows if bronze_schema is None else _widened(rows, bronze_schema)
 
     return Batch(
         name,
@@ -170,7 +168,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
 
 
 def _id(inputs: Sequence[Input], entries: Mapping[str, int]) -> str:
-    """The id of a batch of these inputs: another one where they have landed before, and come back after another version."""
+    """The id of a batch of these inputs: another one for the same versions that land a second time, after others."""
     digest = hashlib.sha256()
     for item in inputs:
         digest.update(item.fingerprint.encode())
@@ -179,33 +177,40 @@ def _id(inputs: Sequence[Input], entries: Mapping[str, int]) -> str:
     return f"b-{digest.hexdigest()[:16]}"
 
 
-def _spelled(reading: Reading, known: Iterable[str]) -> Reading:
+def _spelled(reading: Reading, bronze_names: Iterable[str]) -> Reading:
     """The reading with the names that bronze has for its columns, where they differ by case only."""
-    spelling = {names.key(name): name for name in known}
+    spelling = {names.key(name): name for name in bronze_names}
     own = [name for name in reading.landed.collect_schema() if not names.is_reserved(name)]
-    other = {name: was for name in own if (was := spelling.get(names.key(name), name)) != name and name not in known}
-    if not other:
+    spelled = {
+        name: bronze_name
+        for name in own
+        if (bronze_name := spelling.get(names.key(name), name)) != name and name not in bronze_names
+    }
+    if not spelled:
         return reading
-    told = [(file, other.get(name, name)) for file, name in reading.renamed]
-    told += [(name, was) for name, was in other.items() if name not in dict(told).values()]
-    return replace(reading, landed=reading.landed.rename(other), renamed=names.renames(told))
+    renamed = [(file, spelled.get(name, name)) for file, name in reading.renamed]
+    renamed += [(name, bronze_name) for name, bronze_name in spelled.items() if name not in dict(renamed).values()]
+    return replace(reading, landed=reading.landed.rename(spelled), renamed=names.renames(renamed))
 
 
 def _moment(places: Sequence[str], began: int) -> pl.Expr:
-    """When a row has landed: a microsecond later for each place it may come from, so that the later one counts."""
-    known, at = list(dict.fromkeys(places)), pl.lit(began, pl.Int64)
-    if len(known) > 1:
+    """When a row has landed: a microsecond later for each place that it may come from.
+
+    `places` are what `_source` says, in the order in which they count; `began` is in microseconds.
+    """
+    distinct, moment = list(dict.fromkeys(places)), pl.lit(began, pl.Int64)
+    if len(distinct) > 1:
         own, of_file = pl.col(SOURCE), pl.col(SOURCE).str.replace("#[^#]*$", "")  # a sheet of a workbook has no place
-        place = pl.coalesce(*(name.cast(pl.Enum(known), strict=False).to_physical() for name in (own, of_file)))
-        at = at + place.fill_null(0).cast(pl.Int64)
-    return at.cast(pl.Datetime("us", "UTC"))
+        place = pl.coalesce(*(name.cast(pl.Enum(distinct), strict=False).to_physical() for name in (own, of_file)))
+        moment = moment + place.fill_null(0).cast(pl.Int64)
+    return moment.cast(pl.Datetime("us", "UTC"))
 
 
 def _shaped(rows: pl.LazyFrame, wanted: pl.Schema) -> pl.LazyFrame:
-    """`rows` with the columns of `wanted` in their types and order, null where there are none."""
-    there = rows.collect_schema()
-    new = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in there]
-    casts = [pl.col(exact(name)).cast(wanted[name]) for name, dtype in there.items() if dtype != wanted[name]]
+    """`rows` with the columns of `wanted` in their types and order, null where schema are none."""
+    schema = rows.collect_schema()
+    new = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in schema]
+    casts = [pl.col(exact(name)).cast(wanted[name]) for name, dtype in schema.items() if dtype != wanted[name]]
     return rows.with_columns(*new, *casts).select(exact_names(wanted))
 
 

@@ -1,4 +1,4 @@
-"""Encodings of the files that landed: which of them are but a guess, and what is said of it."""
+"""The check on encodings of files that landed: which of them are guesses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dq_pipelines.history.store.records import ENCODING_GUESSED, ResultRecord
 from dq_pipelines.sources.base import FileReport
 
 #: Files that are named in one sentence.
-_TOLD = 3
+_MOST_NAMED = 3
 
 
 def in_doubt(files: Sequence[FileReport]) -> list[FileReport]:
@@ -17,15 +17,15 @@ def in_doubt(files: Sequence[FileReport]) -> list[FileReport]:
 
 
 def as_result(unsure: Sequence[FileReport]) -> ResultRecord:
-    """What history remembers of it beside the results of rules."""
-    return ResultRecord.on_inputs(ENCODING_GUESSED, [file.source for file in unsure[:_TOLD]], _sentence(unsure))
+    """The check's result in the history."""
+    return ResultRecord.on_inputs(ENCODING_GUESSED, [file.source for file in unsure[:_MOST_NAMED]], _sentence(unsure))
 
 
 def _sentence(unsure: Sequence[FileReport]) -> str:
     if not unsure:
         return ""
-    named = [f"{file.source} as {file.encoding.encoding} ({_how_sure(file)})" for file in unsure[:_TOLD]]
-    more = f" and {len(unsure) - _TOLD} more files" if len(unsure) > _TOLD else ""
+    named = [f"{file.source} as {file.encoding.encoding} ({_how_sure(file)})" for file in unsure[:_MOST_NAMED]]
+    more = f" and {len(unsure) - _MOST_NAMED} more files" if len(unsure) > _MOST_NAMED else ""
     return f"the encoding is a guess: {'; '.join(named)}{more}; name it with `encoding` under `source`"
 
 

@@ -1,4 +1,4 @@
-"""From a source into bronze: what is new is read as one batch, and committed. How batches are judged belongs in `refinement`."""
+"""Lands new inputs in bronze: reads them as one batch and commits it."""
 
 from __future__ import annotations
 
@@ -25,59 +25,59 @@ from dq_pipelines.pipeline.runtime.schema_check import drift_result
 from dq_pipelines.pipeline.runtime.table_run import Work, alone, of_partition, reading, staged
 from dq_pipelines.sources import ROW
 
-#: Renamed columns that the log tells; the materialization has all.
-_MOST_TOLD = 20
+#: Renamed columns in the log; the materialization has all.
+_MOST_LOGGED = 20
 
 
 @alone
 @patiently
 @past_bad_inputs
 def land(work: Work) -> Batch | None:
-    """Bring what is new into bronze, and nothing further; None when nothing is new."""
+    """Land new inputs in bronze alone; None when nothing is new. Raises SourceError or PublishError."""
     must_agree(work)
     return landed(work)
 
 
 def landed(work: Work) -> Batch | None:
-    """`land`, for one who works alone on the table already."""
+    """`land`, for a caller that holds the table's lock."""
     batch = arrived(work)
     if batch is None:
         return None
     stage = work.stage(bronze(work.table, work.lake), batch.id)
-    found = landing_drift(work, batch.rows, schema_of(stage.table))
-    if found is not None and found.refused:
-        said = drift_result(None, work.table.landed.silver.columns, found.refused).error
-        raise PublishError(f"bronze/{work.table.name}: nothing landed: {said}")
+    drift = landing_drift(work, batch.rows, schema_of(stage.table))
+    if drift is not None and drift.refused:
+        why = drift_result(None, work.table.landed.silver.columns, drift.refused).error
+        raise PublishError(f"bronze/{work.table.name}: nothing landed: {why}")
     with staged(stage, claim=work.claim), reading(work, "to read its inputs"):
         work.progress.stage(LAND, batch.about)
-        collect_all([stage.sink(work.progress.through(as_bronze(batch.rows, found), ROW))])
-        commit_bronze(work, batch, stage, found)
+        collect_all([stage.sink(work.progress.through(as_bronze(batch.rows, drift), ROW))])
+        commit_bronze(work, batch, stage, drift)
     return batch
 
 
 def arrived(work: Work) -> Batch | None:
-    """What is new at the source, or the oldest of it, as one batch."""
+    """The new inputs of the source, or the oldest of them, as one batch; None when nothing is new."""
     work.progress.stage(READ)
-    found, landed = compared(work.table, work.lake, work.partition), bronze(work.table, work.lake)
-    new, inputs = found.new, taken(work.table, found.new)
+    comparison, landed = compared(work.table, work.lake, work.partition), bronze(work.table, work.lake)
+    new, inputs = comparison.new, taken(work.table, comparison.new)
     if not inputs:
         return None
     waiting = len(new) - len(inputs)
     if waiting:
         work.log(f"{landed.key}: takes the {len(inputs):,} oldest of {len(new):,} new inputs; {waiting:,} wait")
-    known = transactions(landed)
-    noted = Consumed.of(known).versions(found.retimed)
+    entries = transactions(landed)
+    versions = Consumed.of(entries).versions(comparison.retimed)
     batch = batch_of(work.table, inputs, after_all(landed, work.now), landed)
-    retimed = {name: number for name, number in noted.items() if known.get(name) != number}
+    retimed = {name: number for name, number in versions.items() if entries.get(name) != number}
     return replace(batch, waiting=waiting, retimed=retimed)
 
 
-def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -> Publication:
+def commit_bronze(work: Work, batch: Batch, stage: Stage, drift: Drift | None) -> Publication:
     batch.must_be_unchanged()
     batch.must_be_complete(stage.rows)
     work.may_commit()
     stage.tidy()
-    with rewriting(stage, found, "append", claim=work.claim, log=work.log) as rewrite:
+    with rewriting(stage, drift, "append", claim=work.claim, log=work.log) as rewrite:
         publication = publish(
             stage,
             "append",
@@ -87,8 +87,8 @@ def commit_bronze(work: Work, batch: Batch, stage: Stage, found: Drift | None) -
             rewrite=rewrite,
         )
     if batch.renamed:
-        renamed = [f"'{landed}' as '{name}'" for landed, name in batch.renamed[:_MOST_TOLD]]
-        more = f" and {len(batch.renamed) - _MOST_TOLD} more" if len(batch.renamed) > _MOST_TOLD else ""
+        renamed = [f"'{landed}' as '{name}'" for landed, name in batch.renamed[:_MOST_LOGGED]]
+        more = f" and {len(batch.renamed) - _MOST_LOGGED} more" if len(batch.renamed) > _MOST_LOGGED else ""
         work.log(f"{publication.key}: columns landed under another name: {', '.join(renamed)}{more}")
     rows, inputs = counted(publication.rows, "row"), counted(len(batch.inputs), "input")
     work.log(f"landed {rows} of {inputs} in {publication.key}{of_partition(work.partition)}")

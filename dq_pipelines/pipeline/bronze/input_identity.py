@@ -1,6 +1,6 @@
-"""Which input is which in bronze's ledger: by its address relative to the landing folder, so that landing may move.
+"""Names of inputs in bronze's ledger: addresses relative to the landing folder, so that landing may move.
 
-An input that lies elsewhere is known by its whole address, as every input was in earlier releases. `_source` keeps the whole
+An input outside of landing has its whole address as its name, as every input had in earlier releases. `_source` has the whole
 address, for people.
 """
 
@@ -52,7 +52,7 @@ class Names:
         return address.startswith(f"{self.landing}/")
 
     def entries(self, inputs: Collection[Input]) -> dict[str, int]:
-        """What the ledger is to say of the names of these inputs: to which folders they are relative."""
+        """The ledger's entries for the folders to which the names of these inputs are relative."""
         if not any(self.is_landing(item.uri) for item in inputs):
             return {}
         return {f"{LANDING}{root}": 1 for root in (self.landing, *self.former)}
@@ -102,12 +102,12 @@ class Consumed:
 
     def _entry(self, kind: str, item: Input) -> int | None:
         name = self.names.name(item.uri)
-        found = self.entries.get(f"{kind}{name}")
-        if found is not None or name == item.uri:
-            return found
+        number = self.entries.get(f"{kind}{name}")
+        if number is not None or name == item.uri:
+            return number
         # Earlier releases noted whole addresses.
         roots = (self.names.landing, *self.names.former)
-        return next((at for root in roots if (at := self.entries.get(f"{kind}{root}/{name}")) is not None), None)
+        return next((old for root in roots if (old := self.entries.get(f"{kind}{root}/{name}")) is not None), None)
 
     @property
     def has_whole_addresses(self) -> bool:
@@ -129,14 +129,14 @@ class Consumed:
         for item in items:
             if self.names.is_landing(item.uri):
                 wanted.setdefault(item.uri.rpartition("/")[2], []).append(item)
-        found: dict[Input, list[str]] = {}
+        addresses: dict[Input, list[str]] = {}
         if not wanted:
-            return found
+            return addresses
         for entry in self.entries:
             address = entry.removeprefix(INPUT)
             if address == entry or not is_absolute(address):
                 continue
             for item in wanted.get(address.rpartition("/")[2], ()):
                 if self.names.name(address) == address and address.endswith(f"/{self.names.name(item.uri)}"):
-                    found.setdefault(item, []).append(address)
-        return found
+                    addresses.setdefault(item, []).append(address)
+        return addresses

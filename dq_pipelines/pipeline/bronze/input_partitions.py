@@ -1,4 +1,4 @@
-"""Which partition an input belongs to. Dagster's own partition definitions are made in `assets`."""
+"""Which partition an input belongs to."""
 
 from __future__ import annotations
 

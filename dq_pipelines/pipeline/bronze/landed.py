@@ -1,7 +1,6 @@
 """What has landed in bronze: its batches, in which order they came, and which version of an input counts.
 
-How inputs become a batch belongs in `batch`. A batch's rows have moments of their own, one for each input in the order
-in which the inputs count, so that `_ingested_at` tells later from earlier within a batch as well.
+Within a batch each input has an `_ingested_at` of its own, in the order in which the inputs count.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def bronze(table: Table, lake: Lake) -> LakeTable:
 
 
 def after_all(landed: LakeTable, now: datetime) -> datetime:
-    """`now`, or where the clock was put back, the first moment after whatever has landed: later means later here."""
+    """`now`, or the first moment after all that has landed, where the clock was put back."""
     last = last_landed(landed)
     return now if last is None else max(now, last + timedelta(microseconds=1))
 
@@ -57,8 +56,8 @@ class Landings:
         names, again = Names.of(entries), dict[str, int]()
         for entry, at in entries.items():
             if entry.startswith(AGAIN):
-                called = names.name(entry.removeprefix(AGAIN))
-                again[called] = max(at, again.get(called, at))
+                name = names.name(entry.removeprefix(AGAIN))
+                again[name] = max(at, again.get(name, at))
         batches = {entry.removeprefix(LANDED_AT): at for entry, at in entries.items() if entry.startswith(LANDED_AT)}
         return cls(batches, again, names)
 
@@ -113,9 +112,9 @@ def outdated(
     return {batch: old for batch, (old, _) in _by_age(landed, batches, arriving).items()}
 
 
-def inputs_of(found: Mapping[str, Iterable[str]]) -> pl.LazyFrame:
+def inputs_of(sources_by_batch: Mapping[str, Iterable[str]]) -> pl.LazyFrame:
     """Batches with what `_source` says of some of their inputs, as a frame of both columns."""
-    pairs = [(batch, source) for batch, sources in found.items() for source in sources]
+    pairs = [(batch, source) for batch, sources in sources_by_batch.items() for source in sources]
     return pl.LazyFrame(pairs, {BATCH: pl.String(), SOURCE: pl.String()}, orient="row")
 
 
@@ -129,18 +128,18 @@ def _by_age(
 ) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """The batches, oldest first, each with the inputs of which a later version counts, and those that count."""
     rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))
-    came = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
+    landed_rows = rows.group_by(BATCH, SOURCE).agg(_MICROSECONDS.max()).sort(INGESTED_AT, BATCH).collect()
     landings = Landings.of(landed)
     name = landings.names.name
-    latest = {name(source): batch for batch, source, _ in came.rows()}
-    coming = frozenset(map(name, arriving))
-    found: dict[str, tuple[set[str], set[str]]] = {
-        batch: (set(), set()) for batch in came[BATCH].unique(maintain_order=True)
+    latest = {name(source): batch for batch, source, _ in landed_rows.rows()}
+    arriving_names = frozenset(map(name, arriving))
+    by_age: dict[str, tuple[set[str], set[str]]] = {
+        batch: (set(), set()) for batch in landed_rows[BATCH].unique(maintain_order=True)
     }
-    for batch, source, at in came.rows():
-        later = landings.is_outdated(source, batch, at) or address(name(source), coming) in coming
-        found[batch][0 if later or latest[name(source)] != batch else 1].add(source)
-    return {batch: (frozenset(old), frozenset(now)) for batch, (old, now) in found.items()}
+    for batch, source, at in landed_rows.rows():
+        later = landings.is_outdated(source, batch, at) or address(name(source), arriving_names) in arriving_names
+        by_age[batch][0 if later or latest[name(source)] != batch else 1].add(source)
+    return {batch: (frozenset(old), frozenset(now)) for batch, (old, now) in by_age.items()}
 
 
 def first_landed(landed: LakeTable, arriving: Collection[str] = ()) -> dict[str, int]:
@@ -149,17 +148,17 @@ def first_landed(landed: LakeTable, arriving: Collection[str] = ()) -> dict[str,
     `arriving` are the addresses of inputs that land now. Of rows that bronze has no more nothing is known.
     """
     landings = Landings.of(landed)
-    coming = {landings.names.name(uri): uri for uri in arriving}
-    several = {*landings.again, *coming}
+    arriving_by_name = {landings.names.name(uri): uri for uri in arriving}
+    several = {*landings.again, *arriving_by_name}
     if not several or not landed.exists:
         return {}
-    came = landed.scan().group_by(SOURCE).agg(_MICROSECONDS.min()).collect()
-    inputs = {source: address(landings.names.name(source), several) for source in came[SOURCE]}
+    landed_rows = landed.scan().group_by(SOURCE).agg(_MICROSECONDS.min()).collect()
+    inputs = {source: address(landings.names.name(source), several) for source in landed_rows[SOURCE]}
     first: dict[str, int] = {}
-    for source, at in came.rows():
+    for source, at in landed_rows.rows():
         first[inputs[source]] = min(at, first.get(inputs[source], at))
-    known = {source: first[called] for source, called in inputs.items() if called in several}
-    return known | {uri: first[called] for called, uri in coming.items() if called in first}
+    by_source = {source: first[name] for source, name in inputs.items() if name in several}
+    return by_source | {uri: first[name] for name, uri in arriving_by_name.items() if name in first}
 
 
 def of_last_snapshot(landed: LakeTable, partition: str | None) -> pl.Expr:
@@ -168,8 +167,8 @@ def of_last_snapshot(landed: LakeTable, partition: str | None) -> pl.Expr:
     last = max(landings.batches.values(), default=None)
     if partition is not None:
         rows = landed.scan().filter(pl.col(PARTITION) == partition)
-        came = rows.group_by(SOURCE, BATCH).agg(_MICROSECONDS.max()).collect()
-        last = max((landings.last(*row) for row in came.rows()), default=None)
+        landed_rows = rows.group_by(SOURCE, BATCH).agg(_MICROSECONDS.max()).collect()
+        last = max((landings.last(*row) for row in landed_rows.rows()), default=None)
     names = [batch for batch, at in landings.batches.items() if at == last]
     # What landed before the ledger noted when is known by its moment alone.
     return pl.col(BATCH).is_in(names) if names else _MICROSECONDS.is_in([] if last is None else [last])

@@ -14,13 +14,13 @@ def resolved(silver: Silver, landed: Iterable[str]) -> Silver:
 
     YAML names a column as its file does: `_id`, which is `_id_2` in bronze, or `ID` where bronze has `Id`.
     """
-    there = list(landed)
+    columns_of_bronze = list(landed)
     columns = {}
     for name, column in silver.columns.items():
         wanted = column.sources or (name,)
         try:
-            found = tuple(landed_as(source, there) or source for source in wanted)
+            sources = tuple(landed_as(source, columns_of_bronze) or source for source in wanted)
         except RuleError as error:
             raise RuleError(f"column '{name}': {error}") from None
-        columns[name] = column if found == wanted else column.model_copy(update={"source": found})
+        columns[name] = column if sources == wanted else column.model_copy(update={"source": sources})
     return silver if columns == silver.columns else silver.model_copy(update={"columns": columns})

@@ -1,7 +1,4 @@
-"""The columns of rows that land, held against bronze's: what bronze takes on, and in which types it holds them.
-
-What a difference is, and what a policy allows, belongs in `lake.schema_evolution`.
-"""
+"""The columns of rows that land, compared with bronze's: what bronze takes on, and in which types it holds them."""
 
 from __future__ import annotations
 
@@ -47,23 +44,23 @@ def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> D
     columns = [name for name in rows.collect_schema() if name not in (*SYSTEM_COLUMNS, PARTITION)]
     silver = resolved(work.table.landed.silver, [*columns, *before]).columns
     declared = {source for name, column in silver.items() for source in column.sources or (name,)}
-    found = drift(
+    differences = drift(
         before, about_to_be_published(rows, columns, bronze(work.table, work.lake)), work.table.landed.evolution
     )
-    changes = [change for change in found.changes if change.kind == "retyped"]
+    changes = [change for change in differences.changes if change.kind == "retyped"]
     harmless = [
         replace(change, wants="strict")
         if change.becomes == change.before or (change.wants in ("widen", "evolve") and change.column in declared)
         else change
         for change in changes
     ]
-    return replace(found, changes=tuple(harmless))
+    return replace(differences, changes=tuple(harmless))
 
 
-def as_bronze(rows: pl.LazyFrame, found: Drift | None) -> pl.LazyFrame:
+def as_bronze(rows: pl.LazyFrame, differences: Drift | None) -> pl.LazyFrame:
     """The rows in bronze's types, with no more columns than they have landed with."""
-    if found is None or found.refused:
+    if differences is None or differences.refused:
         return rows
-    there = rows.collect_schema()
-    changed = [change.column for change in found.changes if change.column in there]
-    return conformed(rows, {name: found.schema[name] for name in changed})
+    schema = rows.collect_schema()
+    changed = [change.column for change in differences.changes if change.column in schema]
+    return conformed(rows, {name: differences.schema[name] for name in changed})

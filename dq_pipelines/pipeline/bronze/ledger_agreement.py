@@ -1,7 +1,7 @@
-"""Whether the ledgers of a table's layers agree. Whether the records of a single table are whole, its format says.
+"""Whether the ledgers of a table's layers agree.
 
-Commits come in the order bronze, quarantine, silver. So whatever silver has consumed, the other two know, unless one of
-them has lost a commit: its newest file was torn by a power loss and moved away, or its folder was put back from a copy.
+Commits come in the order bronze, quarantine, silver. So the other two know what silver has consumed, unless one of them has
+lost a commit: a power loss tore its newest file, which was moved away, or its folder was restored from a copy.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ def must_have_whole_logs(work: Work) -> None:
 
 def must_agree(work: Work) -> None:
     """Raise PublishError when a layer has lost a commit that a later layer relies on."""
-    found = Disagreement.of(work)
+    disagreement = Disagreement.of(work)
     name = work.table.name
-    if found.unknown_to_bronze:
+    if disagreement.unknown_to_bronze:
         raise PublishError(
-            f"bronze/{name}: wanted the rows of batch {_some(found.unknown_to_bronze)}, which {work.table.key} has "
+            f"bronze/{name}: wanted the rows of batch {_some(disagreement.unknown_to_bronze)}, which {work.table.key} has "
             "consumed, got none: bronze has lost a commit, and its inputs would be published twice; nothing was done; "
-            f"where its inputs are still at the source, run {name} with mode: rerun{_else_restore(work, found)}"
+            f"where its inputs are still at the source, run {name} with mode: rerun{_else_restore(work, disagreement)}"
         )
-    if found.unknown_to_quarantine:
+    if disagreement.unknown_to_quarantine:
         raise PublishError(
-            f"quarantine/{name}: wanted the refused rows of {_some(found.unknown_to_quarantine)}, which {work.table.key} "
+            f"quarantine/{name}: wanted the refused rows of {_some(disagreement.unknown_to_quarantine)}, which {work.table.key} "
             "has consumed, got no such entry: quarantine has lost a commit; nothing was done; "
             f"run {name} with mode: rerun, which makes quarantine anew from bronze"
         )
@@ -81,9 +81,9 @@ def _some(batches: tuple[str, ...]) -> str:
     return batches[0] if len(batches) == 1 else f"{batches[0]} (and {len(batches) - 1} more)"
 
 
-def _else_restore(work: Work, found: Disagreement) -> str:
+def _else_restore(work: Work, disagreement: Disagreement) -> str:
     silver = work.silver.snapshot()
-    noted = [silver.last_made(name) for name in consumption(found.unknown_to_bronze)]
+    noted = [silver.last_made(name) for name in consumption(disagreement.unknown_to_bronze)]
     versions = [each[0] for each in noted if each is not None]
     if len(versions) < len(noted) or not min(versions, default=0):
         return ""

@@ -20,7 +20,7 @@ from dq_pipelines.sources.order import by_arrival
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a table's source holds, compared with bronze's ledger."""
+    """The inputs of a table's source, compared with bronze's ledger."""
 
     #: what bronze has not consumed, from the oldest to the newest
     new: Sequence[Input]
@@ -29,7 +29,7 @@ class Comparison:
 
 
 def listed(table: Table, partition: str | None = None) -> list[Input]:
-    """What the table's source holds, or what of it belongs to a partition; raises SourceError."""
+    """The inputs of a table's source, or those of a partition; raises SourceError."""
     model = table.landed
     inputs = list(model.source.inputs())
     if partition is None or model.partitions is None:
@@ -38,7 +38,10 @@ def listed(table: Table, partition: str | None = None) -> list[Input]:
 
 
 def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_too: bool = False) -> Sequence[Input]:
-    """What the table's source holds, bronze has not consumed and does not stand aside; raises SourceError as `compared` does."""
+    """The inputs that bronze has not consumed, from the oldest to the newest; those that stand aside with `aside_too` alone.
+
+    Raises SourceError when the place cannot be listed.
+    """
     return compared(table, lake, partition, aside_too=aside_too).new
 
 
@@ -59,12 +62,12 @@ def compared(table: Table, lake: Lake, partition: str | None = None, *, aside_to
     marks = {} if aside_too or not differing else asides(lake, table.name)
     if marks:
         differing = [item for item in differing if item.uri not in marks or not stands(marks[item.uri], item, source)]
-    known = {item: before for item in differing if (before := consumed.last_version(item)) is not None}
-    same = {item: source.is_same(item, before) for item, before in known.items()}
-    for item, addresses in consumed.elsewhere([item for item in differing if item not in known]).items():
+    last_versions = {item: before for item in differing if (before := consumed.last_version(item)) is not None}
+    same = {item: source.is_same(item, before) for item, before in last_versions.items()}
+    for item, addresses in consumed.elsewhere([item for item in differing if item not in last_versions]).items():
         same[item] = any(has_moved(source, item, address, consumed) for address in addresses)
     new = by_arrival(item for item in differing if same.get(item, False) is False)
-    return Comparison(new, [item for item in known if same[item]])
+    return Comparison(new, [item for item in last_versions if same[item]])
 
 
 def has_moved(source: Source, item: Input, address: str, consumed: Consumed) -> bool:
@@ -74,15 +77,15 @@ def has_moved(source: Source, item: Input, address: str, consumed: Consumed) -> 
 
 
 def taken(table: Table, inputs: Sequence[Input]) -> Sequence[Input]:
-    """Of new inputs those that one run takes: the oldest, as many as `max_files` and `max_bytes` allow, but one at least."""
+    """The new inputs that one run takes: the oldest, as many as `max_files` and `max_bytes` allow, but one at least."""
     model = table.landed
     if model.silver.mode == "overwrite":  # a snapshot is taken whole
         return inputs
-    some = inputs[: model.max_files]
+    oldest = inputs[: model.max_files]
     if model.max_bytes is None:
-        return some
-    fit = sum(1 for total in accumulate(item.size for item in some) if total <= model.max_bytes)
-    return some[: max(fit, 1)]
+        return oldest
+    fit = sum(1 for total in accumulate(item.size for item in oldest) if total <= model.max_bytes)
+    return oldest[: max(fit, 1)]
 
 
 def retry_key(item: Input, source: Source) -> str:

@@ -1,8 +1,8 @@
-"""Setting aside: an input that cannot be read as a whole does not stop its neighbours.
+"""Skipped inputs: an input that cannot be read as a whole does not stop the others.
 
-When work on a table fails for its source, each new input is read alone to find the one that is to blame. It is marked
-with its reason, and the work is done anew without it. It stands aside until it changes, until somebody asks for
-`mode: rerun`, or until the YAML says something else of how it is read. How marks are kept belongs in `lake.skipped_inputs`.
+When work on a table fails for its source, each new input is read alone to find the one to blame. It is marked with its
+reason, and the work is done again without it. It is skipped until it changes, until a run with `mode: rerun`, or until
+its source has other options in the YAML.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ from dq_pipelines.sources.failures import broken
 INPUTS_READABLE = "inputs_readable"
 
 #: Reasons in one line; the check's table has all.
-_TOLD = 3
+_MOST_NAMED = 3
 
 Done = TypeVar("Done")
 
 
 def past_bad_inputs(do: Callable[[Work], Done | None]) -> Callable[[Work], Done | None]:
-    """What reads new inputs, made to set aside those that cannot be read and to go on with the others.
+    """Decorates what reads new inputs: it skips those that cannot be read and goes on with the others.
 
-    Raises SetAside when nothing else was there to be done (`do` gives None): a run that could read none of what
-    had arrived is no success.
+    Raises SetAside when `do` then gives None: a run that could read none of the new inputs is no success.
     """
 
     @wraps(do)
@@ -51,10 +50,10 @@ def past_bad_inputs(do: Callable[[Work], Done | None]) -> Callable[[Work], Done 
             except Transient:
                 raise
             except SourceError:
-                found = _to_blame(work)
-                if not found:
+                unreadable = _to_blame(work)
+                if not unreadable:
                     raise
-                bad += _set_aside(work, found)
+                bad += _set_aside(work, unreadable)
         _clear(work)
         if done is None and bad:
             raise SetAside(_sentence(bad))
@@ -64,7 +63,7 @@ def past_bad_inputs(do: Callable[[Work], Done | None]) -> Callable[[Work], Done 
 
 
 def try_again(work: Work) -> None:
-    """Let nothing stand aside any more, of the partition at hand or of the whole table."""
+    """Skip no input of the table, or of the run's partition, any more."""
     marks = asides(work.lake, work.table.name)
     if marks:
         again = {item.uri for item in listed(work.table, work.partition)}
@@ -72,29 +71,29 @@ def try_again(work: Work) -> None:
 
 
 def standing_aside(work: Work) -> list[Aside]:
-    """What stands aside of the table now, by address."""
+    """The skipped inputs of the table, by address."""
     return sorted(asides(work.lake, work.table.name).values(), key=lambda mark: mark.uri)
 
 
 def as_result(marks: Sequence[Aside]) -> ResultRecord:
-    """The marks as history remembers them beside the results of rules."""
+    """The result of the check on skipped inputs, for the history."""
     return ResultRecord.on_inputs(INPUTS_READABLE, [mark.uri for mark in marks], told(marks))
 
 
 def _to_blame(work: Work) -> list[Aside]:
-    """The new inputs that cannot be read even alone, with their reasons.
+    """The new inputs that cannot be read alone, with their reasons.
 
-    A look at each comes first: only where all can be opened is every one of them read to its end.
+    Each is opened first. Only where all can be opened, each is read to its end.
     """
     inputs = taken(work.table, new_inputs(work.table, work.lake, work.partition))
     return list(_unreadable(work, inputs, _opened)) or list(_unreadable(work, inputs, _read))
 
 
-def _unreadable(work: Work, inputs: Sequence[Input], look: Callable[[Work, Input], object]) -> Iterator[Aside]:
+def _unreadable(work: Work, inputs: Sequence[Input], read: Callable[[Work, Input], object]) -> Iterator[Aside]:
     for item in inputs:
         work.may_commit()  # there may be many, and each may be large
         try:
-            look(work, item)
+            read(work, item)
         except Transient:
             raise
         except SourceError as error:
@@ -114,34 +113,34 @@ def _read(work: Work, item: Input) -> None:
     batch.must_be_complete(count.item())
 
 
-def _set_aside(work: Work, found: Sequence[Aside]) -> Sequence[Aside]:
+def _set_aside(work: Work, unreadable: Sequence[Aside]) -> Sequence[Aside]:
     work.may_commit()
-    marks = asides(work.lake, work.table.name) | {mark.uri: mark for mark in found}
+    marks = asides(work.lake, work.table.name) | {mark.uri: mark for mark in unreadable}
     write_asides(work.lake, work.table.name, marks.values())
-    for mark in found:
+    for mark in unreadable:
         work.log(f"{bronze(work.table, work.lake).key}: set aside until it changes: {mark.reason}")
-    return found
+    return unreadable
 
 
 def _clear(work: Work) -> None:
-    """Forget the marks of what is gone, has changed or was read after all."""
+    """Remove the marks of inputs that are gone, have changed or were read after all."""
     marks = asides(work.lake, work.table.name)
     if not marks:
         return
     source = work.table.landed.source
-    there = [item for item in new_inputs(work.table, work.lake, aside_too=True) if item.uri in marks]
-    still = [marks[item.uri] for item in there if stands(marks[item.uri], item, source)]
+    marked = [item for item in new_inputs(work.table, work.lake, aside_too=True) if item.uri in marks]
+    still = [marks[item.uri] for item in marked if stands(marks[item.uri], item, source)]
     if len(still) < len(marks):
         write_asides(work.lake, work.table.name, still)
 
 
 def told(marks: Sequence[Aside]) -> str:
-    """How many stand aside, and why the first ones do; empty where none does."""
+    """How many inputs are skipped, and why the first ones are; empty where none is."""
     if not marks:
         return ""
     count = counted(len(marks), "input", "stands aside until it changes", "stand aside")
-    more = f"; and {len(marks) - _TOLD} more" if len(marks) > _TOLD else ""
-    return f"{count}: {'; '.join(mark.reason for mark in marks[:_TOLD])}{more}"
+    more = f"; and {len(marks) - _MOST_NAMED} more" if len(marks) > _MOST_NAMED else ""
+    return f"{count}: {'; '.join(mark.reason for mark in marks[:_MOST_NAMED])}{more}"
 
 
 def _sentence(bad: Sequence[Aside]) -> str:

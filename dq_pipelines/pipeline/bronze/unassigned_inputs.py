@@ -1,7 +1,4 @@
-"""Inputs that no run reads: files of no partition, and what a source's address names that is no file.
-
-Inputs that were read and refused as a whole belong in `skipped_inputs`.
-"""
+"""Inputs that no run reads: files of no partition, and what a source's address names that is no file."""
 
 from __future__ import annotations
 
@@ -24,11 +21,11 @@ INPUTS_UNASSIGNED = "inputs_unassigned"
 _SOURCE = "the source"
 
 #: Paths in one line; the check's table has more.
-_TOLD = 3
+_MOST_NAMED = 3
 
 
 def unassigned(table: Table, lake: Lake, members: Sequence[PassedOver] = ()) -> list[PassedOver]:
-    """What of the table's source no run reads, by address; `members` are those of archives that were no data.
+    """What no run reads of the table's source, by address; `members` are those of archives that are no data.
 
     A source that cannot be listed is named itself. Raises PublishError where the lake is away.
     """
@@ -54,20 +51,20 @@ def _listed(table: Table) -> Listed | SourceError:
 def _unassigned(
     table: Table, lake: Lake, listed: Listed | SourceError, members: Sequence[PassedOver]
 ) -> list[PassedOver]:
-    found, partitions = [*members], table.landed.partitions
+    passed_over, partitions = [*members], table.landed.partitions
     if isinstance(listed, SourceError):
-        return [*found, PassedOver(_SOURCE, str(listed))]
-    found += listed.passed_over
+        return [*passed_over, PassedOver(_SOURCE, str(listed))]
+    passed_over += listed.passed_over
     if isinstance(partitions, DailyPartitions):
         outside = [item for item in listed.inputs if partition_of(item.uri, partitions) is None]
         # What has landed before `start` was moved is in bronze.
-        known = Consumed.of(transactions(bronze(table, lake)) if outside else {})
-        found += [
+        consumed = Consumed.of(transactions(bronze(table, lake)) if outside else {})
+        passed_over += [
             PassedOver(item.uri, why_unassigned(item.uri, partitions))
             for item in outside
-            if known.number(item) != item.version.number
+            if consumed.number(item) != item.version.number
         ]
-    return sorted(found, key=lambda one: one.uri)
+    return sorted(passed_over, key=lambda one: one.uri)
 
 
 def nothing_there(table: Table) -> str:
@@ -81,12 +78,12 @@ def _nothing(table: Table, listed: Listed | SourceError) -> str:
     return "" if listed.inputs else table.landed.source.nothing_found()
 
 
-def sentence(found: Sequence[PassedOver]) -> str:
+def sentence(passed_over: Sequence[PassedOver]) -> str:
     """Why the source cannot be listed; how many inputs no run reads, and the first ones with the reason; else empty."""
-    inputs = [one for one in found if one.uri != _SOURCE]
-    told = [f"the source cannot be listed: {one.why}" for one in found if one.uri == _SOURCE]
+    inputs = [one for one in passed_over if one.uri != _SOURCE]
+    sentences = [f"the source cannot be listed: {one.why}" for one in passed_over if one.uri == _SOURCE]
     if inputs:
-        more = f"; and {len(inputs) - _TOLD:,} more" if len(inputs) > _TOLD else ""
-        which = "; ".join(f"{one.uri}: {one.why}" for one in inputs[:_TOLD])
-        told.append(f"{counted(len(inputs), 'input', 'is', 'are')} read by no run: {which}{more}")
-    return "; ".join(told)
+        more = f"; and {len(inputs) - _MOST_NAMED:,} more" if len(inputs) > _MOST_NAMED else ""
+        which = "; ".join(f"{one.uri}: {one.why}" for one in inputs[:_MOST_NAMED])
+        sentences.append(f"{counted(len(inputs), 'input', 'is', 'are')} read by no run: {which}{more}")
+    return "; ".join(sentences)

@@ -1,6 +1,6 @@
-"""Rows that bronze cannot hold as they are: moments finer than microseconds, or in years that neither Python nor SQL has.
+"""Rows that bronze cannot hold as they are: moments finer than microseconds, or of years that Python and SQL do not have.
 
-Such a row is kept beside its cells as text, like a line that nobody could read, and refused with the reason `cast`.
+Bronze keeps such a row's text in `_unreadable`, in addition to its cells. It is refused with the reason `cast`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WHY = "cast of column '{}' to microseconds of the years 1 to 9999: {}"
 CAST_WHY = r"^cast of column '(?s:(.*))' to microseconds of the years 1 to 9999: (.*)$"
 
 _FLAG = "is_unstorable\x00"
-_TOLD = pl.Struct({"text": pl.String, "why": pl.String})
+_TEXT_AND_WHY = pl.Struct({"text": pl.String, "why": pl.String})
 
 
 def told_apart(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
@@ -34,9 +34,11 @@ def told_apart(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
         return rows
     cells = [pl.col(exact(name)) for name in schema if name not in (SOURCE, ROW)]
     marked = pl.struct(pl.any_horizontal(misfits.values()).alias(_FLAG), *cells)
-    told = marked.map_batches(_told, return_dtype=_TOLD, is_elementwise=True)
+    text_and_why = marked.map_batches(_text_and_why, return_dtype=_TEXT_AND_WHY, is_elementwise=True)
     kept = [pl.when(~misfit).then(pl.col(exact(name))).alias(name) for name, misfit in misfits.items()]
-    return rows.with_columns(told.struct.field("text").alias(text), told.struct.field("why").alias(why), *kept)
+    return rows.with_columns(
+        text_and_why.struct.field("text").alias(text), text_and_why.struct.field("why").alias(why), *kept
+    )
 
 
 def _may_not_fit(dtype: pl.DataType) -> bool:
@@ -66,8 +68,8 @@ def _misfit(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return value.is_not_null() & within_years(value, dtype).is_null()
 
 
-def _told(rows: pl.Series) -> pl.Series:
-    nothing = pl.Series([None], dtype=_TOLD).new_from_index(0, len(rows))
+def _text_and_why(rows: pl.Series) -> pl.Series:
+    nothing = pl.Series([None], dtype=_TEXT_AND_WHY).new_from_index(0, len(rows))
     return filled(nothing, rows.struct.field(_FLAG), rows, _lines)
 
 
