@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dq_pipelines.assembly import build_definitions
     from dq_pipelines.component import AssetsConfigComponent
+    from dq_pipelines.engine.results.verdict import RuleResult, Verdict
     from dq_pipelines.engine.validate import validate
-    from dq_pipelines.engine.verdict import RuleResult, Verdict
     from dq_pipelines.errors import ConfigError, DqError, Problem, PublishError, RuleError, SourceError
     from dq_pipelines.monitoring.anomalies import anomaly_scores
     from dq_pipelines.monitoring.suggestions import suggest
@@ -52,7 +52,7 @@ _HOMES = {
     "dq_pipelines.assembly": ("build_definitions",),
     "dq_pipelines.component": ("AssetsConfigComponent",),
     "dq_pipelines.engine.validate": ("validate",),
-    "dq_pipelines.engine.verdict": ("RuleResult", "Verdict"),
+    "dq_pipelines.engine.results.verdict": ("RuleResult", "Verdict"),
     "dq_pipelines.errors": ("ConfigError", "DqError", "Problem", "PublishError", "RuleError", "SourceError"),
     "dq_pipelines.monitoring.anomalies": ("anomaly_scores",),
     "dq_pipelines.monitoring.suggestions": ("suggest",),

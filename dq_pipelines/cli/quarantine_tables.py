@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.pipeline.bronze.landed import BATCH
 from dq_pipelines.pipeline.exchange.refusal_reasons import Expectations
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, refused_of, superseded

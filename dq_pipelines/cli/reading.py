@@ -31,7 +31,7 @@ class Read:
 
 def read_file(path: str) -> Read:
     """The rows of a file of lines; what is left out of them is printed on stderr. Any other path is given as it is."""
-    from dq_pipelines.engine.frames import is_path_of_file, source_at
+    from dq_pipelines.engine.backends.frames import is_path_of_file, source_at
     from dq_pipelines.sources import read
 
     if not is_path_of_file(path) or "://" in path:

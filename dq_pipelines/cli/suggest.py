@@ -86,7 +86,7 @@ def _from_contract(path: str, schema_object: str | None) -> None:
 
 def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, html: Path | None) -> None:
     from dq_pipelines.cli.reading import read_file
-    from dq_pipelines.engine.frames import UnreadableLines, frame_from
+    from dq_pipelines.engine.backends.frames import UnreadableLines, frame_from
     from dq_pipelines.monitoring.contracts.table import table_name
     from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
     from dq_pipelines.sources import read as read_source
@@ -120,7 +120,7 @@ def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, 
 
 def _source(path: str, sheet: str | None) -> Mapping[str, Any]:
     """The source that reads the file: of a workbook, the sheet that is asked for or that holds its table."""
-    from dq_pipelines.engine.frames import source_at
+    from dq_pipelines.engine.backends.frames import source_at
     from dq_pipelines.monitoring.suggestions.sheets import choose_sheet
 
     source = source_at(path)
@@ -189,7 +189,7 @@ def _what(rule: Rule) -> tuple[Any, ...]:
 
 def _project_table(name: str) -> tuple[Project, Table] | None:
     """The table of the project that is called so; None for what is a file. Raises ConfigError for what is neither."""
-    from dq_pipelines.engine.frames import is_path_of_file
+    from dq_pipelines.engine.backends.frames import is_path_of_file
 
     layered = name.partition("/")[0] in ("silver", "gold") and not Path(name).exists()
     if is_path_of_file(name) and not layered:

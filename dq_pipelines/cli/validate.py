@@ -15,7 +15,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from dq_pipelines.engine.verdict import ResultFormat, RuleResult, Verdict
+    from dq_pipelines.engine.results.verdict import ResultFormat, RuleResult, Verdict
 
 app = typer.Typer()
 
@@ -60,7 +60,7 @@ def validate(
 ) -> None:
     """Judge a file by rules and print the verdict. Exit 1 when a rule failed, or a line could not be read."""
     from dq_pipelines.cli.reading import read_file
-    from dq_pipelines.engine.frames import UnreadableLines
+    from dq_pipelines.engine.backends.frames import UnreadableLines
     from dq_pipelines.engine.validate import validate as judged
 
     wanted: ResultFormat = result_format.value
@@ -82,7 +82,7 @@ def validate(
 
 
 def _export(verdict: Verdict, path: Path) -> None:
-    from dq_pipelines.engine.gx_suite import OURS
+    from dq_pipelines.engine.gx.suite import OURS
 
     suite = verdict.to_gx_suite(path.stem)
     try:

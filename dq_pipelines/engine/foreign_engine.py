@@ -10,17 +10,17 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.engine.aggregate_query import counted
-from dq_pipelines.engine.auxiliary_columns import Lookup
-from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.engine_plan import Inside, planned
+from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.polars.auxiliary_columns import Lookup
+from dq_pipelines.engine.backends.polars.scan import Scan, no_tables
+from dq_pipelines.engine.backends.sql.aggregate_query import counted
+from dq_pipelines.engine.backends.sql.scan import Inside, planned
 from dq_pipelines.engine.interrupt import interruptibly
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan, no_tables
-from dq_pipelines.engine.reasons import REASONS, with_reasons
-from dq_pipelines.engine.result_format import ROW
-from dq_pipelines.engine.samples import Samples, failing_rows
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.reasons import REASONS, with_reasons
+from dq_pipelines.engine.results.result_format import ROW
+from dq_pipelines.engine.results.samples import Samples, failing_rows
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.on_rows import RowRule
 

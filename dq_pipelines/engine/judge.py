@@ -15,18 +15,18 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.auxiliary_columns import usual_values
-from dq_pipelines.engine.duplicate_keys import hashes, keyed, repeated_hashes, repeated_keys
+from dq_pipelines.engine.backends.polars.auxiliary_columns import usual_values
+from dq_pipelines.engine.backends.polars.duplicate_keys import hashes, keyed, repeated_hashes, repeated_keys
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.faults import FAULTS, at_fault, sentence
-from dq_pipelines.engine.gx_delegation import ask_gx, gx_rules
+from dq_pipelines.engine.gx.delegation import ask_gx, gx_rules
 from dq_pipelines.engine.interrupt import collect_all, interruptibly
 from dq_pipelines.engine.measures import NO_MEASURES, Measures
 from dq_pipelines.engine.plan import PlannedRule
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.progress_observer import UNWATCHED, Watching
-from dq_pipelines.engine.result_format import ROW
-from dq_pipelines.engine.samples import Rows, Samples, failing_rows
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.result_format import ROW
+from dq_pipelines.engine.results.samples import Rows, Samples, failing_rows
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules.core.auxiliary_queries import ByGx, Determined, Measured, Repeats, RowSql
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.columns import Columns

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 if TYPE_CHECKING:
-    from dq_pipelines.engine.polars import Scan
+    from dq_pipelines.engine.backends.polars.scan import Scan
 
 
 class Measures(Protocol):

@@ -15,7 +15,7 @@ import narwhals as nw
 from narwhals.dtypes import DType
 
 from dq_pipelines.engine.faults import FAULTS, sentence
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import Aside, Repeats
 from dq_pipelines.rules.core.base import Rule

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules.core.base import Rule
 
 if TYPE_CHECKING:
-    from dq_pipelines.engine.polars import Scan
+    from dq_pipelines.engine.backends.polars.scan import Scan
 
 #: Rows that are counted together: five looks at a million, a few microseconds each.
 _AT_ONCE = 200_000
@@ -68,7 +68,7 @@ class Tally:
 
         A sink, and not a node that the rows go through: Polars would run the plan above such a one a second time.
         """
-        from dq_pipelines.engine.polars import REFUSED
+        from dq_pipelines.engine.backends.polars.scan import REFUSED
 
         flags = {item.flag: item.index for item in scan.plan.row_rules()}
         marks = scan.marked.select(REFUSED, *flags)

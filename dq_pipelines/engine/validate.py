@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.engines import connected, owner
+from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.frames import frame_from, is_pandas, rows_and_unreadable
+from dq_pipelines.engine.backends.pandas.frames import MIXED, python_of
+from dq_pipelines.engine.backends.pandas.types import as_pandas_says
+from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.registry import connected, owner
 from dq_pipelines.engine.foreign_engine import judge_elsewhere
-from dq_pipelines.engine.frames import frame_from, is_pandas, rows_and_unreadable
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.pandas import MIXED, python_of
-from dq_pipelines.engine.pandas_types import as_pandas_says
-from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
-from dq_pipelines.engine.samples import Samples
+from dq_pipelines.engine.results.result_format import ROW, Format, ResultFormat
+from dq_pipelines.engine.results.samples import Samples
+from dq_pipelines.engine.results.verdict import RuleResult, Verdict
 from dq_pipelines.engine.statistics import known_at
-from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules import Rule, rule_from
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.counting import counted
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.gold.function import function_to_parquet
 from dq_pipelines.engine.gold.sql import query_to_parquet
 from dq_pipelines.engine.judge import Judgement, judge
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.publish import publish

@@ -62,7 +62,7 @@ def flagged(folder: Path) -> Flagged:
     import polars as pl
 
     import dq_pipelines as dq
-    from dq_pipelines.engine.result_format import ROW
+    from dq_pipelines.engine.results.result_format import ROW
 
     dirty, clean = (
         pl.read_csv(folder / f"{name}.csv", infer_schema=False).fill_null("") for name in ("dirty", "clean")
@@ -119,7 +119,7 @@ def _line(title: str, run: Measurement) -> str:
 
 
 def _profiled(what: str, file: str) -> int:
-    from dq_pipelines.engine.frames import frame_from
+    from dq_pipelines.engine.backends.frames import frame_from
     from dq_pipelines.monitoring.profile import profile
     from dq_pipelines.monitoring.suggestions.table import suggested_table
 

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from dq_pipelines import suggest, validate
-from dq_pipelines.engine.frames import UnreadableLines
+from dq_pipelines.engine.backends.frames import UnreadableLines
 from dq_pipelines_tests.cli.conftest import Dq
 
 BROKEN = "Sales of May\nid,amount\n" + "".join(f"{n},{n}\n" for n in range(20)) + "20,1,2\n21\n" + "22\n" * 6

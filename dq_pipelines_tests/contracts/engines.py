@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.engines import ENGINES, connected
+from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.registry import ENGINES, connected
 from dq_pipelines_tests.contracts import postgresql, spark
 
 NAMES = tuple(ENGINES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from dq_pipelines.engine.spark_session import session_at
+from dq_pipelines.engine.backends.spark.session import session_at
 
 #: Generated and well optimised code and many partitions pay for much data; they took most of an example's time.
 SETTINGS = {

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.judge import Judgement, judge
-from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.samples import Samples
+from dq_pipelines.engine.results.samples import Samples
 from dq_pipelines.rules import rule_classes, rule_from
 from dq_pipelines.rules.core import clock
 from dq_pipelines.rules.core.base import Example, Rule

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dq_pipelines.engine.results.verdict import RuleResult, Verdict
 from dq_pipelines.engine.validate import validate
-from dq_pipelines.engine.verdict import RuleResult, Verdict
 from dq_pipelines.errors import ConfigError
 from dq_pipelines_tests.contracts.engines import NAMES, SERVERS, started
 

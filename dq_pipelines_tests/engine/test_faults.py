@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 import dq_pipelines as dq
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.verdict import Verdict
+from dq_pipelines.engine.results.verdict import Verdict
 from dq_pipelines.errors import SourceError
 from dq_pipelines.history.queries.series import series
 from dq_pipelines.rules import rule_from

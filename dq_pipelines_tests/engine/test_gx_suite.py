@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import dq_pipelines as dq
-from dq_pipelines.engine.gx_suite import gx_suite
+from dq_pipelines.engine.gx.suite import gx_suite
 from dq_pipelines.engine.validate import rules_from
 from dq_pipelines.rules import rule_classes, rule_from
 

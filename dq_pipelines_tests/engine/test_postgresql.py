@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 import dq_pipelines as dq
-from dq_pipelines.engine.engine_plan import planned
+from dq_pipelines.engine.backends.postgresql.backend import PostgreSQL
+from dq_pipelines.engine.backends.sql.scan import planned
 from dq_pipelines.engine.foreign_engine import judge_elsewhere
-from dq_pipelines.engine.postgresql import PostgreSQL
 from dq_pipelines.errors import ConfigError, SourceError
 from dq_pipelines.rules import rule_from
 from dq_pipelines_tests.contracts.postgresql import server
@@ -241,7 +241,7 @@ def test_dates_are_written_for_postgresql_whoever_wrote_sql_before() -> None:
         import sqlglot
         sqlglot.parse_one("SELECT 1").sql("postgres")
         import datetime, ibis, narwhals as nw
-        from dq_pipelines.engine.postgresql_sql import written
+        from dq_pipelines.engine.backends.postgresql.sql import written
         rows = nw.from_native(ibis.table({"day": "date"}, name="rows"))
         print(written(rows.filter(nw.col("day") > datetime.date(2024, 1, 2)), {}))
     """

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dq_pipelines.engine.frames import frame_from
+from dq_pipelines.engine.backends.frames import frame_from
 from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import ConfigError
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dq_pipelines as dq
-from dq_pipelines.engine import texts
-from dq_pipelines.engine.texts import Reader, limit
+from dq_pipelines.engine.backends.polars import texts
+from dq_pipelines.engine.backends.polars.texts import Reader, limit
 from dq_pipelines.errors import ConfigError, RuleError
 from dq_pipelines.rules.core.auxiliary_queries import PythonRegex, ReadsAsJson, validator_of
 
@@ -97,7 +97,7 @@ def test_a_schema_with_patterns_has_the_same_limit_and_asks_no_other_machine() -
 
 ASKS = """
 import sys
-from dq_pipelines.engine import texts
+from dq_pipelines.engine.backends.polars import texts
 from dq_pipelines.rules.core.auxiliary_queries import PythonRegex
 texts.Reader(PythonRegex("x", ("(?=a)",))).answers(["a"])
 print(texts._worker.pid, flush=True)

@@ -21,7 +21,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from dq_pipelines import validate
-from dq_pipelines.engine.engines import connected
+from dq_pipelines.engine.backends.registry import connected
 from dq_pipelines.errors import SourceError
 from dq_pipelines_tests.contracts.engines import started
 from dq_pipelines_tests.contracts.spark import SETTINGS

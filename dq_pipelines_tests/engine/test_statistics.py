@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from dq_pipelines import validate
 from dq_pipelines.engine import statistics
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.statistics import known_at
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.rules import rule_from

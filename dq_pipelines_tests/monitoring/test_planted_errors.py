@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import dq_pipelines as dq
-from dq_pipelines.engine.result_format import ROW
+from dq_pipelines.engine.results.result_format import ROW
 
 ROWS = 3_000
 DAY = date(2024, 1, 1)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.engine.frames import frame_from, source_at
+from dq_pipelines.engine.backends.frames import frame_from, source_at
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.monitoring.suggestions.table import SuggestedTable, suggested_table, table_yaml
 from dq_pipelines.pipeline.runtime.outcome import Outcome

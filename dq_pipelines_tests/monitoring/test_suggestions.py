@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import dq_pipelines as dq
-from dq_pipelines.engine.result_format import ROW
+from dq_pipelines.engine.results.result_format import ROW
 from dq_pipelines.monitoring.profile import profile, scan
 from dq_pipelines.monitoring.suggestions import Findings, Parent, suggestions
 from dq_pipelines.monitoring.suggestions.base import mostly, percent, rounded_out

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import dq_pipelines as dq
-from dq_pipelines.engine.frames import frame_from
+from dq_pipelines.engine.backends.frames import frame_from
 from dq_pipelines.monitoring.profile import profile
 from dq_pipelines.monitoring.suggestions.types import suggested_types, with_types
 from dq_pipelines.samples import generate

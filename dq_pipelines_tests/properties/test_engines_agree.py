@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.foreign_engine import judge_elsewhere
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.samples import Samples
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.samples import Samples
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules import rule_from
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines_tests.contracts.engines import NAMES, started

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.engine.result_format import Format
+from dq_pipelines.engine.results.result_format import Format
 from dq_pipelines.engine.validate import validate
 from dq_pipelines_tests.properties.gx_arguments import Drawn
 from dq_pipelines_tests.properties.gx_frames import Frame, frames

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dq_pipelines.engine.results.verdict import Verdict
 from dq_pipelines.engine.validate import validate
-from dq_pipelines.engine.verdict import Verdict
 from dq_pipelines.rules import rule_classes
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.on_rows import RowRule

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.config.stores import is_full, is_passing, said
-from dq_pipelines.engine.frames import is_pandas
+from dq_pipelines.engine.backends.frames import is_pandas
 from dq_pipelines.engine.gold.frames import must_be_storable, must_fit
 from dq_pipelines.engine.gold.names import must_be_publishable
 from dq_pipelines.engine.gold.objects import arrow_from_pandas, arrow_from_rows, frame_from_arrow

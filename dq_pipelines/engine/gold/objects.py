@@ -11,8 +11,8 @@ from uuid import UUID
 import polars as pl
 
 from dq_pipelines.config.stores import said
+from dq_pipelines.engine.backends.pandas.frames import is_missing, python_of
 from dq_pipelines.engine.gold.names import must_be_publishable
-from dq_pipelines.engine.pandas import is_missing, python_of
 from dq_pipelines.errors import RuleError
 from dq_pipelines.sources.parquet_types import unreadable_types
 

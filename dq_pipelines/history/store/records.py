@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dq_pipelines.engine.json_values import strictly_plain
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.store.metrics import BatchMetrics
 from dq_pipelines.rules.core.on_rows import RowRule
 

@@ -70,7 +70,7 @@ def suggest(data: Any) -> list[dict[str, Any]]:
     `data` is a Polars, pandas or Arrow frame, a DuckDB relation, or a path, as `dq.validate` takes it. Values of a CSV
     are text: `dq suggest` suggests their types, too. Raises SourceError for data that cannot be read.
     """
-    from dq_pipelines.engine.frames import frame_from
+    from dq_pipelines.engine.backends.frames import frame_from
 
     rows = frame_from(data)
     return [each.as_mapping for each in suggestions(rows, Findings(profile(rows)))]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.monitoring.suggestions.base import Suggestion
 
 #: Rules that look into another table: their families have counted already.
@@ -19,9 +19,9 @@ def held_against(rows: pl.LazyFrame, found: Sequence[Suggestion], misread: Mappi
 
     A rule that cannot be judged, that fails on the table, or that no row could fail is left out.
     """
+    from dq_pipelines.engine.backends.polars.scan import Scan
     from dq_pipelines.engine.judge import judge
-    from dq_pipelines.engine.polars import Scan
-    from dq_pipelines.engine.samples import Samples
+    from dq_pipelines.engine.results.samples import Samples
     from dq_pipelines.rules import rule_from
 
     judged = [each for each in found if each.rule["type"] != _ELSEWHERE]

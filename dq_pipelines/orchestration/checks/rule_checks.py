@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.skipped_inputs import Aside

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.pipeline.exchange.workbook import Refusal
 from dq_pipelines.pipeline.quarantine.refused_rows import ID, cells_in
 from dq_pipelines.project import Table

@@ -16,7 +16,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact
 from dq_pipelines.config.counting import counted
-from dq_pipelines.engine.reasons import as_text
+from dq_pipelines.engine.results.reasons import as_text
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.history.value_erasure import forget

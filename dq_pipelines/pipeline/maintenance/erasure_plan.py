@@ -11,7 +11,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.reasons import as_text
+from dq_pipelines.engine.results.reasons import as_text
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal

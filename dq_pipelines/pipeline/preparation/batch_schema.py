@@ -14,8 +14,8 @@ from pyarrow import parquet as pq
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.stores import filesystem
-from dq_pipelines.engine.reasons import as_text
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.reasons import as_text
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.lake.failures import reached
 from dq_pipelines.lake.schema_evolution import Change, Drift, Policy, conformed, drift
 from dq_pipelines.lake.staging import Stage

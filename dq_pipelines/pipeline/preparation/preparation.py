@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from dq_pipelines.config.stores import said
-from dq_pipelines.engine.reasons import REASONS, reason, text_of
+from dq_pipelines.engine.results.reasons import REASONS, reason, text_of
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS, UNREADABLE

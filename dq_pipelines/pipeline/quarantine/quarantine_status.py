@@ -13,7 +13,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.config.counting import counted
-from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, Lake

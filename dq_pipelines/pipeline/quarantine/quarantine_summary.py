@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.history.queries.rule_status import OpenRows
 from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.pipeline.bronze.landed import INGESTED_AT

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.engine.reasons import REASON, REASONS, reason, text_of
+from dq_pipelines.engine.results.reasons import REASON, REASONS, reason, text_of
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.bronze.batch import UNREADABLE, WHY
 from dq_pipelines.pipeline.bronze.landed import BATCH, INGESTED_AT

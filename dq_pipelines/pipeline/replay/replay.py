@@ -19,7 +19,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.store.records import REPLAY, VerdictRecord
 from dq_pipelines.lake.ledger import consumption

@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.reasons import REASONS
+from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.errors import RuleError
 from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, first_landed, of_last_snapshot
 from dq_pipelines.pipeline.preparation.preparation import Prepared, hangs_on_others, misread, prepare, rules_of

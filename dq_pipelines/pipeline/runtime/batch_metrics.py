@@ -13,10 +13,10 @@ from typing import Protocol
 import polars as pl
 
 from dq_pipelines.config.stores import said
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.monitoring.metrics.measuring import Measuring

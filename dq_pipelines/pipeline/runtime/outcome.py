@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.store.metrics import BatchMetrics
 from dq_pipelines.history.store.records import SCHEMA_DRIFT, ResultRecord, VerdictRecord
 from dq_pipelines.lake.publish import Publication

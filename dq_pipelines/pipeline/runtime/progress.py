@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.interrupt import meanwhile
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.engine.progress_observer import Tally
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules.core.base import Rule
 
 #: What a table's work goes through, in this order, though not every work through every stage: waiting for another run,

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import polars as pl
 
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.errors import nearest
 from dq_pipelines.lake.schema_evolution import Change, Drift
 from dq_pipelines.project.tables import Column

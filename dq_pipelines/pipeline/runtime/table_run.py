@@ -17,8 +17,8 @@ from typing import TypeVar
 import polars as pl
 
 from dq_pipelines.config.stores import is_full, said
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.judge import Judgement, judge
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
 from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.staging import Stage

@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.polars import Scan
-from dq_pipelines.engine.samples import Samples
+from dq_pipelines.engine.results.samples import Samples
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.bronze.landed import BATCH

@@ -15,9 +15,9 @@ from typing import Literal
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
-from dq_pipelines.engine.polars import Scan
 from dq_pipelines.lake.ledger import batches_in, consumption, snapshot_of, transactions
 from dq_pipelines.lake.publish import Mode, forget
 from dq_pipelines.lake.schema_evolution import Policy

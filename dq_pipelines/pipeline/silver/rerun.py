@@ -20,7 +20,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import SOME
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.history.store.records import RERUN
 from dq_pipelines.lake.ledger import consumption, losses_in, rerun_of, reruns_in, transactions

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from dq_pipelines.config import interpolation, scalars, settings
 from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
-from dq_pipelines.engine.engines import ENGINES, engine_class
+from dq_pipelines.engine.backends.registry import ENGINES, engine_class
 from dq_pipelines.engine.json_values import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from dq_pipelines.config.remarks import prose, remarks
-from dq_pipelines.engine import polars
-from dq_pipelines.engine.engines import ENGINES, engine_class
+from dq_pipelines.engine.backends.polars import scan as polars
+from dq_pipelines.engine.backends.registry import ENGINES, engine_class
 from dq_pipelines.project import GoldTable, LandedTable, Silver
 from dq_pipelines.project.schema import schema_of
 from dq_pipelines.security.roles import Permission

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dq_pipelines.engine.base import first_line
-from dq_pipelines.engine.engine_plan import Inside
+from dq_pipelines.engine.backends.base import first_line
+from dq_pipelines.engine.backends.sql.scan import Inside
 
 
 def counted(inside: Inside) -> tuple[Inside, dict[str, Any]]:

@@ -18,7 +18,7 @@ from ibis.formats.polars import PolarsType
 from sqlglot import exp
 from sqlglot.dialects import Postgres
 
-from dq_pipelines.engine.postgresql_columns import Column
+from dq_pipelines.engine.backends.postgresql.types import Column
 
 
 class _Dialect(Postgres):  # type: ignore[misc] # ibis has no types, nor has sqlglot compiled

@@ -9,16 +9,16 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
+from dq_pipelines.engine.backends.polars.grouped_queries import small_frames
 from dq_pipelines.engine.faults import FAULTS, sentence
-from dq_pipelines.engine.grouped_queries import small_frames
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import Exists
 from dq_pipelines.rules.core.on_rows import RowRule
 from dq_pipelines.rules.core.on_tables import GroupRule, QueryRule
 
 if TYPE_CHECKING:
+    from dq_pipelines.engine.backends.polars.scan import Scan
     from dq_pipelines.engine.plan import PlannedRule, ScanPlan
-    from dq_pipelines.engine.polars import Scan
 
 
 def unfit(scan: Scan, plan: ScanPlan) -> dict[int, str]:

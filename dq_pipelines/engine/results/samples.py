@@ -10,7 +10,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.engine.plan import PlannedRule
-from dq_pipelines.engine.reasons import text_of
+from dq_pipelines.engine.results.reasons import text_of
 
 Rows = tuple[Mapping[str, Any], ...]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dq_pipelines.engine.gx_suite import gx_suite
+from dq_pipelines.engine.gx.suite import gx_suite
 from dq_pipelines.engine.json_values import strictly_plain
-from dq_pipelines.engine.result_format import ROW, Format, ResultFormat
+from dq_pipelines.engine.results.result_format import ROW, Format, ResultFormat
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.on_rows import PairRule, RowRule
 from dq_pipelines.rules.core.on_tables import WholeTableRule

@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.frames import frame_from, is_path_of_file
+from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.frames import frame_from, is_path_of_file
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.rules.core.dialect import Dialect
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection
     from sqlglot import exp
 
-    from dq_pipelines.engine.postgresql_columns import Column
+    from dq_pipelines.engine.backends.postgresql.types import Column
 
 #: Rows of one batch that goes out.
 _BATCH_ROWS = 50_000
@@ -119,7 +119,7 @@ class PostgreSQL(Engine):
         return isinstance(data, str) and not is_path_of_file(data)
 
     def hold(self, data: Any) -> nw.LazyFrame[Any]:
-        from dq_pipelines.engine.postgresql_sql import frame_of, select_from
+        from dq_pipelines.engine.backends.postgresql.sql import frame_of, select_from
 
         table, columns = self._table(data) if self.owns(data) else self._loaded(frame_from(data))
         name = f"_dq_rows_{next(self._numbers)}"
@@ -128,7 +128,7 @@ class PostgreSQL(Engine):
 
     def _table(self, name: str) -> tuple[tuple[str, str], list[Column]]:
         """Where the user's table lies, and its columns. Its name is read by PostgreSQL itself, as psql reads it."""
-        from dq_pipelines.engine.postgresql_columns import of_table
+        from dq_pipelines.engine.backends.postgresql.types import of_table
 
         found = self._rows(_TABLE, name)
         if not found or found[0][3] not in "rvmfp":
@@ -146,7 +146,7 @@ class PostgreSQL(Engine):
 
     def _scales(self, table: tuple[str, str], names: list[str]) -> dict[str, int | None]:
         """How many digits after the point the values of these columns have at the most."""
-        from dq_pipelines.engine.postgresql_sql import quoted
+        from dq_pipelines.engine.backends.postgresql.sql import quoted
 
         if not names:
             return {}
@@ -158,8 +158,8 @@ class PostgreSQL(Engine):
         """Rows from elsewhere, copied into a temporary table that ends with the session."""
         from adbc_driver_manager import Error
 
-        from dq_pipelines.engine.postgresql_columns import stored
-        from dq_pipelines.engine.postgresql_sql import quoted
+        from dq_pipelines.engine.backends.postgresql.sql import quoted
+        from dq_pipelines.engine.backends.postgresql.types import stored
 
         declared, kept, columns = stored(rows.collect(engine="streaming"))
         table = f"_dq_loaded_{next(self._numbers)}"
@@ -190,8 +190,8 @@ class PostgreSQL(Engine):
         ]
 
     def batches(self, frame: nw.LazyFrame[Any]) -> Generator[pl.DataFrame]:
-        from dq_pipelines.engine.postgresql_columns import as_polars
-        from dq_pipelines.engine.postgresql_sql import polars_types
+        from dq_pipelines.engine.backends.postgresql.sql import polars_types
+        from dq_pipelines.engine.backends.postgresql.types import as_polars
 
         types = polars_types(frame)
         cursor = f"_dq_cursor_{next(self._numbers)}"
@@ -212,7 +212,7 @@ class PostgreSQL(Engine):
                 self._asked(f"CLOSE {cursor}")
 
     def _written(self, frame: nw.LazyFrame[Any]) -> str:
-        from dq_pipelines.engine.postgresql_sql import written
+        from dq_pipelines.engine.backends.postgresql.sql import written
 
         return written(frame, self._bases)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
 if TYPE_CHECKING:
-    from dq_pipelines.engine.base import Engine
+    from dq_pipelines.engine.backends.base import Engine
 
 #: Where the class of each engine stands; Polars, the default, needs none. Imported when it is asked for.
 ENGINES = {
-    "duckdb": "dq_pipelines.engine.duckdb:DuckDB",
-    "postgresql": "dq_pipelines.engine.postgresql:PostgreSQL",
-    "spark": "dq_pipelines.engine.spark:Spark",
+    "duckdb": "dq_pipelines.engine.backends.duckdb.backend:DuckDB",
+    "postgresql": "dq_pipelines.engine.backends.postgresql.backend:PostgreSQL",
+    "spark": "dq_pipelines.engine.backends.spark.backend:Spark",
 }
 
 #: Which engine an address is one of, by what stands before its `://`.

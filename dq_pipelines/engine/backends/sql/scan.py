@@ -15,7 +15,7 @@ import narwhals as nw
 import polars as pl
 from narwhals.dtypes import DType
 
-from dq_pipelines.engine.base import Engine, first_line
+from dq_pipelines.engine.backends.base import Engine, first_line
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import Aside, Measured, Repeats

@@ -16,12 +16,12 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.auxiliary_columns import Lookup, with_answer
-from dq_pipelines.engine.duplicate_keys import keyed
-from dq_pipelines.engine.grouped_queries import small_frames
+from dq_pipelines.engine.backends.polars.auxiliary_columns import Lookup, with_answer
+from dq_pipelines.engine.backends.polars.duplicate_keys import keyed
+from dq_pipelines.engine.backends.polars.grouped_queries import small_frames
+from dq_pipelines.engine.backends.polars.plan_validation import unfit
 from dq_pipelines.engine.plan import ScanPlan
-from dq_pipelines.engine.plan_validation import unfit
-from dq_pipelines.engine.reasons import REASONS, with_reasons
+from dq_pipelines.engine.results.reasons import REASONS, with_reasons
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import Aside, ByGx, Determined, Measured, Repeats
 from dq_pipelines.rules.core.base import Rule

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from dq_pipelines.config.seconds import seconds_from_environment
-from dq_pipelines.engine import text_worker
-from dq_pipelines.engine.text_worker import FAILED, LENGTH, TOOK
+from dq_pipelines.engine.backends.polars import text_worker
+from dq_pipelines.engine.backends.polars.text_worker import FAILED, LENGTH, TOOK
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import ByText, PythonRegex, ReadsAsJson
 
@@ -105,7 +105,7 @@ def _running() -> subprocess.Popen[bytes]:
     global _worker  # noqa: PLW0603 - one for the process, as long as it lives
     if _worker is None or _worker.poll() is not None:
         path = Path(text_worker.__file__)
-        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(path.parents[2])}
+        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(path.parents[4])}
         _worker = subprocess.Popen(  # noqa: S603 - this Python, and a file of ours
             [sys.executable, "-P", str(path)],
             stdin=subprocess.PIPE,

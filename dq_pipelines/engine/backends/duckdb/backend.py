@@ -13,8 +13,8 @@ from weakref import WeakSet
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.frames import frame_from
+from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.frames import frame_from
 from dq_pipelines.errors import SourceError
 from dq_pipelines.rules.core.dialect import Dialect
 

@@ -15,9 +15,9 @@ import narwhals as nw
 import polars as pl
 from narwhals.dtypes import DType
 
-from dq_pipelines.engine.base import Engine
-from dq_pipelines.engine.frames import frame_from
-from dq_pipelines.engine.spark_session import naive_moments, runs_here, session_at
+from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.frames import frame_from
+from dq_pipelines.engine.backends.spark.session import naive_moments, runs_here, session_at
 from dq_pipelines.errors import SourceError
 from dq_pipelines.rules.core.dialect import Dialect
 

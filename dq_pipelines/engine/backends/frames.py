@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.engine.pandas import from_pandas
+from dq_pipelines.engine.backends.pandas.frames import from_pandas
 from dq_pipelines.errors import SourceError
 
 

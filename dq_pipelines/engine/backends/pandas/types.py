@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from dq_pipelines.engine.pandas import is_missing, python_of
-from dq_pipelines.engine.result_format import ROW
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.backends.pandas.frames import is_missing, python_of
+from dq_pipelines.engine.results.result_format import ROW
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.typenames import type_named
 from dq_pipelines.rules.library.types import ColumnOfType, TypeRule, ValuesInTypeList, ValuesOfType

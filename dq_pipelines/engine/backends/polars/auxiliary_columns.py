@@ -9,7 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.config.columns import exact
-from dq_pipelines.engine.texts import Reader
+from dq_pipelines.engine.backends.polars.texts import Reader
 from dq_pipelines.rules.core.auxiliary_queries import (
     Aside,
     ByGx,

@@ -15,14 +15,14 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.engine.interrupt import collect_all
-from dq_pipelines.engine.verdict import RuleResult
+from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules.core.auxiliary_queries import ByGx
 from dq_pipelines.rules.core.gx_expectations import RowsByGx, TableByGx
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dq_pipelines.engine.polars import Scan
+    from dq_pipelines.engine.backends.polars.scan import Scan
 
 _Rule = RowsByGx | TableByGx
 

@@ -1,0 +1,1 @@
+"""Polars, the default backend."""

@@ -1,0 +1,1 @@
+"""Spark as a backend, classic or by Spark Connect."""

@@ -1,0 +1,1 @@
+"""What backends with a query engine of their own share (DuckDB, Spark, PostgreSQL)."""

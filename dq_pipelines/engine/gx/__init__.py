@@ -1,0 +1,1 @@
+"""Great Expectations: rules that it judges itself, and suites that it loads."""
