@@ -173,20 +173,20 @@ def _measured(scan: Scan) -> dict[Measured | Determined, Any]:
     Numbers by their name where a column is measured; where others determine it, the frame of the usual values.
     """
     columns = Columns(scan.plan.schema)
-    asides = [aside for aside in scan.plan.asides if isinstance(aside, Measured | Determined)]
+    queries = [query for query in scan.plan.auxiliary_queries if isinstance(query, Measured | Determined)]
     frames = []
-    for aside in asides:
-        if isinstance(aside, Determined):
-            frames.append(usual_values(scan.frame, aside))
+    for query in queries:
+        if isinstance(query, Determined):
+            frames.append(usual_values(scan.frame, query))
             continue
-        value = columns[aside.column]
-        if aside.row_condition is not None:
-            condition = Condition.parse(aside.row_condition).expr(columns)
+        value = columns[query.column]
+        if query.row_condition is not None:
+            condition = Condition.parse(query.row_condition).expr(columns)
             value = replace(value, expr=nw.when(condition).then(value.expr))
-        frames.append(nw.from_native(scan.frame).select(**aside.measures(value)).to_native())
+        frames.append(nw.from_native(scan.frame).select(**query.measures(value)).to_native())
     found = collect_all(frames) if frames else []
-    pairs = zip(asides, found, strict=True)
-    return {aside: got if isinstance(aside, Determined) else got.row(0, named=True) for aside, got in pairs}
+    pairs = zip(queries, found, strict=True)
+    return {query: got if isinstance(query, Determined) else got.row(0, named=True) for query, got in pairs}
 
 
 def _repeats(scan: Scan, found: dict[Repeats, pl.DataFrame], *, alike: bool) -> dict[Repeats, pl.LazyFrame]:
@@ -195,19 +195,19 @@ def _repeats(scan: Scan, found: dict[Repeats, pl.DataFrame], *, alike: bool) -> 
     `found` are the hashes of all keys, given up as they are looked through; `alike` says whether the keys read now
     have the types of those.
     """
-    suspects, asides = [], list(found)
-    for aside in asides:
-        repeated = repeated_hashes(found.pop(aside))
-        keys = keyed(scan.frame, aside, scan.plan.schema)
+    suspects, queries = [], list(found)
+    for query in queries:
+        repeated = repeated_hashes(found.pop(query))
+        keys = keyed(scan.frame, query, scan.plan.schema)
         suspects.append(repeated_keys(keys, repeated if alike or repeated.is_empty() else None))
-    return {aside: keys.lazy() for aside, keys in zip(asides, collect_all(suspects), strict=True)} if suspects else {}
+    return {query: keys.lazy() for query, keys in zip(queries, collect_all(suspects), strict=True)} if suspects else {}
 
 
 def _refusing_repeats(scan: Scan) -> list[bool]:
     """Per rule on keys that refuses rows: whether any key repeats."""
     refusing = scan.plan.row_rules(("quarantine", "drop"))
-    asides = [item.rule.aside() for item in refusing]  # type: ignore[attr-defined]
-    return [_any_row(scan.repeats[aside]) for aside in asides if isinstance(aside, Repeats)]
+    queries = [item.rule.auxiliary_query() for item in refusing]  # type: ignore[attr-defined]
+    return [_any_row(scan.repeats[query]) for query in queries if isinstance(query, Repeats)]
 
 
 def _any_row(frame: pl.LazyFrame) -> bool:
@@ -217,9 +217,9 @@ def _any_row(frame: pl.LazyFrame) -> bool:
 def _with_repeat_counts(scan: Scan, numbers: Mapping[str, Any]) -> dict[str, Any]:
     counts = dict(numbers)
     for item in scan.plan.row_rules():
-        aside = item.rule.aside()  # type: ignore[attr-defined]
-        if isinstance(aside, Repeats):
-            keys = scan.repeats[aside].select(pl.col("len").sum()).collect()
+        query = item.rule.auxiliary_query()  # type: ignore[attr-defined]
+        if isinstance(query, Repeats):
+            keys = scan.repeats[query].select(pl.col("len").sum()).collect()
             counts[f"{item.index}.unexpected"] = keys.item()
     return counts
 
@@ -230,7 +230,7 @@ def _results(scan: Scan, numbers: Mapping[str, Any]) -> tuple[RuleResult, ...]:
 
 def _asking(scan: Scan, *kinds: type) -> list[Rule]:
     """The rules that want to know something of these kinds before the scan or after it."""
-    return [item.rule for item in scan.plan.row_rules() if isinstance(item.rule.aside(), kinds)]  # type: ignore[attr-defined]
+    return [item.rule for item in scan.plan.row_rules() if isinstance(item.rule.auxiliary_query(), kinds)]  # type: ignore[attr-defined]
 
 
 def _top(scan: Scan, samples: Samples) -> list[pl.LazyFrame]:
@@ -249,7 +249,7 @@ def _shown(scan: Scan, rules: Sequence[PlannedRule], samples: Samples) -> list[s
 
 def _by_repeats(item: PlannedRule) -> bool:
     """Whether the rule's failing rows are known only when the pass is over."""
-    return isinstance(item.rule.aside(), Repeats)  # type: ignore[attr-defined]
+    return isinstance(item.rule.auxiliary_query(), Repeats)  # type: ignore[attr-defined]
 
 
 def _tells_by_the_row(scan: Scan, failed: Sequence[PlannedRule]) -> bool:
@@ -257,7 +257,7 @@ def _tells_by_the_row(scan: Scan, failed: Sequence[PlannedRule]) -> bool:
 
     What GX says of rows is known by their places in the whole.
     """
-    of_all = any(isinstance(aside, ByGx | RowSql) for aside in scan.plan.asides)
+    of_all = any(isinstance(query, ByGx | RowSql) for query in scan.plan.auxiliary_queries)
     return not of_all and not any(isinstance(item.rule, PythonFunction) for item in failed)
 
 

@@ -17,9 +17,9 @@ from narwhals.dtypes import DType
 from dq_pipelines.engine.faults import FAULTS, sentence
 from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.auxiliary_queries import Aside, Repeats
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, Repeats
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines.rules.core.column_statistics import Known
+from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.dialect import POLARS, Dialect, Lacking
 from dq_pipelines.rules.core.on_rows import RowRule
@@ -99,21 +99,21 @@ class ScanPlan:
     lacking: Mapping[int, str] = field(default_factory=dict)
     dialect: Dialect = POLARS
     #: what the table's metadata tell, by column
-    known: Mapping[str, Known] = field(default_factory=dict)
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
     #: the flags of columns with cells that could not be read as their type, by column
     misread: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def asides(self) -> dict[Aside, str]:
+    def auxiliary_queries(self) -> dict[AuxiliaryQuery, str]:
         """What must be found out beside the scan, and the hidden column that will hold the answer."""
         left_out = {*self.unfit, *self.lacking}
         fitting = [rule for index, rule in enumerate(self.rules) if index not in left_out]
-        wanted = [aside for rule in fitting if isinstance(rule, RowRule) and (aside := rule.aside())]
-        return {aside: f"_aside_{number}" for number, aside in enumerate(dict.fromkeys(wanted))}
+        wanted = [query for rule in fitting if isinstance(rule, RowRule) and (query := rule.auxiliary_query())]
+        return {query: f"_answer_{number}" for number, query in enumerate(dict.fromkeys(wanted))}
 
     @cached_property
     def planned(self) -> tuple[PlannedRule, ...]:
-        columns = Columns(self.schema, self.asides, self.dialect, self.known)
+        columns = Columns(self.schema, self.auxiliary_queries, self.dialect, self.statistics)
         return tuple(self._planned(index, rule, columns) for index, rule in enumerate(self.rules))
 
     def _planned(self, index: int, rule: Rule, columns: Columns) -> PlannedRule:
@@ -187,7 +187,7 @@ def _where_read(rule: RowRule, condition: nw.Expr | None, misread: Mapping[str, 
     value, and neither wrong nor missing to another rule. Repeated keys are counted elsewhere, by the keys alone.
     """
     flags = [nw.col(misread[name]) for name in rule.columns_judged if name in misread]
-    if not flags or rule.internal or isinstance(rule.aside(), Repeats):
+    if not flags or rule.internal or isinstance(rule.auxiliary_query(), Repeats):
         return condition
     read = ~flags[0] if len(flags) == 1 else ~nw.any_horizontal(*flags, ignore_nulls=True)
     return read if condition is None else condition & read

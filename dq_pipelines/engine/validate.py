@@ -20,7 +20,7 @@ from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.results.samples import Samples
 from dq_pipelines.engine.results.verdict import RuleResult, Verdict
-from dq_pipelines.engine.statistics import known_at
+from dq_pipelines.engine.statistics import statistics_of_file
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules import Rule, rule_from
 
@@ -60,7 +60,7 @@ def validate(
     if wanted.name == "COMPLETE":
         known = [rule.in_full() for rule in known]
     hidden = frozenset({ROW} if numbered else ())
-    scan = Scan(frame, known, hidden=hidden, known=known_at(data, frame.collect_schema()))
+    scan = Scan(frame, known, hidden=hidden, statistics=statistics_of_file(data, frame.collect_schema()))
     samples = _samples(wanted)
     judgement = judge(scan, samples=samples)
     results, judged = judgement.results, judgement.scan

@@ -88,7 +88,7 @@ class Table:
     @cached_property
     def parents(self) -> Mapping[int, Exists]:
         """The foreign keys, by the index of their rule."""
-        asides = {index: rule.aside() for index, rule in enumerate(self.rules) if isinstance(rule, RowRule)}
+        asides = {index: rule.auxiliary_query() for index, rule in enumerate(self.rules) if isinstance(rule, RowRule)}
         return {index: aside for index, aside in asides.items() if isinstance(aside, Exists)}
 
     @cached_property

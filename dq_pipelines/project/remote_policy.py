@@ -164,7 +164,7 @@ def _rule(rule: Any) -> Iterator[str]:
     elif isinstance(rule, RowsSql):
         yield from filter(None, [objection(rule.sql, (), is_expression=True)])
     elif isinstance(rule, RowRule):
-        aside = rule.aside()
+        aside = rule.auxiliary_query()
         if isinstance(aside, PythonRegex):
             yield "wanted a regex without look-around and back-references from afar, got one that only Python can run"
         elif isinstance(aside, ReadsAsJson) and aside.schema is not None and '"pattern' in aside.schema:

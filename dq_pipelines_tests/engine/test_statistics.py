@@ -18,10 +18,10 @@ from dq_pipelines import validate
 from dq_pipelines.engine import statistics
 from dq_pipelines.engine.backends.polars.scan import Scan
 from dq_pipelines.engine.judge import judge
-from dq_pipelines.engine.statistics import known_at
+from dq_pipelines.engine.statistics import statistics_of_file
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.rules import rule_from
-from dq_pipelines.rules.core.column_statistics import Known
+from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 
 NULLS = {"type": "expect_column_values_to_not_be_null"}
 RANGE = {"type": "expect_column_values_to_be_between"}
@@ -52,11 +52,11 @@ def parquet(tmp_path: Path) -> Path:
 
 
 def test_a_parquet_footer_tells_nulls_and_bounds_but_for_what_hides_nan_or_is_cut(parquet: Path) -> None:
-    known = known_at(parquet, ROWS.schema)
-    assert known["whole"] == Known(1, 1, 3)
-    assert known["money"] == Known(0, Decimal("1.50"), Decimal("4.00"))
-    assert known["day"] == Known(0, dt.date(2026, 1, 1), dt.date(2026, 1, 4))
-    assert known["word"] == Known(1)
+    known = statistics_of_file(parquet, ROWS.schema)
+    assert known["whole"] == ColumnStatistics(1, 1, 3)
+    assert known["money"] == ColumnStatistics(0, Decimal("1.50"), Decimal("4.00"))
+    assert known["day"] == ColumnStatistics(0, dt.date(2026, 1, 1), dt.date(2026, 1, 4))
+    assert known["word"] == ColumnStatistics(1)
     assert "share" not in known
 
 
@@ -64,14 +64,18 @@ def test_deltas_log_tells_no_bounds_of_moments_and_decimals(tmp_path: Path) -> N
     write_deltalake(tmp_path / "t", ROWS.head(2).to_arrow())
     write_deltalake(tmp_path / "t", ROWS.tail(2).to_arrow(), mode="append")
     known = LakeTable("silver/t", str(tmp_path / "t")).snapshot().column_statistics(ROWS.schema)
-    assert known["whole"] == Known(1, 1, 3)
-    assert (known["money"], known["at"], known["word"]) == (Known(0), Known(0), Known(1))
+    assert known["whole"] == ColumnStatistics(1, 1, 3)
+    assert (known["money"], known["at"], known["word"]) == (
+        ColumnStatistics(0),
+        ColumnStatistics(0),
+        ColumnStatistics(1),
+    )
 
 
 def test_a_rule_that_metadata_answer_reads_no_column(parquet: Path) -> None:
     answered = [{**NULLS, "column": "day"}, {**RANGE, "column": "whole", "max_value": 3}, {**NULLS, "column": "at"}]
     rules = [rule_from(rule) for rule in answered]
-    scan = Scan(pl.scan_parquet(parquet), rules, known=known_at(parquet, ROWS.schema))
+    scan = Scan(pl.scan_parquet(parquet), rules, statistics=statistics_of_file(parquet, ROWS.schema))
     plan = scan.numbers().explain(optimized=True)
     assert "PROJECT 1/6 COLUMNS" in plan, "one column, to count the rows by"
     nulls, within, _ = judge(scan).results

@@ -15,7 +15,7 @@ import polars as pl
 from narwhals.dtypes import DType
 
 from dq_pipelines.engine.interrupt import interruptibly
-from dq_pipelines.rules.core.auxiliary_queries import Aside, ByGx, ByText, Determined, Exists, InOrder, RowSql
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, ByGx, ByText, Determined, Exists, InOrder, RowSql
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.dialect import Dialect
 from dq_pipelines.rules.core.gx_expectations import TableByGx
@@ -38,8 +38,8 @@ class Engine(abc.ABC):
     name: ClassVar[str]
     #: how it says things; that may hang on its settings
     dialect: Dialect
-    #: what it lacks whatever the data: a rule's class or an aside's, and the reason; Polars judges by those rules
-    gaps: ClassVar[Mapping[type[Rule | Aside], str]] = {
+    #: what it lacks whatever the data: a rule's class or an auxiliary query's, and the reason; Polars judges by those rules
+    gaps: ClassVar[Mapping[type[Rule | AuxiliaryQuery], str]] = {
         InOrder: "its rows have no order",
         Determined: "which value is the usual one is found by Polars",
         ByText: "only Python gives this answer",
@@ -107,11 +107,11 @@ class Engine(abc.ABC):
     @classmethod
     def gap(cls, rule: Rule) -> str | None:
         """Why it cannot judge by the rule, whatever the data; None when it can."""
-        aside = rule.aside() if isinstance(rule, RowRule) else None
-        if isinstance(aside, ByGx) or isinstance(rule, TableByGx):
+        query = rule.auxiliary_query() if isinstance(rule, RowRule) else None
+        if isinstance(query, ByGx) or isinstance(rule, TableByGx):
             return "Great Expectations judges by it, on pandas"
-        if isinstance(aside, Exists) or (isinstance(rule, GroupRule | QueryRule) and rule.reads):
+        if isinstance(query, Exists) or (isinstance(rule, GroupRule | QueryRule) and rule.reads):
             return "the other table lies in the lake"
-        asked = (type(rule), *([] if aside is None else [type(aside)]))
+        asked = (type(rule), *([] if query is None else [type(query)]))
         ways = [way for wanted in asked for way in wanted.__mro__ if way in cls.gaps]
         return cls.gaps[ways[0]] if ways else None

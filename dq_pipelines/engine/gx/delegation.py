@@ -59,7 +59,7 @@ def ask_gx(scan: Scan) -> HandedOver:
         rows = frame.to_pandas()
         results[index] = found = _validated(rule.expectation, rows)
         if isinstance(rule, RowsByGx) and _error(found) is None:
-            answers[rule.aside()] = _answers(rule, rows, found["result"])
+            answers[rule.auxiliary_query()] = _answers(rule, rows, found["result"])
     return HandedOver(results, answers)
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.schema_evolution import exactly
-from dq_pipelines.rules.core.column_statistics import Known
+from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 
 #: The partition column of tables whose YAML says `partitions`.
 PARTITION = "_partition"
@@ -164,17 +164,17 @@ class Snapshot(ABC):
         """Whether least and greatest values of a type are kept exactly as the rows have them."""
         return dtype.is_integer() or dtype == pl.Date
 
-    def column_statistics(self, schema: Mapping[str, pl.DataType]) -> dict[str, Known]:
+    def column_statistics(self, schema: Mapping[str, pl.DataType]) -> dict[str, ColumnStatistics]:
         """What metadata tell of columns: null counts, and bounds where they are exact. Rules that they answer cost no scan."""
         names = [name for name, dtype in schema.items() if not (dtype.is_float() or dtype.is_nested())]
         files = self.file_statistics(*names)
-        found: dict[str, Known] = {}
+        found: dict[str, ColumnStatistics] = {}
         for name in names if files.height else ():
             if files[f"nulls.{name}"].null_count() == files.height:
                 continue
             parts = files.select(f"nulls.{name}", f"least.{name}", f"most.{name}").iter_rows()
-            whole = reduce(add, (Known(*part) for part in parts))
-            found[name] = whole if self.has_exact_bounds(schema[name]) else Known(whole.missing)
+            whole = reduce(add, (ColumnStatistics(*part) for part in parts))
+            found[name] = whole if self.has_exact_bounds(schema[name]) else ColumnStatistics(whole.missing)
         return found
 
     # --- ledger and history ----------------------------------------------------------------------

@@ -20,7 +20,7 @@ def in_one_pass(silver: Silver, key: str) -> bool:
     Not where a step leaves rows out, for bronze has them all; nor where rules look at the rows of the table `key`
     beside the scan, who would read the inputs once more.
     """
-    asides = [rule.aside() for rule in silver.rules if isinstance(rule, RowRule)]
+    asides = [rule.auxiliary_query() for rule in silver.rules if isinstance(rule, RowRule)]
     beside = any(
         isinstance(aside, Determined | Measured) or (isinstance(aside, Exists) and aside.table == key)
         for aside in asides

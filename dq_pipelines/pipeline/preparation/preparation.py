@@ -143,7 +143,8 @@ def hangs_on_others(silver: Silver, rules: Iterable[Rule]) -> bool:
     """Whether a row may be left out, or fail one of the `rules`, for what other rows of its batch are."""
     on_rows = [rule for rule in rules if isinstance(rule, RowRule)]
     beside = any(
-        not isinstance(rule.aside(), Exists | ByText | None) or isinstance(rule, PythonFunction) for rule in on_rows
+        not isinstance(rule.auxiliary_query(), Exists | ByText | None) or isinstance(rule, PythonFunction)
+        for rule in on_rows
     )
     return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)
 

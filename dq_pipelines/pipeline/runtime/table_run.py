@@ -128,10 +128,10 @@ def judge_published(work: Work) -> Outcome:
     """Judge the published table as it stands; nothing is written."""
     table = work.snapshot(work.table.key)
     rows, schema = table.scan(), table.schema
-    hidden, known = frozenset({PARTITION}) & frozenset(schema), table.column_statistics(schema)
+    hidden, statistics = frozenset({PARTITION}) & frozenset(schema), table.column_statistics(schema)
     if work.partition is not None:
-        rows, known = rows.filter(pl.col(PARTITION) == work.partition), {}
-    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, known=known)
+        rows, statistics = rows.filter(pl.col(PARTITION) == work.partition), {}
+    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, statistics=statistics)
     work.progress.stage(JUDGE, table.rows() if work.partition is None else None)
     with broken(work.table.key, "to judge its rows"):
         judgement = judge(scan, watch=work.progress)

@@ -41,7 +41,9 @@ class SelfReferences:
     def of(cls, table: str, rules: Iterable[Rule]) -> SelfReferences:
         """Those of the `rules` of a `table` (`<layer>/<table>`)."""
         found = [rule for rule in rules if isinstance(rule, RowRule)]
-        return cls(tuple(rule for rule in found if isinstance(own := rule.aside(), Exists) and own.table == table))
+        return cls(
+            tuple(rule for rule in found if isinstance(own := rule.auxiliary_query(), Exists) and own.table == table)
+        )
 
     def settled(
         self,
@@ -90,7 +92,7 @@ class SelfReferences:
 
     @staticmethod
     def _without_parent(rows: pl.LazyFrame, rule: RowRule, whole: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-        aside, there = rule.aside(), rows.collect_schema()
+        aside, there = rule.auxiliary_query(), rows.collect_schema()
         if not isinstance(aside, Exists) or aside.column not in there:
             return rows.head(0)
         dtype = there[aside.column]
@@ -103,7 +105,7 @@ class SelfReferences:
     @property
     def _pairs(self) -> list[tuple[str, str]]:
         """The columns that refer to others, each with the column that they refer to."""
-        asides = [rule.aside() for rule in self.rules]
+        asides = [rule.auxiliary_query() for rule in self.rules]
         return list(dict.fromkeys((aside.column, aside.key) for aside in asides if isinstance(aside, Exists)))
 
     def _tells_apart(self, rows: pl.LazyFrame, before: pl.LazyFrame, now: pl.LazyFrame) -> bool:
@@ -142,7 +144,7 @@ class SelfReferences:
         there = kept.collect_schema()
         references = []
         for rule in self.rules:
-            aside = rule.aside()
+            aside = rule.auxiliary_query()
             if rule.refuses and isinstance(aside, Exists) and {aside.column, aside.key} <= set(there):
                 references.append(_Reference.of(kept, rule, aside, staying))
         return _removed(references)
@@ -204,7 +206,7 @@ def _removed(references: Sequence[_Reference]) -> pl.Series:
 
 def _judged_alone(rows: pl.LazyFrame, rule: RowRule) -> pl.LazyFrame:
     """`rows` with the value that the rule looks up of each, as `_WANTED`; none where its condition leaves the row out."""
-    aside = rule.aside()
+    aside = rule.auxiliary_query()
     wanted = pl.col(exact(aside.column)) if isinstance(aside, Exists) else pl.lit(None)
     if rule.row_condition is not None:
         known = nw.from_native(rows)

@@ -1,6 +1,6 @@
 """What a rule may ask an engine to find out beside the scan, because no expression over one row says it.
 
-Each answer comes back to the rule as one boolean column, by `Columns.aside(aside)`.
+Each answer comes back to the rule as one boolean column, by `Columns.answer(query)`.
 """
 
 from __future__ import annotations
@@ -182,4 +182,4 @@ def validator_of(schema: Any) -> Any:
     return found(schema, registry=REGISTRY)  # a `$ref` to an address is not asked for over the network
 
 
-Aside = Repeats | Exists | RowSql | InOrder | Determined | Measured | ByText | ByGx
+AuxiliaryQuery = Repeats | Exists | RowSql | InOrder | Determined | Measured | ByText | ByGx

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Known:
+class ColumnStatistics:
     """What is known of one column; None for what is not."""
 
     #: how many values are null, exactly; not known of floats, whose NaN are missing too and counted by nobody
@@ -16,13 +16,13 @@ class Known:
     least: Any = None
     greatest: Any = None
 
-    def __add__(self, other: Known) -> Known:
+    def __add__(self, other: ColumnStatistics) -> ColumnStatistics:
         """What is known of the two parts of a table together."""
         missing = None if self.missing is None or other.missing is None else self.missing + other.missing
         least = None if self.least is None or other.least is None else min(self.least, other.least)
         greatest = None if self.greatest is None or other.greatest is None else max(self.greatest, other.greatest)
-        return Known(missing, least, greatest)
+        return ColumnStatistics(missing, least, greatest)
 
 
 #: Nothing is known.
-UNKNOWN = Known()
+NO_STATISTICS = ColumnStatistics()

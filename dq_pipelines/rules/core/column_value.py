@@ -17,7 +17,7 @@ import narwhals as nw
 from narwhals.dtypes import DType
 
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.column_statistics import UNKNOWN, Known
+from dq_pipelines.rules.core.column_statistics import NO_STATISTICS, ColumnStatistics
 from dq_pipelines.rules.core.dialect import POLARS, Dialect
 from dq_pipelines.rules.core.evaluation_parameters import moment
 
@@ -61,7 +61,7 @@ class Value:
     dtype: DType
     dialect: Dialect = POLARS
     #: what the table's metadata tell of it
-    known: Known = UNKNOWN
+    statistics: ColumnStatistics = NO_STATISTICS
 
     @property
     def is_missing(self) -> nw.Expr:

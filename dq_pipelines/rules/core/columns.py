@@ -10,8 +10,8 @@ from narwhals.dtypes import DType
 
 from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import RuleError, nearest
-from dq_pipelines.rules.core.auxiliary_queries import Aside
-from dq_pipelines.rules.core.column_statistics import UNKNOWN, Known
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery
+from dq_pipelines.rules.core.column_statistics import NO_STATISTICS, ColumnStatistics
 from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.dialect import POLARS, Dialect
 
@@ -21,12 +21,12 @@ class Columns:
     """The schema of the judged data, and expressions over it."""
 
     schema: Mapping[str, DType]
-    #: boolean columns that the engine has prepared beside the scan, by the aside that asked for them
-    asides: Mapping[Aside, str] = field(default_factory=dict)
+    #: boolean columns that the engine has prepared beside the scan, by the query that asked for them
+    answers: Mapping[AuxiliaryQuery, str] = field(default_factory=dict)
     #: how the engine that holds the data says things
     dialect: Dialect = POLARS
     #: what the table's metadata tell, by column
-    known: Mapping[str, Known] = field(default_factory=dict)
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Value:
         """The column called `name`; raises RuleError when there is none."""
@@ -35,8 +35,8 @@ class Columns:
         dtype = self.schema[name]
         column = nw.col(exact(name) if self.dialect is POLARS else name)
         expr = column.fill_nan(None) if dtype.is_float() else column
-        return Value(name, expr, dtype, self.dialect, self.known.get(name, UNKNOWN))
+        return Value(name, expr, dtype, self.dialect, self.statistics.get(name, NO_STATISTICS))
 
-    def aside(self, aside: Aside) -> nw.Expr:
+    def answer(self, query: AuxiliaryQuery) -> nw.Expr:
         """What the engine found out beside the scan, row by row."""
-        return nw.col(self.asides[aside])
+        return nw.col(self.answers[query])

@@ -78,16 +78,16 @@ class _HandedOver(Rule):
 class RowsByGx(_HandedOver, RowRule):
     """An expectation that says of each row what it thinks of it: `ColumnMapExpectation` and its like."""
 
-    def aside(self) -> ByGx:
+    def auxiliary_query(self) -> ByGx:
         return ByGx(self.type, json.dumps(self.given_to_gx, sort_keys=True, default=str))
 
     def missing(self, columns: Columns) -> nw.Expr:
-        return columns.aside(self.aside()).is_null()
+        return columns.answer(self.auxiliary_query()).is_null()
 
     def fails(self, columns: Columns) -> nw.Expr:
         for name in self.columns_needed:
             columns[name]  # an unknown column is said before GX meets it
-        return ~columns.aside(self.aside()).fill_null(True)
+        return ~columns.answer(self.auxiliary_query()).fill_null(True)
 
 
 class TableByGx(_HandedOver, TableRule):

@@ -9,9 +9,9 @@ import narwhals as nw
 from pydantic import Field
 
 from dq_pipelines.config.model import Many
-from dq_pipelines.rules.core.auxiliary_queries import Aside
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery
 from dq_pipelines.rules.core.base import Dimension, Mostly, OnFailure, Rule
-from dq_pipelines.rules.core.column_statistics import UNKNOWN
+from dq_pipelines.rules.core.column_statistics import NO_STATISTICS
 from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.columns import Columns
 
@@ -35,8 +35,8 @@ class RowRule(Rule):
         """Whether a failing row is taken out of what is published."""
         return self.action in ("quarantine", "drop")
 
-    def aside(self) -> Aside | None:
-        """What the engine must find out beside the scan (a key of `Columns.asides`), if anything."""
+    def auxiliary_query(self) -> AuxiliaryQuery | None:
+        """What the engine must find out beside the scan (a key of `Columns.answers`), if anything."""
         return None
 
     @abc.abstractmethod
@@ -86,7 +86,7 @@ class ColumnRule(RowRule):
         return columns[self.column].is_missing
 
     def known_missing(self, columns: Columns) -> int | None:
-        return columns.known.get(self.column, UNKNOWN).missing
+        return columns.statistics.get(self.column, NO_STATISTICS).missing
 
     def fails(self, columns: Columns) -> nw.Expr:
         value = columns[self.column]

@@ -31,7 +31,7 @@ class ValuesNotNull(ColumnRule):
         return ~value.is_missing
 
     def surely_holds(self, columns: Columns) -> bool:
-        return columns[self.column].known.missing == 0
+        return columns[self.column].statistics.missing == 0
 
     def missing(self, columns: Columns) -> nw.Expr:
         return nw.lit(False)

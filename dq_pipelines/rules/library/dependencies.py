@@ -53,7 +53,7 @@ class ValuesDetermined(ColumnRule):
         ),
     )
 
-    def aside(self) -> Determined:
+    def auxiliary_query(self) -> Determined:
         return Determined(self.column, tuple(self.by), self.row_condition)
 
     def holds(self, value: Value) -> nw.Expr:
@@ -68,4 +68,4 @@ class ValuesDetermined(ColumnRule):
     def fails(self, columns: Columns) -> nw.Expr:
         for name in (self.column, *self.by):
             _ = columns[name].ordered  # a list or a struct is no value to compare
-        return (~columns.aside(self.aside())).fill_null(False)
+        return (~columns.answer(self.auxiliary_query())).fill_null(False)

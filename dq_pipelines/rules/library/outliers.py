@@ -22,7 +22,7 @@ class MeasuredRule(ColumnRule):
 
     looks_at: ClassVar[Literal["row", "table", "order"]] = "table"
 
-    def aside(self) -> Measured:
+    def auxiliary_query(self) -> Measured:
         raise NotImplementedError
 
     def holds(self, value: Value) -> nw.Expr:
@@ -30,7 +30,7 @@ class MeasuredRule(ColumnRule):
 
     def fails(self, columns: Columns) -> nw.Expr:
         _ = columns[self.column].number
-        return (~columns.aside(self.aside())).fill_null(False)
+        return (~columns.answer(self.auxiliary_query())).fill_null(False)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ZScoresLess(MeasuredRule):
         Example({"x": [7, None]}, {"column": "x", "threshold": 1}, {"success": True, "missing_count": 1}),
     )
 
-    def aside(self) -> ZScore:
+    def auxiliary_query(self) -> ZScore:
         return ZScore(self.column, self.row_condition, self.threshold, self.double_sided)
 
 
@@ -118,7 +118,7 @@ class ValuesNotOutliers(MeasuredRule):
         Example({"x": [5, 5, 5]}, {"column": "x", "method": "std", "multiplier": 0}, {"success": True}),
     )
 
-    def aside(self) -> Fences:
+    def auxiliary_query(self) -> Fences:
         return Fences(self.column, self.row_condition, self.method, self.multiplier)
 
 

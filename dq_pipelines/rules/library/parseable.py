@@ -20,9 +20,9 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class ReadableRule(ColumnRule):
-    """A rule on what Python makes of each text; a subclass says by which aside."""
+    """A rule on what Python makes of each text; a subclass says by which auxiliary query."""
 
-    def aside(self) -> ByText:
+    def auxiliary_query(self) -> ByText:
         raise NotImplementedError
 
     def holds(self, value: Value) -> nw.Expr:
@@ -32,7 +32,7 @@ class ReadableRule(ColumnRule):
         value = columns[self.column]
         if value.family not in ("text", "unknown"):
             raise RuleError(f"column '{value.name}' is {value.dtype}: wanted text, as it was before it was converted")
-        return (~columns.aside(self.aside())).fill_null(False)
+        return (~columns.answer(self.auxiliary_query())).fill_null(False)
 
 
 class ValuesJsonParseable(ReadableRule):
@@ -45,7 +45,7 @@ class ValuesJsonParseable(ReadableRule):
         Example({"x": ["{'a': 1}", "", "[1, 2]"]}, {"column": "x"}, {"unexpected_count": 2}),
     )
 
-    def aside(self) -> ReadsAsJson:
+    def auxiliary_query(self) -> ReadsAsJson:
         return ReadsAsJson(self.column)
 
 
@@ -76,7 +76,7 @@ class ValuesMatchJsonSchema(ReadableRule):
         Example({"x": ["1", "{"]}, {"column": "x", "json_schema": {"type": "integer"}}, {"unexpected_count": 1}),
     )
 
-    def aside(self) -> ReadsAsJson:
+    def auxiliary_query(self) -> ReadsAsJson:
         return ReadsAsJson(self.column, json.dumps(self.json_schema))
 
 
@@ -92,7 +92,7 @@ class ValuesDateutilParseable(ReadableRule):
         Example({"x": ["31.02.2026", "soon", "2026-01-01"]}, {"column": "x"}, {"unexpected_count": 2}),
     )
 
-    def aside(self) -> ReadsAsDate:
+    def auxiliary_query(self) -> ReadsAsDate:
         return ReadsAsDate(self.column)
 
 
@@ -121,5 +121,5 @@ class ValuesMatchStrftime(ReadableRule):
         Example({"x": ["31/1/26 04PM"]}, {"column": "x", "strftime_format": "%d/%m/%y %I%p"}, {"success": True}),
     )
 
-    def aside(self) -> ReadsAsDate:
+    def auxiliary_query(self) -> ReadsAsDate:
         return ReadsAsDate(self.column, self.strftime_format)

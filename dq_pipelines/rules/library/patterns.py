@@ -37,7 +37,7 @@ class PatternRule(ColumnRule):
         """Whether one pattern is enough for a match, or each must be found."""
         return "any"
 
-    def aside(self) -> PythonRegex | None:
+    def auxiliary_query(self) -> PythonRegex | None:
         if all(translated(pattern) is not None for pattern in self.patterns):
             return None
         return PythonRegex(self.column, self.patterns, self.joined_by)
@@ -47,10 +47,10 @@ class PatternRule(ColumnRule):
         return self._as_wanted(_joined(found, self.joined_by))
 
     def fails(self, columns: Columns) -> nw.Expr:
-        aside = self.aside()
-        if aside is None:
+        query = self.auxiliary_query()
+        if query is None:
             return super().fails(columns)
-        return (~self._as_wanted(columns.aside(aside))).fill_null(False)
+        return (~self._as_wanted(columns.answer(query))).fill_null(False)
 
     def _as_wanted(self, found: nw.Expr) -> nw.Expr:
         return found if self.wanted else ~found

@@ -46,5 +46,5 @@ class ValuesBetween(Bounded, ColumnRule):
         return self.within(value.ordered, value.bound)
 
     def surely_holds(self, columns: Columns) -> bool:
-        known = columns[self.column].known
+        known = columns[self.column].statistics
         return self.admits(known.least) and self.admits(known.greatest)

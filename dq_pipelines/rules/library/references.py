@@ -50,14 +50,14 @@ class ValuesExistIn(ColumnRule):
         ),
     )
 
-    def aside(self) -> Exists:
+    def auxiliary_query(self) -> Exists:
         return Exists(self.column, self.table, self.key)
 
     def holds(self, value: Value) -> nw.Expr:
         raise NotImplementedError("found or not beside the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
-        return ~columns.aside(self.aside()).fill_null(True) & ~columns[self.column].is_missing
+        return ~columns.answer(self.auxiliary_query()).fill_null(True) & ~columns[self.column].is_missing
 
 
 class RowCountEqualsOther(GroupRule):

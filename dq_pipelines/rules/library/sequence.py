@@ -22,7 +22,7 @@ class OrderRule(ColumnRule):
     looks_at: ClassVar[Literal["row", "table", "order"]] = "order"
     descending: ClassVar[bool]
 
-    def aside(self) -> InOrder:
+    def auxiliary_query(self) -> InOrder:
         return InOrder(self.column, self.descending, bool(self.strictly), self.row_condition)
 
     def holds(self, value: Value) -> nw.Expr:
@@ -30,7 +30,7 @@ class OrderRule(ColumnRule):
 
     def fails(self, columns: Columns) -> nw.Expr:
         _ = columns[self.column].ordered
-        return (~columns.aside(self.aside())).fill_null(False)
+        return (~columns.answer(self.auxiliary_query())).fill_null(False)
 
 
 class ValuesIncreasing(OrderRule):

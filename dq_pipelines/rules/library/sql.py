@@ -74,13 +74,13 @@ class RowsSql(RowRule):
     def columns_judged(self) -> tuple[str, ...]:
         return _columns_of(self.sql)
 
-    def aside(self) -> RowSql:
+    def auxiliary_query(self) -> RowSql:
         return RowSql(self.sql)
 
     def missing(self, columns: Columns) -> nw.Expr:
-        return columns.aside(self.aside()).is_null()
+        return columns.answer(self.auxiliary_query()).is_null()
 
     def fails(self, columns: Columns) -> nw.Expr:
         for name in self.columns_judged:
             columns[name]  # an unknown column is said before the engine meets it
-        return ~columns.aside(self.aside()).fill_null(True)
+        return ~columns.answer(self.auxiliary_query()).fill_null(True)

@@ -32,14 +32,14 @@ class ValuesUnique(ColumnRule):
         ),
     )
 
-    def aside(self) -> Repeats:
+    def auxiliary_query(self) -> Repeats:
         return Repeats((self.column,), row_condition=self.row_condition)
 
     def holds(self, value: Value) -> nw.Expr:
         raise NotImplementedError("a key repeats or not beside the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
-        return columns.aside(self.aside())
+        return columns.answer(self.auxiliary_query())
 
 
 class CompoundUnique(MulticolumnRule):
@@ -69,9 +69,9 @@ class CompoundUnique(MulticolumnRule):
         ),
     )
 
-    def aside(self) -> Repeats:
+    def auxiliary_query(self) -> Repeats:
         # In one order: the same columns in another are the same key, which is then looked for once.
         return Repeats(tuple(sorted(self.column_list)), ignore=self.ignore_row_if, row_condition=self.row_condition)
 
     def holds(self, columns: Columns) -> nw.Expr:
-        return ~columns.aside(self.aside())
+        return ~columns.answer(self.auxiliary_query())

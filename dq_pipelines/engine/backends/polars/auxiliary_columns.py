@@ -11,7 +11,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact
 from dq_pipelines.engine.backends.polars.texts import Reader
 from dq_pipelines.rules.core.auxiliary_queries import (
-    Aside,
+    AuxiliaryQuery,
     ByGx,
     ByText,
     Determined,
@@ -33,62 +33,62 @@ _VALUE = "_value"
 
 def with_answer(
     frame: pl.LazyFrame,
-    aside: Aside,
+    query: AuxiliaryQuery,
     name: str,
     lookup: Lookup,
     *,
     repeated: pl.LazyFrame | None,
     measured: Any,
 ) -> pl.LazyFrame:
-    """`frame` with the answer to `aside` in a column of this name.
+    """`frame` with the answer to `query` in a column of this name.
 
     `repeated` are the keys that occur more than once and `measured` what the column measures, None where that
     is not known yet.
     """
-    match aside:
+    match query:
         case RowSql(sql=sql):
             return exact_sql.with_columns(frame, {name: sql})
         case Exists():
-            return _with_existence(frame, aside, name, lookup)
+            return _with_existence(frame, query, name, lookup)
         case Repeats():
-            return _with_repeats(frame, aside, name, repeated)
+            return _with_repeats(frame, query, name, repeated)
         case InOrder():
-            return _with_order(frame, aside, name)
+            return _with_order(frame, query, name)
         case Determined():
-            return _with_usual_values(frame, aside, name, measured)
+            return _with_usual_values(frame, query, name, measured)
         case Measured():
-            return _with_measured(frame, aside, name, measured)
+            return _with_measured(frame, query, name, measured)
         case ByText():
-            return _with_text_read(frame, aside, name)
+            return _with_text_read(frame, query, name)
         case ByGx():
             return _with_gx(frame, name, measured)
-    raise TypeError(f"{type(aside).__name__} is nothing that Polars can find out")
+    raise TypeError(f"{type(query).__name__} is nothing that Polars can find out")
 
 
-def _with_existence(frame: pl.LazyFrame, aside: Exists, name: str, lookup: Lookup) -> pl.LazyFrame:
-    dtype = frame.collect_schema().get(aside.column)
+def _with_existence(frame: pl.LazyFrame, query: Exists, name: str, lookup: Lookup) -> pl.LazyFrame:
+    dtype = frame.collect_schema().get(query.column)
     if dtype is None:
         return frame
-    key = pl.col(exact(aside.key)).cast(dtype, strict=False)
+    key = pl.col(exact(query.key)).cast(dtype, strict=False)
     parents = (
-        lookup(aside.table).select(key.alias(aside.column)).drop_nulls().unique().with_columns(pl.lit(True).alias(name))
+        lookup(query.table).select(key.alias(query.column)).drop_nulls().unique().with_columns(pl.lit(True).alias(name))
     )
-    joined = frame.join(parents, on=exact(aside.column), how="left", maintain_order="left")
+    joined = frame.join(parents, on=exact(query.column), how="left", maintain_order="left")
     found = pl.col(name).fill_null(False)
-    return joined.with_columns(pl.when(pl.col(exact(aside.column)).is_not_null()).then(found).alias(name))
+    return joined.with_columns(pl.when(pl.col(exact(query.column)).is_not_null()).then(found).alias(name))
 
 
-def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.LazyFrame | None) -> pl.LazyFrame:
+def _with_repeats(frame: pl.LazyFrame, query: Repeats, name: str, repeated: pl.LazyFrame | None) -> pl.LazyFrame:
     if repeated is None:
         return frame.with_columns(pl.lit(False).alias(name))
-    there = {column: f"{name}_{column}" for column in aside.columns}
+    there = {column: f"{name}_{column}" for column in query.columns}
     keys = repeated.select(
         *(pl.col(exact(column)).alias(key) for column, key in there.items()), pl.lit(True).alias(name)
     )
     schema = frame.collect_schema()
     # The repeated keys hold null for NaN, as rules see it: the rows must be looked up by the same key.
     seen = [
-        pl.col(exact(name)).fill_nan(None) if schema[name].is_float() else pl.col(exact(name)) for name in aside.columns
+        pl.col(exact(name)).fill_nan(None) if schema[name].is_float() else pl.col(exact(name)) for name in query.columns
     ]
     joined = frame.join(
         keys, left_on=seen, right_on=list(there.values()), how="left", nulls_equal=True, maintain_order="left"
@@ -97,40 +97,40 @@ def _with_repeats(frame: pl.LazyFrame, aside: Repeats, name: str, repeated: pl.L
     return joined.with_columns(pl.col(name).fill_null(False)).drop(there.values(), strict=False)
 
 
-def _with_order(frame: pl.LazyFrame, aside: InOrder, name: str) -> pl.LazyFrame:
+def _with_order(frame: pl.LazyFrame, query: InOrder, name: str) -> pl.LazyFrame:
     known = nw.from_native(frame)
     columns = Columns(dict(known.collect_schema()))
-    value = columns[aside.column].ordered
-    if aside.row_condition is not None:
-        value = nw.when(Condition.parse(aside.row_condition).expr(columns)).then(value)
+    value = columns[query.column].ordered
+    if query.row_condition is not None:
+        value = nw.when(Condition.parse(query.row_condition).expr(columns)).then(value)
     compared: pl.LazyFrame = known.with_columns(value.alias(name)).to_native()
     here, before = pl.col(name), pl.col(name).forward_fill().shift(1)
-    ahead, behind = (before, here) if aside.descending else (here, before)
-    holds = ahead > behind if aside.strictly else ahead >= behind
+    ahead, behind = (before, here) if query.descending else (here, before)
+    holds = ahead > behind if query.strictly else ahead >= behind
     return compared.with_columns(pl.when(here.is_not_null()).then(holds.fill_null(True)).alias(name))
 
 
-def usual_values(frame: pl.LazyFrame, aside: Determined) -> pl.LazyFrame:
+def usual_values(frame: pl.LazyFrame, query: Determined) -> pl.LazyFrame:
     """For each that `by` has, in `_key_0` and so on, the usual `_value` of the rows that are alike in it; null where two are."""
     known = nw.from_native(frame)
     columns = Columns(dict(known.collect_schema()))
-    judged = known if aside.row_condition is None else known.filter(Condition.parse(aside.row_condition).expr(columns))
-    pairs: pl.LazyFrame = judged.select(**_keyed(aside, columns)).to_native()
-    keys = [name for name in _keyed(aside, columns) if name != _VALUE]
+    judged = known if query.row_condition is None else known.filter(Condition.parse(query.row_condition).expr(columns))
+    pairs: pl.LazyFrame = judged.select(**_keyed(query, columns)).to_native()
+    keys = [name for name in _keyed(query, columns) if name != _VALUE]
     counted = pairs.drop_nulls().group_by(*keys, _VALUE).len()
     most = pl.col(_VALUE).filter(pl.col("len") == pl.col("len").max())
     return counted.group_by(keys).agg(pl.when(most.len() == 1).then(most.first()).alias(_VALUE))
 
 
-def _keyed(aside: Determined, columns: Columns) -> dict[str, nw.Expr]:
-    keys = {f"_key_{place}": columns[column].expr for place, column in enumerate(aside.by)}
-    return {**keys, _VALUE: columns[aside.column].expr}
+def _keyed(query: Determined, columns: Columns) -> dict[str, nw.Expr]:
+    keys = {f"_key_{place}": columns[column].expr for place, column in enumerate(query.by)}
+    return {**keys, _VALUE: columns[query.column].expr}
 
 
-def _with_usual_values(frame: pl.LazyFrame, aside: Determined, name: str, found: pl.DataFrame | None) -> pl.LazyFrame:
+def _with_usual_values(frame: pl.LazyFrame, query: Determined, name: str, found: pl.DataFrame | None) -> pl.LazyFrame:
     """By a join with the usual values: a window would hold all rows with all columns."""
     known = nw.from_native(frame)
-    wanted = _keyed(aside, Columns(dict(known.collect_schema())))
+    wanted = _keyed(query, Columns(dict(known.collect_schema())))
     here = {part: f"{name}{part}" for part in wanted}
     frame = known.with_columns(**{here[part]: expr for part, expr in wanted.items()}).to_native()
     usual = f"{name}_usual"
@@ -144,12 +144,12 @@ def _with_usual_values(frame: pl.LazyFrame, aside: Determined, name: str, found:
     return joined.with_columns(holds.alias(name)).drop(usual, *here.values())
 
 
-def _with_measured(frame: pl.LazyFrame, aside: Measured, name: str, found: Mapping[str, Any] | None) -> pl.LazyFrame:
+def _with_measured(frame: pl.LazyFrame, query: Measured, name: str, found: Mapping[str, Any] | None) -> pl.LazyFrame:
     known = nw.from_native(frame)
-    value = Columns(dict(known.collect_schema()))[aside.column]
+    value = Columns(dict(known.collect_schema()))[query.column]
     if found is None:
-        found = dict.fromkeys(aside.measures(value))
-    measured: pl.LazyFrame = known.with_columns(aside.holds(value, found).alias(name)).to_native()
+        found = dict.fromkeys(query.measures(value))
+    measured: pl.LazyFrame = known.with_columns(query.holds(value, found).alias(name)).to_native()
     return measured
 
 
@@ -161,11 +161,11 @@ def _with_gx(frame: pl.LazyFrame, name: str, answers: Any) -> pl.LazyFrame:
     return pl.concat([frame, found], how="horizontal")
 
 
-def _with_text_read(frame: pl.LazyFrame, aside: ByText, name: str) -> pl.LazyFrame:
+def _with_text_read(frame: pl.LazyFrame, query: ByText, name: str) -> pl.LazyFrame:
     """Python's own answer, asked once for each distinct text of a morsel."""
-    reader = Reader(aside)
+    reader = Reader(query)
     known = nw.from_native(frame)
-    value = Columns(dict(known.collect_schema()))[aside.column]
+    value = Columns(dict(known.collect_schema()))[query.column]
 
     def answers(texts: pl.Series) -> pl.Series:
         distinct = texts.drop_nulls().unique()

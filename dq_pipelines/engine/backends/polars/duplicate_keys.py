@@ -20,18 +20,18 @@ from dq_pipelines.rules.core.condition import Condition
 _HASH = "_hash"
 
 
-def keyed(rows: pl.LazyFrame, aside: Repeats, schema: Mapping[str, DType]) -> pl.LazyFrame:
+def keyed(rows: pl.LazyFrame, query: Repeats, schema: Mapping[str, DType]) -> pl.LazyFrame:
     """The keys of the rows that the rule is about, with their hash: missing keys left out as it says."""
     columns, known = Columns(schema), nw.from_native(rows)
-    if aside.row_condition is not None:
-        known = known.filter(Condition.parse(aside.row_condition).expr(columns))
-    known = known.select(*(columns[name].expr.alias(name) for name in aside.columns))
-    if aside.ignore != "never":
-        flags = [nw.col(exact(name)).is_null() for name in aside.columns]
-        join = nw.any_horizontal if aside.ignore == "any_value_is_missing" else nw.all_horizontal
+    if query.row_condition is not None:
+        known = known.filter(Condition.parse(query.row_condition).expr(columns))
+    known = known.select(*(columns[name].expr.alias(name) for name in query.columns))
+    if query.ignore != "never":
+        flags = [nw.col(exact(name)).is_null() for name in query.columns]
+        join = nw.any_horizontal if query.ignore == "any_value_is_missing" else nw.all_horizontal
         known = known.filter(~join(*flags, ignore_nulls=True))
     found: pl.LazyFrame = known.to_native()
-    return found.with_columns(pl.struct(exact_names(aside.columns)).hash().alias(_HASH))
+    return found.with_columns(pl.struct(exact_names(query.columns)).hash().alias(_HASH))
 
 
 def hashes(keys: pl.LazyFrame) -> pl.LazyFrame:

@@ -47,7 +47,7 @@ def _told(item: PlannedRule, error: BaseException) -> str:
 
 def _asks_beside(item: PlannedRule) -> bool:
     """Whether a rule needs more than its own expressions, or has none."""
-    return (isinstance(item.rule, RowRule) and item.rule.aside() is not None) or (
+    return (isinstance(item.rule, RowRule) and item.rule.auxiliary_query() is not None) or (
         item.fails is None and not item.scalars
     )
 
@@ -68,10 +68,10 @@ def _misfits(scan: Scan, plain: Sequence[PlannedRule]) -> bool:
 def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> None:
     """Judge a table of the same columns, but without rows, by this rule alone; raises what would be raised then."""
     frame = pl.LazyFrame(schema=scan.frame.collect_schema())
-    aside = item.rule.aside() if isinstance(item.rule, RowRule) else None
-    if aside is not None:
-        frame = scan.with_aside(frame, aside, plan.asides[aside])
-        found = frame.collect_schema()[plan.asides[aside]]
+    query = item.rule.auxiliary_query() if isinstance(item.rule, RowRule) else None
+    if query is not None:
+        frame = scan.with_answer_to(frame, query, plan.auxiliary_queries[query])
+        found = frame.collect_schema()[plan.auxiliary_queries[query]]
         if found not in (pl.Boolean, pl.Null):
             raise RuleError(f"wanted a condition that is true or false, got one that is {found}")
     if isinstance(item.rule, GroupRule | QueryRule):
@@ -81,5 +81,5 @@ def _probe(scan: Scan, plan: ScanPlan, item: PlannedRule) -> None:
     expressions = dict(item.scalars) if item.fails is None else {item.flag: item.fails}
     probe: pl.LazyFrame = nw.from_native(frame).select(**expressions).to_native()
     probe.collect_schema()
-    if not isinstance(aside, Exists):  # which would read the other table
+    if not isinstance(query, Exists):  # which would read the other table
         probe.collect()

@@ -23,9 +23,9 @@ from dq_pipelines.engine.backends.polars.plan_validation import unfit
 from dq_pipelines.engine.plan import ScanPlan
 from dq_pipelines.engine.results.reasons import REASONS, with_reasons
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.auxiliary_queries import Aside, ByGx, Determined, Measured, Repeats
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, ByGx, Determined, Measured, Repeats
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines.rules.core.column_statistics import Known
+from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 
 #: Marks of a row in the marked stream.
 REFUSED, DROPPED = "_refused", "_dropped"
@@ -50,19 +50,19 @@ class Scan:
     #: a hidden boolean column that marks rows which are refused whatever the rules say of them, without a reason
     held: str | None = None
     #: what the table's metadata tell of its columns
-    known: Mapping[str, Known] = field(default_factory=dict)
-    #: keys that occur more than once, by the aside that asked; empty before they were looked for
+    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
+    #: keys that occur more than once, by the query that asked; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
     #: rules that failed over these very rows, by their index, with what was raised
     at_fault: Mapping[int, str] = field(default_factory=dict)
-    #: what columns measure, which values are usual, what GX says of the rows, by the aside; empty before it was asked
+    #: what columns measure, which values are usual, what GX says of the rows, by the query; empty before it was asked
     measured: Mapping[Measured | Determined | ByGx, Any] = field(default_factory=dict)
 
     @cached_property
     def plan(self) -> ScanPlan:
         schema = nw.from_native(self.frame).collect_schema()
         seen = {name: dtype for name, dtype in schema.items() if name not in self.hidden}
-        plan = ScanPlan(seen, self.rules, unfit=self.at_fault, known=self.known, misread=self.misread)
+        plan = ScanPlan(seen, self.rules, unfit=self.at_fault, statistics=self.statistics, misread=self.misread)
         return plan.without(unfit(self, plan))
 
     @cached_property
@@ -76,17 +76,17 @@ class Scan:
         return [*self.columns, *(name for name in self.frame.collect_schema() if name in self.hidden)]
 
     @cached_property
-    def _with_asides(self) -> pl.LazyFrame:
+    def _with_answers(self) -> pl.LazyFrame:
         frame = self.frame
-        for aside, name in self.plan.asides.items():
-            frame = self.with_aside(frame, aside, name)
+        for query, name in self.plan.auxiliary_queries.items():
+            frame = self.with_answer_to(frame, query, name)
         return frame
 
-    def with_aside(self, frame: pl.LazyFrame, aside: Aside, name: str) -> pl.LazyFrame:
-        """`frame` with the answer to `aside` in a column of this name."""
-        found = self.repeats.get(aside) if isinstance(aside, Repeats) else None
-        measured = self.measured.get(aside) if isinstance(aside, Measured | Determined | ByGx) else None
-        return with_answer(frame, aside, name, self.lookup, repeated=found, measured=measured)
+    def with_answer_to(self, frame: pl.LazyFrame, query: AuxiliaryQuery, name: str) -> pl.LazyFrame:
+        """`frame` with the answer to `query` in a column of this name."""
+        found = self.repeats.get(query) if isinstance(query, Repeats) else None
+        measured = self.measured.get(query) if isinstance(query, Measured | Determined | ByGx) else None
+        return with_answer(frame, query, name, self.lookup, repeated=found, measured=measured)
 
     @cached_property
     def marked(self) -> pl.LazyFrame:
@@ -96,7 +96,7 @@ class Scan:
         two sinks of 6 million rows.
         """
         flags = {item.flag: item.fails for item in self.plan.row_rules() if item.fails is not None}
-        frame = self._with_asides
+        frame = self._with_answers
         if flags:
             frame = nw.from_native(frame).with_columns(**flags).to_native()
         refused = [pl.col(item.flag) for item in self.plan.row_rules(("quarantine",))]
@@ -130,14 +130,14 @@ class Scan:
         counts = {
             f"{item.index}.unexpected": nw.col(item.flag).sum()
             for item in self.plan.row_rules()
-            if not isinstance(item.rule.aside(), Repeats)  # type: ignore[attr-defined]
+            if not isinstance(item.rule.auxiliary_query(), Repeats)  # type: ignore[attr-defined]
         }
         return {**counts, "refused": nw.col(REFUSED).sum(), "dropped": nw.col(DROPPED).sum()}
 
     def keys(self) -> dict[Repeats, pl.LazyFrame]:
         """Per uniqueness rule, the keys of the rows that it is about, with their hashes."""
-        asides = [aside for aside in self.plan.asides if isinstance(aside, Repeats)]
-        return {aside: keyed(self.marked, aside, self.plan.schema) for aside in asides}
+        queries = [query for query in self.plan.auxiliary_queries if isinstance(query, Repeats)]
+        return {query: keyed(self.marked, query, self.plan.schema) for query in queries}
 
     def knowing(self, **found: Any) -> Scan:
         """The scan with what was found meanwhile; the plan, 0.1 s for 40 rules, is made anew for another schema only."""

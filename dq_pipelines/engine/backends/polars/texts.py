@@ -34,16 +34,16 @@ def limit() -> float:
 class Reader:
     """Answers for one rule and batch."""
 
-    def __init__(self, aside: ByText) -> None:
-        self._aside = aside
+    def __init__(self, query: ByText) -> None:
+        self._query = query
         self._left = limit()
         self._lock = threading.Lock()
 
     def answers(self, texts: Sequence[str]) -> list[bool]:
         """For each text whether it is as wanted; raises RuleError when that takes too long."""
-        request = _request(self._aside)
+        request = _request(self._query)
         if request is None:
-            return [self._aside.says(text) for text in texts]
+            return [self._query.says(text) for text in texts]
         with self._lock:
             if self._left <= 0 or any((request, text) in _too_slow for text in texts):
                 raise _late()
@@ -52,7 +52,7 @@ class Reader:
         return found
 
 
-#: What is asked: `regex` with patterns, or `aside` with one of ours.
+#: What is asked: `regex` with patterns, or `query` with one of ours.
 Request = tuple[str, Any]
 
 #: What a worker was ended over: the same pattern takes as long over the same text the next time.
@@ -61,12 +61,12 @@ _lock = threading.Lock()
 _worker: subprocess.Popen[bytes] | None = None
 
 
-def _request(aside: ByText) -> Request | None:
+def _request(query: ByText) -> Request | None:
     """What a worker is asked; None where the answer takes no longer than the text is."""
-    if isinstance(aside, PythonRegex):
-        return "regex", (aside.patterns, aside.match_on)
-    if isinstance(aside, ReadsAsJson) and aside.schema is not None and '"pattern' in aside.schema:
-        return "aside", pickle.dumps(aside)
+    if isinstance(query, PythonRegex):
+        return "regex", (query.patterns, query.match_on)
+    if isinstance(query, ReadsAsJson) and query.schema is not None and '"pattern' in query.schema:
+        return "query", pickle.dumps(query)
     return None
 
 

@@ -18,7 +18,7 @@ from narwhals.dtypes import DType
 from dq_pipelines.engine.backends.base import Engine, first_line
 from dq_pipelines.engine.plan import PlannedRule, ScanPlan
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.auxiliary_queries import Aside, Measured, Repeats
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, Measured, Repeats
 from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.condition import Condition
 from dq_pipelines.rules.core.dialect import Lacking
@@ -55,19 +55,19 @@ class Inside:
     @cached_property
     def columns(self) -> Columns:
         """The columns that rules see."""
-        return Columns(self.plan.schema, self.plan.asides, self.plan.dialect)
+        return Columns(self.plan.schema, self.plan.auxiliary_queries, self.plan.dialect)
 
     def marked(self, *, repeats: bool = True) -> Frame:
         """The rows with a boolean column per row rule; without `repeats`, false for those that look for repeated keys."""
         frame = self.frame
-        for aside, name in self.plan.asides.items():
-            frame = self._with_answer(frame, aside, name, repeats=repeats)
+        for query, name in self.plan.auxiliary_queries.items():
+            frame = self._with_answer(frame, query, name, repeats=repeats)
         flags = {item.flag: item.fails for item in self.plan.row_rules() if item.fails is not None}
         return frame.with_columns(**flags) if flags else frame
 
     def numbers(self) -> Frame:
         """One row: every count and observed value, and the rows in all."""
-        keys = {f"{item.index}.unexpected": aside for item in self.plan.row_rules() if (aside := _repeats_of(item))}
+        keys = {f"{item.index}.unexpected": query for item in self.plan.row_rules() if (query := _repeats_of(item))}
         counted = {
             name: self.plan.dialect.count(nw.col(item.flag))
             for item in self.plan.row_rules()
@@ -77,8 +77,8 @@ class Inside:
         # Until all is joined the numbers have plain names: to Spark, a dot is the way into a struct.
         plain = {name: f"_number_{place}" for place, name in enumerate([*exprs, *keys])}
         numbers = self.marked(repeats=False).select(**{plain[name]: expr for name, expr in exprs.items()})
-        for name, aside in keys.items():
-            numbers = numbers.join(self._repeated(aside, plain[name]), how="cross")
+        for name, query in keys.items():
+            numbers = numbers.join(self._repeated(query, plain[name]), how="cross")
         return numbers.rename({short: name for name, short in plain.items()})
 
     def small_frames(self) -> dict[int, Frame]:
@@ -87,62 +87,62 @@ class Inside:
 
     def knowing_measures(self) -> Inside:
         """The same, with what columns measure, in one query."""
-        asides = [aside for aside in self.plan.asides if isinstance(aside, Measured)]
-        if not asides:
+        queries = [query for query in self.plan.auxiliary_queries if isinstance(query, Measured)]
+        if not queries:
             return self
         wanted = {
             f"{place}.{name}": expr
-            for place, aside in enumerate(asides)
-            for name, expr in aside.measures(self._judged_value(aside)).items()
+            for place, query in enumerate(queries)
+            for name, expr in query.measures(self._judged_value(query)).items()
         }
         (found,) = self.engine.asked(self.frame.select(**wanted))
-        names = [aside.measures(self._judged_value(aside)) for aside in asides]
+        names = [query.measures(self._judged_value(query)) for query in queries]
         measured = {
-            aside: {name: found[f"{place}.{name}"] for name in names[place]} for place, aside in enumerate(asides)
+            query: {name: found[f"{place}.{name}"] for name in names[place]} for place, query in enumerate(queries)
         }
         return replace(self, measured=measured)
 
-    def _judged_value(self, aside: Measured) -> Any:
-        value = self.columns[aside.column]
-        if aside.row_condition is None:
+    def _judged_value(self, query: Measured) -> Any:
+        value = self.columns[query.column]
+        if query.row_condition is None:
             return value
-        condition = Condition.parse(aside.row_condition).expr(self.columns)
+        condition = Condition.parse(query.row_condition).expr(self.columns)
         return replace(value, expr=nw.when(condition).then(value.expr))
 
-    def _with_answer(self, frame: Frame, aside: Aside, name: str, *, repeats: bool) -> Frame:
-        match aside:
+    def _with_answer(self, frame: Frame, query: AuxiliaryQuery, name: str, *, repeats: bool) -> Frame:
+        match query:
             case Repeats() if repeats:
-                return self._with_repeats(frame, aside, name)
+                return self._with_repeats(frame, query, name)
             case Repeats():
                 return frame.with_columns(nw.lit(False).alias(name))
             case Measured():
-                found = self.measured.get(aside) or dict.fromkeys(aside.measures(self.columns[aside.column]))
-                return frame.with_columns(aside.holds(self.columns[aside.column], found).alias(name))
-        raise TypeError(f"{type(aside).__name__} is a gap of this engine and was planned all the same")
+                found = self.measured.get(query) or dict.fromkeys(query.measures(self.columns[query.column]))
+                return frame.with_columns(query.holds(self.columns[query.column], found).alias(name))
+        raise TypeError(f"{type(query).__name__} is a gap of this engine and was planned all the same")
 
-    def _judged_keys(self, aside: Repeats) -> nw.Expr | None:
+    def _judged_keys(self, query: Repeats) -> nw.Expr | None:
         """Boolean per row: the row's key is one that the rule is about; None when every key is."""
-        flags = [self.columns[name].is_missing for name in aside.columns]
-        join = nw.any_horizontal if aside.ignore == "any_value_is_missing" else nw.all_horizontal
-        judged = None if aside.ignore == "never" else ~join(*flags, ignore_nulls=True)
-        if aside.row_condition is None:
+        flags = [self.columns[name].is_missing for name in query.columns]
+        join = nw.any_horizontal if query.ignore == "any_value_is_missing" else nw.all_horizontal
+        judged = None if query.ignore == "never" else ~join(*flags, ignore_nulls=True)
+        if query.row_condition is None:
             return judged
-        condition = Condition.parse(aside.row_condition).expr(self.columns)
+        condition = Condition.parse(query.row_condition).expr(self.columns)
         return condition if judged is None else judged & condition
 
-    def _with_repeats(self, frame: Frame, aside: Repeats, name: str) -> Frame:
+    def _with_repeats(self, frame: Frame, query: Repeats, name: str) -> Frame:
         """By a join with the repeated keys, which are few: a window over all rows takes twice as long in DuckDB."""
-        keys = self._keys(aside, name)
-        judged = self._judged_keys(aside)
-        found = self._groups(aside, keys).select(*keys, nw.lit(True).alias(name))
+        keys = self._keys(query, name)
+        judged = self._judged_keys(query)
+        found = self._groups(query, keys).select(*keys, nw.lit(True).alias(name))
         marked = frame.with_columns(**keys).join(found, on=list(keys), how="left").drop(*keys)
         there = nw.col(name).fill_null(False)
         return marked.with_columns((there if judged is None else there & judged).alias(name))
 
-    def _keys(self, aside: Repeats, name: str) -> dict[str, nw.Expr]:
+    def _keys(self, query: Repeats, name: str) -> dict[str, nw.Expr]:
         """The key as columns that a join finds again: for each column what it holds, and whether it holds anything."""
         keys = {}
-        for place, column in enumerate(aside.columns):
+        for place, column in enumerate(query.columns):
             value = self.columns[column]
             if value.family not in _FILLERS:
                 raise NotImplementedError(
@@ -154,16 +154,16 @@ class Inside:
             keys[f"{name}_{place}_missing"] = value.is_missing
         return keys
 
-    def _groups(self, aside: Repeats, keys: Mapping[str, nw.Expr]) -> Frame:
+    def _groups(self, query: Repeats, keys: Mapping[str, nw.Expr]) -> Frame:
         """The keys that occur more than once, and how often."""
-        judged = self._judged_keys(aside)
+        judged = self._judged_keys(query)
         rows = self.frame if judged is None else self.frame.filter(judged)
         return rows.select(**keys).group_by(*keys).agg(nw.len().alias(_LEN)).filter(nw.col(_LEN) > 1)
 
-    def _repeated(self, aside: Repeats, name: str) -> Frame:
+    def _repeated(self, query: Repeats, name: str) -> Frame:
         """One row: how many rows have a key that occurs more than once."""
-        keys = {f"_key_{place}": self.columns[column].expr for place, column in enumerate(aside.columns)}
-        return self._groups(aside, keys).select(nw.col(_LEN).sum().alias(name))
+        keys = {f"_key_{place}": self.columns[column].expr for place, column in enumerate(query.columns)}
+        return self._groups(query, keys).select(nw.col(_LEN).sum().alias(name))
 
     def _grouped(self, rule: GroupRule) -> Frame:
         condition = rule.condition(self.columns)
@@ -205,8 +205,8 @@ def _refusal(inside: Inside) -> str | None:
 
 
 def _repeats_of(item: PlannedRule) -> Repeats | None:
-    aside = item.rule.aside() if isinstance(item.rule, RowRule) else None
-    return aside if isinstance(aside, Repeats) else None
+    query = item.rule.auxiliary_query() if isinstance(item.rule, RowRule) else None
+    return query if isinstance(query, Repeats) else None
 
 
 def _no_table(table: str) -> Frame:
