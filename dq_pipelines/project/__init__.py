@@ -1,7 +1,7 @@
 """A project: everything under `assets_config/`, loaded and checked as one immutable value.
 
-`tables` says what a file may say, `model` what a project is, `loading` how it comes to be, `references`
-what must hold between files.
+`tables` has the models of the files, `model` the loaded project, `loading` reads it, and `references` checks
+what one file says of another.
 """
 
 from dq_pipelines.project.lifecycle import Retention, RunHistory

@@ -1,4 +1,4 @@
-"""What SQL of a remote author may do: read rows of the tables that it is given, by its parsed form and not by its text."""
+"""Checks SQL of a remote author: it may only read rows of the tables it is given. The parsed form decides, not the text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from dq_pipelines.rules.core.query import BATCH, LAYERS
 
-#: Readers do not agree on every text: what any of them makes of it has to be harmless.
+#: Parsers disagree on some texts, so the SQL must be harmless in each dialect that parses it.
 _DIALECTS = ("postgres", "duckdb")
-#: Whatever a parser makes of it: Polars and DuckDB read files and addresses by such functions.
-_READS = re.compile(r"\bread_(?:csv|ipc|json|ndjson|parquet|avro|delta|text|blob)\w*\b", re.IGNORECASE)
-#: Functions in the place of a table that read nothing.
-_ROWS = frozenset({"unnest", "range", "generate_series", "generateseries", "explode"})
-#: Functions that tell of the server, or run a text as SQL.
-_TELLS = re.compile(
+#: Refused in the raw text: Polars and DuckDB read files and URLs by such functions.
+_FILE_READERS = re.compile(r"\bread_(?:csv|ipc|json|ndjson|parquet|avro|delta|text|blob)\w*\b", re.IGNORECASE)
+#: Table functions that read nothing.
+_HARMLESS_TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "generateseries", "explode"})
+#: Functions that reveal the server, or run a text as SQL.
+_FORBIDDEN_FUNCTIONS = re.compile(
     r"(?:read|scan|sniff|duckdb|pragma|pg|parquet|iceberg|delta|postgres|mysql|sqlite|lo|dblink)_.*"
     r"|getenv|current_setting|set_config|glob|query|query_table|dblink|version|which_secret",
     re.IGNORECASE,
@@ -30,29 +30,29 @@ _STATEMENTS = (
 
 @lru_cache(maxsize=4096)
 def objection(sql: str, own: tuple[str, ...], *, is_expression: bool = False) -> str:
-    """One sentence for SQL that does more than to read rows; else "".
+    """One sentence if the SQL does more than read rows; else "".
 
-    `own` are names of tables without a layer that it may read (`self`). An expression is one value of a row, not a SELECT.
+    `own` names the tables without a layer that it may read (`self`). With `is_expression`, `sql` is a value of a row, not a SELECT.
     """
     import sqlglot
     from sqlglot.errors import SqlglotError
 
-    if found := _READS.search(sql):
-        return f"wanted SQL over the table's own rows, got {found[0]}, which reads files"
+    if reader := _FILE_READERS.search(sql):
+        return f"wanted SQL over the table's own rows, got {reader[0]}, which reads files"
     text = f"SELECT 1 WHERE (\n{sql}\n)" if is_expression else sql.replace("{batch}", BATCH)
-    is_read = False
+    is_parsed = False
     for dialect in _DIALECTS:
         try:
             statements = sqlglot.parse(text, read=dialect)
         except (SqlglotError, RecursionError):
             continue
-        is_read = True
-        if said := _said(statements, own):
-            return said
-    return "" if is_read else "wanted SQL that can be looked through, got some that does not parse"
+        is_parsed = True
+        if why := _objection(statements, own):
+            return why
+    return "" if is_parsed else "wanted SQL that parses, got some that does not"
 
 
-def _said(statements: Collection[Any], own: Collection[str]) -> str:
+def _objection(statements: Collection[Any], own: Collection[str]) -> str:
     from sqlglot import exp
 
     trees = [tree for tree in statements if tree is not None]
@@ -61,7 +61,7 @@ def _said(statements: Collection[Any], own: Collection[str]) -> str:
     if not isinstance(trees[0], exp.Query):
         return f"wanted one SELECT, got {type(trees[0]).__name__.upper()}"
     tree = trees[0]
-    forbidden = tuple(found for name in _STATEMENTS if (found := getattr(exp, name, None)) is not None)
+    forbidden = tuple(kind for name in _STATEMENTS if (kind := getattr(exp, name, None)) is not None)
     for node in tree.walk():
         if isinstance(node, forbidden):
             return f"wanted one SELECT, got {type(node).__name__.upper()}"
@@ -74,10 +74,10 @@ def _tables(tree: Any, names: Collection[str]) -> Iterator[str]:
 
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Func):
-            continue  # said by _functions
-        known = isinstance(table.this, exp.Identifier) and not table.args.get("catalog")
-        known = known and (table.db in LAYERS if table.db else table.name.lower() in names)
-        if not known:
+            continue  # reported by _functions
+        is_allowed = isinstance(table.this, exp.Identifier) and not table.args.get("catalog")
+        is_allowed = is_allowed and (table.db in LAYERS if table.db else table.name.lower() in names)
+        if not is_allowed:
             yield f"wanted SQL over {' and '.join(sorted(names)) or 'tables of the project'}, got '{table.sql()[:60]}'"
 
 
@@ -86,7 +86,10 @@ def _functions(tree: Any) -> Iterator[str]:
 
     for function in tree.find_all(exp.Func):
         name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
-        if isinstance(function.parent, exp.Table | exp.Lateral | exp.From | exp.Join) and name.lower() not in _ROWS:
+        if (
+            isinstance(function.parent, exp.Table | exp.Lateral | exp.From | exp.Join)
+            and name.lower() not in _HARMLESS_TABLE_FUNCTIONS
+        ):
             yield f"wanted a table, got the table function {name[:60]}"
-        elif _TELLS.fullmatch(name):
+        elif _FORBIDDEN_FUNCTIONS.fullmatch(name):
             yield f"wanted SQL over rows, got the function {name[:60]}"

@@ -1,7 +1,7 @@
-"""Who wrote a table's file over the network: a mark beside the file, which no request can remove.
+"""Records who wrote a table's file over the network, in a file next to it that no request can remove.
 
-`sales.yaml` that came by REST has `.sales.author.json` beside it. Whoever loads the project judges such a file by its author's
-rights, each time (see `remote_policy`). A file without a mark was written on the server's disk, by somebody who is its master already.
+`sales.yaml` written by REST has `.sales.author.json` next to it. Each load of the project checks such a file against its author's
+permissions (see `remote_policy`). A file without a record was written on the server's disk, by somebody who controls the server anyway.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dq_pipelines.errors import ConfigError, Problem
 
 @dataclass(frozen=True)
 class Author:
-    """Who sends a file, and what of the server it may use."""
+    """The user who sends a file, and what it may use of the server."""
 
     #: a user's name
     name: str
-    #: the scopes of the grants by which they may write tables, such as `domain:retail`; none where they may everywhere
+    #: the scopes within which they may write tables, such as `domain:retail`; empty: everywhere
     scopes: tuple[str, ...] = ()
-    #: whether they may name Python functions: an admin of everything may
+    #: whether their files may name Python functions; only a global admin's may
     functions: bool = False
 
     @property
@@ -32,37 +32,37 @@ class Author:
 
 @dataclass(frozen=True)
 class Authorship:
-    """That a file came over the network."""
+    """Record of a file that was written over the network."""
 
     author: Author
-    #: the text that somebody with more rights had written there before, and that may stay; None for a new file
+    #: the earlier text, by an author with more permissions; what it contains may stay. None for a new file
     base: str | None = None
 
     @property
     def content(self) -> bytes:
-        """As it is kept."""
+        """The record as JSON."""
         return json.dumps({**asdict(self.author), "base": self.base}, indent=1).encode()
 
 
 def authorship_path(file: Path) -> Path:
-    """Where the mark of a table's file is kept."""
+    """The path of the record for a table's file."""
     return file.with_name(f".{file.stem}.author.json")
 
 
 def authorship_of(file: Path) -> Authorship | None:
-    """The mark of a table's file, None without one; raises ConfigError for a mark that cannot be read."""
+    """The record of a table's file, or None; raises ConfigError for an unreadable record."""
     path = authorship_path(file)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, str(error)) from None
-    return _authorship(path, found)
+    return _authorship(path, record)
 
 
 def next_authorship(author: Author, before: Authorship | None, content: bytes | None) -> Authorship:
-    """The mark of a file that `author` writes over `content` (None for a new file), which had the mark `before`."""
+    """The record for a file that `author` writes over `content` (None: a new file), whose record was `before`."""
     if content is None:
         return Authorship(author)
     if before is not None and not before.author.functions:
@@ -70,11 +70,11 @@ def next_authorship(author: Author, before: Authorship | None, content: bytes | 
     return Authorship(author, content.decode("utf-8", "replace"))
 
 
-def _authorship(path: Path, found: Any) -> Authorship:
-    if not isinstance(found, dict):
+def _authorship(path: Path, record: Any) -> Authorship:
+    if not isinstance(record, dict):
         raise _unreadable(path, "no mapping")
-    name, scopes, functions, base = (found.get(key) for key in ("name", "scopes", "functions", "base"))
-    if not isinstance(name, str) or not isinstance(scopes, list) or not all(isinstance(one, str) for one in scopes):
+    name, scopes, functions, base = (record.get(key) for key in ("name", "scopes", "functions", "base"))
+    if not isinstance(name, str) or not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise _unreadable(path, "no name or no scopes")
     if not isinstance(functions, bool) or not isinstance(base, str | None):
         raise _unreadable(path, "no functions or no base")
@@ -83,6 +83,5 @@ def _authorship(path: Path, found: Any) -> Authorship:
 
 def _unreadable(path: Path, got: str) -> ConfigError:
     wanted = "wanted who wrote this table over the network, got"
-    return ConfigError(
-        [Problem(str(path), 0, f"{wanted} {got[:200]} (who answers for the table on the disk, may delete it)")]
-    )
+    hint = "if you trust the table's file as it is on disk, delete this record"
+    return ConfigError([Problem(str(path), 0, f"{wanted} {got[:200]} ({hint})")])

@@ -1,4 +1,4 @@
-"""The rules of a table that have an asset check of their own: its merge keys', then those of its YAML."""
+"""Lists the rules of a table that have an asset check: first those of its merge keys, then those of its YAML."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from dq_pipelines.rules.library.completeness import ValuesNotNull
 
 
 def checked_rules(table: Table) -> list[Rule]:
-    """The rules of a table that have a check of their own, in order."""
+    """The rules of a table that have an asset check, in order."""
     if table.is_gold:
         return list(table.rules)
     return [*key_rules(table.landed.silver), *table.rules]
 
 
 def rules_by_check(table: Table) -> dict[str, Rule]:
-    """The same by the name of their check."""
+    """The same rules by the name of their check."""
     rules = checked_rules(table)
     return dict(zip(check_names(rules), rules, strict=True))
 
 
 def key_rules(silver: Silver) -> list[Rule]:
-    """A row without its key can never be merged, so each key has a not-null rule that refuses, unless YAML says it."""
+    """A not-null rule for each merge key, unless the YAML has one: a row without its key cannot be merged."""
     if silver.mode != "merge":
         return []
-    said = {
+    declared = {
         rule.column
         for rule in silver.rules
         if isinstance(rule, ValuesNotNull) and rule.refuses and not rule.row_condition
     }
     return [
-        ValuesNotNull(type="expect_column_values_to_not_be_null", column=key) for key in silver.keys if key not in said
+        ValuesNotNull(type="expect_column_values_to_not_be_null", column=key)
+        for key in silver.keys
+        if key not in declared
     ]

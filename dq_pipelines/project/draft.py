@@ -1,4 +1,4 @@
-"""One file of a project on its way to be a table: what it says, and everything that is wrong with it."""
+"""Reads and validates one file of a project, and collects everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ SETTINGS = "project"
 
 @dataclass(frozen=True)
 class Change:
-    """A file as it would be."""
+    """A file as it would be after a change."""
 
-    #: below the project's folder
+    #: relative to the project's folder
     relative: Path
-    #: a file with the new text; None where the file goes
+    #: a file with the new text; None: the file is deleted
     content: Path | None
-    #: who sends it; None for somebody who writes on the disk
+    #: who sends it over the network; None: written on the disk
     authorship: Authorship | None = None
 
 
 @dataclass
 class Draft:
-    """One file on its way to be a table: what it says, and what is wrong with it."""
+    """One file being read into a table, with its problems."""
 
     root: Path
     relative: Path
     environment: Mapping[str, str] | None
     problems: list[Problem] = field(default_factory=list)
-    #: whether another file has this name already
+    #: whether an earlier file has this name
     is_second: bool = False
     yaml: YamlFile | None = None
     suite: RulesFile | None = None
-    #: where the suite lies that `rules` names
+    #: the path of the suite that `rules` names
     suite_path: Path | None = None
-    #: that the file came over the network
+    #: the record of the file if it was written over the network
     authorship: Authorship | None = None
-    #: what the file is to say instead of what stands on the disk
+    #: the change to read in place of what is on the disk
     change: Change | None = None
     model: Strict | None = None
     table: Table | None = None
-    #: whether functions that stood there before, by somebody who might name them, stay
+    #: whether the file keeps functions that an author with that permission wrote before
     _keeps_functions: bool = False
 
     @property
@@ -75,7 +75,7 @@ class Draft:
 
     @property
     def path(self) -> Path:
-        """Where its text is read."""
+        """The file whose text is read."""
         return self.change.content if self.change and self.change.content else self.root / self.relative
 
     @property
@@ -92,24 +92,24 @@ class Draft:
 
     @property
     def key(self) -> str:
-        """What others may refer to, even when this file is not sound; "" for a file that is no table."""
+        """What other files may refer to, even when this file is invalid; "" for a file that is no table."""
         return "" if self.is_settings else f"{self.layer}/{self.name}"
 
     def in_order(self) -> list[Problem]:
-        """What is wrong, each problem once: this file's by line, then its suite's."""
+        """The problems, each once: this file's by line, then its suite's."""
         return sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.file != self.file, problem.line))
 
     def read(self) -> None:
-        """Read and validate the file; whatever goes wrong with it is a problem of this file alone."""
+        """Read and validate the file; every failure becomes a problem of this file alone."""
         self.problems += [Problem(self.file, 0, why) for why in wrong_names(self.root, self.relative, SETTINGS)]
         try:
             self._read()
-        except (Exception, PanicException) as error:  # noqa: BLE001 - a library's fault is no reason to load no table
+        except (Exception, PanicException) as error:  # noqa: BLE001 - a library's error must not stop the other files
             self.model = self.table = None
             self.problems.append(Problem(self.file, 0, self._unreadable(error)))
 
     def _unreadable(self, error: BaseException) -> str:
-        """What a library says is for those who write on the disk: it may quote what an author over the network may not see."""
+        """Omits the library's message for a remote author: it may quote what they may not see."""
         text = next(iter(str(error).splitlines()), "") if self.authorship is None and self.yaml is not None else ""
         return f"wanted a {'table' if not self.is_settings else 'file'} that can be read, got {text or type(error).__name__}"
 
@@ -126,48 +126,48 @@ class Draft:
             self.model = self._validated(ProjectSettings, value) if self.name == SETTINGS else None
             return
         kind = GoldTable if self.layer == "gold" else LandedTable
-        if self._knows_its_kind(value):
+        if self._has_one_kind(value):
             try:
-                self._put_suite(value)
+                self._load_suite(value)
             except ConfigError as error:
                 self.problems += error.problems
-            if not self._is_for_its_author(value):
+            if not self._author_may_write(value):
                 return
-            with importing_nothing() if self._names_no_function else nullcontext():
+            with importing_nothing() if self._forbids_functions else nullcontext():
                 self.model = self._validated(kind, value)
         if isinstance(self.model, LandedTable | GoldTable) and not self.is_second:
             rules = range(len((self.model.gold if isinstance(self.model, GoldTable) else self.model.silver).rules))
             lines = tuple(self.yaml.line((self.layer, "rules", index)) for index in rules)
             parts = self.yaml.line(("partitions", "in_path")) if "partitions" in value else 0
             table = Table(self.name, self.relative.parts[0], self.model, self.file, lines, partitions_line=parts)
-            self._put_table(table)
+            self._set_table(table)
 
-    def _knows_its_kind(self, value: Mapping[str, Any]) -> bool:
+    def _has_one_kind(self, value: Mapping[str, Any]) -> bool:
         if ("gold" in value) != ("source" in value):
             return True
         if "gold" in value:
             self.find(("gold",), "wanted one of source (a table that lands) and gold (one that is computed), got both")
             return False
-        # An unknown key is likely one of the two, misspelt: then the model says so.
+        # If an unknown key is a misspelling of one of the two, the model reports it.
         near = [key for key in value if nearest(key, ["source", "gold"])]
         if not near:
             self.find((), "wanted source (a table that lands) or gold (one that is computed), found neither")
         return bool(near)
 
-    def _put_suite(self, value: dict[str, Any]) -> None:
-        """Put the rules of the file that `rules: suites/orders.json` names in its place."""
+    def _load_suite(self, value: dict[str, Any]) -> None:
+        """Replace a path, such as `rules: suites/orders.json`, by the rules of that file."""
         section = value.get(self.layer)
         if not isinstance(section, dict) or not isinstance(name := section.get("rules"), str):
             return
         value[self.layer] = {**section, "rules": []}
         path = self.suite_path = (self.root / self.relative).parent / name
-        if why := self._why_no_suite(path):
+        if why := self._suite_objection(path):
             self.find((self.layer, "rules"), why)
             return
-        if (found := _why_no_json(path)) is not None:
+        if (why_not := _why_no_json(path)) is not None:
             wanted = "wanted a list of rules or the path of a GX suite in JSON"
             self.suite_path = None
-            self.find((self.layer, "rules"), f"{wanted}, got {shown(name)}: {found}")
+            self.find((self.layer, "rules"), f"{wanted}, got {shown(name)}: {why_not}")
             return
         self.suite = read_rules_file(path)
         value[self.layer]["rules"] = self.suite.rules
@@ -176,21 +176,21 @@ class Draft:
         try:
             return kind.model_validate(value)
         except ValidationError as error:
-            said: dict[Location, list[str]] = {}
+            by_place: dict[Location, list[str]] = {}
             for line in error.errors(include_url=False):
-                # An unknown kind is the fault of `type`, which may stand on a line of its own.
+                # An unknown kind is an error of `type`, which may be on a line of its own.
                 steps = (*line["loc"], "type") if line["type"] == "union_tag_invalid" else line["loc"]
-                said.setdefault(place_of(value, steps), []).append(sentence(line))
-            told: dict[Location, list[str]] = {}
-            for place, messages in said.items():
-                told[place] = [named(kind, place, message) for message in joined(list(dict.fromkeys(messages)))]
-                for message in told[place]:
+                by_place.setdefault(place_of(value, steps), []).append(sentence(line))
+            reported: dict[Location, list[str]] = {}
+            for place, messages in by_place.items():
+                reported[place] = [named(kind, place, message) for message in joined(list(dict.fromkeys(messages)))]
+                for message in reported[place]:
                     self.find(place, with_key(place, message))
-            # What else is wrong is said in the same go, as far as it has nothing to do with these.
-            left = without(value, self.layer, told)
-            return None if left is None else self._validated(kind, left)
+            # Validate again without these, to report independent problems in the same pass.
+            rest = without(value, self.layer, reported)
+            return None if rest is None else self._validated(kind, rest)
 
-    # --- what its author may say ------------------------------------------------------------------
+    # --- what its author may write ----------------------------------------------------------------
 
     def _authorship(self) -> Authorship | None:
         if self.is_settings:
@@ -202,22 +202,22 @@ class Draft:
         return None if self.authorship is None else Trust.of(self.authorship.author, self.environment)
 
     @property
-    def _names_no_function(self) -> bool:
+    def _forbids_functions(self) -> bool:
         return self.authorship is not None and not self.authorship.author.functions and not self._keeps_functions
 
     @property
     def _suite_is_data(self) -> bool:
-        """Whether the suite lies where data land: then what it says is not for whoever wrote the table to answer for."""
+        """Whether the suite is in the landing folder: then the table's author did not write it."""
         return self.suite_path is not None and is_in_landing(self.suite_path, self.environment)
 
-    def _why_no_suite(self, path: Path) -> str:
+    def _suite_objection(self, path: Path) -> str:
         trust = self._trust
         if trust is None or self._stood_before((self.layer, "rules")):
             return ""
         return trust.to_suite(path, (self.root / self.relative).parent)
 
-    def _is_for_its_author(self, value: Mapping[str, Any]) -> bool:
-        """Whether the file says nothing that is not for who wrote it; else that is noted, and nothing of it is used."""
+    def _author_may_write(self, value: Mapping[str, Any]) -> bool:
+        """Whether the author has the permissions for all of the file; else the problems are added and nothing is used."""
         before = len(self.problems)
         if self._suite_is_data:
             for place, message in functions_of_data(value):
@@ -230,7 +230,7 @@ class Draft:
                 self._refuse(place, message)
         return len(self.problems) == before
 
-    def _put_table(self, table: Table) -> None:
+    def _set_table(self, table: Table) -> None:
         trust, before = self._trust, len(self.problems)
         if self._suite_is_data:
             for place, message in objections_to_rules(table):
@@ -245,44 +245,44 @@ class Draft:
 
     @cached_property
     def _raw(self) -> Mapping[str, Any]:
-        """What the file says, `${NAME}` as it stands there."""
-        found: Mapping[str, Any] = read_yaml(self.path, self.file, literal=True).value
-        return found
+        """The content of the file, `${NAME}` not replaced."""
+        content: Mapping[str, Any] = read_yaml(self.path, self.file, literal=True).value
+        return content
 
     @cached_property
     def _base(self) -> Mapping[str, Any]:
-        """What somebody with more rights had written there before."""
+        """The earlier content, by an author with more permissions."""
         if self.authorship is None or self.authorship.base is None:
             return {}
         try:
-            found = read_text(self.authorship.base, self.file, literal=True).value
+            content = read_text(self.authorship.base, self.file, literal=True).value
         except ConfigError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     def _stood_before(self, place: Location) -> bool:
         return stood_before(place, self._raw, self._base)
 
     def _refuse(self, place: Location, message: str) -> None:
-        """Note what is not for the author of the file, even where a `${NAME}` of it has no value."""
+        """Add a problem about permissions, even where a `${NAME}` has no value."""
         assert self.yaml is not None  # noqa: S101 - places come from a file that was read
         self.problems.append(self._problem(place, message))
 
     # --- what is wrong with it ---------------------------------------------------------------------
 
     def left_out(self, waits_for: str = "") -> LeftOut:
-        """The same as a table that is in no run."""
-        said = self.yaml.value if self.yaml is not None else {}
+        """This file as a table that no run includes."""
+        content = self.yaml.value if self.yaml is not None else {}
         has_name = NAME.fullmatch(self.name) and NAME.fullmatch(self.relative.parts[0])
         key = self.key if has_name and not self.is_second else ""
         domain = "" if self.is_settings else self.relative.parts[0]
-        return LeftOut(self.name, domain, key, self.file, owners_of(said), tuple(self.in_order()), waits_for)
+        return LeftOut(self.name, domain, key, self.file, owners_of(content), tuple(self.in_order()), waits_for)
 
     def find(self, place: Location, message: str, line_in_block: int = 0) -> None:
-        """Note what is wrong at `place`: in the file, or in the suite when the place is one of its rules."""
+        """Add a problem at `place`: in the file, or in the suite when the place is one of its rules."""
         assert self.yaml is not None  # noqa: S101 - places come from a file that was read
         if place in self.yaml.unresolved:
-            return  # said already: a name has no value
+            return  # reported already: a `${NAME}` has no value
         self.problems.append(self._problem(place, message, line_in_block))
 
     def _problem(self, place: Location, message: str, line_in_block: int = 0) -> Problem:
@@ -295,7 +295,7 @@ class Draft:
 
 
 def _why_no_json(path: Path) -> str | None:
-    """Why a path is not that of a JSON file; None where it is."""
+    """Why a path is not a JSON file; None if it is one."""
     if path.suffix != ".json":
         return "another ending"
     try:

@@ -1,7 +1,7 @@
-"""To change the YAML files of a project from afar: looked through as the project would be with them, whole or not at all, kept.
+"""Creates, changes and deletes the YAML files of a project for remote users, after checking the project as it would become.
 
-Who may change which of them is for whoever calls. A file is written beside its place and moved there, so that whoever reads it
-sees the one before or the one after, wherever the writer dies; the one before is kept in `.versions`, which no project loads.
+Callers check permissions. A change writes a temporary file and renames it, so a reader sees the old or the new file, even if the
+writer is killed. The old file is kept in `.versions`, which no project loads.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ VERSIONS = ".versions"
 _TIME = "%Y%m%dT%H%M%S%fZ"
 _VERSION = re.compile(r"(\d{8}T\d{12}Z)-([\w.@+-]{0,64})\.yaml")
 _LONGEST_NAME = 100
-#: The ending of what is not yet in its place.
+#: The suffix of temporary files.
 _PART = ".dq-part"
 
 
 class VersionConflict(DqError):
-    """The file is not what whoever changes it has seen."""
+    """The file has changed since the user read it."""
 
 
 class NameTaken(DqError):
-    """There is a table of this name already."""
+    """A table of this name exists already."""
 
 
 class ReadOnly(DqError):
@@ -49,7 +49,7 @@ class ReadOnly(DqError):
 
 @dataclass(frozen=True)
 class Version:
-    """A file as it was before somebody changed or deleted it."""
+    """A file as it was before a change or a deletion."""
 
     id: str
     replaced_at: datetime
@@ -61,14 +61,14 @@ class Version:
 
 @dataclass(frozen=True)
 class Editing:
-    """The files below this folder, changed by one user at a time."""
+    """Edits of the files below a folder, by one user at a time."""
 
     root: Path
-    #: a user's name, for the versions
+    #: the name of the user, recorded in the versions
     who: str
 
     def why_read_only(self) -> str:
-        """One sentence, where nothing can be changed; else ""."""
+        """One sentence if nothing can be changed; else ""."""
         if os.environ.get("DQ_CONFIG_READ_ONLY", "").lower() not in ("", "0", "false", "no"):
             return "the configuration is read-only here (DQ_CONFIG_READ_ONLY): change it where it is kept"
         if not os.access(self.root, os.W_OK | os.X_OK):
@@ -77,7 +77,7 @@ class Editing:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Until the block ends nobody else changes a file from afar; raises ReadOnly."""
+        """Hold the lock for remote edits during the block; raises ReadOnly."""
         if why := self.why_read_only():
             raise ReadOnly(why)
         try:
@@ -87,16 +87,16 @@ class Editing:
             raise ReadOnly(f"the configuration cannot be changed here: {error.strerror}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for left in [*self.root.glob(f"*/.*{_PART}"), *self.root.glob(f"{VERSIONS}/*/*/.*{_PART}")]:
-                left.unlink(missing_ok=True)  # of a writer that was killed
+            for leftover in [*self.root.glob(f"*/.*{_PART}"), *self.root.glob(f"{VERSIONS}/*/*/.*{_PART}")]:
+                leftover.unlink(missing_ok=True)  # of a writer that was killed
             yield
         finally:
             os.close(lock)
 
     def checked(self, file: TableFile, content: bytes, author: Author) -> Project:
-        """The project as it would be with this content; raises ConfigError with all that is wrong with it, or not for this sender.
+        """The project as it would be with this content; raises ConfigError for invalid content and for missing permissions.
 
-        Nothing is imported or read by what it says before it is known to be for this sender.
+        Permissions come first: before, nothing that the content names is imported or read.
         """
         if len(content) > LONGEST:
             raise _wrong(str(file.path), f"wanted at most {LONGEST:,} bytes, got {len(content):,}")
@@ -106,80 +106,80 @@ class Editing:
             return self._loaded(file, text, self._next(file, author))
 
     def without(self, file: TableFile) -> Project:
-        """The project as it would be without this file; raises ConfigError where others need it."""
+        """The project as it would be without this file; raises ConfigError if others need it."""
         return self._loaded(file, None, None)
 
     def must_be_new(self, file: TableFile) -> None:
-        """Raise Taken, or ConfigError for a name that is none or a link on the way."""
+        """Raise NameTaken, or ConfigError for an invalid name or a symbolic link in the path."""
         for what, name in (("domain", file.domain), ("table", file.name)):
             if not NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-                said = f"wanted a {what} of a-z, 0-9 and _ that begins with a letter, got '{name[:60]}'"
-                raise _wrong("", said)
-        self._not_by_a_link(file)
+                message = f"wanted a {what} of a-z, 0-9 and _ that begins with a letter, got '{name[:60]}'"
+                raise _wrong("", message)
+        self._refuse_links(file)
         if file.name in table_files(self.root):
-            raise NameTaken(f"wanted a new name, got '{file.name}', which there is")
+            raise NameTaken(f"wanted a new name, got '{file.name}', which exists")
 
     def create(self, file: TableFile, content: bytes, author: Author) -> None:
-        """A new file; raises Taken, ConfigError for a name that is none or a link on the way."""
+        """Write a new file; raises as `must_be_new` does."""
         self.must_be_new(file)
         file.path.parent.mkdir(exist_ok=True)
         self._sign(file, Authorship(author))
-        fresh = self._beside(file.path, content)
+        fresh = self._temporary(file.path, content)
         try:
-            os.link(fresh, file.path)  # which, unlike a move, takes nobody else's place
+            os.link(fresh, file.path)  # unlike a rename, it never replaces an existing file
         except FileExistsError:
-            raise NameTaken(f"wanted a new name, got '{file.name}', which there is") from None
+            raise NameTaken(f"wanted a new name, got '{file.name}', which exists") from None
         finally:
             fresh.unlink()
-        _settle(file.path.parent)
+        _sync_folder(file.path.parent)
 
     def change(self, file: TableFile, content: bytes, seen: str, author: Author) -> None:
-        """Other content, in place of the one with the mark `seen`; raises Changed, ConfigError."""
+        """Replace the content whose digest is `seen`; raises VersionConflict, ConfigError."""
         self._keep(file, seen)
-        fresh = self._beside(file.path, content)
+        fresh = self._temporary(file.path, content)
         shutil.copymode(file.path, fresh)
         authorship = self._next(file, author)
-        # Wherever the writer dies, nothing is judged by more rights than those of whoever wrote it.
+        # In this order, a killed writer never leaves a file with more permissions than its author has.
         if not author.functions:
             self._sign(file, authorship)
         fresh.replace(file.path)
-        _settle(file.path.parent)
+        _sync_folder(file.path.parent)
         if author.functions:
             self._sign(file, authorship)
 
     def delete(self, file: TableFile, seen: str) -> None:
-        """The file goes, if it is the one with the mark `seen`; raises Changed, ConfigError."""
+        """Delete the file whose content has the digest `seen`; raises VersionConflict, ConfigError."""
         self._keep(file, seen)
         file.path.unlink()
         authorship_path(file.path).unlink(missing_ok=True)
-        _settle(file.path.parent)
+        _sync_folder(file.path.parent)
 
     def versions(self, name: str) -> list[Version]:
-        """What files of this name said before, the newest first."""
-        found = []
+        """Earlier versions of the files of this name, the newest first."""
+        versions = []
         for folder in (self.root / VERSIONS).glob("*/*"):
             for path in folder.iterdir() if folder.name == name and folder.is_dir() else ():
                 if match := _VERSION.fullmatch(path.name):
                     at = datetime.strptime(match[1], _TIME).replace(tzinfo=UTC)
-                    found.append(Version(path.stem, at, match[2], folder.parent.name, path))
-        return sorted(found, key=lambda version: version.replaced_at, reverse=True)
+                    versions.append(Version(path.stem, at, match[2], folder.parent.name, path))
+        return sorted(versions, key=lambda version: version.replaced_at, reverse=True)
 
     # --- within --------------------------------------------------------------------------------------
 
     def _keep(self, file: TableFile, seen: str) -> None:
-        self._not_by_a_link(file)
+        self._refuse_links(file)
         try:
             content = file.content
         except FileNotFoundError:
-            raise VersionConflict(f"{file.name}: wanted the file that was seen, which is gone") from None
+            raise VersionConflict(f"{file.name}: wanted the file that you read, which is deleted") from None
         if mark_of(content) != seen:
-            raise VersionConflict(f"{file.name}: wanted the file that was seen, which somebody has changed: look again")
+            raise VersionConflict(f"{file.name}: wanted the file that you read, which has changed since: read it again")
         who = re.sub(r"[^\w.@+-]", "_", self.who)[:64]
         folder = self.root / VERSIONS / file.domain / file.name
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{datetime.now(UTC).strftime(_TIME)}-{who}.yaml"
-        self._beside(kept, content).replace(kept)
-        _settle(folder)
+        self._temporary(kept, content).replace(kept)
+        _sync_folder(folder)
 
     @staticmethod
     def _next(file: TableFile, author: Author) -> Authorship:
@@ -187,17 +187,17 @@ class Editing:
         return next_authorship(author, authorship_of(file.path) if content is not None else None, content)
 
     def _sign(self, file: TableFile, authorship: Authorship) -> None:
-        """Note beside the file, on the disk, whose it is."""
-        self._beside(file.path, authorship.content).replace(authorship_path(file.path))
-        _settle(file.path.parent)
+        """Write the record of the author next to the file, and sync it to disk."""
+        self._temporary(file.path, authorship.content).replace(authorship_path(file.path))
+        _sync_folder(file.path.parent)
 
-    def _not_by_a_link(self, file: TableFile) -> None:
+    def _refuse_links(self, file: TableFile) -> None:
         if file.path.is_symlink() or file.path.parent.is_symlink():
             raise _wrong(str(file.path), "wanted a file in a folder of the project, got a link to elsewhere")
 
     @staticmethod
-    def _beside(path: Path, content: bytes) -> Path:
-        """A whole file, on the disk, beside that place; its name is one that no project loads."""
+    def _temporary(path: Path, content: bytes) -> Path:
+        """Write a temporary file in the same folder, and sync it to disk; no project loads its name."""
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=_PART)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -207,7 +207,7 @@ class Editing:
         return Path(name)
 
     def _loaded(self, file: TableFile, content: Path | None, authorship: Authorship | None) -> Project:
-        """Raises ConfigError with what is wrong, but for what is wrong already in other files, and would be mended later."""
+        """Raises ConfigError with the problems that the change adds; problems that other files already have do not count."""
         change = Change(file.path.relative_to(self.root), content, authorship)
         try:
             return load_project(self.root, change=change)
@@ -223,29 +223,29 @@ class Editing:
         raise ConfigError(after)
 
     def _sound_with(self, change: Change) -> Project:
-        """The tables that are sound; none where something is wrong that concerns all of them."""
+        """The project's valid tables; none if a problem concerns all tables."""
         try:
             return load_sound_tables(self.root, change=change)
         except ConfigError:
             return Project(path=str(self.root))
 
     def told(self, error: ConfigError) -> ConfigError:
-        """The same for somebody far away, whom it is no business where the folder lies."""
+        """The same error for a remote user: without the path of the project's folder."""
         root = f"{self.root}/"
         problems = (
-            replace(one, file=one.file.removeprefix(root), message=one.message.replace(root, ""))
-            for one in error.problems
+            replace(problem, file=problem.file.removeprefix(root), message=problem.message.replace(root, ""))
+            for problem in error.problems
         )
         return ConfigError(list(problems))
 
 
 def owners_then(version: Version) -> tuple[str, ...]:
-    """Whom that version named as owners."""
+    """The owners named in that version."""
     return owners_of(said_by(version.path))
 
 
-def _settle(folder: Path) -> None:
-    """Have what was renamed in it outlive a loss of power."""
+def _sync_folder(folder: Path) -> None:
+    """Sync the folder, so that a rename in it survives a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,7 +1,4 @@
-"""The YAML files of a project on the disk, one per table, as they stand: found and read, and not understood.
-
-What they say is read in `loading`; how they are changed from afar, in `editing`.
-"""
+"""Finds the YAML files of a project's tables on the disk, and reads them without validation."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]*@")
 
 @dataclass(frozen=True)
 class TableFile:
-    """One table's file: its name and its domain are where it stands."""
+    """One table's file; its path gives its name and its domain."""
 
     name: str
     domain: str
@@ -32,22 +29,22 @@ class TableFile:
 
     @property
     def content(self) -> bytes:
-        """What stands in it; raises OSError."""
+        """The bytes of the file; raises OSError."""
         return self.path.read_bytes()
 
     @cached_property
     def raw(self) -> Mapping[str, Any]:
-        """What it said when it was first read, `${NAME}` as it stands there; nothing where it is no YAML."""
+        """The content at the first read, `${NAME}` not replaced; empty if it is no YAML."""
         return said_by(self.path)
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """Whom it names as owners, sound or not."""
+        """The owners it names, whether the file is valid or not."""
         return owners_of(self.raw)
 
     @property
     def place(self) -> tuple[str, str] | None:
-        """The kind and the place of what it reads, without the value of any `${NAME}` and without passwords."""
+        """The type and the path of its source, `${NAME}` not replaced, without passwords."""
         source = self.raw.get("source")
         if not isinstance(source, dict):
             return None
@@ -55,28 +52,28 @@ class TableFile:
 
 
 def table_files(root: str | Path) -> dict[str, TableFile]:
-    """The files of tables below this folder by table, in the order of domains and names; of two of a name the first."""
-    found: dict[str, TableFile] = {}
-    for file in _those(Path(root)):
-        found.setdefault(file.name, file)
-    return found
+    """The table files below this folder by table, ordered by domain and name; of two with one name, the first."""
+    files: dict[str, TableFile] = {}
+    for file in _all_files(Path(root)):
+        files.setdefault(file.name, file)
+    return files
 
 
-def _those(root: Path) -> Iterator[TableFile]:
+def _all_files(root: Path) -> Iterator[TableFile]:
     for relative in yaml_files(root):
         if len(relative.parts) > 1:
             yield TableFile(relative.stem, relative.parts[0], root / relative)
 
 
 def mark_of(content: bytes) -> str:
-    """What tells this content of a file from any other."""
+    """A digest of this content, for optimistic locking."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 def said_by(path: Path) -> Mapping[str, Any]:
-    """What a YAML file says, `${NAME}` as it stands there; nothing where it is no YAML."""
+    """The content of a YAML file, `${NAME}` not replaced; empty if it is no YAML."""
     try:
-        found = read_yaml(path, literal=True).value
+        content = read_yaml(path, literal=True).value
     except ConfigError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""Which variables of the environment only the gateway needs, by what the project's files refer to."""
+"""Withholds from runs the environment variables that only the gateway needs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from dq_pipelines.project.loading import yaml_files
 
 
 def withhold() -> None:
-    """Keep from runs what they do not need: the gateway's own keys, and what logs people in (`oidc.client_secret`).
+    """Withhold from runs the gateway's own keys, and the login secret (`oidc.client_secret`).
 
-    Where the history lies in DQ_DATABASE_URL, runs are told of it as the history's address. A faulty file is told when the
-    project is loaded, and withholds nothing. Raises ConfigError for a DQ_DATABASE_URL that is no PostgreSQL.
+    If the history is in DQ_DATABASE_URL, runs get this address as DQ_HISTORY_URL. An invalid file withholds nothing; loading the
+    project reports it. Raises ConfigError for a DQ_DATABASE_URL that is no PostgreSQL.
     """
     settings = Settings.from_environment()
     if settings.database and not settings.history:
         os.environ["DQ_HISTORY_URL"] = settings.database
-    withheld.withhold(_of_login(Path(settings.config)))
+    withheld.withhold(_login_variables(Path(settings.config)))
 
 
-def _of_login(config: Path) -> set[str]:
-    """The variables of `oidc.client_secret` to which nothing else refers."""
+def _login_variables(config: Path) -> set[str]:
+    """The variables that `oidc.client_secret` refers to and nothing else does."""
     secret, others = "", set()
     for relative in yaml_files(config):
         try:
             text = (config / relative).read_text(encoding="utf-8")
             if len(relative.parts) == 1 and relative.stem == "project":
-                found = yaml.safe_load(text)
-                secret = str(found["oidc"]["client_secret"])
+                content = yaml.safe_load(text)
+                secret = str(content["oidc"]["client_secret"])
                 text = text.replace(secret, "", 1)
         except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
             pass

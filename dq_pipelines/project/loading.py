@@ -1,4 +1,4 @@
-"""From a folder of YAML files to a Project, or to everything that is wrong with them, with file and line."""
+"""Loads a folder of YAML files as a Project, or raises every problem in them with file and line."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def load_project(
 ) -> Project:
     """The project in the folder `path`: a table per `<domain>/<table>.yaml`, and `project.yaml`.
 
-    `environment` gives the values of `${NAME}`, by default those of the process; `change` is what one file is to say instead of
-    what stands on the disk. Raises ConfigError with every problem of every file, in the order of the files.
+    `environment` gives the values of `${NAME}`, by default those of the process; `change` replaces one file on the disk.
+    Raises ConfigError with every problem of every file, in the order of the files.
     """
     project, files = _read(Path(path), environment, change)
     if problems := [problem for file in files for problem in file.in_order()]:
@@ -39,10 +39,10 @@ def load_sound_tables(
     environment: Mapping[str, str] | None = None,
     change: Change | None = None,
 ) -> Project:
-    """The same, where a table whose file is not sound keeps no other from running: it is in `left_out`, with its sentence.
+    """Load the project without the tables whose files are invalid, and without those that read one of them.
 
-    So is every table that reads one of those. Raises ConfigError for what concerns all tables: no folder, no file, or a
-    `project.yaml` that is not sound.
+    `left_out` has these tables with the reason. Raises ConfigError for problems of the whole project: no folder, no file, or an
+    invalid `project.yaml`.
     """
     project, files = _read(Path(path), environment, change)
     settings = [problem for file in files if file.is_settings for problem in file.in_order()]
@@ -55,9 +55,11 @@ def load_sound_tables(
 
 
 def _read(root: Path, environment: Mapping[str, str] | None, change: Change | None) -> tuple[Project, list[Draft]]:
-    """The tables that are sound by themselves, and each file with what is wrong with it; raises ConfigError for no files."""
+    """The tables whose own files are valid, and all files with their problems; raises ConfigError if there is no file."""
     if not root.is_dir():
-        raise ConfigError([Problem(str(root), 0, f"wanted a folder of <domain>/<table>.yaml, found {_instead(root)}")])
+        raise ConfigError(
+            [Problem(str(root), 0, f"wanted a folder of <domain>/<table>.yaml, found {_found_instead(root)}")]
+        )
     files = [Draft(root, relative, environment) for relative in yaml_files(root)]
     if change is not None:
         files = [file for file in files if file.relative != change.relative]
@@ -83,7 +85,7 @@ def _with_retries(table: Table, settings: ProjectSettings) -> Table:
     return replace(table, retries=own or settings.retries)
 
 
-def _instead(path: Path) -> str:
+def _found_instead(path: Path) -> str:
     if path.exists():
         return "a file"
     parent = path.parent
@@ -93,29 +95,30 @@ def _instead(path: Path) -> str:
 
 def yaml_files(root: Path) -> list[Path]:
     """Relative paths: `project.yaml` first, then the domains and their files by name."""
-    found = []
+    paths = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         place = Path(folder).relative_to(root)
-        found += [place / name for name in names if name.endswith(_ENDINGS) and not name.startswith(".")]
-    return sorted(found, key=_order)
+        paths += [place / name for name in names if name.endswith(_ENDINGS) and not name.startswith(".")]
+    return sorted(paths, key=_order)
 
 
 def signs(root: Path) -> list[tuple[str, int, int, int, int]]:
-    """What is other when a file of the project has changed: tables, suites beside them, and whose they are.
+    """Path, times (ns), inode and size (bytes) of each file of the project: a difference means that a file has changed.
 
-    Its change time too: a tool that copies files may set the modification time of an earlier version of the same size.
+    It covers tables, suites and records of authors. It includes the change time, since a tool that copies files may set the
+    modification time of an earlier version of the same size.
     """
-    found = []
+    signatures = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(folder) / name for name in names if name.endswith((*_ENDINGS, ".json"))):
             try:
-                is_now = path.stat()
+                status = path.stat()
             except OSError:
-                continue  # gone since it was listed
-            found.append((str(path), is_now.st_mtime_ns, is_now.st_ctime_ns, is_now.st_ino, is_now.st_size))
-    return sorted(found)
+                continue  # deleted since it was listed
+            signatures.append((str(path), status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size))
+    return sorted(signatures)
 
 
 def _order(path: Path) -> tuple[bool, tuple[str, ...]]:
@@ -125,9 +128,9 @@ def _order(path: Path) -> tuple[bool, tuple[str, ...]]:
 def _refuse_same_names(files: Sequence[Draft]) -> None:
     first: dict[str, Draft] = {}
     for file in files:
-        known = first.setdefault(file.name, file)
-        if known is not file:
+        earlier = first.setdefault(file.name, file)
+        if earlier is not file:
             file.problems.append(
-                Problem(file.file, 0, f"duplicate table '{file.name}': {known.file} describes it already")
+                Problem(file.file, 0, f"duplicate table '{file.name}': {earlier.file} describes it already")
             )
             file.is_second = True

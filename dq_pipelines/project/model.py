@@ -1,6 +1,6 @@
-"""A project as one immutable value: its tables by name, what each publishes and what each reads.
+"""Defines the project as one immutable value: its tables by name, what each publishes and what each reads.
 
-It knows no Dagster, reads no data, and was checked before it came into being (see `loading`).
+`loading` checks it before it exists. This module uses no Dagster and reads no data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dq_pipelines.rules.core.on_tables import GroupRule, QueryRule
 
 @dataclass(frozen=True)
 class Table:
-    """One YAML file: its name, its domain, and what it says."""
+    """One YAML file: the table's name, its domain and its model."""
 
     name: str
     domain: str
@@ -32,9 +32,9 @@ class Table:
     file: str = ""
     #: the line on which each rule begins, in the order of `rules`
     rule_lines: tuple[int, ...] = ()
-    #: the line on which it says how it is kept in parts; 0 where it does not
+    #: the line of `partitions`; 0 without it
     partitions_line: int = 0
-    #: how often what it reads is tried when it fails for a moment: its own word, or the project's
+    #: how often a failing source is retried: the table's own setting, or the project's
     retries: Retries = field(default_factory=Retries)
 
     @property
@@ -43,14 +43,14 @@ class Table:
 
     @property
     def landed(self) -> LandedTable:
-        """What the YAML says of a table that comes from outside; raises TypeError for a gold one."""
+        """The model of a table that lands; raises TypeError for a gold table."""
         if not isinstance(self.model, LandedTable):
             raise TypeError(f"{self.key} is computed, it does not land")
         return self.model
 
     @property
     def gold(self) -> Gold:
-        """How a gold table is computed; raises TypeError for one that comes from outside."""
+        """How a gold table is computed; raises TypeError for a table that lands."""
         if not isinstance(self.model, GoldTable):
             raise TypeError(f"{self.key} lands, it is not computed")
         return self.model.gold
@@ -62,13 +62,13 @@ class Table:
 
     @cached_property
     def assets(self) -> tuple[str, ...]:
-        """The keys of what Dagster materializes of it."""
+        """The keys of its Dagster assets."""
         layers = ("gold",) if self.is_gold else ("bronze", "silver", "quarantine")
         return tuple(f"{layer}/{self.name}" for layer in layers)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys of its tables in the lake: what a gold table's rules refused is no asset of its own."""
+        """The keys of its tables in the lake; the quarantine of a gold table is not an asset."""
         return (*self.assets, f"quarantine/{self.name}") if self.is_gold else self.assets
 
     @property
@@ -77,12 +77,12 @@ class Table:
 
     @property
     def anomalies(self) -> tuple[AnomalyRule, ...]:
-        """The metrics that are held against their own past."""
+        """The metrics that are watched for anomalies."""
         return self.model.gold.anomalies if isinstance(self.model, GoldTable) else self.model.silver.anomalies
 
     @property
     def is_daily(self) -> bool:
-        """Whether it is kept in partitions of a day each."""
+        """Whether it has one partition per day."""
         return isinstance(self.model, LandedTable) and isinstance(self.model.partitions, DailyPartitions)
 
     @cached_property
@@ -93,7 +93,7 @@ class Table:
 
     @cached_property
     def looked_at(self) -> Mapping[int, tuple[str, ...]]:
-        """The tables that rules on the whole table read besides this one, by the index of their rule."""
+        """The other tables that rules on the whole table read, by the index of the rule."""
         rules = enumerate(self.rules)
         return {index: rule.reads for index, rule in rules if isinstance(rule, GroupRule | QueryRule) and rule.reads}
 
@@ -108,45 +108,45 @@ class Table:
 
     @cached_property
     def upstream(self) -> tuple[str, ...]:
-        """The keys of the tables that this one reads: a gold table's inputs, and those that rules look into."""
+        """The keys of the tables that this one reads: a gold table's inputs, and those that rules read."""
         parents = [parent.table for parent in self.parents.values()]
         keys = [*self.inputs, *parents, *(key for keys in self.looked_at.values() for key in keys)]
         return tuple(key for key in dict.fromkeys(keys) if key != self.key)
 
     def left_out(self, *problems: Problem, waits_for: str = "") -> LeftOut:
-        """The same as a table that is in no run: for what is wrong with it, or for the key of what it reads."""
+        """This table as one that no run includes: because of its problems, or of a table that it waits for."""
         return LeftOut(self.name, self.domain, self.key, self.file, self.model.owners, problems, waits_for)
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file that is not sound, or that reads a table whose file is not: it is in no run until somebody mends it."""
+    """A table that no run includes until somebody corrects a file: its own is invalid, or that of a table that it reads."""
 
     name: str
-    #: "" for a file that stands in no domain
+    #: "" for a file outside of any domain
     domain: str
-    #: `silver/<name>` or `gold/<name>`, as far as the file can be read; "" where another file is the table of this name
+    #: `silver/<name>` or `gold/<name>`, as far as the file can be read; "" if another file has this name
     key: str
     #: path of the YAML file as the user knows it
     file: str
     owners: tuple[str, ...] = ()
     #: what is wrong with it
     problems: tuple[Problem, ...] = ()
-    #: the key of the table that it reads and that is left out
+    #: the key of the left-out table that it reads
     waits_for: str = ""
 
     @property
     def why(self) -> str:
-        """One sentence."""
+        """The reason, in one sentence."""
         if not self.problems:
             return f"{self.file}: blocked, since it reads {self.waits_for}, whose file is not sound"
         more = f" (and {len(self.problems) - 1} more, see dq check)" if len(self.problems) > 1 else ""
         return f"{self.problems[0]}{more}"
 
 
-def owners_of(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Whom a table's YAML names as owners, sound or not."""
-    owners = said.get("owners")
+def owners_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The owners that a table's YAML names, whether it is valid or not."""
+    owners = content.get("owners")
     return tuple(owner for owner in owners if isinstance(owner, str)) if isinstance(owners, list) else ()
 
 
@@ -159,7 +159,7 @@ class Project:
     tables: Mapping[str, Table] = field(default_factory=dict)
     #: the folder it was loaded from
     path: str = ""
-    #: files that are not sound; none in a project that was loaded whole
+    #: tables that no run includes; empty after `load_project`
     left_out: tuple[LeftOut, ...] = ()
 
     def __iter__(self) -> Iterator[Table]:
@@ -174,16 +174,16 @@ class Project:
         return table if table is not None and table.key == key else None
 
     def left_out_by_key(self, key: str) -> LeftOut | None:
-        """The left out table that would be in the lake as `<layer>/<name>`."""
+        """The left-out table that would be in the lake as `<layer>/<name>`."""
         layer, _, name = key.partition("/")
-        for one in self.left_out:
-            layers = ("gold", "quarantine") if one.key.startswith("gold/") else ("bronze", "silver", "quarantine")
-            if one.key and one.name == name and layer in layers:
-                return one
+        for table in self.left_out:
+            layers = ("gold", "quarantine") if table.key.startswith("gold/") else ("bronze", "silver", "quarantine")
+            if table.key and table.name == name and layer in layers:
+                return table
         return None
 
     def leaving_out(self, more: Iterable[LeftOut]) -> Project:
-        """The project without these tables, and without those that read one of them or one that is left out already."""
+        """The project without these tables, and without those that read a left-out table."""
         left_out = [*self.left_out, *more]
         keys = {one.key for one in left_out if one.key}
         tables = {name: table for name, table in self.tables.items() if table.key not in keys}
@@ -199,6 +199,6 @@ class Project:
 
 
 def _missing(table: Table, left_out: Sequence[LeftOut]) -> str:
-    """The key of a left out table that this one reads; "" for none."""
+    """The key of a left-out table that this one reads; "" for none."""
     names = {one.name for one in left_out if one.key}
     return next((key for key in table.upstream if key.partition("/")[2] in names), "")

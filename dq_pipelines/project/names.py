@@ -1,6 +1,6 @@
-"""Names of domains and tables: what each may be called, and which Dagster would hold for something else.
+"""Checks the names of domains and tables, and refuses names that collide with Dagster's jobs, ops and schedules.
 
-How jobs, schedules and ops are named is decided in `orchestration` and `pipeline`; a test compares.
+`orchestration` and `pipeline` name jobs, schedules and ops; a test compares them with the names here.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from pathlib import Path
 from dq_pipelines.project.model import Project, Table
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-#: What Dagster does not take as the name of an op, which each table is.
+#: Names that Dagster refuses for ops; each table is an op.
 RESERVED = frozenset([
     *keyword.kwlist, "context", "conf", "config", "meta", "arg_dict", "dict", "input_arg_dict", "output_arg_dict",
     "int", "str", "float", "bool", "input", "output", "type",
 ])  # fmt: skip
-#: Jobs whose one op is called `<job>_rows`.
+#: Jobs with one op, `<job>_rows`.
 _OF_ONE_OP = (
     "purge_runs", "quarantine_replay", "quarantine_export", "quarantine_import", "anomaly_accept", "anomaly_reopen",
 )  # fmt: skip
 #: Ops that check a table without its asset.
 _OF_A_CHECK = re.compile(r"(silver|gold)__\w+_(freshness_check|file_is_sound)")
-#: Begin the names of jobs and ops that belong to a table; `domain__` those of a domain's job.
+#: Prefixes of a table's jobs and ops, as in `table__sales`; `domain__` is that of a domain's job.
 _OF_A_TABLE = ("table", "checks", "freshness", "tend", "expire")
 
 
 def wrong_names(root: Path, relative: Path, settings: str) -> Iterator[str]:
-    """What is wrong with where a file stands below `root`, and with its name; `settings` is the one file of no domain."""
+    """Problems with the folder and the name of a file below `root`; `settings` is the one file outside of a domain."""
     name = relative.stem
     if len(relative.parts) == 1:
         if name != settings:
@@ -44,7 +44,7 @@ def wrong_names(root: Path, relative: Path, settings: str) -> Iterator[str]:
 
 
 def taken(table: Table, project: Project) -> str | None:
-    """One sentence for a table whose op or schedule would have the name of something else in Dagster; or None."""
+    """One sentence if the table's op or schedule would have a name that is taken in Dagster; else None."""
     owner = _owner_of(table.name, project)
     if owner is None and table.model.schedule is not None:
         other = project.tables.get(table.name.removesuffix("_freshness"))

@@ -1,4 +1,4 @@
-"""Which columns a table has, as far as its YAML alone can tell. Nothing is read."""
+"""Derives which columns a table publishes from its YAML alone, without reading data."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class PublishedColumns:
     """The columns that a table is known to publish."""
 
     names: frozenset[str] = frozenset()
-    #: whether there are no others: undeclared columns pass as they landed, and SQL and functions may add any
+    #: whether these are all columns; often unknown, since undeclared columns pass as they landed, and SQL and functions may add any
     complete: bool = False
-    #: names that a column has no longer, and the one that it has now
+    #: former names of columns, each with the current one
     renamed: tuple[tuple[str, str], ...] = ()
 
     def after(self, step: AnyStep) -> PublishedColumns:
@@ -25,39 +25,39 @@ class PublishedColumns:
         if isinstance(step, Rename):
             names = (self.names - step.rename.keys()) | set(step.rename.values())
             gone = tuple(step.rename.items())
-            return replace(self, names=names, renamed=tuple(_still_gone((*self.renamed, *gone), names)))
+            return replace(self, names=names, renamed=tuple(_still_unused((*self.renamed, *gone), names)))
         if isinstance(step, Derive | Cast):
             added = self.names | (step.derive if isinstance(step, Derive) else step.cast).keys()
-            return replace(self, names=added, renamed=tuple(_still_gone(self.renamed, added)))
+            return replace(self, names=added, renamed=tuple(_still_unused(self.renamed, added)))
         return self
 
 
-def _still_gone(renamed: tuple[tuple[str, str], ...], names: frozenset[str]) -> list[tuple[str, str]]:
+def _still_unused(renamed: tuple[tuple[str, str], ...], names: frozenset[str]) -> list[tuple[str, str]]:
     return [(old, new) for old, new in renamed if old not in names]
 
 
 def landed(model: LandedTable) -> PublishedColumns:
     """The columns of silver before its first step."""
     columns = model.silver.columns
-    given = getattr(model.source, "column_names", None)
-    moved = {source: name for name, column in columns.items() for source in column.sources if source not in columns}
+    source_names = getattr(model.source, "column_names", None)
+    renamed = {source: name for name, column in columns.items() for source in column.sources if source not in columns}
     names = set(columns)
-    if isinstance(given, tuple | list):
-        names |= set(given) - moved.keys()
-    return PublishedColumns(frozenset(names), isinstance(given, tuple | list), tuple(moved.items()))
+    if isinstance(source_names, tuple | list):
+        names |= set(source_names) - renamed.keys()
+    return PublishedColumns(frozenset(names), isinstance(source_names, tuple | list), tuple(renamed.items()))
 
 
 def published(table: Table) -> PublishedColumns:
     """The columns that `table` publishes."""
     if not isinstance(table.model, LandedTable):
         return PublishedColumns()
-    known = landed(table.model)
+    columns = landed(table.model)
     for step in table.model.silver.transform:
-        known = known.after(step)
-    return known
+        columns = columns.after(step)
+    return columns
 
 
 def names_anew(step: AnyStep, column: str) -> bool:
-    """Whether `column` may be of another type after the step."""
-    made = step.derive if isinstance(step, Derive) else step.cast if isinstance(step, Cast) else {}
-    return column in made or (isinstance(step, Rename) and column in {*step.rename, *step.rename.values()})
+    """Whether `column` may have another type after the step."""
+    new = step.derive if isinstance(step, Derive) else step.cast if isinstance(step, Cast) else {}
+    return column in new or (isinstance(step, Rename) and column in {*step.rename, *step.rename.values()})

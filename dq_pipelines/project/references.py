@@ -1,7 +1,7 @@
-"""What files say of one another: foreign keys, inputs of gold tables, columns, cycles, partitions.
+"""Checks references between files and within a table: foreign keys, inputs of gold tables, columns, cycles, partitions.
 
-Each check takes the project, as far as its files are sound, and yields places with sentences. Data are
-not looked at: a column that may land undeclared is not called missing.
+Each check takes the tables whose own files are valid, and yields findings. No check reads data, so
+a column that may land undeclared is not reported as missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dq_pipelines.transforms.types import dtype_of
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong in one place of one table's file."""
+    """A problem at one place of one table's file."""
 
     table: Table
     place: Location
@@ -32,7 +32,7 @@ class Finding:
 
 
 def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
-    """Everything wrong between the tables; `keys` also names tables that are not sound themselves."""
+    """All findings; `keys` also has the tables whose own files are invalid."""
     for table in project:
         if (why := taken(table, project)) is not None:
             yield Finding(table, (), why)
@@ -48,7 +48,7 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
 
 
 def foreign_keys(table: Table, project: Project, keys: Collection[str]) -> Iterator[Finding]:
-    """The other table is there, and has the column, if it declares its columns."""
+    """The other table exists, and has the column, if it declares its columns."""
     for index, parent in table.parents.items():
         place: Location = (*rules_at(table), index)
         if parent.table not in keys:
@@ -66,7 +66,7 @@ def foreign_keys(table: Table, project: Project, keys: Collection[str]) -> Itera
 
 
 def gold_inputs(table: Table, keys: Collection[str]) -> Iterator[Finding]:
-    """What a gold table reads is there."""
+    """The tables that a gold table reads exist."""
     if not isinstance(table.model, GoldTable):
         return
     gold = table.model.gold
@@ -88,7 +88,7 @@ def gold_inputs(table: Table, keys: Collection[str]) -> Iterator[Finding]:
 
 
 def columns(table: Table) -> Iterator[Finding]:
-    """Keys, steps and rules name columns that can be there."""
+    """Keys, steps and rules name columns that can exist."""
     if not isinstance(table.model, LandedTable):
         return
     silver = table.model.silver
@@ -111,7 +111,7 @@ def columns(table: Table) -> Iterator[Finding]:
 
 
 def channels(table: Table, project: Project) -> Iterator[Finding]:
-    """Whom a table tells, `project.yaml` has an address of."""
+    """`project.yaml` defines each channel that a table's alerts name."""
     known = project.settings.alerts.to if project.settings.alerts is not None else {}
     for index, route in enumerate(table.model.alerts or ()):
         for at, name in enumerate(route.to):
@@ -121,7 +121,7 @@ def channels(table: Table, project: Project) -> Iterator[Finding]:
 
 
 def anomalies(table: Table) -> Iterator[Finding]:
-    """What is watched is measured, and each metric is watched once."""
+    """Each watched metric is measured, and is watched once."""
     layer = "gold" if table.is_gold else "silver"
     metrics, known = table.model.metrics, published(table)
     seen: set[str] = set()
@@ -143,7 +143,7 @@ def anomalies(table: Table) -> Iterator[Finding]:
 
 
 def retention(table: Table) -> Iterator[Finding]:
-    """Rows have an age: the column that gives it is published, and holds dates."""
+    """The column that gives a row's age is published, and is a date or a moment."""
     if not isinstance(table.model, LandedTable) or table.model.retention is None:
         return
     by, place = table.model.retention.by, ("retention", "by")
@@ -155,21 +155,21 @@ def retention(table: Table) -> Iterator[Finding]:
 
 
 def freshness(table: Table) -> Iterator[Finding]:
-    """A table of daily partitions has deadlines, and any other a window."""
-    wanted = table.model.freshness
-    if wanted is None:
+    """A table of daily partitions has a deadline (cron), any other a window (within)."""
+    declared = table.model.freshness
+    if declared is None:
         return
-    if table.is_daily and (wanted.cron is None or wanted.within is not None):
+    if table.is_daily and (declared.cron is None or declared.within is not None):
         yield Finding(table, ("freshness",), "wanted cron alone, got within: the table has daily partitions")
-    elif not table.is_daily and wanted.within is None:
+    elif not table.is_daily and declared.within is None:
         yield Finding(table, ("freshness",), "wanted within, got cron alone: the table has no daily partitions")
 
 
 def partitions(table: Table) -> Iterator[Finding]:
-    """Partitions go together with what else the table says."""
+    """The write mode and the source allow partitions."""
     if not isinstance(table.model, LandedTable) or table.model.partitions is None:
         return
-    wanted = table.model.partitions
+    declared = table.model.partitions
     if table.model.silver.write == "overwrite":
         yield Finding(
             table,
@@ -177,11 +177,11 @@ def partitions(table: Table) -> Iterator[Finding]:
             "partitions want write: merge or append, got overwrite, by which each replaces the others",
         )
     if table.model.source.type == "delta":  # type: ignore[attr-defined]  # every source has a type
-        yield Finding(table, ("partitions",), f"partitions: {wanted.type} wants a source of files, got delta")
+        yield Finding(table, ("partitions",), f"partitions: {declared.type} wants a source of files, got delta")
 
 
 def cycles(project: Project) -> Iterator[Finding]:
-    """No table is computed, over however many others, from itself. Each cycle is named once."""
+    """No table is computed from itself, directly or through others. Each cycle is reported once."""
     done: set[str] = set()
     for start in project:
         path: dict[str, Iterator[str]] = {}
@@ -210,7 +210,7 @@ def _upstream(table: Table) -> Iterator[str]:
     try:
         return iter(table.upstream)
     except SqlError:
-        return iter(())  # said by gold_inputs
+        return iter(())  # reported by gold_inputs
 
 
 def _reads_at(table: Table, key: str) -> Location:
@@ -229,7 +229,7 @@ def rules_at(table: Table) -> Location:
 
 
 def unknown_table(key: str, keys: Collection[str], dot: str = "/") -> str:
-    """`key` is no published table; a name without its layer, or with another one, finds its table too."""
+    """The message for a key that is no published table; it suggests the table of this name in the right layer."""
     shown = key.replace("/", dot)
     name = key.rpartition("/")[2]
     same_name = [known for known in keys if known.partition("/")[2] == name]

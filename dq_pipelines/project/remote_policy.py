@@ -1,10 +1,9 @@
-"""What a table's file may not say when it came over the network, although one that was written on the server's disk may.
+"""Refuses content of tables written over the network that would give their authors more than their permissions.
 
-Who writes to the disk of the server is its master already. Who may change tables over the network is not: a file can name
-Python, which is run, variables of the environment, which hold secrets, and places, which the server can read and its author
-cannot. What is judged is what the file means: with `${NAME}` replaced, links followed, and the rules of a suite in their
-place. It is judged each time the project is loaded, since a variable, a link or a suite may change after the file was accepted.
-What stood there before, by somebody who was allowed to write it, may stay.
+Somebody who writes to the server's disk controls the server anyway; a remote author does not. A file can name Python, which runs;
+environment variables, which hold secrets; and paths that the server can read and the author cannot. The policy checks the
+effective content: with `${NAME}` replaced, links followed, and suites loaded. Every load of the project checks it again, since
+a variable, a link or a suite may change later. Content that an author with more permissions wrote before may stay.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from dq_pipelines.rules.library.sql import RowsSql
 from dq_pipelines.sources.places import is_below, local_path
 from dq_pipelines.transforms.steps import Derive, Filter, Python, Sql
 
-#: Bytes: more than a table needs.
+#: Longest file in bytes; more than a table needs.
 LONGEST = 256 * 1024
 
 Objection = tuple[Location, str]
@@ -41,32 +40,32 @@ _NO_PYTHON = "wanted no Python from afar unless by an admin of everything"
 
 @dataclass(frozen=True)
 class Trust:
-    """How far the author of a file is trusted."""
+    """What the author of a file may use of the server."""
 
     author: Author
-    #: folders and addresses below which a source may read, `${NAME}` replaced
+    #: folders and URLs below which a source may read, `${NAME}` replaced
     places: tuple[str, ...] = ()
     #: variables of the environment that the file may name
     variables: frozenset[str] = frozenset({"DQ_LANDING"})
 
     @classmethod
     def of(cls, author: Author, environment: Mapping[str, str] | None = None) -> Trust:
-        """By the landing folder, `DQ_REST_PLACES` and `DQ_REST_VARIABLES` (separated by commas).
+        """From the landing folder, `DQ_REST_PLACES` and `DQ_REST_VARIABLES` (separated by commas).
 
-        An author with grants for domains or teams alone reads below `<place>/<domain>` and `<place>/team-<team>`.
+        An author with grants only for domains or teams reads below `<place>/<domain>` and `<place>/team-<team>`.
         """
-        given = os.environ if environment is None else environment
-        landing = given.get("DQ_LANDING") or DEFAULTS["DQ_LANDING"]
-        places = [landing, *(interpolate(one, environment).text for one in _listed(given, "DQ_REST_PLACES"))]
+        variables = os.environ if environment is None else environment
+        landing = variables.get("DQ_LANDING") or DEFAULTS["DQ_LANDING"]
+        places = [landing, *(interpolate(place, environment).text for place in _listed(variables, "DQ_REST_PLACES"))]
         if author.is_scoped:
             folders = [_folder(scope) for scope in author.scopes]
             places = [f"{place.rstrip('/')}/{folder}" for place in places for folder in folders]
-        return cls(author, tuple(places), frozenset({"DQ_LANDING", *_listed(given, "DQ_REST_VARIABLES")}))
+        return cls(author, tuple(places), frozenset({"DQ_LANDING", *_listed(variables, "DQ_REST_VARIABLES")}))
 
     def to_text(self, raw: Mapping[str, Any], value: Mapping[str, Any]) -> Iterator[Objection]:
-        """What is not for this author, before anything of it is imported or read.
+        """Objections to the content, found before anything that it names is imported or read.
 
-        `raw` has `${NAME}` as it stands; in `value` it is replaced, and the rules of a suite stand in their place.
+        `raw` has `${NAME}` not replaced; in `value` it is replaced, and a suite's path by its rules.
         """
         for place, text in _texts(raw):
             foreign = sorted(names_in(text) - self.variables)
@@ -79,81 +78,82 @@ class Trust:
                 yield place, f"{_NO_PYTHON}, got '{name[:60]}'"
 
     def to_suite(self, path: Path, folder: Path) -> str:
-        """One sentence for a suite that this author may not name: one outside of the domain's `folder`, links followed."""
+        """One sentence if the suite is outside of the domain's `folder`, links followed; else ""."""
         if path.resolve().is_relative_to(folder.resolve()):
             return ""
         return f"wanted a suite below the table's own folder, got '{path.name[:60]}' elsewhere"
 
     def to_model(self, table: Table) -> Iterator[Objection]:
-        """What is not for this author in a table that was read: its SQL, its functions, and regexes that only Python can run."""
+        """Objections to a loaded table: to its SQL, its functions, and regexes that only Python can run."""
         if self.author.functions:
             return
         yield from objections_to_rules(table)
         if table.is_gold:
             if table.gold.python is not None:
                 yield ("gold", "python"), f"{_NO_PYTHON}, got '{table.gold.python[:60]}'"
-            if table.gold.sql is not None and (said := objection(table.gold.sql, ())):
-                yield ("gold", "sql"), said
+            if table.gold.sql is not None and (why := objection(table.gold.sql, ())):
+                yield ("gold", "sql"), why
             return
         for index, step in enumerate(table.landed.silver.transform):
-            for said in _step(step):
-                yield ("silver", "transform", index), said
+            for why in _step(step):
+                yield ("silver", "transform", index), why
         if not isinstance(getattr(table.landed.source, "path", None), str):
             yield ("source", "type"), "wanted a source of files or a Delta table, got one that reads elsewhere"
 
     def _path(self, raw: Mapping[str, Any], value: Mapping[str, Any]) -> Iterator[Objection]:
-        address = _source_path(value)
-        if address is not None and not any(is_below(address, place) for place in self.places):
-            theirs = "a place below DQ_LANDING or one of DQ_REST_PLACES"
+        path = _source_path(value)
+        if path is not None and not any(is_below(path, place) for place in self.places):
+            allowed = "a place below DQ_LANDING or one of DQ_REST_PLACES"
             if self.author.is_scoped:
                 folders = " or ".join(f"{_folder(scope)}/" for scope in self.author.scopes)
-                theirs = f"a place below DQ_LANDING, in its folder {folders}"
-            yield ("source", "path"), f"wanted {theirs}, got '{(_source_path(raw) or '')[:120]}'"
+                allowed = f"a place below DQ_LANDING, in its folder {folders}"
+            yield ("source", "path"), f"wanted {allowed}, got '{(_source_path(raw) or '')[:120]}'"
 
 
 def functions_of_data(value: Mapping[str, Any]) -> Iterator[Objection]:
-    """Functions named by a suite that lies in the landing folder: data land there, whoever wrote the table."""
+    """Objections to Python functions that a suite in the landing folder names: whoever delivers data can write there."""
     for place, name in _functions(value):
         if place[1:2] == ("rules",):
             yield place, f"wanted no Python in a suite below DQ_LANDING, where data land, got '{name[:60]}'"
 
 
 def objections_to_rules(table: Table) -> Iterator[Objection]:
-    """What rules may not say that came over the network, or from the landing folder."""
+    """Objections to rules that came over the network, or from the landing folder."""
     layer = "gold" if table.is_gold else "silver"
     for index, rule in enumerate(table.rules):
-        for said in _rule(rule):
-            yield (layer, "rules", index), said
+        for why in _rule(rule):
+            yield (layer, "rules", index), why
 
 
 def stood_before(place: Location, raw: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
-    """Whether what is said at `place` stood there before: the same value, or the same item of the same list."""
+    """Whether `base` has the same content at `place`: the same value, or the same item in the same list."""
     now, then = _unit(place, raw), _unit(place, base)
     if now is None or then is None:
         return False
     if isinstance(now, _Item) and isinstance(then, _Item):
-        return now.item in then.of
+        return now.item in then.items
     return bool(now == then)
 
 
 @dataclass(frozen=True)
 class _Item:
-    #: the item of a list that a place leads through; its place in the list is of no matter
+    """An item of a list; its index does not matter."""
+
     item: Any
-    of: Sequence[Any]
+    items: Sequence[Any]
 
 
-def _unit(place: Location, said: Any) -> Any:
-    """What of a file is one thing at `place`: an item of the first list on the way, or the value where the way ends."""
+def _unit(place: Location, content: Any) -> Any:
+    """The unit of comparison at `place`: an item of the first list on the path, or the value at its end."""
     for step in place:
-        if isinstance(said, list):
-            return _Item(said[step] if isinstance(step, int) and step < len(said) else None, said)
-        if not isinstance(said, Mapping):
-            return said  # a text such as the path of a suite, in which the place lies
-        if step not in said:
+        if isinstance(content, list):
+            return _Item(content[step] if isinstance(step, int) and step < len(content) else None, content)
+        if not isinstance(content, Mapping):
+            return content  # a text such as the path of a suite; the place is within that file
+        if step not in content:
             return None
-        said = said[step]
-    return said
+        content = content[step]
+    return content
 
 
 def _rule(rule: Any) -> Iterator[str]:
@@ -184,7 +184,7 @@ def _step(step: Any) -> Iterator[str]:
 
 
 def _folder(scope: str) -> str:
-    """The folder of landing that is for who has a grant of this scope; no domain has a dash in its name."""
+    """The landing subfolder for grants of this scope; `team-` cannot collide, as no domain has a dash in its name."""
     kind, _, name = scope.partition(":")
     return name if kind == "domain" else f"team-{name}"
 
@@ -193,34 +193,34 @@ def _listed(given: Mapping[str, str], name: str) -> list[str]:
     return [part.strip() for part in given.get(name, "").split(",") if part.strip()]
 
 
-def _source_path(said: Mapping[str, Any]) -> str | None:
-    source = said.get("source")
+def _source_path(content: Mapping[str, Any]) -> str | None:
+    source = content.get("source")
     path = source.get("path") if isinstance(source, dict) else None
     return path if isinstance(path, str) else None
 
 
 def is_in_landing(path: Path, environment: Mapping[str, str] | None = None) -> bool:
-    """Whether a file lies below the landing folder, links followed or not."""
+    """Whether a file is below the landing folder, with links followed or not."""
     given = os.environ if environment is None else environment
     landing = given.get("DQ_LANDING") or DEFAULTS["DQ_LANDING"]
     return is_below(str(path), landing) or local_path(str(path)).startswith(local_path(landing).rstrip("/") + "/")
 
 
-def _functions(said: Mapping[str, Any]) -> Iterator[Objection]:
-    """Where Python is named: `python:`, `function:`, and expectations of the user's own."""
+def _functions(content: Mapping[str, Any]) -> Iterator[Objection]:
+    """Where Python is named: `python:`, `function:`, and custom expectations."""
     for layer in ("silver", "gold"):
-        section = said.get(layer)
+        section = content.get(layer)
         if not isinstance(section, Mapping):
             continue
         for key in ("transform", "rules", "python"):
             for place, text in _texts(section.get(key), (layer, key)):
-                own_expectation = place[-1] in ("type", "expectation_type") and ":" in text
-                if place[-1] in ("python", "function") or own_expectation:
+                is_expectation = place[-1] in ("type", "expectation_type") and ":" in text
+                if place[-1] in ("python", "function") or is_expectation:
                     yield place, text
 
 
 def _texts(value: Any, place: Location = ()) -> Iterator[tuple[Location, str]]:
-    """Every text below, with its place."""
+    """Every text within `value`, with its place."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""The JSON Schema of a project's files, made from the models, so that editors complete and check YAML.
+"""Generates the JSON Schema of a project's files from the models, so that editors complete and check YAML.
 
-It says what the models say, short forms included; what needs several files or a look into a value (a
-regex, SQL, a name that another file has) only `dq check` can tell.
+It covers the models, with their short forms. Only `dq check` finds faults between files or within a value (a
+regex, SQL, a name that another file has).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dq_pipelines.transforms.types import TypeName
 Schema = dict[str, Any]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
-#: An expectation class of the user's own, which Great Expectations judges by: `module:Class`.
+#: A custom expectation class, which Great Expectations evaluates: `module:Class`.
 _OF_THE_USER = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _RULES: Schema = {
     "anyOf": [
@@ -37,7 +37,7 @@ def schemas() -> dict[str, Schema]:
 
 
 def schema_of(model: type[BaseModel]) -> Schema:
-    """The schema of one model, with its prose and the remarks on its fields."""
+    """The schema of one model, with its docstring and the comments on its fields as descriptions."""
     schema: Schema = _plain(_described(model.model_json_schema(), model))
     return schema
 
@@ -78,14 +78,14 @@ def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _described(schema: Schema, model: type[BaseModel]) -> Schema:
-    """`schema` with the model's prose and the remarks on its fields."""
-    said = {
+    """`schema` with the model's docstring and the comments on its fields."""
+    descriptions = {
         model.model_fields[name].alias or name: text
         for name, text in remarks(model).items()
         if name in model.model_fields
     }
     properties = {
-        name: {**item, "description": said[name]} if name in said else item
+        name: {**item, "description": descriptions[name]} if name in descriptions else item
         for name, item in schema.get("properties", {}).items()
     }
     return {**schema, "description": prose(model), "properties": properties}
@@ -110,7 +110,7 @@ def _either_form(schema: Schema, rule: type[Rule]) -> Schema:
 
 
 def _any_rule(rules: dict[str, type[Rule]]) -> Schema:
-    """By `type`, told apart so that an editor shows the errors of the one rule that is meant."""
+    """A branch for each `type`, so that an editor shows only the errors of that rule."""
     branches = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
@@ -126,12 +126,12 @@ def _any_rule(rules: dict[str, type[Rule]]) -> Schema:
     }
 
 
-#: Keys of pydantic's that say nothing to an editor: names of Python's fields, a word of OpenAPI's.
+#: Keys from pydantic that no editor uses: names of Python's fields, and an OpenAPI keyword.
 _NOISE = ("title", "discriminator")
 
 
 def _plain(schema: Any, *, names: bool = False) -> Any:
-    """`schema` without noise; `names` when its keys are those of a user's mapping."""
+    """`schema` without `_NOISE`; `names`: its keys are names of properties, not keywords."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Pydantic's errors as places of a YAML file with a sentence of ours."""
+"""Translates pydantic's errors to places of a YAML file with our messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dq_pipelines.project.tables import LandedTable, Silver
 
 
 def place_of(value: Any, steps: Sequence[str | int]) -> Location:
-    """The place in `value` that pydantic's `loc` means.
+    """The place in `value` that a pydantic `loc` means.
 
-    A `loc` has steps that no file has: a union's tag, a branch's type, the `kwargs` that a rule may or
-    may not have. Each step is taken or left, so that the last one is met if it can be, and most of them.
+    A `loc` has steps that are not in the file: a union's tag, a branch's type, the `kwargs` that a rule may or
+    may not have. Each step is matched or skipped. The best place matches the last step if possible, then the most steps.
     """
     best: tuple[tuple[bool, int], Location] = ((False, 0), ())
     for place, met, last in _ways(value, tuple(steps), ()):
@@ -39,7 +39,7 @@ def _ways(
 
 
 def joined(messages: list[str]) -> list[str]:
-    """The branches of a union as one sentence: each says what it wanted, and all got the same."""
+    """The messages of a union's branches as one: each wanted something else, all got the same."""
     halves = [re.fullmatch(r"wanted (.*), got (.*)", message) for message in messages]
     if len(messages) < 2 or not all(halves) or len({half[2] for half in halves if half}) > 1:
         return messages
@@ -52,12 +52,12 @@ def with_key(place: Location, message: str) -> str:
     return f"{key}: {message}" if key and message.startswith("wanted ") else message
 
 
-#: What an unknown `type` is, by where it stands.
+#: How the message names an unknown `type`, by the key around it.
 _KINDS = {"rules": "unknown rule", "source": "unknown source"}
 
 
 def named(kind: type[Strict], place: Location, message: str) -> str:
-    """`message` with the noun that belongs to its place, and where a key belongs that stands one level too high."""
+    """`message` with the noun for its place, and with the right section for a key of `silver` on the top level."""
     around = [step for step in place if isinstance(step, str) and step != "type"]
     if around and around[-1] in _KINDS:
         message = re.sub(r"^unknown type(?= ')", _KINDS[around[-1]], message)

@@ -1,4 +1,4 @@
-"""What a gold table's SQL says without running it: whether it parses, and which tables it reads."""
+"""Parses a gold table's SQL without running it: which tables it reads, and the lineage of its columns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class SqlError(ValueError):
-    """The query is no query over published tables."""
+    """The text is not one query that parses."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
-        #: of the query's text, from 1
+        #: line in the query's text, from 1
         self.line = line
 
 
@@ -24,9 +24,9 @@ class SqlError(ValueError):
 class Read:
     """One table that a query reads."""
 
-    #: `silver/<name>` or `gold/<name>`; another layer, or no layer, as it stands
+    #: `silver/<name>` or `gold/<name>`; another layer, or no layer, as written
     key: str
-    #: of the query's text, from 1
+    #: line in the query's text, from 1
     line: int
 
 
@@ -54,35 +54,35 @@ def _parsed(sql: str) -> exp.Query:
     from sqlglot.errors import ParseError, SqlglotError
 
     try:
-        # A semicolon at the end, and comments after it, are no statement.
+        # A semicolon at the end, with comments after it, is not a statement.
         statements = [one for one in sqlglot.parse(sql, read="duckdb") if not isinstance(one, exp.Semicolon | None)]
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
-        raise SqlError(f"SQL does not parse: {_said(error, first)}", int(first.get("line") or 1)) from None
+        raise SqlError(f"SQL does not parse: {_reason(error, first)}", int(first.get("line") or 1)) from None
     except SqlglotError as error:
         raise SqlError(f"SQL does not parse: {str(error).splitlines()[0]}", 1) from None
     except RecursionError:
         raise SqlError("SQL nests too deeply to be read", 1) from None
     if len(statements) != 1 or not isinstance(query := statements[0], exp.Query):
-        one = type(statements[0]).__name__.upper() if statements else ""
-        found = one if len(statements) == 1 else f"{len(statements) or 'no'} statements"
+        kind = type(statements[0]).__name__.upper() if statements else ""
+        found = kind if len(statements) == 1 else f"{len(statements) or 'no'} statements"
         raise SqlError(f"wanted one SELECT, got {found}", 1)
     return query
 
 
-def _said(error: Exception, first: dict[str, object]) -> str:
+def _reason(error: Exception, first: dict[str, object]) -> str:
     near = str(first.get("highlight") or "")
-    said = str(first.get("description") or error).splitlines()[0].rstrip(".")
-    if "<class" in said:  # sqlglot names a class of its own
-        said = "a part is missing"
-    return f"{said}, near '{near}'" if near else said
+    reason = str(first.get("description") or error).splitlines()[0].rstrip(".")
+    if "<class" in reason:  # sqlglot names one of its classes
+        reason = "a part is missing"
+    return f"{reason}, near '{near}'" if near else reason
 
 
 def lineage(sql: str, schemas: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[str, str]]]:
     """Per column of the query, the `(<layer>/<table>, column)` pairs that it is computed from.
 
-    `schemas` gives the column names of every table that the query reads. A column whose origin sqlglot
-    cannot tell has an empty list.
+    `schemas` gives the column names of every table that the query reads. A column has an empty list if sqlglot
+    cannot determine its origin.
     """
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -96,12 +96,12 @@ def lineage(sql: str, schemas: Mapping[str, Sequence[str]]) -> dict[str, list[tu
         nodes = trace(None, _parsed(sql), nested, dialect="duckdb")
     except SqlglotError:
         return {}
-    found: dict[str, list[tuple[str, str]]] = {}
+    columns_read: dict[str, list[tuple[str, str]]] = {}
     for name, node in nodes.items():
         pairs = [
             (f"{table.db}/{table.name}", leaf.name.rpartition(".")[2].strip('"'))
             for leaf in node.walk()
             if not leaf.downstream and isinstance(table := leaf.source, exp.Table)
         ]
-        found[name] = list(dict.fromkeys(pairs))
-    return found
+        columns_read[name] = list(dict.fromkeys(pairs))
+    return columns_read

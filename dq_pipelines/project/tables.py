@@ -1,7 +1,4 @@
-"""What a YAML file of a project may say: the models, composed from the families of sources, steps and rules.
-
-What follows from several files belongs in `model` and `references`.
-"""
+"""Defines the models of a project's YAML files, composed of sources, steps and rules."""
 
 from __future__ import annotations
 
@@ -32,25 +29,25 @@ class Column(Strict):
 
     #: one of the types below
     type: TypeName
-    #: the landed column, where it has another name; of several the first that has a value, such as `[new, old]`
+    #: the landed column, if it has another name; of several the first that has a value, such as `[new, old]`
     source: Annotated[str | Many[str] | None, Field(alias="from")] = None
-    #: strftime pattern for dates and times that are no ISO 8601
+    #: strftime pattern for dates and times that are not ISO 8601
     format: str | None = None
-    #: texts of this column that mean that there is no value, such as `[NA, "-"]`; a source's own `null_values` hold for
+    #: texts in this column that mean null, such as `[NA, "-"]`; a source's own `null_values` apply to
     #: all columns
     null_values: Many[str] = ()
-    #: how a number is rounded that the type cannot hold exactly; without it the row is refused
+    #: how to round a number that the type cannot hold exactly; without it the row is refused
     round: Rounding | None = None
-    #: what numbers count since 1970-01-01 00:00 UTC, where they are dates or moments; or the other way round
+    #: the unit of numbers that count from 1970-01-01 00:00 UTC, cast to dates or moments or from them
     unit: Unit | None = None
-    #: that numbers are a workbook's days: `excel` (1900-01-01 is 1) or `excel_1904`
+    #: how a workbook counts days, for numbers cast to dates: `excel` (1900-01-01 is 1) or `excel_1904`
     origin: Origin | None = None
-    #: whether blanks around a text go; for `string`, other types pass over them anyway
+    #: whether to remove blanks around a text; for `string`, other types ignore them anyway
     trim: bool = False
     description: str | None = None
 
     @model_validator(mode="after")
-    def _asks_what_fits(self) -> Column:
+    def _options_fit_the_type(self) -> Column:
         wrong = wrong_options(self.type, self.options)
         if wrong is not None:
             raise ValueError(wrong)
@@ -58,12 +55,12 @@ class Column(Strict):
 
     @property
     def options(self) -> CastOptions:
-        """What is asked of the cast."""
+        """The options of the cast."""
         return CastOptions(self.format, self.round, self.unit, self.origin, self.trim)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The landed columns that it may come from, as `from` has them; none where it has its own name."""
+        """The landed columns in `from`; none without it."""
         return (self.source,) if isinstance(self.source, str) else self.source or ()
 
 
@@ -84,32 +81,32 @@ def _column(value: Any) -> Any:
 class Merge(Strict):
     """Which of two rows with the same keys is published."""
 
-    #: a column: the row with the greater value counts, whenever it came; no value is less than any, and of equal
-    #: values the row that came last counts
+    #: a column: the row with the greatest value wins, in whatever order rows arrive. Null is less than any value; of equal
+    #: values the row that came last wins
     order_by: str
 
 
 class Silver(Strict):
     """How landed rows become published ones."""
 
-    #: columns that tell one row from another: rows with the same keys replace each other
+    #: columns that identify a row: rows with the same keys replace each other
     keys: Many[str] = ()
     #: `merge` by the keys (default with keys), `append` (default without), or `overwrite` the table with each batch
     write: Literal["append", "merge", "overwrite"] | None = None
-    #: which row of the same keys counts, where it is not the one that came last
+    #: which row of the same keys wins; by default the one that came last
     merge: Merge | None = None
-    #: name to type; a column that is not declared passes as it landed
+    #: name to type; an undeclared column passes as it landed
     columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = {}
     #: steps, in this order, before the rules
     transform: Many[AnyStep] = ()
-    #: what every row, or the table, must be like
+    #: rules for the rows and the table
     rules: Many[AnyRule] = ()
-    #: metrics of each batch that are held against their own past; see below
+    #: metrics of each batch to watch for anomalies; see below
     anomalies: Many[AnomalyRule] = ()
 
     @field_validator("columns")
     @classmethod
-    def _are_names_of_its_own(cls, columns: dict[str, Column]) -> dict[str, Column]:
+    def _names_are_free_and_distinct(cls, columns: dict[str, Column]) -> dict[str, Column]:
         seen: dict[str, str] = {}
         for name in columns:
             if is_reserved(name):
@@ -124,7 +121,7 @@ class Silver(Strict):
 
     @field_validator("columns")
     @classmethod
-    def _are_of_landed_columns_of_their_own(cls, columns: dict[str, Column]) -> dict[str, Column]:
+    def _landed_columns_are_distinct(cls, columns: dict[str, Column]) -> dict[str, Column]:
         seen: dict[str, str] = {}
         for name, column in columns.items():
             wanted = next(iter(column.sources), name)
@@ -151,7 +148,7 @@ class Silver(Strict):
 
     @property
     def order_by(self) -> str | None:
-        """The column that says which row of the same keys counts; None for the one that came last."""
+        """The column that decides which row of the same keys wins; None: the one that came last."""
         return None if self.merge is None else self.merge.order_by
 
 
@@ -161,7 +158,7 @@ def _day_pattern(text: str) -> str:
 
 
 def _first_day(day: date) -> date:
-    # Dagster counts days beyond the first and the last year of the calendar; a key has a year of four digits.
+    # Dagster computes days before the first and after the last one, and a key has a year of four digits.
     if not 1000 <= day.year <= 9998:
         raise ValueError(f"wanted a day from 1000-01-01 to 9998-12-31, got {day.isoformat()}")
     return day
@@ -175,14 +172,14 @@ class DynamicPartitions(Strict):
 
 
 class DailyPartitions(Strict):
-    """One partition per day; a file belongs to the day that its path holds, written as `in_path`."""
+    """One partition per day; a file's day is the one in its path, written as `in_path`."""
 
     type: Literal["daily"]
     #: the first day
     start: Annotated[date, AfterValidator(_first_day)]
-    #: strftime pattern of the day as the file's path has it; `2024-1-2` is read as `2024-01-02` is
+    #: strftime pattern of the day in the file's path; `2024-1-2` is read like `2024-01-02`
     in_path: Annotated[str, AfterValidator(_day_pattern)] = "%Y-%m-%d"
-    #: where a day begins: a file of a day waits until then
+    #: the time zone in which a day begins: a file of a day waits until then
     timezone: TimeZone = "UTC"
 
     @property
@@ -194,33 +191,33 @@ Partitions = Annotated[DynamicPartitions | DailyPartitions, Field(discriminator=
 
 
 class _AnyTable(Strict):
-    #: one sentence for people; the UI shows it
+    #: one sentence about the table; the UI shows it
     description: str | None = None
     #: `team:name` or e-mail addresses
     owners: Many[Owner] = ()
-    #: shown in the UI, and to select assets by
+    #: key-value pairs for the UI and for selecting assets
     tags: Tags = {}
     #: cron: minute, hour, day, month, weekday
     schedule: Cron | None = None
-    #: the time zone of `schedule`. A time that a change of clocks leaves out runs right after it, one that comes twice runs the second
+    #: the time zone of `schedule`. A time that daylight saving skips runs right after the change, one that occurs twice runs the second
     #: time
     timezone: TimeZone = "UTC"
-    #: when the table has to be materialized, as Dagster shows it; see below
+    #: the deadline for materializations, as Dagster shows it; see below
     freshness: Freshness | None = None
-    #: what is measured of each batch; see below
+    #: what to measure of each batch; see below
     metrics: Metrics = Metrics()
     #: which events go to which channels of `project.yaml`, in place of its `alerts.when`; `[]` for none
     alerts: Many[Route] | None = None
 
     @model_validator(mode="after")
-    def _has_a_clock(self) -> _AnyTable:
+    def _timezone_needs_schedule(self) -> _AnyTable:
         if self.schedule is None and "timezone" in self.model_fields_set:
             raise ValueError("timezone is that of schedule, which is not given")
         return self
 
 
 class LandedTable(_AnyTable):
-    """A table that comes from outside: bronze, silver and quarantine."""
+    """A table that lands: bronze, silver and quarantine."""
 
     #: where rows come from, by `type`; see Sources
     source: AnySource
@@ -228,18 +225,18 @@ class LandedTable(_AnyTable):
     #: whether a sensor starts a run when a file lands
     on_arrival: bool = False
     #: how many new files a run takes at most, the oldest first; the others wait for the next runs (`null`: no limit).
-    #: A table that is overwritten is a snapshot, of which a run takes every file
+    #: With `write: overwrite` a run takes every file of the snapshot
     max_files: Annotated[int, Field(ge=1)] | None = 1000
-    #: how many bytes of new files a run takes at most, but at least one file; no limit without it
+    #: how many bytes of new files a run takes at most, but at least one file; no limit by default
     max_bytes: Annotated[int, Field(ge=1)] | None = None
-    #: whether the table is kept in parts, and how; see below
+    #: how the table is partitioned; see below
     partitions: Partitions | None = None
     #: how long rows are kept; see below
     retention: Retention | None = None
-    #: how often the source is tried when it fails for a moment, where it is not as `project.yaml` says; see below
+    #: how often to try a source that fails temporarily, in place of the setting in `project.yaml`; see below
     retries: Retries | None = None
-    #: which changes of its columns silver takes on, each with what the one before does: `strict` none, `add_columns`
-    #: new and missing ones, `widen` types that hold every value of both, `evolve` any type, as text if need be
+    #: which changes of columns silver accepts; each level includes the one before: `strict` none, `add_columns`
+    #: new and missing columns, `widen` types that hold every value of both, `evolve` any type, as text if necessary
     evolution: Annotated[Literal["strict", "add_columns", "widen", "evolve"], Field(alias="schema")] = "strict"
 
     @model_validator(mode="after")
@@ -251,17 +248,17 @@ class LandedTable(_AnyTable):
 
 
 class Gold(Strict):
-    """A query or a function over silver and gold tables, judged like any other."""
+    """A query or a function over silver and gold tables; rules apply to the result."""
 
-    #: a SELECT in DuckDB's SQL over `silver.<table>` and `gold.<table>`, in UTC; what it may give is in [gold.md](gold.md)
+    #: a SELECT in DuckDB's SQL over `silver.<table>` and `gold.<table>`, in UTC; [gold.md](gold.md) has the types it may return
     sql: str | None = None
-    #: a function, `module:function`, that takes the inputs as lazy frames and gives a frame or rows, as in [gold.md](gold.md)
+    #: a function, `module:function`, that takes the inputs as lazy frames and returns a frame or rows, as in [gold.md](gold.md)
     python: FunctionName | None = None
     #: the tables that the function takes, each as the argument of its name: `silver/<table>` or `gold/<table>`
     inputs: Many[str] = ()
-    #: what every row, or the table, must be like
+    #: rules for the rows and the table
     rules: Many[AnyRule] = ()
-    #: metrics of each computation that are held against their own past; see below
+    #: metrics of each computation to watch for anomalies; see below
     anomalies: Many[AnomalyRule] = ()
 
     @model_validator(mode="after")
@@ -278,37 +275,37 @@ class GoldTable(_AnyTable):
     """A table that is computed from others."""
 
     gold: Gold
-    #: `eager`: computed for each publication of an input; `manual`: when somebody or a schedule asks
+    #: `eager`: a run for each publication of an input; `manual`: only by hand or by a schedule
     automation: Literal["eager", "manual"] = "manual"
 
     @model_validator(mode="before")
     @classmethod
-    def _keeps_what_its_inputs_keep(cls, value: Any) -> Any:
+    def _has_no_retention(cls, value: Any) -> Any:
         if isinstance(value, dict) and "retention" in value:
             raise ValueError("retention is for tables that land: gold is computed anew from what its inputs keep")
         return value
 
 
 class ProjectSettings(Strict):
-    """`project.yaml`: what holds for every table."""
+    """`project.yaml`: settings for every table."""
 
-    #: what the project is called in reports
+    #: the project's name in reports
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "dq"
-    #: one sentence for people
+    #: one sentence about the project
     description: str | None = None
-    #: when old rows are deleted where a table says `retention`: a cron schedule in UTC
+    #: when to delete the old rows of tables with `retention`: a cron schedule in UTC
     retention_schedule: Cron = "0 3 * * *"
-    #: when small files are put together and old ones removed; see below
+    #: when to compact small files and remove old ones; see below
     upkeep: Upkeep = Upkeep()
-    #: how often a source is tried when it fails for a moment; see below
+    #: how often to try a source that fails temporarily; see below
     retries: Retries = Retries()
-    #: how long Dagster's records of runs are kept; `false` keeps them for ever; see below
+    #: how long to keep Dagster's records of runs; `false` keeps them for ever; see below
     run_history: RunHistory | Literal[False] = RunHistory()
-    #: who is told of what went wrong; see below
+    #: whom to alert about failures; see below
     alerts: Alerts | None = None
-    #: where events of OpenLineage go; see below
+    #: where to send OpenLineage events; see below
     openlineage: OpenLineage | None = None
-    #: login to `dq serve` by an identity provider; see below
+    #: login to `dq serve` through an identity provider; see below
     oidc: OpenIdConnect | None = None
-    #: where Dagster's UI is, for links in messages: `https://dagster.example.org`
+    #: the URL of Dagster's UI, for links in messages: `https://dagster.example.org`
     dagster_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
