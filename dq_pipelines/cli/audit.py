@@ -49,7 +49,7 @@ def verify() -> None:
     log = _log()
     found = breaches(log)
     for breach in found:
-        print(breach.said, file=sys.stderr)
+        print(breach.message, file=sys.stderr)
     if found:
         raise typer.Exit(1)
     lines = sum(1 for _ in log.events())
@@ -72,14 +72,14 @@ def export() -> None:
     from dq_pipelines.security.audit_export import Export
 
     told = Export.from_environment(_log())
-    if not told.places:
+    if not told.targets:
         raise ConfigError([Problem("", 0, "dq audit export: wanted DQ_AUDIT_EXPORT to name a place, found none")])
     failures = told.push()
     for failure in failures:
         print(failure, file=sys.stderr)
     if failures:
         raise typer.Exit(1)
-    print(f"told all to {', '.join(map(str, told.places))}")
+    print(f"told all to {', '.join(map(str, told.targets))}")
 
 
 def _log() -> AuditLog:

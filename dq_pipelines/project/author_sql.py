@@ -49,7 +49,7 @@ def objection(sql: str, own: tuple[str, ...], *, is_expression: bool = False) ->
         is_parsed = True
         if why := _objection(statements, own):
             return why
-    return "" if is_parsed else "wanted SQL that parses, got some that does not"
+    return "" if is_parsed else "wanted SQL that can be checked, got some that does not parse"
 
 
 def _objection(statements: Collection[Any], own: Collection[str]) -> str:

@@ -1,1 +1,1 @@
-"""Who is who and may do what: users, sessions, API keys, roles, and the audit log. What is guarded by it is in `web`."""
+"""Authentication, authorisation and audit: users, sessions, API keys, tokens, roles, and the audit log."""

@@ -1,8 +1,8 @@
-"""The audit log: who did what, on what, from where, and how it ended. Lines are only ever added, each bound to the one before.
+"""Writes the append-only audit log: who did what, on what, from where, and with which result.
 
-A line's hash is over its text and the hash before it, by HMAC with a key of the state (`audit_keys`): nobody without the key can
-make a chain anew. The head says how long the chain is, the `anchor` beside the database says so too, and `audit_export` tells
-others. Whether all is as it was written is found out in `audit_verify`.
+Each line's HMAC covers its text and the previous line's HMAC, by a key of the state (`audit_keys`), so forging a chain needs the
+key. The head and the `anchor` record the length of the chain, `audit_export` sends lines elsewhere, and `audit_verify` finds
+tampering.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from dq_pipelines.security.database import opened
 from dq_pipelines.security.state import State
 from dq_pipelines.security.store import AUDIT, AUDIT_HEAD
 
-#: What stands for the hash before the first line.
+#: Takes the place of a previous hash for the first line.
 BEGINNING = "0" * 64
 
-#: Lines that are read at once.
+#: Lines per query.
 _CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that somebody did, or was refused."""
+    """One action that a user did, or was refused."""
 
-    #: a user's name; "" for nobody that is known
+    #: a user's name; "" for an unknown caller
     who: str
     #: such as `login`, `launch`, `cancel`, `key.add`
     what: str
-    #: a table, a run, a key; "" for nothing in particular
+    #: the object: a table, a run, a key; "" for none
     on: str = ""
-    #: an address, or `cli`
+    #: the caller's address, or `cli`
     source: str = ""
     #: `done` or `refused`
     result: str = "done"
-    #: more of it; never a secret
+    #: further fields; never a secret
     more: Mapping[str, Any] = field(default_factory=dict)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class AuditLog:
-    """The log of this state. Each line is bound to the one before by HMAC, the head says by HMAC how long the log is."""
+    """The audit log of a state: a chain of lines by HMAC, and a head with its length, also by HMAC."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -59,22 +59,22 @@ class AuditLog:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The database; raises PublishError where that cannot be opened."""
+        """The database; raises PublishError if it cannot be opened."""
         return opened(self.state.url, "audit log")
 
     def check(self) -> None:
-        """Whether this process has the key of the log's end; raises ConfigError where it has another one."""
+        """Raises ConfigError if this process does not have the key that signed the last line."""
         with self.engine.connect() as connection:
             head = connection.execute(AUDIT_HEAD.select()).mappings().first()
         if head is not None and head["key_id"] is not None and head["key_id"] not in self.keys.all():
-            said = (
-                f"audit log: wanted the key {head['key_id']}, by which its last line is marked, found none in "
+            message = (
+                f"audit log: wanted the key {head['key_id']}, which signed its last line, found none in "
                 f"{self.state.folder}: give each server the same DQ_AUDIT_KEY, or the same DQ_STATE"
             )
-            raise ConfigError([Problem("", 0, said)])
+            raise ConfigError([Problem("", 0, message)])
 
     def add(self, *events: Event) -> int:
-        """Write a line for each, together; gives the number of the last. Writers come one after the other."""
+        """Write a line for each event, in one transaction that excludes other writers; returns the number of the last line."""
         anchored = []
         with self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
@@ -94,19 +94,19 @@ class AuditLog:
                 AUDIT_HEAD.update().values(**values) if head else AUDIT_HEAD.insert().values(one=1, **values)
             )
             connection.commit()
-        # After the commit: an anchor of a line that was never written would look like one that was removed.
+        # After the commit: an anchor of a line that was never written would look like a removed line.
         self.anchor.add(anchored, key)
         return int(number)
 
     def events(self, since: datetime | None = None) -> Iterator[tuple[int, Event]]:
-        """Every line with its number, oldest first."""
+        """The events with their numbers, oldest first."""
         return ((number, event) for number, _, event in self.marked() if since is None or event.at >= since)
 
     def marked(self, after: int = 0) -> Iterator[tuple[int, str, Event]]:
-        """Every line after this number, with its number and hash, oldest first."""
+        """The events after this number, with number and hash, oldest first."""
         wanted = sa.select(AUDIT.c.number, AUDIT.c.hash, AUDIT.c.line).order_by(AUDIT.c.number).limit(_CHUNK)
         while True:
-            # No connection is open while somebody does something with a line.
+            # No connection stays open while the caller works on the lines.
             with self.engine.connect() as connection:
                 rows = connection.execute(wanted.where(AUDIT.c.number > after)).all()
             for number, mark, line in rows:
@@ -117,7 +117,7 @@ class AuditLog:
             after = rows[-1][0]
 
     def rotate_key(self, who: str, source: str) -> AuditKey:
-        """Mark lines by a new key from now on, and say so in the log, by the old key and by the new one."""
+        """Sign lines by a new key from now on; a line by the old key and one by the new key record it."""
         old = self.keys.newest()
         self.add(Event(who, "audit.rotate-key", old.id, source, more={"part": "last line by this key"}))
         new = self.keys.rotate()
@@ -130,10 +130,10 @@ def _text(event: Event) -> str:
 
 
 def line_mark(key: AuditKey, number: int, line: str, before: str) -> str:
-    """The hash of a line, which binds it to its number and to the line before."""
+    """The MAC of a line, its number and the previous line's MAC."""
     return key.mark("line", before, number, line)
 
 
 def head_mark(key: AuditKey, number: int, digest: str) -> str:
-    """What the head says of itself: no earlier line makes it, so that the log cannot be cut to one."""
+    """The MAC of the head: it differs from that of any line, so a truncated log cannot reuse an earlier one."""
     return key.mark("head", number, digest)

@@ -1,8 +1,8 @@
-"""The audit log, told to others as it grows: to syslog or by HTTP, so that whoever owns this machine cannot unsay it.
+"""Exports the audit log as it grows, to syslog or by HTTP, so that the owner of this machine cannot remove lines unnoticed.
 
-`DQ_AUDIT_EXPORT` names one place or several, with spaces between: `syslog:///dev/log`, `syslog://host:514` (UDP), `syslog+tcp://host:601`,
-`https://host/path` (a POST of JSON for each line). Lines come in order and at least once, each with its number and hash. What
-cannot be told stays in the log, and is told later.
+`DQ_AUDIT_EXPORT` has one target or several, separated by spaces: `syslog:///dev/log`, `syslog://host:514` (UDP), `syslog+tcp://host:601`,
+`https://host/path` (a POST of JSON for each line). Delivery is in order and at least once; each line has its number and hash. A line
+that cannot be sent stays in the log, and is sent later.
 """
 
 from __future__ import annotations
@@ -28,111 +28,107 @@ from dq_pipelines.config.private import private_file, write_private
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.security.audit import AuditLog
 
-#: The files of the state: how far each place was told, and who tells just now.
+#: The files of the state: the last line sent to each target, and the lock of the exporting process.
 FILE, _LOCK = "audit.exported", "audit.exported.lock"
 
-#: Seconds that a place has to take a line, between two looks for new lines, and the longest after failures.
-_PATIENCE, _LOOK, _LONGEST = 5.0, 1.0, 60.0
+#: Seconds: the timeout for sending, the pause between polls, and the longest pause after failures.
+_TIMEOUT, _POLL, _LONGEST_PAUSE = 5.0, 1.0, 60.0
 _SYSLOG_TCP_PORT = 601
-#: Lines between two notes of how far a place was told.
-_AT_ONCE = 100
+#: Lines sent between two writes of the position.
+_LINES_PER_NOTE = 100
 
 #: A line as it is sent: its number, and its text.
 Line = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Place:
-    """One of those who are told."""
+class ExportTarget:
+    """One target of the export."""
 
     url: SplitResult
 
     @classmethod
-    def named(cls, text: str) -> Place:
-        """The place of this address; raises ConfigError for another kind, and for HTTP without TLS beyond this machine."""
+    def named(cls, text: str) -> ExportTarget:
+        """The target of this URL; raises ConfigError for another scheme, and for HTTP without TLS to another machine."""
         url = urlsplit(text)
         local = url.hostname in ("127.0.0.1", "::1", "localhost")
         syslog = url.scheme in ("syslog", "syslog+tcp") and bool(url.hostname or (url.scheme == "syslog" and url.path))
         if not syslog and not (url.hostname and (url.scheme == "https" or (url.scheme == "http" and local))):
-            told = f"{url.scheme}://{url.hostname or ''}"
+            got = f"{url.scheme}://{url.hostname or ''}"
             raise ConfigError(
-                [
-                    Problem(
-                        "", 0, f"DQ_AUDIT_EXPORT: wanted syslog://host, syslog+tcp://host or https://host, got {told}"
-                    )
-                ]
+                [Problem("", 0, f"DQ_AUDIT_EXPORT: wanted syslog://host, syslog+tcp://host or https://host, got {got}")]
             )
         return cls(url)
 
     def __str__(self) -> str:
-        """The address without what may be a secret."""
+        """The URL without parts that may be secret."""
         return f"{self.url.scheme}://{self.url.hostname or self.url.path}"
 
     @property
     def id(self) -> str:
-        """What it is called in the file of what was told."""
+        """Its key in the file of positions."""
         return hashlib.sha256(self.url.geturl().encode()).hexdigest()[:12]
 
-    def tell(self, lines: Iterable[Line]) -> Iterator[int]:
-        """Send lines; gives the number of each that was taken. Raises OSError where one was not."""
+    def send(self, lines: Iterable[Line]) -> Iterator[int]:
+        """Send lines; yields the number of each accepted line. Raises OSError if one is not accepted."""
         return _by_http(self.url.geturl(), lines) if self.url.scheme.startswith("http") else _by_syslog(self.url, lines)
 
 
 class Export:
-    """What is told to whom, and how far it was."""
+    """The export of a log to its targets."""
 
-    def __init__(self, log: AuditLog, places: Iterable[Place]) -> None:
+    def __init__(self, log: AuditLog, targets: Iterable[ExportTarget]) -> None:
         self.log = log
-        self.places = tuple(places)
+        self.targets = tuple(targets)
 
     @classmethod
     def from_environment(cls, log: AuditLog) -> Export:
-        """By `DQ_AUDIT_EXPORT`; to nobody where that is not set. Raises ConfigError."""
-        return cls(log, map(Place.named, withheld.environment().get("DQ_AUDIT_EXPORT", "").split()))
+        """The export to the targets in `DQ_AUDIT_EXPORT`; none if it is not set. Raises ConfigError."""
+        return cls(log, map(ExportTarget.named, withheld.environment().get("DQ_AUDIT_EXPORT", "").split()))
 
     def push(self) -> list[str]:
-        """Tell each place what it was not told yet; gives a sentence for each that did not take it."""
-        if not self.places:
+        """Send the new lines to each target; returns a message for each one that failed."""
+        if not self.targets:
             return []
-        with self._alone() as mine:
-            return [said for place in self.places if (said := self._told(place))] if mine else []
+        with self._lock() as locked:
+            return [failure for target in self.targets if (failure := self._send(target))] if locked else []
 
-    def _told(self, place: Place) -> str:
-        told = before = self._so_far().get(place.id, 0)
+    def _send(self, target: ExportTarget) -> str:
+        sent = before = self._positions().get(target.id, 0)
         try:
-            for told in place.tell(self._lines(before)):
-                if told - before >= _AT_ONCE:
-                    self._note(place, before := told)
+            for sent in target.send(self._lines(before)):
+                if sent - before >= _LINES_PER_NOTE:
+                    self._note(target, before := sent)
         except OSError as error:
             why = error.strerror or str(error) or type(error).__name__
-            return f"audit log: line {told + 1} could not be told to {place}, and is kept: {why}"
+            return f"audit log: line {sent + 1} could not be sent to {target}, and is kept: {why}"
         finally:
-            if told > before:
-                self._note(place, told)
+            if sent > before:
+                self._note(target, sent)
         return ""
 
     def _lines(self, after: int) -> Iterator[Line]:
         for number, mark, event in self.log.marked(after):
-            told = asdict(event) | {"at": event.at.isoformat(), "number": number, "hash": mark}
-            yield number, json.dumps(told, ensure_ascii=False, default=str)
+            fields = asdict(event) | {"at": event.at.isoformat(), "number": number, "hash": mark}
+            yield number, json.dumps(fields, ensure_ascii=False, default=str)
 
-    def _so_far(self) -> dict[str, int]:
+    def _positions(self) -> dict[str, int]:
         path = self._file(FILE)
         try:
-            found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            positions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except ValueError:
-            return {}  # told anew from the beginning, which loses nothing
-        return {str(name): int(number) for name, number in found.items()}
+            return {}  # all lines are sent again, which loses nothing
+        return {str(name): int(number) for name, number in positions.items()}
 
-    def _note(self, place: Place, number: int) -> None:
-        write_private(self._file(FILE), json.dumps(self._so_far() | {place.id: number}))
+    def _note(self, target: ExportTarget, number: int) -> None:
+        write_private(self._file(FILE), json.dumps(self._positions() | {target.id: number}))
 
     def _file(self, name: str) -> Path:
         return self.log.state.folder / name
 
     @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Whether nobody else tells just now: then they will tell of these lines, too."""
+    def _lock(self) -> Iterator[bool]:
+        """Take the lock; False if another process has it, which then sends these lines too."""
         private_file(self._file(_LOCK))
         with self._file(_LOCK).open() as lock:
             try:
@@ -145,37 +141,37 @@ class Export:
 
 @contextmanager
 def exporting(export: Export) -> Iterator[None]:
-    """Tell what comes, in a thread, as long as the block lasts; a place that fails is told of once, and tried again."""
-    if not export.places:
+    """Export new lines in a thread during the block. A failure is reported once, and sending is retried."""
+    if not export.targets:
         yield
         return
-    ending = threading.Event()
-    thread = threading.Thread(target=_go_on, args=(export, ending), name="audit export", daemon=True)
+    stop = threading.Event()
+    thread = threading.Thread(target=_run, args=(export, stop), name="audit export", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        ending.set()
-        thread.join(_PATIENCE)
+        stop.set()
+        thread.join(_TIMEOUT)
 
 
-def _go_on(export: Export, ending: threading.Event) -> None:
-    pause, failing = _LOOK, False
+def _run(export: Export, stop: threading.Event) -> None:
+    pause, failing = _POLL, False
     while True:
-        last = ending.is_set()
+        last = stop.is_set()
         try:
             failures = export.push()
-        except Exception as error:  # noqa: BLE001 - the log goes on, whatever its export meets, and says so
+        except Exception as error:  # noqa: BLE001 - no failure of the export may stop the server
             failures = [f"audit log: it could not be exported, and is kept: {type(error).__name__}"]
         if failures and not failing:
             sys.stderr.write("\n".join(failures) + "\n")
         if failing and not failures:
             sys.stderr.write("audit log: it is exported again\n")
         failing = bool(failures)
-        pause = min(pause * 2, _LONGEST) if failing else _LOOK
+        pause = min(pause * 2, _LONGEST_PAUSE) if failing else _POLL
         if last:
             return
-        ending.wait(pause)
+        stop.wait(pause)
 
 
 # --- how lines are sent --------------------------------------------------------------------------------
@@ -185,26 +181,26 @@ def _by_http(url: str, lines: Iterable[Line]) -> Iterator[int]:
     import httpx
 
     headers = {"content-type": "application/json"}
-    with httpx.Client(timeout=_PATIENCE, headers=headers) as client:
+    with httpx.Client(timeout=_TIMEOUT, headers=headers) as client:
         for number, text in lines:
             try:
                 answer = client.post(url, content=text.encode())
             except httpx.HTTPError as error:
-                raise OSError(type(error).__name__) from None  # its text may have the address, with a password
+                raise OSError(type(error).__name__) from None  # its text may have the URL, with a password
             if not answer.is_success:
                 raise OSError(f"answered with {answer.status_code}")
             yield number
 
 
 class _Syslog(SysLogHandler):
-    """The standard library's, which says when it fails, and waits for nobody for ever."""
+    """The standard library's handler, with a timeout, and with exceptions for failures."""
 
     append_nul = False
 
     def createSocket(self) -> None:  # noqa: N802 - as the class above calls it
         if self.socktype == socket.SOCK_STREAM and isinstance(self.address, tuple):
             self.unixsocket = False
-            self.socket = socket.create_connection(self.address, _PATIENCE)
+            self.socket = socket.create_connection(self.address, _TIMEOUT)
         else:
             super().createSocket()
 
@@ -224,8 +220,8 @@ def _by_syslog(url: SplitResult, lines: Iterable[Line]) -> Iterator[int]:
                 address = (url.hostname, port) if url.hostname else url.path
                 kind = socket.SOCK_STREAM if stream else socket.SOCK_DGRAM
                 handler = _Syslog(address, SysLogHandler.LOG_AUTHPRIV, kind if url.hostname else None)
-            said = f"dq_pipelines[{os.getpid()}]: {text}" + "\n" * stream
-            handler.emit(logging.makeLogRecord({"msg": said, "levelname": "INFO"}))
+            message = f"dq_pipelines[{os.getpid()}]: {text}" + "\n" * stream
+            handler.emit(logging.makeLogRecord({"msg": message, "levelname": "INFO"}))
             sent.append(number)
             if not stream:
                 yield number
@@ -238,8 +234,8 @@ def _by_syslog(url: SplitResult, lines: Iterable[Line]) -> Iterator[int]:
 
 
 def _finish(connection: socket.socket) -> None:
-    """Wait until the other side has read all: it closes, too, or says nothing against it; raises OSError where it was reset."""
+    """Wait until the other side has read everything: it closes too, or stays silent. Raises OSError on a reset."""
     connection.shutdown(socket.SHUT_WR)
-    connection.settimeout(_PATIENCE)
+    connection.settimeout(_TIMEOUT)
     with contextlib.suppress(TimeoutError):
         connection.recv(1)

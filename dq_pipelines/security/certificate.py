@@ -1,4 +1,4 @@
-"""A server's certificate and key for TLS, looked through before anything listens by them."""
+"""Checks a server's TLS certificate and key before the server starts to listen."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Certificate:
 
     chain: Path
     key: Path
-    #: the first name that it was made for; "" where that is none of one machine
+    #: the first DNS name in it that is no wildcard; "" for none
     name: str = ""
 
     @classmethod
     def checked(cls, chain: Path | None, key: Path | None) -> Certificate | None:
-        """The pair, None where neither is given.
+        """The checked pair; None if neither is given.
 
-        Raises ConfigError for one without the other, and for files that cannot be read, do not match or are not valid now.
+        Raises ConfigError for one without the other, and for files that are unreadable, do not match or are not valid now.
         """
         if chain is None and key is None:
             return None
@@ -47,14 +47,14 @@ def _read(path: Path, option: str) -> bytes:
         raise _wrong(f"{option}: wanted a file that can be read, got {path}: {error.strerror}") from None
 
 
-def _check(chain: Path, key: Path, certificates: bytes, secret: bytes) -> x509.Certificate:
-    """The certificate, once it is found to be sound; raises ConfigError."""
+def _check(chain: Path, key: Path, pem: bytes, secret: bytes) -> x509.Certificate:
+    """The checked certificate; raises ConfigError."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
     try:
-        found = x509.load_pem_x509_certificates(certificates)
+        certificates = x509.load_pem_x509_certificates(pem)
     except ValueError:
         raise _wrong(f"{_CERT}: wanted a certificate in PEM, got something else in {chain}") from None
     try:
@@ -63,15 +63,15 @@ def _check(chain: Path, key: Path, certificates: bytes, secret: bytes) -> x509.C
         raise _wrong(f"{_KEY}: wanted a key without a passphrase, got one with a passphrase in {key}") from None
     except (ValueError, UnsupportedAlgorithm):
         raise _wrong(f"{_KEY}: wanted a private key in PEM, got something else in {key}") from None
-    shape = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if found[0].public_key().public_bytes(*shape) != private.public_key().public_bytes(*shape):
+    encoding = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    if certificates[0].public_key().public_bytes(*encoding) != private.public_key().public_bytes(*encoding):
         raise _wrong(f"{_KEY}: wanted the key of {chain}, got that of another certificate in {key}")
-    _must_be_valid(chain, found)
+    _must_be_valid(chain, certificates)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key)
     except (ssl.SSLError, OSError) as error:
-        raise _wrong(f"{_CERT}: wanted a certificate that TLS takes, got {chain}: {error}") from None
-    return found[0]
+        raise _wrong(f"{_CERT}: wanted a certificate that TLS accepts, got {chain}: {error}") from None
+    return certificates[0]
 
 
 def _name(certificate: x509.Certificate) -> str:
@@ -86,18 +86,18 @@ def _name(certificate: x509.Certificate) -> str:
 
 def _must_be_valid(chain: Path, certificates: Sequence[x509.Certificate]) -> None:
     now = datetime.now(UTC)
-    for one in certificates:
-        if one.not_valid_after_utc < now:
+    for certificate in certificates:
+        if certificate.not_valid_after_utc < now:
             raise _wrong(
-                f"{_CERT}: wanted a certificate that is valid now, got one in {chain} that expired at "
-                f"{one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+                f"{_CERT}: wanted a certificate that is valid now, got certificate in {chain} that expired at "
+                f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
             )
-        if one.not_valid_before_utc > now:
+        if certificate.not_valid_before_utc > now:
             raise _wrong(
-                f"{_CERT}: wanted a certificate that is valid now, got one in {chain} that is not before "
-                f"{one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+                f"{_CERT}: wanted a certificate that is valid now, got certificate in {chain} that is not before "
+                f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
             )
 
 
-def _wrong(said: str) -> ConfigError:
-    return ConfigError([Problem("", 0, said)])
+def _wrong(message: str) -> ConfigError:
+    return ConfigError([Problem("", 0, message)])

@@ -16,14 +16,14 @@ from dq_pipelines.security.store import METADATA, USERS
 
 
 def _from_before_versions(connection: sa.Connection) -> None:
-    """Until there were versions, releases only added tables, indexes and columns that may be null."""
+    """Releases before schema versions only added tables, indexes and nullable columns."""
     add_what_lacks(connection, METADATA)
 
 
 def _without_locks(connection: sa.Connection) -> None:
-    """A name was locked after wrong tries; they are counted in a table of their own since, where nobody locks others out."""
-    there = {column["name"] for column in sa.inspect(connection).get_columns(USERS.name)}
-    for name in sorted(there & {"failures", "locked_until"}):
+    """Drop the columns that locked a user after wrong passwords; a separate table counts them since, and locks nobody out."""
+    columns = {column["name"] for column in sa.inspect(connection).get_columns(USERS.name)}
+    for name in sorted(columns & {"failures", "locked_until"}):
         connection.exec_driver_sql(f"ALTER TABLE {USERS.name} DROP COLUMN {name}")
 
 

@@ -1,6 +1,6 @@
-"""Known devices: browsers in which a user has logged in before. A cookie holds a secret, and the store its hash.
+"""Remembers known devices: browsers in which a user has logged in. A cookie holds a secret, the store its hash.
 
-A known device lets nobody in by itself: it only keeps strangers' wrong passwords from slowing its owner down (see `throttling`).
+A known device does not authenticate. It only exempts its owner from the delays that strangers' wrong passwords cause (see `throttling`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.store import DEVICES
-from dq_pipelines.security.users import User, Users, found
+from dq_pipelines.security.users import User, Users, fetch_user
 
-#: After so long without a login it is known no more.
+#: A device is forgotten after this time without a login.
 KNOWN_FOR = timedelta(days=90)
 
 
@@ -24,24 +24,24 @@ class Devices:
     users: Users
 
     def remember(self, user: User, before: str | None = None) -> str:
-        """The secret for the cookie of a browser in which this user has logged in, in place of the one that it had."""
-        secret, now, those = secrets.token_urlsafe(32), datetime.now(UTC), DEVICES.c
+        """Remember the browser of this user; returns the secret for its cookie, which replaces the secret `before`."""
+        secret, now, column = secrets.token_urlsafe(32), datetime.now(UTC), DEVICES.c
         row = {"id": digest(secret), "user": user.name, "epoch": user.epoch, "created_at": now}
         with self.users.engine.begin() as connection:
-            connection.execute(DEVICES.delete().where(those.created_at < now - KNOWN_FOR))
+            connection.execute(DEVICES.delete().where(column.created_at < now - KNOWN_FOR))
             if before:
-                connection.execute(DEVICES.delete().where(those.id == digest(before), those.user == user.name))
+                connection.execute(DEVICES.delete().where(column.id == digest(before), column.user == user.name))
             connection.execute(DEVICES.insert().values(**row))
         return secret
 
     def of(self, secret: str | None, name: str) -> str | None:
-        """The device's id, if this name has logged in there and has the same password since; else None."""
+        """The device's id if this user has logged in there, and their logins were not revoked since; else None."""
         if not secret:
             return None
         wanted = DEVICES.select().where(DEVICES.c.id == digest(secret), DEVICES.c.user == name)
         with self.users.engine.connect() as connection:
             row = connection.execute(wanted).mappings().first()
-            user = found(connection, name) if row else None
+            user = fetch_user(connection, name) if row else None
         if row is None or user is None or row["epoch"] != user.epoch:
             return None
         return str(row["id"]) if row["created_at"] > datetime.now(UTC) - KNOWN_FOR else None

@@ -1,4 +1,4 @@
-"""Secrets that we have made, as they are kept: by their hash. What a person has chosen belongs in `passwords`."""
+"""Hashes generated secrets for storage. `passwords` has the slow hash for chosen ones."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import hashlib
 
 
 def digest(secret: str) -> str:
-    """64 hexadecimal digits; 256 random bits are guessed no sooner for a quick hash."""
+    """SHA-256 as 64 hexadecimal digits; a fast hash is safe for random secrets of 120 bits or more."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""API keys: for programs, in a user's name, with no more rights than that user has."""
+"""Issues, checks and revokes API keys: for programs, on behalf of a user, with at most that user's permissions."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from dq_pipelines.errors import ConfigError, Problem, Refused
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.roles import PERMISSIONS, Grant, Role
 from dq_pipelines.security.store import KEYS
-from dq_pipelines.security.users import User, Users, found
+from dq_pipelines.security.users import User, Users, fetch_user
 
 _PREFIX = "dq"
 
-#: How long a key lasts where nothing else is said, by DQ_KEY_DAYS neither.
+#: The default lifetime of a key, without DQ_KEY_DAYS.
 LASTS = timedelta(days=90)
-#: The longest that DQ_KEY_DAYS may say: ten years.
+#: The largest DQ_KEY_DAYS: ten years.
 _MOST_DAYS = 3_650
 
-_REFUSED = "wanted an API key that is in use, got another"
+_REFUSED = "This API key is unknown, expired or revoked."
 
 
 @dataclass(frozen=True)
 class Key:
-    """What is known of a key; its secret is not."""
+    """A key without its secret."""
 
     id: str
     user: str
     note: str
-    #: no more than this role, within this scope; the user's own rights where None
+    #: limits the key to this role within this scope; None: the user's own permissions
     grant: Grant | None
     created_at: datetime
     expires_at: datetime | None
@@ -51,9 +51,9 @@ class Keys:
     users: Users
 
     def add(self, user: str, note: str = "", grant: Grant | None = None, lasts: timedelta | None = LASTS) -> str:
-        """A new key in a user's name, for ever where `lasts` is None: said once, for nobody can read it again.
+        """A new key for a user, returned in clear only here; without expiry if `lasts` is None.
 
-        It ends sooner with a new password of the user's, and with the user. Raises ConfigError for an unknown user.
+        A new password, and disabling the user, end it sooner. Raises ConfigError for an unknown user.
         """
         self.users.named(user)
         number, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
@@ -72,23 +72,23 @@ class Keys:
         return f"{_PREFIX}_{number}_{secret}"
 
     def let_in(self, text: str) -> User:
-        """The user in whose name the key is, with the rights that both have; raises Refused, always the same."""
+        """The user of the key, with the permissions that both have; raises Refused with the same text for every reason."""
         prefix, _, rest = text.partition("_")
         number, _, secret = rest.partition("_")
         with self.users.engine.connect() as connection:
             row = connection.execute(KEYS.select().where(KEYS.c.id == number)).mappings().first()
-            user = found(connection, row["user"]) if row else None
-        right = hmac.compare_digest(digest(secret), row["secret"] if row else digest(""))
-        if row is None or user is None or not right or prefix != _PREFIX or user.disabled or not _key(row).is_in_use:
+            user = fetch_user(connection, row["user"]) if row else None
+        matches = hmac.compare_digest(digest(secret), row["secret"] if row else digest(""))
+        if row is None or user is None or not matches or prefix != _PREFIX or user.disabled or not _key(row).is_in_use:
             raise Refused(_REFUSED)
         return within(user, _key(row).grant)
 
     def revoke(self, number: str) -> None:
-        """Let nobody in by this key any more; raises ConfigError where there is none."""
+        """Revoke this key; raises ConfigError for an unknown one."""
         with self.users.engine.begin() as connection:
             done = connection.execute(KEYS.update().where(KEYS.c.id == number).values(revoked_at=datetime.now(UTC)))
         if not done.rowcount:
-            raise ConfigError([Problem("", 0, f"unknown key '{number}': `dq key list` says which there are")])
+            raise ConfigError([Problem("", 0, f"unknown key '{number}': `dq key list` lists the keys")])
 
     def all(self) -> list[Key]:
         """Every key, oldest first."""
@@ -98,32 +98,32 @@ class Keys:
 
 
 def lasts_by_default(environment: Mapping[str, str] | None = None) -> timedelta:
-    """How long a key lasts of which nothing is said: `DQ_KEY_DAYS`, else 90 days. Raises ConfigError for no number of days."""
-    given = (os.environ if environment is None else environment).get("DQ_KEY_DAYS", "")
-    if not given:
+    """The default lifetime of a key: `DQ_KEY_DAYS`, else 90 days. Raises ConfigError if it is no number of days."""
+    days = (os.environ if environment is None else environment).get("DQ_KEY_DAYS", "")
+    if not days:
         return LASTS
-    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= _MOST_DAYS):
-        raise ConfigError([Problem("", 0, f"DQ_KEY_DAYS: wanted a number of days, 1 to {_MOST_DAYS}, got '{given}'")])
-    return timedelta(days=int(given))
+    if not (days.isascii() and days.isdigit() and 1 <= int(days) <= _MOST_DAYS):
+        raise ConfigError([Problem("", 0, f"DQ_KEY_DAYS: wanted a number of days, 1 to {_MOST_DAYS}, got '{days}'")])
+    return timedelta(days=int(days))
 
 
 def is_key(text: str) -> bool:
-    """Whether it looks like a key, be it good or not; a token does not."""
+    """Whether the text has the form of an API key, valid or not; tokens do not."""
     return text.startswith(f"{_PREFIX}_")
 
 
 def within(user: User, most: Grant | None) -> User:
-    """The user with no more rights than `most`: of each grant the part that both give."""
+    """The user with permissions limited to `most`: of each grant the part that both give."""
     if most is None:
         return user
-    kept = set()
+    grants = set()
     for grant in user.grants:
-        # Any two roles have a role in common that gives what both give.
+        # For any two roles, some role gives exactly the permissions that both give.
         both = PERMISSIONS[grant.role] & PERMISSIONS[most.role]
         scopes = {grant.scope, most.scope} - {""}
         if len(scopes) <= 1:
-            kept.add(Grant(next(role for role in Role if PERMISSIONS[role] == both), next(iter(scopes), "")))
-    return replace(user, grants=frozenset(kept))
+            grants.add(Grant(next(role for role in Role if PERMISSIONS[role] == both), next(iter(scopes), "")))
+    return replace(user, grants=frozenset(grants))
 
 
 def _key(row: Any) -> Key:

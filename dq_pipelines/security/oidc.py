@@ -1,4 +1,4 @@
-"""What YAML may say of login by OpenID Connect: the provider, and what its groups are granted. How it is asked belongs in `provider`."""
+"""Defines the settings of login by OpenID Connect: the provider, and the grants of its groups."""
 
 from __future__ import annotations
 
@@ -23,47 +23,47 @@ def _grant(text: str) -> str:
 #: `operator`, or `operator@domain:retail`.
 GrantText = Annotated[str, AfterValidator(_grant)]
 
-#: By TLS, but for what runs on this machine.
+#: A URL with TLS, or one of this machine.
 Web = Annotated[str, Field(pattern=r"^(https://[^\s/?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/[^\s?#]*)?$")]
 
 
 class OpenIdConnect(Strict):
     """Login by an identity provider that speaks [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html).
 
-    The provider is told the address `<address>/login/oidc/callback`. Everything else is found at its
-    `.well-known/openid-configuration`. Who logs in becomes a user without a password; each login gives them the grants of
-    their groups of now, in place of those before, and lasts 12 hours. Who is in no group that is named is not let in.
+    Register the redirect URL `<address>/login/oidc/callback` with the provider. Everything else comes from its
+    `.well-known/openid-configuration`. A person who logs in becomes a user without a password. Each login replaces their grants
+    by those of their current groups, and lasts 12 hours. A person in none of the groups below is refused.
     """
 
-    #: the provider, letter by letter as it calls itself: `https://login.example.org/realms/dq`
+    #: the provider's issuer URL, exactly as it states it: `https://login.example.org/realms/dq`
     issuer: Web
-    #: what this server is called there
+    #: the id of this server at the provider
     client_id: Annotated[str, Field(min_length=1)]
-    #: `${NAME}`; without it this is a public client, which PKCE alone protects
+    #: `${NAME}`; without it this is a public client, which only PKCE protects
     client_secret: SecretStr | None = None
-    #: what is asked for beside `openid`
+    #: scopes to request besides `openid`
     scopes: Many[str] = ("profile", "email")
-    #: the claim that is the user's name here; a name that another user has is refused
+    #: the claim with the user's name; a name of another user is refused
     name_claim: Annotated[str, Field(min_length=1)] = "preferred_username"
     #: the claim that lists the user's groups; `realm_access.roles` for one within another
     groups_claim: Annotated[str, Field(min_length=1)] = "groups"
-    #: by group, what it is granted: `[operator@domain:retail, viewer]`
+    #: the grants of each group: `[operator@domain:retail, viewer]`
     groups: dict[str, Many[GrantText]] = Field(default_factory=dict)
-    #: what everybody is granted whom the provider lets in
+    #: the grants of everybody whom the provider authenticates
     everyone: Many[GrantText] = ()
-    #: where browsers find this server, `https://dq.example.org`; without it, where they say that they have found it
+    #: the URL of this server for browsers, `https://dq.example.org`; by default that of the request
     address: Web | None = None
-    #: what the link on the login page says
+    #: the text of the link on the login page
     title: Annotated[str, Field(min_length=1, max_length=60)] = "Log in by single sign-on"
 
     def name(self, claims: Mapping[str, Any]) -> str:
-        """What the user of these claims is called here, "" where they do not say; an address is one that was verified."""
-        found = claim(claims, self.name_claim)
-        unsure = self.name_claim == "email" and claims.get("email_verified") is False
-        return found if isinstance(found, str) and not unsure else ""
+        """The user's name by these claims; "" without one, and for an e-mail address that is not verified."""
+        name = claim(claims, self.name_claim)
+        unverified = self.name_claim == "email" and claims.get("email_verified") is False
+        return name if isinstance(name, str) and not unverified else ""
 
     def grants(self, claims: Mapping[str, Any]) -> frozenset[Grant]:
-        """What the user of these claims is granted."""
+        """The grants of a user with these claims."""
         groups = claim(claims, self.groups_claim)
         named: Iterable[Any] = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
         texts = [text for group in named if isinstance(group, str) for text in self.groups.get(group, ())]
@@ -71,7 +71,7 @@ class OpenIdConnect(Strict):
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:
-    """The claim of this name; one within another by the names with a dot between. None where there is none."""
+    """The claim of this name, or None; a dot separates the names of nested claims."""
     if name in claims:
         return claims[name]
     outer, _, inner = name.partition(".")

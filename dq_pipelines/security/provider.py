@@ -1,7 +1,7 @@
-"""An identity provider, as OpenID Connect has it: where browsers are sent, and what it says of whom it sends back.
+"""Talks to an OpenID Connect provider: builds the authorization request, and verifies the claims of the answer.
 
-The authorization code flow with PKCE, state and nonce (OpenID Connect Core 3.1, RFC 9700). Nothing that comes is believed before
-the provider's own key, taken from its own address by TLS, has vouched for it.
+It uses the authorization code flow with PKCE, state and nonce (OpenID Connect Core 3.1, RFC 9700). Claims count only if they are
+signed by the provider's key, which comes from the provider's own URL by TLS.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from urllib.parse import quote
 from dq_pipelines.errors import Refused, SourceError
 from dq_pipelines.security.oidc import OpenIdConnect, claim
 
-#: The algorithms that an id_token may be signed by: with the provider's own key, and never with ours, or none.
+#: Algorithms allowed for an id_token: only asymmetric ones, so neither the client secret nor "none" can sign.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 
-#: Seconds that the provider may take, that what it says of itself is kept, and that clocks may differ.
-_PATIENCE, _KEPT, _LEEWAY = 10.0, 3600.0, 60
+#: Seconds: the timeout of requests, the lifetime of cached metadata, and the allowed clock skew.
+_TIMEOUT, _CACHED, _LEEWAY = 10.0, 3600.0, 60
 
 _REFUSED = "the identity provider's answer"
 
 
 @dataclass(frozen=True)
-class Start:
-    """One login that has begun: what the browser takes along, and what stays here."""
+class PendingLogin:
+    """A pending login: what the browser takes along, and what the server keeps."""
 
-    #: where the browser is sent
+    #: the provider's URL, to which the browser is redirected
     url: str
-    #: where it comes back to
+    #: the redirect URI of this server
     back: str
     state: str
     nonce: str = field(repr=False)
-    #: what proves that who brings the code began the login (RFC 7636)
+    #: the PKCE code verifier: proves that the same client began the login (RFC 7636)
     verifier: str = field(repr=False)
 
 
 class Provider:
-    """The provider of these settings. It is asked over the network: call it from a thread."""
+    """The provider of these settings. Its methods block on the network: call them from a thread."""
 
     def __init__(self, settings: OpenIdConnect) -> None:
         self.settings = settings
@@ -49,8 +49,8 @@ class Provider:
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
         self._keys: Any = None
 
-    def start(self, back: str) -> Start:
-        """A login that will come back to this address; raises SourceError where the provider does not answer."""
+    def start(self, back: str) -> PendingLogin:
+        """Begin a login that returns to this URL; raises SourceError if the provider does not answer."""
         from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
         from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
@@ -66,12 +66,12 @@ class Provider:
             code_challenge=create_s256_code_challenge(verifier),
             code_challenge_method="S256",
         )
-        return Start(url, back, state, nonce, verifier)
+        return PendingLogin(url, back, state, nonce, verifier)
 
-    def claims(self, start: Start, answer: Mapping[str, str]) -> Mapping[str, Any]:
-        """What the provider says of whom it sent back with this answer.
+    def claims(self, start: PendingLogin, answer: Mapping[str, str]) -> Mapping[str, Any]:
+        """The claims about the user whom the provider sent back with this answer.
 
-        Raises Refused for an answer that is not its own, or not to this login; SourceError where it does not answer us.
+        Raises Refused for an answer that is not the provider's, or not for this login; SourceError if it does not answer.
         """
         if "error" in answer:
             raise Refused(f"{_REFUSED}: wanted a code, got {answer['error'][:80]}")
@@ -87,20 +87,20 @@ class Provider:
         return claims
 
     def metadata(self) -> Mapping[str, Any]:
-        """What the provider says of itself."""
+        """The provider's metadata, cached for an hour."""
         with self._lock:
-            if self._metadata is None or time.monotonic() > self._metadata[0] + _KEPT:
+            if self._metadata is None or time.monotonic() > self._metadata[0] + _CACHED:
                 issuer = self.settings.issuer
-                found = _asked(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-                if found.get("issuer") != issuer:
+                metadata = _request(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+                if metadata.get("issuer") != issuer:
                     raise SourceError(f"oidc.issuer: wanted what the provider calls itself, got {issuer}")
                 for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                    _must_be_safe(name, found.get(name), issuer)
-                self._metadata, self._keys = (time.monotonic(), found), None
+                    _must_be_safe(name, metadata.get(name), issuer)
+                self._metadata, self._keys = (time.monotonic(), metadata), None
             return self._metadata[1]
 
-    def _token(self, start: Start, code: str) -> Mapping[str, Any]:
-        """What the code is exchanged for: `id_token` and `access_token`."""
+    def _token(self, start: PendingLogin, code: str) -> Mapping[str, Any]:
+        """Exchange the code for `id_token` and `access_token`."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -115,10 +115,10 @@ class Provider:
                 headers["Authorization"] = _basic(self.settings.client_id, secret.get_secret_value())
             else:
                 form["client_secret"] = secret.get_secret_value()
-        return _asked(self.metadata()["token_endpoint"], form, headers)
+        return _request(self.metadata()["token_endpoint"], form, headers)
 
     def _read(self, token: Mapping[str, Any], nonce: str) -> Mapping[str, Any]:
-        """What the id_token says, if the provider signed it, for us and for this login, and it has not run out."""
+        """The claims of the id_token, if the provider signed it for this client and this login, and it has not expired."""
         from authlib.oidc.core import CodeIDToken
         from joserfc import jwt
         from joserfc.errors import InvalidKeyIdError, JoseError
@@ -134,7 +134,7 @@ class Provider:
             try:
                 read = jwt.decode(text, self._key_set(), algorithms=allowed, registry=registry)
             except InvalidKeyIdError:  # the provider may have a new key
-                read = jwt.decode(text, self._key_set(anew=True), algorithms=allowed, registry=registry)
+                read = jwt.decode(text, self._key_set(reload=True), algorithms=allowed, registry=registry)
             options = {
                 "iss": {"essential": True, "value": self.settings.issuer},
                 "aud": {"essential": True, "value": self.settings.client_id},
@@ -143,54 +143,54 @@ class Provider:
             CodeIDToken(read.claims, read.header, options, params).validate(leeway=_LEEWAY)
             if not isinstance(read.claims["sub"], str) or not read.claims["sub"]:
                 raise Refused(f"{_REFUSED}: wanted a text as sub, got none")
-        except (JoseError, ValueError, TypeError, RecursionError) as error:  # whatever may stand in there
+        except (JoseError, ValueError, TypeError, RecursionError) as error:  # the token's content is arbitrary
             raise Refused(f"{_REFUSED}: wanted an id_token for this login, got one refused as {_word(error)}") from None
         return dict(read.claims)
 
-    def _key_set(self, *, anew: bool = False) -> Any:
+    def _key_set(self, *, reload: bool = False) -> Any:
         from joserfc.jwk import KeySet
 
         metadata = self.metadata()
         with self._lock:
-            if self._keys is None or anew:
-                self._keys = KeySet.import_key_set(_asked(metadata["jwks_uri"]))  # type: ignore[arg-type]
+            if self._keys is None or reload:
+                self._keys = KeySet.import_key_set(_request(metadata["jwks_uri"]))  # type: ignore[arg-type]
             return self._keys
 
     def _more(self, token: Mapping[str, Any], claims: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The claims with those that the provider tells only when it is asked for them."""
-        where = self.metadata()["userinfo_endpoint"]
-        _must_be_safe("userinfo_endpoint", where, self.settings.issuer)
-        found = _asked(where, headers={"Authorization": f"Bearer {token.get('access_token')}"})
-        if found.get("sub") != claims["sub"]:
+        """The claims, with those of the userinfo endpoint added."""
+        endpoint = self.metadata()["userinfo_endpoint"]
+        _must_be_safe("userinfo_endpoint", endpoint, self.settings.issuer)
+        userinfo = _request(endpoint, headers={"Authorization": f"Bearer {token.get('access_token')}"})
+        if userinfo.get("sub") != claims["sub"]:
             raise Refused(f"{_REFUSED}: wanted claims of the same user, got those of another")
-        return {**found, **claims}
+        return {**userinfo, **claims}
 
 
-def _asked(
+def _request(
     url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> Mapping[str, Any]:
-    """The JSON object that the provider answers; raises Refused where it refuses, SourceError where it cannot be asked."""
+    """The JSON object that the provider answers; raises Refused if it refuses, SourceError if the request fails."""
     import httpx
 
     place = f"login by OpenID Connect: {url}"
     sent = {"Accept": "application/json", **(headers or {})}
     try:
-        with httpx.Client(timeout=_PATIENCE, follow_redirects=False) as client:
+        with httpx.Client(timeout=_TIMEOUT, follow_redirects=False) as client:
             answer = client.get(url, headers=sent) if form is None else client.post(url, data=dict(form), headers=sent)
-        found = answer.json() if answer.status_code < 500 else None
+        content = answer.json() if answer.status_code < 500 else None
     except httpx.HTTPError as error:
         raise SourceError(f"{place}: wanted an answer, got {type(error).__name__}") from None
     except ValueError:
-        found = None
-    if isinstance(found, dict) and form is not None and "error" in found:
-        raise Refused(f"{_REFUSED}: wanted tokens for its code, got {str(found['error'])[:80]}")
-    if answer.status_code != 200 or not isinstance(found, dict):
+        content = None
+    if isinstance(content, dict) and form is not None and "error" in content:
+        raise Refused(f"{_REFUSED}: wanted tokens for its code, got {str(content['error'])[:80]}")
+    if answer.status_code != 200 or not isinstance(content, dict):
         raise SourceError(f"{place}: wanted an object in JSON, got {answer.status_code}")
-    return found
+    return content
 
 
 def _must_be_safe(name: str, url: object, issuer: str) -> None:
-    """Refuse a place without TLS, unless the provider is on this machine."""
+    """Refuse a URL without TLS, unless the provider is on this machine."""
     if not isinstance(url, str) or not url.startswith("https://" if issuer.startswith("https://") else "http"):
         raise SourceError(f"login by OpenID Connect: wanted {name} with https://, got {url or 'none'}")
 
@@ -203,6 +203,6 @@ def _basic(name: str, secret: str) -> str:
 
 
 def _word(error: Exception) -> str:
-    """What was wrong, without a value."""
+    """The claim or error that was wrong, without a value."""
     name = getattr(error, "claim", None) or getattr(error, "error", None)
     return str(name) if name else type(error).__name__

@@ -1,6 +1,6 @@
-"""Who may do what: the one table of roles and permissions, which docs/permissions.md is made from.
+"""Defines roles, permissions and grants; docs/permissions.md is generated from the table here.
 
-A grant gives somebody a role everywhere, or for one domain or one team only. Nobody has a right that no grant gives.
+A grant gives a user a role everywhere, or only for one domain or one team. Nobody has a permission without a grant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 
 
 class Permission(StrEnum):
-    """What somebody may do; the text is what the UI calls it."""
+    """What a user may do; the value is the text in the UI."""
 
     LOOK = "look at tables, runs, verdicts and quarantine"
     RUN = "materialize, run checks, backfill, and run again"
@@ -26,7 +26,7 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """What a grant gives, from least to most; steward and operator have different rights beside the viewer's."""
+    """What a grant gives, from least to most; steward and operator each add other permissions to the viewer's."""
 
     VIEWER = "viewer"
     STEWARD = "steward"
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 _LOOKS = frozenset({Permission.LOOK})
 
-#: The table.
+#: The permissions of each role.
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _LOOKS,
     Role.STEWARD: _LOOKS | {Permission.HEAL},
@@ -54,7 +54,7 @@ class Grant:
     scope: str = ""
 
     def covers(self, domain: str | None, owners: Iterable[str]) -> bool:
-        """Whether the grant is about a table of this domain and these owners; one for everything is about none in particular."""
+        """Whether the grant applies to a table of this domain and these owners; `domain` None asks for everything."""
         return not self.scope or (domain is not None and self.scope == f"domain:{domain}") or self.scope in owners
 
     def __str__(self) -> str:
@@ -62,24 +62,24 @@ class Grant:
 
 
 def may(grants: Iterable[Grant], permission: Permission, domain: str | None = None, owners: Iterable[str] = ()) -> bool:
-    """Whether one of the grants gives the permission: everywhere, or for what is of this domain and these owners."""
+    """Whether one of the grants gives the permission: everywhere, or for this domain and these owners."""
     return any(permission in PERMISSIONS[grant.role] and grant.covers(domain, owners) for grant in grants)
 
 
 def may_somewhere(grants: Iterable[Grant], permission: Permission) -> bool:
-    """Whether one of the grants gives the permission for anything at all."""
+    """Whether one of the grants gives the permission for any scope."""
     return any(permission in PERMISSIONS[grant.role] for grant in grants)
 
 
 def why_not(grants: Iterable[Grant], permission: Permission, of: str = "") -> str:
-    """One sentence for whom a right is refused: what they are, and who may; `of` is the table that they asked for."""
-    those = " or ".join(role for role in Role if permission in PERMISSIONS[role])
-    yours = ", ".join(sorted(map(str, grants))) or "nothing"
-    return f"to {permission}, be {those}{of and f' of {of}'}; you are {yours}"
+    """One sentence for a refusal: the roles that have the permission, and the user's grants; `of` is the requested table."""
+    roles = " or ".join(role for role in Role if permission in PERMISSIONS[role])
+    own = ", ".join(sorted(map(str, grants))) or "nothing"
+    return f"to {permission}, be {roles}{of and f' of {of}'}; you are {own}"
 
 
 def role_named(name: str) -> Role:
-    """The role of this name; raises ConfigError, with the nearest, where there is none."""
+    """The role of this name; raises ConfigError, with the nearest name, if there is none."""
     try:
         return Role(name)
     except ValueError:
@@ -88,7 +88,7 @@ def role_named(name: str) -> Role:
 
 
 def scope_named(text: str) -> str:
-    """A scope as it is kept; raises ConfigError for what is none."""
+    """The validated scope; raises ConfigError for an invalid one."""
     kind, _, name = text.partition(":")
     if text and (kind not in ("domain", "team") or not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise ConfigError([Problem("", 0, f"wanted a scope such as domain:retail or team:sales, got '{text}'")])
@@ -96,6 +96,6 @@ def scope_named(text: str) -> str:
 
 
 def grant_named(text: str) -> Grant:
-    """The grant of `viewer` or `operator@domain:retail`; raises ConfigError for what is none."""
+    """The grant of a text such as `viewer` or `operator@domain:retail`; raises ConfigError for an invalid one."""
     role, _, scope = text.partition("@")
     return Grant(role_named(role), scope_named(scope))

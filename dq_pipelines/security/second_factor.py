@@ -1,7 +1,6 @@
-"""The second factor of users with a password: time-based codes (TOTP, RFC 6238) and recovery codes.
+"""Manages the second factor of users with a password: time-based codes (TOTP, RFC 6238) and recovery codes.
 
-Secrets of codes have to be kept as they are; who is not the server reads nothing of the store they lie in. Of recovery codes only
-hashes are kept.
+TOTP secrets are stored in clear, as the algorithm needs; only the server can read the store. Recovery codes are stored as hashes.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from dq_pipelines.security.store import RECOVERY, TOTP
 from dq_pipelines.security.throttling import Origin, Throttle
 from dq_pipelines.security.users import User, Users
 
-#: Seconds that a code lasts; that of the step before and after is taken, too, since clocks differ (RFC 6238, 5.2).
+#: Seconds that a code lasts, and steps before and after that are accepted too, since clocks differ (RFC 6238, 5.2).
 STEP, _DRIFT = 30, 1
-#: Recovery codes, each of 120 bits, so that a plain hash is enough to keep.
+#: The number of recovery codes, and their bytes: with 120 random bits a fast hash is enough.
 RECOVERY_CODES, _BYTES = 10, 15
 
 ISSUER = "dq_pipelines"
-WRONG_CODE = "wanted the code of the app for just now, or an unused recovery code, got another"
+WRONG_CODE = "This code is wrong: enter the app's current code, or an unused recovery code."
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Requirement:
         return cls(who)
 
     def covers(self, user: User) -> bool:
-        """Whether this user needs one. An identity provider asks for its own."""
+        """Whether this user needs one. Users of an identity provider have the provider's."""
         if not self.who or user.subject is not None:
             return False
         return self.who == "all" or any(grant.role is Role.ADMIN for grant in user.grants)
@@ -55,7 +54,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What an app is told once."""
+    """The data for an authenticator app, shown once."""
 
     secret: str
     #: `otpauth://…`, for the QR code
@@ -69,18 +68,18 @@ class SecondFactor:
     users: Users
 
     def is_on(self, name: str) -> bool:
-        """Whether this user has confirmed one."""
+        """Whether this user has a confirmed second factor."""
         wanted = sa.select(TOTP.c.user).where(TOTP.c.user == name, TOTP.c.confirmed_at.is_not(None))
         with self.users.engine.connect() as connection:
             return connection.execute(wanted).first() is not None
 
     def names(self) -> set[str]:
-        """Whoever has one."""
+        """The users with a confirmed second factor."""
         with self.users.engine.connect() as connection:
             return set(connection.execute(sa.select(TOTP.c.user).where(TOTP.c.confirmed_at.is_not(None))).scalars())
 
     def begin(self, name: str) -> Enrolment:
-        """A new secret, good for nothing until it is confirmed; raises Refused where one is on already."""
+        """A new secret, which must be confirmed before it counts; raises Refused if one is on already."""
         import pyotp
 
         secret = pyotp.random_base32()
@@ -93,7 +92,7 @@ class SecondFactor:
         return _enrolment(name, secret)
 
     def begun(self, name: str, secret: str) -> Enrolment | None:
-        """The enrolment that waits for its first code, for who shows that they know its secret; else None."""
+        """The enrolment that waits for its first code, if `secret` is its secret; else None."""
         wanted = sa.select(TOTP.c.secret).where(TOTP.c.user == name, TOTP.c.confirmed_at.is_(None))
         with self.users.engine.connect() as connection:
             waiting = connection.execute(wanted).scalar()
@@ -101,7 +100,7 @@ class SecondFactor:
         return _enrolment(name, secret) if knows else None
 
     def confirm(self, name: str, code: str) -> list[str]:
-        """Turn it on by its first code; gives the recovery codes, once. Raises Refused for another code."""
+        """Turn it on by its first code; returns the recovery codes, once. Raises Refused for a wrong code."""
         if self.is_on(name) or not self._take_step(name, code):
             raise Refused(WRONG_CODE)
         with self.users.engine.begin() as connection:
@@ -110,13 +109,13 @@ class SecondFactor:
 
     @property
     def throttle(self) -> Throttle:
-        """Who has to wait after wrong codes."""
+        """The throttle after wrong codes."""
         return Throttle(self.users.engine, "code")
 
     def check(self, name: str, code: str, origin: Origin) -> str:
-        """Take a code, which is good for nothing afterwards; gives `totp` or `recovery`.
+        """Accept a code, which cannot be used again; returns `totp` or `recovery`.
 
-        Raises Refused for another one, and, as with passwords, for every one after too many wrong ones from there.
+        Raises Refused for a wrong code, and, as with passwords, for any code after too many wrong ones from that origin.
         """
         if not self.is_on(name) or self.throttle.must_wait(name, origin):
             raise Refused(WRONG_CODE)
@@ -128,7 +127,7 @@ class SecondFactor:
         return how
 
     def renew_recovery(self, name: str) -> list[str]:
-        """New recovery codes in place of those before."""
+        """Replace the recovery codes by new ones."""
         with self.users.engine.begin() as connection:
             return _recovery_codes(connection, name)
 
@@ -139,14 +138,14 @@ class SecondFactor:
             return int(connection.execute(wanted).scalar_one())
 
     def reset(self, name: str) -> bool:
-        """Turn it off, with its recovery codes; gives whether there was one. Raises ConfigError for a user that there is not."""
+        """Turn it off, with its recovery codes; returns whether there was one. Raises ConfigError for an unknown user."""
         self.users.named(name)
         with self.users.engine.begin() as connection:
             connection.execute(RECOVERY.delete().where(RECOVERY.c.user == name))
             return connection.execute(TOTP.delete().where(TOTP.c.user == name)).rowcount == 1
 
     def _take_step(self, name: str, code: str) -> bool:
-        """Whether this is a code of about now whose step was not taken; it is taken with that."""
+        """Whether this is a current code of an unused step; marks the step as used."""
         import pyotp
         from pyotp.utils import strings_equal
 
@@ -160,12 +159,12 @@ class SecondFactor:
             steps = [step for step in around if strings_equal(app.generate_otp(step), text)]
             if not steps:
                 return False
-            # By one statement, so that of two who come with the same code one is the second.
+            # One statement, so that of two concurrent requests with the same code only one succeeds.
             this = TOTP.update().where(TOTP.c.user == name, TOTP.c.last_step < steps[-1])
             return connection.execute(this.values(last_step=steps[-1])).rowcount == 1
 
     def _take_recovery(self, name: str, code: str) -> bool:
-        this = RECOVERY.update().where(RECOVERY.c.id == _kept(name, code), RECOVERY.c.used_at.is_(None))
+        this = RECOVERY.update().where(RECOVERY.c.id == _recovery_id(name, code), RECOVERY.c.used_at.is_(None))
         with self.users.engine.begin() as connection:
             return connection.execute(this.values(used_at=datetime.now(UTC))).rowcount == 1
 
@@ -182,10 +181,10 @@ def _recovery_codes(connection: sa.Connection, name: str) -> list[str]:
     for _ in range(RECOVERY_CODES):
         text = base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower()
         codes.append("-".join(text[at : at + 4] for at in range(0, len(text), 4)))
-        connection.execute(RECOVERY.insert().values(id=_kept(name, codes[-1]), user=name))
+        connection.execute(RECOVERY.insert().values(id=_recovery_id(name, codes[-1]), user=name))
     return codes
 
 
-def _kept(name: str, code: str) -> str:
-    plain = "".join(mark for mark in code.lower() if mark.isalnum())
+def _recovery_id(name: str, code: str) -> str:
+    plain = "".join(character for character in code.lower() if character.isalnum())
     return digest(f"recovery {name} {plain}")

@@ -1,4 +1,4 @@
-"""How long a login lasts, by the environment: in all, and without a request."""
+"""Reads from the environment how long a login lasts: in total, and without a request."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _HOURS, _IDLE, _ADMIN_IDLE = "DQ_SESSION_HOURS", "DQ_SESSION_IDLE_MINUTES", "DQ_
 class SessionLimits:
     """The limits of sessions and of logins by token."""
 
-    #: after so long somebody has to log in again, whatever they do
+    #: the longest duration of a login
     longest: timedelta = timedelta(hours=12)
-    #: ... and after so long without a request
+    #: the longest time without a request
     idle: timedelta = timedelta(hours=12)
-    #: ... of whoever is admin of anything
+    #: the same for users who are admin of anything
     admin_idle: timedelta = timedelta(minutes=30)
 
     @classmethod
     def from_environment(cls) -> SessionLimits:
-        """`DQ_SESSION_HOURS`, `DQ_SESSION_IDLE_MINUTES`, `DQ_ADMIN_IDLE_MINUTES`; raises ConfigError for what is no such number."""
+        """From `DQ_SESSION_HOURS`, `DQ_SESSION_IDLE_MINUTES`, `DQ_ADMIN_IDLE_MINUTES`; raises ConfigError for an invalid number."""
         longest = timedelta(hours=_number(_HOURS, 12, 24 * 7))
         idle = timedelta(minutes=_number(_IDLE, int(longest.total_seconds() // 60), 60 * 24 * 7))
         return cls(
@@ -34,7 +34,7 @@ class SessionLimits:
         )
 
     def idle_of(self, user: User) -> timedelta:
-        """How long this user may ask for nothing."""
+        """The longest time without a request for this user."""
         return self.admin_idle if any(grant.role is Role.ADMIN for grant in user.grants) else self.idle
 
 

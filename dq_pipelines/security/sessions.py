@@ -1,4 +1,4 @@
-"""Sessions of browsers: a cookie holds a secret, and the store its hash, so that nobody who reads the store is let in."""
+"""Manages browser sessions. A cookie holds a secret and the store its hash, so reading the store gives no access."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ import sqlalchemy as sa
 from dq_pipelines.security.digest import digest
 from dq_pipelines.security.session_limits import SessionLimits
 from dq_pipelines.security.store import SESSIONS
-from dq_pipelines.security.users import User, Users, found
+from dq_pipelines.security.users import User, Users, fetch_user
 
-#: Where an identity provider vouches for somebody, a session lasts no longer: what it has taken away since is not known here.
+#: The longest session of a user of an identity provider: the server does not learn what the provider revokes later.
 VOUCHED = timedelta(hours=12)
 
-#: How often it is noted that a session is still used.
+#: The shortest time between two updates of a session's last use.
 _NOTED = timedelta(minutes=1)
-#: Characters of the stored hash by which a session is named to its user; they let nobody in.
+#: The session's id in its user's list: so many characters of the stored hash; they give no access.
 SHOWN = 16
 _LONGEST_AGENT, _LONGEST_ADDRESS = 255, 64
 
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who has logged in."""
+    """The session of a user who has logged in."""
 
     user: User
-    #: what a form or a request that changes something must say, since a cookie comes with requests from other sites too
+    #: the CSRF token that a form or a changing request must contain, since requests from other sites carry the cookie too
     csrf: str
-    #: what it is called in the list of its user's; "" for one that is kept in memory alone
+    #: its id in the list of the user's sessions; "" for one that exists only in memory
     id: str = ""
 
     def says(self, token: str | None) -> bool:
-        """Whether a request's token is the session's."""
+        """Whether a request's CSRF token is the session's."""
         return token is not None and hmac.compare_digest(token.encode(), self.csrf.encode())
 
 
 @dataclass(frozen=True)
 class OpenSession:
-    """One of somebody's logins that go on, as it is told to them."""
+    """One of a user's current logins, as shown to them."""
 
     id: str
     kind: Literal["browser", "token"]
-    #: the browser's User-Agent, "" where it said none
+    #: the browser's User-Agent, "" without one
     agent: str
-    #: where it began
+    #: the address at login
     address: str
     created_at: datetime
     seen_at: datetime
-    #: when it ends, if nothing more is asked
+    #: when it ends without further requests
     ends_at: datetime
 
 
@@ -65,7 +65,7 @@ class Sessions:
     limits: SessionLimits = field(default_factory=SessionLimits.from_environment)
 
     def begin(self, user: User, address: str = "", agent: str = "") -> str:
-        """A new session, of a browser at this address that calls itself so; gives the secret for the cookie."""
+        """A new session of a browser with this address and User-Agent; returns the secret for the cookie."""
         secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
         row = {"id": digest(secret), "user": user.name, "epoch": user.epoch, "csrf": secrets.token_urlsafe(32)}
         row |= {"address": address[:_LONGEST_ADDRESS], "agent": _one_line(agent)}
@@ -75,16 +75,16 @@ class Sessions:
         return secret
 
     def of(self, secret: str | None, *, by_hand: bool = True) -> Session | None:
-        """Whose session it is; None where it has ended, or its user is disabled or has another password since.
+        """The session of this cookie; None if it has ended, or its user was disabled or has changed the password since.
 
-        A request that no person made, such as a page's own that looks for news, does not keep the session from idling.
+        A request that no person made, such as a page's polling (`by_hand=False`), does not extend the idle time.
         """
         if not secret:
             return None
         this = SESSIONS.c.id == digest(secret)
         with self.users.engine.connect() as connection:
             row = connection.execute(SESSIONS.select().where(this)).mappings().first()
-            user = found(connection, row["user"]) if row else None
+            user = fetch_user(connection, row["user"]) if row else None
         if row is None or user is None or not self._lasts(row, user):
             return None
         if by_hand and row["seen_at"] < datetime.now(UTC) - _NOTED:
@@ -93,7 +93,7 @@ class Sessions:
         return Session(user, row["csrf"], row["id"][:SHOWN])
 
     def of_user(self, user: User) -> list[OpenSession]:
-        """The sessions of this user that go on, the last used first."""
+        """The current sessions of this user, the last used first."""
         wanted = SESSIONS.select().where(SESSIONS.c.user == user.name).order_by(SESSIONS.c.seen_at.desc())
         with self.users.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
@@ -112,22 +112,22 @@ class Sessions:
         ]
 
     def end(self, secret: str | None) -> None:
-        """Log out."""
+        """End the session of this cookie: log out."""
         if secret:
             with self.users.engine.begin() as connection:
                 connection.execute(SESSIONS.delete().where(SESSIONS.c.id == digest(secret)))
 
     def end_named(self, user: str, name: str) -> bool:
-        """End the session of this user that is called so; gives whether there was one."""
-        those = SESSIONS.delete().where(SESSIONS.c.user == user, sa.func.substr(SESSIONS.c.id, 1, SHOWN) == name)
+        """End this user's session with the id `name`; returns whether there was one."""
+        sessions = SESSIONS.delete().where(SESSIONS.c.user == user, sa.func.substr(SESSIONS.c.id, 1, SHOWN) == name)
         with self.users.engine.begin() as connection:
-            return connection.execute(those).rowcount > 0
+            return connection.execute(sessions).rowcount > 0
 
     def end_others(self, user: str, but: str = "") -> int:
-        """End every session of this user but the one that is called so; gives how many there were."""
-        those = SESSIONS.delete().where(SESSIONS.c.user == user, sa.func.substr(SESSIONS.c.id, 1, SHOWN) != but)
+        """End every session of this user except the one with the id `but`; returns their number."""
+        sessions = SESSIONS.delete().where(SESSIONS.c.user == user, sa.func.substr(SESSIONS.c.id, 1, SHOWN) != but)
         with self.users.engine.begin() as connection:
-            return connection.execute(those).rowcount
+            return connection.execute(sessions).rowcount
 
     def _lasts(self, row: Mapping[Any, Any], user: User) -> bool:
         return not user.disabled and user.epoch == row["epoch"] and self._ends_at(row, user) > datetime.now(UTC)
@@ -140,4 +140,4 @@ class Sessions:
 
 
 def _one_line(agent: str) -> str:
-    return "".join(mark if mark.isprintable() else " " for mark in agent)[:_LONGEST_AGENT]
+    return "".join(character if character.isprintable() else " " for character in agent)[:_LONGEST_AGENT]

@@ -1,7 +1,7 @@
-"""The keys that sign bearer tokens, and how one follows another. What a token says belongs in `tokens`.
+"""Makes and rotates the keys that sign bearer tokens.
 
-A key is made from a seed in the users' database and from a secret beside it: DQ_TOKEN_KEY, or the file `token.key` of the state,
-which is made at the first use. So nobody makes a token who can read the database alone.
+A key is derived from a seed in the users' database and a secret outside of it: DQ_TOKEN_KEY, or the file `token.key` of the state,
+which the first use creates. So reading the database is not enough to make a token.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dq_pipelines.security.state import State
 from dq_pipelines.security.store import SIGNING_KEYS
 from dq_pipelines.security.users import Users
 
-#: How long a retired key is still good to read by: as long as a token that it signed lasts, and clocks differ.
+#: How long a retired key still verifies: the lifetime of a token that it signed, plus clock skew.
 OUTLASTS = timedelta(minutes=15)
 
-#: The file of the state with the secret beside the seeds, where the environment gives none.
+#: The file of the state with the secret, used without DQ_TOKEN_KEY.
 FILE = "token.key"
 
-#: RFC 7518 wants of HS256 as many bits as the hash has.
+#: Bytes. RFC 7518 requires a key for HS256 to have at least as many bits as the hash.
 _SHORTEST = 32
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """One key."""
+    """A key for signing tokens."""
 
     id: str
     #: 32 bytes
@@ -38,7 +38,7 @@ class SigningKey:
 
 
 class SigningKeys:
-    """The store of keys; `pepper` is what they need beside the store."""
+    """The store of keys; `pepper` is the secret outside of the store."""
 
     def __init__(self, users: Users, pepper: str) -> None:
         self._users = users
@@ -46,22 +46,22 @@ class SigningKeys:
 
     @classmethod
     def of(cls, users: Users, state: State) -> SigningKeys:
-        """By `DQ_TOKEN_KEY`, else by the state's own file; raises ConfigError for one that is too short to be a secret."""
-        given = withheld.environment().get("DQ_TOKEN_KEY", "")
-        if given and len(given) < _SHORTEST:
-            said = f"DQ_TOKEN_KEY: wanted at least {_SHORTEST} random characters, got {len(given)}"
-            raise ConfigError([Problem("", 0, said)])
-        return cls(users, given or state.secret(FILE))
+        """With the secret in `DQ_TOKEN_KEY`, else the one in the state's file; raises ConfigError if it is too short."""
+        secret = withheld.environment().get("DQ_TOKEN_KEY", "")
+        if secret and len(secret) < _SHORTEST:
+            message = f"DQ_TOKEN_KEY: wanted at least {_SHORTEST} random characters, got {len(secret)}"
+            raise ConfigError([Problem("", 0, message)])
+        return cls(users, secret or state.secret(FILE))
 
     def newest(self) -> SigningKey:
-        """The key to sign by; made where there is none yet."""
+        """The key that signs; made if there is none yet."""
         wanted = SIGNING_KEYS.select().where(SIGNING_KEYS.c.retired_at.is_(None))
         with self._users.engine.connect() as connection:
             row = connection.execute(wanted.order_by(SIGNING_KEYS.c.created_at.desc()).limit(1)).mappings().first()
         return self._key(row["id"], row["seed"]) if row else self.rotate()
 
     def named(self, number: str) -> SigningKey | None:
-        """The key of this id, if it signs or was retired only just now."""
+        """The key of this id, if it is current or was retired within `OUTLASTS`; else None."""
         with self._users.engine.connect() as connection:
             row = connection.execute(SIGNING_KEYS.select().where(SIGNING_KEYS.c.id == number)).mappings().first()
         if row is None or (row["retired_at"] is not None and row["retired_at"] < datetime.now(UTC) - OUTLASTS):
@@ -69,13 +69,13 @@ class SigningKeys:
         return self._key(row["id"], row["seed"])
 
     def rotate(self, *, at_once: bool = False) -> SigningKey:
-        """Sign by a new key from now on. What was signed before stays good until it runs out, unless `at_once`."""
+        """Sign by a new key from now on. Earlier tokens stay valid until they expire, unless `at_once`."""
         number, seed, now = secrets.token_hex(6), secrets.token_hex(32), datetime.now(UTC)
-        gone = SIGNING_KEYS.c.retired_at < now - OUTLASTS
+        is_outdated = SIGNING_KEYS.c.retired_at < now - OUTLASTS
         with self._users.engine.begin() as connection:
-            connection.execute(SIGNING_KEYS.delete() if at_once else SIGNING_KEYS.delete().where(gone))
-            those = SIGNING_KEYS.update().where(SIGNING_KEYS.c.retired_at.is_(None))
-            connection.execute(those.values(retired_at=now))
+            connection.execute(SIGNING_KEYS.delete() if at_once else SIGNING_KEYS.delete().where(is_outdated))
+            current = SIGNING_KEYS.update().where(SIGNING_KEYS.c.retired_at.is_(None))
+            connection.execute(current.values(retired_at=now))
             connection.execute(SIGNING_KEYS.insert().values(id=number, seed=seed, created_at=now))
         return self._key(number, seed)
 

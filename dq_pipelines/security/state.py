@@ -1,7 +1,7 @@
-"""Where users, keys, sessions and the audit log lie: a folder for this user alone, and a database. What lies in it belongs in `store`.
+"""Locates the state: users, keys, sessions and the audit log, in a private folder and a database.
 
-The folder (`DQ_STATE`, `.dq` by default) has mode 0700 and its files 0600. Where the records lie in PostgreSQL, the tables lie
-there and the folder has the keys alone.
+The folder (`DQ_STATE`, `.dq` by default) has mode 0700 and its files 0600. If the tables are in PostgreSQL, the folder has only
+the keys.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from dq_pipelines.errors import ConfigError, Problem, PublishError
 
 @dataclass(frozen=True)
 class State:
-    """The place of what says who is who."""
+    """The folder and the database of users, keys, sessions and the audit log."""
 
     #: mode 0700
     folder: Path
     #: SQLAlchemy URL of the tables in `store`
     url: str
-    #: SQLite files in which earlier releases kept these tables, beside the history
+    #: SQLite files in which earlier releases kept these tables, together with the history
     earlier: tuple[Path, ...] = ()
 
     @classmethod
     def at(cls, folder: Path) -> State:
-        """All of it in this folder."""
+        """A state with folder and database in this folder."""
         return cls(folder, f"sqlite:///{folder}/{STATE_FILE}")
 
     @classmethod
     def from_environment(cls) -> State:
-        """As `DQ_STATE`, `DQ_DATABASE_URL`, `DQ_HISTORY_URL` and `DQ_LAKE` say; raises ConfigError."""
+        """From `DQ_STATE`, `DQ_DATABASE_URL`, `DQ_HISTORY_URL` and `DQ_LAKE`; raises ConfigError."""
         settings = Settings.from_environment()
         earlier = [path for path in (_sqlite_file(settings.history), _in_lake(settings)) if path is not None]
         return cls(settings.state_folder, settings.state_url, tuple(dict.fromkeys(earlier)))
 
     def made(self) -> State:
-        """This state, with its folder made where there is none.
+        """This state, with its folder created if it does not exist.
 
-        Raises ConfigError, with the remedy, where others can read the folder or a file in it, and PublishError where it
-        cannot be made.
+        Raises ConfigError, with the remedy, if others can read the folder or a file in it; PublishError if it
+        cannot be created.
         """
         try:
             private_folder(self.folder)
@@ -54,21 +54,21 @@ class State:
         return self
 
     def problems(self) -> list[str]:
-        """What others could read, or own, of the folder and its files: a sentence each, with the remedy."""
+        """A sentence, with the remedy, for the folder or each file that others can read or own."""
         if not self.folder.is_dir():
             return [] if not self.folder.exists() else [f"DQ_STATE: wanted a folder, got a file at {self.folder}"]
-        told = why_not_private(self.folder)
-        return [told] if told else [said for path in self.files() if (said := why_not_private(path))]
+        why = why_not_private(self.folder)
+        return [why] if why else [reason for path in self.files() if (reason := why_not_private(path))]
 
     def files(self) -> list[Path]:
-        """The files that make up the state, for a backup: the database (where it is SQLite) with its journals, keys and anchors.
+        """The files of the state, for a backup: the database (if it is SQLite) with its journals, keys and anchors.
 
-        A backup of the database goes by SQLite's own means; the other files are copied as they are.
+        Back up the database by SQLite's own means; copy the other files.
         """
         return sorted(path for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else []
 
     def secret(self, name: str) -> str:
-        """The secret in the file of this name, 64 hexadecimal digits, made at the first call; raises PublishError."""
+        """The secret in the file of this name, 64 hexadecimal digits, created by the first call; raises PublishError."""
         path = self.folder / name
         try:
             private_folder(self.folder)
@@ -80,15 +80,15 @@ class State:
 
 
 def _make_once(path: Path, text: str) -> None:
-    """Write the file, unless another process has meanwhile: both go by the one that was there first."""
-    mine = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    write_private(mine, f"{text}\n")
+    """Write the file, unless another process has done so meanwhile: the first one counts for both."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    write_private(temporary, f"{text}\n")
     try:
-        path.hardlink_to(mine)
+        path.hardlink_to(temporary)
     except FileExistsError:
         pass
     finally:
-        mine.unlink()
+        temporary.unlink()
 
 
 def _sqlite_file(url: str | None) -> Path | None:

@@ -15,9 +15,9 @@ USERS = sa.Table(
     sa.Column("password", sa.Text),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
-    # what was given out before this number is worth nothing
+    # sessions and tokens of an earlier epoch are invalid
     sa.Column("epoch", sa.Integer, nullable=False),
-    # of a user that an identity provider vouches for: its address and what it calls the user for ever
+    # for a user of an identity provider: the issuer's URL and the user's permanent id there
     sa.Column("subject", sa.String(600)),
     sa.Index("dq_users_subject", "subject", unique=True),
 )
@@ -50,31 +50,31 @@ SESSIONS = sa.Table(
     sa.Column("csrf", sa.String(64), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("seen_at", Moment, nullable=False),
-    # where it began, and what the browser calls itself
+    # the address at login, and the browser's User-Agent
     sa.Column("address", sa.String(64)),
     sa.Column("agent", sa.String(255)),
 )
 SIGNING_KEYS = sa.Table(
     "dq_signing_keys",
     METADATA,
-    # a token names it as `kid`
+    # the `kid` in a token
     sa.Column("id", sa.String(16), primary_key=True),
-    # what the key is made from, together with DQ_TOKEN_KEY
+    # the key is derived from it and from DQ_TOKEN_KEY
     sa.Column("seed", sa.String(64), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
-    # since when another one signs
+    # since when another key signs
     sa.Column("retired_at", Moment),
 )
 REFRESH_TOKENS = sa.Table(
     "dq_refresh_tokens",
     METADATA,
     sa.Column("id", sa.String(64), primary_key=True),
-    # all that came of one login
+    # the same for all tokens of one login
     sa.Column("family", sa.String(32), nullable=False),
     sa.Column("user", sa.ForeignKey("dq_users.name", ondelete="CASCADE"), nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
-    # when the family ends, however often it is renewed
+    # when the family ends, regardless of renewals
     sa.Column("ends_at", Moment, nullable=False),
     sa.Column("used_at", Moment),
     sa.Column("revoked_at", Moment),
@@ -86,7 +86,7 @@ AUDIT = sa.Table(
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("line", sa.Text, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
-    # the id of the key that made the hash; none in lines of earlier releases
+    # the id of the key that signed the line; null in lines of earlier releases
     sa.Column("key_id", sa.String(16)),
 )
 AUDIT_HEAD = sa.Table(
@@ -95,7 +95,7 @@ AUDIT_HEAD = sa.Table(
     sa.Column("one", sa.Integer, primary_key=True),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
-    # of number and hash, by the key of this id
+    # the MAC of number and hash, by the key of this id
     sa.Column("mark", sa.String(64)),
     sa.Column("key_id", sa.String(16)),
 )

@@ -1,4 +1,4 @@
-"""Users: who there is, by which password they are let in, and what they are granted."""
+"""Manages users: their passwords, their grants, and authentication by password."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from dq_pipelines.security.store import GRANTS, KEYS, USERS
 from dq_pipelines.security.throttling import Origin, Throttle
 
 _ANYWHERE = Origin()
-_NOT_LET_IN = "wanted a name and its password, got another"
+_REFUSED = "The name or the password is wrong."
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may be let in."""
+    """A user and their grants."""
 
     name: str
     grants: frozenset[Grant] = field(default_factory=frozenset)
     disabled: bool = False
     created_at: datetime | None = None
-    #: what was given out before this number (sessions, tokens) is worth nothing
+    #: sessions and tokens of an earlier epoch are invalid
     epoch: int = 0
-    #: the identity provider that vouches for the user, and what it calls them; None for a user with a password
+    #: the identity provider and the user's id there; None for a user with a password
     subject: str | None = None
 
 
@@ -43,16 +43,16 @@ class Users:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The database; raises PublishError where that cannot be opened."""
+        """The database; raises PublishError if it cannot be opened."""
         return opened(self.url, "users")
 
     @cached_property
     def throttle(self) -> Throttle:
-        """Who has to wait after wrong passwords."""
+        """The throttle after wrong passwords."""
         return Throttle(self.engine, "password")
 
     def add(self, name: str, password: str, grants: Iterable[Grant]) -> None:
-        """A new user; raises ConfigError for a name that is taken or none, or a password that is none."""
+        """Add a user; raises ConfigError for a name that is taken or invalid, or a weak password."""
         if not _is_name(name):
             raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
         row = {"name": name, "password": hashed(password, [name]), "disabled": False, "epoch": 0}
@@ -62,72 +62,72 @@ class Users:
                 for grant in grants:
                     connection.execute(GRANTS.insert().values(user=name, role=grant.role.value, scope=grant.scope))
         except sa.exc.IntegrityError:
-            raise _wrong(f"wanted a new name, got '{name}', which there is") from None
+            raise _wrong(f"wanted a new name, got '{name}', which exists") from None
 
     def all(self) -> list[User]:
-        """Everybody, by name."""
+        """All users, by name."""
         with self.engine.connect() as connection:
             rows = connection.execute(USERS.select().order_by(USERS.c.name)).mappings().all()
-            given: dict[str, set[Grant]] = {}
+            grants: dict[str, set[Grant]] = {}
             for user, role, scope in connection.execute(sa.select(GRANTS.c.user, GRANTS.c.role, GRANTS.c.scope)):
-                given.setdefault(user, set()).add(Grant(Role(role), scope))
-        return [_user(row, given.get(row["name"], set())) for row in rows]
+                grants.setdefault(user, set()).add(Grant(Role(role), scope))
+        return [_user(row, grants.get(row["name"], set())) for row in rows]
 
     def named(self, name: str) -> User:
-        """The user; raises ConfigError, with the nearest name, where there is none."""
-        found = self.find(name)
-        if found is None:
+        """The user of this name; raises ConfigError, with the nearest name, if there is none."""
+        user = self.find(name)
+        if user is None:
             raise _wrong(f"unknown user '{name}'{nearest(name, [user.name for user in self.all()])}")
-        return found
+        return user
 
     def find(self, name: str) -> User | None:
         """The user of this name, or None."""
         with self.engine.connect() as connection:
-            return found(connection, name)
+            return fetch_user(connection, name)
 
     def is_empty(self) -> bool:
-        """Whether there is nobody yet."""
+        """Whether there is no user yet."""
         with self.engine.connect() as connection:
             return connection.execute(sa.select(USERS.c.name).limit(1)).first() is None
 
     def let_in(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
-        """Whoever that is; raises Refused, always the same and as slowly, for a wrong name or password.
+        """The user with this password; raises Refused, with the same text and delay, for a wrong name or a wrong password.
 
-        After five wrong passwords in a row from one place nobody is let in by that name from there for 30 seconds, which doubles
-        with each further one, to 15 minutes.
+        After five wrong passwords in a row from one origin, this name is refused from there for 30 seconds. Each further one
+        doubles the time, up to 15 minutes.
         """
-        # What can be no name may be no text for a database either.
+        # An invalid name may not even be a valid text for the database.
         wanted = USERS.select().where(USERS.c.name == (name if _is_name(name) else ""))
         with self.engine.connect() as connection:
             row = connection.execute(wanted).mappings().first()
-        right = is_right(password, row["password"] if row else None)
+        matches = is_right(password, row["password"] if row else None)
         if self.throttle.must_wait(name, origin):
-            raise Refused(_NOT_LET_IN)
-        if row is None or row["disabled"] or not right:
-            # Counted for names that there are not, too: how long a refusal takes must not tell which there are.
+            raise Refused(_REFUSED)
+        if row is None or row["disabled"] or not matches:
+            # Unknown names are counted too: the time of a refusal must not reveal which names exist.
             self.throttle.wrong(name, origin)
-            raise Refused(_NOT_LET_IN)
+            raise Refused(_REFUSED)
         self.throttle.right(name, origin)
         return self.named(name)
 
     def vouched(self, subject: str, name: str, grants: Iterable[Grant]) -> User:
-        """The user whom an identity provider calls `subject`, with these grants in place of those before.
+        """The user with the id `subject` at an identity provider, with these grants in place of the earlier ones.
 
-        At the first time it is a new one, of this name. Raises Refused for one that is disabled or granted nothing, and for a
-        name that is none or another user's: nobody gets a user's rights by being called so elsewhere.
+        The first login creates the user with this name. Raises Refused for a disabled user, for one without grants, and for
+        an invalid or taken name: a name at the provider gives no access to an existing user.
         """
         with self.engine.connect() as connection:
             row = connection.execute(USERS.select().where(USERS.c.subject == subject)).mappings().first()
         if row is not None and row["disabled"]:
             raise Refused(f"wanted a user who is not disabled, got '{row['name']}'")
-        given, known = list(grants), row["name"] if row else name
-        if row is None and given:
+        new_grants, user_name = list(grants), row["name"] if row else name
+        if row is None and new_grants:
             self._add_vouched(subject, name)
-        if row is not None or given:
-            self.grant(known, given)
-        if not given:
-            raise Refused(f"wanted a user who is granted something, got '{known}'")
-        return self.named(known)
+        if row is not None or new_grants:
+            self.grant(user_name, new_grants)
+        if not new_grants:
+            raise Refused(f"wanted a user who is granted something, got '{user_name}'")
+        return self.named(user_name)
 
     def _add_vouched(self, subject: str, name: str) -> None:
         if not _is_name(name):
@@ -140,7 +140,7 @@ class Users:
             raise Refused(f"wanted of the identity provider a name that nobody has here, got '{name}'") from None
 
     def set_password(self, name: str, password: str) -> None:
-        """A new password: sessions, tokens and API keys that were given before are worth nothing."""
+        """Set a new password; revokes all sessions, tokens and API keys."""
         if (by := self.named(name).subject) is not None:
             raise _wrong(f"wanted a user with a password, got '{name}', who logs in by {by.partition(' ')[0]}")
         kept = hashed(password, [name])
@@ -152,16 +152,16 @@ class Users:
             connection.execute(keys.values(revoked_at=datetime.now(UTC)))
 
     def disable(self, name: str, *, disabled: bool = True) -> None:
-        """Let nobody in by this name, nor by its keys and sessions; or let them in again."""
+        """Disable the user, with their keys and sessions; or enable them again."""
         self.throttle.forget(name)
         self._change(name, disabled=disabled, epoch=USERS.c.epoch + 1)
 
     def end_logins(self, name: str) -> None:
-        """Every session and token of this user is worth nothing any more, and no browser is known."""
+        """Revoke every session and token of this user, and forget their known browsers."""
         self._change(name, epoch=USERS.c.epoch + 1)
 
     def grant(self, name: str, grants: Iterable[Grant]) -> None:
-        """These grants, in place of those before."""
+        """Replace the user's grants by these."""
         self.named(name)
         with self.engine.begin() as connection:
             connection.execute(GRANTS.delete().where(GRANTS.c.user == name))
@@ -174,8 +174,8 @@ class Users:
             connection.execute(USERS.update().where(USERS.c.name == name).values(**values))
 
 
-def found(connection: sa.Connection, name: str) -> User | None:
-    """The user of this name, or None; for who has a connection already: to open one takes longer than to ask."""
+def fetch_user(connection: sa.Connection, name: str) -> User | None:
+    """The user of this name, or None; takes an open connection, since opening one takes longer than the query."""
     row = connection.execute(USERS.select().where(USERS.c.name == name)).mappings().first()
     if row is None:
         return None
@@ -184,7 +184,7 @@ def found(connection: sa.Connection, name: str) -> User | None:
 
 
 def _is_name(text: str) -> bool:
-    return 0 < len(text) <= 255 and all(mark.isalnum() or mark in "._@+-" for mark in text)
+    return 0 < len(text) <= 255 and all(character.isalnum() or character in "._@+-" for character in text)
 
 
 def _user(row: Any, grants: Iterable[Grant]) -> User:
@@ -198,5 +198,5 @@ def _user(row: Any, grants: Iterable[Grant]) -> User:
     )
 
 
-def _wrong(said: str) -> ConfigError:
-    return ConfigError([Problem("", 0, said)])
+def _wrong(message: str) -> ConfigError:
+    return ConfigError([Problem("", 0, message)])

@@ -105,7 +105,7 @@ def test_a_log_that_was_changed_is_told(dq: Dq, tmp_path: Path) -> None:
         database.execute("UPDATE dq_audit SET line = replace(line, 'user.disable', 'user.enable')")
     database.close()
     ran = dq("audit", "verify")
-    assert (ran.returncode, ran.stderr) == (1, "line 2 was changed, or put in\n")
+    assert (ran.returncode, ran.stderr) == (1, "line 2 was changed or inserted\n")
 
 
 @pytest.mark.usefixtures("users")
@@ -124,7 +124,7 @@ def test_what_cannot_be_told_to_others_is_kept_and_told(dq: Dq, tmp_path: Path) 
     place = f"syslog://{tmp_path}/log"
     ran = dq("user", "disable", "ann", DQ_AUDIT_EXPORT=place)
     assert (ran.returncode, ran.stdout) == (0, "ann is disabled\n")
-    assert ran.stderr.startswith(f"audit log: line 1 could not be told to {place}, and is kept: ")
+    assert ran.stderr.startswith(f"audit log: line 1 could not be sent to {place}, and is kept: ")
     ran = dq("audit", "export", DQ_AUDIT_EXPORT=place)
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -145,7 +145,7 @@ def test_what_cannot_be_told_to_others_is_kept_and_told(dq: Dq, tmp_path: Path) 
         ),
         (["user", "role", "ann", "viewer@retail"], "wanted a scope such as domain:retail or team:sales, got 'retail'"),
         (["key", "add", "bob"], "unknown user 'bob'"),
-        (["key", "revoke", "x"], "unknown key 'x': `dq key list` says which there are"),
+        (["key", "revoke", "x"], "unknown key 'x': `dq key list` lists the keys"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(dq: Dq, arguments: list[str], said: str) -> None:

@@ -46,7 +46,7 @@ def test_a_change_keeps_the_one_before_and_is_for_who_has_seen_it(root: Path) ->
     editing, file = Editing(root, "ann/../x"), file_of(root, "sales")
     with editing.alone():
         editing.change(file, OTHER, mark_of(SALES), ANN)
-        with pytest.raises(VersionConflict, match="somebody has changed"):
+        with pytest.raises(VersionConflict, match="which has changed since"):
             editing.change(file, SALES, mark_of(SALES), ANN)
     (version,) = editing.versions("sales")
     assert (version.path.read_bytes(), version.replaced_by, version.domain) == (SALES, "ann_.._x", "shop")

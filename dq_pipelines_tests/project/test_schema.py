@@ -93,6 +93,6 @@ def test_every_example_of_a_rule_is_taken(name: str) -> None:
 
 def test_remarks_and_docstrings_reach_the_editor() -> None:
     definitions = SCHEMAS["table.json"]["$defs"]
-    said = "the landed column, where it has another name; of several the first that has a value, such as `[new, old]`"
+    said = "the landed column, if it has another name; of several the first that has a value, such as `[new, old]`"
     assert definitions["Column"]["properties"]["from"]["description"] == said
     assert definitions["ValuesNotNull"]["description"].startswith("Every value is there")

@@ -29,7 +29,7 @@ def tampered(log: AuditLog, *statements: Any) -> list[str]:
     with log.engine.begin() as connection:
         for statement in statements:
             connection.execute(statement)
-    return [breach.said for breach in verify(log)]
+    return [breach.message for breach in verify(log)]
 
 
 def test_a_log_as_it_was_written_is_whole(log: AuditLog) -> None:
@@ -41,7 +41,7 @@ def test_a_log_as_it_was_written_is_whole(log: AuditLog) -> None:
 def test_a_changed_line_is_found(log: AuditLog) -> None:
     line = sa.func.replace(AUDIT.c.line, "ann", "bob")
     assert tampered(log, AUDIT.update().where(AUDIT.c.number == 3).values(line=line)) == [
-        "line 3 was changed, or put in"
+        "line 3 was changed or inserted"
     ]
 
 
@@ -52,8 +52,8 @@ def test_a_removed_line_is_found(log: AuditLog) -> None:
 
 def test_a_line_that_was_put_in_is_found(log: AuditLog) -> None:
     assert tampered(log, AUDIT.insert().values(number=6, line="{}", hash="0" * 64)) == [
-        "line 6 was changed, or put in",
-        "the last line is 6, where line 5 was written last",
+        "line 6 was changed or inserted",
+        "the last line is 6, but line 5 was written last",
     ]
 
 
@@ -73,9 +73,9 @@ def test_a_chain_that_was_made_anew_without_the_key_is_found(log: AuditLog) -> N
     with log.engine.connect() as connection:
         lines = list(connection.execute(sa.select(AUDIT.c.line)).scalars())
     chained_anew(log, [line.replace("ann", "bob") for line in lines])
-    said = [breach.said for breach in verify(log)]
-    assert "line 1 is not the one that was anchored: the log was written anew" in said
-    assert "the head, which says that line 5 is the last one, is marked by no key of ours" in said
+    said = [breach.message for breach in verify(log)]
+    assert "line 1 differs from its anchor: the log was rewritten" in said
+    assert "the head, which says that line 5 is the last one, is signed by no known key" in said
 
 
 def test_a_log_that_was_cut_with_its_head_is_found(log: AuditLog) -> None:
@@ -119,16 +119,20 @@ def test_an_end_that_was_replaced_is_found(log: AuditLog) -> None:
     path = log.state.folder / "audit.anchor"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:4], lines[4].replace("5", "4", 1), "nonsense"]) + "\n")
-    said = [breach.said for breach in verify(log)]
-    assert said[:2] == ["line 5 of the anchor was changed, or put in", "line 6 of the anchor is none"]
+    said = [breach.message for breach in verify(log)]
+    assert said[:2] == ["line 5 of the anchor was changed or inserted", "line 6 of the anchor is invalid"]
 
 
 def test_an_anchor_that_was_removed_is_found_on_one_machine(log: AuditLog) -> None:
     (log.state.folder / "audit.anchor").unlink()
     alone = log.engine.dialect.name == "sqlite"
-    assert [breach.said for breach in verify(log)] == ["the anchor says nothing of lines 1 to 5: it was cut"] * alone
+    assert [breach.message for breach in verify(log)] == [
+        "the anchor has no entry for lines 1 to 5: it was truncated"
+    ] * alone
     log.add(Event("ann", "login"))
-    assert [breach.said for breach in verify(log)] == ["the anchor says nothing of lines 1 to 5: it was cut"] * alone
+    assert [breach.message for breach in verify(log)] == [
+        "the anchor has no entry for lines 1 to 5: it was truncated"
+    ] * alone
 
 
 def test_an_anchor_that_cannot_be_written_loses_no_line_and_is_told(
@@ -153,7 +157,7 @@ def test_lines_of_an_earlier_release_are_gone_on_with(state: State) -> None:
     assert verify(log) == []
     assert [event.what for _, event in log.events()] == ["login", "login", "launch"]
     assert tampered(log, AUDIT.update().where(AUDIT.c.number == 3).values(key_id=None))[0] == (
-        "line 3 was changed, or put in"
+        "line 3 was changed or inserted"
     )
 
 
@@ -167,7 +171,9 @@ def test_keys_follow_one_another_and_each_verifies_its_own(log: AuditLog) -> Non
         used = list(connection.execute(sa.select(AUDIT.c.key_id).order_by(AUDIT.c.number)).scalars())
     assert used == [first.id] * 6 + [second.id] * 2
     (log.state.folder / "audit.keys").write_text(f"{second.secret}\n")
-    assert [breach.said for breach in verify(log)] == [f"line 1 is marked by the key {first.id}, which is not here"]
+    assert [breach.message for breach in verify(log)] == [
+        f"line 1 is signed by the key {first.id}, which is missing here"
+    ]
 
 
 def test_the_environments_key_signs_and_its_older_ones_verify(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:

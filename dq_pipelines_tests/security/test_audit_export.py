@@ -15,7 +15,7 @@ import pytest
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.security.audit import AuditLog, Event
-from dq_pipelines.security.audit_export import Export, Place, exporting
+from dq_pipelines.security.audit_export import Export, ExportTarget, exporting
 from dq_pipelines.security.audit_verify import verify
 from dq_pipelines.security.state import State
 
@@ -29,7 +29,7 @@ def log(tmp_path: Path) -> AuditLog:
 
 
 def export(log: AuditLog, *urls: str) -> Export:
-    return Export(log, map(Place.named, urls))
+    return Export(log, map(ExportTarget.named, urls))
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def test_what_nobody_takes_is_kept_told_and_sent_later(log: AuditLog, kind: str,
         "unix": f"syslog://{tmp_path}/log",
     }[kind]
     (said,) = export(log, url).push()
-    assert said.startswith(f"audit log: line 1 could not be told to {Place.named(url)!s}, and is kept: ")
+    assert said.startswith(f"audit log: line 1 could not be sent to {ExportTarget.named(url)!s}, and is kept: ")
     assert "hidden-word" not in said
     assert verify(log) == []
     with web([200]) as (other, lines):
@@ -127,7 +127,7 @@ def test_what_nobody_takes_is_kept_told_and_sent_later(log: AuditLog, kind: str,
 def test_an_answer_that_is_no_success_is_asked_again_from_that_line_on(log: AuditLog) -> None:
     with web([200, 503, 200]) as (url, taken):
         (said,) = export(log, url).push()
-        assert said == "audit log: line 2 could not be told to http://127.0.0.1, and is kept: answered with 503"
+        assert said == "audit log: line 2 could not be sent to http://127.0.0.1, and is kept: answered with 503"
         assert export(log, url).push() == []
     assert [one["number"] for one in taken] == [1, 2, 3]
 
@@ -147,7 +147,7 @@ def test_a_server_tells_of_each_line_as_it_comes_and_of_a_failure_once(
         pass
     assert [one["number"] for one in taken][:4] == [1, 2, 3, 4]
     said = capsys.readouterr().err
-    assert said.count("could not be told") == 1
+    assert said.count("could not be sent") == 1
     assert said.count("it is exported again") == 1
 
 
@@ -172,6 +172,6 @@ def test_what_is_exported_is_told_once_where_two_tell_at_once(log: AuditLog) -> 
 )
 def test_what_is_no_place_is_one_sentence(url: str, got: str) -> None:
     with pytest.raises(ConfigError) as error:
-        Place.named(url)
+        ExportTarget.named(url)
     wanted = "DQ_AUDIT_EXPORT: wanted syslog://host, syslog+tcp://host or https://host, got"
     assert str(error.value) == f"{wanted} {got}"

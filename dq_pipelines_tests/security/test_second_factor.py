@@ -95,9 +95,7 @@ def test_a_code_is_good_for_about_now(ann: SecondFactor, seconds: int, taken: bo
 )
 def test_what_is_no_code_is_refused(ann: SecondFactor, code: str) -> None:
     enrolled(ann)
-    with pytest.raises(
-        Refused, match="wanted the code of the app for just now, or an unused recovery code, got another"
-    ):
+    with pytest.raises(Refused, match="This code is wrong: enter the app's current code, or an unused recovery code"):
         ann.check("ann", code, HERE)
 
 

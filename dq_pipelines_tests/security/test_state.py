@@ -201,9 +201,9 @@ def test_a_move_that_was_killed_before_the_old_place_was_emptied_is_done_again(
         copied(*_)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    copied = moving._copied
+    copied = moving._copy
     with monkeypatch.context() as patched:
-        patched.setattr(moving, "_copied", killed)
+        patched.setattr(moving, "_copy", killed)
         with pytest.raises(KeyboardInterrupt):
             open_state(earlier.state)
     assert len(earlier.leaks()) == 3
@@ -219,7 +219,7 @@ def test_users_of_both_places_are_not_mixed_and_none_are_lost(
 ) -> None:
     Users(earlier.state.url).add("bob", PASSWORD, [Grant(Role.VIEWER)])
     state = open_state(earlier.state)
-    assert "those go on, these let nobody in" in capsys.readouterr().err
+    assert "those stay valid, these are not used" in capsys.readouterr().err
     assert [user.name for user in Users(state.url).all()] == ["bob"]
     assert earlier.leaks() == []
     (aside,) = state.folder.glob("earlier-*.db")
@@ -260,7 +260,7 @@ def test_the_file_of_an_earlier_release_is_moved_with_its_log(tmp_path: Path) ->
     assert verify(log) == []
     with log.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE dq_audit SET line = replace(line, 'ann', 'bob') WHERE number = 1")
-    assert [breach.said for breach in verify(log)] == ["line 1 was changed, or put in"]
+    assert [breach.message for breach in verify(log)] == ["line 1 was changed or inserted"]
     secrets = [word for word in DUMP.replace("'", " ").replace(",", " ").split() if len(word) >= 43]
     assert len(secrets) >= 7
     left = b"".join(one.read_bytes() for one in tmp_path.glob("history.db*"))

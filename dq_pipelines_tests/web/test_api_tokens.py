@@ -108,7 +108,7 @@ def test_a_wrong_name_or_password_says_no_more_than_that(client: TestClient, for
         "type": "about:blank",
         "title": "Bad Request",
         "status": 400,
-        "detail": "wanted a name and its password, got another",
+        "detail": "The name or the password is wrong.",
         "error": "invalid_grant",
     }
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from dq_pipelines.errors import Refused
 from dq_pipelines.security.audit import Event
 from dq_pipelines.security.throttling import Origin
-from dq_pipelines.security.tokens import Pair, UsedTwice
+from dq_pipelines.security.tokens import IssuedTokens, UsedTwice
 from dq_pipelines.security.users import User
 from dq_pipelines.web.api.dependencies import Behind
 from dq_pipelines.web.auth.access import source_of
@@ -124,7 +124,7 @@ async def revoke(request: Request, behind: Behind, response: Response) -> None:
     response.headers.update(_KEPT_BY_NOBODY)
 
 
-async def _begun(behind: Backend, asked: ByPassword, source: str) -> Pair:
+async def _begun(behind: Backend, asked: ByPassword, source: str) -> IssuedTokens:
     try:
         user = await behind.access.let_in(asked.name, asked.password, Origin(network_of(source)))
     except Refused as error:
@@ -154,7 +154,7 @@ async def _by_second_factor(behind: Backend, asked: ByPassword, user: User, sour
     raise ApiError(400, said, _KEPT_BY_NOBODY, error="invalid_grant")
 
 
-async def _renewed(behind: Backend, asked: ByRefreshToken, source: str) -> Pair:
+async def _renewed(behind: Backend, asked: ByRefreshToken, source: str) -> IssuedTokens:
     try:
         return await run_sync(behind.access.tokens.renew, asked.refresh_token)
     except Refused as error:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from dq_pipelines.errors import Refused, SourceError
 from dq_pipelines.security.digest import digest
-from dq_pipelines.security.provider import Provider, Start
+from dq_pipelines.security.provider import PendingLogin, Provider
 from dq_pipelines.security.users import User
 from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access
@@ -32,7 +32,7 @@ _PATIENCE, _MOST = 600.0, 10_000
 class _Begun:
     """A login that has gone to the provider."""
 
-    start: Start
+    start: PendingLogin
     #: the hash of what the browser keeps: another browser cannot bring the answer
     browser: str
     target: str
