@@ -1,1 +1,1 @@
-"""When something runs: jobs, schedules and sensors. What runs belongs in `pipeline`."""
+"""All Dagster definitions: assets, checks, steps, jobs, sensors, schedules and runs."""

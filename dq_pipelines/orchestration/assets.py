@@ -1,6 +1,6 @@
-"""Assets: one `multi_asset` per table, which lands, judges and publishes what was selected of it.
+"""Builds the Dagster assets: one `multi_asset` per table, with a check per rule.
 
-What a step of a run does with them belongs in `step`, when something runs in `orchestration`.
+The step that runs them is in `steps/step.py`.
 """
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
@@ -15,7 +15,7 @@ from dq_pipelines.orchestration.checks.freshness import freshness_policy
 from dq_pipelines.orchestration.checks.metadata import declared_schema, kinds, spec_metadata, tags
 from dq_pipelines.orchestration.checks.rule_checks import asset_key, check_specs
 from dq_pipelines.orchestration.partitions_definition import partitions_definition
-from dq_pipelines.orchestration.steps.partition_range import Told, landed_partitions
+from dq_pipelines.orchestration.steps.partition_range import RangeEvent, landed_partitions
 from dq_pipelines.orchestration.steps.step import TableStep, Yielded
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.silver.modes import INCREMENTAL, RERUN
@@ -24,12 +24,12 @@ from dq_pipelines.project import GoldTable, Project, Table
 _MODE = dg.Field(
     dg.Enum("Mode", [dg.EnumValue(INCREMENTAL), dg.EnumValue(RERUN)]),
     default_value=INCREMENTAL,
-    description="incremental: what was not consumed yet; rerun: judge all of bronze (or of the partition) anew",
+    description="incremental: process new inputs only; rerun: judge all of bronze (or of the partition) again",
 )
 
 
 def table_assets(project: Project, stores: Stores) -> list[dg.AssetsDefinition]:
-    """One definition per table: bronze, silver and quarantine, or gold, with the checks of its rules."""
+    """Returns one definition per table: bronze, silver and quarantine, or gold, with the checks of its rules."""
     return [_gold_asset(table, stores) if table.is_gold else _landed_asset(table, stores) for table in project]
 
 
@@ -52,7 +52,7 @@ def _landed_asset(table: Table, stores: Stores) -> dg.AssetsDefinition:
         pool=f"table_{table.name}",
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def landed(context: dg.AssetExecutionContext) -> Iterator[Yielded | Told]:
+    def landed(context: dg.AssetExecutionContext) -> Iterator[Yielded | RangeEvent]:
         yield from landed_partitions(context, table, stores)
 
     return landed

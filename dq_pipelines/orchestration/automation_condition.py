@@ -1,4 +1,4 @@
-"""When eager gold is due: once for each publication of an input. What runs then belongs in `gold`."""
+"""Defines the automation condition of eager gold: due once for each publication of an input."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ Condition = dg.AutomationCondition
 
 
 def when_published() -> dg.AutomationCondition[Any]:
-    """True when an input was published since gold was last requested, and each input is published, be it in one partition.
+    """True when an input was published since the last request of gold, and every input has a published partition.
 
-    Dagster's own `eager()` waits for every partition of an input, today's too. A publication that comes after a request and
-    before the next evaluation is lost to it, since the request counts as its answer. `all_deps_blocking_checks_passed()`
-    waits while an input has refused rows, since their check has failed; but such an input is published. What is blocked is
-    not published, so nothing is due for it, and a run of gold looks at the verdicts of its inputs itself.
+    Dagster's own `eager()` does not fit. It waits for every partition of an input, even today's. It also loses a
+    publication between a request and the next evaluation, because it counts the request as the answer.
+    `all_deps_blocking_checks_passed()` waits while an input has refused rows, because their check failed; but such an
+    input is published. A blocked batch is not published, so it makes no gold due. A run of gold also checks the verdicts
+    of its inputs.
     """
     published = Condition.any_deps_updated()
-    # Whatever was published since the last evaluation came after the request that was made then.
+    # A publication since the last evaluation came after the request of that evaluation.
     answered = Condition.newly_requested() & ~published
     due = (Condition.newly_missing() | published).since(answered).with_label("input_published_since_requested")
     present = Condition.all_deps_match(~Condition.missing() | Condition.will_be_requested()).with_label(

@@ -1,4 +1,7 @@
-"""Dagster's partitions of a table and of its checks. Which partition an input belongs to is found in `input_partitions`."""
+"""Defines the Dagster partitions of a table and of its checks.
+
+`pipeline.bronze.input_partitions` finds the partition of an input.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dq_pipelines.project import DailyPartitions, DynamicPartitions, LandedTable
 
 
 def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
-    """Dagster's partitions of a table: one per file (dynamic) or one per day."""
+    """Returns the partitions of a table: one per file (dynamic) or one per day; None without partitions."""
     partitions = table.model.partitions if isinstance(table.model, LandedTable) else None
     match partitions:
         case DynamicPartitions():
@@ -22,8 +25,8 @@ def partitions_definition(table: Table) -> dg.PartitionsDefinition[str] | None:
 
 
 def check_spec(table: Table, name: str, key: dg.AssetKey, **more: Any) -> dg.AssetCheckSpec:
-    """A check of one of the table's assets: partitioned as the table is, so that each partition has its own result."""
+    """Returns a check spec of one of the table's assets. It has the table's partitions: one result per partition."""
     with warnings.catch_warnings():
-        # Dagster 1.13 calls partitions of checks a preview; without them it plans a check of each partition for ever.
+        # Dagster 1.13 marks partitioned checks as a preview. Without them, a planned check of a partition stays planned.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(name, asset=key, partitions_def=partitions_definition(table), **more)

@@ -1,4 +1,4 @@
-"""Schedules: tables that run by the clock. What runs belongs in `pipeline`."""
+"""Defines the schedules of tables with `schedule`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dq_pipelines.orchestration.jobs.selections import assets_of
 from dq_pipelines.orchestration.runs.run_partition import has_partitions
 from dq_pipelines.orchestration.runs.run_queue import WAITING, queue_tags, run_under_way
 from dq_pipelines.orchestration.sensors.arrivals import Arrivals
-from dq_pipelines.orchestration.sensors.unreachable_sources import note
+from dq_pipelines.orchestration.sensors.unreachable_sources import update_alert
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, Table
 
 
 def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
-    """One schedule per table with `schedule`."""
+    """Returns one schedule per table with `schedule`."""
     return [_schedule(table, table.model.schedule, stores) for table in project if table.model.schedule is not None]
 
 
@@ -33,9 +33,9 @@ def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
     def schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         if by_partition:
             return _of_partitions(context, table, stores)
-        # One that has started may have missed what came since; one that waits has not looked yet.
+        # A queued run has not listed its inputs yet, so it takes the new ones. A started run may miss them.
         if (run := run_under_way(context.instance, table, statuses=WAITING)) is not None:
-            return dg.SkipReason(f"{table.key}: run {run.run_id} waits in the queue already")
+            return dg.SkipReason(f"{table.key}: run {run.run_id} already waits in the queue")
         return [dg.RunRequest(tags=queue_tags([table.name]))]
 
     return schedule
@@ -44,13 +44,13 @@ def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
 def _of_partitions(
     context: dg.ScheduleEvaluationContext, table: Table, stores: Stores
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """A run for each partition with something new."""
+    """Requests a run for each partition with new inputs."""
     try:
         arrived = Arrivals.of(table, stores.lake)
     except DqError as error:
-        note(stores, table, str(error))  # a tick is a run that was planned: it is missed at once
+        update_alert(stores, table, str(error))  # a schedule's tick is a planned run, so one failure opens the alert
         return dg.SkipReason(str(error))
-    note(stores, table, None)
+    update_alert(stores, table, None)
     if arrived.unassigned:
         context.log.warning("%s: %s", table.key, arrived.unassigned)
     if new := arrived.new_partitions(context.instance):

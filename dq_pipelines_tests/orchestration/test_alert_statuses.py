@@ -105,9 +105,9 @@ def test_a_run_that_ended_before_a_step_began_is_an_attempt(orders: Workshop) ->
     orders.run("orders", "returns", "both")
     said = orders.tick("attempts")
     assert isinstance(said, dg.SkipReason)
-    assert said.skip_message == "1 run read, 1 attempt written down"
+    assert said.skip_message == "1 run read, 1 attempt recorded"
     [attempt] = Attempts(orders.history).last(["gold/both"])
     assert (attempt.outcome, attempt.said.startswith("the run ended before it: orders failed: ")) == ("waiting", True)
     said = orders.tick("attempts")
     assert isinstance(said, dg.SkipReason)
-    assert said.skip_message == "0 runs read, 0 attempts written down"
+    assert said.skip_message == "0 runs read, 0 attempts recorded"

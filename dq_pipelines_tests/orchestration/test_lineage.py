@@ -57,7 +57,7 @@ def outputs(event: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, web: Hook) -> None:
     ran = orders.run("orders", "revenue")
     assert ran.success
-    assert tick(orders) == "1 run told"
+    assert tick(orders) == "1 run sent"
     jobs = by_job(web)
     assert sorted(jobs) == ["shop.orders", "shop.orders.checks", "shop.revenue", "shop.revenue.checks"]
     for events in jobs.values():
@@ -113,7 +113,7 @@ def test_a_run_its_tables_and_what_its_checks_found(orders: Workshop, web: Hook)
     assert 5 <= amount["quantiles"]["0.05"] <= amount["quantiles"]["0.5"] <= amount["quantiles"]["0.99"] <= 500
 
     assert web.headers[0]["Authorization"] == "Bearer geheim-4711"
-    assert tick(orders) == "0 runs told"
+    assert tick(orders) == "0 runs sent"
     assert len(web.got) == 8
 
 
@@ -144,9 +144,9 @@ def test_a_server_that_is_away_fails_no_run_and_misses_none(orders: Workshop, we
     for number in (1, 2):
         orders.land(f"orders/{number}.csv", f"id,amount\n{number},5\n")
         assert orders.run("orders").success
-        assert tick(orders) == (f"0 of {number} runs told; openlineage: wanted the server to take an event, got: 503")
+        assert tick(orders) == (f"0 of {number} runs sent; openlineage: wanted the server to take an event, got: 503")
     web.status = 200
-    assert tick(orders) == "2 runs told"
+    assert tick(orders) == "2 runs sent"
     assert len(web.got) == 8
     assert len({event["run"]["runId"] for event in web.got}) == 4
 
@@ -155,7 +155,7 @@ def test_a_server_that_is_not_there(orders: Workshop) -> None:
     path = orders.root / "assets_config/project.yaml"
     path.write_text("openlineage: {url: 'http://bob:geheim@127.0.0.1:9/'}\n", encoding="utf-8")
     orders.run("orders")
-    assert tick(orders) == "0 of 1 runs told; openlineage: wanted an answer of the server, got: ConnectionError"
+    assert tick(orders) == "0 of 1 runs sent; openlineage: wanted an answer of the server, got: ConnectionError"
 
 
 def test_what_the_server_never_takes_is_left_out(
@@ -163,10 +163,10 @@ def test_what_the_server_never_takes_is_left_out(
 ) -> None:
     orders.run("orders")
     web.status = 422
-    assert tick(orders) == "1 run told"
+    assert tick(orders) == "1 run sent"
     assert "the server refused an event of shop.orders: 422" in capfd.readouterr().err
     web.status = 200
-    assert tick(orders) == "0 runs told"
+    assert tick(orders) == "0 runs sent"
     assert web.got == []
 
 

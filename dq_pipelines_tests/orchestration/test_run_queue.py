@@ -14,7 +14,7 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobO
 
 from dq_pipelines.orchestration.runs.dagster_settings import DEFAULTS
 from dq_pipelines.orchestration.runs.run_queue import SEVERAL, TABLE_TAG, TABLES_TAG, queue_tags, run_under_way
-from dq_pipelines.orchestration.sensors.repeats import INPUTS_TAG, Repeating
+from dq_pipelines.orchestration.sensors.killed_run_retries import INPUTS_TAG, KilledRunRetries
 from dq_pipelines_tests.workshop import Workshop
 
 SALES = """
@@ -119,27 +119,29 @@ def test_a_schedule_asks_for_none_beside_one_that_waits_and_for_one_beside_one_t
     assert request.tags[TABLE_TAG] == "hourly"
     waits = put(made, STATUS.QUEUED, "hourly")
     assert tick().run_requests == []
-    assert tick().skip_message == f"silver/hourly: run {waits} waits in the queue already"
+    assert tick().skip_message == f"silver/hourly: run {waits} already waits in the queue"
 
 
 def test_killed_runs_are_asked_for_again_at_once_and_then_after_pauses(made: Workshop) -> None:
     [first] = asked(made, "sales")
     digest = first.tags[INPUTS_TAG]
-    keys, repeating = [first.run_key], Repeating(made.instance, made.stores)
+    keys, retries = [first.run_key], KilledRunRetries(made.instance, made.stores)
     for _ in range(6):
         put(made, STATUS.FAILURE, "sales", **{INPUTS_TAG: digest})
-        keys.append(repeating.of(digest).run_key)
+        keys.append(retries.decide(digest).run_key)
     assert keys[:5] == [digest, *(f"{digest}-{killed}" for killed in range(1, 5))]
     later = datetime.now(UTC) + timedelta(minutes=3)
-    assert repeating.of(digest).wait.startswith("6 runs of these inputs were killed, the next one begins in 0:01:5")
-    assert repeating.of(digest, later).run_key == f"{digest}-6"
+    assert retries.decide(digest).wait.startswith("6 runs of these inputs were killed, the next one begins in 0:01:5")
+    assert retries.decide(digest, later).run_key == f"{digest}-6"
 
 
 def test_dagsters_own_retry_comes_first(made: Workshop) -> None:
     [first] = asked(made, "sales")
     put(made, STATUS.FAILURE, "sales", **{INPUTS_TAG: first.tags[INPUTS_TAG], "dagster/will_retry": "true"})
     assert asked(made, "sales") == []
-    repeat = Repeating(made.instance, made.stores).of(first.tags[INPUTS_TAG], datetime.now(UTC) + timedelta(minutes=2))
+    repeat = KilledRunRetries(made.instance, made.stores).decide(
+        first.tags[INPUTS_TAG], datetime.now(UTC) + timedelta(minutes=2)
+    )
     assert repeat.wait == ""
 
 

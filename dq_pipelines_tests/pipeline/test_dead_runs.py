@@ -13,7 +13,7 @@ import pytest
 
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.lake.table_lock import claimed
-from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, under_way
+from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, started_runs
 from dq_pipelines.orchestration.runs.run_queue import TABLE_TAG
 from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines_tests.workshop import Workshop
@@ -44,7 +44,7 @@ def begun(shop: Workshop, process: str, status: dg.DagsterRunStatus = STATUS.STA
 
 
 def found(shop: Workshop) -> list[str]:
-    return [run.run_id for run in dead_runs(shop.instance, shop.stores, under_way(shop.instance))]
+    return [run.run_id for run in dead_runs(shop.instance, shop.stores, started_runs(shop.instance))]
 
 
 def test_only_a_run_whose_process_is_gone_is_dead(made: Workshop, gone: str) -> None:

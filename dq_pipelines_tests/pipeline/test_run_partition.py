@@ -9,7 +9,7 @@ import pytest
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.history.queries.table_status import latest_status
-from dq_pipelines.orchestration.runs.run_partition import may_be_about, partitions_of_run
+from dq_pipelines.orchestration.runs.run_partition import partitions_named, partitions_of_run
 from dq_pipelines.project import Table
 from dq_pipelines_tests.workshop import Workshop
 
@@ -85,7 +85,7 @@ def test_files_are_in_the_order_in_which_they_came(made: Workshop) -> None:
     with made.instance:
         made.instance.add_dynamic_partitions("files_files", ["run_9", "run_1", "run_5"])
         assert partitions_of_run(files, over("run_9", "run_1"), made.instance) == ["run_9", "run_1"]
-        assert may_be_about(files, over("run_1", "run_9"), made.instance) == []
+        assert partitions_named(files, over("run_1", "run_9"), made.instance) == []
         with pytest.raises(ConfigError, match=r"it has no partition 'run_2' \(nearest: run_\d\); nothing was landed"):
             partitions_of_run(files, over("run_1", "run_2"), made.instance)
 

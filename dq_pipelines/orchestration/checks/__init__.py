@@ -1,1 +1,1 @@
-"""Asset checks and the metadata of assets, as Dagster shows them."""
+"""Asset checks and asset metadata for Dagster."""

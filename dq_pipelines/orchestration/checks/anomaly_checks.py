@@ -1,6 +1,6 @@
-"""Asset checks of anomalies: what a table's `anomalies` say of a batch, for history and for Dagster.
+"""Defines asset checks for a table's anomaly rules, and turns their results into check results.
 
-What is unlike its past is decided in `monitoring.anomalies`.
+`monitoring.anomalies` decides what is an anomaly.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """One check for each metric that is watched; none of them blocks."""
+    """Returns one non-blocking check spec for each anomaly rule."""
     return [
         check_spec(
             table,
             rule.check,
             asset_key(table.key),
-            description=rule.description or f"{rule.about} is what its past lets expect",
+            description=rule.description or f"{rule.about} is within the range expected from its history",
             metadata={"rule": _as_yaml(rule), "severity": rule.severity},
         )
         for rule in table.anomalies
@@ -36,7 +36,7 @@ def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 
 def anomalies_of(table: Table, history: History, batch: str | None = None) -> Sequence[Watched]:
-    """What each rule says of a recorded batch, or of the last one."""
+    """Returns the result of each anomaly rule for a recorded batch, or for the last one."""
     if not table.anomalies:
         return ()
     from dq_pipelines.monitoring.anomalies.watching import watch
@@ -47,7 +47,7 @@ def anomalies_of(table: Table, history: History, batch: str | None = None) -> Se
 def anomaly_results(
     table: Table, found: Sequence[Watched], selected: Collection[dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """The results of the checks that are selected."""
+    """Yields the results of the selected checks."""
     for watched in found:
         if dg.AssetCheckKey(asset_key(table.key), watched.rule.check) in selected:
             alarming = watched.rule.severity == "critical"
@@ -62,12 +62,12 @@ def anomaly_results(
 
 
 def _metadata(watched: Watched) -> dict[str, Any]:
-    told: dict[str, Any] = {name: value for name, value in watched.observed.items() if value is not None}
-    told |= {"severity": watched.rule.severity, "history": watched.past, "rule": _as_yaml(watched.rule)}
+    metadata: dict[str, Any] = {name: value for name, value in watched.observed.items() if value is not None}
+    metadata |= {"severity": watched.rule.severity, "history": watched.past, "rule": _as_yaml(watched.rule)}
     if watched.points:
         point = watched.points[-1]
-        told |= {"at": point.at.isoformat(), "batch": point.batch, "picture": _picture(watched)}
-    return told
+        metadata |= {"at": point.at.isoformat(), "batch": point.batch, "picture": _picture(watched)}
+    return metadata
 
 
 def _picture(watched: Watched) -> dg.MarkdownMetadataValue:
@@ -80,5 +80,5 @@ def _picture(watched: Watched) -> dg.MarkdownMetadataValue:
 def _as_yaml(rule: AnomalyRule) -> dg.MarkdownMetadataValue:
     import yaml
 
-    told = yaml.safe_dump(rule.model_dump(exclude_unset=True), sort_keys=False)
-    return dg.MetadataValue.md(f"```yaml\n{told}```")
+    text = yaml.safe_dump(rule.model_dump(exclude_unset=True), sort_keys=False)
+    return dg.MetadataValue.md(f"```yaml\n{text}```")

@@ -1,4 +1,7 @@
-"""Evaluations of checks that the step itself ties to a partition and a materialization; else Dagster does so."""
+"""Builds check evaluations with an explicit partition and target materialization.
+
+Dagster ties an `AssetCheckResult` to the newest materialization of the asset, which is not always the judged one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 
 
 def check_of(result: dg.AssetCheckResult) -> dg.AssetCheckKey:
-    """The check that a result is of."""
+    """Returns the key of a result's check. Raises ValueError for a result without asset key or check name."""
     if result.asset_key is None or result.check_name is None:
         raise ValueError(f"wanted a result that names its check, got {result}")
     return dg.AssetCheckKey(result.asset_key, result.check_name)
@@ -19,7 +22,7 @@ def evaluation(
     partition: str | None,
     judged: AssetCheckEvaluationTargetMaterializationData | None = None,
 ) -> dg.AssetCheckEvaluation:
-    """The result as an evaluation of a partition, and of the materialization that it judged; of none where nothing was."""
+    """Converts a check result to an evaluation of `partition` and of the materialization `judged` (None: of none)."""
     check = context.assets_def.get_spec_for_check_key(check_of(result))
     return dg.AssetCheckEvaluation(
         asset_key=check.asset_key,

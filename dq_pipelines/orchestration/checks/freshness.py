@@ -1,4 +1,4 @@
-"""Dagster's freshness: the policy of a table, and the check of one with daily partitions."""
+"""Defines freshness policies, and freshness checks with their schedules for tables with daily partitions."""
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 
@@ -17,7 +17,7 @@ from dq_pipelines.rules.core import clock
 
 
 def freshness_policy(table: Table) -> dg.FreshnessPolicy | None:
-    """The policy of the published table; None without `freshness`, and with daily partitions, which have a check."""
+    """Returns the policy of the published table; None without `freshness` or with daily partitions (they have a check)."""
     wanted = table.model.freshness
     if wanted is None or table.is_daily:
         return None
@@ -28,16 +28,17 @@ def freshness_policy(table: Table) -> dg.FreshnessPolicy | None:
 
 
 def freshness_checks(project: Project) -> list[dg.AssetChecksDefinition]:
-    """A check for each table of daily partitions with `freshness`: the day before the last deadline is materialized.
+    """Returns a check for each table with daily partitions and `freshness`.
 
-    Dagster's `build_time_partition_freshness_checks` would want the day of the deadline itself, which our partitions
-    include, since files of a day may land on it.
+    It passes when the partition of the day before the last deadline is materialized. Dagster's
+    `build_time_partition_freshness_checks` expects the day of the deadline itself, because our partitions include the
+    current day: files of a day may land on that day.
     """
     return [_check(table, wanted) for table, wanted in _daily(project)]
 
 
 def freshness_schedules(project: Project) -> list[dg.ScheduleDefinition]:
-    """For each of these checks a schedule that runs it at each deadline."""
+    """Returns a schedule for each freshness check, which runs it at each deadline."""
     return [
         dg.ScheduleDefinition(
             f"{table.name}_freshness_schedule",
@@ -76,9 +77,9 @@ def _result(table: Table, deadline: datetime | None, instance: dg.DagsterInstanc
     if deadline is None or day is None:
         return dg.AssetCheckResult(passed=True, description="no deadline has passed since the first day")
     records = dg.AssetRecordsFilter(asset_key(table.key), asset_partitions=[day.isoformat()])
-    there = bool(instance.fetch_materializations(records, limit=1).records)
+    is_materialized = bool(instance.fetch_materializations(records, limit=1).records)
     return dg.AssetCheckResult(
-        passed=there,
-        description=f"{day.isoformat()} {'was' if there else 'is not'} materialized; the deadline was {deadline.isoformat()}",
+        passed=is_materialized,
+        description=f"{day.isoformat()} {'was' if is_materialized else 'is not'} materialized; the deadline was {deadline.isoformat()}",
         metadata={"partition": day.isoformat(), "deadline": dg.MetadataValue.timestamp(deadline)},
     )

@@ -1,6 +1,6 @@
-"""Tables whose files are not sound: in no run, but on every page, with the sentence that says why.
+"""Shows tables with an invalid YAML file as failed assets: no run includes them, but every page gives the error.
 
-Which they are is found out by `project.loading`.
+`project.loading` finds these tables.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.project import LeftOut, Project
 from dq_pipelines.rules.core.clock import now
 
-#: The check of a table that is left out: whoever executes it is told why.
+#: The check of a table that is left out. It fails with the error of the file.
 CHECK = "file_is_sound"
 
 
-def with_left_out(stands: Iterable[TableStatus], left_out: Iterable[LeftOut]) -> list[TableStatus]:
-    """Where tables stand, where those that are left out have the status `error`, whatever was judged before."""
-    found = {one.table: one for one in stands}
+def with_left_out(statuses: Iterable[TableStatus], left_out: Iterable[LeftOut]) -> list[TableStatus]:
+    """Returns the statuses of tables; those that are left out get the status `error`, whatever their verdicts were."""
+    by_table = {status.table: status for status in statuses}
     for one in left_out:
         if one.key:
-            before = found.get(one.key, TableStatus(one.key, ()))
-            found[one.key] = replace(before, attempts=(*before.attempts, _attempt(one)))
-    return [found[table] for table in sorted(found)]
+            before = by_table.get(one.key, TableStatus(one.key, ()))
+            by_table[one.key] = replace(before, attempts=(*before.attempts, _attempt(one)))
+    return [by_table[table] for table in sorted(by_table)]
 
 
-def standing_of(stands: TableStatus | None, left_out: LeftOut | None) -> TableStatus | None:
-    """The same of one table."""
-    return stands if left_out is None else next(iter(with_left_out([stands] if stands else [], [left_out])))
+def status_with_left_out(status: TableStatus | None, left_out: LeftOut | None) -> TableStatus | None:
+    """Returns the status of one table: `error` where it is left out."""
+    return status if left_out is None else next(iter(with_left_out([status] if status else [], [left_out])))
 
 
 def left_out_assets(project: Project) -> list[dg.AssetSpec]:
-    """What Dagster shows of them: assets that nothing materializes, with the sentence."""
+    """Returns specs of assets that no run materializes, with the error as description."""
     return [
         dg.AssetSpec(
             asset_key(key),
@@ -54,7 +54,7 @@ def left_out_assets(project: Project) -> list[dg.AssetSpec]:
 
 
 def left_out_checks(project: Project) -> list[dg.AssetChecksDefinition]:
-    """For each of them a check that fails with the sentence."""
+    """Returns a check for each table that is left out. It fails with the error."""
     return [_check(one) for one in project.left_out if one.key]
 
 
@@ -75,7 +75,7 @@ def _keys(one: LeftOut) -> Sequence[str]:
 
 
 def _attempt(one: LeftOut) -> Attempt:
-    """Since its file is as it is, every attempt would fail."""
+    """Returns a failed attempt that began when the file was last changed: until then, every attempt would fail."""
     try:
         since = datetime.fromtimestamp(Path(one.file).stat().st_mtime, UTC)
     except OSError:

@@ -1,4 +1,4 @@
-"""What Dagster shows of an asset and of a materialization. What is computed belongs elsewhere."""
+"""Builds the metadata, tags, kinds and column lineage of assets and materializations."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _SHOWN_SOURCES = 20
 
 
 def spec_metadata(table: Table) -> dict[str, Any]:
-    """Where the asset is described: its YAML file."""
+    """Returns the code reference to the table's YAML file."""
     if not table.file:
         return {}
     with warnings.catch_warnings():
-        # Code references are in beta; who runs this can do nothing about it.
+        # Code references are in beta. A user cannot act on the warning.
         warnings.simplefilter("ignore", BetaWarning)
         reference = dg.LocalFileCodeReference(file_path=str(Path(table.file).absolute()), label=table.file)
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
 
 
 def declared_schema(table: Table) -> dict[str, Any]:
-    """The columns that the YAML declares, with their descriptions."""
+    """Returns the column schema that the YAML declares, with descriptions."""
     if not isinstance(table.model, LandedTable) or not table.model.silver.columns:
         return {}
     columns = [
@@ -46,17 +46,22 @@ def declared_schema(table: Table) -> dict[str, Any]:
 
 
 def tags(table: Table) -> dict[str, str]:
+    """Returns the asset tags: the domain, and the table's own tags."""
     return {"dq/domain": table.domain, **table.model.tags}
 
 
 def kinds(table: Table, layer: str) -> set[str]:
+    """Returns the asset kinds of one layer: storage, and the engine or the source type."""
     if isinstance(table.model, GoldTable):
         return {"delta", "python" if table.model.gold.python else "duckdb"}
     return {"bronze": {str(table.model.source.type), "delta"}, "silver": {"polars", "delta"}}.get(layer, {"delta"})  # type: ignore[attr-defined]
 
 
 def published_metadata(table: Table, outcome: Outcome, published: LakeTable, score: float) -> dict[str, Any]:
-    """What a materialization of silver or gold says of its batch and of the table as it now stands."""
+    """Returns the metadata of a silver or gold materialization: the batch's counts and the table's current state.
+
+    `score` is the quality score in percent.
+    """
     counts = outcome.counts
     metadata: dict[str, Any] = {
         "rows_in": counts.rows_in,
@@ -80,15 +85,15 @@ def published_metadata(table: Table, outcome: Outcome, published: LakeTable, sco
         metadata["unreadable_lines"] = counts.unreadable
     if outcome.miscast:
         metadata["failed_casts"] = dg.MetadataValue.json(dict(outcome.miscast))
-    if said := outcome.orphans.sentence(outcome.table):
-        metadata |= {"orphans": outcome.orphans.rows, "orphans_said": said}
+    if sentence := outcome.orphans.sentence(outcome.table):
+        metadata |= {"orphans": outcome.orphans.rows, "orphans_said": sentence}
     return metadata
 
 
 def landed_metadata(
     files: Sequence[FileReport], passed_over: Sequence[PassedOver], renamed: Sequence[Rename] = ()
 ) -> dict[str, Any]:
-    """What a materialization of bronze says of the files that landed: their lines, and what of them is no record."""
+    """Returns the metadata of a bronze materialization: line counts of the landed files, and lines that are no record."""
     metadata: dict[str, Any] = {}
     if files:
         counts = {name: sum(getattr(file, name) for file in files) for name in LEFT_OUT}
@@ -97,12 +102,12 @@ def landed_metadata(
             "records_in_files": sum(file.records for file in files),
             **{f"{name}_lines": count for name, count in counts.items()},
         }
-        told = [
+        listed = [
             {"file": file.source, "encoding": file.encoding.encoding, "lines": file.lines, "records": file.records}
             | {name: getattr(file, name) for name in LEFT_OUT}
             for file in files[:_SHOWN_SOURCES]
         ]
-        metadata["files"] = dg.MetadataValue.json(told)
+        metadata["files"] = dg.MetadataValue.json(listed)
     if passed_over:
         metadata["passed_over"] = dg.MetadataValue.json([member.uri for member in passed_over[:_SHOWN_SOURCES]])
         metadata["passed_over_count"] = len(passed_over)
@@ -112,11 +117,11 @@ def landed_metadata(
 
 
 def _by_name(renamed: Sequence[Rename]) -> dict[str, str | list[str]]:
-    """The new name of each column by its name in the file, or all new names where several columns had that one."""
-    found: dict[str, list[str]] = {}
+    """Returns the new column name by the name in the file; a list where several columns had the same name."""
+    names_by_landed: dict[str, list[str]] = {}
     for landed, name in renamed:
-        found.setdefault(landed, []).append(name)
-    return {landed: names[0] if len(names) == 1 else names for landed, names in found.items()}
+        names_by_landed.setdefault(landed, []).append(name)
+    return {landed: names[0] if len(names) == 1 else names for landed, names in names_by_landed.items()}
 
 
 def _schema(schema: Mapping[str, pl.DataType], table: Table) -> dg.TableSchema:
@@ -130,7 +135,7 @@ def _schema(schema: Mapping[str, pl.DataType], table: Table) -> dg.TableSchema:
 
 
 def markdown(rows: pl.DataFrame) -> str:
-    """A few rows as a Markdown table, each cell cut to a line."""
+    """Renders a few rows as a Markdown table; each cell is one line of at most 60 characters."""
     if not rows.width:
         return "no columns"
     lines = [[_cell(value) for value in row] for row in rows.rows()]
@@ -144,7 +149,7 @@ def _cell(value: Any) -> str:
 
 
 def silver_lineage(table: Table, schema: Mapping[str, pl.DataType]) -> dg.TableColumnLineage:
-    """Silver's columns from bronze's, by name and by `from`; derived ones have none."""
+    """Returns the lineage of silver columns from bronze columns, by name and by `from`."""
     columns = table.landed.silver.columns
     bronze = asset_key(f"bronze/{table.name}")
     landed = {name: column.sources or (name,) for name, column in columns.items()}
@@ -156,7 +161,7 @@ def silver_lineage(table: Table, schema: Mapping[str, pl.DataType]) -> dg.TableC
 
 
 def gold_lineage(table: Table, schemas: Mapping[str, list[str]]) -> dg.TableColumnLineage | None:
-    """Gold's columns from those of its inputs, found out from the SQL; None for a Python function."""
+    """Returns the lineage of gold columns, derived from the SQL; None for a Python function."""
     from dq_pipelines.project.sql import lineage
 
     if not isinstance(table.model, GoldTable) or table.model.gold.sql is None:

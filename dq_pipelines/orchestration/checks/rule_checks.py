@@ -1,6 +1,6 @@
-"""Asset checks: one per rule, and one that says whether every row is accounted for.
+"""Defines the asset checks of a table and turns rule results into check results.
 
-What a rule means belongs in `rules`; here its result becomes what Dagster shows.
+Each rule has a check. Other checks cover unreadable and unassigned inputs, encodings, row accounting and schema drift.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import FileReport
 
 SAMPLE_ROWS = 10
-#: Inputs that the check on what no run reads lists in its table.
+#: Rows in the metadata table of `inputs_unassigned`.
 MOST_UNASSIGNED = 20
 
-#: What a check names in place of a batch, where it was run alone.
+#: The batch name in a check's metadata when the check ran alone.
 AS_PUBLISHED = "the published table"
 
 
 def asset_key(key: str) -> dg.AssetKey:
-    """`silver/sales` as Dagster's key."""
+    """Returns the Dagster key of a table key such as `silver/sales`."""
     return dg.AssetKey(key.split("/"))
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
-    """The checks of a table: one per rule, on silver `rows_accounted_for` and `schema_drift`, on bronze those on its inputs."""
+    """Returns the check specs of a table: one per rule, two of silver as a whole, and those of bronze on its inputs."""
     key = asset_key(table.key)
     specs = [
         check_spec(
@@ -51,34 +51,34 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
             name,
             key,
             description=rule.description or _first_sentence(rule),
-            # A refusing rule blocks when its `mostly` is passed; Dagster then stops what is downstream.
+            # A rule that refuses rows blocks the batch past its `mostly`. Dagster then skips downstream assets of the run.
             blocking=rule.action in ("block", "quarantine", "drop"),
             metadata={"rule": _rule_metadata(rule), "severity": rule.severity, "on_failure": rule.action},
         )
         for name, rule in rules_by_check(table).items()
     ]
     if not table.is_gold:
-        readable = "Every input could be read, or lines of it: none stands aside as a whole"
+        readable = "Every input could be read, at least in part; no input is skipped"
         specs.append(check_spec(table, INPUTS_READABLE, inputs_readable_key(table).asset_key, description=readable))
-        unread = "Every input belongs to a partition, and is a file: some run reads it"
+        unread = "Every input is a file and belongs to a partition, so that a run reads it"
         specs.append(check_spec(table, INPUTS_UNASSIGNED, inputs_unassigned_key(table).asset_key, description=unread))
         if guesses_encoding(table):
-            sure = "The encoding of each file that landed is UTF-8, told, or guessed without a doubt"
+            sure = "The encoding of each landed file is UTF-8, declared, or detected with confidence"
             specs.append(check_spec(table, ENCODING_GUESSED, encoding_key(table).asset_key, description=sure))
-        said = "Every row that came in is published, in quarantine, or dropped by a rule or a step"
-        specs.append(check_spec(table, ROWS_ACCOUNTED_FOR, key, description=said, blocking=True))
-        said = "The columns that a batch publishes are those of the table, or change as its `schema` allows"
-        specs.append(check_spec(table, SCHEMA_DRIFT, key, description=said, blocking=True))
+        accounted = "Every input row is published, in quarantine, or dropped by a rule or a step"
+        specs.append(check_spec(table, ROWS_ACCOUNTED_FOR, key, description=accounted, blocking=True))
+        stable = "The columns of a batch are those of the table, or change as its `schema` setting allows"
+        specs.append(check_spec(table, SCHEMA_DRIFT, key, description=stable, blocking=True))
     return specs
 
 
 def inputs_readable_key(table: Table) -> dg.AssetCheckKey:
-    """The check of a bronze table on its inputs."""
+    """Returns the key of bronze's check on unreadable inputs."""
     return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_READABLE)
 
 
 def inputs_readable(table: Table, marks: Sequence[Aside]) -> dg.AssetCheckResult:
-    """Which inputs stand aside, and why: it fails as long as there are any, and stops nothing."""
+    """Returns the result of `inputs_readable`: a warning that lists skipped inputs with their reasons. It never blocks."""
     key = inputs_readable_key(table)
     rows = [{"input": mark.uri, "reason": mark.reason, "since": mark.since.isoformat()} for mark in marks]
     return dg.AssetCheckResult(
@@ -92,12 +92,12 @@ def inputs_readable(table: Table, marks: Sequence[Aside]) -> dg.AssetCheckResult
 
 
 def inputs_unassigned_key(table: Table) -> dg.AssetCheckKey:
-    """The check of a bronze table on what no run reads."""
+    """Returns the key of bronze's check on inputs that no run reads."""
     return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_UNASSIGNED)
 
 
 def inputs_unassigned(table: Table, found: Sequence[PassedOver]) -> dg.AssetCheckResult:
-    """Which inputs no run reads, and why: it fails as long as there are any, and stops nothing."""
+    """Returns the result of `inputs_unassigned`: a warning that lists inputs that no run reads. It never blocks."""
     key = inputs_unassigned_key(table)
     rows = [{"input": one.uri, "reason": one.why} for one in found[:MOST_UNASSIGNED]]
     return dg.AssetCheckResult(
@@ -111,17 +111,17 @@ def inputs_unassigned(table: Table, found: Sequence[PassedOver]) -> dg.AssetChec
 
 
 def guesses_encoding(table: Table) -> bool:
-    """Whether the table's source is text of which nobody has told the encoding."""
+    """Whether the table's source detects the encoding of its files."""
     return not table.is_gold and getattr(table.landed.source, "encoding", None) == "auto"
 
 
 def encoding_key(table: Table) -> dg.AssetCheckKey:
-    """The check of a bronze table on the encodings of its files."""
+    """Returns the key of bronze's check on the encodings of its files."""
     return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), ENCODING_GUESSED)
 
 
 def encoding_guessed(table: Table, result: ResultRecord, unsure: Sequence[FileReport]) -> dg.AssetCheckResult:
-    """Of which files the encoding is but a guess: it warns, and stops nothing."""
+    """Returns the result of `encoding_guessed`: a warning that lists files with a doubtful encoding. It never blocks."""
     key = encoding_key(table)
     rows: list[dict[str, str | int | float | bool]] = [
         {
@@ -144,26 +144,26 @@ def encoding_guessed(table: Table, result: ResultRecord, unsure: Sequence[FileRe
 
 @dataclass(frozen=True)
 class Evaluations:
-    """The results of one judgement as Dagster's check results, by check."""
+    """Converts the rule results of one judgement to Dagster check results."""
 
     table: Table
     records: Iterable[ResultRecord]
     #: fresh results with their sample rows, by check; empty when the records come from history
     fresh: Mapping[str, RuleResult]
     batch: str
-    #: where the table stands now
-    stands: TableStatus | None = None
+    #: the table's current status
+    status: TableStatus | None = None
 
     @classmethod
-    def of(cls, table: Table, outcome: Outcome, stands: TableStatus | None = None) -> Evaluations:
+    def of(cls, table: Table, outcome: Outcome, status: TableStatus | None = None) -> Evaluations:
         rules = checked_rules(table)
-        return cls(table, outcome.record("", rules).results, outcome.results_of(rules), outcome.batch, stands)
+        return cls(table, outcome.record("", rules).results, outcome.results_of(rules), outcome.batch, status)
 
     def yield_selected(self, selected: Iterable[dg.AssetCheckKey]) -> Iterator[dg.AssetCheckResult]:
         wanted = {key.name for key in selected if key.asset_key == asset_key(self.table.key)}
         rules = rules_by_check(self.table)
         for record in self.records:
-            # What is unlike its past is told beside this (`anomaly_checks`): it may have been accepted meanwhile.
+            # `anomaly_checks` reports anomalies: a point may have been accepted in the meantime.
             if record.check in wanted and record.rule != ANOMALY:
                 yield self._result(record, rules.get(record.check))
 
@@ -175,13 +175,13 @@ class Evaluations:
             "severity": record.severity,
             **(_counts(record) if record.changes is None else _changes(record)),
         }
-        stands = self.stands.rule(record.check) if self.stands is not None else None
-        if stands is not None:
-            metadata["status"] = stands.status
-            if stands.open_rows:
-                metadata["open_in_quarantine"] = stands.open_rows
-        # Of a verdict that stands: its refused rows may have been settled since.
-        passed = record.success or (not self.fresh and stands is not None and stands.success)
+        state = self.status.rule(record.check) if self.status is not None else None
+        if state is not None:
+            metadata["status"] = state.status
+            if state.open_rows:
+                metadata["open_in_quarantine"] = state.open_rows
+        # A recorded verdict may have passed since: a replay or a person may have settled its refused rows.
+        passed = record.success or (not self.fresh and state is not None and state.success)
         if rule is not None:
             metadata["rule"] = _rule_metadata(rule)
         rows = self.fresh[record.check].unexpected_rows if record.check in self.fresh else ()
@@ -192,7 +192,7 @@ class Evaluations:
             check_name=record.check,
             passed=passed,
             severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
-            description=_said(record, rule, recheck=not self.batch),
+            description=_description(record, rule, recheck=not self.batch),
             metadata=metadata,
         )
 
@@ -202,7 +202,7 @@ def _refuses(rule: Rule) -> bool:
 
 
 def _counts(record: ResultRecord) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "element_count": record.element_count,
         "missing_count": record.missing_count,
         "unexpected_count": record.unexpected_count,
@@ -211,16 +211,16 @@ def _counts(record: ResultRecord) -> dict[str, Any]:
     }
     judged = (record.element_count or 0) - (record.missing_count or 0)
     if record.unexpected_count is not None and judged:
-        found["unexpected_percent"] = 100 * record.unexpected_count / judged
-    return {name: value for name, value in found.items() if value is not None}
+        counts["unexpected_percent"] = 100 * record.unexpected_count / judged
+    return {name: value for name, value in counts.items() if value is not None}
 
 
 def _changes(record: ResultRecord) -> dict[str, Any]:
-    """What has become of the columns as a table: column, change, before, after, done."""
+    """Returns the column changes as a table: column, change, before, after, done."""
     return {"changes": _table(record.observed_value)} if record.observed_value else {}
 
 
-def _said(record: ResultRecord, rule: Rule | None, *, recheck: bool) -> str:
+def _description(record: ResultRecord, rule: Rule | None, *, recheck: bool) -> str:
     if record.error:
         return record.error
     if record.changes is not None:
@@ -246,7 +246,7 @@ def _rule_metadata(rule: Rule) -> dg.MarkdownMetadataValue:
 
 
 def _sample(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """The first failing rows as a table; cells are cut to a line."""
+    """Returns the first failing rows as a metadata table; each cell is cut to 200 characters."""
     return _table([{name: _cell(value) for name, value in row.items()} for row in list(rows)[:SAMPLE_ROWS]])
 
 

@@ -1,1 +1,1 @@
-"""Jobs: selections of tables, and jobs on quarantine, anomalies, maintenance and run records."""
+"""Dagster jobs: selections of tables, and jobs for quarantine, anomalies, maintenance and run records."""

@@ -1,4 +1,4 @@
-"""Upkeep: jobs, and their schedules, that look after tables rather than fill them. What they do belongs in `pipeline`."""
+"""Defines the jobs `retention` and `upkeep`, and their schedules. `pipeline.maintenance` does the work."""
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
-from dq_pipelines.orchestration.jobs.ops import clock, told_in_a_sentence, work_on
+from dq_pipelines.orchestration.jobs.ops import clock, op_failures, work_on
 from dq_pipelines.orchestration.runs.run_queue import SEVERAL, TABLES_TAG
 from dq_pipelines.pipeline.maintenance.compaction import Tended, tend
 from dq_pipelines.pipeline.maintenance.retention import Expiry, expire
@@ -20,13 +20,13 @@ _RETENTION, _UPKEEP = "retention", "upkeep"
 
 
 def upkeep_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
-    """`retention`, where a table has it, and `upkeep` of every table."""
+    """Returns the job `upkeep` of every table, and `retention` if any table has retention."""
     keep = project.settings.upkeep.length
     wanted = (
-        (_RETENTION, "Deletes rows that are older than their tables keep them", _expire_ops(project, stores)),
+        (_RETENTION, "Deletes rows that are older than their table's retention", _expire_ops(project, stores)),
         (
             _UPKEEP,
-            "Puts small files together and removes old ones",
+            "Compacts small files and removes old ones",
             [_tend_op(table, stores, keep) for table in project],
         ),
     )
@@ -43,7 +43,7 @@ def _job(name: str, description: str, ops: Sequence[dg.OpDefinition]) -> dg.JobD
 
 
 def upkeep_schedules(project: Project) -> list[dg.ScheduleDefinition]:
-    """The clocks of `upkeep_jobs`."""
+    """Returns the schedules of `upkeep_jobs`."""
     retention = [clock(_RETENTION, project.settings.retention_schedule)] if _with_retention(project) else []
     upkeep = [clock(_UPKEEP, project.settings.upkeep.schedule)] if len(project) else []
     return [*retention, *upkeep]
@@ -60,9 +60,9 @@ def _expire_ops(project: Project, stores: Stores) -> list[dg.OpDefinition]:
 def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:
     @dg.op(name=f"tend__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def tended(context: dg.OpExecutionContext) -> None:
-        with told_in_a_sentence(stores.lake, table):
-            found = tend(work_on(context, table, stores), stores.backups, keep)
-        rows = [dg.TableRecord({**asdict(each)}) for each in found]
+        with op_failures(stores.lake, table):
+            results = tend(work_on(context, table, stores), stores.backups, keep)
+        rows = [dg.TableRecord({**asdict(each)}) for each in results]
         columns = [dg.TableColumn(each.name, "string" if each.type == "str" else "int") for each in fields(Tended)]
         context.add_output_metadata({"tables": dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))})
 
@@ -70,15 +70,15 @@ def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:
 
 
 def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
-    # An op per table: one that fails does not keep the others from their turn, and the table's pool counts it.
+    # One op per table: a failure does not stop the others, and the table's pool limits it.
     @dg.op(name=f"expire__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def expired(context: dg.OpExecutionContext) -> None:
-        with told_in_a_sentence(stores.lake, table):
+        with op_failures(stores.lake, table):
             expiry = expire(work_on(context, table, stores), stores.backups, context.run_id)
         if expiry is None:
             context.log.info("%s: nothing is published yet", table.key)
             return
-        metadata = _told(expiry)
+        metadata = _expiry_metadata(expiry)
         context.add_output_metadata(metadata)
         for key in expiry.rows:
             context.log_event(dg.AssetObservation(asset_key(key), metadata=metadata))
@@ -86,7 +86,7 @@ def _expire_op(table: Table, stores: Stores) -> dg.OpDefinition:
     return expired
 
 
-def _told(expiry: Expiry) -> dict[str, Any]:
+def _expiry_metadata(expiry: Expiry) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "table": expiry.table,
         "before": dg.MetadataValue.timestamp(expiry.before),

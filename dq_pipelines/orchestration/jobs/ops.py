@@ -1,4 +1,4 @@
-"""What ops that run beside the assets have in common: their work on a table, how they fail, and their clocks."""
+"""Helpers shared by the ops of jobs: their work on a table, their failures, and their schedules."""
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 from collections.abc import Iterator
@@ -15,28 +15,25 @@ from dq_pipelines.project import Table
 
 
 def work_on(context: dg.OpExecutionContext, table: Table, stores: Stores) -> Work:
-    """The table, as this run works on it: it commits nothing once it was cancelled."""
+    """Returns this run's work on a table. It commits nothing after the run was cancelled."""
     may_commit = unless_cancelled(context.instance, context.run_id, f"{table.key} stays as it is")
     return Work(table, stores.lake, may_commit=may_commit, log=context.log.info, run_id=context.run_id)
 
 
 @contextmanager
-def told_in_a_sentence(lake: Lake | None = None, *tables: Table) -> Iterator[None]:
-    """Say what dq_pipelines says on purpose as the op's failure, without a trace; to try again would change nothing.
-
-    So it does of what the lake's damage explains, where the op works on tables of it.
-    """
+def op_failures(lake: Lake | None = None, *tables: Table) -> Iterator[None]:
+    """Raises `dg.Failure` without traceback or retry for errors of ours, and for damage in the lake's tables."""
     try:
         yield
     except BaseException as error:
-        said = in_a_sentence(error, lake, [key for table in tables for key in tables_read(table)])
-        if said is None:
+        explained = in_a_sentence(error, lake, [key for table in tables for key in tables_read(table)])
+        if explained is None:
             raise
-        raise dg.Failure(str(said), allow_retries=False) from None
+        raise dg.Failure(str(explained), allow_retries=False) from None
 
 
 def clock(job: str, cron: str) -> dg.ScheduleDefinition:
-    """A schedule in UTC that runs unless somebody stops it."""
+    """Returns a schedule of a job in UTC, running by default."""
     return dg.ScheduleDefinition(
         f"{job}_schedule",
         cron_schedule=cron,

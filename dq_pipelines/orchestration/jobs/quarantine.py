@@ -1,4 +1,7 @@
-"""Jobs on refused rows: replay, export and import, with the history, logs and cancel of a run. What they do is in `pipeline`."""
+"""Defines the jobs `quarantine_replay`, `quarantine_export` and `quarantine_import`.
+
+`pipeline.replay` and `pipeline.exchange` do the work; as jobs they have the history, logs and cancel button of a run.
+"""
 
 # No `from __future__ import annotations` here: Dagster reads the context's annotation as it stands.
 from collections.abc import Callable
@@ -11,7 +14,7 @@ import dagster as dg
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
-from dq_pipelines.orchestration.jobs.ops import told_in_a_sentence, work_on
+from dq_pipelines.orchestration.jobs.ops import op_failures, work_on
 from dq_pipelines.orchestration.steps.step import USER_TAG
 from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
@@ -20,64 +23,64 @@ from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import Project
 
-#: Which rows are meant; what is not said chooses all.
-_CHOSEN = {name: dg.Field(str, is_required=False) for name in ("rule", "column", "batch")}
-_DRY_RUN = {"dry_run": dg.Field(bool, default_value=False, description="judge and say, but write nothing")}
+#: Config fields that select refused rows; without them, all.
+_SELECTION = {name: dg.Field(str, is_required=False) for name in ("rule", "column", "batch")}
+_DRY_RUN = {"dry_run": dg.Field(bool, default_value=False, description="judge and report, but write nothing")}
 
 
 def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
-    """`quarantine_replay`, `quarantine_export` and `quarantine_import`; each is told a table or a file in its configuration."""
+    """Returns the three jobs, if any table lands. Their run config names a table or a file."""
     if not _landed(project):
         return []
-    # No Enum: Dagster knows it by its name alone, and takes that of one project for another's.
+    # No Enum: Dagster identifies an Enum by name alone, and would mix up those of two projects.
     table = {"table": dg.Field(str, description=f"one of {', '.join(_landed(project))}")}
     path = {"path": dg.Field(str, description="a file ending in .xlsx or .csv")}
 
     def replayed(context: dg.OpExecutionContext) -> None:
-        asked = context.op_config
-        work = _work(context, project, stores, asked["table"])
-        done = replay(work, _chosen(asked), by=_who(context), dry_run=asked["dry_run"])
-        context.log.info("%s: %s", work.table.key, done.sentence(dry_run=asked["dry_run"]))
-        _tell(context, stores, work, done)
+        config = context.op_config
+        work = _work(context, project, stores, config["table"])
+        done = replay(work, _selection(config), by=_user(context), dry_run=config["dry_run"])
+        context.log.info("%s: %s", work.table.key, done.sentence(dry_run=config["dry_run"]))
+        _report(context, stores, work, done)
 
     def exported(context: dg.OpExecutionContext) -> None:
-        asked = context.op_config
-        count = export(_work(context, project, stores, asked["table"]), Path(asked["path"]), _chosen(asked))
-        context.log.info("%s open rows of %s in %s", f"{count:,}", asked["table"], asked["path"])
-        context.add_output_metadata({"rows": count, "path": dg.MetadataValue.path(asked["path"])})
+        config = context.op_config
+        count = export(_work(context, project, stores, config["table"]), Path(config["path"]), _selection(config))
+        context.log.info("%s open rows of %s in %s", f"{count:,}", config["table"], config["path"])
+        context.add_output_metadata({"rows": count, "path": dg.MetadataValue.path(config["path"])})
 
     def imported(context: dg.OpExecutionContext) -> None:
         path = Path(context.op_config["path"])
         book = Returned.read(path)
         work = _work(context, project, stores, book.table_of(project, context.op_config.get("table")))
-        done = bring_back(work, book, by=_who(context), dry_run=context.op_config["dry_run"])
+        done = bring_back(work, book, by=_user(context), dry_run=context.op_config["dry_run"])
         for problem in (*done.notes, *done.problems):
             context.log.warning("%s: %s", path, problem)
         context.log.info("%s: %s", work.table.key, done.sentence(dry_run=context.op_config["dry_run"]))
-        _tell(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})
+        _report(context, stores, work, done.replayed, {"dismissed": done.dismissed, "problems": list(done.problems)})
 
-    told = partial(told_in_a_sentence, stores.lake, *(table for table in project if not table.is_gold))
+    failures = partial(op_failures, stores.lake, *(table for table in project if not table.is_gold))
     return [
         _job(
             "quarantine_replay",
-            "Judges open rows of a table by today's rules",
+            "Judges open rows of a table again by the current rules",
             replayed,
-            table | _CHOSEN | _DRY_RUN,
-            told,
+            table | _SELECTION | _DRY_RUN,
+            failures,
         ),
         _job(
             "quarantine_export",
-            "Writes open rows of a table to a file to be mended",
+            "Writes open rows of a table to a file for correction",
             exported,
-            table | path | _CHOSEN,
-            told,
+            table | path | _SELECTION,
+            failures,
         ),
         _job(
             "quarantine_import",
-            "Publishes what was mended in such a file, as far as it passes",
+            "Publishes the corrected rows of such a file that pass",
             imported,
             path | {"table": dg.Field(str, is_required=False)} | _DRY_RUN,
-            told,
+            failures,
         ),
     ]
 
@@ -91,11 +94,11 @@ def _job(
     description: str,
     do: Callable[[dg.OpExecutionContext], None],
     config: dict[str, Any],
-    told: Callable[[], AbstractContextManager[None]],
+    failures: Callable[[], AbstractContextManager[None]],
 ) -> dg.JobDefinition:
     @dg.op(name=f"{name}_rows", config_schema=config, out=dg.Out(dg.Nothing), description=description)
     def op(context: dg.OpExecutionContext) -> None:
-        with told():
+        with failures():
             do(context)
 
     @dg.job(name=name, description=description)
@@ -106,24 +109,24 @@ def _job(
 
 
 def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> Work:
-    if name not in (known := _landed(project)):
-        raise ConfigError([Problem("", 0, f"{context.job_name}: no table '{name}' lands{nearest(name, known)}")])
+    if name not in (landed := _landed(project)):
+        raise ConfigError([Problem("", 0, f"{context.job_name}: no table '{name}' lands{nearest(name, landed)}")])
     return work_on(context, project.tables[name], stores)
 
 
-def _chosen(asked: dict[str, Any]) -> Chosen:
-    return Chosen(asked.get("rule"), asked.get("column"), asked.get("batch"))
+def _selection(config: dict[str, Any]) -> Chosen:
+    return Chosen(config.get("rule"), config.get("column"), config.get("batch"))
 
 
-def _who(context: dg.OpExecutionContext) -> str:
-    """The user whom the gateway has named, or the run."""
+def _user(context: dg.OpExecutionContext) -> str:
+    """Returns the user that the gateway has put into the run's tags, or else the run."""
     return str(context.run.tags.get(USER_TAG, f"run {context.run_id}"))
 
 
-def _tell(
+def _report(
     context: dg.OpExecutionContext, stores: Stores, work: Work, done: Replayed, more: dict[str, Any] | None = None
 ) -> None:
-    """What came of it, as metadata of the step, in history, and as a materialization where rows were published."""
+    """Records the result in history, as metadata of the step, and as a materialization where rows were published."""
     for record in done.records:
         stores.history.record(record)
     counts = {"published": len(done.published), "refused_still": done.failing.height, "left_out": len(done.left_out)}

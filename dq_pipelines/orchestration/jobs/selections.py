@@ -1,4 +1,4 @@
-"""Jobs: named selections of assets and checks that a person, a schedule or another tool can launch."""
+"""Defines jobs over assets and checks: per domain, per partitioned table, and per table for its checks alone."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dq_pipelines.project import Project, Table
 
 
 def assets_of(table: Table) -> dg.AssetSelection:
-    """Everything that a table's YAML file becomes, its checks among it."""
+    """Selects all assets of a table, with their checks."""
     return dg.AssetSelection.assets(*map(asset_key, table.assets))
 
 
 def jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
-    """A job per domain, one per partitioned table, and one per table that runs its checks alone."""
+    """Returns a job per domain, one per partitioned table, and one per table that runs its checks alone."""
     return [*_domain_jobs(project), *_partitioned_jobs(project), *_check_jobs(project)]
 
 
 def _domain_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
-    # A run of partitioned assets names a partition or a range, so those have jobs of their own.
-    found = []
+    # A run of partitioned assets names a partition or a range, so such tables have their own jobs.
+    jobs = []
     for domain in project.domains:
         tables = [table for table in project if table.domain == domain and not has_partitions(table)]
         if tables:
@@ -31,10 +31,10 @@ def _domain_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
             for table in tables[1:]:
                 selection = selection | assets_of(table)
             tags = queue_tags([table.name for table in tables])
-            found.append(
+            jobs.append(
                 dg.define_asset_job(f"domain__{domain}", selection, description=f"Every table of {domain}", tags=tags)
             )
-    return found
+    return jobs
 
 
 def _partitioned_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
@@ -55,7 +55,7 @@ def _check_jobs(project: Project) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             f"checks__{table.name}",
             dg.AssetSelection.checks_for_assets(asset_key(table.key)),
-            description=f"The rules of {table.key} on the table as it is published; nothing is materialized",
+            description=f"Runs the rules of {table.key} on the published table; nothing is materialized",
         )
         for table in project
         if table.rules or table.anomalies or not table.is_gold

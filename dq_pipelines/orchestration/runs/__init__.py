@@ -1,1 +1,1 @@
-"""Runs of Dagster: their partitions, queue, end and purge."""
+"""Dagster runs: their partitions, queue, end and purge."""

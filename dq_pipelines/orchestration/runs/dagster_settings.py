@@ -1,4 +1,4 @@
-"""Dagster's settings that tables lean on: which of them an installation lacks, and what is written where there are none."""
+"""Checks the Dagster instance for settings that tables need, and writes a `dagster.yaml` where there is none."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import dagster as dg
 
 from dq_pipelines.orchestration.runs.run_queue import TABLE_TAG
 
-#: The file in the folder of Dagster's records.
+#: The settings file in `DAGSTER_HOME`.
 FILE = "dagster.yaml"
 
-#: Those of the project's own dagster.yaml that keep runs going, and no reports to Dagster's makers.
+#: The settings of the project's own dagster.yaml that keep runs going, without telemetry.
 DEFAULTS = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
@@ -31,16 +31,19 @@ run_retries: {enabled: true, max_retries: 2, retry_on_asset_or_op_failure: false
 
 
 def write_settings(home: Path) -> Path:
-    """Write the `dagster.yaml` that lies here, else the defaults, where the folder has none; gives the file. Raises OSError."""
-    here, there = Path(FILE), home / FILE
-    text = here.read_text(encoding="utf-8") if here.is_file() else DEFAULTS
-    with there.open("x", encoding="utf-8") as file:
+    """Writes a new `dagster.yaml` into `home`: a copy of the working directory's, else the defaults. Returns its path.
+
+    Raises OSError, such as FileExistsError where `home` has one.
+    """
+    template, path = Path(FILE), home / FILE
+    text = template.read_text(encoding="utf-8") if template.is_file() else DEFAULTS
+    with path.open("x", encoding="utf-8") as file:
         file.write(text)
-    return there
+    return path
 
 
 def missing_settings(instance: dg.DagsterInstance) -> Iterator[tuple[str, str]]:
-    """Each setting that tables lean on and that is not there, with what becomes of runs without it."""
+    """Yields each missing setting that tables need, with the consequence for runs."""
     queue = instance.get_concurrency_config().run_queue_config
     if queue is not None and TABLE_TAG not in {limit["key"] for limit in queue.tag_concurrency_limits or ()}:
         yield (

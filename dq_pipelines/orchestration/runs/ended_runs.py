@@ -1,4 +1,4 @@
-"""Runs that have ended: for what comes after them and must miss none. What is made of a run belongs elsewhere."""
+"""Reads ended runs and their event logs, for sensors that must handle each run exactly once."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
 from dq_pipelines.history.alerts.run_cursor import RunsRead
 
-#: Runs that one look takes.
+#: Runs per read.
 LIMIT = 100
-#: A reader that has never looked begins with the runs of the last hour.
+#: A new reader begins with the runs of the last hour.
 _FIRST = timedelta(hours=1)
-#: A run may be written down later than one that ended after it: each look goes back so far behind the last.
+#: Dagster may record a run's end late: each read overlaps the previous one by this much.
 _OVERLAP = timedelta(minutes=10)
-#: What was read is remembered for so much longer than anybody looks back.
+#: How long read runs are remembered. Must exceed the overlap.
 _MEMORY = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class EndedRuns:
-    """The runs that have ended and were not read yet, oldest first, and where the next look begins."""
+    """Ended runs that were not read yet, oldest first."""
 
     runs: Sequence[RunRecord]
-    #: where the next look begins
+    #: where the next read begins
     until: datetime
 
     @property
@@ -37,27 +37,29 @@ class EndedRuns:
 
 
 def newly_ended_runs(context: dg.SensorEvaluationContext, read: RunsRead, now: datetime) -> EndedRuns:
-    """The ended runs of this code location that `read` has not noted, from the sensor's cursor on.
+    """Returns the ended runs of this code location from the sensor's cursor on, without those in `read`.
 
-    Runs that nobody launched from a code location (`dagster asset materialize`) count too; their reader must see whether
-    they are about its tables. A run whose record changes long after its end is not looked at again.
+    Runs without a code location (`dagster asset materialize`) are included; the reader must check that they concern its
+    tables. A run whose record changes long after its end is not read again.
     """
-    begun = datetime.fromisoformat(context.cursor) if context.cursor else now - _FIRST
-    since = begun - _OVERLAP
+    begin = datetime.fromisoformat(context.cursor) if context.cursor else now - _FIRST
+    since = begin - _OVERLAP
     wanted = dg.RunsFilter(statuses=FINISHED_STATUSES, updated_after=since)
-    known = read.remembered()
+    already_read = read.remembered()
     runs = [
         record
         for record in context.instance.get_run_records(wanted)
-        if record.dagster_run.run_id not in known and ended(record) >= since and _is_here(context, record.dagster_run)
+        if record.dagster_run.run_id not in already_read
+        and ended(record) >= since
+        and _is_here(context, record.dagster_run)
     ]
     read.forget(now - _MEMORY)
-    # Where there are more, the next look begins at the same place, and passes over those that were read by then.
-    return EndedRuns(sorted(runs, key=ended)[:LIMIT], now if len(runs) <= LIMIT else begun)
+    # With more runs than LIMIT, the next read begins at the same place and skips those read by then.
+    return EndedRuns(sorted(runs, key=ended)[:LIMIT], now if len(runs) <= LIMIT else begin)
 
 
 def ended(record: RunRecord) -> datetime:
-    """When a run ended, as far as its record knows."""
+    """Returns when a run ended; without an end time, when its record last changed."""
     return datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
 
 
@@ -81,7 +83,7 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class RunLog:
-    """What one run's event log tells, as far as somebody asks who comes after it."""
+    """The event log of one ended run."""
 
     instance: dg.DagsterInstance
     record: RunRecord
@@ -97,57 +99,61 @@ class RunLog:
     @cached_property
     def checks(self) -> list[dg.AssetCheckEvaluation]:
         """The last evaluation of each check."""
-        found = (
+        evaluations = (
             event.asset_check_evaluation_data for event in self._events(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
         )
-        return list({(one.asset_key, one.check_name, one.partition): one for one in found}.values())
+        return list({(each.asset_key, each.check_name, each.partition): each for each in evaluations}.values())
 
     @cached_property
     def planned(self) -> set[str]:
-        """The assets that the run was to materialize."""
+        """The assets that the run planned to materialize."""
         return self._keys(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
 
     @cached_property
     def materialized(self) -> set[str]:
-        """The assets that it did materialize."""
+        """The assets that the run materialized."""
         return self._keys(dg.DagsterEventType.ASSET_MATERIALIZATION)
 
     @cached_property
     def failed_steps(self) -> dict[str, str]:
-        """What each step that failed for good said, by its key."""
+        """Error message of each step whose last try failed, by step key; cancelled steps are left out."""
         ends = self._events(dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.STEP_SUCCESS)
         last = {event.step_key or "": event for event in ends}
-        return {step: _said(event) for step, event in last.items() if event.is_step_failure and not _stopped(event)}
+        return {
+            step: _failure_message(event)
+            for step, event in last.items()
+            if event.is_step_failure and not _was_stopped(event)
+        }
 
     @cached_property
     def steps(self) -> dict[str, StepTimes]:
-        """Each step that began, by its key, as it went the last time."""
+        """The times of each started step, by step key; the last end counts."""
         kinds = dg.DagsterEventType
         began: dict[str, datetime] = {}
-        found: dict[str, StepTimes] = {}
+        finished: dict[str, StepTimes] = {}
         for entry in self._entries(kinds.STEP_START, kinds.STEP_RESTARTED, kinds.STEP_SUCCESS, kinds.STEP_FAILURE):
             step, at = entry.step_key or "", datetime.fromtimestamp(entry.timestamp, UTC)
             if entry.dagster_event_type in (kinds.STEP_SUCCESS, kinds.STEP_FAILURE):
                 success = entry.dagster_event_type == kinds.STEP_SUCCESS
-                found[step] = StepTimes(began.get(step, at), at, success)
+                finished[step] = StepTimes(began.get(step, at), at, success)
             else:
                 began.setdefault(step, at)
-        stopped = {step: StepTimes(at, ended(self.record), None) for step, at in began.items() if step not in found}
-        return found | stopped
+        stopped = {step: StepTimes(at, ended(self.record), None) for step, at in began.items() if step not in finished}
+        return finished | stopped
 
     @cached_property
     def materializations(self) -> dict[str, list[dict[str, Any]]]:
-        """What each materialization says of itself, by the key of its asset: one, or one of each partition."""
-        found: dict[str, list[dict[str, Any]]] = {}
+        """The metadata of the materializations, by asset key: one entry, or one per partition."""
+        by_asset: dict[str, list[dict[str, Any]]] = {}
         for event in self._events(dg.DagsterEventType.ASSET_MATERIALIZATION):
-            one = event.step_materialization_data.materialization
-            told = {name: value.value for name, value in one.metadata.items()}
-            found.setdefault(one.asset_key.to_user_string(), []).append(told)
-        return found
+            materialization = event.step_materialization_data.materialization
+            metadata = {name: value.value for name, value in materialization.metadata.items()}
+            by_asset.setdefault(materialization.asset_key.to_user_string(), []).append(metadata)
+        return by_asset
 
     @cached_property
     def end(self) -> str:
-        """What the run's last word was."""
+        """The message of the run's failure; "" without one."""
         return next((event.message or "" for event in self._events(dg.DagsterEventType.RUN_FAILURE)), "")
 
     def _keys(self, kind: dg.DagsterEventType) -> set[str]:
@@ -163,13 +169,13 @@ class RunLog:
             yield record.event_log_entry
 
 
-def _stopped(event: dg.DagsterEvent) -> bool:
-    """Whether the step was cancelled, which is no failure of its own."""
+def _was_stopped(event: dg.DagsterEvent) -> bool:
+    """Whether the step was cancelled. Dagster logs that as a failure."""
     error = event.step_failure_data.error
     return error is not None and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
-def _said(event: dg.DagsterEvent) -> str:
+def _failure_message(event: dg.DagsterEvent) -> str:
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description is not None:
         return failure.user_failure_data.description

@@ -1,7 +1,7 @@
-"""Dagster's records of runs: which of them are old and needed by nobody, and how they go, from the disk too.
+"""Removes old runs from Dagster's storage, with their events and files on disk, unless something still needs them.
 
-Dagster itself never removes a run, and its events grow without bound (dagster#33785). When this happens belongs in
-`orchestration`. Our own history of verdicts is another store, and keeps what it knows.
+Dagster itself never removes a run, and its events grow without bound (dagster#33785). `jobs/purge_runs.py` schedules
+this. The history of verdicts is a separate store and keeps its records.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.project import RunHistory
 
-#: Runs between two words on how far it has come.
+#: Runs between two progress messages.
 BATCH = 100
-#: Runs asked for at once.
+#: Runs per query.
 _PAGE = 500
-#: What an asset's page and its partitions' states are made of; the latest of each kind stays.
-_TELLING = (
+#: Events behind an asset's page and its partitions' states; the latest of each type stays.
+_ASSET_EVENTS = (
     "ASSET_MATERIALIZATION",
     "ASSET_OBSERVATION",
     "ASSET_MATERIALIZATION_PLANNED",
     "ASSET_FAILED_TO_MATERIALIZE",
 )
-#: Seconds after which a file of events whose run nobody knows belongs to no run that is just beginning.
+#: Seconds after which an event file without a run record cannot belong to a run that is just beginning.
 _STRAY = 86_400
 
 
 @dataclass(frozen=True)
 class Purge:
-    """What went, or would go."""
+    """The runs that a purge removed, or would remove."""
 
     #: runs by job
     runs: Mapping[str, int] = field(default_factory=dict)
-    #: runs old enough to go that stay, by reason
+    #: old runs that stay, by reason
     kept: Mapping[str, int] = field(default_factory=dict)
-    #: bytes of files of events that went from the disk; 0 where events lie in a database of their own
+    #: bytes of event files removed from disk; 0 where a database server holds the events
     freed: int = 0
 
     @property
@@ -71,12 +71,10 @@ def purge(
     dry_run: bool = False,
     log: Callable[[str], None] = lambda _: None,
 ) -> Purge:
-    """Remove the runs that `wanted` does not keep, with their events, check results, tags and captured logs.
+    """Removes the runs that `wanted` does not keep, with their events, check results, tags and captured logs.
 
-    Those that are not `ours` stay.
-
-    Each run goes by itself, its own record last: what is interrupted is finished by the next purge. Raises ConfigError where
-    the records are in a storage that is neither SQLite nor PostgreSQL nor MySQL.
+    Runs that are not `ours` stay. Each run is removed separately, its record last, so the next purge completes an
+    interrupted one. Raises ConfigError for a storage that is neither SQLite nor PostgreSQL nor MySQL.
     """
     records = _Records.of(instance)
     old, kept = records.old(wanted, now, ours)
@@ -93,7 +91,7 @@ def purge(
 
 
 def runs_of(history: History, jobs: Collection[str], wanted: RunHistory) -> Callable[[dg.DagsterRun], bool]:
-    """Whether a run may be purged by a project: it worked on a table of its history, or is of one of these jobs of its own."""
+    """Returns whether a run is the project's: it worked on a table of this history, or is of one of these jobs."""
     if wanted.of == "all":
         return lambda _: True
     attempts = Attempts(history)
@@ -114,15 +112,15 @@ class _Records:
             raise ConfigError([Problem("", 0, f"run_history: wanted Dagster's records in an SQL database, got {got}")])
         return cls(instance, runs, events)
 
-    # --- which -------------------------------------------------------------------------------------
+    # --- which runs to remove ----------------------------------------------------------------------
 
     def old(
         self, wanted: RunHistory, now: datetime, ours: Callable[[dg.DagsterRun], bool]
     ) -> tuple[list[tuple[str, str]], dict[str, int]]:
-        """Id and job of what may go, oldest first, and how many stay for which reason."""
+        """Returns id and job of the runs to remove, oldest first, and the number of old runs that stay, by reason."""
         oldest = (now - wanted.length).timestamp()
         needed = self._needed()
-        found, kept, seen = [], Counter[str](), Counter[str]()
+        removable, kept, seen = [], Counter[str](), Counter[str]()
         for record in self._finished():
             run = record.dagster_run
             seen[run.job_name] += 1
@@ -134,8 +132,8 @@ class _Records:
             if reason:
                 kept[reason] += 1
             else:
-                found.append((run.run_id, run.job_name))
-        return found[::-1], dict(kept)
+                removable.append((run.run_id, run.job_name))
+        return removable[::-1], dict(kept)
 
     def _finished(self) -> Iterator[RunRecord]:
         cursor = None
@@ -144,9 +142,9 @@ class _Records:
             cursor = page[-1].dagster_run.run_id
 
     def _needed(self) -> Callable[[RunRecord], str]:
-        """Why a run must stay, or nothing."""
+        """Returns a function that gives the reason why a run must stay, or ""."""
         latest = self._latest_of_assets() | self._latest_of_checks()
-        going_on = self._before_what_goes_on()
+        retried = self._retried_by_unfinished_runs()
         backfills = {
             backfill.backfill_id
             for backfill in self.instance.get_backfills()
@@ -157,7 +155,7 @@ class _Records:
             run = record.dagster_run
             if run.run_id in latest:
                 return "the latest of an asset, a partition or a check"
-            if run.run_id in going_on or run.tags.get(BACKFILL_ID_TAG) in backfills:
+            if run.run_id in retried or run.tags.get(BACKFILL_ID_TAG) in backfills:
                 return "part of what is not finished"
             return ""
 
@@ -167,7 +165,7 @@ class _Records:
         event = SqlEventLogStorageTable.c
         newest = (
             sql.select(sql.func.max(event.id))
-            .where(event.dagster_event_type.in_(_TELLING), event.asset_key.is_not(None))
+            .where(event.dagster_event_type.in_(_ASSET_EVENTS), event.asset_key.is_not(None))
             .group_by(event.asset_key, event.partition, event.dagster_event_type)
         )
         return self._ids(sql.select(event.run_id).where(event.id.in_(newest)))
@@ -183,17 +181,17 @@ class _Records:
         with self.events.index_connection() as connection:
             return {row[0] for row in connection.execute(query)}
 
-    def _before_what_goes_on(self) -> set[str]:
-        """The runs of which a run that is not finished is another try."""
+    def _retried_by_unfinished_runs(self) -> set[str]:
+        """Returns the parent and root runs of unfinished runs."""
         unfinished = self.instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
         tags = (run.tags.get(name) for run in unfinished for name in (PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG))
         return {tag for tag in tags if tag}
 
-    # --- how ---------------------------------------------------------------------------------------
+    # --- how to remove a run -----------------------------------------------------------------------
 
     def remove(self, run_id: str) -> int:
-        """Remove a run and all that hangs on it; the bytes that went from the disk."""
-        with contextlib.suppress(NotImplementedError):  # captured logs in a store have a life cycle of their own
+        """Removes a run and all its records. Returns the bytes freed on disk."""
+        with contextlib.suppress(NotImplementedError):  # an object store expires captured logs itself
             self.instance.compute_log_manager.delete_logs(prefix=[run_id])
         freed = 0
         with self.events.index_connection() as connection:
@@ -204,7 +202,7 @@ class _Records:
         for path in self._files(run_id):
             freed += path.stat().st_size
             path.unlink()
-        with self.runs.connect() as connection:  # SQLite does not pass on what a foreign key says
+        with self.runs.connect() as connection:  # SQLite does not enforce the foreign key's cascade here
             connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id == run_id))
         self.runs.delete_run(run_id)
         return freed
@@ -213,21 +211,21 @@ class _Records:
         return sum(path.stat().st_size for path in self._files(run_id))
 
     def remove_strays(self) -> int:
-        """Remove files of events of which no run is left: whoever looks at a removed run makes an empty one anew."""
+        """Removes event files without a run: a view of a removed run creates an empty file again. Returns bytes freed."""
         if not isinstance(self.events, SqliteEventLogStorage):
             return 0
         freed = 0
         for run_id in self.events.get_all_run_ids():
             files = self._files(run_id)
-            rests = all(time.time() - path.stat().st_mtime > _STRAY for path in files)
-            if rests and not self.instance.has_run(run_id):
+            is_old = all(time.time() - path.stat().st_mtime > _STRAY for path in files)
+            if is_old and not self.instance.has_run(run_id):
                 freed += sum(path.stat().st_size for path in files)
                 for path in files:
                     path.unlink()
         return freed
 
     def _files(self, run_id: str) -> Sequence[Path]:
-        """The SQLite files of one run's events; none where all runs share a database."""
+        """Returns the SQLite files of one run's events; none where all runs share a database."""
         if not isinstance(self.events, SqliteEventLogStorage):
             return ()
         path = self.events.path_for_shard(run_id)

@@ -1,4 +1,7 @@
-"""Which partitions of a table a run is about, by the run's tags: they may name some that only other tables of the run have."""
+"""Reads from a run's tags which partitions of a table it processes.
+
+A run of several tables may name a partition that only some of them have.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +18,29 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.orchestration.partitions_definition import partitions_definition
 from dq_pipelines.project import LandedTable, Table
 
-#: Between the ends of a range, as Dagster's command line has it.
+#: Separates the ends of a range, as in Dagster's command line.
 _TO = "..."
 
 
 def has_partitions(table: Table) -> bool:
-    """Whether the table's runs are about partitions."""
+    """Whether the table is partitioned."""
     return isinstance(table.model, LandedTable) and table.model.partitions is not None
 
 
-def said_partition(tags: Mapping[str, str]) -> str | None:
-    """The partition that a run's tags name, or `<first>...<last>` for a range; None where they name none."""
+def partition_label(tags: Mapping[str, str]) -> str | None:
+    """Returns the partition that a run's tags name, or `<first>...<last>` for a range; None where they name none."""
     start, end = _ends(tags)
     return start if start == end else f"{start}{_TO}{end}"
 
 
-def ends_of(partition: str | None) -> Sequence[str]:
-    """The first and the last partition of `<first>...<last>`; one where it is one, none where there is none."""
+def range_ends(partition: str | None) -> Sequence[str]:
+    """Splits a label: the first and last partition of `<first>...<last>`, one for a single partition, none for None."""
     return [] if partition is None else partition.split(_TO, 1)
 
 
-def tags_of(partition: str | None) -> dict[str, str]:
-    """The tags of a run that is about this partition, or `<first>...<last>`: what `said_partition` reads."""
-    match ends_of(partition):
+def partition_tags(partition: str | None) -> dict[str, str]:
+    """Returns the run tags for a partition or `<first>...<last>`: the inverse of `partition_label`."""
+    match range_ends(partition):
         case [first, last]:
             return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
         case [one]:
@@ -48,9 +51,9 @@ def tags_of(partition: str | None) -> dict[str, str]:
 def partitions_of_run(
     table: Table, tags: Mapping[str, str], instance: dg.DynamicPartitionsStore
 ) -> Sequence[str | None]:
-    """The partitions of the table that a run with these tags is about, in their order; None alone where the table has none.
+    """Returns the partitions of the table that a run with these tags processes, in order; [None] without partitions.
 
-    Raises ConfigError where the table has partitions, and the tags name none, or some that are not of them.
+    Raises ConfigError where the table has partitions and the tags name none, or one that does not exist.
     """
     definition = partitions_definition(table)
     if definition is None:
@@ -62,15 +65,17 @@ def partitions_of_run(
     for key in (start, end):
         if key not in keys:
             near = f" (wanted {keys[0]}...{keys[-1]})" if keys and table.is_daily else nearest(key, keys)
-            raise _refused(table, f"got {said_partition(tags)}, and it has no partition '{key}'{near}")
+            raise _refused(table, f"got {partition_label(tags)}, and it has no partition '{key}'{near}")
     first, last = keys.index(start), keys.index(end)
     if last < first:
-        raise _refused(table, f"got {said_partition(tags)}, which ends before it begins")
+        raise _refused(table, f"got {partition_label(tags)}, which ends before it begins")
     return keys[first : last + 1]
 
 
-def may_be_about(table: Table, tags: Mapping[str, str], instance: dg.DynamicPartitionsStore) -> Sequence[str | None]:
-    """The same of any run, sound or not: nothing where it will be refused, and the one that it names, be it gone by now."""
+def partitions_named(
+    table: Table, tags: Mapping[str, str], instance: dg.DynamicPartitionsStore
+) -> Sequence[str | None]:
+    """Like `partitions_of_run`, without errors: a single partition even if it no longer exists, and [] for invalid tags."""
     start, end = _ends(tags)
     if has_partitions(table) and start is not None and start == end:
         return [start]
@@ -81,11 +86,11 @@ def may_be_about(table: Table, tags: Mapping[str, str], instance: dg.DynamicPart
 
 
 def _ends(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """The first and the last partition that the tags name: of one, the same."""
-    named = tags.get(PARTITION_NAME_TAG)
-    ranged = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
-    return ranged if named is None else (named, named)
+    """Returns the first and the last partition that the tags name; twice the same for a single one."""
+    single = tags.get(PARTITION_NAME_TAG)
+    ends = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    return ends if single is None else (single, single)
 
 
-def _refused(table: Table, said: str) -> ConfigError:
-    return ConfigError([Problem("", 0, f"{table.key} runs by partition: {said}; nothing was landed")])
+def _refused(table: Table, problem: str) -> ConfigError:
+    return ConfigError([Problem("", 0, f"{table.key} runs by partition: {problem}; nothing was landed")])

@@ -1,7 +1,7 @@
-"""Which run of a table is under way, and the tags by which Dagster's queue has runs of one table take turns.
+"""Finds the unfinished run of a table, and defines the tags by which Dagster's queue runs a table once at a time.
 
-Runs of a table take turns at its claim anyway. One that is launched meanwhile would hold a place of the queue while it waits,
-and a few of them would keep every other table from running. `dagster.yaml` limits runs by these tags, so they wait in the queue.
+The table lock serializes runs of a table too. But a run that waits for the lock occupies a slot of the queue, and a few
+of them would block all other tables. `dagster.yaml` limits runs by these tags, so they wait in the queue instead.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
-from dq_pipelines.orchestration.runs.run_partition import may_be_about
+from dq_pipelines.orchestration.runs.run_partition import partitions_named
 from dq_pipelines.project import Table
 
-#: On a run of one table: its name. On a run of several: that it is.
+#: Tag of a run of one table, with its name; tag and value of a run of several tables.
 TABLE_TAG, TABLES_TAG, SEVERAL = "dq/table", "dq/tables", "several"
-#: On a run that was launched while another was under way: that one's id.
+#: Tag of a run that was launched while another was unfinished, with that run's id.
 BEHIND_TAG = "dq/waits_behind"
 
 _STATUS = dg.DagsterRunStatus
-#: Runs that have not begun to look what is new.
+#: Statuses of runs that have not listed their inputs yet.
 WAITING = (_STATUS.NOT_STARTED, _STATUS.QUEUED)
 UNDER_WAY = (*WAITING, _STATUS.STARTING, _STATUS.STARTED, _STATUS.CANCELING)
-#: A run that was made and not queued within that time was left by a process that died; run monitoring ends it later.
+#: A run that is not queued within this time was left by a dead process. Run monitoring ends it later.
 _FORGOTTEN = timedelta(minutes=1)
 
 
 def queue_tags(tables: Collection[str]) -> dict[str, str]:
-    """The tags of a run of the tables with these names; none of a run of no table."""
+    """Returns the queue tags of a run of these tables (by name); {} for a run of no table."""
     if len(tables) == 1:
         return {TABLE_TAG: next(iter(tables))}
     return {TABLES_TAG: SEVERAL} if tables else {}
@@ -41,7 +41,7 @@ def run_under_way(
     partition: str | None = None,
     statuses: Iterable[dg.DagsterRunStatus] = UNDER_WAY,
 ) -> dg.DagsterRun | None:
-    """A run of this table, or of this partition of it where one is given, that is queued, started or waiting; the oldest."""
+    """Returns the oldest unfinished run of a table, or of one of its partitions; None without one."""
     wanted = list(statuses)
     filters = [
         dg.RunsFilter(statuses=wanted, tags={TABLE_TAG: table.name}),
@@ -49,13 +49,13 @@ def run_under_way(
         # `dagster asset materialize` and Dagster's own launchpad write no tags.
         dg.RunsFilter(statuses=[status for status in wanted if status != _STATUS.QUEUED]),
     ]
-    found = {record.dagster_run.run_id: record for each in filters for record in instance.get_run_records(each)}
-    about = [record for record in found.values() if _is_about(record, table, partition, instance)]
-    first = min(about, key=lambda record: record.create_timestamp, default=None)
-    return None if first is None else first.dagster_run
+    records = {record.dagster_run.run_id: record for each in filters for record in instance.get_run_records(each)}
+    runs = [record for record in records.values() if _concerns(record, table, partition, instance)]
+    oldest = min(runs, key=lambda record: record.create_timestamp, default=None)
+    return None if oldest is None else oldest.dagster_run
 
 
-def _is_about(record: RunRecord, table: Table, partition: str | None, instance: dg.DagsterInstance) -> bool:
+def _concerns(record: RunRecord, table: Table, partition: str | None, instance: dg.DagsterInstance) -> bool:
     run = record.dagster_run
     if run.status == _STATUS.NOT_STARTED and datetime.now(UTC) - record.create_timestamp > _FORGOTTEN:
         return False
@@ -64,4 +64,4 @@ def _is_about(record: RunRecord, table: Table, partition: str | None, instance: 
             return False
     elif run.tags.get(TABLE_TAG) != table.name and run.job_name != f"domain__{table.domain}":
         return False
-    return partition is None or partition in may_be_about(table, run.tags, instance)
+    return partition is None or partition in partitions_named(table, run.tags, instance)

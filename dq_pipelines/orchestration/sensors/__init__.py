@@ -1,1 +1,1 @@
-"""Sensors: arrivals, alerts, lineage, repeats of killed runs."""
+"""Dagster sensors: arrivals, alerts, lineage, and retries of killed runs."""

@@ -1,7 +1,7 @@
-"""Alerting: the sensor that reads runs that have ended, keeps the book of alerts and tells the channels.
+"""Defines the sensor that opens and closes alerts from ended runs, and notifies the channels.
 
-A failed check does not fail a run of Dagster's (dagster#29896), so it reads the evaluations of every run that ended, in whatever
-way. What opens an alert, when and how it is told belongs in `monitoring.alerts`.
+A failed check does not fail a Dagster run (dagster#29896), so the sensor reads the check evaluations of every ended run.
+`monitoring.alerts` decides what opens an alert, and when and how a channel is notified.
 """
 
 from __future__ import annotations
@@ -41,63 +41,64 @@ _MEMORY = timedelta(days=30)
 
 
 def alert_sensors(project: Project, stores: Stores, jobs: Collection[str]) -> list[dg.SensorDefinition]:
-    """`alerts`, where `project.yaml` says whom to tell; `jobs` are those that materialize no table."""
-    asked = project.settings.alerts
-    if asked is None:
+    """Returns the sensor `alerts`, if `project.yaml` has `alerts`; `jobs`: those that materialize no table."""
+    settings = project.settings.alerts
+    if settings is None:
         return []
 
-    @sensor("alerts", f"Tells {', '.join(asked.to)} of failed checks and runs, and that all is well again")
+    @sensor("alerts", f"Notifies {', '.join(settings.to)} of failed checks and runs, and of their recovery")
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        alerting = Alerting(project, asked, stores, jobs)
-        seen = newly_ended_runs(context, alerting.book.read, datetime.now(UTC))
-        alerting.note(context.instance, seen)
-        sent, problems = alerting.tell()
+        tick = AlertsTick(project, settings, stores, jobs)
+        ended_runs = newly_ended_runs(context, tick.book.read, datetime.now(UTC))
+        tick.update(context.instance, ended_runs)
+        sent, problems = tick.notify()
         for problem in problems:
             context.log.warning("%s; it is tried again at the next tick", problem)
-        context.update_cursor(seen.cursor)
+        context.update_cursor(ended_runs.cursor)
         return dg.SkipReason(
-            "; ".join([f"{counted(len(seen.runs), 'run')} read, {counted(sent, 'message')} sent", *problems])
+            "; ".join([f"{counted(len(ended_runs.runs), 'run')} read, {counted(sent, 'message')} sent", *problems])
         )
 
     return [alerts]
 
 
 @dataclass(frozen=True)
-class Alerting:
-    """A project, whom it wants to be told, and what they were told."""
+class AlertsTick:
+    """One tick of the sensor: updates the open alerts, and notifies the channels."""
 
     project: Project
-    asked: Alerts
+    settings: Alerts
     stores: Stores
     jobs: Collection[str] = ()
 
-    def note(self, instance: dg.DagsterInstance, seen: EndedRuns) -> None:
-        """Open and close alerts by what ended, each run in one transaction with the note that it was read."""
+    def update(self, instance: dg.DagsterInstance, ended_runs: EndedRuns) -> None:
+        """Opens and closes alerts for the ended runs. One transaction per run also marks it as read."""
         settle(self.stores, run_end(instance))
-        limits, stands = self._limits(), cache(partial(standing_now, self.stores))
-        for record in seen.runs:
-            said = RunFindings(RunLog(instance, record), self.project, self.stores.history, stands, limits, self.jobs)
-            changed = opened(said.findings(), self.book.open(), ended(record))
+        limits, status_of = self._limits(), cache(partial(standing_now, self.stores))
+        for record in ended_runs.runs:
+            log = RunLog(instance, record)
+            run = RunFindings(log, self.project, self.stores.history, status_of, limits, self.jobs)
+            changed = opened(run.findings(), self.book.open(), ended(record))
             self.book.write(changed, datetime.now(UTC), run_id=record.dagster_run.run_id)
         now = datetime.now(UTC)
         alerts = self.book.open()
         failing = {alert.about for alert in alerts if alert.event == "run_failed"}
-        late = opened(overdue(instance, self.project, self.asked.lateness, failing, now), alerts, now)
-        gone = [replace(alert, closed_at=now) for alert in alerts if not self._is_known(alert)]
-        settled = [replace(alert, closed_at=now) for alert in alerts if self._is_settled(alert, stands)]
-        self.book.write([*late, *gone, *settled], now)
-        self._note_killed(now)
+        late = opened(overdue(instance, self.project, self.settings.lateness, failing, now), alerts, now)
+        removed = [replace(alert, closed_at=now) for alert in alerts if not self._is_known(alert)]
+        settled = [replace(alert, closed_at=now) for alert in alerts if self._is_settled(alert, status_of)]
+        self.book.write([*late, *removed, *settled], now)
+        self._open_for_killed_attempts(now)
         self.book.forget(now - _MEMORY)
 
-    def _note_killed(self, now: datetime) -> None:
-        """Open an alert for each attempt that was killed: Dagster may call its run started for ever."""
-        told = RunsRead("alerts of attempts", self.stores.history)
-        known = told.remembered()
+    def _open_for_killed_attempts(self, now: datetime) -> None:
+        """Opens an alert for each killed attempt: Dagster may list its run as started forever."""
+        read = RunsRead("alerts of attempts", self.stores.history)
+        already_read = read.remembered()
         for table in self.project:
             for attempt in last_attempts(self.stores.history, table.key).get(table.key, ()):
-                if attempt.said != KILLED or attempt.run_id in known:
+                if attempt.said != KILLED or attempt.run_id in already_read:
                     continue
-                found = Finding(
+                finding = Finding(
                     "run_failed",
                     table.key,
                     is_well=False,
@@ -105,49 +106,49 @@ class Alerting:
                     said=KILLED,
                     run_id=attempt.run_id,
                 )
-                self.book.write(opened([found], self.book.open(), attempt.ended_at or now), now)
+                self.book.write(opened([finding], self.book.open(), attempt.ended_at or now), now)
                 with self.stores.history.engine.begin() as connection:
-                    told.mark(connection, attempt.run_id, now)
-        told.forget(now - _MEMORY)
+                    read.mark(connection, attempt.run_id, now)
+        read.forget(now - _MEMORY)
 
-    def _is_settled(self, alert: Alert, stands: Callable[[str], TableStatus | None]) -> bool:
-        """Whether the rows that a failed check refused wait no longer: a replay or a person has settled them since."""
+    def _is_settled(self, alert: Alert, status_of: Callable[[str], TableStatus | None]) -> bool:
+        """Whether no rows that the failed check refused are open: a replay or a person has settled them."""
         if alert.event != "check_failed" or not self._is_known(alert):
             return False
-        found = stands(alert.about)
-        rule = found.rule(alert.name) if found is not None else None
+        status = status_of(alert.about)
+        rule = status.rule(alert.name) if status is not None else None
         return rule is not None and not rule.fails_in(alert.partition)
 
     @property
     def book(self) -> AlertBook:
         return AlertBook(self.stores.history)
 
-    def tell(self) -> tuple[int, list[str]]:
-        """Tell every channel what is due; how many messages went out, and what went wrong.
+    def notify(self) -> tuple[int, list[str]]:
+        """Sends the due messages to every channel. Returns the number of sent messages, and the errors.
 
-        What was told is noted after it was sent: a process that is killed in between sends it once more.
+        A message is recorded after it was sent, so a process that is killed in between sends it again.
         """
         budget, sent = Budget(), 0
         problems: list[str] = []
-        where = Settings.from_environment().dagster_url or self.project.settings.dagster_url
-        writer = Writer(self.project.settings.name, where)
-        for name, url in self.asked.to.items():
+        dagster_url = Settings.from_environment().dagster_url or self.project.settings.dagster_url
+        writer = Writer(self.project.settings.name, dagster_url)
+        for name, url in self.settings.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
-            ear = Subscription(name, self._routes, self.book.told(name), self.asked.rhythm)
-            for message in ear.due(alerts, datetime.now(UTC)):
+            subscription = Subscription(name, self._routes, self.book.told(name), self.settings.rhythm)
+            for message in subscription.due(alerts, datetime.now(UTC)):
                 if budget.is_spent:
-                    return sent, [*problems, "there is more to tell than a tick has time for"]
+                    return sent, [*problems, "one tick has no time for all messages"]
                 try:
                     Channel(name, url).send(writer.post(message))
                 except DqError as error:
                     problems.append(str(error))
-                    break  # a channel that is down is not asked again for each message
+                    break  # do not try a failing channel again for each message
                 self.book.tell(name, message.opened, message.closed, datetime.now(UTC))
                 sent += 1
         return sent, problems
 
     def _limits(self) -> dict[str, int]:
-        """By table, the least number of rows in quarantine that a route asks to be told of."""
+        """Returns the lowest `quarantine_above` of the routes, by table."""
         limits: dict[str, int] = {}
         for table in self.project:
             wanted = [r.quarantine_above for r in self._routes_of(table.key) if r.quarantine_above is not None]
@@ -160,10 +161,10 @@ class Alerting:
 
     def _routes_of(self, about: str) -> Sequence[Route]:
         table = self.project.by_key(about)
-        return self.asked.routes if table is None or table.model.alerts is None else table.model.alerts
+        return self.settings.routes if table is None or table.model.alerts is None else table.model.alerts
 
     def _is_known(self, alert: Alert) -> bool:
-        """Whether the table, and the check, are there still: of what is gone nobody says that it is well."""
+        """Whether the alert's table and check still exist: no run would close the alert of a removed one."""
         if "/" not in alert.about:
             return True
         table = self.project.by_key(alert.about)

@@ -1,4 +1,4 @@
-"""Sensors: when something should run. What runs belongs in `pipeline`."""
+"""Defines the arrival sensors of tables with `on_arrival`, and the automation sensor of eager gold."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dq_pipelines.project import GoldTable, LandedTable, Project, Table
 
 
 def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
-    """One sensor per table with `on_arrival`, and one that computes eager gold."""
-    found: list[dg.SensorDefinition] = [
+    """Returns one sensor per table with `on_arrival`, and one that computes eager gold."""
+    definitions: list[dg.SensorDefinition] = [
         arrival_sensor(table, stores, unreachable_after(project))
         for table in project
         if isinstance(table.model, LandedTable) and table.model.on_arrival
@@ -26,7 +26,7 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
         selection = assets_of(eager[0])
         for table in eager[1:]:
             selection = selection | assets_of(table)
-        found.append(
+        definitions.append(
             dg.AutomationConditionSensorDefinition(
                 "eager_gold",
                 target=selection,
@@ -35,13 +35,13 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
                 description="Computes gold for each publication of an input",
             )
         )
-    return found
+    return definitions
 
 
 def arrival_sensor(table: Table, stores: Stores, most_failures: int) -> dg.SensorDefinition:
-    """Launches a run for inputs that bronze has not consumed: one per partition, or one for all, and none while one is under way.
+    """Returns a sensor that launches a run for new inputs: one per partition, and none while one is unfinished.
 
-    A source that cannot be reached is an alert after `most_failures` ticks in a row.
+    After `most_failures` ticks in a row that cannot reach the source, it opens an alert.
     """
 
     @sensor(
@@ -58,11 +58,11 @@ def arrival_sensor(table: Table, stores: Stores, most_failures: int) -> dg.Senso
         if arrived.unassigned:
             context.log.warning("%s: %s", table.key, arrived.unassigned)
         new = arrived.new_partitions(context.instance)
-        wanted = arrived.requests(context.instance, stores)
-        if not wanted.runs:
-            return dg.SkipReason("; ".join(wanted.waits))
+        requests = arrived.requests(context.instance, stores)
+        if not requests.runs:
+            return dg.SkipReason("; ".join(requests.reasons))
         return dg.SensorResult(
-            run_requests=wanted.runs,
+            run_requests=requests.runs,
             dynamic_partitions_requests=[dg.AddDynamicPartitionsRequest(f"{table.name}_files", new)] if new else [],
         )
 

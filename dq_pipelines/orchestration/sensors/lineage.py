@@ -1,7 +1,7 @@
-"""Lineage: the sensor that tells an OpenLineage server of runs that have ended. What it tells belongs in `lineage_events`.
+"""Defines the sensor that sends OpenLineage events of ended runs to a server. `lineage_events` builds the events.
 
-Events are made of records when a run is over, and not within it: a server that is away fails no run, and is told when it is
-back, since a run counts as read only when the server has taken all that it tells. What is sent again is the same event.
+It sends events after a run has ended, so an unreachable server fails no run. A run is marked as read when the server has
+accepted all its events; until then they are sent again, with the same ids.
 """
 
 from __future__ import annotations
@@ -26,68 +26,70 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for an answer.
 _TIMEOUT = 5.0
-#: Answers that may be another one later: who asks must log in, is too early or too often.
+#: Client errors that may be temporary: authentication, timeout, too early, too many requests.
 _LATER = (401, 403, 404, 407, 408, 425, 429)
 
 
 def lineage_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
-    """`openlineage`, where `project.yaml` says it."""
-    asked = project.settings.openlineage
-    if asked is None:
+    """Returns the sensor `openlineage`, if `project.yaml` has `openlineage`."""
+    settings = project.settings.openlineage
+    if settings is None:
         return []
 
-    @sensor("openlineage", "Tells an OpenLineage server of runs that have ended, their tables and what checks found")
+    @sensor("openlineage", "Sends OpenLineage events of ended runs: tables, inputs and check results")
     def openlineage(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        _want_the_extra()
-        server, read = Server(asked), RunsRead("openlineage", stores.history)
-        seen, budget = newly_ended_runs(context, read, datetime.now(UTC)), Budget()
-        for done, record in enumerate(seen.runs):
+        _require_package()
+        server, read = Server(settings), RunsRead("openlineage", stores.history)
+        ended_runs, budget = newly_ended_runs(context, read, datetime.now(UTC)), Budget()
+        for done, record in enumerate(ended_runs.runs):
             lineage = Lineage(
-                RunLog(context.instance, record), project, stores, asked.namespace or project.settings.name
+                RunLog(context.instance, record), project, stores, settings.namespace or project.settings.name
             )
             if budget.is_spent:
-                return dg.SkipReason(f"{done} of {len(seen.runs)} runs told; the others at the next tick")
+                return dg.SkipReason(f"{done} of {len(ended_runs.runs)} runs sent; the others at the next tick")
             try:
-                for refused in server.tell(list(lineage.events())):
+                for refused in server.send(list(lineage.events())):
                     context.log.warning("run %s: %s", record.dagster_run.run_id, refused)
             except SourceError as error:
                 context.log.warning("%s; it is tried again at the next tick", error)
-                return dg.SkipReason(f"{done} of {len(seen.runs)} runs told; {error}")
+                return dg.SkipReason(f"{done} of {len(ended_runs.runs)} runs sent; {error}")
             with stores.history.engine.begin() as connection:
                 read.mark(connection, record.dagster_run.run_id, datetime.now(UTC))
-        context.update_cursor(seen.cursor)
-        return dg.SkipReason(f"{counted(len(seen.runs), 'run')} told")
+        context.update_cursor(ended_runs.cursor)
+        return dg.SkipReason(f"{counted(len(ended_runs.runs), 'run')} sent")
 
     return [openlineage]
 
 
-def _want_the_extra() -> None:
+def _require_package() -> None:
     """Raises ConfigError where the package is not installed."""
     try:
-        import openlineage.client  # noqa: F401 - whether it is there
+        import openlineage.client  # noqa: F401 - checks that it is installed
     except ImportError:
-        said = "openlineage: wanted the package openlineage-python, found none: pip install 'dq_pipelines[openlineage]'"
-        raise ConfigError([Problem("project.yaml", 0, said)]) from None
+        problem = (
+            "openlineage: wanted the package openlineage-python, found none: pip install 'dq_pipelines[openlineage]'"
+        )
+        raise ConfigError([Problem("project.yaml", 0, problem)]) from None
 
 
 @dataclass(frozen=True)
 class Server:
     """An OpenLineage server."""
 
-    asked: OpenLineage
+    settings: OpenLineage
 
-    def tell(self, events: list[RunEvent]) -> list[str]:
-        """Send events in order; what the server would never take is said, and left out.
+    def send(self, events: list[RunEvent]) -> list[str]:
+        """Sends events in order. Returns a message for each event that the server permanently refuses.
 
-        Raises SourceError when it does not answer, or cannot take any just now.
+        Raises SourceError when the server does not answer, or refuses temporarily.
         """
         import requests
         from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
 
-        key = self.asked.api_key
+        key = self.settings.api_key
         auth = TokenProvider({}) if key is None else ApiKeyTokenProvider({"apiKey": key.get_secret_value()})
         retry = {"total": 0}  # the next tick is the next try
-        config = HttpConfig(self.asked.url, self.asked.endpoint, timeout=_TIMEOUT, auth=auth, retry=retry)
+        config = HttpConfig(self.settings.url, self.settings.endpoint, timeout=_TIMEOUT, auth=auth, retry=retry)
         transport, refused = HttpTransport(config), []
         try:
             for event in events:
@@ -99,7 +101,7 @@ class Server:
                         raise SourceError(f"openlineage: wanted the server to take an event, got: {status}") from None
                     refused.append(f"openlineage: the server refused an event of {event.job.name}: {status}")
         except requests.RequestException as error:
-            # The name of the error and not its text, which has the address.
+            # Only the error's name: its text contains the address.
             raise SourceError(f"openlineage: wanted an answer of the server, got: {type(error).__name__}") from None
         finally:
             transport.close()

@@ -1,6 +1,6 @@
-"""What a run tells as OpenLineage's events: a job for each table, and one for its checks. Sending belongs in `lineage`.
+"""Builds the OpenLineage events of a run: a job for each table, and one for its checks.
 
-The package is imported in the functions: it is an extra.
+The functions import the package `openlineage` themselves, because it is an optional extra.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
     from openlineage.client.generated.base import DatasetFacet, OutputDatasetFacet, RunFacet
 
-#: Who says it, as the events want to know: a URI.
+#: The producer URI of all events.
 PRODUCER = "urn:dq_pipelines"
 
 _QUANTILES = {"p01": "0.01", "p05": "0.05", "p25": "0.25", "p50": "0.5", "p75": "0.75", "p95": "0.95", "p99": "0.99"}
@@ -34,17 +34,17 @@ _QUANTILES = {"p01": "0.01", "p05": "0.05", "p25": "0.25", "p50": "0.5", "p75": 
 
 @dataclass(frozen=True)
 class Lineage:
-    """One run, and the project whose tables it worked on."""
+    """The lineage of one run of a project."""
 
-    told: RunLog
+    log: RunLog
     project: Project
     stores: Stores
     namespace: str
 
     def events(self) -> Iterator[RunEvent]:
-        """START and COMPLETE, FAIL or ABORT of each job, in order; the same ids and times whenever they are made."""
+        """Yields START and COMPLETE, FAIL or ABORT of each job, in order. Ids and times are the same on every call."""
         for table in self.project:
-            step = self.told.steps.get(table.name)
+            step = self.log.steps.get(table.name)
             if step is None:
                 continue
             if self._assets(table):
@@ -53,7 +53,7 @@ class Lineage:
                 yield from self._checks(table, verdict, step)
 
     def _work(self, table: Table, step: StepTimes) -> Iterator[RunEvent]:
-        """Landing, refining or computing: from sources and other tables to the table's layers."""
+        """Yields the events of the job that writes the table's layers from its sources and other tables."""
         name = f"{table.domain}.{table.name}"
         inputs, outputs = self._inputs(table), self._outputs(table)
         yield self._event("START", self._job(name, table), self._run(name), step.began_at.isoformat(), inputs, outputs)
@@ -63,7 +63,7 @@ class Lineage:
         yield self._event(end, self._job(name, table), run, step.ended_at.isoformat(), inputs, outputs)
 
     def _checks(self, table: Table, verdict: VerdictRecord, step: StepTimes) -> Iterator[RunEvent]:
-        """The verdict, as a job that reads the table: it has gone well though rules failed."""
+        """Yields the events of the job that judges the table. Failed rules do not fail this job."""
         name = f"{table.domain}.{table.name}.checks"
         part = verdict.partition or verdict.batch
         began = verdict.started_at.isoformat()
@@ -71,7 +71,7 @@ class Lineage:
             inputs = [self._judged(table, verdict if kind == "COMPLETE" else None)]
             yield self._event(kind, self._job(name), self._run(f"{name}:{part}"), at, inputs, [])
 
-    # --- what an event is made of ------------------------------------------------------------------
+    # --- parts of an event -------------------------------------------------------------------------
 
     def _event(
         self,
@@ -96,15 +96,15 @@ class Lineage:
         )
 
     def _run(self, name: str, facets: Mapping[str, RunFacet] | None = None) -> Run:
-        """A run of OpenLineage's: one job within one run of Dagster's, which is its parent."""
+        """Returns an OpenLineage run: one job within a Dagster run, which is its parent."""
         from openlineage.client.event_v2 import Run
         from openlineage.client.facet_v2 import parent_run
 
-        ours = self.told.run
+        run = self.log.run
         parent = parent_run.ParentRunFacet(
-            run=parent_run.Run(runId=ours.run_id), job=parent_run.Job(namespace=self.namespace, name=ours.job_name)
+            run=parent_run.Run(runId=run.run_id), job=parent_run.Job(namespace=self.namespace, name=run.job_name)
         )
-        return Run(runId=str(uuid.uuid5(uuid.UUID(ours.run_id), name)), facets={"parent": parent, **(facets or {})})
+        return Run(runId=str(uuid.uuid5(uuid.UUID(run.run_id), name)), facets={"parent": parent, **(facets or {})})
 
     def _job(self, name: str, table: Table | None = None) -> Job:
         from openlineage.client.event_v2 import Job
@@ -121,8 +121,8 @@ class Lineage:
     def _error(self, table: Table) -> dict[str, RunFacet]:
         from openlineage.client.facet_v2 import error_message_run
 
-        said = self.told.failed_steps.get(table.name, "")
-        return {"errorMessage": error_message_run.ErrorMessageRunFacet(message=said, programmingLanguage="python")}
+        message = self.log.failed_steps.get(table.name, "")
+        return {"errorMessage": error_message_run.ErrorMessageRunFacet(message=message, programmingLanguage="python")}
 
     # --- tables ------------------------------------------------------------------------------------
 
@@ -138,37 +138,38 @@ class Lineage:
         from openlineage.client.event_v2 import OutputDataset
         from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
-        found = []
+        outputs = []
         for key in self._assets(table):
             name = "refused" if key.startswith("quarantine/") else "published"
-            rows = [told[name] for told in self.told.materializations.get(key, []) if isinstance(told.get(name), int)]
+            materializations = self.log.materializations.get(key, [])
+            rows = [metadata[name] for metadata in materializations if isinstance(metadata.get(name), int)]
             counted: dict[str, OutputDatasetFacet] = {}
             if rows:
                 counted["outputStatistics"] = statistics.OutputStatisticsOutputDatasetFacet(rowCount=sum(rows))
-            facets = self._schema(table, key) if key in self.told.materialized else {}
-            where = dataset_of(self._uri(key))
-            found.append(OutputDataset(*where, facets=facets, outputFacets=counted))
-        return found
+            facets = self._schema(table, key) if key in self.log.materialized else {}
+            dataset = dataset_of(self._uri(key))
+            outputs.append(OutputDataset(*dataset, facets=facets, outputFacets=counted))
+        return outputs
 
     def _judged(self, table: Table, verdict: VerdictRecord | None) -> InputDataset:
-        """The published table, with what the rules found of the rows that came."""
+        """Returns the published table as a dataset, with its rule results and column metrics (None: without)."""
         from openlineage.client.event_v2 import InputDataset
         from openlineage.client.facet_v2 import data_quality_assertions_dataset as assertions
         from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as metrics
 
-        where, facets = dataset_of(self._uri(table.key)), self._schema(table, table.key)
+        dataset, facets = dataset_of(self._uri(table.key)), self._schema(table, table.key)
         if verdict is None:
-            return InputDataset(*where, facets=facets)
-        columns = {one.column: metrics.ColumnMetrics(**_measured(one)) for one in self._columns(verdict)}
-        of_rules = [assertions.Assertion(**_found(result)) for result in verdict.results]
+            return InputDataset(*dataset, facets=facets)
+        columns = {each.column: metrics.ColumnMetrics(**_column_metrics(each)) for each in self._columns(verdict)}
+        of_rules = [assertions.Assertion(**_assertion(result)) for result in verdict.results]
         quality: dict[str, Any] = {
             "dataQualityMetrics": metrics.DataQualityMetricsInputDatasetFacet(columns, rowCount=verdict.rows_in),
             "dataQualityAssertions": assertions.DataQualityAssertionsDatasetFacet(of_rules),
         }
-        return InputDataset(*where, facets=facets, inputFacets=quality)
+        return InputDataset(*dataset, facets=facets, inputFacets=quality)
 
     def _schema(self, table: Table, key: str) -> dict[str, DatasetFacet]:
-        """The columns as the table has them now; nothing where there is no table."""
+        """Returns the current columns of a table as a facet; {} where there is no table."""
         from openlineage.client.facet_v2 import schema_dataset
 
         try:
@@ -176,46 +177,46 @@ class Lineage:
         except PublishError:
             return {}
         declared = {} if table.is_gold or not key.startswith("silver/") else table.landed.silver.columns
-        said = {name: column.description for name, column in declared.items()}
+        descriptions = {name: column.description for name, column in declared.items()}
         fields = [
-            schema_dataset.SchemaDatasetFacetFields(name, name_of(dtype), said.get(name))
+            schema_dataset.SchemaDatasetFacetFields(name, name_of(dtype), descriptions.get(name))
             for name, dtype in columns.items()
         ]
         return {"schema": schema_dataset.SchemaDatasetFacet(fields)}
 
     def _columns(self, verdict: VerdictRecord) -> Sequence[ColumnMetrics]:
         at = verdict.started_at
-        found = measured_batches(
+        batches = measured_batches(
             self.stores.history, verdict.table, partition=verdict.partition, since=at, until=at, including=verdict.batch
         )
-        return next((one.columns for one in found if one.batch == verdict.batch), ())
+        return next((batch.columns for batch in batches if batch.batch == verdict.batch), ())
 
     def _assets(self, table: Table) -> list[str]:
-        """What the run was to materialize of the table."""
-        return [key for key in table.assets if key in self.told.planned]
+        """Returns the assets of the table that the run planned to materialize."""
+        return [key for key in table.assets if key in self.log.planned]
 
     def _uri(self, key: str) -> str:
         return self.stores.lake.table(key).uri
 
     @cached_property
     def _verdicts(self) -> dict[str, list[VerdictRecord]]:
-        found: dict[str, list[VerdictRecord]] = {}
-        for verdict in self.stores.history.of_run(self.told.run.run_id):
-            found.setdefault(verdict.table, []).append(verdict)
-        return found
+        by_table: dict[str, list[VerdictRecord]] = {}
+        for verdict in self.stores.history.of_run(self.log.run.run_id):
+            by_table.setdefault(verdict.table, []).append(verdict)
+        return by_table
 
 
 def dataset_of(uri: str) -> tuple[str, str]:
-    """Namespace and name of what lies at a path or URI, as OpenLineage's naming has it: `file` and a path, `s3://bucket` and a key."""
-    scheme, found, rest = uri.partition("://")
-    if not found or scheme == "file":
-        return "file", str(Path(rest if found else uri).absolute())
+    """Returns OpenLineage's namespace and name of a path or URI: `file` and a path, or `s3://bucket` and a key."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme == "file":
+        return "file", str(Path(rest if separator else uri).absolute())
     bucket, _, key = rest.partition("/")
     return f"{scheme}://{bucket}", key
 
 
-def _found(result: ResultRecord) -> dict[str, Any]:
-    """A result as an assertion."""
+def _assertion(result: ResultRecord) -> dict[str, Any]:
+    """Returns a rule result as the fields of an assertion."""
     if result.error is not None or result.unexpected_count is None:
         actual = result.error or (None if result.observed_value is None else str(result.observed_value))
     else:
@@ -230,8 +231,8 @@ def _found(result: ResultRecord) -> dict[str, Any]:
     }
 
 
-def _measured(column: ColumnMetrics) -> dict[str, Any]:
-    """A column's metrics; JSON has no infinity, so such a value is left out."""
+def _column_metrics(column: ColumnMetrics) -> dict[str, Any]:
+    """Returns a column's metrics as fields of the facet, without infinite values, which JSON cannot hold."""
     numbers = {"min": column.min, "max": column.max}
     quantiles = {share: getattr(column, name) for name, share in _QUANTILES.items()}
     return {

@@ -1,4 +1,4 @@
-"""Schedules that passed without the table being there: what no run tells, since there was none, or it still goes on."""
+"""Finds tables that were not published in time after their schedule, because no run came or it has not finished."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from dq_pipelines.project import Project
 def overdue(
     instance: dg.DagsterInstance, project: Project, lateness: timedelta, failing: Collection[str], now: datetime
 ) -> Iterator[Finding]:
-    """For each table with a `schedule` that has been published once: whether it was again since the schedule passed.
+    """Yields a finding for each table with a `schedule`: whether it was published since the schedule was last due.
 
-    Tables in `failing` have had their run, which told its own story. A run that found nothing new counts as one.
+    Tables that were never published, and those in `failing`, are left out: the failed run is a finding itself. A run
+    that found nothing new counts as a publication.
     """
     for table in project:
         if table.model.schedule is None or table.key in failing:
@@ -28,8 +29,8 @@ def overdue(
             continue
         due = _last_due(table.model.schedule, table.model.timezone, now - lateness)
         published = datetime.fromtimestamp(last.timestamp, UTC)
-        said = f"due at {due:%Y-%m-%d %H:%M} UTC, last published at {published:%Y-%m-%d %H:%M} UTC"
-        yield Finding("freshness_missed", table.key, published >= due, said=said)
+        message = f"due at {due:%Y-%m-%d %H:%M} UTC, last published at {published:%Y-%m-%d %H:%M} UTC"
+        yield Finding("freshness_missed", table.key, published >= due, said=message)
 
 
 def _last_due(cron: str, zone: str, before: datetime) -> datetime:

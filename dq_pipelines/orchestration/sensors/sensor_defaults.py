@@ -1,4 +1,4 @@
-"""How every sensor of ours ticks: on from the start, how often, and for how long. What a tick does belongs to each sensor."""
+"""Defaults shared by all sensors: running by default, the interval, and the time budget of a tick."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import dagster as dg
 
-#: Seconds between two looks.
+#: Seconds between two ticks.
 INTERVAL = 30
-#: Seconds after which a tick begins nothing more: Dagster ends it after a minute.
+#: Seconds after which a tick starts no more work: Dagster ends it after a minute.
 _BUDGET = 35
 
 Tick = Callable[[dg.SensorEvaluationContext], dg.SensorResult | dg.SkipReason]
 
 
 def sensor(name: str, description: str, **more: Any) -> Callable[[Tick], dg.SensorDefinition]:
-    """Makes a sensor of a tick; `more` is Dagster's own, such as `target`."""
+    """Returns a decorator that makes a sensor; `more` are arguments of `dg.sensor`, such as `target`."""
     running = dg.DefaultSensorStatus.RUNNING
     return dg.sensor(
         name=name, description=description, minimum_interval_seconds=INTERVAL, default_status=running, **more
@@ -25,12 +25,12 @@ def sensor(name: str, description: str, **more: Any) -> Callable[[Tick], dg.Sens
 
 
 class Budget:
-    """The time of one tick, which begins now."""
+    """The time budget of one tick. It begins when the object is created."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
 
     @property
     def is_spent(self) -> bool:
-        """Whether what is left to do belongs to the next tick."""
+        """Whether the remaining work must wait for the next tick."""
         return time.monotonic() - self._begun > _BUDGET

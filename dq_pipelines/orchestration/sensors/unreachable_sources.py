@@ -1,6 +1,6 @@
-"""Sources that cannot be reached: an alert after several ticks in a row, since no run is there to fail.
+"""Opens an alert when a sensor cannot reach a source for several ticks in a row.
 
-A tick that cannot list a source only skips. What a run finds out of reach fails the run.
+Such a tick only skips, so there is no failed run to report. A run that cannot reach its source fails instead.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from dq_pipelines.project import Project, Table
 
 
 def unreachable_after(project: Project) -> int:
-    """How many ticks in a row a source may fail until that is an alert."""
-    asked = project.settings.alerts
-    return UNREACHABLE_AFTER if asked is None else asked.unreachable_after
+    """Returns the number of failed ticks in a row that open an alert."""
+    alerts = project.settings.alerts
+    return UNREACHABLE_AFTER if alerts is None else alerts.unreachable_after
 
 
 def note_failure(context: dg.SensorEvaluationContext, table: Table, stores: Stores, error: DqError, most: int) -> str:
-    """Count a tick that has failed in the sensor's cursor, and open the alert when it is the last one allowed; what to say."""
+    """Counts a failed tick in the sensor's cursor; from the `most`th on, opens the alert. Returns the skip reason."""
     failures = _failures(context) + 1
     context.update_cursor(str(failures))
     if failures >= most:
         context.log.warning("%s: %s", table.key, error)
-        note(stores, table, str(error))
+        update_alert(stores, table, str(error))
     return f"{error} ({counted(failures, 'tick')} in a row)"
 
 
 def note_success(context: dg.SensorEvaluationContext, table: Table, stores: Stores) -> None:
-    """Begin to count anew, and close the alert where there is one."""
+    """Resets the count, and closes the alert if it is open."""
     if _failures(context):
         context.update_cursor("0")
-        note(stores, table, None)
+        update_alert(stores, table, None)
 
 
-def note(stores: Stores, table: Table, failure: str | None) -> None:
-    """Open or renew the alert that says why a table's source cannot be reached; None closes it."""
+def update_alert(stores: Stores, table: Table, failure: str | None) -> None:
+    """Opens or updates the alert that a table's source cannot be reached; `failure` None closes it."""
     book, now = AlertBook(stores.history), datetime.now(UTC)
-    found = Finding("source_unreachable", table.key, is_well=failure is None, said=failure or "")
+    finding = Finding("source_unreachable", table.key, is_well=failure is None, said=failure or "")
     if failure is None and not stores.history.is_begun:
         return
-    book.write(opened([found], book.open(), now), now)
+    book.write(opened([finding], book.open(), now), now)
 
 
 def _failures(context: dg.SensorEvaluationContext) -> int:

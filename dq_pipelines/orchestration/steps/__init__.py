@@ -1,1 +1,1 @@
-"""The step that runs a table: attempts, progress events, cancellation and failure."""
+"""The Dagster step that runs a table: attempts, progress events, cancellation and failures."""

@@ -1,6 +1,6 @@
-"""Attempts of a step: how each run of a table ended is written down, also where it came to no verdict.
+"""Records the attempt of a step in history: its start, and how it ended, even without a verdict.
 
-What Python can catch is written by the step itself. What becomes of a process that was killed is in `dead_attempts`.
+The step records every end that Python can catch. `pipeline.runtime.dead_attempts` handles killed processes.
 """
 
 from __future__ import annotations
@@ -21,53 +21,57 @@ from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Table
 
-#: How a run ends that somebody stops.
+#: Errors of a run that a person stopped.
 STOPPED = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt)
 
 
-class Waits(dg.Failure):
-    """A table waits: an upstream table is blocked."""
+class UpstreamBlocked(dg.Failure):
+    """The table waits because an upstream table is blocked."""
 
 
-class Blocked(dg.Failure):
-    """A rule keeps a batch from being published."""
+class BatchBlocked(dg.Failure):
+    """A blocking rule failed, so the batch was not published."""
 
 
 @dataclass
-class Attempting:
-    """An attempt under way; the step says how it ends as soon as that is known."""
+class RunningAttempt:
+    """An attempt in progress. The step calls `end` as soon as the outcome is known."""
 
     attempt: Attempt
     stores: Stores
 
-    def ends(self, outcome: Outcome, said: str = "", batch: str = "") -> None:
-        self.attempt = self.attempt.ended(outcome, datetime.now(UTC), said, batch)
+    def end(self, outcome: Outcome, message: str = "", batch: str = "") -> None:
+        """Records the outcome."""
+        self.attempt = self.attempt.ended(outcome, datetime.now(UTC), message, batch)
         Attempts(self.stores.history).record(self.attempt)
 
-    def broken_off(self, error: BaseException) -> None:
-        """Write down that the step ends in this error. The truth on what was published is in the commit."""
+    def end_with(self, error: BaseException) -> None:
+        """Records that the step ended with this error. Whether the batch was published, the lake's commits decide."""
         if self.attempt.is_over and not isinstance(error, Exception):
             return
         published = published_by(self.stores, self.attempt)
         if published is not None:
-            self.ends("published", published)
+            self.end("published", published)
         elif isinstance(error, STOPPED):
-            self.ends("cancelled", CANCELLED)
+            self.end("cancelled", CANCELLED)
         elif isinstance(error, GeneratorExit):
-            self.ends("failed", "the run ended before the table was done")
+            self.end("failed", "the run ended before the table was done")
         else:
-            outcome: Outcome = (
-                "waiting" if isinstance(error, Waits) else "blocked" if isinstance(error, Blocked) else "failed"
-            )
-            self.ends(outcome, said_by(error), self.attempt.batch)
+            self.end(_outcome_of(error), error_message(error), self.attempt.batch)
+
+
+def _outcome_of(error: BaseException) -> Outcome:
+    if isinstance(error, UpstreamBlocked):
+        return "waiting"
+    return "blocked" if isinstance(error, BatchBlocked) else "failed"
 
 
 @contextmanager
-def attempting(
+def recorded_attempt(
     stores: Stores, table: Table, partition: str | None, run_id: str, *, recheck: bool
-) -> Iterator[Attempting]:
-    """Write down that a run of a table begins, and how it ends."""
-    begun = Attempt(
+) -> Iterator[RunningAttempt]:
+    """Records that a run of a table begins, and how it ends."""
+    attempt = Attempt(
         table.key,
         partition,
         run_id,
@@ -76,26 +80,26 @@ def attempting(
         process=this_process(),
         upstream=",".join(table.upstream),
     )
-    Attempts(stores.history).record(begun)
-    under_way = Attempting(begun, stores)
+    Attempts(stores.history).record(attempt)
+    running = RunningAttempt(attempt, stores)
     try:
-        yield under_way
+        yield running
     except BaseException as error:
-        # History may be what failed: then the error itself is what people are to see.
+        # Where history itself failed, the original error must reach the user.
         with suppress(DqError, sa.exc.SQLAlchemyError):
-            under_way.broken_off(error)
+            running.end_with(error)
         raise
 
 
-def said_by(error: BaseException) -> str:
-    """What an error says, in a line."""
+def error_message(error: BaseException) -> str:
+    """Returns the first line of an error's message."""
     text = error.description if isinstance(error, dg.Failure) and error.description else str(error)
     line = next(iter(text.strip().splitlines()), "")
     return line if isinstance(error, dg.Failure | DqError) else f"{type(error).__name__}: {line}"
 
 
 def run_end(instance: dg.DagsterInstance) -> Callable[[str], RunEnd]:
-    """What Dagster knows of the end of a run, for `settle`."""
+    """Returns a function that looks up in Dagster how a run ended, for `settle`."""
     statuses = dg.DagsterRunStatus
     ends: dict[dg.DagsterRunStatus, RunEnd] = {
         statuses.FAILURE: "failed",

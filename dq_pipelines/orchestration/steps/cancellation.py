@@ -1,4 +1,4 @@
-"""A run that was cancelled, however it was, publishes nothing more (dagster#34175): asked before each commit."""
+"""Keeps a cancelled run from committing: its status is read before each commit (dagster#34175)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, PARENT_RUN_ID_TAG, RETRY
 
 
 def unless_cancelled(instance: dg.DagsterInstance, run_id: str, otherwise: str) -> Callable[[], None]:
-    """Raises DagsterExecutionInterruptedError, saying `otherwise`, when Dagster has the run or its backfill as cancelled.
+    """Returns a check to call before each commit. It raises when the run or its backfill is cancelled.
 
-    Dagster's daemon passes a backfill's end on to its runs only at its next round, half a minute later.
+    It raises DagsterExecutionInterruptedError, whose message ends with `otherwise`. Dagster's daemon cancels the runs of
+    a cancelled backfill only at its next iteration, half a minute later.
     """
 
     def may_commit() -> None:
@@ -31,6 +32,6 @@ def unless_cancelled(instance: dg.DagsterInstance, run_id: str, otherwise: str) 
 
 
 def _backfill(run: dg.DagsterRun) -> str | None:
-    """The backfill that launched the run; a run that a person made of one of its runs is theirs."""
+    """Returns the backfill that launched the run; None for a person's re-execution of one of its runs."""
     by_hand = PARENT_RUN_ID_TAG in run.tags and RETRY_NUMBER_TAG not in run.tags
     return None if by_hand else run.tags.get(BACKFILL_ID_TAG)

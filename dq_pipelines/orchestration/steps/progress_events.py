@@ -1,7 +1,7 @@
-"""Progress in Dagster's event log: written while a run goes on, and read back by whoever shows it.
+"""Writes a step's progress to Dagster's event log, and reads it back.
 
-It is an engine event of the table's step: the run's page shows it as it comes, no asset gets another entry for it, and Dagster
-forgets it with the run.
+Progress is an engine event of the table's step. The run's page shows it at once, it adds nothing to an asset's history,
+and Dagster deletes it with the run.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.rules.core.render import check_names
 
-#: The one entry of such an event's metadata: `Progress.to_json`.
+#: The metadata key of a progress event. Its value is `Progress.to_json`.
 PROGRESS = "dq/progress"
 
 
 def reporter(
     context: dg.AssetExecutionContext, table: Table, history: History, partition: str | None, place: str = ""
 ) -> Reporter:
-    """What tells this step's progress; `place` says which partition of several it is at."""
+    """Returns the progress reporter of this step; `place` names the current partition of several."""
 
     def usual() -> int | None:
         last = history.latest(table.key, partition, on_batch=True)
         return last.rows_in if last is not None and last.rows_in else None
 
-    return Reporter(table.key, check_names(checked_rules(table)), _telling(context), usual, place)
+    return Reporter(table.key, check_names(checked_rules(table)), _event_writer(context), usual, place)
 
 
-def _telling(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
+def _event_writer(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
     step = context.get_step_execution_context().step.key
-    silent = False
+    failed = False
 
-    def tell(progress: Progress) -> None:
-        nonlocal silent
-        if silent:
+    def write(progress: Progress) -> None:
+        nonlocal failed
+        if failed:
             return
         try:
             context.instance.report_engine_event(
@@ -50,21 +50,21 @@ def _telling(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:
                 step_key=step,
             )
         except (SQLAlchemyError, dg.DagsterError) as error:
-            # Of what is only told, a run must not die; what it must write it will try itself.
-            silent = True
-            context.log.warning("progress is told no more: %s", str(error).splitlines()[0])
+            # Progress is informative only, so an error here must not fail the run.
+            failed = True
+            context.log.warning("progress is no longer reported: %s", str(error).splitlines()[0])
 
-    return tell
+    return write
 
 
 def progress_of(entry: dg.EventLogEntry) -> Progress | None:
-    """What an event says of a table's progress; None for an event of another kind."""
+    """Returns the progress in an event; None for an event of another kind."""
     event = entry.dagster_event
     if event is None or event.event_type is not DagsterEventType.ENGINE_EVENT:
         return None
-    said = event.engine_event_data.metadata.get(PROGRESS)
+    entry_value = event.engine_event_data.metadata.get(PROGRESS)
     return (
-        Progress.of_json(said.value)
-        if isinstance(said, dg.JsonMetadataValue) and isinstance(said.value, dict)
+        Progress.of_json(entry_value.value)
+        if isinstance(entry_value, dg.JsonMetadataValue) and isinstance(entry_value.value, dict)
         else None
     )

@@ -1,6 +1,7 @@
-"""A step of a run: of one table, or one partition of it, it lands, judges and publishes what was selected, and tells Dagster what became of it.
+"""Runs the step of one table, or of one of its partitions: lands, judges and publishes what was selected.
 
-How a step goes over a range of partitions is said in `partition_range`. Which assets and checks a table has is said in `assets`; what landing, judging and publishing are, in `ingest`, `modes` and `gold`.
+It yields the materializations and check results for Dagster. `partition_range` repeats it over a range of partitions.
+Landing, judging and publishing themselves are in `pipeline.bronze.ingest`, `pipeline.silver.modes` and `pipeline.gold`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from dq_pipelines.orchestration.checks.rule_checks import (
     inputs_unassigned,
     inputs_unassigned_key,
 )
-from dq_pipelines.orchestration.steps.attempts import Attempting, Blocked, attempting, run_end
+from dq_pipelines.orchestration.steps.attempts import BatchBlocked, RunningAttempt, recorded_attempt, run_end
 from dq_pipelines.orchestration.steps.cancellation import unless_cancelled
-from dq_pipelines.orchestration.steps.failures import failing_in_a_sentence
+from dq_pipelines.orchestration.steps.failures import step_failures
 from dq_pipelines.orchestration.steps.progress_events import reporter
 from dq_pipelines.orchestration.steps.upstream_tables import must_have_passed
 from dq_pipelines.pipeline import gold
@@ -53,9 +54,9 @@ from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.sources import PassedOver
 
-#: A run's tag and an op's configuration say how: only what is new, or everything anew.
+#: Run tag and op config that choose the mode: new inputs only, or a rerun.
 MODE_TAG = "dq/mode"
-#: On a run: who has launched it.
+#: Run tag with the user who launched the run.
 USER_TAG = "dq/user"
 
 Yielded = dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.MaterializeResult[Any]
@@ -63,21 +64,21 @@ Yielded = dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.MaterializeResult[A
 
 @dataclass(frozen=True)
 class TableStep:
-    """One step of one run: what was selected of one table."""
+    """One step of one run: the selected assets and checks of one table."""
 
     context: dg.AssetExecutionContext
     table: Table
     stores: Stores
-    #: the one that is at work; None where the table has none
+    #: the current partition; None for a table without partitions
     partition: str | None = None
-    #: which one it is of several, for people
+    #: its place among several, for messages
     place: str = ""
 
     def landed(self) -> Generator[Yielded, None, None]:
-        """Bronze, silver, quarantine and their checks; only what is selected is yielded."""
+        """Runs bronze, silver, quarantine and their checks; yields only what is selected."""
         wanted = {key.path[0] for key in self._selected}
-        self._work.may_commit()  # what was cancelled before it began does not begin
-        with self._failing, self._attempting as attempt:
+        self._work.may_commit()  # a run that was cancelled before it began does nothing
+        with self._failures, self._attempt as attempt:
             try:
                 if wanted or self.partition is not None:
                     must_fit_partitions(self._work)
@@ -86,47 +87,48 @@ class TableStep:
                 elif wanted == {"bronze"}:
                     with self._progress.going_on():
                         batch = ingest.land(self._work)
-                    attempt.ends("published", "bronze alone was selected")
+                    attempt.end("published", "bronze alone was selected")
                     yield from self._bronze(batch)
                 else:
                     must_have_passed(self.table, self.stores.history)
                     with self._progress.going_on():
                         outcome = MODES[self._mode](self._work)
-                    yield from self._told(outcome, attempt)
+                    yield from self._results(outcome, attempt)
             except SetAside:
                 yield from self._inputs()
                 raise
 
     def gold(self) -> Iterator[Yielded]:
-        with self._failing, self._attempting as attempt:
+        """Computes a gold table and its checks; yields only what is selected."""
+        with self._failures, self._attempt as attempt:
             if not self._selected:
                 yield from self._judge_published(attempt)
             else:
                 must_have_passed(self.table, self.stores.history)
                 with self._progress.going_on():
                     outcome = gold.compute(self._work)
-                yield from self._told(outcome, attempt)
+                yield from self._results(outcome, attempt)
 
     @property
-    def _failing(self) -> AbstractContextManager[None]:
-        return failing_in_a_sentence(self.stores, self.table, self.partition, self.context.run.run_id)
+    def _failures(self) -> AbstractContextManager[None]:
+        return step_failures(self.stores, self.table, self.partition, self.context.run.run_id)
 
     @property
-    def _attempting(self) -> AbstractContextManager[Attempting]:
-        """This step's attempt. What runs before it left untold, since they were killed, is told first."""
+    def _attempt(self) -> AbstractContextManager[RunningAttempt]:
+        """Records this step's attempt, after the attempts and verdicts that killed runs left unrecorded."""
         settle(self.stores, run_end(self.context.instance))
         recollect(self.stores.lake, self.table.key, self.stores.history, self.context.log.info)
         run_id = self.context.run.run_id
-        return attempting(self.stores, self.table, self.partition, run_id, recheck=not self._selected)
+        return recorded_attempt(self.stores, self.table, self.partition, run_id, recheck=not self._selected)
 
-    def _told(self, outcome: Outcome | None, attempt: Attempting) -> Iterator[Yielded]:
-        """History first, then what was materialized, then the check results, which Dagster ties to the newest materialization.
+    def _results(self, outcome: Outcome | None, attempt: RunningAttempt) -> Iterator[Yielded]:
+        """Records the verdict, then yields materializations, then check results: Dagster ties these to the newest one.
 
-        The rows are published by now, or the batch is blocked: then its results belong to no materialization, and the
-        step ends.
+        At this point the rows are published, or the batch is blocked. The results of a blocked batch have no
+        materialization, and the step fails.
         """
         if outcome is None:
-            attempt.ends("nothing_new")
+            attempt.end("nothing_new")
             yield from self._bronze_if_selected(None)
             yield from self._nothing_new()
             return
@@ -135,35 +137,35 @@ class TableStep:
             record = replace(record, results=(*record.results, as_result(marks)))
         if unsure := encodings.in_doubt(outcome.files):
             record = replace(record, results=(*record.results, encodings.as_result(unsure)))
-        found = self._recorded(record)
+        anomalies = self._record(record)
         blocked = outcome.why_blocked
-        attempt.ends("blocked" if blocked else "published", blocked, outcome.batch)
+        attempt.end("blocked" if blocked else "published", blocked, outcome.batch)
         yield from self._bronze_if_selected(outcome)
-        stands = standing_now(self.stores, self.table.key)
+        status = standing_now(self.stores, self.table.key)
         results = [
-            *Evaluations.of(self.table, outcome, stands).yield_selected(self._checks),
-            *anomaly_results(self.table, found, self._checks),
+            *Evaluations.of(self.table, outcome, status).yield_selected(self._checks),
+            *anomaly_results(self.table, anomalies, self._checks),
         ]
         if blocked:
-            # Dagster itself would tie them to the materialization before, which they did not judge.
+            # Dagster would tie them to the previous materialization, which they did not judge.
             yield from (evaluation(self.context, result, self.partition) for result in results)
-            raise Blocked(blocked, allow_retries=False)
-        if said := outcome.orphans.sentence(outcome.table):
-            self.context.log.warning("%s", said)
-        yield from self._materialized(outcome, record.score, _status(stands))
+            raise BatchBlocked(blocked, allow_retries=False)
+        if orphans := outcome.orphans.sentence(outcome.table):
+            self.context.log.warning("%s", orphans)
+        yield from self._materialized(outcome, record.score, _status_metadata(status))
         yield from results
 
-    def _recorded(self, record: VerdictRecord) -> Sequence[Any]:
-        """Remember a verdict, and hold what its batch measured against the past, now that it is a point of its series."""
+    def _record(self, record: VerdictRecord) -> Sequence[Any]:
+        """Records a verdict, then runs the anomaly rules, for which the batch is now a point of its series."""
         try:
             self.stores.history.record(record)
         except PublishError as error:
             raise type(error)(f"{error}; {without_history(record)}") from None
-        found = anomalies_of(self.table, self.stores.history, record.batch or None)
-        if found:
-            results = (*record.results, *(watched.result() for watched in found))
+        anomalies = anomalies_of(self.table, self.stores.history, record.batch or None)
+        if anomalies:
+            results = (*record.results, *(watched.result() for watched in anomalies))
             self.stores.history.record(replace(record, results=results))
-        return found
+        return anomalies
 
     def _materialized(
         self, outcome: Outcome, score: float, status: dict[str, Any]
@@ -193,17 +195,17 @@ class TableStep:
             yield from self._bronze(outcome)
 
     def _bronze(self, landed: Batch | Outcome | None) -> Iterator[Yielded]:
-        """What landed in this run, if anything did."""
+        """Yields bronze's materialization and checks for what landed in this run (None: nothing)."""
         key = f"bronze/{self.table.name}"
-        told = landed_metadata(landed.files, landed.passed_over, landed.renamed) if landed is not None else {}
-        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | told | self._waiting())
+        files = landed_metadata(landed.files, landed.passed_over, landed.renamed) if landed is not None else {}
+        yield dg.MaterializeResult(asset_key(key), metadata=self._row_count(key) | files | self._waiting())
         if landed is not None and encoding_key(self.table) in self._checks:
             unsure = encodings.in_doubt(landed.files)
             yield encoding_guessed(self.table, encodings.as_result(unsure), unsure)
         yield from self._inputs(landed.passed_over if landed is not None else ())
 
     def _waiting(self) -> dict[str, int]:
-        """How many new inputs wait for the next runs; nothing where the source has gone since this run has read it."""
+        """Returns the number of new inputs for later runs; {} where the source can no longer be reached."""
         try:
             return {"inputs_waiting": len(new_inputs(self.table, self.stores.lake, self.partition))}
         except SourceError as error:
@@ -211,17 +213,17 @@ class TableStep:
             return {}
 
     def _inputs(self, passed_over: Sequence[PassedOver] = ()) -> Iterator[dg.AssetCheckResult]:
-        """The checks on the inputs: which stand aside, and which no run reads, of archives those that came in this run."""
+        """Yields the checks on skipped inputs and on inputs that no run reads; `passed_over` are those of this run."""
         if inputs_readable_key(self.table) in self._checks:
             yield inputs_readable(self.table, standing_aside(self._work))
         if inputs_unassigned_key(self.table) in self._checks:
-            found = unassigned(self.table, self.stores.lake, passed_over)
-            if found:
-                self.context.log.warning("bronze/%s: %s", self.table.name, sentence(found))
-            yield inputs_unassigned(self.table, found)
+            inputs = unassigned(self.table, self.stores.lake, passed_over)
+            if inputs:
+                self.context.log.warning("bronze/%s: %s", self.table.name, sentence(inputs))
+            yield inputs_unassigned(self.table, inputs)
 
     def _nothing_new(self) -> Iterator[Yielded]:
-        """Nothing to judge: the last verdict still stands, and nothing in the lake changes."""
+        """Yields the last verdict's results again: there is nothing to judge, and the lake does not change."""
         nothing = nothing_there(self.table)
         if nothing:
             self.context.log.warning("%s: %s", self.table.key, nothing)
@@ -230,28 +232,28 @@ class TableStep:
         )
         last = self.stores.history.latest(self.table.key, self.partition, on_batch=True)
         if last is not None:
-            stands = standing_now(self.stores, self.table.key)
-            yield from Evaluations(self.table, last.results, {}, last.batch, stands).yield_selected(self._checks)
+            status = standing_now(self.stores, self.table.key)
+            yield from Evaluations(self.table, last.results, {}, last.batch, status).yield_selected(self._checks)
             yield from anomaly_results(
                 self.table, anomalies_of(self.table, self.stores.history, last.batch), self._checks
             )
-        told = {"nothing_found": nothing} if nothing else {}
+        no_inputs = {"nothing_found": nothing} if nothing else {}
         for key in self._selected:
             if key.path[0] != "bronze":
                 name = key.to_user_string()
                 yield dg.MaterializeResult(
-                    key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True} | told
+                    key, metadata=self._row_count(name) | {"rows_in": 0, "nothing_new": True} | no_inputs
                 )
 
-    def _judge_published(self, attempt: Attempting) -> Iterator[Yielded]:
-        """Checks alone: the published table as it stands."""
+    def _judge_published(self, attempt: RunningAttempt) -> Iterator[Yielded]:
+        """Runs checks alone, on the published table."""
         with self._progress.going_on():
             outcome = judge_published(self._work)
-        found = self._recorded(outcome.record(self.context.run.run_id, checked_rules(self.table)))
-        attempt.ends("checked")
-        stands = standing_now(self.stores, self.table.key)
-        yield from Evaluations.of(self.table, outcome, stands).yield_selected(self._checks)
-        yield from anomaly_results(self.table, found, self._checks)
+        anomalies = self._record(outcome.record(self.context.run.run_id, checked_rules(self.table)))
+        attempt.end("checked")
+        status = standing_now(self.stores, self.table.key)
+        yield from Evaluations.of(self.table, outcome, status).yield_selected(self._checks)
+        yield from anomaly_results(self.table, anomalies, self._checks)
 
     def _row_count(self, key: str) -> dict[str, Any]:
         table = self.stores.lake.table(key)
@@ -267,8 +269,8 @@ class TableStep:
 
     @property
     def _mode(self) -> str:
-        asked = self.context.op_execution_context.op_config["mode"]
-        mode = str(self.context.run.tags.get(MODE_TAG, asked))
+        configured = self.context.op_execution_context.op_config["mode"]
+        mode = str(self.context.run.tags.get(MODE_TAG, configured))
         if mode not in MODES:
             raise dg.Failure(
                 f"{self.table.key}: wanted the tag {MODE_TAG} to be {' or '.join(MODES)}, got '{mode}'{nearest(mode, MODES)}",
@@ -295,6 +297,6 @@ class TableStep:
         return reporter(self.context, self.table, self.stores.history, self.partition, self.place)
 
 
-def _status(stands: TableStatus | None) -> dict[str, Any]:
-    """Where the table stands, for the metadata of its materialization."""
-    return {} if stands is None else {"status": stands.status, "open_in_quarantine": stands.open_rows or 0}
+def _status_metadata(status: TableStatus | None) -> dict[str, Any]:
+    """Returns the table's status as metadata of its materialization."""
+    return {} if status is None else {"status": status.status, "open_in_quarantine": status.open_rows or 0}

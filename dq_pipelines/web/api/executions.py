@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.history.queries.last_runs import BatchSummary, last_runs
-from dq_pipelines.orchestration.runs.run_partition import ends_of, partitions_of_run, tags_of
+from dq_pipelines.orchestration.runs.run_partition import partition_tags, partitions_of_run, range_ends
 from dq_pipelines.orchestration.runs.run_queue import BEHIND_TAG
 from dq_pipelines.pipeline.bronze.input_partitions import partition_of
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, Table
@@ -168,11 +168,11 @@ def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
     if partitions is not None and how.partition is None:
         wrong.append(f"body.partition: {table.key} runs by partition: wanted one, or a range, got none")
     if partitions is not None and how.partition is not None:
-        found = (_wrong_partition(table, partitions, partition, instance) for partition in ends_of(how.partition))
+        found = (_wrong_partition(table, partitions, partition, instance) for partition in range_ends(how.partition))
         wrong += [f"body.partition: {said}" for said in found if said]
         if not wrong:
             try:
-                partitions_of_run(table, tags_of(how.partition), instance)
+                partitions_of_run(table, partition_tags(how.partition), instance)
             except ConfigError as error:
                 wrong.append(f"body.partition: {error}")
     if wrong:
@@ -218,7 +218,7 @@ def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
     return Launch(
         assets=table.assets,
         config=config,
-        tags=tags_of(how.partition) | ({} if mark is None else {KEY_TAG: mark}),
+        tags=partition_tags(how.partition) | ({} if mark is None else {KEY_TAG: mark}),
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dq_pipelines.errors import ConfigError, nearest
 from dq_pipelines.orchestration.checks.rule_checks import check_specs
-from dq_pipelines.orchestration.runs.run_partition import has_partitions, partitions_of_run, tags_of
+from dq_pipelines.orchestration.runs.run_partition import has_partitions, partition_tags, partitions_of_run
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import rules_by_check
 from dq_pipelines.security.roles import Permission
@@ -84,10 +84,10 @@ def _partition(table: Table, wanted: str | None, dagster: DagsterHost) -> dict[s
     if not has_partitions(table):
         raise ApiError(422, f"body.partition: {table.key} has no partitions: wanted none, got '{wanted}'")
     try:
-        partitions_of_run(table, tags_of(wanted), dagster.instance)
+        partitions_of_run(table, partition_tags(wanted), dagster.instance)
     except ConfigError as error:
         raise ApiError(422, f"body.partition: {error}") from None
-    return tags_of(wanted)
+    return partition_tags(wanted)
 
 
 def _checks(table: Table, names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.store.records import VerdictRecord
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.orchestration.runs.run_partition import said_partition
+from dq_pipelines.orchestration.runs.run_partition import partition_label
 from dq_pipelines.orchestration.steps.step import USER_TAG
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, refusal, somewhere
@@ -266,7 +266,7 @@ def _line(record: RunRecord, rights: Rights, dagster_url: str) -> dict[str, obje
         "user": of.tags.get(USER_TAG),
         "by": next(filter(None, launched), None),
         "mode": mode_of(of),
-        "partition": said_partition(of.tags),
+        "partition": partition_label(of.tags),
         "created_at": record.create_timestamp,
         "started_at": record.start_time and datetime.fromtimestamp(record.start_time, UTC),
         "ended_at": record.end_time and datetime.fromtimestamp(record.end_time, UTC),

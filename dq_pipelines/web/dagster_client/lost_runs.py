@@ -17,7 +17,7 @@ import psutil
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
-from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, under_way
+from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, started_runs
 from dq_pipelines.orchestration.steps.attempts import run_end
 from dq_pipelines.pipeline.runtime.dead_attempts import settle
 from dq_pipelines.pipeline.runtime.stores import Stores
@@ -42,7 +42,7 @@ class LostRuns:
 
     def look(self, _: threading.Event) -> None:
         """Tell of each run that has lost its process that it failed."""
-        lost, now = self._lost(under_way(self._instance)), time.monotonic()
+        lost, now = self._lost(started_runs(self._instance)), time.monotonic()
         self._missed = {run_id: self._missed.get(run_id, now) for run_id in lost}
         for run_id, (what, patience) in lost.items():
             if now - self._missed[run_id] < patience:

@@ -11,7 +11,7 @@ from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.table_status import TableStatus, latest_status, latest_statuses
 from dq_pipelines.history.queries.trend import TrendPoint
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.orchestration.checks.left_out_tables import standing_of, with_left_out
+from dq_pipelines.orchestration.checks.left_out_tables import status_with_left_out, with_left_out
 from dq_pipelines.project import LeftOut, Table
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.dashboard.site import LoadedProject, Site
@@ -68,7 +68,7 @@ class RequestContext:
         if not self.sees(key):
             return None
         found = latest_status(self.history, key) if self.history.is_begun else None
-        return standing_of(found, self.left_out(key))
+        return status_with_left_out(found, self.left_out(key))
 
     def standings(self) -> list[TableStatus]:
         """The same of every table that is seen, but for those that left the YAML and are not asked for."""

@@ -1,6 +1,6 @@
-"""Runs that were killed are asked for again, without help: at once at first, then after longer and longer pauses.
+"""Decides whether to request a killed run again: at first immediately, then after increasing pauses.
 
-A run that failed by itself is not: the same inputs would fail again until something changes.
+A run that failed is not requested again: the same inputs would fail again.
 """
 
 from __future__ import annotations
@@ -17,47 +17,49 @@ from dq_pipelines.orchestration.runs.ended_runs import ended
 from dq_pipelines.pipeline.runtime.dead_attempts import KILLED
 from dq_pipelines.pipeline.runtime.stores import Stores
 
-#: On a run that a sensor or schedule has asked for: a digest of the inputs that it is about.
+#: Tag of a run that a sensor or schedule requested: a digest of its inputs.
 INPUTS_TAG = "dq/inputs_key"
-#: Runs of the same inputs that may be killed before there is a pause; it doubles with each one more.
+#: Number of killed runs of the same inputs before the first pause; the pause, which doubles each time; the longest.
 _AT_ONCE, _PAUSE, _LONGEST = 5, timedelta(minutes=1), timedelta(hours=1)
-#: Dagster's own retry of a run that was killed comes within seconds; where it has not come by now it never will.
+#: Dagster's own retry of a killed run comes within seconds; after this time it will not come.
 _OWN_RETRY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """How runs of the same inputs go on."""
+class RetryDecision:
+    """Whether to request the next run of the same inputs."""
 
     run_key: str
-    #: why no run is asked for now; empty where one is
+    #: why to request no run now; "" to request one
     wait: str = ""
 
 
 @dataclass(frozen=True)
-class Repeating:
-    """What became of runs of the same inputs."""
+class KilledRunRetries:
+    """Decides on retries by earlier runs of the same inputs."""
 
     instance: dg.DagsterInstance
     stores: Stores
 
-    def of(self, digest: str, now: datetime | None = None) -> Repeat:
-        """The run key for these inputs: another one after each run that was killed."""
-        records = self.instance.get_run_records(dg.RunsFilter(tags={INPUTS_TAG: digest}))  # the newest first
+    def decide(self, digest: str, now: datetime | None = None) -> RetryDecision:
+        """Returns the run key for these inputs: a new one after each killed run."""
+        records = self.instance.get_run_records(dg.RunsFilter(tags={INPUTS_TAG: digest}))  # newest first
         if not records or not self._was_killed(records[0]):
-            # Dagster starts no second run by a key: of inputs that are known none is started.
-            return Repeat(digest)
+            # Dagster starts no second run of the same key, so inputs of an earlier run start none.
+            return RetryDecision(digest)
         since = (now or datetime.now(UTC)) - ended(records[0])
         last, killed = records[0].dagster_run, len(records)
         if self._retries(last) and since < _OWN_RETRY:
-            return Repeat(digest, f"run {last.run_id} was killed, and Dagster retries it")
+            return RetryDecision(digest, f"run {last.run_id} was killed, and Dagster retries it")
         pause = min(_PAUSE * 2 ** min(killed - _AT_ONCE, 10), _LONGEST) if killed >= _AT_ONCE else timedelta(0)
         if since < pause:
-            return Repeat(digest, f"{killed} runs of these inputs were killed, the next one begins in {pause - since}")
-        return Repeat(f"{digest}-{killed}")
+            return RetryDecision(
+                digest, f"{killed} runs of these inputs were killed, the next one begins in {pause - since}"
+            )
+        return RetryDecision(f"{digest}-{killed}")
 
     def _was_killed(self, record: RunRecord) -> bool:
-        """Whether it failed for no fault of its own: its process was killed, or stopped with its server."""
+        """Whether a run's process was killed, or stopped with its server, rather than failed."""
         run = record.dagster_run
         if run.status != dg.DagsterRunStatus.FAILURE:
             return False
