@@ -13,12 +13,12 @@ from dq_pipelines.history.queries.wording import (
     age,
     attempt,
     failures,
-    found,
     last_attempt,
     moment,
     partitions,
     recheck,
     removed,
+    rule_findings,
     score,
     state,
     word,
@@ -130,8 +130,8 @@ def _told(rules: Sequence[RuleState], *, narrow: bool) -> Any:
         grid.add_column(no_wrap=no_wrap, overflow="fold")
     for rule in rules:
         said, one = rule.status, rule.one
-        told = [Text(one.rule), Text(one.column or ""), Text(found(rule))]
+        told = [Text(one.rule), Text(one.column or ""), Text(rule_findings(rule))]
         if narrow:
-            told = [Text("\n").join([Text(" ").join(told[:2]), Text(found(rule), "dim")])]
+            told = [Text("\n").join([Text(" ").join(told[:2]), Text(rule_findings(rule), "dim")])]
         grid.add_row(Text(said, _COLOURS[said]), Text(one.severity), *told)
     return grid

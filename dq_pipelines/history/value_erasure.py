@@ -1,4 +1,4 @@
-"""Forgetting values: what history has kept of rows that somebody had erased. Which values those are is said in `pipeline.maintenance.erasure`."""
+"""Erases values of erased rows from the history. `pipeline.maintenance.erasure` decides which values."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from dq_pipelines.history.store.verdicts import History
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """What history knows no more."""
+class ErasedRecords:
+    """Numbers of records from which values were erased."""
 
-    #: results whose observed value or error is gone
+    #: results without their observed value or error
     results: int = 0
-    #: columns of batches whose least, greatest and middle values are gone
+    #: columns of batches without their minimum, maximum and quantiles
     metrics: int = 0
-    #: alerts whose sentence is gone
+    #: alerts without their message
     alerts: int = 0
-    #: attempts whose sentence is gone
+    #: attempts without their message
     attempts: int = 0
 
 
-#: Metrics that are values of single rows, or are reckoned from a few.
+#: Metrics that are values of single rows, or computed from a few.
 _OF_ROWS = ("min", "max", "p01", "p05", "p25", "p50", "p75", "p95", "p99", "min_length", "max_length", "state")
 
 
@@ -37,49 +37,49 @@ def forget(
     history: History,
     tables: Collection[str],
     holds: Callable[[str | None, Any], bool],
-    tells: Callable[[ColumnMetrics], bool],
-) -> Forgotten:
-    """Forget what results of these tables observed where it `holds` (column, value) what is erased.
+    reveals: Callable[[ColumnMetrics], bool],
+) -> ErasedRecords:
+    """Erases values from the history of these tables.
 
-    Counts, scores and outcomes stay: they are nobody's values. An error's text is a value here too. Of metrics that
-    `tells` finds to tell of erased rows, those that are values of single rows go. Of alerts and attempts all sentences go: they may
-    have a value in their midst, and were told.
+    It erases observed values, remarks and errors of results for which `holds(column, value)` is true; of metrics for
+    which `reveals` is true, those that are values of single rows; and all messages of alerts and attempts, which may
+    contain a value. Counts, scores and outcomes stay: they are no personal values.
     """
     if not history.is_begun:
-        return Forgotten()
+        return ErasedRecords()
     about = sa.select(VERDICTS.c.id).where(VERDICTS.c.table.in_(tables))
     with history.engine.begin() as connection:
-        results, metrics = _results(connection, about, holds), _metrics(connection, about, tells)
-        said = ATTEMPTS.c.table.in_(tables) & ATTEMPTS.c.said.not_in(("", ERASED))
-        attempts = connection.execute(ATTEMPTS.update().where(said).values(said=ERASED)).rowcount
-    forgotten = Forgotten(results, metrics, AlertBook(history).erase(tables), attempts)
-    if forgotten != Forgotten() and history.engine.dialect.name == "sqlite":
-        # What SQLite updates stays in free pages and in the log of writes until both are written anew.
+        results, metrics = _results(connection, about, holds), _metrics(connection, about, reveals)
+        with_message = ATTEMPTS.c.table.in_(tables) & ATTEMPTS.c.said.not_in(("", ERASED))
+        attempts = connection.execute(ATTEMPTS.update().where(with_message).values(said=ERASED)).rowcount
+    erased = ErasedRecords(results, metrics, AlertBook(history).erase(tables), attempts)
+    if erased != ErasedRecords() and history.engine.dialect.name == "sqlite":
+        # SQLite keeps overwritten values in free pages and in the write-ahead log until both are rewritten.
         with history.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return forgotten
+    return erased
 
 
 def _results(connection: sa.Connection, about: sa.Select[tuple[Any]], holds: Callable[[str | None, Any], bool]) -> int:
-    forgotten = 0
+    count = 0
     for row in connection.execute(RESULTS.select().where(RESULTS.c.verdict_id.in_(about))).mappings().all():
-        said: dict[str, Any] = {}
+        erased: dict[str, Any] = {}
         if holds(row["column"], json.loads(row["observed_value"] or "null")):
-            said |= {"observed_value": json.dumps(None), "remark": None}
+            erased |= {"observed_value": json.dumps(None), "remark": None}
         if row["error"] is not None and holds(row["column"], [row["error"]]):
-            said["error"] = "erased"
-        if said:
+            erased["error"] = "erased"
+        if erased:
             this = (RESULTS.c.verdict_id == row["verdict_id"]) & (RESULTS.c.check == row["check"])
-            connection.execute(RESULTS.update().where(this).values(**said))
-            forgotten += 1
-    return forgotten
+            connection.execute(RESULTS.update().where(this).values(**erased))
+            count += 1
+    return count
 
 
-def _metrics(connection: sa.Connection, about: sa.Select[tuple[Any]], tells: Callable[[ColumnMetrics], bool]) -> int:
+def _metrics(connection: sa.Connection, about: sa.Select[tuple[Any]], reveals: Callable[[ColumnMetrics], bool]) -> int:
     wanted = COLUMN_METRICS.select().where(COLUMN_METRICS.c.verdict_id.in_(about))
-    found = [row for row in connection.execute(wanted).mappings() if tells(ColumnMetrics.of_row(row))]
-    for row in found:
+    rows = [row for row in connection.execute(wanted).mappings() if reveals(ColumnMetrics.of_row(row))]
+    for row in rows:
         this = (COLUMN_METRICS.c.verdict_id == row["verdict_id"]) & (COLUMN_METRICS.c.column == row["column"])
         connection.execute(COLUMN_METRICS.update().where(this).values(**dict.fromkeys(_OF_ROWS)))
-    return len(found)
+    return len(rows)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.accepted import AcceptedPoint, AcceptedPoints
 from dq_pipelines.history.store.verdicts import History
 
 AT = datetime(2026, 1, 31, 2, 0, 0, 123456, tzinfo=UTC)
-POINT = Accepted("silver/orders", "row_count", None, AT, False, "ann", "", AT)
+POINT = AcceptedPoint("silver/orders", "row_count", None, AT, False, "ann", "", AT)
 
 
 def test_accepted_points(history: History) -> None:

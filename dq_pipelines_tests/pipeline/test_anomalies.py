@@ -15,7 +15,7 @@ import pytest
 
 from dq_pipelines.history.queries.series import Point
 from dq_pipelines.history.queries.table_status import latest_status
-from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.accepted import AcceptedPoint, AcceptedPoints
 from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.history.store.records import ANOMALY, VerdictRecord
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
@@ -173,7 +173,7 @@ def test_an_accepted_exception_passes_and_teaches_nothing(month: tuple[Workshop,
     shop, dice = month
     ran = _day(shop, "planted", *_volume_drop(dice))
     at = datetime.fromisoformat(ran.number("silver/orders:anomaly_row_count", "at"))
-    point = Accepted("silver/orders", "row_count", None, at, False, "ann", "a holiday", datetime.now(UTC))
+    point = AcceptedPoint("silver/orders", "row_count", None, at, False, "ann", "a holiday", datetime.now(UTC))
     AcceptedPoints(shop.history).accept(point)
     again = shop.run("orders")
     assert _failed(again) == []
@@ -204,7 +204,7 @@ def test_an_accepted_level_forgets_what_was_before(month: tuple[Workshop, random
     shop, dice = month
     ran = _day(shop, "planted", *_volume_drop(dice))
     at = datetime.fromisoformat(ran.number("silver/orders:anomaly_row_count", "at"))
-    point = Accepted("silver/orders", "row_count", None, at, True, "ann", "", datetime.now(UTC))
+    point = AcceptedPoint("silver/orders", "row_count", None, at, True, "ann", "", datetime.now(UTC))
     AcceptedPoints(shop.history).accept(point)
     after = _day(shop, "like_it", *_volume_drop(dice))
     assert _failed(after) == []

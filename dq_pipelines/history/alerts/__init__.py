@@ -1,1 +1,1 @@
-"""Which alerts are open, and what was sent to whom."""
+"""The store of alerts, and of the notifications that channels got."""

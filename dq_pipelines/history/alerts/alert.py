@@ -1,14 +1,14 @@
-"""What an alert is, and what was told of it. Where they are kept is in `alert_book`, what opens one in `monitoring.alerts`."""
+"""Defines an alert and a notification of it. `alert_book` stores them, `monitoring.alerts` opens and closes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-#: The worst first.
+#: Worst first.
 SEVERITIES = ("critical", "warning", "info")
 
-#: What has closed an alert that a person has closed: it need not be well.
+#: The `closed_by` of an alert that a person closed, whether or not the failure still exists.
 BY_HAND = "by hand"
 
 Key = tuple[str, str, str, str | None]
@@ -16,32 +16,32 @@ Key = tuple[str, str, str, str | None]
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that went wrong, and goes on until it is well again."""
+    """A failure that stays open until the same thing succeeds again."""
 
     #: check_failed, run_failed, anomaly, freshness_missed, source_unreachable or quarantine
     event: str
     #: `silver/<name>` or `gold/<name>`, or the name of a job
     about: str
-    #: the check; "" where the event is about the whole
+    #: the check; "" where the event is about the whole table or job
     name: str
     partition: str | None
     severity: str
-    #: rows that fail; 0 where no rows are counted
+    #: failing rows; 0 where no rows are counted
     count: int
-    #: one sentence
+    #: the message, one sentence
     said: str
-    #: the run that showed it last, or "" where no run was the fault
+    #: the last run that failed this way; "" where no run did
     run_id: str
     opened_at: datetime
     closed_at: datetime | None = None
-    #: the run that showed it well again, or BY_HAND
+    #: the run that succeeded again, or BY_HAND
     closed_by: str = ""
-    #: given by the book; 0 until it is in there
+    #: the number in the store; 0 until it is stored
     number: int = 0
 
     @property
     def key(self) -> Key:
-        """What makes it the same alert: one of a key is open at a time."""
+        """Identifies the alert: at most one alert of a key is open."""
         return self.event, self.about, self.name, self.partition
 
     @property
@@ -51,9 +51,9 @@ class Alert:
 
 @dataclass(frozen=True)
 class Notification:
-    """What a channel was told of an alert."""
+    """The messages that a channel got about an alert."""
 
-    #: when it was last told that it is open
+    #: when it was last notified that the alert is open
     at: datetime
-    #: when it was told that it is closed, if it was
+    #: when it was notified that the alert is closed; None before
     closed_at: datetime | None = None

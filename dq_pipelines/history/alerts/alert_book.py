@@ -1,6 +1,6 @@
-"""Which alerts are open, and what was told of them to whom: beside the verdicts, so that a daemon that starts anew knows.
+"""Stores alerts and their notifications in the history's database, so that they survive a restart of the daemon.
 
-What opens an alert and when it is told belongs in `monitoring.alerts`. No address of a channel is kept, but its name.
+Only a channel's name is stored, never its address.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dq_pipelines.history.alerts.run_cursor import RunsRead
 from dq_pipelines.history.store.schema import ALERTS, ALERTS_TOLD
 from dq_pipelines.history.store.verdicts import History
 
-#: What stands in place of a sentence that was erased.
+#: Replaces a message that was erased.
 ERASED = "erased"
 
 
@@ -29,36 +29,36 @@ class AlertBook:
 
     @property
     def read(self) -> RunsRead:
-        """The runs that alerts were made of."""
+        """The runs that the alerts sensor has read."""
         return RunsRead("alerts", self.history)
 
     def open(self) -> list[Alert]:
-        """The alerts that are open, oldest first."""
+        """Returns the open alerts, oldest first."""
         return self._alerts(ALERTS.c.closed_at.is_(None))
 
     def since(self, moment: datetime) -> list[Alert]:
-        """The alerts that are open, and those that were closed at `moment` or later."""
+        """Returns the open alerts, and those that were closed at `moment` or later."""
         return self._alerts(ALERTS.c.closed_at.is_(None) | (ALERTS.c.closed_at >= moment))
 
     def told(self, channel: str) -> dict[int, Notification]:
-        """By number of the alert, what a channel was told."""
+        """Returns a channel's notifications, by number of the alert."""
         wanted = ALERTS_TOLD.select().where(ALERTS_TOLD.c.channel == channel)
         with self.history.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
         return {row["number"]: Notification(row["at"], row["closed_at"]) for row in rows}
 
     def channels(self) -> dict[int, list[str]]:
-        """By number of the alert, the channels that were told of it."""
-        found: dict[int, list[str]] = {}
+        """Returns the notified channels, by number of the alert."""
+        channels: dict[int, list[str]] = {}
         with self.history.engine.connect() as connection:
             for row in connection.execute(
                 sa.select(ALERTS_TOLD.c.number, ALERTS_TOLD.c.channel).order_by(ALERTS_TOLD.c.channel)
             ):
-                found.setdefault(row.number, []).append(row.channel)
-        return found
+                channels.setdefault(row.number, []).append(row.channel)
+        return channels
 
     def write(self, alerts: Iterable[Alert], now: datetime, *, run_id: str | None = None) -> None:
-        """Write alerts as they now stand, and that a run was read, in one transaction."""
+        """Inserts or updates alerts, and marks the run as read, in one transaction."""
         with self.history.engine.begin() as connection:
             for alert in alerts:
                 row = asdict(alert)
@@ -70,7 +70,7 @@ class AlertBook:
                 self.read.mark(connection, run_id, now)
 
     def tell(self, channel: str, numbers: Sequence[int], closed: Sequence[int], now: datetime) -> None:
-        """Note that a channel was told of these alerts, of those in `closed` that they are closed."""
+        """Records that a channel was notified: of open alerts by `numbers`, of closed ones by `closed`."""
         with self.history.engine.begin() as connection:
             for number in (*numbers, *closed):
                 this = (ALERTS_TOLD.c.number == number) & (ALERTS_TOLD.c.channel == channel)
@@ -82,18 +82,18 @@ class AlertBook:
                     )
 
     def dismiss(self, alerts: Iterable[Alert], now: datetime) -> None:
-        """Close alerts of which a person says that they need no mending; no channel is told that they are well again."""
+        """Closes alerts on a person's request; no channel gets a recovery message."""
         self.write([replace(alert, closed_at=now, closed_by=BY_HAND) for alert in alerts], now)
 
     def forget(self, before: datetime) -> None:
-        """Drop what was closed earlier, with what was told of it."""
+        """Deletes alerts that were closed earlier, with their notifications."""
         old = sa.select(ALERTS.c.number).where(ALERTS.c.closed_at < before)
         with self.history.engine.begin() as connection:
             connection.execute(ALERTS_TOLD.delete().where(ALERTS_TOLD.c.number.in_(old)))
             connection.execute(ALERTS.delete().where(ALERTS.c.closed_at < before))
 
     def erase(self, tables: Collection[str]) -> int:
-        """Take the sentence out of every alert about these tables; how many had one."""
+        """Erases the message of every alert about these tables. Returns how many it erased."""
         about = ALERTS.c.about.in_(tables) & (ALERTS.c.said != ERASED)
         with self.history.engine.begin() as connection:
             return connection.execute(ALERTS.update().where(about).values(said=ERASED)).rowcount

@@ -1,4 +1,4 @@
-"""Which of Dagster's runs a reader has read: so that one that comes after the runs (alerts, lineage) neither skips nor repeats."""
+"""Records which Dagster runs a reader (alerts, lineage) has handled, so that it handles each exactly once."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from dq_pipelines.history.store.verdicts import History
 
 @dataclass(frozen=True)
 class RunsRead:
-    """The runs that the reader of this name has done with."""
+    """The runs that the named reader has handled."""
 
     reader: str
     history: History
 
     def remembered(self) -> set[str]:
-        """The runs that were read and are not forgotten."""
+        """Returns the ids of handled runs that were not forgotten."""
         with self.history.engine.connect() as connection:
             return set(
                 connection.execute(sa.select(RUNS_READ.c.run_id).where(RUNS_READ.c.reader == self.reader)).scalars()
             )
 
     def mark(self, connection: sa.Connection, run_id: str, now: datetime) -> None:
-        """Note that a run was read, in the transaction that holds what came of it."""
+        """Marks a run as handled, in the transaction that writes the results."""
         this = (RUNS_READ.c.reader == self.reader) & (RUNS_READ.c.run_id == run_id)
         connection.execute(RUNS_READ.delete().where(this))
         connection.execute(RUNS_READ.insert().values(reader=self.reader, run_id=run_id, read_at=now))
 
     def forget(self, before: datetime) -> None:
-        """Drop what was read earlier: nobody looks so far back."""
+        """Deletes the marks of runs that were handled earlier: no reader looks back that far."""
         old = RUNS_READ.c.read_at < before
         with self.history.engine.begin() as connection:
             connection.execute(RUNS_READ.delete().where(RUNS_READ.c.reader == self.reader, old))

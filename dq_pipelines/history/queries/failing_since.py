@@ -1,4 +1,4 @@
-"""Since when rules fail. What they found last belongs in `table_status`."""
+"""Finds since when a rule has been failing, and its last result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.history.store.verdicts import History
 
 
 def last_result(history: History, table: str, check: str) -> ResultRecord | None:
-    """What a rule found the last time that it was judged; None where it never was."""
+    """Returns a rule's last result; None where it was never judged."""
     wanted = sa.select(VERDICTS.c.run_id).join_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
     wanted = wanted.where(VERDICTS.c.table == table, RESULTS.c.check == check).order_by(VERDICTS.c.id.desc()).limit(1)
     with history.engine.connect() as connection:
@@ -23,11 +23,11 @@ def last_result(history: History, table: str, check: str) -> ResultRecord | None
 
 
 def failing_since(history: History, table: str, checks: Collection[str]) -> dict[str, datetime]:
-    """By check of those that fail now, the run in which that began: of a partitioned table, in any of its partitions."""
+    """Returns when each of these failing checks began to fail; for a partitioned table, the earliest of its partitions."""
     if not checks or not history.is_begun:
         return {}
     about = RESULTS.c.check.in_(checks)
-    # A re-check that a rule passes says nothing of the batch that it failed.
+    # A passed re-check does not end the failure of a batch.
     recheck = sa.case((VERDICTS.c.batch == "", "recheck:"), else_="")
     partition = recheck + sa.func.coalesce(VERDICTS.c.partition, "")
     judged = sa.join(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.filters import SCORED, one
+from dq_pipelines.history.store.filters import SCORED, one_if
 from dq_pipelines.history.store.records import BatchRecord
 from dq_pipelines.history.store.schema import RESULTS, VERDICTS
 from dq_pipelines.history.store.status import Status, verdict_status
@@ -18,9 +18,9 @@ from dq_pipelines.history.store.verdicts import History
 class BatchSummary(BatchRecord):
     """A batch with counts of its rules."""
 
-    #: its number in the history, the later the greater
+    #: its number in the history; it increases
     id: int
-    #: how many rules failed, of what severity critical, and how many were judged
+    #: number of failed rules, of failed critical rules, and of all judged rules
     failed: int
     critical: int
     rules: int
@@ -29,14 +29,14 @@ class BatchSummary(BatchRecord):
 
     @property
     def status(self) -> Status:
-        """That of this verdict alone."""
+        """The status of this verdict alone."""
         return verdict_status(blocked=self.blocked, critical=self.critical, failed=self.failed)
 
 
 def last_runs(
     history: History, tables: Collection[str] | None = None, limit: int = 25, before: int | None = None
 ) -> list[BatchSummary]:
-    """The last verdicts, newest first; of some tables, or of all; those before the one with this number, where it is given."""
+    """Returns the last verdicts of some or all tables, newest first; with `before`, those with a lower number."""
     if not history.is_begun:
         return []
     verdicts = sa.select(VERDICTS).order_by(VERDICTS.c.id.desc()).limit(limit)
@@ -45,7 +45,7 @@ def last_runs(
     if before is not None:
         verdicts = verdicts.where(VERDICTS.c.id < before)
     last = verdicts.subquery("last")
-    failed, critical = one(~RESULTS.c.success), one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
+    failed, critical = one_if(~RESULTS.c.success), one_if(~RESULTS.c.success & (RESULTS.c.severity == "critical"))
     wanted = (
         sa.select(
             last,

@@ -1,4 +1,4 @@
-"""Where one rule stands: what it found in the verdicts that count, which refused rows are open, what a re-check found."""
+"""Computes the current state of one rule from its latest results, open refused rows, and re-checks."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from dq_pipelines.history.store.status import RuleStatus, rule_status
 
 _SEVERITIES = ("critical", "warning", "info")
 
-#: By partition, None where the table has none.
-Found = tuple[tuple[str | None, ResultRecord], ...]
+#: Results with their partitions (None where the table has none).
+PartitionResults = tuple[tuple[str | None, ResultRecord], ...]
 
 
 @dataclass(frozen=True)
 class OpenRows:
-    """Refused rows of a table that wait in quarantine for one reason."""
+    """Open rows of a table in quarantine, for one reason."""
 
     rule: str
     column: str | None
     partition: str | None
     rows: int
-    #: when the oldest of them landed; None where a step forgot it
+    #: when the oldest of them landed; None where a step dropped that column
     since: datetime | None = None
 
 
 @dataclass(frozen=True)
 class RuleState:
-    """What one rule found in the verdicts that count, what of it is open, and what the last re-check found."""
+    """The current state of one rule: latest results, last re-checks and open rows."""
 
-    #: partition and result of each verdict on a batch; empty where only a re-check or open rows tell of the rule
-    results: Found
-    #: the same of re-checks, which judge published rows
-    rechecks: Found = ()
-    #: refused rows that wait; None where the rule refuses none, or the lake was not asked
+    #: results of the latest verdicts on batches; empty where only re-checks or open rows name the rule
+    results: PartitionResults
+    #: results of the last re-checks, which judge published rows
+    rechecks: PartitionResults = ()
+    #: open refused rows; None where the rule refuses none, or the lake was not read
     open: tuple[OpenRows, ...] | None = None
 
     @property
     def one(self) -> ResultRecord:
-        """Any of the results, for what is the same in all: check, rule, column, severity."""
+        """One of the results, for the fields that all share: check, rule, column, severity."""
         return (self.results or self.rechecks)[-1][1]
 
     @property
@@ -56,25 +56,25 @@ class RuleState:
 
     @property
     def open_rows(self) -> int:
-        """Refused rows that wait in quarantine for this rule."""
-        return sum(one.rows for one in self.open or ())
+        """The number of this rule's open rows in quarantine."""
+        return sum(open_rows.rows for open_rows in self.open or ())
 
     @property
-    def failed(self) -> Found:
-        """The results of batches that are no success, but for those whose refused rows are all settled."""
+    def failed(self) -> PartitionResults:
+        """Failed results of batches, without those whose refused rows are all settled."""
         return tuple(
             (part, result) for part, result in self.results if not (result.success or self._is_settled(part, result))
         )
 
     @property
-    def settled(self) -> Found:
-        """The results whose rows were refused and wait no longer: replayed, mended, dismissed, expired or superseded."""
+    def settled(self) -> PartitionResults:
+        """Failed results without open rows: all were replayed, corrected, dismissed, expired or superseded."""
         return tuple(
             (part, result) for part, result in self.results if not result.success and self._is_settled(part, result)
         )
 
     @property
-    def rechecks_failed(self) -> Found:
+    def rechecks_failed(self) -> PartitionResults:
         return tuple((part, result) for part, result in self.rechecks if not result.success)
 
     def _is_settled(self, partition: str | None, result: ResultRecord) -> bool:
@@ -83,7 +83,7 @@ class RuleState:
         return not any(one.rows for one in self.open if partition is None or one.partition in (partition, None))
 
     def fails_in(self, partition: str | None) -> bool:
-        """Whether the rule fails in this partition; of None, in the whole table or in any."""
+        """Whether the rule fails in this partition; for None, in the whole table or any partition."""
         failed = [part for part, _ in (*self.failed, *self.rechecks_failed)]
         if not self.one.mostly:
             failed += [one.partition for one in self.open or () if one.rows]
@@ -91,13 +91,13 @@ class RuleState:
 
     @property
     def unexpected_count(self) -> int | None:
-        """Failing rows over all partitions, or None for a rule on the whole table."""
+        """Failing rows over all partitions; None for a rule on the whole table."""
         counts = [result.unexpected_count for _, result in self.results if result.unexpected_count is not None]
         return sum(counts) if counts else None
 
     @property
     def judged_count(self) -> int:
-        """Rows that were looked at, over all partitions: those whose value is missing are left out."""
+        """Judged rows over all partitions, without those whose value is missing."""
         return sum((result.element_count or 0) - (result.missing_count or 0) for _, result in self.results)
 
     @property
@@ -107,7 +107,7 @@ class RuleState:
 
     @property
     def rank(self) -> tuple[int, int, str]:
-        """Sorts the worst first: what blocks, what failed by severity, what is tolerated, what passed."""
+        """Sort key, worst first: blocking, failed by severity, tolerated, passed."""
         state = 0 if self.blocks else 1 if not self.success else 2 if self.is_tolerated else 3
         severity = self.one.severity
         return state, _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES), self.one.check

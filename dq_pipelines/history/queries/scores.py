@@ -1,8 +1,8 @@
-"""Quality scores: of a table or a domain, in all and by dimension, out of where its tables stand.
+"""Computes quality scores of tables and domains, in total and by dimension, from the tables' current status.
 
-The score of a rule is the share of judged rows that meet it, 1 or 0 for a rule on the whole table. The score of a
-dimension is the mean over the rules about it, that of a table the mean over all its rules; partitions count as much
-as they have rows. The score of a domain is the mean over its tables. All are in percent.
+A rule's score is the share of judged rows that meet it; 1 or 0 for a rule on the whole table. A dimension's score is the
+mean over its rules, a table's score the mean over all its rules. Partitions are weighted by rows. A domain's score is the
+mean over its tables. All scores are in percent.
 """
 
 from __future__ import annotations
@@ -12,48 +12,50 @@ from dataclasses import dataclass, field
 
 from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.history.queries.table_status import TableStatus
-from dq_pipelines.history.store.records import NO_RULES, VerdictRecord
+from dq_pipelines.history.store.records import NON_QUALITY_RULES, VerdictRecord
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good something is, in percent."""
+    """A quality score in percent."""
 
     total: float
-    #: only of those that rules are about, in the order of DIMENSIONS
+    #: only dimensions that have rules, in the order of DIMENSIONS
     dimensions: Mapping[str, float] = field(default_factory=dict)
 
 
 def score_of(table: TableStatus) -> Score | None:
-    """The score of a table as it stands; None where nothing was judged yet."""
+    """Returns the current score of a table; None where nothing was judged yet."""
     if table.score is None:
         return None
-    found = {}
+    dimensions = {}
     for dimension in DIMENSIONS:
         parts = [
             (verdict.rows_in, mean) for verdict in table.verdicts if (mean := _mean(verdict, dimension)) is not None
         ]
         if parts:
             rows = sum(rows for rows, _ in parts)
-            found[dimension] = sum(mean * (count if rows else 1) for count, mean in parts) / (rows or len(parts))
-    return Score(table.score, found)
+            dimensions[dimension] = sum(mean * (count if rows else 1) for count, mean in parts) / (rows or len(parts))
+    return Score(table.score, dimensions)
 
 
 def score_of_all(tables: Iterable[TableStatus]) -> Score | None:
-    """The score of several tables together, such as a domain's; None of none."""
+    """Returns the mean score of several tables, such as a domain's; None without any."""
     scores = [score for table in tables if (score := score_of(table)) is not None]
     if not scores:
         return None
-    found = {}
+    dimensions = {}
     for dimension in DIMENSIONS:
         of_tables = [score.dimensions[dimension] for score in scores if dimension in score.dimensions]
         if of_tables:
-            found[dimension] = sum(of_tables) / len(of_tables)
-    return Score(sum(score.total for score in scores) / len(scores), found)
+            dimensions[dimension] = sum(of_tables) / len(of_tables)
+    return Score(sum(score.total for score in scores) / len(scores), dimensions)
 
 
 def _mean(verdict: VerdictRecord, dimension: str) -> float | None:
     scores = [
-        result.score for result in verdict.results if result.dimension == dimension and result.rule not in NO_RULES
+        result.score
+        for result in verdict.results
+        if result.dimension == dimension and result.rule not in NON_QUALITY_RULES
     ]
     return 100 * sum(scores) / len(scores) if scores else None

@@ -1,4 +1,4 @@
-"""Metrics over time: the points of one metric of one table or column, batch by batch."""
+"""Reads the time series of a metric of a table or column, one point per batch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.filters import ON_BATCHES, ON_SINGLE_BATCHES, TELLS_OF_QUALITY, replaced
+from dq_pipelines.history.store.filters import ON_BATCHES, ON_SINGLE_BATCHES, QUALITY_RESULTS, replaced
 from dq_pipelines.history.store.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.rules.core.base import Dimension
 
-#: The sides of quality, each with a score of its own; which rule is about which, the rules say.
+#: Quality dimensions. Each has a score; each rule names its dimension.
 DIMENSIONS: tuple[str, ...] = get_args(Dimension)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What a series may be of."""
+    """A metric that has a series."""
 
     name: str
     #: rows, bytes, seconds, percent (0 to 100), share (0 to 1), values, characters, or that of the column
@@ -36,12 +36,12 @@ _OF_TABLES = (
     Metric("dropped_count", "rows", "rows that rules or steps left out"),
     Metric("refused_share", "share", "error rate: refused rows of those that came in"),
     Metric("quality_score", "percent", "the mean of the rules' scores"),
-    *(Metric(f"{name}_score", "percent", f"the same of the rules about {name} alone") for name in DIMENSIONS),
+    *(Metric(f"{name}_score", "percent", f"the mean score of the rules about {name}") for name in DIMENSIONS),
     Metric("duration_seconds", "seconds", "from the start of the work to its last commit"),
     Metric("bytes", "bytes", "size of the published files"),
     Metric("freshness_seconds", "seconds", "how old the newest row was, or the newest input"),
     Metric("cpu_seconds", "seconds", "user and system, of the whole process"),
-    Metric("peak_memory_bytes", "bytes", "the most that the process has held so far"),
+    Metric("peak_memory_bytes", "bytes", "peak memory of the process so far"),
 )
 _OF_COLUMNS = (
     Metric("null_count", "rows", "rows without a value", of_column=True),
@@ -53,7 +53,7 @@ _OF_COLUMNS = (
     Metric("mean", "column", "the mean", of_column=True),
     Metric("standard_deviation", "column", "of the sample, with n - 1", of_column=True),
     *(
-        Metric(f"p{percent:02}", "column", f"the value that {percent} % of all are not above", of_column=True)
+        Metric(f"p{percent:02}", "column", f"the value that {percent} % of all values do not exceed", of_column=True)
         for percent in (1, 5, 25, 50, 75, 95, 99)
     ),
     Metric("outlier_count", "values", "more than 3 standard deviations from the mean", of_column=True),
@@ -64,13 +64,13 @@ _OF_COLUMNS = (
     Metric("max_length", "characters", "the longest text", of_column=True),
 )
 
-#: Every metric that a series may be of, by name.
+#: Every metric, by name.
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_OF_TABLES, *_OF_COLUMNS)}
 
 
 @dataclass(frozen=True)
 class Point:
-    """What one batch measured."""
+    """The value of a metric in one batch."""
 
     #: when its run began
     at: datetime
@@ -92,38 +92,38 @@ def series(
     limit: int | None = None,
     including: str | None = None,
 ) -> list[Point]:
-    """The points of a metric, oldest first: one for each published batch, of its last verdict; the last `limit` of them.
+    """Returns the last `limit` points of a metric, oldest first: one per published batch, from its last verdict.
 
-    `metric` is one of METRICS, and `column` goes with those of columns. What was judged as it stood, blocked batches but the
-    one to be `including`, replays, and reruns are no points. Raises KeyError for another metric.
+    `metric` is one of METRICS; metrics of columns need `column`. Re-checks, replays, reruns and blocked batches are no
+    points, except the batch `including`. Raises KeyError for an unknown metric.
     """
     which = judged_batches(VerdictRange(table, partition, since, until, including))
-    return [part.point for part in _parts(history, metric, column, limit, which)]
+    return [weighted.point for weighted in _weighted_points(history, metric, column, limit, which)]
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one batch measured of a partition."""
+class WeightedPoint:
+    """The value of a metric in one batch of a partition, weighted by its rows."""
 
     point: Point
-    #: how much it counts among the others
     rows: int
 
 
-def parts_of_partitions(
+def points_by_partition(
     history: History, table: str, metric: str, column: str | None = None, *, limit: int, including: str | None = None
-) -> dict[str, list[Part]]:
-    """By partition, the batches of which it consists now, as `published_parts` tells them; the last `limit` in all."""
-    found: dict[str, list[Part]] = {}
-    for part in _parts(history, metric, column, limit, published_parts(VerdictRange(table, including=including))):
-        if part.point.partition is not None:
-            found.setdefault(part.point.partition, []).append(part)
-    return found
+) -> dict[str, list[WeightedPoint]]:
+    """Returns the last `limit` points, by partition, of the batches that each partition consists of now."""
+    by_partition: dict[str, list[WeightedPoint]] = {}
+    which = published_parts(VerdictRange(table, including=including))
+    for weighted in _weighted_points(history, metric, column, limit, which):
+        if weighted.point.partition is not None:
+            by_partition.setdefault(weighted.point.partition, []).append(weighted)
+    return by_partition
 
 
-def _parts(
+def _weighted_points(
     history: History, metric: str, column: str | None, limit: int | None, which: Iterable[sa.ColumnElement[bool]]
-) -> list[Part]:
+) -> list[WeightedPoint]:
     value = _value(METRICS[metric])
     if not history.is_begun:
         return []
@@ -138,7 +138,7 @@ def _parts(
     wanted = wanted.order_by(whole.started_at.desc(), whole.id.desc()).limit(limit)
     with history.engine.connect() as connection:
         rows = connection.execute(wanted).all()
-    return [Part(Point(at, float(value), *more), rows_in) for rows_in, at, value, *more in rows[::-1]]
+    return [WeightedPoint(Point(at, float(value), *more), rows_in) for rows_in, at, value, *more in rows[::-1]]
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,12 @@ class Latest:
     batch: str
     run_id: str
     partition: str | None
-    #: by the name of the metric, those of tables alone; what was not measured is left out
+    #: by metric, only those of tables; unmeasured ones are left out
     values: Mapping[str, float]
 
 
 def latest(history: History, tables: Collection[str]) -> list[Latest]:
-    """The last published batch of each of these tables that has any, by table."""
+    """Returns the metrics of the last published batch of each of these tables, by table."""
     if not history.is_begun:
         return []
     last = sa.select(sa.func.max(VERDICTS.c.id)).where(
@@ -182,7 +182,7 @@ def _measured(names: Iterable[str], values: Iterable[Any]) -> dict[str, float]:
 
 
 def columns_measured(history: History, table: str) -> list[str]:
-    """The columns of which a table's last measured batch has metrics, in the order of the table."""
+    """Returns the columns with metrics in a table's last measured batch, in the order of the table."""
     if not history.is_begun:
         return []
     last = sa.select(sa.func.max(BATCH_METRICS.c.verdict_id)).join_from(BATCH_METRICS, VERDICTS)
@@ -194,30 +194,30 @@ def columns_measured(history: History, table: str) -> list[str]:
 
 @dataclass(frozen=True)
 class VerdictRange:
-    """The verdicts of a table that a question is about: of one partition or all, begun since and until these moments."""
+    """Selects verdicts of a table: of one partition or all, begun between `since` and `until` (both included)."""
 
     table: str
     partition: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    #: a batch that counts also where it is blocked
+    #: a batch that counts even if it is blocked
     including: str | None = None
 
 
 def judged_batches(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:
-    """Which verdicts are points of a table's series: of each published batch (and partition) the last one, and no reruns.
+    """Yields the conditions on verdicts that are points of a table's series: the last of each published batch, no reruns.
 
-    A blocked batch teaches nothing, since its rows are judged again; the one to be `including` is a point all the same.
+    A blocked batch is no point, since its rows are judged again; the batch `including` is one nevertheless.
     """
     yield from ON_SINGLE_BATCHES
     yield from _last_published(of)
 
 
 def published_parts(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:
-    """The same, but that a partition consists of the batches since the last one that replaced it, a rerun as well."""
+    """Like `judged_batches`, but of a partition only the batches since the last one that replaced it, such as a rerun."""
     yield from ON_BATCHES
     yield from _last_published(of)
-    # Grouped, and not asked anew for each verdict: a table has one for each batch that it ever had.
+    # One grouped subquery instead of one per verdict: a table has a verdict for each batch that it ever had.
     anew = VERDICTS.alias("anew")
     last = sa.select(anew.c.partition, sa.func.max(anew.c.id).label("id")).where(
         anew.c.table == of.table, replaced(anew)
@@ -247,7 +247,7 @@ def _counts(verdicts: sa.FromClause, including: str | None) -> sa.ColumnElement[
 
 
 def _value(metric: Metric) -> sa.ColumnElement[Any]:
-    """The metric as SQL has it."""
+    """Returns the SQL expression of a metric."""
     whole, part = VERDICTS.c, COLUMN_METRICS.c
     values = part.count - part.null_count
     match metric.name:
@@ -278,7 +278,7 @@ def _share(some: sa.ColumnElement[Any], every: sa.ColumnElement[Any]) -> sa.Colu
 
 
 def _score(*about: sa.ColumnElement[bool]) -> sa.ColumnElement[Any]:
-    """The mean of a verdict's scores, 0 to 1; null where it has none of these."""
+    """Returns the mean of a verdict's scores, 0 to 1; null without any."""
     of_verdict = RESULTS.c.verdict_id == VERDICTS.c.id
-    wanted = sa.select(sa.func.avg(RESULTS.c.score)).where(of_verdict, TELLS_OF_QUALITY, *about)
+    wanted = sa.select(sa.func.avg(RESULTS.c.score)).where(of_verdict, QUALITY_RESULTS, *about)
     return wanted.correlate(VERDICTS).scalar_subquery()

@@ -1,4 +1,4 @@
-"""Metrics of batches with the states that they are merged from. Merging belongs in `monitoring.metrics`."""
+"""Reads column metrics of batches with the sketches that `monitoring.metrics` merges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dq_pipelines.history.store.verdicts import History
 
 @dataclass(frozen=True)
 class MeasuredBatch:
-    """The columns of one batch, as its last verdict measured them."""
+    """The column metrics of one batch, from its last verdict."""
 
     batch: str
     partition: str | None
@@ -34,9 +34,10 @@ def measured_batches(
     until: datetime | None = None,
     including: str | None = None,
 ) -> list[MeasuredBatch]:
-    """A table's published batches with the metrics of their columns (all without `columns`), oldest first.
+    """Returns a table's published batches with the metrics of some or all columns, oldest first.
 
-    Of a partition that was replaced, as by a rerun, those since; the batch to be `including` also where it is blocked.
+    Batches of a partition that was replaced since, for example by a rerun, are left out. The batch `including` is
+    returned even if it is blocked.
     """
     if not history.is_begun:
         return []

@@ -1,4 +1,4 @@
-"""Where tables stand: the verdicts that count, refused rows that are open, re-checks. How it is shown belongs in `cli` and `web`."""
+"""Computes the current status of tables from the latest verdicts, re-checks, attempts and open rows."""
 
 from __future__ import annotations
 
@@ -8,67 +8,69 @@ from datetime import datetime
 from functools import cached_property, partial
 from itertools import groupby
 
-from dq_pipelines.history.queries.rule_status import Found, OpenRows, RuleState
+from dq_pipelines.history.queries.rule_status import OpenRows, PartitionResults, RuleState
 from dq_pipelines.history.store.attempts import Attempt, last_attempts
-from dq_pipelines.history.store.records import NO_RULES, ResultRecord, VerdictRecord
+from dq_pipelines.history.store.records import NON_QUALITY_RULES, ResultRecord, VerdictRecord
 from dq_pipelines.history.store.status import ALARMING, Status, table_status, worst
 from dq_pipelines.history.store.verdicts import History
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """What counts of one table: its verdicts, re-checks, attempts and open rows."""
+    """The current status of one table: its latest verdicts, re-checks, attempts and open rows."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
-    #: the latest verdict on a batch, or that of each partition; on what stood, where no batch was ever judged;
-    #: empty where no run came so far
+    #: the latest verdict on a batch, or that of each partition; the re-checks, where no batch was ever judged;
+    #: empty before the first run
     verdicts: tuple[VerdictRecord, ...]
-    #: the latest verdicts on published rows, beside those on batches
+    #: the latest re-checks, that is, verdicts on published rows
     rechecks: tuple[VerdictRecord, ...] = ()
-    #: the last attempt of each partition; cancelled ones are left out
+    #: the last attempt of each partition, without cancelled ones
     attempts: tuple[Attempt, ...] = ()
-    #: of these, those that waited for an upstream table which holds them back no longer
+    #: those of `attempts` that waited for an upstream table which no longer blocks them
     released: tuple[Attempt, ...] = ()
-    #: refused rows that wait, by reason; None where the lake was not asked
+    #: open refused rows, by reason; None where the lake was not read
     open: tuple[OpenRows, ...] | None = None
-    #: refused rows that wait, however many reasons each has; None where the lake was not asked
+    #: number of open refused rows, each counted once; None where the lake was not read
     open_rows: int | None = None
 
     @property
     def status(self) -> Status:
-        """In a word; `status` says what each means."""
+        """The status in one word, as defined in `store.status`."""
         failing = {rule.one.severity for rule in self.failed}
         outcomes: set[str | None] = {attempt.outcome for attempt in self.attempts if attempt not in self.released}
-        judged, held = bool(self.verdicts), bool(self.held_back)
+        judged, blocked = bool(self.verdicts), bool(self.held_back)
         return worst(
             [
-                table_status(is_judged=judged, is_blocked=held, failing=failing, attempt=outcome)
+                table_status(is_judged=judged, is_blocked=blocked, failing=failing, attempt=outcome)
                 for outcome in outcomes or {None}
             ]
         )
 
     @property
     def is_alarming(self) -> bool:
-        """Whether somebody must act: no result of the last attempt, a batch that is held back, a critical rule that fails."""
+        """Whether a person must act: the last attempt has no result, a batch is blocked, or a critical rule fails."""
         return self.status in ALARMING
 
     @property
     def attempt(self) -> Attempt | None:
-        """The last attempt that failed or waits for an upstream table, else the last one."""
+        """The last attempt that failed or waits for an upstream table; else the last attempt."""
         return max(
-            self.attempts, key=lambda one: (one.is_failure and one not in self.released, one.started_at), default=None
+            self.attempts,
+            key=lambda attempt: (attempt.is_failure and attempt not in self.released, attempt.started_at),
+            default=None,
         )
 
     @property
     def latest(self) -> VerdictRecord | None:
-        """The newest of the verdicts on batches; None where there is none yet."""
+        """The newest verdict on a batch; None where there is none yet."""
         return max(self.verdicts, key=lambda verdict: verdict.started_at, default=None)
 
     @property
     def last_attempt(self) -> Attempt | None:
-        """The attempt that came last, however it ended."""
-        return max(self.attempts, key=lambda one: one.started_at, default=None)
+        """The last attempt, whatever its outcome."""
+        return max(self.attempts, key=lambda attempt: attempt.started_at, default=None)
 
     @property
     def at(self) -> datetime:
@@ -82,24 +84,26 @@ class TableStatus:
 
     @property
     def blocked(self) -> tuple[VerdictRecord, ...]:
-        """The verdicts by which downstream tables wait: on a batch that is held back, or on published rows since."""
+        """The verdicts for which downstream tables wait: on blocked batches, and later failed re-checks."""
         last = max((verdict.started_at for verdict in self.verdicts), default=None)
-        since = [one for one in self.rechecks if one.blocked and (last is None or one.started_at > last)]
+        since = [
+            verdict for verdict in self.rechecks if verdict.blocked and (last is None or verdict.started_at > last)
+        ]
         return (*(verdict for verdict in self.verdicts if verdict.blocked), *since)
 
     @property
     def held_back(self) -> tuple[VerdictRecord, ...]:
-        """The verdicts by which a batch was not published."""
+        """The verdicts that blocked a batch."""
         return tuple(verdict for verdict in self.verdicts if _holds(verdict))
 
     @property
     def as_it_stands(self) -> bool:
-        """Whether the published table was judged, and no batch."""
+        """Whether there are only re-checks of the published table, and no batch was judged."""
         return all(verdict.is_recheck for verdict in self.verdicts)
 
     @property
     def rows_in(self) -> int:
-        """Rows of the batches; a re-check brings none."""
+        """Input rows of the batches; a re-check has none."""
         return sum(verdict.rows_in for verdict in self.verdicts if not verdict.is_recheck)
 
     @property
@@ -124,7 +128,7 @@ class TableStatus:
 
     @property
     def score(self) -> float | None:
-        """Quality score in percent; that of a partition counts as much as it has rows. None where nothing was judged."""
+        """Quality score in percent, partitions weighted by rows; None where nothing was judged."""
         if not self.verdicts:
             return None
         if not self.rows_in:
@@ -133,26 +137,26 @@ class TableStatus:
 
     @cached_property
     def rules(self) -> tuple[RuleState, ...]:
-        """Every rule of which something is known, the worst first."""
+        """The state of every rule with a result or open rows, worst first."""
         batches, rechecks = _by_check(self.verdicts), _by_check(self.rechecks)
-        found = [
+        rules = [
             self._rule(tuple(batches.get(check, ())), tuple(rechecks.get(check, ())))
             for check in dict.fromkeys((*batches, *rechecks))
         ]
-        told = {(rule.one.rule, rule.one.column) for rule in found}
-        others = {(one.rule, one.column): one for one in self.open or () if (one.rule, one.column) not in told}
-        found += [self._rule(((one.partition, _of_open_rows(one)),), ()) for one in others.values()]
-        return tuple(sorted(found, key=lambda rule: rule.rank))
+        judged = {(rule.one.rule, rule.one.column) for rule in rules}
+        others = {(rows.rule, rows.column): rows for rows in self.open or () if (rows.rule, rows.column) not in judged}
+        rules += [self._rule(((rows.partition, _of_open_rows(rows)),), ()) for rows in others.values()]
+        return tuple(sorted(rules, key=lambda rule: rule.rank))
 
-    def _rule(self, results: Found, rechecks: Found) -> RuleState:
-        one = (results or rechecks)[-1][1]
-        if self.open is None or not one.refuses:
+    def _rule(self, results: PartitionResults, rechecks: PartitionResults) -> RuleState:
+        result = (results or rechecks)[-1][1]
+        if self.open is None or not result.refuses:
             return RuleState(results, rechecks)
-        waiting = tuple(each for each in self.open if (each.rule, each.column) == (one.rule, one.column))
-        return RuleState(results, rechecks, waiting)
+        open_rows = tuple(rows for rows in self.open if (rows.rule, rows.column) == (result.rule, result.column))
+        return RuleState(results, rechecks, open_rows)
 
     def rule(self, check: str) -> RuleState | None:
-        """The rule of this check."""
+        """Returns the state of this check's rule; None for an unknown check."""
         return next((rule for rule in self.rules if rule.one.check == check), None)
 
     @property
@@ -161,78 +165,80 @@ class TableStatus:
 
 
 def _by_check(verdicts: Sequence[VerdictRecord]) -> dict[str, list[tuple[str | None, ResultRecord]]]:
-    found: dict[str, list[tuple[str | None, ResultRecord]]] = {}
+    by_check: dict[str, list[tuple[str | None, ResultRecord]]] = {}
     for verdict in verdicts:
         for result in verdict.results:
-            # What is said of columns, inputs and the past is about a batch: a re-check has nothing to say of it.
-            if not (verdict.is_recheck and result.rule in NO_RULES and result.success):
-                found.setdefault(result.check, []).append((verdict.partition, result))
-    return found
+            # Checks on columns, inputs and anomalies are about a batch, so their success in a re-check says nothing.
+            if not (verdict.is_recheck and result.rule in NON_QUALITY_RULES and result.success):
+                by_check.setdefault(result.check, []).append((verdict.partition, result))
+    return by_check
 
 
-def _of_open_rows(one: OpenRows) -> ResultRecord:
-    """A result for a rule that no verdict that counts has: an earlier batch was refused for it."""
-    check = f"{one.rule}__{one.column}" if one.column else one.rule
+def _of_open_rows(rows: OpenRows) -> ResultRecord:
+    """Returns a result for a rule that only open rows name: an earlier batch had rows refused by it."""
+    check = f"{rows.rule}__{rows.column}" if rows.column else rows.rule
     return ResultRecord(
-        check, one.rule, one.column, "critical", success=False, blocks=False, unexpected_count=0, action="quarantine"
+        check, rows.rule, rows.column, "critical", success=False, blocks=False, unexpected_count=0, action="quarantine"
     )
 
 
 def _holds(verdict: VerdictRecord) -> bool:
-    """Whether the verdict kept its rows out of the table; what was judged as it stands is published already."""
+    """Whether the verdict blocked a batch; the rows of a re-check are published already."""
     return verdict.blocked and not verdict.is_recheck
 
 
 def latest_statuses(history: History) -> list[TableStatus]:
-    """Where every table stands that was ever tried, by name.
+    """Returns the current status of every table with an attempt or verdict, by name.
 
     Of a partitioned table the latest verdict of each partition counts, unless the whole table was judged after all of
-    them. A re-check is a verdict of its own kind: it judges published rows, and replaces no verdict on a batch. It counts
-    until the next one, or until a run replaces all that was published. Refused rows are `open` once the lake is asked.
+    them. A re-check judges published rows and replaces no verdict on a batch. It counts until the next re-check, or
+    until a run replaces all published rows. `open` is None here: it needs the lake.
     """
     attempts = last_attempts(history)
-    found = {table: list(some) for table, some in groupby(history.latest_of_partitions(), key=lambda one: one.table)}
-    every = {
-        table: _standing(table, found.get(table, []), attempts.get(table, ())) for table in sorted({*found, *attempts})
+    latest = history.latest_of_partitions()
+    verdicts = {table: list(some) for table, some in groupby(latest, key=lambda verdict: verdict.table)}
+    statuses = {
+        table: _status(table, verdicts.get(table, []), attempts.get(table, ()))
+        for table in sorted({*verdicts, *attempts})
     }
-    return [replace(one, released=_released(one.attempts, every.get)) for one in every.values()]
+    return [replace(status, released=_released(status.attempts, statuses.get)) for status in statuses.values()]
 
 
 def latest_status(history: History, table: str) -> TableStatus | None:
-    """Where one table stands; None before its first attempt."""
-    found = _alone(history, table)
-    return found and replace(found, released=_released(found.attempts, partial(_alone, history)))
+    """Returns the current status of one table; None before its first attempt."""
+    status = _without_released(history, table)
+    return status and replace(status, released=_released(status.attempts, partial(_without_released, history)))
 
 
-def _alone(history: History, table: str) -> TableStatus | None:
-    """The same, whatever has become of the tables that it reads."""
+def _without_released(history: History, table: str) -> TableStatus | None:
+    """Like `latest_status`, without looking at upstream tables."""
     verdicts, attempts = history.latest_of_partitions(table), last_attempts(history, table).get(table, ())
-    return _standing(table, verdicts, attempts) if verdicts or attempts else None
+    return _status(table, verdicts, attempts) if verdicts or attempts else None
 
 
-def _standing(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[Attempt]) -> TableStatus:
+def _status(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[Attempt]) -> TableStatus:
     batches, rechecks = _of_batches(verdicts), _of_rechecks(verdicts)
     if not batches:
         batches, rechecks = rechecks, ()
-    return TableStatus(table, batches, rechecks, _that_count(attempts))
+    return TableStatus(table, batches, rechecks, _current_attempts(attempts))
 
 
-def _that_count(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
-    """The last attempts without those at what the table has no more: partitions, or a whole where it has partitions.
+def _current_attempts(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Leaves out attempts from before the table was partitioned, or from when it still was.
 
-    A run that names no partition is refused, and so is one by partitions that a table has not been published by.
+    A run of a partitioned table without a partition is refused, and so is one by partitions of a table published without.
     """
-    whole = next((one for one in attempts if one.partition is None), None)
-    parts = tuple(one for one in attempts if one.partition is not None)
+    whole = next((attempt for attempt in attempts if attempt.partition is None), None)
+    parts = tuple(attempt for attempt in attempts if attempt.partition is not None)
     if whole is None or not parts:
         return tuple(attempts)
-    if max(one.started_at for one in parts) > whole.started_at:
+    if max(attempt.started_at for attempt in parts) > whole.started_at:
         return parts
     return (whole,) if whole.outcome in ("published", "nothing_new") else tuple(attempts)
 
 
 def _of_batches(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
-    """The verdicts on batches that count; they come in the order of their recording."""
+    """Returns the verdicts on batches that count, from verdicts in the order of their recording."""
     last = {verdict.partition: verdict for verdict in verdicts if not verdict.is_recheck}
     whole = last.pop(None, None)
     parts = sorted(last.values(), key=lambda verdict: str(verdict.partition))
@@ -243,7 +249,7 @@ def _of_batches(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
 
 
 def _of_rechecks(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]:
-    """The re-checks that count: nothing has replaced since what they judged."""
+    """Returns the re-checks whose rows were not replaced since."""
     last: dict[str | None, VerdictRecord] = {}
     for verdict in verdicts:
         if verdict.is_recheck and verdict.partition is None:
@@ -251,24 +257,26 @@ def _of_rechecks(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]
         elif verdict.is_recheck:
             last[verdict.partition] = verdict
         elif verdict.rebuilds:
-            last = {part: one for part, one in last.items() if verdict.partition not in (part, None)}
+            last = {part: recheck for part, recheck in last.items() if verdict.partition not in (part, None)}
     return tuple(last.values())
 
 
-def _released(attempts: Sequence[Attempt], standing_of: Callable[[str], TableStatus | None]) -> tuple[Attempt, ...]:
-    """Those of these attempts that waited, and that no upstream table holds back any longer."""
-    waiting = [one for one in attempts if one.outcome == "waiting" and one.upstream]
+def _released(attempts: Sequence[Attempt], status_of: Callable[[str], TableStatus | None]) -> tuple[Attempt, ...]:
+    """Returns the attempts that waited for upstream tables, none of which blocks them now."""
+    waiting = [attempt for attempt in attempts if attempt.outcome == "waiting" and attempt.upstream]
     return tuple(
-        one for one in waiting if all(_lets_pass(standing_of(key), one) for key in (one.upstream or "").split(","))
+        attempt
+        for attempt in waiting
+        if all(_lets_pass(status_of(key), attempt) for key in (attempt.upstream or "").split(","))
     )
 
 
 def _lets_pass(upstream: TableStatus | None, waiting: Attempt) -> bool:
-    """Whether a table is not blocked, and either its last attempts went well or it was published since."""
+    """Whether a table is not blocked, and its last attempts succeeded or it was published after the waiting attempt."""
     if upstream is None:
         return True
     if upstream.blocked:
         return False
-    if not any(one.is_failure for one in upstream.attempts):
+    if not any(attempt.is_failure for attempt in upstream.attempts):
         return True
     return upstream.latest is not None and upstream.latest.started_at > waiting.started_at

@@ -1,4 +1,4 @@
-"""What all batches of a table come to: sums that only grow, for counters. Series of points are in `series`."""
+"""Sums over all batches of a table, which only grow: for counters."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.filters import ON_SINGLE_BATCHES, one
+from dq_pipelines.history.store.filters import ON_SINGLE_BATCHES, one_if
 from dq_pipelines.history.store.records import GOLD, REPLAY, RERUN
 from dq_pipelines.history.store.schema import BATCH_METRICS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 
-#: Upper ends of the classes of duration, in seconds.
+#: Upper bounds of the duration buckets, in seconds.
 DURATIONS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What one table's verdicts on batches come to; replays, reruns and what was judged as it stood are left out."""
+    """Sums over one table's verdicts on batches, without replays, reruns and re-checks."""
 
-    #: verdicts by which a batch was published, and by which it was blocked: once more each time that it is judged again
+    #: verdicts that published a batch, and that blocked one; a batch that is judged again counts again
     published_batches: int
     blocked_batches: int
     #: rows of published batches
@@ -30,34 +30,34 @@ class Totals:
     published: int
     refused: int
     dropped: int
-    #: how many batches took at most so many seconds, by DURATIONS
+    #: number of batches that took at most so many seconds, in the order of DURATIONS
     durations: Sequence[int]
     duration_seconds: float
-    #: seconds of the CPU, and of each stage: landing, judging, committing
+    #: CPU seconds, and seconds by stage: landing, judging, committing
     cpu_seconds: float
     stage_seconds: Mapping[str, float]
-    #: when the last batch that was published began to be judged
+    #: when the judgement of the last published batch began
     last_published_at: datetime | None
 
 
 def totals(history: History) -> dict[str, Totals]:
-    """By table (`silver/<name>`, `gold/<name>`), what its batches come to."""
+    """Returns the sums by table (`silver/<name>`, `gold/<name>`)."""
     if not history.is_begun:
         return {}
     verdict, more = VERDICTS.c, BATCH_METRICS.c
     stages = ("landing", "judging", "committing")
 
     def unless_blocked(value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        # Rows of a blocked batch are judged again, and counted then.
+        # Rows of a blocked batch are counted when they are judged again.
         return sa.case((verdict.blocked, 0), else_=value)
 
     wanted = sa.select(
         verdict.table,
         sa.func.sum(unless_blocked(sa.literal(1))),
-        sa.func.sum(one(verdict.blocked)),
+        sa.func.sum(one_if(verdict.blocked)),
         *(sa.func.sum(unless_blocked(verdict[name])) for name in ("rows_in", "published", "refused", "dropped")),
         sa.func.sum(verdict.duration_seconds),
-        *(sa.func.sum(one(verdict.duration_seconds <= most)) for most in DURATIONS),
+        *(sa.func.sum(one_if(verdict.duration_seconds <= most)) for most in DURATIONS),
         sa.func.coalesce(sa.func.sum(more.cpu_seconds), 0.0),
         *(sa.func.coalesce(sa.func.sum(more[f"{stage}_seconds"]), 0.0) for stage in stages),
         sa.func.max(sa.case((~verdict.blocked, verdict.started_at))),
@@ -88,10 +88,10 @@ def _totals(row: Sequence[Any], stages: Sequence[str]) -> Totals:
 
 
 def rows_in(history: History, tables: Collection[str], since: datetime | None = None) -> tuple[int, int]:
-    """How many rows came into these tables, and how many of those were refused: each row counts once.
+    """Returns the number of input rows of these tables, and of refused ones; each row counts once.
 
-    A batch counts by its last verdict, one that was blocked and judged again by the later one. A rerun and a re-check bring no
-    rows in, and of a table that is computed the last computation counts.
+    The last verdict of a batch counts; for a blocked batch, the verdict that judged its rows again. Reruns and re-checks
+    have no input rows. Of gold, the last computation counts.
     """
     if not history.is_begun:
         return 0, 0
@@ -105,25 +105,25 @@ def rows_in(history: History, tables: Collection[str], since: datetime | None = 
     if since is not None:
         wanted = wanted.where(verdict.started_at >= since)
     with history.engine.connect() as connection:
-        came, refused = connection.execute(wanted).one()
-    return int(came or 0), int(refused or 0)
+        rows, refused = connection.execute(wanted).one()
+    return int(rows or 0), int(refused or 0)
 
 
 @dataclass(frozen=True)
 class LastMeasured:
-    """What the last batch of a table that was published measured of itself; None where nobody measured it."""
+    """Metrics of a table's last published batch; None where a metric was not measured."""
 
     began_at: datetime
-    #: of the files that were published
+    #: size of the published files
     bytes: int | None
-    #: how old the newest row was when the run began
+    #: age of the newest row when the run began
     freshness_seconds: float | None
-    #: the most that the process had held so far
+    #: peak memory of the process so far
     peak_memory_bytes: int | None
 
 
 def last_measured(history: History) -> dict[str, LastMeasured]:
-    """By table, what its last published batch measured."""
+    """Returns the metrics of the last published batch, by table."""
     if not history.is_begun:
         return {}
     verdict, more = VERDICTS.c, BATCH_METRICS.c

@@ -1,6 +1,6 @@
-"""How tables have done over time, in as many points as a chart can show: the database adds up, however long the history.
+"""Aggregates verdicts over time into at most as many points as a chart shows; the database does the work.
 
-Metrics batch by batch, without adding up, belong in `series`.
+`series` returns one point per batch instead.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dq_pipelines.history.store.filters import ON_BATCHES, SCORED, one
+from dq_pipelines.history.store.filters import ON_BATCHES, SCORED, one_if
 from dq_pipelines.history.store.schema import COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 
 
 @dataclass(frozen=True)
 class TrendPoint:
-    """Verdicts of one table that followed each other, taken together; a single one where there are few."""
+    """Consecutive verdicts of one table, aggregated; a single verdict where there are few."""
 
     table: str
     #: when the first and the last of them began
     since: datetime
     until: datetime
     runs: int
-    #: how many were blocked, or had a critical rule fail
+    #: number of verdicts that were blocked or had a failed critical rule
     bad: int
-    #: how many had any rule fail
+    #: number of verdicts with any failed rule
     failed: int
     blocked: int
     #: in percent: the mean, and the lowest
     score: float
     worst: float
-    #: rows, added up
+    #: sums of rows
     rows_in: int
     published: int
     refused: int
@@ -45,20 +45,20 @@ class TrendPoint:
 
 @dataclass(frozen=True)
 class ColumnTrendPoint:
-    """What one column was like in batches that followed each other; a single one where there are few."""
+    """Metrics of one column in consecutive batches, aggregated; a single batch where there are few."""
 
     since: datetime
     until: datetime
     runs: int
-    #: how many were blocked, or had a rule on the column fail
+    #: number of batches that were blocked or had a failed rule on the column
     bad: int
-    #: of the batches' means: their mean, the least and the greatest; None where the column has no mean
+    #: mean, minimum and maximum of the batches' means; None where the column has no mean
     mean: float | None
     lowest: float | None
     highest: float | None
-    #: the mean of the batches' own
+    #: mean of the batches' standard deviations
     standard_deviation: float | None
-    #: values, added up
+    #: sums of values
     outlier_count: int | None
     count: int
     null_count: int
@@ -67,17 +67,17 @@ class ColumnTrendPoint:
 
 @dataclass(frozen=True)
 class RuleTrendPoint:
-    """What one rule found in verdicts that followed each other; a single one where there are few."""
+    """Results of one rule in consecutive verdicts, aggregated; a single verdict where there are few."""
 
     since: datetime
     until: datetime
     runs: int
     failed: int
-    #: rows, added up; None for a rule on the whole table
+    #: sum of rows; None for a rule on the whole table
     unexpected_count: int | None
-    #: rows that had a value to be judged
+    #: sum of rows with a value
     judged_count: int
-    #: 0 to 1, the lowest
+    #: the lowest score, 0 to 1
     worst: float
     run_id: str
 
@@ -85,18 +85,18 @@ class RuleTrendPoint:
 def trend(
     history: History, tables: Sequence[str] | None = None, *, points: int = 200, since: datetime | None = None
 ) -> list[TrendPoint]:
-    """By table, oldest first: at most `points` stretches of each table (of every one, unless told)."""
+    """Returns at most `points` points of each table (all tables by default), by table, oldest first."""
     if not history.is_begun:
         return []
     chosen = sa.true() if tables is None else VERDICTS.c.table.in_(tables)
     whole = ("rows_in", "published", "refused", "dropped")
-    # Grouped by the key alone, and joined to the table itself: SQLite then walks both by their keys and sorts nothing.
+    # Grouped by key and joined to the table itself, SQLite reads both in key order and sorts nothing.
     judged = (
         sa.select(
             VERDICTS.c.id,
             (100 * sa.func.coalesce(sa.func.avg(SCORED), 1.0)).label("score"),
-            sa.func.max(one(~RESULTS.c.success & (RESULTS.c.severity == "critical"))).label("critical"),
-            sa.func.max(one(~RESULTS.c.success)).label("failing"),
+            sa.func.max(one_if(~RESULTS.c.success & (RESULTS.c.severity == "critical"))).label("critical"),
+            sa.func.max(one_if(~RESULTS.c.success)).label("failing"),
         )
         .outerjoin_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
         .where(*_chosen(chosen, since))
@@ -109,9 +109,9 @@ def trend(
         sa.select(
             parted.c.table,
             *_span(parted),
-            sa.func.sum(one(parted.c.blocked | (parted.c.critical == 1))).label("bad"),
-            sa.func.sum(one(parted.c.blocked | (parted.c.failing == 1))).label("failed"),
-            sa.func.sum(one(parted.c.blocked)).label("blocked"),
+            sa.func.sum(one_if(parted.c.blocked | (parted.c.critical == 1))).label("bad"),
+            sa.func.sum(one_if(parted.c.blocked | (parted.c.failing == 1))).label("failed"),
+            sa.func.sum(one_if(parted.c.blocked)).label("blocked"),
             sa.func.avg(parted.c.score).label("score"),
             sa.func.min(parted.c.score).label("worst"),
             *(sa.func.sum(parted.c[name]).label(name) for name in whole),
@@ -127,7 +127,7 @@ def trend(
 def column_trend(
     history: History, table: str, column: str, *, points: int = 200, since: datetime | None = None
 ) -> list[ColumnTrendPoint]:
-    """Oldest first: at most `points` stretches of the batches in which the column was measured."""
+    """Returns at most `points` points of the batches in which the column was measured, oldest first."""
     if not history.is_begun:
         return []
     measured = sa.exists().where(COLUMN_METRICS.c.verdict_id == VERDICTS.c.id, COLUMN_METRICS.c.column == column)
@@ -137,7 +137,7 @@ def column_trend(
     wanted = (
         sa.select(
             *_span(parted),
-            sa.func.sum(one(parted.c.blocked | failing)).label("bad"),
+            sa.func.sum(one_if(parted.c.blocked | failing)).label("bad"),
             sa.func.avg(of.mean).label("mean"),
             sa.func.min(of.mean).label("lowest"),
             sa.func.max(of.mean).label("highest"),
@@ -154,7 +154,7 @@ def column_trend(
 def rule_trend(
     history: History, table: str, check: str, *, points: int = 200, since: datetime | None = None
 ) -> list[RuleTrendPoint]:
-    """Oldest first: at most `points` stretches of the verdicts in which the rule was judged."""
+    """Returns at most `points` points of the verdicts in which the rule was judged, oldest first."""
     if not history.is_begun:
         return []
     judged = sa.exists().where(RESULTS.c.verdict_id == VERDICTS.c.id, RESULTS.c.check == check)
@@ -163,7 +163,7 @@ def rule_trend(
     wanted = (
         sa.select(
             *_span(parted),
-            sa.func.sum(one(~of.success)).label("failed"),
+            sa.func.sum(one_if(~of.success)).label("failed"),
             sa.func.sum(of.unexpected_count).label("unexpected_count"),
             sa.func.sum(sa.func.coalesce(of.element_count, 0) - sa.func.coalesce(of.missing_count, 0)).label(
                 "judged_count"
@@ -178,18 +178,18 @@ def rule_trend(
 
 
 def _parted(points: int, chosen: sa.ColumnElement[bool], since: datetime | None) -> sa.Subquery:
-    """The verdicts that are meant, each with the number of the stretch that it is in."""
+    """Returns the chosen verdicts, each with the number of its point."""
     return sa.select(VERDICTS, _part(points)).where(*_chosen(chosen, since)).subquery("parted")
 
 
 def _part(points: int) -> sa.ColumnElement[int]:
-    """The number of the stretch that a verdict is in: as many verdicts in one as in another."""
+    """Returns the number of a verdict's point: each point has equally many verdicts."""
     order = (VERDICTS.c.started_at, VERDICTS.c.id)
     return sa.func.ntile(points).over(partition_by=VERDICTS.c.table, order_by=order).label("part")
 
 
 def _chosen(chosen: sa.ColumnElement[bool], since: datetime | None) -> list[sa.ColumnElement[bool]]:
-    """Of the verdicts that are meant, those on batches: no replays, nothing that was judged as it stood."""
+    """Restricts the chosen verdicts to those on batches, without replays and re-checks."""
     wanted = [chosen, *ON_BATCHES]
     return wanted if since is None else [*wanted, VERDICTS.c.started_at >= since]
 
@@ -204,12 +204,12 @@ def _span(parted: sa.Subquery) -> list[sa.ColumnElement[Any]]:
 
 
 def _rows(history: History, wanted: sa.Select[Any]) -> list[dict[str, Any]]:
-    """The rows of a query by stretch, each with the run of its last verdict."""
-    stretches = wanted.subquery("stretches")
-    run = sa.select(stretches, VERDICTS.c.run_id).join_from(stretches, VERDICTS, VERDICTS.c.id == stretches.c.last)
+    """Returns the rows of a query by point, each with the run of its last verdict."""
+    points = wanted.subquery("points")
+    with_run = sa.select(points, VERDICTS.c.run_id).join_from(points, VERDICTS, VERDICTS.c.id == points.c.last)
     with history.engine.connect() as connection:
-        found = [dict(row) for row in connection.execute(run).mappings()]
-    return sorted(found, key=lambda row: (row.get("table", ""), row["until"], row["last"]))
+        rows = [dict(row) for row in connection.execute(with_run).mappings()]
+    return sorted(rows, key=lambda row: (row.get("table", ""), row["until"], row["last"]))
 
 
 def _without_last(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""What is said of a table's standing, in words: the same ones in a terminal and on a page.
-
-What counts as a table's latest verdict belongs in `table_status`; how words are laid out, in `cli` and `web`.
-"""
+"""Words a table's status for the terminal and for pages, so that both use the same phrases."""
 
 from __future__ import annotations
 
@@ -16,12 +13,12 @@ from dq_pipelines.history.store.status import WORDS
 
 NOTHING_YET = "No table has run yet: materialize one (make run, or dagster asset materialize) and look again."
 
-#: Partitions named in a line; the others are counted.
+#: Partitions listed by name; the others are counted.
 _NAMED = 3
 
 
 def age(then: datetime, at: datetime) -> str:
-    """How long ago, in one unit."""
+    """Formats how long ago a moment was, in one unit."""
     seconds = max((at - then).total_seconds(), 0)
     for unit, length in (("day", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
@@ -31,49 +28,49 @@ def age(then: datetime, at: datetime) -> str:
 
 
 def moment(then: datetime) -> str:
-    """A moment by the clock of this machine."""
+    """Formats a moment in this machine's time zone."""
     return then.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def found(rule: RuleState) -> str:
-    """How many refused rows wait for the rule, what it found in the last batches, and what a re-check found."""
+def rule_findings(rule: RuleState) -> str:
+    """Says how many refused rows are open, and what the last batches and re-checks found."""
     waiting = counted(rule.open_rows, "refused row", "waits", "wait")
-    told = [f"{waiting} in quarantine"] if rule.open_rows else []
+    parts = [f"{waiting} in quarantine"] if rule.open_rows else []
     if any(not _is_made_of_open_rows(result) for _, result in rule.results):
         batches = _of_batches(rule)
-        told.append(f"last batch: {batches}" if told and not rule.failed else batches)
+        parts.append(f"last batch: {batches}" if parts and not rule.failed else batches)
     if rule.rechecks:
         [*others, (partition, _)] = rule.rechecks
         which = f" of {partition}" if partition and not others else ""
-        told.append(f"re-check{which}: {_of_batches(RuleState(rule.rechecks))}")
-    return "; ".join(told)
+        parts.append(f"re-check{which}: {_of_batches(RuleState(rule.rechecks))}")
+    return "; ".join(parts)
 
 
 def _is_made_of_open_rows(result: ResultRecord) -> bool:
-    """Whether no verdict that counts knows the rule: only rows in quarantine tell of it."""
+    """Whether the result stands for open rows of a rule that no current verdict has."""
     return not result.success and result.unexpected_count == 0 and result.element_count is None
 
 
 def _of_batches(rule: RuleState) -> str:
-    """Failing rows and their share, or what was observed, or why the rule could not be judged."""
+    """Says failing rows and their share, or the observed value, or why the rule could not be judged."""
     if rule.settled and not rule.failed:
         rows = sum(result.unexpected_count or 0 for _, result in rule.settled)
         return f"{counted(rows, 'row', 'was', 'were')} refused; none waits any more"
-    shown = [(partition, result) for partition, result in (rule.failed or rule.results) if _is_told_apart(result)]
+    shown = [(partition, result) for partition, result in (rule.failed or rule.results) if not _has_counts(result)]
     if shown:
-        said = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]
-        more = f"; and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-        return "; ".join(said[:_NAMED]) + more
+        lines = [f"{partition}: {_observed(result)}" if partition else _observed(result) for partition, result in shown]
+        more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+        return "; ".join(lines[:_NAMED]) + more
     where = "" if rule.is_tolerated else _where(rule)
-    # The rows of the partitions that are named, and no others, give the share.
-    told = RuleState(rule.failed) if where else rule
-    judged, unexpected = told.judged_count, told.unexpected_count or 0
-    said_rows = f"{unexpected:,} of {judged:,} rows{percent(unexpected, judged)}"
-    return f"{said_rows}, within mostly" if rule.is_tolerated else said_rows + where
+    # The share is of the rows of the named partitions only.
+    state = RuleState(rule.failed) if where else rule
+    judged, unexpected = state.judged_count, state.unexpected_count or 0
+    counts = f"{unexpected:,} of {judged:,} rows{percent(unexpected, judged)}"
+    return f"{counts}, within mostly" if rule.is_tolerated else counts + where
 
 
-def _is_told_apart(result: ResultRecord) -> bool:
-    return result.error is not None or result.unexpected_count is None
+def _has_counts(result: ResultRecord) -> bool:
+    return result.error is None and result.unexpected_count is not None
 
 
 def _observed(result: ResultRecord) -> str:
@@ -81,15 +78,15 @@ def _observed(result: ResultRecord) -> str:
         return result.error
     if result.changes is not None:
         return result.changes
-    if result.strayed is not None:
-        return result.strayed
+    if result.anomaly_sentence is not None:
+        return result.anomaly_sentence
     value = result.observed_value
-    said = f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
-    return f"{said}, {result.remark}" if result.remark else said
+    observed = f"observed {value:,.6g}" if isinstance(value, float) else f"observed {value}"
+    return f"{observed}, {result.remark}" if result.remark else observed
 
 
 def percent(part: int, whole: int) -> str:
-    """A share in brackets; one that is small, but not nothing, does not read as nothing."""
+    """Formats a share in brackets; a small share other than 0 is not shown as 0.00 %."""
     if not part or not whole:
         return ""
     share = 100 * part / whole
@@ -97,7 +94,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def _where(rule: RuleState) -> str:
-    """In which partitions a rule failed, where there are several."""
+    """Says in which of several partitions a rule failed."""
     failed = [partition for partition, _ in rule.failed if partition is not None]
     if len(rule.results) < 2 or not failed:
         return ""
@@ -107,56 +104,56 @@ def _where(rule: RuleState) -> str:
 
 
 def state(table: TableStatus) -> str:
-    """What became of the rows."""
+    """Says whether the rows were published or blocked."""
     if table.held_back:
-        told = f"blocked, {counted(table.held, 'row')} held" if table.held else "blocked"
+        blocked = f"blocked, {counted(table.held, 'row')} held" if table.held else "blocked"
         where = [verdict.partition for verdict in table.held_back if verdict.partition]
-        return f"{told} ({', '.join(where[:_NAMED])}{', …' if len(where) > _NAMED else ''})" if where else told
+        return f"{blocked} ({', '.join(where[:_NAMED])}{', …' if len(where) > _NAMED else ''})" if where else blocked
     if not table.verdicts:
         return "nothing was judged yet"
     return "judged as it stands" if table.as_it_stands else "published"
 
 
 def last_attempt(table: TableStatus, at: datetime) -> str:
-    """When the last attempt was and how it ended; "" where it is the run that judged the last batch."""
-    one = table.last_attempt
-    if one is None or (table.latest is not None and one.run_id == table.latest.run_id):
+    """Says when the last attempt was and how it ended; "" where it is the run that judged the last batch."""
+    last = table.last_attempt
+    if last is None or (table.latest is not None and last.run_id == table.latest.run_id):
         return ""
-    return f"last attempt {age(one.started_at, at)}: {WORDS[one.outcome]}"
+    return f"last attempt {age(last.started_at, at)}: {WORDS[last.outcome]}"
 
 
 def removed(tables: Sequence[TableStatus]) -> str:
-    """Which tables left the YAML, with their last status; "" where none did."""
-    told = [f"{one.table} ({WORDS[one.status]})" for one in tables]
-    return f"No longer in the YAML: {', '.join(told)}" if told else ""
+    """Lists tables that are no longer in the YAML, with their last status; "" without any."""
+    names = [f"{table.table} ({WORDS[table.status]})" for table in tables]
+    return f"No longer in the YAML: {', '.join(names)}" if names else ""
 
 
 def attempt(table: TableStatus) -> str:
-    """Why the last attempt came to no verdict; "" where it came to one."""
-    one = table.attempt
-    if one is None or one.outcome not in ("failed", "waiting"):
+    """Says why the last attempt has no verdict; "" where it has one."""
+    last = table.attempt
+    if last is None or last.outcome not in ("failed", "waiting"):
         return ""
-    which = f" of {one.partition}" if one.partition else ""
-    if one in table.released:
+    which = f" of {last.partition}" if last.partition else ""
+    if last in table.released:
         return (
             f"the last attempt{which} waited for an upstream table, which no longer holds it back: the next run goes on"
         )
-    said = f"the last attempt{which} {WORDS[one.outcome]}"
-    return f"{said}: {one.said}" if one.said else said
+    outcome = f"the last attempt{which} {WORDS[last.outcome]}"
+    return f"{outcome}: {last.said}" if last.said else outcome
 
 
 def recheck(table: TableStatus) -> str:
-    """What the last re-check of published rows found; "" where there was none."""
+    """Says what the last re-check of published rows found; "" where there was none."""
     if not table.rechecks:
         return ""
     failed = {result.check for verdict in table.rechecks for result in verdict.results if not result.success}
     where = [verdict.partition for verdict in table.rechecks if verdict.partition and not verdict.success]
-    told = f"{counted(len(failed), 'rule')} failing" if failed else "every rule met"
-    return f"a re-check of published rows found {told}{f' in {listed(where, _NAMED)}' if where else ''}"
+    result = f"{counted(len(failed), 'rule')} failing" if failed else "every rule met"
+    return f"a re-check of published rows found {result}{f' in {listed(where, _NAMED)}' if where else ''}"
 
 
 def partitions(table: TableStatus) -> str:
-    """Which partitions the verdicts are of; empty for a table without."""
+    """Says which partitions the verdicts are of; "" for a table without partitions."""
     names = table.partitions
     if len(names) < 2:
         return "".join(names)
@@ -164,14 +161,15 @@ def partitions(table: TableStatus) -> str:
 
 
 def score(table: TableStatus) -> str:
-    """In percent, cut and not rounded: 100 is said only of a table in which no rule found anything."""
+    """Formats the score in percent, truncated and not rounded: only a table without any failing row shows 100."""
     return "-" if table.score is None else f"{int(table.score * 100) / 100:.2f}"
 
 
 def word(status: str) -> str:
-    """A status of a table or a rule, or the outcome of an attempt, in prose."""
+    """Words a status of a table or rule, or an attempt's outcome, as prose."""
     return WORDS[status]
 
 
 def failures(table: TableStatus) -> str:
+    """Formats failed rules of all rules."""
     return f"{len(table.failed)}/{len(table.rules)}"

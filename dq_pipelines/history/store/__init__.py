@@ -1,1 +1,1 @@
-"""Verdicts, attempts, metrics and anomalies as they are written to the database."""
+"""Reads and writes verdicts, attempts, metrics and anomalies in the database."""

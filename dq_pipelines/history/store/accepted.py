@@ -1,4 +1,4 @@
-"""Points of series that a person has called expected: beside the verdicts, which stay what was said at the time."""
+"""Stores points that a person accepted as expected. The verdicts themselves do not change."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from dq_pipelines.history.store.verdicts import History
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """One point, and who said that it is as it should be."""
+class AcceptedPoint:
+    """One accepted point of a series, and who accepted it."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
     metric: str
     column: str | None
-    #: the moment of the point in its series, aware
+    #: the moment of the point in its series, timezone-aware
     at: datetime
-    #: whether things are so from now on, and what was before says nothing any more; else it was an exception
+    #: True: the series has a new level, and earlier points no longer count; False: the point was an exception
     new_level: bool
     by: str
     note: str
     accepted_at: datetime
 
     @property
-    def said(self) -> str:
+    def sentence(self) -> str:
+        """Says how, by whom and why the point was accepted."""
         what = "accepted as a new level" if self.new_level else "accepted"
         return f"{what} by {self.by}{f': {self.note}' if self.note else ''}"
 
@@ -40,32 +41,32 @@ class AcceptedPoints:
 
     history: History
 
-    def of(self, table: str, metric: str, column: str | None) -> dict[datetime, Accepted]:
-        """Those of one series, by their moment."""
-        return {one.at: one for one in self._found(*_series(table, metric, column))}
+    def of(self, table: str, metric: str, column: str | None) -> dict[datetime, AcceptedPoint]:
+        """Returns the accepted points of one series, by moment."""
+        return {point.at: point for point in self._select(*_series(table, metric, column))}
 
-    def every(self) -> list[Accepted]:
-        """All of them, by table, metric and moment."""
-        return list(self._found())
+    def every(self) -> list[AcceptedPoint]:
+        """Returns all accepted points, by table, metric and moment."""
+        return list(self._select())
 
-    def accept(self, point: Accepted) -> None:
-        """Remember it; one that was accepted before is accepted anew."""
+    def accept(self, point: AcceptedPoint) -> None:
+        """Stores an accepted point; it replaces an earlier acceptance."""
         row = asdict(point) | {"column": point.column or ""}
         with self.history.engine.begin() as connection:
             connection.execute(ACCEPTED.delete().where(*self._this(point.table, point.metric, point.column, point.at)))
             connection.execute(ACCEPTED.insert().values(**row))
 
     def reopen(self, table: str, metric: str, column: str | None, at: datetime) -> bool:
-        """Take it back; whether there was anything to take back."""
+        """Removes an acceptance. Returns whether there was one."""
         with self.history.engine.begin() as connection:
-            gone = connection.execute(ACCEPTED.delete().where(*self._this(table, metric, column, at)))
-        return gone.rowcount > 0
+            deleted = connection.execute(ACCEPTED.delete().where(*self._this(table, metric, column, at)))
+        return deleted.rowcount > 0
 
     @staticmethod
     def _this(table: str, metric: str, column: str | None, at: datetime) -> list[sa.ColumnElement[bool]]:
         return [*_series(table, metric, column), ACCEPTED.c.at == at]
 
-    def _found(self, *where: sa.ColumnElement[bool]) -> Iterator[Accepted]:
+    def _select(self, *where: sa.ColumnElement[bool]) -> Iterator[AcceptedPoint]:
         if not self.history.is_begun:
             return
         c = ACCEPTED.c
@@ -73,7 +74,7 @@ class AcceptedPoints:
         with self.history.engine.connect() as connection:
             rows = connection.execute(wanted).mappings().all()
         for row in rows:
-            yield Accepted(**dict(row) | {"column": row["column"] or None})
+            yield AcceptedPoint(**dict(row) | {"column": row["column"] or None})
 
 
 def _series(table: str, metric: str, column: str | None) -> list[sa.ColumnElement[bool]]:

@@ -1,4 +1,4 @@
-"""What rules over history have said, batch by batch: the metric, and the band in which it was expected."""
+"""Reads the results of anomaly rules, batch by batch: the metric's value and its expected range."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dq_pipelines.history.store.verdicts import History
 
 @dataclass(frozen=True)
 class AnomalyPoint:
-    """One batch as one anomaly rule saw it."""
+    """The result of one anomaly rule for one batch."""
 
     check: str
     column: str | None
@@ -25,7 +25,7 @@ class AnomalyPoint:
     run_id: str
     success: bool
     value: float | None
-    #: what was expected, and between what; None where there was not enough history
+    #: the expected value and range; None where there was not enough history
     expected: float | None = None
     lower: float | None = None
     upper: float | None = None
@@ -35,7 +35,7 @@ class AnomalyPoint:
 
     @property
     def name(self) -> str:
-        """What was held against history, in words: `row count`, `mean of amount`."""
+        """The metric in words: `row count`, `mean of amount`."""
         metric = self.check.removeprefix("anomaly_")
         if self.column is None:
             return metric.replace("_", " ")
@@ -46,18 +46,18 @@ class AnomalyPoint:
 def anomaly_points(
     history: History, table: str, *, since: datetime | None = None, limit: int = 200
 ) -> list[list[AnomalyPoint]]:
-    """By check, oldest first: the last `limit` batches of each that were held against history."""
+    """Returns the last `limit` points of each anomaly check, oldest first; one list per check."""
     if not history.is_begun:
         return []
     number = sa.func.row_number().over(partition_by=RESULTS.c.check, order_by=VERDICTS.c.id.desc()).label("number")
-    found = sa.select(
+    points = sa.select(
         VERDICTS.c.started_at, VERDICTS.c.run_id, RESULTS.c.check, RESULTS.c.column, RESULTS.c.success,
         RESULTS.c.observed_value, number, VERDICTS.c.id,
     ).join_from(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)  # fmt: skip
-    found = found.where(VERDICTS.c.table == table, RESULTS.c.rule == ANOMALY, VERDICTS.c.batch != "")
+    points = points.where(VERDICTS.c.table == table, RESULTS.c.rule == ANOMALY, VERDICTS.c.batch != "")
     if since is not None:
-        found = found.where(VERDICTS.c.started_at >= since)
-    last = found.subquery("last")
+        points = points.where(VERDICTS.c.started_at >= since)
+    last = points.subquery("last")
     wanted = sa.select(last).where(last.c.number <= limit).order_by(last.c.check, last.c.id)
     by_check: dict[str, list[AnomalyPoint]] = {}
     with history.engine.connect() as connection:
@@ -67,8 +67,8 @@ def anomaly_points(
 
 
 def _point(row: Any) -> AnomalyPoint:
-    said = json.loads(row.observed_value or "null")
-    observed = said if isinstance(said, dict) else {"value": said}
+    value = json.loads(row.observed_value or "null")
+    observed = value if isinstance(value, dict) else {"value": value}
     numbers = {name: _number(observed.get(name)) for name in ("value", "expected", "lower", "upper", "score")}
     note = observed.get("note")
     at = row.started_at

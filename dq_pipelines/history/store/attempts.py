@@ -1,4 +1,4 @@
-"""Attempts: how each run of each table ended, also where it came to no verdict. What a verdict is belongs in `records`."""
+"""Stores attempts: how each run of each table ended, even without a verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.history.store.schema import ATTEMPTS
 from dq_pipelines.history.store.status import Outcome
 from dq_pipelines.history.store.verdicts import History
 
-#: Characters of what an attempt says.
+#: Longest message of an attempt, in characters.
 _LONGEST = 2_000
 
 
@@ -28,15 +28,15 @@ class Attempt:
     started_at: datetime
     outcome: Outcome = "running"
     ended_at: datetime | None = None
-    #: one sentence; "" where there is nothing to say
+    #: the message, one sentence; "" without one
     said: str = ""
-    #: whether it was to judge published rows alone
+    #: whether the run only re-checks published rows
     recheck: bool = False
     #: "" where none is known
     batch: str = ""
-    #: which process works on it, as `pipeline.runtime.processes` names it; "" where nobody can look
+    #: the process of the run, as `pipeline.runtime.processes` names it; "" where it cannot be observed
     process: str = ""
-    #: keys of the tables that it reads, separated by commas; "" or None where none is known
+    #: keys of the upstream tables, separated by commas; "" or None where none is known
     upstream: str | None = ""
 
     @property
@@ -45,11 +45,11 @@ class Attempt:
 
     @property
     def is_failure(self) -> bool:
-        """Whether it ended without the rows that it was to publish; being cancelled is no failure."""
+        """Whether it ended without publishing; a cancelled attempt is no failure."""
         return self.outcome in ("failed", "waiting", "blocked")
 
     def ended(self, outcome: Outcome, at: datetime, said: str = "", batch: str = "") -> Attempt:
-        """The attempt as it ended."""
+        """Returns the attempt with its outcome."""
         return replace(self, outcome=outcome, ended_at=at, said=said[:_LONGEST], batch=batch or self.batch)
 
 
@@ -63,7 +63,7 @@ class Attempts:
     history: History
 
     def record(self, attempt: Attempt) -> None:
-        """Remember an attempt; what was known of the same run and table before is replaced."""
+        """Stores an attempt; it replaces the earlier record of the same run, table and partition."""
         c = ATTEMPTS.c
         partition = c.partition.is_(None) if attempt.partition is None else c.partition == attempt.partition
         same = (c.table == attempt.table) & (c.run_id == attempt.run_id) & partition
@@ -72,16 +72,17 @@ class Attempts:
                 connection.execute(ATTEMPTS.insert().values(**asdict(attempt)))
 
     def running(self) -> list[Attempt]:
-        """Those that have not ended, as far as is known."""
-        return self.found(ATTEMPTS.select().where(ATTEMPTS.c.outcome == "running").order_by(ATTEMPTS.c.id))
+        """Returns the attempts without a recorded end."""
+        return self.select(ATTEMPTS.select().where(ATTEMPTS.c.outcome == "running").order_by(ATTEMPTS.c.id))
 
     def of_run(self, run_id: str) -> list[Attempt]:
-        return self.found(ATTEMPTS.select().where(ATTEMPTS.c.run_id == run_id).order_by(ATTEMPTS.c.id))
+        """Returns the attempts of one run, oldest first."""
+        return self.select(ATTEMPTS.select().where(ATTEMPTS.c.run_id == run_id).order_by(ATTEMPTS.c.id))
 
     def page(
         self, tables: Collection[str] | None = None, limit: int = 50, before: int | None = None
     ) -> list[tuple[int, Attempt]]:
-        """The last attempts with their numbers, newest first; of some tables, or of all; those before a number."""
+        """Returns the last attempts of some or all tables with their numbers, newest first; with `before`, lower ones."""
         wanted = ATTEMPTS.select().order_by(ATTEMPTS.c.id.desc()).limit(limit)
         if tables is not None:
             wanted = wanted.where(ATTEMPTS.c.table.in_(tables))
@@ -90,20 +91,20 @@ class Attempts:
         return self._numbered(wanted)
 
     def last(self, tables: Collection[str] | None = None, limit: int = 50) -> list[Attempt]:
-        """The last attempts, newest first."""
+        """Returns the last attempts, newest first."""
         return [attempt for _, attempt in self.page(tables, limit)]
 
     def last_success(self, table: str, partition: str | None = None) -> datetime | None:
-        """When the last attempt ended that published, or found nothing new; of a partition, or of any."""
+        """Returns when the last successful attempt ended (published, or nothing new), of one partition or of any."""
         c = ATTEMPTS.c
         wanted = ATTEMPTS.select().where(c.table == table, c.outcome.in_(("published", "nothing_new")))
         if partition is not None:
             wanted = wanted.where(c.partition == partition)
-        found = self.found(wanted.order_by(c.ended_at.desc()).limit(1))
-        return found[0].ended_at if found else None
+        attempts = self.select(wanted.order_by(c.ended_at.desc()).limit(1))
+        return attempts[0].ended_at if attempts else None
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """By table and outcome, how many attempts have ended."""
+        """Returns the number of ended attempts, by table and outcome."""
         c = ATTEMPTS.c
         wanted = (
             sa.select(c.table, c.outcome, sa.func.count()).where(c.outcome != "running").group_by(c.table, c.outcome)
@@ -113,8 +114,8 @@ class Attempts:
         with self.history.engine.connect() as connection:
             return {(table, outcome): count for table, outcome, count in connection.execute(wanted)}
 
-    def found(self, wanted: sa.Select[Any]) -> list[Attempt]:
-        """The attempts that a query finds, in its order."""
+    def select(self, wanted: sa.Select[Any]) -> list[Attempt]:
+        """Returns the attempts of a query, in its order."""
         return [attempt for _, attempt in self._numbered(wanted)]
 
     def _numbered(self, wanted: sa.Select[Any]) -> list[tuple[int, Attempt]]:
@@ -126,7 +127,7 @@ class Attempts:
 
 
 def last_attempts(history: History, table: str | None = None) -> dict[str, tuple[Attempt, ...]]:
-    """By table, the last attempt of each partition to publish something; without those that go on or were cancelled."""
+    """Returns the last attempt of each partition, by table, without re-checks and running or cancelled attempts."""
     c = ATTEMPTS.c
     by = sa.func.row_number().over(partition_by=(c.table, c.partition), order_by=(c.started_at.desc(), c.id.desc()))
     every = sa.select(ATTEMPTS, by.label("place")).where(~c.recheck, c.outcome.not_in(("running", "cancelled")))
@@ -134,7 +135,7 @@ def last_attempts(history: History, table: str | None = None) -> dict[str, tuple
         every = every.where(c.table == table)
     ranked = every.subquery("ranked")
     wanted = sa.select(ranked).where(ranked.c.place == 1).order_by(ranked.c.table, ranked.c.partition)
-    found: dict[str, tuple[Attempt, ...]] = {}
-    for attempt in Attempts(history).found(wanted):
-        found[attempt.table] = (*found.get(attempt.table, ()), attempt)
-    return found
+    by_table: dict[str, tuple[Attempt, ...]] = {}
+    for attempt in Attempts(history).select(wanted):
+        by_table[attempt.table] = (*by_table.get(attempt.table, ()), attempt)
+    return by_table

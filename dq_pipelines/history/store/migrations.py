@@ -1,6 +1,6 @@
-"""How the history's tables of earlier releases become today's. What today's are is said in `schema`.
+"""Migrates the history's database from earlier releases.
 
-Whoever changes `schema` adds a migration here: a database that has today's version is taken as it is.
+Every change of `schema` needs a migration here: a database with the current version is used unchanged.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dq_pipelines.history.store.schema import METADATA, VERDICTS
 
 
 def _from_before_versions(connection: sa.Connection) -> None:
-    """Until there were versions, releases only added tables, indexes and columns that may be null."""
+    """Before there were versions, releases only added tables, indexes and nullable columns."""
     add_what_lacks(connection, METADATA)
 
 
-def _a_verdict_of_each_partition(connection: sa.Connection) -> None:
-    """Version 1 held one verdict of a table, batch and run: a run may judge the published rows of several partitions.
+def _verdict_per_partition(connection: sa.Connection) -> None:
+    """Allows one verdict per table, batch, run and partition. Version 1 had one per table, batch and run, and no remarks.
 
-    It had no remarks on what was observed either.
+    A run may re-check the published rows of several partitions.
     """
     if connection.dialect.name == "sqlite":
         _without_constraints(connection, VERDICTS)
@@ -29,9 +29,10 @@ def _a_verdict_of_each_partition(connection: sa.Connection) -> None:
 
 
 def _without_constraints(connection: sa.Connection, table: sa.Table) -> None:
-    """Make a table of SQLite's anew, which cannot drop a constraint: https://sqlite.org/lang_altertable.html#otheralter.
+    """Rebuilds a table, since SQLite cannot drop a constraint: https://sqlite.org/lang_altertable.html#otheralter.
 
-    Foreign keys are not looked at meanwhile (`Schema.prepare`): else the rows that refer to the table would go with it.
+    `Schema.prepare` turns foreign keys off during a migration; otherwise the rows that refer to the table would be
+    deleted with it.
     """
     new = table.to_metadata(sa.MetaData(), name=f"{table.name}_new")
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -41,4 +42,4 @@ def _without_constraints(connection: sa.Connection, table: sa.Table) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {new.name} RENAME TO {table.name}")
 
 
-SCHEMA = Schema("history", METADATA, (_from_before_versions, _a_verdict_of_each_partition))
+SCHEMA = Schema("history", METADATA, (_from_before_versions, _verdict_per_partition))

@@ -1,4 +1,4 @@
-"""What history remembers: one record per verdict, one per rule in it."""
+"""Defines the records of the history: one per verdict, and one per rule result in it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,41 @@ from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.store.metrics import BatchMetrics
 from dq_pipelines.rules.core.on_rows import RowRule
 
-#: The check of every silver table, and its rule, that tells of columns that have changed.
+#: The check of every silver table on changed columns, and its rule.
 SCHEMA_DRIFT = "schema_drift"
 
-#: The check of bronze tables of CSV, and its rule, that warns where the encoding of a file is but a guess.
+#: The check of bronze tables of CSV on doubtful encodings, and its rule.
 ENCODING_GUESSED = "encoding_guessed"
 
-#: The rule of results that hold a metric against its own past.
+#: The rule of anomaly results.
 ANOMALY = "anomaly"
 
-#: Results that say nothing of the quality of the rows at hand: those that every table has without being asked, and
-#: those that hold a batch against earlier ones.
-NO_RULES = ("rows_accounted_for", SCHEMA_DRIFT, "inputs_readable", "inputs_unassigned", ENCODING_GUESSED, ANOMALY)
+#: Rules whose results do not count in quality scores: the built-in checks of every table, and anomalies.
+NON_QUALITY_RULES = (
+    "rows_accounted_for",
+    SCHEMA_DRIFT,
+    "inputs_readable",
+    "inputs_unassigned",
+    ENCODING_GUESSED,
+    ANOMALY,
+)
 
-#: Rules that nobody writes: values that do not fit their type, and lines that could not be read.
+#: Built-in rules that refuse rows: values that do not fit their type, and unreadable lines.
 MISREADINGS = ("cast", "unreadable")
 
-#: How the id of a replay begins, in place of a batch's.
+#: Prefix of a replay's id, which takes the place of a batch's.
 REPLAY = "p-"
 
-#: How the id of a computation of gold begins.
+#: Prefix of the id of a computation of gold.
 GOLD = "g-"
 
-#: How the id of a rerun ends, which judges several batches at once.
+#: Suffix of a rerun's id. A rerun judges several batches at once.
 RERUN = "-rerun"
 
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """What one rule found in one verdict."""
+    """The result of one rule in one verdict."""
 
     #: name of the asset check
     check: str
@@ -50,38 +56,38 @@ class ResultRecord:
     column: str | None
     severity: str
     success: bool
-    #: whether it kept the batch from being published
+    #: whether it blocked the batch
     blocks: bool
     element_count: int | None = None
     missing_count: int | None = None
     unexpected_count: int | None = None
-    #: as JSON holds it
+    #: a JSON value
     observed_value: Any = None
     error: str | None = None
-    #: hash of the rule's type and arguments: the same rule over time
+    #: hash of the rule's type and arguments, to find the same rule over time
     fingerprint: str | None = None
     #: 0 to 1: the share of judged rows that meet the rule; 1 or 0 for a rule on the whole table
     score: float = 1.0
-    #: which side of quality the rule is about; None for results that say nothing of it
+    #: quality dimension of the rule; None for results that do not count in scores
     dimension: str | None = None
     #: what its failure does: block, quarantine, drop or warn; None in records of earlier releases
     action: str | None = None
-    #: the share of rows that is to meet it, where the rule says one
+    #: the rule's `mostly`: the required share of passing rows
     mostly: float | None = None
-    #: what is to be said after the observed value, where that does not tell all
+    #: a remark that completes the observed value
     remark: str | None = None
 
     @property
     def refuses(self) -> bool:
-        """Whether rows that fail go to quarantine, and are open there until somebody settles them."""
+        """Whether failing rows go to quarantine."""
         if self.action is None:
             counted = self.severity == "critical" and self.unexpected_count is not None
-            return self.rule in MISREADINGS or (counted and self.rule not in NO_RULES)
+            return self.rule in MISREADINGS or (counted and self.rule not in NON_QUALITY_RULES)
         return self.action == "quarantine"
 
     @classmethod
     def on_inputs(cls, check: str, inputs: Sequence[str], sentence: str) -> ResultRecord:
-        """The result of a check on inputs of a table, which warns where it names any."""
+        """Returns the result of a check on a table's inputs: a warning if `inputs` is not empty."""
         return cls(
             check=check,
             rule=check,
@@ -95,24 +101,24 @@ class ResultRecord:
 
     @property
     def changes(self) -> str | None:
-        """What has become of the columns, in one sentence; None for results of another rule than `schema_drift`."""
+        """The column changes in one sentence; None for rules other than `schema_drift`."""
         if self.rule != SCHEMA_DRIFT:
             return None
         rows: list[dict[str, str]] = self.observed_value or []
-        told = [f"{row['column'] or 'columns'} {row['change']}: {row['done']}" for row in rows]
-        return "; ".join(told) or "the columns are those of the table"
+        changes = [f"{row['column'] or 'columns'} {row['change']}: {row['done']}" for row in rows]
+        return "; ".join(changes) or "the columns are those of the table"
 
     @property
-    def strayed(self) -> str | None:
-        """A metric and the band it was expected in, in one sentence; None for results of another rule than `anomaly`."""
+    def anomaly_sentence(self) -> str | None:
+        """The metric's value and expected range in one sentence; None for rules other than `anomaly`."""
         if self.rule != ANOMALY or not isinstance(self.observed_value, dict):
             return None
-        told = {name: value for name, value in self.observed_value.items() if value is not None}
-        said = f"observed {told['value']:,.6g}" if "value" in told else "nothing observed"
-        if "expected" in told:
-            ends = [f"{word} {told[end]:,.6g}" for word, end in (("from", "lower"), ("to", "upper")) if end in told]
-            said += f", expected {told['expected']:,.6g} ({' '.join(ends)})"
-        return f"{said}; {told['note']}" if told.get("note") else said
+        values = {name: value for name, value in self.observed_value.items() if value is not None}
+        sentence = f"observed {values['value']:,.6g}" if "value" in values else "nothing observed"
+        if "expected" in values:
+            ends = [f"{word} {values[end]:,.6g}" for word, end in (("from", "lower"), ("to", "upper")) if end in values]
+            sentence += f", expected {values['expected']:,.6g} ({' '.join(ends)})"
+        return f"{sentence}; {values['note']}" if values.get("note") else sentence
 
     @classmethod
     def of(cls, result: RuleResult, check: str, fingerprint: str | None = None) -> ResultRecord:
@@ -139,11 +145,11 @@ class ResultRecord:
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """One batch of one table: which run judged it, and what became of its rows."""
+    """One judged batch of one table: its run, and the counts of its rows."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
-    #: id of the batch, `p-…` for a replay, or "" where the published table was judged as it stood
+    #: id of the batch, `p-…` for a replay, or "" for a re-check of the published table
     batch: str
     run_id: str
     started_at: datetime
@@ -157,31 +163,31 @@ class BatchRecord:
 
     @property
     def is_recheck(self) -> bool:
-        """Whether published rows were judged again, and no batch."""
+        """Whether the verdict is on published rows and not on a batch."""
         return not self.batch
 
 
 @dataclass(frozen=True)
 class VerdictRecord(BatchRecord):
-    """A batch with what each rule found in it."""
+    """A batch with the result of each rule."""
 
     results: tuple[ResultRecord, ...] = field(default=())
-    #: what the batch measured; None where nothing was: the published table as it stands, a replay
+    #: metrics of the batch; None for a re-check and a replay
     metrics: BatchMetrics | None = None
-    #: whether the batch replaced all that was published before, of its partition; None in records of earlier releases
+    #: whether the batch replaced all published rows (of its partition); None in records of earlier releases
     replaces: bool | None = None
 
     def as_json(self) -> str:
-        """The record as one line."""
+        """Returns the record as one line of JSON."""
         return json.dumps(asdict(self) | {"started_at": self.started_at.isoformat()}, ensure_ascii=False)
 
     def without_states(self) -> VerdictRecord:
-        """The record without what its metrics are merged from: 4 kB a column."""
+        """Returns the record without the sketches of its metrics, which take 4 kB per column."""
         return replace(self, metrics=self.metrics and self.metrics.without_states())
 
     @classmethod
     def from_json(cls, text: str) -> VerdictRecord:
-        """What `as_json` wrote."""
+        """Reads what `as_json` wrote."""
         fields = json.loads(text)
         results = tuple(ResultRecord(**result) for result in fields["results"])
         metrics = BatchMetrics.from_dict(fields["metrics"]) if fields.get("metrics") else None
@@ -194,20 +200,20 @@ class VerdictRecord(BatchRecord):
 
     @property
     def rebuilds(self) -> bool:
-        """Whether nothing of what was published before it is left."""
+        """Whether the batch replaced all previously published rows."""
         if self.blocked:
             return False
         return self.batch.startswith(GOLD) or self.batch.endswith(RERUN) if self.replaces is None else self.replaces
 
     @property
     def score(self) -> float:
-        """Quality score in percent: the mean of the rules' scores, 100 where there are no rules."""
-        scores = [result.score for result in self.results if result.rule not in NO_RULES]
+        """Quality score in percent: the mean of the rules' scores; 100 without rules."""
+        scores = [result.score for result in self.results if result.rule not in NON_QUALITY_RULES]
         return 100 * sum(scores) / len(scores) if scores else 100.0
 
 
 def rule_score(result: RuleResult) -> float:
-    """The share of judged rows that meet a row rule; whether the table meets any other rule."""
+    """Returns the share of judged rows that meet a row rule; for other rules, 1 on success, else 0."""
     if result.error is not None or not isinstance(result.rule, RowRule):
         return float(result.success)
     judged = result.judged_count

@@ -1,4 +1,4 @@
-"""The tables of the history's database. What is written and read is said in `verdicts` and in the files beside it."""
+"""Defines the tables of the history's database."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ COLUMN_METRICS = sa.Table(
     sa.Column("max_length", sa.BigInteger),
     sa.Column("state", sa.Text),
 )
-#: How each run of each table ended, also where it came to no verdict.
+#: How each run of each table ended, even without a verdict.
 ATTEMPTS = sa.Table(
     "dq_attempts",
     METADATA,
@@ -111,7 +111,7 @@ ATTEMPTS = sa.Table(
     sa.Index("dq_attempts_latest", "table", "id"),
     sa.Index("dq_attempts_run", "run_id", "id"),
 )
-#: Points of series that a person has called expected.
+#: Points of series that a person has accepted.
 ACCEPTED = sa.Table(
     "dq_accepted",
     METADATA,

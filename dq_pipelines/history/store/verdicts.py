@@ -1,4 +1,4 @@
-"""Verdicts in SQLite (by default, inside the lake) or PostgreSQL (by URL)."""
+"""Stores verdicts in SQLite (by default, inside the lake) or PostgreSQL (by URL)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _RESULT_FIELDS = tuple(field.name for field in fields(ResultRecord))
 
 
 class History:
-    """The store. Recording the same verdict again (same table, partition, batch and run) replaces it.
+    """The store of verdicts. A verdict of the same table, partition, batch and run replaces the earlier one.
 
-    Verdicts are read without what their batches measured: that is read as `series`, and by `sketches`.
+    Verdicts are read without metrics: `queries.series` and `queries.sketches` read those.
     """
 
     def __init__(self, url: str) -> None:
@@ -31,9 +31,9 @@ class History:
 
     @property
     def engine(self) -> sa.Engine:
-        """The database, its tables made; raises PublishError where that cannot be.
+        """The database engine, with all tables created. Raises PublishError where the database cannot be opened.
 
-        A SQLite file may be moved away and replaced while a server or a daemon has it open: then it is opened anew.
+        A SQLite file may be replaced while a server or a daemon has it open; then the engine is opened again.
         """
         if self._opened is None or self._opened[1] != self._file():
             engine = database(self.url, METADATA, SCHEMA.store, SCHEMA.prepare)
@@ -41,27 +41,27 @@ class History:
         return self._opened[0]
 
     def _file(self) -> object:
-        """What tells the database's file from another one at its place; None where there is none."""
+        """Returns an identity of the SQLite file, which changes when it is replaced; None without a file."""
         path = sqlite_file(self.url)
         try:
-            there = path.stat() if path is not None else None
+            stat = path.stat() if path is not None else None
         except OSError:
-            there = None
-        if there is None:
+            stat = None
+        if stat is None:
             return None
-        return there.st_dev, there.st_ino, there.st_size > 0
+        return stat.st_dev, stat.st_ino, stat.st_size > 0
 
     @property
     def is_begun(self) -> bool:
-        """Whether there may be something to read: no SQLite file is made by asking, and an empty one stays empty.
+        """Whether there may be something to read. It creates no SQLite file, and leaves an empty one empty.
 
-        So `dq doctor` can tell that an empty one has lost its verdicts.
+        This lets `dq doctor` detect that an empty file has lost its verdicts.
         """
         path = sqlite_file(self.url)
         return path is None or (path.is_file() and path.stat().st_size > 0)
 
     def record(self, verdict: VerdictRecord) -> None:
-        """Remember a verdict and its results, in one transaction."""
+        """Stores a verdict with results and metrics, in one transaction."""
         once = _once(verdict)
         row = {name: value for name, value in asdict(verdict).items() if name not in ("results", "metrics")}
         with self.engine.begin() as connection:
@@ -74,8 +74,8 @@ class History:
                 if rows and number:
                     connection.execute(table.insert(), [row | {"verdict_id": number[0]} for row in rows])
 
-    def knows(self, verdict: VerdictRecord) -> bool:
-        """Whether this run's verdict on this batch, of this partition, was recorded."""
+    def is_recorded(self, verdict: VerdictRecord) -> bool:
+        """Whether this run's verdict on this batch and partition was stored."""
         if not self.is_begun:
             return False
         wanted = sa.select(VERDICTS.c.id).where(_once(verdict))
@@ -83,18 +83,18 @@ class History:
             return connection.execute(wanted).first() is not None
 
     def latest(self, table: str, partition: str | None = None, *, on_batch: bool = False) -> VerdictRecord | None:
-        """The last verdict of a table, or of one of its partitions; on a batch, where asked, and on no re-check."""
+        """Returns the last verdict of a table or partition; with `on_batch`, no re-check. None without any."""
         wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table, *(ON_BATCHES if on_batch else (NO_REPLAY,)))
         if partition is not None:
             wanted = wanted.where(VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(1))), None)
 
     def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
-        """By table (or of one), as they were recorded: the last verdicts of each partition.
+        """Returns up to three verdicts per partition of one or all tables, by table, in the order of recording.
 
-        On a batch, on one that replaced all before it, and on what stood.
+        They are the last on a batch, the last on a batch that replaced all published rows, and the last re-check.
         """
-        # A batch that replaced all before it may be followed by others: it tells which re-checks are of the past.
+        # The last batch that replaced all published rows decides which re-checks are outdated.
         kind = sa.case((VERDICTS.c.batch == "", 0), (replaced(), 1), else_=2)
         columns = (VERDICTS.c.table, VERDICTS.c.partition, kind)
         last = sa.select(sa.func.max(VERDICTS.c.id)).where(NO_REPLAY).group_by(*columns)
@@ -104,14 +104,14 @@ class History:
         return self._verdicts(wanted.order_by(VERDICTS.c.table, VERDICTS.c.id))
 
     def of_table(self, table: str, limit: int = 100) -> list[VerdictRecord]:
-        """The last verdicts of a table, newest first."""
+        """Returns the last verdicts of a table, newest first."""
         wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table)
         return self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(limit))
 
     def page_of_table(
         self, table: str, limit: int, before: int | None = None, partition: str | None = None, batch: str | None = None
     ) -> list[tuple[int, VerdictRecord]]:
-        """The verdicts of a table (of a partition, or on a batch) with their numbers, newest first: those before a number."""
+        """Returns verdicts of a table (of a partition, on a batch) with numbers, newest first; with `before`, lower ones."""
         wanted = sa.select(VERDICTS).where(VERDICTS.c.table == table)
         for column, value in ((VERDICTS.c.partition, partition), (VERDICTS.c.batch, batch)):
             if value is not None:
@@ -121,11 +121,11 @@ class History:
         return self._numbered(wanted.order_by(VERDICTS.c.id.desc()).limit(limit))
 
     def of_run(self, run_id: str) -> list[VerdictRecord]:
-        """What one run of Dagster's was told, in order."""
+        """Returns the verdicts of one Dagster run, in order."""
         return self._verdicts(sa.select(VERDICTS).where(VERDICTS.c.run_id == run_id).order_by(VERDICTS.c.id))
 
     def runs(self, tables: Collection[str]) -> list[str]:
-        """The ids of the runs that judged these tables, in order."""
+        """Returns the ids of the runs that judged these tables, in order."""
         if not self.is_begun:
             return []
         wanted = sa.select(VERDICTS.c.run_id).where(VERDICTS.c.table.in_(tables)).order_by(VERDICTS.c.id)
@@ -143,23 +143,23 @@ class History:
         with self.engine.connect() as connection:
             verdicts = connection.execute(wanted).mappings().all()
             about = RESULTS.c.verdict_id.in_(sa.select(numbers.c.id))
-            found = connection.execute(RESULTS.select().where(about)).mappings().all()
+            rows = connection.execute(RESULTS.select().where(about)).mappings().all()
         results: dict[int, list[ResultRecord]] = {verdict["id"]: [] for verdict in verdicts}
-        for row in found:
-            if row["verdict_id"] in results:  # else of a verdict that was recorded in between
+        for row in rows:
+            if row["verdict_id"] in results:  # else of a verdict that was recorded between the two queries
                 results[row["verdict_id"]].append(_result(row))
         return [(row["id"], _verdict(row, results[row["id"]])) for row in verdicts]
 
 
 def _once(verdict: VerdictRecord) -> sa.ColumnElement[bool]:
-    """The same verdict, recorded before. Of a partition by itself: a run may judge several, and published rows are no batch."""
+    """Selects the earlier record of the same verdict. The partition counts: a run may re-check several partitions."""
     c = VERDICTS.c
     same = (c.table == verdict.table) & (c.batch == verdict.batch) & (c.run_id == verdict.run_id)
     return same & (c.partition.is_(None) if verdict.partition is None else c.partition == verdict.partition)
 
 
 def _parts(verdict: VerdictRecord) -> dict[sa.Table, list[dict[str, Any]]]:
-    """What is written beside the verdict itself, by table."""
+    """Returns the rows of results and metrics to write, by database table."""
     parts = {RESULTS: [_result_row(result) for result in verdict.results]}
     if verdict.metrics is not None:
         whole = asdict(verdict.metrics)

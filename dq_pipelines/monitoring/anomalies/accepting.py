@@ -9,7 +9,7 @@ from typing import Any
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.history.queries.series import Point
-from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.accepted import AcceptedPoint, AcceptedPoints
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
 from dq_pipelines.monitoring.anomalies.watching import judged, points_of
@@ -25,7 +25,7 @@ class Series:
     history: History
     points: tuple[Point, ...]
     #: what people have said of its points, by their moment
-    words: dict[datetime, Accepted]
+    words: dict[datetime, AcceptedPoint]
 
     @classmethod
     def every(cls, table: str, rules: Sequence[AnomalyRule], history: History, *, daily: bool) -> Iterator[Series]:
@@ -55,9 +55,9 @@ class Series:
         """Say that the point of this moment is as it should be; what was done, in words."""
         point = self.point(at)
         rule = self.rule
-        word = Accepted(self.table, rule.metric, rule.column, point.at, new_level, by, note, datetime.now(UTC))
+        word = AcceptedPoint(self.table, rule.metric, rule.column, point.at, new_level, by, note, datetime.now(UTC))
         AcceptedPoints(self.history).accept(word)
-        return f"{self.name} of {moment(point.at)} ({point.value:,.6g}): {word.said}"
+        return f"{self.name} of {moment(point.at)} ({point.value:,.6g}): {word.sentence}"
 
     def reopen(self, at: str) -> str:
         """Take it back; raises ConfigError where nobody has accepted the point."""
@@ -99,7 +99,7 @@ class Series:
                     "metric": self.rule.metric,
                     "column": self.rule.column,
                     **watched.observed,
-                    "accepted": accepted.said if accepted else None,
+                    "accepted": accepted.sentence if accepted else None,
                 }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.history.queries.series import Point, series
-from dq_pipelines.history.store.accepted import Accepted, AcceptedPoints
+from dq_pipelines.history.store.accepted import AcceptedPoint, AcceptedPoints
 from dq_pipelines.history.store.records import ANOMALY, ResultRecord
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
@@ -39,7 +39,7 @@ class Watched:
     #: how many points of the past it was judged from
     past: int = 0
     #: what people have said of points of the series, by their moment
-    words: Mapping[datetime, Accepted] = field(default_factory=dict)
+    words: Mapping[datetime, AcceptedPoint] = field(default_factory=dict)
     #: why it could not be judged
     error: str | None = None
 
@@ -48,7 +48,7 @@ class Watched:
         return self.error is None and (self.accepted is not None or not self.judgement.anomalous)
 
     @property
-    def accepted(self) -> Accepted | None:
+    def accepted(self) -> AcceptedPoint | None:
         """What a person said of the point."""
         return self.words.get(self.points[-1].at) if self.points else None
 
@@ -68,7 +68,7 @@ class Watched:
         band = {"expected": told.expected, "lower": told.lower, "upper": told.upper}
         numbers = {name: None if one is None or math.isinf(one) else one for name, one in band.items()}
         value = {"value": self.points[-1].value} if self.points else {}
-        note = "; ".join(filter(None, (told.note, self.accepted.said if self.accepted else "")))
+        note = "; ".join(filter(None, (told.note, self.accepted.sentence if self.accepted else "")))
         return {**value, **numbers, "score": round(told.score, 6), **({"note": note} if note else {})}
 
     def result(self) -> ResultRecord:
@@ -119,7 +119,7 @@ def points_of(
     return sorted(found, key=lambda point: point.at)
 
 
-def judged(rule: AnomalyRule, points: Sequence[Point], accepted: Mapping[datetime, Accepted]) -> Watched:
+def judged(rule: AnomalyRule, points: Sequence[Point], accepted: Mapping[datetime, AcceptedPoint]) -> Watched:
     """The last of the points, by those before it that are in its training, and that nobody has called an exception."""
     last = len(points) - 1
     try:
@@ -130,7 +130,7 @@ def judged(rule: AnomalyRule, points: Sequence[Point], accepted: Mapping[datetim
 
 
 def _judged(
-    rule: AnomalyRule, points: Sequence[Point], accepted: Mapping[datetime, Accepted], place: int
+    rule: AnomalyRule, points: Sequence[Point], accepted: Mapping[datetime, AcceptedPoint], place: int
 ) -> tuple[Judgement, int]:
     at = points[place].at
     # From a new level on, what was before it says nothing; the point itself begins it.
@@ -142,5 +142,5 @@ def _judged(
     return rule.strategist().judge(times, values, at.timestamp(), points[place].value), len(past)
 
 
-def _counts(accepted: Accepted | None) -> bool:
+def _counts(accepted: AcceptedPoint | None) -> bool:
     return accepted is None or accepted.new_level

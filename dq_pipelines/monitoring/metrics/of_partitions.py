@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dq_pipelines.history.queries.series import METRICS, Part, Point, parts_of_partitions
+from dq_pipelines.history.queries.series import METRICS, Point, WeightedPoint, points_by_partition
 from dq_pipelines.history.queries.sketches import measured_batches
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.history.store.verdicts import History
@@ -23,7 +23,7 @@ def points_of_partitions(
 
     The batch to be `including` counts also where it is blocked. Raises KeyError for an unknown metric.
     """
-    found = parts_of_partitions(history, table, metric, column, limit=limit, including=including)
+    found = points_by_partition(history, table, metric, column, limit=limit, including=including)
     points = []
     for partition, parts in found.items():
         value: float | None = parts[0].point.value
@@ -37,7 +37,7 @@ def points_of_partitions(
     return points
 
 
-def _of_table(metric: str, parts: Sequence[Part]) -> float:
+def _of_table(metric: str, parts: Sequence[WeightedPoint]) -> float:
     values = [part.point.value for part in parts]
     if metric in _OTHERS:
         return _OTHERS[metric](values)

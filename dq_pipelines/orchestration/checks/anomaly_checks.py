@@ -56,7 +56,7 @@ def anomaly_results(
                 check_name=watched.rule.check,
                 passed=watched.success,
                 severity=dg.AssetCheckSeverity.ERROR if alarming else dg.AssetCheckSeverity.WARN,
-                description=watched.error or watched.result().strayed,
+                description=watched.error or watched.result().anomaly_sentence,
                 metadata=_metadata(watched),
             )
 

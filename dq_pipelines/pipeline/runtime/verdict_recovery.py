@@ -38,7 +38,7 @@ def lacking(lake: Lake, key: str, history: History, *, every: bool = False) -> l
         if (text := commit.metadata.get(_VERDICT)) is not None:
             record = VerdictRecord.from_json(text)
             # Not only until the first one that it knows: a broken rerun of another partition is done again without a word.
-            if not history.knows(record):
+            if not history.is_recorded(record):
                 found.append(record)
     return found[::-1]
 

@@ -59,7 +59,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     words = (
-        "age", "attempt", "failures", "found", "last_attempt", "moment", "partitions", "percent", "recheck", "score", "state", "word",
+        "age", "attempt", "failures", "rule_findings", "last_attempt", "moment", "partitions", "percent", "recheck", "score", "state", "word",
     )  # fmt: skip
     made.globals |= {name: getattr(wording, name) for name in words}
     made.globals |= {
