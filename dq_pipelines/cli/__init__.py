@@ -1,6 +1,6 @@
-"""The `dq` command: which verbs there are, and how an error ends. What a verb does is in a file of its own.
+"""The `dq` command: finds a verb's module, runs it, and prints expected errors without a traceback.
 
-A verb's file is imported when it is asked for, and imports what is heavy inside its functions: `dq check`
+A verb's module is imported only when the verb runs, and imports heavy libraries inside its functions: `dq check`
 must answer in under a second.
 """
 
@@ -16,7 +16,7 @@ import typer.core
 
 from dq_pipelines.errors import DqError, nearest
 
-#: Verb -> the module that has it as `app`; in the order of `dq --help`.
+#: Verb -> the module whose `app` runs it; in the order of `dq --help`.
 _VERBS = {
     "check": "dq_pipelines.cli.check",
     "sample": "dq_pipelines.cli.sample",
@@ -43,8 +43,8 @@ _VERBS = {
 }
 
 
-class _Verbs(typer.core.TyperGroup):
-    """The verbs by name, imported one at a time."""
+class _LazyVerbs(typer.core.TyperGroup):
+    """The verbs by name. Imports a verb's module when it is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_VERBS)
@@ -53,12 +53,12 @@ class _Verbs(typer.core.TyperGroup):
         if cmd_name not in _VERBS:
             ctx.fail(f"unknown verb '{cmd_name}'{nearest(cmd_name, _VERBS)}")
         command = typer.main.get_command(importlib.import_module(_VERBS[cmd_name]).app)
-        # A module with one verb gives that verb, one with several gives a group of them.
+        # Typer makes a command of a module with one verb, and a group of a module with several.
         return command.get_command(ctx, cmd_name) if isinstance(command, typer.core.TyperGroup) else command
 
 
 app = typer.Typer(
-    cls=_Verbs,
+    cls=_LazyVerbs,
     help="Data quality inside Dagster: describe tables and rules in YAML; every row is published or quarantined.",
     no_args_is_help=True,
     add_completion=False,
@@ -67,38 +67,36 @@ app = typer.Typer(
 )
 
 
-def _say_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        # By name: what the package offers to type checkers stands above this room.
+        # Imported by name: the import contracts place the package's public names above `cli`.
         print(f"dq_pipelines {importlib.import_module('dq_pipelines').__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_say_version, is_eager=True, help="Say which version this is."
-    ),
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """What stands before the verb."""
+    """Options before the verb."""
 
 
 def main() -> None:
-    """Run the command line. What dq_pipelines says on purpose goes to stderr, without a traceback, and exit is 2."""
-    # As `python -m` and Dagster do: functions of the user's own that YAML names lie in the folder they work in.
+    """Run the command line. Expected errors (`DqError`) go to stderr without a traceback, with exit code 2."""
+    # As `python -m` and Dagster do: YAML names the user's own functions, which lie in the working directory.
     sys.path.append(str(Path.cwd()))
     try:
         app(prog_name="dq")
     except Exception as error:
-        said = _in_a_sentence(error)
-        if said is None:
+        expected = _expected_error(error)
+        if expected is None:
             raise
-        print(said, file=sys.stderr)
+        print(expected, file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _in_a_sentence(error: Exception) -> DqError | None:
-    """What is said on purpose, or what damage of the lake explains; None for a bug of ours."""
+def _expected_error(error: Exception) -> DqError | None:
+    """The error as a sentence: a DqError, or a damaged lake that explains it. None for a bug of ours."""
     if isinstance(error, DqError) and ".parquet" not in str(error):
         return error
     from dq_pipelines.config.settings import Settings
@@ -111,5 +109,5 @@ def _in_a_sentence(error: Exception) -> DqError | None:
         return in_a_sentence(
             error, Stores.from_environment().lake, [k for table in project for k in tables_read(table)]
         )
-    except DqError:  # there is no project: then the error is of no table of it
+    except DqError:  # no project can be loaded: then no table of it explains the error
         return error if isinstance(error, DqError) else None

@@ -1,4 +1,4 @@
-"""`dq alert`: see which alerts are open, and try the channels. When alerts are sent is the sensor's business."""
+"""`dq alert`: lists and closes open alerts, and sends a test message to the channels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.cli.asking import sound_project
+from dq_pipelines.cli.project_tables import sound_project
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, DqError, Problem, nearest
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
-app.add_typer(verbs, name="alert", help="See which alerts are open, and try the channels.")
+app.add_typer(verbs, name="alert", help="List and close open alerts, and test the channels.")
 
 
 @app.callback()
@@ -31,19 +31,21 @@ def _group() -> None:
 def send_test(
     to: Annotated[
         list[str] | None,
-        typer.Option(help="Only this channel of alerts.to; may stand several times.", show_default=False),
+        typer.Option(help="Only this channel of alerts.to; may be given several times.", show_default=False),
     ] = None,
 ) -> None:
-    """Send a message to each channel, and say whether it arrived; exit 1 when one did not."""
+    """Send a test message to each channel. Exit 1 when a channel does not accept it."""
     from dq_pipelines.monitoring.alerts.sending import Channel
     from dq_pipelines.monitoring.alerts.wording import Post
 
     settings = sound_project().settings
     post = Post(
-        f"{settings.name}: a test", "This channel is told of what goes wrong, and that it is well again.", "info"
+        f"{settings.name}: a test",
+        "This channel receives alerts when something fails, and when it has recovered.",
+        "info",
     )
     failed = False
-    for name, url in _chosen(settings.alerts, to).items():
+    for name, url in _channels(settings.alerts, to).items():
         try:
             Channel(name, url).send(post)
         except DqError as error:
@@ -55,9 +57,9 @@ def send_test(
         raise typer.Exit(1)
 
 
-def _chosen(asked: Alerts | None, to: list[str] | None) -> dict[str, Url]:
-    """The channels of these names, or all; raises ConfigError for one that is none."""
-    known = asked.to if asked is not None else {}
+def _channels(alerts: Alerts | None, to: list[str] | None) -> dict[str, Url]:
+    """The channels of these names, or all. Raises ConfigError for an unknown name."""
+    known = alerts.to if alerts is not None else {}
     if not known:
         raise ConfigError([Problem("", 0, "dq alert test: wanted channels in alerts.to of project.yaml, found none")])
     problems = [
@@ -72,19 +74,19 @@ def _chosen(asked: Alerts | None, to: list[str] | None) -> dict[str, Url]:
 
 @verbs.command("list")
 def list_alerts(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
-    """Show the alerts that are open: since when, what, and who was told."""
+    """Show the open alerts: since when, about what, and which channels received them."""
     from dq_pipelines.history.alerts.alert_book import AlertBook
     from dq_pipelines.history.store.verdicts import History
 
     history = History(Settings.from_environment().history_url)
     book = AlertBook(history)
     alerts = book.open() if history.is_begun else []
-    told = book.channels() if alerts else {}
+    channels = book.channels() if alerts else {}
     if as_json:
-        rows = [asdict(alert) | {"told": told.get(alert.number, [])} for alert in alerts]
+        rows = [asdict(alert) | {"told": channels.get(alert.number, [])} for alert in alerts]
         print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
     elif alerts:
-        _print(alerts, told)
+        _print(alerts, channels)
     else:
         print("no alert is open")
 
@@ -95,7 +97,7 @@ def close_alerts(
         list[int], typer.Argument(help="Alerts, by the numbers of `dq alert list`.", show_default=False)
     ],
 ) -> None:
-    """Close alerts that need no mending: they are not repeated, and what fails anew is told anew."""
+    """Close alerts that need no repair. They are not repeated; a new failure opens a new alert."""
     from datetime import UTC, datetime
 
     from dq_pipelines.history.alerts.alert_book import AlertBook
@@ -116,13 +118,13 @@ def _what(alert: Alert) -> str:
     return alert.name or alert.event.replace("_", " ")
 
 
-def _print(alerts: list[Alert], told: dict[int, list[str]]) -> None:
+def _print(alerts: list[Alert], channels: dict[int, list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("number", "since (UTC)", "about", "what", "severity", "said", "told")
+    table = Table("number", "since (UTC)", "about", "what", "severity", "message", "sent to")
     for alert in alerts:
         part = f" [{alert.partition}]" if alert.partition is not None else ""
         row = (f"{alert.opened_at:%Y-%m-%d %H:%M}", f"{alert.about}{part}", _what(alert), alert.severity, alert.said)
-        table.add_row(str(alert.number), *row, ", ".join(told.get(alert.number, [])))
+        table.add_row(str(alert.number), *row, ", ".join(channels.get(alert.number, [])))
     Console(markup=False).print(table)

@@ -1,4 +1,4 @@
-"""`dq anomaly`: see what was unlike its past, and say of a point that it is as it should be. Judging is the pipelines' business."""
+"""`dq anomaly`: lists anomalies, accepts a point as normal, and takes an acceptance back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dq_pipelines.cli.asking import named_tables
+from dq_pipelines.cli.project_tables import named_tables
 from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
-app.add_typer(verbs, name="anomaly", help="See what was unlike its past, and accept it.")
+app.add_typer(verbs, name="anomaly", help="List anomalies, and accept points that are normal.")
 
 
 @app.callback()
@@ -27,9 +27,9 @@ def _group() -> None:
 
 
 _Table = Annotated[str, typer.Argument(metavar="TABLE", help="The table: sales, or silver/sales.")]
-_Metric = Annotated[str, typer.Argument(help="The metric, as the table's `anomalies` name it.")]
-_Column = Annotated[str | None, typer.Option(help="The column, for a metric of one.")]
-_At = Annotated[str, typer.Option(help="The point's moment as `dq anomaly list` shows it, in UTC, or its day.")]
+_Metric = Annotated[str, typer.Argument(help="The metric, as in the table's `anomalies`.")]
+_Column = Annotated[str | None, typer.Option(help="The column, for a metric of a column.")]
+_At = Annotated[str, typer.Option(help="The point's time (UTC) as in `dq anomaly list`, or its day.")]
 
 
 @verbs.command("list")
@@ -40,28 +40,29 @@ def list_anomalies(
     days: Annotated[int, typer.Option(min=1, help="How far back.")] = 90,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """Show the points that are outside of their bands or were accepted, newest first."""
+    """Show the points outside their band, and accepted points, newest first."""
     from dq_pipelines.monitoring.anomalies.accepting import Series
     from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
     project = load_sound_tables(settings.config)
-    tables = named_tables(project, [table], "anomaly list") if table else [one for one in project if one.anomalies]
+    watched = [each for each in project if each.anomalies]
+    tables = named_tables(project, [table], "anomaly list") if table else watched
     history = _history(settings)
     since = datetime.now(UTC) - timedelta(days=days)
-    found = [
-        row
-        for one in tables
-        for series in Series.every(one.key, one.anomalies, history, daily=one.is_daily)
-        for row in series.outside(since)
+    points = [
+        point
+        for each in tables
+        for series in Series.every(each.key, each.anomalies, history, daily=each.is_daily)
+        for point in series.outside(since)
     ]
-    found.sort(key=lambda row: row["at"], reverse=True)
+    points.sort(key=lambda point: point["at"], reverse=True)
     if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    elif found:
-        _print(found)
+        print(json.dumps(points, indent=1, ensure_ascii=False))
+    elif points:
+        _print(points)
     else:
-        print(f"nothing was unlike its past in {days} days")
+        print(f"no anomalies in {days} days")
 
 
 @verbs.command()
@@ -70,27 +71,27 @@ def accept(
     metric: _Metric,
     at: _At,
     column: _Column = None,
-    by: Annotated[str | None, typer.Option(help="Who says so.", show_default="you")] = None,
-    note: Annotated[str, typer.Option(help="Why it is as it should be.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who accepts it.", show_default="you")] = None,
+    note: Annotated[str, typer.Option(help="Why the point is normal.")] = "",
     new_level: Annotated[
         bool,
-        typer.Option("--new-level", help="It is so from now on: forget what was before, and learn from this point."),
+        typer.Option("--new-level", help="A new level begins here: ignore earlier points, and learn from this one on."),
     ] = False,
 ) -> None:
-    """Say that a point is as it should be: its check passes, and it teaches nothing, or it begins a new level."""
-    series = _asked(table, metric, column, "accept")
+    """Accept a point as normal: its check passes, and the point is not learned from, or begins a new level."""
+    series = _series(table, metric, column, "accept")
     print(series.accept(at, by=by or getpass.getuser(), note=note, new_level=new_level))
-    print(f"the next run of {series.table}, or of its check {series.rule.check} alone, goes by it")
+    print(f"the next run of {series.table}, or of its check {series.rule.check} alone, applies it")
 
 
 @verbs.command()
 def reopen(table: _Table, metric: _Metric, at: _At, column: _Column = None) -> None:
-    """Take back that a point was accepted."""
-    print(_asked(table, metric, column, "reopen").reopen(at))
+    """Take back the acceptance of a point."""
+    print(_series(table, metric, column, "reopen").reopen(at))
 
 
-def _asked(name: str, metric: str, column: str | None, verb: str) -> Series:
-    """The series that the words name; raises ConfigError for a metric that the table does not watch."""
+def _series(name: str, metric: str, column: str | None, verb: str) -> Series:
+    """The series of a table's metric. Raises ConfigError for a metric that the table does not watch."""
     from dq_pipelines.monitoring.anomalies.accepting import Series
     from dq_pipelines.project import load_sound_tables
 
@@ -105,14 +106,14 @@ def _history(settings: Settings) -> History:
     return History(settings.history_url)
 
 
-def _print(found: list[dict[str, Any]]) -> None:
+def _print(points: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
     from dq_pipelines.monitoring.anomalies.accepting import moment
 
     grid = Grid("at (UTC)", "table", "metric", "value", "expected", "band", "score", "note")
-    for row in found:
+    for row in points:
         about = row["metric"] if row["column"] is None else f"{row['metric']} of {row['column']}"
         band = f"{_number(row['lower'])} to {_number(row['upper'])}"
         cells = (_number(row["value"]), _number(row["expected"]), band, f"{row['score']:.2f}", row.get("note", ""))

@@ -1,4 +1,4 @@
-"""`dq audit`: who did what, and whether the log is what was written."""
+"""`dq audit`: lists, verifies and exports the audit log, and rotates the key that signs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dq_pipelines.cli.moments import Since
+from dq_pipelines.cli.time_options import Since
 from dq_pipelines.config.counting import counted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
-app.add_typer(verbs, name="audit", help="See who did what, and whether the log is as it was written.")
+app.add_typer(verbs, name="audit", help="Show who did what, and verify that the log is unchanged.")
 
 
 @app.callback()
@@ -29,9 +29,9 @@ def _group() -> None:
 @verbs.command(name="list")
 def every(
     since: Annotated[datetime | None, Since("Only from this day or moment on (UTC).")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each, to keep elsewhere.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
 ) -> None:
-    """Say who did what, on what, from where, and how it ended."""
+    """List the events: who did what, to what, from where, and the outcome."""
     for number, event in _log().events(since):
         if as_json:
             print(json.dumps(asdict(event) | {"number": number, "at": event.at.isoformat()}, ensure_ascii=False))
@@ -43,14 +43,13 @@ def every(
 
 @verbs.command()
 def verify() -> None:
-    """Look for lines that were changed, removed or put in, in the log and beside its anchor; exit 1 where there are any."""
+    """Find lines that were changed, removed or inserted since they were written. Exit 1 when there are any."""
     from dq_pipelines.security.audit_verify import verify as breaches
 
     log = _log()
-    found = breaches(log)
-    for breach in found:
-        print(breach.message, file=sys.stderr)
-    if found:
+    if broken := breaches(log):
+        for breach in broken:
+            print(breach.message, file=sys.stderr)
         raise typer.Exit(1)
     lines = sum(1 for _ in log.events())
     print(f"{counted(lines, 'line')}, as {'it was' if lines == 1 else 'they were'} written")
@@ -58,28 +57,28 @@ def verify() -> None:
 
 @verbs.command(name="rotate-key")
 def rotate_key() -> None:
-    """Mark lines by a new key from now on; those before are verified by the key that marked them."""
+    """Sign new lines with a new key. Older lines are still verified with the key that signed them."""
     import getpass
 
     key = _log().rotate_key(getpass.getuser(), "cli")
-    print(f"lines are marked by {key.id} from now on")
+    print(f"new lines are signed with {key.id}")
 
 
 @verbs.command()
 def export() -> None:
-    """Tell the places of DQ_AUDIT_EXPORT what they were not told yet; exit 1 where one does not take it."""
+    """Send the events that DQ_AUDIT_EXPORT's destinations lack. Exit 1 when a destination does not accept them."""
     from dq_pipelines.errors import ConfigError, Problem
     from dq_pipelines.security.audit_export import Export
 
-    told = Export.from_environment(_log())
-    if not told.targets:
+    destinations = Export.from_environment(_log())
+    if not destinations.targets:
         raise ConfigError([Problem("", 0, "dq audit export: wanted DQ_AUDIT_EXPORT to name a place, found none")])
-    failures = told.push()
+    failures = destinations.push()
     for failure in failures:
         print(failure, file=sys.stderr)
     if failures:
         raise typer.Exit(1)
-    print(f"told all to {', '.join(map(str, told.targets))}")
+    print(f"exported all events to {', '.join(map(str, destinations.targets))}")
 
 
 def _log() -> AuditLog:

@@ -1,4 +1,4 @@
-"""`dq backup`: copy what an installation keeps beside its rows into a folder, and put such a copy back."""
+"""`dq backup`: copies an installation's records (all but the lake's rows) into a folder, and restores them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ app = typer.Typer()
 
 @app.command()
 def backup(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the backup is to lie, or lies.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's folder.")],
     restore: Annotated[
-        bool, typer.Option("--restore", help="Put the backup in FOLDER back, where nothing is yet.")
+        bool, typer.Option("--restore", help="Restore the backup in FOLDER, where nothing exists yet.")
     ] = False,
     lake_logs: Annotated[
-        bool, typer.Option("--lake-logs", help="The tables' Delta logs too (a lake on a disk).")
+        bool, typer.Option("--lake-logs", help="Also copy the tables' Delta logs (for a lake on a disk).")
     ] = False,
 ) -> None:
-    """Back up history, state, Dagster's records and the project, while everything goes on; --restore puts them back.
+    """Back up history, state, Dagster's records and the project while everything runs; --restore restores them.
 
-    The rows of the lake are not in it: copy the lake's folder, or version its bucket.
+    The backup does not contain the lake's rows: copy the lake's folder, or turn on versioning for its bucket.
     """
     from dq_pipelines.backups.copying import back_up, put_back
     from dq_pipelines.backups.places import places_of
@@ -42,4 +42,4 @@ def backup(
         else:
             print(f"{each.name}: {counted(each.files, 'file')}, {each.bytes / 1e6:,.1f} MB")
     if restore:
-        print("put back; dq doctor says whether all of it fits together")
+        print("restored; run dq doctor to check that all parts agree")

@@ -1,4 +1,4 @@
-"""`dq check`: is everything under `assets_config/` as it should be? Reads the project's files and looks at paths, not into data."""
+"""`dq check`: validates the project's files under `assets_config/`. Looks at paths, and reads no data."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
 ) -> None:
-    """Say everything that is wrong with a project's files, each with file and line. Exit 1 when something is.
+    """Print all mistakes in a project's files, each with file and line. Exit 1 when there are any.
 
-    It also tries the days in paths (`partitions.in_path`) on the files that lie at the sources on this machine, and warns.
+    It also warns where a path of a local source does not match the day pattern (`partitions.in_path`).
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     from dq_pipelines.project import load_project
     from dq_pipelines.project.days_in_paths import paths_without_a_day
 
@@ -43,11 +43,11 @@ def check(
     except ConfigError as error:
         problems = error.problems
         blocked = _blocked(path)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     if as_json:
-        found = [asdict(problem) for problem in problems]
-        told = {"tables": tables, "rules": rules, "seconds": round(seconds, 3), "problems": found, "blocked": blocked}
-        print(json.dumps(told | {"warnings": [asdict(warning) for warning in warnings]}))
+        counts = {"tables": tables, "rules": rules, "seconds": round(seconds, 3)}
+        mistakes = {"problems": [asdict(problem) for problem in problems], "blocked": blocked}
+        print(json.dumps(counts | mistakes | {"warnings": [asdict(warning) for warning in warnings]}))
     else:
         for problem in problems:
             print(problem)
@@ -55,20 +55,20 @@ def check(
             print(f"warning: {warning}")
         for sentence in blocked:
             print(sentence)
-        what = (
+        summary = (
             counted(len(problems), "problem") if problems else f"{counted(tables, 'table')}, {counted(rules, 'rule')}"
         )
-        print(f"{what} in {seconds:.2f} s")
+        print(f"{summary} in {seconds:.2f} s")
     if problems:
         raise typer.Exit(1)
 
 
 def _blocked(path: str | None) -> list[str]:
-    """A sentence for each table that is sound by itself, and reads one that is not; none where no table can run at all."""
+    """A sentence for each correct table that reads a table with mistakes; none when no table can run at all."""
     from dq_pipelines.project import load_sound_tables
 
     try:
         project = load_sound_tables(path or Settings.from_environment().config)
     except ConfigError:
         return []
-    return [one.why for one in project.left_out if not one.problems]
+    return [table.why for table in project.left_out if not table.problems]

@@ -1,4 +1,4 @@
-"""`dq erase`: remove the rows of a person from every layer, version, backup and the history, with a certificate."""
+"""`dq erase`: erases a person's rows from every layer, version, backup and the history, with a certificate."""
 
 from __future__ import annotations
 
@@ -22,24 +22,27 @@ app = typer.Typer()
 
 @app.command()
 def erase(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table that lands, as sales or silver/sales.")],
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table with a source, as sales or silver/sales.")],
     where: Annotated[
         str, typer.Option("--where", metavar="CONDITION", help='SQL over silver\'s columns, as "customer_id = 7".')
     ],
     also: Annotated[
         list[str] | None,
-        typer.Option("--also", metavar="NAME", help="Also from this table of the lake, which YAML names no more."),
+        typer.Option("--also", metavar="NAME", help="Also from this table of the lake, which is no longer in YAML."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and erase nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be erased, and erase nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the certificate as JSON.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Erase rows from bronze, silver, quarantine, gold, the backup and the history, and every older version of them.
 
-    Nothing brings them back. Exit 1 where the lake or the backup has tables that YAML names no more and --also does not name:
-    the rows are erased elsewhere, and these may hold them too. Whoever reads an older version of these tables at that moment fails.
+    They cannot be restored. Queries that read an older version of these tables meanwhile fail.
+
+    Exit 1 when the lake or the backup has tables that are neither in YAML nor in --also: they may hold the same rows,
+    and are not searched.
     """
-    from dq_pipelines.cli.asking import agreed, named_tables
+    from dq_pipelines.cli.confirmation import confirmed
+    from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.pipeline.maintenance.erasure import erase as erased
     from dq_pipelines.pipeline.maintenance.erasure import erasing
     from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
@@ -50,8 +53,10 @@ def erase(
     project = load_project(Settings.from_environment().config)
     table = named_tables(project, [name], "erase")[0]
     if table.is_gold:
-        said = f"dq erase: wanted a table that lands, got {table.key}: erase what it is computed from"
-        raise ConfigError([Problem("", 0, said)])
+        problem = (
+            f"dq erase: wanted a table with a source, got {table.key}: erase from the tables that it is computed from"
+        )
+        raise ConfigError([Problem("", 0, problem)])
     stores = Stores.from_environment()
     wish = Wish(
         Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr)),
@@ -64,7 +69,7 @@ def erase(
         for place, key, rows in erasing(wish):
             print(f"{place} {key}: {counted(rows, 'row')} {'would go' if dry_run else 'to erase'}")
         print("".join(f"{line}\n" for line in _not_judged(wish)), end="")
-    if dry_run or not agreed(yes=yes):
+    if dry_run or not confirmed(yes=yes):
         return
     certificate = erased(wish, stores.history, getpass.getuser())
     print(certificate.to_json() if as_json else "\n".join(_lines(certificate)))
@@ -74,11 +79,11 @@ def erase(
 
 
 def _not_judged(wish: Wish) -> Iterator[str]:
-    """What to do about each table that YAML names no more: they may hold the same rows."""
+    """What to do about each table that is no longer in YAML and may hold the same rows."""
     for name, uri in wish.not_judged().items():
         yield (
-            f"{name}: YAML names it no more, and nobody has looked through {uri}: add --also {name.rpartition('/')[2]}, or "
-            "move the folder out where it does not have the columns of the condition"
+            f"{name}: the table is no longer in YAML, and {uri} was not searched: add --also {name.rpartition('/')[2]}, or "
+            "move the folder away if it lacks the columns of the condition"
         )
 
 
@@ -97,13 +102,13 @@ def _lines(certificate: Certificate) -> Iterator[str]:
     )
     yield f"  history: {values} forgotten, metrics of {columns}"
     if certificate.gold_to_materialize:
-        yield f"  materialize anew, since computed from the rows: {', '.join(certificate.gold_to_materialize)}"
-    yield "Not in reach:"
+        yield f"  to materialize again, since computed from the rows: {', '.join(certificate.gold_to_materialize)}"
+    yield "Not erased here:"
     if certificate.inputs:
-        yield f"  the inputs in which the rows landed: {', '.join(certificate.inputs)}"
+        yield f"  the inputs that held the rows: {', '.join(certificate.inputs)}"
     if certificate.unreadable_lines:
-        yield f"  {counted(certificate.unreadable_lines, 'line')} in bronze and quarantine that nobody could read: look there yourself"
+        yield f"  {counted(certificate.unreadable_lines, 'line')} of bronze and quarantine that cannot be parsed: search them yourself"
     if certificate.not_judged:
-        yield f"  tables that YAML names no more, which were not judged: {', '.join(certificate.not_judged)}"
+        yield f"  tables that are no longer in YAML, which were not searched: {', '.join(certificate.not_judged)}"
     runs = f" (runs {', '.join(certificate.dagster_runs)})" if certificate.dagster_runs else ""
-    yield f"  samples of rows in Dagster's events of checks and materializations: delete the runs there{runs}"
+    yield f"  samples of rows in Dagster's check and materialization events: delete these runs in Dagster{runs}"

@@ -1,4 +1,4 @@
-"""`dq schema` and `dq docs`: files that are made from the code, and whether they still are what it makes."""
+"""`dq schema` and `dq docs`: write the files that are generated from the code, and check whether they are stale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer()
 
 _POINTER = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
 
-_Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when something is stale.")]
+_Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")]
 
 
 @app.command()
@@ -31,7 +31,7 @@ def schema(
     ] = None,
     check: _Check = False,
 ) -> None:
-    """Write the JSON Schema of the project's files; editors complete and check YAML by it."""
+    """Write the JSON Schema of the project's files, with which editors complete and check YAML."""
     from dq_pipelines.project.schema import schemas
 
     wanted = {out / name: json.dumps(found, indent=1, ensure_ascii=False) + "\n" for name, found in schemas().items()}
@@ -47,19 +47,19 @@ def docs(
     """Write the references of rules, configuration, casts and REST from the code's docstrings, fields and examples."""
     from dq_pipelines.project.pages.reference import pages
 
-    every = {**pages(), **_of_web()}
-    _finish(list(_written({out / name: text for name, text in every.items()}, "dq docs", check=check)))
+    texts = {**pages(), **_pages_of_web()}
+    _finish(list(_written({out / name: text for name, text in texts.items()}, "dq docs", check=check)))
 
 
-def _of_web() -> dict[str, str]:
-    """What `web` says of itself, by its own door: this room must not import it."""
-    said = subprocess.run([sys.executable, "-m", "dq_pipelines.web", "document"], check=True, stdout=subprocess.PIPE)
-    found: dict[str, str] = json.loads(said.stdout)
-    return found
+def _pages_of_web() -> dict[str, str]:
+    """The references of `web`, from a process of its own, since `cli` must not import `web`."""
+    ran = subprocess.run([sys.executable, "-m", "dq_pipelines.web", "document"], check=True, stdout=subprocess.PIPE)
+    pages: dict[str, str] = json.loads(ran.stdout)
+    return pages
 
 
 def _written(files: Mapping[Path, str], command: str, *, check: bool) -> Iterator[str]:
-    """Write what is not as wanted, or with `check` yield a sentence for each."""
+    """Write each file whose text differs, or with `check` yield a sentence for it."""
     for path, text in files.items():
         try:
             if path.is_file() and path.read_text(encoding="utf-8") == text:

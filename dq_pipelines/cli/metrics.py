@@ -1,4 +1,4 @@
-"""`dq metrics`: what a table's batches measured, together or one after the other, and how far two partitions lie apart."""
+"""`dq metrics`: shows a table's column metrics, one metric batch by batch, and the drift between two partitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dq_pipelines.cli.moments import Since, Until
+from dq_pipelines.cli.time_options import Since, Until
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, nearest
@@ -28,29 +28,31 @@ _SHOWN = ("null_share", "distinct_count", "min", "mean", "standard_deviation", "
 
 @app.command()
 def metrics(
-    table: Annotated[str, typer.Argument(help="As flights, silver/flights or gold/revenue; or a CSV or Parquet file.")],
+    table: Annotated[
+        str, typer.Argument(help="A table, as flights, silver/flights or gold/revenue; or a CSV or Parquet file.")
+    ],
     metric: Annotated[
-        str | None, typer.Option("--metric", help="Show this one batch by batch, such as row_count or mean.")
+        str | None, typer.Option("--metric", help="Show this metric batch by batch, such as row_count or mean.")
     ] = None,
     column: Annotated[str | None, typer.Option("--column", help="Only this column.")] = None,
     partition: Annotated[str | None, typer.Option("--partition", help="Only the batches of this partition.")] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="Tell how far the columns lie from those of this partition.")
+        str | None, typer.Option("--against", help="Also show the drift (PSI) against this partition.")
     ] = None,
-    since: Annotated[datetime | None, Since("Only batches from this day or moment on (UTC).")] = None,
-    until: Annotated[datetime | None, Until("Only batches up to this moment, or the end of this day (UTC).")] = None,
+    since: Annotated[datetime | None, Since("Only batches from this day or time on (UTC).")] = None,
+    until: Annotated[datetime | None, Until("Only batches up to this time, or the end of this day (UTC).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what was measured of a table's batches, merged from what history keeps: no row is read again.
+    """Show the metrics of a table's batches, merged from the history: no row is read again.
 
-    Of a file, its columns of numbers are measured now.
+    For a file, the numeric columns are measured now.
     """
     if Path(table).is_file():
         from dq_pipelines.monitoring.metrics.file_metrics import metrics_of_file
 
         _print_metrics(table, 1, metrics_of_file(table), None, as_json=as_json)
         return
-    from dq_pipelines.cli.asking import named_tables
+    from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.history.queries.series import series
     from dq_pipelines.history.store.verdicts import History
     from dq_pipelines.monitoring.metrics.over_time import Span
@@ -65,8 +67,8 @@ def metrics(
         points = series(history, key, metric, column, partition=partition, since=span.since, until=span.until)
         _print_points(points, as_json=as_json)
         return
-    batches, found = span.metrics(history)
-    shown = [each for each in found if column in (None, each.column)]
+    batches, measured = span.metrics(history)
+    shown = [each for each in measured if column in (None, each.column)]
     drift = _drift(Span(key, against, span.since, span.until), shown, history) if against is not None else None
     _print_metrics(key, batches, shown, drift, as_json=as_json)
 
@@ -75,12 +77,12 @@ def _must_be_known(metric: str, column: str | None) -> None:
     from dq_pipelines.history.queries.series import METRICS
 
     if metric not in METRICS:
-        said = f"unknown metric '{metric}'{nearest(metric, METRICS)}"
+        problem = f"unknown metric '{metric}'{nearest(metric, METRICS)}"
     elif METRICS[metric].of_column and column is None:
-        said = f"{metric} is of a column: name it with --column"
+        problem = f"{metric} is a metric of a column: name the column with --column"
     else:
         return
-    raise ConfigError([Problem("", 0, f"dq metrics --metric: {said}")])
+    raise ConfigError([Problem("", 0, f"dq metrics --metric: {problem}")])
 
 
 def _drift(reference: Span, shown: Sequence[ColumnMetrics], history: Any) -> dict[str, float | None]:
@@ -111,9 +113,9 @@ def _print_metrics(
     as_json: bool,
 ) -> None:
     if as_json:
-        found = [{name: value for name, value in asdict(each).items() if name != "state"} for each in shown]
+        metrics = [{name: value for name, value in asdict(each).items() if name != "state"} for each in shown]
         drifts = [{} if drift is None else {"population_stability_index": drift[each.column]} for each in shown]
-        columns = [one | other for one, other in zip(found, drifts, strict=True)]
+        columns = [metric | drift_of for metric, drift_of in zip(metrics, drifts, strict=True)]
         print(json.dumps({"table": table, "batches": batches, "columns": columns}, indent=1, ensure_ascii=False))
         return
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""`dq purge`: remove old runs from Dagster's records, as the job `purge_runs` does, or say which would go."""
+"""`dq purge`: removes old runs from Dagster's records, as the job `purge_runs` does, or counts them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ app = typer.Typer()
 @app.command()
 def purge(
     keep: Annotated[
-        str | None, typer.Option("--keep", metavar="AGE", help="Runs that ended longer ago go: 12h, 90d, 8w or 2y.")
+        str | None, typer.Option("--keep", metavar="AGE", help="Remove runs that ended longer ago: 12h, 90d, 8w or 2y.")
     ] = None,
     per_job: Annotated[
-        int | None, typer.Option("--per-job", min=1, help="So many of each job's newest runs stay.")
+        int | None, typer.Option("--per-job", min=1, help="Keep this many of each job's newest runs.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be removed, and remove nothing.")
+    ] = False,
 ) -> None:
     """Remove old runs from Dagster's records ($DAGSTER_HOME): by `run_history` of project.yaml, or by these options.
 
-    Runs that are not finished stay, and so do the newest of each job and the latest of each asset, partition and check.
+    Unfinished runs stay, and so do the newest runs of each job and the latest of each asset, partition and check.
     """
     import dagster as dg
 
@@ -40,11 +42,11 @@ def purge(
         raise ConfigError(
             [Problem("", 0, "dq purge: wanted the folder of Dagster's records in DAGSTER_HOME, got nothing")]
         )
-    wanted = _wanted(keep, per_job)
+    limits = _limits(keep, per_job)
     with dg.DagsterInstance.get() as instance:
-        ours = runs_of(Stores.from_environment().history, ("purge_runs", "upkeep", "retention"), wanted)
-        said = partial(print, file=sys.stderr)
-        purged = purge_runs(instance, wanted, now(), ours=ours, dry_run=dry_run, log=said)
+        ours = runs_of(Stores.from_environment().history, ("purge_runs", "upkeep", "retention"), limits)
+        log = partial(print, file=sys.stderr)
+        purged = purge_runs(instance, limits, now(), ours=ours, dry_run=dry_run, log=log)
     verb = "would remove" if dry_run else "removed"
     freed = f", {purged.freed / 1e6:,.1f} MB of files" if purged.freed else ""
     print(f"{verb} {counted(purged.total, 'run')}{freed}")
@@ -54,20 +56,20 @@ def purge(
         print(f"  kept, {reason}: {runs:,}")
 
 
-def _wanted(keep: str | None, per_job: int | None) -> Any:
+def _limits(keep: str | None, per_job: int | None) -> Any:
     from pydantic import ValidationError
 
-    from dq_pipelines.cli.asking import sound_project
+    from dq_pipelines.cli.project_tables import sound_project
     from dq_pipelines.config.model import sentence
     from dq_pipelines.project import RunHistory
 
-    asked = {name: value for name, value in (("keep", keep), ("per_job", per_job)) if value is not None}
+    options = {name: value for name, value in (("keep", keep), ("per_job", per_job)) if value is not None}
     written = sound_project().settings.run_history
-    if written is False and not asked:
-        said = "dq purge: wanted --keep or --per-job, for project.yaml says run_history: false"
-        raise ConfigError([Problem("", 0, said)])
+    if written is False and not options:
+        problem = "dq purge: wanted --keep or --per-job, since project.yaml has run_history: false"
+        raise ConfigError([Problem("", 0, problem)])
     try:
-        return RunHistory.model_validate({**(written.model_dump() if written else {}), **asked})
+        return RunHistory.model_validate({**(written.model_dump() if written else {}), **options})
     except ValidationError as error:
         lines = error.errors(include_url=False)
         raise ConfigError(

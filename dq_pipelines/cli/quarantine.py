@@ -1,4 +1,4 @@
-"""`dq quarantine`: look at refused rows, mend them in a workbook, replay or dismiss them."""
+"""`dq quarantine`: lists refused rows, exports them for correction, imports corrections, replays and dismisses rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
-app.add_typer(verbs, name="quarantine", help="Look at refused rows, mend them, replay or dismiss them.")
+app.add_typer(verbs, name="quarantine", help="List refused rows, correct them in a workbook, replay or dismiss them.")
 
 
 @app.callback()
@@ -32,7 +32,7 @@ def _group() -> None:
 
 
 class Status(StrEnum):
-    """What has become of a refused row."""
+    """The status of a refused row."""
 
     open = "open"
     fixed = "fixed"
@@ -45,31 +45,31 @@ TableName = Annotated[str, typer.Argument(help="A table, as sales or silver/sale
 Rule = Annotated[str | None, typer.Option(help="Only rows that this rule refused.", show_default=False)]
 Column = Annotated[str | None, typer.Option(help="Only rows refused for this column.", show_default=False)]
 Batch = Annotated[str | None, typer.Option(help="Only rows of this batch.", show_default=False)]
-Ids = Annotated[list[str] | None, typer.Option("--id", help="Only the row of this _id; may stand several times.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge and say, but write nothing.")]
+Ids = Annotated[list[str] | None, typer.Option("--id", help="Only the row with this _id; may be given several times.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge and print the outcome, but write nothing.")]
 
 
 @verbs.command("list")
 def list_rows(
     table: Annotated[
-        str | None, typer.Argument(help="A table; else how many rows of each.", show_default=False)
+        str | None, typer.Argument(help="A table; without it, counts for all tables.", show_default=False)
     ] = None,
     rule: Rule = None,
     column: Column = None,
     batch: Batch = None,
     status: Annotated[
         Status | None,
-        typer.Option(help="Only rows of this status; else all but the superseded.", show_default=False),
+        typer.Option(help="Only rows of this status; by default all but superseded rows.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many rows; 0 for all.")] = 100,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many rows; 0 for all.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """Show refused rows with their reasons, or how many there are of each table, rule and status."""
+    """Show a table's refused rows with their reasons, or counts by table, rule and status."""
     from dq_pipelines.cli import quarantine_tables as shown
 
     if table is None:
-        tables = [found for found in _project_tables() if _work(found).quarantine.exists]
-        shown.print_counts([_work(found) for found in tables], _chosen(rule, column, batch), as_json=as_json)
+        tables = [each for each in _project_tables() if _work(each).quarantine.exists]
+        shown.print_counts([_work(each) for each in tables], _chosen(rule, column, batch), as_json=as_json)
         return
     work, chosen = _work(_table(table)), _chosen(rule, column, batch)
     rows = shown.rows(work, chosen, status and status.value, limit)
@@ -78,18 +78,18 @@ def list_rows(
     else:
         shown.print_rows(work, rows)
     if status is None:
-        shown.tell_left_out(work, chosen)
+        shown.print_superseded(work, chosen)
 
 
 @verbs.command()
 def export(
     table: TableName,
-    path: Annotated[Path, typer.Argument(help="Where to: a file ending in .xlsx or .csv.")],
+    path: Annotated[Path, typer.Argument(help="The file to write, ending in .xlsx or .csv.")],
     rule: Rule = None,
     column: Column = None,
     batch: Batch = None,
 ) -> None:
-    """Write the open rows to a workbook in which a person mends them."""
+    """Write the open rows to a workbook for correction."""
     from dq_pipelines.pipeline.exchange.corrections_exchange import export as written
 
     count = written(_work(_table(table)), path, _chosen(rule, column, batch))
@@ -98,11 +98,11 @@ def export(
 
 @verbs.command("import")
 def import_rows(
-    path: Annotated[Path, typer.Argument(help="A file that `dq quarantine export` wrote, mended.")],
-    table: Annotated[str | None, typer.Option(help="The table, where the file does not say it.")] = None,
+    path: Annotated[Path, typer.Argument(help="A corrected file of `dq quarantine export`.")],
+    table: Annotated[str | None, typer.Option(help="The table, if the file does not name it.")] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Judge the mended rows, publish those that pass, and say row by row what still fails. Exit 1 when any does."""
+    """Judge the corrected rows, publish those that pass, and print the reasons of those that fail. Exit 1 when any fails."""
     from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back
     from dq_pipelines.project import load_sound_tables
 
@@ -127,7 +127,7 @@ def replay(
     ids: Ids = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Judge open rows by today's rules and publish those that pass."""
+    """Judge open rows by the current rules, and publish those that pass."""
     from dq_pipelines.pipeline.replay.replay import replay as replayed
 
     done = replayed(_work(_table(table)), _chosen(rule, column, batch, ids), by=_who(), dry_run=dry_run)
@@ -137,13 +137,13 @@ def replay(
 
 @verbs.command()
 def dismiss(table: TableName, rule: Rule = None, column: Column = None, batch: Batch = None, ids: Ids = None) -> None:
-    """Give open rows up: nobody needs them. They stay in quarantine, and no replay looks at them."""
+    """Give up open rows. They stay in quarantine, and replays skip them."""
     _give_status(table, _chosen(rule, column, batch, ids), "dismissed")
 
 
 @verbs.command()
 def reopen(table: TableName, rule: Rule = None, column: Column = None, batch: Batch = None, ids: Ids = None) -> None:
-    """Let dismissed rows wait again."""
+    """Open dismissed rows again, so that replays judge them."""
     _give_status(table, _chosen(rule, column, batch, ids), "open")
 
 
@@ -161,13 +161,13 @@ def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequen
 
 
 def _project_tables() -> list[Table]:
-    from dq_pipelines.cli.asking import sound_project
+    from dq_pipelines.cli.project_tables import sound_project
 
     return list(sound_project())
 
 
 def _table(name: str) -> Table:
-    from dq_pipelines.cli.asking import named_tables
+    from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.project import load_sound_tables
 
     return named_tables(load_sound_tables(Settings.from_environment().config), [name], "quarantine")[0]

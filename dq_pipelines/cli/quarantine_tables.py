@@ -1,4 +1,4 @@
-"""How `dq quarantine list` shows rows and counts. Which rows there are belongs in `pipeline.quarantine.quarantine_status`."""
+"""Prints the rows and counts of `dq quarantine list`."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _WIDEST = 10_000
 
 
 def rows(work: Work, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
-    """The refused rows, oldest batches first; without a status all but those that a later version has superseded."""
-    found = chosen.rows(refused_of(work))
-    found = found.filter(pl.col(STATUS) != SUPERSEDED if status is None else pl.col(STATUS) == status)
-    return (found.head(limit) if limit else found).collect().to_dicts()
+    """The refused rows, oldest batches first; without a status all but superseded rows."""
+    refused = chosen.rows(refused_of(work))
+    refused = refused.filter(pl.col(STATUS) != SUPERSEDED if status is None else pl.col(STATUS) == status)
+    return (refused.head(limit) if limit else refused).collect().to_dicts()
 
 
-def tell_left_out(work: Work, chosen: Chosen) -> None:
-    """Say on standard error how many rows are superseded, and how to see them."""
+def print_superseded(work: Work, chosen: Chosen) -> None:
+    """Print on stderr how many rows are superseded, and how to list them."""
     if count := superseded(work, chosen):
         rows = counted(count, "row", "is", "are")
         print(f"{rows} superseded and not listed; dq quarantine list --status superseded lists them", file=sys.stderr)
 
 
-def print_rows(work: Work, found: Sequence[dict[str, Any]]) -> None:
-    """Row by row: where it came from, its status, what was wanted and got, and its cells."""
+def print_rows(work: Work, refused: Sequence[dict[str, Any]]) -> None:
+    """Print each row: its source, its status, its reasons (wanted and got) and its cells."""
     console, wanted = Console(), Expectations.of(work.table)
-    lines = [_line(row, wanted) for row in found]
-    # Names of rules are copied into other commands: where the column of reasons would break one, each row is told in lines.
+    lines = [_line(row, wanted) for row in refused]
+    # Rule names are copied into other commands: if the column of reasons would break one, rows are printed as lines.
     longest = max((len(word) for _, _, why, _ in lines for word in why.split()), default=0)
     if longest > console.width // 4:
         for where, by, why, cells in lines:
@@ -56,24 +56,24 @@ def print_rows(work: Work, found: Sequence[dict[str, Any]]) -> None:
         for where, by, why, cells in lines:
             table.add_row(where, by.replace(" by ", "\nby "), why, cells)
         console.print(table)
-    if found:
-        console.print(f"ids: dq quarantine list --json has them, for --id; the first is {found[0][ID]}", soft_wrap=True)
+    if refused:
+        console.print(f"ids for --id: see dq quarantine list --json; the first is {refused[0][ID]}", soft_wrap=True)
 
 
 def _line(row: Mapping[str, Any], wanted: Expectations) -> tuple[str, str, str, str]:
-    """Where a row came from, its status, what was wanted and got, and its cells."""
+    """A row's source, its status, its reasons (wanted and got) and its cells."""
     cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
     by = f"{row[STATUS]} by {row['_status_by']}" if row.get("_status_by") else row[STATUS]
     return f"{row[SOURCE]}:{row[ROW]}", by, wanted.refusal_of(row).why, cells
 
 
 def _folding(*names: str) -> list[Column]:
-    """Columns that lose nothing in a narrow terminal."""
+    """Columns that wrap in a narrow terminal, so that nothing is cut off."""
     return [Column(name, overflow="fold") for name in names]
 
 
 def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> None:
-    """How many rows each table has, by rule, column and status; a row counts for each of its reasons."""
+    """Print the number of rows by table, rule, column and status; a row counts once for each of its reasons."""
     counts = [{"table": work.table.name, **row} for work in works for row in _counts(work, chosen)]
     if as_json:
         print(json.dumps(counts, indent=1))
@@ -82,7 +82,7 @@ def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> Non
     if not counts:
         console.print("quarantine is empty")
         return
-    # Names are copied into other commands: they are told whole, however narrow the terminal is.
+    # Names are copied into other commands: they are printed whole, even in a narrow terminal.
     table = Table(*(Column(name, no_wrap=True) for name in counts[0]))
     for row in counts:
         table.add_row(*(str(value or "") for value in row.values()))

@@ -1,7 +1,4 @@
-"""`dq report`: the latest verdict of every table, for people, for programs, or as a page. It judges nothing.
-
-How a verdict is worded and laid out belongs in `rendering`.
-"""
+"""`dq report`: prints the status and the latest verdict of every table, as text, JSON or a page."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ app = typer.Typer()
 def report(
     tables: Annotated[
         list[str] | None,
-        typer.Option("--table", help="Only this table, as flights or silver/flights; may stand several times."),
+        typer.Option("--table", help="Only this table, as flights or silver/flights; may be given several times."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of the latest rule results.")] = False,
     html: Annotated[
@@ -47,74 +44,74 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Show the status of every table, and its latest verdict; of a partitioned table, that of each of its partitions together."""
-    from dq_pipelines.cli import rendering
+    """Show the status and the latest verdict of every table; for a partitioned table, those of all its partitions together."""
+    from dq_pipelines.cli import report_rendering
     from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
     from dq_pipelines.pipeline.current_status import standings_now
     from dq_pipelines.pipeline.runtime.dead_attempts import settle
     from dq_pipelines.pipeline.runtime.stores import Stores
 
-    stores, aside = Stores.from_environment(), _aside()
+    stores, set_aside = Stores.from_environment(), _set_aside()
     settle(stores)
     project = _project()
     left_out = project.left_out if project is not None else ()
-    every = with_left_out(standings_now(stores, aside), left_out)
+    every = with_left_out(standings_now(stores, set_aside), left_out)
     known = [table.key for table in project or ()]
-    there = {*known, *(one.key for one in left_out)}
-    gone = [each for each in every if project is not None and each.table not in there and not tables]
+    in_yaml = {*known, *(table.key for table in left_out)}
+    gone = [each for each in every if project is not None and each.table not in in_yaml and not tables]
     shown = _chosen(every, tables, known) if tables else [each for each in every if each not in gone]
-    unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_asked(key, tables))
+    unjudged = sorted(key for key in known if key not in {each.table for each in every} and _is_selected(key, tables))
     lost = _lost_history(stores, known, every)
-    beside = _beside(stores, project, shown)
-    told = [f"{key} ({aside[key].error})" if key in aside else key for key in unjudged]
+    standalone = _standalone_results(stores, project, shown)
+    never_run = [f"{key} ({set_aside[key].error})" if key in set_aside else key for key in unjudged]
     if html is not None:
         _write(html, [*(each.table for each in shown), *unjudged] if tables else [])
     if as_json:
         without = [*unjudged, *(each.table for each in shown if not each.verdicts)]
-        unread = [_result(_no_verdict(key), aside[key], "never_run") for key in without if key in aside]
-        print(json.dumps([*_results(shown, beside), *unread], indent=1, ensure_ascii=False))
+        unread = [_result(_no_verdict(key), set_aside[key], "never_run") for key in without if key in set_aside]
+        print(json.dumps([*_results(shown, standalone), *unread], indent=1, ensure_ascii=False))
     if lost:
         print(lost, file=sys.stderr if as_json or html is not None else sys.stdout)
     elif html is None and not as_json:
-        rendering.print_report(shown, told, gone, beside)
+        report_rendering.print_report(shown, never_run, gone, standalone)
     if strict and (lost or any(each.is_alarming for each in shown)):
         raise typer.Exit(1)
 
 
 def _project() -> Project | None:
-    """The project, so that a table without a verdict is not passed over in silence, nor one that is left out; None where it cannot be read."""
+    """The project, whose tables are reported even without a verdict; None if it cannot be loaded."""
     from dq_pipelines.project import load_sound_tables
 
     try:
         return load_sound_tables(Settings.from_environment().config)
     except ConfigError as error:
-        # A report is of the past: what is wrong with the files now must not hide it.
+        # A report is about the past: a mistake in the files now must not hide it.
         more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
         print(f"tables without a verdict are not listed: {error.problems[0]}{more}", file=sys.stderr)
         return None
 
 
-def _beside(
+def _standalone_results(
     stores: Stores, project: Project | None, shown: Sequence[TableStatus]
 ) -> Mapping[str, Sequence[ResultRecord]]:
-    """By table, the results that belong to no verdict, of tables that have run."""
+    """By table, the results of checks that run outside of batches; only of tables that have run."""
     from dq_pipelines.pipeline.standalone_checks import results_beside
 
-    found = {}
+    results = {}
     for each in shown:
         table = project.by_key(each.table) if project is not None else None
         if table is not None:
             try:
-                found[each.table] = [one for one in results_beside(stores, table) if not _is_told(one, each)]
+                results[each.table] = [one for one in results_beside(stores, table) if not _is_reported(one, each)]
             except PublishError as error:
                 print(f"inputs that no run reads are not listed: {error}", file=sys.stderr)
-    return found
+    return results
 
 
-def _is_told(result: ResultRecord, of: TableStatus) -> bool:
-    """Whether an attempt that failed says the same: a source that is not there, say."""
-    failed = [one.said for one in of.attempts if one.is_failure and one.said]
-    return result.error is not None and any(said in result.error for said in failed)
+def _is_reported(result: ResultRecord, of: TableStatus) -> bool:
+    """Whether a failed attempt has the same message, for instance that the source is missing."""
+    messages = [attempt.said for attempt in of.attempts if attempt.is_failure and attempt.said]
+    return result.error is not None and any(message in result.error for message in messages)
 
 
 def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableStatus]) -> str:
@@ -123,19 +120,19 @@ def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableSt
     try:
         return lost_history(stores.lake, tables, every)
     except PublishError as error:
-        print(f"whether the history is lost is not known: {error}", file=sys.stderr)
+        print(f"cannot check whether the history is lost: {error}", file=sys.stderr)
         return ""
 
 
-def _aside() -> dict[str, ResultRecord]:
-    """By silver table, which inputs stand aside now."""
+def _set_aside() -> dict[str, ResultRecord]:
+    """By silver table, the result about inputs that are set aside now."""
     from dq_pipelines.lake.tables import Lake
     from dq_pipelines.pipeline.current_status import asides_now
 
     try:
         return asides_now(Lake.at(Settings.from_environment().lake))
     except PublishError as error:
-        print(f"inputs that stand aside are not listed: {error}", file=sys.stderr)
+        print(f"inputs that are set aside are not listed: {error}", file=sys.stderr)
         return {}
 
 
@@ -146,25 +143,27 @@ def _no_verdict(key: str) -> VerdictRecord:
     return VerdictRecord(key, "", "", now(), 0, rows_in=0, published=0, refused=0, dropped=0, blocked=False)
 
 
-def _is_asked(key: str, wanted: Sequence[str] | None) -> bool:
+def _is_selected(key: str, wanted: Sequence[str] | None) -> bool:
     return not wanted or key in wanted or key.partition("/")[2] in wanted
 
 
 def _chosen(every: Sequence[TableStatus], wanted: Sequence[str], known: Sequence[str]) -> list[TableStatus]:
-    """The tables of these names; raises ConfigError for a name that neither history nor the project has."""
+    """The tables of these names. Raises ConfigError for a name that is neither in the history nor in the project."""
     keys = sorted({*known, *(each.table for each in every)})
     problems = []
     for name in wanted:
-        if keys and not any(_is_asked(key, [name]) for key in keys):
+        if keys and not any(_is_selected(key, [name]) for key in keys):
             near = nearest(name, keys) or nearest(name, [key.partition("/")[2] for key in keys])
             problems.append(Problem("", 0, f"dq report --table: unknown table '{name}'{near}"))
     if problems:
         raise ConfigError(problems)
-    return [each for each in every if _is_asked(each.table, wanted)]
+    return [each for each in every if _is_selected(each.table, wanted)]
 
 
-def _results(shown: Sequence[TableStatus], beside: Mapping[str, Sequence[ResultRecord]]) -> Iterator[dict[str, Any]]:
-    """The results of the verdicts that count, of re-checks, of attempts that came to no verdict, and of checks beside these."""
+def _results(
+    shown: Sequence[TableStatus], standalone: Mapping[str, Sequence[ResultRecord]]
+) -> Iterator[dict[str, Any]]:
+    """The results of current verdicts, of re-checks, of attempts without a verdict, and of standalone checks."""
     for each in shown:
         for verdict in (*each.verdicts, *each.rechecks):
             for result in verdict.results:
@@ -173,12 +172,12 @@ def _results(shown: Sequence[TableStatus], beside: Mapping[str, Sequence[ResultR
         for attempt in each.attempts:
             if attempt.outcome in ("failed", "waiting") and attempt not in each.released:
                 yield _result(*_of_attempt(attempt), each.status)
-        for one in beside.get(each.table, ()):
+        for one in standalone.get(each.table, ()):
             yield _result(_no_verdict(each.table), one, each.status)
 
 
 def _of_attempt(attempt: Attempt) -> tuple[VerdictRecord, ResultRecord]:
-    """An attempt that came to no verdict, as a result of the rule `attempt`."""
+    """An attempt without a verdict, as a result of the rule `attempt`."""
     from dq_pipelines.history.store.records import ResultRecord
 
     failed = ResultRecord("attempt", "attempt", None, "critical", success=False, blocks=True, error=attempt.said)
@@ -215,7 +214,7 @@ def _result(verdict: VerdictRecord, result: ResultRecord, status: Status, waitin
 
 
 def _json(value: Any) -> Any:
-    """JSON has no infinity and no NaN: they are text."""
+    """The value for JSON, which has no infinity and no NaN: these become text."""
     if isinstance(value, dict):
         return {key: _json(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -224,5 +223,5 @@ def _json(value: Any) -> Any:
 
 
 def _write(path: Path, tables: Sequence[str]) -> None:
-    """The page, which `web` writes."""
+    """Write the page, by `web` in a process of its own."""
     web("page", str(path), *(f"--table={table}" for table in tables))

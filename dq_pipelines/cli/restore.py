@@ -1,4 +1,4 @@
-"""`dq restore`: bring a table back to what it was, or expired rows back from the backup; first say what would change."""
+"""`dq restore`: restores a table to an earlier version, or expired rows from the backup, after printing the changes."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def restore(
         ),
     ] = None,
     from_backup: Annotated[
-        bool, typer.Option("--from-backup", help="Bring back the rows that `retention` deleted.")
+        bool, typer.Option("--from-backup", help="Restore the rows that `retention` deleted.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Bring a table back to what it was at a time, or bring back the rows that retention deleted.
+    """Restore a table to a time or version, or restore the rows that retention deleted.
 
-    Batches that silver consumed after that time wait again, and the next run judges them.
+    Batches that silver consumed after that time are pending again, and the next run judges them.
     """
-    from dq_pipelines.cli.asking import named_tables
+    from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.pipeline.runtime.table_run import Work
     from dq_pipelines.project import load_sound_tables
@@ -52,7 +52,7 @@ def restore(
     table = named_tables(load_sound_tables(Settings.from_environment().config), [name], "restore")[0]
     layer = name.rpartition("/")[0] or None
     if from_backup and (layer is not None or table.is_gold):
-        problem = f"dq restore --from-backup: wanted a table that lands, without its layer, got {name}"
+        problem = f"dq restore --from-backup: wanted a table with a source, without its layer, got {name}"
         raise ConfigError([Problem("", 0, problem)])
     stores = Stores.from_environment()
     work = Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
@@ -63,7 +63,7 @@ def restore(
 
 
 def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
-    from dq_pipelines.cli.asking import agreed
+    from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.lake.time_travel import Moment
     from dq_pipelines.pipeline.maintenance.restore import restore, returns
 
@@ -71,7 +71,7 @@ def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bo
     planned = returns(work, moment, layer)
     for each in planned:
         print("\n".join(_return_lines(each)))
-    if any(each.changes for each in planned) and not dry_run and agreed(yes=yes):
+    if any(each.changes for each in planned) and not dry_run and confirmed(yes=yes):
         restore(work, moment, layer)
 
 
@@ -79,42 +79,42 @@ def _return_lines(back: Return) -> Iterator[str]:
     from dq_pipelines.lake.ledger import batches_in
 
     if not back.changes:
-        yield f"{back.table.key} is as of version {back.then.version} already"
+        yield f"{back.table.key} is already as of version {back.then.version}"
         return
     (version, target), (rows, rows_then), (leaving, coming) = back.versions, back.rows, back.files
     yield f"{back.table.key}: version {version} back to {target} of {back.at.isoformat(timespec='seconds')}"
-    yield f"  rows {rows:,} -> {rows_then:,}; files: {leaving:,} leave, {coming:,} come back"
+    yield f"  rows {rows:,} -> {rows_then:,}; files: {leaving:,} removed, {coming:,} restored"
     lost, found = back.columns
     if lost or found:
-        yield f"  columns: without {', '.join(lost) or 'none'}; with {', '.join(found) or 'none'}"
+        yield f"  columns removed: {', '.join(lost) or 'none'}; columns restored: {', '.join(found) or 'none'}"
     batches = batches_in(back.taken_back)
     if batches:
         more = f" and {len(batches) - 5} more" if len(batches) > 5 else ""
-        yield f"  batches to be judged again by the next run: {', '.join(batches[:5])}{more}"
+        yield f"  the next run judges these batches again: {', '.join(batches[:5])}{more}"
 
 
 def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
-    from dq_pipelines.cli.asking import agreed
+    from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.pipeline.maintenance.restore import recover, recoveries
 
     planned = recoveries(work, backups)
     if not planned:
-        print(f"{work.table.key}: everything that was backed up is back already")
+        print(f"{work.table.key}: all backed up rows are already restored")
         return
     for each in planned:
         print(_recovery_line(each))
     retention = work.table.landed.retention
     if retention is not None:
         print(
-            f"these rows are older than {retention.keep}: the next retention deletes them again, unless it keeps more"
+            f"these rows are older than {retention.keep}: the next retention deletes them again, unless `retention.keep` grows"
         )
-    if not dry_run and agreed(yes=yes):
+    if not dry_run and confirmed(yes=yes):
         recover(work, backups)
 
 
 def _recovery_line(found: Recovery) -> str:
     rows, now = found.count(), found.table.rows()
-    line = f"{found.table.key}: {counted(rows, 'row')} to bring back, rows {now:,} -> {now + rows:,}"
+    line = f"{found.table.key}: {counted(rows, 'row')} to restore, rows {now:,} -> {now + rows:,}"
     if found.lost_columns:
-        line += f"; columns that the table no longer has stay in the backup: {', '.join(found.lost_columns)}"
+        line += f"; columns that the table no longer has, left in the backup: {', '.join(found.lost_columns)}"
     return line

@@ -1,4 +1,4 @@
-"""`dq sample`: landing data to try a project with, and a look at a workbook's sheets."""
+"""`dq sample`: writes sample landing data, or lists a workbook's sheets."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ def sample(
     domains: Annotated[list[str] | None, typer.Argument(help="flights, retail, detector.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Every domain.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed and size give the same bytes.")] = 7,
-    size: Annotated[float, typer.Option(help="How much, as a multiple of the usual.")] = 1.0,
-    landing: Annotated[str | None, typer.Option(help="Where to; DQ_LANDING, else landing.", show_default=False)] = None,
+    size: Annotated[float, typer.Option(help="The amount of data, as a multiple of the default.")] = 1.0,
+    landing: Annotated[
+        str | None, typer.Option(help="The folder to write to; DQ_LANDING, else landing.", show_default=False)
+    ] = None,
     list_sheets: Annotated[
         Path | None,
         typer.Option("--list-sheets", metavar="FILE", help="List a workbook's sheets instead.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Write sample landing data, with faults whose number is known, or list the sheets of a workbook."""
+    """Write sample landing data with a known number of faults, or list the sheets of a workbook."""
     if list_sheets is not None:
         _list_sheets(list_sheets, as_json=as_json)
         return

@@ -1,4 +1,4 @@
-"""`dq serve`: the dashboard, Dagster's UI and REST on this machine. What is served belongs in `web`, which has a door of its own."""
+"""`dq serve`: replaces this process by `python -m dq_pipelines.web serve`, with the same options."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class LogLevel(StrEnum):
 @app.command()
 def serve(
     host: Annotated[
-        str, typer.Option(help="Where to listen: this machine alone, unless there are users, and TLS or a proxy.")
+        str, typer.Option(help="The address to listen on. Other than this machine, it needs users, and TLS or a proxy.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 for any that is free.", min=0, max=65_535)] = 3001,
-    dagster: Annotated[bool, typer.Option(help="Serve Dagster's UI beside the dashboard.")] = True,
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65_535)] = 3001,
+    dagster: Annotated[bool, typer.Option(help="Also serve Dagster's UI.")] = True,
     daemon: Annotated[bool, typer.Option(help="Run Dagster's daemon, which runs schedules and sensors.")] = True,
     tls_cert: Annotated[
-        Path | None, typer.Option(envvar="DQ_TLS_CERT", help="The certificate and its chain, in PEM: serve by HTTPS.")
+        Path | None, typer.Option(envvar="DQ_TLS_CERT", help="The certificate and its chain, in PEM: serve HTTPS.")
     ] = None,
     tls_key: Annotated[
         Path | None,
@@ -41,23 +41,26 @@ def serve(
         str,
         typer.Option(
             envvar="DQ_BEHIND_PROXY",
-            help="Addresses or networks of proxies, with commas: X-Forwarded-For, -Proto and -Host are taken from them alone.",
+            help="Addresses or networks of trusted proxies, separated by commas: only their X-Forwarded-For, -Proto and -Host count.",
         ),
     ] = "",
     log_level: Annotated[
         LogLevel | None,
         typer.Option(
-            help="What runs say on standard error, from this level on: as `python_logs` of dagster.yaml has it, else info. At debug "
-            "errors that are expected have their tracebacks."
+            help="The level from which runs log to standard error: that of `python_logs` in dagster.yaml, else info. At debug, "
+            "expected errors have their tracebacks."
         ),
     ] = None,
     workspace: Annotated[
         Path | None,
-        typer.Option("--workspace", "-w", help="The code locations; ./workspace.yaml, or this project alone, without."),
+        typer.Option(
+            "--workspace", "-w", help="The code locations; by default ./workspace.yaml, else this project alone."
+        ),
     ] = None,
 ) -> None:
-    """Serve Dagster's UI, the dashboard, REST and /metrics until Ctrl-C: for who logs in, or while there are no users for this
-    machine alone.
+    """Serve Dagster's UI, the dashboard, REST and /metrics until Ctrl-C.
+
+    Callers log in; without any users, only this machine is served.
     """
     arguments = [sys.executable, "-m", "dq_pipelines.web", "serve", f"--host={host}", f"--port={port}"]
     arguments += [] if tls_cert is None else [f"--tls-cert={tls_cert}"]
@@ -67,4 +70,4 @@ def serve(
     arguments += [] if daemon else ["--no-daemon"]
     arguments += [] if log_level is None else [f"--log-level={log_level.value}"]
     arguments += [] if workspace is None else [f"--workspace={workspace}"]
-    os.execv(sys.executable, arguments)  # noqa: S606 - our own door, which takes this process' place and its signals
+    os.execv(sys.executable, arguments)  # noqa: S606 - our own program, which replaces this process and receives its signals

@@ -1,4 +1,4 @@
-"""`dq suggest`: tables and rules to begin with, out of data or of a data contract. It writes nothing over."""
+"""`dq suggest`: proposes a table and its rules from data or a data contract, and never overwrites a file."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ def suggest(
         ),
     ] = None,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Write the table's file under assets_config, unless it is there.")
+        bool, typer.Option("--apply", help="Write the table's file under assets_config, unless it exists.")
     ] = False,
     domain: Annotated[
         str | None,
-        typer.Option(help="The folder to write it to; by default named as the data's own.", show_default=False),
+        typer.Option(
+            help="The domain (folder) to write it to; by default the name of the data's folder.", show_default=False
+        ),
     ] = None,
     html: Annotated[
         Path | None,
@@ -49,7 +51,7 @@ def suggest(
     sheet: Annotated[
         str | None,
         typer.Option(
-            help="A workbook's sheet, by its name or its place from 0; by default the one with the most values.",
+            help="A workbook's sheet, by name or by position from 0; by default the one with the most values.",
             show_default=False,
         ),
     ] = None,
@@ -58,13 +60,14 @@ def suggest(
         typer.Option(help="A data contract in YAML (Open Data Contract Standard v3).", show_default=False),
     ] = None,
     schema_object: Annotated[
-        str | None, typer.Option(help="Of this object of the contract's schema only.", show_default=False)
+        str | None, typer.Option(help="Only this object of the contract's schema.", show_default=False)
     ] = None,
 ) -> None:
-    """Profile data and print a table's YAML: types, keys and rules, each with why and how sure. Exit 1 when a line could not be read.
+    """Profile data and print a table's YAML: types, keys and rules, each with its reason and confidence.
 
-    Of a table that the project has, the rules are printed that it does not have yet. Out of a data contract, a table is
-    printed for each object of its schema; what has no place in it is told in comments, with line and reason.
+    For a table of the project, print the rules that it does not have yet. For a data contract, print a table for each
+    object of its schema; comments list the parts that a table cannot express, with line and reason.
+    Exit 1 when a line cannot be parsed.
     """
     if data is not None and from_contract is None and data.lower().endswith((".yaml", ".yml")):
         from_contract, data = data, None
@@ -85,7 +88,7 @@ def _from_contract(path: str, schema_object: str | None) -> None:
 
 
 def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, html: Path | None) -> None:
-    from dq_pipelines.cli.reading import read_file
+    from dq_pipelines.cli.input_file import read_file
     from dq_pipelines.engine.backends.frames import UnreadableLines, frame_from
     from dq_pipelines.monitoring.contracts.table import table_name
     from dq_pipelines.monitoring.suggestions.table import suggested_table, table_yaml
@@ -98,28 +101,28 @@ def _for_file(path: str, domain: str | None, *, sheet: str | None, apply: bool, 
     if apply:
         _must_be_new(target, name)
     source = _source(path, sheet)
-    read = read_file(path)
+    file = read_file(path)
     with warnings.catch_warnings():  # `read_file` has printed the lines
         warnings.simplefilter("ignore", UnreadableLines)
-        rows = read_source(source).rows if source["type"] == "excel" else frame_from(read.data)
-    found = suggested_table(rows, _parents(name))
-    text = table_yaml(found, name, source, str(target))
+        rows = read_source(source).rows if source["type"] == "excel" else frame_from(file.data)
+    suggestion = suggested_table(rows, _parents(name))
+    text = table_yaml(suggestion, name, source, str(target))
     if html is not None:
-        _write_page(html, found, name, text)
+        _write_page(html, suggestion, name, text)
     if apply:
         _write(target, text, new=True)
         print(
-            f"wrote {target}: {counted(len(found.types), 'column')}, {counted(len(found.rules), 'rule')}; look through them and run dq check",
+            f"wrote {target}: {counted(len(suggestion.types), 'column')}, {counted(len(suggestion.rules), 'rule')}; review them and run dq check",
             file=sys.stderr,
         )
     elif html is None:
         print(text, end="")
-    if read.unreadable:
+    if file.unreadable:
         raise typer.Exit(1)
 
 
 def _source(path: str, sheet: str | None) -> Mapping[str, Any]:
-    """The source that reads the file: of a workbook, the sheet that is asked for or that holds its table."""
+    """The source that reads the file; for a workbook, with the named sheet, or the one with the most values."""
     from dq_pipelines.engine.backends.frames import source_at
     from dq_pipelines.monitoring.suggestions.sheets import choose_sheet
 
@@ -134,10 +137,10 @@ def _source(path: str, sheet: str | None) -> Mapping[str, Any]:
     return chosen.source
 
 
-def _write_page(path: Path, found: SuggestedTable, name: str, text: str) -> None:
+def _write_page(path: Path, suggestion: SuggestedTable, name: str, text: str) -> None:
     from dq_pipelines.monitoring.suggestions.page import page
 
-    _write(path, page(found, name, text), new=False)
+    _write(path, page(suggestion, name, text), new=False)
     print(f"wrote {path}", file=sys.stderr)
 
 
@@ -151,14 +154,14 @@ def _write(path: Path, text: str, *, new: bool) -> None:
 
 
 def _must_be_new(target: Path, name: str) -> None:
-    """Raise ConfigError where the project has such a table, or the file is there: nothing is ever written over."""
-    there = target if target.exists() else None
+    """Raise ConfigError when the file exists or the project has a table of this name: no file is overwritten."""
+    existing = target if target.exists() else None
     project = _project()
-    if there is None and project is not None and name in project.tables:
-        there = Path(project.tables[name].file)
-    if there is not None:
+    if existing is None and project is not None and name in project.tables:
+        existing = Path(project.tables[name].file)
+    if existing is not None:
         raise _problem(
-            f"dq suggest --apply: {there} is there already, and is not written over (without --apply it is printed)"
+            f"dq suggest --apply: {existing} exists and is not overwritten (without --apply, the YAML is printed)"
         )
 
 
@@ -169,26 +172,26 @@ def _for_table(project: Project, table: Table, *, apply: bool, html: Path | None
 
     if apply:
         raise _problem(
-            f"dq suggest --apply: {table.file} is there already, and is not written over (without --apply its rules are printed)"
+            f"dq suggest --apply: {table.file} exists and is not overwritten (without --apply, the rules are printed)"
         )
     rows = Lake.at(Settings.from_environment().lake).table(table.key).scan()
-    has = {_what(rule) for rule in table.rules}
-    found = suggested_table(rows, _parents(table.name, project))
-    new = [each for each in found.rules if _what(rule_from(each.rule)) not in has]
+    existing = {_identity(rule) for rule in table.rules}
+    suggestion = suggested_table(rows, _parents(table.name, project))
+    new = [each for each in suggestion.rules if _identity(rule_from(each.rule)) not in existing]
     text = rules_yaml(new, f"{table.key} ({table.file})")
     if html is None:
         print(text, end="")
     else:
-        _write_page(html, found, table.key, text)
+        _write_page(html, suggestion, table.key, text)
 
 
-def _what(rule: Rule) -> tuple[Any, ...]:
-    """What a rule is about: two of one type on the same columns say the same, but for their SQL or their condition."""
+def _identity(rule: Rule) -> tuple[Any, ...]:
+    """What two rules must share to be the same: type, columns, SQL and row condition."""
     return rule.type, rule.column_label, getattr(rule, "sql", None), rule.row_condition
 
 
 def _project_table(name: str) -> tuple[Project, Table] | None:
-    """The table of the project that is called so; None for what is a file. Raises ConfigError for what is neither."""
+    """The project's table of this name; None for a file. Raises ConfigError for what is neither."""
     from dq_pipelines.engine.backends.frames import is_path_of_file
 
     layered = name.partition("/")[0] in ("silver", "gold") and not Path(name).exists()
@@ -196,15 +199,15 @@ def _project_table(name: str) -> tuple[Project, Table] | None:
         return None
     project = _project()
     tables = {} if project is None else project.tables
-    found = tables.get(name.partition("/")[2] if layered else name)
-    if found is None or project is None:
+    table = tables.get(name.partition("/")[2] if layered else name)
+    if table is None or project is None:
         known = [*tables, *(path.name for path in Path().iterdir())]
-        raise _problem(f"dq suggest: '{name}' is no file and no table of the project{nearest(name, known)}")
-    return project, found
+        raise _problem(f"dq suggest: '{name}' is neither a file nor a table of the project{nearest(name, known)}")
+    return project, table
 
 
 def _project() -> Project | None:
-    """The project; None where there is none yet."""
+    """The project; None if there is none yet."""
     from dq_pipelines.project import load_project
 
     config = Settings.from_environment().config
@@ -228,7 +231,7 @@ def _parents(name: str, project: Project | None = None) -> list[Parent]:
 
 
 def _key_of(table: Table) -> str | None:
-    """The one column that tells the table's rows apart."""
+    """The one column that identifies the table's rows; None if there is none."""
     if not table.is_gold and len(table.landed.silver.keys) == 1:
         return table.landed.silver.keys[0]
     unique = [rule.column_label for rule in table.rules if rule.type == "expect_column_values_to_be_unique"]

@@ -1,4 +1,4 @@
-"""`dq upkeep`: put small files together and remove old ones, as the job of the same name does, or say what would be done."""
+"""`dq upkeep`: compacts small files and vacuums old ones, as the job of the same name does, or counts them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ app = typer.Typer()
 @app.command()
 def upkeep(
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Only these; else every table.", show_default=False)
+        list[str] | None, typer.Argument(help="Only these tables; by default every table.", show_default=False)
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
 ) -> None:
-    """Put small files together, write checkpoints, and remove files of versions older than `upkeep.keep_versions`."""
-    from dq_pipelines.cli.asking import named_tables, sound_project
+    """Compact small files, write checkpoints, and remove files of versions older than `upkeep.keep_versions`."""
+    from dq_pipelines.cli.project_tables import named_tables, sound_project
     from dq_pipelines.pipeline.maintenance.compaction import tend, tending
     from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.pipeline.runtime.table_run import Work
@@ -30,14 +30,14 @@ def upkeep(
     stores, keep = Stores.from_environment(), project.settings.upkeep.length
     for table in named_tables(project, tables, "upkeep") if tables else project:
         work = Work(table, stores.lake)
-        found = tending(work, stores.backups, keep) if dry_run else tend(work, stores.backups, keep)
-        for each in found:
-            print(_said(each, would=dry_run))
-        if not found:
+        tended = tending(work, stores.backups, keep) if dry_run else tend(work, stores.backups, keep)
+        for each in tended:
+            print(_line(each, would=dry_run))
+        if not tended:
             print(f"{table.key}: nothing is published yet", file=sys.stderr)
 
 
-def _said(each: Tended, *, would: bool) -> str:
+def _line(each: Tended, *, would: bool) -> str:
     name = each.key if each.place == "lake" else f"{each.place} {each.key}"
     if not each.changed:
         return f"{name}: nothing to do"

@@ -1,4 +1,4 @@
-"""`dq user`: who may log in to `dq serve`, and as what. What roles may do is in `security.roles`."""
+"""`dq user`: adds, disables and lists the users of `dq serve`, and sets their passwords and roles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
-app.add_typer(verbs, name="user", help="Say who may log in to dq serve, and as what.")
+app.add_typer(verbs, name="user", help="Manage the users of dq serve, their passwords and roles.")
 
 
 @app.callback()
@@ -25,7 +25,7 @@ def _group() -> None:
 Name = Annotated[str, typer.Argument(help="The user's name.")]
 Role = Annotated[str, typer.Option("--role", help="viewer, steward, operator or admin.")]
 Scope = Annotated[
-    str, typer.Option("--scope", help="Only for these tables: domain:retail, or team:sales as YAML's owners say.")
+    str, typer.Option("--scope", help="Only for these tables: domain:retail, or team:sales as in `owners` of YAML.")
 ]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
@@ -37,46 +37,46 @@ def add(name: Name, role: Role = "viewer", scope: Scope = "", password_stdin: St
 
     grant = Grant(role_named(role), scope_named(scope))
     _users().add(name, _password(from_stdin=password_stdin), [grant])
-    noted("user.add", name, grant=str(grant))
+    record_event("user.add", name, grant=str(grant))
     print(f"{name} may log in as {grant}")
     warn_of_unknown_scopes([grant])
 
 
 @verbs.command()
 def password(name: Name, password_stdin: Stdin = False) -> None:
-    """Set a new password, which ends the user's sessions."""
+    """Set a new password, and end the user's sessions."""
     users = _users()
     users.named(name)
     users.set_password(name, _password(from_stdin=password_stdin))
-    noted("user.password", name)
+    record_event("user.password", name)
     print(f"{name} has a new password")
 
 
 @verbs.command()
 def disable(name: Name) -> None:
-    """Let nobody in by this name any more, nor by its sessions and keys."""
+    """Disable a user, with all sessions and keys of the user."""
     _users().disable(name)
-    noted("user.disable", name)
+    record_event("user.disable", name)
     print(f"{name} is disabled")
 
 
 @verbs.command()
 def enable(name: Name) -> None:
-    """Let a disabled user in again, or one who has to wait after wrong passwords."""
+    """Enable a disabled user, or one who is locked out after wrong passwords."""
     _users().disable(name, disabled=False)
-    noted("user.enable", name)
+    record_event("user.enable", name)
     print(f"{name} is enabled")
 
 
 @verbs.command("totp-reset")
 def totp_reset(name: Name) -> None:
-    """Take a user's second factor away, whose phone is lost, say; it ends the user's sessions."""
+    """Remove a user's second factor (a lost phone, say), and end the user's sessions."""
     from dq_pipelines.security.second_factor import SecondFactor
 
     users = _users()
     had = SecondFactor(users).reset(name)
     users.end_logins(name)
-    noted("user.totp-reset", name)
+    record_event("user.totp-reset", name)
     print(f"{name} has no second factor any more" if had else f"{name} had no second factor")
 
 
@@ -84,20 +84,20 @@ def totp_reset(name: Name) -> None:
 def role(
     name: Name, grants: Annotated[list[str], typer.Argument(help="Such as viewer, or operator@domain:retail.")]
 ) -> None:
-    """Give a user these roles, in place of those before."""
+    """Replace a user's roles by these."""
     from dq_pipelines.security.roles import grant_named
 
     given = [grant_named(text) for text in grants]
     _users().grant(name, given)
-    said = ", ".join(map(str, given))
-    noted("user.role", name, grants=said)
-    print(f"{name} is {said}")
+    roles = ", ".join(map(str, given))
+    record_event("user.role", name, grants=roles)
+    print(f"{name} is {roles}")
     warn_of_unknown_scopes(given)
 
 
 @verbs.command(name="list")
 def every() -> None:
-    """Say who there is."""
+    """List the users with their roles and state."""
     from dq_pipelines.security.second_factor import SecondFactor
 
     users = _users()
@@ -109,7 +109,7 @@ def every() -> None:
 
 
 def warn_of_unknown_scopes(grants: Sequence[Grant]) -> None:
-    """Say on stderr which scopes are about no table of the project; nothing where the project cannot be read."""
+    """Warn on stderr of scopes that match no table of the project; silent if the project cannot be loaded."""
     from dq_pipelines.config.settings import Settings
     from dq_pipelines.errors import ConfigError, nearest
     from dq_pipelines.project import load_sound_tables
@@ -122,14 +122,14 @@ def warn_of_unknown_scopes(grants: Sequence[Grant]) -> None:
     except ConfigError:
         return
     tables = [(table.domain, table.model.owners) for table in project]
-    tables += [(one.domain, one.owners) for one in project.left_out]
+    tables += [(table.domain, table.owners) for table in project.left_out]
     known = {name for domain, owners in tables for name in (f"domain:{domain}", *owners)}
     for scope in (scope for scope in scopes if scope not in known):
-        print(f"no table of the project is of {scope}{nearest(scope, sorted(known))}", file=sys.stderr)
+        print(f"no table of the project is in {scope}{nearest(scope, sorted(known))}", file=sys.stderr)
 
 
-def noted(what: str, on: str, **more: str) -> None:
-    """Write to the audit log who did it on the command line."""
+def record_event(what: str, on: str, **more: str) -> None:
+    """Write an event of the command line to the audit log, with the person's login name, and export it."""
     import getpass
 
     from dq_pipelines.security.audit import AuditLog, Event

@@ -1,4 +1,4 @@
-"""`dq validate`: rules on a file, outside a project."""
+"""`dq validate`: judges a file by rules, outside a project."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def validate(
     format: Annotated[Format, typer.Option(help="A table for people, or JSON as GX writes it.")] = Format.table,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     result_format: Annotated[
-        Detail, typer.Option(help="How much each result tells.", case_sensitive=False)
+        Detail, typer.Option(help="How much detail each result has.", case_sensitive=False)
     ] = Detail.SUMMARY,
     engine: Annotated[
         str, typer.Option(help="Which engine judges: polars, duckdb, spark, postgresql, or an address.")
@@ -58,26 +58,26 @@ def validate(
         typer.Option(help="Also write the rules as a Great Expectations suite in JSON here.", show_default=False),
     ] = None,
 ) -> None:
-    """Judge a file by rules and print the verdict. Exit 1 when a rule failed, or a line could not be read."""
-    from dq_pipelines.cli.reading import read_file
+    """Judge a file by rules and print the verdict. Exit 1 when a rule fails or a line cannot be parsed."""
+    from dq_pipelines.cli.input_file import read_file
     from dq_pipelines.engine.backends.frames import UnreadableLines
     from dq_pipelines.engine.validate import validate as judged
 
     wanted: ResultFormat = result_format.value
-    read = read_file(data)
+    file = read_file(data)
     with warnings.catch_warnings():  # `read_file` has printed the lines
         warnings.simplefilter("ignore", UnreadableLines)
-        verdict = judged(read.data, rules, engine=engine, result_format=wanted)
+        verdict = judged(file.data, rules, engine=engine, result_format=wanted)
     if as_json or format is Format.json:
-        said = verdict.to_json_dict()
-        if read.unreadable:
-            said["meta"] = {**said.get("meta", {}), "unreadable_lines": read.unreadable}
-        print(json.dumps(said, indent=2, ensure_ascii=False, default=str))
+        document = verdict.to_json_dict()
+        if file.unreadable:
+            document["meta"] = {**document.get("meta", {}), "unreadable_lines": file.unreadable}
+        print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
     else:
-        _print(verdict, read.unreadable)
+        _print(verdict, file.unreadable)
     if export_suite is not None:
         _export(verdict, export_suite)
-    if not verdict.success or read.unreadable:
+    if not verdict.success or file.unreadable:
         raise typer.Exit(1)
 
 
@@ -90,7 +90,7 @@ def _export(verdict: Verdict, path: Path) -> None:
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, f"the suite cannot be written: {error.strerror}")]) from None
     for item in suite["meta"].get(OURS, {}).get("not_in_gx", ()):
-        print(f"{path}: not among the expectations, but in meta: {item['why']}", file=sys.stderr)
+        print(f"{path}: kept in meta, not among the expectations: {item['why']}", file=sys.stderr)
 
 
 def _print(verdict: Verdict, unreadable: int) -> None:
@@ -110,7 +110,7 @@ def _print(verdict: Verdict, unreadable: int) -> None:
     counts = verdict.statistics
     last = f"{counts['successful_expectations']} of {counts['evaluated_expectations']} rules passed"
     if unreadable:
-        last += f", but {counted(unreadable, 'line')} cannot be read: no rule has judged them"
+        last += f", but {counted(unreadable, 'line')} cannot be read, and no rule has judged them"
     console.print(last)
 
 

@@ -49,7 +49,7 @@ def test_what_is_outside_of_its_band_is_listed(anomaly: Callable[..., Ran]) -> N
     shown = anomaly("list", "orders").stdout
     assert str(one["at"])[:10] in shown
     assert "1,003" in shown
-    assert anomaly("list", "--days", "3").stdout == "nothing was unlike its past in 3 days\n"
+    assert anomaly("list", "--days", "3").stdout == "no anomalies in 3 days\n"
 
 
 def test_a_point_is_accepted_and_opened_again(anomaly: Callable[..., Ran]) -> None:

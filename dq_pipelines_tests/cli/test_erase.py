@@ -30,8 +30,8 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
     ran = dq("erase", "sales", "--where", "id = 1")
     assert (ran.returncode, shop.rows("silver/sales", "id")) == (0, [2, 3])
     assert "lake silver/sales: 1 row, 1 file rewritten, 1 file of older versions removed" in ran.stdout
-    assert "materialize anew, since computed from the rows: gold/totals" in ran.stdout
-    assert f"the inputs in which the rows landed: {shop.landing}/a.csv" in ran.stdout
+    assert "to materialize again, since computed from the rows: gold/totals" in ran.stdout
+    assert f"the inputs that held the rows: {shop.landing}/a.csv" in ran.stdout
 
     certificate = json.loads(dq("erase", "silver/sales", "--where", "mail = 'zoe'", "--json", "--yes").stdout)
     assert {one["table"]: one["rows"] for one in certificate["erased"]} == {
@@ -54,9 +54,9 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
     ran = dq("erase", "orders", "--where", "id = 2")
     unknown = "lake bronze/sales, lake gold/totals, lake quarantine/sales, lake silver/sales, backup silver/sales"
     assert ran.returncode == 1
-    assert f"tables that YAML names no more, which were not judged: {unknown}\n" in ran.stdout
-    where, also = f"{tmp_path}/lake-backup/silver/sales", "add --also sales, or move the folder out"
-    assert f"backup silver/sales: YAML names it no more, and nobody has looked through {where}: {also}" in ran.stderr
+    assert f"tables that are no longer in YAML, which were not searched: {unknown}\n" in ran.stdout
+    where, also = f"{tmp_path}/lake-backup/silver/sales", "add --also sales, or move the folder away"
+    assert f"backup silver/sales: the table is no longer in YAML, and {where} was not searched: {also}" in ran.stderr
     ran = dq("erase", "orders", "--where", "id = 2", "--also", "sales", "--json", "--yes")
     certificate = json.loads(ran.stdout)
     assert (ran.returncode, certificate["not_judged"]) == (1, ["lake gold/totals"])
@@ -70,4 +70,4 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
     shop.table("totals", "gold: {sql: select count(*) as n from silver.sales}")
 
     assert "no column 'mial' (nearest: mail)" in dq("erase", "sales", "--where", "mial = 'zoe'").stderr
-    assert "wanted a table that lands, got gold/totals" in dq("erase", "totals", "--where", "n = 1").stderr
+    assert "wanted a table with a source, got gold/totals" in dq("erase", "totals", "--where", "n = 1").stderr

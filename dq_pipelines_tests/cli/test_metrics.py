@@ -74,7 +74,10 @@ def test_batch_by_batch(ask: Ask) -> None:
     [
         (["rums"], "dq metrics: unknown table 'rums' (nearest: runs)"),
         (["runs", "--metric", "meen"], "dq metrics --metric: unknown metric 'meen' (nearest: mean)"),
-        (["runs", "--metric", "mean"], "dq metrics --metric: mean is of a column: name it with --column"),
+        (
+            ["runs", "--metric", "mean"],
+            "dq metrics --metric: mean is a metric of a column: name the column with --column",
+        ),
     ],
 )
 def test_what_is_not_there_is_told(ask: Ask, arguments: list[str], said: str) -> None:

@@ -39,7 +39,7 @@ def test_it_says_what_would_go_and_removes_it(shop: Workshop, dq: Dq) -> None:
     (shop.root / "assets_config/project.yaml").write_text("run_history: false\n", encoding="utf-8")
     nothing = dq("purge", **places)
     assert nothing.returncode == 2
-    assert "wanted --keep or --per-job, for project.yaml says run_history: false" in nothing.stderr
+    assert "wanted --keep or --per-job, since project.yaml has run_history: false" in nothing.stderr
     wrong = dq("purge", "--keep", "90", **places)
     assert wrong.returncode == 2
     assert "--keep: wanted a duration such as 12h" in wrong.stderr

@@ -30,8 +30,8 @@ def test_as_of(dq: Dq, tmp_path: Path) -> None:
     shop = seeded(tmp_path)
     ran = dq("restore", "sales", "--as-of", "0", "--dry-run")
     assert "silver/sales: version 1 back to 0 of 2" in ran.stdout
-    assert "rows 3 -> 2; files: 1 leave, 0 come back" in ran.stdout
-    assert "batches to be judged again by the next run: b-" in ran.stdout
+    assert "rows 3 -> 2; files: 1 removed, 0 restored" in ran.stdout
+    assert "the next run judges these batches again: b-" in ran.stdout
     assert shop.rows("silver/sales", "id") == [1, 2, 3]
     ran = dq("restore", "sales", "--as-of", "0", "--yes")
     assert (ran.returncode, shop.rows("silver/sales", "id")) == (0, [1, 2])
@@ -45,12 +45,12 @@ def test_from_backup(dq: Dq, tmp_path: Path) -> None:
     assert "no backup of it" in dq("restore", "sales", "--from-backup").stderr
     dq("retention")
     ran = dq("restore", "sales", "--from-backup", "--dry-run")
-    assert "silver/sales: 1 row to bring back, rows 2 -> 3" in ran.stdout
+    assert "silver/sales: 1 row to restore, rows 2 -> 3" in ran.stdout
     assert "older than 1y: the next retention deletes them again" in ran.stdout
     assert shop.rows("silver/sales", "id") == [2, 3]
     assert dq("restore", "sales", "--from-backup").returncode == 0
     assert shop.rows("silver/sales", "id") == [1, 2, 3]
-    assert "is back already" in dq("restore", "sales", "--from-backup").stdout
+    assert "are already restored" in dq("restore", "sales", "--from-backup").stdout
 
 
 def test_what_cannot_be_meant(dq: Dq, tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_apply_writes_the_file_once(dq: Dq, orders: Path, tmp_path: Path) -> Non
     assert before == dq("suggest", orders).stdout
     assert dq("check", "conf").returncode == 0
     ran = dq("suggest", orders, "--apply")
-    assert (ran.returncode, "shop/orders.yaml is there already, and is not written over" in ran.stderr) == (2, True)
+    assert (ran.returncode, "shop/orders.yaml exists and is not overwritten" in ran.stderr) == (2, True)
     ran = dq("suggest", orders, "--apply", "--domain", "other")
-    assert (ran.returncode, "shop/orders.yaml is there already" in ran.stderr) == (2, True), "names are unique"
+    assert (ran.returncode, "shop/orders.yaml exists" in ran.stderr) == (2, True), "names are unique"
     assert written.read_text(encoding="utf-8") == before
     assert [path.name for path in (tmp_path / "conf").rglob("*.yaml")] == ["orders.yaml"]
 
@@ -89,11 +89,11 @@ def test_a_table_of_the_project_is_told_what_it_lacks(dq: Dq, tmp_path: Path) ->
     assert "expect_column_values_to_be_unique" not in ran.stdout
     assert dq("suggest", "silver/orders").stdout == ran.stdout
     ran = dq("suggest", "orders", "--apply")
-    assert (ran.returncode, "conf/shop/orders.yaml is there already" in ran.stderr) == (2, True)
+    assert (ran.returncode, "conf/shop/orders.yaml exists" in ran.stderr) == (2, True)
     ran = dq("suggest", "ordres")
     assert (ran.returncode, ran.stderr) == (
         2,
-        "dq suggest: 'ordres' is no file and no table of the project (nearest: orders)\n",
+        "dq suggest: 'ordres' is neither a file nor a table of the project (nearest: orders)\n",
     )
 
 

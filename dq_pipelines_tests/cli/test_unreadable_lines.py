@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def test_validate_counts_unreadable_lines_and_fails(dq: Dq, folder: Path, engine: str) -> None:
     ran = dq("validate", "d.csv", "r.yaml", "--engine", engine)
     assert ran.returncode == 1
-    last = "1 of 1 rules passed, but 8 lines cannot be read: no rule has judged them"
+    last = "1 of 1 rules passed, but 8 lines cannot be read, and no rule has judged them"
     assert ran.stdout.strip().splitlines()[-1] == last
     assert f"{folder}/d.csv: 28 records in 30 lines; no records: 1 preamble, 1 header" in ran.stderr
     assert "d.csv: 8 lines cannot be read:" in ran.stderr

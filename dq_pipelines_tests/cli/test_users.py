@@ -47,12 +47,12 @@ def test_a_key_that_asks_for_more_than_its_user_has_is_told(dq: Dq, users: Users
     ran = dq("key", "add", "ann", "--role", "admin")
     assert Keys(users).let_in(ran.stdout.strip()).name == "ann"
     own = "operator of domain:retail"
-    assert ran.stderr == f"ann is {own}: the key is for admin, and gives no more than {own}\n"
+    assert ran.stderr == f"ann is {own}: the key asks for admin, but grants only {own}\n"
     assert dq("key", "add", "ann", "--role", "operator", "--scope", "domain:retail").stderr == ""
     count = len(Keys(users).all())
     ran = dq("key", "add", "ann", "--role", "viewer", "--scope", "domain:other")
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert "ann has a part, got viewer of domain:other: ann is operator of domain:retail" in ran.stderr
+    assert "ann has at least in part, got viewer of domain:other: ann is operator of domain:retail" in ran.stderr
     assert len(Keys(users).all()) == count
 
 
@@ -63,7 +63,7 @@ def test_a_scope_that_no_table_has_is_told(dq: Dq, tmp_path: Path) -> None:
     (folder / "sales.yaml").write_text("owners: [team:sales]\nsource: {type: csv, path: a.csv}\n")
     ran = dq("user", "role", "ann", "viewer@domain:retail", "steward@team:sales", "operator@domain:retial")
     assert ran.returncode == 0
-    assert ran.stderr == "no table of the project is of domain:retial (nearest: domain:retail)\n"
+    assert ran.stderr == "no table of the project is in domain:retial (nearest: domain:retail)\n"
 
 
 def test_keys_are_said_once(dq: Dq, users: Users) -> None:
@@ -89,7 +89,7 @@ def test_the_key_that_signs_tokens_is_changed(dq: Dq, users: Users, tmp_path: Pa
     keys = SigningKeys.of(users, State.at(tmp_path / ".dq"))
     before = keys.newest()
     said = dq("key", "rotate").stdout
-    assert said == f"tokens are signed by {keys.newest().id} from now on\n"
+    assert said == f"new tokens are signed with {keys.newest().id}\n"
     assert before.id not in said
     assert keys.named(before.id) == before
     dq("key", "rotate", "--at-once")
@@ -111,7 +111,7 @@ def test_a_log_that_was_changed_is_told(dq: Dq, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("users")
 def test_the_logs_key_is_changed_and_lines_of_before_are_verified(dq: Dq) -> None:
     said = dq("audit", "rotate-key").stdout
-    assert said.startswith("lines are marked by ")
+    assert said.startswith("new lines are signed with ")
     assert dq("audit", "verify").stdout == "3 lines, as they were written\n"
     ran = dq("audit", "rotate-key", DQ_AUDIT_KEY="given by the environment")
     assert (ran.returncode, "found DQ_AUDIT_KEY set" in ran.stderr) == (2, True)
@@ -130,7 +130,7 @@ def test_what_cannot_be_told_to_others_is_kept_and_told(dq: Dq, tmp_path: Path) 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"{tmp_path}/log")
         listening.settimeout(10)
-        assert dq("audit", "export", DQ_AUDIT_EXPORT=place).stdout == f"told all to {place}\n"
+        assert dq("audit", "export", DQ_AUDIT_EXPORT=place).stdout == f"exported all events to {place}\n"
         assert "user.disable" in [json.loads(listening.recv(9_999).partition(b": ")[2])["what"] for _ in range(2)]
 
 

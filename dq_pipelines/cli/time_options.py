@@ -1,4 +1,4 @@
-"""Options of commands that take a moment or a day."""
+"""The options `--since` and `--until`, which take a day or a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that a command reads outside of a project: what of it is no record, and which lines nobody could read."""
+"""Reads a file that a command names, and prints the lines that are no records or cannot be parsed."""
 
 from __future__ import annotations
 
@@ -13,56 +13,56 @@ if TYPE_CHECKING:
 
     from dq_pipelines.sources import Reading
 
-#: Kinds of sources of which single lines may be unreadable.
+#: Source types of which single lines may be unreadable.
 _OF_LINES = ("csv", "json", "ndjson")
 #: Unreadable lines that are printed, and characters of each.
 _SHOWN, _LONGEST = 5, 120
 
 
 @dataclass(frozen=True)
-class Read:
-    """What was read of a path."""
+class InputFile:
+    """The rows of a path, and how many of its lines are unreadable."""
 
-    #: the rows, or the path where it is to be read by whoever judges
+    #: the rows; or the path, if the engine reads it itself
     data: pl.LazyFrame | str
-    #: lines that are in none of the rows, for nobody could read them
+    #: lines that cannot be parsed, and so are not among the rows
     unreadable: int = 0
 
 
-def read_file(path: str) -> Read:
-    """The rows of a file of lines; what is left out of them is printed on stderr. Any other path is given as it is."""
+def read_file(path: str) -> InputFile:
+    """The rows of a CSV or JSON file; lines that are left out are printed on stderr. Any other path is returned as it is."""
     from dq_pipelines.engine.backends.frames import is_path_of_file, source_at
     from dq_pipelines.sources import read
 
     if not is_path_of_file(path) or "://" in path:
-        return Read(path)
+        return InputFile(path)
     source = source_at(path)
     if source["type"] == "parquet":
-        return Read(path, _print_unreadable(path, read(source)))
+        return InputFile(path, _print_unreadable(path, read(source)))
     if source["type"] not in _OF_LINES:
-        return Read(path)
+        return InputFile(path)
     reading = read(source)
     for sentence in _left_out(reading):
         print(sentence, file=sys.stderr)
-    return Read(reading.rows, _print_unreadable(path, reading))
+    return InputFile(reading.rows, _print_unreadable(path, reading))
 
 
 def _left_out(reading: Reading) -> list[str]:
-    """Of each file in one sentence which lines are no records, unless it is but a header of one line."""
+    """A sentence for each file about its lines that are no records; none if that is only a header of one line."""
     from dq_pipelines.sources.base import LEFT_OUT
 
-    said = []
+    sentences = []
     for file in reading.files:
         counts = ", ".join(f"{count} {name}" for name in LEFT_OUT if (count := getattr(file, name)))
         if counts and counts != "1 header":
-            said.append(
+            sentences.append(
                 f"{file.source}: {counted(file.records, 'record')} in {counted(file.lines, 'line')}; no records: {counts}"
             )
-    return said
+    return sentences
 
 
 def _print_unreadable(path: str, reading: Reading) -> int:
-    """Print how many lines nobody could read, and the first of them with the reasons; return how many."""
+    """Print how many lines are unreadable, and the first of them with reasons. Returns the number."""
     import polars as pl
 
     first = reading.unreadable.sort("_source", "_row").head(_SHOWN).collect()

@@ -1,12 +1,10 @@
-"""What verbs that change tables ask of a person: which tables (`sales` or `silver/sales`), and whether to go on."""
+"""Loads the project and finds the tables that a command names: `sales` or `silver/sales`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import typer
 
 from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import ConfigError, Problem, nearest
@@ -16,17 +14,20 @@ if TYPE_CHECKING:
 
 
 def sound_project() -> Project:
-    """The project that `DQ_CONFIG` names; tables that are left out, since their files are not sound, are said on stderr."""
+    """The project of `DQ_CONFIG`, without the tables whose files have mistakes; these are printed on stderr."""
     from dq_pipelines.project import load_sound_tables
 
     project = load_sound_tables(Settings.from_environment().config)
-    for one in project.left_out:
-        print(f"left out: {one.why}", file=sys.stderr)
+    for table in project.left_out:
+        print(f"left out: {table.why}", file=sys.stderr)
     return project
 
 
 def named_tables(project: Project, names: Sequence[str], verb: str) -> list[Table]:
-    """The tables of these names, in their order; raises ConfigError for each that is none, with the nearest, or left out."""
+    """The tables of these names, in their order.
+
+    Raises ConfigError for each name that is unknown (with the nearest) or left out.
+    """
     found, problems = [], []
     for name in dict.fromkeys(names):
         bare = name.rpartition("/")[2]
@@ -42,8 +43,3 @@ def named_tables(project: Project, names: Sequence[str], verb: str) -> list[Tabl
     if problems:
         raise ConfigError(problems)
     return found
-
-
-def agreed(*, yes: bool) -> bool:
-    """Whether a person agrees; where nobody sits at a terminal, who gave the command has."""
-    return yes or not sys.stdin.isatty() or typer.confirm("Go on?", err=True)

@@ -1,4 +1,4 @@
-"""How `dq report` lays out the standing of tables in a terminal. Its words belong in `history.queries.wording`."""
+"""Lays out the status of tables for `dq report` in a terminal."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from dq_pipelines.history.queries.wording import (
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.rules.core.clock import now
 
-#: Columns of a terminal that does not say how wide it is: a pipe, a log of CI.
+#: Width in columns if the output has no width of its own: a pipe, a log of CI.
 _WIDTH = 150
-#: Below this width, what stands side by side is put one below the other.
+#: Below this width, columns are stacked.
 _NARROW = 120
 
-#: Of a table's or a rule's status.
+#: Status of a table or a rule -> its style.
 _COLOURS = {
     "error": "bold white on red",
     "blocked": "bold white on red",
@@ -47,11 +47,11 @@ def print_report(
     tables: Sequence[TableStatus],
     unjudged: Sequence[str],
     gone: Sequence[TableStatus] = (),
-    beside: Mapping[str, Sequence[ResultRecord]] | None = None,
+    standalone: Mapping[str, Sequence[ResultRecord]] | None = None,
 ) -> None:
-    """The report on standard output, with colours where that is a terminal.
+    """Print the report on standard output, with colours if that is a terminal.
 
-    `gone` are tables that left the YAML, `beside` the results by table that belong to no verdict.
+    `unjudged` are tables that have never run, `gone` tables that are no longer in YAML. `standalone` has the results by
     """
     from rich.console import Console
     from rich.text import Text
@@ -70,15 +70,15 @@ def print_report(
     narrow = console.width < _NARROW
     console.print(_overview(tables, now(), narrow=narrow))
     for table in tables:
-        late = [f"{one.rule}: {one.error}" for one in (beside or {}).get(table.table, ()) if not one.success]
-        for said in filter(None, (attempt(table), recheck(table), *late)):
-            console.print(Text(f"\n{table.table}: {said}"), soft_wrap=True)
-        told = [rule for rule in table.rules if not rule.success or rule.is_tolerated or rule.settled]
-        if told:
+        failed = [f"{one.rule}: {one.error}" for one in (standalone or {}).get(table.table, ()) if not one.success]
+        for sentence in filter(None, (attempt(table), recheck(table), *failed)):
+            console.print(Text(f"\n{table.table}: {sentence}"), soft_wrap=True)
+        shown = [rule for rule in table.rules if not rule.success or rule.is_tolerated or rule.settled]
+        if shown:
             console.print(
                 Text(f"\n{table.table}", "bold"), Text(f"{len(table.failed)} of {len(table.rules)} rules failed", "dim")
             )
-            console.print(_told(told, narrow=narrow))
+            console.print(_rules(shown, narrow=narrow))
     if unjudged:
         console.print(f"\nNever run: {', '.join(unjudged)}", soft_wrap=True)
     if gone:
@@ -86,7 +86,10 @@ def print_report(
 
 
 def _overview(tables: Sequence[TableStatus], at: datetime, *, narrow: bool) -> Any:
-    """A line per table, with the time and the numbers of its last batch, and the last attempt where that is another; on a narrow terminal two, with the state below the name and the failures below the score."""
+    """A line per table: status, time and numbers of the last batch, and the last attempt if that is another one.
+
+    On a narrow terminal two lines: the state below the name, the failures below the score.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -103,25 +106,28 @@ def _overview(tables: Sequence[TableStatus], at: datetime, *, narrow: bool) -> A
     for table in tables:
         status = Text(word(table.status), _COLOURS[table.status])
         colour = "" if table.failed else "green"
-        told = Text(state(table), "dim" if narrow else "")
+        details = Text(state(table), "dim" if narrow else "")
         if table.partitions:
-            told.append(f" ({partitions(table)})", "dim")
+            details.append(f" ({partitions(table)})", "dim")
         if tried := last_attempt(table, at):
-            told.append(f"{between}{tried}", "dim")
+            details.append(f"{between}{tried}", "dim")
         name, judged = Text(table.table), table.latest
         when = Text(f"{moment(judged.started_at)}{between}{age(judged.started_at, at)}" if judged else "-")
         met, failed = Text(score(table), colour), Text(failures(table), colour)
         numbers = [Text(f"{number:,}") for number in (table.rows_in, table.published, table.refused, table.dropped)]
         if narrow:
             grid.add_row(
-                Text("\n").join([name, Text(": ").join([status, told])]), when, Text("\n").join([met, failed]), *numbers
+                Text("\n").join([name, Text(": ").join([status, details])]),
+                when,
+                Text("\n").join([met, failed]),
+                *numbers,
             )
         else:
-            grid.add_row(name, status, when, met, failed, *numbers, told)
+            grid.add_row(name, status, when, met, failed, *numbers, details)
     return grid
 
 
-def _told(rules: Sequence[RuleState], *, narrow: bool) -> Any:
+def _rules(rules: Sequence[RuleState], *, narrow: bool) -> Any:
     from rich.table import Table
     from rich.text import Text
 
@@ -129,9 +135,9 @@ def _told(rules: Sequence[RuleState], *, narrow: bool) -> Any:
     for no_wrap in (True, True, *(() if narrow else (False, False)), False):
         grid.add_column(no_wrap=no_wrap, overflow="fold")
     for rule in rules:
-        said, one = rule.status, rule.one
-        told = [Text(one.rule), Text(one.column or ""), Text(rule_findings(rule))]
+        result = rule.one
+        cells = [Text(result.rule), Text(result.column or ""), Text(rule_findings(rule))]
         if narrow:
-            told = [Text("\n").join([Text(" ").join(told[:2]), Text(rule_findings(rule), "dim")])]
-        grid.add_row(Text(said, _COLOURS[said]), Text(one.severity), *told)
+            cells = [Text("\n").join([Text(" ").join(cells[:2]), Text(rule_findings(rule), "dim")])]
+        grid.add_row(Text(rule.status, _COLOURS[rule.status]), Text(result.severity), *cells)
     return grid
