@@ -1,1 +1,1 @@
-"""What a browser and other programs see of a site. It reads stores and never judges; nothing here writes a table."""
+"""The web gateway: authentication, the REST API, the dashboard, metrics, and Dagster's UI."""

@@ -1,4 +1,4 @@
-"""`python -m dq_pipelines.web`: this room's own door, since `cli` must not import it. `dq serve`, `dq report --html` and `dq docs` open it."""
+"""Runs the gateway, writes the report page, or prints the API document, for `dq serve`, `dq report --html` and `dq docs`."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ from dq_pipelines.web.middleware.proxies import Proxies
 
 
 def main() -> None:
-    """Serve, or write one page. What dq_pipelines says on purpose goes to stderr, without a traceback, and exit is 2."""
-    sys.path.append(str(Path.cwd()))  # functions of the user's own that YAML names
-    asked = _parser().parse_args()
+    """Run the verb. Expected errors (`DqError`) go to stderr without a traceback, with exit code 2."""
+    sys.path.append(str(Path.cwd()))  # YAML names the user's own functions, which lie in the working directory
+    arguments = _parser().parse_args()
     try:
-        if asked.verb == "page":
-            write(Site.from_environment(), asked.file, asked.table)
-        elif asked.verb == "document":
+        if arguments.verb == "page":
+            write(Site.from_environment(), arguments.file, arguments.table)
+        elif arguments.verb == "document":
             from dq_pipelines.web.api import routes
             from dq_pipelines.web.api.document import files
 
             print(json.dumps(files(routes().openapi())))
         else:
-            _withhold(asked.withheld)
-            _serve(asked)
+            _withhold(arguments.withheld)
+            _serve(arguments)
     except DqError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _serve(asked: argparse.Namespace) -> None:
+def _serve(arguments: argparse.Namespace) -> None:
     from dq_pipelines.web.hosting import Dagster
     from dq_pipelines.web.serving import serve
 
-    certificate = Certificate.checked(asked.tls_cert, asked.tls_key)
-    exposure = Exposure(asked.host, asked.port, certificate, Proxies.parsed(asked.behind_proxy))
-    dagster = Dagster(asked.workspace, not asked.no_daemon, asked.log_level) if not asked.no_dagster else None
+    certificate = Certificate.checked(arguments.tls_cert, arguments.tls_key)
+    exposure = Exposure(arguments.host, arguments.port, certificate, Proxies.parsed(arguments.behind_proxy))
+    dagster = None
+    if not arguments.no_dagster:
+        dagster = Dagster(arguments.workspace, not arguments.no_daemon, arguments.log_level)
     serve(Site.from_environment(hosting=dagster is not None), exposure, dagster)
 
 
 def _withhold(descriptor: int | None) -> None:
-    """Take the gateway's secrets out of the environment; where there are some, begin anew in this process without them.
+    """Remove the gateway's secrets from the environment; if there are any, restart this program without them.
 
-    Else every run could read them in /proc, where the environment stays as it was when a program began.
+    Otherwise every run could read them in /proc, which keeps the environment that a program started with.
     """
     from dq_pipelines.config import withheld
     from dq_pipelines.project.gateway_secrets import withhold
@@ -60,7 +62,7 @@ def _withhold(descriptor: int | None) -> None:
     withhold()
     if (kept := withheld.hand_over()) is not None:
         command = [sys.executable, "-m", "dq_pipelines.web", *sys.argv[1:], f"--withheld={kept}"]
-        os.execv(sys.executable, command)  # noqa: S606 - this very program, by the words it was called with
+        os.execv(sys.executable, command)  # noqa: S606 - this same program, with the same arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,10 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--no-daemon", action="store_true")
     serving.add_argument("--log-level", choices=["debug", "info", "warning", "error"])
     serving.add_argument("--withheld", type=int, help=argparse.SUPPRESS)
-    verbs.add_parser("document", help="print what dq docs writes of the REST API, by file, as JSON")
-    page = verbs.add_parser("page", help="write today's standing as one page that needs nothing else")
+    verbs.add_parser("document", help="print the files that dq docs writes about the REST API, as JSON")
+    page = verbs.add_parser("page", help="write the current status of all tables as one self-contained page")
     page.add_argument("file", type=Path)
-    page.add_argument("--table", action="append", help="only this table; may stand several times")
+    page.add_argument("--table", action="append", help="only this table; may be given several times")
     return parser
 
 

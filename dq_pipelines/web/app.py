@@ -1,4 +1,4 @@
-"""The whole of what `dq serve` serves: each part's routes, and what guards them all."""
+"""Assembles the application of `dq serve`: the routes of every part, and the middleware before them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dq_pipelines.web.middleware.security_headers import Bounds, SecurityHeaders
 
 
 class _Rest(Convertor[str]):
-    """All that is left of a path; Starlette's own `path` ends where a line does, so that the API could not say what is not there."""
+    """The rest of a path. Starlette's own `path` stops at a line break, so the API could not answer 404 for such paths."""
 
     regex = "(?s:.*)"
 
@@ -42,7 +42,7 @@ register_url_convertor("rest", _Rest())
 
 
 def routes(behind: Backend) -> list[BaseRoute]:
-    """What there is to ask for; a new part adds its own here. Dagster's UI comes last, since it answers every path."""
+    """All routes; a new part adds its own here. Dagster's UI comes last, since it answers every path."""
     site, host = behind.site, behind.dagster
     if host is not None:
         site.end_of = host.end_of
@@ -78,9 +78,9 @@ def access_of(site: Site) -> Access:
 
 
 def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | None = None) -> Starlette:
-    """The app that a server runs: for who is logged in, or as long as there are no users, for this machine alone.
+    """The app that a server runs. Callers log in; without any users, only this machine is served.
 
-    `proxies` are those before it; None for none.
+    `proxies` are the trusted proxies before the server; None for none.
     """
     access = access_of(site)
     steps = LoginSteps(access)

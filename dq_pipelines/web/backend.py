@@ -1,4 +1,4 @@
-"""What every part of the gateway answers from: the stores, who may ask, and Dagster where it is hosted here."""
+"""The stores, the access control and the Dagster host that the gateway's routers share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dq_pipelines.web.health import Health
 
 @dataclass(frozen=True)
 class Backend:
-    """One value, handed to each router when the app is made."""
+    """The value that every router receives when the app is made."""
 
     #: history, lake and the project's files
     site: Site
     #: users, keys, sessions and the audit log
     access: Access
-    #: None where the gateway serves without Dagster
+    #: None if the gateway serves without Dagster
     dagster: DagsterHost | None = None
-    #: what of all that is alive; asked anew by each app
+    #: the health of all of these
     health: Health = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
-"""`python -m dq_pipelines.web.child_processes FD MARK`: ends every process that a gateway has started when the gateway ends, however it does.
+"""Ends every process that a gateway has started when the gateway ends, even if it is killed.
 
-A gateway names itself in an environment variable, which what it starts inherits, and what that starts in turn. So its
-processes are found whoever their parent is by now. Light on purpose: it imports nothing of Dagster.
+It runs as `python -m dq_pipelines.web.child_processes FD MARK`. A gateway names itself in an environment variable, which its
+processes and their children inherit. So they are found even if their parent has changed. This module imports nothing of
+Dagster, to start fast.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from dq_pipelines.pipeline.runtime.processes import is_gone, this_process
 
 #: The environment variable with the gateway's name, as `pipeline.runtime.processes` names processes.
 MARK = "DQ_SERVE_PROCESS"
-#: Seconds that processes have to end in once they were interrupted; a run needs them to say that it was.
+#: Seconds that processes have to end after an interrupt; a run needs them to record that it was interrupted.
 PATIENCE = 10.0
 
 
 def of_gateway(mark: str) -> list[psutil.Process]:
-    """The processes that this gateway has started, directly or not, and that have not ended; without this one."""
+    """The living processes that this gateway has started, directly or not, without the current process."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -36,7 +37,7 @@ def of_gateway(mark: str) -> list[psutil.Process]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs, and is no zombie that nobody has waited for."""
+    """Whether the process runs and is no zombie."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -44,17 +45,17 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def interrupt(mark: str) -> list[psutil.Process]:
-    """Ask all of them to end, as Ctrl-C does; gives them."""
+    """Interrupt all processes of the gateway, as Ctrl-C does. Returns them."""
     found = of_gateway(mark)
     for process in found:
         with suppress(psutil.Error):
-            process.send_signal(signal.SIGCONT)  # one that was stopped hears nothing
+            process.send_signal(signal.SIGCONT)  # a stopped process receives no other signal
             process.send_signal(signal.SIGTERM if _is_helper(process) else signal.SIGINT)
     return found
 
 
 def kill(mark: str) -> None:
-    """Kill all of them, and what they start meanwhile."""
+    """Kill all processes of the gateway, and those that they start meanwhile."""
     while left := of_gateway(mark):
         for process in left:
             with suppress(psutil.Error):
@@ -63,7 +64,7 @@ def kill(mark: str) -> None:
 
 
 def end(mark: str, patience: float = PATIENCE) -> int:
-    """Interrupt all of them, and kill what has not ended within so many seconds; gives how many there were."""
+    """Interrupt all processes of the gateway, kill those that live after `patience` seconds, and return their number."""
     found = interrupt(mark)
     until = time.monotonic() + patience
     while of_gateway(mark) and time.monotonic() < until:
@@ -73,7 +74,7 @@ def end(mark: str, patience: float = PATIENCE) -> int:
 
 
 def is_run(process: psutil.Process) -> bool:
-    """Whether this is the process of a run, as Dagster's code server starts it."""
+    """Whether this is a run's process, as Dagster's code server starts it."""
     try:
         return "from multiprocessing.spawn import" in " ".join(process.cmdline())
     except psutil.Error:
@@ -81,26 +82,26 @@ def is_run(process: psutil.Process) -> bool:
 
 
 def _is_helper(process: psutil.Process) -> bool:
-    """Whether it only waits for a run to end: interrupted, it would say so with a traceback."""
+    """Whether the process only waits for a run to end: an interrupt would make it print a traceback."""
     return "watch_orphans" in " ".join(process.cmdline())
 
 
 def end_leftovers(home: str) -> int:
-    """End what gateways have left behind that were killed together with what should have ended it; gives how many there were.
+    """End processes of gateways on this machine that were killed together with their watcher. Returns their number.
 
-    Of the gateways with these records of Dagster's (`DAGSTER_HOME`), on this machine, alone.
+    Only of gateways with this `DAGSTER_HOME`.
     """
     marks = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            there = process.environ()
-            if there.get("DAGSTER_HOME") == home and (mark := there.get(MARK)) and is_gone(mark):
+            environment = process.environ()
+            if environment.get("DAGSTER_HOME") == home and (mark := environment.get(MARK)) and is_gone(mark):
                 marks.add(mark)
     return sum(end(mark) for mark in marks)
 
 
 class Children:
-    """What this gateway starts, and the watcher that ends it."""
+    """The processes that this gateway starts, and the watcher process that ends them."""
 
     def __init__(self, mark: str) -> None:
         self.mark = mark
@@ -110,11 +111,11 @@ class Children:
         self._keeper.start()
 
     def runs(self) -> int:
-        """How many runs are under way."""
+        """The number of runs under way."""
         return sum(map(is_run, of_gateway(self.mark)))
 
     def begin_to_end(self) -> None:
-        """Have the watcher interrupt all of them now, and kill what is left after a while; a second call does nothing."""
+        """Have the watcher interrupt all processes now, and kill the rest after `PATIENCE`. A second call does nothing."""
         if self._ending.is_set():
             return
         self._ending.set()
@@ -122,12 +123,12 @@ class Children:
         os.close(self._writing)
 
     def end(self) -> None:
-        """Wait until they have ended."""
+        """End all processes, and wait for it."""
         self.begin_to_end()
         os.close(self._reading)
         with suppress(subprocess.TimeoutExpired):
             self._watcher.wait(PATIENCE * 2)
-        end(self.mark, 0.0)  # what a watcher has left that was killed itself
+        end(self.mark, 0.0)  # whatever is left if the watcher itself was killed
 
     def _keep(self) -> None:
         while not self._ending.wait(1.0):
@@ -137,7 +138,7 @@ class Children:
 
 @contextmanager
 def ending_with_us() -> Iterator[Children]:
-    """Mark this process as a gateway: what it starts within the block ends with it."""
+    """Mark this process as a gateway: the processes that it starts within the block end with it."""
     os.environ[MARK] = this_process()
     children = Children(os.environ[MARK])
     try:
@@ -154,7 +155,7 @@ def _watcher(reading: int, mark: str) -> subprocess.Popen[bytes]:
 
 
 def main() -> None:
-    """Wait until the other end of the pipe is closed, in whatever way, then end what the gateway has started."""
+    """Wait until the other end of the pipe closes, then end the gateway's processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.read(int(sys.argv[1]), 1)  # nothing is ever written
     end(sys.argv[2])

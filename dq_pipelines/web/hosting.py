@@ -1,9 +1,8 @@
-"""Dagster as `dq serve` brings it along: where its records are, which code locations, and its daemon. What is served belongs in `app`."""
+"""Hosts Dagster for `dq serve`: opens its records, and starts its code servers and its daemon."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,39 +31,39 @@ _HOME, _WORKSPACE = ".dagster_home", "workspace.yaml"
 
 @dataclass(frozen=True)
 class Dagster:
-    """What of Dagster is wanted beside the dashboard."""
+    """How the gateway hosts Dagster."""
 
-    #: the code locations; `./workspace.yaml` or this project's where there is None
+    #: the file of the code locations; None for `./workspace.yaml`, or this project if there is no such file
     workspace: Path | None = None
     with_daemon: bool = True
-    #: from which level on runs say something on standard error; None for what dagster.yaml says, else info
+    #: the level from which runs log to standard error; None for that of dagster.yaml, else info
     log_level: str | None = None
 
     def target(self) -> Path | None:
-        """The workspace file; raises ConfigError for one that there is not."""
+        """The workspace file; None for this project alone. Raises ConfigError if the named file does not exist."""
         if self.workspace is not None and not self.workspace.is_file():
             raise ConfigError([Problem("", 0, f"dq serve --workspace: wanted a file, found none at {self.workspace}")])
-        beside = Path(_WORKSPACE)
-        return self.workspace or (beside if beside.is_file() else None)
+        default = Path(_WORKSPACE)
+        return self.workspace or (default if default.is_file() else None)
 
     @contextmanager
     def running(self, site: Site) -> Iterator[DagsterHost]:
-        """Dagster in this process, with code servers and a daemon, as long as the block lasts."""
+        """Host Dagster with code servers and a daemon until the block ends."""
         target = self.target()
         os.environ["DAGSTER_HOME"] = str(home())
         if left := end_leftovers(os.environ["DAGSTER_HOME"]):
-            say(f"{left} processes of a gateway that was killed have been ended")
+            say(f"ended {counted(left, 'process')} of a gateway that was killed")
         books = AccessContext(lambda: site.known().project, AuditLog(site.state))
         supervision = Supervision(self.log_level or "info")
         with ExitStack() as stack:
             instance = stack.enter_context(_opened(self.log_level))
-            _say_what_is_missing(instance)
+            _warn_of_missing_settings(instance)
             children = stack.enter_context(ending_with_us())
             stack.enter_context(one_line_an_event(supervision.log_level))
             try:
                 served = stack.enter_context(code_servers(instance, target, supervision))
                 supervised = {server.name: server.trouble for server in served.servers}
-                if self.with_daemon:  # before the pages, which wait for the code to load
+                if self.with_daemon:  # before the pages, which wait until the code has loaded
                     supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace, supervision)).trouble
                 host = stack.enter_context(hosted(instance, served.workspace, books))
                 host.supervised = supervised
@@ -72,21 +71,21 @@ class Dagster:
                 stack.enter_context(supervision.watching("runs", lost.look, LOOK))
                 yield host
             finally:
-                # All of them end side by side, before who has started each waits for it.
+                # All of them end in parallel; the exit stack then waits for each.
                 _end_all(children, supervision)
 
 
 def _end_all(children: Children, supervision: Supervision) -> None:
     supervision.ending.set()
     runs = children.runs()
-    count = "counts as failed, and is done again" if runs == 1 else "count as failed, and are done again"
-    of_runs = f"; {counted(runs, 'run')} under way {count}" if runs else ""
-    say(f"ending Dagster's daemon and code servers, which have {PATIENCE:.0f} s for it{of_runs}")
+    outcome = "counts as failed, and is retried" if runs == 1 else "count as failed, and are retried"
+    of_runs = f"; {counted(runs, 'run')} under way {outcome}" if runs else ""
+    say(f"ending Dagster's daemon and code servers within {PATIENCE:.0f} s{of_runs}")
     children.begin_to_end()
 
 
 def _opened(log_level: str | None) -> dg.DagsterInstance:
-    """Dagster's records. Runs, the code servers and the daemon open them with the same settings."""
+    """Dagster's instance. Runs, the code servers and the daemon open it with the same settings."""
     home = os.environ["DAGSTER_HOME"]
     settings: Any = InstanceRef.from_dir(home).settings
     logs = settings.get("python_logs") or {}
@@ -96,8 +95,8 @@ def _opened(log_level: str | None) -> dg.DagsterInstance:
     )
 
 
-def _say_what_is_missing(instance: dg.DagsterInstance) -> None:
-    """Say where settings of somebody's own, or none, keep runs from what docs/gateway.md says of them."""
+def _warn_of_missing_settings(instance: dg.DagsterInstance) -> None:
+    """Warn of settings that are missing in dagster.yaml, and of the effect on runs (docs/gateway.md)."""
     missing = list(missing_settings(instance))
     settings = Path(instance.root_directory) / FILE
     if missing:
@@ -111,42 +110,42 @@ def _say_what_is_missing(instance: dg.DagsterInstance) -> None:
 
 
 def home() -> Path:
-    """Where Dagster keeps its records: as `DAGSTER_HOME` says, else beside, by the settings that lie here.
+    """Dagster's home: `DAGSTER_HOME`, else `.dagster_home` in the working directory, with the settings of `./dagster.yaml`.
 
-    A folder with records and without settings is left as it is: they may be meant so.
+    A folder with records and without settings is left as it is: this may be on purpose.
     """
-    if told := os.environ.get("DAGSTER_HOME"):
-        found = Path(told)
-        is_new = not found.is_dir() or not any(found.iterdir())
-        _close(found)
+    if named := os.environ.get("DAGSTER_HOME"):
+        folder = Path(named)
+        is_new = not folder.is_dir() or not any(folder.iterdir())
+        _make_private(folder)
         if is_new:
-            say(f"{write_settings(found)} is written, since the folder of Dagster's records was new")
-        return found.absolute()
-    found = Path(_HOME)
-    _close(found)
-    settings = found / FILE
+            say(f"wrote {write_settings(folder)}, since the folder of Dagster's records was new")
+        return folder.absolute()
+    folder = Path(_HOME)
+    _make_private(folder)
+    settings = folder / FILE
     if not settings.exists():
-        settings.unlink(missing_ok=True)  # a link that leads nowhere
+        settings.unlink(missing_ok=True)  # a broken link
         if Path(FILE).is_file():
             settings.symlink_to(f"../{FILE}")
         else:
-            write_settings(found)
-    return found.absolute()
+            write_settings(folder)
+    return folder.absolute()
 
 
-def _close(folder: Path) -> None:
-    """Make Dagster's folder, or close it to others: run configuration, logs and errors may hold anything.
+def _make_private(folder: Path) -> None:
+    """Make Dagster's folder, or close it to other users: run configuration, logs and errors may hold anything.
 
-    Raises ConfigError where it cannot be made.
+    Raises ConfigError if the folder cannot be made.
     """
     try:
         private_folder(folder)
-        told = why_not_private(folder)
-        if told and folder.stat().st_uid == os.geteuid():
+        warning = why_not_private(folder)
+        if warning and folder.stat().st_uid == os.geteuid():
             folder.chmod(FOLDER)
-            told = f"{folder} was open to others on this machine: closed (mode 700)"
-        if told:
-            sys.stderr.write(f"dq serve: {told}\n")
+            warning = f"{folder} was open to others on this machine: closed (mode 700)"
+        if warning:
+            say(warning)
     except OSError as error:
-        said = f"DAGSTER_HOME: wanted a folder to write at {folder}, got: {error.strerror}"
-        raise ConfigError([Problem("", 0, said)]) from None
+        problem = f"DAGSTER_HOME: wanted a folder to write at {folder}, got: {error.strerror}"
+        raise ConfigError([Problem("", 0, problem)]) from None

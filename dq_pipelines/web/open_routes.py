@@ -1,8 +1,8 @@
-"""The routes that need no login: one table, for the authentication middleware and for the OpenAPI document."""
+"""Lists the routes that need no login, for the authentication middleware and the OpenAPI document."""
 
 from __future__ import annotations
 
-#: Answered before users are looked up: they say whether this process lives, also while the database of users is down.
+#: Liveness routes, which are answered before users are looked up, even if the users' database is down.
 LIVE = ("/health", "/api/v1/health/live")
 
 #: All routes that need no login.
@@ -12,5 +12,5 @@ OPEN = (
     "/api", "/api/v1/auth/token", "/api/v1/auth/revoke",
 )  # fmt: skip
 
-#: All that a user may open who must set up a second factor first.
+#: Routes for users who must set up a second factor first.
 WITHOUT_SECOND_FACTOR = ("/account", "/account/sessions", "/account/second-factor", "/logout")

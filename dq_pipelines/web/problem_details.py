@@ -1,4 +1,4 @@
-"""The one shape in which the REST API says that something did not go: RFC 9457's problem details."""
+"""Error answers of the REST API as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from starlette.routing import Match
 from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused
 
 MEDIA_TYPE = "application/problem+json"
-#: Mistakes of a request that are told in one answer.
+#: Mistakes of a request that one answer lists at most.
 _MOST = 100
 
 _LOG = logging.getLogger(__name__)
 
 
 class ProblemDetails(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
+    """An error, as RFC 9457 defines it."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -40,58 +40,58 @@ class ProblemDetails(BaseModel):
         }
     )
 
-    type: str = Field("about:blank", description="`about:blank`: the status says what kind of problem it is.")
-    title: str = Field(description="The status in words.")
+    type: str = Field("about:blank", description="`about:blank`: the status is the type of the problem.")
+    title: str = Field(description="The reason phrase of the status.")
     status: int = Field(description="The HTTP status.", ge=400, le=599)
     detail: str = Field(
-        description="One sentence: place, what was wanted, what was found, the nearest. Of several mistakes a line each."
+        description="A sentence: place, what was wanted, what was found, the nearest valid name. Several mistakes have a line each."
     )
 
 
 class ApiError(Exception):
-    """An answer that is no success; raised by whoever answers."""
+    """An error answer; a route raises it."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> None:
         self.status = status
         self.detail = detail
         self.headers = headers
-        #: what a client of another standard reads, such as OAuth's `error`
+        #: more members of the answer, such as OAuth's `error`
         self.more = more
         super().__init__(detail)
 
 
-def mistakes(found: Iterable[Mapping[str, Any]]) -> str:
-    """What is wrong with a request, as pydantic has found it: a line for each mistake, which says where it is."""
-    lines = [f"{'.'.join(str(step) for step in one['loc'])}: {_said(one['msg'])}" for one in found]
+def mistakes(errors: Iterable[Mapping[str, Any]]) -> str:
+    """The mistakes that pydantic found in a request: a line with place and message for each."""
+    lines = [f"{'.'.join(str(step) for step in error['loc'])}: {_sentence(error['msg'])}" for error in errors]
     return in_lines(lines)
 
 
 def in_lines(lines: Sequence[str]) -> str:
-    """Each once, and so many at most: a body may have a mistake in each of thousands of items."""
+    """Each line once, `_MOST` at most: a body may have a mistake in each of thousands of items."""
     once = list(dict.fromkeys(lines))
     more = [f"and {len(once) - _MOST:,} more"] if len(once) > _MOST else []
     return "\n".join(once[:_MOST] + more)
 
 
-def _said(message: str) -> str:
+def _sentence(message: str) -> str:
     message = message.removeprefix("Value error, ")
     return f"{message[:1].lower()}{message[1:]}"
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: str) -> JSONResponse:
-    """An answer in the one shape."""
+    """An error answer as problem details."""
     body = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
     return JSONResponse(body.model_dump() | more, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: the statuses of this shape that it answers with beside its own."""
+    """For a route's `responses`: these statuses, with problem details as their body."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def say_problems(app: FastAPI) -> None:
-    """Have every error of this app said in the one shape; what dq_pipelines says on purpose is said as it is."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of this app as problem details, with the sentence of a DqError as its detail."""
 
     @app.exception_handler(ApiError)
     async def _raised(_: Request, error: ApiError) -> JSONResponse:
@@ -101,7 +101,9 @@ def say_problems(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(_methods_at(app, request))  # else those of the first route of this path alone
+            headers["Allow"] = ", ".join(
+                _methods_at(app, request)
+            )  # Starlette names only those of the path's first route
         return problem(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
@@ -110,7 +112,7 @@ def say_problems(app: FastAPI) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     async def _database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        # Whose database, and where it is, is in the server's log; what the database said may quote what was asked of it.
+        # The server's log has the details: the database's message may name its host, or quote the statement.
         _LOG.error("a database did not answer: %s", str(error).splitlines()[0])
         return problem(503, "the gateway's database did not answer: try again")
 
@@ -120,7 +122,7 @@ def say_problems(app: FastAPI) -> None:
 
 
 def _methods_at(app: FastAPI, request: Request) -> list[str]:
-    """Those that some route answers there."""
+    """The methods that routes of this path answer."""
     scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "PATCH", "POST", "PUT")}
     return [m for m, scope in scopes.items() if any(one.matches(scope)[0] is Match.FULL for one in app.routes)]
 

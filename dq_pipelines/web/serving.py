@@ -1,4 +1,4 @@
-"""A server: for everybody where there are users to log in as, else on loopback only."""
+"""Runs the gateway's HTTP server: for everybody if there are users, else on the loopback address only."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from dq_pipelines.web.hosting import Dagster
 from dq_pipelines.web.middleware.exposure import Exposure
 from dq_pipelines.web.stopping import Stopping
 
-#: Bytes that a WebSocket's client may send at once: a subscription, and no more.
+#: Bytes of a WebSocket message from a client at most: enough for a subscription.
 _LONGEST_MESSAGE = 1 << 18
 
 
 def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
-    """Serve until interrupted, Dagster too where it is wanted.
+    """Serve until interrupted, with Dagster unless `dagster` is None.
 
-    Raises ConfigError for a host that others could reach without protection, a port that is taken, a workspace file that there
-    is not, or users and keys that others on this machine could read.
+    Raises ConfigError for a host that others could reach without protection, a port in use, a missing workspace file, or
+    users and keys that others on this machine could read.
     """
     keep_connections()
     AuditLog(open_state(site.state)).check()
@@ -49,7 +49,7 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
     with listening:
         address, stopping = exposure.address(listening.getsockname()[1]), Stopping()
         print(f"dashboard at {address}/dashboard/ ({exposure.breadth}Ctrl-C ends it)", flush=True)
-        with stopping.heard(), contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:
+        with stopping.handling_signals(), contextlib.suppress(KeyboardInterrupt), ExitStack() as stack:
             stack.enter_context(exporting(Export.from_environment(AuditLog(site.state))))
             hosting = stack.enter_context(dagster.running(site)) if dagster else None
             app = application(site, hosting, exposure.proxies)
@@ -57,24 +57,27 @@ def serve(site: Site, exposure: Exposure, dagster: Dagster | None) -> None:
                 print(f"Dagster's UI at {address}/", flush=True)
             if not app.state.access.is_on:
                 once = app.state.access.once
-                print(f"nobody can log in yet; to change something, open this once: {address}{once.path}", flush=True)
-            settle()
+                print(
+                    f"there are no users yet; to make changes, open this link, which works once: {address}{once.path}",
+                    flush=True,
+                )
+            freeze_garbage_collection()
             _Server(config_of(app, exposure.certificate), site.closing, stopping).run(sockets=[listening])
 
 
-def settle() -> None:
-    """What was imported stays: to look through it for garbage again and again holds up every answer meanwhile."""
+def freeze_garbage_collection() -> None:
+    """Exclude imported objects from garbage collection, whose pauses would delay answers."""
     gc.collect()
     gc.freeze()
 
 
 def config_of(app: Starlette, certificate: Certificate | None = None) -> uvicorn.Config:
-    """How a server runs the app, by TLS where there is a certificate.
+    """Uvicorn's settings for the app, with TLS if there is a certificate.
 
-    Uvicorn takes the word of proxies from whoever is on this machine, unless it is told not to: `proxies` is the one place for that.
+    `proxy_headers` is off: Uvicorn would trust proxies on this machine by default, and `middleware.proxies` decides that alone.
 
-    Messages are not compressed: for 200 who watch a run, each would be 200 times. Uvicorn's newer WebSockets take a fifth less of the
-    processor for each than those it takes by itself, and lean on nothing that the library means to drop.
+    WebSocket messages are not compressed: with 200 watchers of a run, each would be compressed 200 times. `websockets-sansio`
+    takes a fifth less CPU than Uvicorn's default, which uses a deprecated interface.
     """
     return uvicorn.Config(
         app,
@@ -91,7 +94,7 @@ def config_of(app: Starlette, certificate: Certificate | None = None) -> uvicorn
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn waits for answers that are under way, and a stream of events never ends by itself: it is told to."""
+    """Ends event streams at shutdown: Uvicorn waits for open answers, and a stream never ends by itself."""
 
     def __init__(self, config: uvicorn.Config, closing: threading.Event, stopping: Stopping) -> None:
         super().__init__(config)
@@ -99,8 +102,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Uvicorn's own would raise the signal anew when the server has ended: a second Ctrl-C that nobody has sent."""
-        with self._stopping.by(self._end):
+        """Replace Uvicorn's handler, which raises the signal again after the server has ended, like a second Ctrl-C."""
+        with self._stopping.calling(self._end):
             yield
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the server in order, and says so at once; the second ends it and all that it has started."""
+"""Handles Ctrl-C and SIGTERM: the first stops the server in order, the second kills it and its processes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from types import FrameType
 from dq_pipelines.web.child_processes import MARK, kill
 from dq_pipelines.web.dagster_client.supervision import say
 
-#: What the system says of a process that Ctrl-C has ended.
+#: Exit code of a process that Ctrl-C has ended.
 _INTERRUPTED = 130
 
 
 class Stopping:
-    """What this process does when it is asked to end."""
+    """The signal handling of this process."""
 
     def __init__(self) -> None:
-        self._is_asked = False
-        self._then: Callable[[], None] | None = None
+        self._is_stopping = False
+        self._end: Callable[[], None] | None = None
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Hear both signals within the block."""
-        before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    def handling_signals(self) -> Iterator[None]:
+        """Handle both signals within the block."""
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
@@ -33,22 +33,22 @@ class Stopping:
                 signal.signal(number, handler)
 
     @contextmanager
-    def by(self, then: Callable[[], None]) -> Iterator[None]:
-        """Within the block the first signal calls `then`; elsewhere it raises KeyboardInterrupt."""
-        self._then = then
+    def calling(self, end: Callable[[], None]) -> Iterator[None]:
+        """Within the block, the first signal calls `end`; outside of it, the signal raises KeyboardInterrupt."""
+        self._end = end
         try:
             yield
         finally:
-            self._then = None
+            self._end = None
 
-    def _ask(self, _: int, __: FrameType | None) -> None:
-        if self._is_asked:
+    def _stop(self, _: int, __: FrameType | None) -> None:
+        if self._is_stopping:
             _end_at_once()
-        self._is_asked = True
-        say("stopping; Ctrl-C again ends it at once")
-        if self._then is None:
+        self._is_stopping = True
+        say("stopping; press Ctrl-C again to stop at once")
+        if self._end is None:
             raise KeyboardInterrupt
-        self._then()
+        self._end()
 
 
 def _end_at_once() -> None:

@@ -75,9 +75,9 @@ def test_a_new_password_ends_every_session_but_this_browsers(client: TestClient,
     ("form", "status", "said"),
     [
         ({"old": "wrong"}, 403, "The old password does not fit, or too many were wrong: wait, and try again."),
-        ({"again": "yet another password"}, 422, "The new password was not the same twice."),
+        ({"again": "yet another password"}, 422, "The two new passwords differ."),
         ({"new": "short", "again": "short"}, 422, "wanted a password of 12 to 256 characters, got one of 5."),
-        ({"csrf": "guess"}, 403, "This page was too old: try again."),
+        ({"csrf": "guess"}, 403, "This page has expired: try again."),
     ],
 )
 def test_what_does_not_fit_changes_nothing(

@@ -219,7 +219,7 @@ def test_where_the_database_breaks_nobody_is_let_in(client: TestClient, users: U
     answer = client.get("/metrics")
     assert (answer.status_code, answer.json()["detail"]) == (
         503,
-        "users: wanted their database to answer, got an error of it",
+        "users: wanted an answer from their database, got an error",
     )
 
 
@@ -293,7 +293,7 @@ def test_a_key_or_token_in_an_address_lets_nobody_in(client: TestClient, users: 
 def test_a_websocket_without_a_login_is_closed(client: TestClient, path: str, headers: dict[str, str]) -> None:
     with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect(path, headers=headers):
         pass
-    assert (closed.value.code, closed.value.reason) == (1008, "wanted somebody who is logged in, or an API key")
+    assert (closed.value.code, closed.value.reason) == (1008, "authentication required: log in, or send an API key")
 
 
 def test_another_sites_page_opens_no_websocket_with_a_session(client: TestClient) -> None:
@@ -301,7 +301,7 @@ def test_another_sites_page_opens_no_websocket_with_a_session(client: TestClient
     headers = {"origin": "https://evil.example", "cookie": f"dq_session={client.cookies['dq_session']}"}
     with pytest.raises(WebSocketDisconnect) as closed, client.websocket_connect("/graphql", headers=headers):
         pass
-    assert (closed.value.code, closed.value.reason) == (1008, "wanted a request from this site's own pages")
+    assert (closed.value.code, closed.value.reason) == (1008, "wanted a request from a page of this site")
 
 
 def test_nobody_fills_the_audit_log(client: TestClient, users: Users, empty: Workshop) -> None:

@@ -165,7 +165,7 @@ def test_a_page_elsewhere_does_not_subscribe_with_ones_cookie(adam: TestClient) 
         adam.headers.pop("sec-fetch-site", None)
         with pytest.raises(WebSocketDisconnect) as ended, adam.websocket_connect(SOCKET, headers=headers):
             pass
-        assert (ended.value.code, ended.value.reason) == (1008, "wanted a request from this site's own pages")
+        assert (ended.value.code, ended.value.reason) == (1008, "wanted a request from a page of this site")
     adam.headers.update(OWN)
 
 

@@ -40,9 +40,7 @@ def test_a_new_home_gets_the_settings_and_one_with_records_is_left(
 ) -> None:
     assert home() == own
     assert (own / FILE).read_text() == DEFAULTS
-    assert (
-        capfd.readouterr().err == f"dq serve: {own / FILE} is written, since the folder of Dagster's records was new\n"
-    )
+    assert capfd.readouterr().err == f"dq serve: wrote {own / FILE}, since the folder of Dagster's records was new\n"
     (own / FILE).unlink()
     (own / "history").mkdir()
     assert home() == own

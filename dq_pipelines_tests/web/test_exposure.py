@@ -158,9 +158,7 @@ def test_a_certificate_that_serves_nobody_is_one_sentence(tmp_path: Path, fault:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "dq.example"])  # noqa: S104
 def test_nothing_is_served_in_the_clear_beyond_this_machine(host: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"wanted TLS \(--tls-cert and --tls-key\) or a proxy that speaks it"
-    ) as error:
+    with pytest.raises(ConfigError, match=r"wanted TLS \(--tls-cert and --tls-key\) or a proxy with TLS") as error:
         Exposure(host).must_be_safe(has_users=True)
     assert f"got {host} with neither" in str(error.value)
     Exposure(host, proxies=Proxies.parsed("10.0.0.1")).must_be_safe(has_users=True)

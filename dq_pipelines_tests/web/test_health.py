@@ -88,7 +88,7 @@ def test_a_part_of_the_daemon_that_is_silent_is_named(here: Hosted, client: Test
     beat(here, but="SENSOR")
     code, wrong = told(client)
     assert code == 503
-    assert wrong["daemon"].startswith("SENSOR was heard of 100")
+    assert wrong["daemon"].startswith("SENSOR: last heartbeat 100")
     assert parts(client)["daemon"] == 0.0
 
 

@@ -164,4 +164,4 @@ def test_a_websocket_by_another_name_than_this_machines_is_refused_too(empty: Wo
     client = TestClient(application(site_of(empty)), base_url="http://dq.example:3001")
     with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/dashboard/events"):
         pass
-    assert (refused.value.code, refused.value.reason) == (1008, "This server answers to localhost alone.")
+    assert (refused.value.code, refused.value.reason) == (1008, "This server only answers requests to localhost.")

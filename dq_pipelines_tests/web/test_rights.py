@@ -87,7 +87,7 @@ def test_where_there_are_no_users_all_is_looked_at_and_nothing_done(project: Pro
     assert [permission for permission in Permission if nobody.may(permission, "silver/sales")] == [LOOK]
     assert [permission for permission in Permission if nobody.may_everywhere(permission)] == [LOOK]
     assert nobody.why_not(RUN) == (
-        "to materialize, run checks, backfill, and run again, log in; where there are no users yet, by the link that "
+        "to materialize, run checks, backfill, and run again, log in; if there are no users yet, by the link that "
         "dq serve printed"
     )
 

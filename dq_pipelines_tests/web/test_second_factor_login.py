@@ -178,8 +178,8 @@ def test_setting_it_up_takes_the_password_and_ends_other_sessions(client: TestCl
     log_in(client)
     other = visitor(client)
     log_in(other)
-    assert "does not fit" in send(client, "begin", old="wrong")
-    assert "does not fit" in send(client, "confirm", code="000000")
+    assert "Wrong password or code" in send(client, "begin", old="wrong")
+    assert "Wrong password or code" in send(client, "confirm", code="000000")
     enrol(client)
     assert other.get("/apikey").status_code == 401
     assert client.get("/apikey").status_code == 200

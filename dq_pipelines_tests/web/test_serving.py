@@ -110,7 +110,7 @@ def test_it_prints_a_link_that_is_good_once(tmp_path: Path) -> None:
         address = serving.stdout.readline().split("http://")[1].split("/")[0]
         told = serving.stdout.readline()
         assert told.startswith(
-            f"nobody can log in yet; to change something, open this once: http://{address}/login/once?"
+            f"there are no users yet; to make changes, open this link, which works once: http://{address}/login/once?"
         )
         seen = []
         for _ in range(2):
@@ -158,4 +158,4 @@ def test_ctrl_c_ends_it_in_a_word_although_somebody_listens(shop: Workshop) -> N
             assert _next(stream)
             serving.send_signal(signal.SIGINT)
             _, said = serving.communicate(timeout=30)
-    assert (serving.returncode, said) == (0, "dq serve: stopping; Ctrl-C again ends it at once\n")
+    assert (serving.returncode, said) == (0, "dq serve: stopping; press Ctrl-C again to stop at once\n")

@@ -246,7 +246,7 @@ def test_an_answer_is_good_once_and_in_the_browser_that_began(client: TestClient
     assert "dq_login" not in client.cookies
     client.cookies.clear()
     assert client.get(back, headers=kept).status_code == 401, "a second time"
-    assert why(shop) == "wanted the answer to a login that this browser began here, got another"
+    assert why(shop) == "wanted the callback of a login that this browser began, got another"
 
 
 def test_a_code_of_somebody_elses_login_is_of_no_use(
@@ -298,7 +298,7 @@ def test_a_provider_that_says_what_cannot_be_is_not_asked(
 def test_a_provider_that_is_away_is_told_of(client: TestClient, shop: Workshop) -> None:
     settings(shop, SETTINGS.format(issuer="http://127.0.0.1:9", client=CLIENT))
     answer = client.get("/login/oidc")
-    assert (answer.status_code, "does not answer just now" in answer.text) == (502, True)
+    assert (answer.status_code, "does not answer. Try again later" in answer.text) == (502, True)
     assert why(shop).endswith("wanted an answer, got ConnectError")
 
 

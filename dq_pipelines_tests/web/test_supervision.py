@@ -107,7 +107,7 @@ def test_a_second_ctrl_c_ends_it_at_once_with_all_that_it_has_started(tmp_path: 
         process.send_signal(signal.SIGINT)
         process.wait(30)
         assert of_home(home) == []
-    assert (shop.root / "serve.log").read_text().startswith("dq serve: stopping; Ctrl-C again ends it at once\n")
+    assert (shop.root / "serve.log").read_text().startswith("dq serve: stopping; press Ctrl-C again to stop at once\n")
 
 
 def start_slow_run(shop: Workshop) -> None:

@@ -28,7 +28,7 @@ from dq_pipelines.web.api.document import describe
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.open_routes import OPEN
-from dq_pipelines.web.problem_details import problems, say_problems
+from dq_pipelines.web.problem_details import add_error_handlers, problems
 
 #: Under `/api/v1`; a new resource adds its router here.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -68,7 +68,7 @@ def routes() -> FastAPI:
         openapi_url="/api/openapi.json",
         middleware=[Middleware(ETags)],
     )
-    say_problems(app)
+    add_error_handlers(app)
     app.include_router(health.open_router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1", responses=problems(401, 403, 408, 413, 503))

@@ -1,1 +1,1 @@
-"""Who asks and what they may: logins, sessions, keys, second factor, OpenID Connect and scopes."""
+"""Authentication and authorization: logins, sessions, keys, second factor, OpenID Connect and scopes."""

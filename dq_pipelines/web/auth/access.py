@@ -1,4 +1,4 @@
-"""Who asks: by a key, a token or a session, and what they may. What is done about it for each request belongs in `authentication`."""
+"""Identifies callers by API key, token or session, and begins and ends their logins."""
 
 from __future__ import annotations
 
@@ -28,50 +28,50 @@ from dq_pipelines.web.auth.bootstrap_link import BootstrapLink
 from dq_pipelines.web.auth.origins import network_of
 from dq_pipelines.web.auth.rate_limit import RateLimit
 
-#: Seconds after which a wrong name or password is told: longer than it takes to find out, so that it tells nothing.
+#: Seconds until a wrong name or password is refused: longer than the check takes, so that the time reveals nothing.
 REFUSING = 0.25
 
-#: Passwords that are verified at once: each takes 64 MiB, and a flood of them must not take every thread.
+#: Passwords that are verified in parallel: each takes 64 MiB, and a flood of them must not occupy all threads.
 _AT_ONCE = 4
-#: Strangers' tries of one name that wait for each other; more are refused.
+#: Delayed login attempts for one name that may wait in line; more are refused.
 _IN_LINE = 8
 _ANYWHERE = Origin()
-#: What pages ask for again and again by themselves.
+#: Endings of paths that pages poll by themselves.
 _NEWS = ("/events", "/pulse")
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and what a request of theirs must say to change something."""
+    """The authenticated caller of a request."""
 
     user: User
-    #: of a session; None for a key or a token, which no browser sends by itself
+    #: the CSRF token of a session; None for a key or a token, which browsers do not send by themselves
     csrf: str | None = None
-    #: the address that they ask from
+    #: the client's address
     source: str = ""
-    #: `session`, `token` or `key`; "" for a caller that is none of these
+    #: `session`, `token` or `key`; "" for none of these
     by: str = ""
-    #: what their login is called in the list of their sessions; "" for a key
+    #: the id of the login in the list of sessions; "" for a key
     session: str = ""
-    #: whether they may do nothing yet but set up a second factor
+    #: whether the caller must set up a second factor before anything else
     must_enrol: bool = False
 
 
 @dataclass
 class _Line:
-    """The tries of one name that wait for each other."""
+    """The delayed login attempts for one name, which run one after the other."""
 
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     length: int = 0
 
 
 class Access:
-    """The stores that say who is who."""
+    """The stores of users, sessions, keys and tokens."""
 
     def __init__(self, state: State, oidc: Callable[[], OpenIdConnect | None] = lambda: None) -> None:
         self.users = users = Users(state.url)
         self.log = AuditLog(state)
-        #: the identity provider by which people may log in, as the project's files have it now
+        #: the identity provider for logins, as in the project's files now; None for none
         self.oidc = oidc
         self.sessions = Sessions(users)
         self.keys = Keys(users)
@@ -88,23 +88,23 @@ class Access:
 
     @property
     def is_on(self) -> bool:
-        """Whether there is anybody who could log in; once there is, it stays so until the server is started anew."""
+        """Whether anybody can log in. Once true, it stays so until the server restarts."""
         self._on = self._on or not self.users.is_empty() or self.oidc() is not None
         return self._on
 
     async def let_in(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
-        """Whose name and password these are; raises Refused, whatever the reason after the same time."""
+        """The user with this name and password. Raises Refused, after the same time for every reason."""
         began = time.monotonic()
         try:
             async with self._in_line(self.users.throttle, name, origin):
                 return await run_sync(self.users.let_in, name, password, origin, limiter=self._verifying)
         except Refused:
-            # A name that there is costs more than one that there is not.
+            # Checking a name that exists takes longer than one that does not.
             await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
             raise
 
     async def check_code(self, name: str, code: str, origin: Origin) -> str:
-        """Take a code of somebody's second factor; gives `totp` or `recovery`, raises Refused."""
+        """Use a code of the user's second factor. Returns `totp` or `recovery`; raises Refused."""
         began = time.monotonic()
         try:
             async with self._in_line(self.second_factor.throttle, name, origin):
@@ -114,21 +114,21 @@ class Access:
             raise
 
     def must_enrol(self, caller: Caller) -> bool:
-        """Whether somebody may do nothing yet but set up a second factor. A key was made on the server's own machine."""
+        """Whether the caller must set up a second factor first. Keys are exempt: they are made on the server itself."""
         if caller.by not in ("session", "token") or caller.user.created_at is None:
             return False
         return self.requirement.covers(caller.user) and not self.second_factor.is_on(caller.user.name)
 
     @asynccontextmanager
     async def _in_line(self, throttle: Throttle, name: str, origin: Origin) -> AsyncIterator[None]:
-        """Where a name was tried often, strangers' tries come one after the other, each after a while."""
+        """Delay attempts from unknown origins on a name with many failures, and run them one after the other."""
         seconds = await run_sync(throttle.delay, name, origin)
         if not seconds:
             yield
             return
         line = self._lines.setdefault(name, _Line())
         if line.length >= _IN_LINE:
-            raise Refused("wanted fewer tries of one name at once")
+            raise Refused("too many login attempts for one name at once")
         line.length += 1
         try:
             async with line.turn:
@@ -140,11 +140,11 @@ class Access:
                 self._lines.pop(name, None)
 
     def origin(self, scope: Scope, name: str) -> Origin:
-        """Where a try of this name comes from."""
-        return Origin(network_of(source_of(scope)), self.devices.of(cookie.held(scope, cookie.DEVICE), name))
+        """The origin of a login attempt for this name: network and known device."""
+        return Origin(network_of(source_of(scope)), self.devices.of(cookie.read_cookie(scope, cookie.DEVICE), name))
 
     def caller(self, scope: Scope) -> Caller | None:
-        """Who asks, by key, token or session; raises Refused for a key or token that lets nobody in."""
+        """The caller, by key, token or session; None for none. Raises Refused for an invalid key or token."""
         headers = Headers(scope=scope)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         bearer = token.strip() if scheme.lower() == "bearer" else ""
@@ -154,52 +154,52 @@ class Access:
         if bearer:
             user, login = self.tokens.login_of(bearer)
             return Caller(user, by="token", session=login)
-        return _in(self.sessions.of(cookie.held(scope), by_hand=not _asks_by_itself(scope)))
+        return _caller_in(self.sessions.of(cookie.read_cookie(scope), by_hand=not _is_polling(scope)))
 
     def caller_here(self, scope: Scope) -> Caller | None:
-        """Who asks as long as there are no users: who has opened the link, or None."""
-        return _in(self.once.of(cookie.held(scope)))
+        """The caller while there are no users: the one who opened the bootstrap link, else None."""
+        return _caller_in(self.once.of(cookie.read_cookie(scope)))
 
     def begin(self, scope: Scope, user: User) -> str:
-        """A new session of the browser that this request comes from; gives the secret for its cookie."""
+        """Begin a session for the browser of this request. Returns the secret for its cookie."""
         return self.sessions.begin(user, source_of(scope), Headers(scope=scope).get("user-agent", ""))
 
     def open_sessions(self, user: User) -> list[OpenSession]:
-        """Every login of this user that goes on."""
+        """The user's active logins."""
         return [*self.sessions.of_user(user), *self.tokens.of_user(user)]
 
     def end_session(self, user: str, name: str) -> bool:
-        """End the login of this user that is called so; gives whether there was one."""
+        """End the user's login with this id. Returns whether there was one."""
         return self.sessions.end_named(user, name) or self.tokens.end_named(user, name)
 
     def end_other_sessions(self, user: str, but: str) -> None:
-        """End every login of this user but the one that is called so."""
+        """End every login of the user except the one with this id."""
         self.sessions.end_others(user, but)
         self.tokens.end_others(user, but)
 
     def end(self, scope: Scope) -> None:
-        """End the session that a request comes with, if any."""
-        secret = cookie.held(scope)
+        """End the session of this request, if any."""
+        secret = cookie.read_cookie(scope)
         self.once.end(secret)
         self.sessions.end(secret)
 
 
-def _in(session: Session | None) -> Caller | None:
+def _caller_in(session: Session | None) -> Caller | None:
     return Caller(session.user, session.csrf, by="session", session=session.id) if session else None
 
 
-def _asks_by_itself(scope: Scope) -> bool:
-    """Whether a page asks for news by itself: somebody who has left it open is not there."""
+def _is_polling(scope: Scope) -> bool:
+    """Whether a page polls by itself, which is no sign that its user is present."""
     return scope["type"] == "websocket" or str(scope["path"]).endswith(_NEWS)
 
 
 def caller_of(scope: Scope) -> Caller | None:
-    """Who asks, as the gate has found out; None for whoever sits at this machine, as long as there are no users."""
+    """The caller that the authentication middleware found; None for a caller on this machine while there are no users."""
     found = scope.get("state", {}).get("caller")
     return found if isinstance(found, Caller) else None
 
 
 def source_of(scope: Scope) -> str:
-    """The address that a request came from."""
+    """The client address of a request; "" if unknown."""
     client = scope.get("client")
     return str(client[0]) if client else ""

@@ -1,4 +1,4 @@
-"""`/account`: what somebody is here, where they are logged in, and a new password for whoever knows the old one."""
+"""Serves `/account`: the user's roles and sessions, and a form to change the password."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dq_pipelines.security.passwords import LONGEST, SHORTEST
 from dq_pipelines.security.sessions import Session
 from dq_pipelines.security.throttling import Origin
 from dq_pipelines.web.auth.access import Access, Caller, caller_of, source_of
-from dq_pipelines.web.auth.forms import filled_in, form_page
+from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
 from dq_pipelines.web.auth.session_list import OTHERS, sessions_section
 
 
 class Account:
-    """The page of one's own account, for who is logged in in a browser."""
+    """The account page of the user who is logged in."""
 
     def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
@@ -36,42 +36,42 @@ class Account:
     async def _look(self, request: Request) -> Response:
         caller = caller_of(request.scope)
         if caller is None or caller.csrf is None:
-            return form_page("Account", "<p>Nobody is logged in here.</p>", status=404)
+            return form_page("Account", "<p>You are not logged in.</p>", status=404)
         return await self.page(caller)
 
-    async def page(self, caller: Caller, said: str = "", status: int = 200) -> Response:
-        """The page, with what is to be said first."""
+    async def page(self, caller: Caller, message: str = "", status: int = 200) -> Response:
+        """The page, with a message at the top."""
         sessions = await run_sync(self._access.open_sessions, caller.user)
-        return _page(caller, sessions_section(caller, sessions), said, status)
+        return _page(caller, sessions_section(caller, sessions), message, status)
 
     async def _end_sessions(self, request: Request) -> Response:
-        """End one session, or all but this browser's."""
-        caller, form = caller_of(request.scope), await filled_in(request)
+        """End one session, or all sessions except this browser's."""
+        caller, form = caller_of(request.scope), await read_form(request)
         if caller is None or caller.csrf is None or form is None:
-            return form_page("Account", "<p>Nobody is logged in here.</p>", status=404)
+            return form_page("Account", "<p>You are not logged in.</p>", status=404)
         if not Session(caller.user, caller.csrf).says(form.get("csrf")):
-            return await self.page(caller, "This page was too old: try again.", 403)
+            return await self.page(caller, "This page has expired: try again.", 403)
         name, which = caller.user.name, form.get("end", "")
         if which == OTHERS:
             await run_sync(self._access.end_other_sessions, name, caller.session)
         elif not await run_sync(self._access.end_session, name, which):
-            return await self.page(caller, "That session has ended already.", 404)
+            return await self.page(caller, "That session has already ended.", 404)
         await self._steps.note(request, name, "done", what="session.end", on=which[:64])
         return RedirectResponse("/account", 303)
 
     async def _change(self, request: Request) -> Response:
-        """A new password: every session and token of before is over, but for a new session of this browser."""
-        caller, form = caller_of(request.scope), await filled_in(request)
+        """Set a new password: it ends all sessions and tokens, and begins a new session for this browser."""
+        caller, form = caller_of(request.scope), await read_form(request)
         if form is None:
-            return PlainTextResponse("A password is shorter than that.", 413)
+            return PlainTextResponse("The form is too long.", 413)
         if caller is None or caller.csrf is None or not _has_password(caller):
-            return form_page("Account", "<p>There is no password to change here.</p>", status=404)
+            return form_page("Account", "<p>This account has no password to change.</p>", status=404)
         if not Session(caller.user, caller.csrf).says(form.get("csrf")):
-            return await self.page(caller, "This page was too old: try again.", 403)
+            return await self.page(caller, "This page has expired: try again.", 403)
         if form.get("new") != form.get("again"):
-            return await self.page(caller, "The new password was not the same twice.", 422)
+            return await self.page(caller, "The two new passwords differ.", 422)
         if await self._steps.too_often(request, caller.user.name):
-            return await self.page(caller, "Too many tries from here: wait a minute.", 429)
+            return await self.page(caller, "Too many attempts from this address: wait a minute.", 429)
         return await self._changed(request, caller, form.get("old", ""), form.get("new", ""))
 
     async def _changed(self, request: Request, caller: Caller, old: str, new: str) -> Response:
@@ -81,9 +81,7 @@ class Account:
             await run_sync(access.users.set_password, name, new)
         except Refused:
             await self._steps.note(request, name, "refused", what="user.password")
-            return await self.page(
-                caller, "The old password does not fit, or too many were wrong: wait, and try again.", 403
-            )
+            return await self.page(caller, "Wrong old password, or too many failed attempts: wait, and try again.", 403)
         except ConfigError as error:
             return await self.page(caller, f"{error}.", 422)
         await self._steps.note(request, name, "done", what="user.password")
@@ -96,7 +94,7 @@ def _has_password(caller: Caller) -> bool:
     return caller.user.subject is None and caller.user.created_at is not None
 
 
-def _page(caller: Caller, sessions: str, said: str, status: int) -> Response:
+def _page(caller: Caller, sessions: str, message: str, status: int) -> Response:
     csrf = f'<input type="hidden" name="csrf" value="{html.escape(caller.csrf or "")}">'
     rights = ", ".join(sorted(map(str, caller.user.grants)))
     about = f"<p><strong>{html.escape(caller.user.name)}</strong><br>{html.escape(rights)}</p>"
@@ -104,11 +102,9 @@ def _page(caller: Caller, sessions: str, said: str, status: int) -> Response:
     change = f"""<form method="post" action="/account">{csrf}
 <label>Old password<input name="old" type="password" autocomplete="current-password" required maxlength="{LONGEST}"></label>
 <label>New password<input name="new" {bounds}></label>
-<label>The new one again<input name="again" {bounds}></label>
+<label>Repeat the new password<input name="again" {bounds}></label>
 <button>Change the password</button></form>"""
     leave = f'<form method="post" action="/logout">{csrf}<button class="soft">Log out</button></form>'
-    factor = (
-        '<h2>Second factor</h2><p><a href="/account/second-factor">Ask for a code of my phone at login, too</a></p>'
-    )
+    factor = '<h2>Second factor</h2><p><a href="/account/second-factor">Require a code from an app at login</a></p>'
     own = f"{factor}<h2>Password</h2>{change}" if _has_password(caller) else ""
-    return form_page("Account", about + leave + sessions + own, said, status)
+    return form_page("Account", about + leave + sessions + own, message, status)

@@ -1,4 +1,4 @@
-"""The link by which somebody on this machine is admin while there are no users: good for one opening, kept in memory alone."""
+"""The one-time link that makes its opener admin while there are no users. It is kept in memory only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.sessions import Session
 from dq_pipelines.security.users import User
 
-#: Who it is that came by the link, in the audit log and on runs.
+#: The user name of the link's session, in the audit log and on runs.
 NAME = "link@localhost"
 
 
 class BootstrapLink:
-    """One link, and the session that it begins. Both end with the server, or with the first user."""
+    """A link, and the session that it begins. Both end with the server, or when the first user is added."""
 
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -26,11 +26,11 @@ class BootstrapLink:
 
     @property
     def path(self) -> str:
-        """What is opened, below the server's address."""
+        """The path and query of the link."""
         return f"/login/once?token={self.token}"
 
     def open(self, token: str) -> str | None:
-        """The secret of a new session, the first time; None for another token, and ever after."""
+        """Begin the session and return its secret; None for a wrong token, or if the link was used before."""
         with self._lock:
             if self._opened or not hmac.compare_digest(token.encode(), self.token.encode()):
                 return None
@@ -38,12 +38,12 @@ class BootstrapLink:
             return self._secret
 
     def of(self, secret: str | None) -> Session | None:
-        """The session whose secret that is."""
+        """The session with this secret, else None."""
         known = self._secret
         same = secret and known and hmac.compare_digest(secret.encode(), known.encode())
         return self._session if same else None
 
     def end(self, secret: str | None) -> None:
-        """Log out."""
+        """End the session with this secret."""
         if self.of(secret):
             self._secret = None

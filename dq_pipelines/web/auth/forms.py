@@ -1,4 +1,4 @@
-"""The small pages with a form (login, account): their frame, what they may do, and what a browser sends back from them."""
+"""Renders the small pages with a form (login, account), and parses submitted forms."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-#: What such a page may do: be looked at, and send its form here.
+#: The content security policy of such a page: it loads its own style, and submits to this site.
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 _LONGEST = 4096
 
 
-def form_page(title: str, inner: str, said: str = "", status: int = 200) -> HTMLResponse:
-    """A page of this HTML; with what is to be said first, a text."""
+def form_page(title: str, inner: str, message: str = "", status: int = 200) -> HTMLResponse:
+    """A page with this inner HTML, and a message (plain text) at the top."""
     kind = "said" if status >= 400 else "said done"
-    told = f'<p class="{kind}" role="alert">{html.escape(said)}</p>' if said else ""
+    alert = f'<p class="{kind}" role="alert">{html.escape(message)}</p>' if message else ""
     text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title><link rel="stylesheet" href="/login/style.css"></head>
-<body><main><h1>dq_pipelines</h1>{told}
+<body><main><h1>dq_pipelines</h1>{alert}
 {inner}</main></body></html>"""
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(text, status, headers=headers)
 
 
-async def filled_in(request: Request) -> Mapping[str, str] | None:
-    """What a form says, each name's last value; None for one that is longer than any of ours."""
+async def read_form(request: Request) -> Mapping[str, str] | None:
+    """The fields of a submitted form, the last value of each name; None for a form that is too long."""
     body = b""
     async for part in request.stream():
         body += part

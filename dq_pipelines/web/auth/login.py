@@ -1,4 +1,4 @@
-"""Logging in and out of a browser: a form, a cookie, and a way back to the page that was asked for."""
+"""Serves the login form and the logout of browsers, and redirects to the requested page."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dq_pipelines.security.oidc import OpenIdConnect
 from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access, caller_of
 from dq_pipelines.web.auth.bootstrap_link import NAME
-from dq_pipelines.web.auth.forms import filled_in, form_page
+from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
 from dq_pipelines.web.auth.second_step import SecondStep
 
-#: What a browser forgets when somebody logs out: Dagster's pages keep what they have shown. Cookies say which browsers are known.
+#: What a browser clears at logout: Dagster's pages cache data. Cookies stay, since one marks known browsers.
 _FORGET = '"cache", "storage"'
 
 
 class Login:
-    """The pages of logging in; mounted where nobody has to be logged in."""
+    """The login pages, which need no login."""
 
     def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
@@ -45,22 +45,22 @@ class Login:
 
     async def _form(self, request: Request) -> Response:
         target = within(request.query_params.get("next", "/"))
-        return page(target, by=await run_sync(self._access.oidc))
+        return page(target, provider=await run_sync(self._access.oidc))
 
     async def _style(self, request: Request) -> Response:
         style = resources.files("dq_pipelines.web").joinpath("static", "login.css").read_text("utf-8")
         return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     async def _enter(self, request: Request) -> Response:
-        form = await filled_in(request)
+        form = await read_form(request)
         if form is None:
-            return PlainTextResponse("A name and a password are shorter than that.", 413)
-        # A page elsewhere may send this form, too, to log somebody in as another; browsers say where it comes from.
+            return PlainTextResponse("The form is too long.", 413)
+        # Another site may submit this form, to log somebody in as another user; browsers send its origin.
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return PlainTextResponse("Log in from this site's own page.", 403)
+            return PlainTextResponse("Log in from a page of this site.", 403)
         name, target = form.get("name", ""), within(form.get("next", "/"))
         if await self._steps.too_often(request, name):
-            return page(target, "Too many tries from here: wait a minute.", 429)
+            return page(target, "Too many attempts from this address: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
 
     async def _let_in(self, request: Request, name: str, password: str, target: str) -> Response:
@@ -70,7 +70,7 @@ class Login:
             await self._steps.note(request, name, "refused")
             return page(
                 target,
-                "That name and password do not fit, or too many tries from here were wrong: wait, and try again.",
+                "Wrong name or password, or too many failed attempts from this address: wait, and try again.",
                 401,
             )
         if await run_sync(self._access.second_factor.is_on, name):
@@ -83,29 +83,29 @@ class Login:
     async def _once(self, request: Request) -> Response:
         access, secret = self._access, None
         if await self._steps.too_often(request, NAME):
-            return PlainTextResponse("Too many tries from here: wait a minute.", 429)
+            return PlainTextResponse("Too many attempts from this address: wait a minute.", 429)
         if request.method == "GET" and not await run_sync(lambda: access.is_on):
             secret = access.once.open(request.query_params.get("token", ""))
         if secret is None:
             await self._steps.note(request, NAME, "refused")
-            said = "This link is not the one that dq serve printed last, or was opened before. Start dq serve anew."
-            return PlainTextResponse(said, 403, {"Cache-Control": "no-store"})
+            why = "This link is not the last one that dq serve printed, or it was already used. Restart dq serve for a new one."
+            return PlainTextResponse(why, 403, {"Cache-Control": "no-store"})
         return await self._steps.begun(request, secret, NAME, "/")
 
     async def _leave(self, request: Request) -> Response:
         caller = caller_of(request.scope)
         await run_sync(self._access.end, request.scope)
         await self._steps.note(request, caller.user.name if caller else "", "done", what="logout")
-        answer = cookie.taken(RedirectResponse("/login", 303), request.scope)
+        answer = cookie.delete_cookie(RedirectResponse("/login", 303), request.scope)
         answer.headers["Clear-Site-Data"] = _FORGET
         return answer
 
 
 def within(target: str) -> str:
-    """A path of this site, or its first page: what leads elsewhere is not followed.
+    """The target if it is a path of this site, else "/" (against open redirects).
 
-    Browsers take a backslash for a slash and leave out tabs and ends of lines before they look, and some servers in between
-    decode a path once more: so one that would lead elsewhere decoded, even twice, leads nowhere here.
+    Browsers read a backslash as a slash and drop tabs and line breaks, and some proxies decode a path again. So a path that
+    leads to another site after decoding it twice is refused too.
     """
     path = target.partition("?")[0]
     if "\\" in target or not target.isprintable():
@@ -116,16 +116,20 @@ def within(target: str) -> str:
     return target
 
 
-def page(target: str, said: str = "", status: int = 200, by: OpenIdConnect | None = None) -> HTMLResponse:
-    """The form, which leads to `target`; with what is to be said first, and a link to an identity provider where there is one."""
-    link = f'<p><a href="/login/oidc?next={quote(target, safe="")}">{html.escape(by.title)}</a></p>' if by else ""
+def page(target: str, message: str = "", status: int = 200, provider: OpenIdConnect | None = None) -> HTMLResponse:
+    """The login form, which leads to `target`, with a message at the top and a link to the identity provider, if any."""
+    link = (
+        f'<p><a href="/login/oidc?next={quote(target, safe="")}">{html.escape(provider.title)}</a></p>'
+        if provider
+        else ""
+    )
     inner = f"""<form method="post" action="/login"><input type="hidden" name="next" value="{html.escape(target)}">
 <label>Name<input name="name" autocomplete="username" autofocus required maxlength="255"></label>
 <label>Password<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
 <button>Log in</button></form>"""
-    return form_page("Log in", inner + link, said, status)
+    return form_page("Log in", inner + link, message, status)
 
 
 def to_login(path: str) -> RedirectResponse:
-    """To the form, and back to `path` afterwards."""
+    """Redirect to the login form, which leads back to `path`."""
     return RedirectResponse(f"/login?next={quote(path, safe='')}", 303)

@@ -1,4 +1,4 @@
-"""The steps that every way of logging in takes: limits the tries, writes the audit log, begins the session."""
+"""Steps that all kinds of login share: limit attempts, write the audit log, and begin a session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dq_pipelines.web.auth.access import Access, source_of
 
 
 class LoginSteps:
-    """What a password, a code, an identity provider and the bootstrap link have in common."""
+    """The shared steps of logins by password, code, identity provider and bootstrap link."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -22,21 +22,21 @@ class LoginSteps:
     async def begun(
         self, request: Request, secret: str, name: str, target: str, by_password: User | None = None, **more: str
     ) -> Response:
-        """To the page that was asked for, with a session; the one before, which somebody else may know, is over.
+        """Redirect to the requested page with a new session; the previous session ends (against session fixation).
 
-        The browser of who came by a password is known from then on.
+        `by_password` is the user of a login by password, whose browser is remembered.
         """
         await run_sync(self._access.end, request.scope)
         await self.note(request, name, "done", **more)
         answer = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
         if by_password is not None:
-            before = cookie.held(request.scope, cookie.DEVICE)
+            before = cookie.read_cookie(request.scope, cookie.DEVICE)
             device = await run_sync(self._access.devices.remember, by_password, before)
-            cookie.given(answer, request.scope, device, cookie.DEVICE, int(KNOWN_FOR.total_seconds()))
-        return cookie.given(answer, request.scope, secret)
+            cookie.set_cookie(answer, request.scope, device, cookie.DEVICE, int(KNOWN_FOR.total_seconds()))
+        return cookie.set_cookie(answer, request.scope, secret)
 
     async def too_often(self, request: Request, name: str) -> bool:
-        """Whether somebody tries too often from the address of this request, which is one more try."""
+        """Count an attempt from the address of this request. Returns whether there were too many."""
         too_many = self._access.tries.too_many(source_of(request.scope))
         if too_many == 1:
             await self.note(request, name, "refused", why="too many tries")
@@ -45,6 +45,6 @@ class LoginSteps:
     async def note(
         self, request: Request, name: str, result: str, what: str = "login", on: str = "", **more: str
     ) -> None:
-        """A line for the audit log."""
+        """Write a line to the audit log."""
         event = Event(name[:255], what, on, source=source_of(request.scope), result=result, more=more)
         await run_sync(self._access.log.add, event)

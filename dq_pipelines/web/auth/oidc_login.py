@@ -1,4 +1,4 @@
-"""Login by an identity provider: to it, and back with what it says. How it is asked belongs in `security.provider`."""
+"""Serves logins by an identity provider (OpenID Connect): the redirect to it, and its callback."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from dq_pipelines.web.auth.login_steps import LoginSteps
 
 BEGIN, BACK = "/login/oidc", "/login/oidc/callback"
 
-#: Seconds that somebody may take at the provider, and how many may be there at once.
+#: Seconds that a login may take at the provider, and how many logins may be under way.
 _PATIENCE, _MOST = 600.0, 10_000
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """A login that has gone to the provider."""
+    """A login that is under way at the provider."""
 
     start: PendingLogin
-    #: the hash of what the browser keeps: another browser cannot bring the answer
+    #: the hash of the browser's cookie: another browser cannot complete this login
     browser: str
     target: str
     at: float
 
 
 class OidcLogin:
-    """The two addresses of a login by OpenID Connect; logins under way are kept in memory, each for one answer."""
+    """The two routes of a login by OpenID Connect. Logins under way are kept in memory, each for one callback."""
 
     def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
@@ -53,45 +53,45 @@ class OidcLogin:
         return [Route(BEGIN, self._to, methods=["GET"]), Route(BACK, self._back, methods=["GET"])]
 
     async def _to(self, request: Request) -> Response:
-        """To the provider, with a cookie by which the browser is known when it comes back."""
+        """Redirect to the provider, with a cookie that identifies the browser at the callback."""
         target = within(request.query_params.get("next", "/"))
         if await self._steps.too_often(request, ""):
-            return page(target, "Too many tries from here: wait a minute.", 429)
+            return page(target, "Too many attempts from this address: wait a minute.", 429)
         provider = await run_sync(self._known)
         if provider is None:
-            return page(target, "Login by an identity provider is not set up here.", 404)
+            return page(target, "Login by an identity provider is not configured.", 404)
         back = (provider.settings.address or str(request.base_url)).rstrip("/") + BACK
         try:
             start = await run_sync(provider.start, back)
         except SourceError as error:
             await self._steps.note(request, "", "refused", by="oidc", why=str(error))
-            return page(target, "The identity provider does not answer just now.", 502)
+            return page(target, "The identity provider does not answer. Try again later.", 502)
         browser = secrets.token_urlsafe(32)
         self._keep(_Begun(start, digest(browser), target, time.monotonic()))
         answer = RedirectResponse(start.url, 303, {"Cache-Control": "no-store"})
-        return cookie.given(answer, request.scope, browser, cookie.LOGIN, seconds=int(_PATIENCE))
+        return cookie.set_cookie(answer, request.scope, browser, cookie.LOGIN, seconds=int(_PATIENCE))
 
     async def _back(self, request: Request) -> Response:
-        """Back from the provider: whoever it vouches for is let in, once for each login that began here."""
-        begun = self._taken(request.query_params.get("state", ""), cookie.held(request.scope, cookie.LOGIN))
+        """Handle the callback: log in the user whom the provider vouches for, once for each login that began here."""
+        begun = self._take(request.query_params.get("state", ""), cookie.read_cookie(request.scope, cookie.LOGIN))
         target = begun.target if begun else "/"
         if begun is None and await self._steps.too_often(request, ""):
-            return page(target, "Too many tries from here: wait a minute.", 429)
+            return page(target, "Too many attempts from this address: wait a minute.", 429)
         try:
             user = await run_sync(self._user, begun, dict(request.query_params))
         except (Refused, SourceError) as error:
             await self._steps.note(request, "", "refused", by="oidc", why=str(error))
-            return page(target, "The identity provider's answer does not let you in. The audit log says why.", 401)
+            return page(target, "The identity provider's answer was refused. The audit log has the reason.", 401)
         secret = await run_sync(self._access.begin, request.scope, user)
         answer = await self._steps.begun(request, secret, user.name, target)
-        return cookie.taken(answer, request.scope, cookie.LOGIN)
+        return cookie.delete_cookie(answer, request.scope, cookie.LOGIN)
 
     def _user(self, begun: _Begun | None, answer: dict[str, str]) -> User:
         if begun is None:
-            raise Refused("wanted the answer to a login that this browser began here, got another")
+            raise Refused("wanted the callback of a login that this browser began, got another")
         provider = self._known()
         if provider is None:
-            raise Refused("wanted a login by OpenID Connect, which is not set up any more")
+            raise Refused("wanted a login by OpenID Connect, which is no longer configured")
         claims, settings = provider.claims(begun.start, answer), provider.settings
         subject = f"{settings.issuer} {claims['sub']}"
         return self._access.users.vouched(subject, settings.name(claims), settings.grants(claims))
@@ -113,8 +113,8 @@ class OidcLogin:
                 self._begun.pop(next(iter(self._begun)))
             self._begun[begun.start.state] = begun
 
-    def _taken(self, state: str, browser: str | None) -> _Begun | None:
-        """The login of this state, if this browser began it of late; it is gone with that."""
+    def _take(self, state: str, browser: str | None) -> _Begun | None:
+        """Remove and return the login of this state, if this browser began it recently."""
         with self._lock:
             begun = self._begun.get(state)
             if begun is None or browser is None or not hmac.compare_digest(begun.browser, digest(browser)):

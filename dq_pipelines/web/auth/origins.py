@@ -1,6 +1,4 @@
-"""Names and addresses of machines: the site that a request is sent to, the one that a page is of, this machine's own, and whose an
-address is.
-"""
+"""Functions on hosts, origins and client addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ def host_of(header: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
+    """Whether only this machine can reach this host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -23,17 +21,17 @@ def is_loopback(host: str) -> bool:
 
 
 def is_of_this_site(origin: str, headers: Headers) -> bool:
-    """Whether an Origin header names the site that this request is sent to."""
+    """Whether an Origin header names the site of this request's Host header."""
     host = headers.get("host")
     return bool(host) and origin.partition("://")[2] == host
 
 
 def network_of(address: str) -> str:
-    """What tries are counted by: an IPv4 address, or the /64 of an IPv6 address, since one household or server has all of those."""
+    """The key for counting attempts: an IPv4 address, or the /64 of an IPv6 address, which one household or server owns whole."""
     try:
-        found = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv4Address):
+    if isinstance(ip, ipaddress.IPv4Address):
         return address
-    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
+    return str(ip.ipv4_mapped or ipaddress.ip_network((int(ip), 64), strict=False))

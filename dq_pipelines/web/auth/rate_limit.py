@@ -1,4 +1,4 @@
-"""How often an address may try to be let in. What becomes of a name that is tried too often is said in `security.throttling`."""
+"""Limits login attempts by client address."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections import defaultdict, deque
 
 from dq_pipelines.web.auth.origins import network_of
 
-#: Tries by one address in a minute, whatever the names.
+#: Attempts from one address in a window of so many seconds, for all names together.
 MOST, WINDOW = 20, 60.0
 
-#: Addresses that tried once are forgotten together when there are so many.
+#: All counters are cleared when there are more addresses than this.
 _ADDRESSES = 10_000
 
 
 class RateLimit:
-    """The tries of late, by address; of this process alone."""
+    """Recent attempts by address, in this process."""
 
     def __init__(self) -> None:
         self._tries: defaultdict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
     def too_many(self, source: str) -> int:
-        """Note one more from this address, and say how many that are too many, 0 for none.
+        """Count an attempt from this address. Returns by how many the limit is exceeded; 0 if it is not.
 
-        The first is worth a line in the audit log, the others are none: a log that anybody can fill tells nothing.
+        Only the first excess attempt is logged: strangers must not be able to flood the audit log.
         """
         with self._lock:
             now, tries = time.monotonic(), self._tries[network_of(source)]

@@ -1,4 +1,4 @@
-"""The second step of a login: the code of who has a second factor. Between the steps a login is kept in memory, for one browser."""
+"""Serves the second step of a login, the code of a second factor. A login between the steps is kept in memory."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dq_pipelines.security.digest import digest
 from dq_pipelines.security.users import User
 from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access
-from dq_pipelines.web.auth.forms import filled_in, form_page
+from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
 
 PATH = "/login/code"
 
-#: Seconds that somebody may take to look up a code, wrong codes after which the password is asked for again, and logins at once.
+#: Seconds until a code must be entered, wrong codes until the login starts over, and logins under way at most.
 _PATIENCE, _TRIES, _MOST = 300.0, 5, 10_000
 
 
 @dataclass
 class _Begun:
-    """A login whose password was right."""
+    """A login with a correct password, waiting for a code."""
 
     name: str
     epoch: int
@@ -38,7 +38,7 @@ class _Begun:
 
 
 class SecondStep:
-    """`/login/code`: asks for a code and lets in."""
+    """`/login/code`: asks for a code, and completes the login."""
 
     def __init__(self, access: Access, steps: LoginSteps) -> None:
         self._access = access
@@ -50,7 +50,7 @@ class SecondStep:
         return [Route(PATH, self._form, methods=["GET"]), Route(PATH, self._enter, methods=["POST"])]
 
     def ask(self, request: Request, user: User, target: str) -> Response:
-        """To the form, with a cookie by which this browser goes on with its login."""
+        """Redirect to the form, with a cookie that identifies this login."""
         secret = secrets.token_urlsafe(32)
         with self._lock:
             old = time.monotonic() - _PATIENCE
@@ -59,13 +59,13 @@ class SecondStep:
                 self._begun.pop(next(iter(self._begun)))
             self._begun[digest(secret)] = _Begun(user.name, user.epoch, target, time.monotonic())
         answer = RedirectResponse(PATH, 303, {"Cache-Control": "no-store"})
-        return cookie.given(answer, request.scope, secret, cookie.CODE, int(_PATIENCE))
+        return cookie.set_cookie(answer, request.scope, secret, cookie.CODE, int(_PATIENCE))
 
     async def _form(self, request: Request) -> Response:
         return _page() if self._of(request) else RedirectResponse("/login", 303)
 
     async def _enter(self, request: Request) -> Response:
-        form = await filled_in(request)
+        form = await read_form(request)
         if form is None:
             return PlainTextResponse("A code is shorter than that.", 413)
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -74,7 +74,7 @@ class SecondStep:
         if begun is None:
             return RedirectResponse("/login", 303)
         if await self._steps.too_often(request, begun.name):
-            return _page("Too many tries from here: wait a minute.", 429)
+            return _page("Too many attempts from this address: wait a minute.", 429)
         return await self._checked(request, begun, form.get("code", ""))
 
     async def _checked(self, request: Request, begun: _Begun, code: str) -> Response:
@@ -86,30 +86,30 @@ class SecondStep:
             await self._steps.note(request, begun.name, "refused", by="code")
             if begun.tries >= _TRIES:
                 self._forget(request)
-            return _page("That code does not fit, was used before, or too many were wrong: wait for the next one.", 401)
+            return _page("Wrong or used code, or too many failed attempts: wait for the next code.", 401)
         self._forget(request)
         user = await run_sync(self._access.users.find, begun.name)
         if user is None or user.disabled or user.epoch != begun.epoch:
             return RedirectResponse("/login", 303)
         secret = await run_sync(self._access.begin, request.scope, user)
         answer = await self._steps.begun(request, secret, user.name, begun.target, user, by=how)
-        return cookie.taken(answer, request.scope, cookie.CODE)
+        return cookie.delete_cookie(answer, request.scope, cookie.CODE)
 
     def _of(self, request: Request) -> _Begun | None:
-        """The login that this browser has begun of late."""
-        secret = cookie.held(request.scope, cookie.CODE)
+        """The recent login of this browser, else None."""
+        secret = cookie.read_cookie(request.scope, cookie.CODE)
         with self._lock:
             begun = self._begun.get(digest(secret)) if secret else None
         return begun if begun is not None and begun.at > time.monotonic() - _PATIENCE else None
 
     def _forget(self, request: Request) -> None:
         with self._lock:
-            self._begun.pop(digest(cookie.held(request.scope, cookie.CODE) or ""), None)
+            self._begun.pop(digest(cookie.read_cookie(request.scope, cookie.CODE) or ""), None)
 
 
-def _page(said: str = "", status: int = 200) -> HTMLResponse:
+def _page(message: str = "", status: int = 200) -> HTMLResponse:
     inner = f"""<form method="post" action="{PATH}">
 <label>Code<input name="code" autocomplete="one-time-code" autofocus required maxlength="64">
 <small>The six digits that your app shows now, or one of your recovery codes.</small></label>
-<button>Go on</button></form><p><a href="/login">Log in as somebody else</a></p>"""
-    return form_page("Second factor", inner, said, status)
+<button>Log in</button></form><p><a href="/login">Log in as another user</a></p>"""
+    return form_page("Second factor", inner, message, status)

@@ -1,4 +1,4 @@
-"""The list of somebody's sessions on their account's page."""
+"""Renders the list of sessions on the account page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from dq_pipelines.security.sessions import OpenSession
 from dq_pipelines.web.auth.access import Caller
 
-#: What the form says to end every session but this one.
+#: The form's value to end every session except this one.
 OTHERS = "others"
 
-#: Marks in a User-Agent, the telling ones first: Chromium's kin all say Chrome and Safari, too.
+#: Marks in a User-Agent, the specific ones first: browsers based on Chromium also contain Chrome and Safari.
 _BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
     ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"),
@@ -21,7 +21,7 @@ _SYSTEMS = (
 
 
 def sessions_section(caller: Caller, sessions: Sequence[OpenSession]) -> str:
-    """HTML: device, address and last use of each, and what ends them."""
+    """HTML with device, address and last use of each session, and buttons to end them."""
     if not sessions:
         return ""
     csrf = f'<input type="hidden" name="csrf" value="{html.escape(caller.csrf or "")}">'
@@ -33,11 +33,11 @@ def sessions_section(caller: Caller, sessions: Sequence[OpenSession]) -> str:
 
 
 def device_of(agent: str) -> str:
-    """A User-Agent in words, as `Firefox on Linux`; what no browser says stays as it is."""
+    """A User-Agent in words, as `Firefox on Linux`; that of another program stays as it is."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), None)
     system = next((name for mark, name in _SYSTEMS if mark in agent), None)
     if browser is None:
-        return agent[:60] or "a program or browser that says nothing of itself"
+        return agent[:60] or "unknown device"
     return f"{browser} on {system}" if system else browser
 
 

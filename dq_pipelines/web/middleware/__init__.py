@@ -1,1 +1,1 @@
-"""What stands before every answer: authentication, security headers, limits and proxies."""
+"""Middleware of the gateway: authentication, security headers, request limits and proxies."""

@@ -1,6 +1,6 @@
-"""What stands before every answer: who asks is found out, and nobody gets by who is not known, or may not look.
+"""Authentication middleware: finds the caller of every request, and rejects unknown callers.
 
-Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not see WebSockets.
+It is pure ASGI, since Starlette's BaseHTTPMiddleware buffers streams and does not see WebSockets.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class ForeignHost(Exception):
-    """A server without users was asked for by a name that is not this machine's."""
+    """A request to a server without users names a host other than this machine."""
 
 
 class Authentication:
-    """Lets nobody by who is not known, and nothing change by a cookie alone.
+    """Rejects unknown callers, and changes that a cookie alone authorizes (CSRF).
 
-    As long as there are no users, whoever sits at this machine may look.
+    Without any users, callers on this machine may look at everything.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -45,61 +45,60 @@ class Authentication:
             return
         headers = Headers(scope=scope)
         try:
-            # The stores are asked in a thread: a database that is slow to answer must not hold up everybody's streams.
-            known, caller = await run_sync(self._who, scope, headers)
+            # In a thread: a slow database must not block the streams of others.
+            has_users, caller = await run_sync(self._identify, scope, headers)
         except PublishError as error:
-            # Who cannot be looked up cannot be let in.
+            # A caller who cannot be looked up is rejected.
             await _refuse(scope, receive, send, 503, str(error))
         except SQLAlchemyError:
-            await _refuse(scope, receive, send, 503, "users: wanted their database to answer, got an error of it")
+            await _refuse(scope, receive, send, 503, "users: wanted an answer from their database, got an error")
         except ForeignHost:
-            await _refuse(scope, receive, send, 421, "This server answers to localhost alone.")
+            await _refuse(scope, receive, send, 421, "This server only answers requests to localhost.")
         except Refused as error:
             await self._note(scope)
             await _refuse(scope, receive, send, 401, str(error))
         else:
             caller = replace(caller, source=source_of(scope)) if caller else None
             scope.setdefault("state", {})["caller"] = caller
-            if known and caller is None and scope["path"] not in OPEN:
+            if has_users and caller is None and scope["path"] not in OPEN:
                 await self._ask_to_log_in(scope, receive, send, headers)
             else:
-                await self._let_by(caller, headers, scope, receive, send)
+                await self._authorize(caller, headers, scope, receive, send)
 
     async def _note(self, scope: Scope) -> None:
-        """A line about a wrong key or token; of many from one address only about the first ones."""
+        """Log a wrong key or token; of many from one address only the first ones."""
         source = source_of(scope)
         too_many = self.access.wrong_keys.too_many(source)
-        more = {"why": "too many, no more lines of it for now"} if too_many else {}
+        more = {"why": "too many; further ones are not logged for now"} if too_many else {}
         if too_many <= 1:
             await run_sync(self.access.log.add, Event("", "key", source=source, result="refused", more=more))
 
-    def _who(self, scope: Scope, headers: Headers) -> tuple[bool, Caller | None]:
-        """Whether there is anybody who could log in, and who asks.
+    def _identify(self, scope: Scope, headers: Headers) -> tuple[bool, Caller | None]:
+        """Whether there are users, and the caller.
 
-        Nobody is looked up for what is open to all: who renews a token may still send the one that has run out.
+        Open paths do not look up the caller: a client that renews a token may still send its expired one.
         """
         if self.access.is_on:
             caller = None if scope["path"] in OPEN else self.access.caller(scope)
             return True, replace(caller, must_enrol=self.access.must_enrol(caller)) if caller else None
-        # A page from elsewhere may have had its name point here (DNS rebinding): the browser believes to talk to that
-        # site, and would hand it what it reads.
+        # DNS rebinding: another site's name may resolve to this machine, and the browser would give that site our answers.
         if not is_loopback(host_of(headers.get("host", ""))):
             raise ForeignHost
         return False, self.access.caller_here(scope)
 
-    async def _let_by(
+    async def _authorize(
         self, caller: Caller | None, headers: Headers, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if caller is not None and not may_somewhere(caller.user.grants, Permission.LOOK):
             await _refuse(scope, receive, send, 403, why_not(caller.user.grants, Permission.LOOK))
         elif caller is not None and caller.csrf is not None and not _is_own(scope, headers, caller.csrf):
-            await _refuse(scope, receive, send, 403, "wanted a request from this site's own pages")
+            await _refuse(scope, receive, send, 403, "wanted a request from a page of this site")
         elif caller is not None and caller.must_enrol and scope["path"] not in WITHOUT_SECOND_FACTOR:
             if _browses(scope, headers):
                 await RedirectResponse("/account/second-factor", 303)(scope, receive, send)
             else:
-                said = "wanted somebody with a second factor, got one without: it is set up at /account/second-factor"
-                await _refuse(scope, receive, send, 403, said)
+                why = "a second factor is required: set it up at /account/second-factor"
+                await _refuse(scope, receive, send, 403, why)
         else:
             await self.app(scope, receive, send)
 
@@ -110,21 +109,21 @@ class Authentication:
             query = scope["query_string"].decode("latin-1")
             await to_login(scope["path"] + (f"?{query}" if query else ""))(scope, receive, send)
         else:
-            await _refuse(scope, receive, send, 401, "wanted somebody who is logged in, or an API key")
+            await _refuse(scope, receive, send, 401, "authentication required: log in, or send an API key")
 
 
 def _browses(scope: Scope, headers: Headers) -> bool:
-    """Whether somebody looks at a page."""
+    """Whether a browser asks for a page."""
     if scope["type"] != "http" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
         return False
     return scope["path"].partition("/")[2].partition("/")[0] not in ("api", "apikey")
 
 
 def _is_own(scope: Scope, headers: Headers, csrf: str) -> bool:
-    """Whether a request that comes with a cookie, and may change something, was made by a page of this site.
+    """Whether a request with a cookie comes from a page of this site; safe methods always count as such.
 
-    Browsers say so themselves (Fetch Metadata), those before 2023 by the Origin; a cookie that is SameSite=Lax is not sent
-    by other sites' forms in the first place. What says neither is no browser of today: it has to say the session's token.
+    Browsers send Fetch Metadata, those before 2023 the Origin. SameSite=Lax cookies are not sent by other sites' forms in
+    the first place. A client that sends neither is no current browser, and has to send the session's CSRF token.
     """
     if scope["type"] == "http" and scope["method"] in _SAFE:
         return True
@@ -133,13 +132,13 @@ def _is_own(scope: Scope, headers: Headers, csrf: str) -> bool:
         return site == "same-origin"
     if origin is not None:
         return is_of_this_site(origin, headers)
-    # Every browser says the Origin when it opens a WebSocket (RFC 6455, 4.1).
+    # Every browser sends the Origin when it opens a WebSocket (RFC 6455, 4.1).
     return scope["type"] == "websocket" or hmac.compare_digest(headers.get("x-csrf-token", "").encode(), csrf.encode())
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, said: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": said[:100]})
+        await send({"type": "websocket.close", "code": 1008, "reason": why[:100]})
         return
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    await problem(status, said, headers)(scope, receive, send)
+    await problem(status, why, headers)(scope, receive, send)

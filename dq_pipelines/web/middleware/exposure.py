@@ -1,4 +1,4 @@
-"""Who can reach this server, and by what: where it listens, TLS, and the proxies before it."""
+"""Decides whether the server may listen on an address: its host, TLS, and the proxies before it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dq_pipelines.web.middleware.proxies import Proxies
 
 @dataclass(frozen=True)
 class Exposure:
-    """An address to listen on, with what protects it."""
+    """An address to listen on, with its TLS certificate and trusted proxies."""
 
     host: str = "127.0.0.1"
-    #: 0 for any that is free
+    #: 0 for any free port
     port: int = 3001
-    #: None where the server itself speaks no TLS
+    #: None if the server itself uses no TLS
     certificate: Certificate | None = None
     proxies: Proxies = field(default_factory=Proxies)
 
@@ -28,7 +28,7 @@ class Exposure:
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether every address of this machine is listened on."""
+        """Whether the server listens on all addresses of this machine."""
         try:
             return ip_address(self.host).is_unspecified
         except ValueError:
@@ -36,11 +36,11 @@ class Exposure:
 
     @property
     def breadth(self) -> str:
-        """For who reads the address that was printed, whether there are others."""
+        """A remark beside the printed address if the server listens on all addresses; else ""."""
         return f"listens on all addresses of this machine, {self.host}; " if self.is_everywhere else ""
 
     def address(self, port: int) -> str:
-        """One that a browser can open: by the certificate's name, or of this machine, where every address is listened on."""
+        """A URL that a browser can open: with the certificate's name, or this machine's, if all addresses are listened on."""
         host = self.host
         if self.is_everywhere:
             own = "::1" if ":" in host else "127.0.0.1"
@@ -48,24 +48,24 @@ class Exposure:
         return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def must_be_safe(self, *, has_users: bool) -> None:
-        """Raises ConfigError where somebody beyond this machine could come in unasked, or would send a password in the clear."""
-        made = "`dq user add NAME --role admin` makes the first one"
+        """Raise ConfigError if others could read without a login, or would send passwords unencrypted."""
+        remedy = "`dq user add NAME --role admin` adds the first one"
         if not is_loopback(self.host) and not has_users:
             raise _wrong(
                 f"dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there are no users yet and everybody who reaches "
-                f"{self.host} could read refused rows, got {self.host}; {made}"
+                f"{self.host} could read refused rows, got {self.host}; {remedy}"
             )
         if self.proxies and not has_users:
             raise _wrong(
-                "dq serve --behind-proxy: wanted users first, since whoever reaches the proxy could read refused rows, "
-                f"got none; {made}"
+                "dq serve --behind-proxy: wanted users first, since everybody who reaches the proxy could read refused rows, "
+                f"got none; {remedy}"
             )
         if not is_loopback(self.host) and self.certificate is None and not self.proxies:
             raise _wrong(
-                f"dq serve --host: wanted TLS (--tls-cert and --tls-key) or a proxy that speaks it (--behind-proxy) beyond this "
-                f"machine, since passwords would cross the network in the clear, got {self.host} with neither"
+                f"dq serve --host: wanted TLS (--tls-cert and --tls-key) or a proxy with TLS (--behind-proxy) beyond this "
+                f"machine, since passwords would cross the network unencrypted, got {self.host} with neither"
             )
 
 
-def _wrong(said: str) -> ConfigError:
-    return ConfigError([Problem("", 0, said)])
+def _wrong(message: str) -> ConfigError:
+    return ConfigError([Problem("", 0, message)])

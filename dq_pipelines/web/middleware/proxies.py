@@ -1,4 +1,4 @@
-"""Proxies before this server: what they say of a request (`X-Forwarded-For`, `-Proto`, `-Host`) is taken from them alone."""
+"""Takes `X-Forwarded-For`, `-Proto` and `-Host` from trusted proxies, and removes them from all other requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dq_pipelines.errors import ConfigError, Problem
 
-_SAID_BY_PROXIES = (
+_PROXY_HEADERS = (
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-forwarded-host",
@@ -28,34 +28,34 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class Proxies:
-    """The networks that proxies are in; none by default."""
+    """The networks of the trusted proxies; none by default."""
 
     networks: tuple[Network, ...] = ()
 
     @classmethod
     def parsed(cls, text: str) -> Proxies:
-        """Networks and addresses with commas between, as `10.0.0.0/8,::1`; raises ConfigError."""
+        """Parse networks and addresses separated by commas, as `10.0.0.0/8,::1`. Raises ConfigError."""
         return cls(tuple(_network(part.strip()) for part in text.split(",") if part.strip()))
 
     def __bool__(self) -> bool:
         return bool(self.networks)
 
     def include(self, address: str) -> bool:
-        """Whether a proxy is at this address."""
+        """Whether this is the address of a trusted proxy."""
         try:
-            found = ipaddress.ip_address(address)
+            ip = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in network for network in self.networks)
+        return any(ip in network for network in self.networks)
 
 
 class Forwarded:
-    """Gives a request the address, scheme and host that a proxy says it came by; what others say of that is taken away."""
+    """Sets a request's client address, scheme and host from a trusted proxy's headers; removes those headers otherwise."""
 
     def __init__(self, app: ASGIApp, proxies: Proxies) -> None:
         self.proxies = proxies
         self.app = app
-        # Who came is the last address of X-Forwarded-For that is no proxy's: those before are whatever the client wrote.
+        # The client is the last address of X-Forwarded-For that is no proxy: the client itself may write the ones before.
         self.behind: ASGIApp = ProxyHeadersMiddleware(app, [str(network) for network in proxies.networks])  # type: ignore[arg-type, assignment]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +65,7 @@ class Forwarded:
         headers = MutableHeaders(scope=scope)
         client = scope.get("client")
         if client is None or not self.proxies.include(str(client[0])):
-            for name in _SAID_BY_PROXIES:
+            for name in _PROXY_HEADERS:
                 del headers[name]
             await self.app(scope, receive, send)
             return
@@ -82,9 +82,9 @@ def _network(text: str) -> Network:
     except ValueError as error:
         raise _wrong(f"{wanted}, got '{text}': {error}") from None
     if network.prefixlen == 0:
-        raise _wrong(f"{wanted}, got '{text}', which is every address: then anybody could say where they come from")
+        raise _wrong(f"{wanted}, got '{text}', which is every address: then every client could forge its address")
     return network
 
 
-def _wrong(said: str) -> ConfigError:
-    return ConfigError([Problem("", 0, said)])
+def _wrong(message: str) -> ConfigError:
+    return ConfigError([Problem("", 0, message)])

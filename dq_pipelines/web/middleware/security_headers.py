@@ -1,6 +1,6 @@
-"""What guards every answer: headers that tell a browser what a page may do, and bounds of what is sent.
+"""Adds security headers to every answer, and limits the size and the time of request bodies.
 
-Pure ASGI, since Starlette's BaseHTTPMiddleware holds back streams and does not see WebSockets.
+It is pure ASGI, since Starlette's BaseHTTPMiddleware buffers streams and does not see WebSockets.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dq_pipelines.web.problem_details import problem
 
-#: For what says no policy of its own: JSON runs nothing; scripts, styles and pictures are put into no other site's page.
+#: Policies of answers without one of their own: JSON loads nothing; no other site may embed scripts, styles or images.
 _OF_JSON = "default-src 'none'; frame-ancestors 'none'"
 _OF_THE_REST = "object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
 _A_YEAR = "max-age=31536000"
 
 
 class SecurityHeaders:
-    """Every answer says what may run on it, that its type is meant, and that addresses are not passed on.
+    """Sets the content security policy, and headers against MIME sniffing, framing and leaking referrers.
 
-    Without a policy an answer keeps its own, or gets the one that suits its type.
+    Without a `policy`, an answer keeps its own, or gets the default one of its type.
     """
 
     def __init__(self, app: ASGIApp, policy: str | None = None) -> None:
@@ -55,13 +55,13 @@ class SecurityHeaders:
 
 
 class Bounds:
-    """Nobody sends more than is ever needed, or so slowly that others wait."""
+    """Limits the bytes of a request body, and the seconds in which it must arrive."""
 
     def __init__(self, app: ASGIApp, most: int = 2 << 20, seconds: float = 30) -> None:
         self.app = app
         #: bytes of a body
         self.most = most
-        #: in which it has to be here
+        #: in which the whole body must arrive
         self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Bounds:
 
 
 class _Body:
-    """One request's body while it comes, and its answer."""
+    """One request's body while it arrives, and its answer."""
 
     def __init__(self, bounds: Bounds, scope: Scope, receive: Receive, send: Send) -> None:
         self._bounds = bounds
@@ -92,7 +92,7 @@ class _Body:
         self.refused = False
 
     async def receive(self) -> Message:
-        if self._whole:  # what is waited for now is that the client goes away
+        if self._whole:  # the next message is the client's disconnect
             return await self._receive()
         with anyio.move_on_after(self._until - time.monotonic()) as waiting:
             message = await self._receive()
@@ -108,14 +108,14 @@ class _Body:
             await self._send(message)
 
     async def refuse(self, status: int) -> None:
-        """Say why, in place of whoever would have answered."""
+        """Send an error answer in place of the app's."""
         self.refused = True
-        said = (
+        why = (
             f"wanted a body of at most {self._bounds.most:,} bytes, got more"
             if status == 413
             else f"wanted the body within {self._bounds.seconds:g} seconds"
         )
-        answer = problem(status, said, {"Connection": "close"})
+        answer = problem(status, why, {"Connection": "close"})
         await answer(self._scope, self._receive, self._send)
 
     async def _end(self, status: int) -> Message:

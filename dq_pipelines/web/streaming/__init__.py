@@ -1,1 +1,1 @@
-"""Events of a run as they happen, for any number of readers."""
+"""Streams the events of a run to any number of clients."""

@@ -1,6 +1,6 @@
-"""What a run's event log says, in the few kinds of words that a stream sends: status, step, progress, check, materialized.
+"""Turns Dagster's events of a run into the events of a stream: status, step, progress, check, materialized.
 
-How it is read and sent belongs in `run_stream` and `api.live`. One event of Dagster's is one word at most, and has its number.
+One event of Dagster gives one stream event at most, with the same id.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _WANTED = {
     _Kind.ASSET_CHECK_EVALUATION,
     _Kind.ASSET_MATERIALIZATION,
 }
-#: Events that are read at once.
+#: Events that are read in one query.
 _PAGE = 1_000
-#: Characters of what an error says.
+#: Characters of an error message at most.
 _LONGEST = 2_000
 
 
@@ -46,43 +46,43 @@ _LONGEST = 2_000
 class RunEvent:
     """One event of a run."""
 
-    #: of the event in Dagster's log: later events have greater ones
+    #: the id in Dagster's log: later events have greater ids
     id: int
     #: status, step, progress, check or materialized
     type: str
-    #: all of it as one line of JSON
+    #: the whole event as one line of JSON
     text: str
-    #: what ends the run
+    #: whether this event ends the run
     is_last: bool = False
 
 
 def events_after(instance: dg.DagsterInstance, run_id: str, last: int) -> Iterator[list[RunEvent]]:
-    """What has come after the event `last` (0: all), in order, a page at a time; each page names its own end. Blocks."""
+    """The events after the one with id `last` (0: all), in order, page by page. Blocks."""
     cursor = EventLogCursor.from_storage_id(last).to_string()
     more = True
     while more:
-        found = instance.get_records_for_run(run_id, cursor, _WANTED, _PAGE)
-        words = (event_of(record.storage_id, record.event_log_entry) for record in found.records)
-        cursor, more = found.cursor, found.has_more
-        yield [word for word in words if word is not None]
+        page = instance.get_records_for_run(run_id, cursor, _WANTED, _PAGE)
+        events = (event_of(record.storage_id, record.event_log_entry) for record in page.records)
+        cursor, more = page.cursor, page.has_more
+        yield [event for event in events if event is not None]
 
 
 def event_of(id: int, entry: dg.EventLogEntry) -> RunEvent | None:
-    """What an event says that a stream sends; None where it says nothing of that kind."""
+    """The stream event for an event of Dagster; None if streams do not send it."""
     event = entry.dagster_event
     if event is None:
         return None
-    said = _said(event, progress_of(entry))
-    if said is None:
+    content = _content(event, progress_of(entry))
+    if content is None:
         return None
-    kind, more = said
+    kind, more = content
     at = datetime.fromtimestamp(entry.timestamp, UTC).isoformat(timespec="milliseconds")
     text = json.dumps({"id": id, "type": kind, "at": at, **more}, separators=(",", ":"), default=str)
     return RunEvent(id, kind, text, EVENT_TYPE_TO_PIPELINE_RUN_STATUS.get(event.event_type) in FINISHED_STATUSES)
 
 
-def _said(event: dg.DagsterEvent, progress: Progress | None) -> tuple[str, Mapping[str, Any]] | None:
-    """The kind of word, and what it says beside its number and time."""
+def _content(event: dg.DagsterEvent, progress: Progress | None) -> tuple[str, Mapping[str, Any]] | None:
+    """The type of the stream event, and its members besides id and time; None for no event."""
     if progress is not None:
         return "progress", progress.to_json()
     kind = event.event_type
@@ -110,8 +110,8 @@ def _failure(event: dg.DagsterEvent) -> dict[str, str]:
 
 
 def _check(of: dg.AssetCheckEvaluation) -> dict[str, Any]:
-    told = {name: of.metadata[name].value for name in ("unexpected_count", "element_count") if name in of.metadata}
+    counts = {name: of.metadata[name].value for name in ("unexpected_count", "element_count") if name in of.metadata}
     severity = of.metadata["severity"].value if "severity" in of.metadata else of.severity.value.lower()
     blocks = {"blocking": of.blocking} if of.blocking is not None else {}
     table = of.asset_key.to_user_string()
-    return {"table": table, "check": of.check_name, "passed": of.passed, "severity": severity, **told, **blocks}
+    return {"table": table, "check": of.check_name, "passed": of.passed, "severity": severity, **counts, **blocks}

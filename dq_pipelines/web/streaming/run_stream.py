@@ -1,7 +1,7 @@
-"""One reader for each run that is watched, however many watch it.
+"""Reads the events of each watched run once, for all its watchers.
 
-What it has read is kept once, in order; whoever watches has but a place in it. So a slow client holds nothing but its place, none
-is asked for anything twice, and one that comes back goes on where it was. When nobody watches any more, all is forgotten.
+The events are kept in order, and a watcher only has a position in them. So a slow client costs no memory, the database is
+queried once, and a client that reconnects continues at its position. When the last watcher leaves, the events are dropped.
 """
 
 from __future__ import annotations
@@ -19,78 +19,78 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dq_pipelines.web.streaming.run_events import RunEvent, events_after
 
-#: Seconds between two looks at a run's log.
+#: Seconds between two queries of a run's log.
 LOOK = 0.5
-#: Seconds without an event after which the run's own status is asked: a run that was killed has no last event.
+#: Seconds without an event after which the run's status is queried: a killed run has no last event.
 _QUIET = 5.0
 
 
 @dataclass
 class RunStream:
-    """What one run has said so far, and the task that reads on."""
+    """The events of one run so far, and the task that reads further ones."""
 
     instance: dg.DagsterInstance
     run_id: str
     closing: threading.Event
-    #: in the order of their numbers
-    words: list[RunEvent] = field(default_factory=list)
-    #: nothing more will come, since the run has ended
+    #: in the order of their ids
+    events: list[RunEvent] = field(default_factory=list)
+    #: the run has ended, so no more events will come
     has_ended: bool = False
-    #: nothing more will come, whyever: the server may end
+    #: no more events will come, for any reason: the server may be stopping
     is_over: bool = False
     watchers: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def after(self, last: int, alive: float) -> AsyncIterator[RunEvent | None]:
-        """Words after the event of this number until nothing more will come; None whenever so many seconds went by without."""
+        """The events after the one with id `last`, until the stream ends; None after each `alive` seconds without an event."""
         place = 0
         while True:
-            for word in self.words[place:]:
+            for event in self.events[place:]:
                 place += 1
-                if word.id > last:
-                    yield word
-            if self.is_over and place == len(self.words):
+                if event.id > last:
+                    yield event
+            if self.is_over and place == len(self.events):
                 return
             try:
-                async with asyncio.timeout(alive):  # no task for each who waits, as `wait_for` makes one
+                async with asyncio.timeout(alive):  # `wait_for` would make a task for each watcher
                     await self._more(place)
             except TimeoutError:
                 yield None
 
     async def _more(self, place: int) -> None:
-        while place >= len(self.words) and not self.is_over:
+        while place >= len(self.events) and not self.is_over:
             await self._news.wait()
 
     async def read(self) -> None:
-        """Read on until the run has ended or the server does."""
+        """Read events until the run ends or the server stops."""
         try:
             quiet_since = time.monotonic()
             while not (self.has_ended or self.closing.is_set()):
-                known = len(self.words)
+                known = len(self.events)
                 self.has_ended = await run_sync(self._look, time.monotonic() - quiet_since > _QUIET)
-                if len(self.words) > known:
+                if len(self.events) > known:
                     quiet_since = time.monotonic()
-                    self._tell()
+                    self._notify()
                 elif not self.has_ended:
                     await asyncio.sleep(LOOK)
         finally:
             self.is_over = True
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
     def _look(self, is_quiet: bool) -> bool:
-        """Take in what is new; whether the run has ended."""
+        """Read the new events. Returns whether the run has ended."""
         try:
-            # The status first: what came before the run's end is then there to be read.
+            # The status first: all events before the run's end can then be read.
             ended = is_quiet and self._is_finished()
-            for page in events_after(self.instance, self.run_id, self.words[-1].id if self.words else 0):
-                self.words += page
-                ended |= any(word.is_last for word in page)
+            for page in events_after(self.instance, self.run_id, self.events[-1].id if self.events else 0):
+                self.events += page
+                ended |= any(event.is_last for event in page)
         except (SQLAlchemyError, dg.DagsterError):
-            return False  # a database that is away for a moment: the next look goes on from there
+            return False  # the database is briefly unavailable: the next query continues from here
         return ended
 
     def _is_finished(self) -> bool:
@@ -99,7 +99,7 @@ class RunStream:
 
 
 class RunStreams:
-    """The runs that are watched now, each by its one reader."""
+    """The streams of the runs that are watched now."""
 
     def __init__(self, closing: threading.Event) -> None:
         self._closing = closing
@@ -107,20 +107,20 @@ class RunStreams:
 
     @property
     def watchers(self) -> int:
-        return sum(feed.watchers for feed, _ in self._open.values())
+        return sum(stream.watchers for stream, _ in self._open.values())
 
     @asynccontextmanager
     async def watch(self, instance: dg.DagsterInstance, run_id: str) -> AsyncIterator[RunStream]:
-        """The run's feed, for as long as the block lasts."""
+        """The run's stream, until the block ends."""
         if run_id not in self._open:
-            made = RunStream(instance, run_id, self._closing)
-            self._open[run_id] = made, asyncio.create_task(made.read())
-        feed, task = self._open[run_id]
-        feed.watchers += 1
+            new = RunStream(instance, run_id, self._closing)
+            self._open[run_id] = new, asyncio.create_task(new.read())
+        stream, task = self._open[run_id]
+        stream.watchers += 1
         try:
-            yield feed
+            yield stream
         finally:
-            feed.watchers -= 1
-            if not feed.watchers:
+            stream.watchers -= 1
+            if not stream.watchers:
                 self._open.pop(run_id, None)
                 task.cancel()

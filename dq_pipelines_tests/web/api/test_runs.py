@@ -313,4 +313,4 @@ def test_who_is_not_known_is_told_so_in_the_one_shape(here: Hosted) -> None:
     for path in ("/api/v1/runs", "/apikey", "/api/v1/health"):
         answer = here.client().get(path, headers={"accept": "text/html"})
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
-        assert answer.json()["detail"] == "wanted somebody who is logged in, or an API key"
+        assert answer.json()["detail"] == "authentication required: log in, or send an API key"
