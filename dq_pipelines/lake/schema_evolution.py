@@ -13,7 +13,7 @@ from typing import Literal
 import polars as pl
 from polars import selectors
 
-from dq_pipelines.sources.frames import widened
+from dq_pipelines.sources.common_types import widened
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.to_text import stored_text
 

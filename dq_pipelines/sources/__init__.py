@@ -1,6 +1,6 @@
-"""The outside world: every source is a class in this room, found by itself; nothing is registered.
+"""Sources: every source is a class in a module of this package, and is found by itself.
 
-`AnySource` is what YAML's `source:` holds. Adding a source is adding a file with a class.
+`AnySource` is what YAML's `source:` holds. A new source is a new file with a class.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def source_classes() -> dict[str, type[Source]]:
     """Every source by its `type`, in alphabetical order."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    found = dict.fromkeys(_subclasses(Source))  # type: ignore[type-abstract]
-    return dict(sorted((name, cls) for cls in found for name in get_args(cls.model_fields["type"].annotation)))
+    classes = dict.fromkeys(_subclasses(Source))  # type: ignore[type-abstract]
+    return dict(sorted((name, cls) for cls in classes for name in get_args(cls.model_fields["type"].annotation)))
 
 
 _CLASSES = source_classes()
@@ -72,27 +72,27 @@ def source_from(mapping: Mapping[str, Any] | Source, *, where: str = "") -> Sour
     """One source from its mapping; raises ConfigError with a sentence per problem."""
     if isinstance(mapping, Source):
         return mapping
-    known = _CLASSES.get(str(mapping.get("type")))
+    named_class = _CLASSES.get(str(mapping.get("type")))
     try:
         # The union knows what is wrong with a source that is none of them; to build it takes 20 ms.
-        return known.model_validate(mapping) if known else _any_source().validate_python(mapping)
+        return named_class.model_validate(mapping) if named_class else _any_source().validate_python(mapping)
     except ValidationError as error:
         lines = error.errors(include_url=False)
-        raise ConfigError([Problem(where, 0, _said(line)) for line in lines]) from None
+        raise ConfigError([Problem(where, 0, _sentence(line)) for line in lines]) from None
 
 
-def _said(line: Any) -> str:
-    """The sentence, with the key that it is about unless it names it itself."""
-    said, key = sentence(line), ".".join(str(step) for step in line["loc"])
-    return said if not key or f"'{key}'" in said else f"{key}: {said}"
+def _sentence(line: Any) -> str:
+    """The sentence for an error of pydantic's, with the key that it is about unless it names it itself."""
+    text, key = sentence(line), ".".join(str(step) for step in line["loc"])
+    return text if not key or f"'{key}'" in text else f"{key}: {text}"
 
 
 def read(source: Mapping[str, Any] | Source) -> Reading:
     """What a source holds now: `source` is a mapping as in YAML, `{"type": "csv", "path": …}`, or a Source.
 
-    `.rows` and `.unreadable` of the Reading are lazy frames. Raises ConfigError when the mapping is wrong,
-    SourceError when there is nothing to read or an input as a whole cannot be read; an input that turns
-    out to be broken only while the frames are collected raises SourceError then.
+    `.rows` and `.unreadable` of the Reading are lazy frames. Raises ConfigError when the mapping is wrong, SourceError when
+    there is nothing to read or an input as a whole cannot be read. Collecting the frames raises SourceError, too, for an
+    input that turns out to be broken.
     """
     described = source_from(source)
     inputs = described.inputs()
@@ -108,16 +108,16 @@ def sources_by_ending(ranks: int = 2) -> dict[str, str]:
     `ranks` is how many of the lists in `FileSource.kinds` count, 1 for the surest endings alone. The third is too unsure to
     choose a source by: a `.log` is seldom NDJSON. Where several sources list an ending, it is of the one that is surer.
     """
-    found: dict[str, str] = {}
+    by_ending: dict[str, str] = {}
     for rank in range(ranks):
         for name, source in _CLASSES.items():
             for endings in getattr(source, "kinds", ())[rank : rank + 1]:
-                found |= {ending: name for ending in endings if ending not in found}
-    return found
+                by_ending |= {ending: name for ending in endings if ending not in by_ending}
+    return by_ending
 
 
 def source_by_name(name: str) -> str | None:
     """The `type` of the source that reads a file of this name, packed or not; None where no ending tells."""
-    known = sources_by_ending()
-    endings = [ending.lower() for ending in Path(name).suffixes if ending.lower() in known]
-    return known[endings[-1]] if endings else None
+    by_ending = sources_by_ending()
+    endings = [ending.lower() for ending in Path(name).suffixes if ending.lower() in by_ending]
+    return by_ending[endings[-1]] if endings else None

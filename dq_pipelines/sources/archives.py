@@ -18,8 +18,8 @@ from dq_pipelines.sources.failures import failure
 from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.order import natural
 
-#: An archive may unpack to this many times its size, or to ROOM bytes if that is more: a file of text
-#: rarely shrinks a hundredfold, deflate's own limit (a bomb) is 1032.
+#: An archive may unpack to this many times its size, or to ROOM bytes if that is more. A file of text rarely shrinks a
+#: hundredfold; deflate's own limit, which a bomb reaches, is 1032.
 MOST_RATIO = 300
 ROOM = 256 * 1024**2
 _CHUNK = 1024**2
@@ -46,7 +46,7 @@ def unpack(item: Input, packed: Path, plain: Path, packing: Packing) -> Path:
     return plain
 
 
-#: Names of what is told of data, and is none: instructions, licences, checksums, previews.
+#: Names of files that come with data and are none: instructions, licences, checksums, previews.
 _DOCUMENT = re.compile(
     r"(?:.*/)?(?:(?:read[ _-]?me|licen[cs]e|copying|notice|change(?:log|s)|manifest|contents|(?:md5|sha\d*|check)sums?)\b.*"
     r"|.*\.(?:md|rst|pdf|docx?|rtf|html?|png|jpe?g|gif|svg|md5|sha\d*|sig|asc|sfv|xsd|dtd|log|ini|url))",
@@ -69,8 +69,8 @@ def data_among(names: Sequence[str], kinds: Sequence[Sequence[str]]) -> list[str
     return no_documents or list(names)
 
 
-def _told(member: zipfile.ZipInfo, kinds: Sequence[Sequence[str]]) -> bool:
-    """Whether people want to know that a member is not read: of hidden ones where the name says that it is data."""
+def _is_worth_a_note(member: zipfile.ZipInfo, kinds: Sequence[Sequence[str]]) -> bool:
+    """Whether people want to know that a member is not read. Of a hidden one they do where its name says that it is data."""
     name = member.filename.lstrip("/")
     if plain_name(name):
         return True
@@ -90,7 +90,9 @@ def unzip(
         if not members:
             raise SourceError(f"{item.uri}: wanted at least one file in the zip archive, got none")
         wanted = set(data_among([member.filename for member in members], kinds))
-        passed_over += [member.filename for member in files if member.filename not in wanted and _told(member, kinds)]
+        passed_over += [
+            member.filename for member in files if member.filename not in wanted and _is_worth_a_note(member, kinds)
+        ]
         members = [member for member in members if member.filename in wanted]
         # As files count: by the date of the member, then by its name; the later one wins.
         members.sort(key=lambda member: (member.date_time, natural(member.filename)))

@@ -1,7 +1,7 @@
 """What every source is: it lists inputs, says of each which version it is, and reads them as lazy frames.
 
-A source gives no types that its inputs do not have (text stays text), refuses no row, and remembers nothing: what was
-consumed is in bronze's ledger. All that landing has to know of a kind of input, it asks of the source.
+A source gives no types that its inputs do not have (text stays text) and refuses no row. It remembers nothing: what was
+consumed is in bronze's ledger. Landing asks the source all that it has to know of a kind of input.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ LEFT_OUT = ("preamble", "header", "footer", "blank")
 class Reading:
     """The rows of some inputs. Both frames are lazy; nothing was read yet."""
 
-    #: the data columns, then `_source` (string: what `Source.row_sources` says) and `_row` (int64: 1-based line of the
-    #: record's first character in a file of lines, 1-based sheet row in a workbook, 1-based record elsewhere)
+    #: the data columns, then `_source` (string: what `Source.row_sources` says) and `_row` (int64, from 1). `_row` is the line
+    #: on which a record starts in a file of lines, the row of the sheet in a workbook, the record's number elsewhere
     landed: pl.LazyFrame
     #: `_source`, `_row`, `_text` (string: the line as it stands) and `_why` (string: one sentence)
     unreadable: pl.LazyFrame
@@ -113,7 +113,7 @@ class Source(Strict, abc.ABC):
 
     def nothing_found(self) -> str:
         """One sentence for a source without any input: what was wanted, and what there is instead."""
-        return f"{self.type if hasattr(self, 'type') else 'source'}: wanted at least one input, got none"
+        return f"{getattr(self, 'type', 'source')}: wanted at least one input, got none"
 
     @property
     def asks_network(self) -> bool:
@@ -158,8 +158,8 @@ class Source(Strict, abc.ABC):
     def read(self, inputs: Sequence[Input]) -> Reading:
         """A lazy reading of `inputs`, which came from `inputs()`.
 
-        Raises SourceError when an input as a whole cannot be read (truncated archive, wrong format,
-        missing sheet); what is wrong with single records goes to `Reading.unreadable` instead.
+        Raises SourceError when an input as a whole cannot be read: a truncated archive, a wrong format, a missing sheet.
+        Single records that cannot be read are in `Reading.unreadable`.
         """
 
     def read_or_text(self, inputs: Sequence[Input]) -> Reading:

@@ -1,4 +1,4 @@
-"""What a cell of text looks like: a number, a moment, a mark for no value. What makes cells of a line is dialect.py's."""
+"""What a cell of text looks like: a number, a date or time, a mark for a missing value."""
 
 from __future__ import annotations
 

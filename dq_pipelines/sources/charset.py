@@ -1,7 +1,7 @@
-"""Which encoding text has that is no UTF-8: a guess, how sure it is, and what else it may be.
+"""Guesses the encoding of text that is no UTF-8, with a confidence and the second best encoding.
 
-charset-normalizer says which encodings fit and how messy the text looks in each; of those that fit alike, the one
-is taken in which words look most like words. BOMs and UTF-8 are looked at before, in `encoding.py`.
+charset-normalizer says which encodings fit and how messy the text looks in each. Of those that fit alike, the one wins
+in which words look most like words. `encoding.py` has looked for BOMs and UTF-8 before.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _TWO_BYTES = frozenset({"shift_jis", "gb18030", "euc_kr", "big5", "euc_jp"})
 _EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "FULLWIDTH", "IDEOGRAPHIC"})
 #: Bytes that are looked at: lines beyond ASCII, whatever stands between them.
 SAMPLE = 16 * 1024
-#: From here on a guess is good enough to be taken without a word.
+#: From this confidence on, the check on guessed encodings passes.
 SURE = 0.8
 
 
 @dataclass(frozen=True)
 class Guess:
-    """An encoding, and how sure it is."""
+    """An encoding with the confidence that a file has it."""
 
     encoding: str
-    #: 0 to 1; 1 where it was told, or the bytes prove it
+    #: 0 to 1; 1 where the YAML names it, or the bytes prove it
     confidence: float = 1.0
     #: the next best encoding in which the text reads otherwise, or ""
     alternative: str = ""
 
     @property
     def is_sure(self) -> bool:
-        """Whether it may be taken without a word."""
+        """Whether the check on guessed encodings passes."""
         return self.confidence >= SURE
 
 
@@ -62,9 +62,9 @@ class _Candidate:
 def guessed(lines: bytes) -> Guess:
     """The encoding of `lines`, which are no UTF-8: those beyond ASCII, as many as `SAMPLE` holds."""
     sample = lines[:SAMPLE]
-    found = sorted(_candidates(sample), key=lambda one: one.rank)
-    best = found[0]
-    rivals = [one for one in found[1:] if one.text != best.text]
+    candidates = sorted(_candidates(sample), key=lambda one: one.rank)
+    best = candidates[0]
+    rivals = [one for one in candidates[1:] if one.text != best.text]
     if not rivals:
         return Guess(best.encoding, 0.95)
     lead = rivals[0].rank - best.rank
@@ -78,12 +78,12 @@ def _candidates(sample: bytes) -> Iterator[_Candidate]:
     from charset_normalizer import from_bytes
 
     # One match stands for all encodings in which the text reads alike.
-    said = {str(match): match for match in from_bytes(sample, cp_isolation=list(_UNUSUAL), threshold=0.6)}
+    match_by_text = {str(match): match for match in from_bytes(sample, cp_isolation=list(_UNUSUAL), threshold=0.6)}
     for encoding in _UNUSUAL:
         text = _decoded(sample, encoding)
         if text is None or (encoding in _TWO_BYTES and not _is_cjk(text)):
             continue
-        match = said.get(text)
+        match = match_by_text.get(text)
         chaos, coherence = (match.chaos, match.coherence) if match else (0.3, 0.0)
         yield _Candidate(encoding, text, chaos / 2 + _strangeness(text), coherence)
 
@@ -125,7 +125,7 @@ def _strangeness(text: str) -> float:
             continue
         if _script(char) == "HALFWIDTH":
             strange += 0.15  # kana of old terminals: nearly all bytes are some
-        beside = [other for other in (before, after) if other.isalpha()]
-        mixed = any(_script(other) != _script(char) for other in beside)
+        neighbours = [other for other in (before, after) if other.isalpha()]
+        mixed = any(_script(other) != _script(char) for other in neighbours)
         strange += mixed or (before.islower() and char.isupper()) or (char.islower() and after.isupper())
     return strange / count if count else 0.0

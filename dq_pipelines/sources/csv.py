@@ -1,7 +1,7 @@
-"""CSV and its kin: delimited text in files. How a line becomes fields belongs in `records.py` and `csv_repair.py`.
+"""CSV and other delimited text in files.
 
-Every value lands as text. Each line of a file ends in exactly one place: in the header or what was told or
-found to stand above and below the table, as a row in `landed`, or in `unreadable` with its number.
+Every value lands as text. Each line of a file is in exactly one place: in the header, above or below the table, in `landed`
+as a row, or in `unreadable`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import encoding
 from dq_pipelines.sources.base import ROW, SOURCE, FileReport, Reading
 from dq_pipelines.sources.charset import Guess
-from dq_pipelines.sources.csv_repair import Plain, made_plain
+from dq_pipelines.sources.csv_repair import PlainFile, made_plain
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import one_after_another
@@ -27,7 +27,7 @@ from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.layout import Layout, end_of, laid_out
 from dq_pipelines.sources.magic import must_be_text
 from dq_pipelines.sources.names import Rename, named, renames, together
-from dq_pipelines.sources.rewriting import Text
+from dq_pipelines.sources.rewriting import TextFile
 from dq_pipelines.sources.scratch import scratch_file
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _EXTRA = "\x00extra"
 
 
-def _known(name: str) -> str:
+def _encoding_name(name: str) -> str:
     try:
         return name if name == "auto" else encoding.canonical(name)
     except LookupError:
@@ -62,8 +62,8 @@ _Mark = Annotated[str, AfterValidator(_single)]
 class Csv(FileSource):
     """Delimited text: commas or any other delimiter, found or told, all values as text.
 
-    Each file is looked at by itself, so that files with other columns, in another order or dialect, can
-    come together: columns are matched by name, one that a file does not have is null there.
+    Each file is looked at by itself, so files with other columns, in another order or dialect, can come together.
+    Columns are matched by name; one that a file does not have is null there.
     """
 
     kinds = ((".csv", ".tsv", ".tab", ".psv"), (".txt", ".dat", ".data", ".out"))
@@ -75,7 +75,7 @@ class Csv(FileSource):
     quote: _Mark = "auto"
     #: what stands before a quote that is part of a value; a doubled quote is always understood
     escape: _Mark = "auto"
-    encoding: Annotated[str, AfterValidator(_known)] = "auto"
+    encoding: Annotated[str, AfterValidator(_encoding_name)] = "auto"
     #: `\n` and `\r\n` are both understood wherever one of them is
     newline: Literal["auto", "\n", "\r\n", "\r"] = "auto"
     #: lines of names, joined column by column with a space; 0: none, columns are `column_1` and so on
@@ -94,33 +94,33 @@ class Csv(FileSource):
     def read(self, inputs: Sequence[Input]) -> Reading:
         import polars as pl
 
-        known: list[Layout] = []
-        found: list[_File] = []
+        layouts: list[Layout] = []
+        files: list[_File] = []
         for part in (part for item in inputs for part in self.parts(item)):
             with broken(part.source):
-                found.append(self._opened(part, known))
+                files.append(self._opened(part, layouts))
         for item in inputs:
             must_be_unchanged(item)
-        shared = together([[name for _, name in file.names] for file in found])
+        shared = together([[name for _, name in file.names] for file in files])
         columns = list(dict.fromkeys(name for names in shared for name in names.values()))
         landed = [
             self._rows(list(names.values()), file.plain, file.first).select(
                 *(
-                    pl.col(exact(name)) if name in there else pl.lit(None, dtype=pl.String).alias(name)
+                    pl.col(exact(name)) if name in columns_of_file else pl.lit(None, dtype=pl.String).alias(name)
                     for name in columns
                 ),
                 pl.lit(file.report.source).alias(SOURCE),
                 pl.col(ROW).cast(pl.Int64),
             )
-            for file, names in zip(found, shared, strict=True)
+            for file, names in zip(files, shared, strict=True)
             if file.plain is not None
-            for there in [{*names.values()}]
+            for columns_of_file in [{*names.values()}]
         ]
         unreadable = [
             pl.scan_parquet(list(file.plain.unreadable)).select(
                 pl.lit(file.report.source).alias(SOURCE), ROW, "_text", "_why"
             )
-            for file in found
+            for file in files
             if file.plain is not None and file.plain.unreadable
         ]
         text = dict.fromkeys(columns, pl.String()) | {SOURCE: pl.String(), ROW: pl.Int64()}
@@ -128,14 +128,14 @@ class Csv(FileSource):
         return Reading(
             one_after_another(landed, text),
             one_after_another(unreadable, nothing),
-            sum(file.report.records for file in found),
-            tuple(file.report for file in found),
+            sum(file.report.records for file in files),
+            tuple(file.report for file in files),
             renamed=renames(
-                (landed, names[name]) for file, names in zip(found, shared, strict=True) for landed, name in file.names
+                (landed, names[name]) for file, names in zip(files, shared, strict=True) for landed, name in file.names
             ),
         )
 
-    def _rows(self, names: Sequence[str], plain: Plain, first: int) -> pl.LazyFrame:
+    def _rows(self, names: Sequence[str], plain: PlainFile, first: int) -> pl.LazyFrame:
         import polars as pl
 
         rows = pl.scan_csv(
@@ -156,10 +156,10 @@ class Csv(FileSource):
             rows = rows.filter(~pl.col(ROW).is_in((plain.without + 1).implode()))
         return rows
 
-    def _opened(self, part: Part, known: list[Layout]) -> _File:
+    def _opened(self, part: Part, layouts: list[Layout]) -> _File:
         """A file's columns, its rows made plain, and the 0-based line of the first one.
 
-        `known` are the layouts of the files before: guessing takes 20 ms, a folder may hold thousands.
+        `layouts` are those of the files before: guessing takes 20 ms, a folder may hold thousands.
         """
         size = part.path.stat().st_size
         if size == 0:
@@ -170,13 +170,13 @@ class Csv(FileSource):
         if not cut and not any(line.strip() for line in lines):
             report = FileReport(part.source, text.lines, blank=text.lines)
             return _File(self._empty(part, f"{size} bytes of blank lines"), None, 0, report)
-        layout = next((one for one in known if one.is_that_of(lines)), None)
+        layout = next((one for one in layouts if one.is_that_of(lines)), None)
         if layout is None:
             layout = laid_out(lines, self, cut=cut)
-            known[4:] = []
-            known.insert(0, layout)
+            layouts[4:] = []
+            layouts.insert(0, layout)
         end = end_of(text.path, text.lines, layout, None if self.skip_footer == "auto" else self.skip_footer)
-        read = Text(
+        read = TextFile(
             text.path,
             text.newline,
             layout.grammar,
@@ -214,7 +214,7 @@ class Csv(FileSource):
 
 @dataclass(frozen=True)
 class _Utf8:
-    """A file as UTF-8, and what it was before."""
+    """A file as UTF-8, with its former encoding and ends of lines."""
 
     path: Path
     lines: int
@@ -230,7 +230,7 @@ class _File:
     #: for each column its name in the file and its name in the lake
     names: list[Rename]
     #: None when there is nothing in it
-    plain: Plain | None
+    plain: PlainFile | None
     #: 0-based line of the first record
     first: int
     report: FileReport

@@ -1,8 +1,8 @@
-"""A text file made plain: what a fast reader can take as it is, and what it cannot, set right or set aside.
+"""Makes a text file plain for a fast reader: records that it would misread are rewritten, or are unreadable.
 
 One pass of a regular expression finds the lines that are no whole record by themselves (0.2 s for a million
-lines of 16 fields). A file without any is read where it lies. Otherwise a copy is made in which line i holds
-the record that starts on line i, rewritten if need be, or nothing: row numbers stay line numbers.
+lines of 16 fields). A file without any is read where it lies. Otherwise a copy is made, so that row numbers stay line
+numbers: its line i holds the record that starts on line i, rewritten if need be, or nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dq_pipelines.sources.grammar import Grammar, Shape
-from dq_pipelines.sources.rewriting import Copy, Text, Troubles
+from dq_pipelines.sources.rewriting import PlainCopy, TextFile, UnreadableLines
 from dq_pipelines.sources.scratch import scratch_file
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MOST_CHECKED = 1_000
 
 
 @dataclass(frozen=True)
-class Plain:
+class PlainFile:
     """A file whose row i is the record that starts on line i, or one of `without`."""
 
     path: Path
@@ -42,7 +42,7 @@ class Plain:
     continued: int
 
 
-def made_plain(text: Text, why_undecoded: str) -> Plain:
+def made_plain(text: TextFile, why_undecoded: str) -> PlainFile:
     """See the module. `why_undecoded` is the sentence for lines whose bytes are no text."""
     import polars as pl
 
@@ -51,7 +51,7 @@ def made_plain(text: Text, why_undecoded: str) -> Plain:
     odd, blank = _odd_lines(text) if simple and text.shape.most <= MOST_CHECKED else (None, none)
     if odd and odd[0] == text.first and not text.grammar.quote:
         simple, odd, blank = False, None, none  # a first line that only quotes could save from the reader
-    troubles = Troubles()
+    troubles = UnreadableLines()
     undecoded = [line for line in text.undecoded if text.first <= line and (text.end is None or line < text.end)]
     for line in undecoded:
         troubles.add(line, text.undecoded[line], why_undecoded)
@@ -64,13 +64,13 @@ def made_plain(text: Text, why_undecoded: str) -> Plain:
             mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data,
             path.open("wb") as out,
         ):
-            copy = Copy(text, data, out, grammar, troubles)
+            copy = PlainCopy(text, data, out, grammar, troubles)
             copy.run(odd)
         continued, refused = copy.continued.series(), copy.refused.series()
         blank = pl.concat([blank, copy.blank.series()])
         blank = blank.filter(~blank.is_in(continued.implode()))
     without = pl.concat([blank, continued, refused, pl.Series(undecoded, dtype=pl.UInt32)])
-    return Plain(
+    return PlainFile(
         path,
         grammar.delimiter,
         grammar.quote,
@@ -90,7 +90,7 @@ def _is_simple(grammar: Grammar) -> bool:
     return len(grammar.delimiter) == 1 and marks.isascii() and grammar.delimiter not in "\r\n"
 
 
-def _odd_lines(text: Text) -> tuple[list[int], pl.Series]:
+def _odd_lines(text: TextFile) -> tuple[list[int], pl.Series]:
     """The lines that are no whole record by themselves, and the blank ones."""
     import polars as pl
 
@@ -109,10 +109,10 @@ def _odd_lines(text: Text) -> tuple[list[int], pl.Series]:
         odd |= blank
     within = (at >= text.first) & (pl.lit(True) if text.end is None else at < text.end)
     lines = pl.scan_lines(text.path, row_index_name="at", glob=False)
-    found = lines.filter(within, odd).select("at", blank=blank).collect(engine="streaming").sort("at")
+    odd_or_blank = lines.filter(within, odd).select("at", blank=blank).collect(engine="streaming").sort("at")
     if text.undecoded:  # which are empty lines here
-        found = found.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
-    return found.filter(~pl.col("blank"))["at"].to_list(), found.filter("blank")["at"]
+        odd_or_blank = odd_or_blank.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
+    return odd_or_blank.filter(~pl.col("blank"))["at"].to_list(), odd_or_blank.filter("blank")["at"]
 
 
 def _whole_line(grammar: Grammar, shape: Shape) -> str:

@@ -1,7 +1,7 @@
-"""Which characters make a file's table: delimiter, quote, escape, where it ends. Where it starts is `header.py`'s.
+"""Guesses a file's delimiter, quote and escape, and where its table ends.
 
-Every guess is made from the first lines and can be told instead. A wrong guess loses nothing: what does not
-fit it becomes unreadable, with its line.
+Every guess is made from the first lines, and the YAML can name each instead. A wrong guess loses nothing: what does not fit it
+becomes unreadable, with its line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WORDS = re.compile(r"[^\W_][^\"\t|;]*|[-_#@(/.].{0,200}", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Row:
+class SampleRecord:
     """A record of the sample."""
 
     #: 0-based line it starts on, and how many it takes
@@ -45,21 +45,21 @@ class Row:
         return 0 if self.fields is None else len(self.fields)
 
 
-def rows(lines: Sequence[str], grammar: Grammar, most: int = SAMPLED, *, cut: bool = False) -> list[Row]:
+def rows(lines: Sequence[str], grammar: Grammar, most: int = SAMPLED, *, cut: bool = False) -> list[SampleRecord]:
     """The first records of a sample, blank lines left out; `cut` says that the file goes on after it."""
-    found: list[Row] = []
+    records: list[SampleRecord] = []
     at = 0
-    while at < len(lines) and len(found) < most:
+    while at < len(lines) and len(records) < most:
         if lines[at].strip():
             row = _row(lines, at, grammar, cut)
-            found.append(row)
+            records.append(row)
             at += row.lines
         else:
             at += 1
-    return found
+    return records
 
 
-def _row(lines: Sequence[str], at: int, grammar: Grammar, cut: bool) -> Row:
+def _row(lines: Sequence[str], at: int, grammar: Grammar, cut: bool) -> SampleRecord:
     following = (lines[place] for place in range(at + 1, len(lines)))
     whole = [lines[at]]
     while grammar.goes_on(whole[-1]) and (more := next(following, None)) is not None:
@@ -67,20 +67,20 @@ def _row(lines: Sequence[str], at: int, grammar: Grammar, cut: bool) -> Row:
     text = "\n".join(whole)
     fields, end = grammar.strict(text)
     if end > len(text):
-        return Row(at, len(whole), tuple(fields))
+        return SampleRecord(at, len(whole), tuple(fields))
     if text.startswith(grammar.quote, end):
-        found = spanned(whole, end, fields, following, grammar)
-        if found is not None and found.fields is not None:
-            return Row(at, found.lines, tuple(found.fields))
+        record = spanned(whole, end, fields, following, grammar)
+        if record is not None and record.fields is not None:
+            return SampleRecord(at, record.lines, tuple(record.fields))
         if cut and next(following, None) is None and grammar.quote not in text[end + 1 :]:
-            return Row(at, len(lines) - at, None, cut=True)
+            return SampleRecord(at, len(lines) - at, None, cut=True)
     # A quote within words opens nothing: the line is still worth counting.
     parts = lines[at].split(grammar.delimiter)
     within = all(not part.lstrip().startswith(grammar.quote) for part in parts)
-    return Row(at, 1, tuple(parts) if within else None)
+    return SampleRecord(at, 1, tuple(parts) if within else None)
 
 
-def mended(row: Row, lines: Sequence[str], grammar: Grammar, width: int) -> Row:
+def mended(row: SampleRecord, lines: Sequence[str], grammar: Grammar, width: int) -> SampleRecord:
     """`row`, read with repairs when it could not be read without."""
     if row.fields is not None:
         return row
@@ -88,7 +88,7 @@ def mended(row: Row, lines: Sequence[str], grammar: Grammar, width: int) -> Row:
     return replace(row, fields=tuple(fields)) if isinstance(fields, list) else row
 
 
-def torn(row: Row, lines: Sequence[str], grammar: Grammar) -> Row:
+def torn(row: SampleRecord, lines: Sequence[str], grammar: Grammar) -> SampleRecord:
     """`row`, cut at every delimiter when there is no way to read it: a header has to be called something."""
     if row.fields is not None:
         return row
@@ -96,20 +96,20 @@ def torn(row: Row, lines: Sequence[str], grammar: Grammar) -> Row:
     return replace(row, fields=tuple(part.replace(grammar.quote, "").strip() for part in parts))
 
 
-def usual_width(found: Sequence[Row]) -> tuple[int, float]:
+def usual_width(records: Sequence[SampleRecord]) -> tuple[int, float]:
     """The number of fields that most records have (the greatest of equals), and their share."""
-    found = [row for row in found if not row.cut]
-    counts = Counter(row.width for row in found if row.width)
+    records = [row for row in records if not row.cut]
+    counts = Counter(row.width for row in records if row.width)
     if not counts:
         return 1, 0.0
     width, count = max(counts.items(), key=lambda item: (item[1], item[0]))
-    return width, count / len(found)
+    return width, count / len(records)
 
 
-def table_width(found: Sequence[Row]) -> int:
+def table_width(records: Sequence[SampleRecord]) -> int:
     """The usual width, or where pairs of names and values stand above a shorter table: the width of that."""
-    usual, _ = usual_width(found)
-    readable = [row.width for row in found if row.width > 1]
+    usual, _ = usual_width(records)
+    readable = [row.width for row in records if row.width > 1]
     last = readable[-1] if readable else usual
     table = len(readable) - next(
         (place for place, width in enumerate(reversed(readable)) if width != last), len(readable)
@@ -120,21 +120,24 @@ def table_width(found: Sequence[Row]) -> int:
 def guessed(
     lines: Sequence[str], delimiter: str | None, quote: str | None, escape: str | None, *, cut: bool = False
 ) -> Grammar:
-    """The grammar that explains most of `lines`; what is not None was told, `cut` as in `rows`."""
+    """The grammar that explains most of `lines`. What is not None is given, `cut` is as in `rows`."""
     text = "\n".join(lines[:SAMPLED])
     quotes = (quote,) if quote is not None else tuple(mark for mark in QUOTES if mark in text) or QUOTES[:1]
     delimiters = (delimiter,) if delimiter is not None else tuple(mark for mark in DELIMITERS if mark in text)
     # A backslash before a delimiter or the end of a line, outside of quotes: MySQL and PostgreSQL write so.
     bare = escape not in (None, "", quote) or (escape is None and _escapes_bare(lines[:SAMPLED]))
-    told = Grammar(delimiter or ",", quotes[0], escape or "", escape is not None and bare)
-    candidates = [replace(told, delimiter=mark, quote=around) for mark in delimiters for around in quotes]
+    given = Grammar(delimiter or ",", quotes[0], escape or "", escape is not None and bare)
+    candidates = [replace(given, delimiter=mark, quote=around) for mark in delimiters for around in quotes]
     if escape is None and bare:
         quotes = quotes if quote is not None else (*quotes, "")
         candidates += [Grammar(mark, around, "\\", True) for mark in delimiters for around in quotes]
-    scored = [(_score(found, one.delimiter), _proven(found, one), one) for one, found in _read(lines, candidates, cut)]
+    scored = [
+        (_score(records, grammar_read.delimiter), _proven(records, grammar_read), grammar_read)
+        for grammar_read, records in _read(lines, candidates, cut)
+    ]
     # A field of several lines that a quote explains is no chance: then no grammar counts that explains it otherwise.
-    proven = [each for each in scored if each[1] and each[0] > 0] or scored
-    best, grammar = 0.0, told
+    proven = [scored_grammar for scored_grammar in scored if scored_grammar[1] and scored_grammar[0] > 0] or scored
+    best, grammar = 0.0, given
     for score, _, candidate in proven:
         if score > best * 1.0001:
             best, grammar = score, candidate
@@ -147,22 +150,22 @@ def guessed(
     return grammar
 
 
-def _is_one_column(found: Sequence[Row], delimiter: str) -> bool:
+def _is_one_column(records: Sequence[SampleRecord], delimiter: str) -> bool:
     """Whether the delimiter stands within the values of a file of one column: its header has none, and not each line below.
 
     A mark that is rare between columns (`std::map`, `12 345 678`) has to stand in the header as well.
     """
-    if not found or found[0].width != 1:
+    if not records or records[0].width != 1:
         return False
-    width, share = usual_width(found)
-    wide = [place for place, row in enumerate(found) if row.width > 1]
+    width, share = usual_width(records)
+    wide = [place for place, row in enumerate(records) if row.width > 1]
     if width == 1 or not wide:
         return True
-    between = any(row.width == 1 for row in found[wide[0] : wide[-1]])
+    between = any(row.width == 1 for row in records[wide[0] : wide[-1]])
     if delimiter in COMMON:
         return between and width <= 3 and share < 0.8
-    uneven = len(wide) < 2 or any(found[place].width != width for place in wide)
-    return width == 2 or between or uneven or all(typed(delimiter.join(found[place].fields or ())) for place in wide)
+    uneven = len(wide) < 2 or any(records[place].width != width for place in wide)
+    return width == 2 or between or uneven or all(typed(delimiter.join(records[place].fields or ())) for place in wide)
 
 
 def _are_quoted(lines: Sequence[str], grammar: Grammar, *, cut: bool) -> bool:
@@ -191,17 +194,17 @@ def _has_apostrophes(cell: str) -> bool:
     return len(cell) > 1 and cell[0] == cell[-1] == QUOTES[1]
 
 
-def _read(lines: Sequence[str], grammars: Sequence[Grammar], cut: bool) -> Iterator[tuple[Grammar, list[Row]]]:
+def _read(lines: Sequence[str], grammars: Sequence[Grammar], cut: bool) -> Iterator[tuple[Grammar, list[SampleRecord]]]:
     return ((grammar, rows(lines, grammar, cut=cut)) for grammar in grammars)
 
 
-def _proven(found: Sequence[Row], grammar: Grammar) -> bool:
+def _proven(records: Sequence[SampleRecord], grammar: Grammar) -> bool:
     """Whether all records read as they should, and some of them take several lines."""
-    width, share = usual_width(found)
+    width, share = usual_width(records)
     if width < 2 or share < 0.9:
         return False
     # An apostrophe that is never closed opens no field; a quotation mark may be closed after the sample.
-    return any(row.lines > 1 and (row.width == width or (row.cut and grammar.quote == QUOTES[0])) for row in found)
+    return any(row.lines > 1 and (row.width == width or (row.cut and grammar.quote == QUOTES[0])) for row in records)
 
 
 def _escapes_bare(lines: Sequence[str]) -> bool:
@@ -212,16 +215,16 @@ def _explained(lines: Sequence[str], grammar: Grammar) -> float:
     return usual_width(rows(lines, grammar))[1]
 
 
-def _score(found: Sequence[Row], delimiter: str) -> float:
+def _score(records: Sequence[SampleRecord], delimiter: str) -> float:
     """How table-like: share of records of one width, times how many cells look like values.
 
     After van den Burg, Nazábal and Sutton, "Wrangling messy CSV files by detecting row and type
     patterns" (2019), with one row pattern.
     """
-    width, share = usual_width(found)
+    width, share = usual_width(records)
     if width < 2 or share < 0.3 or (delimiter == " " and (share < 0.9 or width < 3)):
         return 0.0
-    cells = [cell for row in found if row.fields and row.width == width for cell in row.fields]
+    cells = [cell for row in records if row.fields and row.width == width for cell in row.fields]
     values = sum(_value(cell) for cell in cells) / len(cells)
     # Width counts little, but it tells `a, b, c` (by comma) from one that is cut at a rarer mark.
     # Lines of prose may all have as many words: a space is the last thing to believe in.
@@ -265,8 +268,8 @@ def _is_note(line: str, grammar: Grammar) -> bool:
 
 def delimiter_line(lines: Sequence[str]) -> str | None:
     """The delimiter that a first line `sep=;` names: Excel reads and writes it, and it is no part of the table."""
-    found = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\r\n"), re.IGNORECASE) if lines else None
-    return found[1] if found else None
+    match = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\r\n"), re.IGNORECASE) if lines else None
+    return match[1] if match else None
 
 
 _NOTE = re.compile(

@@ -1,7 +1,4 @@
-"""From bytes to lines of text: which encoding a file has, and a UTF-8 copy where it has another one.
-
-What the text means belongs in `dialect.py` and `records.py`.
-"""
+"""From bytes to lines of text: which encoding a file has, and a UTF-8 copy where it has another one."""
 
 from __future__ import annotations
 
@@ -147,9 +144,9 @@ def _whole_lines(path: Path, end: bytes) -> Iterator[bytes]:
     with path.open("rb") as data:
         rest = b""
         while chunk := data.read(_CHUNK):
-            whole, found, tail = chunk.rpartition(end)
-            if found:
-                yield rest + whole + found
+            whole, separator, tail = chunk.rpartition(end)
+            if separator:
+                yield rest + whole + separator
                 rest = tail
             else:
                 rest += chunk
@@ -175,10 +172,10 @@ def lines_of_utf8(path: Path) -> int | None:
 
     bytes_of_lines = pl.col("line").str.len_bytes().sum()  # decodes each line
     try:
-        found = pl.scan_lines(path, glob=False).select(pl.len(), bytes_of_lines).collect(engine="streaming")
+        counts = pl.scan_lines(path, glob=False).select(pl.len(), bytes_of_lines).collect(engine="streaming")
     except ComputeError:
         return None
-    return int(found.row(0)[0])
+    return int(counts.row(0)[0])
 
 
 def first_lines(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Workbooks: which sheet, which rows, which columns. How one is opened without harm belongs in workbook.py."""
+"""Workbooks: which sheets, rows and columns. They are opened in a process of its own (`workbook.py`)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from pydantic import Field, field_validator
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError, Transient, nearest
 from dq_pipelines.sources.base import ROW, Reading
+from dq_pipelines.sources.common_types import widened
 from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.float_text import float_text
-from dq_pipelines.sources.frames import Piece, check_width, reading, scanned, widened
+from dq_pipelines.sources.frames import Piece, check_width, reading, scanned
 from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.names import named
 from dq_pipelines.sources.scratch import scratch_folder
@@ -46,12 +47,11 @@ class ExcelSource(FileSource):
     """Workbooks: `.xlsx`, `.xlsm`, `.xls`, `.xlsb` and `.ods`, hidden sheets included.
 
     Cells keep their types: a column of numbers is float64, of dates datetime, of true and false boolean.
-    A column whose cells differ, or that has an error such as `#N/A`, a time of day, a duration or an
-    integer of more digits than float64 keeps, is text, each cell with all that it says (`1001`, `3e-10`,
-    `2024-01-02 00:00:00`, `10:30:00`, `34:30:00`, `true`, `#N/A`), so that nothing is lost. Formulas are
-    read as the value that was stored with them; one that no program has calculated is its text (`=A1+1`).
-    Of merged cells the first has the value. Rows without any value are passed over; a column without a
-    name is `column_3`, after its place in the sheet.
+    A column whose cells differ in type is text, so that nothing is lost. So is one that has an error such as `#N/A`, a time
+    of day, a duration or an integer of more digits than float64 keeps. A cell as text is all that it says: `1001`, `3e-10`,
+    `2024-01-02 00:00:00`, `10:30:00`, `34:30:00`, `true`, `#N/A`. Formulas are read as the value that was
+    stored with them; one that no program has calculated is its text (`=A1+1`). Of merged cells the first has the
+    value. Rows without any value are passed over; a column without a name is `column_3`, after its place in the sheet.
     """
 
     kinds = ((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),)
@@ -59,7 +59,7 @@ class ExcelSource(FileSource):
     type: Literal["excel"]
     #: A sheet's name, its place from 0, or `all`, which puts all sheets together and adds the column `_sheet`.
     sheet: str | Annotated[int, Field(ge=0)] = 0
-    #: The row of the column names, from 1 (in a range: its first row is 1); 0 when there is none;
+    #: The row of the column names, from 1 (in a range: its first row is 1), or 0 when there is none.
     #: `auto` is the first row that is not empty.
     header_row: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     #: Only these cells, as in `B2:F100`.
@@ -79,14 +79,14 @@ class ExcelSource(FileSource):
     def _pieces(self, part: Part) -> Iterator[Piece]:
         import polars as pl
 
-        shelf = _Shelf()
+        folder = _RowsFolder()
         answer = _ask(
             part.path,
             part.source,
             sheet=self.sheet,
             header_row=self.header_row,
             range=None if self.range is None else _cells(self.range),
-            folder=str(shelf.folder),
+            folder=str(folder.path),
         )
         must_be_unchanged(part.input)
         self._has_sheet(part.source, answer["names"])
@@ -99,21 +99,21 @@ class ExcelSource(FileSource):
             scan = pl.scan_ipc(sheet["path"], glob=False)
             if self.sheet == "all":
                 scan = scan.with_columns(pl.lit(sheet["name"]).alias(SHEET))
-            there = [name for name in scan.collect_schema() if name != ROW]
-            scan = scan.rename(dict(zip(there, [name for _, name in names], strict=True)))
+            columns_read = [name for name in scan.collect_schema() if name != ROW]
+            scan = scan.rename(dict(zip(columns_read, [name for _, name in names], strict=True)))
             schema = {name: kind for name, kind in scan.collect_schema().items() if name != ROW}
-            rows = scanned(scan, sheet["height"], source, shelf.keep)
+            rows = scanned(scan, sheet["height"], source, folder.keep)
             yield Piece(source, rows, schema, sheet["height"], names)
 
     def _has_sheet(self, source: str, names: Sequence[str]) -> None:
-        there = ", ".join(f"'{name}'" for name in names) or "none"
+        existing = ", ".join(f"'{name}'" for name in names) or "none"
         if isinstance(self.sheet, int):
             if self.sheet >= len(names):
                 raise SourceError(
-                    f"{source}: wanted sheet {self.sheet} (from 0), got {counted(len(names), 'sheet')}: {there}"
+                    f"{source}: wanted sheet {self.sheet} (from 0), got {counted(len(names), 'sheet')}: {existing}"
                 )
         elif self.sheet != "all" and self.sheet not in names:
-            raise SourceError(f"{source}: wanted the sheet '{self.sheet}', got {there}{nearest(self.sheet, names)}")
+            raise SourceError(f"{source}: wanted the sheet '{self.sheet}', got {existing}{nearest(self.sheet, names)}")
 
 
 def list_sheets(path: str | Path) -> list[str]:
@@ -124,17 +124,17 @@ def list_sheets(path: str | Path) -> list[str]:
 
 
 @dataclass(eq=False)
-class _Shelf:
+class _RowsFolder:
     """A folder for the rows of one workbook; it goes when the last plan that reads it goes."""
 
-    folder: Path
+    path: Path
 
     def __init__(self) -> None:
-        self.folder = scratch_folder()
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self.path = scratch_folder()
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def keep(self) -> None:
-        """Being referred to is all that it takes."""
+        """Does nothing: a plan that refers to this method keeps the folder."""
 
 
 def _cells(text: str) -> tuple[int, int, int, int]:
@@ -143,10 +143,10 @@ def _cells(text: str) -> tuple[int, int, int, int]:
     if match is None:
         raise ValueError(f"wanted a range of cells such as B2:F100, got {text!r}")
     left, first, right, last = match.groups()
-    found = int(first) - 1, int(last) - 1, _column(left), _column(right)
-    if found[0] > found[1] or found[2] > found[3]:
+    cells = int(first) - 1, int(last) - 1, _column(left), _column(right)
+    if cells[0] > cells[1] or cells[2] > cells[3]:
         raise ValueError(f"wanted a range from its upper left to its lower right cell, got {text!r}")
-    return found
+    return cells
 
 
 def _column(letters: str) -> int:
@@ -183,8 +183,8 @@ def _ask(path: Path, source: str, **request: Any) -> Any:
         raise SourceError(f"{source}: wanted a workbook, got one that takes over {seconds:.0f} s of CPU to open")
     if done.returncode:
         # The last words of a process that ran out of memory, or of a parser that panicked.
-        said = [line for line in done.stderr.decode(errors="replace").splitlines() if line and line[:5] != "note:"]
-        ended = said[-1].strip()[:200] if said else f"signal {-done.returncode}"
+        output = [line for line in done.stderr.decode(errors="replace").splitlines() if line and line[:5] != "note:"]
+        ended = output[-1].strip()[:200] if output else f"signal {-done.returncode}"
         raise SourceError(f"{source}: wanted a workbook that opens within {memory // 1024**2} MiB, got: {ended}")
     answer = json.loads(done.stdout)
     if "error" in answer:
@@ -197,16 +197,16 @@ def _agreeing(pieces: Sequence[Piece]) -> list[Piece]:
     kinds: dict[str, pl.DataType | None] = {}
     for piece in pieces:
         for name, kind in piece.schema.items():
-            known = kinds.setdefault(name, kind)
-            kinds[name] = kind if known == kind else None if known is None else widened(known, kind)
+            common = kinds.setdefault(name, kind)
+            kinds[name] = kind if common == kind else None if common is None else widened(common, kind)
     odd = {name for name, kind in kinds.items() if kind is None}
-    return [_told(piece, odd & piece.schema.keys()) for piece in pieces] if odd else list(pieces)
+    return [_as_text(piece, odd & piece.schema.keys()) for piece in pieces] if odd else list(pieces)
 
 
-def _told(piece: Piece, names: set[str]) -> Piece:
+def _as_text(piece: Piece, names: set[str]) -> Piece:
     import polars as pl
 
-    cells = {name: _text(name, piece.schema[name]) for name in names}
+    cells = {name: _cell_as_text(name, piece.schema[name]) for name in names}
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
         for batch in piece.batches(columns):
@@ -216,7 +216,7 @@ def _told(piece: Piece, names: set[str]) -> Piece:
     return Piece(piece.source, batches, {**piece.schema, **text})
 
 
-def _text(name: str, kind: pl.DataType) -> pl.Expr:
+def _cell_as_text(name: str, kind: pl.DataType) -> pl.Expr:
     """The cell as workbook.py writes it in a column of text."""
     import polars as pl
     from polars import selectors

@@ -1,4 +1,4 @@
-"""What libraries throw when a file is broken, said as SourceError. Rules and engines have their own errors."""
+"""Turns the errors of libraries that read files into SourceError, or Transient."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def failure(sentence: str, error: BaseException) -> SourceError:
 
 
 def errors_of_readers() -> tuple[type[BaseException], ...]:
-    """What readers of files throw. Asked for when something was thrown, and not before: the libraries take 0.15 s to import."""
+    """The errors of readers of files. Call it only when one was raised: the libraries take 0.15 s to import."""
     from polars.exceptions import PanicException, PolarsError
     from pyarrow import ArrowException
 
@@ -36,5 +36,5 @@ def errors_of_readers() -> tuple[type[BaseException], ...]:
 
 
 def first_line(error: BaseException) -> str:
-    """What to say of an error in one sentence of ours."""
+    """The first line of an error's message."""
     return said(error)

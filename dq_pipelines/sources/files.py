@@ -113,8 +113,9 @@ class FileSource(Source):
         return item.version.number if is_remote(item.uri) else file_content.content_of(item)
 
     def is_same(self, item: Input, consumed: ConsumedVersion) -> bool | None:
-        """By the checksum, where a time of a local file is another; None for a file that has its old modification time,
-        and cannot be read.
+        """By the checksum, where a time of a local file is another.
+
+        None for a file that has its old modification time and cannot be read.
         """
         is_of_old_time = consumed.number == item.version.number
         if is_remote(item.uri):
@@ -192,8 +193,8 @@ def must_be_unchanged(item: Input) -> None:
 
 
 def _why_no_data(member: str) -> str:
-    name = member.rpartition("#")[2].lstrip("/")
-    return "it is of another kind than the source's" if plain_name(name) else "a name in it begins with . or _"
+    is_plain = plain_name(member.lstrip("/"))
+    return "it is of another kind than the source's" if is_plain else "a name in it begins with . or _"
 
 
 def _unpack(item: Input, kinds: Sequence[Sequence[str]], passed_over: list[str]) -> Iterator[Part]:

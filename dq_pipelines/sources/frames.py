@@ -1,7 +1,4 @@
-"""Lazy frames: where a row came from, many files under one schema, chunks parked on disk.
-
-How the bytes of a format become rows belongs in that format's own file.
-"""
+"""Lazy frames: where a row came from, many files under one schema, chunks on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources.base import ROW, SOURCE, Reading
-from dq_pipelines.sources.common_types import common_moments, in_type
+from dq_pipelines.sources.common_types import common_moments, in_type, widened
 from dq_pipelines.sources.failures import broken
 from dq_pipelines.sources.names import Rename, named, renames, together
 from dq_pipelines.sources.scratch import scratch_folder
@@ -25,10 +22,10 @@ if TYPE_CHECKING:
 
 #: Beyond this a table is not a table: keys are values, or the file is hostile.
 MOST_COLUMNS = 10_000
-#: Rows that are read in one go: batches cost a thread and a millisecond to set up.
-AT_ONCE = 20_000
+#: Rows that are read in one go. Batches cost a thread and a millisecond to set up.
+ROWS_AT_ONCE = 20_000
 #: Scans in one plan: those of 64 small files take 20 ms together, those of 1,000 took 10 s.
-AT_A_TIME = 64
+SCANS_IN_A_PLAN = 64
 
 
 #: Frames that hold at least the columns asked for (None: all of them), in the order of the rows.
@@ -53,8 +50,8 @@ class Piece:
 
 def heights(pieces: Sequence[Piece]) -> int | None:
     """How many rows all pieces have together; None where one of them does not tell."""
-    known = [piece.height for piece in pieces]
-    return None if None in known else sum(height for height in known if height is not None)
+    counts = [piece.height for piece in pieces]
+    return None if None in counts else sum(height for height in counts if height is not None)
 
 
 def reading(
@@ -63,21 +60,21 @@ def reading(
     """All pieces together: columns by name in order of first appearance, then `_source` and `_row`.
 
     A column that a piece does not have is null there. Names that differ by case only are one column. Types are widened
-    where no value can change; where only a lossy conversion would make them one, the column is text if it may be
-    `or_text`, else raises SourceError, naming both files.
+    where no value can change. Where no type holds both without a loss, the column is text with `or_text`; without it,
+    SourceError is raised, which names both files.
     """
     import polars as pl
 
     shared = together([piece.schema for piece in rows])
     pieces = [_spelled(piece, names) for piece, names in zip(rows, shared, strict=True)]
     landed = _one_after_another(pieces, {**_widest(pieces, or_text), SOURCE: pl.String(), ROW: pl.Int64()})
-    told = renames(
+    renamed = renames(
         (before, names[name])
         for piece, names in zip(rows, shared, strict=True)
         for before, name in piece.names or [(name, name) for name in piece.schema]
         if name in names
     )
-    return Reading(landed, unreadable(rest), about, renamed=told)
+    return Reading(landed, unreadable(rest), about, renamed=renamed)
 
 
 def _spelled(piece: Piece, names: Mapping[str, str]) -> Piece:
@@ -102,12 +99,12 @@ def one_after_another(frames: Sequence[pl.LazyFrame], schema: Mapping[str, pl.Da
     import polars as pl
     from polars import selectors
 
-    if len(frames) <= AT_A_TIME:
+    if len(frames) <= SCANS_IN_A_PLAN:
         return pl.concat(frames) if frames else pl.LazyFrame(schema=schema)
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
-        for first in range(0, len(frames), AT_A_TIME):
-            group = frames[first : first + AT_A_TIME]
+        for first in range(0, len(frames), SCANS_IN_A_PLAN):
+            group = frames[first : first + SCANS_IN_A_PLAN]
             asked = group if columns is None else [frame.select(selectors.by_name(columns)) for frame in group]
             yield from pl.concat(asked).collect_batches(engine="streaming", maintain_order=True)
 
@@ -123,8 +120,8 @@ def unreadable(pieces: Sequence[Piece] = ()) -> pl.LazyFrame:
 
 
 def _one_after_another(pieces: Sequence[Piece], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    # One source in the plan however many files there are: each would hold two threads of polars' 512,
-    # and a thousand wait for one another for ever.
+    # One source in the plan, however many files there are: each would hold two threads of polars' 512.
+    # A thousand would wait for one another for ever.
     import polars as pl
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
@@ -207,7 +204,7 @@ def scanned(frame: pl.LazyFrame, height: int, place: str, done: Callable[[], obj
         asked = frame if columns is None else frame.select(selectors.by_name(columns))
         seen = 0
         with broken(place):
-            if height <= AT_ONCE:
+            if height <= ROWS_AT_ONCE:
                 seen = (whole := asked.collect(engine="streaming")).height
                 yield whole
             else:
@@ -243,6 +240,7 @@ class Chunks:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def add(self, frame: pl.DataFrame) -> None:
+        """Park the rows of a frame: data columns and `_row`."""
         if not frame.height:
             return
         self.schema |= {name: kind for name, kind in frame.schema.items() if name not in self.schema}
@@ -277,73 +275,24 @@ def _widest(pieces: Sequence[Piece], or_text: bool = False) -> dict[str, pl.Data
     owner: dict[str, str] = {}
     for piece in pieces:
         for name, kind in piece.schema.items():
-            known = schema.get(name)
-            if known is None:
+            common = schema.get(name)
+            if common is None:
                 schema[name], owner[name] = kind, piece.source
-            elif known != kind:
-                wider = widened(known, kind) or common_moments(known, kind)
-                if wider is None and or_text and _is_told_by_text(known) and _is_told_by_text(kind):
+            elif common != kind:
+                wider = widened(common, kind) or common_moments(common, kind)
+                if wider is None and or_text and _is_exact_as_text(common) and _is_exact_as_text(kind):
                     wider = pl.String()
                 if wider is None:
                     raise SourceError(
-                        f"{piece.source}: wanted column '{name}' as {known}, as in {owner[name]}, got {kind}: "
+                        f"{piece.source}: wanted column '{name}' as {common}, as in {owner[name]}, got {kind}: "
                         "no type holds both without a loss"
                     )
-                schema[name], owner[name] = wider, owner[name] if wider == known else piece.source
+                schema[name], owner[name] = wider, owner[name] if wider == common else piece.source
     return schema
 
 
-def _is_told_by_text(kind: pl.DataType) -> bool:
+def _is_exact_as_text(kind: pl.DataType) -> bool:
     """Whether the text of a value is all of it."""
     import polars as pl
 
     return kind.is_numeric() or kind in (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Categorical, pl.Enum)
-
-
-def widened(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
-    """The type that holds every value of both unchanged, or None."""
-    import polars as pl
-
-    for narrow, wide in ((one, other), (other, one)):
-        if narrow == pl.Null or _holds(wide, narrow):
-            return wide
-    if one.is_integer() and other.is_integer():  # a signed and an unsigned of the same width or wider
-        return pl.Int64() if pl.UInt64 not in (one, other) else None
-    if pl.Float32 in (one, other) and (one.is_integer() or other.is_integer()):
-        return pl.Float64() if _digits(one if one.is_integer() else other) <= _digits(pl.Float64()) else None
-    return None
-
-
-def _holds(wide: pl.DataType, narrow: pl.DataType) -> bool:
-    import polars as pl
-
-    if wide == pl.String:
-        return isinstance(narrow, pl.Categorical | pl.Enum)
-    if isinstance(wide, pl.Datetime):
-        finer = {"ms": 0, "us": 1, "ns": 2}
-        # Nanoseconds reach only from 1677 to 2262: widening to them could lose a date.
-        return (narrow == pl.Date and wide.time_zone is None and wide.time_unit != "ns") or (
-            isinstance(narrow, pl.Datetime)
-            and narrow.time_zone == wide.time_zone
-            and wide.time_unit != "ns"
-            and finer[narrow.time_unit] <= finer[wide.time_unit]
-        )
-    if wide.is_integer() and narrow.is_integer():
-        return _digits(narrow) <= _digits(wide) and (wide.is_signed_integer() or narrow.is_unsigned_integer())
-    if wide.is_float():
-        return (narrow.is_integer() or narrow.is_float()) and _digits(narrow) <= _digits(wide)
-    if isinstance(wide, pl.Decimal) and isinstance(narrow, pl.Decimal):
-        whole = wide.precision - wide.scale >= narrow.precision - narrow.scale
-        return whole and wide.scale >= narrow.scale
-    return False
-
-
-def _digits(kind: pl.DataType) -> int:
-    """How many bits of an integer the type keeps exactly."""
-    import polars as pl
-
-    bits: dict[type[pl.DataType], int] = {
-        pl.Int8: 7, pl.UInt8: 8, pl.Int16: 15, pl.UInt16: 16, pl.Float32: 24, pl.Int32: 31, pl.UInt32: 32,
-        pl.Float64: 53, pl.Int64: 63, pl.UInt64: 64,
-    }  # fmt: skip
-    return bits.get(kind.base_type(), 128)

@@ -87,13 +87,13 @@ class Grammar:
         fields: list[str] = []
         at = start
         while True:
-            found = self.field.match(text, at)
-            if found is None:
+            match = self.field.match(text, at)
+            if match is None:
                 return fields, at
-            quoted = found[1]
-            fields.append(self.bare_meaning(found[2]) if quoted is None else self.meaning(quoted))
-            at = found.end()
-            if not found[3]:
+            quoted = match[1]
+            fields.append(self.bare_meaning(match[2]) if quoted is None else self.meaning(quoted))
+            at = match.end()
+            if not match[3]:
                 return fields, at + 1
 
     def fields(self, text: str) -> list[str] | None:

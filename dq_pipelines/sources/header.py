@@ -1,4 +1,4 @@
-"""Where a table starts, and how many lines of it are its header. Names that the lake can hold belong in names.py.
+"""Guesses where a table starts, and how many lines of it are its header.
 
 Lines are dropped from a table only where they cannot be records of it: above a header, or with fewer fields.
 """
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from dq_pipelines.sources.cell_kinds import kind, missing, typed
-from dq_pipelines.sources.dialect import Row
+from dq_pipelines.sources.dialect import SampleRecord
 
 #: A header of more lines than this is none.
 MOST_LINES = 5
 
 
-def first_line(found: Sequence[Row], width: int) -> int:
+def first_line(records: Sequence[SampleRecord], width: int) -> int:
     """The line on which the table starts: below titles, comments and notes that do not have its fields."""
-    below = [row for row in found if width < 2 or not _is_title(row, width)] or list(found[-1:])
+    below = [row for row in records if width < 2 or not _is_title(row, width)] or list(records[-1:])
     if not below:
         return 0
     place = next((place for place, row in enumerate(below) if row.fields is None or row.width >= width), None)
@@ -30,10 +30,10 @@ def first_line(found: Sequence[Row], width: int) -> int:
         # A line with numbers or dates is a record that lacks a field, and no header: the names stand above it.
         names = [row for row in narrow if not _is_typed(row)] or narrow
         return names[-1].line
-    return _with_sparse_rows(found, below[place], width).line
+    return _with_sparse_rows(records, below[place], width).line
 
 
-def _is_title(row: Row, width: int) -> bool:
+def _is_title(row: SampleRecord, width: int) -> bool:
     if row.fields is None:
         return False
     filled = sum(1 for cell in row.fields if cell.strip())
@@ -42,26 +42,26 @@ def _is_title(row: Row, width: int) -> bool:
     return row.width <= max(1, width // 2) or row.fields[0].startswith("#") or (width > 3 and filled <= 1)
 
 
-def _names_columns(table: Sequence[Row], width: int) -> bool:
+def _names_columns(table: Sequence[SampleRecord], width: int) -> bool:
     """Whether the first record is surely a header: other than the numbers and dates below it."""
     wide = [row.fields for row in table if row.fields is not None and row.width == width]
     columns = _typed_columns(wide[1:], width)
     return bool(columns) and header_lines(table, width) > 0
 
 
-def _is_typed(row: Row) -> bool:
+def _is_typed(row: SampleRecord) -> bool:
     return row.fields is not None and any(map(typed, row.fields))
 
 
-def _with_sparse_rows(found: Sequence[Row], start: Row, width: int) -> Row:
+def _with_sparse_rows(records: Sequence[SampleRecord], start: SampleRecord, width: int) -> SampleRecord:
     """`start`, or the first of the rows above it that have all its delimiters, where it is no header: those are records."""
-    table = [row for row in found if row.line >= start.line]
+    table = [row for row in records if row.line >= start.line]
     if header_lines(table, width) > 0:
         return start
-    return next((row for row in found if row.width == width and row.line < start.line), start)
+    return next((row for row in records if row.width == width and row.line < start.line), start)
 
 
-def header_lines(table: Sequence[Row], width: int) -> int:
+def header_lines(table: Sequence[SampleRecord], width: int) -> int:
     """How many of the first records are the header: 0 when the first one looks like those below it.
 
     A column speaks when its body holds typed values (numbers, dates): a first cell of that kind says
@@ -135,19 +135,19 @@ def _is_header_too(above: Sequence[Sequence[str]], fields: Sequence[str], column
     return len(gaps) >= 2 and len({fields[place] for place in gaps}) == len(gaps) and all(map(str.strip, fields))
 
 
-def names_but_the_first(names: Sequence[str], body: Sequence[Row], width: int, *, quoted: bool) -> bool:
+def names_but_the_first(names: Sequence[str], body: Sequence[SampleRecord], width: int, *, quoted: bool) -> bool:
     """Whether the header is one name short because the first column has none: R's `write.table` writes row names so.
 
-    They tell rows apart, and are words, count from 1, or are `quoted` where other numbers are not; every row has
-    one field more than the header.
+    Row names differ from one another. They are words, count from 1, or are `quoted` where other numbers are not. Every
+    row has one field more than the header.
     """
     rows = [row.fields for row in body if row.fields is not None]
     if len(names) != width - 1 or not rows or any(len(row) != width for row in rows):
         return False
     first = [row[0] for row in rows]
-    counted = first == [str(number) for number in range(1, len(first) + 1)]
-    words = all(cell.strip() and not typed(cell) for cell in first)
-    return (counted or words or quoted) and len(set(first)) == len(first) and not all(not row[-1] for row in rows)
+    is_count = first == [str(number) for number in range(1, len(first) + 1)]
+    are_words = all(cell.strip() and not typed(cell) for cell in first)
+    return (is_count or are_words or quoted) and len(set(first)) == len(first) and not all(not row[-1] for row in rows)
 
 
 def joined(lines: Sequence[Sequence[str]]) -> list[str]:

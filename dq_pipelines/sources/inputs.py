@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 class Version:
     """The state in which an input was listed. Bronze's ledger keeps its two numbers."""
 
-    #: another one for another content, as far as that can be known without reading it: a modification time, the version of a
-    #: table, an offset in a log; of two inputs of a source, the one with the greater number is the later one
+    #: another one for another content, as far as the source knows without reading it: a modification time, the version of a
+    #: table, an offset in a log. Of two inputs of a source, the one with the greater number is the later one
     number: int
     #: another one after every write, and sometimes without one: a local file's change time; 0 where the source has none.
     #: It says when to compare contents, and is no part of what the input is

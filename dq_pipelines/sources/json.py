@@ -1,4 +1,4 @@
-"""JSON documents: an array of records somewhere in a file. How values become text belongs in json_text.py.
+"""JSON documents: an array of records somewhere in a file.
 
 A document is read as a stream: only the record at hand, and what is read ahead, lies in memory.
 """
@@ -98,14 +98,17 @@ class _Document:
 
     def records(self, path: list[str]) -> Iterator[tuple[Any, str]]:
         """Each record and its text; raises SourceError when the document is no JSON."""
-        found = yield from self._at(path, 0)
-        if found is not None:
-            raise SourceError(f"{self._source}: {found}")
+        missing = yield from self._at(path, 0)
+        if missing is not None:
+            raise SourceError(f"{self._source}: {missing}")
         if self._peek():
             raise self._error(f"wanted the end after the document, got {self._text[self._place : self._place + 20]!r}")
 
     def _at(self, path: list[str], depth: int) -> Generator[tuple[Any, str], None, str | None]:
-        """Go down `path`; the sentence that says what is missing there, or None. What is beside it is checked."""
+        """Go down `path` and yield the records there; return the sentence that says what is missing, or None.
+
+        Values beside the path are parsed, too.
+        """
         start = self._peek()
         if depth == len(path):
             if start == "[":
@@ -136,8 +139,8 @@ class _Document:
         if missing != "":
             return missing
         where = "/".join(["", *path[:depth]]) or "the top"
-        there = ", ".join(dict.fromkeys(seen[:20])) or "none"
-        return f"wanted the key '{key}' at {where}, got: {there}{nearest(key, seen)}"
+        keys_found = ", ".join(dict.fromkeys(seen[:20])) or "none"
+        return f"wanted the key '{key}' at {where}, got: {keys_found}{nearest(key, seen)}"
 
     def _items(self, end: str) -> Iterator[int]:
         """Stand at each item of the array or object that begins here; move past its end."""
@@ -149,22 +152,22 @@ class _Document:
         while True:
             yield number
             number += 1
-            found = self._peek()
+            char = self._peek()
             self._place += 1
-            if found == end:
+            if char == end:
                 return
-            if found != ",":
+            if char != ",":
                 self._place -= 1
                 raise self._error(
-                    f"wanted ',' or '{end}', got {found!r}" if found else f"wanted ',' or '{end}', got the end"
+                    f"wanted ',' or '{end}', got {char!r}" if char else f"wanted ',' or '{end}', got the end"
                 )
 
     def _key(self) -> str:
         if self._peek() != '"':
             raise self._error(f"wanted a key in double quotes, got {self._text[self._place : self._place + 20]!r}")
         key, _ = self._value()
-        if (found := self._peek()) != ":":
-            raise self._error(f"wanted ':' after a key, got {found!r}")
+        if (char := self._peek()) != ":":
+            raise self._error(f"wanted ':' after a key, got {char!r}")
         self._place += 1
         return str(key)
 

@@ -1,9 +1,9 @@
-"""JSON values as the text they were written in. Where documents and lines come from belongs in json.py and ndjson.py.
+"""JSON values as the text they were written in.
 
-A record lands as text, cell by cell: a string as its content, a number as its digits stand in the file
-(`1.10`, `1e400` and twenty digits survive), `true` and `false` as such, null as null, an object or array
-as compact JSON. When a key comes twice in one record, the last value counts, as in every JSON library;
-one that differs from it is kept as `key_2`, or the next number that no key has.
+A record lands as text, cell by cell. A string is its content, a number its digits as they stand in the file: `1.10`,
+`1e400` and twenty digits survive. `true` and `false` stay, null is null, an object or array is compact JSON.
+When a key comes twice in one record, the last value counts, as in every JSON library. One that differs
+from it is kept as `key_2`, or the next number that no key has.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def _no_number(name: str) -> NoReturn:
 
 def _spread(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """An object out of its keys and values: of a key that comes again the last value, the others marked as `AGAIN`."""
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
+    record = dict(pairs)
+    if len(record) == len(pairs):
+        return record
     for key, value in pairs:
         name = key
-        while name in found and found[name] != value:
+        while name in record and record[name] != value:
             name += AGAIN
-        found[name] = value
-    return found
+        record[name] = value
+    return record
 
 
 class _Object(dict[str, Any]):
@@ -88,21 +88,21 @@ def whole_value(text: str) -> Any:
 def values(lines: Sequence[str]) -> list[Any] | None:
     """What `whole_value` gives for each line, in one native call; None when any line is not plain JSON.
 
-    The lines are parsed as one array with a separator between them that occurs in no line. When the
-    array then holds separators at every second place, and as many as were put in, each lay at the top
-    level: so what stands between two of them is exactly one value, and it is a line.
+    The lines are parsed as one array with a separator between them that occurs in no line. When the array then holds
+    a separator at every second place, and as many as were put in, each lay at the top level. So between two of them
+    there is exactly one value, and it is a line.
     """
     separator = str(10**17 + secrets.randbelow(10**18))
     text = f",{separator},".join(lines)
     if _SURROGATE.search(text) or text.count(separator) != len(lines) - 1:
         return None
     try:
-        found = _landing.decode(f"[{text}]")
+        items = _landing.decode(f"[{text}]")
     except (ValueError, RecursionError):
         return None
-    if len(found) != 2 * len(lines) - 1 or found[1::2] != [separator] * (len(lines) - 1):
+    if len(items) != 2 * len(lines) - 1 or items[1::2] != [separator] * (len(lines) - 1):
         return None
-    return found[::2]  # type: ignore[no-any-return]
+    return items[::2]  # type: ignore[no-any-return]
 
 
 def check(value: Any, text: str, place: int = 0) -> None:

@@ -53,7 +53,7 @@ class Glob:
 
     def matches_among(self, files: Collection[str]) -> Matches:
         """Of the files below `base` those that are meant: which match, or lie in a folder that matches as a file would."""
-        there = frozenset(files)
+        existing = frozenset(files)
 
         @cache
         def folder_of(folder: str) -> str | None:
@@ -68,7 +68,7 @@ class Glob:
             if self.matches(path):
                 paths.append(path)
             elif (folder := folder_of(os.path.dirname(path))) and plain_name(os.path.relpath(path, folder)):
-                if "." in _MAGIC.sub("", self.path.rpartition("/")[2]) or f"{folder}/{_SUCCESS}" in there:
+                if "." in _MAGIC.sub("", self.path.rpartition("/")[2]) or f"{folder}/{_SUCCESS}" in existing:
                     paths.append(path)
                 else:
                     why = f"it is a folder; to read the files below it, write {self.path.rpartition('/')[0]}/**"
@@ -136,8 +136,8 @@ def _matches(start: str, levels: Sequence[re.Pattern[str] | None], path: str) ->
         return False
     reached = _and_after_any_depth({0}, levels)
     for name in path[len(start) :].split("/"):
-        there = [(place, levels[place]) for place in reached if place < len(levels)]
-        after = {place + (level is not None) for place, level in there if (level or _PLAIN).match(name)}
+        reachable = [(place, levels[place]) for place in reached if place < len(levels)]
+        after = {place + (level is not None) for place, level in reachable if (level or _PLAIN).match(name)}
         reached = _and_after_any_depth(after, levels)
     return len(levels) in reached
 
@@ -161,18 +161,18 @@ def _name_pattern(name: str) -> str:
 
 def _between_stars(name: str) -> list[str]:
     """The regexes of what stands before, between and after the stars; each matches a fixed number of characters."""
-    found, place = [""], 0
+    regexes, place = [""], 0
     while place < len(name):
         char = name[place]
         inverted = name[place + 1 : place + 2] in ("!", "^")
         end = name.find("]", place + 2 + inverted) if char == "[" else -1
         if end > 0:
             inside = re.sub(r"[\\\[&|~]", r"\\\g<0>", name[place + 1 + inverted : end])
-            found[-1] += f"[^{inside}]" if inverted else f"[{inside}]"
+            regexes[-1] += f"[^{inside}]" if inverted else f"[{inside}]"
             place = end
         elif char == "*":
-            found.append("")
+            regexes.append("")
         else:
-            found[-1] += "." if char == "?" else re.escape(char)
+            regexes[-1] += "." if char == "?" else re.escape(char)
         place += 1
-    return found
+    return regexes

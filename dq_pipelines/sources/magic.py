@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where it is no text: said before a reader makes garbage of it."""
+"""What a file is by its first bytes, where it is no text. Asked before a reader makes garbage of it."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def must_be_text(source: str, sample: bytes, wanted: str, *, wide: bool = False)
 
     `wide` says that it is known to be UTF-16 or UTF-32, of which NULs are a part.
     """
-    found = kind_of(sample, wide=wide)
-    if found is not None:
-        what, remedy = found
+    kind = kind_of(sample, wide=wide)
+    if kind is not None:
+        what, remedy = kind
         raise SourceError(f"{source}: wanted {wanted}, got {what}: {remedy}")
 
 
@@ -69,9 +69,9 @@ def kind_of(sample: bytes, *, wide: bool = False) -> tuple[str, str] | None:
         return _zip_of(sample)
     if sample[257:262] == b"ustar":
         return "a tar archive", "unpack it"
-    known = next(((what, remedy) for start, what, remedy in _KINDS if sample.startswith(start)), None)
-    if known is not None and (sample.startswith((b"%PDF-", b"{\\rtf")) or _count(sample, _ALL_CONTROLS)):
-        return known  # and no text that begins with the letters `ORC`
+    named = next(((what, remedy) for start, what, remedy in _KINDS if sample.startswith(start)), None)
+    if named is not None and (sample.startswith((b"%PDF-", b"{\\rtf")) or _count(sample, _ALL_CONTROLS)):
+        return named  # and no text that begins with the letters `ORC`
     return ("binary data", "look at what writes it") if not wide and _is_binary(sample[:SAMPLE]) else None
 
 

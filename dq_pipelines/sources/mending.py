@@ -17,13 +17,13 @@ def with_bare_quotes(line: str, grammar: Grammar, shape: Shape) -> list[str] | N
     bare: list[str] = []
     at = 0
     while at <= len(line):
-        found = grammar.loose_field.match(line, at)
-        if found is None:
+        match = grammar.loose_field.match(line, at)
+        if match is None:
             return None
-        quoted = found[1]
-        fields.append(found[2] if quoted is None else grammar.meaning(quoted))
-        bare.append(found[2] or "")
-        at = found.end() + (0 if found[3] else 1)
+        quoted = match[1]
+        fields.append(match[2] if quoted is None else grammar.meaning(quoted))
+        bare.append(match[2] or "")
+        at = match.end() + (0 if match[3] else 1)
     if any(grammar.quote in one and torn(bare, place, grammar.quote) for place, one in enumerate(bare)):
         return None
     return shape.fitted(fields)
@@ -31,7 +31,7 @@ def with_bare_quotes(line: str, grammar: Grammar, shape: Shape) -> list[str] | N
 
 def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
     """The one reading of `line` that has the fewest repairs, or a sentence saying why there is none."""
-    starts = [0] + [found.end() for found in re.finditer(re.escape(grammar.delimiter), line)]
+    starts = [0] + [mark.end() for mark in re.finditer(re.escape(grammar.delimiter), line)]
     if len(starts) > MOST_DELIMITERS:
         return f"its quotes are unbalanced and it has {len(starts)} delimiters, too many to mend"
     ends = [start - len(grammar.delimiter) for start in starts[1:]] + [len(line)]
@@ -46,16 +46,16 @@ def mend(line: str, grammar: Grammar, most: int) -> list[str] | str:
                 rest = best[left - 1].get(after)
                 if rest is None:
                     continue
-                cost, known = repairs + rest[0], best[left].get(i)
-                if known is None or cost < known[0]:
+                cost, cheapest = repairs + rest[0], best[left].get(i)
+                if cheapest is None or cost < cheapest[0]:
                     best[left][i] = (cost, rest[1], after, value)
-                elif cost == known[0]:
-                    best[left][i] = (cost, known[1] + rest[1], known[2], known[3])
-    found = best[most].get(0)
-    if found is None:
+                elif cost == cheapest[0]:
+                    best[left][i] = (cost, cheapest[1] + rest[1], cheapest[2], cheapest[3])
+    whole = best[most].get(0)
+    if whole is None:
         return f"its quotes are unbalanced: no reading of it has {most} fields"
-    if found[1] > 1:
-        return f"its quotes are unbalanced: {found[1]} readings of it have {most} fields"
+    if whole[1] > 1:
+        return f"its quotes are unbalanced: {whole[1]} readings of it have {most} fields"
     fields, at = [], 0
     for left in range(most, 0, -1):
         _, _, after, value = best[left][at]

@@ -1,4 +1,4 @@
-"""Column names that the lake can hold: one policy for all sources. How many lines of a file are its header belongs in header.py.
+"""Column names that the lake can hold: one policy for all sources.
 
 Delta does not tell `Id` from `id`, so names that differ only by case, blanks or Unicode's normal form are one name.
 """
@@ -56,8 +56,8 @@ def cleaned(name: str) -> str:
 def named(columns: Iterable[str]) -> list[Rename]:
     """For each column of a file, in order, its name there and its name in the lake.
 
-    The first column of a name keeps it, wherever it stands. One whose name was there before, or is reserved, gets `_2`, `_3`
-    and so on, but no name that another column of the file has; one without a name is `column_<n>`.
+    The first column of a name keeps it, wherever it stands. One whose name is taken or reserved gets `_2`, `_3` and so on, but
+    no name that another column of the file has. One without a name is `column_<n>`.
     """
     landed = list(columns)
     bases = [cleaned(name) for name in landed]
@@ -87,29 +87,31 @@ def together(files: Sequence[Iterable[str]]) -> list[dict[str, str]]:
     return [{name: first.setdefault(key(name), name) for name in names} for names in files]
 
 
-def landed_as(name: str, there: Iterable[str]) -> str | None:
-    """Which of the columns that are `there` a file's column of this name has become; None where none has.
+def landed_as(name: str, columns: Iterable[str]) -> str | None:
+    """Which of the lake's `columns` a file's column of this name has become; None where none has.
 
-    A name may have got a number, because it is reserved (`_id` is `_id_2`) or differs from another one by case only (`ID`
-    beside `Id` is `ID_2`). Raises RuleError where that may be one of several columns: nobody can tell which.
+    A name may have got a number: a reserved one (`_id` is `_id_2`), or one that differs from another by case only (`ID`
+    is `ID_2` where there is `Id`). Raises RuleError where that may be one of several columns: nobody can tell which.
     """
-    folded = {key(column): column for column in there}
+    folded = {key(column): column for column in columns}
     if name in folded.values() and not is_reserved(name):
         return name
     base, alike = cleaned(name), folded.get(key(name))
     numbered = [column for column in folded.values() if re.fullmatch(rf"{re.escape(base)}_[2-9]", column)]
     if is_reserved(name):
         numbered = numbered or [folded[each] for number in range(2, 10) if (each := key(f"{base}_{number}")) in folded]
-        found = sorted(numbered) or ([alike] if alike else [])
+        possible = sorted(numbered) or ([alike] if alike else [])
     else:
-        found = [*([alike] if alike else []), *(numbered if alike and alike != base else [])]
-    if len(found) > 1:
-        there_are = " and ".join(f"'{column}'" for column in found)
-        raise RuleError(f"the landed column '{name}' may be one of {there_are}: wanted one of these in 'from'")
-    return found[0] if found else None
+        possible = [*([alike] if alike else []), *(numbered if alike and alike != base else [])]
+    if len(possible) > 1:
+        candidates = " and ".join(f"'{column}'" for column in possible)
+        raise RuleError(f"the landed column '{name}' may be one of {candidates}: wanted one of these in 'from'")
+    return possible[0] if possible else None
 
 
 def renames(pairs: Iterable[Rename]) -> tuple[Rename, ...]:
     """The renames that people want to know of: not of columns without a name, nor of blanks alone."""
-    told = ((landed.rstrip(AGAIN), name) for landed, name in dict.fromkeys(pairs) if cleaned(landed) not in ("", name))
-    return tuple(dict.fromkeys(told))
+    worth_a_note = (
+        (landed.rstrip(AGAIN), name) for landed, name in dict.fromkeys(pairs) if cleaned(landed) not in ("", name)
+    )
+    return tuple(dict.fromkeys(worth_a_note))

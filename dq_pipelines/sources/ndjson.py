@@ -1,4 +1,4 @@
-"""NDJSON: one object a line, each line on its own. How values become text belongs in json_text.py."""
+"""NDJSON: one object a line, each line on its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ORC: typed rows, read stripe by stripe. Putting files of different schemas together belongs in frames.py."""
+"""ORC: typed rows, read stripe by stripe."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def _piece(part: Part) -> Piece:
         with broken(part.source, "an ORC file"):
             file = _open(part)
             for stripe in range(file.nstripes):
-                found = pl.DataFrame(file.read_stripe(stripe, columns=wanted))
-                rows = pl.Series(ROW, range(row, row + found.height), dtype=pl.Int64)
-                yield found.rename(names, strict=False).with_columns(rows)
-                row += found.height
+                stripe_rows = pl.DataFrame(file.read_stripe(stripe, columns=wanted))
+                rows = pl.Series(ROW, range(row, row + stripe_rows.height), dtype=pl.Int64)
+                yield stripe_rows.rename(names, strict=False).with_columns(rows)
+                row += stripe_rows.height
         must_be_unchanged(part.input)
 
     return Piece(part.source, batches, kinds, names=list(names.items()))

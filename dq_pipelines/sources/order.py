@@ -20,10 +20,14 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def by_arrival(inputs: Iterable[Input]) -> list[Input]:
     """Inputs from the oldest to the newest; those of one moment by natural name."""
-    found = sorted(inputs, key=lambda item: item.version.number)
+    by_version = sorted(inputs, key=lambda item: item.version.number)
     # Of 100,000 inputs few share their moment, and a natural key takes 10 microseconds.
-    moments = [list(some) for _, some in groupby(found, key=lambda item: item.version.number)]
-    return [item for some in moments for item in (_by_name(some) if len(some) > 1 else some)]
+    moments = [list(of_one_moment) for _, of_one_moment in groupby(by_version, key=lambda item: item.version.number)]
+    return [
+        item
+        for of_one_moment in moments
+        for item in (_by_name(of_one_moment) if len(of_one_moment) > 1 else of_one_moment)
+    ]
 
 
 def _by_name(inputs: Iterable[Input]) -> list[Input]:

@@ -1,4 +1,4 @@
-"""Parquet: typed rows, scanned where they lie. Putting files of different schemas together belongs in frames.py."""
+"""Parquet: typed rows, scanned where they lie."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dq_pipelines.sources.files import FileSource, Part, must_be_unchanged
 from dq_pipelines.sources.frames import Piece, heights, names_of, reading, scanned
 from dq_pipelines.sources.inputs import Input
 from dq_pipelines.sources.parquet_faults import faults
-from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, by_pyarrow, look, must_have_short_decimals
+from dq_pipelines.sources.parquet_rows import by_pyarrow
+from dq_pipelines.sources.parquet_types import WANTED, as_delta_has_it, footer_of, must_have_short_decimals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class ParquetSource(FileSource):
     """Parquet files, typed as they are, only the columns and row groups that are asked for being read.
 
-    Files of different schemas are put together by column name: what a file does not have is null, and
-    types are widened (int32 and int64, date and datetime, decimals) where no value changes.
+    Files of different schemas are put together by column name; what a file does not have is null. Types
+    are widened where no value changes: int32 and int64, date and datetime, decimals.
     """
 
     kinds = ((".parquet", ".pq"),)
@@ -50,15 +51,15 @@ def _piece(part: Part, rest: list[Piece]) -> Piece:
         scan = pl.scan_parquet(part.path, glob=False, hive_partitioning=False)
         schema = _plain_schema(part.source, scan)
         if schema is None:
-            found = look(part)
-            names = names_of(part.source, found.arrow.names)
-            if found.reason:
-                raise SourceError(f"{part.source}: {found.reason}")
-            uuids = frozenset(names[name] for name in found.uuids if name in names)
-            if found.is_beyond_polars:
-                faulty = faults(part, found)
+            footer = footer_of(part)
+            names = names_of(part.source, footer.arrow.names)
+            if footer.reason:
+                raise SourceError(f"{part.source}: {footer.reason}")
+            uuids = frozenset(names[name] for name in footer.uuids if name in names)
+            if footer.is_beyond_polars:
+                faulty = faults(part, footer)
                 rest += faulty.pieces(part)
-                return as_delta_has_it(by_pyarrow(part, found, names, faulty), uuids)
+                return as_delta_has_it(by_pyarrow(part, footer, names, faulty), uuids)
             schema = scan.collect_schema()
         else:
             names = names_of(part.source, list(schema))

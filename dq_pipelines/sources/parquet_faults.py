@@ -1,7 +1,4 @@
-"""Values of a Parquet file that nobody can tell: moments beyond microseconds, times of no day. They make their row unreadable.
-
-What sets a whole file aside, a type that has no place in Delta, belongs in parquet_types.py.
-"""
+"""Values of a Parquet file that no type holds: moments beyond microseconds, times of no day. Their row is unreadable."""
 
 from __future__ import annotations
 
@@ -9,14 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dq_pipelines.sources.base import ROW
+from dq_pipelines.sources.files import Part
 from dq_pipelines.sources.frames import Chunks, Piece
-
-if TYPE_CHECKING:
-    from dq_pipelines.sources.files import Part
-    from dq_pipelines.sources.parquet_types import Found
+from dq_pipelines.sources.parquet_types import Footer
 
 #: Rows decoded at a time.
 BATCH = 65_536
@@ -45,55 +40,58 @@ class Faults:
         return batch.filter(pa.array(kept, pa.bool_())), list(compress(numbers, kept))
 
     def pieces(self, part: Part) -> list[Piece]:
+        """The rows as unreadable ones; nothing where there are none."""
         return self.parked.pieces(part.source)
 
 
-def faults(part: Part, found: Found) -> Faults:
+def faults(part: Part, footer: Footer) -> Faults:
     """Look at every value of the columns that may have such values; nothing is read of a file without such columns."""
     from pyarrow import parquet, types
 
-    told = Faults()
+    faulty = Faults()
     doubtful = [
-        one.name
-        for one in found.arrow
-        if types.is_time(one.type) or (one.name in found.int96 and types.is_timestamp(one.type))
+        column.name
+        for column in footer.arrow
+        if types.is_time(column.type) or (column.name in footer.int96 and types.is_timestamp(column.type))
     ]
     if not doubtful:
-        return told
+        return faulty
     first = 1
     with parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="s") as file:
         for batch in file.iter_batches(batch_size=BATCH, columns=doubtful):
-            told.rows |= {first + place for _, at in _places(batch, found) for place in at}
+            faulty.rows |= {first + place for _, indices in _places(batch, footer) for place in indices}
             first += batch.num_rows
-        if told.rows:
-            _park(told, file.iter_batches(batch_size=BATCH), found)
-    return told
+        if faulty.rows:
+            _park(faulty, file.iter_batches(batch_size=BATCH), footer)
+    return faulty
 
 
-def _park(told: Faults, batches: Iterator[Any], found: Found) -> None:
+def _park(faults: Faults, batches: Iterator[Any], footer: Footer) -> None:
     import polars as pl
 
     first = 1
     for batch in batches:
-        faulty = [(name, {*at}) for name, at in _places(batch, found)]
-        rows = sorted({place for _, at in faulty for place in at})
+        faulty = [(name, {*indices}) for name, indices in _places(batch, footer)]
+        rows = sorted({place for _, indices in faulty for place in indices})
         if rows:
             plain = batch.drop_columns([name for name, _ in faulty]).take(rows)
             texts = pl.DataFrame(plain).write_ndjson().splitlines() if plain.num_columns else ["{}"] * len(rows)
             parked = []
             for place, text in zip(rows, texts, strict=True):
                 values = {name: _shown(batch.column(name)[place]) for name, _ in faulty}
-                why = next(_why(name, batch.column(name).type, values[name]) for name, at in faulty if place in at)
+                why = next(
+                    _why(name, batch.column(name).type, values[name]) for name, indices in faulty if place in indices
+                )
                 record = json.loads(text) | values
                 whole = {name: record[name] for name in batch.schema.names if name in record}
                 parked.append((first + place, json.dumps(whole, ensure_ascii=False), why))
-            told.parked.add(
+            faults.parked.add(
                 pl.DataFrame(parked, schema={ROW: pl.Int64, "_text": pl.String, "_why": pl.String}, orient="row")
             )
         first += batch.num_rows
 
 
-def _places(batch: Any, found: Found) -> Iterator[tuple[str, Sequence[int]]]:
+def _places(batch: Any, footer: Footer) -> Iterator[tuple[str, Sequence[int]]]:
     """Each column with such values, and where in the batch they are."""
     import pyarrow as pa
     from pyarrow import compute, types
@@ -102,14 +100,14 @@ def _places(batch: Any, found: Found) -> Iterator[tuple[str, Sequence[int]]]:
         if types.is_time(column.type):
             numbers = column.cast(pa.int32() if types.is_time32(column.type) else pa.int64()).cast(pa.int64())
             least, most = 0, 86_400 * _PER_SECOND[column.type.unit] - 1
-        elif name in found.int96 and types.is_timestamp(column.type):
+        elif name in footer.int96 and types.is_timestamp(column.type):
             numbers, least, most = column.cast(pa.int64()), 1 - _FAR, _FAR - 1
         else:
             continue
         outside = compute.or_(compute.less(numbers, least), compute.greater(numbers, most))
-        at = compute.indices_nonzero(outside).to_pylist()
-        if at:
-            yield name, at
+        indices = compute.indices_nonzero(outside).to_pylist()
+        if indices:
+            yield name, indices
 
 
 def _shown(value: Any) -> str | None:

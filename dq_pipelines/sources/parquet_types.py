@@ -1,8 +1,8 @@
 """Types of Parquet that Polars reads otherwise than they are written, or not at all: pyarrow reads those.
 
-Polars 2.1 takes malformed repetition levels as they come and shows rows that were never written (apache/parquet-testing,
-GH-45185 and RS-GH-6229-LEVELS), panics at a time zone like `+02:00`, ends moments of INT96 at the year 2262, and makes
-times below zero null.
+Polars 2.1 takes malformed repetition levels as they come, and shows rows that were never written (apache/parquet-testing,
+GH-45185 and RS-GH-6229-LEVELS). It panics at a time zone like `+02:00`, ends moments of INT96 at the year 2262, and
+makes times below zero null.
 """
 
 from __future__ import annotations
@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import SourceError
-from dq_pipelines.sources.base import ROW
-from dq_pipelines.sources.failures import broken
-from dq_pipelines.sources.files import Part, must_be_unchanged
+from dq_pipelines.sources.files import Part
 from dq_pipelines.sources.frames import Piece
 from dq_pipelines.sources.names import key
-from dq_pipelines.sources.parquet_faults import BATCH, Faults
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +27,7 @@ DIGITS = 38
 
 
 @dataclass(frozen=True)
-class Found:
+class Footer:
     """What the footer of a file says of its columns."""
 
     #: pyarrow's schema
@@ -44,11 +41,12 @@ class Found:
 
     @property
     def is_beyond_polars(self) -> bool:
+        """Whether pyarrow has to read the file."""
         return bool(self.int96) or any(_beyond_polars(field.type) for field in self.arrow)
 
 
-def look(part: Part) -> Found:
-    """What is in a file; raises pyarrow's errors when it is none."""
+def footer_of(part: Part) -> Footer:
+    """The footer of a file; raises pyarrow's errors when it is no Parquet."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="us") as file:
@@ -57,8 +55,8 @@ def look(part: Part) -> Found:
     int96 = frozenset(leaf.path.split(".")[0] for leaf in leaves if leaf.physical_type == "INT96")
     uuids = frozenset(leaf.path for leaf in leaves if leaf.logical_type.type == "UUID")
     interval = [leaf.path for leaf in leaves if "INTERVAL" in (leaf.converted_type or "").upper()]
-    reasons = [_told(name, "interval", "text, or as a number of days, or of seconds") for name in interval]
-    return Found(arrow, int96, uuids, reasons[0] if reasons else unreadable_types(arrow))
+    reasons = [_wrong_type(name, "interval", "text, or as a number of days, or of seconds") for name in interval]
+    return Footer(arrow, int96, uuids, reasons[0] if reasons else unreadable_types(arrow))
 
 
 def must_have_short_decimals(source: str, schema: Mapping[str, pl.DataType]) -> None:
@@ -73,7 +71,7 @@ def _long_decimal(name: str, kind: pl.DataType) -> str:
 
     if isinstance(kind, pl.Decimal) and kind.precision > DIGITS:
         shown = f"decimal({kind.precision}, {kind.scale})"
-        return _told(name, shown, f"a decimal of at most {DIGITS} digits, as double or as text")
+        return _wrong_type(name, shown, f"a decimal of at most {DIGITS} digits, as double or as text")
     if isinstance(kind, pl.List | pl.Array):
         return _long_decimal(name, kind.inner)  # type: ignore[arg-type]
     if isinstance(kind, pl.Struct):
@@ -82,7 +80,7 @@ def _long_decimal(name: str, kind: pl.DataType) -> str:
     return ""
 
 
-def _told(column: str, kind: str, instead: str) -> str:
+def _wrong_type(column: str, kind: str, instead: str) -> str:
     return f"wanted types that Delta can store, got column '{column}' of type {kind}: write it as {instead}"
 
 
@@ -91,10 +89,10 @@ def _unreadable(name: str, kind: Any) -> str:
     from pyarrow import types
 
     if types.is_struct(kind) and not kind.num_fields:
-        return _told(name, "struct without fields", "a struct with a field, or leave it out")
+        return _wrong_type(name, "struct without fields", "a struct with a field, or leave it out")
     inner = [kind.field(place) for place in range(kind.num_fields)] if types.is_nested(kind) else []
     if types.is_struct(kind) and (twice := _same_but_for_case([field.name for field in inner])):
-        return _told(name, f"struct with the fields {twice}", "fields whose names differ by more than case")
+        return _wrong_type(name, f"struct with the fields {twice}", "fields whose names differ by more than case")
     return next(filter(None, (_unreadable(f"{name}.{field.name}", field.type) for field in inner)), "")
 
 
@@ -111,15 +109,17 @@ def unreadable_types(arrow: Any) -> str:
 
 def as_delta_has_it(piece: Piece, uuids: frozenset[str] = frozenset()) -> Piece:
     """The piece with float32 for float16, text for UUIDs, and what lies behind an extension type: Delta has none of these."""
-    found = {name: one for name, kind in piece.schema.items() if (one := _other(name, kind, name in uuids)) is not None}
-    if not found:
+    replaced = {
+        name: one for name, kind in piece.schema.items() if (one := _other(name, kind, name in uuids)) is not None
+    }
+    if not replaced:
         return piece
 
     def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
         for batch in piece.batches(columns):
-            yield batch.with_columns(value for name, (value, _) in found.items() if name in batch.columns)
+            yield batch.with_columns(value for name, (value, _) in replaced.items() if name in batch.columns)
 
-    schema = {name: found[name][1] if name in found else kind for name, kind in piece.schema.items()}
+    schema = {name: replaced[name][1] if name in replaced else kind for name, kind in piece.schema.items()}
     return replace(piece, batches=batches, schema=schema)
 
 
@@ -153,43 +153,11 @@ def _beyond_polars(kind: Any) -> bool:
 
     if types.is_struct(kind):
         return any(_beyond_polars(field.type) for field in kind)
-    return types.is_nested(kind) or types.is_time(kind) or _offset(kind)
+    return types.is_nested(kind) or types.is_time(kind) or has_offset(kind)
 
 
-def _offset(kind: Any) -> bool:
+def has_offset(kind: Any) -> bool:
+    """Whether a type has an offset such as `+02:00` in place of a time zone."""
     from pyarrow import types
 
     return types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-"))
-
-
-def by_pyarrow(part: Part, found: Found, names: Mapping[str, str], faulty: Faults) -> Piece:
-    """The rows of a file but the faulty ones; `names` are those of the lake by those in the file."""
-    import polars as pl
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    # The same instants, told in UTC.
-    fields = [
-        field.with_type(pa.timestamp(field.type.unit, "UTC")) if _offset(field.type) else field for field in found.arrow
-    ]
-    kinds = {field.name: field for field in fields}
-    there = pl.DataFrame(pa.schema(fields).empty_table()).schema
-    back = {name: landed for landed, name in names.items()}
-
-    def batches(columns: Sequence[str] | None) -> Iterator[pl.DataFrame]:
-        # Asked for no column, pyarrow reads all: one is enough to know how many rows there are.
-        wanted = [back[name] for name in (columns or back) if name != ROW] or [*there][:1]
-        row = 1
-        with (
-            broken(part.source, WANTED),
-            parquet.ParquetFile(part.path, coerce_int96_timestamp_unit="us") as file,
-        ):
-            for batch in file.iter_batches(batch_size=BATCH, columns=wanted):
-                good, numbers = faulty.left_out(batch, row)
-                row += batch.num_rows
-                told = good.cast(pa.schema([kinds[name] for name in batch.schema.names]))
-                rows = pl.Series(ROW, numbers, dtype=pl.Int64)
-                yield pl.DataFrame(told).rename(dict(names), strict=False).with_columns(rows)
-        must_be_unchanged(part.input)
-
-    return Piece(part.source, batches, {names[name]: kind for name, kind in there.items()}, names=list(names.items()))

@@ -1,4 +1,4 @@
-"""Whether a file lies where a source may read, links followed. Which files an address means belongs in `listing`."""
+"""Addresses, and whether a file lies where a source may read, links followed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def confinement(path: str, base: str, places: Sequence[str] = ()) -> Callable[[s
     """Gives for each file of a local address one sentence where it may not be read, else "".
 
     `base` is the folder above the first wildcard of `path`. With `places`, a file has to lie below one of them. Without, a
-    link may lead anywhere below `base`, and below the landing folder where `base` is part of it; and a path without wildcards,
+    link may lead anywhere below `base`, and below the landing folder where `base` is part of it. A path without wildcards,
     outside of landing, may be any link: who wrote the path meant it.
     """
     landing = Settings.from_environment().landing

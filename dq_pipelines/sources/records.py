@@ -1,8 +1,8 @@
-"""One delimited record out of lines of text, exactly. Whole files belong in `csv_repair.py`, guesses in `dialect.py`.
+"""Reads one delimited record out of lines of text, exactly.
 
 A record is read strictly first (RFC 4180, plus an escape character), over several lines when a quoted
-field holds newlines. A line that no strict reading fits is mended if there is exactly one reading with
-the fewest repairs that has the right number of fields; otherwise it is unreadable.
+field holds newlines. A line that no strict reading fits is mended if exactly one reading with the right
+number of fields has the fewest repairs. Otherwise it is unreadable.
 """
 
 from __future__ import annotations
@@ -121,15 +121,15 @@ def spanned(
             held.append(more)
             continue
         line = more.removesuffix("\r")
-        found = grammar.inside.match(line)
-        if found is None:
+        match = grammar.inside.match(line)
+        if match is None:
             return None  # closed, by something that is no field's end
-        if found[2] is None:
+        if match[2] is None:
             held.append(more)
             continue
-        fields.append(grammar.meaning("\n".join([*held, found[1]])))
-        got, end = grammar.strict(line, found.end()) if found[3] else ([], len(line) + 1)
-        fields += got
+        fields.append(grammar.meaning("\n".join([*held, match[1]])))
+        more_fields, end = grammar.strict(line, match.end()) if match[3] else ([], len(line) + 1)
+        fields += more_fields
         if end > len(line):
             return Record(lines, fields, "\n".join(text).removesuffix("\r"))
         if not line.startswith(grammar.quote, end) or _closes(line, end + 1, grammar):

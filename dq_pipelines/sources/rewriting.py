@@ -1,4 +1,4 @@
-"""The plain copy of a text file: line i holds the record that starts on line i, or nothing. Why it is made, `csv_repair.py` says."""
+"""The plain copy of a text file, for `csv_repair.py`: line i holds the record that starts on line i, or nothing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _LONG_RUN = 1_000
 
 
 @dataclass(frozen=True)
-class Text:
-    """A UTF-8 file and what is known of its lines; line numbers are 0-based."""
+class TextFile:
+    """A UTF-8 file with its grammar and the place of its table; line numbers are 0-based."""
 
     path: Path
     #: what ended its lines before it was made UTF-8
@@ -41,7 +41,7 @@ class Text:
     undecoded: dict[int, str]
 
 
-class Troubles:
+class UnreadableLines:
     """Unreadable lines, parked on disk when there are many."""
 
     def __init__(self) -> None:
@@ -50,12 +50,14 @@ class Troubles:
         self._rows: list[tuple[int, str, str]] = []
 
     def add(self, line: int, text: str, why: str) -> None:
+        """Add the text of a line, by its 0-based number, with a sentence that says why it cannot be read."""
         self.count += 1
         self._rows.append((line + 1, text, why))
         if len(self._rows) >= _PARKED:
             self._park()
 
     def parked(self) -> list[Path]:
+        """The Parquet files of all lines added: `_row` (from 1), `_text`, `_why`."""
         if self._rows:
             self._park()
         return self._files
@@ -70,7 +72,7 @@ class Troubles:
         self._rows = []
 
 
-class Runs:
+class LineRanges:
     """Numbers of lines, of which many may follow one another."""
 
     def __init__(self) -> None:
@@ -90,13 +92,15 @@ class Runs:
         return pl.concat([pl.Series(self._single, dtype=pl.UInt32), *runs])
 
 
-class Copy:
+class PlainCopy:
     """The plain copy of one file, written from its first line to its last."""
 
-    def __init__(self, text: Text, data: mmap.mmap, out: IO[bytes], grammar: Grammar, troubles: Troubles) -> None:
+    def __init__(
+        self, text: TextFile, data: mmap.mmap, out: IO[bytes], grammar: Grammar, troubles: UnreadableLines
+    ) -> None:
         self._text, self._data, self._out, self._plain, self._troubles = text, data, out, grammar, troubles
         #: lines that hold nothing, those that continue a record, and those where an unreadable one starts
-        self.blank, self.continued, self.refused = Runs(), Runs(), Runs()
+        self.blank, self.continued, self.refused = LineRanges(), LineRanges(), LineRanges()
         #: where the next line starts, and its number
         self._at, self._line = 0, 0
 
@@ -136,13 +140,13 @@ class Copy:
         if self._text.shape.most > 1 and self._text.grammar.blank(line):
             self.blank.add(range(number, number + 1))
             return 1, ""
-        one = self._record(line, following)
-        self.continued.add(range(number + 1, number + one.lines))
-        if one.fields is None:
+        read = self._record(line, following)
+        self.continued.add(range(number + 1, number + read.lines))
+        if read.fields is None:
             self.refused.add(range(number, number + 1))
-            self._troubles.add(number, self._restored(one.text), one.why)
-            return one.lines, ""
-        return one.lines, self._plain.written([self._restored(cell) for cell in one.fields])
+            self._troubles.add(number, self._restored(read.text), read.why)
+            return read.lines, ""
+        return read.lines, self._plain.written([self._restored(cell) for cell in read.fields])
 
     def _record(self, line: str, following: Iterator[str]) -> Record:
         if self._text.header and line.removesuffix("\r") == self._text.header:
@@ -157,7 +161,7 @@ class Copy:
 class _Following(Lines):
     """The line at hand and those after it, as far as they are text that belongs to the table."""
 
-    def __init__(self, text: Text, data: mmap.mmap, at: int, line: int) -> None:
+    def __init__(self, text: TextFile, data: mmap.mmap, at: int, line: int) -> None:
         self._text, self._data, self._at, self._line = text, data, at, line
 
     def __next__(self) -> str:
@@ -171,11 +175,11 @@ class _Following(Lines):
 
     def before(self, mark: str) -> tuple[str, int]:
         at = self._at
-        found = self._data.find(mark.encode(), at, at + 4 * LONGEST_RECORD)
-        if found < 0:
+        place = self._data.find(mark.encode(), at, at + 4 * LONGEST_RECORD)
+        if place < 0:
             self._at = len(self._data)  # no field that is open here is ever closed
             return "", 0
-        end = self._data.rfind(b"\n", at, found) + 1
+        end = self._data.rfind(b"\n", at, place) + 1
         if end <= at:
             return "", 0
         block = self._data[at:end]

@@ -1,8 +1,7 @@
 """A workbook read in a process of its own: `python -P workbook.py`, a request on stdin, an answer on stdout.
 
 A hostile workbook of a few kilobytes can ask for gigabytes, and native code cannot be interrupted; a
-process can be limited and ended. What a sheet is to a pipeline belongs in excel.py; nothing of
-dq_pipelines is imported here, so that the process starts quickly.
+process can be limited and ended. Nothing of dq_pipelines is imported here, so that the process starts quickly.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ _numbers = itertools.count()
 
 
 def main() -> None:
+    """Answer the request on stdin."""
     request = json.load(sys.stdin)
     _limit(request["memory"], request["seconds"])
     sys.meta_path.insert(0, _WithoutPandas())
@@ -58,7 +58,7 @@ def _limit(memory: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
-def _beside(name: str) -> Any:
+def _sibling_module(name: str) -> Any:
     """A module of this folder, which is not on the path: it has a json.py."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     if spec is None or spec.loader is None:
@@ -69,7 +69,7 @@ def _beside(name: str) -> Any:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    raw = _beside("workbook_raw")
+    raw = _sibling_module("workbook_raw")
     book = _open(request["path"], raw)
     names = list(book.sheet_names)
     if request["sheet"] is None:
@@ -77,10 +77,13 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     wanted = _wanted(names, request["sheet"])
     request["raw"] = raw
     unseen = raw.unseen(request["path"], wanted)
-    found = [
+    written = [
         _written(_Area.of(book.get_sheet_by_name(name), unseen.get(name, {}), request), request) for name in wanted
     ]
-    return {"names": names, "sheets": [{"name": name, **one} for name, one in zip(wanted, found, strict=True) if one]}
+    return {
+        "names": names,
+        "sheets": [{"name": name, **sheet} for name, sheet in zip(wanted, written, strict=True) if sheet],
+    }
 
 
 def _open(path: str, raw: Any) -> Any:
@@ -199,8 +202,8 @@ def _written(area: _Area | None, request: dict[str, Any]) -> dict[str, Any]:
 def _surveyed(area: _Area, start: int) -> tuple[list[set[type]], int, list[int]]:
     """The types in each column of the rows from `start`, how many rows there are, and the sheet's columns with a moment in doubt.
 
-    Before the first day of a workbook, and on the 29th of February 1900, which Excel has and the calendar has not, calamine
-    gives the time of day alone, or another day.
+    calamine gives the time of day alone, or another day, for what is before the first day of a workbook. So it does for the
+    29th of February 1900, which Excel has and the calendar has not.
     """
     kinds: list[set[type]] = [set() for _ in range(area.left, area.right)]
     doubtful: set[int] = set()
@@ -208,10 +211,10 @@ def _surveyed(area: _Area, start: int) -> tuple[list[set[type]], int, list[int]]
     for numbers, rows in area.batches(start):
         height += len(numbers)
         for place, column in enumerate(zip(*rows, strict=True)):
-            found = _kinds(column)
-            kinds[place] |= found
-            dates = column if found & {date, datetime} else ()
-            if time in found or any(isinstance(cell, date) and cell.year == 1900 for cell in dates):
+            types_of_column = _kinds(column)
+            kinds[place] |= types_of_column
+            dates = column if types_of_column & {date, datetime} else ()
+            if time in types_of_column or any(isinstance(cell, date) and cell.year == 1900 for cell in dates):
                 doubtful.add(area.left + place)
     return kinds, height, sorted(doubtful)
 
@@ -224,8 +227,10 @@ def _header(area: _Area, wanted: Any) -> tuple[int | None, list[str]]:
     row = area.first if wanted == "auto" else area.first + int(wanted) - 1
     for numbers, rows in area.batches(row):
         if numbers:
-            there = wanted == "auto" or numbers[0] == row
-            return (numbers[0] if there else row), [cell_text(cell) or "" for cell in rows[0]] if there else none
+            has_header = wanted == "auto" or numbers[0] == row
+            return (numbers[0] if has_header else row), [
+                cell_text(cell) or "" for cell in rows[0]
+            ] if has_header else none
     return None, none
 
 

@@ -1,4 +1,4 @@
-"""What calamine does not show of a workbook: errors, long integers, white texts, formulas without a value, and what is no date.
+"""Cells of a workbook that calamine does not show: errors, long integers, white texts, formulas without a value, impossible dates.
 
 It is loaded by workbook.py, in a process of its own, and imports nothing of dq_pipelines.
 """
@@ -66,8 +66,12 @@ def _parts(book: zipfile.ZipFile) -> dict[str, str]:
     if root not in book.namelist():
         return {}
     targets = _targets(book, root)
-    found = ET.fromstring(book.read(root)).iter()  # noqa: S314 - in a limited process
-    sheets = {str(one.get("name")): _relation(one) for one in found if one.tag.rpartition("}")[2] == "sheet"}
+    elements = ET.fromstring(book.read(root)).iter()  # noqa: S314 - in a limited process
+    sheets = {
+        str(element.get("name")): _relation(element)
+        for element in elements
+        if element.tag.rpartition("}")[2] == "sheet"
+    }
     return {name: targets[key] for name, key in sheets.items() if key in targets}
 
 
@@ -81,23 +85,23 @@ def _targets(book: zipfile.ZipFile, part: str) -> dict[str, str]:
     name = str(place.parent / "_rels" / f"{place.name}.rels") if part else "_rels/.rels"
     if name not in book.namelist():
         return {}
-    found = {}
-    for one in ET.fromstring(book.read(name)):  # noqa: S314 - in a limited process
-        target = str(one.get("Target"))
+    targets = {}
+    for relation in ET.fromstring(book.read(name)):  # noqa: S314 - in a limited process
+        target = str(relation.get("Target"))
         whole = target.lstrip("/") if target.startswith("/") else str(place.parent / target)
-        if str(one.get("Type")).endswith(("/worksheet", "/officeDocument")):
-            found[str(one.get("Id"))] = whole
-    return {key: whole for key, whole in found.items() if whole in book.namelist()}
+        if str(relation.get("Type")).endswith(("/worksheet", "/officeDocument")):
+            targets[str(relation.get("Id"))] = whole
+    return {key: whole for key, whole in targets.items() if whole in book.namelist()}
 
 
 def _in_xml(book: zipfile.ZipFile, part: str) -> Cells:
-    found: Cells = {}
+    cells: Cells = {}
     for attributes, value in _odd_cells(book, part):
         place = _PLACE.search(attributes)
         if place is None:  # places that follow from the cells before
             return _counted(book, part)
-        found.setdefault(int(place[2]) - 1, {})[_column(place[1].decode())] = value
-    return found
+        cells.setdefault(int(place[2]) - 1, {})[_column(place[1].decode())] = value
+    return cells
 
 
 def _odd_cells(book: zipfile.ZipFile, part: str) -> Iterator[tuple[bytes, str]]:
@@ -146,28 +150,28 @@ def _is_lost(attributes: bytes, digits: str) -> bool:
 
 def _counted(book: zipfile.ZipFile, part: str) -> Cells:
     """As `_in_xml`, for cells that do not say where they are: each follows the one before."""
-    found: Cells = {}
+    cells: Cells = {}
     row, column = -1, -1
     with book.open(part) as stream:
-        for event, one in ET.iterparse(stream, ("start", "end")):  # noqa: S314 - in a limited process
-            tag = one.tag.rpartition("}")[2]
+        for event, element in ET.iterparse(stream, ("start", "end")):  # noqa: S314 - in a limited process
+            tag = element.tag.rpartition("}")[2]
             if event == "start" and tag == "row":
-                row, column = int(one.get("r") or row + 2) - 1, -1
+                row, column = int(element.get("r") or row + 2) - 1, -1
             elif event == "end" and tag == "c":
-                place = _PLACE.search(f'r="{one.get("r")}"'.encode())
+                place = _PLACE.search(f'r="{element.get("r")}"'.encode())
                 column = _column(place[1].decode()) if place else column + 1
-                parts = {each.tag.rpartition("}")[2]: each.text or "" for each in one}
-                value, kind = parts.get("v", ""), one.get("t", "n")
+                parts = {each.tag.rpartition("}")[2]: each.text or "" for each in element}
+                value, kind = parts.get("v", ""), element.get("t", "n")
                 if kind == "n" and not value.strip() and "f" in parts:
-                    found.setdefault(row, {})[column] = f"={parts['f']}"
+                    cells.setdefault(row, {})[column] = f"={parts['f']}"
                 long = kind == "n" and re.fullmatch("-?[0-9]{16,}", value)
-                if kind == "inlineStr" and (text := "".join(one.itertext())) and not text.strip(" \t\r\n"):
-                    found.setdefault(row, {})[column] = text
+                if kind == "inlineStr" and (text := "".join(element.itertext())) and not text.strip(" \t\r\n"):
+                    cells.setdefault(row, {})[column] = text
                 if kind == "e" or (long and int(float(value)) != int(value)):
-                    found.setdefault(row, {})[column] = value
+                    cells.setdefault(row, {})[column] = value
             elif event == "end" and tag == "row":
-                one.clear()
-    return found
+                element.clear()
+    return cells
 
 
 def _column(letters: str) -> int:
@@ -195,13 +199,13 @@ def _errors_of(reader: Any, name: str) -> Cells:
     sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
     _, problems = sheet.to_arrow_with_errors()
     places = [column.absolute_index for column in sheet.available_columns()]
-    found: Cells = {}
+    cells: Cells = {}
     for problem in problems.errors if problems else ():
         row, place = problem.position
         kind = re.search(r"'Error\((\w+)\)'", problem.detail)
         if kind:
-            found.setdefault(row, {})[places[place]] = _ERRORS.get(kind[1], f"#{kind[1]}")
-    return found
+            cells.setdefault(row, {})[places[place]] = _ERRORS.get(kind[1], f"#{kind[1]}")
+    return cells
 
 
 # --- dates of all -----------------------------------------------------------------------------------
@@ -214,7 +218,7 @@ def no_dates(path: str, sheet: str, columns: Sequence[int]) -> Cells:
     """
     import fastexcel
 
-    found: Cells = {}
+    cells: Cells = {}
     try:
         reader = fastexcel.read_excel(Path(path).read_bytes())
         for place in columns:  # of a moment in a column of numbers it says that it is one, and its number
@@ -224,10 +228,10 @@ def no_dates(path: str, sheet: str, columns: Sequence[int]) -> Cells:
                 moment = _MOMENT.search(problem.detail)
                 text = _no_date(float(moment[1]), from_1904=moment[2] == "true") if moment else None
                 if text is not None:
-                    found.setdefault(problem.position[0], {})[place] = text
+                    cells.setdefault(problem.position[0], {})[place] = text
     except fastexcel.FastExcelError:
         return {}  # what is wrong with it, calamine tells
-    return found
+    return cells
 
 
 def _no_date(number: float, *, from_1904: bool) -> str | None:
@@ -246,8 +250,8 @@ def _no_date(number: float, *, from_1904: bool) -> str | None:
 def with_unicode(path: Path) -> io.BytesIO | None:
     r"""A `.xls` of Excel 97 or later that names an old code page, without it; None for any other file.
 
-    Its text is Unicode whatever the page; calamine decodes it by the page where there is one, and `mpg` becomes
-    `m\0p\0g\0` (some writers in R name one).
+    Its text is Unicode whatever the page, but calamine decodes it by the page where there is one (some writers in R name
+    one): `mpg` becomes `m\0p\0g\0`.
     """
     with path.open("rb") as stream:
         if stream.read(8) != b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":

@@ -12,7 +12,7 @@ import pytest
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
-from dq_pipelines.sources.frames import AT_A_TIME
+from dq_pipelines.sources.frames import SCANS_IN_A_PLAN
 from dq_pipelines_tests.workshop import Workshop
 
 EVENTS = """
@@ -120,7 +120,7 @@ def test_four_times_the_files_are_four_times_the_work(tmp_path: Path) -> None:
 def test_a_plan_of_many_files_is_no_larger_than_one_of_some(tmp_path: Path) -> None:
     """Polars takes the square of the number of scans in a plan: 12 s for 1,000 of them."""
     plans = []
-    for files in (AT_A_TIME + 1, 3 * AT_A_TIME):
+    for files in (SCANS_IN_A_PLAN + 1, 3 * SCANS_IN_A_PLAN):
         source = shop(tmp_path / str(files), "", files).project.tables["events"].landed.source
         plans.append(len(source.read(source.inputs()).landed.explain().splitlines()))
     assert plans[0] == plans[1]

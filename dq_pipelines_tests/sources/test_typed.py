@@ -16,7 +16,8 @@ from pyarrow import orc, parquet
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.sources import read
-from dq_pipelines.sources.frames import AT_ONCE, Chunks, widened
+from dq_pipelines.sources.common_types import widened
+from dq_pipelines.sources.frames import ROWS_AT_ONCE, Chunks
 
 TABLE = pl.DataFrame(
     {
@@ -107,8 +108,8 @@ def test_what_is_no_such_file_is_refused_when_read(tmp_path: Path, kind: str) ->
 
 def test_a_broken_page_is_a_source_error_whoever_collects(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    rows = AT_ONCE * 3
-    pl.DataFrame({"a": range(rows)}).write_parquet(path, compression="zstd", row_group_size=AT_ONCE)
+    rows = ROWS_AT_ONCE * 3
+    pl.DataFrame({"a": range(rows)}).write_parquet(path, compression="zstd", row_group_size=ROWS_AT_ONCE)
     stamp = path.stat().st_mtime_ns
     content = bytearray(path.read_bytes())
     second = len(content) // 2  # the row group in the middle

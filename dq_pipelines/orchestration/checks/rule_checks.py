@@ -19,7 +19,7 @@ from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
 from dq_pipelines.lake.skipped_inputs import Aside
 from dq_pipelines.orchestration.partitions_definition import check_spec
-from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, told
+from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, why_skipped
 from dq_pipelines.pipeline.bronze.unassigned_inputs import INPUTS_UNASSIGNED, sentence
 from dq_pipelines.pipeline.runtime.outcome import ROWS_ACCOUNTED_FOR, Outcome
 from dq_pipelines.project import Table
@@ -86,7 +86,7 @@ def inputs_readable(table: Table, marks: Sequence[Aside]) -> dg.AssetCheckResult
         check_name=key.name,
         passed=not marks,
         severity=dg.AssetCheckSeverity.WARN,
-        description=told(marks) or "every input was read",
+        description=why_skipped(marks) or "every input was read",
         metadata={"inputs_aside": len(marks), **({"aside": _table(rows)} if rows else {})},
     )
 

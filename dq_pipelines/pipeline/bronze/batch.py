@@ -22,7 +22,7 @@ from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.pipeline.bronze.input_identity import CONTENT, Consumed
 from dq_pipelines.pipeline.bronze.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
 from dq_pipelines.pipeline.bronze.new_inputs import has_moved, listed
-from dq_pipelines.pipeline.bronze.unstorable_values import told_apart
+from dq_pipelines.pipeline.bronze.unstorable_values import unstorable_marked
 from dq_pipelines.project import Table
 from dq_pipelines.sources import ROW, SOURCE, Input, PassedOver, Reading, Source, names
 from dq_pipelines.sources.base import FileReport
@@ -139,7 +139,7 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
     before = None if landed is None else landed.published()
     bronze_schema = None if before is None else before.schema
     reading = _spelled(reading, bronze_schema or {})
-    marked = told_apart(reading.landed, UNREADABLE, WHY)
+    marked = unstorable_marked(reading.landed, UNREADABLE, WHY)
     # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
     records = (formats.named(formats.DEFAULT) if landed is None else landed.format).storable(marked, untyped=False)
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))

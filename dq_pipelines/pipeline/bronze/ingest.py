@@ -73,6 +73,11 @@ def arrived(work: Work) -> Batch | None:
 
 
 def commit_bronze(work: Work, batch: Batch, stage: Stage, drift: Drift | None) -> Publication:
+    """Commit the staged rows of a batch with the ledger's entries for its inputs.
+
+    `drift` is what bronze has to become for them, as `landing_drift` says. Raises Transient where an input has changed since
+    it was listed, SourceError where rows are missing, PublishError or Overtaken where the commit fails.
+    """
     batch.must_be_unchanged()
     batch.must_be_complete(stage.rows)
     work.may_commit()

@@ -67,6 +67,7 @@ class Consumed:
 
     @classmethod
     def of(cls, entries: Mapping[str, int]) -> Consumed:
+        """By the entries of bronze's ledger."""
         return cls(entries, Names.of(entries))
 
     def number(self, item: Input) -> int | None:

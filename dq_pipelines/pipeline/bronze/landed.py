@@ -31,6 +31,7 @@ _MICROSECONDS = pl.col(INGESTED_AT).dt.epoch("us")
 
 
 def bronze(table: Table, lake: Lake) -> LakeTable:
+    """The bronze table of a table."""
     return lake.table(f"bronze/{table.name}")
 
 
@@ -52,6 +53,7 @@ class Landings:
 
     @classmethod
     def of(cls, landed: LakeTable) -> Landings:
+        """By bronze's ledger."""
         entries = transactions(landed)
         names, again = Names.of(entries), dict[str, int]()
         for entry, at in entries.items():
@@ -180,13 +182,17 @@ def landed_batches(landed: LakeTable) -> list[str]:
 
 
 def last_landed(landed: LakeTable) -> datetime | None:
+    """When the last batch has landed, by bronze's ledger; None where none has."""
     moments = [at for name, at in transactions(landed).items() if name.startswith(LANDED_AT)]
     return EPOCH + timedelta(microseconds=max(moments)) if moments else None
 
 
-def address(source: str, known: Container[str]) -> str:
-    """The input behind what `_source` says, or the name of that: of a member of an archive, or of a sheet of a workbook, the file."""
-    return next((place for place in within(source) if place in known), source.rpartition("#")[0])
+def address(source: str, inputs: Container[str]) -> str:
+    """The address, or the name, of the input behind what `_source` says.
+
+    Of a member of an archive, or a sheet of a workbook, that is the file.
+    """
+    return next((place for place in within(source) if place in inputs), source.rpartition("#")[0])
 
 
 def within(source: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ def schema_of(table: LakeTable) -> pl.Schema | None:
 
 
 def own_schema(rows: pl.LazyFrame) -> pl.Schema:
+    """The columns of rows without that of their partition."""
     return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if name != PARTITION})
 
 
@@ -35,8 +36,8 @@ def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str], table: Lak
 def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
     """What bronze, which has the columns of `before`, would have to become to hold these rows; None before it is made.
 
-    It takes on new columns, and where silver has a type of its own any type, as text if need be: what does not fit silver
-    is refused row by row. Elsewhere it takes a type only where the table's policy allows it, since what has once landed
+    It takes on new columns. Where silver declares a type, it takes any type, as text if need be: silver refuses row by row
+    what does not fit. Elsewhere it takes a type only where the table's policy allows it, since what has once landed
     as text will never be a number again.
     """
     if before is None:

@@ -1,7 +1,7 @@
 """Whether the ledgers of a table's layers agree.
 
 Commits come in the order bronze, quarantine, silver. So the other two know what silver has consumed, unless one of them has
-lost a commit: a power loss tore its newest file, which was moved away, or its folder was restored from a copy.
+lost a commit. That happens when a power loss tears its newest file, or when its folder is restored from a copy.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Disagreement:
 
     @classmethod
     def of(cls, work: Work) -> Disagreement:
+        """By the ledgers of the table's layers, as they are now."""
         # Silver first: another run may commit between the looks, and its commit comes last.
         published = batches_in(transactions(work.silver))
         quarantined = set(batches_in(transactions(work.quarantine)))

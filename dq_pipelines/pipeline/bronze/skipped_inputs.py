@@ -77,7 +77,7 @@ def standing_aside(work: Work) -> list[Aside]:
 
 def as_result(marks: Sequence[Aside]) -> ResultRecord:
     """The result of the check on skipped inputs, for the history."""
-    return ResultRecord.on_inputs(INPUTS_READABLE, [mark.uri for mark in marks], told(marks))
+    return ResultRecord.on_inputs(INPUTS_READABLE, [mark.uri for mark in marks], why_skipped(marks))
 
 
 def _to_blame(work: Work) -> list[Aside]:
@@ -134,7 +134,7 @@ def _clear(work: Work) -> None:
         write_asides(work.lake, work.table.name, still)
 
 
-def told(marks: Sequence[Aside]) -> str:
+def why_skipped(marks: Sequence[Aside]) -> str:
     """How many inputs are skipped, and why the first ones are; empty where none is."""
     if not marks:
         return ""

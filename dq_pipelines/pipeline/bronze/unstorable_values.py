@@ -23,7 +23,7 @@ _FLAG = "is_unstorable\x00"
 _TEXT_AND_WHY = pl.Struct({"text": pl.String, "why": pl.String})
 
 
-def told_apart(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
+def unstorable_marked(rows: pl.LazyFrame, text: str, why: str) -> pl.LazyFrame:
     """The rows, with the columns `text` and `why` for those that bronze cannot hold; without them where there can be none.
 
     The cell that cannot be held is null in such a row.
