@@ -15,6 +15,7 @@ from dq_pipelines.project.model import Project, Table
 from dq_pipelines.project.names import taken
 from dq_pipelines.project.published_columns import PublishedColumns, landed, names_anew, published
 from dq_pipelines.project.sql import SqlError, reads
+from dq_pipelines.project.table_format import unsupported
 from dq_pipelines.project.tables import GoldTable, LandedTable
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 from dq_pipelines.transforms.types import dtype_of
@@ -43,6 +44,7 @@ def findings(project: Project, keys: Collection[str]) -> Iterator[Finding]:
         yield from partitions(table)
         yield from freshness(table)
         yield from channels(table, project)
+        yield from (Finding(table, place, said) for place, said in unsupported(table))
         yield from anomalies(table)
     yield from cycles(project)
 
