@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
@@ -36,10 +36,9 @@ from dq_pipelines.lake.formats.commit import (
     Update,
 )
 from dq_pipelines.lake.formats.delta.actions import adds_of, removes_of, schema_of
-from dq_pipelines.lake.formats.delta.entries import entries_of
-from dq_pipelines.lake.formats.delta.log import FOLDER
-from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, opened, snapshot_of
-from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Unpublished
+from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, newest_entries, opened, snapshot_of
+from dq_pipelines.lake.formats.delta.types import FOLDER
+from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Snapshot, Unpublished
 
 #: What Delta calls a moment without a zone.
 _NO_ZONE = '"timestamp_ntz"'
@@ -48,26 +47,54 @@ _NO_ZONE = '"timestamp_ntz"'
 def committed(place: Place, commit: Commit) -> Committed:
     """Make a commit. Raises Overtaken, or PublishError, and leaves the table as it was."""
     with publish_errors(place.key, place.uri):
+        snapshot = _as_read(place, commit)
         if commit.once:
-            commit.must_come_first(place.key, newest_entries(place))
+            commit.must_come_first(place.key, snapshot.entries if commit.read is None else newest_entries(place))
         try:
-            takes_files = _make(place, commit)
+            takes_files = _make(place, commit, _table_of(snapshot, is_ours=commit.read is None))
         except CommitFailedError as error:
             said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
             raise Overtaken(said) from None
         return Committed(_synced(place), takes_files)
 
 
-def newest_entries(place: Place) -> Mapping[str, int]:
-    """The ledger of now, by the log alone."""
-    log = log_of(place)
-    return {} if log is None else entries_of(place.uri, log)
+def _as_read(place: Place, commit: Commit) -> Snapshot:
+    """What was read to make the commit, or the table as it is now."""
+    if commit.read is not None:
+        return commit.read
+    snapshot = snapshot_of(place)
+    first = _first_of(commit)
+    if snapshot.exists or first is None or not is_remote(place.uri):
+        return snapshot
+    _open_to_all(place, first)
+    return snapshot_of(place)
 
 
-def _make(place: Place, commit: Commit) -> bool:
+def _first_of(commit: Commit) -> Staged | None:
+    """The staged rows of which a table can be made; None where the change brings none."""
+    match commit.change:
+        case Rebuild(parts=(first, *_)):
+            return first
+        case Append(rows=rows) | Overwrite(rows=rows):
+            return rows
+        case Merge(rows=rows) if not isinstance(rows, pl.LazyFrame):
+            return rows
+    return None
+
+
+def _table_of(snapshot: Snapshot, *, is_ours: bool) -> DeltaTable | None:
+    """The library's table at the version that was read, so that Delta looks at what came since; None where there is none.
+
+    A commit takes the library's table along to its own version, and a snapshot that others hold stays at its own.
+    """
+    if not isinstance(snapshot, DeltaSnapshot):
+        return None
+    return snapshot.table if is_ours else opened(snapshot.place, snapshot.version)
+
+
+def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:
     """Whether the table's files are now those that were staged."""
     change = commit.change
-    table = _opened(place, commit)
     match change:
         case Merge(rows=pl.LazyFrame() as rows) if table is not None:
             _merge(table, rows, change, _noting(commit))
@@ -93,15 +120,6 @@ def _make(place: Place, commit: Commit) -> bool:
     return True
 
 
-def _opened(place: Place, commit: Commit) -> DeltaTable | None:
-    """The table that was read to make the commit, so that Delta looks at what came since; else the one of now."""
-    snapshot = snapshot_of(place) if commit.read is None else commit.read
-    if not isinstance(snapshot, DeltaSnapshot):
-        return None
-    # A commit takes the library's table to its own version, and a snapshot stays at its own.
-    return opened(place, snapshot.version)
-
-
 def _noting(commit: Commit, **more: Any) -> CommitProperties:
     """What a commit is to say: the entries that it makes, and what it was for. `more` is delta-rs' own."""
     entries = [Transaction(name, number) for name, number in commit.entries.items()]
@@ -115,9 +133,7 @@ def _bring(
     place: Place, commit: Commit, change: Append | Overwrite | Rebuild | Merge, table: DeltaTable | None
 ) -> bool:
     """Whether the staged files are the table's; a merge writes files of its own."""
-    first = change.parts[0] if isinstance(change, Rebuild) else cast("Staged", change.rows)
-    if table is None and is_remote(place.uri):
-        table = _open_to_all(place, first)
+    first = cast("Staged", _first_of(commit))
     if table is None:
         parts = change.parts if isinstance(change, Rebuild) else (first,)
         create_table_with_add_actions(
@@ -142,8 +158,8 @@ def _bring(
     return True
 
 
-def _open_to_all(place: Place, first: Staged) -> DeltaTable:
-    """The table, made without rows: where nobody holds a claim, two may make it at once, and Delta lets both."""
+def _open_to_all(place: Place, first: Staged) -> None:
+    """Make the table without rows: where nobody holds a claim, two may make it at once, and Delta lets both."""
     DeltaTable.create(
         place.uri,
         schema_of(first),
@@ -151,7 +167,6 @@ def _open_to_all(place: Place, first: Staged) -> DeltaTable:
         partition_by=_partition_by(first),
         storage_options=options(place.uri),
     )
-    return opened(place)
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Delta tables, by delta-rs."""
+"""Delta tables, by delta-rs. Its libraries are imported in the functions: `dq check` asks only what the format can do."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import polars as pl
-from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote
-from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.failures import reached
 from dq_pipelines.lake.formats.base import Capabilities, Damage, TableFormat
 from dq_pipelines.lake.formats.commit import Commit, Committed
-from dq_pipelines.lake.formats.delta import housekeeping
-from dq_pipelines.lake.formats.delta.commits import committed, newest_entries
-from dq_pipelines.lake.formats.delta.log import FOLDER, Log
-from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, snapshot_of
-from dq_pipelines.lake.formats.delta.types import delta_type
+from dq_pipelines.lake.formats.delta.types import FOLDER, delta_type
 from dq_pipelines.lake.formats.snapshot import Place, Snapshot
 
 
@@ -33,23 +26,32 @@ class DeltaFormat(TableFormat):
     records: ClassVar[Sequence[str]] = (f"{FOLDER}/*",)
 
     def snapshot(self, place: Place) -> Snapshot:
+        from dq_pipelines.lake.formats.delta.snapshot import snapshot_of
+
         return snapshot_of(place)
 
     def entries(self, place: Place) -> Mapping[str, int]:
-        with reached(place.key, place.uri):
-            return newest_entries(place)
+        from dq_pipelines.lake.formats.delta.snapshot import newest_entries
+
+        return newest_entries(place)
 
     def commit(self, place: Place, commit: Commit) -> Committed:
+        from dq_pipelines.lake.formats.delta.commits import committed
+
         return committed(place, commit)
 
     def stored_type(self, dtype: pl.DataType) -> pl.DataType | None:
         return delta_type(dtype)
 
     def lies_at(self, place: Place) -> bool:
+        from pyarrow import fs
+
         files, root = filesystem(place.uri)
         return bool(files.get_file_info(fs.FileSelector(f"{root}/{FOLDER}", allow_not_found=True)))
 
     def tables_in(self, folder: str) -> Sequence[str]:
+        from pyarrow import fs
+
         files, root = filesystem(folder)
         return [
             found.base_name
@@ -72,38 +74,21 @@ class DeltaFormat(TableFormat):
         return path.startswith(f"{FOLDER}/")
 
     def examine(self, place: Place) -> Iterator[Damage]:
-        with reached(place.key, place.uri):
-            log = Log.as_it_lies(place.key, place.uri)
-        if log is None:
-            return
-        if torn := log.torn_newest():
-            path, _, sentence = torn.partition(": ")
-            layer, _, name = place.key.partition("/")
-            mode = " with mode: rerun" if layer in ("bronze", "quarantine") else ""
-            again = f"run {name}{mode}, which makes what it held anew"
-            yield Damage(path, sentence, "dq doctor --repair moves it away", "the torn commit", afterwards=again)
-        elif torn := log.torn_checkpoint():
-            path, _, sentence = torn.partition(": ")
-            hint = f"{path.rpartition('/')[0]}/_last_checkpoint"
-            whole = bool(log.commits) and log.commits[0][0] == 0  # the commits say all that the checkpoint said
-            remedy = "put it back from a copy where commits before it are gone"
-            what = "the torn checkpoint" if whole else ""
-            yield Damage(path, sentence, remedy, what, (hint,), "the commits say the same")
-        else:
-            try:
-                snapshot = self.snapshot(place)
-                if isinstance(snapshot, DeltaSnapshot):
-                    snapshot.table  # noqa: B018 - opens it
-            except PublishError as error:
-                path, _, sentence = str(error).partition(": ")
-                remedy = f"put {place.key}/{FOLDER} back from a copy made by dq backup"
-                yield Damage(path, sentence, remedy)
+        from dq_pipelines.lake.formats.delta.damage import damages
+
+        return damages(place)
 
     def expire(self, place: Place, keep: timedelta, *, dry_run: bool = False) -> list[str]:
-        return housekeeping.expire(place, keep, dry_run=dry_run)
+        from dq_pipelines.lake.formats.delta.housekeeping import expire
+
+        return expire(place, keep, dry_run=dry_run)
 
     def forget_versions(self, place: Place) -> list[str]:
-        return housekeeping.forget_versions(place)
+        from dq_pipelines.lake.formats.delta.housekeeping import forget_versions
+
+        return forget_versions(place)
 
     def checkpoint(self, place: Place) -> None:
-        housekeeping.checkpoint(place)
+        from dq_pipelines.lake.formats.delta.housekeeping import checkpoint
+
+        checkpoint(place)

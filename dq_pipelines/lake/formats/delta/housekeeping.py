@@ -9,8 +9,8 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote
 from dq_pipelines.lake.failures import publish_errors, reached
-from dq_pipelines.lake.formats.delta.log import FOLDER
 from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, opened, snapshot_of
+from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import Place, Unpublished
 
 #: In a store, where nobody holds a claim, another run may be at work on what is younger, in seconds.

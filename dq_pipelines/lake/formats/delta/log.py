@@ -18,10 +18,8 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem
 from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import PARTITION
-
-#: The folder of a table's log, beneath the table.
-FOLDER = "_delta_log"
 
 
 @dataclass(frozen=True)

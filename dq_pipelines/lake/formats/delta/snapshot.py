@@ -146,6 +146,13 @@ def log_of(place: Place) -> Log | None:
         return Log.of(place.key, place.uri)
 
 
+def newest_entries(place: Place) -> Mapping[str, int]:
+    """The ledger of now, by the log alone."""
+    with reached(place.key, place.uri):
+        log = Log.of(place.key, place.uri)
+        return {} if log is None else entries_of(place.uri, log)
+
+
 def opened(place: Place, version: int | None = None, wanted: str = "") -> DeltaTable:
     """The library's table, or that of a version. Raises PublishError, with what was `wanted`; TableNotFoundError where there is none."""
     try:

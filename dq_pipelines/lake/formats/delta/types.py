@@ -1,10 +1,13 @@
-"""Which types Delta has, and in which of them values of other types are stored."""
+"""Delta's own words: the folder of its log, and the types in which values are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import polars as pl
+
+#: The folder of a table's log, beneath the table.
+FOLDER = "_delta_log"
 
 #: Delta has no unsigned integers, none of 128 bits, no floats of 16, no time of day, no dictionary and no duration.
 _WIDENED: Mapping[type[pl.DataType], pl.DataType] = {

@@ -1,0 +1,43 @@
+"""What may be wrong with a Delta table's log, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.formats.base import Damage
+from dq_pipelines.lake.formats.delta.log import Log
+from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, snapshot_of
+from dq_pipelines.lake.formats.delta.types import FOLDER
+from dq_pipelines.lake.formats.snapshot import Place
+
+
+def damages(place: Place) -> Iterator[Damage]:
+    """A torn newest commit, a torn checkpoint, or whatever else keeps the table from being opened; the first of them."""
+    with reached(place.key, place.uri):
+        log = Log.as_it_lies(place.key, place.uri)
+    if log is None:
+        return
+    if torn := log.torn_newest():
+        path, _, sentence = torn.partition(": ")
+        layer, _, name = place.key.partition("/")
+        mode = " with mode: rerun" if layer in ("bronze", "quarantine") else ""
+        again = f"run {name}{mode}, which makes what it held anew"
+        yield Damage(path, sentence, "dq doctor --repair moves it away", "the torn commit", afterwards=again)
+    elif torn := log.torn_checkpoint():
+        path, _, sentence = torn.partition(": ")
+        hint = f"{path.rpartition('/')[0]}/_last_checkpoint"
+        whole = bool(log.commits) and log.commits[0][0] == 0  # the commits say all that the checkpoint said
+        remedy = "put it back from a copy where commits before it are gone"
+        what = "the torn checkpoint" if whole else ""
+        yield Damage(path, sentence, remedy, what, (hint,), "the commits say the same")
+    else:
+        try:
+            snapshot = snapshot_of(place)
+            if isinstance(snapshot, DeltaSnapshot):
+                snapshot.table  # noqa: B018 - opens it
+        except PublishError as error:
+            path, _, sentence = str(error).partition(": ")
+            remedy = f"put {place.key}/{FOLDER} back from a copy made by dq backup"
+            yield Damage(path, sentence, remedy)
