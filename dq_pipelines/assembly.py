@@ -1,4 +1,4 @@
-"""Assembly: a project becomes a Dagster `Definitions`. The only place that knows all of `pipeline` and `orchestration`."""
+"""Builds Dagster `Definitions` from a project."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def build_definitions(
     """The assets, checks, jobs, schedules and sensors of `project`.
 
     `stores` are the lake and the history to write, by default those of the environment. The executor is
-    in-process: the multiprocess one loads the code location anew for every step. Pass `None` to merge the
-    result into definitions that have an executor of their own. Tables that `project` leaves out are assets that nothing
-    materializes, with the sentence that says why; so are those whose definitions Dagster refuses.
+    in-process: the multiprocess one reloads the code location for every step. Pass `None` to merge the
+    result into definitions with their own executor. Tables that `project` leaves out become assets that nothing
+    materializes, with the reason; so do tables whose definitions Dagster refuses.
     """
     stores = stores or Stores.from_environment()
     try:
         return _loadable(project, stores, executor)
-    except Exception:  # what a library raises of one table is no reason to run none
+    except Exception:  # an error of one table must not stop the others
         sound = _without_refused(project, stores)
         if len(sound) == len(project):
             raise
@@ -45,32 +45,32 @@ def build_definitions(
 
 
 def _without_refused(project: Project, stores: Stores) -> Project:
-    """The project without the tables that Dagster refuses by themselves, and without those that read them."""
+    """The project without the tables whose definitions Dagster refuses, and without those that read them."""
     refused = []
     for name, table in project.tables.items():
         try:
             _loadable(replace(project, tables={name: table}, left_out=()), stores, None)
         except Exception as error:  # noqa: BLE001 - as above
-            said = next(iter(str(error).splitlines()), "") or type(error).__name__
-            refused.append(table.left_out(Problem(table.file, 0, f"Dagster refuses the table: {said}")))
+            why = next(iter(str(error).splitlines()), "") or type(error).__name__
+            refused.append(table.left_out(Problem(table.file, 0, f"Dagster refuses the table: {why}")))
     return project.leaving_out(refused)
 
 
 def _loadable(project: Project, stores: Stores, executor: dg.ExecutorDefinition | None) -> dg.Definitions:
-    """Raises what Dagster raises of definitions that it does not load."""
+    """The validated definitions; raises Dagster's error if they do not load."""
     definitions = _definitions(project, stores, executor)
     dg.Definitions.validate_loadable(definitions)
     return definitions
 
 
 def _definitions(project: Project, stores: Stores, executor: dg.ExecutorDefinition | None) -> dg.Definitions:
-    tending = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores)]
-    tending += purge_jobs(project, stores, [job.name for job in tending])
-    tending += anomaly_jobs(project, stores)
+    maintenance = [*quarantine_jobs(project, stores), *upkeep_jobs(project, stores)]
+    maintenance += purge_jobs(project, stores, [job.name for job in maintenance])
+    maintenance += anomaly_jobs(project, stores)
     return dg.Definitions(
         assets=[*table_assets(project, stores), *left_out_assets(project)],
         asset_checks=[*freshness_checks(project), *left_out_checks(project)],
-        jobs=[*jobs(project), *tending],
+        jobs=[*jobs(project), *maintenance],
         schedules=[
             *schedules(project, stores),
             *upkeep_schedules(project),
@@ -80,7 +80,7 @@ def _definitions(project: Project, stores: Stores, executor: dg.ExecutorDefiniti
         sensors=[
             *sensors(project, stores),
             *attempt_sensors(project, stores),
-            *alert_sensors(project, stores, [job.name for job in tending]),
+            *alert_sensors(project, stores, [job.name for job in maintenance]),
             *lineage_sensors(project, stores),
         ],
         executor=executor,

@@ -1,6 +1,6 @@
-"""A Dagster component that mounts an `assets_config/` in any other Dagster project."""
+"""Defines a Dagster component that adds an `assets_config/` to another Dagster project."""
 
-# No `from __future__ import annotations` here: Dagster resolves the component's fields as they stand.
+# No `from __future__ import annotations` here: Dagster does not resolve string annotations of fields.
 from pathlib import Path
 
 import dagster as dg
@@ -16,5 +16,5 @@ class AssetsConfigComponent(dg.Component, dg.Model, dg.Resolvable):
     path: str = "assets_config"
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        beside = Path(context.path) / self.path
-        return build_definitions(load_sound_tables(beside if beside.is_dir() else Path(self.path)), executor=None)
+        relative = Path(context.path) / self.path
+        return build_definitions(load_sound_tables(relative if relative.is_dir() else Path(self.path)), executor=None)

@@ -1,6 +1,6 @@
-"""The door for Dagster: `dagster dev -m dq_pipelines.definitions`. Nothing happens here but loading the configuration.
+"""Dagster's entry point: `dagster dev -m dq_pipelines.definitions`. It only loads the configuration.
 
-A table whose file is not sound is left out, and keeps no other from running.
+A table with an invalid file is left out, and the others run.
 """
 
 from dq_pipelines.assembly import build_definitions

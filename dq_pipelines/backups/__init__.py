@@ -1,4 +1,4 @@
-"""Backups of what an installation keeps beside its rows: history, state, Dagster's records, the project, the lake's logs.
+"""Backs up and restores an installation without its rows: history, state, Dagster's records, the project, the lake's logs.
 
-The rows themselves lie in the lake, and are copied as any folder or bucket is. What `retention` deletes goes to `lake.backup`.
+The rows are in the lake; copy them like any folder or bucket. Rows that `retention` deletes go to `lake.backup`.
 """

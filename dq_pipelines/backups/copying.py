@@ -1,4 +1,4 @@
-"""Making a backup and putting one back: files are copied whole, SQLite's by its online backup, and all are compared by digest."""
+"""Makes and restores backups: copies files, SQLite databases by the online backup, and verifies all by digest."""
 
 from __future__ import annotations
 
@@ -17,52 +17,54 @@ from dq_pipelines.backups.places import LAKE_LOGS, Place
 from dq_pipelines.config.private import FILE, FOLDER, private_folder
 from dq_pipelines.errors import PublishError
 
-#: What a backup holds beside its files: each with its size and SHA-256. It is written last.
+#: The list of a backup's files with size and SHA-256; written last.
 MANIFEST = "manifest.json"
 _SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied of one place."""
+    """The result of copying one place."""
 
     name: str
     files: int
-    #: of all of them
+    #: of all its files
     bytes: int
-    #: where it is instead, for a place that was not copied
+    #: for a place that was not copied, where its data are
     elsewhere: str = ""
 
 
 def back_up(places: Sequence[Place], target: Path) -> list[Copied]:
-    """Copy the places into a folder that is not there yet, while others go on writing to them.
+    """Copy the places into a new folder while other processes may write to them.
 
-    Nobody but its owner may read it, for it holds who may log in. Raises PublishError, and leaves nothing half done.
+    Only its owner can read the backup, since it has the users' credentials. Raises PublishError, and leaves no partial backup.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise PublishError(f"{target}: wanted an empty folder, or none, for a backup, got one with files: name another")
-    beside = target.with_name(f"{target.name}.unfinished")
+    unfinished = target.with_name(f"{target.name}.unfinished")
     try:
-        if beside.exists():
-            shutil.rmtree(beside)  # of a backup that was killed
-        private_folder(beside)
+        if unfinished.exists():
+            shutil.rmtree(unfinished)  # left by a backup that was killed
+        private_folder(unfinished)
         listed: dict[str, tuple[int, str]] = {}
         copied = []
         for place in places:
-            found = {f"{place.name}/{path}": _copy(place, path, beside / place.name / path) for path in place.files()}
-            files = {name: told for name, told in found.items() if told is not None}
+            found = {
+                f"{place.name}/{path}": _copy(place, path, unfinished / place.name / path) for path in place.files()
+            }
+            files = {name: manifest for name, manifest in found.items() if manifest is not None}
             listed |= files
             copied.append(Copied(place.name, len(files), sum(size for size, _ in files.values()), place.elsewhere))
-        told = {
+        manifest = {
             "dq_pipelines": metadata.version("dq_pipelines"),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "elsewhere": [each.elsewhere for each in copied if each.elsewhere],
             "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in listed.items()},
         }
-        (beside / MANIFEST).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         if target.exists():
             target.rmdir()
-        beside.rename(target)
+        unfinished.rename(target)
     except (OSError, sqlite3.Error) as error:
         raise PublishError(
             f"{target}: wanted to write a backup, got: {error}; what it was to hold is as it was"
@@ -71,7 +73,7 @@ def back_up(places: Sequence[Place], target: Path) -> list[Copied]:
 
 
 def _copy(place: Place, path: Path, target: Path) -> tuple[int, str] | None:
-    """Copy one file; its size and digest, or None where it has gone meanwhile, as a purged run's has."""
+    """Copy one file; returns its size and digest, or None if it was deleted meanwhile, like that of a purged run."""
     source = (place.folder or Path()) / path
     target.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER)
     try:
@@ -92,18 +94,18 @@ def _copy(place: Place, path: Path, target: Path) -> tuple[int, str] | None:
 
 
 def put_back(places: Sequence[Place], source: Path, log: Callable[[str], None] = lambda _: None) -> list[Copied]:
-    """Copy a backup to the places, which must be empty; raises PublishError before anything is written where one is not.
+    """Restore a backup to the places, which must be empty; else raises PublishError before it writes anything.
 
-    It is compared by digest first: a backup that was damaged since is refused.
+    It verifies the digests first, and refuses a damaged backup.
     """
     listed = _listed(source)
     wanted = {place.name: place for place in places if place.folder is not None}
     for place in wanted.values():
-        # Of the project, the history and the lake's logs only what would be overwritten is in the way.
-        there = [path for path in place.files() if f"{place.name}/{path}" in listed or place.is_private]
-        if there:
+        # In the project, the history and the lake's logs, only files that would be overwritten are in the way.
+        existing = [path for path in place.files() if f"{place.name}/{path}" in listed or place.is_private]
+        if existing:
             raise PublishError(
-                f"{place.folder}/{there[0]}: wanted nothing there to put a backup back, got a file: move it away first"
+                f"{place.folder}/{existing[0]}: wanted nothing existing to put a backup back, got a file: move it away first"
             )
     try:
         for place in wanted.values():
@@ -122,9 +124,9 @@ def put_back(places: Sequence[Place], source: Path, log: Callable[[str], None] =
 
 def _why_left_out(name: str, places: Sequence[Place]) -> str:
     if name == LAKE_LOGS:
-        return "Delta logs fit only the data files that they were copied beside, so they stay unless asked for: --lake-logs puts them back"
-    said = [place.elsewhere for place in places if place.name == name and place.elsewhere]
-    return said[0] if said else "this release knows no such place"
+        return "Delta logs fit only the data files that they were copied unfinished, so they stay unless asked for: --lake-logs puts them back"
+    reasons = [place.elsewhere for place in places if place.name == name and place.elsewhere]
+    return reasons[0] if reasons else "this release knows no such place"
 
 
 def _put(place: Place, copy: Path, path: str) -> None:
@@ -133,17 +135,17 @@ def _put(place: Place, copy: Path, path: str) -> None:
         private_folder(folder)
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.new")
-    shutil.copyfile(copy, beside)
-    beside.chmod(FILE if place.is_private else 0o644)
-    beside.replace(target)
+    unfinished = target.with_name(f".{target.name}.new")
+    shutil.copyfile(copy, unfinished)
+    unfinished.chmod(FILE if place.is_private else 0o644)
+    unfinished.replace(target)
 
 
 def _listed(source: Path) -> dict[str, int]:
-    """The files of a backup with their sizes, all of them looked at; raises PublishError where one is not as it was."""
+    """The verified files of a backup with their sizes; raises PublishError if one has changed."""
     try:
-        told = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
-        files = {str(name): (int(each["bytes"]), str(each["sha256"])) for name, each in told["files"].items()}
+        manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+        files = {str(name): (int(each["bytes"]), str(each["sha256"])) for name, each in manifest["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise PublishError(
             f"{source}: wanted a folder that dq backup has made, got none with a whole {MANIFEST}"

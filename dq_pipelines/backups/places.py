@@ -1,4 +1,4 @@
-"""What is backed up: the places of an installation, each with the files that make it up."""
+"""Lists what to back up: the places of an installation, each with its files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.lake import formats
 
-#: The place of the records by which formats keep their tables (Delta: logs), which are copied only where asked.
+#: The place of the records by which formats keep their tables (Delta: logs), copied only on request.
 LAKE_LOGS = "lake"
-#: What SQLite writes beside a database: the online copy has it within.
+#: SQLite's journals next to a database; the online backup includes their content.
 _JOURNALS = ("-wal", "-shm", "-journal")
 
 
@@ -26,31 +26,31 @@ class Place:
 
     #: its folder within a backup
     name: str
-    #: where it lies; None where it is not on a disk of this machine, and `elsewhere` says where
+    #: its path; None if it is not on a disk of this machine (see `elsewhere`)
     folder: Path | None
-    #: patterns of the files beneath the folder that belong to it
+    #: glob patterns of its files within the folder
     patterns: tuple[str, ...] = ("**/*",)
-    #: a sentence for a place that cannot be copied as files
+    #: a sentence about a place that cannot be copied as files
     elsewhere: str = ""
-    #: whether nobody but its owner may read it
+    #: whether only its owner may read it
     is_private: bool = False
-    #: whether its folder is closed to others where it is made anew; files may lie in it before
+    #: whether a newly created folder is private; unlike `is_private`, it may contain files before
     is_folder_private: bool = False
 
     def files(self) -> Iterator[Path]:
-        """Its files, beneath its folder; SQLite's journals are left out."""
+        """The paths of its files relative to its folder, without SQLite's journals."""
         if self.folder is None or not self.folder.is_dir():
             return
-        found = {path for pattern in self.patterns for path in self.folder.glob(pattern) if path.is_file()}
-        yield from sorted(path.relative_to(self.folder) for path in found if not path.name.endswith(_JOURNALS))
+        paths = {path for pattern in self.patterns for path in self.folder.glob(pattern) if path.is_file()}
+        yield from sorted(path.relative_to(self.folder) for path in paths if not path.name.endswith(_JOURNALS))
 
 
 def places_of(settings: Settings, *, lake_logs: bool = False) -> list[Place]:
-    """The places in the order in which they are copied.
+    """The places in the order of copying.
 
-    History comes before the lake's logs: commits tell it what it lacks, and nothing tells the lake. Raises ConfigError.
+    The history comes before the lake's logs: missing verdicts can be recovered from commits, but not the reverse. Raises ConfigError.
     """
-    found = [
+    places = [
         _history(settings),
         _state(settings),
         *_dagster(),
@@ -59,8 +59,8 @@ def places_of(settings: Settings, *, lake_logs: bool = False) -> list[Place]:
     if lake_logs:
         if settings.lake_folder is None:
             raise ConfigError([Problem("", 0, f"dq backup --lake-logs: wanted a lake on a disk, got {settings.lake}")])
-        found.append(Place(LAKE_LOGS, settings.lake_folder, (*_records(), ".aside/*.json")))
-    return found
+        places.append(Place(LAKE_LOGS, settings.lake_folder, (*_records(), ".aside/*.json")))
+    return places
 
 
 def _records() -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Reading configuration: files, scalars, the environment, the strict model. What a project is belongs above."""
+"""Reads configuration: YAML files, scalars, the environment; and defines the strict base model."""

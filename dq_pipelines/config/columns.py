@@ -1,4 +1,4 @@
-"""The names of columns as Polars takes them. What types they may have belongs in `transforms.types`."""
+"""Escapes column names that Polars would read as patterns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterable
 
 
 def exact(name: str) -> str:
-    """What means the column of this name to Polars wherever it takes a column, and no pattern.
+    """A selector that Polars reads as the column of exactly this name.
 
-    It reads `*` as every column and `^…$` as a regex, so a file with such a header would be read otherwise than it is:
-    a pattern that fits this one name is given instead.
+    Polars reads `*` as every column and `^…$` as a regex. For such a name the result is a regex that matches only this name.
     """
     is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
     return f"^{re.escape(name)}$" if is_pattern else name
 
 
 def exact_names(names: Iterable[str]) -> list[str]:
-    """`exact` of each."""
+    """`exact` of each name."""
     return [exact(name) for name in names]

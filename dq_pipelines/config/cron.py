@@ -1,4 +1,4 @@
-"""Cron schedules, as far as their text tells whether they are one. When they are due is Dagster's business."""
+"""Validates cron schedules, and computes their smallest interval and last tick."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-#: The macros, with what each stands for.
+#: The macros, with the schedule that each abbreviates.
 _MACROS = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -64,7 +64,7 @@ def _number(text: str, least: int, words: tuple[str, ...]) -> int:
 
 
 def smallest_interval(text: str) -> timedelta:
-    """The least time between two ticks of a valid schedule; a year where it ticks once a year or less.
+    """The least time between two ticks of a valid schedule; a year if it ticks once a year or less.
 
     Days are counted without daylight saving time.
     """
@@ -78,7 +78,7 @@ def smallest_interval(text: str) -> timedelta:
 
 
 def last_tick(text: str, now: datetime) -> datetime | None:
-    """The last tick of a valid schedule up to `now`, in its time zone; None where there was none in four years."""
+    """The last tick of a valid schedule up to `now`, in the time zone of `now`; None if there was none in four years."""
     fields = _MACROS.get(text, text).lower().split()
     minutes, hours = (_values(fields[place], place) for place in (0, 1))
     for day in _days(fields, until=now.date()):
@@ -95,7 +95,7 @@ def last_tick(text: str, now: datetime) -> datetime | None:
 def _days(fields: list[str], until: date = date(2027, 12, 31)) -> Iterator[date]:
     """The days of four years on which a schedule ticks, the last one first.
 
-    Where it names both, the day of the month or the day of the week is enough.
+    If the schedule restricts both day of month and day of week, a day that matches either counts.
     """
     of_month, months, of_week = (_values(fields[place], place) for place in (2, 3, 4))
     for offset in range(4 * 365 + 1):
@@ -109,7 +109,7 @@ def _days(fields: list[str], until: date = date(2027, 12, 31)) -> Iterator[date]
 def _values(field: str, place: int) -> set[int]:
     """The numbers that a field of a valid schedule names."""
     _, least, greatest, words = _FIELDS[place]
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in field.split(","):
         match = _PART.fullmatch(part)
         if match is None:
@@ -117,5 +117,5 @@ def _values(field: str, place: int) -> set[int]:
         low = least if match["low"] is None else _number(match["low"], least, words)
         to_the_end = match["low"] is None or (match["step"] is not None and match["high"] is None)
         high = greatest if to_the_end else low if match["high"] is None else _number(match["high"], least, words)
-        found.update(range(low, high + 1, int(match["step"] or 1)))
-    return found
+        numbers.update(range(low, high + 1, int(match["step"] or 1)))
+    return numbers

@@ -1,4 +1,4 @@
-"""A database by its SQLAlchemy URL: SQLite in a file or PostgreSQL, opened in one way. What lies in it belongs to who asks."""
+"""Opens databases by SQLAlchemy URL: SQLite files or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.errors import PublishError, Unreached
 
 
 class Moment(sa.types.TypeDecorator[datetime]):
-    """A moment: aware in Python, kept in UTC without a time zone, which SQLite does not know."""
+    """A moment: time-zone-aware in Python, stored in UTC without a time zone, since SQLite has none."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -28,32 +28,31 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return value and value.replace(tzinfo=UTC)
 
 
-#: Connections that a server keeps for each engine, and so many more while many ask at once.
-_KEPT_OPEN, _MORE = 5, 20
-_kept: list[bool] = []
+#: The pool size of each engine in a server, and the overflow under load.
+_POOL_SIZE, _OVERFLOW = 5, 20
+_pooled: list[bool] = []
 
 
 def keep_connections() -> None:
-    """Have this process keep connections to a database server open: one that answers requests would open several for each.
+    """Pool connections in engines that this process creates from now on: a server would open several for each request.
 
-    A run opens few and may last for hours: it keeps none. Engines that there are already stay as they are.
+    Runs do not call this: they open few connections and may last for hours.
     """
-    _kept.append(True)
+    _pooled.append(True)
 
 
-#: Seconds for which SQLite waits for another process that writes.
-_PATIENCE = 30.0
+#: Seconds that SQLite waits for another writer.
+_BUSY_TIMEOUT = 30.0
 
-#: Makes a database as it is to be, with its tables.
+#: Creates or migrates the tables of a database.
 Preparation = Callable[[sa.Engine], None]
 
 
 def database(url: str, metadata: sa.MetaData, what: str, prepare: Preparation | None = None) -> sa.Engine:
-    """The database with these tables in it, as they are today; raises PublishError where that cannot be.
+    """Open the database and create or upgrade these tables; raises PublishError on failure.
 
-    Columns that an earlier release's tables lack are added: they must be such as may be null. Whose tables have versions
-    says how they are made in `prepare`. What the database itself refuses later (it is locked, full, read-only, damaged)
-    is PublishError too, or Unreached where the next try may go well.
+    By default this adds missing columns, which must be nullable. Pass `prepare` for tables with migrations. Later failures
+    of the database (locked, full, read-only, damaged) raise PublishError too, or Unreached if a retry may succeed.
     """
     parsed = sa.make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
@@ -61,13 +60,13 @@ def database(url: str, metadata: sa.MetaData, what: str, prepare: Preparation | 
         if sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         if sqlite:
-            engine = sa.create_engine(parsed, connect_args={"timeout": _PATIENCE}, poolclass=sa.NullPool)
-        elif _kept:
-            engine = sa.create_engine(parsed, pool_size=_KEPT_OPEN, max_overflow=_MORE, pool_pre_ping=True)
+            engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT}, poolclass=sa.NullPool)
+        elif _pooled:
+            engine = sa.create_engine(parsed, pool_size=_POOL_SIZE, max_overflow=_OVERFLOW, pool_pre_ping=True)
         else:
             engine = sa.create_engine(parsed, poolclass=sa.NullPool)
         if sqlite:
-            sa.event.listen(engine, "connect", _settle_sqlite)
+            sa.event.listen(engine, "connect", _configure_sqlite)
         say_in_a_sentence(engine, what)
         _make(engine, prepare or (lambda engine: _make_tables(engine, metadata)))
     except (sa.exc.SQLAlchemyError, OSError) as error:
@@ -78,13 +77,13 @@ def database(url: str, metadata: sa.MetaData, what: str, prepare: Preparation | 
 
 
 def _make(engine: sa.Engine, prepare: Preparation) -> None:
-    """Make what lacks. Two processes that begin at once may both find that it lacks: the later one looks again."""
+    """Create what is missing. If two processes start at once, the later one fails and tries again."""
     begun = time.monotonic()
     for tries_left in (2, 1, 0):
         try:
             prepare(engine)
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError, Unreached):
-            if not tries_left or time.monotonic() - begun > _PATIENCE / 2:
+            if not tries_left or time.monotonic() - begun > _BUSY_TIMEOUT / 2:
                 raise
         else:
             return
@@ -96,6 +95,6 @@ def _make_tables(engine: sa.Engine, metadata: sa.MetaData) -> None:
         add_what_lacks(connection, metadata)
 
 
-def _settle_sqlite(connection: Any, _: Any) -> None:
+def _configure_sqlite(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA foreign_keys=ON")

@@ -1,7 +1,6 @@
-"""What a database itself refuses, in one sentence with its place and the remedy: it is locked, full, read-only or damaged.
+"""Translates failures of a database (locked, full, read-only, damaged, unreachable) to one sentence with place and remedy.
 
-Errors of a statement (a key that is there already, a column that is not) stay SQLAlchemy's own: they are for the code that
-asked.
+Errors of a statement (a duplicate key, an unknown column) stay SQLAlchemy's own, for the calling code.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import sqlalchemy as sa
 
 from dq_pipelines.errors import PublishError, Unreached
 
-#: What is to be done with a damaged file.
+#: The remedy for a damaged file.
 FROM_COPY = (
     "move it away and put back a copy made by dq backup; without one, the next run begins anew and recovers the verdicts that "
     "commits hold"
 )
-#: What is to be done, by the primary code of SQLite's error.
+#: The remedy by the primary code of SQLite's error.
 _SQLITE_REMEDIES = {
     sqlite3.SQLITE_READONLY: "let this user write the file and its folder",
     sqlite3.SQLITE_PERM: "let this user write the file and its folder",
@@ -32,15 +31,15 @@ _SQLITE_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTO
 
 
 def say_in_a_sentence(engine: sa.Engine, what: str) -> None:
-    """Have this engine raise PublishError, or Unreached where the next try may go well, for what its database refuses."""
+    """Make this engine raise PublishError for failures of its database, or Unreached if a retry may succeed."""
 
     def handle(context: sa.engine.ExceptionContext) -> None:
-        # An answer to a ping is for the pool, which opens another connection.
+        # The pool handles a failed ping: it opens another connection.
         if context.is_pre_ping:
             return
-        said = refusal(engine.url, what, context.original_exception, disconnected=context.is_disconnect)
-        if said is not None:
-            raise said from None
+        failure = refusal(engine.url, what, context.original_exception, disconnected=context.is_disconnect)
+        if failure is not None:
+            raise failure from None
 
     sa.event.listen(engine, "handle_error", handle)
 
@@ -48,7 +47,7 @@ def say_in_a_sentence(engine: sa.Engine, what: str) -> None:
 def refusal(
     url: sa.URL, what: str, error: BaseException, *, disconnected: bool = False
 ) -> PublishError | Unreached | None:
-    """What to say of a driver's error; None where it is about the statement and not about the database."""
+    """The error to raise for a driver's error; None if it is about the statement and not about the database."""
     place = f"{what} at {url.render_as_string()}"
     if isinstance(error, sqlite3.Error):
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
@@ -64,37 +63,37 @@ def refusal(
 
 
 def _refused_by_server(place: str, error: BaseException, *, disconnected: bool) -> PublishError | Unreached | None:
-    """The same of PostgreSQL, by the class of its SQLSTATE; an error without one is of the connection."""
+    """The same for PostgreSQL, by the class of its SQLSTATE; an error without SQLSTATE concerns the connection."""
     state, line = (
         getattr(error, "sqlstate", None) or "",
         next(iter(str(error).strip().splitlines()), type(error).__name__),
     )
-    said = f"{place}: wanted to read or write it, got: {line}"
+    message = f"{place}: wanted to read or write it, got: {line}"
     if state.startswith("53"):  # no room, no memory, too many connections
-        return PublishError(f"{said}; make room at the server, and run again")
+        return PublishError(f"{message}; make room at the server, and run again")
     if state.startswith("28") or state == "3D000":  # a wrong password, or no such database
-        return PublishError(f"{said}; mend the URL, or give its user that database")
+        return PublishError(f"{message}; mend the URL, or give its user that database")
     if state == "25006":
-        return PublishError(f"{said}; it is read-only: name a database that can be written")
+        return PublishError(f"{message}; it is read-only: name a database that can be written")
     if state.startswith("XX"):
-        return PublishError(f"{said}; it is damaged: restore it from a backup")
+        return PublishError(f"{message}; it is damaged: restore it from a backup")
     if state.startswith(("08", "57P")) or disconnected or (not state and type(error).__name__ == "OperationalError"):
-        return Unreached(f"{said}; start the server, or mend the way to it, and run again")
+        return Unreached(f"{message}; start the server, or mend the way to it, and run again")
     return None
 
 
 def _holders(url: sa.URL) -> str:
-    """The processes that have a SQLite file open, as far as this user may see them."""
+    """The other processes that have a SQLite file open, as far as this user may see them."""
     import os
 
     if not url.database:
         return ""
-    target, found = Path(url.database).absolute(), []
+    target, pids = Path(url.database).absolute(), []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             names = {str(handle.readlink()) for handle in (process / "fd").iterdir()}
         except OSError:  # it has ended, or is another user's
             continue
         if str(target) in names and int(process.name) != os.getpid():
-            found.append(process.name)
-    return f" (process {', '.join(sorted(found, key=int)[:5])})" if found else ""
+            pids.append(process.name)
+    return f" (process {', '.join(sorted(pids, key=int)[:5])})" if pids else ""

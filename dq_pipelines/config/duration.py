@@ -1,4 +1,4 @@
-"""Lengths of time as YAML writes them, a whole number and a letter: `12h`, `90d`, `8w`, `2y`, and short ones, `30s`, `5m`."""
+"""Parses durations in YAML, a whole number and a unit: `12h`, `90d`, `8w`, `2y`, and short ones, `30s`, `5m`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dq_pipelines.config.model import shown
 
 _PATTERN = re.compile(r"(\d{1,6})([hdwy])")
 
-#: A year is 365 days of 24 hours, so that a duration is the same length whenever it is counted from.
+#: A year is 365 days of 24 hours, so that a duration has the same length from any start.
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 
-#: What Python's calendar can count back from today.
+#: Python's calendar can go back this far from today.
 _LONGEST = timedelta(days=365 * 1000)
 
 
 def duration(text: str) -> timedelta:
-    """The length of time that `90d` names; raises ValueError, in one sentence, for anything else."""
+    """Parse `12h`, `90d`, `8w` or `2y`; raises ValueError, with one sentence, for anything else."""
     match = _PATTERN.fullmatch(text)
     length = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
     if not timedelta(0) < length <= _LONGEST:
@@ -29,18 +29,18 @@ def duration(text: str) -> timedelta:
     return length
 
 
-def _known(length: Callable[[str], timedelta]) -> BeforeValidator:
-    """Of a number without a unit the sentence names the units, too."""
+def _known(parse: Callable[[str], timedelta]) -> BeforeValidator:
+    """A validator; for a number without a unit too, its message names the units."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, bool | list | dict | None):
-            length(str(value))
+            parse(str(value))
         return value
 
     return BeforeValidator(check)
 
 
-#: A duration in YAML, known to be one.
+#: A validated duration in YAML.
 Duration = Annotated[str, _known(duration), WithJsonSchema({"type": "string", "pattern": f"^{_PATTERN.pattern}$"})]
 
 
@@ -49,14 +49,14 @@ _SPAN_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timede
 
 
 def span(text: str) -> timedelta:
-    """The short length of time that `90s`, `5m` or `2h` names; raises ValueError, in one sentence, for anything else."""
+    """Parse a short duration, `90s`, `5m` or `2h`; raises ValueError, with one sentence, for anything else."""
     match = _SPAN.fullmatch(text)
     if match is None:
         raise ValueError(f"wanted a length of time such as 30s, 5m or 2h, got {shown(text)}")
     return int(match[1]) * _SPAN_UNITS[match[2]]
 
 
-#: A short length of time in YAML, known to be one; `0s` for none.
+#: A validated short duration in YAML; `0s` for none.
 Span = Annotated[str, _known(span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})]
 
 
@@ -65,7 +65,7 @@ _INTERVAL_UNITS = {"m": timedelta(minutes=1), **{unit: _UNITS[unit] for unit in 
 
 
 def interval(text: str) -> timedelta:
-    """The time between two events that `30m`, `26h` or `7d` names; raises ValueError, in one sentence, for anything else."""
+    """Parse an interval between two events, `30m`, `26h` or `7d`; raises ValueError, with one sentence, for anything else."""
     match = _INTERVAL.fullmatch(text)
     length = int(match[1]) * _INTERVAL_UNITS[match[2]] if match else timedelta(0)
     if not timedelta(0) < length <= _LONGEST:
@@ -73,5 +73,5 @@ def interval(text: str) -> timedelta:
     return length
 
 
-#: The time between two events in YAML, known to be one.
+#: A validated interval in YAML.
 Interval = Annotated[str, _known(interval), WithJsonSchema({"type": "string", "pattern": f"^{_INTERVAL.pattern}$"})]

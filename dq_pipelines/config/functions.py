@@ -1,4 +1,4 @@
-"""Python of the user's own, named in YAML as `package.module:name`. It is imported by name; nothing is evaluated from YAML."""
+"""Imports the user's Python objects that YAML names as `package.module:name`; nothing is evaluated from YAML."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from dq_pipelines.config.model import shown
 from dq_pipelines.errors import nearest
 
-#: What the user's module may raise when it is imported. (A bug of ours would not be among the user's lines.)
-_RAISED = (
+#: Errors that importing the user's module may raise.
+_IMPORT_ERRORS = (
     ImportError, SyntaxError, ArithmeticError, AttributeError, LookupError, NameError, OSError, RuntimeError, TypeError,
     ValueError,
 )  # fmt: skip
@@ -24,7 +24,7 @@ _forbidden: ContextVar[bool] = ContextVar("forbidden", default=False)
 
 @contextmanager
 def importing_nothing() -> Iterator[None]:
-    """Until the block ends, naming Python of the user's own is an error: what is read came from somebody who may not."""
+    """Refuse every import of the user's Python during the block: for files of authors without that permission."""
     token = _forbidden.set(True)
     try:
         yield
@@ -33,22 +33,22 @@ def importing_nothing() -> Iterator[None]:
 
 
 def must_be_allowed(path: str) -> None:
-    """Raise ValueError where Python of the user's own must not be used just now."""
+    """Raise ValueError within `importing_nothing`."""
     if _forbidden.get():
         raise ValueError(f"wanted no Python from afar unless by an admin of everything, got {shown(path)}")
 
 
 def named(path: str) -> Any:
-    """What `package.module:name` names; raises ValueError, in one sentence with the nearest name, when there is none."""
+    """Import `package.module:name`; raises ValueError, with one sentence and the nearest name, if that fails."""
     must_be_allowed(path)
     module_name, _, name = path.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), name]):
         raise ValueError(f"wanted package.module:name, got {shown(path)}")
     try:
         module = importlib.import_module(module_name)
-    except _RAISED as error:
+    except _IMPORT_ERRORS as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{module_name}.".startswith(f"{error.name}."):
-            raise ValueError(f"{path}: no module '{error.name}'{nearest(error.name, _beside(error.name))}") from None
+            raise ValueError(f"{path}: no module '{error.name}'{nearest(error.name, _siblings(error.name))}") from None
         raise ValueError(f"{path}: importing {module_name} raised {type(error).__name__}: {error}") from None
     if not hasattr(module, name):
         public = [known for known in vars(module) if not known.startswith("_")]
@@ -56,8 +56,8 @@ def named(path: str) -> Any:
     return getattr(module, name)
 
 
-def _beside(module: str) -> list[str]:
-    """The modules that lie where this one was looked for."""
+def _siblings(module: str) -> list[str]:
+    """The modules in the package in which this one was looked for."""
     package, dot, _ = module.rpartition(".")
     paths = importlib.import_module(package).__path__ if package else None
     return [f"{package}{dot}{found.name}" for found in pkgutil.iter_modules(paths)]

@@ -1,8 +1,8 @@
-"""`${NAME}` in the text of YAML files: where it comes from, what is missing, and how it stays secret.
+"""Replaces `${NAME}` in the texts of YAML files, reports missing variables, and keeps their values out of messages.
 
-`${NAME}` in a text is replaced by the environment variable, `${NAME:-default}` by the default where the
-variable is not set or empty; `$${` writes the characters `${`. The result is always text, and not in
-keys. A variable that is not set is an error, and the values that variables give are shown in no message.
+`${NAME}` in a text is replaced by the environment variable, `${NAME:-default}` by the default if the
+variable is unset or empty; `$${` writes the characters `${`. The result is always text. Keys are not
+replaced. A variable that is not set is an error. No message shows the value of a variable.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ _REFERENCE = re.compile(
     r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?:(?!\$\{)[^}])*)?\}|(?P<broken>[^}]*\}?))"
 )
 
-#: Shorter pieces of a value give nothing away, and occur in every sentence.
-_TELLING = 6
+#: Characters. Shorter pieces of a value reveal nothing, and occur in any sentence.
+_REVEALING = 6
 
 
 @dataclass(frozen=True)
 class Interpolated:
-    """A text whose references were replaced."""
+    """A text with its references replaced."""
 
-    #: as it stands in the file
+    #: as written in the file
     raw: str
     #: as the program uses it
     text: str
-    #: what the environment gave: never to be shown
+    #: the values from the environment; never shown
     secrets: tuple[str, ...]
-    #: one sentence per reference that has no value
+    #: one sentence per reference without a value
     missing: tuple[str, ...]
 
     def hidden_in(self, message: str) -> str:
-        """`message` with the raw text in the place of the value, or a sentence that shows nothing of it."""
+        """`message` with the raw text in place of the value; a generic sentence if it would still show a part of it."""
         if not self.secrets:
             return message
         head, got, _ = message.rpartition(", got ")
         if got and self._shows(message.removeprefix(head)):
             message = f"{head}, got {self.raw!r}"
         for shape in (self.text, repr(self.text)[1:-1]):
-            if len(shape) >= _TELLING:
+            if len(shape) >= _REVEALING:
                 message = message.replace(shape, self.raw)
         return (
             f"wanted another value than {self.raw!r} gives" if self._shows(message.replace(self.raw, "")) else message
@@ -55,9 +55,9 @@ class Interpolated:
 
 
 def _shares(secret: str, message: str) -> bool:
-    """Whether a telling piece of `secret`, as it is or as repr() writes it, stands in `message`."""
+    """Whether `message` contains a revealing piece of `secret`, plain or as repr() writes it."""
     for shape in {secret, repr(secret)[1:-1]}:
-        size = min(len(shape), _TELLING)
+        size = min(len(shape), _REVEALING)
         if size and any(shape[start : start + size] in message for start in range(len(shape) - size + 1)):
             return True
     return False
@@ -69,11 +69,11 @@ def names_in(text: str) -> set[str]:
 
 
 def interpolate(text: str, environment: Mapping[str, str] | None = None) -> Interpolated:
-    """`text` with `${NAME}` and `${NAME:-default}` replaced, and `$${` as the way to write `${`.
+    """Replace `${NAME}` and `${NAME:-default}` in `text`, and `$${` by `${`.
 
-    What has no value stays as it stands and is named in `missing`.
+    A reference without a value stays, and `missing` has a sentence for it.
     """
-    given = withheld.environment() if environment is None else environment
+    variables = withheld.environment() if environment is None else environment
     secrets: list[str] = []
     missing: list[str] = []
 
@@ -85,7 +85,7 @@ def interpolate(text: str, environment: Mapping[str, str] | None = None) -> Inte
                 f"wanted ${{NAME}} or ${{NAME:-default}}, got '{match[0]}' (write $${{ for the characters ${{)"
             )
             return match[0]
-        found = given.get(match["name"])
+        found = variables.get(match["name"])
         if found:
             secrets.append(found)
             return found
@@ -95,13 +95,13 @@ def interpolate(text: str, environment: Mapping[str, str] | None = None) -> Inte
             return DEFAULTS[match["name"]]
         if found is not None:
             return found
-        missing.append(_missing(match["name"], sorted({*given, *DEFAULTS})))
+        missing.append(_missing(match["name"], sorted({*variables, *DEFAULTS})))
         return match[0]
 
     return Interpolated(text, _REFERENCE.sub(value, text), tuple(secrets), tuple(missing))
 
 
 def _missing(name: str, known: Sequence[str]) -> str:
-    # Other people's variables are none of a log's business: only our own are offered.
+    # Only our own variables are suggested: names of others must not get into logs.
     ours = [each for each in known if each.startswith("DQ_")]
     return f"wanted the environment variable {name}, found none{nearest(name, ours)}"

@@ -1,4 +1,4 @@
-"""The strict base of every configuration model: frozen, no unknown keys, no silent conversion."""
+"""Defines the strict base of every configuration model: frozen, without unknown keys or silent conversions."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from dq_pipelines.errors import nearest
 
 _Item = TypeVar("_Item")
 
-#: An immutable list: YAML's sequence in, a tuple out.
+#: A YAML sequence as an immutable tuple.
 Many = Annotated[tuple[_Item, ...], Field(strict=False)]
 
 
 class Strict(BaseModel):
-    """A frozen model that refuses what it does not know and names the nearest thing that it does."""
+    """A frozen model that refuses unknown keys, with the nearest known one in the message."""
 
-    # Built when first used: a suite needs a handful of some sixty rules, and each takes 2 ms to build.
+    # Validators are built at first use: each takes 2 ms, and a suite needs only a few of some sixty rules.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True, defer_build=True)
 
     @model_validator(mode="wrap")
     @classmethod
-    def _say_it_plainly(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    def _translate_errors(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
             return handler(value)
         except ValidationError as error:
             raise ValidationError.from_exception_data(
-                error.title, [cls._in_our_words(line) for line in error.errors(include_url=False)]
+                error.title, [cls._translated(line) for line in error.errors(include_url=False)]
             ) from None
 
     @classmethod
-    def _in_our_words(cls, line: Any) -> InitErrorDetails:
-        # The sentence is final: braces in it are the user's, not places for pydantic to fill.
+    def _translated(cls, line: Any) -> InitErrorDetails:
+        # The sentence is passed as a value, since braces in it are the user's and no placeholders.
         error = PydanticCustomError(line["type"], "{sentence}", {"sentence": sentence(line, _keys(cls))})
         return InitErrorDetails(type=error, loc=line["loc"], input=line["input"])
 
@@ -44,7 +44,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 
 def sentence(line: Any, keys: Sequence[str] = ()) -> str:
-    """One line of a pydantic ValidationError in our words: wanted, found, nearest."""
+    """Translate one error of a pydantic ValidationError to a sentence: wanted, got, nearest."""
     kind, location, context = line["type"], line["loc"], line.get("ctx", {})
     if "sentence" in context:
         return str(line["msg"])
@@ -67,7 +67,7 @@ def sentence(line: Any, keys: Sequence[str] = ()) -> str:
     return f"wanted {wanted}, got {shown(line['input'])}"
 
 
-#: pydantic's words for Python's types, in those of YAML.
+#: Pydantic's error types, in terms of YAML.
 _WANTED = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -93,7 +93,7 @@ _WANTED = {
 
 
 def _tag(context: Mapping[str, Any]) -> str:
-    """What a union is told apart by: a key, which pydantic quotes, or a function of ours, called after the noun."""
+    """The discriminator of a union: a key, which pydantic quotes, or one of our functions, named by the noun."""
     return str(context["discriminator"]).strip("'_()")
 
 
@@ -102,7 +102,7 @@ def _is_function(context: Mapping[str, Any]) -> bool:
 
 
 def shown(value: object) -> str:
-    """What was found, as YAML would write it, cut to one short line."""
+    """The value as YAML writes it, cut to 60 characters."""
     match value:
         case dict():
             text = "a mapping" if value else "an empty mapping"

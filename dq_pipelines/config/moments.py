@@ -1,4 +1,4 @@
-"""Moments as people write them: a day, or a time of it; without a time zone in UTC."""
+"""Parses moments that people enter: a day, or a date and time; in UTC unless they name a time zone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def since(text: str) -> datetime:
-    """The moment from which on something is wanted; of a day, its start. Raises ValueError in a sentence."""
+    """The start of a period: the moment, or the start of the day. Raises ValueError with one sentence."""
     try:
-        found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"wanted a day or a moment such as 2026-01-31 or 2026-01-31T02:00:00Z, got '{text}'") from None
 
 
 def until(text: str) -> datetime:
-    """The moment up to which something is wanted, itself included; of a day, its last. Raises ValueError in a sentence."""
+    """The inclusive end of a period: the moment, or the last microsecond of the day. Raises ValueError with one sentence."""
     return last_of_day(since(text)) if is_day(text) else since(text)
 
 
 def is_day(text: str) -> bool:
-    """Whether a text names a day and no time."""
+    """Whether a text is a day without a time."""
     return _DAY.fullmatch(text.strip()) is not None
 
 

@@ -1,4 +1,4 @@
-"""Folders and files that nobody but their owner reads, by what this code does and not by the umask."""
+"""Creates and checks folders and files that only their owner can read, regardless of the umask."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OTHERS = 0o077
 
 
 def private_folder(folder: Path) -> None:
-    """Make the folder with mode 0700; an empty one of ours is closed, one with files is left for `why_not_private`.
+    """Create the folder with mode 0700. An existing empty one of ours gets this mode; `why_not_private` reports one with files.
 
     Raises OSError.
     """
@@ -22,11 +22,11 @@ def private_folder(folder: Path) -> None:
     except FileExistsError:
         if folder.stat().st_uid != os.geteuid() or any(folder.iterdir()):
             return
-    folder.chmod(FOLDER)  # a umask may have taken from the owner, too
+    folder.chmod(FOLDER)  # a umask may have removed permissions of the owner too
 
 
 def private_file(path: Path) -> None:
-    """Make the file, empty and with mode 0600; one that is there stays as it is. Raises OSError."""
+    """Create the file, empty and with mode 0600; an existing one does not change. Raises OSError."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, FILE)
     except FileExistsError:
@@ -38,19 +38,19 @@ def private_file(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 whole or not at all, and to the disk. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    private_file(beside)
-    with beside.open("w", encoding="utf-8") as file:
+    """Write a file of mode 0600 atomically, and sync it to disk. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    private_file(temporary)
+    with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    temporary.replace(path)
 
 
 def append_private(path: Path, line: str) -> None:
-    """Add a line, or several, to a file of mode 0600, by one write: those of several writers do not mix. Raises OSError."""
+    """Append a line, or several, to a file of mode 0600 by one write, so that writers do not interleave. Raises OSError."""
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, FILE)
     try:
         if os.fstat(descriptor).st_size == 0:
@@ -62,16 +62,16 @@ def append_private(path: Path, line: str) -> None:
 
 
 def why_not_private(path: Path) -> str:
-    """One sentence, with the remedy, where others than this user may read or own the folder or file; else ""."""
-    found = path.stat()
-    told = shlex.quote(str(path))
-    if found.st_uid != os.geteuid():
+    """One sentence, with the remedy, if others can read or own the folder or file; else ""."""
+    status = path.stat()
+    quoted = shlex.quote(str(path))
+    if status.st_uid != os.geteuid():
         return (
             f"{path}: wanted it to belong to the user who runs this (uid {os.geteuid()}), "
-            f"got uid {found.st_uid}: run this as that user, or `chown {os.geteuid()} {told}`"
+            f"got uid {status.st_uid}: run this as that user, or `chown {os.geteuid()} {quoted}`"
         )
-    mode = stat.S_IMODE(found.st_mode)
+    mode = stat.S_IMODE(status.st_mode)
     if mode & _OTHERS:
-        wanted = FOLDER if stat.S_ISDIR(found.st_mode) else FILE
-        return f"{path}: wanted it closed to others (mode {wanted:o}), got {mode:o}: `chmod {wanted:o} {told}`"
+        wanted = FOLDER if stat.S_ISDIR(status.st_mode) else FILE
+        return f"{path}: wanted it closed to others (mode {wanted:o}), got {mode:o}: `chmod {wanted:o} {quoted}`"
     return ""

@@ -1,7 +1,4 @@
-"""What the source says of a model's fields: the `#:` comments above them, for the schema and the docs.
-
-Code and reference share one text, so that the reference cannot go stale by itself.
-"""
+"""Extracts the `#:` comments of a model's fields from the source, for the JSON Schema and the docs."""
 
 from __future__ import annotations
 
@@ -17,28 +14,28 @@ _REMARK = re.compile(r"    #: ?(.*)")
 
 @cache
 def remarks(model: type[BaseModel]) -> dict[str, str]:
-    """Field name to its remark, those of the bases included."""
-    found: dict[str, str] = {}
+    """Field name to comment, including the fields of base classes."""
+    comments: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if issubclass(cls, BaseModel) and cls is not BaseModel:
-            found |= _own(inspect.getsource(cls))
-    return found
+            comments |= _own(inspect.getsource(cls))
+    return comments
 
 
 def _own(source: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    said: list[str] = []
+    comments: dict[str, str] = {}
+    comment: list[str] = []
     for line in source.splitlines():
         if remark := _REMARK.fullmatch(line):
-            said.append(remark[1].strip())
+            comment.append(remark[1].strip())
             continue
-        if said and (field := _FIELD.match(line)):
-            found[field[1]] = " ".join(said)
-        said = []
-    return found
+        if comment and (field := _FIELD.match(line)):
+            comments[field[1]] = " ".join(comment)
+        comment = []
+    return comments
 
 
 def prose(model: type[BaseModel]) -> str:
-    """The docstring, paragraphs kept, lines joined."""
+    """The docstring with the lines of each paragraph joined."""
     paragraphs = inspect.cleandoc(model.__doc__ or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

@@ -1,9 +1,9 @@
-"""What an unquoted YAML scalar is: the core schema of YAML 1.2, and dates.
+"""Resolves unquoted YAML scalars by the core schema of YAML 1.2, plus dates.
 
 PyYAML follows YAML 1.1, in which `no` is false, `12:30` is 750 and `0123` is 83: a value set or a regex
-would change in silence. Here only `true` and `false` are booleans, `12:30`, `yes` and `1_000` are text,
-`1e3` is a number, dates and times are dates and times, and what two readers would read differently
-(`0123`) is refused.
+would change silently. Here only `true` and `false` are booleans. `12:30`, `yes` and `1_000` are text,
+and `1e3` is a number. Dates and times are dates and times. Ambiguous values such as `0123`
+are refused.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[-+][0-9]{2}:?[0-9]{2})?"
 )
 
-#: Python refuses to read longer integers, and nobody writes them.
+#: Characters. Python refuses to parse much longer integers; longer scalars are text.
 _LONGEST = 400
 
 
 def resolve(text: str) -> Any:
-    """The value of an unquoted scalar; raises ValueError, in one sentence, for a trap."""
+    """The value of an unquoted scalar; raises ValueError, with one sentence, for an ambiguous one."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "-+.0123456789" or len(text) > _LONGEST:
@@ -65,7 +65,7 @@ def _dated(text: str, read: Callable[[str], date]) -> date:
         raise ValueError(f"wanted a date, or text in quotes, got {text}: {error}") from None
 
 
-#: What a scalar with an explicit tag becomes; a value that does not fit raises ValueError.
+#: The types that an explicit tag allows.
 _TAGGED: dict[str, tuple[type[Any], ...]] = {
     "tag:yaml.org,2002:int": (int,),
     "tag:yaml.org,2002:float": (float, int),
@@ -76,7 +76,7 @@ _TAGGED: dict[str, tuple[type[Any], ...]] = {
 
 
 def tagged(text: str, tag: str) -> Any:
-    """The value of a scalar with a tag such as `!!str`; raises ValueError for a tag that is not YAML's own."""
+    """The value of a scalar with a tag such as `!!str`; raises ValueError for a non-standard tag or a value of another type."""
     if tag in ("tag:yaml.org,2002:str", "!"):
         return text
     name = tag.replace("tag:yaml.org,2002:", "!!")

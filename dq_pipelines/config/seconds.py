@@ -1,4 +1,4 @@
-"""Limits of time that the environment may set."""
+"""Reads time limits from the environment."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dq_pipelines.errors import ConfigError, Problem
 
 
 def seconds_from_environment(name: str, default: float, most: float = float("inf")) -> float:
-    """The seconds that a variable says, or the default where it says none; raises ConfigError for what is no such time."""
+    """The seconds in a variable, or the default without it; raises ConfigError unless they are above 0 and below `most`."""
     text = os.environ.get(name) or str(default)
     try:
-        found = float(text)
+        seconds = float(text)
     except ValueError:
-        found = 0.0
-    if not 0 < found < most:
+        seconds = 0.0
+    if not 0 < seconds < most:
         raise ConfigError([Problem("", 0, f"{name}: wanted a number of seconds above 0, got '{text}'")])
-    return found
+    return seconds

@@ -1,4 +1,4 @@
-"""The environment as one value: where things lie. What a table or a rule is told belongs in YAML."""
+"""Reads the settings in the environment: the locations of the project, the lake, the records and Dagster's UI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from dq_pipelines.config import withheld
 from dq_pipelines.errors import ConfigError, Problem
 
-#: What `${NAME}` gives in YAML, and what a setting is, where the environment says nothing.
+#: Defaults of settings, which also apply to `${NAME}` in YAML.
 DEFAULTS: Mapping[str, str] = {"DQ_CONFIG": "assets_config", "DQ_LAKE": "lake", "DQ_LANDING": "landing"}
 
 #: The SQLite file within the folder of the state.
@@ -18,7 +18,7 @@ STATE_FILE = "state.db"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a process finds its configuration and puts its tables."""
+    """The locations of configuration, tables and records."""
 
     #: folder of the project's YAML files
     config: str = DEFAULTS["DQ_CONFIG"]
@@ -26,35 +26,35 @@ class Settings:
     lake: str = DEFAULTS["DQ_LAKE"]
     #: folder or URI in which input files land
     landing: str = DEFAULTS["DQ_LANDING"]
-    #: SQLAlchemy URL that was given for the history, or None for the default inside the lake
+    #: SQLAlchemy URL of the history, or None for the default inside the lake
     history: str | None = None
-    #: folder or URI that was given for backups, or None for the default beside the lake
+    #: folder or URI of backups, or None for the default next to the lake
     backup: str | None = None
     #: folder of users, keys, sessions and the audit log: never inside the lake
     state: str = ".dq"
     #: SQLAlchemy URL of one PostgreSQL for history and users, or None
     database: str | None = None
-    #: where Dagster's UI is, for links to its runs, without a slash at its end; "" for the same address
+    #: URL of Dagster's UI, for links to its runs, without a slash at its end; "" for the same server
     dagster_url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """By `DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL`, `DQ_DATABASE_URL`, `DQ_STATE`, `DQ_BACKUP` and
-        `DQ_DAGSTER_URL`; an empty one is not set.
+        """From `DQ_CONFIG`, `DQ_LAKE`, `DQ_LANDING`, `DQ_HISTORY_URL`, `DQ_DATABASE_URL`, `DQ_STATE`, `DQ_BACKUP` and
+        `DQ_DAGSTER_URL`; an empty variable counts as unset.
 
         Raises ConfigError for a DQ_DAGSTER_URL that is no web address, and for a DQ_DATABASE_URL that is no PostgreSQL.
         """
-        given = withheld.environment() if environment is None else environment
-        where = {name: given.get(name) or default for name, default in DEFAULTS.items()}
+        variables = withheld.environment() if environment is None else environment
+        values = {name: variables.get(name) or default for name, default in DEFAULTS.items()}
         return cls(
-            where["DQ_CONFIG"],
-            where["DQ_LAKE"],
-            where["DQ_LANDING"],
-            history=given.get("DQ_HISTORY_URL") or None,
-            backup=given.get("DQ_BACKUP") or None,
-            state=given.get("DQ_STATE") or ".dq",
-            database=_postgresql(given.get("DQ_DATABASE_URL")),
-            dagster_url=_web(given.get("DQ_DAGSTER_URL")),
+            values["DQ_CONFIG"],
+            values["DQ_LAKE"],
+            values["DQ_LANDING"],
+            history=variables.get("DQ_HISTORY_URL") or None,
+            backup=variables.get("DQ_BACKUP") or None,
+            state=variables.get("DQ_STATE") or ".dq",
+            database=_postgresql(variables.get("DQ_DATABASE_URL")),
+            dagster_url=_web(variables.get("DQ_DAGSTER_URL")),
         )
 
     @property
@@ -68,9 +68,9 @@ class Settings:
 
     @property
     def history_url(self) -> str:
-        """The history's SQLAlchemy URL; raises ConfigError when none is given and the lake is no folder."""
-        if given := self.history or self.database:
-            return given
+        """The history's SQLAlchemy URL; raises ConfigError if none is set and the lake is no folder."""
+        if url := self.history or self.database:
+            return url
         if self.lake_folder is None:
             raise ConfigError(
                 [Problem("", 0, f"wanted DQ_HISTORY_URL beside DQ_LAKE={self.lake}, which cannot hold SQLite")]
@@ -82,13 +82,13 @@ class Settings:
         """The folder of users, keys, sessions and the audit log; raises ConfigError for one inside the lake."""
         folder, lake = Path(self.state).absolute(), self.lake_folder
         if lake is not None and folder.resolve().is_relative_to(lake.resolve()):
-            said = f"DQ_STATE: wanted a folder apart from the lake {lake}, which others read, got {folder}"
-            raise ConfigError([Problem("", 0, said)])
+            message = f"DQ_STATE: wanted a folder apart from the lake {lake}, which others read, got {folder}"
+            raise ConfigError([Problem("", 0, message)])
         return folder
 
     @property
     def state_url(self) -> str:
-        """Where users, keys, sessions and the audit log lie: in PostgreSQL where the records lie there, else in `DQ_STATE`."""
+        """The SQLAlchemy URL of users, keys, sessions and the audit log: the records' PostgreSQL, else SQLite in `DQ_STATE`."""
         if self.database:
             return self.database
         if self.history and _is_postgresql(self.history):
@@ -102,13 +102,13 @@ def _is_postgresql(url: str) -> bool:
 
 def _postgresql(url: str | None) -> str | None:
     if url and not _is_postgresql(url):
-        said = f"DQ_DATABASE_URL: wanted postgresql+psycopg2://…, got {url.partition(':')[0]}:…"
-        raise ConfigError([Problem("", 0, said)])
+        message = f"DQ_DATABASE_URL: wanted postgresql+psycopg2://…, got {url.partition(':')[0]}:…"
+        raise ConfigError([Problem("", 0, message)])
     return url or None
 
 
 def _web(address: str | None) -> str:
-    """A web address without its last slash; what a browser would run instead of open is none."""
+    """A URL without its last slash; refuses schemes such as `javascript:`."""
     if address and not address.startswith(("http://", "https://")):
         raise ConfigError([Problem("", 0, f"DQ_DAGSTER_URL: wanted http://… or https://…, got {address}")])
     return (address or "").rstrip("/")

@@ -1,13 +1,13 @@
-"""Names and texts as SQL writes them."""
+"""Quotes identifiers and string literals for SQL."""
 
 from __future__ import annotations
 
 
 def identifier(name: str) -> str:
-    """A column's name, whatever characters it has."""
+    """A quoted identifier; the name may have any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text."""
+    """A quoted string literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""The file behind the address of a SQLite database."""
+"""Finds the file of a SQLite URL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import sqlalchemy as sa
 
 
 def sqlite_file(url: str | sa.URL) -> Path | None:
-    """The file as the address has it; None for a database of another kind, and for one in memory."""
+    """The path in the URL; None for another kind of database, and for one in memory."""
     parsed = sa.make_url(url)
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None

@@ -1,9 +1,9 @@
-"""Object stores: how they are reached, said once for all rooms. What lies in them is read in `sources` and `lake`.
+"""Connects to object stores, and classifies their errors.
 
-Credentials, region and endpoint come from the environment, and no line of ours reads or passes them on: delta-rs
-opens tables, lists and reads single objects (here), Polars reads and writes rows, and both know the same names
-(`AWS_…`, `GOOGLE_…`, `AZURE_…`). pyarrow's own file systems are not used: they have other names for the same
-things, and leave an empty object behind for each folder that they think of.
+Credentials, region and endpoint come from the environment, and our code neither reads them nor passes them on. delta-rs
+opens tables, lists and reads single objects; Polars reads and writes rows. Both use the same variable names
+(`AWS_…`, `GOOGLE_…`, `AZURE_…`). pyarrow's own file systems are not used: they use other names for the same
+settings, and leave an empty object for each folder.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from dq_pipelines.config.store_client import client, store_errors
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-#: What an address may begin with.
+#: Supported URL schemes.
 SCHEMES = ("s3", "s3a", "gs", "abfs", "abfss", "az")
 
-#: A store that does not answer is given up within half a minute; by itself delta-rs goes on for three.
-_PATIENCE = {"connect_timeout": "5s", "retry_timeout": "20s", "timeout": "30s"}
+#: Gives up on a store that does not answer within half a minute; the default of delta-rs is three minutes.
+_TIMEOUTS = {"connect_timeout": "5s", "retry_timeout": "20s", "timeout": "30s"}
 
-#: What the machine is short of, what somebody else holds just now, and whom nobody can reach: none of it is a file's fault.
-_PASSING = {
+#: Error numbers that a retry may resolve: the machine lacks a resource, another process holds one, or a host is unreachable.
+_TRANSIENT = {
     errno.EAGAIN, errno.EBUSY, errno.EDEADLK, errno.EINTR, errno.ESTALE, errno.ETXTBSY,
     errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ENOMEM, errno.ENOSPC,
     errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT,
     errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ENETUNREACH,
 }  # fmt: skip
-#: The same in the words of those who give no number: stores by their codes, native libraries in English.
-_PASSING_WORDS = re.compile(
+#: The same as text, for errors without a number: codes of stores, English messages of native libraries.
+_TRANSIENT_TEXT = re.compile(
     r"""\b(?:
       SlowDown | TooManyRequests | ServiceUnavailable | InternalError | InternalFailure | RequestTimeout | ServerBusy
     | OperationTimedOut | (?:status|code|HTTP)[^\n]{0,20}\b(?:408|425|429|500|502|503|504)
@@ -50,19 +50,19 @@ _PASSING_WORDS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
-_FULL_WORDS = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
+_FULL_TEXT = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ANSWER = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
 
 
 def is_remote(address: str) -> bool:
-    """Whether it lies in an object store rather than on a disk of this machine."""
+    """Whether the address is in an object store, not on a disk of this machine."""
     return "://" in address and not address.startswith("file://")
 
 
 def wrong_scheme(address: str) -> str:
-    """`wanted …, got …` when an address begins with nothing that we know, else the empty string."""
+    """`wanted …, got …` for an unsupported scheme, else ""."""
     scheme = address.partition("://")[0]
     if not is_remote(address) or scheme in SCHEMES:
         return ""
@@ -71,20 +71,19 @@ def wrong_scheme(address: str) -> str:
 
 
 def options(address: str) -> dict[str, str] | None:
-    """What delta-rs is told of a store beside what it reads from the environment; None for a disk."""
+    """The storage options for delta-rs, in addition to what it reads from the environment; None for a disk."""
     if not is_remote(address):
         return None
-    # An endpoint that says http:// means it; Polars takes it so, delta-rs wants AWS_ALLOW_HTTP as well.
+    # For an http:// endpoint delta-rs also requires AWS_ALLOW_HTTP; Polars does not.
     endpoints = (os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"))
     plain = address.startswith("s3") and any(endpoint.startswith("http://") for endpoint in endpoints)
-    return {**_PATIENCE, "allow_http": "true"} if plain else dict(_PATIENCE)
+    return {**_TIMEOUTS, "allow_http": "true"} if plain else dict(_TIMEOUTS)
 
 
 def filesystem(address: str) -> tuple[FileSystem, str]:
-    """The file system that holds an address, and the path in it: of an object store, the key in its bucket.
+    """The file system of an address, and the path in it: in an object store, the key in its bucket.
 
-    Nothing is asked of the store yet. Raises ValueError for a scheme that nobody knows, OSError for settings
-    of which no connection can be made.
+    This makes no request. Raises ValueError for an unsupported scheme, OSError for invalid settings.
     """
     from pyarrow import fs
 
@@ -99,21 +98,21 @@ def filesystem(address: str) -> tuple[FileSystem, str]:
 
 
 def write_bytes(address: str, content: bytes) -> None:
-    """A small file with this content, whole; on a disk its folder is made. Raises OSError, or what `store_errors` names."""
+    """Write a small file in one go; creates its folder on a disk. Raises OSError, or the errors of `store_errors`."""
     files, path = filesystem(address)
     if not is_remote(address):
         files.create_dir(path.rpartition("/")[0], recursive=True)
         with files.open_output_stream(path) as stream:
             stream.write(content)
         return
-    # Not through pyarrow: it hands over a buffer of its own, and delta-rs takes bytes alone.
-    stream = files.handler._handler.open_output_stream(path, None)  # noqa: SLF001 - what its own wrapper calls
+    # Not through pyarrow's wrapper: it passes a pyarrow buffer, and delta-rs accepts only bytes.
+    stream = files.handler._handler.open_output_stream(path, None)  # noqa: SLF001 - the handler that its wrapper calls
     stream.write(content)
     stream.close()
 
 
 def split(address: str) -> tuple[str, str]:
-    """The bucket's address, with a slash at its end, and the key in it. A key may hold `#`, `?` or `%`."""
+    """The bucket's URL, with a slash at its end, and the key in it. A key may contain `#`, `?` or `%`."""
     scheme, _, rest = address.partition("://")
     bucket, _, key = rest.partition("/")
     return f"{scheme}://{bucket}/", key.rstrip("/")
@@ -121,7 +120,7 @@ def split(address: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=64)
 def _bucket(address: str, _environment: int) -> FileSystem:
-    """One client for a bucket, which keeps its connections; other settings make another one."""
+    """A client for a bucket, cached with its connections; other settings create another one."""
     try:
         return client(address, options(address))
     except store_errors() as error:
@@ -129,7 +128,7 @@ def _bucket(address: str, _environment: int) -> FileSystem:
 
 
 def said(error: BaseException) -> str:
-    """One line of what a library says, which for a store may be a chain of causes with the answer in XML."""
+    """A library's error as one line; for a store it may be a chain of causes, with the answer in XML."""
     text = _COLOUR.sub("", str(error)).strip()
     if answer := _ANSWER.search(text):
         return f"{answer[1]}: {answer[2]}"
@@ -138,19 +137,19 @@ def said(error: BaseException) -> str:
         return type(error).__name__
     first = lines[0].removeprefix("Kernel error -> ")[:300]
     chained = len(lines) > 1 and ("↳" in text or "Caused by:" in text)
-    # The last cause is the one that a person can mend: "Connection refused", "403 Forbidden".
+    # The last cause is the useful one: "Connection refused", "403 Forbidden".
     return f"{first}: {re.sub(r'^[0-9]+: ', '', lines[-1])[:300]}" if chained else first
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a disk takes no more: it is full, or a quota or a limit on the size of files is reached."""
+    """Whether a disk is full, or a quota or the limit of a file's size is reached."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
-    return _FULL_WORDS.search(str(error)) is not None
+    return _FULL_TEXT.search(str(error)) is not None
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether it may be gone at the next try: nobody answers, somebody is at it, or the machine is short of something."""
-    if isinstance(error, OSError) and error.errno in _PASSING:
+    """Whether a retry may succeed: no answer, a locked resource, or a lack of resources on this machine."""
+    if isinstance(error, OSError) and error.errno in _TRANSIENT:
         return True
-    return _PASSING_WORDS.search(_COLOUR.sub("", str(error))) is not None
+    return _TRANSIENT_TEXT.search(_COLOUR.sub("", str(error))) is not None

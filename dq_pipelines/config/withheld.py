@@ -1,7 +1,7 @@
-"""What the gateway alone may know: taken out of the environment, so that no process that it starts finds it there.
+"""Withholds the gateway's secrets from the environment of the processes that it starts.
 
-Code servers, the daemon and runs have the environment of the process that started them, less what is withheld here. In this
-process everything reads `environment()`, which still has it.
+Code servers, the daemon and runs inherit the gateway's environment without the variables withheld here. The gateway's own
+code reads `environment()`, which still has them.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import json
 import os
 from collections.abc import Collection, Mapping
 
-#: Keys of the gateway, where its records are, and whom it tells: no run needs one of them.
+#: The gateway's keys, records and export targets; no run needs them.
 GATEWAY = ("DQ_TOKEN_KEY", "DQ_AUDIT_KEY", "DQ_AUDIT_EXPORT", "DQ_DATABASE_URL")
-#: The variable with further names, separated by commas.
+#: The variable with further names to withhold, separated by commas.
 MORE = "DQ_WITHHELD"
 
-#: What stands in the place of a variable that a run's YAML still refers to.
+#: The value for runs of a withheld variable that YAML refers to.
 PLACEHOLDER = "withheld-from-runs"
 
 _kept: dict[str, str] = {}
 
 
 def environment() -> Mapping[str, str]:
-    """The environment as this process was given it."""
+    """The environment of this process, with the withheld variables."""
     return {**os.environ, **_kept} if _kept else os.environ
 
 
 def withhold(replaced: Collection[str] = ()) -> None:
-    """Take what is the gateway's out of the environment; of `replaced` a placeholder stays, since YAML refers to them."""
+    """Remove the gateway's variables from the environment; replace those in `replaced`, which YAML refers to, by a placeholder."""
     more = [name.strip() for name in os.environ.get(MORE, "").split(",")]
     for name in (*GATEWAY, *more):
         if name in os.environ:
@@ -39,9 +39,9 @@ def withhold(replaced: Collection[str] = ()) -> None:
 
 
 def hand_over() -> int | None:
-    """A descriptor from which the program that takes this process' place reads what is withheld; None for nothing.
+    """A file descriptor from which a program that replaces this process (exec) reads the withheld variables; None for none.
 
-    The system shows for ever, to whatever runs as this user, the environment that a program was started with.
+    They are not passed as environment: the system shows a program's initial environment to every process of this user.
     """
     if not _kept:
         return None
@@ -53,6 +53,6 @@ def hand_over() -> int | None:
 
 
 def take_over(descriptor: int) -> None:
-    """Read what the program before in this process has withheld."""
+    """Read the variables that the previous program of this process has withheld."""
     with os.fdopen(descriptor) as file:
         _kept.update(json.loads(file.read()))

@@ -1,8 +1,7 @@
-"""One YAML file as plain values, with the line of every key and item, so that an error can say where.
+"""Reads a YAML file to plain values, with the line of every key and item for error messages.
 
-What the values mean is the reader's business: nothing here knows a project. A file gives a mapping
-with text keys, or a ConfigError that lists everything wrong with it as YAML. Scalars follow
-`config.scalars`, `${NAME}` follows `config.interpolation`. Nothing is ever constructed but plain values.
+A file gives a mapping with text keys, or a ConfigError that lists everything wrong with it as YAML. Scalars follow
+`config.scalars`, `${NAME}` follows `config.interpolation`. Only plain values are ever constructed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dq_pipelines.errors import ConfigError, Problem
 #: Keys and indices that lead to a value.
 Location = tuple[str | int, ...]
 
-#: More than a person writes, less than hurts: aliases of aliases grow exponentially.
+#: Limits above what people write, since aliases of aliases grow exponentially.
 MAX_NODES = 100_000
 MAX_DEPTH = 60
 
@@ -31,34 +30,34 @@ _MERGE = "<<"
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a file says, and where it says it."""
+    """The content of a file, with line numbers."""
 
     #: path of the file as the user knows it
     file: str
     value: Any
-    #: what is wrong with the file as YAML, although its values could be made out
+    #: faults in the YAML that did not prevent reading the values
     problems: tuple[Problem, ...] = ()
     #: the line (from 1) of each key and item
     lines: Mapping[Location, int] = field(default_factory=dict, repr=False)
-    #: the first line of each text block (`key: |`), whose lines are those of the file
+    #: the first line of each text block (`key: |`)
     blocks: Mapping[Location, int] = field(default_factory=dict, repr=False)
-    #: the texts in which `${NAME}` was replaced
+    #: the texts with `${NAME}` replaced
     interpolated: Mapping[Location, Interpolated] = field(default_factory=dict, repr=False)
 
     @property
     def unresolved(self) -> set[Location]:
-        """The texts in which a `${NAME}` has no value."""
+        """The places of texts in which a `${NAME}` has no value."""
         return {place for place, interpolated in self.interpolated.items() if interpolated.missing}
 
     def line(self, location: Location) -> int:
-        """The line of `location`, or of the nearest thing around it that the file has."""
+        """The line of `location`, or of its nearest ancestor in the file."""
         for length in range(len(location), 0, -1):
             if (line := self.lines.get(location[:length])) is not None:
                 return line
         return 1
 
     def problem(self, location: Location, message: str, line: int | None = None) -> Problem:
-        """What is wrong at `location`, without the value of any `${NAME}` at or below it."""
+        """A problem at `location`; its message hides the value of any `${NAME}` at or below it."""
         for place, interpolated in self.interpolated.items():
             if place[: len(location)] == location:
                 message = interpolated.hidden_in(message)
@@ -73,11 +72,11 @@ def read_yaml(
     literal: bool = False,
     lists: bool = False,
 ) -> YamlFile:
-    """The mapping (or list, with `lists`) in the file at `path`, which messages call `file`.
+    """Read the mapping (or list, with `lists`) in the file at `path`, which messages call `file`.
 
-    `literal` leaves `${NAME}` as it stands. Raises ConfigError when there is no one mapping to be had: unreadable, empty, no YAML, aliases or
-    nesting out of hand. Duplicate keys, tags and `${NAME}` without a value are in `problems`, and the
-    values are as they stand, so that a caller can say everything at once.
+    `literal` does not replace `${NAME}`. Raises ConfigError for a file that is unreadable, empty or no YAML, and for too many
+    aliases or levels. Duplicate keys, tags and `${NAME}` without a value are in `problems`, next to the
+    values, so that a caller can report everything at once.
     """
     file = str(path) if file is None else file
     return read_text(text_of(path, file), file, environment, literal=literal, lists=lists)
@@ -86,7 +85,7 @@ def read_yaml(
 def read_text(
     text: str, file: str, environment: Mapping[str, str] | None = None, *, literal: bool = False, lists: bool = False
 ) -> YamlFile:
-    """The same of a text; raises ConfigError as `read_yaml` does."""
+    """The same for a text; raises ConfigError as `read_yaml` does."""
     reader = _Reader(file, environment, literal=literal)
     root = reader.tree(text, lists=lists)
     value = reader.plain(root, (), 0)
@@ -94,7 +93,7 @@ def read_text(
 
 
 def text_of(path: Path, file: str) -> str:
-    """The text of a UTF-8 file; raises ConfigError, in one sentence, when there is none."""
+    """The text of a UTF-8 file; raises ConfigError, with one sentence, if it cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -131,7 +130,7 @@ class _Sequence(_Node):
 
 @dataclass(slots=True)
 class _Mapping(_Node):
-    #: keys and values in turn, as they come
+    #: alternating keys and values, in order
     items: list[_Node] = field(default_factory=list)
 
     def pairs(self) -> Iterator[tuple[_Node, _Node]]:
@@ -139,7 +138,7 @@ class _Mapping(_Node):
 
 
 class _Reader:
-    """Reads one file; keeps what it learns on the way."""
+    """Reads one file; collects lines, problems and replaced texts."""
 
     def __init__(self, file: str, environment: Mapping[str, str] | None, *, literal: bool) -> None:
         self.file = file
@@ -156,11 +155,11 @@ class _Reader:
 
     def _note(self, line: int, message: str) -> None:
         problem = Problem(self.file, line, message)
-        if problem not in self.problems:  # an alias comes by more than once
+        if problem not in self.problems:  # an alias is visited more than once
             self.problems.append(problem)
 
     def tree(self, text: str, *, lists: bool) -> _Node:
-        """The root. Built from events and not by yaml.compose(), which recurses in C without a limit."""
+        """The root node, built from events, since yaml.compose() recurses in C without a limit."""
         try:
             root = self._tree(text)
         except yaml.YAMLError as error:
@@ -223,7 +222,7 @@ class _Reader:
     # --- from nodes to plain values ----------------------------------------------------------------
 
     def plain(self, node: _Node, place: Location, depth: int) -> Any:
-        """The value of `node`, its lines noted under `place`; the depth is bounded, aliases included."""
+        """The value of `node`, with its lines recorded under `place`; depth and size are limited, aliases included."""
         self.nodes += 1
         if self.nodes > 2 * MAX_NODES:
             raise self._fatal(node.line, f"wanted at most {MAX_NODES:,} values, got aliases that make more")
@@ -259,12 +258,12 @@ class _Reader:
         return found
 
     def _merge(self, found: dict[str, Any], key: _Node, value: _Node, place: Location, depth: int) -> None:
-        """YAML 1.1's `<<: *defaults`: keys of others, where there are none of one's own."""
+        """YAML 1.1's `<<: *defaults`: adds the other mapping's keys, unless they exist."""
         for other in value.items if isinstance(value, _Sequence) else [value]:
             if not isinstance(other, _Mapping):
                 self._note(key.line, "wanted a mapping behind <<, got something else")
                 continue
-            # Only what is new may note its lines under this place.
+            # Only new keys may record their lines under this place.
             own = {each.text for each, _ in other.pairs() if isinstance(each, _Scalar)} - found.keys()
             fresh = _Mapping(other.line, [
                 part for pair in other.pairs() if isinstance(pair[0], _Scalar) and pair[0].text in own for part in pair
@@ -290,8 +289,8 @@ class _Reader:
         return interpolated.text
 
 
-#: What libyaml says, for people; the first that fits is taken.
-_PLAINLY = (
+#: Translations of libyaml's messages; the first match counts.
+_TRANSLATIONS = (
     (r"character that cannot start any token", "wanted a value, got {char} (quote it, if it is text)"),
     (r"did not find expected ',' or '([\]}])'", "wanted ',' or '{0}' to go on with or close what line {context} opened"),
     (r"mapping values are not allowed", "wanted no second ':' here (quote the text, or indent as the lines above)"),
@@ -312,18 +311,18 @@ def _character(text: str, line: int, column: int) -> str:
 
 
 def _syntax(error: yaml.YAMLError, text: str) -> tuple[int, str]:
-    """The line, and one sentence in our words."""
+    """The line of a syntax error, and one sentence."""
     if isinstance(error, yaml.reader.ReaderError):
         before = text.encode()[: error.position].decode(errors="ignore")
         return before.count("\n") + 1, f"wanted printable text, got the character U+{int(error.character):04X}"
     mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     line = mark.line + 1 if mark else 0
-    said = str(getattr(error, "problem", None) or error).splitlines()[0]
+    reason = str(getattr(error, "problem", None) or error).splitlines()[0]
     found = _character(text, mark.line, mark.column) if mark else ""
     if found == "\t":
         return line, "wanted spaces to indent, got a tab"
-    for pattern, plainly in _PLAINLY:
-        if match := re.search(pattern, said):
+    for pattern, message in _TRANSLATIONS:
+        if match := re.search(pattern, reason):
             opened = context.line + 1 if context else line
-            return line, plainly.format(*match.groups(), char=repr(found), context=opened)
-    return line, f"wanted YAML: {said}"
+            return line, message.format(*match.groups(), char=repr(found), context=opened)
+    return line, f"wanted YAML: {reason}"

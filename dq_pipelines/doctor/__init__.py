@@ -1,1 +1,1 @@
-"""The doctor: examinations of everything that an installation keeps, each with its finding, its remedy and, where safe, its repair."""
+"""Examines everything that an installation stores; reports findings with remedies and, where safe, repairs."""

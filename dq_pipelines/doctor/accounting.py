@@ -1,7 +1,7 @@
-"""The account of a table's rows: each record that landed is in one place, proved from files, bronze, silver and quarantine.
+"""Accounts for a table's rows: proves from files, bronze, silver and quarantine that each landed row is in exactly one place.
 
-Silver does not keep where its rows came from. So bronze's rows are given silver's types and steps once more, as today's YAML
-says them, and their content is held against silver's, as often as it is there.
+Silver does not store the origin of its rows. So bronze's rows go through silver's types and steps again, by the current YAML,
+and their content is compared with silver's, including how often it occurs.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ from dq_pipelines.pipeline.silver.discarded_rows import discarded
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 
-#: What a landed row becomes as a published one, in a number: 2^-64 is the chance that two rows share it.
+#: A 64-bit hash of the published content of a landed row; two rows collide with probability 2^-64.
 _CONTENT = "_content\x00"
 _KEY = "_key\x00"
-#: Rows of one kind that are named.
+#: The most rows that one list names.
 _NAMED = 100
-#: Of an input: what it is called wherever landing lies.
+#: Column with an input's name independent of the landing folder's location.
 _NAME = "\x00name"
 
 
 @dataclass
 class Account:
-    """Where the landed rows of a table are."""
+    """Counts of a table's landed rows by place, and the rows that are in no place or in several."""
 
     #: `silver/<name>`
     table: str
@@ -65,9 +65,9 @@ class Account:
     places: dict[str, int] = field(default_factory=dict)
     #: rows that are in no place, as batch:source:row
     nowhere: list[str] = field(default_factory=list)
-    #: rows that are in two places, or published more often than they landed
+    #: rows in two places, or published more often than they landed
     twice: list[str] = field(default_factory=list)
-    #: records of files that were consumed, and of which bronze has no row; refused rows that bronze does not have
+    #: records of consumed files without a row in bronze, and refused rows that bronze does not have
     unlanded: list[str] = field(default_factory=list)
 
     @property
@@ -76,14 +76,14 @@ class Account:
 
     def to_dict(self) -> dict[str, Any]:
         names = ("nowhere", "twice", "unlanded")
-        told = {name: getattr(self, name) for name in names}
-        return {"table": self.table, "landed": self.landed, "places": self.places, **told, "right": self.is_right}
+        lists = {name: getattr(self, name) for name in names}
+        return {"table": self.table, "landed": self.landed, "places": self.places, **lists, "right": self.is_right}
 
 
 def account(work: Work, history: History) -> Account:
-    """Find the place of each landed row of a table; nothing is written.
+    """Find the place of each landed row of a table, without writing anything.
 
-    Raises RuleError where a step of the user's own forgets which landed row a row came from, PublishError where a layer
+    Raises RuleError if a user's step drops the columns that identify the landed row, PublishError if a layer
     cannot be read.
     """
     landed = bronze(work.table, work.lake)
@@ -91,25 +91,25 @@ def account(work: Work, history: History) -> Account:
         return Account(work.table.key)
     rows = corrected(landed.scan(), corrections(work.quarantine))
     places = rows.select(*PLACE, INGESTED_AT, pl.col(UNREADABLE).is_not_null().alias("unreadable")).collect()
-    found = Account(work.table.key, places.height)
-    found.unlanded += _not_of_files(work)
+    result = Account(work.table.key, places.height)
+    result.unlanded += _missing_from_bronze(work)
     waiting = pending_batches(work.table, work.lake, work.silver)
-    _put(found, "waiting to be judged", places.filter(pl.col(BATCH).is_in(waiting)).height)
+    _add(result, "waiting to be judged", places.filter(pl.col(BATCH).is_in(waiting)).height)
     judged = places.filter(~pl.col(BATCH).is_in(waiting))
     refused = _refused(work)
-    _of_quarantine(found, judged, refused, places)
-    beside = judged.join(refused, on=PLACE, how="anti", nulls_equal=True)
-    _of_silver(work, found, rows, beside, refused)
-    _expired(work, found, history)
-    found.places = {place: count for place, count in found.places.items() if count}
-    return found
+    _count_quarantined(result, judged, refused, places)
+    elsewhere = judged.join(refused, on=PLACE, how="anti", nulls_equal=True)
+    _count_published(work, result, rows, elsewhere, refused)
+    _count_expired(work, result, history)
+    result.places = {place: count for place, count in result.places.items() if count}
+    return result
 
 
-def _put(found: Account, place: str, rows: int) -> None:
-    found.places[place] = found.places.get(place, 0) + rows
+def _add(account: Account, place: str, rows: int) -> None:
+    account.places[place] = account.places.get(place, 0) + rows
 
 
-def _name(rows: pl.DataFrame, why: str = "") -> Iterable[str]:
+def _names(rows: pl.DataFrame, why: str = "") -> Iterable[str]:
     for batch, source, row in rows.select(PLACE).head(_NAMED).rows():
         yield f"{batch}:{source}:{row}{why}"
     if rows.height > _NAMED:
@@ -117,73 +117,77 @@ def _name(rows: pl.DataFrame, why: str = "") -> Iterable[str]:
 
 
 def _refused(work: Work) -> pl.DataFrame:
-    """The rows of quarantine that are there still, with their status; what was mended or replayed is published."""
+    """The rows still in quarantine, with their status; corrected or replayed rows are published."""
     rows = refused_of(work).filter(~pl.col(STATUS).is_in([FIXED, REPLAYED]).fill_null(False))
     return rows.filter(pl.col(BATCH).is_not_null()).select(*PLACE, STATUS).collect()
 
 
-def _of_quarantine(found: Account, judged: pl.DataFrame, refused: pl.DataFrame, places: pl.DataFrame) -> None:
+def _count_quarantined(account: Account, judged: pl.DataFrame, refused: pl.DataFrame, places: pl.DataFrame) -> None:
     once = refused.unique(PLACE)
-    there = judged.join(once, on=PLACE, how="inner", nulls_equal=True)
-    _put(found, "unreadable, in quarantine", there.filter("unreadable").height)
-    for status, count in there.filter(~pl.col("unreadable")).group_by(STATUS).len().sort(STATUS).rows():
-        _put(found, f"quarantined ({status})", count)
+    quarantined = judged.join(once, on=PLACE, how="inner", nulls_equal=True)
+    _add(account, "unreadable, in quarantine", quarantined.filter("unreadable").height)
+    for status, count in quarantined.filter(~pl.col("unreadable")).group_by(STATUS).len().sort(STATUS).rows():
+        _add(account, f"quarantined ({status})", count)
     double = refused.group_by(PLACE).len().filter(pl.col("len") > 1).sort(PLACE)
-    found.twice += _name(double, " (in quarantine more than once)")
-    found.unlanded += _name(once.join(places, on=PLACE, how="anti", nulls_equal=True), " (in quarantine)")
+    account.twice += _names(double, " (in quarantine more than once)")
+    account.unlanded += _names(once.join(places, on=PLACE, how="anti", nulls_equal=True), " (in quarantine)")
 
 
-def _of_silver(work: Work, found: Account, rows: pl.LazyFrame, beside: pl.DataFrame, refused: pl.DataFrame) -> None:
+def _count_published(
+    work: Work, account: Account, rows: pl.LazyFrame, elsewhere: pl.DataFrame, refused: pl.DataFrame
+) -> None:
     silver = work.table.landed.silver
     published = work.silver.scan() if work.silver.exists else None
     columns = [] if published is None else [name for name in published.collect_schema() if name != PARTITION]
     schema = {} if published is None else {name: published.collect_schema()[name] for name in columns}
-    made = _made(work, rows, beside, schema)
-    dropped = beside.join(made, on=PLACE, how="anti", nulls_equal=True)
-    _put(found, "dropped by a step", dropped.filter(~pl.col("unreadable")).height)
-    found.nowhere += _name(dropped.filter("unreadable").sort(PLACE))
+    made = _prepared(work, rows, elsewhere, schema)
+    dropped = elsewhere.join(made, on=PLACE, how="anti", nulls_equal=True)
+    _add(account, "dropped by a step", dropped.filter(~pl.col("unreadable")).height)
+    account.nowhere += _names(dropped.filter("unreadable").sort(PLACE))
     if published is None:
-        found.nowhere += _name(made.sort(PLACE))
+        account.nowhere += _names(made.sort(PLACE))
         return
     content = published.select(pl.struct(exact_names(columns)).hash().alias(_CONTENT), _key_of(silver.keys).alias(_KEY))
-    there = content.collect()
-    often = there.group_by(_CONTENT).len("published")
-    # Of rows that are alike, those that came last are published.
+    published_rows = content.collect()
+    often = published_rows.group_by(_CONTENT).len("published")
+    # Of rows with equal content, those that landed last count as published.
     order = made.sort(INGESTED_AT, ROW, descending=True).with_columns(
         pl.int_range(pl.len()).over(_CONTENT).alias("nth")
     )
     held = order.join(often, on=_CONTENT, how="left").with_columns(pl.col("published").fill_null(0))
-    _put(found, "published", held.filter(pl.col("nth") < pl.col("published")).height)
+    _add(account, "published", held.filter(pl.col("nth") < pl.col("published")).height)
     rest = held.filter(pl.col("nth") >= pl.col("published"))
-    _of_neither(work, found, rows, rest, there)
+    _count_missing(work, account, rows, rest, published_rows)
     came = made.group_by(_CONTENT).len("came")
     more = often.join(came, on=_CONTENT, how="left").filter(pl.col("published") > pl.col("came").fill_null(0))
     if more.height:
-        _published_too_often(found, more, _made(work, rows, refused.with_columns(unreadable=False), schema), made)
+        _published_too_often(account, more, _prepared(work, rows, refused.with_columns(unreadable=False), schema), made)
 
 
-def _of_neither(work: Work, found: Account, rows: pl.LazyFrame, rest: pl.DataFrame, there: pl.DataFrame) -> None:
-    """Rows that are neither in silver nor in quarantine: a later one took their place, or a rule has dropped them."""
+def _count_missing(
+    work: Work, account: Account, rows: pl.LazyFrame, rest: pl.DataFrame, published_rows: pl.DataFrame
+) -> None:
+    """Count rows that are neither in silver nor in quarantine: superseded by a later row, or dropped by a rule."""
     silver = work.table.landed.silver
     if silver.mode == "merge":
-        later = rest.filter(pl.col(_KEY).is_in(there[_KEY].implode()))
-        _put(found, "superseded by a later row", later.height)
+        later = rest.filter(pl.col(_KEY).is_in(published_rows[_KEY].implode()))
+        _add(account, "superseded by a later row", later.height)
         rest = rest.join(later, on=PLACE, how="anti", nulls_equal=True)
-    # A file that has changed may have lost a row, of which no other has the key.
+    # A changed file may have lost a row whose key no other row has.
     outdated = rest.filter(_is_outdated(work, rest))
     merged = silver.mode == "merge"
-    _put(found, f"superseded by a later {'version of the file' if merged else 'row'}", outdated.height)
+    _add(account, f"superseded by a later {'version of the file' if merged else 'row'}", outdated.height)
     rest = rest.join(outdated, on=PLACE, how="anti", nulls_equal=True)
     if any(rule.on_failure == "drop" for rule in silver.rules) and rest.height:
         places = discarded(work, rows.filter(pl.col(BATCH).is_in(rest[BATCH].unique().to_list())))
         dropped = rest.join(places, on=PLACE, how="semi", nulls_equal=True)
-        _put(found, "dropped by a rule", dropped.height)
+        _add(account, "dropped by a rule", dropped.height)
         rest = rest.join(dropped, on=PLACE, how="anti", nulls_equal=True)
-    found.nowhere += _name(rest.sort(PLACE))
+    account.nowhere += _names(rest.sort(PLACE))
 
 
 def _is_outdated(work: Work, rows: pl.DataFrame) -> pl.Series:
-    """Of each row, whether its input, or the snapshot that the table is, has landed once more since."""
+    """Whether each row's input (or the table's snapshot, for overwrite) has landed again since."""
     landings = Landings.of(bronze(work.table, work.lake))
     last = max(landings.batches.values(), default=0) if work.table.landed.silver.mode == "overwrite" else 0
     moments = rows.with_columns(pl.col(INGESTED_AT).dt.epoch("us").alias("at")).select(BATCH, SOURCE, "at")
@@ -191,22 +195,22 @@ def _is_outdated(work: Work, rows: pl.DataFrame) -> pl.Series:
     return pl.Series(outdated, dtype=pl.Boolean)
 
 
-def _published_too_often(found: Account, more: pl.DataFrame, refused: pl.DataFrame, made: pl.DataFrame) -> None:
+def _published_too_often(account: Account, more: pl.DataFrame, refused: pl.DataFrame, made: pl.DataFrame) -> None:
     both = refused.join(more, on=_CONTENT, how="semi")
-    found.twice += _name(both.sort(PLACE), " (published, and in quarantine)")
+    account.twice += _names(both.sort(PLACE), " (published, and in quarantine)")
     alike = made.join(more, on=_CONTENT, how="semi").unique(_CONTENT)
-    found.twice += _name(alike.sort(PLACE), " (published more often than it landed)")
+    account.twice += _names(alike.sort(PLACE), " (published more often than it landed)")
     strange = more.join(both, on=_CONTENT, how="anti").join(made, on=_CONTENT, how="anti")
     if strange.height:
-        found.twice.append(
+        account.twice.append(
             f"{int(strange['published'].sum()):,} published rows are what no landed row becomes by today's YAML"
         )
 
 
-def _made(work: Work, rows: pl.LazyFrame, wanted: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    """What the wanted landed rows become by silver's types and steps, with their place and content.
+def _prepared(work: Work, rows: pl.LazyFrame, wanted: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """The wanted landed rows after silver's types and steps, with their place and content hash.
 
-    Steps that look at other rows are given a batch at a time, as a run gives them.
+    Steps that depend on other rows get one batch at a time, as in a run.
     """
     silver = work.table.landed.silver
     of_batch = any(isinstance(step, (*OPAQUE, Deduplicate)) for step in silver.transform)
@@ -232,8 +236,8 @@ def _key_of(keys: tuple[str, ...]) -> pl.Expr:
     return pl.struct(exact_names(list(keys))).hash() if keys else pl.lit(None, pl.UInt64)
 
 
-def _not_of_files(work: Work) -> Iterable[str]:
-    """Records of consumed inputs, as they lie at the source now, of which bronze has no row; expired ones are passed over."""
+def _missing_from_bronze(work: Work) -> Iterable[str]:
+    """Records of consumed inputs that are still at the source and have no row in bronze; none for tables with retention."""
     landed = bronze(work.table, work.lake)
     # Which ranges of a log were consumed, its listing does not say.
     if work.table.landed.retention is not None or work.table.landed.source.continues:
@@ -262,16 +266,16 @@ def _not_of_files(work: Work) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class _Gone:
-    """Why rows of inputs that were consumed are in bronze no more."""
+    """Why rows of consumed inputs are missing from bronze."""
 
     landings: Landings
-    #: of the table, the latest first
+    #: erasures of the table, the latest first
     erasures: Sequence[Erasure]
 
     def why(self, source: str, row: int) -> str:
         name = self.landings.names.name
         called, maybe = name(source), ""
-        # What was erased before the input landed once more says nothing of it.
+        # An erasure before the input landed again does not concern it.
         again = self.landings.again.get(address(called, self.landings.again), 0)
         for each in self.erasures:
             if each.at < EPOCH + timedelta(microseconds=again):
@@ -284,10 +288,10 @@ class _Gone:
         return maybe or "lost: no certificate of an erasure names it"
 
 
-def _expired(work: Work, found: Account, history: History) -> None:
-    """Rows that landed and are in bronze no more, since they were expired or erased: by what verdicts have counted.
+def _count_expired(work: Work, account: Account, history: History) -> None:
+    """Count rows that landed and are no longer in bronze (expired or erased), from the counts in verdicts.
 
-    A rerun judges all of bronze again, so its verdict counts no row anew; a batch that was judged with older ones counts them, too.
+    A rerun judges all of bronze again, so its verdict counts no new rows; a batch judged together with older ones counts these too.
     """
     landed = bronze(work.table, work.lake)
     there = dict(landed.scan().group_by(BATCH).len().collect().rows())
@@ -302,5 +306,5 @@ def _expired(work: Work, found: Account, history: History) -> None:
             counts[verdict.batch] = max(counts[verdict.batch], verdict.rows_in)
     known = {*landed_batches(landed), *there}
     gone = sum(max(count - there.get(batch, 0), 0) for batch, count in counts.items() if batch in known)
-    waiting = found.places.get("waiting to be judged", 0)
-    _put(found, "expired or erased", min(gone, max(ever - (found.landed - waiting), 0)))
+    waiting = account.places.get("waiting to be judged", 0)
+    _add(account, "expired or erased", min(gone, max(ever - (account.landed - waiting), 0)))

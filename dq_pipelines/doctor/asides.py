@@ -1,4 +1,4 @@
-"""Lists of inputs that stand aside: whether they can be read, and what they name."""
+"""Checks the lists of inputs that are set aside: whether they can be read, and which inputs they name."""
 
 from __future__ import annotations
 

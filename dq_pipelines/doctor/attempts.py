@@ -1,4 +1,4 @@
-"""Attempts that count as running although their process is gone."""
+"""Finds attempts that are recorded as running although their process is gone."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def examine(installation: Installation) -> Iterator[Finding]:
         return
     try:
         running = Attempts(installation.stores.history).running()
-    except DqError:  # the history cannot be read: `history` says so
+    except DqError:  # the history cannot be read: `history` reports it
         return
     for attempt in running:
         if is_gone(attempt.process):
             said = f"run {attempt.run_id} began at {attempt.started_at:%Y-%m-%d %H:%M} and its process is gone"
-            remedy = "the next run of the table writes down how it ended"
-            yield Finding("warning", attempt.table, said, remedy, partial(_settled, installation))
+            remedy = "the next run of the table records how it ended"
+            yield Finding("warning", attempt.table, said, remedy, partial(_settle, installation))
 
 
-def _settled(installation: Installation) -> str:
+def _settle(installation: Installation) -> str:
     settle(installation.stores)
-    return "wrote down how it ended"
+    return "recorded how it ended"

@@ -1,4 +1,4 @@
-"""Claims to tables: whether what a killed run has left staged is still noted, and whether the notes can be read."""
+"""Checks the claims (locks) of tables: notes about files that a killed run has staged, and whether they can be read."""
 
 from __future__ import annotations
 

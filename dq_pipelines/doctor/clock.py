@@ -1,4 +1,4 @@
-"""Whether records are of the future: the clock was put back, or another machine's is ahead."""
+"""Finds records with times in the future: the clock was set back, or another machine's clock is ahead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.pipeline.bronze.landed import last_landed
 
-#: Clocks of several machines differ by less.
+#: The clock skew that is allowed between machines.
 _TOLERANCE = timedelta(minutes=5)
 
 
@@ -20,14 +20,16 @@ def examine(installation: Installation) -> Iterator[Finding]:
     for table in installation.tables:
         for key in table.keys:
             if (at := _newest(installation, key)) is not None and at > latest:
-                yield Finding("warning", key, f"its last commit is of {at:%Y-%m-%d %H:%M}, which is to come", remedy)
+                yield Finding(
+                    "warning", key, f"its last commit is of {at:%Y-%m-%d %H:%M}, which is in the future", remedy
+                )
         if not table.is_gold and installation.readable(f"bronze/{table.name}"):
             at = last_landed(installation.stores.lake.table(f"bronze/{table.name}"))
             if at is not None and at > latest:
-                said = f"its last batch landed at {at:%Y-%m-%d %H:%M}, which is to come"
+                said = f"its last batch landed at {at:%Y-%m-%d %H:%M}, which is in the future"
                 yield Finding("warning", f"bronze/{table.name}", said, remedy)
         if (at := _judged(installation, table.key)) is not None and at > latest:
-            said = f"its last verdict is of {at:%Y-%m-%d %H:%M}, which is to come"
+            said = f"its last verdict is of {at:%Y-%m-%d %H:%M}, which is in the future"
             yield Finding("warning", f"history of {table.key}", said, remedy)
 
 

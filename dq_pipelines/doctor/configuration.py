@@ -1,4 +1,4 @@
-"""Whether the project's YAML loads; what each file may say belongs in `project`."""
+"""Reports the problems of the project's YAML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether Dagster's own records can be read, and know the partitions that tables have."""
+"""Checks whether Dagster's records can be read, and have the partitions of the tables."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _instance(installation: Installation) -> Iterator[Finding]:
             yield from _partitions(installation, instance)
     except DqError:
         raise
-    except Exception as error:  # noqa: BLE001 - of a storage or a dagster.yaml of any kind
+    except Exception as error:  # noqa: BLE001 - any storage and any dagster.yaml may be configured
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         yield Finding("error", home, f"Dagster's records cannot be opened: {line}", _REMEDY)
 
@@ -82,4 +82,4 @@ def _partitions(installation: Installation, instance: dg.DagsterInstance) -> Ite
 def _added(installation: Installation, name: str, lost: list[str]) -> str:
     with dg.DagsterInstance.from_config(str(installation.dagster_home)) as instance:
         instance.add_dynamic_partitions(name, lost)
-    return f"told Dagster of {counted(len(lost), 'partition')}"
+    return f"added {counted(len(lost), 'partition')} to Dagster"

@@ -1,4 +1,4 @@
-"""Whether the data files that tables name lie in the lake, whole."""
+"""Checks whether the data files that tables name exist in the lake, and are intact."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def examine(installation: Installation) -> Iterator[Finding]:
     for table in installation.lake_tables():
         try:
             harmed = harmed_files(table)
-        except DqError:  # its log cannot be read: `logs` says so
+        except DqError:  # its log cannot be read: `logs` reports it
             continue
         for each in harmed:
             place, _, said = str(each).partition(": ")
-            # Quarantine alone is taken out of the log: a rerun makes it from bronze, and reads it before. Silver and gold
-            # are made anew without that, and bronze's rows may be at the source still.
+            # Only quarantine is repaired: a rerun rebuilds it from bronze, but must be able to read it first. Silver and
+            # gold are rebuilt without a repair, and bronze's rows may still be at the source.
             mends = table.key.startswith("quarantine/") and not _is_of_gold(installation, table.key)
             yield Finding("error", place, said, each.remedy, partial(_forgotten, installation, each) if mends else None)
 

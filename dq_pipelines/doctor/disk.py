@@ -1,4 +1,4 @@
-"""Whether there is room where files are written: the lake, the history, Dagster's records, the state, the scratch folder."""
+"""Checks the free space of the disks with the lake, the history, Dagster's records, the state and the scratch folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dq_pipelines.config.sqlite_files import sqlite_file
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 
-#: Below this share of a disk, and below so many bytes, room is short; below the second pair, runs are about to fail.
+#: Free share and free bytes. A warning if both are below the first pair, an error if both are below the second.
 _SHORT, _SCARCE = (0.05, 10 * 2**30), (0.01, 2**30)
 
 

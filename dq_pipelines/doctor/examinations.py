@@ -1,4 +1,4 @@
-"""All examinations, in the order in which they are made: what the later ones read, the earlier ones have looked at."""
+"""Runs all examinations in order: earlier ones check what later ones read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 
-#: By name. A repair of one may be what the next ones need.
+#: Examinations by name. Later ones may need the repairs of earlier ones.
 EXAMINATIONS: dict[str, Callable[[Installation], Iterator[Finding]]] = {
     "configuration": configuration.examine,
     "versions": versions.examine,
@@ -53,13 +53,13 @@ EXAMINATIONS: dict[str, Callable[[Installation], Iterator[Finding]]] = {
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A finding, which examination made it, and what became of it."""
+    """A finding with its examination and the result of a repair."""
 
     examination: str
     finding: Finding
-    #: what a repair did; "" where none was asked for, or there is none
+    #: what a repair did; "" if none was requested, or there is none
     repaired: str = ""
-    #: why a repair could not be done
+    #: why a repair failed
     not_repaired: str = ""
 
     @property
@@ -68,12 +68,12 @@ class Diagnosis:
 
 
 def diagnose(installation: Installation, *, repair: bool = False) -> Iterator[Diagnosis]:
-    """Make every examination; where asked, repair what is safe to repair as soon as it is found."""
+    """Run every examination; with `repair`, also the safe repairs, each as soon as its finding is made."""
     for name, examine in EXAMINATIONS.items():
         try:
             findings = list(examine(installation))
         except (DqError, OSError) as error:
-            # What the one at hand leans on is broken: an earlier examination has said so, or this sentence does.
+            # Something that this examination depends on is broken, and may have been reported by an earlier one.
             findings = [Finding("error", name, f"cannot be examined: {said(error)}", "mend that, and ask again")]
         for finding in findings:
             yield _repaired(name, finding) if repair and finding.repair else Diagnosis(name, finding)

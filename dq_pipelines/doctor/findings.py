@@ -1,4 +1,4 @@
-"""What an examination finds: a sentence with its place, how bad it is, what is to be done, and a repair where one is safe."""
+"""Defines the finding of an examination: severity, place, description, remedy and, if safe, a repair."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-#: `error`: rows or verdicts are lost, or runs fail; `warning`: they may be, or will; `info`: good to know.
+#: `error`: rows or verdicts are lost, or runs fail; `warning`: they may be, or will; `info`: for information.
 Severity = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One problem of an installation."""
 
     severity: Severity
     #: a path, or `<layer>/<table>`
     place: str
-    #: what was found there and what it means, in one sentence without a full stop
+    #: what was found and what it means, in one sentence without a full stop
     said: str
-    #: what a person does about it
+    #: what to do about it
     remedy: str
-    #: does what is safe, and says in a sentence what it did; raises DqError or OSError where it cannot. It never deletes
+    #: a safe repair, which returns one sentence about what it did; raises DqError or OSError on failure. It never deletes
     #: what may be the only copy.
     repair: Callable[[], str] | None = None
 

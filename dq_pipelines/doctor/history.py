@@ -1,4 +1,4 @@
-"""Whether the database of the history can be read and written, is whole, and has tables of this release's version."""
+"""Checks whether the database of the history can be read and written, is intact, and has the current schema version."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _begun_anew(history: History) -> str:
 
 
 def damage_of(path: Path) -> str:
-    """What SQLite finds wrong with a file; empty where it is whole. Nothing is written."""
+    """The damage that SQLite finds in a file; "" if it is intact. Opens it read-only."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
@@ -85,7 +85,7 @@ def _version(url: str) -> int | None:
     try:
         with engine.connect() as connection:
             return SCHEMA.found(connection)
-    except sa.exc.SQLAlchemyError:  # `engine` of the history says it in a sentence
+    except sa.exc.SQLAlchemyError:  # opening the history's engine reports it
         return None
     finally:
         engine.dispose()

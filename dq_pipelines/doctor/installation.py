@@ -1,4 +1,4 @@
-"""An installation: the project, the stores and Dagster's records that are examined together."""
+"""Defines the installation to examine: the project, the stores and Dagster's records."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import Project, Table, load_sound_tables
 
-#: Within the lake: what a repair has taken away from its place, for nothing is deleted that may be the only copy.
+#: Folder within the lake to which repairs move files; they never delete what may be the only copy.
 MOVED_AWAY = ".moved_away"
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Everything that is looked at."""
+    """Everything that is examined."""
 
     stores: Stores
-    #: None where its files do not load
+    #: None if no table can be loaded
     project: Project | None
-    #: why they do not
+    #: the problems of its files
     problems: ConfigError | None = None
-    #: DAGSTER_HOME; None where it is not set
+    #: DAGSTER_HOME; None if it is not set
     dagster_home: Path | None = None
     #: DQ_STATE
     state: Path | None = None
@@ -37,24 +37,24 @@ class Installation:
 
     @classmethod
     def from_environment(cls) -> Installation:
-        """As `DQ_CONFIG`, `DQ_LAKE`, `DQ_STATE` and `DAGSTER_HOME` say; raises ConfigError for settings that are wrong."""
+        """From `DQ_CONFIG`, `DQ_LAKE`, `DQ_STATE` and `DAGSTER_HOME`; raises ConfigError for invalid settings."""
         settings, home = Settings.from_environment(), os.environ.get("DAGSTER_HOME")
         found = cls._loaded(settings.config)
         return cls(Stores.from_environment(), *found, Path(home) if home else None, settings.state_folder)
 
     @classmethod
     def at(cls, config: Path, stores: Stores, dagster_home: Path, state: Path) -> Installation:
-        """That of these folders, whatever the environment says."""
+        """The installation in these folders, regardless of the environment."""
         return cls(stores, *cls._loaded(str(config), {}), dagster_home, state)
 
     @staticmethod
     def _loaded(config: str, environment: Mapping[str, str] | None = None) -> tuple[Project | None, ConfigError | None]:
-        """The tables whose files are sound, and what is wrong with the others."""
+        """The tables with valid files, and the problems of the others."""
         try:
             project = load_sound_tables(config, environment=environment)
         except ConfigError as error:
             return None, error
-        problems = [problem for one in project.left_out for problem in one.problems]
+        problems = [problem for table in project.left_out for problem in table.problems]
         return project, ConfigError(problems) if problems else None
 
     @property
@@ -63,12 +63,12 @@ class Installation:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """Names of tables whose files are not sound: nothing is known of them."""
-        return frozenset(one.name for one in self.project.left_out) if self.project is not None else frozenset()
+        """Names of tables with invalid files."""
+        return frozenset(table.name for table in self.project.left_out) if self.project is not None else frozenset()
 
     @property
     def landed(self) -> list[Table]:
-        """The tables that come from outside."""
+        """The tables that land."""
         return [table for table in self.tables if not table.is_gold]
 
     @property
@@ -86,7 +86,7 @@ class Installation:
             yield from (self.stores.lake.table(key) for key in table.keys)
 
     def readable(self, *keys: str) -> bool:
-        """Whether the logs of these tables can be read; where not, the examination of logs says so, and others pass over."""
+        """Whether the logs of these tables can be read; if not, the examination of logs reports it, and others skip them."""
         try:
             for key in keys:
                 self.stores.lake.table(key).rows()
@@ -95,7 +95,7 @@ class Installation:
         return True
 
     def move_away(self, path: Path) -> Path:
-        """Move a file of the lake to where nobody reads it, and remove folders that it leaves empty; its new path.
+        """Move a file of the lake to `MOVED_AWAY`, and remove folders that become empty; returns its new path.
 
         Raises OSError.
         """
@@ -105,7 +105,7 @@ class Installation:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
         for folder in path.parents:
-            # A table's own folder stays, and so does what lies outside of the lake.
+            # Keep a table's own folder, and folders outside of the lake.
             if not folder.is_relative_to(root) or len(folder.relative_to(root).parts) <= 2 or any(folder.iterdir()):
                 break
             folder.rmdir()

@@ -1,4 +1,4 @@
-"""Whether bronze, quarantine and silver of a table agree on what was consumed, and what waits to be judged."""
+"""Checks whether bronze, quarantine and silver of a table agree on the consumed batches, and lists unjudged ones."""
 
 from __future__ import annotations
 

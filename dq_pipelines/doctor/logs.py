@@ -1,4 +1,4 @@
-"""Whether the records can be read by which a format keeps each table; what its data files are like belongs in `data_files`."""
+"""Checks whether the format's records of each table (Delta: the log) can be read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _moved(installation: Installation, damage: Damage) -> str:
 
 
 def _unknown(installation: Installation, known: set[str]) -> Iterator[Finding]:
-    """Tables of the lake that no YAML file describes any more."""
+    """Tables in the lake that no YAML file describes."""
     lake = installation.stores.lake
     if is_remote(lake.root) or installation.project is None:
         return

@@ -1,4 +1,4 @@
-"""Whether nobody but its owner reads the state, and whether this user may write what runs write."""
+"""Checks that only its owner can read the state, and that this user can write what runs write."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _state(folder: Path | None) -> Iterator[Finding]:
     if folder is None or not folder.exists():
         return
     for path in (folder, *sorted(folder.rglob("*"))):
-        if path.is_symlink() or not (told := why_not_private(path)):
+        if path.is_symlink() or not (why := why_not_private(path)):
             continue
-        said, _, remedy = told.removeprefix(f"{path}: ").partition(": ")
+        said, _, remedy = why.removeprefix(f"{path}: ").partition(": ")
         ours = path.stat().st_uid == os.geteuid()
         said = f"{said}: it holds who may log in, and others read it"
         yield Finding("error", str(path), said, f"run {remedy}", partial(_closed, path) if ours else None)

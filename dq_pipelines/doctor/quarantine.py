@@ -1,4 +1,4 @@
-"""Rows in quarantine: whether a repair has left some out, whether bronze knows their batch, whether their status is one, and whether each is there once."""
+"""Checks the rows in quarantine: lost by a repair, of an unknown batch, with an invalid status, or duplicated."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def examine(installation: Installation) -> Iterator[Finding]:
                 continue
             yield from _lost(table, lying)
             yield from _of(installation, table, lying.scan())
-        except DqError:  # its log cannot be read: `logs` says so
+        except DqError:  # its log cannot be read: `logs` reports it
             continue
 
 
 def _lost(table: Table, lying: LakeTable) -> Iterator[Finding]:
-    """Rows whose files a repair took out of the log: no rerun has made them anew yet."""
+    """Rows whose files a repair took out of the log, and that no rerun has rebuilt yet."""
     for partition in lost_since_rerun(transactions(lying)):
         which = f" of partition {partition}" if partition is not None else ""
         said = f"refused rows{which} are lost: a repair took their data files out of the log"
@@ -46,7 +46,7 @@ def _of(installation: Installation, table: Table, rows: pl.LazyFrame) -> Iterato
         f"run {table.name} with mode: rerun, which makes quarantine anew from bronze",
     )
     known = landed_batches(installation.stores.lake.table(f"bronze/{table.name}"))
-    if known:  # else all landed before the ledger noted when
+    if known:  # else all landed before the ledger recorded landed batches
         strange = rows.filter(pl.col(BATCH).is_not_null() & ~pl.col(BATCH).is_in(known))
         batches = strange.group_by(BATCH).len().sort(BATCH).collect()
         if batches.height:

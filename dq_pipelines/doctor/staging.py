@@ -1,4 +1,4 @@
-"""Data files beneath tables that no version names: what a killed run has staged, or what a commit that was lost had brought."""
+"""Finds data files below tables that no version names: staged by a killed run, or added by a lost commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
             continue
         try:
             found = unnamed_files(table)
-        except DqError:  # its log cannot be read: `logs` says so
+        except DqError:  # its log cannot be read: `logs` reports it
             continue
         if found:
             said = f"{len(found):,} data files are named by no version ({found[0]}, say): a run was killed, or a commit was lost"

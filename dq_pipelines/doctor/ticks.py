@@ -1,4 +1,4 @@
-"""Schedules and sensors whose last tick failed: what they are to start does not run."""
+"""Finds schedules and sensors whose last tick failed, so that they start no runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
     try:
         with dg.DagsterInstance.from_config(str(home)) as instance:
             yield from _failing(instance)
-    except Exception:  # noqa: BLE001 - records that cannot be opened are told by `dagster_records`
+    except Exception:  # noqa: BLE001 - `dagster_records` reports records that cannot be opened
         return
 
 

@@ -1,4 +1,4 @@
-"""Whether each published batch has its verdict in the history, and each verdict of a published batch its commit."""
+"""Checks that each published batch has its verdict in the history, and each verdict of a published batch its commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.lake.ledger import batches_in
 from dq_pipelines.pipeline.runtime.verdict_recovery import lacking, recollect
 from dq_pipelines.project import Table
 
-#: Verdicts of a table that are held against its commits, the newest first.
+#: How many verdicts of a table are compared with its commits, the newest first.
 _VERDICTS = 1_000
 
 
@@ -31,22 +31,22 @@ def examine(installation: Installation) -> Iterator[Finding]:
                 remedy = f"the next run of {table.name} records those of its last commits, dq doctor --repair all"
                 yield Finding("error", table.key, said, remedy, partial(_recorded, installation, table, len(missed)))
             yield from _without_commit(installation, table)
-        except DqError:  # the history cannot be read: `history` says so
+        except DqError:  # the history cannot be read: `history` reports it
             return
 
 
 def _recorded(installation: Installation, table: Table, count: int) -> str:
     recollect(installation.stores.lake, table.key, installation.stores.history, every=True)
-    return f"told history of the {counted(count, 'verdict')} that its commits hold"
+    return f"recorded the {counted(count, 'verdict')} that its commits hold"
 
 
 def _without_commit(installation: Installation, table: Table) -> Iterator[Finding]:
-    """Verdicts on published batches that silver's log has never noted; a restore takes entries back, but they stay noted."""
+    """Verdicts on published batches that silver's log has never named; a restore removes entries, but the log still has them."""
     if table.is_gold or not installation.stores.history.is_begun:
         return
     noted = set(batches_in(installation.stores.lake.table(table.key).snapshot().entries))
     verdicts = installation.stores.history.of_table(table.key, _VERDICTS)
-    # Several batches that were judged together, and reruns, have ids of their own that no ledger notes.
+    # Batches judged together, and reruns, have their own ids, which no ledger has.
     published = [v.batch for v in verdicts if v.batch.startswith("b-") and not v.blocked and not v.replaces]
     strange = [batch for batch in published if batch not in noted]
     if strange:

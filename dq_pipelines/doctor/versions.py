@@ -1,4 +1,4 @@
-"""Whether the libraries that are installed are those that dq_pipelines asks for."""
+"""Checks whether the installed libraries satisfy the requirements of dq_pipelines."""
 
 from __future__ import annotations
 

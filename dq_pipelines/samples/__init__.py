@@ -1,8 +1,4 @@
-"""Sample landing data, seeded, with an answer sheet: what is wrong with them, how often, and what finds it.
-
-Nothing here reads a project or judges a row; the tables that take these files in are described in the
-project's YAML.
-"""
+"""Generates reproducible sample data for landing, with the expected faults: which, how many, and what detects them."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ class Generator(Protocol):
     def __call__(self, landing: Path, *, seed: int = ..., size: float = ...) -> ExpectedFaults: ...
 
 
-#: Domain -> the module that generates it; modules are imported when they are asked for.
+#: Domain -> the module that generates it, imported on demand.
 SAMPLES = {
     "flights": "dq_pipelines.samples.flights",
     "retail": "dq_pipelines.samples.retail",
@@ -27,9 +23,9 @@ SAMPLES = {
 
 
 def generate(domain: str, landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
-    """Writes the sample files of `domain` under `landing` and returns what is in them.
+    """Writes the sample files of `domain` under `landing` and returns their expected faults.
 
-    The same seed and size give the same bytes; a file that is already there is left untouched.
+    The same seed and size give the same bytes; an identical existing file is not touched.
     Raises ConfigError for an unknown domain or an impossible size, PublishError when `landing`
     cannot be written.
     """

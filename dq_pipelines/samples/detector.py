@@ -1,7 +1,7 @@
-"""The detector sample: one CSV per run of a detector, some of whose runs are bad.
+"""Generates the detector sample: one CSV per run of a detector; some runs are bad.
 
 In a good run the values are noise around NOMINAL. A *shifted* run has another mean, a *noisy* one far
-too many outliers; both are BAD. Every run has a few outliers, and rows that cannot be used at all.
+too many outliers; both are BAD. Every run has a few outliers and some unusable rows.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaul
     for number in range(RUNS):
         run_id = f"run_{number + 1:04d}"
         clean = _run(run_id, number, rows, rng, shifted=number == shifted, noisy=number == noisy)
-        landed, sown = inject_faults("readings", clean, SEEDS, rng)
+        landed, injected = inject_faults("readings", clean, SEEDS, rng)
         files[f"detector/{run_id}.csv"] = text(csv_lines(landed.select("run_id", "sensor_id", "timestamp", "value")))
         runs.append(_truth(run_id, landed.filter(pl.col("_fault").is_null())["value"].cast(pl.Float64)))
-        for fault in sown:
+        for fault in injected:
             faults.setdefault(fault.kind, []).append(fault)
     return ExpectedFaults("detector", {"readings": RUNS * rows}, tuple(_total(same) for same in faults.values()),
                  tuple(runs), put(landing, files))  # fmt: skip
@@ -55,7 +55,7 @@ def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaul
 
 def _run(run_id: str, number: int, rows: int, rng: np.random.Generator, *, shifted: bool, noisy: bool) -> pl.DataFrame:
     mean = NOMINAL + (2.5 if shifted else 0.0)
-    # Noise ends at 2.5 sigma and outliers begin at 8, so that which reading is an outlier is never a close call.
+    # Noise ends at 2.5 sigma and outliers begin at 8, so that every reading is clearly one or the other.
     noise = np.clip(rng.standard_normal(rows), -2.5, 2.5)
     outliers = rng.choice(rows, size=max(1, rows * (200 if noisy else 8 + 3 * number) // 10_000), replace=False)
     noise[outliers] = rng.choice([-1.0, 1.0], size=len(outliers)) * rng.uniform(8, 12, size=len(outliers))

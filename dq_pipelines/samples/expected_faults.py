@@ -1,4 +1,4 @@
-"""What a sample contains and what is wrong with it, counted where it was made. No files, no randomness."""
+"""Defines the expected content of a sample: its rows and faults, as counted by the generator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-#: Where a faulty row ends: refused into quarantine, kept in silver with a warning, or discarded and counted.
+#: What happens to a faulty row: refused to quarantine, published with a warning, or discarded and counted.
 Fate = Literal["quarantined", "published", "dropped"]
 
 
@@ -14,27 +14,27 @@ Fate = Literal["quarantined", "published", "dropped"]
 class Fault:
     """One kind of fault in one table. Every faulty row has exactly one fault."""
 
-    #: the table's name, as its YAML file is called
+    #: the table's name, that of its YAML file
     table: str
     kind: str
-    #: the rule's type; or `cast`, `unreadable`, `deduplicate`, `filter` for what is found without a rule
+    #: the rule's type; or `cast`, `unreadable`, `deduplicate`, `filter` for faults found without a rule
     found_by: str
-    #: the silver column; "" when a rule reads several columns, or none
+    #: the silver column; "" for a rule on several columns, or none
     column: str
     fate: Fate
-    #: rows that are found: a rule's unexpected_count, so both rows of a repeated key count
+    #: rows that are detected: a rule's unexpected_count, so both rows of a repeated key count
     count: int
 
 
 @dataclass(frozen=True)
 class ExpectedRun:
-    """What a detector run's readable values amount to."""
+    """Statistics of a detector run's readable values."""
 
     run_id: str
     #: readings that silver publishes
     readings: int
     mean: float
-    #: of the sample (n - 1)
+    #: sample standard deviation (n - 1)
     stdev: float
     #: readings more than three `stdev` from `mean`
     outliers: int
@@ -43,20 +43,20 @@ class ExpectedRun:
 
 @dataclass(frozen=True)
 class ExpectedFaults:
-    """The answer sheet of one generated domain."""
+    """The expected rows and faults of one generated domain."""
 
     domain: str
-    #: table name -> rows or lines that lie in the landing folder, header lines not counted
+    #: table name -> rows or lines in the landing folder, without header lines
     landed: Mapping[str, int]
     faults: tuple[Fault, ...]
     runs: tuple[ExpectedRun, ...] = ()
-    #: files of the landing folder that were missing or different before, relative to it
+    #: files that were missing or different before, relative to the landing folder
     written: tuple[str, ...] = field(default=(), compare=False)
 
     def count(self, table: str, fate: Fate) -> int:
-        """How many rows of `table` meet `fate` because of a fault."""
+        """The number of rows of `table` with this fate because of a fault."""
         return sum(fault.count for fault in self.faults if (fault.table, fault.fate) == (table, fate))
 
     def published(self, table: str) -> int:
-        """How many rows of `table` silver must hold after everything was ingested once."""
+        """The number of rows of `table` in silver after ingesting everything once."""
         return self.landed[table] - self.count(table, "quarantined") - self.count(table, "dropped")

@@ -1,7 +1,4 @@
-"""How faults get into a clean frame: which rows, how many, and what stands there instead.
-
-Which faults a domain has belongs in the domain's module.
-"""
+"""Injects faults into a clean frame: picks the rows and replaces their values."""
 
 from __future__ import annotations
 
@@ -17,34 +14,34 @@ from dq_pipelines.samples.expected_faults import Fate, Fault
 if TYPE_CHECKING:
     import numpy as np
 
-#: The column that names a row's fault; null in a clean row. It never lands.
+#: The column with the kind of a row's fault; null in a clean row. It is not written to files.
 FAULT = "_fault"
 
 
 @dataclass(frozen=True)
 class FaultKind:
-    """One kind of fault, before it is sown."""
+    """One kind of fault to inject."""
 
     kind: str
     found_by: str
     column: str
     fate: Fate
-    #: afflicted rows in 10,000, but one at least
+    #: affected rows per 10,000, but at least one
     share: int
-    #: landed column -> what stands there instead of the clean value
+    #: landed column -> the faulty value
     change: Mapping[str, pl.Expr] = field(default_factory=dict)
-    #: the row comes twice, first clean and then with `change`
+    #: whether the row occurs twice, first clean and then with `change`
     repeated: bool = False
-    #: rows that are found for each afflicted one: both, where a key must be unique
+    #: detected rows for each affected one: 2 if a key must be unique
     found_each: int = 1
 
 
 def inject_faults(
     table: str, clean: pl.DataFrame, seeds: Sequence[FaultKind], rng: np.random.Generator
 ) -> tuple[pl.DataFrame, tuple[Fault, ...]]:
-    """Puts each of `seeds` into rows of its own; the frame that comes back has the column `_fault`.
+    """Injects each kind of fault into separate rows; the returned frame has the column `_fault`.
 
-    Raises ConfigError when `clean` has fewer rows than there are faults to sow.
+    Raises ConfigError if `clean` has fewer rows than there are faults.
     """
     counts = [max(1, clean.height * seed.share // 10_000) for seed in seeds]
     if sum(counts) > clean.height:
@@ -71,7 +68,7 @@ def _spoil(marked: pl.DataFrame, seed: FaultKind) -> pl.DataFrame:
     if seed.repeated:
         marked = marked.with_row_index("_place")
         again = marked.filter(afflicted).with_columns(**seed.change)
-        # A stable sort puts each repetition right behind the row that it repeats, in the same file.
+        # A stable sort puts each repeated row right after the original, in the same file.
         return pl.concat([marked, again]).sort("_place", maintain_order=True).drop("_place")
     changed = {
         column: pl.when(afflicted).then(instead).otherwise(pl.col(column)) for column, instead in seed.change.items()

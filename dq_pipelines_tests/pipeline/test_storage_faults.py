@@ -97,7 +97,7 @@ def test_a_history_of_zero_bytes_is_told_by_the_commits(orders: Workshop) -> Non
 
 
 def test_a_locked_history_publishes_nothing(orders: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_PATIENCE", 0.2)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.2)
     before = orders.versions()
     with closing(sqlite3.connect(history_file(orders))) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -109,7 +109,7 @@ def test_a_locked_history_publishes_nothing(orders: Workshop, monkeypatch: pytes
 def test_a_history_that_is_locked_after_the_commit_gets_its_verdict_from_the_next_run(
     orders: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_PATIENCE", 0.2)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.2)
     real, locks = History.record, list[sqlite3.Connection]()
 
     def locked(self: History, verdict: object) -> None:
