@@ -89,12 +89,12 @@ def _must_be_valid(chain: Path, certificates: Sequence[x509.Certificate]) -> Non
     for certificate in certificates:
         if certificate.not_valid_after_utc < now:
             raise _wrong(
-                f"{_CERT}: wanted a certificate that is valid now, got certificate in {chain} that expired at "
+                f"{_CERT}: wanted a certificate that is valid now, got one in {chain} that expired at "
                 f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
             )
         if certificate.not_valid_before_utc > now:
             raise _wrong(
-                f"{_CERT}: wanted a certificate that is valid now, got certificate in {chain} that is not before "
+                f"{_CERT}: wanted a certificate that is valid now, got one in {chain} that is not before "
                 f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
             )
 
