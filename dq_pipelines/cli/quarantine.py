@@ -17,7 +17,7 @@ from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
     from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
-    from dq_pipelines.pipeline.replay.replay import Replayed
+    from dq_pipelines.pipeline.replay.replayed import Replayed
     from dq_pipelines.pipeline.runtime.table_run import Work
     from dq_pipelines.project import Table
 

@@ -85,7 +85,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     with staged(kept, refused, claim=work.claim):
         with reading(work, "to compute and judge its rows"):
             judgement = SelfReferences.of(work.table.key, work.table.rules).settled(
-                judged_with, lambda: rows, lambda: rows, lambda: (kept.scan(),)
+                judged_with, lambda _: rows, lambda: rows, lambda _: (kept.scan(),)
             )
         outcome = replace(
             _outcome(work, batch, judgement, kept, refused),

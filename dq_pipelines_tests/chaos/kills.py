@@ -20,7 +20,7 @@ from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.pipeline import gold
 from dq_pipelines.pipeline.bronze import ingest
-from dq_pipelines.pipeline.silver import commit, refinement
+from dq_pipelines.pipeline.silver import commit, judged_batch
 from dq_pipelines_tests.workshop import Workshop
 
 #: Steps of a run, as a kill is told by.
@@ -61,7 +61,7 @@ class Watched:
 
     def watch(self) -> None:
         """Have the steps of this process told."""
-        for module in (refinement, gold):
+        for module in (judged_batch, gold):
             self._tell(module, "judge", lambda *_: "judge")
         for module in (ingest, commit, gold):
             self._tell(module, "publish", _commit)

@@ -14,7 +14,7 @@ from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import Work
-from dq_pipelines.pipeline.silver import refinement
+from dq_pipelines.pipeline.silver import commit
 from dq_pipelines_tests.orchestration.listening import Hook
 from dq_pipelines_tests.orchestration.orders import land, table, tick
 from dq_pipelines_tests.workshop import Workshop
@@ -62,7 +62,7 @@ def test_a_cancelled_run_is_no_alert(orders: Workshop, web: Hook, monkeypatch: p
         orders.instance.report_run_canceling(run)
         raise dg.DagsterExecutionInterruptedError("cancelled")
 
-    monkeypatch.setattr(refinement, "_publish", interrupted)
+    monkeypatch.setattr(commit, "_publish", interrupted)
     land(orders, 1, 5)
     ran = orders.run("orders")
     run = orders.instance.get_run_by_id(ran.run_id)
@@ -76,10 +76,10 @@ def test_a_cancelled_run_is_no_alert(orders: Workshop, web: Hook, monkeypatch: p
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dq_pipelines.pipeline.silver import refinement
+from dq_pipelines.pipeline.silver import commit
 from dq_pipelines_tests.workshop import Workshop
 
-refinement._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+commit._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 Workshop(Path(sys.argv[1])).run("orders")
 """
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
 from dq_pipelines.pipeline.quarantine.refused_rows import ID
-from dq_pipelines.pipeline.replay.replay import Replayed, replay
+from dq_pipelines.pipeline.replay.replay import replay
+from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines_tests.workshop import Workshop
 

@@ -50,7 +50,7 @@ work = working.Work(project.tables[table], Lake.at(str(root / "lake")), may_comm
 if place in ("before", "after"):
     ingest.publish = commit.publish = gold.publish = dying(gold.publish, place == "after")
 if place == "forget":
-    refinement.forget = dying(refinement.forget, True)
+    commit.forget = dying(commit.forget, True)
 {"refine": refinement.refine, "rerun": rerun.rerun, "compute": gold.compute, "land": ingest.land}[what](work)
 """
 

@@ -19,7 +19,7 @@ from dq_pipelines_tests.workshop import Workshop
 KILLED = """
 import os, signal, sys
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline.replay import replay
+from dq_pipelines.pipeline.replay import replay, replay_part
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import load_project
 
@@ -31,7 +31,7 @@ def dying(function):
         os.kill(os.getpid(), signal.SIGKILL)
     return wrapped
 
-setattr(replay, place, dying(getattr(replay, place)))
+setattr(replay_part, place, dying(getattr(replay_part, place)))
 work = Work(load_project(f"{root}/assets_config", environment={}).tables["orders"], Lake.at(f"{root}/lake"))
 replay.replay(work, by="ann")
 """

@@ -307,13 +307,13 @@ def test_each_partition_has_an_attempt_of_its_own(shop: Workshop) -> None:
 
 
 def test_cancelled_before_it_published_changes_nothing(refused: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dq_pipelines.pipeline.silver import refinement
+    from dq_pipelines.pipeline.silver import commit
 
     def interrupted(*_: object) -> None:
         raise dg.DagsterExecutionInterruptedError("cancelled")
 
     land(refused, "b", 7)
-    monkeypatch.setattr(refinement, "_publish", interrupted)
+    monkeypatch.setattr(commit, "_publish", interrupted)
     ran = refused.run("orders")
     assert not ran.result.success
     assert outcomes(refused)[0] == "cancelled"
@@ -323,9 +323,9 @@ def test_cancelled_before_it_published_changes_nothing(refused: Workshop, monkey
 def test_cancelled_right_after_its_commit_says_what_was_published(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dq_pipelines.pipeline.silver import refinement
+    from dq_pipelines.pipeline.silver import commit
 
-    publish = refinement._publish
+    publish = commit._publish
 
     def then_interrupted(*given: object) -> None:
         publish(*given)  # type: ignore[arg-type]
@@ -333,7 +333,7 @@ def test_cancelled_right_after_its_commit_says_what_was_published(
 
     orders(shop)
     land(shop, "a", 1, 2, 3)
-    monkeypatch.setattr(refinement, "_publish", then_interrupted)
+    monkeypatch.setattr(commit, "_publish", then_interrupted)
     ran = shop.run("orders")
     [verdict] = shop.history.of_run(ran.run_id)
     assert (verdict.published, verdict.rows_in) == (3, 3)
@@ -345,17 +345,17 @@ def test_cancelled_right_after_its_commit_says_what_was_published(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dq_pipelines.pipeline.silver import refinement
+from dq_pipelines.pipeline.silver import commit
 from dq_pipelines_tests.workshop import Workshop
 
-publish, after = refinement._publish, sys.argv[2] == "after"
+publish, after = commit._publish, sys.argv[2] == "after"
 
 def killed(*given):
     if after:
         publish(*given)
     os.kill(os.getpid(), signal.SIGKILL)
 
-refinement._publish = killed
+commit._publish = killed
 Workshop(Path(sys.argv[1])).run("orders")
 """
 

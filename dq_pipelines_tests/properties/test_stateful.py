@@ -32,7 +32,8 @@ from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.landed import pending_batches
 from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status, refused_of
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, FIXED, OPEN, REPLAYED
-from dq_pipelines.pipeline.replay.replay import Replayed, replay
+from dq_pipelines.pipeline.replay.replay import replay
+from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.runtime.verdict_recovery import recollect

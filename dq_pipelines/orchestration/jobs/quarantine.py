@@ -18,7 +18,8 @@ from dq_pipelines.orchestration.jobs.ops import op_failures, work_on
 from dq_pipelines.orchestration.steps.step import USER_TAG
 from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
-from dq_pipelines.pipeline.replay.replay import Replayed, replay
+from dq_pipelines.pipeline.replay.replay import replay
+from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.project import Project

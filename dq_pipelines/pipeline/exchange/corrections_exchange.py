@@ -31,7 +31,8 @@ from dq_pipelines.pipeline.quarantine.quarantine_status import (
     tell_superseded,
 )
 from dq_pipelines.pipeline.quarantine.refused_rows import CORRECTION, DISMISSED, ID, OPEN, STATUS, STATUS_BY, SUPERSEDED
-from dq_pipelines.pipeline.replay.replay import Replayed, replayed
+from dq_pipelines.pipeline.replay.replay import replayed
+from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.table_run import Work, alone
 from dq_pipelines.project import Project
 from dq_pipelines.sources import SOURCE

@@ -1,6 +1,6 @@
 """Landed cells that travel along with the rows, hidden, so that one stream writes bronze and is judged as well.
 
-How rows land belongs in `batch`, what becomes of them in `preparation` and `refinement`.
+How rows land belongs in `batch`, what becomes of them in `preparation` and `judged_batch`.
 """
 
 from __future__ import annotations

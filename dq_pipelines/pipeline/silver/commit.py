@@ -1,73 +1,135 @@
-"""The commits of a judged batch: quarantine, then silver, each saying what it consumed. Bronze's is in `ingest`."""
+"""The commits of a judged batch, in their order: bronze, quarantine, silver. Each says what it consumed."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.publish import Mode, publish
+from dq_pipelines.lake.ledger import batches_in, snapshot_of, transactions
+from dq_pipelines.lake.publish import Mode, forget, publish
 from dq_pipelines.lake.schema_rewrite import Beside, rewriting
 from dq_pipelines.lake.staging import Stage
+from dq_pipelines.pipeline.bronze.ingest import commit_bronze
+from dq_pipelines.pipeline.bronze.landed import Landings, bronze
 from dq_pipelines.pipeline.runtime.outcome import Outcome, elapsed
-from dq_pipelines.pipeline.runtime.progress import PUBLISH, QUARANTINE
+from dq_pipelines.pipeline.runtime.progress import LAND, PUBLISH, QUARANTINE
 from dq_pipelines.pipeline.runtime.table_run import Work, of_partition
 from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_of
+from dq_pipelines.pipeline.silver.judged_batch import JudgedBatch
 from dq_pipelines.pipeline.silver.published_as import how_published
 
 
-def commit(
-    work: Work,
-    outcome: Outcome,
-    kept: Stage,
-    refused: Stage,
-    modes: tuple[Literal["append", "overwrite"], Mode],
-    consumed: Mapping[str, int],
-    before: Collection[str] | None = None,
-    noted: Mapping[str, int] | None = None,
-    beside: Beside | None = None,
-) -> Outcome:
-    """Commit quarantine, then silver, each in its mode; raises PublishError when rows do not add up.
+@dataclass(frozen=True)
+class CommitRecord:
+    """What the ledgers of quarantine and silver will say of a batch, and in which modes its rows are committed."""
 
-    Nobody may have published of it to silver, nor to quarantine but for what stood there `before`; None where what
-    was published is to be replaced. `noted` is what silver's ledger says besides, `beside` what becomes of silver's other partitions.
+    quarantine_mode: Literal["append", "overwrite"]
+    silver_mode: Mode
+    #: an entry for each bronze batch that is consumed
+    consumed: Mapping[str, int]
+    #: the names of quarantine's entries before; None where the commits replace what was published
+    before: Collection[str] | None = None
+    #: what silver's ledger says besides
+    noted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def left_behind(self) -> list[str]:
+        """The bronze batches of which quarantine has rows already: a run was killed between the two commits."""
+        return batches_in(name for name in self.consumed if name in (self.before or ()))
+
+    @property
+    def first_in_quarantine(self) -> tuple[str, ...]:
+        """The entries that nobody else may have written to quarantine."""
+        return () if self.before is None else tuple(name for name in self.consumed if name not in self.before)
+
+    @property
+    def first_in_silver(self) -> tuple[str, ...]:
+        """The entries that nobody else may have written to silver."""
+        return () if self.before is None else tuple(self.consumed)
+
+
+def record_of(
+    mode: Mode,
+    consumed: Mapping[str, int],
+    before: Collection[str],
+    landed_at: Mapping[str, int],
+    partition: str | None = None,
+) -> CommitRecord:
+    """What the commits of a batch record whose table has this mode.
+
+    `before` are the names of quarantine's entries. `landed_at` are moments by bronze batch, as far as bronze has noted them:
+    of a batch that replaces all before it, silver notes when it landed.
+    """
+    moments = [landed_at[batch] for batch in batches_in(consumed) if batch in landed_at]
+    noted = {snapshot_of(partition): max(moments)} if mode == "overwrite" and moments else {}
+    return CommitRecord("append", mode, consumed, before, noted)
+
+
+def commit_batch(judged: JudgedBatch) -> Outcome:
+    """Commit what has landed, and unless a rule blocks it, what is refused and what is published.
+
+    Raises PublishError where the lake refuses, and has then published nothing to silver; Overtaken where another run was
+    quicker.
+    """
+    _land(judged)
+    return judged.outcome if judged.outcome.blocked_by else _publish(judged)
+
+
+def _land(judged: JudgedBatch) -> None:
+    plan, stage = judged.plan, judged.stages.bronze
+    if plan.landing is None or stage is None or plan.unlandable:
+        return
+    plan.run.progress.stage(LAND, stage.rows, "commit")
+    commit_bronze(plan.run, plan.landing, stage, plan.landing_drift)
+
+
+def _publish(judged: JudgedBatch) -> Outcome:
+    plan, stages, run = judged.plan, judged.stages, judged.plan.run
+    landed_at = Landings.of(bronze(run.table, run.lake)).batches if plan.silver.mode == "overwrite" else {}
+    record = record_of(plan.silver.mode, plan.consumed, transactions(run.quarantine), landed_at, run.partition)
+    forget(stages.refused, record.left_behind)
+    return commit(run, judged.outcome, stages.kept, stages.refused, record)
+
+
+def commit(
+    run: Work, outcome: Outcome, kept: Stage, refused: Stage, record: CommitRecord, beside: Beside | None = None
+) -> Outcome:
+    """Commit quarantine, then silver; `beside` is what becomes of silver's other partitions.
+
+    Raises PublishError when rows do not add up, and where the lake refuses.
     """
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
-    keys = work.table.landed.silver.keys
-    with rewriting(kept, outcome.drift, modes[1], keys, beside=beside, claim=work.claim, log=work.log) as rewrite:
-        work.progress.stage(QUARANTINE)
-        work.may_commit()
+    keys, mode = run.table.landed.silver.keys, record.silver_mode
+    with rewriting(kept, outcome.drift, mode, keys, beside=beside, claim=run.claim, log=run.log) as rewrite:
+        run.progress.stage(QUARANTINE)
+        run.may_commit()
         refused.tidy()
-        news = () if before is None else consumed.keys() - before
-        quarantined = publish(refused, modes[0], consumed, new_columns="add", once=news)
-        work.progress.stage(PUBLISH)
-        work.may_commit()
+        quarantined = publish(
+            refused, record.quarantine_mode, record.consumed, new_columns="add", once=record.first_in_quarantine
+        )
+        run.progress.stage(PUBLISH)
+        run.may_commit()
         kept.tidy()
-        once = () if before is None else tuple(consumed)
-        said = verdict_of(work, replace(outcome, seconds=elapsed(work.now)))
         published = publish(
             kept,
-            modes[1],
-            {**consumed, **(noted or {}), **how_published(work, modes[1])},
+            mode,
+            {**record.consumed, **record.noted, **how_published(run, mode)},
             keys=keys,
             new_columns="add",
-            once=once,
+            once=record.first_in_silver,
             rewrite=rewrite,
-            metadata=said,
+            metadata=verdict_of(run, replace(outcome, seconds=elapsed(run.now))),
         )
+    _log_published(run, outcome)
+    return outcome.committed((quarantined, published), run.meter.lap())
+
+
+def _log_published(run: Work, outcome: Outcome) -> None:
     counts = outcome.counts
-    work.log(
-        f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}{of_partition(work.partition)}, "
+    run.log(
+        f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}{of_partition(run.partition)}, "
         f"{counts.refused:,} to quarantine"
     )
-    return outcome.committed((quarantined, published), work.meter.lap())
-
-
-def joint_id(batches: Sequence[str]) -> str:
-    """The id of several bronze batches that are handled together."""
-    if len(batches) == 1:
-        return batches[0]
-    return f"r-{hashlib.sha256(','.join(sorted(batches)).encode()).hexdigest()[:16]}"

@@ -5,8 +5,8 @@ Which of two rows counts is in `precedence`, what was kept before in `key_versio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
@@ -22,44 +22,46 @@ from dq_pipelines.rules.core.auxiliary_queries import Repeats
 from dq_pipelines.rules.core.on_rows import RowRule
 
 
-@dataclass
+@dataclass(frozen=True)
 class Replacing:
-    """How the rows of one batch stand to one another and to what was kept before."""
+    """How the rows of one batch stand to one another and to what was kept before; what the lake says of that is read once."""
 
-    work: Work
+    run: Work
     #: whether bronze batches are among them that have waited
     waited: bool
     #: the addresses of inputs that land now, and had landed before
     again: Sequence[str] = ()
     #: whether the batch is a part of a rerun, which looks at all batches together
-    anew: bool = False
+    is_part_of_rerun: bool = False
     #: `landed.first_landed`, where it was asked for already
-    known: Mapping[str, int] | None = None
-    #: whether it was said that steps forget what tells the order: rows may be judged, and written, more than once
-    _said: bool = field(default=False, init=False)
+    first_landed: Mapping[str, int] | None = None
 
     @property
     def silver(self) -> Silver:
-        return self.work.table.landed.silver
+        return self.run.table.landed.silver
 
     def rows(self, kept: pl.LazyFrame) -> pl.LazyFrame:
         """Of kept rows those that are published."""
         latest = kept if self.keys_are_judged else latest_of_keys(kept, self.silver, self.first)
-        return latest if self.anew else self._not_overtaken(unbeaten(latest, self.silver, self.work.silver))
+        return latest if self.is_part_of_rerun else self._not_overtaken(unbeaten(latest, self.silver, self.run.silver))
 
     def arrival(self, kept: pl.LazyFrame) -> list[str]:
-        """The columns that tell when a row came, which a rerun must know of rows that are merged."""
-        if not self.anew or self.silver.mode != "merge":
+        """The columns that say when a row came, which a rerun must know of rows that are merged."""
+        if not self.is_part_of_rerun or self.silver.mode != "merge":
             return []
-        there = kept.collect_schema()
-        return [name for name in ARRIVAL if name in there]
+        columns = kept.collect_schema()
+        return [name for name in ARRIVAL if name in columns]
+
+    def order_lost(self, columns: Collection[str]) -> str:
+        """That rows with these columns do not say which came first, where that decides; empty where it is known."""
+        return order_forgotten(self.run.table.key, columns, TRACES) if self._may_be_overtaken else ""
 
     @cached_property
     def first(self) -> Mapping[str, int]:
         """When the inputs of the batch landed first that have landed before; empty where there are none."""
-        if self.known is not None or self.silver.mode != "merge":
-            return self.known or {}
-        landed = bronze(self.work.table, self.work.lake)
+        if self.first_landed is not None or self.silver.mode != "merge":
+            return self.first_landed or {}
+        landed = bronze(self.run.table, self.run.lake)
         return first_landed(landed, self.again) if self.again or self.waited else {}
 
     @cached_property
@@ -71,15 +73,15 @@ class Replacing:
             isinstance(aside, Repeats) and set(aside.columns) == wanted and not aside.row_condition for aside in asides
         )
 
+    @property
+    def _may_be_overtaken(self) -> bool:
+        """Whether rows of the same keys may have come meanwhile: after the first version of an input, or to other partitions."""
+        waited = self.silver.mode == "merge" and self.waited and self.run.partition is not None
+        return not self.is_part_of_rerun and (bool(self.first) or waited)
+
     def _not_overtaken(self, kept: pl.LazyFrame) -> pl.LazyFrame:
         """Without rows whose keys have come later: from other files than one that has landed again, or in other partitions."""
-        waited = self.silver.mode == "merge" and self.waited and self.work.partition is not None
-        if not (self.first or waited):
-            return kept
-        if said := order_forgotten(self.work.table.key, kept.collect_schema(), TRACES):
-            if not self._said:
-                self.work.log(said)
-            self._said = True
+        if not self._may_be_overtaken or self.order_lost(kept.collect_schema()):
             return kept
         beaten = overtaken(self.silver, kept, self._before, self.first, *self.silver.keys)
         return kept.join(beaten, on=exact_names(self.silver.keys), how="anti", maintain_order="left")
@@ -87,4 +89,4 @@ class Replacing:
     @cached_property
     def _before(self) -> pl.LazyFrame:
         """What was kept before, asked once: rows may be judged, and written, more than once."""
-        return in_rank(self.work, self.first)
+        return in_rank(self.run, self.first)

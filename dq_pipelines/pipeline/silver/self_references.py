@@ -48,27 +48,27 @@ class SelfReferences:
     def settled(
         self,
         judge: Callable[[pl.LazyFrame | None], Judged],
-        rows: Callable[[], pl.LazyFrame],
+        rows: Callable[[Judged], pl.LazyFrame],
         first: Callable[[], pl.LazyFrame],
-        published: Callable[[], Sequence[pl.LazyFrame]],
+        published: Callable[[Judged], Sequence[pl.LazyFrame]],
     ) -> Judged:
         """What `judge` gives with the right parents.
 
-        `judge` takes the parents, None where no rule asks for any, and stages what it keeps. `rows` are those that it judges
-        and `first` the parents of the first round: these rows, and whatever may stay. `published` gives what is kept, and
-        what stays beside it.
+        `judge` takes the parents, None where no rule asks for any, and stages what it keeps. `rows` are those that it has
+        judged, `published` what it has kept, and what stays beside that. `first` are the parents of the first round: the
+        rows to judge, and whatever may stay.
         """
         if not self.rules:
             return judge(None)
         parents, rounds = first(), 0
         while True:
-            found, rounds = judge(parents), rounds + 1
-            there = published()
-            now = pl.concat(there, how="diagonal_relaxed")
+            judged, rounds = judge(parents), rounds + 1
+            frames = published(judged)
+            now = pl.concat(frames, how="diagonal_relaxed")
             if rounds >= _FREE_ROUNDS:
-                now = self._in_both(self._without_orphans(*there), parents)
-            if not self._tells_apart(rows(), parents, now):
-                return found
+                now = self._in_both(self._without_orphans(*frames), parents)
+            if not self._tells_apart(rows(judged), parents, now):
+                return judged
             parents = now
 
     def may_lose_parents(self, mode: str, keys: Collection[str]) -> bool:
