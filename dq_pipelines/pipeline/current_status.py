@@ -19,12 +19,12 @@ from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, wait
 from dq_pipelines.pipeline.runtime.stores import Stores
 
 
-def lost_history(lake: Lake, tables: Collection[str], known: Collection[TableStatus]) -> str:
+def lost_history(lake: Lake, tables: Collection[str], standings: Collection[TableStatus]) -> str:
     """One sentence, with the remedy, where the history has no verdict though some of these tables are published; else "".
 
-    `tables` are keys such as `silver/orders`, `known` is all that the history tells. Raises PublishError when the lake fails.
+    `tables` are keys such as `silver/orders`, `standings` is all that the history has of them. Raises PublishError when the lake fails.
     """
-    if any(each.verdicts for each in known):
+    if any(each.verdicts for each in standings):
         return ""
     published = [key for key in tables if lake.table(key).exists]
     if not published:
@@ -64,8 +64,8 @@ def as_of_now(table: TableStatus, aside: Mapping[str, ResultRecord], quarantine:
 
 def standing_now(stores: Stores, table: str) -> TableStatus | None:
     """Where one table stands now; None before its first attempt. Raises PublishError when the lake fails."""
-    found = latest_status(stores.history, table) if stores.history.is_begun else None
-    return found and as_of_now(found, asides_now(stores.lake), quarantine_now(stores.lake, table))
+    latest = latest_status(stores.history, table) if stores.history.is_begun else None
+    return latest and as_of_now(latest, asides_now(stores.lake), quarantine_now(stores.lake, table))
 
 
 def standings_now(

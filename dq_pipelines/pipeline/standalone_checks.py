@@ -32,8 +32,10 @@ def results_beside(stores: Stores, table: Table) -> Iterator[ResultRecord]:
 
     Raises PublishError when the lake fails.
     """
-    if not table.is_gold and (found := unassigned(table, stores.lake)):
-        yield ResultRecord.on_inputs(INPUTS_UNASSIGNED, [one.uri for one in found[:_NAMED]], sentence(found))
+    if not table.is_gold and (unassigned_inputs := unassigned(table, stores.lake)):
+        yield ResultRecord.on_inputs(
+            INPUTS_UNASSIGNED, [one.uri for one in unassigned_inputs[:_NAMED]], sentence(unassigned_inputs)
+        )
     wanted = table.model.freshness
     if wanted is not None:
         late = _late(stores, table, wanted, clock.now())
@@ -43,19 +45,19 @@ def results_beside(stores: Stores, table: Table) -> Iterator[ResultRecord]:
 def _late(stores: Stores, table: Table, wanted: Freshness, now: datetime) -> str:
     """What is late, in a sentence; empty where nothing is."""
     if wanted.cron is None:
-        since, said = now - wanted.length(wanted.within), f"wanted a run within {wanted.within}"
+        since, expectation = now - wanted.length(wanted.within), f"wanted a run within {wanted.within}"
     else:
         deadline = last_tick(wanted.cron, now.astimezone(ZoneInfo(wanted.timezone)))
         if deadline is None:
             return ""
         if table.is_daily:
             return _day_missing(stores, table, deadline)
-        since, said = deadline - wanted.length(wanted.within), f"wanted a run by {deadline.isoformat()}"
+        since, expectation = deadline - wanted.length(wanted.within), f"wanted a run by {deadline.isoformat()}"
     last = Attempts(stores.history).last_success(table.key)
     if last is not None and last >= since:
         return ""
     got = "none" if last is None else f"the last one at {last.isoformat(timespec='seconds')}"
-    return f"{said}, got {got}"
+    return f"{expectation}, got {got}"
 
 
 def _day_missing(stores: Stores, table: Table, deadline: datetime) -> str:

@@ -79,12 +79,14 @@ def transform(prepared: Prepared, silver: Silver) -> Prepared:
             rows, names = rows.filter(~any_failed(names)), []
         with _told(number, step):
             rows = _applied(step, rows, names)
-            there = rows.collect_schema()
+            columns = rows.collect_schema()
         if isinstance(step, Cast):
-            more = [name for name in step.cast if f"{FAILED}{name}" in there]
+            more = [name for name in step.cast if f"{FAILED}{name}" in columns]
             names, casts = list(dict.fromkeys([*names, *more])), list(dict.fromkeys([*casts, *more]))
-    there = rows.collect_schema()
-    return Prepared(rows, tuple(CastRule(column=name) for name in casts if f"{FAILED}{name}" in there), tuple(refused))
+    columns = rows.collect_schema()
+    return Prepared(
+        rows, tuple(CastRule(column=name) for name in casts if f"{FAILED}{name}" in columns), tuple(refused)
+    )
 
 
 def _applied(step: Step, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
@@ -151,8 +153,8 @@ def hangs_on_others(silver: Silver, rules: Iterable[Rule]) -> bool:
 
 def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:
     """The rows with a failed cast, with their reasons: split off before a step that may forget where rows came from."""
-    there = rows.collect_schema()
-    landed = {name: text_of(there[f"{RAW}{name}"], pl.col(f"{RAW}{name}")) for name in casts}
+    columns = rows.collect_schema()
+    landed = {name: text_of(columns[f"{RAW}{name}"], pl.col(f"{RAW}{name}")) for name in casts}
     given = [pl.when(pl.col(f"{FAILED}{name}")).then(reason("cast", name, landed[name])) for name in casts]
     return rows.filter(any_failed(casts)).with_columns(pl.concat_list(given).list.drop_nulls().alias(REASONS))
 

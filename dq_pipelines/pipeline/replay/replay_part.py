@@ -41,7 +41,7 @@ from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.replay.revalidation import Rejudgement, not_overtaken
 from dq_pipelines.pipeline.runtime.outcome import Counts, elapsed
 from dq_pipelines.pipeline.runtime.table_run import Work
-from dq_pipelines.pipeline.runtime.verdict_recovery import told
+from dq_pipelines.pipeline.runtime.verdict_recovery import commit_metadata
 from dq_pipelines.pipeline.silver.precedence import latest_of_keys
 from dq_pipelines.pipeline.silver.remaining_rows import looked_up, staying_beside
 from dq_pipelines.pipeline.silver.self_references import SelfReferences
@@ -144,8 +144,8 @@ def commit_part(part: ReplayPart, kept: Stage, difference: Drift, replayed: Repl
             run.may_commit()
             kept.tidy()
             once = tuple(consumed)
-            said = told(record)
-            publish(kept, mode, consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite, metadata=said)
+            verdict = commit_metadata(record)
+            publish(kept, mode, consumed, keys=keys, new_columns="add", once=once, rewrite=rewrite, metadata=verdict)
     return replace(replayed, records=(record,))
 
 

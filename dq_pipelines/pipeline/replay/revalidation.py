@@ -124,8 +124,8 @@ class Rejudgement:
         return self.waiting.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
 
     def _must_be_traced(self, prepared: Prepared) -> None:
-        if said := forgotten(self.work.table.key, prepared.rows.collect_schema()):
-            raise RuleError(f"{said}, so that refused rows cannot be told apart: use mode: rerun, or let it")
+        if what_is_missing := forgotten(self.work.table.key, prepared.rows.collect_schema()):
+            raise RuleError(f"{what_is_missing}, so that refused rows cannot be told apart: use mode: rerun, or let it")
 
 
 def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:

@@ -23,10 +23,10 @@ _COMMITS = 5
 
 def verdict_of(work: Work, outcome: Outcome) -> dict[str, str]:
     """What a commit is to say of its rows."""
-    return told(outcome.record(work.run_id, checked_rules(work.table)))
+    return commit_metadata(outcome.record(work.run_id, checked_rules(work.table)))
 
 
-def told(record: VerdictRecord) -> dict[str, str]:
+def commit_metadata(record: VerdictRecord) -> dict[str, str]:
     """A verdict as a commit says it."""
     return {_VERDICT: record.without_states().as_json()}
 

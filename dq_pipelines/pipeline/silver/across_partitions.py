@@ -85,20 +85,20 @@ def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl
 
     All keys where rows cannot be compared, since a column has another type now or holds nested values.
     """
-    was, there = before.drop(PARTITION).collect_schema(), now.collect_schema()
-    found = before.select(exact_names(keys))
-    if was != pl.Schema({name: there[name] for name in was if name in there}) or any(
-        d.is_nested() for d in was.values()
+    types_before, types_now = before.drop(PARTITION).collect_schema(), now.collect_schema()
+    every_key = before.select(exact_names(keys))
+    if types_before != pl.Schema({name: types_now[name] for name in types_before if name in types_now}) or any(
+        d.is_nested() for d in types_before.values()
     ):
-        return found
-    same = before.join(now, on=exact_names(was), how="semi", nulls_equal=True).select(exact_names(keys))
-    return found.join(same, on=exact_names(keys), how="anti")
+        return every_key
+    same = before.join(now, on=exact_names(types_before), how="semi", nulls_equal=True).select(exact_names(keys))
+    return every_key.join(same, on=exact_names(keys), how="anti")
 
 
 def _must_be_traced(work: Work, rows: pl.LazyFrame) -> None:
-    if said := forgotten(work.table.key, rows.collect_schema(), ARRIVAL):
+    if what_is_missing := forgotten(work.table.key, rows.collect_schema(), ARRIVAL):
         raise RuleError(
-            f"{said}, so that nobody can tell which row of a key came last that several partitions have; "
+            f"{what_is_missing}, so that nobody can tell which row of a key came last that several partitions have; "
             "nothing was published: rerun a partition only where its keys are its own, or let the step give them on"
         )
 
@@ -156,8 +156,8 @@ class _Contest:
 
     def _theirs(self, columns: Iterable[str]) -> pl.LazyFrame:
         """What was kept of the other partitions, of inputs that count, or that are published still."""
-        found = versions(self.work, None if self.retyped else self.touched)
-        rows = conformed(found, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
+        kept_rows = versions(self.work, None if self.retyped else self.touched)
+        rows = conformed(kept_rows, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
         rows = rows.join(self.touched, on=exact_names(self.work.table.landed.silver.keys), how="semi")
-        there = rows.collect_schema()
-        return rows.select(pl.col(name) for name in columns if name in there)
+        schema = rows.collect_schema()
+        return rows.select(pl.col(name) for name in columns if name in schema)

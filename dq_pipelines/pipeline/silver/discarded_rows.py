@@ -40,9 +40,9 @@ def kept(
         return _scan(work, rows).kept
 
     def wanted(scan: Scan) -> pl.LazyFrame:
-        found = scan.kept if keys is None else scan.kept.join(keys, on=exact_names(silver.keys), how="semi")
+        kept_rows = scan.kept if keys is None else scan.kept.join(keys, on=exact_names(silver.keys), how="semi")
         names = scan.columns if columns is None else [name for name in scan.columns if name in set(columns)]
-        return found.select(exact_names(dict.fromkeys([*names, *TRACES])))
+        return kept_rows.select(exact_names(dict.fromkeys([*names, *TRACES])))
 
     return _by_batch(work, rows, _holding(work, rows, keys), wanted).lazy()
 
@@ -59,8 +59,10 @@ def _discarding(rules: Iterable[Rule]) -> list[Rule]:
 def _scan(work: Work, rows: pl.LazyFrame) -> Scan:
     silver = work.table.landed.silver
     prepared = prepare(silver, rows)
-    if said := forgotten(work.table.key, prepared.rows.collect_schema()):
-        raise RuleError(f"{said}, so that nobody can tell where its rows came from: let the step give them on")
+    if what_is_missing := forgotten(work.table.key, prepared.rows.collect_schema()):
+        raise RuleError(
+            f"{what_is_missing}, so that nobody can tell where its rows came from: let the step give them on"
+        )
     rules = _discarding(rules_of(silver, prepared))
     return Scan(prepared.rows, rules, work.published, hidden=prepared.hidden, misread=misread(silver, prepared))
 
@@ -80,11 +82,11 @@ def _by_batch(
 ) -> pl.DataFrame:
     """What is `wanted` of the scan of each batch that `some` are of, with the partition of the batch."""
     batch = [BATCH, PARTITION] if PARTITION in rows.collect_schema() else [BATCH]
-    found = []
+    frames = []
     for name, *partition in some.select(batch).unique().sort(batch).collect(engine="streaming").rows():
         each = _judged(work, _scan(work, rows.filter(pl.col(BATCH) == name)), wanted)
-        found.append(each.with_columns(pl.lit(value, pl.String).alias(PARTITION) for value in partition))
-    return pl.concat(found, how="diagonal_relaxed") if found else wanted(_scan(work, rows.head(0))).collect()
+        frames.append(each.with_columns(pl.lit(value, pl.String).alias(PARTITION) for value in partition))
+    return pl.concat(frames, how="diagonal_relaxed") if frames else wanted(_scan(work, rows.head(0))).collect()
 
 
 def _judged(work: Work, scan: Scan, wanted: Callable[[Scan], pl.LazyFrame]) -> pl.DataFrame:

@@ -36,8 +36,8 @@ def versions(work: Work, keys: pl.LazyFrame | None = None, columns: Collection[s
         .filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED]))
         .select(PLACE)
     )
-    found = kept(work, corrected(rows, corrections(work.quarantine)), keys, columns)
-    return _in_force(work, found.join(refused, on=PLACE, how="anti"), published)
+    kept_rows = kept(work, corrected(rows, corrections(work.quarantine)), keys, columns)
+    return _in_force(work, kept_rows.join(refused, on=PLACE, how="anti"), published)
 
 
 def _in_force(work: Work, rows: pl.LazyFrame, batches: Sequence[str]) -> pl.LazyFrame:
@@ -46,13 +46,15 @@ def _in_force(work: Work, rows: pl.LazyFrame, batches: Sequence[str]) -> pl.Lazy
     if not any(old.values()):
         return rows
     named = inputs_of(old)
-    published, known = work.silver.scan(), rows.collect_schema()
+    published, columns = work.silver.scan(), rows.collect_schema()
     same = [
-        name for name, dtype in published.collect_schema().items() if known.get(name) == dtype and not dtype.is_nested()
+        name
+        for name, dtype in published.collect_schema().items()
+        if columns.get(name) == dtype and not dtype.is_nested()
     ]
     stale = rows.join(named, on=[BATCH, SOURCE], how="semi")
-    there = stale.join(published, on=exact_names(same), how="semi", nulls_equal=True) if same else stale
-    return pl.concat([rows.join(named, on=[BATCH, SOURCE], how="anti"), there])
+    still_published = stale.join(published, on=exact_names(same), how="semi", nulls_equal=True) if same else stale
+    return pl.concat([rows.join(named, on=[BATCH, SOURCE], how="anti"), still_published])
 
 
 def in_rank(work: Work, first: Mapping[str, int]) -> pl.LazyFrame:

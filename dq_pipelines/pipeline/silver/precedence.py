@@ -28,9 +28,9 @@ _PUBLISHED, _OWN = "\x00published", "\x00own"
 
 def in_order(rows: pl.LazyFrame, first: Mapping[str, int]) -> pl.LazyFrame:
     """The rows in the order in which they came, as far as steps give that on; `first` is `landed.first_landed`."""
-    there = rows.collect_schema()
-    arrival: list[Any] = [name for name in ARRIVAL if name in there]
-    if first and {SOURCE, INGESTED_AT} <= set(there):
+    columns = rows.collect_schema()
+    arrival: list[Any] = [name for name in ARRIVAL if name in columns]
+    if first and {SOURCE, INGESTED_AT} <= set(columns):
         arrival = [came(first), *arrival]
     return rows.sort(arrival, maintain_order=True) if arrival else rows
 
@@ -53,10 +53,10 @@ def latest_of_keys(kept: pl.LazyFrame, silver: Silver, first: Mapping[str, int] 
 def last_of_keys(rows: pl.LazyFrame, silver: Silver) -> pl.LazyFrame:
     """The same, of rows that stand in the order in which they came. Raises RuleError for an unknown `merge.order_by`."""
     if silver.order_by is not None:
-        there = [name for name in rows.collect_schema() if not name.startswith("_") and "\0" not in name]
+        columns = [name for name in rows.collect_schema() if not name.startswith("_") and "\0" not in name]
         if silver.order_by not in rows.collect_schema():
-            near = nearest(silver.order_by, there)
-            raise RuleError(f"merge.order_by: no column '{silver.order_by}'{near}; there are: {', '.join(there)}")
+            near = nearest(silver.order_by, columns)
+            raise RuleError(f"merge.order_by: no column '{silver.order_by}'{near}; there are: {', '.join(columns)}")
         rows = rows.sort(ordered(silver, rows.collect_schema()), nulls_last=False, maintain_order=True)
     return rows.unique(exact_names(silver.keys), keep="last", maintain_order=True)
 
@@ -65,14 +65,14 @@ def unbeaten(rows: pl.LazyFrame, silver: Silver, published: LakeTable) -> pl.Laz
     """The rows that may take the place of what is published of their keys; all rows where the last one counts."""
     if silver.order_by is None or silver.mode != "merge" or not published.exists:
         return rows
-    there = published.scan()
-    if not {silver.order_by, *silver.keys} <= set(there.collect_schema()):
+    table_rows = published.scan()
+    if not {silver.order_by, *silver.keys} <= set(table_rows.collect_schema()):
         return rows
     # By the types of today, whatever is published: text where there was a number, say.
-    types, known = rows.collect_schema(), there.collect_schema()
-    theirs = there.select(
+    types, before = rows.collect_schema(), table_rows.collect_schema()
+    theirs = table_rows.select(
         *(pl.col(exact(name)).cast(types[name], strict=False) for name in silver.keys),
-        ordered(silver, known).alias(_PUBLISHED),
+        ordered(silver, before).alias(_PUBLISHED),
     )
     own = ordered(silver, types).alias(_OWN)
     joined = rows.with_columns(own).join(theirs, on=exact_names(silver.keys), how="left", maintain_order="left")
@@ -82,13 +82,13 @@ def unbeaten(rows: pl.LazyFrame, silver: Silver, published: LakeTable) -> pl.Laz
     return joined.filter(~is_greater(pl.col(_PUBLISHED), pl.col(_OWN))).drop(_PUBLISHED, _OWN)
 
 
-def ordered(silver: Silver, there: Mapping[str, pl.DataType]) -> pl.Expr:
+def ordered(silver: Silver, types: Mapping[str, pl.DataType]) -> pl.Expr:
     """What `merge.order_by` compares: the column by the type that YAML gives it, also where the table has text."""
     name = str(silver.order_by)
     declared = silver.columns.get(name)
-    if declared is None or there[name] != pl.String:
+    if declared is None or types[name] != pl.String:
         return pl.col(exact(name))
-    return typed(pl.col(exact(name)), there[name], dtype_of(declared.type))
+    return typed(pl.col(exact(name)), types[name], dtype_of(declared.type))
 
 
 def is_greater(one: pl.Expr, other: pl.Expr) -> pl.Expr:

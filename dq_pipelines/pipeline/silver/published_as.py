@@ -47,13 +47,15 @@ def how_published(work: Work, mode: Mode) -> Mapping[str, int]:
         wanted = before | {work.partition: own}
     else:
         wanted = dict.fromkeys([*(noted or work.silver.partitions()), work.partition], own)
-    said = {PARTITIONS: number_of(_parting(work.table))} | {written_of(part): how for part, how in wanted.items()}
+    wanted_entries = {PARTITIONS: number_of(_parting(work.table))} | {
+        written_of(part): how for part, how in wanted.items()
+    }
     if work.table.landed.silver.mode == "merge":
         # Of partitions that stay as they are it is known, or is not: earlier releases did not note it.
         order = number_of(_order(work.table.landed.silver.order_by))
         stays = mode == "overwrite" and work.partition is not None
-        said |= {ordered_of(part): order for part in ([work.partition] if stays else wanted)}
-    return {name: number for name, number in said.items() if entries.get(name) != number}
+        wanted_entries |= {ordered_of(part): order for part in ([work.partition] if stays else wanted)}
+    return {name: number for name, number in wanted_entries.items() if entries.get(name) != number}
 
 
 # --- partitions --------------------------------------------------------------------------------------
@@ -70,22 +72,26 @@ def must_fit_partitions(work: Work) -> None:
             continue
         had = PARTITION in snapshot.partition_columns
         if had != has:
-            said = "is kept in partitions, and its YAML has none" if had else "is kept without partitions"
-            raise _refused(work, table, f"{said}{f', and its YAML has them: {_parting(work.table)}' if has else ''}")
+            sentence = "is kept in partitions, and its YAML has none" if had else "is kept without partitions"
+            raise _refused(
+                work, table, f"{sentence}{f', and its YAML has them: {_parting(work.table)}' if has else ''}"
+            )
         if has and None in snapshot.partitions:
             raise _refused(
                 work, table, "has rows of no partition, which an earlier release has landed in a run without one"
             )
     if has and (strange := _strange(work)):
         source, partition = strange
-        said = f"{source} is in the partition '{partition}', which is another one by partitions: {_parting(work.table)}"
-        raise _refused(work, bronze(work.table, work.lake), said)
+        sentence = (
+            f"{source} is in the partition '{partition}', which is another one by partitions: {_parting(work.table)}"
+        )
+        raise _refused(work, bronze(work.table, work.lake), sentence)
 
 
-def _refused(work: Work, table: LakeTable, said: str) -> PublishError:
+def _refused(work: Work, table: LakeTable, sentence: str) -> PublishError:
     name = work.table.name
     return PublishError(
-        f"{table.key}: {said}; nothing was landed; undo that, or rename the table's file ({name}_2.yaml, say): under a new "
+        f"{table.key}: {sentence}; nothing was landed; undo that, or rename the table's file ({name}_2.yaml, say): under a new "
         f"name its inputs land once more, while {name} stays as it is published"
     )
 
@@ -106,11 +112,11 @@ def _strange(work: Work) -> tuple[str, str] | None:
     if partitions is None or not landed.exists:
         return None
     entries = transactions(landed)
-    names, known = Names.of(entries), {name.removeprefix(INPUT) for name in entries if name.startswith(INPUT)}
+    names, inputs = Names.of(entries), {name.removeprefix(INPUT) for name in entries if name.startswith(INPUT)}
     came = landed.scan().select(SOURCE, PARTITION).unique().sort(PARTITION, SOURCE).collect(engine="streaming")
     for source, partition in came.iter_rows():
         # A member of an archive, or a sheet, is of its file's partition.
-        uri = next((file for file in within(source) if file in known or names.name(file) in known), None)
+        uri = next((file for file in within(source) if file in inputs or names.name(file) in inputs), None)
         if uri is None:
             continue  # its rows do not say of which input they are
         day: date | str | None
@@ -138,8 +144,8 @@ def must_fit_rows(work: Work) -> None:
     if not (others or orders or unknown) or not work.silver.rows():
         return
     if (others or orders) and work.table.landed.partitions is not None:
-        there = set(work.silver.partitions())
-        others, orders = ({part: how for part, how in some.items() if part in there} for some in (others, orders))
+        partitions = set(work.silver.partitions())
+        others, orders = ({part: how for part, how in some.items() if part in partitions} for some in (others, orders))
         if not (others or orders):
             return
     appended = not orders and all(number == _APPEND for number in others.values())
@@ -174,16 +180,16 @@ def _order(by: str | None) -> str:
 def _order_word(work: Work, number: int) -> str:
     """The same for people; the column is one of those that are published."""
     names = work.silver.scan().collect_schema().names()
-    known = {number_of(_order(by)): f"{_order(by)} of each" for by in (None, *names, work.table.landed.silver.order_by)}
-    return known.get(number, "by a column that there is no more")
+    words = {number_of(_order(by)): f"{_order(by)} of each" for by in (None, *names, work.table.landed.silver.order_by)}
+    return words.get(number, "by a column that there is no more")
 
 
 def _word(silver: Silver, number: int) -> str:
     """How rows are written, for people."""
     if number == number_of(_writing(silver)) and silver.mode == "merge":
         return f"merged by {', '.join(silver.keys)}"
-    known = {_APPEND: "appended", number_of("overwrite"): "replaced by each batch"}
-    return known.get(number, "merged by other keys" if silver.mode == "merge" else "merged by keys")
+    words = {_APPEND: "appended", number_of("overwrite"): "replaced by each batch"}
+    return words.get(number, "merged by other keys" if silver.mode == "merge" else "merged by keys")
 
 
 def _writing(silver: Silver) -> str:

@@ -40,9 +40,9 @@ class SelfReferences:
     @classmethod
     def of(cls, table: str, rules: Iterable[Rule]) -> SelfReferences:
         """Those of the `rules` of a `table` (`<layer>/<table>`)."""
-        found = [rule for rule in rules if isinstance(rule, RowRule)]
+        on_rows = [rule for rule in rules if isinstance(rule, RowRule)]
         return cls(
-            tuple(rule for rule in found if isinstance(own := rule.auxiliary_query(), Exists) and own.table == table)
+            tuple(rule for rule in on_rows if isinstance(own := rule.auxiliary_query(), Exists) and own.table == table)
         )
 
     def settled(
@@ -86,16 +86,16 @@ class SelfReferences:
         rows = pl.concat(staying, how="diagonal_relaxed").with_row_index(_PLACE)
         orphans = [self._without_parent(rows, rule, [kept, *staying]) for rule in rules]
         part = PARTITION if PARTITION in rows.collect_schema() else pl.lit(None, pl.String).alias(PARTITION)
-        found = pl.concat([some.select(_PLACE, part) for some in orphans]).unique(_PLACE)
-        counts = found.group_by(PARTITION).len().sort(PARTITION).collect(engine="streaming")
+        places = pl.concat([some.select(_PLACE, part) for some in orphans]).unique(_PLACE)
+        counts = places.group_by(PARTITION).len().sort(PARTITION).collect(engine="streaming")
         return Orphans(int(counts["len"].sum()), tuple(counts[PARTITION].drop_nulls()))
 
     @staticmethod
     def _without_parent(rows: pl.LazyFrame, rule: RowRule, whole: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-        aside, there = rule.auxiliary_query(), rows.collect_schema()
-        if not isinstance(aside, Exists) or aside.column not in there:
+        aside, columns = rule.auxiliary_query(), rows.collect_schema()
+        if not isinstance(aside, Exists) or aside.column not in columns:
             return rows.head(0)
-        dtype = there[aside.column]
+        dtype = columns[aside.column]
         parents = pl.concat([_values(some, aside.key, _PARENT, dtype) for some in whole])
         judged = (
             _judged_alone(rows, rule).with_columns(pl.col(_WANTED).alias(_PARENT)).filter(pl.col(_PARENT).is_not_null())
@@ -110,12 +110,12 @@ class SelfReferences:
 
     def _tells_apart(self, rows: pl.LazyFrame, before: pl.LazyFrame, now: pl.LazyFrame) -> bool:
         """Whether any row refers to a value that only one of the two has."""
-        there = rows.collect_schema()
+        columns = rows.collect_schema()
         asked = []
         for column, key in self._pairs:
-            if column in there:
+            if column in columns:
                 values = rows.select(pl.col(exact(column)).alias(column)).drop_nulls().unique()
-                kept = [_values(parents, key, column, there[column]) for parents in (before, now)]
+                kept = [_values(parents, key, column, columns[column]) for parents in (before, now)]
                 only_before = values.join(kept[0], on=exact(column), how="semi").join(
                     kept[1], on=exact(column), how="anti"
                 )
@@ -123,13 +123,13 @@ class SelfReferences:
                     kept[0], on=exact(column), how="anti"
                 )
                 asked += [only_before.head(1), only_now.head(1)]
-        return any(found.height for found in collect_all(asked)) if asked else False
+        return any(rows_of_one.height for rows_of_one in collect_all(asked)) if asked else False
 
     def _in_both(self, now: pl.LazyFrame, before: pl.LazyFrame) -> pl.LazyFrame:
         for key in dict.fromkeys(key for _, key in self._pairs):
-            there = now.collect_schema()
-            if key in there:
-                now = now.join(_values(before, key, key, there[key]), on=exact(key), how="semi")
+            columns = now.collect_schema()
+            if key in columns:
+                now = now.join(_values(before, key, key, columns[key]), on=exact(key), how="semi")
         return now
 
     def _without_orphans(self, kept: pl.LazyFrame, *staying: pl.LazyFrame) -> pl.LazyFrame:
@@ -141,11 +141,11 @@ class SelfReferences:
 
     def _orphans(self, kept: pl.LazyFrame, staying: Sequence[pl.LazyFrame]) -> pl.Series:
         """The places of the kept rows to which a refusing rule leaves no parent."""
-        there = kept.collect_schema()
+        columns = kept.collect_schema()
         references = []
         for rule in self.rules:
             aside = rule.auxiliary_query()
-            if rule.refuses and isinstance(aside, Exists) and {aside.column, aside.key} <= set(there):
+            if rule.refuses and isinstance(aside, Exists) and {aside.column, aside.key} <= set(columns):
                 references.append(_Reference.of(kept, rule, aside, staying))
         return _removed(references)
 
@@ -167,8 +167,8 @@ class _Reference:
         frames = [_values(rows, aside.key, "value", dtype) for rows in staying]
         pairs, *stays = collect_all([kept.select(pl.col(_WANTED).alias("wanted"), offered.alias("offered")), *frames])
         values = pl.concat([pairs["wanted"], pairs["offered"]]).rank("dense").cast(pl.Int64).fill_null(0) - 1
-        found = pl.concat([pl.Series(dtype=dtype), *(frame["value"] for frame in stays)])
-        lacking = values.head(pairs.height).set(pairs["wanted"].is_in(found.implode()).fill_null(False), -1)
+        in_staying_rows = pl.concat([pl.Series(dtype=dtype), *(frame["value"] for frame in stays)])
+        lacking = values.head(pairs.height).set(pairs["wanted"].is_in(in_staying_rows.implode()).fill_null(False), -1)
         return cls(lacking, values.tail(pairs.height))
 
 
@@ -209,9 +209,9 @@ def _judged_alone(rows: pl.LazyFrame, rule: RowRule) -> pl.LazyFrame:
     aside = rule.auxiliary_query()
     wanted = pl.col(exact(aside.column)) if isinstance(aside, Exists) else pl.lit(None)
     if rule.row_condition is not None:
-        known = nw.from_native(rows)
-        condition = Condition.parse(rule.row_condition).expr(Columns(dict(known.collect_schema())))
-        rows = known.with_columns(condition.alias("\x00judged")).to_native()
+        narwhals_rows = nw.from_native(rows)
+        condition = Condition.parse(rule.row_condition).expr(Columns(dict(narwhals_rows.collect_schema())))
+        rows = narwhals_rows.with_columns(condition.alias("\x00judged")).to_native()
         wanted = pl.when("\x00judged").then(wanted)
     return rows.with_columns(wanted.alias(_WANTED))
 
