@@ -19,8 +19,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 
-from dq_pipelines.lake.formats.snapshot import TAKEN_BACK
-from dq_pipelines.lake.tables import LakeTable
+from dq_pipelines.lake.formats.snapshot import TAKEN_BACK, Snapshot
+from dq_pipelines.lake.tables import TableOrSnapshot
 
 _BATCH, _RERUN, _SNAPSHOT, _LOST, _WRITTEN, _ORDERED = "batch:", "rerun", "snapshot", "lost", "written", "ordered"
 
@@ -113,8 +113,10 @@ def _of_kind(wanted: str, entries: Mapping[str, int]) -> dict[str | None, int]:
     return found
 
 
-def transactions(table: LakeTable) -> Mapping[str, int]:
-    """The entries of a table's ledger that hold, as it is now, by name: the number it last reached."""
+def transactions(table: TableOrSnapshot) -> Mapping[str, int]:
+    """The entries of a ledger that hold, by name: the number it last reached. Of a table they are read anew."""
+    if isinstance(table, Snapshot):
+        return table.ledger
     return {name: number for name, number in table.format.entries(table).items() if number != TAKEN_BACK}
 
 

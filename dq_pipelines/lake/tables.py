@@ -70,6 +70,15 @@ class LakeTable(Place):
         return self.snapshot().rows()
 
 
+#: A table, which is looked at anew, or what a step has looked at already.
+TableOrSnapshot = LakeTable | Snapshot
+
+
+def looked_at(table: TableOrSnapshot) -> Snapshot:
+    """A snapshot itself; of a table, the one of now."""
+    return table if isinstance(table, Snapshot) else table.snapshot()
+
+
 def table_of(snapshot: Snapshot) -> LakeTable:
     """The table that a snapshot is of."""
     place = snapshot.place
@@ -104,4 +113,4 @@ class Lake:
         return sorted(found)
 
 
-__all__ = ["LAYERS", "PARTITION", "Lake", "LakeTable", "table_of"]
+__all__ = ["LAYERS", "PARTITION", "Lake", "LakeTable", "TableOrSnapshot", "looked_at", "table_of"]

@@ -17,8 +17,8 @@ import polars as pl
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.errors import SourceError
 from dq_pipelines.lake import formats
-from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.tables import LakeTable
+from dq_pipelines.lake.formats.snapshot import Snapshot
+from dq_pipelines.lake.tables import table_of
 from dq_pipelines.pipeline.bronze.input_identity import CONTENT, Consumed
 from dq_pipelines.pipeline.bronze.landed import AGAIN, BATCH, EPOCH, INGESTED_AT, LANDED_AT
 from dq_pipelines.pipeline.bronze.new_inputs import has_moved, listed
@@ -115,14 +115,14 @@ def _with_former_landing(table: Table, inputs: Sequence[Input], consumed: Consum
     return consumed
 
 
-def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeTable | None = None) -> Batch:
+def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: Snapshot | None = None) -> Batch:
     """The inputs, which come from the oldest to the newest, as one batch of bronze rows at the moment `now`.
 
-    `landed` is bronze's table: a column that has a wider type there takes it, such as numbers of a workbook that were text
+    `landed` is bronze as it was looked at: a column that has a wider type there takes it, such as numbers of a workbook that were text
     last time. Where the table's `schema` lets a column become text, it does so for inputs that arrive together, too.
     Raises SourceError when an input cannot be read at all.
     """
-    entries = {} if landed is None else transactions(landed)
+    entries = {} if landed is None else landed.ledger
     name, source = _id(inputs, entries), table.landed.source
     places, began = [list(source.row_sources(item)) for item in inputs], (now - EPOCH) // timedelta(microseconds=1)
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
@@ -136,12 +136,13 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: LakeT
         **{f"{AGAIN}{names_of[uri]}": moments[uri] for uri in again},
     }
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
-    before = None if landed is None else landed.published()
-    bronze_schema = None if before is None else before.schema
+    bronze_schema = landed.schema if landed is not None and landed.exists else None
     reading = _spelled(reading, bronze_schema or {})
     marked = unstorable_marked(reading.landed, UNREADABLE, WHY)
     # What bronze stores is what is judged, at once or in a later run: rules made of other types would not fit the rows.
-    records = (formats.named(formats.DEFAULT) if landed is None else landed.format).storable(marked, untyped=False)
+    records = (formats.named(formats.DEFAULT) if landed is None else table_of(landed).format).storable(
+        marked, untyped=False
+    )
     lines = reading.unreadable.select(SOURCE, ROW, pl.col("_text").alias(UNREADABLE), pl.col("_why").alias(WHY))
     schema = pl.concat([records.clear(), lines.clear()], how="diagonal_relaxed").collect_schema()
 

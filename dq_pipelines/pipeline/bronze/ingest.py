@@ -7,7 +7,7 @@ from dataclasses import replace
 from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.ledger import transactions
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.publish import Publication, publish
 from dq_pipelines.lake.schema_evolution import Drift
 from dq_pipelines.lake.schema_rewrite import rewriting
@@ -34,17 +34,17 @@ _MOST_LOGGED = 20
 @past_bad_inputs
 def land(work: Work) -> Batch | None:
     """Land new inputs in bronze alone; None when nothing is new. Raises SourceError or PublishError."""
-    must_agree(work)
-    return landed(work)
+    return landed(work, must_agree(work).bronze)
 
 
-def landed(work: Work) -> Batch | None:
-    """`land`, for a caller that holds the table's lock."""
-    batch = arrived(work)
+def landed(work: Work, before: Snapshot | None = None) -> Batch | None:
+    """`land`, for a caller that holds the table's lock; `before` is bronze as it was looked at."""
+    before = before or bronze(work.table, work.lake).snapshot()
+    batch = arrived(work, before)
     if batch is None:
         return None
     stage = work.stage(bronze(work.table, work.lake), batch.id)
-    drift = landing_drift(work, batch.rows, schema_of(stage.table))
+    drift = landing_drift(work, batch.rows, schema_of(before))
     if drift is not None and drift.refused:
         why = drift_result(None, work.table.landed.silver.columns, drift.refused).error
         raise PublishError(f"bronze/{work.table.name}: nothing landed: {why}")
@@ -55,17 +55,18 @@ def landed(work: Work) -> Batch | None:
     return batch
 
 
-def arrived(work: Work) -> Batch | None:
-    """The new inputs of the source, or the oldest of them, as one batch; None when nothing is new."""
+def arrived(work: Work, landed: Snapshot | None = None) -> Batch | None:
+    """The new inputs of the source, or the oldest of them, as one batch; None when nothing is new. `landed` is bronze as it was looked at."""
     work.progress.stage(READ)
-    comparison, landed = compared(work.table, work.lake, work.partition), bronze(work.table, work.lake)
+    landed = landed or bronze(work.table, work.lake).snapshot()
+    comparison = compared(work.table, work.lake, work.partition, landed=landed)
     new, inputs = comparison.new, taken(work.table, comparison.new)
     if not inputs:
         return None
     waiting = len(new) - len(inputs)
     if waiting:
         work.log(f"{landed.key}: takes the {len(inputs):,} oldest of {len(new):,} new inputs; {waiting:,} wait")
-    entries = transactions(landed)
+    entries = landed.ledger
     versions = Consumed.of(entries).versions(comparison.retimed)
     batch = batch_of(work.table, inputs, after_all(landed, work.now), landed)
     retimed = {name: number for name, number in versions.items() if entries.get(name) != number}

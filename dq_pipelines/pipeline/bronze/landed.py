@@ -13,8 +13,9 @@ from functools import cached_property
 
 import polars as pl
 
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.ledger import batches_in, transactions
-from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
+from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable, TableOrSnapshot
 from dq_pipelines.pipeline.bronze.input_identity import Names
 from dq_pipelines.project import Table
 from dq_pipelines.sources import SOURCE
@@ -35,7 +36,7 @@ def bronze(table: Table, lake: Lake) -> LakeTable:
     return lake.table(f"bronze/{table.name}")
 
 
-def after_all(landed: LakeTable, now: datetime) -> datetime:
+def after_all(landed: TableOrSnapshot, now: datetime) -> datetime:
     """`now`, or the first moment after all that has landed, where the clock was put back."""
     last = last_landed(landed)
     return now if last is None else max(now, last + timedelta(microseconds=1))
@@ -52,7 +53,7 @@ class Landings:
     names: Names
 
     @classmethod
-    def of(cls, landed: LakeTable) -> Landings:
+    def of(cls, landed: TableOrSnapshot) -> Landings:
         """By bronze's ledger."""
         entries = transactions(landed)
         names, again = Names.of(entries), dict[str, int]()
@@ -98,10 +99,12 @@ def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
     return int(files.filter(least.is_in(list(wanted)))["rows"].sum())
 
 
-def pending_batches(table: Table, lake: Lake, published: LakeTable, partition: str | None = None) -> list[str]:
+def pending_batches(
+    table: Table, lake: Lake, published: TableOrSnapshot, partition: str | None = None, landed: Snapshot | None = None
+) -> list[str]:
     """The bronze batches that the published table has not consumed."""
     consumed = set(batches_in(transactions(published)))
-    return [batch for batch in batches(table, lake, partition) if batch not in consumed]
+    return [batch for batch in batches(table, lake, partition, landed) if batch not in consumed]
 
 
 def outdated(
@@ -176,12 +179,12 @@ def of_last_snapshot(landed: LakeTable, partition: str | None) -> pl.Expr:
     return pl.col(BATCH).is_in(names) if names else _MICROSECONDS.is_in([] if last is None else [last])
 
 
-def landed_batches(landed: LakeTable) -> list[str]:
+def landed_batches(landed: TableOrSnapshot) -> list[str]:
     """The ids of the batches that bronze's ledger knows, whether or not it still has rows of them."""
     return [name.removeprefix(LANDED_AT) for name in transactions(landed) if name.startswith(LANDED_AT)]
 
 
-def last_landed(landed: LakeTable) -> datetime | None:
+def last_landed(landed: TableOrSnapshot) -> datetime | None:
     """When the last batch has landed, by bronze's ledger; None where none has."""
     moments = [at for name, at in transactions(landed).items() if name.startswith(LANDED_AT)]
     return EPOCH + timedelta(microseconds=max(moments)) if moments else None
@@ -201,9 +204,9 @@ def within(source: str) -> Iterator[str]:
     return ("#".join(parts[:count]) for count in range(len(parts), 0, -1))
 
 
-def batches(table: Table, lake: Lake, partition: str | None = None) -> list[str]:
+def batches(table: Table, lake: Lake, partition: str | None = None, landed: Snapshot | None = None) -> list[str]:
     """The ids of all batches in bronze, or in one partition of it."""
-    landed = bronze(table, lake).snapshot()
+    landed = bronze(table, lake).snapshot() if landed is None else landed
     if not landed.exists:
         return []
     files = landed.file_statistics(BATCH)

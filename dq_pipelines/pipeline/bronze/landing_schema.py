@@ -8,17 +8,17 @@ from dataclasses import replace
 import polars as pl
 
 from dq_pipelines.lake.schema_evolution import Drift, conformed, drift
-from dq_pipelines.lake.tables import PARTITION, LakeTable
+from dq_pipelines.lake.tables import PARTITION, LakeTable, TableOrSnapshot, looked_at
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.landed_names import resolved
 from dq_pipelines.pipeline.runtime.table_run import Work
 
 
-def schema_of(table: LakeTable) -> pl.Schema | None:
+def schema_of(table: TableOrSnapshot) -> pl.Schema | None:
     """A table's columns without that of its partitions; None when nothing was ever published to it."""
-    published = table.published()
-    return None if published is None else own_schema(published.scan())
+    published = looked_at(table)
+    return own_schema(published.scan()) if published.exists else None
 
 
 def own_schema(rows: pl.LazyFrame) -> pl.Schema:

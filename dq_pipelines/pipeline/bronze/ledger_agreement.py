@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.ledger import TAKEN_BACK, batches_in, consumption, transactions
+from dq_pipelines.lake.ledger import TAKEN_BACK, batches_in, consumption
 from dq_pipelines.pipeline.bronze.landed import batches, bronze, landed_batches
+from dq_pipelines.pipeline.runtime.layers import Layers
 from dq_pipelines.pipeline.runtime.table_run import Work
 
 #: What the ids of bronze's batches begin with; those of replays begin with another letter.
@@ -26,16 +27,16 @@ class Disagreement:
     unknown_to_quarantine: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, work: Work) -> Disagreement:
-        """By the ledgers of the table's layers, as they are now."""
-        # Silver first: another run may commit between the looks, and its commit comes last.
-        published = batches_in(transactions(work.silver))
-        quarantined = set(batches_in(transactions(work.quarantine)))
-        landed = {*landed_batches(bronze(work.table, work.lake))}
+    def of(cls, work: Work, layers: Layers | None = None) -> Disagreement:
+        """By the ledgers of the table's layers, as they are now or were looked at."""
+        layers = layers or Layers.of(work)
+        published = batches_in(layers.silver.ledger)
+        quarantined = set(batches_in(layers.quarantine.ledger))
+        landed = {*landed_batches(layers.bronze)}
         consumed = dict.fromkeys([*published, *quarantined])
         lost = [batch for batch in consumed if batch.startswith(_LANDED) and batch not in landed]
         if lost:  # those that landed before the ledger noted when
-            landed = {*batches(work.table, work.lake)}
+            landed = {*batches(work.table, work.lake, landed=layers.bronze)}
         return cls(
             tuple(batch for batch in lost if batch not in landed),
             tuple(batch for batch in published if batch not in quarantined),
@@ -60,9 +61,10 @@ def must_have_whole_logs(work: Work) -> None:
         table.snapshot()
 
 
-def must_agree(work: Work) -> None:
-    """Raise PublishError when a layer has lost a commit that a later layer relies on."""
-    disagreement = Disagreement.of(work)
+def must_agree(work: Work) -> Layers:
+    """The layers as they are now. Raises PublishError when a layer has lost a commit that a later layer relies on."""
+    layers = Layers.of(work)
+    disagreement = Disagreement.of(work, layers)
     name = work.table.name
     if disagreement.unknown_to_bronze:
         raise PublishError(
@@ -76,6 +78,7 @@ def must_agree(work: Work) -> None:
             "has consumed, got no such entry: quarantine has lost a commit; nothing was done; "
             f"run {name} with mode: rerun, which makes quarantine anew from bronze"
         )
+    return layers
 
 
 def _some(batches: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.skipped_inputs import Aside, asides
 from dq_pipelines.lake.tables import Lake
@@ -45,7 +46,14 @@ def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_
     return compared(table, lake, partition, aside_too=aside_too).new
 
 
-def compared(table: Table, lake: Lake, partition: str | None = None, *, aside_too: bool = False) -> Comparison:
+def compared(
+    table: Table,
+    lake: Lake,
+    partition: str | None = None,
+    *,
+    aside_too: bool = False,
+    landed: Snapshot | None = None,
+) -> Comparison:
     """The inputs of a table that are new and do not stand aside, and those whose version alone is another.
 
     An input is known by its address and the numbers of its version. Where one of them is not as bronze's ledger has it, its
@@ -53,7 +61,7 @@ def compared(table: Table, lake: Lake, partition: str | None = None, *, aside_to
     cannot be listed.
     """
     source = table.landed.source
-    consumed = Consumed.of(transactions(bronze(table, lake)))
+    consumed = Consumed.of(transactions(bronze(table, lake) if landed is None else landed))
     differing = [
         source.unconsumed(item, consumed.last_version(item))
         for item in listed(table, partition)

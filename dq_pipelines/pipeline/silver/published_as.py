@@ -14,6 +14,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.counting import listed
 from dq_pipelines.errors import PublishError
+from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.ledger import (
     PARTITIONS,
     number_of,
@@ -132,9 +133,9 @@ def _strange(work: Work) -> tuple[str, str] | None:
 # --- mode and keys -----------------------------------------------------------------------------------
 
 
-def must_fit_rows(work: Work) -> None:
+def must_fit_rows(work: Work, published: Snapshot | None = None) -> None:
     """Raise PublishError where what is published was written in another mode, by other keys or in another order, and is not what they promise."""
-    silver, entries = work.table.landed.silver, transactions(work.silver)
+    silver, entries = work.table.landed.silver, transactions(published or work.silver)
     noted, own = written_in(entries), number_of(_writing(silver))
     others = {partition: number for partition, number in noted.items() if number != own}
     if silver.mode == "overwrite":

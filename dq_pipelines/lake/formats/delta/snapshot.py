@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
+import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError
 
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import PublishError
@@ -126,39 +127,33 @@ class DeltaSnapshot(Snapshot):
 
 
 def snapshot_of(place: Place) -> Snapshot:
-    """The table as it is now. Raises PublishError when its newest commit has no actions, or nobody can reach it.
-
-    Of a disk the log is looked at, since it may lose power. A store has whole objects alone, and is asked for the table at once.
-    """
-    if is_remote(place.uri):
-        try:
-            table = opened(place)
-        except TableNotFoundError:
-            return Unpublished(place)
-        return DeltaSnapshot(place, table.version(), _table=table)
-    log = log_of(place)
+    """The table as it is now. Raises PublishError when its newest commit has no actions, or nobody can reach it."""
+    log = log_of(place, f"the Delta table {place.key}")
     return Unpublished(place) if log is None or log.version < 0 else DeltaSnapshot(place, log.version, log)
 
 
-def log_of(place: Place) -> Log | None:
-    """Its log as it lies; None where nothing was ever published. Raises PublishError for a newest commit without actions."""
-    with reached(place.key, place.uri):
-        return Log.of(place.key, place.uri)
+def log_of(place: Place, wanted: str = "") -> Log | None:
+    """Its log as it lies; None where nothing was ever published. Raises PublishError, with what was `wanted`.
+
+    A log on a disk whose newest commit has no actions is refused: a store has whole objects alone, only a disk loses power.
+    """
+    try:
+        return (Log.as_it_lies if is_remote(place.uri) else Log.of)(place.key, place.uri)
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise refused(place.uri, f"wanted {wanted or f'to reach {place.key}'}", error) from None
 
 
 def newest_entries(place: Place) -> Mapping[str, int]:
     """The ledger of now, by the log alone."""
+    log = log_of(place)
     with reached(place.key, place.uri):
-        log = Log.of(place.key, place.uri)
         return {} if log is None else entries_of(place.uri, log)
 
 
 def opened(place: Place, version: int | None = None, wanted: str = "") -> DeltaTable:
-    """The library's table, or that of a version. Raises PublishError, with what was `wanted`; TableNotFoundError where there is none."""
+    """The library's table, or that of a version. Raises PublishError, with what was `wanted`."""
     try:
         return DeltaTable(place.uri, version=version, storage_options=options(place.uri))
-    except TableNotFoundError:
-        raise
     except (DeltaError, OSError) as error:
         log = None if is_remote(place.uri) else Log.as_it_lies(place.key, place.uri)
         if log is not None and (torn := log.torn_checkpoint() or log.torn_commit()):
