@@ -17,29 +17,43 @@ FAULTS: tuple[type[BaseException], ...] = (Exception, PanicException)
 Part = TypeVar("Part", int, str)
 
 
-def at_fault(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], object]) -> dict[Part, BaseException]:
+def at_fault(
+    parts: Sequence[Part],
+    attempt: Callable[[Sequence[Part]], object],
+    errors: tuple[type[BaseException], ...] = FAULTS,
+    *,
+    together: bool = False,
+) -> dict[Part, BaseException]:
     """The parts that fail when they are tried alone, with the error; found by halves.
 
-    `attempt` tries some parts together, and raises what they raise. Nothing is at fault when no part at all fails too:
-    then the rows themselves cannot be read.
+    `attempt` tries some parts together, and raises one of `errors` when one of them fails. When it raises without any part,
+    the rows themselves cannot be read, and no part is at fault. `together`: parts that fail only together are all at fault.
     """
     try:
         attempt(())
-    except FAULTS:
+    except errors:
         return {}
-    return _failing(parts, attempt)
+    return _failing(parts, attempt, errors, together=together)
 
 
-def _failing(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], object]) -> dict[Part, BaseException]:
+def _failing(
+    parts: Sequence[Part],
+    attempt: Callable[[Sequence[Part]], object],
+    errors: tuple[type[BaseException], ...],
+    *,
+    together: bool,
+) -> dict[Part, BaseException]:
     if not parts:
         return {}
     try:
         attempt(parts)
-    except FAULTS as error:
+    except errors as error:
         half = len(parts) // 2
         if half == 0:
             return {parts[0]: error}
-        return _failing(parts[:half], attempt) | _failing(parts[half:], attempt)
+        halves = (_failing(some, attempt, errors, together=together) for some in (parts[:half], parts[half:]))
+        faults = {part: fault for half_faults in halves for part, fault in half_faults.items()}
+        return faults or (dict.fromkeys(parts, error) if together else {})
     return {}
 
 

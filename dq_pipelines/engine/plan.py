@@ -1,7 +1,6 @@
-"""The plan of a scan: every rule of a table as expressions over its columns, for whichever engine.
+"""The plan of a scan: every rule of a table as expressions over its columns, in the dialect of one backend.
 
-A rule that cannot be planned (its column is missing, its type does not fit) keeps its error, and the
-others go on.
+A rule that cannot be planned (its column is missing, its type does not fit) keeps its error. The others are planned.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import narwhals as nw
 from narwhals.dtypes import DType
 
 from dq_pipelines.engine.faults import FAULTS, sentence
-from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, Repeats
 from dq_pipelines.rules.core.base import Rule
@@ -23,7 +21,7 @@ from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.dialect import POLARS, Dialect, Lacking
 from dq_pipelines.rules.core.on_rows import RowRule
-from dq_pipelines.rules.core.on_tables import AggregateRule, GroupRule, QueryRule, TableRule, WholeTableRule
+from dq_pipelines.rules.core.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
 
 
 @dataclass(frozen=True)
@@ -36,54 +34,20 @@ class PlannedRule:
     fails: nw.Expr | None = None
     #: scalars to compute in the scan, by what they are: elements, missing, observed
     scalars: Mapping[str, nw.Expr] = field(default_factory=dict)
-    #: counts that the table's metadata tell, by what they are, and so are not among the scalars
-    told: Mapping[str, int] = field(default_factory=dict)
+    #: counts that the table's metadata give, by what they are; they are not among the scalars
+    from_statistics: Mapping[str, int] = field(default_factory=dict)
     #: the observed value where the schema alone answers
     described: Any = None
     #: the columns that the rule sees
     columns: Columns = field(default_factory=lambda: Columns({}))
     error: str | None = None
-    #: why this engine cannot judge by the rule although the data would allow it; then there is no expression either
+    #: why this backend cannot judge by the rule, although the data would allow it; there is no expression then
     lacking: str | None = None
 
     @property
     def flag(self) -> str:
         """The name of the boolean column that marks the rows failing this rule."""
         return f"_fails_{self.index}"
-
-    def result(self, counts: Mapping[str, Any], rows: int) -> RuleResult:
-        """The rule's result out of the scan's one row of numbers; what the rule raises is its error."""
-        if self.error is not None:
-            return RuleResult(self.rule, success=False, error=self.error)
-        try:
-            return self._concluded(counts, rows)
-        except FAULTS as error:
-            return RuleResult(self.rule, success=False, error=sentence(self.rule, error))
-
-    def _concluded(self, counts: Mapping[str, Any], rows: int) -> RuleResult:
-        if isinstance(self.rule, RowRule):
-            elements = int(counts.get(f"{self.index}.elements", rows) or 0)
-            missing = int(counts.get(f"{self.index}.missing", self.told.get("missing", 0)) or 0)
-            unexpected = int(counts.get(f"{self.index}.unexpected", 0) or 0)
-            success = self.rule.tolerates(unexpected, elements - missing)
-            return RuleResult(self.rule, success, elements, missing, unexpected)
-        observed = self._observed(counts, rows)
-        if not isinstance(self.rule, WholeTableRule):
-            raise TypeError(f"{type(self.rule).__name__} is no rule on rows or on the whole table")
-        value = self.rule.fields(observed, complete=False).get("observed_value")
-        return RuleResult(self.rule, self.rule.accepts(observed), observed_value=value, found=observed)
-
-    def _observed(self, counts: Mapping[str, Any], rows: int) -> Any:
-        found = {what: counts[f"{self.index}.{what}"] for what in self.scalars}
-        match self.rule:
-            case GroupRule():
-                return self.rule.conclude(counts[f"{self.index}.beside"][0], self.columns)
-            case QueryRule():
-                return self.rule.conclude(*counts[f"{self.index}.beside"])
-            case AggregateRule() if "observed" not in found:
-                elements = found.pop("elements", rows) or 0
-                return self.rule.conclude(found, elements)
-        return found.get("observed", self.described)
 
 
 @dataclass(frozen=True)
@@ -95,7 +59,7 @@ class ScanPlan:
 
     #: rules known not to fit the data, by their index, with the reason
     unfit: Mapping[int, str] = field(default_factory=dict)
-    #: rules that this engine lacks, by their index, with the reason
+    #: rules that this backend lacks, by their index, with the reason
     lacking: Mapping[int, str] = field(default_factory=dict)
     dialect: Dialect = POLARS
     #: what the table's metadata tell, by column
@@ -105,7 +69,7 @@ class ScanPlan:
 
     @cached_property
     def auxiliary_queries(self) -> dict[AuxiliaryQuery, str]:
-        """What must be found out beside the scan, and the hidden column that will hold the answer."""
+        """The auxiliary queries of the rules, each with the hidden column that holds its answer."""
         left_out = {*self.unfit, *self.lacking}
         fitting = [rule for index, rule in enumerate(self.rules) if index not in left_out]
         wanted = [query for rule in fitting if isinstance(rule, RowRule) and (query := rule.auxiliary_query())]
@@ -126,11 +90,11 @@ class ScanPlan:
         return replace(self, unfit={**self.unfit, **unfit})
 
     def lacks(self, lacking: Mapping[int, str]) -> ScanPlan:
-        """The plan in which the rules of these indexes are left to another engine, with the given reasons."""
+        """The plan in which the rules of these indexes are left to another backend, with the given reasons."""
         return replace(self, lacking={**self.lacking, **lacking})
 
     def only(self, indexes: Iterable[int]) -> ScanPlan:
-        """The plan with the rules of these indexes alone: for a trial, all others are left to nobody."""
+        """The plan with the rules of these indexes alone, for a trial: no backend judges by the others."""
         return self.lacks(dict.fromkeys(set(range(len(self.rules))) - set(indexes), ""))
 
     def row_rules(self, actions: Iterable[str] = ("block", "quarantine", "drop", "warn")) -> list[PlannedRule]:
@@ -138,8 +102,8 @@ class ScanPlan:
         wanted = set(actions)
         return [item for item in self.planned if item.fails is not None and item.rule.action in wanted]
 
-    def beside(self) -> list[PlannedRule]:
-        """The rules that want small frames of their own, and can be judged."""
+    def grouped_rules(self) -> list[PlannedRule]:
+        """The rules that want small frames of their own (groups of the rows, SQL queries), and can be judged."""
         wanted = [item for item in self.planned if item.error is None and item.lacking is None]
         return [item for item in wanted if isinstance(item.rule, GroupRule | QueryRule)]
 
@@ -183,8 +147,8 @@ def _planned(index: int, rule: Rule, columns: Columns, misread: Mapping[str, str
 def _where_read(rule: RowRule, condition: nw.Expr | None, misread: Mapping[str, str]) -> nw.Expr | None:
     """The rows that the rule is about: those of its `row_condition` whose cells could all be read.
 
-    A cell that could not be read as its type is refused for that; the null that stands in its place is nobody's
-    value, and neither wrong nor missing to another rule. Repeated keys are counted elsewhere, by the keys alone.
+    A cell that could not be read as its type is refused for that. Other rules pass over its row: the null there is
+    neither wrong nor missing. Repeated keys are counted by the keys alone.
     """
     flags = [nw.col(misread[name]) for name in rule.columns_judged if name in misread]
     if not flags or rule.internal or isinstance(rule.auxiliary_query(), Repeats):
@@ -194,15 +158,15 @@ def _where_read(rule: RowRule, condition: nw.Expr | None, misread: Mapping[str, 
 
 
 def _planned_rows(index: int, rule: RowRule, columns: Columns, condition: nw.Expr | None) -> PlannedRule:
-    fails, scalars, told = rule.fails(columns), {}, {}
+    fails, scalars, counts = rule.fails(columns), {}, {}
     if rule.surely_holds(columns):
         fails = nw.lit(False)
     if rule.ignores_missing and condition is None and (known := rule.known_missing(columns)) is not None:
-        told["missing"] = known
+        counts["missing"] = known
     elif rule.ignores_missing:
         missing = rule.missing(columns)
         scalars["missing"] = columns.dialect.count(missing if condition is None else missing & condition)
     if condition is not None:
         fails = fails & condition
         scalars["elements"] = columns.dialect.count(condition)
-    return PlannedRule(index, rule, fails=fails, scalars=scalars, told=told)
+    return PlannedRule(index, rule, fails=fails, scalars=scalars, from_statistics=counts)

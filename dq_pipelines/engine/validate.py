@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.base import Backend
 from dq_pipelines.engine.backends.frames import frame_from, is_pandas, rows_and_unreadable
-from dq_pipelines.engine.backends.pandas.frames import MIXED, python_of
-from dq_pipelines.engine.backends.pandas.types import as_pandas_says
-from dq_pipelines.engine.backends.polars.scan import Scan
-from dq_pipelines.engine.backends.registry import connected, owner
-from dq_pipelines.engine.foreign_engine import judge_elsewhere
+from dq_pipelines.engine.backends.pandas.results import in_pandas_terms
+from dq_pipelines.engine.backends.registry import connect, owner
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.result_format import ROW, Format, ResultFormat
 from dq_pipelines.engine.results.samples import Samples
-from dq_pipelines.engine.results.verdict import RuleResult, Verdict
+from dq_pipelines.engine.results.verdict import Verdict
 from dq_pipelines.engine.statistics import statistics_of_file
 from dq_pipelines.errors import ConfigError, Problem
 from dq_pipelines.rules import Rule, rule_from
@@ -48,75 +44,49 @@ def validate(
     does not fit the data is a failed result with its `error`, as in GX. Lines of a file that cannot be read are judged by
     no rule: `meta["unreadable_lines"]` of the verdict counts them, and a warning says so.
     """
-    wanted, other = Format.of(result_format), connected(engine)
-    if other is not None:
-        return _validate_elsewhere(other, data, rules_from(rules), wanted)
-    frame, unread = _brought(data)
-    # Rows are numbered where that is to be told and costs no second look at a file.
-    numbered = wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and is_pandas(data))
-    if numbered:
-        frame = frame.with_row_index(ROW)
-    known = rules_from(rules)
-    if wanted.name == "COMPLETE":
-        known = [rule.in_full() for rule in known]
+    wanted, backend = Format.of(result_format), connect(engine)
+    known_rules = [rule.in_full() if wanted.name == "COMPLETE" else rule for rule in rules_from(rules)]
+    own, as_pandas = backend.owns(data) and not backend.has_row_order, is_pandas(data) and backend.has_row_order
+    rows, meta = (None, dict[str, Any]()) if own else _rows_of(data)
+    # Rows are numbered where the result shows their places and it costs no second look at a file.
+    numbered = not own and (wanted.name == "COMPLETE" or (wanted.name == "SUMMARY" and as_pandas))
+    frame = _frame(backend, data, rows, numbered=numbered)
+    types = dict[str, pl.DataType]() if rows is None else dict(rows.collect_schema())
     hidden = frozenset({ROW} if numbered else ())
-    scan = Scan(frame, known, hidden=hidden, statistics=statistics_of_file(data, frame.collect_schema()))
+    scan = backend.scan(frame, known_rules, hidden=hidden, statistics=statistics_of_file(data, types), types=types)
     samples = _samples(wanted)
     judgement = judge(scan, samples=samples)
-    results, judged = judgement.results, judgement.scan
-    if is_pandas(data):
-        results = tuple(as_pandas_says(result, data, frame, most=samples.most) for result in results)
-    if numbered and is_pandas(data):
-        mixed = [name for name, dtype in frame.collect_schema().items() if dtype == MIXED]
-        results = tuple(_as_in_pandas(result, data, mixed) for result in results)
-    kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
-    return Verdict(results, kept, refused, {"engine": engine} | unread, wanted)
+    results = judgement.results
+    if as_pandas:
+        results = in_pandas_terms(results, data, scan.rows, samples.most, numbered=numbered)
+    kept, refused = (one.drop(ROW) if numbered else one for one in (judgement.scan.kept, judgement.scan.refused))
+    return Verdict(results, kept, refused, {"engine": backend.name} | meta, wanted)
 
 
-def _brought(data: Any) -> tuple[pl.LazyFrame, dict[str, Any]]:
-    """The data as a Polars frame, read through the engine that they lie in; and what the verdict says of lines that it lacks."""
+def _rows_of(data: Any) -> tuple[pl.LazyFrame, dict[str, Any]]:
+    """The data as a Polars frame, read through the backend that they lie in; and what the verdict says of missing lines."""
     keeper = owner(data)
     if keeper is not None:
-        return keeper.rows(keeper.hold(data)), {}
+        return keeper.rows(keeper.open(data)), {}
     if not isinstance(data, str | Path):
         return frame_from(data), {}
     rows, unreadable = rows_and_unreadable(str(data))
     return rows, {"unreadable_lines": unreadable} if unreadable else {}
 
 
-def _validate_elsewhere(engine: Engine, data: Any, rules: list[Rule], wanted: Format) -> Verdict:
-    own = engine.owns(data)
-    numbered = wanted.name == "COMPLETE" and not own
-    brought, unread = (None, dict[str, Any]()) if own else _brought(data)
-    if brought is None or (isinstance(data, str | Path) and not numbered):
-        frame = engine.hold(data)
-    else:
-        frame = engine.hold(brought.with_row_index(ROW) if numbered else brought)
-    if wanted.name == "COMPLETE":
-        rules = [rule.in_full() for rule in rules]
-    hidden = frozenset({ROW} if numbered else ())
-    types = None if brought is None else brought.collect_schema()
-    judged = judge_elsewhere(engine, frame, rules, hidden=hidden, samples=_samples(wanted), types=types)
-    kept, refused = (rows.drop(ROW) if numbered else rows for rows in (judged.kept, judged.refused))
-    return Verdict(judged.results, kept, refused, {"engine": engine.name} | unread, wanted)
+def _frame(backend: Backend, data: Any, rows: pl.LazyFrame | None, *, numbered: bool) -> Any:
+    """The data as a frame of the backend; `rows` are the data as a Polars frame, None where the backend owns them."""
+    if rows is None:
+        return backend.open(data)
+    if numbered:
+        return backend.open(rows.with_row_index(ROW))
+    return backend.open_file(data, rows) if isinstance(data, str | Path) else backend.open(rows)
 
 
 def _samples(wanted: Format) -> Samples:
-    """The failing rows that the results will tell, and no more of them than they tell."""
+    """The failing rows that the results will show, and no more of them than they show."""
     most = {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
     return Samples(most, beside=None if wanted.with_rows else wanted.index_columns)
-
-
-def _as_in_pandas(result: RuleResult, data: Any, mixed: Sequence[str]) -> RuleResult:
-    """The result with its rows called as the frame's index calls them, and values of mixed columns as they were."""
-    places = {str(name): place for place, name in enumerate(data.columns)}
-
-    def own(row: Mapping[str, Any]) -> dict[str, Any]:
-        number = row[ROW]
-        values = {name: data.iat[number, places[name]] for name in mixed if row.get(name) is not None}
-        return {**row, **values, ROW: python_of(data.index[number])}
-
-    return replace(result, unexpected_rows=tuple(own(row) for row in result.unexpected_rows))
 
 
 def _file_at(path: Path) -> RulesFile:
@@ -134,12 +104,12 @@ def rules_from(rules: Any) -> list[Rule]:
         items = items.get("expectations", items.get("rules"))
     if not isinstance(items, Iterable):
         raise ConfigError([Problem("", 0, "wanted a list of rules, or a mapping with `rules` or `expectations`")])
-    found, problems = [], []
+    known, problems = [], []
     for index, item in enumerate(items):
         try:
-            found.append(rule_from(item, as_gx_does=True))
+            known.append(rule_from(item, as_gx_does=True))
         except ConfigError as error:
-            problems += [file.problem((index,), said.message) if file else said for said in error.problems]
+            problems += [file.problem((index,), one.message) if file else one for one in error.problems]
     if problems:
         raise ConfigError(problems)
-    return found
+    return known

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.counting import counted
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
+from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.engine.gold.function import function_to_parquet
 from dq_pipelines.engine.gold.sql import query_to_parquet
 from dq_pipelines.engine.judge import Judgement, judge
@@ -72,14 +73,15 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
     columns, measured = rows.collect_schema().names(), Measured(work.table)
     computing = work.meter.lap()
 
-    def sinks(scan: Scan) -> Sequence[pl.LazyFrame]:
+    def sinks(scan: StagingScan) -> Sequence[pl.LazyFrame]:
         return [kept.sink(scan.kept), refused.sink(refused_rows(_with_provenance(scan.refused, batch, work), columns))]
 
     def judged_with(parents: pl.LazyFrame | None) -> Judgement:
         def lookup(key: str) -> pl.LazyFrame:
             return parents if key == work.table.key and parents is not None else work.published(key)
 
-        return judge(Scan(rows, work.table.rules, lookup=lookup), sinks, measured, watch=work.progress)
+        scan = staging_backend().scan(rows, work.table.rules, lookup=lookup)
+        return judge(scan, sinks, measured, observer=work.progress)
 
     work.progress.stage(JUDGE, rows.select(pl.len()).collect().item())
     with staged(kept, refused, claim=work.claim):

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.registry import connect
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.results.samples import Samples
 from dq_pipelines.rules import rule_classes, rule_from
@@ -22,7 +22,7 @@ OTHER = pl.LazyFrame({"id": [1, 2, None]})
 
 
 def on_polars(rows: pl.DataFrame, rules: Sequence[Rule]) -> Judgement:
-    return judge(Scan(rows.lazy(), rules, lookup=lambda _: OTHER), samples=Samples(most=None))
+    return judge(connect().scan(rows.lazy(), rules, lookup=lambda _: OTHER), samples=Samples(most=None))
 
 
 EXAMPLES = [

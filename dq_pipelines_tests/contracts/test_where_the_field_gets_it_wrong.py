@@ -15,7 +15,7 @@ import pytest
 from dq_pipelines.engine.results.verdict import RuleResult, Verdict
 from dq_pipelines.engine.validate import validate
 from dq_pipelines.errors import ConfigError
-from dq_pipelines_tests.contracts.engines import NAMES, SERVERS, started
+from dq_pipelines_tests.contracts.backends import NAMES, SERVERS, started
 
 pytestmark = pytest.mark.slow
 

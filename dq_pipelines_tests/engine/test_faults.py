@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import dq_pipelines as dq
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.registry import connect
 from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.verdict import Verdict
@@ -78,7 +78,7 @@ def test_what_is_no_rules_fault_is_raised() -> None:
 
     rows = ROWS.lazy().map_batches(broken, schema=ROWS.schema)
     with pytest.raises(OSError, match="the disk is gone"):
-        judge(Scan(rows, [rule_from(rule) for rule in GOOD]))
+        judge(connect().scan(rows, [rule_from(rule) for rule in GOOD]))
 
 
 def test_what_fails_is_found_by_halves() -> None:

@@ -15,8 +15,7 @@ import pytest
 
 import dq_pipelines as dq
 from dq_pipelines.engine.backends.postgresql.backend import PostgreSQL
-from dq_pipelines.engine.backends.sql.scan import planned
-from dq_pipelines.engine.foreign_engine import judge_elsewhere
+from dq_pipelines.engine.judge import judge
 from dq_pipelines.errors import ConfigError, SourceError
 from dq_pipelines.rules import rule_from
 from dq_pipelines_tests.contracts.postgresql import server
@@ -108,7 +107,7 @@ def rules() -> list[dict[str, Any]]:
 def test_every_type_is_judged_as_polars_judges_the_rows_read_out(address: str) -> None:
     there = dq.validate(TABLE, rules(), engine=address)
     engine = PostgreSQL(address)
-    rows = engine.rows(engine.hold(TABLE)).collect()
+    rows = engine.rows(engine.open(TABLE)).collect()
     here = dq.validate(rows, rules())
     for one, other in zip(there.results, here.results, strict=True):
         told = {key: getattr(one, key) for key in ("success", "element_count", "missing_count", "unexpected_count")}
@@ -125,7 +124,7 @@ def test_every_type_is_judged_as_polars_judges_the_rows_read_out(address: str) -
 
 def test_values_come_out_whole(address: str) -> None:
     engine = PostgreSQL(address)
-    rows = engine.rows(engine.hold(TABLE)).collect()
+    rows = engine.rows(engine.open(TABLE)).collect()
     assert rows.height == 4
     assert rows["free"].to_list()[0] == pl.Series(["1.125"]).cast(pl.Decimal(38, 3))[0]
     assert rows["i8"].to_list()[1] == 9007199254740993
@@ -138,7 +137,7 @@ def test_values_come_out_whole(address: str) -> None:
 @pytest.mark.parametrize(("column", "sentence"), [("day", "infinity"), ("ts", "infinity"), ("n", "cannot hold")])
 def test_a_value_that_nobody_else_has_is_said_when_it_is_read_out(address: str, column: str, sentence: str) -> None:
     engine = PostgreSQL(address)
-    frame = engine.hold('"Real tables".bounds').select(column)
+    frame = engine.open('"Real tables".bounds').select(column)
     with pytest.raises(SourceError, match=sentence):
         list(engine.batches(frame))
     rule = {"type": "expect_column_values_to_not_be_null", "column": column}
@@ -161,9 +160,9 @@ def test_the_numbers_of_all_rules_are_one_statement(address: str) -> None:
 
     engine = Watched(address)
     known = [rule_from(rule) for rule in rules() if "most_common" not in rule["type"]]
-    inside = planned(engine, engine.hold(TABLE), known, frozenset()).knowing_measures()
+    scan = engine.scan(engine.open(TABLE), known).with_measures()
     asked.clear()
-    (numbers,) = engine.asked(inside.numbers())
+    (numbers,) = engine.query(scan.numbers())
     assert len(asked) == 1
     assert numbers["rows"] == 4
 
@@ -172,7 +171,7 @@ def test_nothing_can_be_written_and_nothing_is_left_behind(address: str) -> None
     engine = PostgreSQL(address)
     with pytest.raises(SourceError, match="read-only"):
         engine._asked('DELETE FROM "Real tables"."every"')
-    loaded = judge_elsewhere(engine, engine.hold(pl.LazyFrame({"x": [1]})), [])
+    loaded = judge(engine.scan(engine.open(pl.LazyFrame({"x": [1]})), [])).scan
     with pytest.raises(SourceError, match="read-only"):
         engine._asked('DELETE FROM "Real tables"."every"')
     assert loaded.kept.collect().height == 1
@@ -184,18 +183,18 @@ def test_what_a_verdict_says_is_of_one_moment(address: str) -> None:
     engine = PostgreSQL(address)
     engine._asked("SELECT 1")
     rule = rule_from({"type": "expect_column_values_to_be_between", "column": "i4", "max_value": 1})
-    verdict = judge_elsewhere(engine, engine.hold(TABLE), [rule])
+    verdict = judge(engine.scan(engine.open(TABLE), [rule]))
     with adbc_driver_postgresql.dbapi.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute('INSERT INTO "Real tables"."every" ("i4") VALUES (77)')
         try:
-            assert verdict.results[0].unexpected_count == verdict.refused.collect().height == 2
+            assert verdict.results[0].unexpected_count == verdict.scan.refused.collect().height == 2
         finally:
             cursor.execute('DELETE FROM "Real tables"."every" WHERE "i4" = 77')
 
 
 def test_a_slow_query_ends_when_it_is_stopped(address: str) -> None:
     engine = PostgreSQL(address)
-    frame = engine.hold('"Real tables".slow')
+    frame = engine.open('"Real tables".slow')
     threading.Timer(0.5, engine.stop).start()
     with pytest.raises(SourceError, match="canceling"):  # or else it sleeps to its end, and gives rows
         engine.records(frame.select("slept"))
@@ -230,7 +229,7 @@ def test_metadata_tell_the_engine_and_not_its_address(address: str) -> None:
 def test_memory_is_bounded_by_the_batch_when_rows_are_read_out(address: str) -> None:
     engine = PostgreSQL(address)
     rows = pl.LazyFrame({"x": pl.int_range(0, 120_000, eager=True)})
-    batches = [batch.height for batch in engine.batches(engine.hold(rows))]
+    batches = [batch.height for batch in engine.batches(engine.open(rows))]
     assert sum(batches) == 120_000
     assert max(batches) <= 50_000
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import dq_pipelines as dq
 from dq_pipelines.engine.backends.polars import texts
-from dq_pipelines.engine.backends.polars.texts import Reader, limit
+from dq_pipelines.engine.backends.polars.texts import TextReader, limit
 from dq_pipelines.errors import ConfigError, RuleError
 from dq_pipelines.rules.core.auxiliary_queries import PythonRegex, ReadsAsJson, validator_of
 
@@ -50,22 +50,22 @@ def test_a_regex_without_end_fails_its_rule_in_one_sentence_and_the_others_go_on
 
 
 def test_a_worker_that_was_ended_is_gone_and_another_answers() -> None:
-    assert Reader(PythonRegex("x", ("(?=a)",))).answers(["a", "b"]) == [True, False]
+    assert TextReader(PythonRegex("x", ("(?=a)",))).answers(["a", "b"]) == [True, False]
     worker = texts._worker
     assert worker is not None
     with pytest.raises(RuleError):
-        Reader(PythonRegex("x", (ENDLESS, "another"))).answers(["fine", TEXT])
+        TextReader(PythonRegex("x", (ENDLESS, "another"))).answers(["fine", TEXT])
     assert worker.poll() == -signal.SIGKILL or worker.poll() == -signal.SIGVTALRM
     # What is known to have no end is not begun again, and anything else is asked.
     began = time.process_time()
     with pytest.raises(RuleError):
-        Reader(PythonRegex("x", (ENDLESS, "another"))).answers([TEXT])
+        TextReader(PythonRegex("x", (ENDLESS, "another"))).answers([TEXT])
     assert time.process_time() - began < 0.4
-    assert Reader(PythonRegex("x", (ENDLESS, "another"))).answers(["fine", "another"]) == [False, True]
+    assert TextReader(PythonRegex("x", (ENDLESS, "another"))).answers(["fine", "another"]) == [False, True]
 
 
 def test_many_texts_share_the_time_of_a_rule_and_batch() -> None:
-    reader = Reader(PythonRegex("x", (r"^(a+)+(?!b)$",)))
+    reader = TextReader(PythonRegex("x", (r"^(a+)+(?!b)$",)))
     some = ["a" * 20 + letter for letter in "cdefghijklmnopqrstuvwxyz"]
     assert reader.answers(["a"]) == [True]
     with pytest.raises(RuleError):  # each of them takes a moment
@@ -78,14 +78,14 @@ def test_the_answers_are_those_of_python(found: list[str]) -> None:
     patterns = (r"(.)\1", r"(?<!a)b", r"^(?=.*\d)a")
     for match_on in ("any", "all"):
         wanted = [(any if match_on == "any" else all)(re.search(p, text) for p in patterns) for text in found]
-        assert Reader(PythonRegex("x", patterns, match_on)).answers(found) == wanted
+        assert TextReader(PythonRegex("x", patterns, match_on)).answers(found) == wanted
 
 
 def test_a_schema_with_patterns_has_the_same_limit_and_asks_no_other_machine() -> None:
     schema = '{"type": "string", "pattern": "^(a+)+(?!b)$"}'
-    assert Reader(ReadsAsJson("x", schema)).answers(['"aaa"', "1"]) == [True, False]
+    assert TextReader(ReadsAsJson("x", schema)).answers(['"aaa"', "1"]) == [True, False]
     with pytest.raises(RuleError, match="wanted answers of its regex"):
-        Reader(ReadsAsJson("x", schema)).answers([f'"{TEXT}"'])
+        TextReader(ReadsAsJson("x", schema)).answers([f'"{TEXT}"'])
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         address = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
@@ -99,9 +99,9 @@ ASKS = """
 import sys
 from dq_pipelines.engine.backends.polars import texts
 from dq_pipelines.rules.core.auxiliary_queries import PythonRegex
-texts.Reader(PythonRegex("x", ("(?=a)",))).answers(["a"])
+texts.TextReader(PythonRegex("x", ("(?=a)",))).answers(["a"])
 print(texts._worker.pid, flush=True)
-texts.Reader(PythonRegex("x", (sys.argv[1],))).answers([sys.argv[2]])
+texts.TextReader(PythonRegex("x", (sys.argv[1],))).answers([sys.argv[2]])
 """
 
 

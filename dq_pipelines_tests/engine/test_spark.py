@@ -21,9 +21,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from dq_pipelines import validate
-from dq_pipelines.engine.backends.registry import connected
+from dq_pipelines.engine.backends.spark.backend import Spark
 from dq_pipelines.errors import SourceError
-from dq_pipelines_tests.contracts.engines import started
+from dq_pipelines_tests.contracts.backends import started
 from dq_pipelines_tests.contracts.spark import SETTINGS
 
 pytestmark = pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_file_is_read_by_spark_and_one_that_is_not_there_is_told(tmp_path: Pat
 )
 def test_what_spark_would_read_as_something_else_is_refused(column: pl.Series, sentence: str) -> None:
     with pytest.raises(SourceError, match=sentence):
-        started("spark").hold(column.to_frame())
+        started("spark").open(column.to_frame())
 
 
 def test_where_a_session_reads_datetimes_in_a_zone_polars_judges_them(session: Any) -> None:
@@ -123,9 +123,8 @@ def test_where_a_session_reads_datetimes_in_a_zone_polars_judges_them(session: A
 
 
 def test_what_runs_ends_when_it_is_stopped(session: Any) -> None:
-    engine = connected("spark")
-    assert engine is not None
-    frame = engine.hold(session.range(10**12).selectExpr("sum(id * id % 7) as s"))
+    engine = Spark()
+    frame = engine.open(session.range(10**12).selectExpr("sum(id * id % 7) as s"))
     tracker = session.sparkContext.statusTracker()
     ended = threading.Event()
 
@@ -145,10 +144,9 @@ def test_what_runs_ends_when_it_is_stopped(session: Any) -> None:
 
 @pytest.mark.parametrize("address", ["spark://127.0.0.1:1", "sc://127.0.0.1:1/;token=hush"])
 def test_an_address_where_nobody_listens_is_told_at_once_and_without_the_token(address: str) -> None:
-    engine = connected(address)
-    assert engine is not None
+    engine = Spark(address)
     with pytest.raises(SourceError, match="no Spark answers there") as told:
-        engine.hold(ROWS)
+        engine.open(ROWS)
     assert "hush" not in str(told.value)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dq_pipelines import validate
 from dq_pipelines.engine import statistics
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.polars.backend import Polars
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.statistics import statistics_of_file
 from dq_pipelines.lake.tables import LakeTable
@@ -75,7 +75,7 @@ def test_deltas_log_tells_no_bounds_of_moments_and_decimals(tmp_path: Path) -> N
 def test_a_rule_that_metadata_answer_reads_no_column(parquet: Path) -> None:
     answered = [{**NULLS, "column": "day"}, {**RANGE, "column": "whole", "max_value": 3}, {**NULLS, "column": "at"}]
     rules = [rule_from(rule) for rule in answered]
-    scan = Scan(pl.scan_parquet(parquet), rules, statistics=statistics_of_file(parquet, ROWS.schema))
+    scan = Polars().scan(pl.scan_parquet(parquet), rules, statistics=statistics_of_file(parquet, ROWS.schema))
     plan = scan.numbers().explain(optimized=True)
     assert "PROJECT 1/6 COLUMNS" in plan, "one column, to count the rows by"
     nulls, within, _ = judge(scan).results

@@ -12,14 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.engine.backends.polars.scan import Scan
-from dq_pipelines.engine.foreign_engine import judge_elsewhere
+from dq_pipelines.engine.backends.registry import connect
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.samples import Samples
 from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.rules import rule_from
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines_tests.contracts.engines import NAMES, started
+from dq_pipelines_tests.contracts.backends import NAMES, started
 
 pytestmark = pytest.mark.slow
 
@@ -133,8 +132,8 @@ def _told(result: RuleResult) -> tuple[Any, ...]:
 @given(rows=frames(), rules=st.lists(st.sampled_from(RULES), min_size=10, max_size=15, unique_by=id))
 def test_an_engine_says_what_polars_says(name: str, rows: pl.DataFrame, rules: list[Rule]) -> None:
     engine = started(name)
-    there = judge_elsewhere(engine, engine.hold(rows.lazy()), rules, samples=Samples(most=0)).results
-    here = judge(Scan(rows.lazy(), rules), samples=Samples(most=0)).results
+    there = judge(engine.scan(engine.open(rows.lazy()), rules), samples=Samples(most=0)).results
+    here = judge(connect().scan(rows.lazy(), rules), samples=Samples(most=0)).results
     apart = [
         f"{one.rule.type} {one.rule.kwargs}: {_told(one)} {one.observed_value!r}, Polars says {_told(other)} "
         f"{other.observed_value!r}"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dq_pipelines.rules.core.regex import translated
-from dq_pipelines_tests.contracts.engines import NAMES, started
+from dq_pipelines_tests.contracts.backends import NAMES, query_engine
 from dq_pipelines_tests.properties.test_regex_means_what_python_means import (
     FLAGS,
     LETTERS,
@@ -40,10 +40,10 @@ def _reads(pattern: str) -> bool:
 @settings(max_examples=max(10, settings().max_examples // 10))
 @given(patterns=MANY, texts=TEXTS)
 def test_every_engine_finds_what_python_finds(name: str, patterns: list[str], texts: list[str]) -> None:
-    engine = started(name)
+    engine = query_engine(name)
     known = [(pattern, translated(pattern, engine.dialect.regex)) for pattern in patterns if _reads(pattern)]
     native = {pattern: there for pattern, there in known if there is not None}
-    frame = engine.hold(pl.LazyFrame({"row": range(len(texts)), "text": texts}))
+    frame = engine.open(pl.LazyFrame({"row": range(len(texts)), "text": texts}))
     flags = {f"p{place}": nw.col("text").str.contains(there) for place, there in enumerate(native.values())}
     if not flags:
         return
@@ -54,14 +54,14 @@ def test_every_engine_finds_what_python_finds(name: str, patterns: list[str], te
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_every_letter_is_of_the_classes_that_python_has_it_in(name: str) -> None:
-    engine = started(name)
+    engine = query_engine(name)
     texts = [*LETTERS, *(chr(code) for code in range(1, 0x3000, 7)), *(chr(code) for code in range(0x1D7C0, 0x1D800))]
     if engine.dialect.regex == "java":  # Java 17 is of Unicode 13, Python 3.11 of Unicode 14: see docs/differences.md
         texts = [text for text in texts if not 0x870 <= ord(text) < 0x8A0 and text not in "\u08c8\u0c5d"]
     patterns = [r"^\d$", r"^\D$", r"^\w$", r"^\W$", r"^\s$", r"^\S$", r"^.$", r"^[^\W\d]$", "^[é-ü]$"]
     there = [translated(pattern, engine.dialect.regex) for pattern in patterns]
     flags = {f"p{place}": nw.col("text").str.contains(one) for place, one in enumerate(there) if one is not None}
-    frame = engine.hold(pl.LazyFrame({"row": range(len(texts)), "text": texts}))
+    frame = engine.open(pl.LazyFrame({"row": range(len(texts)), "text": texts}))
     found = sorted(engine.records(frame.select("row", **flags)), key=lambda row: int(row["row"]))
     for flag in flags:
         pattern = patterns[int(flag[1:])]

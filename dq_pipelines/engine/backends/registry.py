@@ -1,50 +1,65 @@
-"""The engines by name: adding one is adding its file and a line here."""
+"""The backends by name. To add one, add its folder and a line here."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dq_pipelines.engine.backends.base import Backend, StagingBackend
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
-if TYPE_CHECKING:
-    from dq_pipelines.engine.backends.base import Engine
+#: The backend that judges unless another is asked for, and by the rules that others lack.
+DEFAULT = "polars"
 
-#: Where the class of each engine stands; Polars, the default, needs none. Imported when it is asked for.
-ENGINES = {
+#: Where the class of each backend is. It is imported when it is asked for.
+BACKENDS = {
+    "polars": "dq_pipelines.engine.backends.polars.backend:Polars",
     "duckdb": "dq_pipelines.engine.backends.duckdb.backend:DuckDB",
     "postgresql": "dq_pipelines.engine.backends.postgresql.backend:PostgreSQL",
     "spark": "dq_pipelines.engine.backends.spark.backend:Spark",
 }
+OTHERS = tuple(name for name in BACKENDS if name != DEFAULT)
 
-#: Which engine an address is one of, by what stands before its `://`.
+#: To which backend an address belongs, by what stands before its `://`.
 ADDRESSES = {"postgresql": "postgresql", "postgres": "postgresql", "spark": "spark", "sc": "spark"}
 
 
-def engine_class(name: str) -> type[Engine]:
-    """The class of the engine of this name; raises ConfigError for a name that none has."""
-    if name not in ENGINES:
-        known = ["polars", *ENGINES]
-        raise ConfigError([Problem("", 0, f"unknown engine '{name}'{nearest(name, known)}, wanted {', '.join(known)}")])
-    module, cls = ENGINES[name].split(":")
-    found: type[Engine] = getattr(import_module(module), cls)
-    return found
+def backend_class(name: str) -> type[Backend]:
+    """The class of the backend of this name; raises ConfigError for an unknown name."""
+    if name not in BACKENDS:
+        names = list(BACKENDS)
+        raise ConfigError([Problem("", 0, f"unknown engine '{name}'{nearest(name, names)}, wanted {', '.join(names)}")])
+    module, class_name = BACKENDS[name].split(":")
+    cls: type[Backend] = getattr(import_module(module), class_name)
+    return cls
 
 
-def connected(name: str) -> Engine | None:
-    """The engine of this name or at this address, ready to judge; None for Polars, which needs no connection."""
-    if name == "polars":
-        return None
+def connect(name: str = DEFAULT) -> Backend:
+    """The backend of this name or at this address, ready to judge.
+
+    Raises ConfigError for an unknown name or address, SourceError when nothing answers at the address.
+    """
     scheme, mark, _ = name.partition("://")
-    if not mark:
-        return engine_class(name)()
-    # Of an unknown address only the scheme is told: the rest may hold a password.
-    return engine_class(ADDRESSES.get(scheme, f"{scheme}://"))(name)
+    # The error names only the scheme of an unknown address: the rest may hold a password.
+    cls = backend_class(ADDRESSES.get(scheme, f"{scheme}://") if mark else name)
+    backend = cls(name) if mark else cls()
+    if backend.name != DEFAULT:
+        backend.reference = connect(DEFAULT)
+    return backend
 
 
-def owner(data: Any) -> Engine | None:
-    """The engine whose own frame `data` is, through which its rows can be read; None for what lies nowhere else."""
+def staging_backend(name: str = DEFAULT) -> StagingBackend:
+    """The backend that a pipeline runs on; raises ConfigError for one that cannot write rows."""
+    backend = connect(name)
+    if not isinstance(backend, StagingBackend):
+        able = [known for known in BACKENDS if backend_class(known).can_stage]
+        raise ConfigError([Problem("", 0, f"engine '{name}' judges rows but writes none, wanted {', '.join(able)}")])
+    return backend
+
+
+def owner(data: Any) -> Backend | None:
+    """The backend, other than the default one, whose own frame `data` is; None where there is no such."""
     if isinstance(data, str | Path):
         return None
-    return next((found() for found in map(engine_class, ENGINES) if found.owns(data)), None)
+    return next((connect(name) for name in OTHERS if backend_class(name).owns(data)), None)

@@ -57,7 +57,7 @@ def _is_in_python(values: pl.Series) -> bool:
     return True
 
 
-def failing_rows(
+def first_failing_rows(
     batches: Iterable[pl.DataFrame], failed: Sequence[PlannedRule], wanted: Mapping[int, int]
 ) -> dict[int, Rows]:
     """The first failing rows of each rule by its index, as many as `wanted` says; judged columns come first.

@@ -214,7 +214,7 @@ class Verdict:
         }
 
     def to_gx_suite(self, name: str | None = None) -> dict[str, Any]:
-        """The rules that were judged as a suite that Great Expectations 1.x loads; see `engine.gx_suite`."""
+        """The rules that were judged as a suite that Great Expectations 1.x loads; see `engine.gx.suite`."""
         return gx_suite((result.rule for result in self.results), name=name or self.meta.get("suite_name"))
 
     def _repr_html_(self) -> str:

@@ -19,13 +19,13 @@ def held_against(rows: pl.LazyFrame, found: Sequence[Suggestion], misread: Mappi
 
     A rule that cannot be judged, that fails on the table, or that no row could fail is left out.
     """
-    from dq_pipelines.engine.backends.polars.scan import Scan
+    from dq_pipelines.engine.backends.registry import staging_backend
     from dq_pipelines.engine.judge import judge
     from dq_pipelines.engine.results.samples import Samples
     from dq_pipelines.rules import rule_from
 
     judged = [each for each in found if each.rule["type"] != _ELSEWHERE]
-    scan = Scan(
+    scan = staging_backend().scan(
         rows, [rule_from(each.as_written) for each in judged], hidden=frozenset(misread.values()), misread=misread
     )
     results = judge(scan, samples=Samples(most=0)).results

@@ -16,7 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
+from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.errors import RuleError
@@ -99,7 +100,7 @@ class Rejudgement:
     def _judge(self, rows: pl.LazyFrame, parents: pl.LazyFrame | None, kept: Path, refused: Path) -> None:
         prepared = prepare(self.silver, rows)
         self._must_be_traced(prepared)
-        scan = Scan(
+        scan = staging_backend().scan(
             prepared.rows,
             _refusing(rules_of(self.silver, prepared)),
             lookup=lambda key: looked_up(self.work, key, prepared, parents),
@@ -107,7 +108,7 @@ class Rejudgement:
             misread=misread(self.silver, prepared),
         )
 
-        def sinks(scan: Scan) -> list[pl.LazyFrame]:
+        def sinks(scan: StagingScan) -> list[pl.LazyFrame]:
             passing = scan.kept.join(self.places, on=PLACE, how="semi", maintain_order="left")
             parts = [refused_rows(part, prepared.columns) for part in (scan.refused, *prepared.refused)]
             failing = pl.concat([*parts, unreadable_rows(rows, prepared.columns)])

@@ -13,7 +13,7 @@ from typing import Protocol
 import polars as pl
 
 from dq_pipelines.config.stores import said
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
 from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement
@@ -77,12 +77,12 @@ class Measured:
     #: columns that cannot be measured over these rows, with what was raised
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def frames(self, scan: Scan) -> Sequence[pl.LazyFrame]:
+    def frames(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
         """What the judge is to take out of its pass."""
         self.measuring = self._of(scan, self._columns(scan))
         return self.measuring.frames(scan.marked)
 
-    def leave_out_faults(self, scan: Scan) -> bool:
+    def leave_out_faults(self, scan: StagingScan) -> bool:
         """Leave out the columns that cannot be measured over these rows; whether there were any."""
 
         def attempt(names: Sequence[str]) -> None:
@@ -93,11 +93,11 @@ class Measured:
         self.left_out |= {name: said(error) for name, error in faults.items()}
         return bool(faults)
 
-    def _columns(self, scan: Scan) -> list[str]:
+    def _columns(self, scan: StagingScan) -> list[str]:
         wanted = self.table.model.metrics
         return [name for name in scan.columns if wanted.covers(name) and name not in self.left_out]
 
-    def _of(self, scan: Scan, names: Sequence[str]) -> Measuring:
+    def _of(self, scan: StagingScan, names: Sequence[str]) -> Measuring:
         schema = scan.frame.collect_schema()
         return Measuring({name: schema[name] for name in names}, sketches=self.table.model.metrics.sketches)
 

@@ -1,6 +1,6 @@
 """Progress: how far the work on a table has come, told about once a second while it goes on.
 
-What is told becomes an event of Dagster's in `progress_events`. Who counts rows is `engine.progress_observer`.
+What is told becomes an event of Dagster's in `progress_events`. `engine.row_counter` counts rows.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
 from dq_pipelines.engine.interrupt import meanwhile
-from dq_pipelines.engine.progress_observer import Tally
 from dq_pipelines.engine.results.verdict import RuleResult
+from dq_pipelines.engine.row_counter import RowCounter
 from dq_pipelines.rules.core.base import Rule
 
 #: What a table's work goes through, in this order, though not every work through every stage: waiting for another run,
@@ -121,7 +121,7 @@ class Reporter:
         """
         self._table, self._checks, self._tell, self._usual = table, checks, tell, usual
         self._place = place
-        self._tally = Tally()
+        self._tally = RowCounter()
         #: by rule (they cannot be hashed) and by its place in the scan
         self._names: dict[int, str] = {}
         self._indexes: dict[int, str] = {}
@@ -152,7 +152,7 @@ class Reporter:
             self._done.append(StageDone(self._stage, round(now - self._stage_began, 3), self._tally.rows))
         self._stage, self._note, self._stage_began = name, note, now
         self._refused = self._tally.refused or self._refused
-        self._tally, self._total, self._share = Tally(), total, None
+        self._tally, self._total, self._share = RowCounter(), total, None
         self._asked = total is not None or name not in (LAND, JUDGE)
         if not self._done or name == DONE or now - self._began >= EVERY:
             self._say(now)
@@ -171,9 +171,9 @@ class Reporter:
         """The same rows, counted on their way into the one sink that they have."""
         return rows if self._tell is None else self._tally.through(rows, column)
 
-    # --- what a judgement tells (engine.watching.Watching) -----------------------------------------
+    # --- engine.backends.base.ProgressObserver ------------------------------------------------------
 
-    def counting(self, scan: Scan) -> Sequence[pl.LazyFrame]:
+    def sinks(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
         """A sink that counts what goes by; in a second pass, from the beginning."""
         if self._tell is None:
             return ()
@@ -186,10 +186,10 @@ class Reporter:
         self._indexes = {
             index: self._names[id(rule)] for index, rule in enumerate(scan.rules) if id(rule) in self._names
         }
-        return [self._tally.of(scan)]
+        return [self._tally.sink(scan)]
 
     @contextmanager
-    def beside(self, rules: Sequence[Rule]) -> Iterator[None]:
+    def auxiliary_queries(self, rules: Sequence[Rule]) -> Iterator[None]:
         before, self._note = self._note, ", ".join(_label(rule) for rule in rules) or self._note
         if rules:
             self._now()
@@ -198,7 +198,7 @@ class Reporter:
         if rules:
             self._now()
 
-    def told(self, results: Sequence[RuleResult]) -> None:
+    def rules_judged(self, results: Sequence[RuleResult]) -> None:
         for result in results:
             if (name := self._names.get(id(result.rule))) is not None:
                 self._passed[name] = result.success

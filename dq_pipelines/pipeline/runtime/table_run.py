@@ -17,7 +17,7 @@ from typing import TypeVar
 import polars as pl
 
 from dq_pipelines.config.stores import is_full, said
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
 from dq_pipelines.lake.formats.snapshot import Snapshot
@@ -131,10 +131,12 @@ def judge_published(work: Work) -> Outcome:
     hidden, statistics = frozenset({PARTITION}) & frozenset(schema), table.column_statistics(schema)
     if work.partition is not None:
         rows, statistics = rows.filter(pl.col(PARTITION) == work.partition), {}
-    scan = Scan(rows, checked_rules(work.table), lookup=work.published, hidden=hidden, statistics=statistics)
+    scan = staging_backend().scan(
+        rows, checked_rules(work.table), lookup=work.published, hidden=hidden, statistics=statistics
+    )
     work.progress.stage(JUDGE, table.rows() if work.partition is None else None)
     with broken(work.table.key, "to judge its rows"):
-        judgement = judge(scan, watch=work.progress)
+        judgement = judge(scan, observer=work.progress)
     counts = Counts(rows_in=judgement.rows, published=judgement.rows)
     return Outcome(work.table.key, "", judgement.results, counts, work.now, work.partition, seconds=elapsed(work.now))
 

@@ -12,7 +12,8 @@ from enum import Enum, auto
 
 import polars as pl
 
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
+from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.schema_evolution import Change, Drift, Policy
 from dq_pipelines.pipeline.bronze.batch import Batch
@@ -108,11 +109,11 @@ class BatchPlan:
         carried = self.strategy is Strategy.ONE_PASS
         return replace(self, fitted=_fitted(self.fitted.table, self.backlog, landing, carried=carried))
 
-    def scan(self) -> Scan:
+    def scan(self) -> StagingScan:
         """The rows with the rules that judge them."""
         prepared = self.fitted.prepared
         rows = prepared.rows if self.dismissed is None else with_dismissed(self.run, prepared.rows, self.dismissed)
-        return Scan(
+        return staging_backend().scan(
             rows,
             rules_of(self.silver, prepared),
             lookup=lambda key: looked_up(self.run, key, prepared, self.parents),

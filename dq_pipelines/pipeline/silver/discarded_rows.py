@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
+from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.samples import Samples
 from dq_pipelines.errors import RuleError
@@ -39,7 +40,7 @@ def kept(
     if not hangs_on_others(silver, _discarding(silver.rules)):
         return _scan(work, rows).kept
 
-    def wanted(scan: Scan) -> pl.LazyFrame:
+    def wanted(scan: StagingScan) -> pl.LazyFrame:
         kept_rows = scan.kept if keys is None else scan.kept.join(keys, on=exact_names(silver.keys), how="semi")
         names = scan.columns if columns is None else [name for name in scan.columns if name in set(columns)]
         return kept_rows.select(exact_names(dict.fromkeys([*names, *TRACES])))
@@ -56,7 +57,7 @@ def _discarding(rules: Iterable[Rule]) -> list[Rule]:
     return [rule for rule in rules if isinstance(rule, RowRule) and rule.action == "drop"]
 
 
-def _scan(work: Work, rows: pl.LazyFrame) -> Scan:
+def _scan(work: Work, rows: pl.LazyFrame) -> StagingScan:
     silver = work.table.landed.silver
     prepared = prepare(silver, rows)
     if what_is_missing := forgotten(work.table.key, prepared.rows.collect_schema()):
@@ -64,7 +65,9 @@ def _scan(work: Work, rows: pl.LazyFrame) -> Scan:
             f"{what_is_missing}, so that nobody can tell where its rows came from: let the step give them on"
         )
     rules = _discarding(rules_of(silver, prepared))
-    return Scan(prepared.rows, rules, work.published, hidden=prepared.hidden, misread=misread(silver, prepared))
+    return staging_backend().scan(
+        prepared.rows, rules, lookup=work.published, hidden=prepared.hidden, misread=misread(silver, prepared)
+    )
 
 
 def _holding(work: Work, rows: pl.LazyFrame, keys: pl.LazyFrame | None) -> pl.LazyFrame:
@@ -78,7 +81,7 @@ def _holding(work: Work, rows: pl.LazyFrame, keys: pl.LazyFrame | None) -> pl.La
 
 
 def _by_batch(
-    work: Work, rows: pl.LazyFrame, some: pl.LazyFrame, wanted: Callable[[Scan], pl.LazyFrame]
+    work: Work, rows: pl.LazyFrame, some: pl.LazyFrame, wanted: Callable[[StagingScan], pl.LazyFrame]
 ) -> pl.DataFrame:
     """What is `wanted` of the scan of each batch that `some` are of, with the partition of the batch."""
     batch = [BATCH, PARTITION] if PARTITION in rows.collect_schema() else [BATCH]
@@ -89,7 +92,7 @@ def _by_batch(
     return pl.concat(frames, how="diagonal_relaxed") if frames else wanted(_scan(work, rows.head(0))).collect()
 
 
-def _judged(work: Work, scan: Scan, wanted: Callable[[Scan], pl.LazyFrame]) -> pl.DataFrame:
+def _judged(work: Work, scan: StagingScan, wanted: Callable[[StagingScan], pl.LazyFrame]) -> pl.DataFrame:
     with tempfile.TemporaryDirectory(prefix="dq-discarding-") as folder:
         path = Path(folder) / "rows.parquet"
         judgement = judge(scan, lambda scan: [wanted(scan).sink_parquet(path, lazy=True)], samples=Samples(most=0))

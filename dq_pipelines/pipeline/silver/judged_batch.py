@@ -12,7 +12,7 @@ from functools import cache
 import polars as pl
 
 from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.backends.polars.scan import Scan
+from dq_pipelines.engine.backends.base import StagingScan
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.engine.results.verdict import RuleResult
@@ -123,11 +123,11 @@ def _judged(plan: BatchPlan, stages: BatchStages, measured: Measured) -> _Pass:
     if plan.strategy is Strategy.ONE_PASS and plan.landing and stages.bronze:
         return _judged_in_one_pass(plan, plan.landing, stages.bronze, stages, measured)
 
-    def sinks(scan: Scan) -> list[pl.LazyFrame]:
+    def sinks(scan: StagingScan) -> list[pl.LazyFrame]:
         return _sinks(plan, stages, scan, plan.fitted.bronze)
 
     with reading(plan.run, "to read and judge its rows"):
-        return _Pass(plan, judge(plan.scan(), sinks, measured, watch=plan.run.progress))
+        return _Pass(plan, judge(plan.scan(), sinks, measured, observer=plan.run.progress))
 
 
 def _judged_in_one_pass(
@@ -137,7 +137,7 @@ def _judged_in_one_pass(
     source, staged = plan.reading(landing.records), cache(lambda: plan.reading(bronze_stage.scan()))
     first = source.scan()
 
-    def sinks(scan: Scan) -> list[pl.LazyFrame]:
+    def sinks(scan: StagingScan) -> list[pl.LazyFrame]:
         if scan.frame is not first.frame:
             return _sinks(staged(), stages, scan, staged().fitted.bronze)
         unread = landing.lines.cache()
@@ -145,11 +145,13 @@ def _judged_in_one_pass(
         return [bronze_stage.sink(every), *_sinks(source, stages, scan, unread)]
 
     with reading(plan.run, "to read and judge its rows"):
-        judgement = judge(first, sinks, measured, again=lambda: staged().fitted.prepared.rows, watch=plan.run.progress)
+        judgement = judge(
+            first, sinks, measured, again=lambda: staged().fitted.prepared.rows, observer=plan.run.progress
+        )
     return _Pass(staged(), judgement)
 
 
-def _sinks(plan: BatchPlan, stages: BatchStages, scan: Scan, landed: pl.LazyFrame) -> list[pl.LazyFrame]:
+def _sinks(plan: BatchPlan, stages: BatchStages, scan: StagingScan, landed: pl.LazyFrame) -> list[pl.LazyFrame]:
     """The kept and the refused rows on their way into the stages; lines that nobody could read are among `landed` rows."""
     columns = plan.fitted.columns
     refused = [refused_rows(rows, columns) for rows in (scan.refused, *plan.fitted.prepared.refused)]

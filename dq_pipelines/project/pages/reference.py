@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from dq_pipelines.config import interpolation, scalars, settings
 from dq_pipelines.config.model import Strict
 from dq_pipelines.config.remarks import prose, remarks
-from dq_pipelines.engine.backends.registry import ENGINES, engine_class
+from dq_pipelines.engine.backends.registry import OTHERS, backend_class
 from dq_pipelines.engine.json_values import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
 from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
@@ -150,13 +150,13 @@ def _engines(rules: Mapping[str, type[Rule]]) -> str:
     reasons: dict[tuple[str, str], list[str]] = {}
     for name, rule in rules.items():
         examples = [rule_from({"type": name, **example.kwargs}) for example in rule.examples]
-        for engine in map(engine_class, ENGINES):
+        for engine in map(backend_class, OTHERS):
             gaps = [gap for example in examples if (gap := engine.gap(example)) is not None]
             some = "" if len(gaps) == len(examples) else " (with some arguments)"
             for why in dict.fromkeys(gaps):
                 reasons.setdefault((name, why + some), []).append(engine.name)
     rows = [f"| [`{name}`](#{name}) | {', '.join(lacking)} | {why} |" for (name, why), lacking in reasons.items()]
-    introduction = _ENGINES.format(names=", ".join(f"`{name}`" for name in ENGINES))
+    introduction = _ENGINES.format(names=", ".join(f"`{name}`" for name in OTHERS))
     return "\n".join([introduction, "| rule | not on | why |", "|---|---|---|", *rows])
 
 

@@ -11,8 +11,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from dq_pipelines.config.remarks import prose, remarks
-from dq_pipelines.engine.backends.polars import scan as polars
-from dq_pipelines.engine.backends.registry import ENGINES, engine_class
+from dq_pipelines.engine.backends.registry import BACKENDS, backend_class
 from dq_pipelines.project import GoldTable, LandedTable, Silver
 from dq_pipelines.project.schema import schema_of
 from dq_pipelines.security.roles import Permission
@@ -83,9 +82,8 @@ def _connectors() -> Connectors:
         SinkKind(layer="silver", description=prose(LandedTable), writes=get_args(write), said=said),
         SinkKind(layer="gold", description=prose(GoldTable), writes=["overwrite"], said="computed anew each time"),
     ]
-    said_by = {"polars": polars} | {name: engine_class(name) for name in ENGINES}
     engines = [
-        EngineKind(name=name, description=inspect.cleandoc(by.__doc__ or "").partition("\n\n")[0])
-        for name, by in said_by.items()
+        EngineKind(name=name, description=inspect.cleandoc(backend_class(name).__doc__ or "").partition("\n\n")[0])
+        for name in BACKENDS
     ]
     return Connectors(sources=sources, sinks=sinks, engines=engines)

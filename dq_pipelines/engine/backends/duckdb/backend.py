@@ -1,7 +1,4 @@
-"""DuckDB as an engine: its relations, and Polars frames and files, judged where they are.
-
-Files are read by DuckDB itself where it reads them as our own sources do (Parquet); others come through those sources.
-"""
+"""DuckDB as a backend: its own relations, Parquet files, and Polars frames that are loaded into it."""
 
 from __future__ import annotations
 
@@ -13,8 +10,9 @@ from weakref import WeakSet
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.engine.backends.base import Engine
+from dq_pipelines.engine.backends.duckdb.types import in_known_types, must_be_storable
 from dq_pipelines.engine.backends.frames import frame_from
+from dq_pipelines.engine.backends.sql.backend import SqlBackend
 from dq_pipelines.errors import SourceError
 from dq_pipelines.rules.core.dialect import Dialect
 
@@ -22,14 +20,11 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-#: Types of Polars that reach DuckDB as nothing, or as what Polars cannot read back.
-_NOT_IN_DUCKDB = (pl.Int128, pl.UInt128, pl.Duration)
-
 #: Rows of one batch that goes out: few, so that whoever looks for some rows gets them early.
 _BATCH_ROWS = 10_000
 
 
-class DuckDB(Engine):
+class DuckDB(SqlBackend):
     """An in-process DuckDB of its own, or the one that a relation belongs to."""
 
     name = "duckdb"
@@ -47,16 +42,17 @@ class DuckDB(Engine):
     def owns(cls, data: Any) -> bool:
         return type(data).__name__ == "DuckDBPyRelation"
 
-    def hold(self, data: Any) -> nw.LazyFrame[Any]:
-        return nw.from_native(_known(data if self.owns(data) else self._relation(data)))
+    def open(self, data: Any) -> nw.LazyFrame[Any]:
+        return nw.from_native(in_known_types(data if self.owns(data) else self._loaded(frame_from(data))))
 
-    def _relation(self, data: Any) -> duckdb.DuckDBPyRelation:
-        if isinstance(data, str | Path) and Path(data).suffix == ".parquet":
-            return self._connection.read_parquet(str(data))
-        frame = frame_from(data)
-        for name, dtype in frame.collect_schema().items():
-            if isinstance(dtype, _NOT_IN_DUCKDB):
-                raise SourceError(f"column '{name}' is {dtype}, which DuckDB does not take: judge by Polars")
+    def open_file(self, path: str | Path, rows: pl.LazyFrame) -> nw.LazyFrame[Any]:
+        """Parquet is read by DuckDB itself, which reads it as our own source does."""
+        if Path(path).suffix != ".parquet":
+            return self.open(rows)
+        return nw.from_native(in_known_types(self._connection.read_parquet(str(path))))
+
+    def _loaded(self, frame: pl.LazyFrame) -> duckdb.DuckDBPyRelation:
+        must_be_storable(frame.collect_schema())
         return self._connection.from_arrow(frame.collect(engine="streaming").to_arrow())
 
     def records(self, frame: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
@@ -98,23 +94,3 @@ class DuckDB(Engine):
     def stop(self) -> None:
         for connection in (self._connection, *self._reading):
             connection.interrupt()
-
-
-def _known(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """The same, with columns of types that Narwhals knows: one that it does not know passes for one of nulls only."""
-    import duckdb
-
-    schema = nw.from_native(relation).collect_schema()
-    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    unknown = {name for name, dtype in schema.items() if dtype == nw.Unknown and types[name] != '"NULL"'}
-    # Polars reads no interval of DuckDB's, which has months, days and microseconds.
-    unknown |= {name for name, kind in types.items() if kind == "INTERVAL"}
-    if not unknown:
-        return relation
-    return relation.select(
-        *(
-            column.cast("TIME" if types[name] == "TIME_NS" else "VARCHAR").alias(name) if name in unknown else column
-            for name in relation.columns
-            for column in [duckdb.ColumnExpression(name)]
-        )
-    )

@@ -1,166 +1,142 @@
-"""The default engine: a table's rules as one lazy plan on the Polars streaming engine.
+"""The passes of a scan on Polars: the numbers, small frames and the caller's sinks in one, and a second one only where needed.
 
-`Scan` marks each row once, in boolean columns; the kept rows, the refused rows and every count are
-taken from the same marked stream, together with whatever sinks the caller writes, in one
-`collect_all`. Running it belongs in `judge`.
+Repeated keys are looked for by hashes that the first pass collects. Only when some are found that refuse rows are sinks
+written a second time, with those keys joined in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-import narwhals as nw
 import polars as pl
 
-from dq_pipelines.config.columns import exact_names
-from dq_pipelines.engine.backends.polars.auxiliary_columns import Lookup, with_answer
-from dq_pipelines.engine.backends.polars.duplicate_keys import keyed
-from dq_pipelines.engine.backends.polars.grouped_queries import small_frames
-from dq_pipelines.engine.backends.polars.plan_validation import unfit
-from dq_pipelines.engine.plan import ScanPlan
-from dq_pipelines.engine.results.reasons import REASONS, with_reasons
-from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, ByGx, Determined, Measured, Repeats
+from dq_pipelines.engine.backends.base import Counted, Marks, PassRequest
+from dq_pipelines.engine.backends.polars.auxiliary_columns import measured_answers
+from dq_pipelines.engine.backends.polars.duplicate_keys import find_repeated_keys, hashes
+from dq_pipelines.engine.backends.polars.failing_rows import failing_rows, first_failing
+from dq_pipelines.engine.backends.polars.marked_rows import MarkedRows, marks_in, repeats_of
+from dq_pipelines.engine.faults import sentence
+from dq_pipelines.engine.gx.delegation import GxAnswers, ask_gx, gx_rules
+from dq_pipelines.engine.interrupt import collect_all
+from dq_pipelines.engine.results.conclusion import GROUPS, conclude
+from dq_pipelines.engine.results.gx_results import with_gx_results
+from dq_pipelines.engine.results.samples import Rows, Samples
+from dq_pipelines.engine.results.verdict import RuleResult
+from dq_pipelines.rules.core.auxiliary_queries import Determined, Measured, Repeats
 from dq_pipelines.rules.core.base import Rule
-from dq_pipelines.rules.core.column_statistics import ColumnStatistics
-
-#: Marks of a row in the marked stream.
-REFUSED, DROPPED = "_refused", "_dropped"
-
-
-def no_tables(table: str) -> pl.LazyFrame:
-    """The lookup of a judgement outside a project."""
-    raise RuleError(f"'{table}' is a table of a project, and these data are judged outside one")
 
 
 @dataclass(frozen=True)
-class Scan:
-    """One frame, its rules, and what is known so far of its repeated keys."""
+class PolarsScan(MarkedRows):
+    """One lazy frame, judged on the streaming engine."""
 
-    frame: pl.LazyFrame
-    rules: Sequence[Rule]
-    lookup: Lookup = no_tables
-    #: columns of the frame that rules do not see; they travel along with every row
-    hidden: frozenset[str] = frozenset()
-    #: hidden boolean columns that mark rows whose cell could not be read as its type, by the cell's column
-    misread: Mapping[str, str] = field(default_factory=dict)
-    #: a hidden boolean column that marks rows which are refused whatever the rules say of them, without a reason
-    held: str | None = None
-    #: what the table's metadata tell of its columns
-    statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
-    #: keys that occur more than once, by the query that asked; empty before they were looked for
-    repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
-    #: rules that failed over these very rows, by their index, with what was raised
-    at_fault: Mapping[int, str] = field(default_factory=dict)
-    #: what columns measure, which values are usual, what GX says of the rows, by the query; empty before it was asked
-    measured: Mapping[Measured | Determined | ByGx, Any] = field(default_factory=dict)
+    def count(self, request: PassRequest) -> Counted:
+        observer = request.observer
+        with observer.auxiliary_queries(list(gx_rules(self.plan).values())):
+            gx = ask_gx(self.plan, self.frame)
+        with observer.auxiliary_queries(self._rules_with(Measured, Determined)):
+            scan = self.knowing(measured={**measured_answers(self.frame, self.plan), **gx.answers})
+        first = scan.first_pass(request)
+        uniqueness = self._rules_with(Repeats)
+        if uniqueness:
+            early = scan.results_of(first.numbers, gx)
+            observer.rules_judged([one for one in early.values() if not any(one.rule is rule for rule in uniqueness)])
+        # From here on, the rows may be read from a cheaper place.
+        again = scan.reading(request.again()) if request.again else scan
+        with observer.auxiliary_queries(uniqueness):
+            repeats = find_repeated_keys(
+                again.frame, again.plan.schema, first.hashed, same_types=again.plan is scan.plan
+            )
+            scan = again.knowing(repeats=repeats)
+            results = scan.results_of({**first.numbers, **scan.repeat_counts()}, gx)
+        observer.rules_judged(list(results.values()))
+        marks: Marks | None = first.marks
+        rows = first.rows
+        if scan.refuses_repeats():
+            sinks = request.sinks(scan)
+            numbers = collect_all([scan.numbers(), *sinks, *observer.sinks(scan)])[0] if sinks else None
+            marks = None if numbers is None else marks_in(numbers)
+            rows = rows if numbers is None else int(numbers["rows"].item())
+        return Counted(scan, results, rows, marks, first.measured, first.failing)
 
-    @cached_property
-    def plan(self) -> ScanPlan:
-        schema = nw.from_native(self.frame).collect_schema()
-        seen = {name: dtype for name, dtype in schema.items() if name not in self.hidden}
-        plan = ScanPlan(seen, self.rules, unfit=self.at_fault, statistics=self.statistics, misread=self.misread)
-        return plan.without(unfit(self, plan))
+    def first_pass(self, request: PassRequest) -> _FirstPass:
+        """The numbers, and all else that one pass can give; writes the caller's sinks."""
+        keys = self.keys()
+        small = self.small_frames()
+        sinks = request.sinks(self)
+        # Not with sinks: of a cache that is also cut short, Polars 2.1 forgets columns that a sink wants.
+        first = [] if sinks else first_failing(self, request.samples)
+        measures = request.measures.frames(self)
+        parts = [
+            [self.numbers()],
+            [hashes(one) for one in keys.values()],
+            [frame for frames in small.values() for frame in frames],
+            first,
+            measures,
+            [*sinks, *request.observer.sinks(self)],
+        ]
+        collected = iter(collect_all([frame for part in parts for frame in part]))
+        (numbers,), hashed, grouped, failing, measured, _ = ([next(collected) for _ in part] for part in parts)
+        rows_of = iter(grouped)
+        groups = {f"{index}.{GROUPS}": [next(rows_of).to_dicts() for _ in frames] for index, frames in small.items()}
+        return _FirstPass(
+            numbers={**numbers.row(0, named=True), **groups},
+            counts=numbers,
+            hashed=dict(zip(keys, hashed, strict=True)),
+            failing=failing[0] if failing else None,
+            measured=measured,
+        )
 
-    @cached_property
-    def columns(self) -> list[str]:
-        """The columns that rules see."""
-        return list(self.plan.schema)
+    def results_of(self, numbers: Mapping[str, Any], gx: GxAnswers) -> dict[int, RuleResult]:
+        """The results by the index of the rule, those of Great Expectations in their places."""
+        return with_gx_results(conclude(self.plan, numbers), gx.results)
 
-    @cached_property
-    def carried(self) -> list[str]:
-        """All columns of the frame, hidden ones last."""
-        return [*self.columns, *(name for name in self.frame.collect_schema() if name in self.hidden)]
+    def _rules_with(self, *kinds: type) -> list[Rule]:
+        """The rules on rows that have an auxiliary query of these kinds."""
+        return [item.rule for item in self.plan.row_rules() if isinstance(item.rule.auxiliary_query(), kinds)]  # type: ignore[attr-defined]
 
-    @cached_property
-    def _with_answers(self) -> pl.LazyFrame:
-        frame = self.frame
-        for query, name in self.plan.auxiliary_queries.items():
-            frame = self.with_answer_to(frame, query, name)
-        return frame
-
-    def with_answer_to(self, frame: pl.LazyFrame, query: AuxiliaryQuery, name: str) -> pl.LazyFrame:
-        """`frame` with the answer to `query` in a column of this name."""
-        found = self.repeats.get(query) if isinstance(query, Repeats) else None
-        measured = self.measured.get(query) if isinstance(query, Measured | Determined | ByGx) else None
-        return with_answer(frame, query, name, self.lookup, repeated=found, measured=measured)
-
-    @cached_property
-    def marked(self) -> pl.LazyFrame:
-        """The rows with a boolean column per row rule, and the marks `_refused` and `_dropped`.
-
-        A cache node, so that Polars feeds whatever is taken from it out of one pass: 4.4 s against 6.9 s for
-        two sinks of 6 million rows.
-        """
-        flags = {item.flag: item.fails for item in self.plan.row_rules() if item.fails is not None}
-        frame = self._with_answers
-        if flags:
-            frame = nw.from_native(frame).with_columns(**flags).to_native()
-        refused = [pl.col(item.flag) for item in self.plan.row_rules(("quarantine",))]
-        dropped = [pl.col(item.flag) for item in self.plan.row_rules(("drop",))]
-        if self.held is not None:
-            refused.append(pl.col(self.held))
-        marks = frame.with_columns(any_of(refused).alias(REFUSED), any_of(dropped).alias(DROPPED))
-        return marks.with_columns((pl.col(DROPPED) & ~pl.col(REFUSED)).alias(DROPPED)).cache()
-
-    @property
-    def kept(self) -> pl.LazyFrame:
-        """The rows that no refusing rule refuses."""
-        return self.marked.filter(~pl.col(REFUSED) & ~pl.col(DROPPED)).select(exact_names(self.carried))
-
-    @property
-    def refused(self) -> pl.LazyFrame:
-        """The rows that a row rule refuses, with `_reasons`, and those that are held."""
-        refusing = self.plan.row_rules(("quarantine",))
-        return with_reasons(self.marked.filter(REFUSED), refusing).select(*exact_names(self.carried), REASONS)
-
-    @property
-    def dropped(self) -> pl.LazyFrame:
-        """The rows that `on_failure: drop` discards and no other rule refuses."""
-        return self.marked.filter(DROPPED).select(exact_names(self.carried))
-
-    def numbers(self) -> pl.LazyFrame:
-        """One row: every count and observed value, and the rows, refused and dropped in all."""
-        return nw.from_native(self.marked).select(**self.plan.scalars(), **self._unexpected()).to_native()
-
-    def _unexpected(self) -> dict[str, nw.Expr]:
-        counts = {
-            f"{item.index}.unexpected": nw.col(item.flag).sum()
-            for item in self.plan.row_rules()
-            if not isinstance(item.rule.auxiliary_query(), Repeats)  # type: ignore[attr-defined]
+    def repeat_counts(self) -> dict[str, Any]:
+        """By `<index>.unexpected`, how many rows have a repeated key."""
+        queries = {item.index: repeats_of(item) for item in self.plan.row_rules()}
+        return {
+            f"{index}.unexpected": self.repeats[query].select(pl.col("len").sum()).collect().item()
+            for index, query in queries.items()
+            if query is not None
         }
-        return {**counts, "refused": nw.col(REFUSED).sum(), "dropped": nw.col(DROPPED).sum()}
 
-    def keys(self) -> dict[Repeats, pl.LazyFrame]:
-        """Per uniqueness rule, the keys of the rows that it is about, with their hashes."""
-        queries = [query for query in self.plan.auxiliary_queries if isinstance(query, Repeats)]
-        return {query: keyed(self.marked, query, self.plan.schema) for query in queries}
+    def refuses_repeats(self) -> bool:
+        """Whether a rule on keys takes rows out because of a repeated key."""
+        queries = [repeats_of(item) for item in self.plan.row_rules(("quarantine", "drop"))]
+        return any(self.repeats[query].head(1).collect().height > 0 for query in queries if query is not None)
 
-    def knowing(self, **found: Any) -> Scan:
-        """The scan with what was found meanwhile; the plan, 0.1 s for 40 rules, is made anew for another schema only."""
-        scan = replace(self, **found)
-        if scan.frame.collect_schema() == self.frame.collect_schema():
-            scan.__dict__["plan"] = self.plan
-        return scan
+    def failing_rows(self, counted: Counted, samples: Samples) -> dict[int, Rows]:
+        return failing_rows(self, counted, samples)
 
-    def without(self, at_fault: Mapping[int, str]) -> Scan:
-        """The scan in which the rules of these indexes are errors, with the given sentences."""
-        return replace(self, at_fault={**self.at_fault, **at_fault})
-
-    def of(self, indexes: Sequence[int]) -> Scan:
-        """The scan of the rules of these indexes alone."""
-        return replace(self, rules=[self.rules[index] for index in indexes], at_fault={})
-
-    def small_frames(self) -> dict[int, list[pl.LazyFrame]]:
-        """Small frames out of the rows, by the index of the rule on the whole table that wants them."""
-        wanted = self.plan.beside()
-        rows = self.marked.select(exact_names(self.columns)) if wanted else self.frame
-        return {item.index: small_frames(item.rule, rows, self.lookup) for item in wanted}
+    def without(self, faults: Mapping[int, BaseException]) -> Self:
+        """The scan in which these rules are errors, each with a sentence."""
+        errors = {index: sentence(self.rules[index], error) for index, error in faults.items()}
+        return replace(self, plan=self.plan.without(errors))
 
 
-def any_of(flags: Sequence[pl.Expr]) -> pl.Expr:
-    """Boolean per row: one of the flags is set; false when there are none."""
-    return pl.any_horizontal(*flags) if flags else pl.lit(False)
+@dataclass(frozen=True)
+class _FirstPass:
+    """What the first pass has collected."""
+
+    #: the scalars of the plan, counts, and groups
+    numbers: Mapping[str, Any]
+    #: the numbers as a frame of one row
+    counts: pl.DataFrame
+    #: hashes of keys, by the query of a uniqueness rule
+    hashed: dict[Repeats, pl.DataFrame]
+    failing: pl.DataFrame | None
+    measured: list[pl.DataFrame]
+
+    @property
+    def rows(self) -> int:
+        return int(self.numbers["rows"])
+
+    @property
+    def marks(self) -> Marks:
+        return marks_in(self.counts)

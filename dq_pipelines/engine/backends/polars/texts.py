@@ -31,7 +31,7 @@ def limit() -> float:
     return seconds_from_environment(_VARIABLE, _SECONDS, 1e6)
 
 
-class Reader:
+class TextReader:
     """Answers for one rule and batch."""
 
     def __init__(self, query: ByText) -> None:

@@ -1,7 +1,7 @@
-"""PostgreSQL as an engine: a table judged inside its database, or rows from elsewhere in a temporary table of it.
+"""PostgreSQL as a backend: a table judged inside its database, or other rows in a temporary table of it.
 
-What its columns are belongs in `postgresql_columns`, the SQL of expressions in `postgresql_sql`. All that one verdict
-asks is asked in one read-only transaction, so that it is told of one state of the table.
+Types of columns are in `types`, the SQL of expressions in `sql`. All queries of one verdict run in one read-only
+transaction, so that they see one state of the table.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 import narwhals as nw
 import polars as pl
 
-from dq_pipelines.engine.backends.base import Engine
 from dq_pipelines.engine.backends.frames import frame_from, is_path_of_file
+from dq_pipelines.engine.backends.sql.backend import SqlBackend
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.rules.core.dialect import Dialect
 
@@ -70,7 +70,7 @@ class _Refused(SourceError):
     """What PostgreSQL said when it could not run a query, or could not be reached."""
 
 
-class PostgreSQL(Engine):
+class PostgreSQL(SqlBackend):
     """A session in a database, by its URL; without one, by `DQ_POSTGRES_URL` or as libpq's own variables say."""
 
     name = "postgresql"
@@ -118,7 +118,7 @@ class PostgreSQL(Engine):
     def owns(cls, data: Any) -> bool:
         return isinstance(data, str) and not is_path_of_file(data)
 
-    def hold(self, data: Any) -> nw.LazyFrame[Any]:
+    def open(self, data: Any) -> nw.LazyFrame[Any]:
         from dq_pipelines.engine.backends.postgresql.sql import frame_of, select_from
 
         table, columns = self._table(data) if self.owns(data) else self._loaded(frame_from(data))

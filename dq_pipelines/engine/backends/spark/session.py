@@ -16,7 +16,7 @@ from functools import cache
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from dq_pipelines.engine.backends.base import first_line
+from dq_pipelines.engine.backends.sql.query_engine import first_line
 from dq_pipelines.errors import SourceError
 
 #: How a session of our own means things: datetimes without a zone are what they say.

@@ -1,33 +1,44 @@
-"""Every engine means the same: what each rule's examples say, which rows are refused and why, and what is judged elsewhere."""
+"""The contract of a backend: every example of every rule, which rows are refused and why, and what is left to another.
+
+It runs on whatever backends the registry has: a new one is picked up by itself.
+"""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from dq_pipelines.engine.foreign_engine import Elsewhere, judge_elsewhere
+from dq_pipelines.engine.backends.base import StagingBackend, StagingScan
+from dq_pipelines.engine.backends.registry import staging_backend
+from dq_pipelines.engine.judge import Judgement, judge
+from dq_pipelines.engine.results.samples import Samples
+from dq_pipelines.engine.results.verdict import RuleResult
+from dq_pipelines.errors import ConfigError
 from dq_pipelines.rules import rule_from
 from dq_pipelines.rules.core import clock
 from dq_pipelines.rules.core.base import Example
-from dq_pipelines_tests.contracts.engines import NAMES, started
+from dq_pipelines_tests.contracts.backends import EVERY, NAMES, started
 from dq_pipelines_tests.contracts.test_rules import EXAMPLES, NOON, OTHER, on_polars, rows_of, rule_of
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=EVERY)
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def judged(name: str, rows: pl.DataFrame, *rules: Any, **more: Any) -> Elsewhere:
+def judged(name: str, rows: pl.DataFrame, *rules: Any, **more: Any) -> Judgement:
     engine = started(name)
     known = [rule_from(rule) for rule in rules]
-    return judge_elsewhere(engine, engine.hold(rows.lazy()), known, lookup=lambda _: OTHER, types=rows.schema, **more)
+    scan = engine.scan(engine.open(rows.lazy()), known, lookup=lambda _: OTHER, types=rows.schema)
+    return judge(scan, samples=Samples(most=None), **more)
 
 
 #: Spark takes half a second for the smallest question: of a rule's examples it gets the first two every time, and all
@@ -50,7 +61,7 @@ def test_an_example_comes_out_as_on_polars(engine: str, name: str, example: Exam
     with clock.at(NOON):
         there, here = judged(engine, rows, rule), on_polars(rows, [rule])
         (result,) = there.results
-        kept, refused = there.kept.collect(), there.refused.collect()
+        kept, refused = there.scan.kept.collect(), there.scan.refused.collect()
     assert result.error is None
     assert {key: getattr(result, key) for key in example.expect} == dict(example.expect)
     gap = started(engine).gap(rule)
@@ -84,14 +95,69 @@ def test_rules_of_all_kinds_are_judged_together(engine: str) -> None:
             known.unexpected_count,
         )
         assert (there.observed_value, there.error is None) == (known.observed_value, known.error is None)
-    assert_frame_equal(verdict.kept.collect(), here.scan.kept.collect(), check_row_order=False)
-    assert_frame_equal(verdict.refused.collect(), here.scan.refused.collect(), check_row_order=False)
+    assert_frame_equal(verdict.scan.kept.collect(), here.scan.kept.collect(), check_row_order=False)
+    assert_frame_equal(verdict.scan.refused.collect(), here.scan.refused.collect(), check_row_order=False)
+
+
+def test_rows_are_kept_refused_or_dropped_and_counted_so(engine: str) -> None:
+    rows = pl.DataFrame({"id": [1, 2, 2, 3, 4, None], "n": [1, 2, 3, -4, -5, 6]})
+    judgement = judged(
+        engine,
+        rows,
+        {"type": "expect_column_values_to_be_unique", "column": "id"},
+        {"type": "expect_column_values_to_be_between", "column": "n", "min_value": 0, "on_failure": "drop"},
+        {"type": "expect_column_values_to_be_between", "column": "id", "max_value": 3},
+    )
+    assert (judgement.rows, judgement.refused, judgement.dropped, judgement.kept) == (6, 3, 1, 2)
+    scan = judgement.scan
+    for part, wanted in ((scan.kept, [1, 6]), (scan.refused, [-5, 2, 3]), (scan.dropped, [-4])):
+        assert sorted(part.collect()["n"].to_list()) == wanted
+
+
+def test_a_backend_writes_rows_or_says_that_it_cannot(engine: str, tmp_path: Path) -> None:
+    backend, rows = started(engine), pl.DataFrame({"x": [1, None]})
+    rule = rule_from({"type": "expect_column_values_to_not_be_null", "column": "x"})
+    scan = backend.scan(backend.open(rows.lazy()), [rule], types=rows.schema)
+
+    def sinks(staging: StagingScan) -> list[pl.LazyFrame]:
+        return [staging.kept.sink_parquet(tmp_path / "kept.parquet", lazy=True)]
+
+    assert backend.can_stage == isinstance(scan, StagingScan) == isinstance(backend, StagingBackend)
+    if backend.can_stage:
+        judge(scan, sinks)
+        assert pl.read_parquet(tmp_path / "kept.parquet")["x"].to_list() == [1]
+    else:
+        with pytest.raises(TypeError, match=f"{engine} judges rows but writes and measures none"):
+            judge(scan, sinks)
+        with pytest.raises(ConfigError, match=f"engine '{engine}' judges rows but writes none, wanted polars"):
+            staging_backend(engine)
+
+
+def test_whoever_is_told_of_progress_hears_all_results(engine: str) -> None:
+    heard: dict[int, RuleResult] = {}
+
+    class Observer:
+        def sinks(self, scan: StagingScan) -> list[pl.LazyFrame]:
+            return []
+
+        def auxiliary_queries(self, rules: Any) -> AbstractContextManager[None]:
+            return nullcontext()
+
+        def rules_judged(self, results: Any) -> None:
+            heard.update({id(result.rule): result for result in results})
+
+    rules = [
+        {"type": "expect_column_values_to_be_unique", "column": "x"},
+        {"type": "expect_column_mean_to_be_between", "column": "x", "min_value": 0},
+    ]
+    judgement = judged(engine, pl.DataFrame({"x": [1, 1, 2]}), *rules, observer=Observer())
+    assert [heard[id(one.rule)].success for one in judgement.results] == [one.success for one in judgement.results]
 
 
 def test_no_rows_and_no_rules_are_a_verdict_too(engine: str) -> None:
     rows = pl.DataFrame({"x": [1, 2]})
-    assert judged(engine, rows).kept.collect().height == 2
-    assert judged(engine, rows).refused.collect().is_empty()
+    assert judged(engine, rows).scan.kept.collect().height == 2
+    assert judged(engine, rows).scan.refused.collect().is_empty()
     rule = {"type": "expect_column_values_to_be_between", "column": "x", "max_value": 1}
     empty = judged(engine, rows.clear(), rule)
     assert (empty.results[0].success, empty.results[0].element_count) == (True, 0)
@@ -100,8 +166,8 @@ def test_no_rows_and_no_rules_are_a_verdict_too(engine: str) -> None:
 def test_frames_read_side_by_side_and_in_part_stay_whole(engine: str) -> None:
     rows = pl.DataFrame({"x": range(300_000)})
     verdict = judged(engine, rows, {"type": "expect_column_values_to_be_between", "column": "x", "max_value": 99_999})
-    assert verdict.kept.head(3).collect().height == 3
-    kept, refused = pl.collect_all([verdict.kept.select(pl.len()), verdict.refused.select(pl.col("x").sum())])
+    assert verdict.scan.kept.head(3).collect().height == 3
+    kept, refused = pl.collect_all([verdict.scan.kept.select(pl.len()), verdict.scan.refused.select(pl.col("x").sum())])
     assert kept.item() == 100_000
     assert refused.item() == sum(range(100_000, 300_000))
 
@@ -140,8 +206,8 @@ def test_types_that_an_engine_lacks_mean_what_they_meant_and_come_back_as_they_w
             known.observed_value,
             known.error,
         ), there
-    assert_frame_equal(verdict.kept.collect(), here.scan.kept.collect(), check_row_order=False)
-    assert_frame_equal(verdict.refused.collect(), here.scan.refused.collect(), check_row_order=False)
+    assert_frame_equal(verdict.scan.kept.collect(), here.scan.kept.collect(), check_row_order=False)
+    assert_frame_equal(verdict.scan.refused.collect(), here.scan.refused.collect(), check_row_order=False)
 
 
 def test_many_rules_on_one_key_are_one_question(engine: str) -> None:
@@ -152,7 +218,7 @@ def test_many_rules_on_one_key_are_one_question(engine: str) -> None:
     ]
     verdict = judged(engine, rows, *rules)
     assert [result.unexpected_count for result in verdict.results] == [4] * 5
-    assert verdict.kept.collect().to_dicts() == [{"a": 2, "b": "x"}]
+    assert verdict.scan.kept.collect().to_dicts() == [{"a": 2, "b": "x"}]
 
 
 def test_keys_that_share_a_column_of_floats_are_each_looked_up(engine: str) -> None:
@@ -163,7 +229,7 @@ def test_keys_that_share_a_column_of_floats_are_each_looked_up(engine: str) -> N
     ]
     there, here = judged(engine, rows, *rules), on_polars(rows, [rule_from(rule) for rule in rules])
     for results, kept, refused in (
-        (there.results, there.kept, there.refused),
+        (there.results, there.scan.kept, there.scan.refused),
         (here.results, here.scan.kept, here.scan.refused),
     ):
         assert [result.unexpected_count for result in results] == [2, 4, 2]
