@@ -1,6 +1,6 @@
-"""The vocabulary: every rule is a class in `library`, found by itself; nothing is registered.
+"""Collects the rules: every concrete class in `library` is a rule, without registration.
 
-`AnyRule` is what YAML's `rules:` lists hold. Adding a rule is adding a class to a family's file.
+`AnyRule` is the type of the items in YAML's `rules:` lists. To add a rule, add a class to a family's file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _subclasses(cls: type[Rule]) -> Iterator[type[Rule]]:
 
 
 def _types(cls: type[Rule]) -> tuple[str, ...]:
-    """The names a rule goes by in YAML: the values of its `type: Literal[...]`."""
+    """The names of a rule in YAML: the values of its `type: Literal[...]`."""
     return tuple(name for name in get_args(cls.model_fields["type"].annotation) if isinstance(name, str))
 
 
@@ -47,28 +47,28 @@ def rule_classes() -> dict[str, type[Rule]]:
     """Every rule by its `type`, in alphabetical order."""
     for module in pkgutil.iter_modules(library.__path__):
         importlib.import_module(f"{library.__name__}.{module.name}")
-    found = _subclasses(Rule)  # type: ignore[type-abstract] # its concrete subclasses are what is asked for
-    return dict(sorted((name, cls) for cls in found for name in _types(cls)))
+    classes = _subclasses(Rule)  # type: ignore[type-abstract] # yields only its concrete subclasses
+    return dict(sorted((name, cls) for cls in classes for name in _types(cls)))
 
 
 _CLASSES = rule_classes()
 
 
-def _or_handed_over(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """A rule of ours, or an expectation of the user's own that GX judges by."""
-    named = value.get("type") if isinstance(value, Mapping) else None
-    if not isinstance(named, str) or named in _CLASSES or (rule := handed_over(value)) is None:
+def _or_custom_expectation(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A rule of ours, or a custom expectation that GX evaluates."""
+    name = value.get("type") if isinstance(value, Mapping) else None
+    if not isinstance(name, str) or name in _CLASSES or (rule := handed_over(value)) is None:
         return handler(value)
     return rule
 
 
 if TYPE_CHECKING:
-    AnyRule = Rule  # the members of the union are only known at run time
+    AnyRule = Rule  # the members of the union are known only at run time
 else:
     AnyRule = Annotated[
-        Union[tuple(dict.fromkeys(_CLASSES.values()))],  # noqa: UP007 - of as many members as there are rules
+        Union[tuple(dict.fromkeys(_CLASSES.values()))],  # noqa: UP007 - the members are computed
         Field(discriminator="type"),
-        WrapValidator(_or_handed_over),
+        WrapValidator(_or_custom_expectation),
         BeforeValidator(flat),
     ]
 
@@ -79,18 +79,18 @@ def _any_rule() -> TypeAdapter[Any]:
 
 
 def rule_from(mapping: Any, *, where: str = "", as_gx_does: bool = False) -> Rule:
-    """One rule from its mapping, flat or as GX writes it; raises ConfigError with a sentence per problem.
+    """One rule from its mapping, flat or as GX writes it; raises ConfigError with one sentence per problem.
 
-    `as_gx_does`: what GX judges although it makes no sense (bounds that cross) is no problem.
+    `as_gx_does` accepts meaningless arguments that GX accepts (bounds that cross).
     """
     if isinstance(mapping, Rule):
         return mapping
-    given = flat(mapping)
-    named = given.get("type") if isinstance(given, Mapping) else None
-    known = _CLASSES.get(named) if isinstance(named, str) else None
+    arguments = flat(mapping)
+    name = arguments.get("type") if isinstance(arguments, Mapping) else None
+    cls = _CLASSES.get(name) if isinstance(name, str) else None
     try:
-        # The union knows what is wrong with a rule that is none of them; to build it takes 0.1 s.
+        # The union is used only for unknown types, since building it takes 0.1 s.
         context = {AS_GX_DOES: as_gx_does}
-        return known.model_validate(given, context=context) if known else _any_rule().validate_python(given)
+        return cls.model_validate(arguments, context=context) if cls else _any_rule().validate_python(arguments)
     except ValidationError as error:
         raise ConfigError([Problem(where, 0, sentence(line)) for line in error.errors(include_url=False)]) from None

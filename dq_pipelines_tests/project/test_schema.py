@@ -95,4 +95,4 @@ def test_remarks_and_docstrings_reach_the_editor() -> None:
     definitions = SCHEMAS["table.json"]["$defs"]
     said = "the landed column, if it has another name; of several the first that has a value, such as `[new, old]`"
     assert definitions["Column"]["properties"]["from"]["description"] == said
-    assert definitions["ValuesNotNull"]["description"].startswith("Every value is there")
+    assert definitions["ValuesNotNull"]["description"].startswith("Every value is present")

@@ -49,7 +49,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("values_to_match_regex", {"column": "x", "regex": "(a"}, "regex '(a' does not parse: missing ), unterminated"),
     ("values_to_match_regex_list", {"column": "x", "regex_list": []}, "at least 1 item"),
     ("values_to_be_of_type", {"column": "x", "type_": "int65"}, "unknown type 'int65' (nearest: int64)"),
-    ("values_to_be_of_type", {"column": "x", "type_": "varchar(20)"}, "lengths are no part of a type here"),
+    ("values_to_be_of_type", {"column": "x", "type_": "varchar(20)"}, "a type has no length here"),
     ("values_to_be_of_type", {"column": "x", "type_": "decimal(a)"}, "wanted a type such as decimal(12,2)"),
     (
         "pair_values_to_be_in_set",

@@ -1,1 +1,1 @@
-"""What a rule is: base classes, columns, conditions, bounds, parameters and auxiliary queries."""
+"""Defines what a rule is: base classes, columns, conditions, bounds, parameters and auxiliary queries."""

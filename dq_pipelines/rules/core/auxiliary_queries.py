@@ -1,6 +1,6 @@
-"""What a rule may ask an engine to find out beside the scan, because no expression over one row says it.
+"""Defines the questions that a rule may ask an engine to answer outside of the scan, since no expression over one row can.
 
-Each answer comes back to the rule as one boolean column, by `Columns.answer(query)`.
+The rule gets each answer as a boolean column, by `Columns.answer(query)`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Repeats:
-    """True where the row's key occurs more than once among the rows that the rule judges."""
+    """True if the row's key occurs more than once among the judged rows."""
 
     columns: tuple[str, ...]
-    #: rows to leave out: their whole key is missing, or any part of it, or none
+    #: which rows to ignore: those whose whole key is missing, any part of it, or none
     ignore: str = "all_values_are_missing"
-    #: the rule's `row_condition`, since a key repeats only among the rows the rule is about
+    #: the rule's `row_condition`, since only the rows that it selects count
     row_condition: str | None = None
 
 
 @dataclass(frozen=True)
 class Exists:
-    """True where the value is found in column `key` of `table`; null where the value is missing."""
+    """True if the value exists in column `key` of `table`; null if the value is missing."""
 
     column: str
     #: `<layer>/<table>`
@@ -43,44 +43,44 @@ class Exists:
 
 @dataclass(frozen=True)
 class RowSql:
-    """True where the SQL condition holds for the row; null where it is null."""
+    """The value of the SQL condition for the row."""
 
     sql: str
 
 
 @dataclass(frozen=True)
 class InOrder:
-    """True where the value is not less than the one before it, passing over missing ones; null where it is missing.
+    """True if the value is not less than the previous present one; null if it is missing.
 
-    `Value.ordered` is what is compared, in the order of the rows that the rule judges.
+    Compares `Value.ordered`, in the order of the judged rows.
     """
 
     column: str
-    #: not greater, instead of not less
+    #: not greater instead of not less
     descending: bool = False
-    #: whether an equal value is out of order, too
+    #: whether an equal value is out of order too
     strictly: bool = False
     row_condition: str | None = None
 
 
 @dataclass(frozen=True)
 class Determined:
-    """True where the value is the usual one of the rows that are alike in `by`; false where another is, or two are as usual.
+    """True if the value is the most frequent one among the rows with the same `by`; false for any other, and for a tie.
 
-    Null where the value, or one of `by`, is missing.
+    Null if the value, or one of `by`, is missing.
     """
 
     column: str
     by: tuple[str, ...]
-    #: the rule's `row_condition`, since a value is usual only among the rows the rule is about
+    #: the rule's `row_condition`, since only the rows that it selects count
     row_condition: str | None = None
 
 
 @dataclass(frozen=True)
 class Measured(abc.ABC):
-    """True where the value is within limits that the column's own values set; null where it is missing.
+    """True if the value is within limits computed from the column's values; null if it is missing.
 
-    Engines reckon `measures` over the rows that the rule judges, before the scan, and hand the numbers to `holds`.
+    Engines compute `measures` over the judged rows before the scan, and pass the numbers to `holds`.
     """
 
     column: str
@@ -92,14 +92,14 @@ class Measured(abc.ABC):
 
     @abc.abstractmethod
     def holds(self, value: Value, found: Mapping[str, Any]) -> nw.Expr:
-        """Boolean per row, by the numbers that were found."""
+        """Boolean per row; `found` has the computed measures by name."""
 
 
 @dataclass(frozen=True)
 class ByText(abc.ABC):
-    """True where Python says yes to the value's text; null where it is missing.
+    """The result of a Python function on the value's text; null if it is missing.
 
-    The text is `Value.text`; engines answer by looking at each distinct text once.
+    The text is `Value.text`; engines call the function once for each distinct text.
     """
 
     column: str
@@ -111,9 +111,9 @@ class ByText(abc.ABC):
 
 @dataclass(frozen=True)
 class ByGx:
-    """True where Great Expectations is content with the row; null where it passes over it, or could not judge."""
+    """True if the row meets a GX expectation; null if GX ignores the row, or could not evaluate it."""
 
-    #: as `rules.core.gx.expectation` takes it
+    #: as for `rules.core.gx.expectation`
     type: str
     #: the arguments, as JSON
     arguments: str
@@ -121,10 +121,10 @@ class ByGx:
 
 @dataclass(frozen=True)
 class PythonRegex(ByText):
-    """Whether Python's `re.search` finds the patterns: asked for those that no engine's own regex reads as Python does."""
+    """Whether Python's `re.search` finds the patterns: for patterns that no engine's regex can express."""
 
     patterns: tuple[str, ...]
-    #: whether one pattern is enough, or each must be found
+    #: whether any pattern must be found, or all
     match_on: Literal["any", "all"] = "any"
 
     def says(self, text: str) -> bool:
@@ -134,9 +134,9 @@ class PythonRegex(ByText):
 
 @dataclass(frozen=True)
 class ReadsAsJson(ByText):
-    """Whether the text is JSON, as Python's `json` reads it; with a schema, also whether it keeps to it."""
+    """Whether Python's `json` can parse the text; with a schema, also whether the value matches it."""
 
-    #: a JSON Schema, written as JSON
+    #: a JSON Schema as JSON text
     schema: str | None = None
 
     def says(self, text: str) -> bool:
@@ -153,7 +153,7 @@ class ReadsAsJson(ByText):
 
 @dataclass(frozen=True)
 class ReadsAsDate(ByText):
-    """Whether `dateutil` makes a date of the text, or with a format, whether Python's `strptime` does."""
+    """Whether `dateutil` can parse the text as a date; with a format, whether Python's `strptime` can."""
 
     format: str | None = None
 
@@ -168,18 +168,18 @@ class ReadsAsDate(ByText):
 
 
 def validator_of(schema: Any) -> Any:
-    """The validator of a JSON Schema, of the draft that it names; raises ValueError, in one sentence, for none."""
+    """The validator of a JSON Schema, by its draft; raises ValueError, with one sentence, for an invalid schema."""
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
-    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # it says nothing of types
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # it has no type information
 
-    found = validator_for(schema)
+    validator = validator_for(schema)
     try:
-        found.check_schema(schema)
+        validator.check_schema(schema)
     except SchemaError as error:
         place = "/".join(str(step) for step in error.absolute_path)
         raise ValueError(f"json_schema is no JSON Schema: {error.message}{f' (at {place})' if place else ''}") from None
-    return found(schema, registry=REGISTRY)  # a `$ref` to an address is not asked for over the network
+    return validator(schema, registry=REGISTRY)  # no `$ref` is fetched over the network
 
 
 AuxiliaryQuery = Repeats | Exists | RowSql | InOrder | Determined | Measured | ByText | ByGx

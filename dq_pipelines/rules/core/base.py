@@ -1,20 +1,20 @@
-"""What every rule is. One rule is one small class: its fields are the YAML, its docstring is the
-reference entry, one method is its meaning. Policy (nulls, `mostly`, `row_condition`, severity, what a
-failure does) is said here, once, and nowhere else.
+"""Defines the base class of every rule. A rule is one small class: its fields are the YAML, its docstring is the
+reference entry, one method is its meaning. The policy (nulls, `mostly`, `row_condition`, severity, what a
+failure does) is defined once, in the base classes.
 
-Rules are pure: they read no data, know no engine and no Dagster. They give Narwhals expressions,
-which an engine fuses into its one scan. The terms, argument names and null semantics are those of
+Rules are pure: they read no data, and depend on no engine and not on Dagster. They return Narwhals expressions,
+which an engine combines in one scan. The terms, argument names and null semantics are those of
 Great Expectations 1.x.
 
     Rule
-    ├── RowRule            says of each row whether it fails        (on_rows.py)
+    ├── RowRule            decides for each row whether it fails        (on_rows.py)
     │   ├── ColumnRule         … by one value             holds(value)
     │   ├── PairRule           … by two values            holds(a, b)
     │   └── MulticolumnRule    … by several values        holds(values)
-    ├── AggregateRule      says of the table, by numbers out of one column      (this and the others: on_tables.py)
-    ├── TableRule          says of the table, by its rows or its schema
-    ├── GroupRule          says of the table, by a small frame that its rows are grouped into
-    └── QueryRule          says of the table, by the rows that SQL queries give
+    ├── AggregateRule      judges the table by aggregates of one column      (this and the others: on_tables.py)
+    ├── TableRule          judges the table by its row count or its schema
+    ├── GroupRule          judges the table by a small frame of its grouped rows
+    └── QueryRule          judges the table by the results of SQL queries
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ Mostly = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class Example:
-    """A rule's meaning as data: the contract suite runs it on every engine."""
+    """An example of a rule; the contract suite runs it on every engine."""
 
-    #: column name to values, all of one length
+    #: column name to values, all of the same length
     rows: Mapping[str, Sequence[Any]]
     #: the rule's own arguments
     kwargs: Mapping[str, Any]
-    #: what the result must be: any of success, unexpected_count, missing_count, observed_value, found
+    #: the expected result: any of success, unexpected_count, missing_count, observed_value, found
     expect: Mapping[str, Any]
 
 
@@ -57,7 +57,7 @@ class Rule(Strict, abc.ABC):
     severity: Severity = "critical"
     on_failure: OnFailure | None = None
     row_condition: str | None = None
-    #: which grammar GX wrote `row_condition` in; ours reads all of them, so it is only kept for the way back
+    #: GX's grammar of `row_condition`; our parser reads all of them, so it is kept only for the export
     condition_parser: Literal["pandas", "spark", "great_expectations", "great_expectations__experimental__"] | None = (
         None
     )
@@ -66,13 +66,13 @@ class Rule(Strict, abc.ABC):
     id: str | None = None
     notes: str | list[str] | None = None
 
-    #: rows in, verdict out; see `Example`
+    #: see `Example`
     examples: ClassVar[tuple[Example, ...]] = ()
-    #: which side of quality it is about; `meta: {dimension: …}` says otherwise
+    #: the dimension of quality; `meta: {dimension: …}` overrides it
     dimension: ClassVar[Dimension] = "validity"
-    #: whether the rule is added by the layers and cannot be written in YAML
+    #: whether the rule is added by layers and not allowed in YAML
     internal: ClassVar[bool] = False
-    #: keys that say how a rule is handled, not what it means; the rest are GX's kwargs
+    #: keys for the handling of a rule, not for its meaning; the others are GX's kwargs
     policy: ClassVar[frozenset[str]] = frozenset(
         {"type", "severity", "on_failure", "description", "meta", "id", "notes"}
     )
@@ -80,63 +80,63 @@ class Rule(Strict, abc.ABC):
     @model_validator(mode="before")
     @classmethod
     def _flatten_kwargs(cls, value: Any) -> Any:
-        """Take the rule as GX writes it, with its arguments under `kwargs`, too."""
+        """Accept GX's form too, with the arguments under `kwargs`."""
         return flat(value)
 
     @field_validator("row_condition", mode="before")
     @classmethod
-    def _condition_parses(cls, given: Any) -> Any:
-        text = condition_text(given)
+    def _condition_parses(cls, value: Any) -> Any:
+        text = condition_text(value)
         if isinstance(text, str):
             Condition.parse(text)
         return text
 
     @property
     def about(self) -> Dimension:
-        """The side of quality that the rule is about: the one in its `meta`, if it is one of ours, else its class's."""
-        said = _DIMENSIONS.get(str((self.meta or {}).get("dimension", "")).lower())
-        return said or self.dimension
+        """The dimension of quality: the one in its `meta` if it is known, else that of its class."""
+        declared = _DIMENSIONS.get(str((self.meta or {}).get("dimension", "")).lower())
+        return declared or self.dimension
 
     @property
     def gx_type(self) -> str:
-        """What Great Expectations calls the rule."""
+        """The rule's type in Great Expectations."""
         return self.type
 
     @property
     @abc.abstractmethod
     def action(self) -> OnFailure:
-        """What happens when the rule fails: `on_failure`, or what follows from the severity."""
+        """What a failure does: `on_failure`, or the default for the severity."""
 
     @property
     def columns_judged(self) -> tuple[str, ...]:
-        """The columns whose values the rule looks at."""
+        """The columns whose values the rule reads."""
         return ()
 
     @property
     def reason_columns(self) -> tuple[str, ...]:
-        """The columns whose values say why a row was refused."""
+        """The columns whose values are reported as the reason of a refusal."""
         return self.columns_judged
 
     @property
     def column_label(self) -> str | None:
-        """The judged columns in one word, for reports and check names."""
+        """The judged columns as one text, for reports and check names."""
         return ", ".join(self.columns_judged) or None
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """The arguments that were given, as GX names them."""
+        """The arguments that were set, by GX's names."""
         return {key: value for key, value in self.model_dump(exclude_unset=True).items() if key not in self.policy}
 
     def in_full(self) -> Self:
-        """The rule as it finds out, too, what only the result format COMPLETE shows."""
+        """The rule that also computes what only the result format COMPLETE shows."""
         return self
 
     def condition(self, columns: Columns) -> nw.Expr | None:
-        """The rows that the rule is about, or None for all."""
+        """The condition for the judged rows, or None for all rows."""
         return None if self.row_condition is None else Condition.parse(self.row_condition).expr(columns)
 
 
-#: The sides of quality, and other names that data contracts have for them (as ODCS 3 lists them).
+#: The dimensions of quality, and the other names in data contracts (from ODCS 3).
 _DIMENSIONS: Mapping[str, Dimension] = {
     **{name: name for name in get_args(Dimension)},
     "accuracy": "validity",
@@ -144,34 +144,28 @@ _DIMENSIONS: Mapping[str, Dimension] = {
     "coverage": "completeness",
 }
 
-#: What GX writes beside a rule that decides nothing here: which batch it saw, how to show the result, and
+#: Keys that GX writes and that are ignored here: the batch, the form of the result, and
 #: whether an exception stops the others (here it never does). GX itself takes the first three at run time.
-_ASIDE_FROM_THE_RULE = frozenset(
-    {"batch_id", "rendered_content", "result_format", "catch_exceptions", "library_metadata"}
-)
+_IGNORED_KEYS = frozenset({"batch_id", "rendered_content", "result_format", "catch_exceptions", "library_metadata"})
 
 
 def flat(value: Any) -> Any:
-    """A rule as a flat mapping, from either form; anything else is left for the model to refuse."""
+    """A rule as a flat mapping, from either form; other values pass unchanged, for the model to refuse."""
     if not isinstance(value, Mapping):
         return value
     kwargs = value.get("kwargs") if isinstance(value.get("kwargs"), Mapping) else None
-    given = {key: item for key, item in value.items() if kwargs is None or key != "kwargs"} | dict(kwargs or {})
-    # Before GX 1.0 a suite said `expectation_type`.
-    if "type" not in given and "expectation_type" in given:
-        given["type"] = given.pop("expectation_type")
-    # GX has no place for it but `meta`, where a suite that we exported keeps it.
-    ours = given["meta"].get("dq_pipelines") if isinstance(given.get("meta"), Mapping) else None
-    if "on_failure" not in given and isinstance(ours, Mapping) and "on_failure" in ours:
-        given["on_failure"] = ours["on_failure"]
+    rule = {key: item for key, item in value.items() if kwargs is None or key != "kwargs"} | dict(kwargs or {})
+    # Before GX 1.0 the key was `expectation_type`.
+    if "type" not in rule and "expectation_type" in rule:
+        rule["type"] = rule.pop("expectation_type")
+    # Our exported suites keep it in `meta`, the only place that GX has for it.
+    ours = rule["meta"].get("dq_pipelines") if isinstance(rule.get("meta"), Mapping) else None
+    if "on_failure" not in rule and isinstance(ours, Mapping) and "on_failure" in ours:
+        rule["on_failure"] = ours["on_failure"]
     unset = {"windows", "condition_parser", "description", "meta", "id", "notes", "row_condition", "on_failure"}
-    return {
-        key: item
-        for key, item in given.items()
-        if key not in _ASIDE_FROM_THE_RULE and not (key in unset and item is None)
-    }
+    return {key: item for key, item in rule.items() if key not in _IGNORED_KEYS and not (key in unset and item is None)}
 
 
 def is_nan(value: Any) -> bool:
-    """Whether a value is the float that is no number."""
+    """Whether a value is the float NaN."""
     return isinstance(value, float) and math.isnan(value)

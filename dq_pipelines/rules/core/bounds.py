@@ -1,4 +1,4 @@
-"""Bounds: what `min_value`, `max_value`, `strict_min` and `strict_max` mean, for every rule that has them."""
+"""Defines the bounds `min_value`, `max_value`, `strict_min` and `strict_max` for every rule that has them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.rules.core.base import is_nan
 from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.evaluation_parameters import moment
 
-#: Given as validation context, what GX accepts and a project should not is accepted.
+#: Key of the validation context: accept bounds that GX accepts but a project must not contain.
 AS_GX_DOES = "as_gx_does"
 
 
@@ -36,18 +36,18 @@ Bound = Annotated[Any, PlainValidator(_bound, json_schema_input_type=int | float
 
 
 class Bounded(Strict):
-    """The four arguments; a rule that has them inherits from this and from its kind of rule."""
+    """The four arguments; a rule with bounds inherits from this class and from its kind of rule."""
 
     min_value: Bound = None
     max_value: Bound = None
-    #: whether the bound itself is out
+    #: whether the bound itself is excluded
     strict_min: bool = False
     strict_max: bool = False
 
-    #: whether a rule without any bound is refused, as GX does for rules on rows
+    #: whether a rule without any bound is refused, as in GX for rules on rows
     needs_a_bound: ClassVar[bool] = False
-    #: what is said of a lower bound above the upper one: GX refuses such a rule, or fails to judge by it, or finds
-    #: that no value lies between. A project's rules are refused in any case, since that is never meant.
+    #: how GX treats a lower bound above the upper one: it refuses the rule, fails to evaluate it, or finds
+    #: that no value lies between. In a project such a rule is always refused, since it is never intended.
     crossed: ClassVar[Literal["refused", "unfit", "judged"]] = "judged"
 
     @model_validator(mode="after")
@@ -66,15 +66,15 @@ class Bounded(Strict):
         return low is not None and high is not None and _greater(low, high)
 
     def bounds_fit(self) -> None:
-        """Raise RuleError for bounds that cross, where GX fails to judge by them."""
+        """Raise RuleError for bounds that cross, if GX fails to evaluate them."""
         if self.crossed == "unfit" and self._cross:
             raise RuleError(f"min_value ({self.min_value}) cannot be greater than max_value ({self.max_value})")
 
     def within(self, expr: nw.Expr, literal: Callable[[Any], Any] = lambda bound: bound) -> nw.Expr:
-        """Boolean: `expr` lies within the bounds; `literal` writes a bound in the type of `expr`."""
+        """Boolean: `expr` lies within the bounds; `literal` converts a bound to the type of `expr`."""
         low, high = (None if bound is None else literal(bound) for bound in (self.min_value, self.max_value))
         if low is not None and high is not None and not (self.strict_min or self.strict_max):
-            # To Narwhals a bare text is the name of a column here, if not on every engine.
+            # Narwhals reads a plain text here as a column's name, on some engines.
             low, high = (nw.lit(bound) if isinstance(bound, str) else bound for bound in (low, high))
             return expr.is_between(low, high)
         parts = []
@@ -105,7 +105,7 @@ def _greater(low: Any, high: Any) -> bool:
 
 
 def _moment(bound: Any) -> Any:
-    """A date as the moment it begins at, so that it compares with a datetime; other bounds as they are."""
+    """A date as its midnight, so that it compares with a datetime; other bounds unchanged."""
     if isinstance(bound, dict):
         return moment(bound)
     if isinstance(bound, date) and not isinstance(bound, datetime):
@@ -114,7 +114,7 @@ def _moment(bound: Any) -> Any:
 
 
 def _like(observed: Any, bound: Any) -> Any:
-    """`bound` in the type of the observed value; raises RuleError when it cannot be."""
+    """`bound` in the type of the observed value; raises RuleError if it cannot be converted."""
     if type(observed) is int and type(bound) is int:
         return bound  # exact, also beyond 64 bits
     return Value("observed value", nw.lit(None), _dtype_of(observed)).literal(bound)

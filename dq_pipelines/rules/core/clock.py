@@ -1,4 +1,4 @@
-"""What time it is, for rules that ask; a test says it with `at`."""
+"""Gives rules the current time; tests set it with `at`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-_said: ContextVar[datetime | None] = ContextVar("said", default=None)
+_fixed: ContextVar[datetime | None] = ContextVar("fixed", default=None)
 
 
 def now() -> datetime:
-    """The present moment, in UTC."""
-    return _said.get() or datetime.now(UTC)
+    """The current moment in UTC, or the one set by `at`."""
+    return _fixed.get() or datetime.now(UTC)
 
 
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
-    """Within this block it is `moment` (which needs a time zone)."""
-    token = _said.set(moment.astimezone(UTC))
+    """Fix the current time to `moment` (with a time zone) during the block."""
+    token = _fixed.set(moment.astimezone(UTC))
     try:
         yield
     finally:
-        _said.reset(token)
+        _fixed.reset(token)

@@ -1,6 +1,6 @@
-"""One column as a rule sees it: NaN is missing, and literals take the column's own type.
+"""Defines a column as a rule sees it: NaN is missing, and literals are converted to the column's type.
 
-Where engines and Great Expectations differ on nulls and types, this file decides once for all rules.
+If engines and Great Expectations differ on nulls and types, this file decides for all rules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MIXED = nw.Struct({"type": nw.String(), "text": nw.String(), "number": nw.Float6
 
 
 def family(dtype: DType) -> Family:
-    """What the values of a type can be compared with."""
+    """The family of a type: values compare only within a family."""
     if dtype.is_numeric():
         return "number"
     match dtype:
@@ -54,7 +54,7 @@ def family(dtype: DType) -> Family:
 
 @dataclass(frozen=True)
 class Value:
-    """One column as a rule sees it: missing where it is null, and where a float is NaN (as GX does)."""
+    """One column as a rule sees it; null, and NaN in floats, count as missing (as in GX)."""
 
     name: str
     expr: nw.Expr
@@ -73,7 +73,7 @@ class Value:
 
     @property
     def ordered(self) -> nw.Expr:
-        """The value as something that `<` and `>` can be asked of; false is 0 and true is 1, as in Python.
+        """The value in a type with an order; false is 0 and true is 1, as in Python.
 
         Raises RuleError for lists, structs and the like.
         """
@@ -83,7 +83,7 @@ class Value:
 
     @property
     def number(self) -> nw.Expr:
-        """The value as a number that sums and means neither overflow nor round; raises RuleError for others."""
+        """The value as a number whose sums and means neither overflow nor round; raises RuleError for other types."""
         match self.family:
             case "number" if isinstance(self.dtype, nw.Decimal | nw.Float64 | nw.Int64 | nw.UInt64 | nw.Int128):
                 return self.expr
@@ -97,10 +97,10 @@ class Value:
 
     @property
     def text(self) -> nw.Expr:
-        """The value as text, as Python's `str` writes it, which is what GX matches and measures.
+        """The value as text in the format of Python's `str`, which GX matches and measures.
 
-        Raises RuleError for types whose text depends on who writes it (datetimes, lists, …), and Lacking where
-        the engine writes another text than Python.
+        Raises RuleError for types without a fixed text format (datetimes, lists, …), and Lacking if
+        the engine's text differs from Python's.
         """
         self.dialect.writes(self.dtype)
         if isinstance(self.dtype, nw.String | nw.Unknown):
@@ -115,9 +115,9 @@ class Value:
         )
 
     def literal(self, wanted: Any) -> Any:
-        """`wanted` in the column's own type, so that `"2024-01-01"` can bound a date column.
+        """`wanted` in the column's type, so that `"2024-01-01"` can bound a date column.
 
-        Raises RuleError when it cannot be written in that type.
+        Raises RuleError if it cannot be converted.
         """
         try:
             if isinstance(wanted, dict):
@@ -134,32 +134,34 @@ class Value:
         return found
 
     def bound(self, wanted: Any) -> Any:
-        """`literal`, as an expression is compared with it."""
+        """`literal` in a form that expressions can be compared with."""
         found = self.literal(wanted)
         if self.dialect is not POLARS or not isinstance(found, Decimal):
             return found
         if isinstance(self.dtype, nw.Decimal) and abs(found) >= 10 ** (_MOST_DIGITS - self.dtype.scale):
-            return math.copysign(math.inf, found)  # beyond every value of the column, and of what Polars can compare
+            return math.copysign(
+                math.inf, found
+            )  # beyond every value of the column, and beyond what Polars can compare
         digits = _digits_behind(found)
-        # For a Decimal of Python's, Polars imports numpy, which takes 0.05 s.
+        # For a Python Decimal, Polars imports numpy, which takes 0.05 s.
         return float(found) if digits is None else nw.lit(f"{found:f}").cast(nw.Decimal(_MOST_DIGITS, digits))
 
     def can_equal(self, wanted: Any) -> bool:
-        """Whether `wanted` can be written in the column's own type, so that a value may be equal to it."""
+        """Whether `wanted` can be converted to the column's type, so that a value may equal it."""
         try:
             return self.family == "other" or self.literal(wanted) is not None
         except RuleError:
             return False
 
     def literals(self, wanted: Iterable[Any]) -> list[Any]:
-        """Those of `wanted` that a value of this column can be equal to, in the column's own type.
+        """Those of `wanted` that a value of this column can equal, in the column's type.
 
-        As with pandas' `isin`, a text never equals a number: it is left out, and no error.
+        As in pandas' `isin`, a text never equals a number: it is left out without an error.
         """
         found = []
         for item in wanted:
             try:
-                # Nothing is rounded in a set: Polars finds no 0.1 among floats of 4 bytes, nor does pandas.
+                # Values of a set are not rounded: neither Polars nor pandas finds 0.1 among floats of 4 bytes.
                 wide = replace(self, dtype=nw.Float64()) if isinstance(self.dtype, nw.Float32) else self
                 literal = wide.literal(item) if item is not None else None
             except RuleError:
@@ -170,7 +172,7 @@ class Value:
         return found
 
     def equals(self, constant: Any, *, wanted: bool = True) -> nw.Expr:
-        """Boolean, never null, of a column of several types: the value is `constant`, or with `wanted=False` is not."""
+        """Boolean, never null, for a column of mixed types: the value equals `constant`, or with `wanted=False` differs."""
         fields: dict[str, Any] = {"type": type(constant).__name__, "text": str(constant)}
         if isinstance(constant, int | float | Decimal):
             fields = {"number": float(constant)}
@@ -179,14 +181,14 @@ class Value:
         return found if wanted else ~found
 
     def is_one_of(self, wanted: Collection[Any]) -> nw.Expr:
-        """Boolean, null where the value is missing: it equals one of `wanted`."""
+        """Boolean, null for a missing value: it equals one of `wanted`."""
         if self.dtype == MIXED and (found := [self.equals(item) for item in wanted if item is not None]):
             return nw.when(~self.is_missing).then(nw.any_horizontal(*found, ignore_nulls=False))
         literals = self.literals(wanted)
         return self.ordered.is_in(literals) if literals else nw.when(~self.is_missing).then(nw.lit(False))
 
     def same_family(self, other: Value) -> None:
-        """Raise RuleError when the two columns' values cannot be compared with one another."""
+        """Raise RuleError if the values of the two columns cannot be compared."""
         pair = {self.family, other.family}
         comparable = len(pair) == 1 or "unknown" in pair or pair in ({"date", "datetime"}, {"number", "boolean"})
         if not comparable or "other" in pair:
@@ -199,7 +201,7 @@ class Value:
 
 
 def _literal(wanted: Any, dtype: DType, kind: Family) -> Any:
-    """`wanted` in the given type; None when it cannot be; ValueError when it is written wrongly."""
+    """`wanted` in the given type; None if it cannot be converted; raises ValueError for a wrong format."""
     match kind:
         case "number" if isinstance(wanted, int | float | Decimal):
             return _as_number(wanted, dtype)
@@ -219,7 +221,7 @@ def _literal(wanted: Any, dtype: DType, kind: Family) -> Any:
 
 
 def _digits_behind(number: Decimal) -> int | None:
-    """Digits behind the point; None for a number that no decimal column can hold."""
+    """Digits after the point; None for a number that no decimal column can hold."""
     _, digits, exponent = number.as_tuple()
     behind = max(0, -int(exponent))
     return behind if max(len(digits), behind) + max(0, int(exponent)) <= _MOST_DIGITS else None
@@ -239,7 +241,7 @@ def _as_number(wanted: float | Decimal, dtype: DType) -> float | Decimal:
 
 def _as_date(wanted: str | date) -> date:
     moment = datetime.fromisoformat(wanted) if isinstance(wanted, str) else wanted
-    # A bound at noon excludes its own day: only midnight may be cut to a date.
+    # A bound at noon excludes its own day, so only midnight may be truncated to a date.
     return moment.date() if isinstance(moment, datetime) and moment.time() == time() else moment
 
 

@@ -1,4 +1,4 @@
-"""The columns of the judged data by name, and what the engine has prepared for the rules beside them."""
+"""Defines the columns of the judged rows by name, with the engine's answers and statistics for them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from dq_pipelines.rules.core.dialect import POLARS, Dialect
 
 @dataclass(frozen=True)
 class Columns:
-    """The schema of the judged data, and expressions over it."""
+    """The schema of the judged rows, and expressions over them."""
 
     schema: Mapping[str, DType]
-    #: boolean columns that the engine has prepared beside the scan, by the query that asked for them
+    #: names of the boolean columns with the engine's answers, by query
     answers: Mapping[AuxiliaryQuery, str] = field(default_factory=dict)
-    #: how the engine that holds the data says things
+    #: the dialect of the engine that has the data
     dialect: Dialect = POLARS
-    #: what the table's metadata tell, by column
+    #: statistics from the table's metadata, by column
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Value:
-        """The column called `name`; raises RuleError when there is none."""
+        """The column of this name; raises RuleError if there is none."""
         if name not in self.schema:
             raise RuleError(f"no column '{name}'{nearest(name, self.schema)}; there are: {', '.join(self.schema)}")
         dtype = self.schema[name]

@@ -1,8 +1,8 @@
-"""`row_condition`: which rows a rule is about, read from GX's string syntax without evaluating code.
+"""Parses `row_condition`, which selects the rows that a rule judges, in GX's syntax and without evaluating code.
 
-All of GX's forms are read: `col("amount") > 5` with `&`, `|`, `~`, `.notnull()` and `.is_in([…])`,
-pandas query strings such as ``amount > 5 and `Sold to` == "new"``, and the mappings that GX's Python API
-is saved as. A missing value is unequal to everything and fulfils no other comparison, as in pandas.
+It reads all of GX's forms: `col("amount") > 5` with `&`, `|`, `~`, `.notnull()` and `.is_in([…])`,
+pandas query strings such as ``amount > 5 and `Sold to` == "new"``, and the mappings in which GX's Python API
+saves conditions. A missing value differs from everything and meets no other comparison, as in pandas.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 _NULL_TESTS = {"notnull": False, "notna": False, "is_not_null": False, "isnull": True, "isna": True, "is_null": True}
 _SET_TESTS = {"isin": True, "is_in": True, "is_not_in": False}
-#: A quoted text, a backquoted name, or one of pandas' other words for and, or.
+#: A quoted text, a backquoted name, or one of pandas' other operators for and, or.
 _TOKEN = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|`(?P<name>[^`]*)`|(?P<word>&&?|\|\|?)""")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A parsed condition; `expr` gives it as a boolean expression over the judged columns."""
+    """A parsed condition."""
 
     text: str
     #: the text with backquoted names as `col("…")` and with `and`, `or` for `&`, `|`
@@ -50,7 +50,7 @@ class Condition:
     @staticmethod
     @lru_cache(maxsize=1024)
     def parse(text: str) -> Condition:
-        """Raises ValueError, in one sentence, for what is not a condition."""
+        """Parse a condition; raises ValueError, with one sentence, for an invalid one."""
         source = _TOKEN.sub(_plain, text.strip())
         try:
             tree = ast.parse(source, mode="eval").body
@@ -61,11 +61,11 @@ class Condition:
         return condition
 
     def columns(self) -> tuple[str, ...]:
-        """The columns that the condition names; raises ValueError for anything that is no condition."""
+        """The columns that the condition names; raises ValueError for an invalid condition."""
         return tuple(dict.fromkeys(self._named(self.tree)))
 
     def expr(self, columns: Columns) -> nw.Expr:
-        """True for the rows that the rule is about, False for the others, never null."""
+        """Boolean per row, never null: the condition selects the row."""
         return self._boolean(self.tree, columns)
 
     def _named(self, node: ast.expr) -> Iterator[str]:
@@ -108,7 +108,7 @@ class Condition:
                 f"row_condition {self.text!r}: nothing equals None, write {names[0]}.isnull() or .notnull()"
             )
         elif any(isinstance(constant, list | tuple | set) for constant in constants):
-            # `x == [1, 2]` is pandas' other way to write `x in [1, 2]`.
+            # In pandas, `x == [1, 2]` means `x in [1, 2]`.
             equality = isinstance(comparison, ast.Eq | ast.NotEq) and column_named(left)
             _ = equality or self._refuse(node)
         yield from names
@@ -149,7 +149,7 @@ class Condition:
             constant = self.constant(right if column_named(left) else left)
             if value.dtype == MIXED:
                 return value.equals(constant, wanted=isinstance(op, ast.Eq))
-            if not value.can_equal(constant):  # a number equals no text, as in pandas, and differs from all of them
+            if not value.can_equal(constant):  # a number never equals a text, as in pandas
                 return value.is_missing | ~value.is_missing if isinstance(op, ast.NotEq) else _never(value)
         sides = self._side(left, value, columns), self._side(right, value, columns)
         return _COMPARE[type(op)](*sides).fill_null(isinstance(op, ast.NotEq))  # type: ignore[no-any-return]
@@ -167,7 +167,7 @@ class Condition:
         return list(self.constant(node))
 
     def constant(self, node: ast.expr) -> Any:
-        """The value that a part of the condition writes out."""
+        """The value of a literal in the condition."""
         match node:
             case ast.Call(func=ast.Name(id="date"), args=[ast.Constant(value=str(text))], keywords=[]):
                 return text
@@ -178,7 +178,7 @@ class Condition:
 
 
 def condition_text(value: Any) -> Any:
-    """A condition as text, from text or from the mapping that GX saves its Python API as; raises ValueError."""
+    """A condition as text, from text or from the mapping that GX's Python API saves; raises ValueError."""
     if not isinstance(value, Mapping):
         return value
     match dict(value):
@@ -214,17 +214,17 @@ def _in(value: Value, items: list[Any], *, inside: bool) -> nw.Expr:
 
 
 def null_test(method: str) -> bool:
-    """Whether the method asks for missing values, and not for those that are there."""
+    """Whether the method selects missing values (True) or present ones (False)."""
     return _NULL_TESTS[method]
 
 
 def set_test(method: str) -> bool:
-    """Whether the method asks for values in a set, and not for those outside."""
+    """Whether the method selects values in the set (True) or outside (False)."""
     return _SET_TESTS[method]
 
 
 def links(node: ast.Compare) -> list[tuple[ast.expr, ast.cmpop, ast.expr]]:
-    """A comparison of several links, such as `1 < x < 5`, one by one."""
+    """The single comparisons of a chain such as `1 < x < 5`."""
     sides = [node.left, *node.comparators]
     return list(zip(sides, node.ops, sides[1:], strict=False))
 

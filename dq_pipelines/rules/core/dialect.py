@@ -1,6 +1,6 @@
-"""Where engines part: what an expression must say differently on one of them, or what one has no way to say.
+"""Describes the differences of engines that affect expressions, and what an engine cannot express.
 
-A rule is written once; the few places in which its meaning would change with the engine ask the dialect.
+A rule is written once; it consults the dialect in the few places where engines differ.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from typing import Any, Literal
 import narwhals as nw
 from narwhals.dtypes import DType
 
-#: Whose regular expressions an engine has.
+#: The syntax of an engine's regular expressions.
 RegexFlavour = Literal["rust", "re2", "java", "postgresql"]
 
 
 class Lacking(Exception):
-    """This engine has no way to say what the rule means, for the reason given; another engine must judge by it."""
+    """This engine cannot express the rule, for the given reason; another engine must evaluate it."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What one engine has and lacks."""
+    """The properties of one engine."""
 
     regex: RegexFlavour = "rust"
-    #: whether a sum counts how many booleans are true
+    #: whether sum() of booleans counts the true ones
     sums_booleans: bool = True
-    #: how it writes a float or a decimal, where that is not as Python's `str` does
+    #: how it formats a float or a decimal, if not as Python's `str`
     numbers_written: str | None = None
 
-    #: why a datetime without a zone cannot be held against its columns, where that is so
+    #: why its columns cannot be compared with a datetime without a zone; None if they can
     naive_moments: str | None = None
 
     def count(self, flag: nw.Expr) -> nw.Expr:
-        """In how many rows the boolean is true."""
+        """The number of rows in which the boolean is true."""
         return flag.sum() if self.sums_booleans else flag.cast(nw.Int64).sum()
 
     def writes(self, dtype: DType) -> None:
-        """Raise Lacking when the text of such values is not Python's."""
+        """Raise Lacking if the text of values of this type differs from Python's."""
         if self.numbers_written and (dtype.is_float() or dtype.is_decimal()):
             raise Lacking(f"it writes numbers of type {dtype} in another way than Python ({self.numbers_written})")
 
     def says(self, literal: Any) -> None:
-        """Raise Lacking when the literal would become another value there."""
+        """Raise Lacking if the literal would have another value on this engine."""
         if self.naive_moments and isinstance(literal, datetime) and literal.tzinfo is None:
             raise Lacking(self.naive_moments)
 
 
-#: What rules are written for; other engines say where they part from it.
+#: The default, for which rules are written; other engines declare their differences.
 POLARS = Dialect()

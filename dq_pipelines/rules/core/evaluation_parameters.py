@@ -1,7 +1,7 @@
-"""Moments that are told when a rule is judged: GX's `{"$PARAMETER": "now() - timedelta(weeks=2)"}`.
+"""Evaluates GX's parameters for moments at run time: `{"$PARAMETER": "now() - timedelta(weeks=2)"}`.
 
-Read are `now()`, `datetime(…)`, `timedelta(…)` and their sums, differences and multiples, without running code.
-Parameters that someone else fills in at run time have no meaning here.
+It supports `now()`, `datetime(…)`, `timedelta(…)` and their sums, differences and multiples, without running code.
+Parameters that a caller fills in at run time are not supported.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _SIGNS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def moment(parameter: Mapping[str, Any], *, zoned: bool = False) -> datetime:
-    """The moment that the parameter stands for now, in UTC; `zoned`: with its time zone. Raises ValueError for others."""
+    """The current value of the parameter, in UTC; `zoned`: with time zone. Raises ValueError for an unsupported one."""
     text = parameter.get(KEY)
     unknown = f"wanted a value, got {dict(parameter)}: parameters that are filled in at run time are not supported"
     if not isinstance(text, str) or len(parameter) != 1:
         raise ValueError(unknown)
     try:
-        found = _value(ast.parse(text.strip(), mode="eval").body)
+        value = _value(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(unknown) from None
-    if not isinstance(found, datetime):
+    if not isinstance(value, datetime):
         raise ValueError(unknown)
-    return found.replace(tzinfo=UTC if zoned else None)
+    return value.replace(tzinfo=UTC if zoned else None)
 
 
 def _value(node: ast.expr) -> Any:
@@ -45,10 +45,10 @@ def _value(node: ast.expr) -> Any:
         case ast.Call(func=ast.Name(id="now"), args=[], keywords=[]):
             return clock.now().astimezone(UTC)
         case ast.Call(func=ast.Name(id="datetime"), args=args, keywords=[]):
-            return datetime(*(_value(arg) for arg in args)).replace(tzinfo=UTC)  # noqa: DTZ001 - given at once
+            return datetime(*(_value(arg) for arg in args)).replace(tzinfo=UTC)  # noqa: DTZ001 - set by replace()
         case ast.Call(func=ast.Name(id="timedelta"), args=args, keywords=named):
-            given = {str(keyword.arg): _value(keyword.value) for keyword in named}
-            return timedelta(*(_value(arg) for arg in args), **given)
+            keywords = {str(keyword.arg): _value(keyword.value) for keyword in named}
+            return timedelta(*(_value(arg) for arg in args), **keywords)
         case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _SIGNS:
             return _SIGNS[type(sign)](_value(left), _value(right))
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -1,4 +1,4 @@
-"""Great Expectations itself, imported when it is first needed and made to hold its tongue. Who asks it what stands elsewhere."""
+"""Imports Great Expectations on demand and quietly, and creates its expectations."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from dq_pipelines.errors import RuleError, nearest
 
 @cache
 def great_expectations() -> ModuleType:
-    """The module, without the warnings of its import (3 s), its reports to its makers and its log.
+    """The module, imported without its warnings, analytics and log; the import takes 3 s.
 
-    Raises RuleError where it cannot be imported.
+    Raises RuleError if it cannot be imported.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     try:
@@ -29,9 +29,9 @@ def great_expectations() -> ModuleType:
             warnings.simplefilter("ignore")
             import great_expectations
     except SystemExit:
-        # pyspark ends a program that has no file (`python -c`, a worker of pytest-xdist) when it lacks Spark Connect.
+        # Without Spark Connect, pyspark exits a program that has no file (`python -c`, a worker of pytest-xdist).
         raise RuleError(
-            "Great Expectations cannot be imported: pyspark is here, and what its Spark Connect needs is not "
+            "Great Expectations cannot be imported: pyspark is installed without the requirements of Spark Connect "
             "(pip install 'pyspark[connect]')"
         ) from None
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
@@ -39,7 +39,7 @@ def great_expectations() -> ModuleType:
 
 
 def is_handed_over(type_: str) -> bool:
-    """Whether a rule's type is the user's own with GX: `module:Class`, or registered there by an import already done."""
+    """Whether a rule's type is a custom expectation: `module:Class`, or registered in GX by an earlier import."""
     if ":" in type_:
         return True
     registry = sys.modules.get("great_expectations.expectations.registry")
@@ -47,11 +47,11 @@ def is_handed_over(type_: str) -> bool:
 
 
 def expectation_class(type_: str) -> Any:
-    """GX's class for the type; raises ValueError, in one sentence, when there is none."""
+    """GX's class for the type; raises ValueError, with one sentence, if there is none."""
     must_be_allowed(type_)
     package = type_.partition(":")[0].partition(".")[0]
     if ":" in type_ and not (package.isidentifier() and find_spec(package)):
-        named(type_)  # that there is none is said before GX takes its seconds to import
+        named(type_)  # fails early, before the slow import of GX
     great_expectations()
     from great_expectations.expectations.expectation import Expectation
     from great_expectations.expectations.registry import get_expectation_impl
@@ -65,7 +65,7 @@ def expectation_class(type_: str) -> Any:
 
 
 def expectation(type_: str, arguments: Mapping[str, Any]) -> Any:
-    """The expectation with its arguments; raises ValueError, in one sentence, for those that it does not take."""
+    """The expectation with its arguments; raises ValueError, with one sentence, for invalid arguments."""
     cls = expectation_class(type_)
     try:
         with warnings.catch_warnings():
@@ -74,12 +74,12 @@ def expectation(type_: str, arguments: Mapping[str, Any]) -> Any:
     except (TypeError, ValueError) as error:  # pydantic 1's ValidationError is a ValueError
         lines = [line.strip() for line in str(error).splitlines()]
         unknown = next((name for name in arguments if name not in cls.__fields__), "")
-        said = ": ".join(lines[1:3] or lines)
-        raise ValueError(f"{type_}: {said}{nearest(unknown, cls.__fields__)}") from None
+        reason = ": ".join(lines[1:3] or lines)
+        raise ValueError(f"{type_}: {reason}{nearest(unknown, cls.__fields__)}") from None
 
 
 def judges_rows(expectation: Any) -> bool:
-    """Whether GX says of each row what it thinks of it."""
+    """Whether the expectation gives a result for each row."""
     from great_expectations.expectations import expectation as kinds
 
     return isinstance(

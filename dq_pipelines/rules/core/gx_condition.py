@@ -1,7 +1,7 @@
-"""A `row_condition` on its way back to Great Expectations: the mapping that GX 1.x saves a condition as.
+"""Converts a `row_condition` to the mapping in which GX 1.x saves conditions.
 
-What GX's own mapping cannot say (a negation, two columns compared, `or` within `and`) goes as a pandas
-query, which GX passes through. What a condition means belongs in `condition`.
+Conditions that GX's mapping cannot express (a negation, a comparison of two columns, `or` within `and`) become a
+pandas query, which GX passes through.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _SIGNS: dict[type[ast.cmpop], str] = {
 _MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-class _Beyond(Exception):
-    """GX's mapping has no words for this part."""
+class _Inexpressible(Exception):
+    """GX's mapping cannot express this part."""
 
 
 def gx_condition(text: str, parser: str | None = None) -> dict[str, Any]:
-    """The condition as GX saves it; `parser` is the `condition_parser` that the rule names."""
+    """The condition as GX saves it; `parser` is the rule's `condition_parser`."""
     if parser in ("pandas", "spark"):
         return _passed_through(text)
     condition = Condition.parse(text)
     try:
         return _mapped(condition, condition.tree)
-    except _Beyond:
+    except _Inexpressible:
         return _passed_through(ast.unparse(_AsQuery().visit(ast.parse(condition.source, mode="eval"))))
 
 
@@ -50,12 +50,12 @@ def _mapped(condition: Condition, node: ast.expr) -> dict[str, Any]:
             return {"type": "nullity", "column": {"name": _name(value)}, "is_null": null_test(attr)}
         case ast.Name() | ast.Call():
             return _comparison(_name(node), "==", parameter=True)
-    raise _Beyond
+    raise _Inexpressible
 
 
 def _compared(condition: Condition, left: ast.expr, op: ast.cmpop, right: ast.expr) -> dict[str, Any]:
     if column_named(left) and column_named(right):
-        raise _Beyond
+        raise _Inexpressible
     name, other = (left, right) if column_named(left) else (right, left)
     if isinstance(op, ast.Is | ast.IsNot):
         return {"type": "nullity", "column": {"name": _name(name)}, "is_null": isinstance(op, ast.Is)}
@@ -69,31 +69,31 @@ def _compared(condition: Condition, left: ast.expr, op: ast.cmpop, right: ast.ex
 def _comparison(name: str, operator: str, parameter: Any) -> dict[str, Any]:
     if operator in ("IN", "NOT_IN"):
         parameter = list(parameter)
-        # GX takes numbers or texts here, and not both.
+        # GX accepts numbers or texts here, not both.
         if {str if isinstance(item, str) else type(item) for item in parameter} not in ({str}, {int}, {float}):
-            raise _Beyond
+            raise _Inexpressible
     return {"type": "comparison", "column": {"name": name}, "operator": operator, "parameter": parameter}
 
 
 def _joined(word: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """GX allows `and` within `or`, but nothing deeper, and no `or` within either."""
+    """GX allows `and` within `or`, but no deeper nesting, and no `or` within either."""
     flat: list[Mapping[str, Any]] = []
     for part in parts:
         flat += part["conditions"] if part["type"] == word else [part]
     if any(part["type"] == "or" for part in flat):
-        raise _Beyond
+        raise _Inexpressible
     return {"type": word, "conditions": flat}
 
 
 def _name(node: ast.expr) -> str:
     name = column_named(node)
     if name is None:
-        raise _Beyond
+        raise _Inexpressible
     return name
 
 
 class _AsQuery(ast.NodeTransformer):
-    """The condition in pandas' words: backquoted names, `isnull()` for `is None`, `isin()` for `is_in()`."""
+    """Rewrites the condition to pandas' syntax: backquoted names, `isnull()` for `is None`, `in` for `is_in()`."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         name = column_named(node)

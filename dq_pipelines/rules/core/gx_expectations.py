@@ -1,7 +1,4 @@
-"""Expectations of the user's own, written for Great Expectations: GX judges by them, and the verdict is one.
-
-Which class of GX's a type names belongs in `gx`; running it is an engine's business.
-"""
+"""Defines the rules for custom expectations, written for Great Expectations, which GX evaluates."""
 
 from __future__ import annotations
 
@@ -22,29 +19,29 @@ from dq_pipelines.rules.core.gx_condition import gx_condition
 from dq_pipelines.rules.core.on_rows import RowRule
 from dq_pipelines.rules.core.on_tables import TableRule
 
-#: Arguments of GX's that name columns.
+#: GX's arguments that name columns.
 _COLUMNS = ("column", "column_A", "column_B", "column_list")
 
 
 class _HandedOver(Rule):
-    """What both kinds of them share."""
+    """The common base of both kinds."""
 
-    #: what the expectation takes, as it is
+    #: the arguments of the expectation
     arguments: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _gx_takes_it(self) -> _HandedOver:
+    def _gx_accepts_it(self) -> _HandedOver:
         _ = self.expectation
         return self
 
     @cached_property
     def expectation(self) -> Any:
-        """GX's own object, with `row_condition`; whether enough rows are as wanted is reckoned here, not there."""
+        """GX's object, with `row_condition`; `mostly` is applied by us, not by GX."""
         return expectation(self.type, self.given_to_gx)
 
     @property
     def given_to_gx(self) -> dict[str, Any]:
-        """The arguments as GX takes them."""
+        """The arguments for GX."""
         if self.row_condition is None:
             return dict(self.arguments)
         return {**self.arguments, "row_condition": gx_condition(self.row_condition, self.condition_parser)}
@@ -68,7 +65,7 @@ class _HandedOver(Rule):
 
     @property
     def columns_needed(self) -> tuple[str, ...]:
-        """The columns that GX must see; none when that is not known, and it must see all."""
+        """The columns that GX needs; empty if they are unknown, so that GX gets all columns."""
         if not self.columns_judged:
             return ()
         condition = () if self.row_condition is None else Condition.parse(self.row_condition).columns()
@@ -76,7 +73,7 @@ class _HandedOver(Rule):
 
 
 class RowsByGx(_HandedOver, RowRule):
-    """An expectation that says of each row what it thinks of it: `ColumnMapExpectation` and its like."""
+    """An expectation with a result for each row: `ColumnMapExpectation` and similar ones."""
 
     def auxiliary_query(self) -> ByGx:
         return ByGx(self.type, json.dumps(self.given_to_gx, sort_keys=True, default=str))
@@ -86,12 +83,12 @@ class RowsByGx(_HandedOver, RowRule):
 
     def fails(self, columns: Columns) -> nw.Expr:
         for name in self.columns_needed:
-            columns[name]  # an unknown column is said before GX meets it
+            columns[name]  # raises for an unknown column before GX does
         return ~columns.answer(self.auxiliary_query()).fill_null(True)
 
 
 class TableByGx(_HandedOver, TableRule):
-    """Any other expectation. The observed value is GX's whole result."""
+    """Any other expectation. The observed value is the whole result of GX."""
 
     def describe(self, columns: Columns) -> Any:
         for name in self.columns_needed:
@@ -107,12 +104,12 @@ class TableByGx(_HandedOver, TableRule):
 
 
 def handed_over(value: Any) -> Rule | None:
-    """The rule that is handed to GX, out of a flat mapping; None for one that is not. Raises ValidationError or ValueError."""
-    given = flat(value)
-    type_ = given.get("type") if isinstance(given, Mapping) else None
+    """The rule for a custom expectation, from a mapping; None for other types. Raises ValidationError or ValueError."""
+    mapping = flat(value)
+    type_ = mapping.get("type") if isinstance(mapping, Mapping) else None
     if not isinstance(type_, str) or not is_handed_over(type_):
         return None
-    own = {key: item for key, item in given.items() if key in RowsByGx.model_fields and key != "arguments"}
-    arguments = {key: item for key, item in given.items() if key not in own}
+    own = {key: item for key, item in mapping.items() if key in RowsByGx.model_fields and key != "arguments"}
+    arguments = {key: item for key, item in mapping.items() if key not in own}
     cls = RowsByGx if judges_rows(expectation(type_, arguments)) else TableByGx
     return cls.model_validate({**own, "arguments": arguments})

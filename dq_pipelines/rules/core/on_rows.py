@@ -1,4 +1,4 @@
-"""Rules that say of each row whether it fails: by one value, by two, by several."""
+"""Defines the base classes of rules that decide for each row whether it fails: by one value, two, or several."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dq_pipelines.rules.core.columns import Columns
 
 
 class RowRule(Rule):
-    """A rule that says of each row whether it fails."""
+    """A rule that decides for each row whether it fails."""
 
     mostly: Mostly | None = None
 
-    #: whether rows whose value is missing are passed over (GX: all but the null rules)
+    #: whether the rule ignores rows with a missing value (in GX all rules except the null rules)
     ignores_missing: ClassVar[bool] = True
-    #: what decides about a row: itself (or that it is there twice), the column's other values, or the row before it
+    #: what the result for a row depends on: the row itself (or its duplicates), the column's other values, or the previous row
     looks_at: ClassVar[Literal["row", "table", "order"]] = "row"
 
     @property
@@ -32,38 +32,38 @@ class RowRule(Rule):
 
     @property
     def refuses(self) -> bool:
-        """Whether a failing row is taken out of what is published."""
+        """Whether a failing row is not published."""
         return self.action in ("quarantine", "drop")
 
     def auxiliary_query(self) -> AuxiliaryQuery | None:
-        """What the engine must find out beside the scan (a key of `Columns.answers`), if anything."""
+        """The question that the engine must answer outside of the scan (a key of `Columns.answers`), if any."""
         return None
 
     @abc.abstractmethod
     def missing(self, columns: Columns) -> nw.Expr:
-        """Boolean per row: the rule has nothing to judge here."""
+        """Boolean per row: the rule ignores the row because of missing values."""
 
     @abc.abstractmethod
     def fails(self, columns: Columns) -> nw.Expr:
-        """Boolean per row, never null: the row breaks the rule. `row_condition` is not yet applied."""
+        """Boolean per row, never null: the row breaks the rule, without regard to `row_condition`."""
 
     def surely_holds(self, columns: Columns) -> bool:
-        """Whether the table's metadata alone tell that no row fails."""
+        """Whether the table's metadata prove that no row fails."""
         return False
 
     def known_missing(self, columns: Columns) -> int | None:
-        """How many rows the rule passes over, where the table's metadata tell; `row_condition` is not yet applied."""
+        """The number of rows that the rule ignores, if metadata give it, without regard to `row_condition`; else None."""
         return None
 
     def tolerates(self, unexpected: int, judged: int) -> bool:
-        """Whether `unexpected` of `judged` rows (missing ones excluded) is within `mostly`."""
+        """Whether `unexpected` of `judged` rows (without ignored ones) is within `mostly`."""
         if self.mostly is None:
             return unexpected == 0
-        # GX compares the share of good rows; an empty table has nothing wrong with it.
+        # GX compares the share of good rows; an empty table passes.
         return judged == 0 or (judged - unexpected) / judged >= self.mostly
 
     def blocks(self, unexpected: int, judged: int) -> bool:
-        """Whether the whole batch is refused: said by `block`, or a `mostly` that was set and passed."""
+        """Whether the whole batch is refused: by `on_failure: block`, or because a refusing rule exceeds its `mostly`."""
         if self.action == "block":
             return not self.tolerates(unexpected, judged)
         return self.refuses and self.mostly is not None and not self.tolerates(unexpected, judged)
@@ -80,7 +80,7 @@ class ColumnRule(RowRule):
 
     @abc.abstractmethod
     def holds(self, value: Value) -> nw.Expr:
-        """Boolean per row: the value is as wanted. What it says of a missing value does not count."""
+        """Boolean per row: the value meets the rule. The result for a missing value is not used."""
 
     def missing(self, columns: Columns) -> nw.Expr:
         return columns[self.column].is_missing
@@ -91,7 +91,7 @@ class ColumnRule(RowRule):
     def fails(self, columns: Columns) -> nw.Expr:
         value = columns[self.column]
         if self.ignores_missing and value.family == "unknown":
-            return nw.lit(False)  # a column of nulls only: there is nothing to judge, and no type to judge it by
+            return nw.lit(False)  # a column of only nulls has nothing to judge and no type
         return (~self.holds(value)).fill_null(False)
 
 
@@ -110,7 +110,7 @@ class PairRule(RowRule):
 
     @abc.abstractmethod
     def holds(self, a: Value, b: Value) -> nw.Expr:
-        """Boolean per row: the two values stand to each other as wanted."""
+        """Boolean per row: the two values meet the rule."""
 
     def missing(self, columns: Columns) -> nw.Expr:
         a, b = columns[self.column_A].is_missing, columns[self.column_B].is_missing
@@ -141,7 +141,7 @@ class MulticolumnRule(RowRule):
 
     @abc.abstractmethod
     def holds(self, columns: Columns) -> nw.Expr:
-        """Boolean per row: the values stand to each other as wanted."""
+        """Boolean per row: the values meet the rule."""
 
     def missing(self, columns: Columns) -> nw.Expr:
         flags = [columns[name].is_missing for name in self.column_list]
@@ -158,5 +158,5 @@ class MulticolumnRule(RowRule):
 
 
 def _never(flag: nw.Expr) -> nw.Expr:
-    """False in every row: a literal has one value, and what an engine sums must have one per row."""
+    """False for every row; a literal would have only one value, and engines sum one value per row."""
     return flag & nw.lit(False)

@@ -1,4 +1,4 @@
-"""Rules that say something of the table as a whole; they never mark rows."""
+"""Defines the base classes of rules that judge the table as a whole; they never mark rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.rules.core.query import Query
 
 
 class WholeTableRule(Rule):
-    """A rule that says something of the table; it never marks rows."""
+    """A rule that judges the whole table; it never marks rows."""
 
     @property
     def action(self) -> OnFailure:
@@ -30,24 +30,24 @@ class WholeTableRule(Rule):
 
     @abc.abstractmethod
     def accepts(self, observed: Any) -> bool:
-        """Whether the observed value is as wanted."""
+        """Whether the observed value meets the rule."""
 
     def remark(self, observed: Any) -> str:
-        """What to say after the observed value, or its text; empty where it tells all."""
+        """A remark to show after the observed value, or its text; "" for none."""
         return ""
 
     def details(self, observed: Any) -> Mapping[str, Any]:
-        """What differs from what was wanted, as GX's `result.details`; empty when nothing does."""
+        """The differences from the expected value, as GX's `result.details`; empty for none."""
         return {}
 
     def fields(self, observed: Any, *, complete: bool) -> Mapping[str, Any]:
-        """The result's fields as GX names them; `complete`: with whatever rows are part of it."""
+        """The result's fields by GX's names; `complete`: including lists of rows."""
         details = self.details(observed)
         return {"observed_value": observed, **({"details": details} if details else {})}
 
 
 class AggregateRule(WholeTableRule):
-    """A rule on one number (or date, or text), or a few, computed from one column in the scan."""
+    """A rule on one scalar (number, date or text), or a few, computed from one column in the scan."""
 
     column: Annotated[str, Field(min_length=1)]
 
@@ -60,58 +60,58 @@ class AggregateRule(WholeTableRule):
         """One scalar, or several by name. Missing values, and rows outside `row_condition`, are null in `value`."""
 
     def conclude(self, found: Mapping[str, Any], rows: int) -> Any:
-        """The observed value, out of several scalars and the number of rows that the rule is about."""
+        """The observed value, from several scalars and the number of judged rows."""
         raise NotImplementedError(f"{self.type} observes one scalar")
 
 
 class TableRule(WholeTableRule):
-    """A rule on the number of rows, the columns' names or their types."""
+    """A rule on the number of rows, or on the names or types of the columns."""
 
     def observe(self, columns: Columns) -> nw.Expr | None:
-        """One scalar computed in the scan, or None when `describe` answers from the schema."""
+        """One scalar computed in the scan, or None if `describe` answers from the schema."""
         return None
 
     def describe(self, columns: Columns) -> Any:
-        """The observed value, from the schema alone."""
+        """The observed value, from the schema only."""
         raise NotImplementedError(f"{self.type} needs observe() or describe()")
 
 
-#: Gives the published rows of `<layer>/<table>`.
+#: Returns the published rows of `<layer>/<table>`.
 Tables = Callable[[str], "nw.LazyFrame[Any]"]
 
 
 class GroupRule(WholeTableRule):
-    """A rule on a small frame that the rows are grouped into beside the scan: value counts, distinct values, …"""
+    """A rule on a small frame of grouped rows, computed outside of the scan: value counts, distinct values, …"""
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Other tables that the rule looks at, as `<layer>/<table>`."""
+        """Other tables that the rule reads, as `<layer>/<table>`."""
         return ()
 
     @abc.abstractmethod
     def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
-        """The small frame. `rows` are those that the rule is about."""
+        """The small frame, from the judged rows."""
 
     @abc.abstractmethod
     def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> Any:
-        """The observed value, out of the small frame's rows."""
+        """The observed value, from the rows of the small frame."""
 
 
 class QueryRule(WholeTableRule):
-    """A rule on what SQL queries give, in which `{batch}` stands for the judged rows."""
+    """A rule on the results of SQL queries, in which `{batch}` names the judged rows."""
 
     dimension: ClassVar[Dimension] = "consistency"
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Other tables that the queries name, as `<layer>/<table>`."""
+        """Other tables that the queries read, as `<layer>/<table>`."""
         return tuple(dict.fromkeys(table for query in self.queries for table in query.tables))
 
     @property
     @abc.abstractmethod
     def queries(self) -> tuple[Query, ...]:
-        """The queries, in the order in which `conclude` wants their rows."""
+        """The queries, in the order of the arguments of `conclude`."""
 
     @abc.abstractmethod
     def conclude(self, *found: Sequence[Mapping[str, Any]]) -> Any:
-        """The observed value, out of the rows of each query."""
+        """The observed value, from the rows of each query."""

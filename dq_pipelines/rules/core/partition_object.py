@@ -1,7 +1,4 @@
-"""Partitions: shares of a column's values, by value or by bins, and how far two of them are apart.
-
-The definitions are GX's. What is wanted of a divergence belongs in `divergence`.
-"""
+"""Defines partitions, the shares of a column's values by value or by bin, and their divergence, as in GX."""
 
 from __future__ import annotations
 
@@ -18,9 +15,9 @@ _NEARLY_ONE = 1e-5
 
 
 class Partition(Strict):
-    """What shares are expected: `weights` of `values`, or of the intervals between `bins`; they add up to 1.
+    """The expected shares: `weights` of `values`, or of the intervals between `bins`; they add up to 1.
 
-    A bin holds its lower edge, and the last one its upper edge, too. `tail_weights` are the shares below and
+    A bin includes its lower edge, and the last bin also its upper edge. `tail_weights` are the shares below and
     above all bins.
     """
 
@@ -42,7 +39,7 @@ class Partition(Strict):
         if tails and (len(tails) != 2 or self.bins is None):
             raise ValueError("wanted two tail_weights, and bins with them")
         if self.bins is not None and tails and any(map(math.isinf, (self.bins[0], self.bins[-1]))):
-            raise ValueError("wanted no tail_weights where the first or the last bin has no end")
+            raise ValueError("wanted no tail_weights if the first or the last bin has no end")
         if abs(sum(self.weights) + sum(tails) - 1) > _NEARLY_ONE:
             raise ValueError(f"wanted weights that add up to 1, got {sum(self.weights) + sum(tails):g}")
         return self
@@ -53,23 +50,23 @@ class Partition(Strict):
 
 
 def divergence(observed: Sequence[float], expected: Sequence[float]) -> float | None:
-    """Kullback and Leibler's divergence of the observed from the expected shares, each scaled to add up to 1.
+    """The Kullback-Leibler divergence, in nats, of the observed from the expected shares, each scaled to add up to 1.
 
-    None when it is infinite (something is observed that was not expected at all) or there is nothing to compare.
+    None if it is infinite (a value is observed whose expected share is 0), or if there is nothing to compare.
     """
-    seen, wanted = sum(observed), sum(expected)
-    if not seen or not wanted:
+    observed_total, expected_total = sum(observed), sum(expected)
+    if not observed_total or not expected_total:
         return None
     total = 0.0
     for p, q in zip(observed, expected, strict=True):
         if p and not q:
             return None
-        total += p / seen * math.log(p / seen / (q / wanted)) if p else 0.0
+        total += p / observed_total * math.log(p / observed_total / (q / expected_total)) if p else 0.0
     return total
 
 
 def auto_bins(values: Sequence[tuple[float, int]]) -> list[float]:
-    """Edges of bins of one width for values with their counts, in rising order: the more of Sturges' and Freedman's."""
+    """Edges of equal bins for sorted values with counts: the larger number of bins by Sturges and Freedman-Diaconis."""
     count = sum(times for _, times in values)
     low, first, third, high = (_nearest(values, count, share) for share in (0.0, 0.25, 0.75, 1.0))
     bins, spread = math.ceil(math.log2(count + 1)), third - first

@@ -1,7 +1,4 @@
-"""SQL queries over the judged rows and other tables: which tables a query names, and how engines are given it.
-
-What is wanted of a query's rows belongs in `queries`.
-"""
+"""Parses SQL queries over the judged rows and other tables: finds their tables, and rewrites them for engines."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlglot.expressions import Expr, Table
 
-#: What the judged rows are called in a query: `{batch}` as GX writes it, and inside the engine.
+#: The name of the judged rows in a query (GX's), and inside the engine.
 PLACEHOLDER, BATCH = "{batch}", "_batch"
 
 LAYERS = ("bronze", "silver", "quarantine", "gold")
@@ -20,10 +17,10 @@ LAYERS = ("bronze", "silver", "quarantine", "gold")
 
 @dataclass(frozen=True)
 class Query:
-    """One SELECT. Tables of the project are written `<layer>.<table>`."""
+    """One SELECT. It names tables of the project as `<layer>.<table>`."""
 
     sql: str
-    #: how many of its rows are looked at; all, unless given
+    #: how many rows to read at most; None: all
     most_rows: int | None = None
 
     @cached_property
@@ -33,7 +30,7 @@ class Query:
 
     @cached_property
     def written(self) -> str:
-        """The query with every table by the name that the engine registers it under."""
+        """The query with the names under which the engine registers the tables."""
         tree = _parsed(self.sql)
         for table in _tables_in(tree):
             if table.db:
@@ -47,7 +44,7 @@ def alias_of(table: str) -> str:
 
 
 def check(sql: str) -> str:
-    """The query itself; raises ValueError, in one sentence, when it is none."""
+    """The query itself; raises ValueError, with one sentence, if it is invalid."""
     from sqlglot import exp
 
     tree = _parsed(sql)
@@ -55,9 +52,9 @@ def check(sql: str) -> str:
         raise ValueError(f"wanted a SELECT, got {sql!r}")
     own = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in _tables_in(tree):
-        known = table.db in LAYERS if table.db else table.name == BATCH or table.name in own
-        # The name of a function's argument is no table's: read_csv('x') is called x by the parser.
-        if not known or not isinstance(table.this, exp.Identifier):
+        is_known = table.db in LAYERS if table.db else table.name == BATCH or table.name in own
+        # The parser gives a table function the name of its argument: read_csv('x') is called x.
+        if not is_known or not isinstance(table.this, exp.Identifier):
             raise ValueError(
                 f"query names '{table.sql()}': wanted {PLACEHOLDER} for the judged rows, or a table as <layer>.<table> "
                 f"(layer: {', '.join(LAYERS)})"

@@ -1,10 +1,10 @@
-r"""Python's regular expressions, written so that an engine's own (Rust's regex, RE2, Java's, PostgreSQL's) mean the same by them.
+r"""Translates Python's regular expressions to those of an engine (Rust's regex, RE2, Java's, PostgreSQL's).
 
-The meaning of a pattern is that of Python's `re.search`, as in GX on pandas. The dialects part in
-small ways that change verdicts (`$` before a final newline, what `\w` and `\s` take in, what ignoring
-case does to the Turkish i), so a pattern is read by Python's own parser and each part is written out as what it
-stands for. Whatever has no equal over there (look-around, back-references, word boundaries of Unicode
-text, …) gives None, and is then run by Python itself. What rules do with patterns belongs in `patterns`.
+The meaning of a pattern is that of Python's `re.search`, as in GX on pandas. The dialects differ in
+small ways that change verdicts (`$` before a final newline, what `\w` and `\s` match, what ignoring
+case does to the Turkish i). So Python's parser reads the pattern, and each part is written out explicitly.
+A pattern without an equivalent (look-around, back-references, word boundaries of Unicode
+text, …) gives None; then Python itself runs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from dq_pipelines.rules.core.dialect import RegexFlavour
 
-# There is no public way to read a pattern as Python does; by name, since type checkers differ about whether these are there.
+# Python's parser has no public interface; imported by name, since type checkers differ about these modules.
 op: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
 
@@ -28,9 +28,9 @@ _WORD = r"\p{L}\p{N}_"
 _SPACE = r"\x{9}-\x{d}\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
 _ASCII = {"DIGIT": "0-9", "WORD": "0-9A-Za-z_", "SPACE": r"\x{9}-\x{d}\x{20}"}
 _UNICODE = {"DIGIT": _DIGITS, "WORD": _WORD, "SPACE": _SPACE}
-#: letters outside ASCII that Python takes for these ASCII ones when it ignores case
+#: letters outside ASCII that Python treats as these ASCII ones when it ignores case
 _ALSO = {"i": "\u0130\u0131", "k": "\u212a", "s": "\u017f"}
-#: a word boundary of ASCII text, and none; Java's own `\b` follows the version of Java, so there it is spelled out
+#: a word boundary of ASCII text, and its negation; spelled out for Java, whose own `\b` depends on the version
 _JAVA_WORD = "[0-9A-Za-z_]"
 _BOUNDARY: dict[RegexFlavour, tuple[str, str]] = {
     "rust": (r"(?-u:\b)", r"(?-u:\B)"),
@@ -41,21 +41,21 @@ _BOUNDARY: dict[RegexFlavour, tuple[str, str]] = {
     ),
 }
 _BOUNDARY["postgresql"] = _BOUNDARY["java"]
-#: the beginning and the end of a line; only `\n` ends one in Python, and Java finds no line after the last `\n`
+#: the beginning and the end of a line; in Python only `\n` ends one, and Java finds no line after the last `\n`
 _LINE = {
     "rust": ("(?m:^)", "(?m:$)"),
     "re2": ("(?m:^)", "(?m:$)"),
     "java": (r"(?<![^\x{a}])", r"(?![^\x{a}])"),
     "postgresql": (r"(?:\A|(?<=\x{a}))", r"(?:\z|(?=\x{a}))"),
 }
-#: how often a part may be repeated
+#: the largest count of a repetition
 _MOST_TIMES: dict[RegexFlavour, int] = {"postgresql": 255}
-#: what a class of Unicode categories may be repeated before Rust's regex grows past its size limit
+#: the largest total weight of Unicode classes, with repetitions, within the size limit of Rust's regex
 _MOST_WEIGHT = 100
 
 
 class _Mode(NamedTuple):
-    """What decides how a part is written: Python's flags there, and for whom it is written."""
+    """Python's flags at a part of the pattern, and the target syntax."""
 
     flags: int
     flavour: RegexFlavour
@@ -65,13 +65,13 @@ class _Mode(NamedTuple):
 
 
 class _Untranslatable(Exception):
-    """This part has no equal over there."""
+    """This part has no equivalent in the target syntax."""
 
 
 def check(pattern: str) -> str:
-    """The pattern itself; raises ValueError, in one sentence, when Python cannot read it."""
+    """The pattern itself; raises ValueError, with one sentence, if Python cannot parse it."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what may mean something else one day: [[, --, &&
+        with warnings.catch_warnings(action="ignore"):  # about syntax that may change in the future: [[, --, &&
             re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"regex {pattern!r} does not parse: {error}") from None
@@ -80,7 +80,7 @@ def check(pattern: str) -> str:
 
 @lru_cache(maxsize=4096)
 def translated(pattern: str, flavour: RegexFlavour = "rust") -> str | None:
-    """The same pattern for an engine that has this flavour of regular expressions; None when it has no equal there."""
+    """The equivalent pattern in an engine's syntax; None if there is none."""
     tree = parser.parse(pattern)
     if flavour not in _BOUNDARY:
         return None
@@ -94,7 +94,7 @@ def translated(pattern: str, flavour: RegexFlavour = "rust") -> str | None:
 
 
 def _sequence(nodes: Sequence[Any], mode: _Mode, *, tail: bool) -> tuple[str, float]:
-    """The nodes one after another, and how heavy they are; `tail`: nothing is matched after the last of them."""
+    """The text of the nodes, and their weight; `tail`: nothing is matched after the last of them."""
     last = len(nodes) - 1
     parts = [_node(node, mode, tail=tail and place == last) for place, node in enumerate(nodes)]
     return "".join(text for text, _ in parts), sum(weight for _, weight in parts)
@@ -125,7 +125,7 @@ def _node(node: Any, mode: _Mode, *, tail: bool) -> tuple[str, float]:
 
 
 def _repeat(least: int, most: Any, text: str, weight: float, mode: _Mode) -> tuple[str, float]:
-    # Whether a repeat is greedy changes what is matched, never whether anything is.
+    # Greediness changes what is matched, not whether the pattern is found.
     unbounded = most is op.MAXREPEAT
     times = max(least, 1) if unbounded else most
     if times > _MOST_TIMES.get(mode.flavour, 1000):
@@ -145,7 +145,7 @@ def _at(where: Any, mode: _Mode, *, tail: bool) -> str:
         case op.AT_END if many:
             return _LINE[mode.flavour][1]
         case op.AT_END if tail:
-            # Before a last newline, too; here the newline is eaten, so nothing may come after it.
+            # Also before a final newline; this consumes the newline, so nothing may follow.
             return r"(?:\x{a}?\z)"
         case op.AT_BOUNDARY | op.AT_NON_BOUNDARY if mode.flags & re.ASCII:
             return _BOUNDARY[mode.flavour][0 if where is op.AT_BOUNDARY else 1]
@@ -217,14 +217,14 @@ def _class(members: Iterable[str]) -> str:
 
 
 def _as_postgresql(text: str) -> str:
-    r"""The pattern with what PostgreSQL writes otherwise; it has no classes of Unicode, so theirs are Python's own.
+    r"""The pattern in PostgreSQL's syntax; it has no Unicode classes, so these become ranges from Python's tables.
 
-    Nothing that a user wrote can be taken for one of these: all but letters and digits is `\x{…}` by now.
+    The replaced texts cannot come from the user: all characters except letters and digits are `\x{…}` by now.
     """
-    return _OTHERWISE.sub(lambda found: _in_postgresql(found.group()), text)
+    return _DIFFERENT.sub(lambda match: _in_postgresql(match.group()), text)
 
 
-_OTHERWISE = re.compile(r"\\x\{[0-9a-f]+\}|\\p\{L\}\\p\{N\}_|\\p\{Nd\}|\\P\{Nd\}|\\z|\(\?s:\.\)")
+_DIFFERENT = re.compile(r"\\x\{[0-9a-f]+\}|\\p\{L\}\\p\{N\}_|\\p\{Nd\}|\\P\{Nd\}|\\z|\(\?s:\.\)")
 
 
 @lru_cache(maxsize=256)
@@ -244,7 +244,7 @@ def _in_postgresql(part: str) -> str:
 
 
 def _ranges(category: str) -> str:
-    """What Python takes for one of the category, as ranges for a bracket."""
+    """The characters of a category in Python, as ranges for a bracket expression."""
     every = "".join(chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF)
     runs = [(ord(found.group()[0]), ord(found.group()[-1])) for found in re.finditer(f"{category}+", every)]
     return "".join(f"{_escaped(low)}-{_escaped(high)}" for low, high in runs)

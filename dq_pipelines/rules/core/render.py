@@ -1,4 +1,4 @@
-"""Rules on their way out: as YAML, as names of checks, as fingerprints. What a rule means belongs in its class."""
+"""Renders rules as YAML, as names of checks and as fingerprints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dq_pipelines.rules.core.base import Rule
 
 
 def given(rule: Rule) -> dict[str, Any]:
-    """The rule as a flat mapping of what was given: its type, its arguments, then how it is handled."""
-    said = rule.model_dump(exclude_unset=True)
-    handling = {key: value for key, value in said.items() if key in rule.policy and key != "type"}
+    """The rule as a flat mapping of what was set: its type, its arguments, then severity and other handling."""
+    values = rule.model_dump(exclude_unset=True)
+    handling = {key: value for key, value in values.items() if key in rule.policy and key != "type"}
     arguments = rule.kwargs
     late: dict[str, Any] = {
         key: arguments.pop(key) for key in ("mostly", "row_condition", "condition_parser") if key in arguments
@@ -25,17 +25,17 @@ def given(rule: Rule) -> dict[str, Any]:
 
 
 def as_yaml(rule: Rule) -> str:
-    """The rule as its user would write it in YAML: its type and the arguments that were given."""
+    """The rule in YAML: its type and the arguments that were set."""
     import yaml
 
     return yaml.safe_dump(given(rule), sort_keys=False, allow_unicode=True, default_flow_style=False, width=100)
 
 
 def check_names(rules: Sequence[Rule]) -> list[str]:
-    """A name for each rule's check, of letters, digits and `_` alone, unique among `rules` and in their order.
+    """A unique name for each rule's check, of letters, digits and `_`, in the order of `rules`.
 
-    A name is the rule's type and columns; the second of a name ends in `_2`, and so on. It does not
-    depend on other rules than those of the same name before it.
+    A name consists of the rule's type and columns; a second one ends in `_2`, and so on. It depends only
+    on earlier rules of the same name.
     """
     names: list[str] = []
     for rule in rules:
@@ -49,19 +49,19 @@ def check_names(rules: Sequence[Rule]) -> list[str]:
 
 
 def fingerprint(rule: Rule) -> str:
-    """16 hexadecimal digits that stay the same as long as what the rule means does.
+    """16 hexadecimal digits that change only with the meaning of the rule.
 
-    They come from the type and the arguments; severity, `on_failure` and description do not matter, nor
-    does whether a default was written out.
+    They depend on the type and the arguments, not on severity, `on_failure` or description, nor
+    on whether a default was written out.
     """
-    said = rule.model_dump(exclude_defaults=True)
-    arguments = {key: _plain(value) for key, value in said.items() if key not in rule.policy}
+    values = rule.model_dump(exclude_defaults=True)
+    arguments = {key: _plain(value) for key, value in values.items() if key not in rule.policy}
     text = json.dumps([rule.type, arguments], sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:
-    """`value` as YAML can hold it."""
+    """`value` in types that YAML can represent."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | set | frozenset):

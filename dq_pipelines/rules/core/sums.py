@@ -1,4 +1,4 @@
-"""Sums that neither wrap nor overflow on their way: Polars sums in the type of the column, which may be too narrow."""
+"""Computes exact sums without overflow; Polars sums in the type of the column, which may be too narrow."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import narwhals as nw
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.column_value import Value
 
-#: Digits of a decimal whose sum over 10**19 rows still fits into 38.
+#: Digits of a decimal whose sum over 10**19 rows still fits 38 digits.
 _SAFE_DIGITS = 19
 _MOST_DIGITS = 38
 
-#: A number of 38 digits is summed in two halves.
+#: A number of 38 digits is summed in two halves: the quotient and the remainder by this number.
 _HALF = 10**18
-#: A fraction of more digits is summed in two halves, too.
+#: A fraction of more digits is summed in two halves too.
 _FRACTION_DIGITS = 18
 
 _OBSERVED, _HIGH, _LOW, _FRACTION, _REST = "sum", "high", "low", "fraction", "rest"
 
 
 def exact_sum(value: Value) -> Mapping[str, nw.Expr]:
-    """The scalars that `sum_of` puts together; raises RuleError for a column without numbers."""
+    """The scalars from which `sum_of` computes the sum; raises RuleError for a column without numbers."""
     number, dtype = value.number, value.dtype
     if dtype.is_float() or value.family == "unknown":
         return {_OBSERVED: number.sum().fill_nan(None)}
@@ -35,7 +35,7 @@ def exact_sum(value: Value) -> Mapping[str, nw.Expr]:
 
 
 def sum_of(found: Mapping[str, Any]) -> Any:
-    """The sum out of its scalars; raises RuleError for one of more digits than a decimal has."""
+    """The sum, from its scalars; raises RuleError for more than 38 digits."""
     if _OBSERVED in found:
         return found[_OBSERVED]
     whole = found[_HIGH] * _HALF + found[_LOW]

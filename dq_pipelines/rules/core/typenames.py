@@ -1,8 +1,7 @@
-"""What types are called: by us, by pandas and numpy, by SQL, Spark and Delta, by Arrow and by Polars.
+"""Parses the names of types in our vocabulary, pandas, numpy, SQL, Spark, Delta, Arrow and Polars.
 
-A name without a size takes every size (`int` is any signed integer), and a time unit is not looked at,
-as in GX on pandas; a time zone, a precision and a scale are, where they are given.
-Casting values to a type belongs in `transforms`.
+A name without a size matches every size (`int` is any signed integer). A time unit is ignored,
+as in GX on pandas. A time zone, a precision and a scale must match if they are given.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from narwhals.dtypes import DType
 
 from dq_pipelines.errors import nearest
 
-#: Says whether a column's type goes by some name.
+#: Tests whether a column's type matches a name.
 IsType = Callable[[DType], bool]
 
 _INTEGERS = (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.Int128)
 _UNSIGNED = (nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64, nw.UInt128)
 _FLOATS = (nw.Float32, nw.Float64)
 
-#: The names, in small letters, of each type.
+#: The names of each type, in lower case.
 NAMES: dict[tuple[type[DType], ...], str] = {
     (nw.Int8,): "int8 i8 byte tinyint bytetype int8dtype",
     (nw.Int16,): "int16 i16 short smallint int2 shorttype int16dtype",
@@ -62,7 +61,7 @@ NAMES: dict[tuple[type[DType], ...], str] = {
 _BY_NAME = {name: classes for classes, names in NAMES.items() for name in names.split()}
 _TEXT = _BY_NAME["string"]
 
-#: our own name of each type, for observed values
+#: our name of each type, for observed values
 _OURS = {
     nw.Int8: "int8", nw.Int16: "int16", nw.Int32: "int32", nw.Int64: "int64", nw.Int128: "int128",
     nw.UInt8: "uint8", nw.UInt16: "uint16", nw.UInt32: "uint32", nw.UInt64: "uint64", nw.UInt128: "uint128",
@@ -78,7 +77,7 @@ _WRITTEN = re.compile(
 
 @lru_cache(maxsize=512)
 def type_named(written: str) -> IsType:
-    """The test for a type by any of its names; raises ValueError, in one sentence, for what is none."""
+    """The test for a type, by any of its names; raises ValueError, with one sentence, for an unknown one."""
     match = _WRITTEN.fullmatch(written.strip().lower())
     classes = _BY_NAME.get(match["name"].replace(" ", "_")) if match else None
     if match is None or classes is None:
@@ -89,14 +88,12 @@ def type_named(written: str) -> IsType:
     if classes == (nw.Datetime,):
         return _datetime(match["name"], inside or "", zoned)
     if classes == _TEXT and inside and inside.strip(" 0123456789max") == "":
-        raise ValueError(
-            f"type '{written}': lengths are no part of a type here, ask expect_column_value_lengths_to_be_between"
-        )
+        raise ValueError(f"type '{written}': a type has no length here, use expect_column_value_lengths_to_be_between")
     return lambda dtype: isinstance(dtype, classes)
 
 
 def name_of(dtype: DType) -> str:
-    """What we call a type: `int64`, `decimal(12,2)`, `datetime`, `datetime[Europe/Berlin]`, …"""
+    """Our name of a type: `int64`, `decimal(12,2)`, `datetime`, `datetime[Europe/Berlin]`, …"""
     if isinstance(dtype, nw.Decimal):
         return f"decimal({dtype.precision},{dtype.scale})"
     if isinstance(dtype, nw.Datetime):

@@ -1,1 +1,1 @@
-"""The rules themselves, one family a file. A new class in a file here is a new rule."""
+"""Defines the rules, one family per file. Each concrete class here is a rule."""

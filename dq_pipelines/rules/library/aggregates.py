@@ -1,4 +1,4 @@
-"""One number out of one column, held against bounds. Several of them (quantiles) belong in `quantiles`."""
+"""Rules on an aggregate of one column within bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dq_pipelines.rules.core.sums import exact_sum, sum_of
 
 
 class BetweenRule(Bounded, AggregateRule):
-    """An aggregate that lies within bounds; a subclass says which."""
+    """An aggregate lies within bounds; a subclass defines the aggregate."""
 
     def accepts(self, observed: Any) -> bool:
         return self.admits(observed)
@@ -81,7 +81,7 @@ class ColumnMedian(BetweenRule):
 
     def observe(self, value: Value) -> nw.Expr:
         if value.dtype.is_float() and value.dialect == POLARS:
-            # Polars' own median reckons with the distance of the middle two, which has no meaning at infinity.
+            # Polars' median computes with the difference of the middle two values, which fails for infinities.
             return _known(value.number.cast(nw.Float64).quantile(0.5, "midpoint"), value)
         return _known(_float(value).median(), value)
 
@@ -89,7 +89,7 @@ class ColumnMedian(BetweenRule):
 class ColumnSum(BetweenRule):
     """The sum of the values lies within the bounds; without values it is 0.
 
-    Sums of integers and of decimals are exact; one of decimals that has more than 38 digits is an error.
+    Sums of integers and of decimals are exact; a sum of decimals with more than 38 digits is an error.
     """
 
     type: Literal["expect_column_sum_to_be_between"]
@@ -122,7 +122,7 @@ class ColumnStdev(BetweenRule):
 
 
 class UniqueValueCount(BetweenRule):
-    """The number of distinct values, missing ones left out, lies within the bounds; it is counted, not estimated."""
+    """The exact number of distinct values, without missing ones, lies within the bounds."""
 
     dimension: ClassVar[Dimension] = "uniqueness"
 
@@ -140,7 +140,7 @@ class UniqueValueCount(BetweenRule):
 
 
 class UniqueProportion(BetweenRule):
-    """The share of distinct values among those that are there lies within the bounds; without values it is 0."""
+    """The share of distinct values among the present ones lies within the bounds; without values it is 0."""
 
     dimension: ClassVar[Dimension] = "uniqueness"
 
@@ -155,14 +155,14 @@ class UniqueProportion(BetweenRule):
     )
 
     def observe(self, value: Value) -> Mapping[str, nw.Expr]:
-        return {"distinct": _distinct(value), "there": value.expr.count()}
+        return {"distinct": _distinct(value), "present": value.expr.count()}
 
     def conclude(self, found: Mapping[str, Any], rows: int) -> float:
-        return found["distinct"] / found["there"] if found["there"] else 0
+        return found["distinct"] / found["present"] if found["present"] else 0
 
 
 class NonNullProportion(BetweenRule):
-    """The share of rows whose value is there lies within the bounds; without rows it is 0."""
+    """The share of rows with a value lies within the bounds; without rows it is 0."""
 
     dimension: ClassVar[Dimension] = "completeness"
 
@@ -175,19 +175,19 @@ class NonNullProportion(BetweenRule):
     )
 
     def observe(self, value: Value) -> Mapping[str, nw.Expr]:
-        return {"there": value.expr.count()}
+        return {"present": value.expr.count()}
 
     def conclude(self, found: Mapping[str, Any], rows: int) -> float:
-        return found["there"] / rows if rows else 0
+        return found["present"] / rows if rows else 0
 
 
 def _ordered(value: Value) -> nw.Expr:
-    """The value as it is; raises RuleError when it has no order."""
+    """The value unchanged; raises RuleError if it has no order."""
     return value.ordered if value.family != "boolean" else value.expr
 
 
 def _float(value: Value) -> nw.Expr:
-    """The value as something that has a mean: a float, or a date or datetime as it is."""
+    """The value in a type with a mean: a float, or a date or datetime unchanged."""
     if value.family in ("date", "datetime"):
         return value.expr
     try:
@@ -197,11 +197,11 @@ def _float(value: Value) -> nw.Expr:
 
 
 def _known(scalar: nw.Expr, value: Value) -> nw.Expr:
-    """`scalar`, missing where infinities made it NaN."""
+    """`scalar`, with NaN, as results from infinities, as missing."""
     return scalar.fill_nan(None) if value.dtype.is_float() else scalar
 
 
 def _distinct(value: Value) -> nw.Expr:
-    """How many distinct values there are; of no rows 0, where SQL says null."""
-    # Dropping nulls first changes a column's length, which SQL engines cannot do inside one scan.
+    """The number of distinct values; 0 without rows, for which SQL gives null."""
+    # Dropping nulls first would change the column's length, which SQL engines cannot do within one scan.
     return (value.expr.n_unique().cast(nw.Int64) - value.is_missing.any().cast(nw.Int64)).fill_null(0)

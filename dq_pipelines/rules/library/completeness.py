@@ -1,4 +1,4 @@
-"""Whether values are there at all."""
+"""Rules on missing values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class ValuesNotNull(ColumnRule):
-    """Every value is there; NaN counts as missing."""
+    """Every value is present; NaN counts as missing."""
 
     dimension: ClassVar[Dimension] = "completeness"
 

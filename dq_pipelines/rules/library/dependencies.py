@@ -1,4 +1,4 @@
-"""Whether other columns determine a value: a functional dependency."""
+"""A rule on functional dependencies: other columns determine a value."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class ValuesDetermined(ColumnRule):
-    """Rows that are alike in the columns `by` have the same value: where they have several, all but the usual one fail.
+    """Rows with the same values in the columns `by` have the same value: of several, all but the most frequent one fail.
 
-    The usual one is what most of the rows have that are alike in `by`; where two values are as frequent, nobody knows
-    which is right, and all of them fail. Rows with a missing value in one of the columns are passed over.
+    If two values are equally frequent, it is unknown which is right, and all of them fail. The rule ignores rows with a
+    missing value in one of the columns.
     """
 
     type: Literal["expect_column_values_to_be_determined_by"]
@@ -57,7 +57,7 @@ class ValuesDetermined(ColumnRule):
         return Determined(self.column, tuple(self.by), self.row_condition)
 
     def holds(self, value: Value) -> nw.Expr:
-        raise NotImplementedError("the usual value is found beside the scan")
+        raise NotImplementedError("the engine determines the most frequent value outside of the scan")
 
     def missing(self, columns: Columns) -> nw.Expr:
         return nw.any_horizontal(*(columns[name].is_missing for name in (self.column, *self.by)), ignore_nulls=True)
@@ -67,5 +67,5 @@ class ValuesDetermined(ColumnRule):
 
     def fails(self, columns: Columns) -> nw.Expr:
         for name in (self.column, *self.by):
-            _ = columns[name].ordered  # a list or a struct is no value to compare
+            _ = columns[name].ordered  # lists and structs cannot be compared
         return (~columns.answer(self.auxiliary_query())).fill_null(False)

@@ -1,4 +1,4 @@
-"""Which values a column holds at all, and which of them most often."""
+"""Rules on the distinct values of a column, and on the most common one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.rules.library.sets import ValueSet
 
 VALUE, COUNT = "value", "count"
 
-#: GX lists no more of the values that are too many or missing.
+#: GX lists at most so many unexpected or missing values.
 _MOST_LISTED = 20
 
 
@@ -32,18 +32,18 @@ class ValuesRule(GroupRule):
 
 
 class DistinctRule(ValuesRule):
-    """A rule on how the column's distinct values and `value_set` differ; missing values are no values."""
+    """A rule that compares the column's distinct values with `value_set`; missing values do not count."""
 
-    #: whether values outside the set, and values of the set that the column lacks, are listed
+    #: whether values outside the set fail, and whether values of the set that the column lacks fail
     no_others: ClassVar[bool]
     all_of_them: ClassVar[bool]
 
-    #: whether all distinct values are wanted, and not only those that fail
+    #: whether the result lists all distinct values, not only those that fail
     _all_listed: bool = PrivateAttr(default=False)
 
     def in_full(self) -> Self:
         full = self.model_copy()
-        full._all_listed = True  # noqa: SLF001 - of its own copy
+        full._all_listed = True  # noqa: SLF001 - a copy of this object
         return full
 
     def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
@@ -57,18 +57,18 @@ class DistinctRule(ValuesRule):
 
     def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
         value = columns[self.column]
-        there = [row[VALUE] for row in found]
+        present = [row[VALUE] for row in found]
         literals = [value.literals([wanted])[:1] for wanted in dict.fromkeys(self.value_set)]
         known = {literal for one in literals for literal in one}
         counts = {row[VALUE]: row.get(COUNT) for row in found} if self._all_listed else {}
         listed = {item: counts[item] for item in in_order(counts)}
         result: dict[str, Any] = {"counts": listed} if self._all_listed else {}
         if self.no_others:
-            others = in_order(item for item in there if item not in known)
+            others = in_order(item for item in present if item not in known)
             result |= {"unexpected_count": len(others), "partial_unexpected_list": others[:_MOST_LISTED]}
         if self.all_of_them:
             pairs = zip(dict.fromkeys(self.value_set), literals, strict=True)
-            missing = in_order(wanted for wanted, one in pairs if not one or one[0] not in there)
+            missing = in_order(wanted for wanted, one in pairs if not one or one[0] not in present)
             result |= {"missing_count": len(missing), "partial_missing_list": missing[:_MOST_LISTED]}
         return result
 
@@ -76,7 +76,7 @@ class DistinctRule(ValuesRule):
         return not observed.get("unexpected_count") and not observed.get("missing_count")
 
     def fields(self, observed: Any, *, complete: bool) -> Mapping[str, Any]:
-        # GX 1.24 always says None; its published cases, and people who look, want the values.
+        # GX 1.24 always gives None; its published cases expect the values, which are also more useful.
         others = {name: found for name, found in observed.items() if name != "counts"}
         if not complete or "counts" not in observed:
             return {"observed_value": None, **others}
@@ -85,7 +85,7 @@ class DistinctRule(ValuesRule):
 
 
 class DistinctInSet(DistinctRule):
-    """Every value that occurs in the column is one of `value_set`; missing values do not count."""
+    """Every value in the column is one of `value_set`; missing values do not count."""
 
     type: Literal["expect_column_distinct_values_to_be_in_set"]
 
@@ -102,7 +102,7 @@ class DistinctInSet(DistinctRule):
 
 
 class DistinctContainsSet(DistinctRule):
-    """Every value of `value_set` occurs in the column; others may, too."""
+    """Every value of `value_set` occurs in the column; others may occur too."""
 
     type: Literal["expect_column_distinct_values_to_contain_set"]
 
@@ -119,7 +119,7 @@ class DistinctContainsSet(DistinctRule):
 
 
 class DistinctEqualsSet(DistinctRule):
-    """The values that occur in the column are those of `value_set`, all of them and no others; missing ones do not count."""
+    """The values in the column are exactly those of `value_set`; missing ones do not count."""
 
     type: Literal["expect_column_distinct_values_to_equal_set"]
 
@@ -133,7 +133,7 @@ class DistinctEqualsSet(DistinctRule):
 
 
 class Modes(list[Any]):
-    """The most common values, and those that were wanted, as the column's type writes them."""
+    """The most common values, and the wanted ones in the column's type."""
 
     def __init__(self, values: Iterable[Any], wanted: Sequence[Any]) -> None:
         super().__init__(values)
@@ -141,9 +141,9 @@ class Modes(list[Any]):
 
 
 class MostCommonInSet(ValuesRule):
-    """The value that occurs most often is one of `value_set`; of several as often, none is, unless `ties_okay`.
+    """The most common value is one of `value_set`; a tie fails unless `ties_okay`.
 
-    With `ties_okay`, one of them in the set is enough. The observed value lists them.
+    With `ties_okay`, one of the tied values in the set is enough. The observed value lists them.
     """
 
     type: Literal["expect_column_most_common_value_to_be_in_set"]
@@ -174,13 +174,13 @@ class MostCommonInSet(ValuesRule):
 
 
 def value_counts(rows: nw.LazyFrame[Any], value: Value) -> nw.LazyFrame[Any]:
-    """Each value that is there, in column `value`, with how often it occurs, in `count`."""
-    there = rows.filter(~value.is_missing).select(value.expr.alias(VALUE))
-    return there.group_by(VALUE).agg(nw.len().alias(COUNT))
+    """A frame of the present values, in column `value`, with their frequency, in `count`."""
+    present = rows.filter(~value.is_missing).select(value.expr.alias(VALUE))
+    return present.group_by(VALUE).agg(nw.len().alias(COUNT))
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:
-    """The values in their order; those that have none by their text."""
+    """The sorted values; values without a common order are sorted by type and text."""
     values = list(values)
     try:
         return sorted(values)

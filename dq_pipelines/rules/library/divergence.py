@@ -1,4 +1,4 @@
-"""How far a column's distribution is from the expected one."""
+"""A rule on the divergence of a column's distribution from the expected one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ABC = {"values": ["a", "b", "c"], "weights": [0.5, 0.25, 0.25]}
 
 @dataclass(frozen=True)
 class Divergence:
-    """What was found: the divergence, and the shares it was reckoned from, as GX's `details` names them."""
+    """The divergence, and the shares from which it was computed, in the form of GX's `details`."""
 
     value: float | None
     observed: Mapping[str, Any]
@@ -34,9 +34,9 @@ class Divergence:
 class KlDivergence(GroupRule):
     """The distribution of the column's values diverges from `partition_object` by at most `threshold`.
 
-    The measure is Kullback and Leibler's, in nats. `tail_weight_holdout` is the share expected of values that the
+    The measure is the Kullback-Leibler divergence, in nats. `tail_weight_holdout` is the expected share of values that the
     partition does not name, `internal_weight_holdout` that of its empty bins. Without a partition the column is
-    compared with itself, which shows its own; without a threshold every divergence will do.
+    compared with itself, and the result shows its distribution. Without a threshold every divergence passes.
     """
 
     type: Literal["expect_column_kl_divergence_to_be_less_than"]
@@ -45,9 +45,9 @@ class KlDivergence(GroupRule):
     threshold: Annotated[float, Field(ge=0)] | None = None
     internal_weight_holdout: Holdout | None = 0
     tail_weight_holdout: Holdout | None = 0
-    #: without a partition: whether to make bins of the values, or to take each value for itself
+    #: without a partition: whether to put the values in bins, or to count each value
     bucketize_data: bool = True
-    #: GX has these two and does nothing with them
+    #: accepted and ignored, as in GX
     min_value: None = None
     max_value: None = None
 
@@ -83,13 +83,13 @@ class KlDivergence(GroupRule):
         if partition.kind == "continuous" and not self.bucketize_data:
             raise ValueError("bucketize_data: false is for values, and partition_object has bins")
         if self.tail_weight_holdout and partition.tail_weights is not None:
-            raise ValueError("tail_weight_holdout must be 0 where partition_object has tail_weights")
+            raise ValueError("tail_weight_holdout must be 0 if partition_object has tail_weights")
         if (
             self.tail_weight_holdout
             and partition.bins
             and all(map(math.isinf, (partition.bins[0], partition.bins[-1])))
         ):
-            raise ValueError("tail_weight_holdout must be 0 where no value can lie beyond the bins")
+            raise ValueError("tail_weight_holdout must be 0 if no value can lie beyond the bins")
         return self
 
     def group(self, rows: nw.LazyFrame[Any], columns: Columns, tables: Tables) -> nw.LazyFrame[Any]:
@@ -100,10 +100,10 @@ class KlDivergence(GroupRule):
             return value_counts(rows, value)
         *edges, last = self.partition_object.bins
         number = value.number.cast(nw.Float64)
-        # The number of the bin that holds the value: 0 below all of them, one more than there are above.
+        # The number of the bin with the value: 0 below all bins, the number of bins plus 1 above.
         place = nw.sum_horizontal(*((number >= edge).cast(nw.Int64) for edge in edges), (number > last).cast(nw.Int64))
-        there = rows.filter(~value.is_missing).select(place.alias(VALUE))
-        return there.group_by(VALUE).agg(nw.len().alias(COUNT))
+        present = rows.filter(~value.is_missing).select(place.alias(VALUE))
+        return present.group_by(VALUE).agg(nw.len().alias(COUNT))
 
     def conclude(self, found: Sequence[Mapping[str, Any]], columns: Columns) -> Divergence:
         counts = {row[VALUE]: row[COUNT] for row in found}
@@ -140,7 +140,7 @@ class KlDivergence(GroupRule):
         open_ends = [math.isinf(bins[0]), math.isinf(bins[-1])]
         tails = partition.tail_weights or [tail / (2 - sum(open_ends)) if sum(open_ends) < 2 else 0] * 2
         expected = [tails[0], *self._weights(partition), tails[1]]
-        # A bin without an end takes the place of the tail on its side.
+        # An open bin replaces the tail on its side.
         for side, is_open in zip((slice(0, 1), slice(-1, None)), open_ends, strict=True):
             if is_open:
                 del observed[side], expected[side], bins[side]
@@ -162,7 +162,7 @@ class KlDivergence(GroupRule):
 
 
 def _of_itself(counts: Mapping[float, int]) -> Divergence:
-    """The column against its own bins, from which it does not diverge."""
+    """The distribution of the column in its own bins, with a divergence of 0."""
     if not counts:
         return Divergence(None, {}, {})
     bins = auto_bins(list(counts.items()))

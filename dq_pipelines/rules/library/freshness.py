@@ -1,4 +1,4 @@
-"""How old the newest row is."""
+"""A rule on the age of the newest row."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def _age(text: str) -> str:
 class TableFresh(AggregateRule):
     """The newest value of `column` is at most `max_age` old when the rule is judged; a column without values fails.
 
-    Timestamps without a time zone are read as UTC, and a date as its midnight. The observed value is the newest one. One that
-    lies more than `max_ahead` in the future fails, since it tells nothing of how old the rows are.
+    Timestamps without a time zone are read as UTC, and a date as its midnight. The observed value is the newest one. It
+    fails if it is more than `max_ahead` in the future, since then the age of the rows is unknown.
     """
 
     dimension: ClassVar[Dimension] = "timeliness"
@@ -37,7 +37,7 @@ class TableFresh(AggregateRule):
     type: Literal["expect_table_to_be_fresh"]
     #: such as `36h`, `2d`, `15m` or `1d12h`
     max_age: Annotated[str, AfterValidator(_age)]
-    #: how far the newest value may lie in the future; a local time that is read as UTC is up to 14 hours ahead
+    #: how far the newest value may be in the future; a local time read as UTC is up to 14 hours ahead
     max_ahead: Annotated[str, AfterValidator(_age)] = "14h"
 
     #: the contract suite judges on 2026-06-01 12:00 UTC
@@ -85,7 +85,7 @@ def _length(text: str) -> timedelta:
 
 
 def _moment(observed: date) -> datetime:
-    if not isinstance(observed, date):  # as DuckDB gives one that Python has no year for
+    if not isinstance(observed, date):  # DuckDB's value for a year that Python does not have
         raise RuleError(f"the newest is {observed}, which lies outside of the years 1 to 9999")
     if not isinstance(observed, datetime):
         observed = datetime.combine(observed, time())

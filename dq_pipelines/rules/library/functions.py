@@ -1,4 +1,4 @@
-"""A rule of the user's own: a Python function that gives an expression. Which functions there are is the user's business."""
+"""A rule by a Python function of the user, which returns an expression."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from dq_pipelines.rules.core.base import Example
 from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.on_rows import RowRule
 
-#: What Narwhals raises over an expression that does not fit.
-_RAISED = (ArithmeticError, AttributeError, LookupError, NarwhalsError, NameError, TypeError, ValueError)
+#: Errors that Narwhals raises for an invalid expression.
+_EXPRESSION_ERRORS = (ArithmeticError, AttributeError, LookupError, NarwhalsError, NameError, TypeError, ValueError)
 
 
 def multiple_of(value: nw.Expr, *, divisor: int) -> nw.Expr:
-    """An example of such a function: true where the value is a multiple of `divisor`."""
+    """An example of such a function: true if the value is a multiple of `divisor`."""
     return value % divisor == 0
 
 
 class PythonFunction(RowRule):
-    """A function of your own says by a Narwhals expression of each row whether it is as wanted.
+    """A custom Python function, which returns a Narwhals expression, is true for every row.
 
-    It is called with an expression for `column`, or for each of `column_list`, and with `arguments`; with neither
-    it names its columns itself, by `nw.col("…")`. It gives a Boolean expression, row by row: true is as wanted, and
-    null is no failure. Rows in which `column` is missing are passed over; NaN is missing too.
+    It is called with an expression for `column`, or for each of `column_list`, and with `arguments`. With neither
+    it names its columns itself, by `nw.col("…")`. It returns a Boolean expression for each row: false is a failure,
+    null is not. With `column`, rows with a missing value are ignored; NaN is missing too.
 
-    It is imported when the rule is read, from where Python finds modules: the folder in which `dq` or Dagster was
+    The function is imported when the rule is loaded, from Python's module path: the folder in which `dq` or Dagster was
     started, or an installed package.
     """
 
     type: Literal["python"]
     #: `package.module:name`
     function: str
-    #: the column that it judges
+    #: the judged column
     column: Annotated[str, Field(min_length=1)] | None = None
-    #: the columns that it judges, where it is several
+    #: several judged columns
     column_list: Annotated[Many[str], Field(min_length=1)] | None = None
-    #: what it takes besides, by name
+    #: further arguments, by name
     arguments: dict[str, Any] = {}
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -76,7 +76,7 @@ class PythonFunction(RowRule):
         try:
             signature = inspect.signature(function)
         except ValueError:
-            return self  # one of those written in C that do not tell
+            return self  # some functions written in C have no signature
         try:
             signature.bind(*self.columns_judged, **self.arguments)
         except TypeError as error:
@@ -87,10 +87,10 @@ class PythonFunction(RowRule):
 
     @property
     def _function(self) -> Callable[..., Any]:
-        found = named(self.function)
-        if not callable(found):
-            raise ValueError(f"{self.function}: wanted a function, got {type(found).__name__}")
-        return found  # type: ignore[no-any-return]
+        function = named(self.function)
+        if not callable(function):
+            raise ValueError(f"{self.function}: wanted a function, got {type(function).__name__}")
+        return function  # type: ignore[no-any-return]
 
     @property
     def columns_judged(self) -> tuple[str, ...]:
@@ -105,10 +105,10 @@ class PythonFunction(RowRule):
     def fails(self, columns: Columns) -> nw.Expr:
         values = [columns[name] for name in self.columns_judged]
         if self.column is not None and values[0].family == "unknown":
-            return nw.lit(False)  # a column of nulls only: there is nothing to judge
+            return nw.lit(False)  # a column of only nulls has nothing to judge
         try:
             answer = self._function(*(value.expr for value in values), **self.arguments)
-        except Exception as error:  # noqa: BLE001 - a function of a user raises anything
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
             raise RuleError(f"{self.function} raised {type(error).__name__}: {error}") from None
         if not isinstance(answer, nw.Expr):
             raise RuleError(f"{self.function}: wanted a Narwhals expression, got {type(answer).__name__}")
@@ -118,12 +118,12 @@ class PythonFunction(RowRule):
 
 
 def _is_boolean(function: str, answer: nw.Expr, columns: Columns) -> None:
-    """Raise RuleError for an expression of another type: `~` would turn a number's bits around, and not complain."""
+    """Raise RuleError for an expression of another type: `~` would invert a number's bits without an error."""
     schema = {name: nw.String() if isinstance(dtype, nw.Unknown) else dtype for name, dtype in columns.schema.items()}
     empty = nw.from_dict({name: [] for name in schema}, schema, backend="polars")
     try:
-        found = empty.select(answer=answer).schema["answer"]
-    except _RAISED as error:
+        dtype = empty.select(answer=answer).schema["answer"]
+    except _EXPRESSION_ERRORS as error:
         raise RuleError(f"{function}: {str(error).splitlines()[0]}") from None
-    if not isinstance(found, nw.Boolean):
-        raise RuleError(f"{function}: wanted a Boolean expression, got one of {found}")
+    if not isinstance(dtype, nw.Boolean):
+        raise RuleError(f"{function}: wanted a Boolean expression, got one of {dtype}")

@@ -1,4 +1,4 @@
-"""How long values are, in characters (Unicode code points, as in Python), never in bytes."""
+"""Rules on the length of values, in characters (Unicode code points, as in Python)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class ValueLengthsBetween(Bounded, ColumnRule):
-    """Every value has between `min_value` and `max_value` characters, which count as inside unless strict."""
+    """Every value has between `min_value` and `max_value` characters, both included unless strict."""
 
     type: Literal["expect_column_value_lengths_to_be_between"]
     min_value: int | None = None

@@ -1,4 +1,4 @@
-"""Whether text matches SQL's LIKE patterns: `%` for any characters, `_` for one; upper and lower case differ."""
+"""Rules on SQL's LIKE patterns: `%` for any characters, `_` for one, case-sensitive."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dq_pipelines.config.model import Many
 from dq_pipelines.rules.core.base import Example
 from dq_pipelines.rules.library.patterns import PatternRule
 
-_STANDS_FOR = {"%": ".*", "_": "."}
+_WILDCARDS = {"%": ".*", "_": "."}
 
 
 class LikeRule(PatternRule):
     """A rule on whether its LIKE patterns match the whole value."""
 
-    #: a character that takes the meaning from `%`, `_` or itself, where it stands before them; none unless given
+    #: the escape character, which makes a following `%`, `_` or itself literal; none by default
     escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
 
     @property
     def like_patterns(self) -> tuple[str, ...]:
-        """The LIKE patterns, in the order they were given."""
+        """The LIKE patterns, in the given order."""
         raise NotImplementedError
 
     @property
@@ -36,9 +36,9 @@ class LikeRule(PatternRule):
 
 
 def as_regex(pattern: str, escape: str | None = None) -> str:
-    r"""A regular expression of Python's `re` that finds what the LIKE pattern matches.
+    r"""The equivalent regular expression of Python's `re`.
 
-    Raises ValueError for an escape character with nothing, or nothing special, behind it.
+    Raises ValueError for an escape character that is not followed by `%`, `_` or itself.
     """
     parts, characters = [], iter(pattern)
     for character in characters:
@@ -48,12 +48,12 @@ def as_regex(pattern: str, escape: str | None = None) -> str:
                 raise ValueError(f"LIKE pattern {pattern!r}: wanted %, _ or {escape} behind {escape}")
             parts.append(re.escape(str(escaped)))
         else:
-            parts.append(_STANDS_FOR.get(character) or re.escape(character))
+            parts.append(_WILDCARDS.get(character) or re.escape(character))
     return rf"(?s)\A{''.join(parts)}\Z"
 
 
 class ValuesMatchLike(LikeRule):
-    """Every value matches `like_pattern` as a whole, as SQL's LIKE understands it."""
+    """Every value matches `like_pattern` as a whole, as in SQL's LIKE."""
 
     type: Literal["expect_column_values_to_match_like_pattern"]
     like_pattern: str
@@ -75,7 +75,7 @@ class ValuesMatchLike(LikeRule):
 
 
 class ValuesNotMatchLike(LikeRule):
-    """No value matches `like_pattern`, as SQL's LIKE understands it."""
+    """No value matches `like_pattern`, as in SQL's LIKE."""
 
     type: Literal["expect_column_values_to_not_match_like_pattern"]
     like_pattern: str

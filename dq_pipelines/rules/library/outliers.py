@@ -1,4 +1,4 @@
-"""How far values lie from the rest of their column."""
+"""Rules on outliers: values far from the rest of their column."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class MeasuredRule(ColumnRule):
-    """A rule on each value, by limits that the column's values themselves set."""
+    """A rule on each value, with limits computed from the column's values."""
 
     looks_at: ClassVar[Literal["row", "table", "order"]] = "table"
 
@@ -26,7 +26,7 @@ class MeasuredRule(ColumnRule):
         raise NotImplementedError
 
     def holds(self, value: Value) -> nw.Expr:
-        raise NotImplementedError("the column is measured before the scan")
+        raise NotImplementedError("the engine computes the measures before the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
         _ = columns[self.column].number
@@ -35,7 +35,7 @@ class MeasuredRule(ColumnRule):
 
 @dataclass(frozen=True)
 class ZScore(Measured):
-    """Whether the value is less than so many standard deviations from the mean."""
+    """Whether the value is less than `threshold` standard deviations from the mean."""
 
     threshold: float = math.inf
     double_sided: bool = True
@@ -47,7 +47,7 @@ class ZScore(Measured):
     def holds(self, value: Value, found: Mapping[str, Any]) -> nw.Expr:
         mean, stdev = _finite(found["mean"]), _finite(found["stdev"])
         if mean is None or not stdev:
-            return _passes(value)  # no spread, no score; GX lets every value pass
+            return _passes(value)  # without spread there is no score; in GX every value passes
         score = (value.number.cast(nw.Float64) - mean) / stdev
         return score.abs() < abs(self.threshold) if self.double_sided else score < self.threshold
 
@@ -55,7 +55,7 @@ class ZScore(Measured):
 class ZScoresLess(MeasuredRule):
     """The z-score of every value, its distance from the mean in standard deviations (n - 1), is less than `threshold`.
 
-    With `double_sided: false`, values far below the mean pass. Where all values are equal, every one passes.
+    With `double_sided: false`, values far below the mean pass. If all values are equal, every one passes.
     """
 
     type: Literal["expect_column_value_z_scores_to_be_less_than"]
@@ -76,7 +76,7 @@ class ZScoresLess(MeasuredRule):
 
 @dataclass(frozen=True)
 class Fences(Measured):
-    """Whether the value is within Tukey's fences, or less than so many standard deviations from the mean."""
+    """Whether the value is within Tukey's fences, or less than `multiplier` standard deviations from the mean."""
 
     method: Literal["iqr", "std"] = "iqr"
     multiplier: float = 1.5
@@ -90,7 +90,7 @@ class Fences(Measured):
     def holds(self, value: Value, found: Mapping[str, Any]) -> nw.Expr:
         numbers = {name: _finite(number) for name, number in found.items()}
         if None in numbers.values():
-            return _passes(value)  # nothing to measure by
+            return _passes(value)  # there are no limits
         number = value.number.cast(nw.Float64)
         if self.method == "iqr":
             first, third = float(found["first"]), float(found["third"])
@@ -101,9 +101,9 @@ class Fences(Measured):
 
 
 class ValuesNotOutliers(MeasuredRule):
-    """No value lies far outside the others, by the quartiles (`method: iqr`) or by the standard deviation (`std`).
+    """No value is an outlier, by the quartiles (`method: iqr`) or by the standard deviation (`std`).
 
-    `iqr`: within `multiplier` times the distance of the quartiles from the nearer one of them (Tukey's fences);
+    `iqr`: at most `multiplier` times the interquartile range outside of the quartiles (Tukey's fences);
     `std`: less than `multiplier` standard deviations from the mean.
     """
 
@@ -123,7 +123,7 @@ class ValuesNotOutliers(MeasuredRule):
 
 
 def _finite(number: Any) -> float | None:
-    """The number, unless there is none: GX takes no infinity for a mean or a spread."""
+    """The number if it is finite, else None: GX does not use infinite means or spreads."""
     return None if number is None or not math.isfinite(number) else float(number)
 
 

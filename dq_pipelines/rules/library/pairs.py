@@ -1,4 +1,4 @@
-"""How two values of a row stand to one another."""
+"""Rules that compare two values of a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dq_pipelines.rules.core.on_rows import PairRule
 class PairGreater(PairRule):
     """The value in `column_A` is greater than the one in `column_B`, or equal to it with `or_equal`.
 
-    One of them missing is a failure, unless `ignore_row_if` says otherwise.
+    If one of them is missing, the row fails, unless `ignore_row_if` ignores it.
     """
 
     type: Literal["expect_column_pair_values_a_to_be_greater_than_b"]
@@ -46,7 +46,7 @@ class PairGreater(PairRule):
 class PairEqual(PairRule):
     """The value in `column_A` equals the one in `column_B`.
 
-    One of them missing is a failure, unless `ignore_row_if` says otherwise; with `neither`, two missing ones differ.
+    If one of them is missing, the row fails, unless `ignore_row_if` ignores it; with `neither`, two missing values differ.
     """
 
     type: Literal["expect_column_pair_values_to_be_equal"]
@@ -84,7 +84,7 @@ def _pairs(value: Any) -> tuple[tuple[Any, Any], ...] | None:
     return tuple((a, b) for a, b in value)
 
 
-#: Pairs of a value for `column_A` and one for `column_B`; null stands for a missing value.
+#: Pairs of a value for `column_A` and one for `column_B`; null means a missing value.
 PairSet = Annotated[
     tuple[tuple[Any, Any], ...] | None, PlainValidator(_pairs, json_schema_input_type=list[list[Any]] | None)
 ]
@@ -93,7 +93,7 @@ PairSet = Annotated[
 class PairInSet(PairRule):
     """The values of `column_A` and `column_B` are one of the pairs in `value_pairs_set`.
 
-    A missing value equals a null in a pair, and nothing else; without a set every pair will do.
+    A missing value equals only a null in a pair. Without a set every pair passes.
     """
 
     type: Literal["expect_column_pair_values_to_be_in_set"]
@@ -133,7 +133,7 @@ class PairInSet(PairRule):
 
 
 def _alike(a: Value, b: Value) -> nw.Expr:
-    """Whether two values are equal, one or both out of a column of several types."""
+    """Whether two values are equal, if one or both are of a column of mixed types."""
     if a.dtype == b.dtype:
         number, text, of_type = (a.expr.struct.field(n) == b.expr.struct.field(n) for n in ("number", "text", "type"))
         return number.fill_null(False) | (text & of_type)
@@ -145,7 +145,7 @@ def _alike(a: Value, b: Value) -> nw.Expr:
 
 
 def _among(value: Value, wanted: Iterable[Any]) -> nw.Expr:
-    """Boolean, never null: the value is one of `wanted`, where None stands for a missing value."""
+    """Boolean, never null: the value is one of `wanted`, in which None means a missing value."""
     items = list(wanted)
     literals = value.literals(items)
     equal = value.ordered.is_in(literals).fill_null(False) if literals else value.is_missing & ~value.is_missing

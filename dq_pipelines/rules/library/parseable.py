@@ -1,4 +1,4 @@
-"""Whether text reads as something else: JSON, a date, a date in one format."""
+"""Rules on text that must parse as JSON, as a date, or as a date in one format."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class ReadableRule(ColumnRule):
-    """A rule on what Python makes of each text; a subclass says by which auxiliary query."""
+    """A rule on whether Python can parse each text; a subclass gives the auxiliary query."""
 
     def auxiliary_query(self) -> ByText:
         raise NotImplementedError
 
     def holds(self, value: Value) -> nw.Expr:
-        raise NotImplementedError("Python reads the texts beside the scan")
+        raise NotImplementedError("Python parses the texts outside of the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
         value = columns[self.column]
@@ -36,7 +36,7 @@ class ReadableRule(ColumnRule):
 
 
 class ValuesJsonParseable(ReadableRule):
-    """Every value is JSON, as Python's `json` reads it (which takes NaN and Infinity, too)."""
+    """Every value is JSON for Python's `json` (which accepts NaN and Infinity too)."""
 
     type: Literal["expect_column_values_to_be_json_parseable"]
 
@@ -61,7 +61,7 @@ JsonSchema = Annotated[dict[str, Any], PlainValidator(_schema, json_schema_input
 
 
 class ValuesMatchJsonSchema(ReadableRule):
-    """Every value is JSON that keeps to `json_schema`; text that is no JSON does not."""
+    """Every value is JSON that is valid for `json_schema`; text that is not JSON fails."""
 
     type: Literal["expect_column_values_to_match_json_schema"]
     json_schema: JsonSchema
@@ -81,7 +81,7 @@ class ValuesMatchJsonSchema(ReadableRule):
 
 
 class ValuesDateutilParseable(ReadableRule):
-    """Every value is a date, or a date and time, in some form that Python's `dateutil` makes out."""
+    """Every value is a date, or a date and time, in any format that Python's `dateutil` can parse."""
 
     type: Literal["expect_column_values_to_be_dateutil_parseable"]
 
@@ -97,7 +97,7 @@ class ValuesDateutilParseable(ReadableRule):
 
 
 def _format(value: str) -> str:
-    now = datetime(2026, 12, 31, 23, 59, 58, 123456)  # noqa: DTZ001 - any moment will do
+    now = datetime(2026, 12, 31, 23, 59, 58, 123456)  # noqa: DTZ001 - any moment serves
     try:
         datetime.strptime(now.strftime(value), value)  # noqa: DTZ007 - the format says whether it has a zone
     except (ValueError, re.error) as error:
@@ -106,7 +106,7 @@ def _format(value: str) -> str:
 
 
 class ValuesMatchStrftime(ReadableRule):
-    """Every value is a date in the format `strftime_format`, as Python's `strptime` reads it."""
+    """Every value is a date in the format `strftime_format`, as parsed by Python's `strptime`."""
 
     type: Literal["expect_column_values_to_match_strftime_format"]
     #: such as `%Y-%m-%d`

@@ -1,4 +1,4 @@
-"""Whether text matches regular expressions, as Python's `re.search` understands them."""
+"""Rules on regular expressions, with the meaning of Python's `re.search`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Regex = Annotated[str, AfterValidator(check)]
 
 
 class PatternRule(ColumnRule):
-    """A rule on whether its patterns are found in the value's text; a subclass says which patterns."""
+    """A rule on whether patterns are found in the value's text; a subclass gives the patterns."""
 
-    #: whether a value in which they are found is as wanted, or is not
+    #: whether a match passes (True) or fails (False)
     wanted: ClassVar[bool] = True
 
     @property
     @abc.abstractmethod
     def patterns(self) -> tuple[str, ...]:
-        """The patterns, in the order they were given."""
+        """The patterns, in the given order."""
 
     @property
     def joined_by(self) -> Literal["any", "all"]:
-        """Whether one pattern is enough for a match, or each must be found."""
+        """Whether any pattern must be found for a match, or all."""
         return "any"
 
     def auxiliary_query(self) -> PythonRegex | None:
@@ -70,7 +70,7 @@ def _joined(found: list[nw.Expr], by: Literal["any", "all"]) -> nw.Expr:
 
 
 class ValuesMatchRegex(PatternRule):
-    """`regex` is found in every value: anywhere in it, unless the pattern is anchored with `^` and `$`."""
+    """`regex` is found in every value, anywhere in it unless the pattern is anchored with `^` and `$`."""
 
     type: Literal["expect_column_values_to_match_regex"]
     regex: Regex = "(?s).*"
@@ -92,7 +92,7 @@ class ValuesMatchRegex(PatternRule):
 
 
 class ValuesNotMatchRegex(PatternRule):
-    """`regex` is found in no value, not even within it."""
+    """`regex` is not found in any value, nor in a part of it."""
 
     type: Literal["expect_column_values_to_not_match_regex"]
     regex: Regex
@@ -113,7 +113,7 @@ class ValuesNotMatchRegex(PatternRule):
 
 
 class ValuesMatchRegexList(PatternRule):
-    """With `match_on: any`, one of the patterns is found in every value; with `all`, each of them is."""
+    """With `match_on: any`, at least one of the patterns is found in every value; with `all`, each of them."""
 
     type: Literal["expect_column_values_to_match_regex_list"]
     regex_list: Annotated[Many[Regex], Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""Quantiles of one column, each held against a range of its own."""
+"""A rule on quantiles of one column, each within a range."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class QuantileRanges(Strict):
-    """Quantiles, and for each of them the range in which it should lie; null leaves a side open."""
+    """Quantiles, and the range for each of them; null leaves a side open."""
 
     quantiles: Many[Share]
     value_ranges: Many[Annotated[Many[Bound], Field(min_length=2, max_length=2)]]
@@ -39,8 +39,8 @@ class QuantileRanges(Strict):
 class QuantileValues(AggregateRule):
     """Each quantile lies within its range in `quantile_ranges`, both ends included; a column without values fails.
 
-    A quantile is the value nearest to that place in the sorted column, unless `allow_relative_error` names
-    another way to take one: linear, lower, higher or midpoint.
+    A quantile is the value nearest to its place in the sorted column, unless `allow_relative_error` names
+    another interpolation: linear, lower, higher or midpoint.
     """
 
     type: Literal["expect_column_quantile_values_to_be_between"]
@@ -78,13 +78,13 @@ class QuantileValues(AggregateRule):
             for place, share in enumerate(self.quantile_ranges.quantiles)
             for way in ways
         }
-        return {"there": value.expr.count(), **found}
+        return {"present": value.expr.count(), **found}
 
     def conclude(self, found: Mapping[str, Any], rows: int) -> dict[str, Any]:
-        there = found["there"]
+        present = found["present"]
         values = []
         for place, share in enumerate(self.quantile_ranges.quantiles):
-            way = _nearest(share, there) if self._way == "nearest" else self._way
+            way = _nearest(share, present) if self._way == "nearest" else self._way
             values.append(found[f"{way}.{place}"])
         return {"quantiles": list(self.quantile_ranges.quantiles), "values": values}
 
@@ -105,15 +105,15 @@ class QuantileValues(AggregateRule):
         ]
 
 
-def _nearest(share: float, there: int) -> Literal["lower", "higher"]:
-    """Which neighbour of the place is nearer; half-way, the one at an even index, as numpy has it."""
-    index = share * (there - 1)
+def _nearest(share: float, present: int) -> Literal["lower", "higher"]:
+    """Which neighbour of the place is nearer, of `present` values; half-way, the one at an even index, as in numpy."""
+    index = share * (present - 1)
     below, beyond = math.floor(index), index - math.floor(index)
     return "lower" if beyond < 0.5 or (beyond == 0.5 and below % 2 == 0) else "higher"
 
 
 def _within(value: Any, low: Any, high: Any) -> bool:
-    """Whether the value lies in the range, or as near to an end as GX takes for equal."""
+    """Whether the value is in the range, or within GX's tolerance of an end."""
     if value is None:
         return False
     value, low, high = (_number(item) for item in (value, low, high))

@@ -1,4 +1,4 @@
-"""Whether SQL queries give the rows that they should."""
+"""Rules on the results of SQL queries."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from dq_pipelines.rules.core.query import PLACEHOLDER, Query, check
 #: A SELECT over `{batch}` and tables as `<layer>.<table>`.
 Sql = Annotated[str, AfterValidator(check)]
 
-#: GX compares no more rows than these.
+#: GX compares at most so many rows.
 _MOST_ROWS = 200
 
 
 def _of_the_batch(sql: str) -> str:
     if PLACEHOLDER not in sql:
-        raise ValueError(f"query {sql!r}: wanted {PLACEHOLDER} in it, which stands for the judged rows")
+        raise ValueError(f"query {sql!r}: wanted {PLACEHOLDER} in it, the name of the judged rows")
     return check(sql)
 
 
 class NoUnexpectedRows(QueryRule):
-    """The query gives no rows: `{batch}` stands for the judged rows, `<layer>.<table>` for another table.
+    """The query returns no rows: `{batch}` names the judged rows, `<layer>.<table>` another table.
 
-    The observed value is how many rows it gives.
+    The observed value is the number of rows that it returns.
     """
 
     type: Literal["unexpected_rows_expectation", "expect_query_to_return_no_rows"]
@@ -63,15 +63,15 @@ class NoUnexpectedRows(QueryRule):
 
 
 class QueryResultsMatch(QueryRule):
-    """Two queries give the same rows, as often, in any order and under any column names; 200 of each are compared.
+    """Two queries return the same rows equally often, in any order and with any column names; 200 of each are compared.
 
-    The share of rows that match, of the longer of the two results, is held against `mostly`.
+    `mostly` is the least share of matching rows in the longer of the two results.
     """
 
     type: Literal["expect_query_results_to_match_comparison"]
     #: over the judged rows, `{batch}`
     base_query: Sql
-    #: where GX ran the comparison; here it runs where the other does, and names tables as `<layer>.<table>`
+    #: GX's data source of the comparison; here it runs in the same engine, and names tables as `<layer>.<table>`
     comparison_data_source_name: str
     comparison_query: Sql
     mostly: Mostly = 1
@@ -124,6 +124,6 @@ class QueryResultsMatch(QueryRule):
 
 
 def _rows(counted: Counter[tuple[Any, ...]], names: list[str]) -> list[dict[str, Any]]:
-    """The rows, those of missing values first, then in their order."""
+    """The sorted rows, those with missing values first."""
     rows = sorted(counted.elements(), key=lambda row: [(value is not None, str(value)) for value in row])
     return [dict(zip(names, row, strict=True)) for row in rows]

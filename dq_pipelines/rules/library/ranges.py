@@ -1,4 +1,4 @@
-"""Whether values lie within bounds."""
+"""A rule on values within bounds."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NAN = float("nan")
 
 
 class ValuesBetween(Bounded, ColumnRule):
-    """Every value lies between `min_value` and `max_value`, which count as inside unless `strict_min` or `strict_max`.
+    """Every value lies between `min_value` and `max_value`, both included unless `strict_min` or `strict_max`.
 
-    Numbers, dates, times and text have an order; text bounds a date column as ISO 8601.
+    It applies to numbers, dates, times and text; bounds of a date column may be text in ISO 8601.
     """
 
     type: Literal["expect_column_values_to_be_between"]

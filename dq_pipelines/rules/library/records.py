@@ -1,4 +1,4 @@
-"""How the values of one row stand to one another, across several columns. Pairs of columns belong in `pairs`."""
+"""Rules that compare the values of several columns in a row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dq_pipelines.rules.core.on_rows import MulticolumnRule
 
 
 class MulticolumnSum(MulticolumnRule):
-    """The values of a row add up to `sum_total`; with one of them missing they do not."""
+    """The values of a row add up to `sum_total`; a row with a missing value fails."""
 
     type: Literal["expect_multicolumn_sum_to_equal"]
     sum_total: int | float
@@ -48,7 +48,7 @@ class MulticolumnSum(MulticolumnRule):
 
 
 class MulticolumnEqual(MulticolumnRule):
-    """The values of a row are all equal; two missing ones are equal, a missing one and another are not."""
+    """The values of a row are all equal; missing values equal only one another."""
 
     type: Literal["expect_multicolumn_values_to_be_equal"]
 
@@ -72,7 +72,7 @@ class MulticolumnEqual(MulticolumnRule):
 
 
 class UniqueWithinRecord(MulticolumnRule):
-    """No two values of a row are equal; two missing ones are."""
+    """No two values of a row are equal; two missing values count as equal."""
 
     type: Literal["expect_select_column_values_to_be_unique_within_record", "expect_multicolumn_values_to_be_unique"]
     column_list: Annotated[Many[str], Field(min_length=2)]
@@ -98,7 +98,7 @@ class UniqueWithinRecord(MulticolumnRule):
 
 
 def _same(a: Value, b: Value) -> nw.Expr:
-    """Boolean, never null: the two are equal, or both are missing; values of two types never are equal."""
+    """Boolean, never null: the two are equal, or both are missing; values of different types are never equal."""
     both_missing = a.is_missing & b.is_missing
     try:
         a.same_family(b)
@@ -108,7 +108,7 @@ def _same(a: Value, b: Value) -> nw.Expr:
 
 
 def _addend(value: Value) -> nw.Expr:
-    """The value in a type that holds the sum of several: Polars wraps one beyond 64 bits, and other engines raise."""
+    """The value in a type that holds the sum of several: beyond 64 bits Polars wraps, and other engines raise."""
     return value.number.cast(nw.Int128) if value.dtype.is_integer() and value.dialect == POLARS else value.number
 
 

@@ -1,4 +1,4 @@
-"""How a table stands to another one: whether its values are found there, whether it has as many rows."""
+"""Rules that compare a table with another one: foreign keys and row counts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def _table(name: str) -> str:
 
 
 class ValuesExistIn(ColumnRule):
-    """Every value is found in column `key` of `table` (a foreign key), as that table was last published.
+    """Every value exists in column `key` of `table` (a foreign key), as that table was last published.
 
-    `table` may be the rule's own table, such as employees with a boss. Then the rows of the same batch count too, but not those
-    that are refused: whoever refers to a refused row is refused as well. Rows that stay published are not judged anew when their
-    parents go: the run then says how many there are, and which rerun refuses them.
+    `table` may be the rule's own table, such as employees with a boss. Then rows of the same batch count too, except refused
+    ones: a row that refers to a refused row is refused as well. Published rows are not judged again when their
+    parents are removed; the run then reports how many there are, and which rerun refuses them.
     """
 
     dimension: ClassVar[Dimension] = "consistency"
@@ -54,14 +54,14 @@ class ValuesExistIn(ColumnRule):
         return Exists(self.column, self.table, self.key)
 
     def holds(self, value: Value) -> nw.Expr:
-        raise NotImplementedError("found or not beside the scan")
+        raise NotImplementedError("the engine looks up the values outside of the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
         return ~columns.answer(self.auxiliary_query()).fill_null(True) & ~columns[self.column].is_missing
 
 
 class RowCountEqualsOther(GroupRule):
-    """The table has as many rows as `other_table_name`, as that one was last published."""
+    """The table has as many rows as the last published version of `other_table_name`."""
 
     dimension: ClassVar[Dimension] = "consistency"
 

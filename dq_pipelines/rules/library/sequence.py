@@ -1,4 +1,4 @@
-"""How a value stands to the one in the row before it. The order is that of the rows as they come in."""
+"""Rules that compare each value with the previous one, in the order in which rows land."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dq_pipelines.rules.core.on_rows import ColumnRule
 
 
 class OrderRule(ColumnRule):
-    """A rule on each value and the one before it, missing ones passed over."""
+    """A rule on each value and the previous one; missing values are ignored."""
 
-    #: whether an equal value fails, too
+    #: whether an equal value fails too
     strictly: bool | None = None
 
     looks_at: ClassVar[Literal["row", "table", "order"]] = "order"
@@ -26,7 +26,7 @@ class OrderRule(ColumnRule):
         return InOrder(self.column, self.descending, bool(self.strictly), self.row_condition)
 
     def holds(self, value: Value) -> nw.Expr:
-        raise NotImplementedError("the row before is looked up beside the scan")
+        raise NotImplementedError("the engine looks up the previous value outside of the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
         _ = columns[self.column].ordered
@@ -34,9 +34,9 @@ class OrderRule(ColumnRule):
 
 
 class ValuesIncreasing(OrderRule):
-    """No value is less than the one before it, and with `strictly` none is equal to it.
+    """No value is less than the previous one, and with `strictly` none is equal to it.
 
-    Missing values are passed over. A value is held against the one before it, whether that one failed or not.
+    Missing values are ignored. A value is compared with the previous one, whether that one failed or not.
     """
 
     type: Literal["expect_column_values_to_be_increasing"]
@@ -52,9 +52,9 @@ class ValuesIncreasing(OrderRule):
 
 
 class ValuesDecreasing(OrderRule):
-    """No value is greater than the one before it, and with `strictly` none is equal to it.
+    """No value is greater than the previous one, and with `strictly` none is equal to it.
 
-    Missing values are passed over. A value is held against the one before it, whether that one failed or not.
+    Missing values are ignored. A value is compared with the previous one, whether that one failed or not.
     """
 
     type: Literal["expect_column_values_to_be_decreasing"]

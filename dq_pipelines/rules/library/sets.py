@@ -1,4 +1,4 @@
-"""Whether values belong to a set."""
+"""Rules on membership in a set of values."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _set(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-#: Values of any type, numbers, dates and text mixed as the user likes; order does not matter.
+#: Values of any types, also mixed; the order does not matter.
 ValueSet = Annotated[tuple[Any, ...], PlainValidator(_set, json_schema_input_type=list[Any])]
 
 
 class ValuesInSet(ColumnRule):
-    """Every value is one of `value_set`; a value of another type (`1` and `"1"`) is another value."""
+    """Every value is one of `value_set`; values of different types (`1` and `"1"`) differ."""
 
     type: Literal["expect_column_values_to_be_in_set"]
     value_set: ValueSet
@@ -52,7 +52,7 @@ class ValuesInSet(ColumnRule):
 
 
 class ValuesNotInSet(ColumnRule):
-    """No value is one of `value_set`; a value of another type (`1` and `"1"`) is another value."""
+    """No value is one of `value_set`; values of different types (`1` and `"1"`) differ."""
 
     type: Literal["expect_column_values_to_not_be_in_set"]
     value_set: ValueSet

@@ -1,4 +1,4 @@
-"""A condition that the user writes in SQL, row by row."""
+"""A rule by a SQL condition on each row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dq_pipelines.rules.core.on_rows import RowRule
 
 @lru_cache(maxsize=1024)
 def _columns_of(sql: str) -> tuple[str, ...]:
-    """The columns that the condition names, in order; raises ValueError when it does not parse."""
+    """The columns that the condition names, in order; raises ValueError if it is invalid."""
     import polars as pl
     from polars.exceptions import PanicException, PolarsError
 
@@ -36,16 +36,16 @@ def _columns_of(sql: str) -> tuple[str, ...]:
 
 
 def _looks_beyond_the_row(sql: str) -> str | None:
-    """The aggregate or window in the condition, if there is one: it would be judged over who knows which rows."""
+    """The aggregate or window in the condition, if any: the rows that it would cover are undefined."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
     try:
-        found = sqlglot.parse_one(sql, read="postgres").find(exp.AggFunc, exp.Window)
+        part = sqlglot.parse_one(sql, read="postgres").find(exp.AggFunc, exp.Window)
     except SqlglotError:
-        return None  # Polars has read it; that sqlglot has not is no fault of the condition
-    return found.sql() if found else None
+        return None  # Polars has parsed it, so the condition is valid
+    return part.sql() if part else None
 
 
 def _parses(sql: str) -> str:
@@ -56,7 +56,7 @@ def _parses(sql: str) -> str:
 class RowsSql(RowRule):
     """The SQL condition `sql` holds for every row.
 
-    As in a SQL CHECK, a condition that is null for a row (since a value in it is missing) is no failure.
+    As in a SQL CHECK, a row passes if the condition is null (because of a missing value).
     """
 
     type: Literal["expect_rows_sql"]
@@ -82,5 +82,5 @@ class RowsSql(RowRule):
 
     def fails(self, columns: Columns) -> nw.Expr:
         for name in self.columns_judged:
-            columns[name]  # an unknown column is said before the engine meets it
+            columns[name]  # raises for an unknown column before the engine does
         return ~columns.answer(self.auxiliary_query()).fill_null(True)

@@ -1,4 +1,4 @@
-"""How many rows and columns a table has, and what its columns are called."""
+"""Rules on the number of rows and columns of a table, and on the names of its columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dq_pipelines.rules.core.on_tables import TableRule
 
 
 class CountRule(TableRule):
-    """A rule on the number of rows, or of those that `row_condition` picks."""
+    """A rule on the number of rows, or of those that `row_condition` selects."""
 
     dimension: ClassVar[Dimension] = "completeness"
 
@@ -27,7 +27,7 @@ class CountRule(TableRule):
 
 
 class RowCountBetween(Bounded, CountRule):
-    """The number of rows lies between `min_value` and `max_value`, which count as inside unless strict."""
+    """The number of rows lies between `min_value` and `max_value`, both included unless strict."""
 
     type: Literal["expect_table_row_count_to_be_between"]
     min_value: int | None = None
@@ -61,7 +61,7 @@ class RowCountEqual(CountRule):
 
 
 class ColumnCountBetween(Bounded, TableRule):
-    """The number of columns lies between `min_value` and `max_value`, which count as inside unless strict."""
+    """The number of columns lies between `min_value` and `max_value`, both included unless strict."""
 
     dimension: ClassVar[Dimension] = "consistency"
 
@@ -104,7 +104,7 @@ class ColumnCountEqual(TableRule):
 
 
 class ColumnExists(TableRule):
-    """There is a column called `column`, and with `column_index` at that place (0 is the first, -1 the last)."""
+    """The table has the column `column`, with `column_index` at that place (0 is the first, -1 the last)."""
 
     dimension: ClassVar[Dimension] = "consistency"
 
@@ -137,7 +137,7 @@ class ColumnExists(TableRule):
 
 
 class ColumnsMatchSet(TableRule):
-    """The columns are those of `column_set` in any order; with `exact_match: false` there may be others too."""
+    """The columns are those of `column_set` in any order; with `exact_match: false` there may be others."""
 
     dimension: ClassVar[Dimension] = "consistency"
 

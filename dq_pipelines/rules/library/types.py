@@ -1,7 +1,4 @@
-"""Of which type a column is. All values of a column are of one type, so these rules read the schema and no rows.
-
-What the types are called belongs in `typenames`.
-"""
+"""Rules on the type of a column. All values of a column have one type, so these rules read only the schema."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ TypeName = Annotated[str, AfterValidator(_known)]
 
 
 class FoundType(str):
-    """The name of a column's type, and the type itself, which has more names than that."""
+    """The name of a column's type, with the type itself, which has other names too."""
 
     __slots__ = ("dtype",)
 
@@ -43,7 +40,7 @@ class FoundType(str):
 
 
 class TypeRule(TableRule):
-    """A rule on the type of one column. Of a pandas frame, pandas itself is asked: see `engine.pandas_types`."""
+    """A rule on the type of one column. For a pandas frame, pandas decides: see `engine.backends.polars.pandas_types`."""
 
     column: Annotated[str, Field(min_length=1)]
 
@@ -53,7 +50,7 @@ class TypeRule(TableRule):
 
     @abc.abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The types that will do, by any of their names."""
+        """The accepted types, by any of their names."""
 
     def describe(self, columns: Columns) -> FoundType:
         return FoundType(columns[self.column].dtype)
@@ -65,12 +62,12 @@ class TypeRule(TableRule):
 class ValuesOfType(TypeRule):
     """The column is of type `type_`, by any of its names.
 
-    A name without a size takes every size; a time unit is not looked at, a time zone, precision and scale are.
+    A name without a size matches every size. A time unit is ignored; a time zone, precision and scale must match.
     """
 
     type: Literal["expect_column_values_to_be_of_type"]
     type_: TypeName
-    #: of a pandas column of objects, the share of values that must be of the type; any other column has one type
+    #: for a pandas column of objects, the least share of values of the type; any other column has one type
     mostly: Mostly | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (
@@ -107,11 +104,11 @@ class ColumnOfType(TypeRule):
 
 
 class ValuesInTypeList(TypeRule):
-    """The column is of one of the types in `type_list`, each by any of its names; without a list every type will do."""
+    """The column is of one of the types in `type_list`, each by any of its names; without a list every type passes."""
 
     type: Literal["expect_column_values_to_be_in_type_list"]
     type_list: Annotated[Many[TypeName], Field(min_length=1)] | None
-    #: of a pandas column of objects, the share of values that must be of the types; any other column has one type
+    #: for a pandas column of objects, the least share of values of the types; any other column has one type
     mostly: Mostly | None = None
 
     examples: ClassVar[tuple[Example, ...]] = (

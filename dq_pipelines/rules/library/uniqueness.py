@@ -1,4 +1,4 @@
-"""Whether keys repeat."""
+"""Rules on the uniqueness of keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.rules.core.on_rows import ColumnRule, MulticolumnRule
 
 
 class ValuesUnique(ColumnRule):
-    """No value occurs twice; every row of a repeated value fails, and missing values do not count."""
+    """No value occurs twice; every row of a repeated value fails. Missing values do not count."""
 
     dimension: ClassVar[Dimension] = "uniqueness"
 
@@ -36,7 +36,7 @@ class ValuesUnique(ColumnRule):
         return Repeats((self.column,), row_condition=self.row_condition)
 
     def holds(self, value: Value) -> nw.Expr:
-        raise NotImplementedError("a key repeats or not beside the scan")
+        raise NotImplementedError("the engine finds repeated keys outside of the scan")
 
     def fails(self, columns: Columns) -> nw.Expr:
         return columns.answer(self.auxiliary_query())
@@ -70,7 +70,7 @@ class CompoundUnique(MulticolumnRule):
     )
 
     def auxiliary_query(self) -> Repeats:
-        # In one order: the same columns in another are the same key, which is then looked for once.
+        # Sorted, so that rules with the same columns in another order share one query.
         return Repeats(tuple(sorted(self.column_list)), ignore=self.ignore_row_if, row_condition=self.row_condition)
 
     def holds(self, columns: Columns) -> nw.Expr:
