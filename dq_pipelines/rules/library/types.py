@@ -40,7 +40,7 @@ class FoundType(str):
 
 
 class TypeRule(TableRule):
-    """A rule on the type of one column. For a pandas frame, pandas decides: see `engine.backends.polars.pandas_types`."""
+    """A rule on the type of one column. For a pandas frame, pandas decides: see `engine.backends.pandas.types`."""
 
     column: Annotated[str, Field(min_length=1)]
 

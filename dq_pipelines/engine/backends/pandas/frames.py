@@ -2,7 +2,7 @@
 
 A column whose values are of several types becomes a struct of each value's type, text and number. So it can be told
 whether values are there, and whether they are equal, and rules that want numbers or text say that it has neither.
-Of which type pandas itself says that values are belongs in `pandas_types`.
+Of which type pandas itself says that values are belongs in `types`.
 """
 
 from __future__ import annotations
