@@ -1,1 +1,1 @@
-"""From landed rows to judged ones: types and the steps of `silver.transform`. Pure plans, no I/O."""
+"""Turns landed rows into rows to judge: casts, and the steps of `silver.transform`. It builds plans without I/O."""

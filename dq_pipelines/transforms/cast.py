@@ -1,6 +1,6 @@
-"""Silver's columns: landed values take their declared names and types; what does not fit is remembered.
+"""Gives landed columns their declared names and types, and marks values that do not fit.
 
-A failed cast is one more rule (`cast`), judged in the same scan as the others.
+The rule `cast` judges failed casts in the same scan as the other rules.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from dq_pipelines.transforms.null_values import without_null_values
 from dq_pipelines.transforms.options import CastOptions
 from dq_pipelines.transforms.types import dtype_of
 
-#: Hidden columns beside a cast one: its value as it landed, and whether the cast failed. No landed name has a NUL.
+#: Prefixes of hidden columns of a cast column: its landed value, and whether the cast failed. No landed name has a NUL.
 RAW, FAILED = "_raw\x00", "_cast\x00"
-#: While a column is cast once more: whether it had a value before.
+#: Prefix of a temporary column of `cast_again`: whether the column had a value before.
 _HAD = "_had\x00"
 
 
 class ColumnSpec(Protocol):
-    """What a column's YAML says: `Column` of the project."""
+    """The settings of a column in YAML: the project's `Column`."""
 
     @property
     def type(self) -> str: ...
@@ -42,7 +42,7 @@ class ColumnSpec(Protocol):
 
 
 class CastRule(ColumnRule):
-    """The landed value fits the column's type. Every declared column has this rule without being asked."""
+    """The landed value fits the column's type. Every declared column has this rule automatically."""
 
     type: Literal["cast"] = "cast"
 
@@ -65,7 +65,7 @@ class CastRule(ColumnRule):
 def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFrame:
     """The rows with the declared names; raises RuleError for a declared column that did not land.
 
-    Of several landed columns (`from: [new, old]`) the first one that has a value counts, in each row.
+    For several landed columns (`from: [new, old]`), each row takes the first one with a value.
     """
     landed = rows.collect_schema().names()
     wanted: dict[str, str] = {}
@@ -91,18 +91,18 @@ def renamed(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> pl.LazyFra
     merged = {source for _, *others in several.values() for source in others} - set(wanted.values())
     landed = [name for name in landed if name not in merged]
     taken = {source: name for name, source in wanted.items() if source != name}
-    # A landed column that has the name of a declared one, but is not its source, gives way.
+    # Drop a landed column with the name of a declared one that is not its source.
     declared = {key(name) for name, source in wanted.items() if source != name}
     shadowed = [name for name in landed if key(name) in declared and name not in wanted.values()]
     return rows.drop(exact_names([*merged, *shadowed])).rename(taken) if taken or merged else rows
 
 
 def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.LazyFrame, tuple[CastRule, ...]]:
-    """The rows with the declared types, beside hidden columns for what did not fit; and a rule for each."""
+    """The rows with the declared types and with hidden columns about failed casts; and a rule for each cast column."""
     rows = without_null_values(rows, columns)
-    there = rows.collect_schema()
-    # A column without any value, whose type Polars calls Null, is text in bronze: the rules are the same for both.
-    rows = rows.with_columns(pl.col(exact(name)).cast(pl.String) for name in columns if there[name] == pl.Null)
+    landed = rows.collect_schema()
+    # A column without any value has the type Null in Polars and text in bronze: treat both as text.
+    rows = rows.with_columns(pl.col(exact(name)).cast(pl.String) for name in columns if landed[name] == pl.Null)
     schema = rows.collect_schema()
     changed = {
         name: column
@@ -123,9 +123,9 @@ def cast(rows: pl.LazyFrame, columns: Mapping[str, ColumnSpec]) -> tuple[pl.Lazy
 
 
 def cast_again(rows: pl.LazyFrame, types: Mapping[str, str]) -> pl.LazyFrame:
-    """The rows with other types of columns, beside the same hidden columns; raises RuleError for a column that is not there.
+    """The rows with other column types, with the same hidden columns; raises RuleError for a missing column.
 
-    A column that was cast before keeps its landed value, and stays failed where it was.
+    A column that was cast before keeps its landed value and its failures.
     """
     schema = rows.collect_schema()
     for name in types:

@@ -1,4 +1,4 @@
-"""Casts of days, moments, times of day and spans of time: by the wanted type, what becomes of them. How a cast is done belongs in `casting`."""
+"""Defines the entries of the table of casts for days, moments, times of day and durations, by target type."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import time, timedelta
 
 import polars as pl
 
-from dq_pipelines.transforms.cast_pair import (
+from dq_pipelines.transforms.cast_entry import (
     DAY,
     ISO,
     MIDNIGHT,
@@ -15,8 +15,8 @@ from dq_pipelines.transforms.cast_pair import (
     TEN,
     UTC_MIDNIGHT,
     UTC_TEN,
+    CastEntry,
     Example,
-    Pair,
 )
 from dq_pipelines.transforms.options import CastOptions
 
@@ -29,38 +29,40 @@ _WRITTEN = "`format`: as the pattern writes it"
 _YEARS = "years outside 0001 to 9999"
 
 DATE = {
-    "string": Pair("`2024-01-02`", _YEARS, _WRITTEN, (Example(DAY, "string", "2024-01-02"), Example(DAY, "string", "2.1.24", CastOptions("%-d.%-m.%y")))),
-    "integer": Pair(*_COUNT, (Example(DAY, "int64", REFUSED), Example(DAY, "int32", 20240102, CastOptions("%Y%m%d")))),
-    "date": Pair("every day", _YEARS, "", (Example(DAY, "date", DAY),)),
-    "datetime": Pair("midnight", _YEARS, "", (Example(DAY, "datetime", MIDNIGHT),)),
-    "timestamp": Pair("midnight UTC", _YEARS, "", (Example(DAY, "timestamp", UTC_MIDNIGHT),)),
+    "string": CastEntry("`2024-01-02`", _YEARS, _WRITTEN, (Example(DAY, "string", "2024-01-02"), Example(DAY, "string", "2.1.24", CastOptions("%-d.%-m.%y")))),
+    "integer": CastEntry(*_COUNT, (Example(DAY, "int64", REFUSED), Example(DAY, "int32", 20240102, CastOptions("%Y%m%d")))),
+    "date": CastEntry("every day", _YEARS, "", (Example(DAY, "date", DAY),)),
+    "datetime": CastEntry("midnight", _YEARS, "", (Example(DAY, "datetime", MIDNIGHT),)),
+    "timestamp": CastEntry("midnight UTC", _YEARS, "", (Example(DAY, "timestamp", UTC_MIDNIGHT),)),
 }  # fmt: skip
 
 _FINER = f"{_YEARS}, nanoseconds"
 DATETIME = {
-    "string": Pair("`2024-01-02 10:00:00.000000`", _FINER, _WRITTEN, (Example(TEN, "string", "2024-01-02 10:00:00.000000"),)),
-    "integer": Pair(*_COUNT, (Example(TEN, "int64", REFUSED), Example(TEN, "int64", 1704189600, SECONDS))),
-    "date": Pair("midnights", f"moments with a time of day, {_YEARS}", "", (Example(MIDNIGHT, "date", DAY), Example(TEN, "date", REFUSED))),
-    "datetime": Pair(
+    "string": CastEntry("`2024-01-02 10:00:00.000000`", _FINER, _WRITTEN, (Example(TEN, "string", "2024-01-02 10:00:00.000000"),)),
+    "integer": CastEntry(*_COUNT, (Example(TEN, "int64", REFUSED), Example(TEN, "int64", 1704189600, SECONDS))),
+    "date": CastEntry("midnights", f"moments with a time of day, {_YEARS}", "", (Example(MIDNIGHT, "date", DAY), Example(TEN, "date", REFUSED))),
+    "datetime": CastEntry(
         "every moment, in microseconds", _FINER, "",
         (Example(TEN, "datetime", TEN), Example(TEN, "datetime", TEN, dtype=pl.Datetime("ns")), Example(TEN, "datetime", TEN, dtype=pl.Datetime("ms"))),
     ),
-    "timestamp": Pair("the moment, taken for UTC", _FINER, "", (Example(TEN, "timestamp", UTC_TEN),)),
+    "timestamp": CastEntry("the moment, read as UTC", _FINER, "", (Example(TEN, "timestamp", UTC_TEN),)),
 }  # fmt: skip
 TIMESTAMP = {
-    "string": Pair("`2024-01-02 10:00:00.000000+00:00`", _FINER, _WRITTEN, (Example(UTC_TEN, "string", "2024-01-02 10:00:00.000000+00:00"),)),
-    "integer": Pair(*_COUNT, (Example(UTC_TEN, "int64", REFUSED), Example(UTC_TEN, "int64", 1704189600, SECONDS))),
-    "date": Pair("midnights UTC", f"moments with another time of day in UTC, {_YEARS}", "", (Example(UTC_MIDNIGHT, "date", DAY), Example(UTC_TEN, "date", REFUSED))),
-    "datetime": Pair("the moment as UTC has it", _FINER, "", (Example(UTC_TEN, "datetime", TEN),)),
-    "timestamp": Pair("every moment, in microseconds", _FINER, "", (Example(UTC_TEN, "timestamp", UTC_TEN),)),
+    "string": CastEntry("`2024-01-02 10:00:00.000000+00:00`", _FINER, _WRITTEN, (Example(UTC_TEN, "string", "2024-01-02 10:00:00.000000+00:00"),)),
+    "integer": CastEntry(*_COUNT, (Example(UTC_TEN, "int64", REFUSED), Example(UTC_TEN, "int64", 1704189600, SECONDS))),
+    "date": CastEntry("midnights UTC", f"moments with another time of day in UTC, {_YEARS}", "", (Example(UTC_MIDNIGHT, "date", DAY), Example(UTC_TEN, "date", REFUSED))),
+    "datetime": CastEntry("the moment in UTC", _FINER, "", (Example(UTC_TEN, "datetime", TEN),)),
+    "timestamp": CastEntry("every moment, in microseconds", _FINER, "", (Example(UTC_TEN, "timestamp", UTC_TEN),)),
 }  # fmt: skip
 
 TIME = {
-    "string": Pair(
+    "string": CastEntry(
         "`10:00:00`, with decimals where there are any",
         "nothing",
         "",
         (Example(time(10, 0, 0, 5), "string", "10:00:00.000005"),),
     )
 }
-DURATION = {"string": Pair(f"{ISO}: `PT1M30S`", "nothing", "", (Example(timedelta(seconds=90), "string", "PT1M30S"),))}
+DURATION = {
+    "string": CastEntry(f"{ISO}: `PT1M30S`", "nothing", "", (Example(timedelta(seconds=90), "string", "PT1M30S"),))
+}

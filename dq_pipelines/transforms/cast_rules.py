@@ -1,6 +1,6 @@
-"""The table of casts: for each pair of a landed and a wanted type, what is published, what is refused, what may be asked.
+"""Defines the table of casts: for each landed and target type, what is published and refused, and the options.
 
-The page of casts is made from it, and its examples are run as tests. How a cast is done belongs in `casting`.
+The page of casts is generated from it, and its examples run as tests. `casting` does the casts.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from dq_pipelines.transforms.cast_moments import DATE, DATETIME, DURATION, TIME, TIMESTAMP
-from dq_pipelines.transforms.cast_numbers import BOOLEAN, DECIMAL, FLOAT32, FLOAT64, INTEGER
-from dq_pipelines.transforms.cast_pair import (
+from dq_pipelines.transforms.cast_entry import (
     DAY,
     EXCEL,
     ISO,
@@ -23,12 +21,14 @@ from dq_pipelines.transforms.cast_pair import (
     SECONDS,
     TEN,
     UTC_TEN,
+    CastEntry,
     Example,
-    Pair,
 )
+from dq_pipelines.transforms.cast_moments import DATE, DATETIME, DURATION, TIME, TIMESTAMP
+from dq_pipelines.transforms.cast_numbers import BOOLEAN, DECIMAL, FLOAT32, FLOAT64, INTEGER
 from dq_pipelines.transforms.options import CastOptions
 
-#: Kinds of landed types: the Polars type of their examples, and what they are.
+#: Kinds of landed types: the Polars type of their examples, and a description.
 LANDED: dict[str, tuple[pl.DataType, str]] = {
     "text": (pl.String(), "CSV, JSON, text cells of workbooks; categories and dictionaries land as text"),
     "boolean": (pl.Boolean(), "true or false"),
@@ -44,20 +44,20 @@ LANDED: dict[str, tuple[pl.DataType, str]] = {
     "binary": (pl.Binary(), "bytes"),
     "nested": (pl.List(pl.String()), "lists, structs, maps"),
 }
-#: Types of YAML; `integer` stands for int8 to int64.
+#: Target types of YAML; `integer` means int8 to int64.
 WANTED = ("string", "boolean", "integer", "decimal", "float64", "float32", "date", "datetime", "timestamp", "binary")
 
 _TEXT = {
-    "string": Pair(
-        "every text as it is", "nothing", "`trim: true`: without the blanks around it",
+    "string": CastEntry(
+        "every text unchanged", "nothing", "`trim: true`: without the blanks around it",
         (Example(" a ", "string", " a "), Example(" a ", "string", "a", CastOptions(trim=True))),
     ),
-    "boolean": Pair(
+    "boolean": CastEntry(
         "`true`, `t`, `yes`, `y`, `1`, `false`, `f`, `no`, `n`, `0` in any case", "other texts",
         "", (Example("Yes", "boolean", True), Example("2", "boolean", REFUSED)),
     ),
-    "integer": Pair(
-        "ASCII digits with or without a sign; zeros in front say nothing",
+    "integer": CastEntry(
+        "ASCII digits with or without a sign; leading zeros are ignored",
         "decimals (also `1.0`), exponents, separators of thousands, numbers out of range",
         ROUND,
         (
@@ -66,8 +66,8 @@ _TEXT = {
             Example("2.5", "int64", 2, CastOptions(round="half_even")),
         ),
     ),
-    "decimal": Pair(
-        "numbers that fit exactly, also with an exponent; zeros at the end of the decimals say nothing",
+    "decimal": CastEntry(
+        "numbers that fit exactly, also with an exponent; trailing zeros of the decimals are ignored",
         "more decimals than the scale, more digits than the precision, `NaN`, separators of thousands",
         ROUND,
         (
@@ -76,9 +76,9 @@ _TEXT = {
             Example("1.005", "decimal(10,2)", Decimal("1.01"), CastOptions(round="half_up")),
         ),
     ),
-    "float64": Pair(
+    "float64": CastEntry(
         "the nearest float64 of a number with decimals or an exponent; whole numbers that it holds exactly; "
-        "`inf` and `NaN`, in any case, are what they say",
+        "`inf` and `NaN`, in upper or lower case",
         "whole numbers in full digits that it does not hold (from 2**53 on), numbers that would become infinite or 0",
         "",
         (
@@ -86,11 +86,11 @@ _TEXT = {
             Example("9007199254740993", "float64", REFUSED), Example("inf", "float64", float("inf")),
         ),
     ),
-    "float32": Pair(
+    "float32": CastEntry(
         "as float64, to the nearest float32", "as float64; whole numbers from 2**24 on that it does not hold", "",
         (Example("0.5", "float32", 0.5), Example("16777217", "float32", REFUSED), Example("1e40", "float32", REFUSED)),
     ),
-    "date": Pair(
+    "date": CastEntry(
         f"{ISO}: `2024-01-02`, `20240102`, `2024-W01-2`, `2024-002`; a moment at midnight UTC; years 0001 to 9999 in four digits",
         "other forms, two-digit years, moments with a time of day",
         f"`format`: other forms; {NUMBER_OF}",
@@ -102,10 +102,10 @@ _TEXT = {
             Example("45293", "date", DAY, EXCEL), Example("20240102", "date", REFUSED, SECONDS),
         ),
     ),
-    "datetime": Pair(
-        f"{ISO}, with `T`, `t` or a blank, with or without seconds, up to six decimals behind a point or a comma, with or "
-        "without separators; a zone (`Z`, `+02`, `+0200`, `+02:00`, `UTC`) is counted back to UTC; a date is its midnight",
-        "the hour 24, the second 60, a seventh decimal that is not 0, other forms, two-digit years",
+    "datetime": CastEntry(
+        f"{ISO}, with `T`, `t` or a blank, with or without seconds, up to six decimals after a point or a comma, with or "
+        "without separators; a zone (`Z`, `+02`, `+0200`, `+02:00`, `UTC`) is converted to UTC; a date is its midnight",
+        "the hour 24, the second 60, a seventh decimal other than 0, other forms, two-digit years",
         f"`format`: other forms; {NUMBER_OF}",
         (
             Example("2024-01-02T10:00", "datetime", TEN), Example("2024-01-02 12:00:00+02", "datetime", TEN),
@@ -113,22 +113,22 @@ _TEXT = {
             Example("2024-01-02 10:00:00.1234567", "datetime", REFUSED),
         ),
     ),
-    "timestamp": Pair(
-        "as datetime; a text without a zone is taken for UTC", "as datetime", f"`format`: other forms; {NUMBER_OF}",
+    "timestamp": CastEntry(
+        "as datetime; a text without a zone is read as UTC", "as datetime", f"`format`: other forms; {NUMBER_OF}",
         (
             Example("20240102T100000Z", "timestamp", UTC_TEN), Example("2024-01-02t12:00:00,0+0200", "timestamp", UTC_TEN),
             Example("1704189600", "timestamp", UTC_TEN, SECONDS), Example("1704189600", "timestamp", REFUSED),
         ),
     ),
-    "binary": Pair("the bytes of the text in UTF-8", "nothing", "", (Example("é", "binary", "é".encode()),)),
+    "binary": CastEntry("the bytes of the text in UTF-8", "nothing", "", (Example("é", "binary", "é".encode()),)),
 }  # fmt: skip
 
 _BINARY = {
-    "string": Pair("bytes that are UTF-8", "others", "", (Example(b"ok", "string", "ok"), Example(b"\xff", "string", REFUSED))),
-    "binary": Pair("every value", "nothing", "", (Example(b"\xff", "binary", b"\xff"),)),
+    "string": CastEntry("bytes that are UTF-8", "others", "", (Example(b"ok", "string", "ok"), Example(b"\xff", "string", REFUSED))),
+    "binary": CastEntry("every value", "nothing", "", (Example(b"\xff", "binary", b"\xff"),)),
 }  # fmt: skip
 _NESTED = {
-    "string": Pair(
+    "string": CastEntry(
         "JSON", "bytes in it that are no UTF-8", "",
         (
             Example(["a", None], "string", '["a",null]'),
@@ -138,7 +138,7 @@ _NESTED = {
     )
 }  # fmt: skip
 
-_NOTHING = Pair("nothing", "every value")
+_NOTHING = CastEntry("nothing", "every value")
 
 _PAIRS = {
     "text": _TEXT, "boolean": BOOLEAN, "integer": INTEGER, "decimal": DECIMAL, "float64": FLOAT64, "float32": FLOAT32,
@@ -147,19 +147,19 @@ _PAIRS = {
 }  # fmt: skip
 
 
-def pair(landed: str, wanted: str) -> Pair:
-    """What becomes of values of the kind `landed` in the type `wanted`; of a pair without an entry nothing is published."""
+def cast_entry(landed: str, wanted: str) -> CastEntry:
+    """The cast of values of the kind `landed` to the type `wanted`; without an entry nothing is published."""
     return _PAIRS[landed].get(wanted, _NOTHING)
 
 
 def is_never_published(landed: str, wanted: str) -> bool:
-    """Whether no value and no option makes a value of the kind one of the type."""
+    """Whether values of the kind are never published in the type, with any option."""
     return wanted not in _PAIRS[landed]
 
 
 def examples() -> Iterator[tuple[str, Example]]:
-    """Every example, with the kind of what landed."""
-    for kind, pairs in _PAIRS.items():
-        for found in pairs.values():
-            for example in found.examples:
+    """Every example, with its landed kind."""
+    for kind, casts in _PAIRS.items():
+        for cast in casts.values():
+            for example in cast.examples:
                 yield kind, example

@@ -1,8 +1,8 @@
-"""SQL on Polars in which no integer wraps.
+"""Runs SQL on Polars without integer overflow.
 
-Polars computes in the type of the columns: a sum of int64 beyond 64 bits wraps, `i + 1` of an int32 does beyond 32. So SQL that
-computes is given integers of 128 bits, and what comes out takes the type that it would have had. A number that does not
-fit that type ends the query in an error, and so does one that does not fit 128 bits (`sql_overflow`).
+Polars computes in the type of the columns: a sum of int64 wraps beyond 64 bits, `i + 1` of an int32 beyond 32. So SQL that
+computes gets integers of 128 bits, and the result is cast to its original type. A number that does not
+fit that type is an error, and so is one that does not fit 128 bits (`sql_overflow`).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact
 
-#: Of SQL, the tokens and functions that can make a number greater than those it is given.
+#: SQL tokens and functions whose result can be greater than their arguments.
 _OPERATORS = frozenset({"PLUS", "DASH", "STAR"})
 _FUNCTIONS = frozenset({"SUM", "ABS", "POW", "POWER"})
-#: After these a star means columns, not a product.
+#: After these tokens a star means columns, not a product.
 _BEFORE_COLUMNS = frozenset({"SELECT", "COMMA", "L_PAREN", "DOT", "DISTINCT"})
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INT2", "INT4", "INT8", "INT", "INTEGER", "BIGINT"})
 
 
 def query(frames: Mapping[str, pl.LazyFrame], sql: str, *, narrow: bool = True) -> pl.LazyFrame:
-    """The rows that a SELECT gives; raises a PolarsError for one that does not fit the frames.
+    """The rows that a SELECT returns; raises a PolarsError for a query that does not fit the frames.
 
-    Unless they are to be `narrow`, integers may have 128 bits in them, and none is an error.
+    With `narrow=False`, integers may keep 128 bits, and none is too large for its type.
     """
     plain = pl.SQLContext(dict(frames)).execute(sql, eager=False)
     if not _computes(sql):
@@ -36,19 +36,19 @@ def query(frames: Mapping[str, pl.LazyFrame], sql: str, *, narrow: bool = True) 
     text, columns = _with_wide_casts(sql), _sizes(frames.values())
     safe = _checked(text, columns)
     try:
-        found = wide.execute(safe, eager=False)
-        found.collect_schema()
+        result = wide.execute(safe, eager=False)
+        result.collect_schema()
     except pl.exceptions.PolarsError as error:
         if safe != text:
             why = "wanted SQL whose integers fit 128 bits, got products that may not: cast a factor to DOUBLE"
             raise pl.exceptions.InvalidOperationError(f"{why} ({error})") from error
-        # A function that knows no such integers; the query itself is sound.
+        # A function does not support these integers; the query itself is valid.
         return plain
-    return _narrowed(found, wanted) if narrow else found
+    return _narrowed(result, wanted) if narrow else result
 
 
 def with_columns(rows: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame:
-    """The rows with columns that are SQL expressions over the row, by name."""
+    """The rows with added columns, each a SQL expression over the row."""
     plain = rows.with_columns(pl.sql_expr(text).alias(name) for name, text in columns.items())
     texts = list(columns.values())
     if not any(map(_computes, texts)):
@@ -56,12 +56,12 @@ def with_columns(rows: pl.LazyFrame, columns: Mapping[str, str]) -> pl.LazyFrame
     wide = _widened(rows, _roots(texts))
     sizes = _sizes([rows])
     safe = {name: _checked(_with_wide_casts(text), sizes) for name, text in columns.items()}
-    found = wide.with_columns(pl.sql_expr(text).alias(name) for name, text in safe.items())
-    return _narrowed(found, plain.collect_schema())
+    result = wide.with_columns(pl.sql_expr(text).alias(name) for name, text in safe.items())
+    return _narrowed(result, plain.collect_schema())
 
 
 def filtered(rows: pl.LazyFrame, condition: str, or_if: pl.Expr | None = None) -> pl.LazyFrame:
-    """The rows for which a SQL condition is true, or for which `or_if` is."""
+    """The rows for which a SQL condition or `or_if` is true."""
 
     def those(frame: pl.LazyFrame, text: str) -> pl.LazyFrame:
         held = pl.sql_expr(text)
@@ -70,19 +70,19 @@ def filtered(rows: pl.LazyFrame, condition: str, or_if: pl.Expr | None = None) -
     if not _computes(condition):
         return those(rows, condition)
     safe = _checked(_with_wide_casts(condition), _sizes([rows]))
-    found = those(_widened(rows, _roots([condition])), safe)
-    return _narrowed(found, rows.collect_schema())
+    result = those(_widened(rows, _roots([condition])), safe)
+    return _narrowed(result, rows.collect_schema())
 
 
 def _sizes(frames: Iterable[pl.LazyFrame]) -> dict[str, int | None]:
-    """By column, the greatest size that a number may have in any of the frames; None where none is an integer."""
+    """By column, the largest absolute value in any of the frames; None for columns without integers."""
     from dq_pipelines.transforms.sql_overflow import sizes_of
 
-    found: dict[str, int | None] = {}
+    sizes: dict[str, int | None] = {}
     for frame in frames:
         for name, size in sizes_of(frame.collect_schema()).items():
-            found[name] = max(size or 0, found.get(name) or 0) or None
-    return found
+            sizes[name] = max(size or 0, sizes.get(name) or 0) or None
+    return sizes
 
 
 def _checked(sql: str, sizes: Mapping[str, int | None]) -> str:
@@ -96,7 +96,7 @@ def _roots(texts: Sequence[str]) -> frozenset[str]:
 
 
 def _widened(rows: pl.LazyFrame, names: frozenset[str] | None = None) -> pl.LazyFrame:
-    """The rows with integers of 128 bits, in all columns or in some."""
+    """The rows with integers of 128 bits, in all columns or in the given ones."""
     integers = [
         name
         for name, dtype in rows.collect_schema().items()
@@ -106,9 +106,9 @@ def _widened(rows: pl.LazyFrame, names: frozenset[str] | None = None) -> pl.Lazy
 
 
 def _narrowed(rows: pl.LazyFrame, wanted: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """The rows with the integer types that are wanted; a number that does not fit is an error."""
-    there = rows.collect_schema()
-    other = [name for name, dtype in wanted.items() if dtype.is_integer() and there[name] != dtype]
+    """The rows with the wanted integer types; a number that does not fit is an error."""
+    schema = rows.collect_schema()
+    other = [name for name, dtype in wanted.items() if dtype.is_integer() and schema[name] != dtype]
     return rows.with_columns(pl.col(exact(name)).cast(wanted[name]) for name in other) if other else rows
 
 
@@ -120,7 +120,7 @@ def _tokens(sql: str) -> tuple[Any, ...]:
 
 
 def _computes(sql: str) -> bool:
-    """Whether the SQL may make an integer that does not fit its type; True where nobody can tell."""
+    """Whether the SQL may compute an integer that does not fit its type; True if that is unknown."""
     from sqlglot.errors import SqlglotError
 
     try:
@@ -139,7 +139,7 @@ def _computes(sql: str) -> bool:
 
 
 def _with_wide_casts(sql: str) -> str:
-    """The SQL with its casts to integers made to those of 128 bits: `CAST(x AS BIGINT)` and `x::int`."""
+    """The SQL with casts to integers, `CAST(x AS BIGINT)` and `x::int`, replaced by casts to 128 bits."""
     from sqlglot.errors import SqlglotError
 
     try:

@@ -1,21 +1,21 @@
-"""strftime patterns as regular expressions, for what chrono takes and the pattern does not say. What reads texts is formats.py's."""
+"""Converts strftime patterns to regular expressions, to check texts that chrono accepts too leniently."""
 
 from __future__ import annotations
 
 import re
 
 _TOKEN = re.compile(r"%%|%[-_0^#:]*(?:\.?[0-9]?f|[A-Za-z+])|\s+")
-#: What stands for several directives.
+#: Directives that abbreviate several others.
 _WHOLE = {
     "%D": "%m/%d/%y", "%x": "%m/%d/%y", "%T": "%H:%M:%S", "%X": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d",
     "%r": "%I:%M:%S %p",
 }  # fmt: skip
-#: Digits of a number as it is written in full.
+#: The number of digits of a directive when written in full.
 _WIDTHS = {"Y": 4, "G": 4, "j": 3, **dict.fromkeys("yCgmdeHkIlMSUWV", 2), **dict.fromkeys("uwq", 1)}
 
 
 def shape(pattern: str, letter: str, digits: str, *, in_full: bool) -> str | None:
-    """An expression of the texts of a chrono pattern whose directive `%<letter>` stands for `digits`; None where it has none.
+    """A regular expression for texts of a chrono pattern in which `%<letter>` matches `digits`; None without this directive.
 
     `in_full`: every number has all its digits.
     """

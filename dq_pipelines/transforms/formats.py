@@ -1,7 +1,7 @@
-"""strftime patterns of a column: what is refused when a project is loaded, and which texts a pattern reads exactly.
+"""Validates a column's strftime pattern, and parses texts by it exactly.
 
-Polars reads by chrono, which takes two digits for `%Y` and one for `%y`, the 60th second for the next minute, `2024111` under `%Y%m%d`,
-and drops the zone of `%Z`: whatever it gives is held against the text here.
+Polars parses by chrono, which is too lenient: it takes two digits for `%Y` and one for `%y`, second 60 as the next minute,
+`2024111` under `%Y%m%d`, and drops the zone of `%Z`. So each result is checked against its text.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import polars as pl
 from dq_pipelines.transforms.attempts import Attempt, filled, only
 from dq_pipelines.transforms.format_shapes import shape
 
-#: A moment with no two parts alike, which a pattern must be able to read from what it writes.
+#: A moment with distinct parts; a valid pattern must parse it from its own output.
 _SAMPLE = datetime(2019, 11, 28, 17, 43, 52)  # noqa: DTZ001
 _DIRECTIVE = re.compile(r"%[-_0^#:]*(?:\.?[0-9]?f|[A-Za-z+])")
 #: Directives that read an offset from UTC.
 _OFFSET = re.compile(r"%[:#]*z|%\+")
 _DIGITS = "YCyqmdejUWGVgHkIlMSsu"
-#: Two numbers with nothing between them: only as many digits as they are written with tell one from the other.
+#: Two numbers without a separator: only their full digits separate them.
 _TIGHT = re.compile(rf"%[-_0]?[{_DIGITS}]%[-_0]?[{_DIGITS}]")
 _HOUR = re.compile(r"%[-_0]?[HkIlTRrXcs+]")
-#: A year of two digits, where nothing else in the pattern tells the century.
+#: A year of two digits, and directives that give the century.
 _TWO_DIGITS, _CENTURY = re.compile(r"%[-_0]?[yDx]"), re.compile(r"%[-_0]?[YCGF]|%[sc+]")
-#: More than six decimals of a second, of which a later one is not 0.
+#: More than six decimals of a second, with a later one that is not 0.
 _BEYOND_MICROSECONDS = r"[.,][0-9]{6}[0-9]*[1-9]"
 
 _MINUTE, _SECOND = 60_000_000, 1_000_000
@@ -38,26 +38,26 @@ _YEARS = {
 
 
 def chrono(pattern: str) -> str:
-    """The pattern as Polars takes it: `.%f` is the decimals of a second, as in Python."""
+    """The pattern for Polars: `.%f` means the decimals of a second, as in Python."""
     return pattern.replace(".%f", "%.f")
 
 
 def has_offset(pattern: str) -> bool:
-    """Whether the texts of the pattern tell their offset from UTC."""
+    """Whether texts of the pattern contain an offset from UTC."""
     return _OFFSET.search(pattern) is not None
 
 
 def has_time(pattern: str) -> bool:
-    """Whether the texts of the pattern tell a time of day."""
+    """Whether texts of the pattern contain a time of day."""
     return _HOUR.search(pattern) is not None
 
 
 def checked_format(pattern: str, dtype: pl.DataType) -> str:
-    """The pattern, known to read values of the type; raises ValueError otherwise."""
+    """The validated pattern; raises ValueError if it cannot parse values of the type."""
     found = _DIRECTIVE.findall(chrono(pattern))
     if any(each.endswith("Z") for each in found):
         raise ValueError(
-            f"format '{pattern}': the zone names of %Z do not tell one moment (IST is three zones); "
+            f"format '{pattern}': the zone names of %Z are ambiguous (IST is three zones); "
             "wanted %z, which reads offsets such as +0200"
         )
     if any(each in ("%f", "%9f") for each in found):
@@ -69,7 +69,7 @@ def checked_format(pattern: str, dtype: pl.DataType) -> str:
         and re.search(r"%[-_0]?[HkIl]", pattern)
         and not re.search("%[-_0]?[MTRc]", pattern)
     ):
-        raise ValueError(f"format '{pattern}': wanted minutes (%M) beside the hour")
+        raise ValueError(f"format '{pattern}': wanted minutes (%M) with the hour")
     sample = pl.Series([_SAMPLE]).dt.replace_time_zone("UTC")
     try:
         text = sample.dt.to_string(chrono(pattern))
@@ -78,17 +78,17 @@ def checked_format(pattern: str, dtype: pl.DataType) -> str:
         read = []
     if read != [_SAMPLE.date()]:
         raise ValueError(
-            f"format '{pattern}': wanted year, month and day, as in %d/%m/%Y, got a pattern that reads no date"
+            f"format '{pattern}': wanted year, month and day, as in %d/%m/%Y, got a pattern that does not determine a date"
         )
     return pattern
 
 
 def reads(pattern: str, dtype: pl.DataType) -> Attempt:
-    """An attempt that takes the texts that the pattern reads, for what they say."""
+    """An attempt that parses texts by the pattern, exactly."""
     form = chrono(pattern)
     by_length = _TIGHT.search(form) is not None
     beyond = bool(re.search(r"%\.[0-9]?f|%\+", form))
-    # chrono takes one digit for `%y`: in `1/2/5` nobody has said which year that is.
+    # chrono takes one digit for `%y`, but the year in `1/2/5` is ambiguous.
     short_year = shape(form, "y", "[0-9]{2}", in_full=by_length)
 
     def attempt(texts: pl.Series) -> pl.Series:
@@ -104,7 +104,7 @@ def reads(pattern: str, dtype: pl.DataType) -> Attempt:
 
 
 def _parsed(texts: pl.Series, dtype: pl.DataType, form: str) -> pl.Series:
-    # Without Polars' cache of dates, which takes twice as long as it saves, also where few dates come again and again.
+    # Without Polars' cache of dates, which costs twice the time that it saves, even with few distinct dates.
     if isinstance(dtype, pl.Date):
         moments = texts.str.to_date(form, strict=False, cache=False)
     else:
@@ -113,13 +113,13 @@ def _parsed(texts: pl.Series, dtype: pl.DataType, form: str) -> pl.Series:
 
 
 def _of_1969(moments: pl.Series) -> pl.Series:
-    """The moments of 2069 a century earlier: `69` is 1969 in POSIX and in Python, and 2069 only in chrono."""
+    """The moments with 2069 changed to 1969: `69` means 1969 in POSIX and Python, and 2069 only in chrono."""
     wrong = (moments.dt.year() == 2069).fill_null(False)
     return moments.zip_with(~wrong, moments.dt.offset_by("-100y")) if wrong.any() else moments
 
 
 def sound(texts: pl.Series, moments: pl.Series, form: str) -> pl.Series:
-    """The moments that their texts say: years of four digits, no 60th second."""
+    """The moments that agree with their texts: years of four digits, no second 60."""
     number, kind = moments.to_physical(), type(moments.dtype)
     doubtful = ~number.is_between(_YEAR_1000[kind], _YEARS[kind][1])
     if kind is pl.Datetime:
@@ -135,13 +135,13 @@ def sound(texts: pl.Series, moments: pl.Series, form: str) -> pl.Series:
 def _sixties(texts: pl.Series, form: str) -> pl.Series:
     if not has_offset(form):
         return texts.str.contains("60", literal=True)
-    # With an offset, what is written back is another hour, and `160000` is no 60th second: only its place tells.
+    # With an offset, the formatted hour differs, and `160000` has no second 60: the check must consider its place.
     placed = shape(form, "S", "60", in_full=_TIGHT.search(form) is not None)
     return texts.str.contains(placed) if placed else texts.str.contains(":60", literal=True)
 
 
 def _confirmed(both: pl.Series, form: str) -> pl.Series:
-    """The moments of those of `both`, text and moment, that say one and the same."""
+    """The moments of `both` (text and moment) that agree with their texts."""
     moment, text = both.struct.field("moment"), both.struct.field("text")
     moment = only(moment, moment.to_physical().is_between(*_YEARS[type(moment.dtype)]))
     year = moment.dt.year().cast(pl.String).str.zfill(4)
@@ -150,7 +150,7 @@ def _confirmed(both: pl.Series, form: str) -> pl.Series:
         return only(moment, four_digits)
     if has_offset(form):
         return only(moment, four_digits & ~_sixties(text, form))
-    # A 60th second is read as the next minute's first, so that what is written has one 60 less.
+    # Second 60 is parsed as the next minute's second 0, so the formatted text has one 60 less.
     written = moment.dt.to_string(form).str.count_matches("60")
     return only(moment, four_digits & (written >= text.str.count_matches("60")))
 
@@ -164,10 +164,10 @@ def _contains(texts: pl.Series, parts: pl.Series) -> pl.Series:
 
 
 def within_years(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """The dates and moments of the years 1 to 9999, which every tool can hold; null for others."""
+    """The dates and moments within the years 1 to 9999, which every tool supports; null for others."""
     first, last = _YEARS[type(dtype)]
     if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
         if dtype.time_unit == "ns":
-            return value  # which reach from 1677 to 2262 only
+            return value  # nanoseconds reach only from 1677 to 2262
         first, last = first // 1_000, last // 1_000
     return pl.when(value.to_physical().is_between(first, last)).then(value)

@@ -1,4 +1,4 @@
-"""Texts as values of a type. Blanks around a text say nothing, but in a `string` column."""
+"""Casts texts to other types. Blanks around a text are ignored, except in a `string` column."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import polars as pl
 from dq_pipelines.transforms.attempts import Attempt, each, filled, first_of, only, tried
 from dq_pipelines.transforms.formats import has_offset, has_time, reads, sound
 from dq_pipelines.transforms.from_numbers import exact_decimals, rounded, short_decimals
-from dq_pipelines.transforms.moments import Moment, counted, read_as, serials
+from dq_pipelines.transforms.moments import Moment, converted_series, from_counts, from_serial_numbers
 from dq_pipelines.transforms.options import CastOptions
 
-#: ISO 8601 without a zone, tried in this order where a column gives no `format`: the first two are quick, 0.2 s of CPU for
-#: 6 million texts; with a fraction Polars takes seven times as long.
+#: Forms of ISO 8601 without a zone, in the order of attempts, for columns without `format`. The first two are fast, 0.2 s of
+#: CPU for 6 million texts; with a fraction Polars takes seven times as long.
 _QUICK = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _OTHERS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-#: Week dates and days of the year: the whole text, since `2024-12` is a month and no day of the year.
+#: Week dates and days of the year, which must match the whole text, since `2024-12` is a month and no day of the year.
 _RARE_DATES = {"%G-W%V-%u": "^[0-9]{4}-W[0-9]{2}-[1-7]$", "%Y-%j": "^[0-9]{4}-[0-9]{3}$"}
 _ZONE = r"(?: ?([Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
-#: Date, hour, minute, second, decimals, zone: with all separators, to the hour alone, and with no separators.
+#: Date, hour, minute, second, decimals, zone: with all separators, with only the hour, and without separators.
 _ISO = (
     rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})[Tt ]([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}})(?:[.,]([0-9]+))?)?{_ZONE}$",
     rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})[Tt]([0-9]{{2}})()()(){_ZONE}$",
@@ -31,7 +31,7 @@ _ZERO = r"^[+-]?[0.]+(?:[eE][+-]?[0-9]+)?$"
 
 
 def from_text(value: pl.Expr, wanted: pl.DataType, options: CastOptions) -> pl.Expr:
-    """Texts in another type; null where they are none of its values."""
+    """Texts as another type; null if they are not values of it."""
     if isinstance(wanted, pl.String):
         return value.str.strip_chars() if options.trim else value
     if isinstance(wanted, pl.Binary):
@@ -44,12 +44,12 @@ def from_text(value: pl.Expr, wanted: pl.DataType, options: CastOptions) -> pl.E
 
 
 def _trimmed(attempts: list[Attempt], wanted: pl.DataType) -> Attempt:
-    """An attempt that makes all others again on the texts that have blanks around them."""
+    """An attempt that repeats all others on trimmed texts, for texts with blanks around them."""
     return lambda texts: _changed(texts, texts.str.strip_chars(), attempts, wanted)
 
 
 def _in_utc(attempts: list[Attempt], wanted: pl.DataType) -> Attempt:
-    """An attempt that makes others again on texts that end in Z, without it: to read an offset takes ten times as long."""
+    """An attempt that repeats others on texts that end in Z, without the Z: parsing an offset takes ten times as long."""
     return lambda texts: _changed(texts, texts.str.strip_suffix("Z"), attempts, wanted)
 
 
@@ -59,7 +59,7 @@ def _changed(texts: pl.Series, now: pl.Series, attempts: list[Attempt], wanted: 
 
 
 def _attempts(wanted: pl.DataType, options: CastOptions) -> list[Attempt]:
-    """How a text may be read, the quickest way first; null where a way does not fit."""
+    """The attempts to parse a text, the fastest first."""
     if isinstance(wanted, pl.Date | pl.Datetime):
         return _moments(wanted, options)
     if isinstance(wanted, pl.Decimal):
@@ -75,29 +75,29 @@ def _attempts(wanted: pl.DataType, options: CastOptions) -> list[Attempt]:
 
 
 def _floats(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
-    """The float nearest to each number; whole numbers written in full are to be exact, and none becomes infinite or 0."""
-    found = texts.cast(wanted, strict=False)
+    """The nearest float of each number; whole numbers written in full must be exact, and none may become infinite or 0."""
+    floats = texts.cast(wanted, strict=False)
     exact, least = (2.0**53, 6) if isinstance(wanted, pl.Float64) else (2.0**24, 5)
-    # NaN counts as more than any number here. The shortest text that ends as 0 is 1e-324, or 1e-46.
-    doubtful = (found.abs() >= exact) | ((found == 0) & (texts.str.len_bytes() >= least))
+    # NaN compares as greater than any number here. The shortest nonzero text that becomes 0 is 1e-324, or 1e-46.
+    doubtful = (floats.abs() >= exact) | ((floats == 0) & (texts.str.len_bytes() >= least))
     if not doubtful.any():
-        return found
-    return filled(only(found, ~doubtful), doubtful.fill_null(False), texts, lambda some: _doubted_floats(some, wanted))
+        return floats
+    return filled(only(floats, ~doubtful), doubtful.fill_null(False), texts, lambda some: _doubted_floats(some, wanted))
 
 
 def _doubted_floats(texts: pl.Series, wanted: pl.DataType) -> pl.Series:
-    found = texts.cast(wanted, strict=False)
+    floats = texts.cast(wanted, strict=False)
     right = pl.select(
         pl.when(texts.str.contains(_SPELLED))
         .then(True)
-        .when((found == 0) & ~texts.str.contains(_ZERO))
+        .when((floats == 0) & ~texts.str.contains(_ZERO))
         .then(False)
-        .otherwise(found.is_finite())
+        .otherwise(floats.is_finite())
     ).to_series()
-    in_full = texts.str.contains(r"^[+-]?[0-9]+$") & found.is_finite()
-    whole = pl.DataFrame({"text": only(texts, in_full), "found": found.cast(pl.Float64)}).to_struct()
+    in_full = texts.str.contains(r"^[+-]?[0-9]+$") & floats.is_finite()
+    whole = pl.DataFrame({"text": only(texts, in_full), "found": floats.cast(pl.Float64)}).to_struct()
     same = each(whole, lambda one: one["text"] is None or int(one["text"]) == int(one["found"]), pl.Boolean())
-    return only(found, right & same)
+    return only(floats, right & same)
 
 
 # --- dates and moments -----------------------------------------------------------------------------
@@ -107,15 +107,15 @@ def _moments(wanted: Moment, options: CastOptions) -> list[Attempt]:
     attempts: list[Attempt] = []
     unit, origin = options.unit, options.origin
     if unit is not None:
-        attempts.append(lambda texts: counted(_plain_numbers(texts), unit, wanted))
+        attempts.append(lambda texts: from_counts(_plain_numbers(texts), unit, wanted))
     if origin is not None:
-        attempts.append(lambda texts: serials(_plain_numbers(texts), origin, wanted))
+        attempts.append(lambda texts: from_serial_numbers(_plain_numbers(texts), origin, wanted))
     if options.format is not None:
         return [*attempts, _by_format(options.format, wanted)]
     if not attempts:
         return _iso_forms(wanted)
-    # A number that counts no moment of the type is refused: `20240102` is no date where a column counts seconds.
-    return [*attempts, *map(_but_numbers, _iso_forms(wanted))]
+    # With a unit or an origin, a number is never read as ISO 8601: `20240102` is no date in a column of seconds.
+    return [*attempts, *map(_except_numbers, _iso_forms(wanted))]
 
 
 def _iso_forms(wanted: Moment) -> list[Attempt]:
@@ -139,7 +139,7 @@ def _shaped(shape: str, attempt: Attempt) -> Attempt:
     return lambda texts: attempt(only(texts, texts.str.contains(shape)))
 
 
-def _but_numbers(attempt: Attempt) -> Attempt:
+def _except_numbers(attempt: Attempt) -> Attempt:
     return lambda texts: attempt(only(texts, ~texts.str.contains(_PLAIN_NUMBER)))
 
 
@@ -153,14 +153,14 @@ def _by_format(form: str, wanted: Moment) -> Attempt:
 
     def attempt(texts: pl.Series) -> pl.Series:
         moments = read(texts)
-        # What `reads` gives is within the years already.
-        return moments if moments.dtype == wanted else read_as(moments, wanted)
+        # `reads` gives only moments within the allowed years.
+        return moments if moments.dtype == wanted else converted_series(moments, wanted)
 
     return attempt
 
 
 def _iso(texts: pl.Series, wanted: Moment) -> pl.Series:
-    """The other forms of ISO 8601: without separators, without minutes or seconds, small letters, a decimal comma."""
+    """The other forms of ISO 8601: without separators, without minutes or seconds, in lower case, with a decimal comma."""
     forms = [texts.str.extract_groups(form).struct.unnest() for form in _ISO]
     parts = pl.select(pl.coalesce(form[name] for form in forms).alias(name) for name in forms[0].columns)
 
@@ -190,4 +190,4 @@ def _iso(texts: pl.Series, wanted: Moment) -> pl.Series:
     ).to_series()
     form = "%Y-%m-%dT%H:%M:%S%.f%:z"
     moments = written.str.to_datetime(form, time_unit="us", strict=False, cache=False)
-    return read_as(sound(written, moments, form), wanted)
+    return converted_series(sound(written, moments, form), wanted)

@@ -1,6 +1,6 @@
-"""Dates, moments with a zone and without one: how one becomes another, and how numbers become any of them.
+"""Casts between dates, moments with a zone and moments without one, and from numbers to any of them.
 
-A moment without a zone is taken for UTC wherever one with a zone is wanted, and the other way round.
+A moment without a zone means UTC, in both directions.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Moment = pl.Date | pl.Datetime
 
 _UTC = pl.Datetime("us", "UTC")
 _A_DAY = 86_400_000_000
-#: Units in a microsecond's terms: microseconds of one, or how many make one.
+#: Microseconds of a unit, and units of a second.
 _MICROSECONDS: dict[Unit, int] = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _IN_A_SECOND: dict[Unit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 _EPOCH = date(1970, 1, 1)
-#: A workbook's day 0; in the system of 1900 that of the days before 1900-02-29, which it counts and no calendar has.
+#: A workbook's day 0, in days since 1970; in the system of 1900 for days after 1900-02-29, a day that it counts and that never existed.
 _DAY_0 = {"excel": (date(1899, 12, 30) - _EPOCH).days, "excel_1904": (date(1904, 1, 1) - _EPOCH).days}
 _LEAP_DAY_1900 = 60
 #: Serial numbers from the first day to the end of 9999.
@@ -33,8 +33,8 @@ _SERIALS = {"excel": (1, 2_958_466), "excel_1904": (0, 2_957_004)}
 _MILLISECONDS = 86_400_000
 
 
-def moved(value: pl.Expr, landed: Moment, wanted: Moment) -> pl.Expr:
-    """A date or moment as another kind of it; null where a part of it would be lost."""
+def converted(value: pl.Expr, landed: Moment, wanted: Moment) -> pl.Expr:
+    """A date or moment as another of these types; null if a part of it would be lost."""
     if isinstance(landed, pl.Date):
         if isinstance(wanted, pl.Date):
             return within_years(value, wanted)
@@ -51,30 +51,32 @@ def moved(value: pl.Expr, landed: Moment, wanted: Moment) -> pl.Expr:
 
 
 def _as_utc(value: pl.Expr, landed: pl.Datetime, wanted: pl.Datetime) -> pl.Expr:
-    """A moment in the wanted zone; one without a zone is taken for UTC."""
+    """A moment in the wanted zone; one without a zone is read as UTC."""
     utc = value if landed.time_zone else value.dt.replace_time_zone("UTC")
     if wanted.time_zone is None:
         return utc.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return utc.dt.convert_time_zone(wanted.time_zone)
 
 
-def read_as(moments: pl.Series, wanted: Moment) -> pl.Series:
-    """`moved`, of dates or moments that are there."""
+def converted_series(moments: pl.Series, wanted: Moment) -> pl.Series:
+    """`converted` for a series."""
     landed = cast("Moment", moments.dtype)
-    return selected(moments, lambda value: moved(value, landed, wanted))
+    return selected(moments, lambda value: converted(value, landed, wanted))
 
 
-def counted(numbers: pl.Series, unit: Unit, wanted: Moment) -> pl.Series:
-    """Numbers of a unit since 1970 as dates or moments: whole ones at once, decimals (or texts of them) one by one."""
+def from_counts(numbers: pl.Series, unit: Unit, wanted: Moment) -> pl.Series:
+    """Numbers of a unit since 1970 as dates or moments: whole numbers vectorised, decimals (or their texts) one by one."""
     whole = numbers.cast(pl.Int64, strict=False)
     if not numbers.dtype.is_integer():
         is_whole = whole.cast(numbers.dtype, strict=False) == numbers
         whole = only(whole, is_whole)
-    found = _microseconds(whole, unit)
+    microseconds = _microseconds(whole, unit)
     if not numbers.dtype.is_integer():
         texts = numbers.cast(pl.String)
-        found = filled(found, whole.is_null() & texts.is_not_null(), texts, lambda some: _fractions(some, unit))
-    return read_as(found.cast(_UTC), wanted)
+        microseconds = filled(
+            microseconds, whole.is_null() & texts.is_not_null(), texts, lambda some: _fractions(some, unit)
+        )
+    return converted_series(microseconds.cast(_UTC), wanted)
 
 
 def _microseconds(whole: pl.Series, unit: Unit) -> pl.Series:
@@ -97,7 +99,7 @@ def _fractions(texts: pl.Series, unit: Unit) -> pl.Series:
 
 
 def number_in(text: str) -> Decimal | None:
-    """The number that a text writes in ASCII digits, exactly; None where it is none."""
+    """The exact number that a text contains in ASCII digits; None if it is no number."""
     plain = text.strip()
     if not plain.isascii() or "_" in plain or not any(char.isdigit() for char in plain):
         return None
@@ -107,17 +109,17 @@ def number_in(text: str) -> Decimal | None:
         return None
 
 
-def epochs(value: pl.Expr, landed: Moment, unit: Unit) -> pl.Expr:
-    """Dates and moments as whole numbers of a unit since 1970; null where one is between two numbers."""
-    number = moved(value, landed, _UTC).to_physical()
+def to_counts(value: pl.Expr, landed: Moment, unit: Unit) -> pl.Expr:
+    """Dates and moments as whole numbers of a unit since 1970; null if the number would not be whole."""
+    number = converted(value, landed, _UTC).to_physical()
     if unit == "ns":
         return pl.when(number.abs() < 2**63 // 1_000).then(number * 1_000)
     factor = _MICROSECONDS[unit]
     return pl.when(number % factor == 0).then(number // factor)
 
 
-def serials(numbers: pl.Series, origin: Origin, wanted: Moment) -> pl.Series:
-    """A workbook's day numbers as dates or moments, to the millisecond, which is all that a workbook tells."""
+def from_serial_numbers(numbers: pl.Series, origin: Origin, wanted: Moment) -> pl.Series:
+    """A workbook's day numbers as dates or moments, to the millisecond, the precision of workbooks."""
     days = numbers.cast(pl.Float64, strict=False)
     first, end = _SERIALS[origin]
     days = only(days, (days >= first) & (days < end))
@@ -128,4 +130,4 @@ def serials(numbers: pl.Series, origin: Origin, wanted: Moment) -> pl.Series:
         offset = (whole < _LEAP_DAY_1900).cast(pl.Int64) + _DAY_0[origin]
     parts = ((days - whole) * _MILLISECONDS).round().cast(pl.Int64)
     since = (whole.cast(pl.Int64) + offset) * _MILLISECONDS + parts
-    return read_as((since * 1_000).cast(_UTC), wanted)
+    return converted_series((since * 1_000).cast(_UTC), wanted)

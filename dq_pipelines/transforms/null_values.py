@@ -1,4 +1,4 @@
-"""Texts that mean that a column has no value: they become null before the column is cast."""
+"""Replaces a column's `null_values` by null before the column is cast."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dq_pipelines.config.columns import exact
 
 
 class HasNullValues(Protocol):
-    """What a column's YAML says: `Column` of the project."""
+    """The settings of a column in YAML: the project's `Column`."""
 
     @property
     def null_values(self) -> Sequence[str]: ...
 
 
 def without_null_values(rows: pl.LazyFrame, columns: Mapping[str, HasNullValues]) -> pl.LazyFrame:
-    """The rows with null where a text column has one of its own `null_values`. Columns of other types keep their values."""
+    """The rows with the `null_values` of text columns replaced by null. Columns of other types do not change."""
     wanted = {name: list(column.null_values) for name, column in columns.items() if column.null_values}
     if not wanted:
         return rows

@@ -1,4 +1,4 @@
-"""Which options a column's type takes: what is refused when a project is loaded."""
+"""Checks which options a column's type allows, when a project is loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dq_pipelines.transforms.types import dtype_of
 
 
 def wrong_options(type_name: str, options: CastOptions) -> str | None:
-    """What is wrong with the options of a column of this type, in one sentence; None where nothing is."""
+    """One sentence about wrong options for a column of this type, or None."""
     return next(_wrong(type_name, dtype_of(type_name), options), None)
 
 
@@ -30,7 +30,7 @@ def _wrong(name: str, dtype: pl.DataType, options: CastOptions) -> Iterator[str]
     if options.origin is not None and not is_moment:
         yield f"origin is for date, datetime and timestamp, got type {name}"
     if options.trim and not isinstance(dtype, pl.String):
-        yield f"trim is for string, since other types pass over blanks anyway, got type {name}"
+        yield f"trim is for string, since other types ignore blanks anyway, got type {name}"
     if options.format is not None:
         if not (is_moment or dtype.is_integer() or isinstance(dtype, pl.String)):
             yield f"format is for date, datetime, timestamp, integers and string, got type {name}"

@@ -1,4 +1,4 @@
-"""What a column's YAML asks of its cast: a format, and changes that are wanted. How they are done belongs in `casting`."""
+"""Defines the options of a column's cast: the format, and the allowed changes of values."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Literal
 
 #: To the nearest, halves to the even digit; to the nearest, halves away from zero; toward zero.
 Rounding = Literal["half_even", "half_up", "down"]
-#: What a number counts since 1970-01-01 00:00 UTC.
+#: The unit of a number that counts from 1970-01-01 00:00 UTC.
 Unit = Literal["s", "ms", "us", "ns"]
-#: Where a workbook's day numbers begin: 1900-01-01 is 1, or 1904-01-01 is 0.
+#: The first day of a workbook's day numbers: 1900-01-01 is 1, or 1904-01-01 is 0.
 Origin = Literal["excel", "excel_1904"]
 
 
 @dataclass(frozen=True)
 class CastOptions:
-    """What a cast may do beside keeping each value as it is."""
+    """The changes of values that a cast may make."""
 
     #: strftime pattern of dates and times
     format: str | None = None
-    #: how a number is rounded that the type cannot hold exactly
+    #: how to round a number that the type cannot hold exactly
     round: Rounding | None = None
-    #: what numbers of moments count
+    #: the unit of numbers for moments
     unit: Unit | None = None
-    #: that numbers are days of a workbook
+    #: how a workbook counts days, for numbers for moments
     origin: Origin | None = None
-    #: whether blanks around a text go
+    #: whether to remove blanks around a text
     trim: bool = False
 
 
-#: Nothing is asked for: a value is published as it is, or refused.
+#: Without options: a value is published unchanged, or refused.
 EXACT = CastOptions()

@@ -1,6 +1,6 @@
-"""Predicates: which rows a person means, as a SQL condition of columns and literals, and as a Polars expression.
+"""Parses a SQL condition that selects rows, such as `--where`, to a Polars expression.
 
-Only comparisons, `and`, `or`, `not`, `in`, `between`, `is null` and `like`: what a person types on a command line must
+It allows only comparisons, `and`, `or`, `not`, `in`, `between`, `is null` and `like`: a condition from a command line must
 neither call a function nor read a file.
 """
 
@@ -20,32 +20,32 @@ from dq_pipelines.transforms.types import name_of
 if TYPE_CHECKING:
     from sqlglot import exp
 
-#: What a condition may be made of, for the error.
+#: The allowed parts of a condition, for the message.
 _WANTED = "columns compared with literals, and, or, not, in, between, is null, like"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A column where a predicate is asked of it."""
+    """A column to which a predicate is applied."""
 
-    #: by its type; null where the landed text does not fit
+    #: the value in its type; null if the landed text does not fit
     value: pl.Expr
     dtype: pl.DataType
-    #: what landed, as text, where that is known
+    #: the landed text, if it is known
     text: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
 class Predicate:
-    """A condition on columns, parsed."""
+    """A parsed condition on columns."""
 
-    #: as it was given
+    #: the original text
     sql: str
     _tree: exp.Expression
 
     @classmethod
     def parse(cls, sql: str, columns: Mapping[str, pl.DataType], of: str = "") -> Predicate:
-        """Raises ConfigError for what is no condition, or names a column that is not there, `of` which table it says."""
+        """Parse a condition; raises ConfigError for an invalid one or an unknown column. `of` names the table in the message."""
         import sqlglot
         from sqlglot import exp
         from sqlglot.errors import SqlglotError
@@ -58,13 +58,13 @@ class Predicate:
         rest = {name for name, value in statements[0].args.items() if value} if statements[0] is not None else set()
         if not isinstance(where, exp.Where) or rest - {"expressions", "where", "kind"}:
             raise _problem(sql, "which is no condition")
-        found = cls(sql, where.this)
+        predicate = cls(sql, where.this)
         for column in where.find_all(exp.Column):
             if column.table or column.name not in columns:
                 near = nearest(column.name, columns)
                 raise ConfigError([Problem("", 0, f"--where: no column '{column.sql(dialect='duckdb')}'{of}{near}")])
-        found.on(lambda name: Cell(pl.col(name), columns[name]))
-        return found
+        predicate.on(lambda name: Cell(pl.col(name), columns[name]))
+        return predicate
 
     @property
     def columns(self) -> list[str]:
@@ -83,13 +83,13 @@ class Predicate:
         return self._tree.transform(mask).sql(dialect="duckdb")
 
     def on(self, cell: Callable[[str], Cell]) -> pl.Expr:
-        """Whether a row is meant, asked of these cells."""
-        return _Asked(self.sql, cell).of(self._tree)
+        """Boolean per row: the condition selects it; `cell` gives the column of a name."""
+        return _Translation(self.sql, cell).of(self._tree)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One translation of a condition."""
+class _Translation:
+    """The translation of one condition to an expression."""
 
     sql: str
     cell: Callable[[str], Cell]
@@ -143,11 +143,11 @@ class _Asked:
         from sqlglot import exp
 
         if not isinstance(node, exp.Column):
-            raise _problem(self.sql, f"where {node.sql(dialect='duckdb')} stands for a column")
+            raise _problem(self.sql, f"which has {node.sql(dialect='duckdb')} instead of a column")
         return self.cell(node.name)
 
     def _equals(self, cell: Cell, node: Any) -> pl.Expr:
-        """By the column's type; a cell whose text does not fit that is compared as text."""
+        """Equality by the column's type; a cell whose text does not fit the type is compared as text."""
         text = self._text(node)
         value = _as(text, cell.dtype)
         by_type = pl.lit(False) if value is None else cell.value == pl.lit(value, cell.dtype)
@@ -157,7 +157,7 @@ class _Asked:
 
     def _like(self, cell: Cell, node: Any) -> pl.Expr:
         if not isinstance(cell.dtype, pl.String):
-            raise _problem(self.sql, f"where like is asked of {name_of(cell.dtype)}")
+            raise _problem(self.sql, f"which applies like to {name_of(cell.dtype)}")
         parts = [{"%": ".*", "_": "."}.get(char, re.escape(char)) for char in self._text(node)]
         return cell.value.str.contains(f"(?s)^{''.join(parts)}$")
 
@@ -180,11 +180,11 @@ class _Asked:
             return str(node.this)
         if isinstance(node, exp.Boolean):
             return str(node.this).lower()
-        raise _problem(self.sql, f"where {node.sql(dialect='duckdb')} stands for a literal")
+        raise _problem(self.sql, f"which has {node.sql(dialect='duckdb')} instead of a literal")
 
 
 def _as(text: str, dtype: pl.DataType) -> Any:
-    """The literal as a value of the column's type; None where it does not fit."""
+    """The literal as a value of the column's type; None if it does not fit."""
     return pl.select(typed(pl.lit(text), pl.String(), dtype)).item()
 
 

@@ -1,4 +1,4 @@
-"""Checks in SQL on Polars that no integer of 128 bits wraps. Which SQL is given such integers belongs in `exact_sql`."""
+"""Adds checks to SQL for Polars, so that an overflow of 128-bit integers is an error."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-#: Polars has at most so many rows in a frame.
+#: The most rows in a Polars frame.
 _ROWS = 2**32
 _MOST = 2**127 - 1
-#: Less than 2**127 by more than Float64 rounds in a sum of all rows.
+#: Below 2**127 by more than the rounding error of a Float64 sum over all rows.
 _CHECKED = "1.7e38"
-#: Numbers from here on are all the same: too great.
+#: Bounds stop growing here: such numbers are too large anyway.
 _ENDLESS = 2**256
 _SUMS = (exp.Sum, exp.Window, exp.Filter)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Paren, exp.Pow, exp.Abs, *_SUMS)
-#: What gives no integer, of whatever it is given.
+#: Expressions that never give an integer.
 _NO_INTEGER = (
     exp.Div, exp.Avg, exp.Sqrt, exp.Cbrt, exp.Ln, exp.Log, exp.Exp, exp.Stddev, exp.StddevPop, exp.StddevSamp,
     exp.Variance, exp.VariancePop, exp.Median, exp.Predicate, exp.Connector, exp.Not, exp.Interval,
 )  # fmt: skip
-#: What gives integers where it is given some; other functions may, of whatever they are given.
-_OF_WHAT_IS_GIVEN = (
+#: Functions that give integers only for integer arguments; other functions may always give some.
+_KEEPS_TYPE = (
     exp.Round, exp.Ceil, exp.Floor, exp.Coalesce, exp.Case, exp.If, exp.Least, exp.Greatest, exp.Min, exp.Max,
 )  # fmt: skip
 
 
 def sizes_of(schema: Mapping[str, pl.DataType]) -> dict[str, int | None]:
-    """By column, the greatest size that a number may have; None for a column that holds no integers."""
+    """By column, the largest possible absolute value; None for columns without integers."""
     bits: dict[type, int] = {
         pl.Int8: 7,
         pl.UInt8: 8,
@@ -47,7 +47,7 @@ def sizes_of(schema: Mapping[str, pl.DataType]) -> dict[str, int | None]:
 
 
 def checked(sql: str, columns: Mapping[str, int | None]) -> str:
-    """The SQL, in which a number that may pass 128 bits is an error where it does; the same text where none may."""
+    """The SQL in which an overflow of 128 bits is an error; unchanged if no overflow is possible."""
     return _checked(sql, tuple(columns.items()))
 
 
@@ -59,7 +59,7 @@ def _checked(sql: str, columns: tuple[tuple[str, int | None], ...]) -> str:
         return sql
     sizes = _Sizes(dict(columns), tree)
     risky = [node for node in tree.find_all(*_ARITHMETIC) if _outermost(node, sizes) and (sizes.of(node) or 0) > _MOST]
-    # The innermost first: what a node is checked by is made of nodes that are checked.
+    # The innermost first, since the check of a node contains its checked parts.
     for node in reversed(risky):
         guarded = _guarded(node)
         if node is tree:
@@ -70,7 +70,7 @@ def _checked(sql: str, columns: tuple[tuple[str, int | None], ...]) -> str:
 
 
 class _Sizes:
-    """The greatest size that an integer of a node may have; None where it gives none."""
+    """Computes the largest possible absolute value of a node's integers; None for nodes without integers."""
 
     def __init__(self, columns: Mapping[str, int | None], tree: exp.Expr) -> None:
         self._columns = columns
@@ -100,7 +100,7 @@ class _Sizes:
         if isinstance(node, _NO_INTEGER):
             return None
         parts = [size for size in map(self.of, node.iter_expressions()) if size is not None]
-        given = isinstance(node, exp.Func) and not isinstance(node, _OF_WHAT_IS_GIVEN)
+        given = isinstance(node, exp.Func) and not isinstance(node, _KEEPS_TYPE)
         return max(parts, default=2**63 if given else None)
 
     def _of_two(self, node: exp.Binary) -> int | None:
@@ -118,8 +118,8 @@ class _Sizes:
             return self._known[name]
         named = self._names.get(name, [])
         if not named:
-            return self._columns.get(name, 2**127)  # such as `a` of `WITH t(a) AS (...)`
-        # In `SELECT v * v AS v` the factor is the column of the table below.
+            return self._columns.get(name, 2**127)  # a column such as `a` in `WITH t(a) AS (...)`
+        # In `SELECT v * v AS v` the factor is the column of the source table.
         self._known[name] = self._columns.get(name) if len(named) == 1 else _ENDLESS
         sizes = [self._columns.get(name), *map(self.of, named)]
         self._known[name] = max((size for size in sizes if size is not None), default=None)
@@ -127,15 +127,15 @@ class _Sizes:
 
 
 def _outermost(node: exp.Expr, sizes: _Sizes) -> bool:
-    """Whether no arithmetic with integers goes on around the node: what is checked there covers all within."""
+    """Whether the node is in no other integer arithmetic: its check covers everything within."""
     above = node.parent
     return not isinstance(above, _ARITHMETIC) or sizes.of(above) is None or node.arg_key not in ("this", "expression")
 
 
 def _guarded(node: exp.Expr) -> exp.Expr:
-    """The node plus a zero, which is text that is no number where the node does not fit.
+    """The node plus a zero, whose cast fails if the node does not fit: then it is a text that is no number.
 
-    Polars evaluates a cast for all rows, also in a branch that is not taken. So the cast is around the branches.
+    Polars evaluates a cast for all rows, also in a branch that is not taken, so the cast encloses the branches.
     """
     text = f"{node.sql(dialect='postgres')} does not fit 128 bits: cast a factor to DOUBLE"
     fits = exp.LT(this=_bound(node), expression=exp.Literal.number(_CHECKED))
@@ -146,7 +146,7 @@ def _guarded(node: exp.Expr) -> exp.Expr:
 
 
 def _bound(node: exp.Expr) -> exp.Expr:
-    """What no number on the way to the node's is greater than, as a Float64."""
+    """An upper bound, as Float64, of all intermediate results of the node."""
     match node:
         case exp.Add() | exp.Sub():
             return exp.Paren(this=exp.Add(this=_bound(node.this), expression=_bound(node.expression)))

@@ -1,7 +1,7 @@
-"""The steps of `silver.transform`, in the order of the YAML: each takes the rows and gives the rows on.
+"""Defines the steps of `silver.transform`, which run in the order of the YAML: each turns rows into rows.
 
-SQL here is Polars SQL, so that a step stays part of the one lazy scan. A step sees the landed rows'
-`_source` and `_row` too; a `sql` or `python` step that gives them on keeps the rows' provenance.
+SQL here is Polars SQL, so that a step is part of the lazy scan. A step also sees the columns
+`_source` and `_row`; a `sql` or `python` step must keep them to preserve the provenance of rows.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from dq_pipelines.transforms.types import TypeName
 
 
 class Step(Strict, abc.ABC):
-    """One step: a mapping with one key, which is its name."""
+    """One step: a mapping with one key, the name of the step."""
 
     @abc.abstractmethod
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows after the step; nothing is read yet."""
+        """The rows after the step, lazily."""
 
 
 def sql_expression(text: str) -> str:
-    """`text`, known to be one SQL expression over a row; raises ValueError otherwise."""
+    """`text`, validated as one SQL expression over a row; raises ValueError otherwise."""
     if found := beyond_the_row(text):
         raise ValueError(f"wanted SQL over the table's own rows, got {found}, in {shown(text)}")
     try:
@@ -57,7 +57,7 @@ class Rename(Step):
 class Cast(Step):
     """Give columns other types: `cast: {column: type}`. A row with a value that does not fit is refused with `cast`, as for `columns`.
 
-    Where null shall stand instead: `derive: {column: "try_cast(column as int)"}`.
+    For null instead of a refusal, use `derive: {column: "try_cast(column as int)"}`.
     """
 
     cast: dict[str, TypeName]
@@ -81,7 +81,7 @@ class Derive(Step):
 
 
 class Filter(Step):
-    """Keep the rows for which an SQL condition is true; the others are dropped and counted."""
+    """Keep the rows for which a SQL condition is true; the others are dropped and counted."""
 
     filter: str
 
@@ -95,7 +95,7 @@ class Filter(Step):
 
 
 class Keep(Strict):
-    """Which row of several with the same key stays."""
+    """Which of several rows with the same key to keep."""
 
     by: Annotated[Many[str], Field(min_length=1)]
     keep: Literal["first", "last"] = "last"
@@ -103,13 +103,13 @@ class Keep(Strict):
 
 
 class Deduplicate(Step):
-    """Keep one row per key, the first or last by `order_by` (else as they landed); the others are counted."""
+    """Keep one row per key, the first or last by `order_by` (default: in landing order); the others are dropped and counted."""
 
     deduplicate: Keep
 
     def apply(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         wanted = self.deduplicate
-        # A row without its key is no duplicate of another: it goes on, for the rules to refuse.
+        # Rows without a key are no duplicates: they stay, for the rules to refuse.
         keyless = pl.any_horizontal(pl.col(exact(name)).is_null() for name in wanted.by)
         keyed = rows.filter(~keyless)
         if wanted.order_by is not None:
@@ -120,7 +120,7 @@ class Deduplicate(Step):
 
 
 class Sql(Step):
-    """Any SELECT over the rows, which are called `self`."""
+    """Any SELECT over the rows, as the table `self`."""
 
     sql: str
 
@@ -139,7 +139,7 @@ class Sql(Step):
 
 
 class Python(Step):
-    """A function of your own, `module:function`, that takes the lazy rows and gives lazy rows."""
+    """A custom function, `module:function`, that takes lazy rows and returns lazy rows."""
 
     python: str
 
@@ -157,7 +157,7 @@ class Python(Step):
             result = function(rows)
         except (DqError, pl.exceptions.PolarsError):
             raise
-        except Exception as error:  # noqa: BLE001 - the function is somebody else's
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
             raise RuleError(f"{self.python} {failure_of(function, error)}") from None
         if not isinstance(result, pl.LazyFrame | pl.DataFrame):
             raise RuleError(f"{self.python}: wanted the rows as a Polars LazyFrame, got {type(result).__name__}")
@@ -165,7 +165,7 @@ class Python(Step):
 
 
 def function_at(path: str) -> Callable[..., Any]:
-    """The function that `module:function` names; raises RuleError when there is none."""
+    """The function that `module:function` names; raises RuleError if there is none."""
     module_name, _, name = path.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), name)
@@ -177,7 +177,7 @@ def function_at(path: str) -> Callable[..., Any]:
 
 
 def failure_of(function: Callable[..., Any], error: BaseException) -> str:
-    """What an error says of the function that raised it: `raises KeyError at revenue.py:12: 'store'`."""
+    """A description of an error with its place in the function: `raises KeyError at revenue.py:12: 'store'`."""
     code = getattr(function, "__code__", None)
     place = "outside of Python"
     if code is not None:

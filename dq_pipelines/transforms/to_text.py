@@ -1,4 +1,4 @@
-"""Any value as text that loses nothing: what `string` columns hold, and what people are shown of a value."""
+"""Converts values of any type to text without loss: for `string` columns, and for display."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import polars as pl
 from dq_pipelines.sources.float_text import float_text
 from dq_pipelines.transforms.attempts import each, first_of, selected
 from dq_pipelines.transforms.formats import within_years
-from dq_pipelines.transforms.moments import moved
+from dq_pipelines.transforms.moments import converted
 
-#: Decimals of a second only where there are any.
+#: With decimals of a second only if there are any.
 _TIME = "%H:%M:%S%.f"
-#: What Polars writes as JSON without a loss; it knows no bytes, and NaN becomes null.
+#: Types that Polars writes as JSON without loss; it does not support bytes, and NaN becomes null.
 _PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Decimal, pl.Null)
 
 
 def to_text(value: pl.Expr, landed: pl.DataType, format: str | None = None) -> pl.Expr:
-    """Values of a type as text; null for bytes that are no UTF-8."""
+    """Values of a type as text; null for bytes that are not UTF-8."""
     if isinstance(landed, pl.Date | pl.Datetime):
-        within = moved(value, landed, pl.Date() if isinstance(landed, pl.Date) else pl.Datetime("us", landed.time_zone))
+        within = converted(
+            value, landed, pl.Date() if isinstance(landed, pl.Date) else pl.Datetime("us", landed.time_zone)
+        )
         return within.cast(pl.String) if format is None else within.dt.to_string(format)
     if landed.is_float():
         return float_text(value)
@@ -39,12 +41,12 @@ def to_text(value: pl.Expr, landed: pl.DataType, format: str | None = None) -> p
 
 
 def shown(value: pl.Expr) -> pl.Expr:
-    """Values of any type as text that people can read, also where `to_text` has none."""
+    """Values of any type as readable text, also those for which `to_text` gives null."""
     return first_of(value, [_shown], pl.String())
 
 
 def stored_text(value: pl.Expr, landed: pl.DataType) -> pl.Expr:
-    """Values of a type in a column that has become text: as `to_text` has them, and never null."""
+    """Values of a type for a column that has become text: as by `to_text`, but never null for a value."""
     return to_text(value, landed) if landed.is_float() else shown(value)
 
 
@@ -55,7 +57,7 @@ def _shown(values: pl.Series) -> pl.Series:
     if dtype.is_nested():
         return _json(values, strict=False)
     if isinstance(dtype, pl.Date | pl.Datetime):
-        # Beyond the years that have a text, a count says which moment it is: Polars' own text would end the process.
+        # Beyond the supported years the text is a count: formatting by Polars would crash the process.
         unit = "days" if isinstance(dtype, pl.Date) else dtype.time_unit
         count = pl.format("{} {} since 1970-01-01", pl.col("value").to_physical(), pl.lit(unit))
         finer = within_years(pl.col("value"), dtype).cast(pl.String)
@@ -86,7 +88,7 @@ def _json(values: pl.Series, *, strict: bool) -> pl.Series:
 
 
 def json_text(value: pl.Expr) -> pl.Expr:
-    """Nested values as JSON, by Polars, which has it for structs alone: `{"":[1,2]}` without its wrapping."""
+    """Nested values as JSON by Polars, which supports only structs: the value is wrapped as `{"":[1,2]}`, then unwrapped."""
     wrapped = pl.struct(value.alias("")).struct.json_encode()
     return pl.when(value.is_not_null()).then(wrapped.str.slice(4).str.head(-1))
 
@@ -100,7 +102,7 @@ def _is_plain(dtype: Any) -> bool:
 
 
 def _dumped(value: Any, *, strict: bool) -> str | None:
-    """One value as JSON; None for bytes that are no UTF-8, where that is to be exact."""
+    """One value as JSON; with `strict`, None for bytes that are not UTF-8."""
 
     def plain(part: Any) -> str:
         match part:

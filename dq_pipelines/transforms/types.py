@@ -1,4 +1,4 @@
-"""Column types as YAML names them. How a value takes a type belongs in `casting`."""
+"""Maps the column types of YAML to Polars types."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 
 
 def type_names() -> list[str]:
-    """The types as they are written, without synonyms."""
+    """The names of the types, without synonyms."""
     return [*_SIMPLE, "decimal(p,s)"]
 
 
 def dtype_of(name: str) -> pl.DataType:
-    """The Polars type of a type's name; raises ValueError with the nearest name."""
+    """The Polars type of a name; raises ValueError with the nearest name."""
     wanted = name.strip().lower()
     wanted = _SYNONYMS.get(wanted, wanted)
     if wanted in _SIMPLE:
@@ -58,7 +58,7 @@ def _known(name: str) -> str:
     return name
 
 
-#: A type's name in YAML, known to be one.
+#: A validated type name in YAML.
 TypeName = Annotated[
     str,
     AfterValidator(_known),
@@ -69,7 +69,7 @@ TypeName = Annotated[
 
 
 def name_of(dtype: pl.DataType) -> str:
-    """A Polars type as YAML names it; types that YAML has no name for as Polars writes them."""
+    """The name of a Polars type in YAML, or else in Polars."""
     if isinstance(dtype, pl.Decimal):
         return f"decimal({dtype.precision},{dtype.scale})"
     return next((name for name, known in _SIMPLE.items() if known == dtype), str(dtype))

@@ -98,7 +98,7 @@ def test_a_date_that_python_has_not_refuses_its_row_alone(shop: Workshop) -> Non
     [
         ('{type: timestamp, format: "%Y-%m-%d %H:%M:%S %Z"}', "wanted %z, which reads offsets such as +0200"),
         ('{type: date, format: "%d/%m"}', "wanted year, month and day"),
-        ('{type: datetime, format: "%Y-%m-%d %H"}', "wanted minutes (%M) beside the hour"),
+        ('{type: datetime, format: "%Y-%m-%d %H"}', "wanted minutes (%M) with the hour"),
         ("{type: date, unit: s, origin: excel}", "wanted one of format, unit and origin, got unit and origin"),
         ("{type: boolean, round: down}", "round is for integers, decimals and float32, got type boolean"),
         ("{type: int64, trim: true}", "trim is for string"),

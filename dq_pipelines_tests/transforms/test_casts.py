@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.transforms.cast_pair import REFUSED, Example
-from dq_pipelines.transforms.cast_rules import LANDED, WANTED, examples, is_never_published, pair
+from dq_pipelines.transforms.cast_entry import REFUSED, Example
+from dq_pipelines.transforms.cast_rules import LANDED, WANTED, cast_entry, examples, is_never_published
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.options import EXACT, CastOptions
 from dq_pipelines.transforms.types import dtype_of
@@ -47,7 +47,7 @@ def test_every_pair_that_publishes_anything_has_an_example() -> None:
     said_of |= {(kind, "integer") for kind, example in examples() if example.wanted.startswith("int")}
     told = {(landed, wanted) for landed in LANDED for wanted in WANTED if not is_never_published(landed, wanted)}
     assert {(landed, wanted.partition("(")[0]) for landed, wanted in told} <= said_of
-    assert all(pair(landed, wanted).publishes for landed in LANDED for wanted in WANTED)
+    assert all(cast_entry(landed, wanted).publishes for landed in LANDED for wanted in WANTED)
 
 
 # --- the law ---------------------------------------------------------------------------------------

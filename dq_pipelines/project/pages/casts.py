@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dq_pipelines.transforms.cast_pair import REFUSED, Example
-from dq_pipelines.transforms.cast_rules import LANDED, WANTED, is_never_published, pair
+from dq_pipelines.transforms.cast_entry import REFUSED, Example
+from dq_pipelines.transforms.cast_rules import LANDED, WANTED, cast_entry, is_never_published
 from dq_pipelines.transforms.options import EXACT, CastOptions
 
 _ABOUT = """# Casts
@@ -71,11 +71,11 @@ def _section(kind: str) -> str:
         "|---|---|---|---|",
     ]
     for wanted in published:
-        cast = pair(kind, wanted)
+        cast = cast_entry(kind, wanted)
         lines.append(f"| `{wanted}` | {cast.publishes} | {cast.refuses} | {cast.asked} |")
     if never:
         lines += ["", f"Into {', '.join(f'`{wanted}`' for wanted in never)}: every value is refused."]
-    examples = [_example(example) for wanted in published for example in pair(kind, wanted).examples]
+    examples = [_example(example) for wanted in published for example in cast_entry(kind, wanted).examples]
     return "\n".join([*lines, "", "| landed | wanted | published |", "|---|---|---|", *examples])
 
 

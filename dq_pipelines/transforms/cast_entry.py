@@ -1,7 +1,4 @@
-"""What becomes of values of one type in another: what is published, what is refused, what may be asked, with examples.
-
-Which pairs there are is said in `cast_rules`.
-"""
+"""Defines an entry of the table of casts: what a cast publishes and refuses, its options, and examples."""
 
 from __future__ import annotations
 
@@ -13,42 +10,42 @@ import polars as pl
 
 from dq_pipelines.transforms.options import EXACT, CastOptions
 
-#: What an example gives that is not published.
+#: The result of an example that is not published.
 REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Example:
-    """One value on its way."""
+    """The cast of one value."""
 
     landed: Any
-    #: the type as YAML writes it
+    #: the target type as in YAML
     wanted: str
-    #: the value, or REFUSED
+    #: the published value, or REFUSED
     published: Any
     options: CastOptions = EXACT
-    #: the landed type, where it is not that of its kind
+    #: the landed type, if it is not that of its kind
     dtype: pl.DataType | None = None
 
 
 @dataclass(frozen=True)
-class Pair:
-    """What becomes of values of one kind in one type."""
+class CastEntry:
+    """The cast of values of one kind to one type."""
 
     publishes: str
     refuses: str = ""
-    #: options of the column that ask for a change, and what they do
+    #: options of the column that allow a change of the value, and their effect
     asked: str = ""
     examples: tuple[Example, ...] = ()
 
 
-# What examples of several pairs have in common.
+# Values for examples.
 EXCEL, SECONDS = CastOptions(origin="excel"), CastOptions(unit="s")
 DAY, TEN = date(2024, 1, 2), datetime(2024, 1, 2, 10)  # noqa: DTZ001
 MIDNIGHT, UTC_TEN = datetime(2024, 1, 2), datetime(2024, 1, 2, 10, tzinfo=UTC)  # noqa: DTZ001
 UTC_MIDNIGHT = datetime(2024, 1, 2, tzinfo=UTC)
 
-# What several pairs may be asked.
+# Descriptions of options.
 ROUND = "`round: half_even`, `half_up` or `down`: the nearest number that the type holds"
 NUMBER_OF = "`unit: s`, `ms`, `us` or `ns`: a count since 1970-01-01 UTC; `origin: excel` or `excel_1904`: a workbook's day number"
 ISO = "ISO 8601"
