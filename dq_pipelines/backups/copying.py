@@ -105,7 +105,7 @@ def put_back(places: Sequence[Place], source: Path, log: Callable[[str], None] =
         existing = [path for path in place.files() if f"{place.name}/{path}" in listed or place.is_private]
         if existing:
             raise PublishError(
-                f"{place.folder}/{existing[0]}: wanted nothing existing to put a backup back, got a file: move it away first"
+                f"{place.folder}/{existing[0]}: wanted nothing there to put a backup back, got a file: move it away first"
             )
     try:
         for place in wanted.values():
@@ -124,7 +124,7 @@ def put_back(places: Sequence[Place], source: Path, log: Callable[[str], None] =
 
 def _why_left_out(name: str, places: Sequence[Place]) -> str:
     if name == LAKE_LOGS:
-        return "Delta logs fit only the data files that they were copied unfinished, so they stay unless asked for: --lake-logs puts them back"
+        return "Delta logs fit only the data files that they were copied with, so they stay unless asked for: --lake-logs puts them back"
     reasons = [place.elsewhere for place in places if place.name == name and place.elsewhere]
     return reasons[0] if reasons else "this release knows no such place"
 
