@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.errors import DqError
 from dq_pipelines.web.dagster_client import DagsterHost
-from dq_pipelines.web.dagster_client.ticks import late_ticks
+from dq_pipelines.web.dagster_client.late_ticks import late_ticks
 
 if TYPE_CHECKING:  # its package imports this module, through the API
     from dq_pipelines.web.dashboard.site import Site

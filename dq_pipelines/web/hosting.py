@@ -21,7 +21,7 @@ from dq_pipelines.web.child_processes import PATIENCE, Children, end_leftovers, 
 from dq_pipelines.web.dagster_client import AccessContext, DagsterHost, hosted
 from dq_pipelines.web.dagster_client.code_servers import code_servers
 from dq_pipelines.web.dagster_client.daemon import daemon
-from dq_pipelines.web.dagster_client.log_lines import one_line_an_event
+from dq_pipelines.web.dagster_client.log_lines import one_line_per_event
 from dq_pipelines.web.dagster_client.lost_runs import LOOK, LostRuns
 from dq_pipelines.web.dagster_client.supervision import Supervision, say
 from dq_pipelines.web.dashboard import Site
@@ -53,19 +53,19 @@ class Dagster:
         os.environ["DAGSTER_HOME"] = str(home())
         if left := end_leftovers(os.environ["DAGSTER_HOME"]):
             say(f"ended {counted(left, 'process')} of a gateway that was killed")
-        books = AccessContext(lambda: site.known().project, AuditLog(site.state))
+        access = AccessContext(lambda: site.known().project, AuditLog(site.state))
         supervision = Supervision(self.log_level or "info")
         with ExitStack() as stack:
             instance = stack.enter_context(_opened(self.log_level))
             _warn_of_missing_settings(instance)
             children = stack.enter_context(ending_with_us())
-            stack.enter_context(one_line_an_event(supervision.log_level))
+            stack.enter_context(one_line_per_event(supervision.log_level))
             try:
                 served = stack.enter_context(code_servers(instance, target, supervision))
-                supervised = {server.name: server.trouble for server in served.servers}
+                supervised = {server.name: server.failure for server in served.servers}
                 if self.with_daemon:  # before the pages, which wait until the code has loaded
-                    supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace, supervision)).trouble
-                host = stack.enter_context(hosted(instance, served.workspace, books))
+                    supervised["daemon"] = stack.enter_context(daemon(instance, served.workspace, supervision)).failure
+                host = stack.enter_context(hosted(instance, served.workspace, access))
                 host.supervised = supervised
                 lost = LostRuns(instance, site.stores)
                 stack.enter_context(supervision.watching("runs", lost.look, LOOK))

@@ -132,7 +132,7 @@ def _round(here: object, address: str, clients: int) -> Round:
     # The run begins its work when all clients are there.
     with claimed(here.shop.lake, "wide", lambda _: None) as held:
         caller = Caller(User("bench", frozenset({Grant(Role.OPERATOR)})))
-        run = Launch(assets=KEYS, tags={"dq/mode": "rerun"}).by(caller, here.host)
+        run = Launch(assets=KEYS, tags={"dq/mode": "rerun"}).submit(caller, here.host)
         place = f"{address.replace('http', 'ws', 1)}/api/v1/runs/{run}/events"
         watching = _watching(place, clients, told)
         watching.__enter__()

@@ -26,9 +26,9 @@ from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType, get_name
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from dq_pipelines.security.roles import Permission
-from dq_pipelines.web.dagster_client.fields import BY_THEMSELVES, FIELDS
-from dq_pipelines.web.dagster_client.host import _know_columns
+from dq_pipelines.web.dagster_client.host import _cache_column_check
 from dq_pipelines.web.dagster_client.mutations import DONE, MUTATIONS
+from dq_pipelines.web.dagster_client.permission_fields import BY_THEMSELVES, FIELDS
 from dq_pipelines.web.dagster_client.rights import JOBS, OF_ONE_TABLE, RIGHTS, CallersContext
 from dq_pipelines.web.dagster_client.route_permissions import ROUTES, needed
 from dq_pipelines.web.dagster_client.server import CallersServer, is_known
@@ -85,7 +85,7 @@ def test_a_hosted_instance_is_not_asked_for_its_columns_at_each_list(tmp_path: P
         storage = instance.run_storage
         assert isinstance(storage, SqlRunStorage)
         assert storage.has_run_stats_index_cols()
-        _know_columns(instance)
+        _cache_column_check(instance)
         asked: list[str] = []
 
         def hear(*told: Any) -> None:

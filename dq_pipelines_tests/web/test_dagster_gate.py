@@ -129,7 +129,7 @@ def test_how_a_process_is_started_is_not_the_operators_to_say(here: Hosted) -> N
     tags = [{"key": "dagster-k8s/config", "value": '{"container_config": {"command": ["sh"]}}'}]
     refused = launch(here, "otto", here.launching("silver/shops", executionMetadata={"tags": tags}))
     assert refused["message"] == (
-        "the tag 'dagster-k8s/config' says how a run's process is started: be admin, or leave it out"
+        "the tag 'dagster-k8s/config' sets how a run's process is started: only admins may set it"
     )
 
 
@@ -171,7 +171,7 @@ def test_a_mutation_that_nobody_has_named_is_refused_to_everybody(
     found = here.asked("adam", "mutation { reloadWorkspace { __typename ... on Error { message } } }")["data"][
         "reloadWorkspace"
     ]
-    assert found["message"] == "nobody may reloadWorkspace by this gateway, which does not know what it is"
+    assert found["message"] == "reloadWorkspace is not allowed: this gateway does not know the mutation"
     assert here.heard("reloadWorkspace")[0].result == "refused"
 
 

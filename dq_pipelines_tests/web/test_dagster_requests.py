@@ -13,8 +13,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.web.app import application
-from dq_pipelines.web.dagster_client import limits
-from dq_pipelines.web.dagster_client.limits import document_of
+from dq_pipelines.web.dagster_client import query_limits
+from dq_pipelines.web.dagster_client.query_limits import document_of
 from dq_pipelines_tests.web.conftest import build, site_of
 from dq_pipelines_tests.web.hosting import OWN, Hosted, hosting
 from dq_pipelines_tests.web.test_dagster_gate import CHANGE, VERSION, launch
@@ -141,7 +141,7 @@ def test_fragments_that_lead_to_themselves_end(adam: TestClient) -> None:
 
 
 def test_brackets_in_a_text_count_too_but_a_plain_query_is_far_below() -> None:
-    assert limits.MOST_NESTED > 40
+    assert query_limits.MOST_NESTED > 40
     document_of('{ runOrError(runId: "{{{{") { __typename } }')
 
 
@@ -176,7 +176,7 @@ def test_a_page_elsewhere_does_not_subscribe_with_ones_cookie(adam: TestClient) 
         (VERSION, "wanted a subscription: everything else is asked by POST"),
         (f"{WATCH.replace('subscription', 'subscription a')} mutation b {{ setNuxSeen }}", "wanted a subscription"),
         ("subscription { nosuch }", "Cannot query field 'nosuch' on type 'Subscription'."),
-        (BOMBS["deep"], "wanted a query of at most 60 brackets within brackets, got 70"),
+        (BOMBS["deep"], "wanted a query with brackets nested at most 60 deep, got 70"),
     ],
 )
 def test_a_socket_is_for_subscriptions(adam: TestClient, here: Hosted, query: str, said: str) -> None:

@@ -114,7 +114,8 @@ def test_a_steward_replays_the_table_that_is_theirs(here: Hosted) -> None:
     assert "be steward or admin of silver/shops" in replay("shops")["message"]
     for config in ("{}", "ops: {quarantine_replay_rows: {config: {table: [sales]}}}", "ops: [}"):
         assert (
-            replay("", config)["message"] == "quarantine_replay: wanted a table of yours in its configuration, found ''"
+            replay("", config)["message"]
+            == "quarantine_replay: wanted a table of the project in its configuration, found ''"
         )
     done = replay("sales")
     assert done["__typename"] == "LaunchRunSuccess", done

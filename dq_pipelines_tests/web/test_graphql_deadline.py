@@ -11,13 +11,20 @@ from graphql import GraphQLField, GraphQLInt, GraphQLList, GraphQLObjectType, Gr
 
 from dq_pipelines.errors import ConfigError
 from dq_pipelines.web.dagster_client import deadline
-from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, end_when_late, in_time, said, seconds, within
+from dq_pipelines.web.dagster_client.deadline import (
+    DeadlineExceeded,
+    deadline_message,
+    end_when_late,
+    in_time,
+    seconds,
+    within,
+)
 
 
 def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seconds() == 30
     monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.5")
-    assert "at most 0.5 seconds (DQ_GRAPHQL_SECONDS)" in said()
+    assert "at most 0.5 seconds (DQ_GRAPHQL_SECONDS)" in deadline_message()
     for text in ("soon", "0", "-1", "nan", "inf"):
         monkeypatch.setenv("DQ_GRAPHQL_SECONDS", text)
         with pytest.raises(ConfigError, match="wanted a number of seconds above 0"):
@@ -68,7 +75,7 @@ def test_of_a_query_that_is_late_no_further_field_is_worked_on() -> None:
     with within(600):
         found = graphql_sync(schema, query)
     assert len(worked) == 4  # of 31
-    assert {error.message for error in found.errors or ()} == {said()}
+    assert {error.message for error in found.errors or ()} == {deadline_message()}
 
 
 def test_sqlite_is_interrupted() -> None:

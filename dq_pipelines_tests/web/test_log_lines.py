@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
 
-from dq_pipelines.web.dagster_client.log_lines import one_line_an_event
+from dq_pipelines.web.dagster_client.log_lines import one_line_per_event
 from dq_pipelines.web.hosting import _opened
 
 AWAY = DagsterUserCodeUnreachableError("Could not reach user code server.\ndetails")
@@ -28,7 +28,7 @@ def said(error: Exception, caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_an_expected_error_is_one_line_and_another_is_whole(caplog: pytest.LogCaptureFixture) -> None:
-    with one_line_an_event("info"):
+    with one_line_per_event("info"):
         line = said(AWAY, caplog)
         assert line.endswith("Sensor sales caught an error: Could not reach user code server.")
         assert "\n" not in line
@@ -37,7 +37,7 @@ def test_an_expected_error_is_one_line_and_another_is_whole(caplog: pytest.LogCa
 
 
 def test_at_debug_all_is_said_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    with one_line_an_event("debug"):
+    with one_line_per_event("debug"):
         assert "Traceback" in said(AWAY, caplog)
 
 
@@ -47,7 +47,7 @@ def test_a_warning_with_such_an_error_is_one_line(
     told = "Error loading repository location shop:{}: Could not reach it\n\nStack Trace:\n  File"
     whole: list[str] = []
     monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: whole.append(str(message)))
-    with one_line_an_event("info"), warnings.catch_warnings():
+    with one_line_per_event("info"), warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn(told.format("DagsterUserCodeUnreachableError"), stacklevel=1)
         warnings.warn(told.format("ValueError"), stacklevel=1)
@@ -57,7 +57,7 @@ def test_a_warning_with_such_an_error_is_one_line(
 
 def test_the_environment_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "ignore::ImportWarning")
-    with one_line_an_event("info"):
+    with one_line_per_event("info"):
         assert os.environ["PYTHONWARNINGS"].startswith("ignore::ImportWarning,ignore::UserWarning:")
     assert os.environ["PYTHONWARNINGS"] == "ignore::ImportWarning"
 

@@ -67,9 +67,7 @@ def test_one_command_serves_the_ui_and_keeps_the_daemon_alive(shop: Workshop) ->
         [first] = daemons(process.pid)
         os.kill(first, signal.SIGKILL)
         until(lambda: daemons(process.pid) not in ([first], []), "the daemon is started again")
-    assert (
-        "dq serve: the daemon ended (exit -9): it is started again in 0.5 s\n" in (shop.root / "serve.log").read_text()
-    )
+    assert "dq serve: the daemon ended (exit -9); it is restarted in 0.5 s\n" in (shop.root / "serve.log").read_text()
     assert daemons(process.pid) == []
     assert beats(shop) == [], "else the next server would take them for those of a daemon that lives"
     settings = (shop.root / ".dagster_home" / "dagster.yaml").read_text()
@@ -89,7 +87,7 @@ def test_a_daemon_that_beats_is_used(tmp_path: Path, capfd: pytest.CaptureFixtur
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - 12, "SENSOR", "another", []))
         with daemon(instance, tmp_path / "workspace.yaml"):
-            until(lambda: "a daemon runs already (it beat " in capfd.readouterr().err, "it is said")
+            until(lambda: "a daemon runs already (heartbeat " in capfd.readouterr().err, "it is said")
             assert daemons(os.getpid()) == []
         assert list(instance.get_daemon_heartbeats()) == ["SENSOR"]
 
@@ -104,11 +102,11 @@ def test_a_daemon_is_alive_as_soon_as_each_of_its_parts_has_beaten(
         kept._began -= 10
         seen = []
         for kind in sorted(instance.get_required_daemon_types()):
-            seen.append(kept.trouble.now is None)
+            seen.append(kept.failure.now is None)
             instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), kind, "ours", []))
             kept._listened -= 0.6  # the next look but one
             kept.look(threading.Event())
-        assert (set(seen), kept.trouble.now) == ({False}, None)
+        assert (set(seen), kept.failure.now) == ({False}, None)
         child.kill()
         kept.end()
 

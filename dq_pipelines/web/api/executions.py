@@ -112,7 +112,7 @@ def execute(
     mark = mark_of(caller.user.name, table.key, key) if key is not None else None
 
     def launch() -> str:
-        return _launch(table, how, mark).by(caller, dagster)
+        return _launch(table, how, mark).submit(caller, dagster)
 
     run_id = launch() if mark is None else _once(behind, dagster, mark, mark_of(how.model_dump()), launch)
     run = dagster.instance.get_run_by_id(run_id)

@@ -119,7 +119,7 @@ def replay(
         raise ApiError(422, f"{table.key} is computed: mend its inputs or its rules, and materialize it anew")
     config = {"table": table.name, **(wanted or Replay()).model_dump(exclude_none=True)}
     what = Launch(_JOB, config={"ops": {f"{_JOB}_rows": {"config": config}}}, tags={"dq/table": table.key})
-    run = what.by(caller, dagster)
+    run = what.submit(caller, dagster)
     note(request, "quarantine.replay", table.key, run=run, **config)
     return launched(dagster, rights, behind, response, run)
 

@@ -72,7 +72,7 @@ def run_rules(
         checks={table.key: checks} if wanted.rules else {},
         tags={"dq/table": table.key} | _partition(table, wanted.partition, dagster),
     )
-    run = what.by(caller, dagster)
+    run = what.submit(caller, dagster)
     note(request, "rules.run", table.key, run=run, rules=list(wanted.rules), partition=wanted.partition)
     return launched(dagster, rights, behind, response, run)
 

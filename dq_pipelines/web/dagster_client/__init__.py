@@ -1,6 +1,7 @@
-"""Dagster's own web server and GraphQL, with each caller's rights. Dagster's undocumented parts are leaned on in this package alone.
+"""Hosts Dagster's web server and GraphQL with each caller's permissions.
 
-What they are, and that they still are what this package takes them for, is held by dq_pipelines_tests/web/test_dagster_contract.py.
+Only this package uses undocumented parts of Dagster; dq_pipelines_tests/web/test_dagster_contract.py tests that they still
+behave as expected.
 """
 
 from dq_pipelines.web.dagster_client.errors import DagsterError

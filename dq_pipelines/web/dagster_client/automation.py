@@ -1,6 +1,6 @@
-"""Schedules and sensors as Dagster has them: which there are, whether they run, when they ticked and will tick, and turning them.
+"""Lists Dagster's schedules and sensors with their last and next ticks, and starts and stops them.
 
-Who may turn which of them is for whoever asks here.
+Callers of this module check permissions themselves.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ fragment State on InstigationState {
 }
 """
 _TURN = """mutation Turn(%s) { done: %s { __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
-#: By kind, and whether it is to run: what the mutation is given, and which it is.
+#: By kind, and whether to start it: the mutation's parameter, and the mutation.
 _TURNS = {
     ("schedule", True): ("$of: ScheduleSelector!", "startSchedule(scheduleSelector: $of)"),
     ("sensor", True): ("$of: SensorSelector!", "startSensor(sensorSelector: $of)"),
@@ -50,12 +50,12 @@ _TURNED = ("ScheduleStateResult", "Sensor", "StopSensorMutationResult")
 
 @dataclass(frozen=True)
 class Tick:
-    """One look of the daemon's."""
+    """One evaluation by the daemon."""
 
     at: datetime
     #: Dagster's: STARTED, SKIPPED, SUCCESS, FAILURE
     status: str
-    #: why it was skipped, or failed
+    #: why it was skipped or failed
     said: str | None
 
 
@@ -69,7 +69,7 @@ class Instigator:
     description: str | None
     #: of a schedule
     cron: str | None
-    #: of a sensor: seconds between two looks
+    #: of a sensor: seconds between two ticks
     interval: int | None
     last: Tick | None
     next: datetime | None
@@ -78,7 +78,7 @@ class Instigator:
     id: str
 
     def turn(self, host: DagsterHost, caller: Caller, *, on: bool) -> None:
-        """Have it run, or rest; raises DagsterError."""
+        """Start or stop it. Raises DagsterError."""
         schedule = self.kind == "schedule"
         of = {"repositoryName": self.repository, "repositoryLocationName": self.location}
         of["scheduleName" if schedule else "sensorName"] = self.name
@@ -88,7 +88,7 @@ class Instigator:
 
 
 def instigators(host: DagsterHost, caller: Caller) -> list[Instigator]:
-    """Every schedule and sensor, by name; raises DagsterError."""
+    """All schedules and sensors, sorted by name. Raises DagsterError."""
     answer = host.ask(caller, _ASKED)["repositoriesOrError"]
     if answer["__typename"] != "RepositoryConnection":
         raise DagsterError(f"Dagster: {answer.get('message') or answer['__typename']}")
@@ -101,7 +101,7 @@ def instigators(host: DagsterHost, caller: Caller) -> list[Instigator]:
 
 
 def table_of(name: str, project: Project) -> str | None:
-    """The table that runs by this schedule or sensor; None for those of the whole project."""
+    """The table that this schedule or sensor runs; None for one of the whole project."""
     for ending in ("_schedule", "_arrivals"):
         table = project.tables.get(name.removesuffix(ending)) if name.endswith(ending) else None
         if table is None:

@@ -1,7 +1,7 @@
-"""One code server for each code location, for the pages and for the daemon, as `dagster dev` has it; supervised.
+"""Starts and supervises one code server per code location, for the pages and the daemon, as `dagster dev` does.
 
-A code server is two processes. The outer one answers at an address that stays, and passes every question on to the inner one,
-which has loaded the project's code and starts the processes of runs. Dagster starts an outer one again, and no inner one.
+A code server is two processes. The outer one listens at a fixed address and forwards requests to the inner one, which has
+loaded the project's code and starts the processes of runs. Dagster restarts an outer process, but no inner one.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines.web.child_processes import is_alive
 from dq_pipelines.web.dagster_client.supervision import Backoff, ProcessFailure, Supervision, say
 
-#: Seconds without an answer after which a process hangs.
+#: Seconds without an answer after which a process counts as hanging.
 HANGS = 30.0
-#: Seconds between two looks at the processes, two questions, and two signs of life that the outer one waits for.
+#: Seconds between two checks of the processes, two pings of the inner one, and two heartbeats for the outer one.
 _LOOK, _ASK, _BEAT = 0.5, 2.0, 10.0
-#: Seconds to wait for an answer; and without a sign of life after which the outer one ends.
+#: Seconds to wait for an answer; and without a heartbeat after which the outer process ends itself.
 _ANSWER, _BEAT_TIMEOUT = 5, 45
 
 
 def target_of(workspace: Path | None) -> WorkspaceLoadTarget:
-    """The code locations of this file, or this project's where there is None."""
+    """The code locations of this workspace file; None for this project."""
     if workspace is not None:
         return WorkspaceFileTarget([str(workspace)])
     return ModuleTarget("dq_pipelines.definitions", None, str(Path.cwd()), "dq_pipelines")
@@ -54,7 +54,7 @@ def target_of(workspace: Path | None) -> WorkspaceLoadTarget:
 def code_servers(
     instance: dg.DagsterInstance, workspace: Path | None, supervision: Supervision
 ) -> Iterator[CodeServers]:
-    """Start them, and keep them running as long as the block lasts. They end with the gateway: see `web.child_processes`."""
+    """Start the code servers, and keep them running until the block ends. `web.child_processes` ends them with the gateway."""
     origins = target_of(workspace).create_origins()
     _remove_leftovers()
     with tempfile.TemporaryDirectory(prefix=f"{prefix()}_{os.getpid()}_") as folder, ExitStack() as stack:
@@ -68,19 +68,19 @@ def code_servers(
             stack.enter_context(supervision.watching(f"the code server of {server.name}", server.look, _LOOK))
         others = [origin for origin in origins if not isinstance(origin, ManagedGrpcPythonEnvCodeLocationOrigin)]
         path = Path(folder) / "workspace.yaml"
-        known = [*(server.described() for server in servers), *map(_described, others)]
-        path.write_text(yaml.safe_dump({"load_from": known}), encoding="utf-8")
+        entries = [*(server.described() for server in servers), *map(_described, others)]
+        path.write_text(yaml.safe_dump({"load_from": entries}), encoding="utf-8")
         yield CodeServers(path, servers)
 
 
 def prefix() -> str:
-    """How the folders of addresses begin that gateways of this machine use: runs have them in a tag."""
+    """The prefix of the folders with the code servers' sockets on this machine; runs carry the folder in a tag."""
     machine = this_process().rsplit(":", 2)[0]
     return f"dq_serve_{sha256(machine.encode()).hexdigest()[:8]}"
 
 
 def _remove_leftovers() -> None:
-    """Remove the folders of gateways that were killed."""
+    """Remove the folders of killed gateways."""
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix()}_*"):
         pid = folder.name.split("_")[3]
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
@@ -91,7 +91,7 @@ def _remove_leftovers() -> None:
 class CodeServers:
     """The code servers of a gateway."""
 
-    #: a workspace file that names where they are
+    #: a workspace file with their addresses
     workspace: Path
     servers: Sequence[CodeServer] = ()
 
@@ -104,7 +104,7 @@ class CodeServer:
     origin: ManagedGrpcPythonEnvCodeLocationOrigin
     socket: str
     log_level: str = "warning"
-    trouble: ProcessFailure = field(default_factory=ProcessFailure)
+    failure: ProcessFailure = field(default_factory=ProcessFailure)
 
     def __post_init__(self) -> None:
         self._outer: subprocess.Popen[bytes] | None = None
@@ -120,7 +120,7 @@ class CodeServer:
         return self.origin.location_name
 
     def described(self) -> dict[str, Any]:
-        """The entry of a workspace file."""
+        """The server's entry in a workspace file."""
         return {
             "grpc_server": {
                 "location_name": self.name,
@@ -131,7 +131,7 @@ class CodeServer:
         }
 
     def start(self) -> None:
-        """Start both processes, and wait until they answer; where they do not, say so: the next look tries again."""
+        """Start both processes, and wait until they answer. If they do not, log it; the next check tries again."""
         Path(self.socket).unlink(missing_ok=True)
         self._outer_began = self._inner_began = time.monotonic()
         try:
@@ -147,62 +147,62 @@ class CodeServer:
                 startup_timeout=self.instance.code_server_process_startup_timeout,
                 log_level=self.log_level,
             )
-        except Exception as error:  # noqa: BLE001 - Dagster's is a bare one
-            self._again("outer", f"has not started: {next(iter(str(error).strip().splitlines()), '')}")
+        except Exception as error:  # noqa: BLE001 - Dagster raises a bare Exception
+            self._restart_later("outer", f"has not started: {next(iter(str(error).strip().splitlines()), '')}")
             return
         self._inner = self._found_inner()
         self._answered = self._beat = time.monotonic()
-        self.trouble.is_over()
+        self.failure.is_over()
 
     def look(self, ending: threading.Event) -> None:
-        """Start anew what has ended; kill what hangs."""
+        """Restart a process that has ended, and kill one that hangs."""
         if time.monotonic() < self._not_before or ending.is_set():
             return
         if self._outer is None:
             self.start()
         elif (code := self._outer.poll()) is not None:
             self._outer = None
-            self._again("outer", f"ended (exit {code})")
+            self._restart_later("outer", f"ended (exit {code})")
         elif not self._outer_beats(self._outer):
-            self.trouble.began("does not answer")
+            self.failure.began("does not answer")
         elif self._inner is None or not is_alive(self._inner):
             self._tend_inner()
         else:
             self._ask(self._inner)
 
     def _outer_beats(self, outer: subprocess.Popen[bytes]) -> bool:
-        """Whether the outer process has answered of late; it is killed when it has not for too long."""
+        """Whether the outer process has answered recently. It is killed if it has not for too long."""
         now = time.monotonic()
         if now - self._asked_outer > _BEAT:
             self._asked_outer = now
             with suppress(grpc.RpcError):
-                # The client's own method has no limit of time.
+                # The client's own method has no timeout.
                 self._client._get_response("Heartbeat", PingRequest(echo=""), _ANSWER)  # noqa: SLF001
                 self._beat = time.monotonic()
         silent = time.monotonic() - self._beat
         if silent > HANGS:
-            say(f"the code server of {self.name} has not answered for {silent:.0f} s: it is killed")
+            say(f"the code server of {self.name} has not answered for {silent:.0f} s and is killed")
             outer.kill()
         return silent <= 2 * _BEAT
 
     def _tend_inner(self) -> None:
-        """Note that the inner process has ended, then have the outer one start another."""
+        """Log that the inner process has ended; at the next check, have the outer one start another."""
         if (known := self._inner) is not None:
             self._inner = self._found_inner()
             if self._inner is None:
-                self._again("inner", f"the process {known.pid} that loads the code and starts runs has ended")
+                self._restart_later("inner", f"the process {known.pid} that loads the code and starts runs has ended")
             return
-        # It answers with an error where it cannot tell the old one, which is gone, that it may go.
+        # It answers with an error if it cannot tell the old process, which is gone, to exit.
         with suppress(DagsterUserCodeUnreachableError):
             self._client.reload_code(self.instance.code_server_process_startup_timeout)
         self._answered = self._beat = time.monotonic()
-        self._asked = 0.0  # it is alive once it answers, which the next look asks
+        self._asked = 0.0  # the next check pings it
         self._inner = self._found_inner()
         if self._inner is None:
-            self._again("inner", "the process that loads the code has not started")
+            self._restart_later("inner", "the process that loads the code has not started")
 
     def _ask(self, inner: psutil.Process) -> None:
-        """Whether the inner process answers; it is killed when it has not for too long."""
+        """Ping the inner process. It is killed if it has not answered for too long."""
         now = time.monotonic()
         if now - self._asked < _ASK:
             return
@@ -212,37 +212,37 @@ class CodeServer:
         except DagsterUserCodeUnreachableError:
             silent = time.monotonic() - self._answered
             if silent > 3 * _ANSWER:
-                self.trouble.began("does not answer")
+                self.failure.began("does not answer")
             if silent > HANGS and now - self._inner_began > HANGS:
-                say(f"process {inner.pid} of the code server has not answered for {silent:.0f} s: it is killed")
+                say(f"process {inner.pid} of the code server has not answered for {silent:.0f} s and is killed")
                 with suppress(psutil.Error):
                     inner.kill()
         else:
             self._answered = time.monotonic()
-            self._inner = self._found_inner() or inner  # a reload has started another
-            self.trouble.is_over()
+            self._inner = self._found_inner() or inner  # a reload may have started another
+            self.failure.is_over()
 
-    def _again(self, which: str, said: str) -> None:
+    def _restart_later(self, which: str, what: str) -> None:
         began = self._outer_began if which == "outer" else self._inner_began
         pause = self._backoffs[which].after(time.monotonic() - began)
         self._not_before = time.monotonic() + pause
-        self.trouble.began(f"{said}; it is started again")
-        say(f"the code server of {self.name}: {said}: it is started again in {pause:g} s")
+        self.failure.began(f"{what}; it is being restarted")
+        say(f"the code server of {self.name}: {what}; it is restarted in {pause:g} s")
 
     def _found_inner(self) -> psutil.Process | None:
-        """The living child of the outer process that is newer than the last; those before live until their runs have ended."""
+        """The living child of the outer process that is newer than the last one; older ones live until their runs have ended."""
         with suppress(psutil.Error):
             children = psutil.Process(self._outer.pid).children() if self._outer is not None else []
             newer = [one for one in children if one.create_time() > self._newest and is_alive(one)]
             if newer:
-                found = max(newer, key=lambda one: one.create_time())
-                self._newest, self._inner_began = found.create_time(), time.monotonic()
-                return found
+                newest = max(newer, key=lambda one: one.create_time())
+                self._newest, self._inner_began = newest.create_time(), time.monotonic()
+                return newest
         return None
 
 
 def _described(origin: CodeLocationOrigin) -> dict[str, Any]:
-    """The entry of a code location that somebody else serves."""
+    """The workspace entry of a code location that another program serves."""
     names = ("location_name", "host", "port", "socket", "additional_metadata")
-    told = {name: getattr(origin, name, None) for name in names}
-    return {"grpc_server": {name: value for name, value in told.items() if value is not None}}
+    values = {name: getattr(origin, name, None) for name in names}
+    return {"grpc_server": {name: value for name, value in values.items() if value is not None}}

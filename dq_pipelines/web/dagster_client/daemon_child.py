@@ -1,6 +1,7 @@
-"""`python -m dq_pipelines.web.dagster_client.daemon_child FD …`: Dagster's daemon, which ends when whoever started it does.
+"""Runs Dagster's daemon, and ends it when the gateway that started it ends.
 
-Dagster's own --shutdown-pipe takes a word for an end, and no end of the pipe: a gateway that is killed outright says no word.
+It runs as `python -m dq_pipelines.web.dagster_client.daemon_child FD …`. Dagster's own --shutdown-pipe waits for a message on
+the pipe, and ignores its end: a killed gateway sends no message.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ import time
 
 from dagster._daemon.cli import main as daemon
 
-from dq_pipelines.web.dagster_client.log_lines import one_line_an_event
+from dq_pipelines.web.dagster_client.log_lines import one_line_per_event
 
-#: Seconds to end in, once asked.
+#: Seconds to end after an interrupt.
 _PATIENCE = 20
 
 
 def main() -> None:
-    """Run the daemon with the arguments after the pipe's number."""
+    """Run the daemon with the arguments after the pipe's descriptor."""
     threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
     sys.argv[1:] = sys.argv[2:]
-    with one_line_an_event(sys.argv[sys.argv.index("--log-level") + 1]):
+    with one_line_per_event(sys.argv[sys.argv.index("--log-level") + 1]):
         daemon()
 
 
 def _end_with(pipe: int) -> None:
-    os.read(pipe, 1)  # nothing is ever written: it returns when the other end is closed, in whatever way
+    os.read(pipe, 1)  # nothing is ever written: it returns when the other end closes
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(_PATIENCE)
     os._exit(1)

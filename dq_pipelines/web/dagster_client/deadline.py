@@ -1,7 +1,7 @@
-"""How long one GraphQL query may take: its caller is answered in time, and the thread that works on it ends.
+"""Limits the time of a GraphQL query: the caller gets an answer in time, and the query's thread ends.
 
-A thread cannot be stopped from outside. So each field of a query that is late is an error instead of work, and SQLite is
-interrupted; a PostgreSQL server has its own `statement_timeout`.
+A thread cannot be stopped from outside. So after the deadline, every field of the query raises an error, and SQLite is
+interrupted. A PostgreSQL server has its own `statement_timeout`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dq_pipelines.config.seconds import seconds_from_environment
 
 _VARIABLE = "DQ_GRAPHQL_SECONDS"
 _SECONDS = 30.0
-#: Steps of SQLite's machine between two looks at the clock: some tenths of a millisecond.
+#: Instructions of SQLite's virtual machine between two looks at the clock: some tenths of a millisecond.
 _STEPS = 50_000
 
 Answer = TypeVar("Answer")
@@ -32,22 +32,24 @@ _ends: ContextVar[float | None] = ContextVar("ends", default=None)
 
 
 class DeadlineExceeded(Exception):
-    """The query took longer than it may."""
+    """The query took longer than the limit."""
 
 
 def seconds() -> float:
-    """How long a query may take: `DQ_GRAPHQL_SECONDS`, by default 30; raises ConfigError for what is no time."""
+    """The limit in seconds: `DQ_GRAPHQL_SECONDS`, by default 30. Raises ConfigError for an invalid value."""
     return seconds_from_environment(_VARIABLE, _SECONDS)
 
 
-def said() -> str:
-    """What is answered to a query that takes longer."""
-    return f"wanted a query that takes at most {seconds():g} seconds ({_VARIABLE}), got one that takes longer: ask for less at once"
+def deadline_message() -> str:
+    """The error message of a query that exceeds the limit."""
+    return (
+        f"wanted a query that takes at most {seconds():g} seconds ({_VARIABLE}), got a longer one: query less at once"
+    )
 
 
 @contextmanager
 def within(limit: float) -> Iterator[None]:
-    """Until the block ends, what this thread does for a query is late after so many seconds."""
+    """Set the deadline of this thread's query to `limit` seconds from now, until the block ends."""
     token = _ends.set(time.monotonic() + limit)
     try:
         yield
@@ -56,15 +58,15 @@ def within(limit: float) -> Iterator[None]:
 
 
 def is_late() -> bool:
-    """Whether the query that this thread works on has taken longer than it may."""
+    """Whether this thread's query has passed its deadline."""
     ends = _ends.get()
     return ends is not None and time.monotonic() >= ends
 
 
 async def in_time(work: Callable[[], Answer]) -> Answer:
-    """What `work` gives, which is done in a thread; raises TooLate when it does not within `seconds()`."""
+    """Run `work` in a thread, and return its result. Raises DeadlineExceeded after `seconds()`."""
     limit = seconds()
-    ends = time.monotonic() + limit  # from now on, not from when a thread is free
+    ends = time.monotonic() + limit  # counted from now, not from when a thread is free
 
     def timed() -> Answer:
         with within(ends - time.monotonic()):
@@ -76,7 +78,7 @@ async def in_time(work: Callable[[], Answer]) -> Answer:
 
 
 def end_when_late(schema: GraphQLSchema) -> None:
-    """Have every field of the schema be an error once its query is late, and SQLite be interrupted."""
+    """Make every field of the schema raise an error after the query's deadline, and interrupt SQLite."""
     _interrupt_sqlite()
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
@@ -88,7 +90,7 @@ def _timed(resolve: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(resolve)
     def timed(*args: Any, **kwargs: Any) -> Any:
         if is_late():
-            raise GraphQLError(said())
+            raise GraphQLError(deadline_message())
         return resolve(*args, **kwargs)
 
     return timed
@@ -96,7 +98,7 @@ def _timed(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache
 def _interrupt_sqlite() -> None:
-    """From now on a connection to SQLite looks at the clock while it works."""
+    """Make new connections to SQLite check the deadline while they work."""
 
     def look(connection: Any, _: Any) -> None:
         if hasattr(connection, "set_progress_handler"):

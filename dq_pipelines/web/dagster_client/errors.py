@@ -1,4 +1,4 @@
-"""What goes wrong with Dagster: it refused, could not, or is not what this package takes it for."""
+"""The error of Dagster's GraphQL, and a lookup of its types that raises it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dq_pipelines.errors import DqError
 
 
 class DagsterError(DqError):
-    """Dagster refused what was asked of it, or could not do it."""
+    """Dagster refused or failed to do what it was asked."""
 
 
 def object_type(schema: GraphQLSchema, name: str) -> GraphQLObjectType:
-    """A type of Dagster's GraphQL; raises DagsterError where a new Dagster has none of this name."""
-    found = schema.type_map.get(name)
-    if not isinstance(found, GraphQLObjectType):
+    """An object type of Dagster's GraphQL schema. Raises DagsterError if this version of Dagster has none of this name."""
+    kind = schema.type_map.get(name)
+    if not isinstance(kind, GraphQLObjectType):
         raise DagsterError(f"Dagster's GraphQL: wanted a type {name}, found none")
-    return found
+    return kind

@@ -1,4 +1,4 @@
-"""Dagster in this process: opened, hosted, and asked in somebody's name. What callers may do there belongs in `rights`."""
+"""Hosts Dagster in this process: its UI, its records, and GraphQL queries in a caller's name."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from dq_pipelines.web.dagster_client.supervision import ProcessFailure
 
 
 class DagsterHost:
-    """Dagster in this process: its UI to mount, its records to read, and its GraphQL to ask in a caller's name."""
+    """Dagster in this process: its UI to mount, its records to read, and its GraphQL to query in a caller's name."""
 
     def __init__(self, process: CallersProcess) -> None:
         self.process = process
         self.server = CallersServer(process, "", live_data_poll_rate=2000)
-        self.app: ASGIApp = RoutePermissions(self.server.create_asgi_app(), process.books.log)
-        #: what is wrong with the daemon (`daemon`) and the code servers (by location) that this gateway keeps running
+        self.app: ASGIApp = RoutePermissions(self.server.create_asgi_app(), process.access.log)
+        #: failures of the daemon (`daemon`) and of the code servers (by location) that this gateway supervises
         self.supervised: Mapping[str, ProcessFailure] = {}
 
     @property
@@ -42,14 +42,14 @@ class DagsterHost:
         return self.process.instance
 
     def end_of(self, run_id: str) -> RunEnd:
-        """How a run ended that ended without success."""
+        """How an unsuccessful run ended."""
         return run_end(self.instance)(run_id)
 
     def ask(self, caller: Caller | None, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What Dagster's GraphQL answers this caller; raises DagsterError where it answers with an error.
+        """The answer of Dagster's GraphQL to this caller. Raises DagsterError if it answers with an error.
 
-        Blocks: call it from a thread. The answer's own unions (`__typename`: PythonError, UnauthorizedError, …) are the asker's
-        to read.
+        Blocks: call it from a thread. Callers handle the error types in the answer itself (`__typename`: PythonError,
+        UnauthorizedError, …).
         """
         document = parse(query)
         wrong = validate(self.server.schema, document)
@@ -69,21 +69,21 @@ class DagsterHost:
 
 
 @contextmanager
-def hosted(instance: dg.DagsterInstance, workspace: Path | None, books: AccessContext) -> Iterator[DagsterHost]:
-    """Dagster with the code locations of this workspace file, or with this project's where there is None."""
+def hosted(instance: dg.DagsterInstance, workspace: Path | None, access: AccessContext) -> Iterator[DagsterHost]:
+    """Host Dagster with the code locations of this workspace file; None for this project."""
     instance.optimize_for_webserver(15_000, -1, 20)
-    _know_columns(instance)
+    _cache_column_check(instance)
     with CallersProcess(
         instance, target_of(workspace), version=__version__, code_server_log_level="warning"
     ) as process:
-        process.books = books
+        process.access = access
         yield DagsterHost(process)
 
 
-def _know_columns(instance: dg.DagsterInstance) -> None:
-    """Look once whether the table of runs has its newer columns, which no migration takes away.
+def _cache_column_check(instance: dg.DagsterInstance) -> None:
+    """Check only once whether the table of runs has its newer columns, which no migration removes.
 
-    Dagster asks the database's catalog at each list of runs: in PostgreSQL a fifth of the time that the list takes.
+    Dagster queries the database's catalog at each list of runs: in PostgreSQL a fifth of the list's time.
     """
     storage = instance.run_storage
     if isinstance(storage, SqlRunStorage) and storage.has_run_stats_index_cols():

@@ -1,4 +1,4 @@
-"""What a launch brings with it: tags in which nobody poses as somebody else, and the one table that some jobs are about."""
+"""Checks the tags and the configuration of a launch, and sets the caller's name and the queueing tags on it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from dq_pipelines.project import Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.dagster_client.rights import JOBS, OF_ONE_TABLE, CallersContext
 
-#: Tags that say how a run's process is started, with what image and command: who may send them may run anything.
+#: Prefixes of tags that set a run's image and command: whoever sends them can run anything.
 _OF_LAUNCHERS = ("dagster-k8s/", "dagster-docker/", "dagster-celery/", "dagster-aws/", "ecs/", "dagster/image")
 
-#: Tags that nobody sets themselves.
+#: Tags that only the gateway sets.
 _OURS = (USER_TAG, TABLE_TAG, TABLES_TAG, BEHIND_TAG)
 
 Tags = list[dict[str, str]]
 
 
 def launches(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every `ExecutionParams` among the arguments of a mutation."""
+    """Every `ExecutionParams` in the arguments of a mutation."""
     if one := arguments.get("executionParams"):
         yield one
     yield from arguments.get("executionParamsList") or ()
 
 
 def sign(context: CallersContext, arguments: dict[str, Any]) -> None:
-    """Put the caller's name on all runs and backfills that these arguments ask for, and how they queue, in place of any other."""
+    """Set the caller's name and the queueing tags on all runs and backfills in these arguments, replacing any others."""
     for params in launches(arguments):
         metadata = params["executionMetadata"] = dict(params.get("executionMetadata") or {})
         metadata["tags"] = _signed(context, metadata.get("tags"), _queueing(context, params.get("selector") or {}))
@@ -44,15 +44,15 @@ def sign(context: CallersContext, arguments: dict[str, Any]) -> None:
 
 
 def _queueing(context: CallersContext, selected: Mapping[str, Any]) -> dict[str, str]:
-    """The tags by which the run waits for others of its table, with the one that it waits behind now."""
+    """The tags by which the run queues behind others of its tables, with the run that it waits for now."""
     tables = _tables(context, selected)
-    # Runs that were there already come first, so the oldest one is ahead of this.
+    # Runs are in order of creation, so the oldest one is ahead of this one.
     ahead = next(filter(None, (run_under_way(context.instance, table) for table in tables)), None)
     return queue_tags([table.name for table in tables]) | ({BEHIND_TAG: ahead.run_id} if ahead else {})
 
 
 def _tables(context: CallersContext, selected: Mapping[str, Any]) -> list[Table]:
-    """The tables that a run or a backfill is about: those of the assets that are selected, else that of the job."""
+    """The tables of a run or a backfill: those of the selected assets, else that of the job."""
     keys = {"/".join(one["path"]) for one in selected.get("assetSelection") or ()}
     job = str(selected.get("pipelineName") or selected.get("jobName") or "")
     project = context.rights.project
@@ -60,26 +60,26 @@ def _tables(context: CallersContext, selected: Mapping[str, Any]) -> list[Table]
 
 
 def why_not_launched(context: CallersContext, arguments: Mapping[str, Any]) -> str:
-    """One sentence where something that comes with a launch is not for this caller; else ""."""
+    """A sentence if the caller may not launch with these tags or this configuration; else ""."""
     if not context.rights.may_everywhere(Permission.ADMIN):
         for tag in _tags(arguments):
             if tag.startswith(_OF_LAUNCHERS):
-                return f"the tag '{tag}' says how a run's process is started: be admin, or leave it out"
+                return f"the tag '{tag}' sets how a run's process is started: only admins may set it"
     for job, config in _configured(context, arguments):
         if job in OF_ONE_TABLE and not context.rights.may_everywhere(JOBS[job]):
             name = _table(job, config)
             table = context.rights.project.tables.get(name)
             if table is None:
-                return f"{job}: wanted a table of yours in its configuration, found '{name}'"
+                return f"{job}: wanted a table of the project in its configuration, found '{name}'"
             if not context.rights.may(JOBS[job], table.key):
                 return context.rights.why_not(JOBS[job], table.key)
     return ""
 
 
 def why_no_such_range(context: CallersContext, arguments: Mapping[str, Any]) -> str:
-    """One sentence where a run is asked for over a range that no table of it has; else "".
+    """A sentence if a run is launched over a partition range that none of its tables has; else "".
 
-    Dagster plans each partition of a range before a step of the run may refuse it: of days until 2054, that takes minutes.
+    Dagster plans each partition of a range before a step of the run can refuse it; for days until 2054, that takes minutes.
     """
     for params in launches(arguments):
         tags = _sent(params)
@@ -92,7 +92,7 @@ def why_no_such_range(context: CallersContext, arguments: Mapping[str, Any]) -> 
                 partitions_of_run(table, tags, context.instance)
             except ConfigError as error:
                 refusals.append(str(error))
-        # A table that has not got the range is refused by its own step, and the others are done.
+        # If only some tables lack the range, their own steps refuse it, and the others run.
         if refusals and len(refusals) == len(tables):
             return refusals[0]
     return ""
@@ -118,7 +118,7 @@ def _tags(arguments: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _configured(context: CallersContext, arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each job that would be launched, with its configuration; a preset's is none that we know."""
+    """Each job that would be launched, with its configuration; None for a preset, whose configuration is unknown here."""
     for params in launches(arguments):
         selector = params.get("selector") or {}
         config = None if params.get("preset") else params.get("runConfigData")
@@ -130,12 +130,12 @@ def _configured(context: CallersContext, arguments: Mapping[str, Any]) -> Iterat
 
 
 def _table(job: str, config: Any) -> str:
-    """The table that a job's configuration names, "" for none."""
+    """The table in a job's configuration; "" for none."""
     if isinstance(config, str):
         try:
             config = yaml.safe_load(config)
         except yaml.YAMLError:
-            return ""  # which Dagster itself refuses
+            return ""  # Dagster itself refuses it
     for name in ("ops", f"{job}_rows", "config", "table"):
         config = config.get(name) if isinstance(config, Mapping) else None
     return config if isinstance(config, str) else ""

@@ -1,4 +1,4 @@
-"""To launch a run through Dagster's own GraphQL, in a caller's name. Whether they may is asked before, by whoever calls."""
+"""Launches runs through Dagster's GraphQL in a caller's name. Callers of this module check permissions themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from dq_pipelines.web.auth.access import Caller
 from dq_pipelines.web.dagster_client import DagsterError, DagsterHost
 
-#: Dagster's job of whatever assets are chosen.
+#: Dagster's implicit job for any selection of assets.
 ASSET_JOB = "__ASSET_JOB"
 
 _WHERE = """
@@ -32,28 +32,28 @@ mutation Launch($params: ExecutionParams!) {
 
 @dataclass(frozen=True)
 class Launch:
-    """What is to run."""
+    """A run to launch."""
 
     job: str = ASSET_JOB
-    #: keys of assets; all of the job's where neither these nor checks are chosen
+    #: keys of assets; all of the job's if neither assets nor checks are given
     assets: Iterable[str] = ()
-    #: of a table's key the names of checks
+    #: key of a table -> names of checks
     checks: Mapping[str, Iterable[str]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
-    def by(self, caller: Caller, host: DagsterHost) -> str:
-        """Launch it; gives the run's id. Raises DagsterError with Dagster's own sentence where it refuses. Blocks."""
+    def submit(self, caller: Caller, host: DagsterHost) -> str:
+        """Launch the run, and return its id. Raises DagsterError with Dagster's message if it refuses. Blocks."""
         params = {
             "selector": self._selector(*_place_of(host, caller, self.job)),
             "runConfigData": json.dumps(self.config),
             "executionMetadata": {"tags": [{"key": name, "value": value} for name, value in self.tags.items()]},
         }
-        said = host.ask(caller, _LAUNCH, {"params": params})["launchRun"]
-        if said["__typename"] != "LaunchRunSuccess":
-            why = said.get("message") or "; ".join(error["message"] for error in said.get("errors", ()))
-            raise DagsterError(f"Dagster did not launch {self.job}: {why or said['__typename']}")
-        return str(said["run"]["runId"])
+        answer = host.ask(caller, _LAUNCH, {"params": params})["launchRun"]
+        if answer["__typename"] != "LaunchRunSuccess":
+            why = answer.get("message") or "; ".join(error["message"] for error in answer.get("errors", ()))
+            raise DagsterError(f"Dagster did not launch {self.job}: {why or answer['__typename']}")
+        return str(answer["run"]["runId"])
 
     def _selector(self, location: str, repository: str) -> dict[str, Any]:
         where = {"repositoryLocationName": location, "repositoryName": repository, "pipelineName": self.job}
@@ -61,7 +61,7 @@ class Launch:
         checks = [{"assetKey": _key(key), "name": name} for key, names in self.checks.items() for name in names]
         if not (assets or checks):
             return where
-        # Where no checks are named, Dagster runs those of the assets; of an empty list it would run none.
+        # Without a selection of checks, Dagster runs those of the assets; with an empty list, it runs none.
         return where | {"assetSelection": assets} | ({"assetCheckSelection": checks} if checks else {})
 
 
@@ -70,9 +70,9 @@ def _key(key: str) -> dict[str, list[str]]:
 
 
 def _place_of(host: DagsterHost, caller: Caller, job: str) -> tuple[str, str]:
-    """The code location and the repository that have this job."""
-    found = host.ask(caller, _WHERE)["repositoriesOrError"]
-    for node in found.get("nodes", ()):
+    """The code location and the repository of this job."""
+    answer = host.ask(caller, _WHERE)["repositoriesOrError"]
+    for node in answer.get("nodes", ()):
         if job in {one["name"] for one in node["jobs"]}:
             return node["location"]["name"], node["name"]
-    raise DagsterError(found.get("message") or f"no code location that is loaded has the job {job}")
+    raise DagsterError(answer.get("message") or f"no loaded code location has the job {job}")

@@ -1,4 +1,4 @@
-"""What Dagster logs here and in its daemon, for an operator: one line an event, a traceback only where nobody expected the error."""
+"""Shortens Dagster's log for operators: one line per event, and a traceback only for unexpected errors."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dagster._core.errors import (
 
 from dq_pipelines.web.dagster_client.supervision import say
 
-#: A code server that is away, or something that is told to end: supervision says so, and starts it again.
+#: A code server is unavailable, or a process was told to end: supervision logs it, and restarts the process.
 _EXPECTED = (DagsterUserCodeUnreachableError, DagsterExecutionInterruptedError, KeyboardInterrupt)
-#: What Python says of semaphores when a process was killed.
+#: Python's warning about semaphores after a process was killed.
 _OF_KILLED = "ignore::UserWarning:multiprocessing.resource_tracker"
 
 
 @contextmanager
-def one_line_an_event(log_level: str) -> Iterator[None]:
-    """Within the block, in this process: expected errors are one line each; at `debug` everything is said as it is."""
+def one_line_per_event(log_level: str) -> Iterator[None]:
+    """Within the block, this process logs expected errors as one line each; at level `debug`, everything unchanged."""
     if log_level == "debug":
         yield
         return
@@ -41,7 +41,9 @@ def one_line_an_event(log_level: str) -> Iterator[None]:
 
     logging.setLogRecordFactory(made)
     warnings.showwarning = shown
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [filters, _OF_KILLED]))  # of what is started from here on
+    os.environ["PYTHONWARNINGS"] = ",".join(
+        filter(None, [filters, _OF_KILLED])
+    )  # for processes that are started from here on
     try:
         yield
     finally:
@@ -63,7 +65,7 @@ def _shortened(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def _is_about_expected(message: str) -> bool:
-    """Whether this is the text of such an error with its traceback, as Dagster writes it into messages."""
+    """Whether a message contains an expected error with its traceback, as Dagster writes it."""
     first = _first_line(message)
     return first != message.strip() and any(f"{error.__name__}: " in first for error in _EXPECTED)
 

@@ -1,7 +1,7 @@
-"""Runs of this gateway whose process is gone, or was never started, are told to have failed within seconds.
+"""Marks runs of this gateway as failed within seconds if their process is gone or was never started.
 
-The code server that has started a run does that for as long as it lives. What is here does it for runs whose code server was
-killed too, and for launches that a killed daemon has left halfway.
+A run's code server does so while it lives. This module covers runs whose code server was killed too, and launches that a
+killed daemon left unfinished.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from dq_pipelines.web.child_processes import MARK, is_alive, is_run
 from dq_pipelines.web.dagster_client.code_servers import prefix
 from dq_pipelines.web.dagster_client.supervision import say
 
-#: Seconds between two looks.
+#: Seconds between two checks.
 LOOK = 2.0
-#: Seconds for which a run's process is missed before it is told: who has started it tells it first, and better.
+#: Seconds until a run without a process is marked: its code server reports first, and in more detail.
 _GONE, _NOT_STARTED = 5.0, 15.0
 
 
 class LostRuns:
-    """What of the runs under way has no process any more."""
+    """Finds the runs under way that have lost their process."""
 
     def __init__(self, instance: dg.DagsterInstance, stores: Stores) -> None:
         self._instance, self._stores = instance, stores
         self._pids: dict[str, int] = {}
-        #: since when a run's process is missed
+        #: since when a run's process is missing
         self._missed: dict[str, float] = {}
 
     def look(self, _: threading.Event) -> None:
-        """Tell of each run that has lost its process that it failed."""
+        """Mark each run without a process as failed."""
         lost, now = self._lost(started_runs(self._instance)), time.monotonic()
         self._missed = {run_id: self._missed.get(run_id, now) for run_id in lost}
         for run_id, (what, patience) in lost.items():
             if now - self._missed[run_id] < patience:
                 continue
-            said = f"the process of the run {what}: it was killed, or the machine had no memory left"
-            if end_dead_run(self._instance, run_id, said):
-                say(f"run {run_id}: {said}")
+            why = f"the process of the run {what}: it was killed, or the machine ran out of memory"
+            if end_dead_run(self._instance, run_id, why):
+                say(f"run {run_id}: {why}")
                 settle(self._stores, run_end(self._instance))
 
     def _lost(self, runs: list[dg.DagsterRun]) -> dict[str, tuple[str, float]]:
-        """By id the runs without a process, with what became of it and for how long it is to be missed."""
+        """Run id -> what happened to its process, and the seconds to wait before marking the run."""
         self._pids = {run.run_id: self._pids[run.run_id] for run in runs if run.run_id in self._pids}
         if not runs:
             return {}
@@ -88,19 +88,19 @@ class LostRuns:
             return False
 
     def _launched_here(self, run: dg.DagsterRun) -> bool:
-        """Whether a gateway of this machine has launched the run: the code server's address, in a tag, says so.
+        """Whether a gateway of this machine launched the run, by the code server's address in its tag.
 
         A daemon that was killed before it wrote that tag has launched nothing.
         """
-        told = run.tags.get(GRPC_INFO_TAG)
-        if told is None:
+        address = run.tags.get(GRPC_INFO_TAG)
+        if address is None:
             starting = run.status == dg.DagsterRunStatus.STARTING
             return starting and isinstance(self._instance.run_launcher, DefaultRunLauncher)
-        return Path(json.loads(told).get("socket") or "").parent.name.startswith(prefix())
+        return Path(json.loads(address).get("socket") or "").parent.name.startswith(prefix())
 
 
 def _starting(known: set[int]) -> bool:
-    """Whether there is a process of a run that has not said yet whose it is."""
+    """Whether there is a run's process that has not yet reported its run."""
     for process in psutil.process_iter():
         try:
             if is_run(process) and process.pid not in known and is_alive(process) and MARK in process.environ():

@@ -1,7 +1,7 @@
-"""What is done to Dagster's GraphQL schema when it is built: each field that changes something gets a guard of its own.
+"""Wraps every mutation of Dagster's GraphQL schema in a guard that checks permissions and writes the audit log.
 
-A resolver is what every way leads to: aliases, fragments and several operations in one document end there. So do REST's
-launches, which are asked of the same schema.
+The guard is in the resolver, which every request reaches: aliases, fragments, several operations in one document, and
+launches of the REST API, which use the same schema.
 """
 
 from __future__ import annotations
@@ -36,41 +36,41 @@ _UNAUTHORIZED: Callable[[str], Any] = GrapheneUnauthorizedError
 
 
 def guard_mutations(schema: GraphQLSchema) -> None:
-    """Put a guard around every field of the root type Mutation, also around those that our table does not know."""
+    """Guard every field of the root type Mutation, even those that are not in `MUTATIONS`."""
     for name, field in object_type(schema, "Mutation").fields.items():
         field.resolve = _guarded(name, MUTATIONS.get(name) or Mutation(name, needs=()), field)
 
 
 def _guarded(name: str, mutation: Mutation, field: GraphQLField) -> Callable[..., Awaitable[Any]]:
     do: Resolver = field.resolve or default_field_resolver
-    refusals = _names_a_refusal(field)
+    has_refusal_type = _has_refusal_type(field)
 
     async def resolve(root: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         context: CallersContext = info.context
         context.why = ""
         if why := _why_not(context, mutation, name, arguments):
-            found: Any = _UNAUTHORIZED(why)
+            result: Any = _UNAUTHORIZED(why)
             _note(context, mutation, arguments, "refused", why)
         else:
             sign(context, arguments)
-            found = await _done(do, root, info, name, arguments)
-            for one, its_arguments, answer in _parts(mutation, arguments, found) if mutation.what else ():
-                _tell(context, one, its_arguments, answer)
-        if _type(found) == "UnauthorizedError" and not refusals:
-            raise GraphQLError(found.message)
-        return found
+            result = await _done(do, root, info, name, arguments)
+            for one, its_arguments, answer in _parts(mutation, arguments, result) if mutation.what else ():
+                _log_outcome(context, one, its_arguments, answer)
+        if _type(result) == "UnauthorizedError" and not has_refusal_type:
+            raise GraphQLError(result.message)
+        return result
 
     return resolve
 
 
 def _why_not(context: CallersContext, mutation: Mutation, name: str, arguments: Arguments) -> str:
-    """One sentence where this is not for the caller, whatever it is about; else ""."""
+    """A sentence if the caller may not do this on any table; else ""."""
     if not mutation.needs:
-        return f"nobody may {name} by this gateway, which does not know what it is"
+        return f"{name} is not allowed: this gateway does not know the mutation"
     if not any(may_somewhere(context.caller.user.grants, permission) for permission in mutation.needs):
         return context.rights.why_not(mutation.needs[0])
     if name in ("stopRunningSchedule", "stopSensor"):
-        # Dagster asks about the one id and stops by the other.
+        # Dagster checks the one id and stops by the other.
         found, _, selector = stopped(context, arguments)
         if found is not None and selector not in ("", found.selector_id):
             return f"wanted the ids of one schedule or sensor, got those of two: {found.name} and another"
@@ -80,7 +80,7 @@ def _why_not(context: CallersContext, mutation: Mutation, name: str, arguments: 
 async def _done(do: Resolver, root: Any, info: GraphQLResolveInfo, name: str, arguments: Arguments) -> Any:
     context: CallersContext = info.context
     if name == "stopSensor":
-        # Dagster asks about the whole code location here, where it asks about the sensor everywhere else.
+        # Dagster checks the whole code location here, but the sensor everywhere else.
         found, _, _ = stopped(context, arguments)
         if found is not None and context.may(Permission.SCHEDULE, context.tables_of(selector_of(found))):
             with context.lifting(Permissions.EDIT_SENSOR):
@@ -92,7 +92,7 @@ async def _done(do: Resolver, root: Any, info: GraphQLResolveInfo, name: str, ar
 
 
 def _sign_backfill(context: CallersContext, backfill_id: str) -> None:
-    """A backfill that is done again takes over all tags of the one before, its caller's among them."""
+    """Set the caller's name on a re-executed backfill, which copies all tags of the previous one."""
     made = context.instance.get_backfill(backfill_id)
     if made is not None:
         others = {key: value for key, value in made.tags.items() if key != USER_TAG}
@@ -103,11 +103,11 @@ async def _waited(answer: Any) -> Any:
     return await answer if isawaitable(answer) else answer
 
 
-# --- what is written down ---------------------------------------------------------------------------
+# --- audit log --------------------------------------------------------------------------------------
 
 
 def _parts(mutation: Mutation, arguments: Arguments, answer: Any) -> Iterator[tuple[Mutation, Arguments, Any]]:
-    """What was asked and answered, one by one where a mutation does several things."""
+    """The mutation with its arguments and answer; if it does several things, each of them."""
     if launched := getattr(answer, "launchMultipleRunsResult", None):
         for params, one in zip(arguments["executionParamsList"], launched, strict=True):
             yield MUTATIONS["launchRun"], {"executionParams": params}, one
@@ -118,8 +118,8 @@ def _parts(mutation: Mutation, arguments: Arguments, answer: Any) -> Iterator[tu
         yield mutation, arguments, answer
 
 
-def _tell(context: CallersContext, mutation: Mutation, arguments: Arguments, answer: Any) -> None:
-    """One line for one answer, which also says why where it is a refusal."""
+def _log_outcome(context: CallersContext, mutation: Mutation, arguments: Arguments, answer: Any) -> None:
+    """Log the outcome of one mutation; a refusal's answer gets the reason."""
     kind, run = _type(answer), getattr(answer, "run", None)
     more = {"run": run.run_id} if run is not None else {}
     if backfill := getattr(answer, "backfill_id", None):
@@ -130,8 +130,8 @@ def _tell(context: CallersContext, mutation: Mutation, arguments: Arguments, ans
     refused = kind == "UnauthorizedError" or bool(context.why)
     if refused and hasattr(answer, "message"):
         answer.message = context.why or why_not(context.caller.user.grants, mutation.needs[0])
-    said = str(getattr(answer, "message", "") or kind)
-    _note(context, mutation, arguments, "refused" if refused else "failed", said, **more)
+    why = str(getattr(answer, "message", "") or kind)
+    _note(context, mutation, arguments, "refused" if refused else "failed", why, **more)
 
 
 def _note(
@@ -146,10 +146,10 @@ def _note(
 def _type(answer: Any) -> str:
     if isinstance(answer, bool):
         return "Boolean"
-    told = getattr(answer, "_meta", None)
-    return type(answer).__name__ if told is None else str(told.name)
+    meta = getattr(answer, "_meta", None)
+    return type(answer).__name__ if meta is None else str(meta.name)
 
 
-def _names_a_refusal(field: GraphQLField) -> bool:
+def _has_refusal_type(field: GraphQLField) -> bool:
     kind = get_named_type(field.type)
     return isinstance(kind, GraphQLUnionType) and any(one.name == "UnauthorizedError" for one in kind.types)

@@ -1,7 +1,7 @@
-"""The one table of what Dagster's GraphQL can change: what each mutation is called in the audit log, and who may.
+"""The table of Dagster's GraphQL mutations: the name of each in the audit log, and the permissions it needs.
 
-A mutation that is not named here is refused, so that a new Dagster brings nothing that nobody has thought about. What each
-does, and whether the caller may do it to this very table, stays Dagster's to ask (see `rights`).
+A mutation that is not in this table is refused, so that a new version of Dagster adds none unnoticed. Dagster itself asks
+whether the caller has the permission on the tables in question (see `rights`).
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ _LONGEST = 300
 
 @dataclass(frozen=True)
 class Mutation:
-    """One thing that can be changed."""
+    """A mutation's entry."""
 
-    #: as the audit log calls it; "" for what changes nothing of anybody's and is not noted
+    #: the event's name in the audit log; "" for a mutation that changes nothing and is not logged
     what: str
-    #: one of these is needed, somewhere at least
+    #: the caller needs one of these, on some table at least
     needs: tuple[Permission, ...]
-    #: on what, in the log: of the context and the arguments
+    #: the event's object in the audit log, from context and arguments
     on: Callable[[CallersContext, Arguments], str] = lambda _, __: ""
 
 
 def _named(*path: str) -> Callable[[CallersContext, Arguments], str]:
-    """The text that lies there in the arguments."""
+    """A function that returns the text at this path of the arguments."""
 
-    def found(_: CallersContext, arguments: Arguments) -> str:
+    def value_at(_: CallersContext, arguments: Arguments) -> str:
         value: Any = arguments
         for name in path:
             value = (value or {}).get(name)
         return str(value or "")[:_LONGEST]
 
-    return found
+    return value_at
 
 
 def keys_text(selected: Sequence[Mapping[str, Any]] | None) -> str:
-    """Assets as GraphQL has them, as one text."""
+    """The keys of GraphQL's asset selection, separated by commas."""
     return ", ".join("/".join(one["path"]) for one in selected or ())[:_LONGEST]
 
 
 def launched(params: Mapping[str, Any] | None) -> str:
-    """What `ExecutionParams` launch: assets, else a job."""
+    """What `ExecutionParams` launch: the keys of assets, else the job's name."""
     selector = (params or {}).get("selector") or {}
     checks = selector.get("assetCheckSelection") or ()
-    told = keys_text(selector.get("assetSelection")) or keys_text([one["assetKey"] for one in checks])
-    return told or str(selector.get("pipelineName") or selector.get("jobName") or "")
+    keys = keys_text(selector.get("assetSelection")) or keys_text([one["assetKey"] for one in checks])
+    return keys or str(selector.get("pipelineName") or selector.get("jobName") or "")
 
 
 def _relaunched(_: CallersContext, arguments: Arguments) -> str:
@@ -67,12 +67,12 @@ def _relaunched(_: CallersContext, arguments: Arguments) -> str:
 def _backfilled(_: CallersContext, arguments: Arguments) -> str:
     params = arguments["backfillParams"]
     by_asset = [one["assetKey"] for one in params.get("partitionsByAssets") or ()]
-    told = keys_text(params.get("assetSelection")) or keys_text(by_asset)
-    return told or str((params.get("selector") or {}).get("partitionSetName") or "")
+    keys = keys_text(params.get("assetSelection")) or keys_text(by_asset)
+    return keys or str((params.get("selector") or {}).get("partitionSetName") or "")
 
 
 def stopped(context: CallersContext, arguments: Arguments) -> tuple[RemoteSchedule | RemoteSensor | None, str, str]:
-    """The schedule or sensor that a mutation would stop, with the origin's and the selector's id that it says."""
+    """The schedule or sensor that a mutation would stop (None if unknown), with the origin id and selector id it gives."""
     ids = {name: value for name, value in arguments.items() if value is not None}
     given = str(ids.get("id") or ids.get("schedule_origin_id") or ids.get("job_origin_id") or "")
     if CompoundID.is_valid_string(given):
@@ -90,7 +90,7 @@ def stopped(context: CallersContext, arguments: Arguments) -> tuple[RemoteSchedu
 
 
 def selector_of(one: RemoteSchedule | RemoteSensor) -> ScheduleSelector | SensorSelector:
-    """How Dagster asks about it."""
+    """The selector by which Dagster asks for permissions on it."""
     return one.schedule_selector if isinstance(one, RemoteSchedule) else one.sensor_selector
 
 
@@ -103,7 +103,7 @@ _RUN, _LOOK, _ADMIN = (Permission.RUN,), (Permission.LOOK,), (Permission.ADMIN,)
 _CANCEL, _SCHEDULE, _EDIT, _ERASE = (
     (one,) for one in (Permission.CANCEL, Permission.SCHEDULE, Permission.EDIT, Permission.ERASE)
 )
-#: Which of them it takes is the job's to say.
+#: The launched job decides which of these it needs.
 _LAUNCH = (Permission.RUN, *sorted({*JOBS.values()}))
 
 _LAUNCHED = Mutation("launch", _LAUNCH, lambda _, arguments: launched(arguments["executionParams"]))
@@ -152,12 +152,12 @@ MUTATIONS: Mapping[str, Mutation] = {
     "deleteConcurrencyLimit": Mutation("pool.limit", _ADMIN, _named("concurrencyKey")),
     "freeConcurrencySlots": Mutation("pool.free", _ADMIN, _named("runId")),
     "freeConcurrencySlotsForRun": Mutation("pool.free", _ADMIN, _named("runId")),
-    # Dagster's own count of clicks, which stays here, and whether its greeting was seen.
+    # Dagster's telemetry, which stays on this machine, and whether its welcome dialog was seen.
     "logTelemetry": Mutation("", _LOOK),
     "setNuxSeen": Mutation("", _LOOK),
 }  # fmt: skip
 
-#: The answers that say that it was done. Every other type of a mutation's answers says that it was not.
+#: The answer types of a successful mutation. Every other type means that it failed.
 DONE = frozenset({
     "LaunchRunSuccess", "LaunchMultipleRunsResult", "ScheduleStateResult", "Sensor", "StopSensorMutationResult",
     "DryRunInstigationTick", "TerminateRunSuccess", "TerminateRunsResult", "DeletePipelineRunSuccess",

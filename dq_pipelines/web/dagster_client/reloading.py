@@ -1,4 +1,4 @@
-"""To have Dagster load the project's files anew after one was changed. Whether whoever changed it may is asked before."""
+"""Reloads the project's code location in Dagster after a file has changed."""
 
 from __future__ import annotations
 
@@ -27,27 +27,26 @@ mutation Reload($name: String!) {
 
 
 def reload(host: DagsterHost, caller: Caller, keys: list[str]) -> str:
-    """Load the code location of these tables anew, or the only one; "" when it has loaded, else one sentence."""
-    # Who may change a table of theirs may have it loaded: with it comes the whole project, which in Dagster is the admin's.
+    """Reload the code location of these tables, or the only one. Returns "" on success, else a sentence."""
+    # Editing one table is enough to reload it. A reload loads the whole project, for which Dagster requires an admin.
     caller = replace(caller, user=replace(caller.user, grants=caller.user.grants | {Grant(Role.ADMIN)}))
     try:
         name = _location(host, caller, keys)
         if name is None:
-            return "Dagster has several code locations, none with tables of this project: reload it in Dagster's UI"
+            return "Dagster has several code locations, none with tables of this project: reload yours in Dagster's UI"
         done = host.ask(caller, _RELOAD, {"name": name})["reloadRepositoryLocation"]
     except DagsterError as error:
         return str(error)
     loaded = done.get("locationOrLoadError") or {}
     if done["__typename"] == "WorkspaceLocationEntry" and loaded.get("__typename") != "PythonError":
         return ""
-    said = str(loaded.get("message") or done.get("message") or done["__typename"]).strip()
-    return f"Dagster has not loaded it: {said.splitlines()[0]}"
+    message = str(loaded.get("message") or done.get("message") or done["__typename"]).strip()
+    return f"Dagster has not loaded it: {message.splitlines()[0]}"
 
 
 def _location(host: DagsterHost, caller: Caller, keys: list[str]) -> str | None:
-    asked = {"keys": [{"path": key.split("/")} for key in keys]}
-    found = host.ask(caller, _LOCATIONS, asked)
-    if nodes := found["assetNodes"]:
+    answer = host.ask(caller, _LOCATIONS, {"keys": [{"path": key.split("/")} for key in keys]})
+    if nodes := answer["assetNodes"]:
         return str(nodes[0]["repository"]["location"]["name"])
-    entries = found["workspaceOrError"].get("locationEntries") or []
+    entries = answer["workspaceOrError"].get("locationEntries") or []
     return str(entries[0]["name"]) if len(entries) == 1 else None

@@ -1,7 +1,7 @@
-"""What a caller may do in Dagster: a context of Dagster's that answers by our table of permissions, and by scope.
+"""Answers Dagster's permission checks by the gateway's roles and scopes.
 
-Dagster asks a context of a permission everywhere, for a code location, for an owner, or for one definition. By domain it
-cannot ask, so that each question about a definition is answered here by the tables that the definition is about.
+Dagster checks a permission globally, for a code location, for an owner, or for one definition. It knows no domains, so a
+check for a definition is answered here by the tables of that definition.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dq_pipelines.security.users import User
 from dq_pipelines.web.auth.access import Caller, caller_of
 from dq_pipelines.web.auth.authorization import Rights
 
-#: What somebody must be allowed here to be allowed that there; what is not named is the admin's.
+#: Dagster's permission -> ours; permissions that are not named need an admin.
 RIGHTS: Mapping[str, Permission] = {
     Permissions.LAUNCH_PIPELINE_EXECUTION: Permission.RUN,
     Permissions.LAUNCH_PIPELINE_REEXECUTION: Permission.RUN,
@@ -47,51 +47,51 @@ RIGHTS: Mapping[str, Permission] = {
     Permissions.WIPE_ASSETS: Permission.ERASE,
 }
 
-#: Jobs that do something else than to materialize, to check or to tidy up: what one must be allowed to launch them.
+#: The permission to launch each job other than those that materialize, check or tidy up.
 JOBS: Mapping[str, Permission] = {
     "quarantine_replay": Permission.HEAL,
     "anomaly_accept": Permission.HEAL,
     "anomaly_reopen": Permission.HEAL,
-    # They write and read whatever file of the server their configuration names.
+    # These read and write any file of the server that their configuration names.
     "quarantine_export": Permission.ADMIN,
     "quarantine_import": Permission.ADMIN,
     "retention": Permission.ERASE,
     "purge_runs": Permission.ERASE,
 }
-#: Those of them that are about the one table that their configuration names.
+#: The jobs on one table, which their configuration names.
 OF_ONE_TABLE = frozenset({"quarantine_replay", "anomaly_accept", "anomaly_reopen"})
 
 _LAUNCHES = (Permissions.LAUNCH_PIPELINE_EXECUTION, Permissions.LAUNCH_PIPELINE_REEXECUTION)
 
-#: Who asks where nobody can log in yet: on this machine alone, and to look.
+#: The caller while there are no users: on this machine only, and a viewer.
 LOCAL = Caller(User("", frozenset({Grant(Role.VIEWER)})))
 
-#: What Dagster asks of: an asset, a check of it, or what launches runs.
+#: What Dagster checks permissions on: an asset, a check of it, a job, a schedule or a sensor.
 Selector = AssetKey | AssetCheckKey | JobSelector | ScheduleSelector | SensorSelector
 
 
 @dataclass(frozen=True)
 class AccessContext:
-    """What is looked up and written down beside Dagster's own records."""
+    """The project and the audit log that access checks use."""
 
-    #: the tables as their files have them now, which say of which domain and whose they are
+    #: the project as its files are now: domains and owners of tables
     project: Callable[[], Project]
     log: AuditLog
 
 
 class CallersContext(WorkspaceRequestContext):
-    """What Dagster knows of one request: the workspace, and what its caller may do."""
+    """Dagster's context of one request: the workspace, and the caller's permissions."""
 
     caller: Caller
     rights: Rights
     log: AuditLog
-    #: one sentence, where the last question was answered with no
+    #: why the last permission check failed; "" if it passed
     why: str = ""
     _lifted: frozenset[str] = frozenset()
-    #: by what it was and on what, how many rows this request has shown that are not written down yet; None once it has ended
+    #: rows that this request has shown and not yet logged, by event and object; None once the request has ended
     _shown: Counter[tuple[str, str]] | None = None
 
-    # --- what Dagster asks --------------------------------------------------------------------------
+    # --- Dagster's checks --------------------------------------------------------------------------
 
     @property
     def permissions(self) -> Mapping[str, PermissionResult]:
@@ -121,7 +121,7 @@ class CallersContext(WorkspaceRequestContext):
         if isinstance(selector, JobSelector) and permission in _LAUNCHES and selector.job_name in JOBS:
             wanted = JOBS[selector.job_name]
             if selector.job_name in OF_ONE_TABLE and may_somewhere(self.caller.user.grants, wanted):
-                return self._because("")  # which table is seen when it is launched: see `launch_tags`
+                return self._because("")  # its table is checked when it is launched: see `launch_tags`
         return self.may(wanted, keys)
 
     def viewer_has_any_owner_definition_permissions(self) -> bool:
@@ -137,14 +137,14 @@ class CallersContext(WorkspaceRequestContext):
     def show_instance_config(self) -> bool:
         return self.rights.may_everywhere(Permission.ADMIN)
 
-    # --- what we ask --------------------------------------------------------------------------------
+    # --- our checks --------------------------------------------------------------------------------
 
     def may(self, wanted: Permission, keys: Sequence[str]) -> bool:
-        """Whether the caller may do that to all these tables; where there are none, it is about everything."""
+        """Whether the caller has this permission on all these tables; without any, on every table."""
         return self._because("" if self.rights.may_all(wanted, keys) else self.rights.why_not_all(wanted, keys))
 
     def tables_of(self, selector: Selector) -> list[str]:
-        """The keys of the tables that a definition is about; none for one that is about everything, or that there is not."""
+        """The keys of a definition's tables; none for a definition of the whole project, or one that does not exist."""
         if isinstance(selector, AssetCheckKey):
             selector = selector.asset_key
         if isinstance(selector, AssetKey):
@@ -161,7 +161,7 @@ class CallersContext(WorkspaceRequestContext):
 
     @contextmanager
     def lifting(self, permission: str) -> Iterator[None]:
-        """Answer yes to this question, which was asked and answered for one definition where Dagster asks for all."""
+        """Grant this permission within the block: it was checked for one definition, and Dagster checks it for all."""
         self._lifted = frozenset({permission})
         try:
             yield
@@ -169,9 +169,9 @@ class CallersContext(WorkspaceRequestContext):
             self._lifted = frozenset()
 
     def show(self, what: str, on: str, rows: int) -> None:
-        """Write down that rows are shown: a line for each asset or check, when the request is answered.
+        """Log that rows are shown: one line per asset or check, when the request is answered.
 
-        What a subscription shows comes later, and is written down at once.
+        Rows of a subscription come after that, and are logged at once.
         """
         if self._shown is not None:
             self._shown[what, on] += rows
@@ -185,13 +185,13 @@ class CallersContext(WorkspaceRequestContext):
     def __exit__(self, *error: object) -> None:
         shown, self._shown = self._shown, None
         try:
-            # Before anything is sent: rows of which nothing can be written down are not shown.
+            # Before anything is sent: rows that cannot be logged are not shown.
             if shown:
                 self.log.add(*(self._read(what, on, rows) for (what, on), rows in shown.items()))
         finally:
             super().__exit__(*error)
 
-    # --- within --------------------------------------------------------------------------------------
+    # --- internals -----------------------------------------------------------------------------------
 
     def _read(self, what: str, on: str, rows: int) -> Event:
         return Event(self.caller.user.name, what, on, self.caller.source, more={"rows": rows})
@@ -229,9 +229,9 @@ class CallersContext(WorkspaceRequestContext):
 
 
 class CallersProcess(WorkspaceProcessContext):
-    """The workspace of this process, as each caller may use it."""
+    """Dagster's workspace of this process, which gives each request its caller's context."""
 
-    books: AccessContext
+    access: AccessContext
 
     def create_request_context(self, source: object | None = None) -> CallersContext:
         asking = source if isinstance(source, Caller) else None
@@ -246,8 +246,8 @@ class CallersProcess(WorkspaceProcessContext):
             read_only=False,
         )
         context.caller = asking or LOCAL
-        context.rights = Rights(None if context.caller == LOCAL else context.caller, self.books.project())
-        context.log = self.books.log
+        context.rights = Rights(None if context.caller == LOCAL else context.caller, self.access.project())
+        context.log = self.access.log
         return context
 
 

@@ -1,4 +1,4 @@
-"""Who may go through which of Dagster's routes: those beside GraphQL ask nobody by themselves."""
+"""Checks permissions on Dagster's routes, and logs their use: outside of GraphQL, Dagster checks none itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.web.auth.access import Caller, caller_of, source_of
 from dq_pipelines.web.auth.origins import is_of_this_site
 from dq_pipelines.web.dagster_client.rights import LOCAL
 
-#: Every route of Dagster's that is served, and what it takes. GraphQL asks for more by itself.
+#: The routes of Dagster that are served, and the permission for each. GraphQL checks further permissions itself.
 ROUTES: Mapping[str, Permission] = {
     "/": Permission.LOOK,
     "/{path:path}": Permission.LOOK,
@@ -25,10 +25,10 @@ ROUTES: Mapping[str, Permission] = {
     "/dagit_info": Permission.LOOK,
     "/logs/{path:path}": Permission.LOOK,
     "/download_debug/{run_id:str}": Permission.LOOK,
-    # They read whatever notebook of the server they are told.
+    # These read any notebook on the server.
     "/notebook": Permission.ADMIN,
     "/dagit/notebook": Permission.ADMIN,
-    # They write events of any asset that no run has made.
+    # These write events of any asset without a run.
     "/report_asset_materialization/{asset_key:path}": Permission.ADMIN,
     "/report_asset_check/{asset_key:path}": Permission.ADMIN,
     "/report_asset_observation/{asset_key:path}": Permission.ADMIN,
@@ -36,7 +36,7 @@ ROUTES: Mapping[str, Permission] = {
 
 _REPORTS = "/report_asset_"
 
-#: What is written down, by the beginning of its path: who took it or was refused, and what it is about.
+#: Path prefix -> the event in the audit log, for allowed and refused requests.
 _NOTED: Mapping[str, str] = {
     _REPORTS: "report",
     "/logs/": "read.log",
@@ -44,12 +44,12 @@ _NOTED: Mapping[str, str] = {
     "/notebook": "read.notebook",
     "/dagit/notebook": "read.notebook",
 }
-#: ... and only where it is refused: what GraphQL shows is written down where it is shown.
+#: Path prefix -> the event for refused requests; `read_audit` logs what GraphQL shows.
 _NOTED_REFUSED: Mapping[str, str] = {**_NOTED, "/graphql": "read.graphql"}
 
 
 class RoutePermissions:
-    """Stands before Dagster's app: it shows every table, so that it is for who may look at all of them."""
+    """Middleware before Dagster's app, which shows every table and so needs the right to view all tables."""
 
     def __init__(self, app: ASGIApp, log: AuditLog) -> None:
         self.app = app
@@ -60,7 +60,7 @@ class RoutePermissions:
         wanted = needed(path)
         if refused := self._refusal(scope, caller, path, wanted):
             if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1008, "reason": "not for you"})
+                await send({"type": "websocket.close", "code": 1008, "reason": "not allowed"})
                 return
             await self._note(scope, caller, path, "refused", _NOTED_REFUSED)
             await refused(scope, receive, send)
@@ -81,7 +81,7 @@ class RoutePermissions:
     def _refusal(self, scope: Scope, caller: Caller, path: str, wanted: Permission) -> Response | None:
         grants = caller.user.grants
         if not may(grants, Permission.LOOK):
-            return _only_some(Headers(scope=scope), caller, path)
+            return _without_all_tables(Headers(scope=scope), caller, path)
         if not may(grants, wanted):
             return JSONResponse({"error": why_not(grants, wanted)}, 403)
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD") and not _takes_changes(path):
@@ -98,19 +98,19 @@ class RoutePermissions:
 
 
 def needed(path: str) -> Permission:
-    """What it takes to go through there: by the longest route's beginning that fits."""
+    """The permission for a path: that of the route with the longest matching prefix."""
     fitting = [route for route in ROUTES if path.startswith(route.partition("{")[0])]
     return ROUTES[max(fitting, key=lambda route: len(route.partition("{")[0]))]
 
 
 def is_own_origin(headers: Headers) -> bool:
-    """Whether a page of this site asks, or no page at all: browsers always name the page's site for a WebSocket."""
+    """Whether the request comes from a page of this site, or from no browser: browsers always send the Origin for a WebSocket."""
     origin = headers.get("origin")
     return origin is None or is_of_this_site(origin, headers)
 
 
 def _is_a_log(parts: list[str]) -> bool:
-    """Whether these lead to a log, and to nothing above."""
+    """Whether these path parts name a log, without leaving the folder of logs."""
     strange = [part for part in parts if part in ("", ".", "..") or "\\" in part or "\0" in part]
     return len(parts) > 1 and not strange
 
@@ -124,14 +124,14 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
-def _only_some(headers: Headers, caller: Caller, path: str) -> Response:
-    """A refusal; who may look at some tables is led from the first page, where a login ends, to the dashboard."""
+def _without_all_tables(headers: Headers, caller: Caller, path: str) -> Response:
+    """A refusal. Callers who may view some tables are redirected from the first page to the dashboard."""
     scopes = ", ".join(sorted({grant.scope for grant in caller.user.grants if grant.scope}))
-    said = f"Dagster's pages show every table, and you may look at those of {scopes or 'nobody'}"
+    why = f"Dagster's pages show every table, and you may only view those of {scopes or 'no scope'}"
     if "text/html" not in headers.get("accept", ""):
-        return JSONResponse({"error": f"{said}: see /dashboard/ and /api/v1"}, 403)
+        return JSONResponse({"error": f"{why}: see /dashboard/ and /api/v1"}, 403)
     if path == "/" and may_somewhere(caller.user.grants, Permission.LOOK):
         return RedirectResponse("/dashboard/", 303, {"Cache-Control": "no-store"})
-    page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Not all tables</title></head>
-<body><main><h1>Not all tables</h1><p>{html.escape(said)}. They are on <a href="/dashboard/">the dashboard</a>.</p></main></body></html>"""
+    page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>No access to all tables</title></head>
+<body><main><h1>No access to all tables</h1><p>{html.escape(why)}. They are on <a href="/dashboard/">the dashboard</a>.</p></main></body></html>"""
     return HTMLResponse(page, 403, {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"})

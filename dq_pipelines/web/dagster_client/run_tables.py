@@ -1,4 +1,4 @@
-"""Which tables a run of Dagster's is about: rights on runs are rights on tables. Who may what belongs in `authorization`."""
+"""Finds the tables of a Dagster run, since permissions on runs are permissions on their tables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dq_pipelines.project import Project
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.auth.authorization import Rights
 
-#: How Dagster names the job of a schedule or sensor that targets assets; its own name follows.
+#: Dagster's name of the job of a schedule or sensor that targets assets, before the schedule's or sensor's name.
 ANONYMOUS = "__anonymous_asset_job_"
 
 
 def tables_of(run: dg.DagsterRun, project: Project) -> tuple[str, ...]:
-    """The keys of what a run selects, else of what its job is about, sorted: `bronze/sales`, `silver/sales`.
+    """The keys of the assets that a run selects, else of its job's, sorted: `bronze/sales`, `silver/sales`.
 
-    None for a job about no table in particular (upkeep, purge_runs), and for one that the project does not have any more.
+    Empty for a job of no particular table (upkeep, purge_runs), and for one that is no longer in the project.
     """
     assets = {key.to_user_string() for key in run.asset_selection or ()}
     checks = {check.asset_key.to_user_string() for check in run.asset_check_selection or ()}
@@ -25,18 +25,18 @@ def tables_of(run: dg.DagsterRun, project: Project) -> tuple[str, ...]:
 
 
 def may(rights: Rights, permission: Permission, run: dg.DagsterRun) -> bool:
-    """Whether the caller has this right on all tables of a run; on what is about none, who has it everywhere."""
+    """Whether the caller has this permission on all tables of a run; for a run of no table, on every table."""
     return rights.may_all(permission, tables_of(run, rights.project))
 
 
 def mode_of(run: dg.DagsterRun) -> str | None:
-    """The mode that a run was given for its tables, several joined; None where it was given none."""
+    """The mode in a run's configuration; several are joined by commas. None for none."""
     modes = sorted({str(config["mode"]) for config in _op_configs(run) if "mode" in config})
     return ", ".join(modes) or None
 
 
 def _of_job(run: dg.DagsterRun, project: Project) -> Iterable[str]:
-    # A schedule or a sensor of a table runs an anonymous job, which Dagster names after it.
+    # Dagster names the anonymous job of a table's schedule or sensor after that schedule or sensor.
     owner, _, ending = run.job_name.removeprefix(ANONYMOUS).rpartition("_")
     if run.job_name.startswith(ANONYMOUS) and ending in ("schedule", "arrivals") and owner in project.tables:
         return project.tables[owner].assets
@@ -46,9 +46,9 @@ def _of_job(run: dg.DagsterRun, project: Project) -> Iterable[str]:
     if kind in ("table", "checks") and name in project.tables:
         table = project.tables[name]
         return (table.key,) if kind == "checks" else table.assets
-    # Jobs beside the assets are told their table in the configuration of their one op.
-    told = {str(config["table"]).rpartition("/")[2] for config in _op_configs(run) if config.get("table")}
-    return [project.tables[name].key for name in told if name in project.tables]
+    # Jobs outside of assets have their table in the configuration of their one op.
+    names = {str(config["table"]).rpartition("/")[2] for config in _op_configs(run) if config.get("table")}
+    return [project.tables[name].key for name in names if name in project.tables]
 
 
 def _op_configs(run: dg.DagsterRun) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Dagster's web server as the gateway hosts it: its GraphQL over HTTP and WebSocket, and the routes beside, each with a guard."""
+"""Dagster's web server with the gateway's checks on its routes and on GraphQL over HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from starlette.websockets import WebSocket
 
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import caller_of
-from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, end_when_late, in_time, said
-from dq_pipelines.web.dagster_client.fields import answer_by_tables
-from dq_pipelines.web.dagster_client.limits import asks_for_the_schema, document_of, operations
+from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, deadline_message, end_when_late, in_time
 from dq_pipelines.web.dagster_client.mutation_guards import guard_mutations
-from dq_pipelines.web.dagster_client.reads import write_down_reads
+from dq_pipelines.web.dagster_client.permission_fields import answer_by_tables
+from dq_pipelines.web.dagster_client.query_limits import asks_for_the_schema, document_of, operations
+from dq_pipelines.web.dagster_client.read_audit import audit_reads
 from dq_pipelines.web.dagster_client.rights import LOCAL, CallersContext, CallersProcess
 from dq_pipelines.web.dagster_client.route_permissions import ROUTES, is_own_origin
 
-#: Descriptions and metadata are Markdown of whoever writes a table or a run: a picture in it would tell another server who looks.
-_CALLS_NOBODY = (
+#: Authors of tables and runs write descriptions and metadata in Markdown: an image in it would reveal viewers to its server.
+_NO_OTHER_SITES = (
     "img-src 'self' data: blob:; media-src 'self'; font-src 'self' data:; connect-src 'self'; frame-src 'self'; "
     "worker-src 'self' blob:; manifest-src 'self'"
 )
 
 
 class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
-    """Dagster's web server, as each caller may use it."""
+    """Dagster's web server with each caller's permissions."""
 
     def build_graphql_schema(self) -> Any:
         made = super().build_graphql_schema()
         guard_mutations(made.graphql_schema)
         answer_by_tables(made.graphql_schema)
-        write_down_reads(made.graphql_schema)
+        audit_reads(made.graphql_schema)
         end_when_late(made.graphql_schema)
         return made
 
     @property
     def schema(self) -> GraphQLSchema:
-        """What can be asked, with its guards."""
-        found: GraphQLSchema = self._graphene_schema.graphql_schema
-        return found
+        """The GraphQL schema with its guards."""
+        schema: GraphQLSchema = self._graphene_schema.graphql_schema
+        return schema
 
     def build_routes(self) -> list[BaseRoute]:
-        """Of Dagster's routes those that we know: its files, its pages, and those that `ROUTES` names."""
+        """The known routes of Dagster: its static files, its pages, and those in `ROUTES`."""
         made: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
         return [route for route in made if is_known(route)]
 
     def make_csp_header(self, nonce: str) -> str:
-        return f"{super().make_csp_header(nonce).rstrip('; ')}; {_CALLS_NOBODY}; frame-ancestors 'self'; form-action 'self'"
+        return f"{super().make_csp_header(nonce).rstrip('; ')}; {_NO_OTHER_SITES}; frame-ancestors 'self'; form-action 'self'"
 
     # --- over HTTP ----------------------------------------------------------------------------------
 
@@ -63,33 +63,31 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         if request.method == "GET":
             asked: Any = dict(request.query_params)
         elif (kind := request.headers.get("content-type", "").partition(";")[0].strip().lower()) != "application/json":
-            # A page elsewhere can have a browser send text, but no JSON.
-            return _said(415, f"wanted a body of application/json, got {kind or 'none'}")
+            # Another site can make a browser send text, but not JSON.
+            return _error(415, f"wanted a body of application/json, got {kind or 'none'}")
         else:
             try:
                 asked = json.loads(await request.body())
             except (ValueError, RecursionError):
-                return _said(400, "wanted a body of JSON, got something else")
+                return _error(400, "wanted a body of JSON, got something else")
         try:
             query, variables, name = _parts(asked)
             document = document_of(query)
         except (ValueError, RecursionError) as error:
-            return _said(400, str(error) if isinstance(error, ValueError) else "the query's variables are too deep")
+            return _error(400, str(error) if isinstance(error, ValueError) else "the query's variables are too deep")
         except GraphQLError as error:
-            return _said(400, error.message)
+            return _error(400, error.message)
         if request.method == "GET" and operations(document) != {OperationType.QUERY}:
-            return _said(
-                405, "wanted a query: what changes something is sent by POST, as application/json", Allow="POST"
-            )
+            return _error(405, "wanted a query: mutations are sent by POST, as application/json", Allow="POST")
         if asks_for_the_schema(document) and not self._is_admin(request):
-            return _said(403, "what can be asked is told to admins")
+            return _error(403, "introspection is for admins only")
         if operations(document) != {OperationType.QUERY}:
-            # What changes something is waited for: else nobody would know whether it was done.
+            # Mutations have no deadline: otherwise the caller would not know their outcome.
             return await self.execute_graphql_request(request, query, variables, name)
         try:
             return await in_time(lambda: self.graphql_execution_thread(request, query, variables, name))
         except DeadlineExceeded:
-            return _said(504, said())
+            return _error(504, deadline_message())
 
     # --- over WebSocket -----------------------------------------------------------------------------
 
@@ -110,9 +108,9 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         except GraphQLError as error:
             return None, error.formatted
         if operations(document) != {OperationType.SUBSCRIPTION}:
-            return None, {"message": "wanted a subscription: everything else is asked by POST"}
+            return None, {"message": "wanted a subscription: queries and mutations are sent by POST"}
         if asks_for_the_schema(document):
-            return None, {"message": "what can be asked is told to admins, by POST"}
+            return None, {"message": "introspection is for admins only, by POST"}
         if wrong := validate(self.schema, document):
             return None, wrong[0].formatted
         found: tuple[Any, Any] = await super().execute_graphql_subscription(
@@ -126,14 +124,14 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
 
 
 def is_known(route: BaseRoute) -> bool:
-    """Whether this is a route of Dagster's that we know."""
+    """Whether this is a known route of Dagster."""
     if isinstance(route, Route | Mount) and (route.name or "").endswith(("root_static", "_static")):
         return True
     return isinstance(route, Route | WebSocketRoute) and route.path in ROUTES
 
 
 def _parts(asked: Any) -> tuple[str, dict[str, Any] | None, str | None]:
-    """What a request asks: query, variables, the operation's name; raises ValueError for what is no request."""
+    """A request's query, variables and operation name. Raises ValueError for an invalid request."""
     if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
         raise ValueError("wanted an object with the text `query`, got something else")
     variables, name = asked.get("variables"), asked.get("operationName")
@@ -144,6 +142,6 @@ def _parts(asked: Any) -> tuple[str, dict[str, Any] | None, str | None]:
     return asked["query"], variables, name
 
 
-def _said(status: int, said: str, **headers: str) -> JSONResponse:
-    """An answer in GraphQL's shape, which Dagster's UI shows as it is."""
-    return JSONResponse({"data": None, "errors": [{"message": said}]}, status, headers)
+def _error(status: int, message: str, **headers: str) -> JSONResponse:
+    """An error answer in GraphQL's shape, which Dagster's UI shows."""
+    return JSONResponse({"data": None, "errors": [{"message": message}]}, status, headers)

@@ -1,4 +1,4 @@
-"""Supervision: threads that look after something again and again, pauses between restarts, and what is said of them."""
+"""Supervises processes: threads with periodic checks, pauses between restarts, and a record of failures."""
 
 from __future__ import annotations
 
@@ -12,77 +12,77 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Backoff:
-    """Seconds before what has ended is started again: doubled each time, until one has lived for a while."""
+    """The pause before a restart, in seconds: doubled each time, until a process has lived for `a_while`."""
 
     first: float = 0.5
     longest: float = 30.0
-    #: seconds of life after which all is forgiven
+    #: seconds of life after which the pause is reset
     a_while: float = 30.0
     _next: float = 0.0
 
     def after(self, lived: float) -> float:
-        """The pause after one that has lived for so many seconds."""
+        """The pause after a process that has lived for so many seconds."""
         pause = self.first if lived > self.a_while else max(self._next, self.first)
         self._next = min(pause * 2, self.longest)
         return pause
 
 
 class ProcessFailure:
-    """What is wrong with something that is supervised, and since when; nothing, where it is well."""
+    """The current failure of a supervised process, and since when; none if it is well."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._said, self._since = "", 0.0
+        self._message, self._since = "", 0.0
 
-    def began(self, said: str) -> None:
-        """Note what is wrong; the moment of the first note stays until all is well."""
+    def began(self, message: str) -> None:
+        """Record a failure. The time of the first record is kept until the failure is over."""
         with self._lock:
-            self._since = self._since if self._said else time.time()
-            self._said = said
+            self._since = self._since if self._message else time.time()
+            self._message = message
 
     def is_over(self) -> None:
         with self._lock:
-            self._said = ""
+            self._message = ""
 
     @property
     def now(self) -> tuple[str, float] | None:
-        """What is wrong, and since when in seconds since 1970."""
+        """The failure and its beginning, in seconds since 1970; None if all is well."""
         with self._lock:
-            return (self._said, self._since) if self._said else None
+            return (self._message, self._since) if self._message else None
 
 
 @dataclass(frozen=True)
 class Supervision:
-    """How a gateway looks after what it has started."""
+    """How a gateway supervises the processes that it has started."""
 
-    #: what runs say on standard error, from this level on: debug, info, warning or error
+    #: the level from which runs log to standard error: debug, info, warning or error
     log_level: str = "info"
-    #: set when nothing is started again any more
+    #: set when nothing is restarted any more
     ending: threading.Event = field(default_factory=threading.Event)
 
     @property
     def log_level_of_services(self) -> str:
-        """The same for the daemon and the code servers, which tell of each look that they take at `info`."""
+        """The level for the daemon and the code servers, which log every tick at `info`."""
         return "warning" if self.log_level == "info" else self.log_level
 
     @contextmanager
     def watching(self, name: str, look: Callable[[threading.Event], None], every: float) -> Iterator[None]:
-        """Call `look` every so many seconds, in a thread, as long as the block lasts; it is given what is set at the end.
+        """Call `look` in a thread every `every` seconds until the block ends, with the event that is set at the end.
 
-        Whatever it raises is said, and it is called again: a database that is away for a moment must not end supervision.
+        Errors are logged, and it is called again: a database that is briefly unavailable must not end supervision.
         """
 
         def watch() -> None:
-            told = ""
+            logged = ""
             while not self.ending.wait(every):
                 try:
                     look(self.ending)
-                    told = ""
+                    logged = ""
                 except Exception as error:  # noqa: BLE001 - of any kind: see above
-                    said = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
-                    if said != told and not self.ending.is_set():
-                        say(f"{name}: {said}; it is looked at again")
-                    told = said
+                    message = f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+                    if message != logged and not self.ending.is_set():
+                        say(f"{name}: {message}; checking again")
+                    logged = message
 
         thread = threading.Thread(target=watch, name=name, daemon=True)
         thread.start()
@@ -94,5 +94,5 @@ class Supervision:
 
 
 def say(what: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     print(f"dq serve: {what}", file=sys.stderr, flush=True)

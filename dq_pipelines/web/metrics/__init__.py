@@ -1,7 +1,7 @@
-"""`/metrics`: what Prometheus scrapes. What is measured belongs in `history` and in Dagster's records; here it gets names.
+"""Serves `/metrics` for Prometheus, from history, Dagster's records and health.
 
-Labels are tables with their domain, layers, stages, sides of quality and the names of sensors: as many as the project has, and
-never a partition, a batch or a run, of which there are ever more.
+Labels are domains, tables, layers, stages, quality dimensions and names of sensors. Partitions, batches and runs are never
+labels, since their number grows without limit.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ def registry(
     stands: Callable[[], list[TableStatus]] | None = None,
     health: Health | None = None,
 ) -> CollectorRegistry:
-    """A registry of our own, which asks for the project and the stores anew at each scrape; `records` are Dagster's.
+    """A registry that reads the project and the stores at each scrape; `records` returns Dagster's instance.
 
-    `stands` says where tables stand, with what the lake knows; without it, by history alone.
+    `stands` returns the status of all tables, including what the lake knows; without it, history alone is used.
     """
-    found = CollectorRegistry(auto_describe=False)
-    found.register(TablesCollector(project, stands or (lambda: _by_history(history)), history))
-    found.register(RunsCollector(records))
+    collectors = CollectorRegistry(auto_describe=False)
+    collectors.register(TablesCollector(project, stands or (lambda: _by_history(history)), history))
+    collectors.register(RunsCollector(records))
     if health is not None:
-        found.register(HealthCollector(health))
+        collectors.register(HealthCollector(health))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=found)
-    return found
+        collector(registry=collectors)
+    return collectors
 
 
 def _by_history(history: History) -> list[TableStatus]:
@@ -61,12 +61,14 @@ def routes(
     stands: Callable[[], list[TableStatus]] | None = None,
     health: Health | None = None,
 ) -> list[BaseRoute]:
-    """`/metrics`, as OpenMetrics to whom asks for it and as Prometheus' own text to everybody else."""
+    """The route `/metrics`, as OpenMetrics if the client accepts it, else as Prometheus' text format."""
     scraped = registry(project, history, records, stands, health)
 
-    def metrics(request: Request) -> Response:  # no coroutine: Starlette lets it wait for the stores in a thread
+    def metrics(
+        request: Request,
+    ) -> Response:  # no coroutine: it waits for the stores, so Starlette runs it in a thread
         rights = Rights.of(request.scope, project())
-        if not rights.may_everywhere(Permission.LOOK):  # sums and runs are of all tables
+        if not rights.may_everywhere(Permission.LOOK):  # sums and runs concern all tables
             return JSONResponse({"error": rights.why_not(Permission.LOOK)}, 403)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(scraped), headers={"Content-Type": content_type, "Cache-Control": "no-store"})

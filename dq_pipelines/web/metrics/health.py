@@ -1,4 +1,4 @@
-"""Health, as metrics: of each part whether it is alive, and for how long it is not."""
+"""Metrics of health: for each part, whether it is alive, and for how long it is not."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from dq_pipelines.web.health import Health
 
 @dataclass(frozen=True, eq=False)
 class HealthCollector(Collector):
-    """Looks at each scrape, as `/api/v1/health` does."""
+    """Checks health at each scrape, as `/api/v1/health` does."""
 
     health: Health
 
     def collect(self) -> Iterator[Metric]:
         problems, now = self.health.problems(), time.time()
-        up = GaugeMetricFamily("dq_part_up", "Whether a part that the service leans on is alive", labels=["part"])
+        up = GaugeMetricFamily("dq_part_up", "Whether a part that the service depends on is alive", labels=["part"])
         down = GaugeMetricFamily(
-            "dq_part_down_seconds", "For how long a part is not alive; 0 where it is", labels=["part"]
+            "dq_part_down_seconds", "Seconds since a part is not alive; 0 if it is alive", labels=["part"]
         )
         for part in self.health.hosted:
             since = [one.since or now for one in problems if one.part == part]

@@ -1,4 +1,4 @@
-"""What Dagster knows of runs, sensors and schedules, as metrics: the queue, and who has not ticked for how long."""
+"""Metrics of Dagster's records: runs, the queue, and ticks of sensors and schedules."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RunsCollector(Collector):
-    """Asks Dagster's storage at each scrape; says in `dq_dagster_up` whether it answered."""
+    """Queries Dagster's storage at each scrape; `dq_dagster_up` is whether it answered."""
 
-    #: asked at each scrape; where there is none, nothing is told
+    #: called at each scrape; without an instance there are no metrics
     records: Callable[[], dg.DagsterInstance | None]
 
     def collect(self) -> Iterator[Metric]:
@@ -53,17 +53,17 @@ def _waiting(instance: dg.DagsterInstance) -> Metric:
     queued = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
     oldest = instance.get_run_records(queued, limit=1, ascending=True)
     waited = max(time.time() - oldest[0].create_timestamp.timestamp(), 0.0) if oldest else 0.0
-    said = "For how long the oldest run has waited in the queue"
-    return GaugeMetricFamily("dq_dagster_queue_wait_seconds", said, value=waited)
+    description = "Seconds that the oldest run has waited in the queue"
+    return GaugeMetricFamily("dq_dagster_queue_wait_seconds", description, value=waited)
 
 
 def _ticks(instance: dg.DagsterInstance) -> Iterator[Metric]:
-    """Of every sensor and schedule that is on, when it last ticked, and whether that failed."""
+    """The last tick of every running sensor and schedule, and whether it failed."""
     from dagster._core.scheduler.instigation import InstigatorType, TickStatus
 
     labels = ["kind", "name"]
     lag = GaugeMetricFamily(
-        "dq_sensor_lag_seconds", "Since a sensor should have ticked, beyond its interval", labels=["name"]
+        "dq_sensor_lag_seconds", "Seconds since a sensor's tick is due, beyond its interval", labels=["name"]
     )
     last = GaugeMetricFamily("dq_tick_timestamp_seconds", "When a sensor or schedule last ticked", labels=labels)
     failed = GaugeMetricFamily("dq_tick_failed", "Whether the last tick failed", labels=labels)
@@ -83,13 +83,13 @@ def _ticks(instance: dg.DagsterInstance) -> Iterator[Metric]:
 
 
 def _ended(tick: InstigatorTick) -> float:
-    """When a tick ended, or began where it goes on."""
+    """When a tick ended; if it is under way, when it began."""
     return float(tick.tick_data.end_timestamp or tick.timestamp)
 
 
 @cache
 def records_of_environment() -> dg.DagsterInstance | None:
-    """Dagster's records under `DAGSTER_HOME`, opened once; None where it is not set."""
+    """Dagster's instance under `DAGSTER_HOME`, opened once; None if the variable is not set."""
     import dagster as dg
 
     return dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else None

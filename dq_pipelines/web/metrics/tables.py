@@ -1,4 +1,4 @@
-"""What history knows of tables, as metrics: rows by layer, execution time, scores, failed checks, open alerts."""
+"""Metrics of tables from history: rows by layer, execution time, scores, failed checks, open alerts."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _LABELS = ("domain", "table")
 
 @dataclass(frozen=True, eq=False)
 class TablesCollector(Collector):
-    """Asks history at each scrape, for the tables of the project; says in `dq_up` whether it answered."""
+    """Queries history at each scrape, for the tables of the project; `dq_up` is whether it answered."""
 
-    #: as its files have it now
+    #: the project as its files are now
     project: Callable[[], Project]
-    #: where every table stands now
+    #: the current status of every table
     stands: Callable[[], list[TableStatus]]
     history: History
 
@@ -69,8 +69,8 @@ class TablesCollector(Collector):
 
 
 def _statuses(tables: Iterable[tuple[Table | LeftOut, TableStatus | None]]) -> Metric:
-    """Of each table one status is 1 and every other 0."""
-    family = _gauge("dq_table_status", "The status of a table: 1 for the one that it has", "status")
+    """For each table, its status is 1 and every other status 0."""
+    family = _gauge("dq_table_status", "The status of a table: 1 for the current status, 0 for the others", "status")
     for table, standing in tables:
         current = standing.status if standing is not None else "never_run"
         for status in STATUSES:
@@ -80,7 +80,7 @@ def _statuses(tables: Iterable[tuple[Table | LeftOut, TableStatus | None]]) -> M
 
 def _attempts(tables: Iterable[Table], counts: Mapping[tuple[str, str], int]) -> Metric:
     family = _counter(
-        "dq_attempts", "Runs of a table that have ended, by how: also those that came to no verdict", "outcome"
+        "dq_attempts", "Finished runs of a table by outcome, including those without a verdict", "outcome"
     )
     for table in tables:
         for outcome in OUTCOMES:
@@ -90,13 +90,13 @@ def _attempts(tables: Iterable[Table], counts: Mapping[tuple[str, str], int]) ->
 
 
 def _counters(tables: Iterable[tuple[Table, Totals]]) -> Iterator[Metric]:
-    """Sums over all batches; how fast they grow is the rate of rows, errors and work."""
-    rows = _counter("dq_rows", "Rows by the layer that they went to: bronze has all that came in", "layer")
-    dropped = _counter("dq_dropped_rows", "Rows that rules or steps left out")
-    batches = _counter("dq_batches", "Batches that were judged, by what became of them", "outcome")
+    """Counters over all batches; their rates are those of rows, errors and work."""
+    rows = _counter("dq_rows", "Rows by the layer that they went to; bronze has all incoming rows", "layer")
+    dropped = _counter("dq_dropped_rows", "Rows that rules or steps dropped")
+    batches = _counter("dq_batches", "Judged batches by outcome", "outcome")
     stages = _counter("dq_stage_seconds", "Execution time by stage", "stage")
     cpu = _counter("dq_cpu_seconds", "CPU time of the processes that worked on batches")
-    success = _gauge("dq_last_success_timestamp_seconds", "When the last batch that was published began to be judged")
+    success = _gauge("dq_last_success_timestamp_seconds", "When judging of the last published batch began")
     took = HistogramMetricFamily(
         "dq_batch_duration_seconds", "Execution time of batches, from the start of the work to its end", labels=_LABELS
     )
@@ -105,7 +105,7 @@ def _counters(tables: Iterable[tuple[Table, Totals]]) -> Iterator[Metric]:
         layers = {"gold": sums.published} if table.is_gold else {"bronze": sums.rows_in, "silver": sums.published}
         for layer, count in (layers if table.is_gold else {**layers, "quarantine": sums.refused}).items():
             rows.add_metric([*labels, layer], count)
-        # Steps that add rows count less than nothing, which a counter cannot.
+        # Steps that add rows make this negative, which a counter must not be.
         dropped.add_metric(labels, max(sums.dropped, 0))
         batches.add_metric([*labels, "published"], sums.published_batches)
         batches.add_metric([*labels, "blocked"], sums.blocked_batches)
@@ -121,20 +121,18 @@ def _counters(tables: Iterable[tuple[Table, Totals]]) -> Iterator[Metric]:
 
 
 def _gauges(tables: Iterable[tuple[Table, TableStatus]]) -> Iterator[Metric]:
-    """Where tables stand now; over all partitions, where a table has them."""
-    score = _gauge(
-        "dq_quality_score_ratio", "Quality score, 0 to 1: of all rules, and of those about one side", "dimension"
-    )
-    errors = _gauge("dq_error_ratio", "Refused rows of those that came in with the last batches")
+    """The current state of tables, over all partitions of a partitioned table."""
+    score = _gauge("dq_quality_score_ratio", "Quality score, 0 to 1: of all rules, and by dimension", "dimension")
+    errors = _gauge("dq_error_ratio", "Share of refused rows in the last batches")
     failed = _gauge(
         "dq_failed_checks",
-        "Rules that fail: by the last batches, by rows that wait in quarantine, by a re-check",
+        "Failing rules: in the last batches, by open rows in quarantine, or by a re-check",
         "severity",
     )
-    blocked = _gauge("dq_blocked_batches", "Batches that are not published until they are mended")
-    judged = _gauge("dq_last_verdict_timestamp_seconds", "When the last batch began to be judged")
+    blocked = _gauge("dq_blocked_batches", "Blocked batches, which are not published until they are corrected")
+    judged = _gauge("dq_last_verdict_timestamp_seconds", "When judging of the last batch began")
     last = _gauge("dq_last_batch_duration_seconds", "Execution time of the last batch")
-    waiting = _gauge("dq_open_refusals", "Refused rows that wait in quarantine")
+    waiting = _gauge("dq_open_refusals", "Open refused rows in quarantine")
     for table, standing in tables:
         labels = [table.domain, table.name]
         if standing.open_rows is not None:
@@ -155,10 +153,10 @@ def _gauges(tables: Iterable[tuple[Table, TableStatus]]) -> Iterator[Metric]:
 
 
 def _measured(tables: Iterable[tuple[Table, LastMeasured]]) -> Iterator[Metric]:
-    """What the last published batches took, and how new their rows were."""
+    """Size, memory and freshness of the last published batches."""
     size = _gauge("dq_published_bytes", "Size of the files that the last batch published")
-    memory = _gauge("dq_peak_memory_bytes", "The most memory that the process of the last batch had held so far")
-    newest = _gauge("dq_newest_row_timestamp_seconds", "The newest row, or input, that the last batch brought")
+    memory = _gauge("dq_peak_memory_bytes", "Peak memory of the process that judged the last batch")
+    newest = _gauge("dq_newest_row_timestamp_seconds", "When the newest row or input of the last batch was created")
     for table, last in tables:
         labels = [table.domain, table.name]
         if last.bytes is not None:
@@ -170,9 +168,9 @@ def _measured(tables: Iterable[tuple[Table, LastMeasured]]) -> Iterator[Metric]:
     yield from (size, memory, newest)
 
 
-def _counter(name: str, said: str, *more: str) -> CounterMetricFamily:
-    return CounterMetricFamily(name, said, labels=[*_LABELS, *more])
+def _counter(name: str, description: str, *more: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, description, labels=[*_LABELS, *more])
 
 
-def _gauge(name: str, said: str, *more: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, said, labels=[*_LABELS, *more])
+def _gauge(name: str, description: str, *more: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, description, labels=[*_LABELS, *more])

@@ -54,7 +54,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
 
 
 def launched(here: Hosted, *assets: str, by: str = "otto") -> str:
-    return Launch(assets=assets).by(caller(by), here.host)
+    return Launch(assets=assets).submit(caller(by), here.host)
 
 
 def caller(name: str) -> Caller:

@@ -1,4 +1,4 @@
-"""Rows that Dagster's GraphQL shows, in checks' samples and assets' previews: each is written down with who was shown it."""
+"""Logs in the audit log which rows Dagster's GraphQL shows to whom, in samples of checks and previews of assets."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
 
-#: The field that has them, and the label of the entry with published rows.
+#: The GraphQL field with rows, and the label of the entry with published rows.
 _FIELD, _PREVIEW = "metadataEntries", "preview"
-#: Lines of a Markdown table that are no rows.
+#: Header lines of a Markdown table.
 _HEAD = 2
 
 
-def write_down_reads(schema: GraphQLSchema) -> None:
-    """Have every type's metadata of an asset or a check tell the request's context how many rows it shows."""
+def audit_reads(schema: GraphQLSchema) -> None:
+    """Make the metadata of assets and checks report to the request's context how many rows they show."""
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLObjectType) and {_FIELD, "assetKey"} <= set(kind.fields):
             field = kind.fields[_FIELD]
@@ -36,7 +36,7 @@ def _counting(before: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _rows(entries: Iterable[Any]) -> tuple[int, int]:
-    """How many failing rows and how many published rows these entries have."""
+    """The number of failing rows and of published rows in these entries."""
     samples = previews = 0
     for entry in entries:
         if (table := getattr(entry, "table", None)) is not None:
@@ -47,7 +47,7 @@ def _rows(entries: Iterable[Any]) -> tuple[int, int]:
 
 
 def _on(root: Any) -> str:
-    """The asset and the check that it is about: `silver/sales:amount_between`."""
+    """The asset and the check: `silver/sales:amount_between`."""
     key = getattr(root, "assetKey", None) or getattr(getattr(root, "_metadata", None), "asset_key", None)
     name = getattr(root, "checkName", None)
     return "/".join(getattr(key, "path", ())) + (f":{name}" if name else "")

@@ -1,6 +1,6 @@
-"""How much one GraphQL document may ask: looked at before anything is validated or run, since that costs, too.
+"""Limits the size of a GraphQL document, before it is validated or run, since that costs too.
 
-Dagster's own UI stays well below, which a test with its recorded queries holds.
+Dagster's own UI stays well below the limits, as a test with its recorded queries shows.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from graphql import (
     parse,
 )
 
-#: Words of a document.
+#: Tokens of a document.
 MOST_TOKENS = 8_000
-#: Brackets within brackets.
+#: Nesting depth of brackets.
 MOST_NESTED = 60
-#: Fields within fields, fragments laid out.
+#: Nesting depth of fields, with fragments expanded.
 DEEPEST = 40
-#: Fields altogether, fragments laid out.
+#: Fields in total, with fragments expanded.
 MOST_FIELDS = 20_000
-#: Fields that one request changes something by, and the same field under several names beside one another.
+#: Mutations in one request, and aliases of one field in one selection.
 MOST_CHANGES = 20
 MOST_ALIASES = 50
 
@@ -41,28 +41,28 @@ class _Size:
 
 
 def document_of(query: str) -> DocumentNode:
-    """The document, if it is one that is answered; raises GraphQLError for any other."""
-    deep = deepest = 0
+    """Parse the query. Raises GraphQLError for one that exceeds the limits."""
+    depth = deepest = 0
     for letter in query:
         if letter in "{[(":
-            deep += 1
-            deepest = max(deepest, deep)
+            depth += 1
+            deepest = max(deepest, depth)
         elif letter in "}])":
-            deep -= 1
+            depth -= 1
     if deepest > MOST_NESTED:
-        raise GraphQLError(f"wanted a query of at most {MOST_NESTED} brackets within brackets, got {deepest}")
+        raise GraphQLError(f"wanted a query with brackets nested at most {MOST_NESTED} deep, got {deepest}")
     document = parse(query, max_tokens=MOST_TOKENS)
     _Measure(document).check()
     return document
 
 
 def operations(document: DocumentNode) -> set[OperationType]:
-    """What the document's operations are."""
+    """The types of the document's operations."""
     return {one.operation for one in document.definitions if isinstance(one, OperationDefinitionNode)}
 
 
 def asks_for_the_schema(document: DocumentNode) -> bool:
-    """Whether any part of it asks what can be asked."""
+    """Whether any part of the document is an introspection query."""
     return any(
         name in ("__schema", "__type")
         for one in document.definitions
@@ -72,7 +72,7 @@ def asks_for_the_schema(document: DocumentNode) -> bool:
 
 
 class _Measure:
-    """The size of a document. Each fragment is measured once, so that measuring is never what costs."""
+    """The size of a document. Each fragment is measured once, so that measuring stays cheap."""
 
     def __init__(self, document: DocumentNode) -> None:
         self._document = document
@@ -87,11 +87,11 @@ class _Measure:
                 continue
             size = self._size(one.selection_set, frozenset())
             if size.depth > DEEPEST:
-                raise GraphQLError(f"wanted a query of at most {DEEPEST} fields within fields, got {size.depth}")
+                raise GraphQLError(f"wanted a query with fields nested at most {DEEPEST} deep, got {size.depth}")
             if size.fields > MOST_FIELDS:
                 raise GraphQLError(f"wanted a query of at most {MOST_FIELDS} fields, got {size.fields}")
             if one.operation is OperationType.MUTATION and self._roots(one.selection_set) > MOST_CHANGES:
-                raise GraphQLError(f"wanted at most {MOST_CHANGES} changes at once")
+                raise GraphQLError(f"wanted at most {MOST_CHANGES} mutations in one request")
 
     def _size(self, selected: SelectionSetNode | None, within: frozenset[str]) -> _Size:
         if selected is None:
@@ -102,7 +102,9 @@ class _Measure:
             if isinstance(one, FieldNode):
                 seen[one.name.value] = seen.get(one.name.value, 0) + 1
                 if seen[one.name.value] > MOST_ALIASES:
-                    raise GraphQLError(f"wanted '{one.name.value}' at most {MOST_ALIASES} times beside one another")
+                    raise GraphQLError(
+                        f"wanted the field '{one.name.value}' at most {MOST_ALIASES} times in one selection"
+                    )
                 inner = self._size(one.selection_set, within)
                 inner = _Size(inner.depth + 1, inner.fields + 1)
             elif isinstance(one, InlineFragmentNode):
@@ -115,7 +117,7 @@ class _Measure:
     def _fragment(self, spread: FragmentSpreadNode, within: frozenset[str]) -> _Size:
         name = spread.name.value
         if name in within or name not in self._fragments:
-            return _Size(0, 0)  # which validation refuses
+            return _Size(0, 0)  # validation refuses it
         if name not in self._known:
             self._known[name] = self._size(self._fragments[name].selection_set, within | {name})
         return self._known[name]

@@ -1,8 +1,8 @@
-"""The fields in which Dagster's UI reads whether a button works: resolved by the tables that a definition is about.
+"""Resolves the GraphQL fields that enable buttons in Dagster's UI, by the tables of each definition.
 
-Dagster resolves them by a definition's owners alone; domains, and jobs that are other than a materialization, count here too.
+Dagster resolves them by a definition's owners only. Here domains count too, and jobs that are no materialization.
 """
-# ruff: noqa: SLF001 - a node keeps what it is about under a private name
+# ruff: noqa: SLF001 - nodes keep their definition in private attributes
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from graphql import GraphQLResolveInfo, GraphQLSchema
 from dq_pipelines.web.dagster_client.errors import object_type
 from dq_pipelines.web.dagster_client.rights import Selector
 
-#: What of a node is asked about, and which permission; None for what Dagster's own resolver is to say.
+#: From a node, the definition and the permission to check; None if Dagster's own resolver answers.
 Asked = Callable[[Any], tuple[Selector, str] | None]
 
 
@@ -31,7 +31,7 @@ def _job(permission: str) -> Asked:
     def asked(root: Any) -> tuple[Selector, str] | None:
         handle = root._remote_job.handle
         if is_implicit_asset_job_name(handle.job_name):
-            return None  # which is about what is selected
+            return None  # its tables depend on the selection
         return JobSelector(handle.location_name, handle.repository_name, handle.job_name), permission
 
     return asked
@@ -53,7 +53,7 @@ _OF_ASSETS: Mapping[str, str] = {
     "hasReportRunlessAssetEventPermission": Permissions.REPORT_RUNLESS_ASSET_EVENTS,
 }
 
-#: By type and field.
+#: By GraphQL type and field.
 FIELDS: Mapping[tuple[str, str], Asked] = {
     **{("AssetNode", field): _asset(permission) for field, permission in _OF_ASSETS.items()},
     **{
@@ -72,7 +72,7 @@ FIELDS: Mapping[tuple[str, str], Asked] = {
     ),
 }
 
-#: Those that ask the context about a definition, or about each asset of a run or a backfill, by themselves.
+#: Fields whose own resolvers ask the context about a definition, or about each asset of a run or a backfill.
 BY_THEMSELVES = frozenset({
     ("Run", "hasReExecutePermission"), ("Run", "hasTerminatePermission"), ("Run", "hasDeletePermission"),
     ("PartitionSet", "hasLaunchBackfillPermission"), ("PartitionSet", "hasCancelBackfillPermission"),
@@ -81,7 +81,7 @@ BY_THEMSELVES = frozenset({
 
 
 def answer_by_tables(schema: GraphQLSchema) -> None:
-    """Have these fields of the schema answered by the tables that their node is about."""
+    """Make these fields of the schema resolve by the tables of their node."""
     for (kind, name), asked in FIELDS.items():
         field = object_type(schema, kind).fields[name]
         field.resolve = _by_tables(asked, field.resolve)
@@ -91,17 +91,17 @@ def answer_by_tables(schema: GraphQLSchema) -> None:
 
 def _by_tables(asked: Asked, before: Any) -> Callable[..., Any]:
     def resolve(root: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-        found = asked(root)
-        if found is None:
+        question = asked(root)
+        if question is None:
             return before(root, info, **arguments)
-        selector, permission = found
+        selector, permission = question
         return info.context.has_permission_for_selector(permission, selector)
 
     return resolve
 
 
 def _each_of_manifest(before: Any) -> Callable[..., Any]:
-    """The list of all assets is put together without resolvers."""
+    """The manifest of all assets is built without resolvers, so its fields are set here."""
 
     def resolve(root: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         nodes = before(root, info, **arguments)

@@ -1,4 +1,4 @@
-"""Whether each sensor and schedule that is on ticks, as the daemon's records say, and whether its last tick failed."""
+"""Finds sensors and schedules that are late or whose last tick failed, by the daemon's records."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._utils.schedules import reverse_cron_string_iterator
 
-#: A sensor is late when it has not ticked for so many of its intervals, and so many seconds more: a tick may take a minute.
+#: A sensor is late after so many intervals plus so many seconds without a tick: a tick may take a minute.
 _INTERVALS, _A_TICK = 3, 60.0
-#: Seconds that a schedule may be late.
+#: Seconds until a schedule counts as late.
 _LATE = 300.0
 
 
 @dataclass(frozen=True)
 class LateTick:
-    """A sensor or schedule that does not do its work."""
+    """A sensor or schedule that is late or fails."""
 
     #: "sensor" or "schedule"
     kind: str
@@ -33,9 +33,9 @@ class LateTick:
 
 
 def late_ticks(process: WorkspaceProcessContext, started_at: float) -> Iterator[LateTick]:
-    """Each that is on and late, or whose last tick failed; a gateway that began at `started_at` has had time since then only.
+    """Running sensors and schedules that are late or whose last tick failed; lateness counts from `started_at` at the earliest.
 
-    Those that the project does not have any more are none of ours.
+    Those that are no longer in the project are ignored.
     """
     instance, now = process.instance, time.time()
     states = {state.selector_id: state for state in instance.all_instigator_state()}
@@ -52,7 +52,7 @@ def late_ticks(process: WorkspaceProcessContext, started_at: float) -> Iterator[
 
 
 def _instigators(process: WorkspaceProcessContext) -> Iterator[tuple[RemoteSensor | RemoteSchedule, float]]:
-    """Each with when its code was loaded, in seconds since 1970."""
+    """Each sensor and schedule, with when its code was loaded, in seconds since 1970."""
     for entry in process.get_current_workspace().code_location_entries.values():
         for repository in entry.code_location.get_repositories().values() if entry.code_location else ():
             yield from ((sensor, entry.update_timestamp) for sensor in repository.get_sensors())
@@ -60,7 +60,7 @@ def _instigators(process: WorkspaceProcessContext) -> Iterator[tuple[RemoteSenso
 
 
 def _is_over(tick: InstigatorTick, loaded: float) -> bool:
-    """Whether the tick failed only because the code server was away, which has loaded the code since."""
+    """Whether the tick failed because the code server was unavailable, which has loaded the code since."""
     away = tick.error is not None and tick.error.cls_name == DagsterUserCodeUnreachableError.__name__
     return away and tick.timestamp < loaded
 
@@ -76,7 +76,7 @@ def _late_since(
     started_at: float,
     now: float,
 ) -> float | None:
-    """Since when it should have ticked; None where it is in time."""
+    """Since when a tick is due; None if none is late."""
     turned_on = getattr(state.instigator_data if state else None, "start_timestamp", None) or 0.0
     if isinstance(one, RemoteSensor):
         last = (tick.end_timestamp or tick.timestamp) if tick is not None else max(turned_on, started_at)
