@@ -17,8 +17,8 @@ from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.history.store.records import ANOMALY, ResultRecord, VerdictRecord
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
-from dq_pipelines.monitoring.anomalies.watching import watch
+from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
+from dq_pipelines.monitoring.anomalies.evaluation import evaluate
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _column(of: ColumnMetrics, table: str, ago: float, rows: int, dice: random.R
 def _held_against_the_past(history: History, verdict: VerdictRecord, rules: Sequence[AnomalyRule]) -> None:
     """Record a verdict with what anomaly rules say of it, as a run does."""
     history.record(verdict)
-    said = [watch(rule, history, verdict.table, daily=False, batch=verdict.batch).result() for rule in rules]
+    said = [evaluate(rule, history, verdict.table, daily=False, batch=verdict.batch).result() for rule in rules]
     history.record(replace(verdict, results=(*verdict.results, *said)))
 
 

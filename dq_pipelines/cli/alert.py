@@ -36,10 +36,10 @@ def send_test(
 ) -> None:
     """Send a test message to each channel. Exit 1 when a channel does not accept it."""
     from dq_pipelines.monitoring.alerts.sending import Channel
-    from dq_pipelines.monitoring.alerts.wording import Post
+    from dq_pipelines.monitoring.alerts.wording import FormattedMessage
 
     settings = sound_project().settings
-    post = Post(
+    post = FormattedMessage(
         f"{settings.name}: a test",
         "This channel receives alerts when something fails, and when it has recovered.",
         "info",

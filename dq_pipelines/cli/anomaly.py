@@ -14,7 +14,7 @@ from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
     from dq_pipelines.history.store.verdicts import History
-    from dq_pipelines.monitoring.anomalies.accepting import Series
+    from dq_pipelines.monitoring.anomalies.acceptance import Series
 
 app = typer.Typer()
 verbs = typer.Typer(no_args_is_help=True)
@@ -41,7 +41,7 @@ def list_anomalies(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """Show the points outside their band, and accepted points, newest first."""
-    from dq_pipelines.monitoring.anomalies.accepting import Series
+    from dq_pipelines.monitoring.anomalies.acceptance import Series
     from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
@@ -92,12 +92,12 @@ def reopen(table: _Table, metric: _Metric, at: _At, column: _Column = None) -> N
 
 def _series(name: str, metric: str, column: str | None, verb: str) -> Series:
     """The series of a table's metric. Raises ConfigError for a metric that the table does not watch."""
-    from dq_pipelines.monitoring.anomalies.accepting import Series
+    from dq_pipelines.monitoring.anomalies.acceptance import Series
     from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
     (table,) = named_tables(load_sound_tables(settings.config), [name], f"anomaly {verb}")
-    return Series.asked(table.key, table.anomalies, _history(settings), metric, column, daily=table.is_daily)
+    return Series.of(table.key, table.anomalies, _history(settings), metric, column, daily=table.is_daily)
 
 
 def _history(settings: Settings) -> History:
@@ -110,7 +110,7 @@ def _print(points: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from dq_pipelines.monitoring.anomalies.accepting import moment
+    from dq_pipelines.monitoring.anomalies.acceptance import moment
 
     grid = Grid("at (UTC)", "table", "metric", "value", "expected", "band", "score", "note")
     for row in points:

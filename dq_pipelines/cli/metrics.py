@@ -19,7 +19,7 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 if TYPE_CHECKING:
     from dq_pipelines.history.queries.series import Point
     from dq_pipelines.history.store.metrics import ColumnMetrics
-    from dq_pipelines.monitoring.metrics.over_time import Span
+    from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
 
 app = typer.Typer()
 
@@ -55,21 +55,27 @@ def metrics(
     from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.history.queries.series import series
     from dq_pipelines.history.store.verdicts import History
-    from dq_pipelines.monitoring.metrics.over_time import Span
+    from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
     from dq_pipelines.project import load_sound_tables
 
     settings = Settings.from_environment()
     key = named_tables(load_sound_tables(settings.config), [table], "metrics")[0].key
     history = History(settings.history_url)
-    span = Span(key, partition, since, until)
+    batch_range = BatchRange(key, partition, since, until)
     if metric is not None:
         _must_be_known(metric, column)
-        points = series(history, key, metric, column, partition=partition, since=span.since, until=span.until)
+        points = series(
+            history, key, metric, column, partition=partition, since=batch_range.since, until=batch_range.until
+        )
         _print_points(points, as_json=as_json)
         return
-    batches, measured = span.metrics(history)
+    batches, measured = batch_range.metrics(history)
     shown = [each for each in measured if column in (None, each.column)]
-    drift = _drift(Span(key, against, span.since, span.until), shown, history) if against is not None else None
+    drift = (
+        _drift(BatchRange(key, against, batch_range.since, batch_range.until), shown, history)
+        if against is not None
+        else None
+    )
     _print_metrics(key, batches, shown, drift, as_json=as_json)
 
 
@@ -85,7 +91,7 @@ def _must_be_known(metric: str, column: str | None) -> None:
     raise ConfigError([Problem("", 0, f"dq metrics --metric: {problem}")])
 
 
-def _drift(reference: Span, shown: Sequence[ColumnMetrics], history: Any) -> dict[str, float | None]:
+def _drift(reference: BatchRange, shown: Sequence[ColumnMetrics], history: Any) -> dict[str, float | None]:
     from dq_pipelines.monitoring.metrics.drift import population_stability_index
 
     before = {each.column: each for each in reference.metrics(history)[1]}

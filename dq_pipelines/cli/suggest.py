@@ -138,7 +138,7 @@ def _source(path: str, sheet: str | None) -> Mapping[str, Any]:
 
 
 def _write_page(path: Path, suggestion: SuggestedTable, name: str, text: str) -> None:
-    from dq_pipelines.monitoring.suggestions.page import page
+    from dq_pipelines.monitoring.suggestions.profile_page import page
 
     _write(path, page(suggestion, name, text), new=False)
     print(f"wrote {path}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""What is told about tables beyond their rules: contracts, metrics, anomalies, alerts. Judging rows belongs in `engine`."""
+"""Profiles, rule suggestions, data contracts, metrics, anomalies and alerts."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from dq_pipelines.errors import Problem
-from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
 from dq_pipelines.project.runtime_settings import Retries
 from dq_pipelines.project.sql import reads
 from dq_pipelines.project.tables import DailyPartitions, Gold, GoldTable, LandedTable, ProjectSettings

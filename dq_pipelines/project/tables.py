@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
-from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
 from dq_pipelines.project.day_pattern import DayPattern
 from dq_pipelines.project.lifecycle import Freshness, Retention, RunHistory, Upkeep
 from dq_pipelines.project.runtime_settings import Metrics, OpenLineage, Retries

@@ -125,13 +125,13 @@ def test_a_run_publishes_by_the_other_rules(shop: Workshop) -> None:
 def test_what_cannot_be_measured_is_left_out_and_the_batch_goes_on(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dq_pipelines.monitoring.metrics import measuring
+    from dq_pipelines.monitoring.metrics import measurement
 
     def number(name: str, _: pl.DataType) -> pl.Expr:
         value = pl.col(name).cast(pl.Float64)
         return value if name != "b" else pl.col(name).cast(pl.String).str.to_date("%Y").cast(pl.Float64)
 
-    monkeypatch.setattr(measuring, "number", number)
+    monkeypatch.setattr(measurement, "number", number)
     shop.table("x", 'source: {type: csv, path: "{landing}/*.csv"}\nsilver: {columns: {a: int64, b: int64}}\n')
     shop.land("x.csv", "a,b\n1,2\n3,4\n")
     ran = shop.run("x")

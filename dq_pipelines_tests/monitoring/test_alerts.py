@@ -12,7 +12,7 @@ from dq_pipelines.history.alerts.alert import Alert, Notification
 from dq_pipelines.monitoring.alerts.due import Subscription
 from dq_pipelines.monitoring.alerts.opening import Finding, event_of, opened
 from dq_pipelines.monitoring.alerts.settings import Alerts, Rhythm, Route
-from dq_pipelines.monitoring.alerts.wording import Writer
+from dq_pipelines.monitoring.alerts.wording import MessageFormatter
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -147,10 +147,10 @@ def test_the_last_message_of_an_hour_sums_up(sent: int, per_hour: int, sizes: Se
 
 
 def test_the_words() -> None:
-    writer = Writer("demo", "https://dagster.test/")
+    formatter = MessageFormatter("demo", "https://dagster.test/")
     many = [alert(at, name="c", partition=f"p{at}", run_id="r") for at in range(1, 9)]
     [message] = ear().due(many, NOW)
-    post = writer.post(message)
+    post = formatter.format(message)
     assert post.title == "demo: silver/a: 8 checks failed"
     assert post.body.splitlines() == [
         "c (warning) [p1, p2, p3, p4, p5 and 3 more]: 3 rows fail",
@@ -159,11 +159,11 @@ def test_the_words() -> None:
     ]
     assert post.kind == "warning"
     [message] = ear().due([alert(at, name=f"c{at:02}", run_id="r") for at in range(30)], NOW)
-    assert Writer("demo").post(message).body.splitlines()[-2:] == ["and 10 more: dq alert list", "Run: r"]
+    assert MessageFormatter("demo").format(message).body.splitlines()[-2:] == ["and 10 more: dq alert list", "Run: r"]
     [message] = ear({1: Notification(NOW)}).due(
         [alert(closed_at=NOW + timedelta(hours=26, minutes=1), closed_by="s")], NOW
     )
-    post = writer.post(message)
+    post = formatter.format(message)
     assert (post.title, post.kind) == ("demo: silver/a: recovered", "success")
     assert post.body == "check_1 (warning): well again after 1 d 2 h\nRun: https://dagster.test/runs/s"
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.drift import population_stability_index
-from dq_pipelines.monitoring.metrics.measuring import Measuring
+from dq_pipelines.monitoring.metrics.measurement import Measurement
 from dq_pipelines.monitoring.metrics.state import merged
 
 
 def measured(frame: pl.DataFrame, *, sketches: bool = True) -> tuple[ColumnMetrics, ...]:
-    measuring = Measuring(frame.schema, sketches=sketches)
-    frames = measuring.frames(frame.lazy().cache())
-    return measuring.found(pl.collect_all(frames, engine="streaming"))
+    measurement = Measurement(frame.schema, sketches=sketches)
+    frames = measurement.frames(frame.lazy().cache())
+    return measurement.metrics(pl.collect_all(frames, engine="streaming"))
 
 
 def of(values: Sequence[object] | np.ndarray, dtype: pl.DataType | type[pl.DataType] | None = None) -> ColumnMetrics:

@@ -49,28 +49,33 @@ def test_counts_bounds_and_moments_are_those_of_the_rows() -> None:
 )
 def test_text_is_read_as_what_silver_can_read_it_as(texts: list[str], kind: str, type_: str, form: str | None) -> None:
     column = of(x=texts * 10)["x"]
-    assert (column.reading.kind, column.reading.type, column.reading.format) == (kind, type_, form)
+    assert (column.inferred_type.kind, column.inferred_type.type, column.inferred_type.format) == (kind, type_, form)
     cast = pl.Series(texts).to_frame("x").select(typed(pl.col("x"), pl.String(), dtype_of(type_), CastOptions(form)))
     assert cast.to_series().null_count() == 0
-    assert (column.reading.fits, column.reading.marked) == (10 * len(texts), 0)
+    assert (column.inferred_type.fits, column.inferred_type.marked) == (10 * len(texts), 0)
 
 
 def test_a_day_that_may_be_a_month_is_told() -> None:
-    reading = of(x=["01/02/2026", "03/04/2026", "05/06/2026"])["x"].reading
+    reading = of(x=["01/02/2026", "03/04/2026", "05/06/2026"])["x"].inferred_type
     assert (reading.format, reading.or_format) == ("%d/%m/%Y", "%m/%d/%Y")
 
 
 def test_words_for_nothing_are_counted_and_no_bar_to_a_type() -> None:
     column = of(x=["1", "N/A", "-", "2", "NaN", "x", None] * 5)["x"]
-    assert (column.reading.kind, column.reading.fits, column.reading.marked, column.nulls) == ("integer", 10, 20, 5)
+    assert (column.inferred_type.kind, column.inferred_type.fits, column.inferred_type.marked, column.nulls) == (
+        "integer",
+        10,
+        20,
+        5,
+    )
     assert (column.least, column.greatest) == (1, 2)
     name = of(x=["Ng", "NA", "-", "N/A", "Ono"] * 5)["x"]  # a name, a dash that may be meant, and one that says nothing
-    assert (name.reading.kind, name.reading.marked) == ("text", 5)
+    assert (name.inferred_type.kind, name.inferred_type.marked) == ("text", 5)
 
 
 def test_a_few_values_that_do_not_fit_are_counted() -> None:
     column = of(x=[str(number) for number in range(95)] + ["1o", "2o", "l3", "4!", "5 "])["x"]
-    assert (column.reading.kind, column.reading.fits) == ("integer", 96)
+    assert (column.inferred_type.kind, column.inferred_type.fits) == ("integer", 96)
 
 
 def test_typed_columns_are_what_they_are() -> None:
@@ -84,7 +89,7 @@ def test_typed_columns_are_what_they_are() -> None:
             }
         )
     )
-    assert [column.reading.kind for column in found] == ["date", "datetime", "other", "other"]
+    assert [column.inferred_type.kind for column in found] == ["date", "datetime", "other", "other"]
     assert (found["d"].least, found["d"].greatest) == (date(2026, 1, 1), date(2026, 1, 3))
     assert found["n"].nulls == 2
 

@@ -18,8 +18,8 @@ from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.history.store.accepted import AcceptedPoint, AcceptedPoints
 from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.history.store.records import ANOMALY, VerdictRecord
-from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
-from dq_pipelines.monitoring.anomalies.watching import judged
+from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
+from dq_pipelines.monitoring.anomalies.evaluation import judged
 from dq_pipelines_tests.workshop import Ran, Workshop
 
 pytestmark = pytest.mark.slow

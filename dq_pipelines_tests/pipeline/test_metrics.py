@@ -6,7 +6,7 @@ import pytest
 
 from dq_pipelines.history.queries.series import series
 from dq_pipelines.history.queries.sketches import measured_batches
-from dq_pipelines.monitoring.metrics.over_time import Span
+from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
 from dq_pipelines_tests.workshop import Workshop
 
 ORDERS = """
@@ -58,7 +58,7 @@ def test_nothing_new_is_no_point(ran: Workshop) -> None:
 
 
 def test_batches_together_are_all_rows(ran: Workshop) -> None:
-    batches, columns = Span("silver/orders").metrics(ran.history)
+    batches, columns = BatchRange("silver/orders").metrics(ran.history)
     amount = next(column for column in columns if column.column == "amount")
     assert batches == 2
     assert (amount.count, amount.null_count, amount.min, amount.max) == (5, 1, -3, 40)
@@ -84,7 +84,7 @@ def test_blocked_tries_teach_nothing(shop: Workshop) -> None:
         observed.append(shop.run("orders").number("silver/orders:anomaly_row_count", "value"))
     assert observed == [10, 11, 12], "what is blocked is held against the past all the same"
     assert values(shop, "row_count") == [12]
-    batches, (column,) = Span("silver/orders").metrics(shop.history)
+    batches, (column,) = BatchRange("silver/orders").metrics(shop.history)
     assert (batches, column.count, column.mean) == (1, 12, 5.5)
 
 
@@ -117,9 +117,9 @@ def test_a_late_file_adds_to_its_day(shop: Workshop) -> None:
     assert day("2026-01-04-late", range(102, 104), "rerun") == (True, 104, 51.5)
     assert shop.run("orders", partition="2026-01-04").number("silver/orders:anomaly_row_count", "value") == 104
     assert day("2026-01-05", range(40))[:2] == (False, 40), "four days are the past, and no day counts as 3 rows"
-    batches, (column,) = Span("silver/orders", "2026-01-04").metrics(shop.history)
+    batches, (column,) = BatchRange("silver/orders", "2026-01-04").metrics(shop.history)
     assert (batches, column.count, column.max) == (1, 104, 103)
-    assert Span("silver/orders").metrics(shop.history)[1][0].count == 101 + 102 + 103 + 104 + 40
+    assert BatchRange("silver/orders").metrics(shop.history)[1][0].count == 101 + 102 + 103 + 104 + 40
 
 
 def test_a_rerun_is_measured_but_no_point(ran: Workshop) -> None:
@@ -157,4 +157,4 @@ def test_a_killed_runs_metrics_are_in_its_commit(shop: Workshop) -> None:
     refinement.refine(Work(shop.project.tables["orders"], shop.lake, run_id="killed"))
     shop.run("orders")
     assert values(shop, "mean", "amount") == [9.0]
-    assert Span("silver/orders").metrics(shop.history)[1][1].p50 is None
+    assert BatchRange("silver/orders").metrics(shop.history)[1][1].p50 is None

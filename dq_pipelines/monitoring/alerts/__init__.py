@@ -1,8 +1,10 @@
-"""Alerts: what is told to whom, and in which words. When a run is read belongs in `orchestration`, what was told in `history`.
+"""Alerts: from findings of runs to messages for channels.
 
-settings   what YAML says: channels, routes, how often
-opening    what a run said, and which alerts it opens or closes
-due        which of them a channel is to be told now, in which messages
+settings   the YAML settings: channels, routes, frequency
+opening    findings of a run, and which alerts they open or close
+due        which alerts a channel gets now, in which messages
 wording    a message's title and text
-sending    Apprise: the one file that knows the network
+sending    sends messages by Apprise
+
+`orchestration.sensors.alerts` calls them, `history.alerts` stores alerts.
 """

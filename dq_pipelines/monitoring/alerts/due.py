@@ -1,7 +1,7 @@
-"""What a channel is to be told now, in which messages. Pure; the words are in `wording`.
+"""Decides which messages a channel gets now. It has no side effects.
 
-Each alert is told once when it opens and once when it closes, again when it stays open for `repeat`. What one run showed is
-one message, and so is what several runs showed of the same tables.
+A channel is notified once when an alert opens and once when it closes, and again while it stays open for `repeat`. All
+findings of one run are one message, and so are those of several runs about the same tables.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Literal
 from dq_pipelines.history.alerts.alert import BY_HAND, SEVERITIES, Alert, Notification
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 
-#: What came and went before a channel was told, is told no longer after this.
+#: An alert that opened and closed without a notification is no longer worth one after this time.
 STALE = timedelta(days=1)
 
+#: What is new about an alert: it opened, is still open, opened and closed in the meantime, or closed.
 News = Literal["new", "again", "passed", "recovered"]
 
 
 @dataclass(frozen=True)
 class Item:
-    """One alert, and what is new about it: it opened, is open still, came and went, or closed."""
+    """One alert in a message, and what is new about it."""
 
     alert: Alert
     news: News
@@ -34,10 +35,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent at once."""
+    """One message to a channel."""
 
     items: tuple[Item, ...]
-    #: whether it stands for messages that would have been too many
+    #: whether it replaces several messages, because of the limit per hour
     is_summary: bool = False
 
     @property
@@ -46,39 +47,39 @@ class Message:
 
     @property
     def severity(self) -> str:
-        """The worst that is in it."""
+        """The worst severity of its alerts."""
         return min((item.alert.severity for item in self.items), key=SEVERITIES.index)
 
     @property
     def opened(self) -> tuple[int, ...]:
-        """The alerts of which it tells that they are open."""
+        """Numbers of the alerts that it reports as open."""
         return tuple(item.alert.number for item in self.items if item.news in ("new", "again"))
 
     @property
     def closed(self) -> tuple[int, ...]:
-        """The alerts of which it tells that they are closed."""
+        """Numbers of the alerts that it reports as closed."""
         return tuple(item.alert.number for item in self.items if item.news in ("passed", "recovered"))
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """One channel: what it wants to hear, and what it has heard."""
+    """One channel: its routes, and the notifications that it got."""
 
     name: str
-    #: the routes that an alert takes
+    #: gives the routes of an alert
     routes: Callable[[Alert], Sequence[Route]]
     #: by number of the alert
-    told: Mapping[int, Notification]
+    notified: Mapping[int, Notification]
     rhythm: Rhythm
 
     def due(self, alerts: Iterable[Alert], now: datetime) -> list[Message]:
-        """What to send now, the worst first: all of it, or as much as an hour still has room for and a summary."""
+        """Returns the messages to send now, worst first. Past the limit per hour, the last one summarizes the rest."""
         alerts = list(alerts)
         messages = _grouped(self._items(alerts, now))
         room = self.rhythm.per_hour - self._sent_since(now - timedelta(hours=1))
         if not messages or room <= 0:
             return []
-        # The last message of an hour stands for whatever else there is to tell.
+        # The last message of an hour summarizes the rest.
         if len(messages) < room or len(messages) == room == 1:
             return messages
         rest = messages[room - 1 :]
@@ -88,51 +89,51 @@ class Subscription:
         ]
 
     def _items(self, alerts: Sequence[Alert], now: datetime) -> list[Item]:
-        last = self._last_told(alerts)
-        found = []
-        # What has gone wrong anew since is told by that: an older alert would have the last word.
+        last = self._last_notified(alerts)
+        items = []
+        # Only the newest alert of a key counts; otherwise the recovery of an older one would be the last message.
         newest = {alert.key: alert for alert in sorted(alerts, key=lambda alert: alert.number)}
         for alert in newest.values():
             routes = [route for route in self.routes(alert) if self.name in route.to and route.wants(alert)]
             news = self._news(alert, routes, now) if routes else None
-            kept = (
+            delayed = (
                 news in ("new", "again")
                 and now - last.get(alert.about, datetime.min.replace(tzinfo=now.tzinfo)) < self.rhythm.window
             )
-            if news is not None and not kept:
-                found.append(Item(alert, news))
-        return found
+            if news is not None and not delayed:
+                items.append(Item(alert, news))
+        return items
 
     def _news(self, alert: Alert, routes: Sequence[Route], now: datetime) -> News | None:
         if alert.closed_by == BY_HAND:
             return None
-        told = self.told.get(alert.number)
-        if told is None:
+        notified = self.notified.get(alert.number)
+        if notified is None:
             if alert.closed_at is None:
                 return "new"
             return "passed" if now - alert.closed_at < STALE else None
         if alert.closed_at is None:
             repeat = self.rhythm.repeat
-            return "again" if repeat is not None and now - told.at >= repeat else None
+            return "again" if repeat is not None and now - notified.at >= repeat else None
         wanted = any("recovered" in route.on for route in routes)
-        return "recovered" if wanted and told.closed_at is None else None
+        return "recovered" if wanted and notified.closed_at is None else None
 
-    def _last_told(self, alerts: Iterable[Alert]) -> dict[str, datetime]:
-        """By table or job, when a message told of its failures."""
+    def _last_notified(self, alerts: Iterable[Alert]) -> dict[str, datetime]:
+        """Returns the time of the last message about failures, by table or job."""
         last: dict[str, datetime] = {}
         for alert in alerts:
-            if (told := self.told.get(alert.number)) is not None:
-                last[alert.about] = max(told.at, last.get(alert.about, told.at))
+            if (notified := self.notified.get(alert.number)) is not None:
+                last[alert.about] = max(notified.at, last.get(alert.about, notified.at))
         return last
 
     def _sent_since(self, moment: datetime) -> int:
-        """Messages: all that one of them told was noted at the same moment."""
-        moments = {at for told in self.told.values() for at in (told.at, told.closed_at) if at is not None}
+        """Counts messages: all alerts of one message were recorded at the same moment."""
+        moments = {at for each in self.notified.values() for at in (each.at, each.closed_at) if at is not None}
         return sum(at > moment for at in moments)
 
 
 def _grouped(items: Iterable[Item]) -> list[Message]:
-    """One message per run, and one for runs that are about the same tables; failures and recoveries apart."""
+    """Groups items to one message per run, and one for runs about the same tables; failures and recoveries are separate."""
     by_run: dict[tuple[bool, str], list[Item]] = {}
     for item in items:
         by_run.setdefault((item.news == "recovered", item.run_id), []).append(item)

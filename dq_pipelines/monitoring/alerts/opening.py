@@ -1,4 +1,4 @@
-"""What a run said, and which alerts it opens, renews or closes. Pure: who reads runs and writes alerts is elsewhere."""
+"""Decides which alerts open, change or close by the findings of a run. It has no side effects."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from datetime import datetime
 
 from dq_pipelines.history.alerts.alert import Alert, Key
 
-#: How the checks on anomalies are called.
+#: Prefix of the names of anomaly checks.
 ANOMALY = "anomaly_"
-#: The rule that says how old the newest row is.
+#: The rule on the age of the newest row.
 FRESHNESS = "expect_table_to_be_fresh"
 
-_SAID = 300
+#: Longest message of an alert, in characters.
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a run said: that it is well, or that it is not."""
+    """One success or failure that a run reports."""
 
     #: check_failed, run_failed, anomaly, freshness_missed, source_unreachable or quarantine
     event: str
     #: `silver/<name>` or `gold/<name>`, or the name of a job
     about: str
     is_well: bool
-    #: the check; "" where the event is about the whole
+    #: the check; "" where the event is about the whole table or job
     name: str = ""
     partition: str | None = None
     severity: str = "critical"
-    #: rows that fail
+    #: failing rows
     count: int = 0
-    #: one sentence
+    #: the message, one sentence
     said: str = ""
     run_id: str = ""
 
@@ -41,30 +42,32 @@ class Finding:
 
 
 def event_of(check: str, rule: str | None) -> str:
-    """Which event a failed check is, by its name and the type of its rule."""
+    """Returns the event of a failed check, from its name and the type of its rule."""
     if check.startswith(ANOMALY):
         return "anomaly"
     return "freshness_missed" if rule == FRESHNESS else "check_failed"
 
 
 def opened(findings: Iterable[Finding], open_alerts: Iterable[Alert], at: datetime) -> list[Alert]:
-    """The alerts that change by what was found at `at`: those that open, those that go on, those that close.
+    """Returns the alerts that the findings of moment `at` open, update or close.
 
-    What goes on keeps its number and the moment since which it is open, and says what was found last.
+    An updated alert keeps its number and its opening time, and gets the latest message.
     """
-    known = {alert.key: alert for alert in open_alerts}
+    before = {alert.key: alert for alert in open_alerts}
     changed: dict[Key, Alert] = {}
-    for found in findings:
-        alert = changed.get(found.key) or known.get(found.key)
-        still = alert is not None and alert.is_open
-        if not found.is_well:
-            said = " ".join(found.said.split())
-            said = said if len(said) <= _SAID else f"{said[: _SAID - 3]}..."
-            if alert is not None and still:
-                now = replace(alert, severity=found.severity, count=found.count, said=said, run_id=found.run_id)
+    for finding in findings:
+        alert = changed.get(finding.key) or before.get(finding.key)
+        is_open = alert is not None and alert.is_open
+        if not finding.is_well:
+            message = " ".join(finding.said.split())
+            message = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 3]}..."
+            if alert is not None and is_open:
+                now = replace(
+                    alert, severity=finding.severity, count=finding.count, said=message, run_id=finding.run_id
+                )
             else:
-                now = Alert(*found.key, found.severity, found.count, said, found.run_id, at)
-            changed[found.key] = now
-        elif alert is not None and still:
-            changed[found.key] = replace(alert, closed_at=at, closed_by=found.run_id)
-    return [alert for alert in changed.values() if alert != known.get(alert.key)]
+                now = Alert(*finding.key, finding.severity, finding.count, message, finding.run_id, at)
+            changed[finding.key] = now
+        elif alert is not None and is_open:
+            changed[finding.key] = replace(alert, closed_at=at, closed_by=finding.run_id)
+    return [alert for alert in changed.values() if alert != before.get(alert.key)]

@@ -1,4 +1,4 @@
-"""Sending by Apprise. The one file of this room that knows the network; it shows no address to anybody."""
+"""Sends messages by Apprise. No error or log shows a channel's address."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from dq_pipelines.errors import ConfigError, Problem, SourceError, nearest
-from dq_pipelines.monitoring.alerts.wording import Post
+from dq_pipelines.monitoring.alerts.wording import FormattedMessage
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-#: Pieces of an address that are shorter than this give nothing away.
-_TELLING = 4
+#: Parts of an address shorter than this are not hidden.
+_SECRET_LENGTH = 4
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A name of `alerts.to`, and where it leads."""
+    """A channel of `alerts.to`: its name and address."""
 
     name: str
     url: SecretStr
 
-    def send(self, post: Post) -> None:
-        """Send it now. Raises SourceError when it did not arrive, ConfigError when no service has such an address."""
+    def send(self, post: FormattedMessage) -> None:
+        """Sends a message. Raises SourceError when the service refuses it, ConfigError for an invalid address."""
         import apprise
 
-        with _captured() as said:
+        with _captured_log() as messages:
             plugin = self._plugin()
             sender = apprise.Apprise()
             sender.add(plugin)
             kind = apprise.NotifyType(post.kind)
-            # Plain text: what a check says is nobody's Markdown or HTML.
+            # Plain text: messages of checks are neither Markdown nor HTML.
             sent = sender.notify(post.body, title=post.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT)
         if not sent:
-            reason = "; ".join(said) or "the service did not take it"
+            reason = "; ".join(messages) or "the service did not take it"
             raise SourceError(f"channel {self.name}: wanted to send a message, got: {self.hidden_in(reason)}")
 
     def _plugin(self) -> NotifyBase:
@@ -60,34 +60,34 @@ class Channel:
         return plugin
 
     def hidden_in(self, text: str) -> str:
-        """`text` without any telling piece of the address."""
+        """Returns `text` with every part of the address masked."""
         from urllib.parse import unquote
 
         rest = self.url.get_secret_value().partition("://")[2]
         pieces = {form for piece in re.split(r"[/:@?&=,]", rest) for form in (piece, unquote(piece))}
         for piece in sorted(pieces, key=len, reverse=True):
-            if len(piece) >= _TELLING:
+            if len(piece) >= _SECRET_LENGTH:
                 text = text.replace(piece, "****")
         return text
 
 
-class _Lines(logging.Handler):
+class _ListHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
+        self.messages.append(record.getMessage())
 
 
 @contextmanager
-def _captured() -> Iterator[list[str]]:
-    """What Apprise says meanwhile; nobody else hears it, for it may name addresses."""
-    logger, handler = logging.getLogger("apprise"), _Lines()
+def _captured_log() -> Iterator[list[str]]:
+    """Collects Apprise's log messages and keeps them from other handlers, because they may contain addresses."""
+    logger, handler = logging.getLogger("apprise"), _ListHandler()
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield handler.said
+        yield handler.messages
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate

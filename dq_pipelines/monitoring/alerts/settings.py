@@ -1,4 +1,4 @@
-"""What YAML may say of alerts: the channels, which events go to which, and how often."""
+"""Defines the YAML settings of alerts: channels, routes and frequency."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dq_pipelines.config.model import Many, Strict
 from dq_pipelines.errors import nearest
 from dq_pipelines.history.alerts.alert import SEVERITIES, Alert
 
-#: What there is to be told of, but for rows in quarantine, which want a number.
+#: Events that a route may select; rows in quarantine have a setting of their own, `quarantine_above`.
 Event = Literal["check_failed", "run_failed", "anomaly", "freshness_missed", "source_unreachable", "recovered"]
 
-#: Ticks in a row that may not reach a source, where nobody says how many.
+#: The default of `unreachable_after`.
 UNREACHABLE_AFTER = 3
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
@@ -29,19 +29,19 @@ def _is_url(value: SecretStr) -> SecretStr:
     return value
 
 
-#: Where messages go. It holds tokens, so that nothing shows it.
+#: The address of a channel. It contains tokens, so it is never shown.
 Url = Annotated[SecretStr, AfterValidator(_is_url)]
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often a channel is told."""
+    """How often a channel is notified."""
 
-    #: after which an open alert is told again; None for never
+    #: after this time, an open alert is sent again; None for never
     repeat: timedelta | None
-    #: for which further failures of a table are kept after a message about it
+    #: for this time after a message about a table, its further failures are collected
     window: timedelta
-    #: messages
+    #: most messages per hour
     per_hour: int
 
 
@@ -50,41 +50,42 @@ class Route(Strict):
 
     #: names of channels of `project.yaml`
     to: Annotated[Many[str], Field(min_length=1)]
-    #: a failed check; a failed run, or one in which a batch was blocked; a failed check on an anomaly; rows that are too
-    #: old, or a schedule that passed without new ones; a source that cannot be reached; the end of any of them
+    #: a failed check; a failed run or a blocked batch; a failed anomaly check; rows that are too old, or a missed
+    #: schedule; a source that cannot be reached; the end of any of these
     on: Many[Event] = ("check_failed", "run_failed", "anomaly", "freshness_missed", "source_unreachable", "recovered")
-    #: the least severity that is told: that of the rule; a failed run is critical
+    #: the lowest severity that is sent: that of the rule; a failed run is critical
     severity: Literal["critical", "warning", "info"] = "warning"
-    #: tell when one batch brings more rows than this into quarantine; without it, none are told of
+    #: send an alert when one batch adds more rows than this to quarantine; without it, never
     quarantine_above: Annotated[int, Field(ge=0)] | None = None
 
     def wants(self, alert: Alert) -> bool:
-        """Whether this is to be told of."""
+        """Whether the route sends this alert."""
         if alert.event == "quarantine":
             return self.quarantine_above is not None and alert.count > self.quarantine_above
         return alert.event in self.on and SEVERITIES.index(alert.severity) <= SEVERITIES.index(self.severity)
 
 
 class Alerts(Strict):
-    """Who is told of what went wrong, and that it is well again.
+    """Notifies channels of failures and of recoveries.
 
-    An alert is open from the failure until the same check passes, the same table is published, the same job succeeds; of a
-    partitioned table each partition counts for itself. It is told once when it opens, and once when it closes.
+    An alert is open from the failure until the same check passes, the same table is published, or the same job succeeds.
+    Each partition of a partitioned table has its own alerts. A channel gets a message when an alert opens and one when it
+    closes.
     """
 
-    #: by a name of your own, an [Apprise URL](https://appriseit.com/services/), with `${NAME}` for what is secret in it
+    #: channels: a name of your own, and an [Apprise URL](https://appriseit.com/services/) with `${NAME}` for its secrets
     to: dict[str, Url]
-    #: which events go where, unless a table says so itself; without it everything goes to every channel
+    #: which events go to which channels, unless the table has its own `alerts`; without it everything goes to every channel
     when: Many[Route] | None = None
-    #: an alert that is still open is told again after so long: `12h`, `1d` or `1w`; `null` for never
+    #: after this time an alert that is still open is sent again: `12h`, `1d` or `1w`; `null` for never
     repeat: Duration | None = "24h"
-    #: after a message about a table, further failures of it are kept so long and told as one: `30s`, `5m` or `1h`
+    #: for this time after a message about a table, its further failures are collected into one message: `30s`, `5m` or `1h`
     window: Span = "5m"
-    #: messages an hour that one channel gets; the last of them sums up all others
+    #: the most messages per hour and channel; the last of them summarizes the rest
     per_hour: Annotated[int, Field(ge=1)] = 20
-    #: how long after its schedule a table may take to be there before it is missed: `30m` or `2h`
+    #: how long after its schedule a table may be published before that is an alert: `30m` or `2h`
     late_after: Span = "1h"
-    #: how many ticks of a sensor, half a minute apart, may fail to reach its source before that is an alert
+    #: how many ticks of a sensor in a row, half a minute apart, may fail to reach the source before that is an alert
     unreachable_after: Annotated[int, Field(ge=1)] = UNREACHABLE_AFTER
 
     @model_validator(mode="after")
@@ -99,12 +100,12 @@ class Alerts(Strict):
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """Those of `when`, or the one that tells every channel everything."""
+        """The routes of `when`; without it, one that sends everything to every channel."""
         return (Route(to=tuple(self.to)),) if self.when is None else self.when
 
     @property
     def rhythm(self) -> Rhythm:
-        """How often a channel is told, in lengths of time."""
+        """`repeat`, `window` and `per_hour`, parsed."""
         repeat = None if self.repeat is None else duration(self.repeat)
         return Rhythm(repeat, span(self.window), self.per_hour)
 

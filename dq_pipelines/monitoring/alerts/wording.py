@@ -1,4 +1,4 @@
-"""A message's title and text, as plain lines. Only names, counts and what checks say of themselves: no rows, no addresses."""
+"""Formats a message's title and text as plain lines: names, counts and descriptions of checks, but no rows or addresses."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dq_pipelines.config.counting import listed
 from dq_pipelines.history.alerts.alert import Alert
 from dq_pipelines.monitoring.alerts.due import Item, Message
 
-#: Lines, runs and partitions that a message names before it counts the rest.
+#: Most lines, runs and partitions in a message; the rest is counted.
 _LINES, _RUNS, _PARTITIONS = 20, 5, 5
 
-#: One and several of an event, as a title has them.
+#: Singular and plural of an event in a title.
 _EVENTS = {
     "check_failed": ("1 check failed", "{} checks failed"),
     "run_failed": ("run failed", "{} runs failed"),
@@ -26,26 +26,27 @@ _EVENTS = {
 
 
 @dataclass(frozen=True)
-class Post:
-    """A message as it is sent."""
+class FormattedMessage:
+    """Title and text of a message."""
 
     title: str
     body: str
-    #: `failure`, `warning`, `info` or `success`, as Apprise calls it
+    #: Apprise's notification type: `failure`, `warning`, `info` or `success`
     kind: str
 
 
 @dataclass(frozen=True)
-class Writer:
-    """Puts messages of one project into words."""
+class MessageFormatter:
+    """Formats messages of one project."""
 
     project: str
-    #: where Dagster's UI is, for links; without it runs are named by their ids
+    #: address of Dagster's UI, for links; without it runs are named by id
     dagster_url: str | None = None
 
-    def post(self, message: Message) -> Post:
+    def format(self, message: Message) -> FormattedMessage:
+        """Returns title and text of a message."""
         kind = {"critical": "failure", "warning": "warning"}.get(message.severity, "info")
-        return Post(
+        return FormattedMessage(
             f"{self.project}: {_title(message)}",
             "\n".join([*self._lines(message), *self._links(message)]),
             "success" if message.is_good else kind,
@@ -63,11 +64,11 @@ class Writer:
     def _links(self, message: Message) -> list[str]:
         runs = list(dict.fromkeys(item.run_id for item in message.items if item.run_id))
         base = (self.dagster_url or "").rstrip("/")
-        told = [f"Run: {base}/runs/{run}" if base else f"Run: {run}" for run in runs[:_RUNS]]
+        links = [f"Run: {base}/runs/{run}" if base else f"Run: {run}" for run in runs[:_RUNS]]
         if len(runs) > _RUNS:
-            told.append(f"and {len(runs) - _RUNS:,} more runs")
+            links.append(f"and {len(runs) - _RUNS:,} more runs")
         tables = [about for about in _abouts(message.items) if "/" in about] if base and not message.is_good else []
-        return [*told, *(f"Checks: {base}/assets/{table}?view=checks" for table in tables[:_RUNS])]
+        return [*links, *(f"Checks: {base}/assets/{table}?view=checks" for table in tables[:_RUNS])]
 
 
 def _title(message: Message) -> str:
@@ -78,10 +79,10 @@ def _title(message: Message) -> str:
     if message.is_good:
         return f"{where}: recovered"
     counted = {event: list(of) for event, of in groupby(sorted(message.items, key=_event), key=_event)}
-    told = [_EVENTS[event][len(of) > 1].format(len(of)) for event, of in counted.items()]
+    events = [_EVENTS[event][len(of) > 1].format(len(of)) for event, of in counted.items()]
     still = ", still" if all(item.news == "again" for item in message.items) else ""
     passed = ", and recovered since" if all(item.news == "passed" for item in message.items) else ""
-    return f"{where}: {', '.join(told)}{still}{passed}"
+    return f"{where}: {', '.join(events)}{still}{passed}"
 
 
 def _event(item: Item) -> str:
@@ -97,7 +98,7 @@ def _kind(item: Item) -> tuple[str, str, str]:
 
 
 def _line(items: Sequence[Item]) -> str:
-    """The same event of one table, in one partition or in several."""
+    """Formats the same event of one table, in one partition or in several."""
     alert, news = items[0].alert, items[0].news
     what = f"{alert.name} ({alert.severity})" if alert.name else alert.event.replace("_", " ")
     parts = [item.alert.partition for item in items if item.alert.partition is not None]
@@ -111,8 +112,8 @@ def _line(items: Sequence[Item]) -> str:
 
 
 def _length(alert: Alert) -> str:
-    """For how long an alert was open, in its two greatest units."""
+    """Formats how long an alert was open, in its two largest units."""
     seconds = int(((alert.closed_at or alert.opened_at) - alert.opened_at) / timedelta(seconds=1))
     units = [(seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
-    told = [f"{count} {unit}" for count, unit in units if count]
-    return " ".join(told[:2]) or "less than a second"
+    parts = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(parts[:2]) or "less than a second"

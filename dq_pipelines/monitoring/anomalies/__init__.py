@@ -1,4 +1,4 @@
-"""Anomalies: whether a point of a series is unlike its past. A strategy a file; `dq.anomaly_scores` is here."""
+"""Anomaly detection: judges each point of a series by the points before it. Each strategy has a file of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["anomaly_scores", "strategies"]
 
 
 def strategies() -> dict[str, type[Strategy]]:
-    """Every strategy by the name it has in YAML."""
+    """Returns every strategy by its name in YAML."""
     from dq_pipelines.monitoring.anomalies.automatic import Automatic
     from dq_pipelines.monitoring.anomalies.holt_winters import HoltWinters
     from dq_pipelines.monitoring.anomalies.level_shift import LevelShift
@@ -24,39 +24,38 @@ def strategies() -> dict[str, type[Strategy]]:
     from dq_pipelines.monitoring.anomalies.robust_z import RobustZ
     from dq_pipelines.monitoring.anomalies.seasonal import Seasonal
 
-    found = (Automatic, RobustZ, Seasonal, LevelShift, RateOfChange, HoltWinters, Novelty)
-    return {strategy.name: strategy for strategy in found}
+    classes = (Automatic, RobustZ, Seasonal, LevelShift, RateOfChange, HoltWinters, Novelty)
+    return {strategy.name: strategy for strategy in classes}
 
 
 def anomaly_scores(times: Iterable[Any], values: Iterable[Any], *, strategy: str = "auto") -> list[float]:
-    """How unlike its past each point of a series is: 0 for not at all, 1 for utterly; above 0.5 it is an anomaly.
+    """Returns an anomaly score of each point of a series, from 0 (usual) to 1; above 0.5 the point is an anomaly.
 
-    `times` are moments (datetimes, dates, ISO texts, or seconds since 1970; without a zone: UTC), `values` numbers, in the
-    order they came in; None, NaN and infinities have score 0 and are no past. Each point is judged from those before it
-    alone: what comes later changes no score. With `auto`, an event is told at its beginning, and what follows it for 200
-    points only when it is much stranger. Raises ConfigError for another strategy, RuleError for values or times that are
-    none.
+    `times` are datetimes, dates, ISO texts, or seconds since 1970 (UTC without a zone), in ascending order; `values` are
+    numbers. None, NaN and infinities have score 0 and are ignored in the history. Only the points before a point
+    determine its score. With `auto`, an event scores at its beginning; the 200 points after it score only if they are far
+    more unusual. Raises ConfigError for an unknown strategy, RuleError for invalid values or times.
     """
-    known = strategies()
-    if strategy not in known:
-        problem = f"unknown strategy {strategy!r}{nearest(strategy, known)}, wanted one of {', '.join(known)}"
+    available = strategies()
+    if strategy not in available:
+        problem = f"unknown strategy {strategy!r}{nearest(strategy, available)}, wanted one of {', '.join(available)}"
         raise ConfigError([Problem("", 0, problem)])
     numbers, moments = _numbers(values), _moments(times)
     if len(moments) != len(numbers):
         raise RuleError(f"anomaly_scores: wanted a time for each of {len(numbers)} values, got {len(moments)}")
-    return [float(score) for score in known[strategy]().scores(moments, numbers)]
+    return [float(score) for score in available[strategy]().scores(moments, numbers)]
 
 
 def _numbers(values: Iterable[Any]) -> Floats:
     import numpy as np
 
     try:
-        found = np.asarray([np.nan if value is None else value for value in values], dtype=float)
+        numbers = np.asarray([np.nan if value is None else value for value in values], dtype=float)
     except (TypeError, ValueError) as error:
         raise RuleError(f"anomaly_scores: wanted numbers, got: {error}") from None
-    if found.ndim != 1:
-        raise RuleError(f"anomaly_scores: wanted a series of numbers, got {found.ndim} dimensions")
-    return np.where(np.isfinite(found), found, np.nan)
+    if numbers.ndim != 1:
+        raise RuleError(f"anomaly_scores: wanted a series of numbers, got {numbers.ndim} dimensions")
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _moments(times: Iterable[Any]) -> Floats:
@@ -69,7 +68,7 @@ def _moments(times: Iterable[Any]) -> Floats:
 
 
 def _seconds(time: Any) -> float:
-    """Seconds since 1970, UTC."""
+    """Converts a moment to seconds since 1970, UTC."""
     from datetime import UTC, date, datetime
 
     if isinstance(time, (int, float)):

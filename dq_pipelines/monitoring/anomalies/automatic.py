@@ -1,4 +1,4 @@
-"""What `strategy: auto` is: the strategy that fits how much is known of a series. Strategies have files of their own."""
+"""Strategy `auto`: chooses a strategy by the seasonality and length of a series."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dq_pipelines.monitoring.anomalies.robust_z import RobustZ
 from dq_pipelines.monitoring.anomalies.seasonal import Seasonal, Seasonality
 from dq_pipelines.monitoring.anomalies.strategy import Judgement, Strategy
 
-#: Points from which on stretches have been seen often enough to tell a new one.
+#: From this many points on, a series is long enough for `novelty`.
 _LONG = 150
 
 
 @dataclass(frozen=True)
 class Automatic(Strategy):
-    """The seasonal baseline where a seasonality is given, else robust z; of raw series, streaming distance once they are long.
+    """Uses the seasonal baseline where a seasonality is given, else robust z. `scores` uses novelty for a long series.
 
-    `judge`, which is asked about a metric's points one by one, always has a band.
+    `judge`, which judges a metric's points one by one, always has a band.
     """
 
     name: ClassVar[str] = "auto"
@@ -41,6 +41,6 @@ class Automatic(Strategy):
     def scores(self, times: Floats, values: Floats) -> Floats:
         if self.seasonality != "none":
             return self._short.scores(times, values)
-        found = Novelty(self.sensitivity).scores(times, values)
-        found[:_LONG] = self._short.scores(times[:_LONG], values[:_LONG])
-        return found
+        scores = Novelty(self.sensitivity).scores(times, values)
+        scores[:_LONG] = self._short.scores(times[:_LONG], values[:_LONG])
+        return scores

@@ -1,4 +1,4 @@
-"""Holt-Winters: level, trend and season by exponential smoothing, which statsmodels fits (extra `anomalies`)."""
+"""Strategy `holt_winters`: exponential smoothing of level, trend and season, fitted by statsmodels (extra `anomalies`)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dq_pipelines.monitoring.anomalies.bands import Floats, spread
 from dq_pipelines.monitoring.anomalies.seasonal import SEASONS, Seasonality
 from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
-#: A long series is fitted anew when it has grown by this share, on no more points than this.
+#: A long series is fitted again after it has grown by this share, on at most so many points.
 _GROWTH, _FITTED = 0.2, 2000
 
 
 @dataclass(frozen=True)
 class HoltWinters(Strategy):
-    """The point against the forecast of a damped trend and, with a seasonality, of a season added to it."""
+    """Compares a point with the forecast of a damped trend plus, with a seasonality, a season."""
 
     name: ClassVar[str] = "holt_winters"
 
@@ -35,8 +35,8 @@ class HoltWinters(Strategy):
         return expected, spread(np.asarray(fitted.resid), expected), len(values)
 
     def scores(self, times: Floats, values: Floats) -> Floats:
-        expected, told = np.full(len(values), np.nan), np.isfinite(values)
-        times, known = times[told], values[told]
+        expected, is_finite = np.full(len(values), np.nan), np.isfinite(values)
+        times, known = times[is_finite], values[is_finite]
         forecasts = np.full(len(known), np.nan)
         start = self.minimum_history
         while start < len(known):
@@ -44,17 +44,17 @@ class HoltWinters(Strategy):
             past = slice(max(0, start - _FITTED), start)
             fitted = self._fit(times[past], known[past])
             if fitted is not None:
-                # The same smoothing over what follows: each fitted value is the forecast from the points before it.
+                # Apply the same smoothing to the next points: each fitted value is a forecast from the points before it.
                 shape = self._shape(times[past]) | {"initialization_method": "known"} | _beginning(fitted)
                 with _quiet():
                     followed = _smoother()(known[past.start : end], **shape).fit(optimized=False, **_smoothing(fitted))
                 forecasts[start:end] = followed.fittedvalues[start - past.start :]
             start = end
-        expected[told] = forecasts
+        expected[is_finite] = forecasts
         return self.by_forecasts(values, expected)
 
     def _fit(self, times: Floats, values: Floats) -> Any:
-        """The smoothing that fits best, or None where the past is shorter than two seasons."""
+        """Returns the best smoothing, or None where the history is shorter than two seasons."""
         shape = self._shape(times)
         if shape.get("seasonal_periods", 0) * 2 > len(values):
             return None
@@ -74,7 +74,7 @@ class HoltWinters(Strategy):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings that a search has not converged, or that a perfect fit has no logarithm: either is good enough."""
+    """Ignores warnings that a search did not converge or a perfect fit has no logarithm: the result is good enough."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -93,13 +93,13 @@ def _smoother() -> Any:
 
 def _smoothing(fitted: Any) -> dict[str, float]:
     names = {"smoothing_level", "smoothing_trend", "smoothing_seasonal", "damping_trend"}
-    found = {name: float(value) for name, value in fitted.params.items() if name in names and value is not None}
-    return {name: value for name, value in found.items() if np.isfinite(value)}
+    params = {name: float(value) for name, value in fitted.params.items() if name in names and value is not None}
+    return {name: value for name, value in params.items() if np.isfinite(value)}
 
 
 def _beginning(fitted: Any) -> dict[str, Any]:
     params = fitted.params
-    found = {"initial_level": params["initial_level"], "initial_trend": params["initial_trend"]}
+    initial = {"initial_level": params["initial_level"], "initial_trend": params["initial_trend"]}
     if len(params["initial_seasons"]):
-        found["initial_seasonal"] = params["initial_seasons"]
-    return found
+        initial["initial_seasonal"] = params["initial_seasons"]
+    return initial

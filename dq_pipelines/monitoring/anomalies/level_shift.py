@@ -1,4 +1,4 @@
-"""Level shift: whether the last few points together have left the level of those before. One point alone does not."""
+"""Strategy `level_shift`: detects that the last few points together have left the earlier level."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 from dq_pipelines.monitoring.anomalies.bands import Floats, centre, half_width
 from dq_pipelines.monitoring.anomalies.strategy import Judgement, Strategy
 
-#: How many points make a level.
+#: Number of points whose median is the current level.
 _LEVEL = 4
 
 
 @dataclass(frozen=True)
 class LevelShift(Strategy):
-    """The median of a point and the three before it, against the median of all that was before those."""
+    """Compares the median of a point and the three before it with the median of all earlier points."""
 
     name: ClassVar[str] = "level_shift"
 
     def expect(self, times: Floats, values: Floats, at: float) -> tuple[float, float, int]:
         before = values[: 1 - _LEVEL]
         middle, deviation = centre(before)
-        # A median of so many varies less than a point does.
+        # A median of several points varies less than a single point.
         return middle, deviation * math.sqrt(math.pi / 2 / _LEVEL), len(before)
 
     def judge(self, times: Floats, values: Floats, at: float, value: float) -> Judgement:

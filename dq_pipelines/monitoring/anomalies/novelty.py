@@ -1,8 +1,8 @@
-"""Streaming distance for raw series: a point is anomalous when the stretch that it ends is like none that was before.
+"""Strategy `novelty`, for raw series: a point is anomalous when the subsequence that it ends is unlike all earlier ones.
 
-The distance of a stretch to the nearest earlier one (a matrix profile that looks to the left alone; Yeh et al., "Matrix
-Profile I", ICDM 2016) is taken at several lengths, and measured against what such distances were of late: what has always
-varied may vary. An event is told once: what follows it counts only when it is stranger still.
+It takes the distance of a subsequence to the nearest earlier one (a left matrix profile; Yeh et al., "Matrix Profile I",
+ICDM 2016) at several lengths, and divides it by the recent usual distances. An event is reported once: the points after it
+count only when they are far more unusual.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import numpy as np
 from dq_pipelines.monitoring.anomalies.bands import Floats
 from dq_pipelines.monitoring.anomalies.strategy import Judgement, Strategy
 
-#: Lengths of the stretches, in points.
+#: Lengths of the subsequences, in points.
 _LENGTHS = (1, 4, 16, 32, 64, 128, 256)
-#: How far back like stretches are looked for, in points.
+#: How far back similar subsequences are searched, in points.
 _MEMORY = 4_000
-#: What of its weight a distance keeps from point to point in what is usual: half after 1,400.
+#: Decay per point of a distance's weight in the usual distance: half after 1,400 points.
 _KEPT = 0.9995
-#: Powers of the means: of distances over time, where rare large ones shall count, and of the lengths at one point.
+#: Exponents of the power means: over time, where rare large distances must count, and over lengths.
 _OVER_TIME, _OVER_LENGTHS = 4, 4
-#: How many times what is usual a stretch is away at the edge of the band.
+#: The edge of the band, in usual distances.
 _EDGE = 1.3
-#: For how many points an event goes on, and how much stranger than its beginning a point is that is told of its own.
+#: Points that an event lasts, and how much more unusual than its beginning a point must be to be reported too.
 _EVENT, _STRANGER = 200, 1.5
-#: Distances that make a usual one, the share of the largest that is no distance (sums of floats), and the most that counts.
+#: Fewest distances for a usual one; the share of the largest that counts as 0 (rounding of sums); the largest ratio.
 _FEW, _NOTHING, _FAR = 50, 1e-9, 100.0
 
 
 @dataclass(frozen=True)
 class Novelty(Strategy):
-    """How new the last 1, 4, 16 … 256 points are. It has no band: nothing is expected but what has been."""
+    """Scores how new the last 1, 4, 16 … 256 points are. It has no band."""
 
     name: ClassVar[str] = "novelty"
 
@@ -53,26 +53,30 @@ class Novelty(Strategy):
         return Judgement(None, None, None, score, anomalous=score > 0.5)
 
     def scores(self, times: Floats, values: Floats) -> Floats:
-        found, known = np.zeros(len(values)), np.isfinite(values)
-        away = strangeness(values[known])
-        away[: self.minimum_history] = 0
-        # The edge was measured for the usual sensitivity of 3.
+        scores, known = np.zeros(len(values)), np.isfinite(values)
+        novelty = relative_distance(values[known])
+        novelty[: self.minimum_history] = 0
+        # The edge was measured for the default sensitivity of 3.
         edge = _EDGE * self.sensitivity / 3
-        told = once(away, edge)
-        found[known] = told**2 / (told**2 + edge**2)
-        return found
+        reported = report_events_once(novelty, edge)
+        scores[known] = reported**2 / (reported**2 + edge**2)
+        return scores
 
 
-def strangeness(values: Floats) -> Floats:
-    """How many times what is usual the stretches that end at each point are away from all before; finite values in."""
+def relative_distance(values: Floats) -> Floats:
+    """Returns, for each point, the distance of its subsequences to the nearest earlier ones, in usual distances.
+
+    `values` must be finite.
+    """
     profiles = [_against_usual(profile) for profile in left_profiles(values).values()]
     return np.asarray(np.mean(np.power(profiles, _OVER_LENGTHS), axis=0) ** (1 / _OVER_LENGTHS))
 
 
 def left_profiles(values: Floats) -> dict[int, Floats]:
-    """For each length, how far the stretch that ends at each point is from the nearest before it, in the values' unit.
+    """Returns, by length, the distance of the subsequence ending at each point to the nearest earlier one.
 
-    Stretches do not overlap; the distance is the mean of what their points are apart. NaN where there is none before.
+    Subsequences do not overlap. The distance is the mean absolute difference, in the values' unit; NaN without an
+    earlier subsequence.
     """
     rows = len(values)
     nearest = {length: np.full(rows, np.inf) for length in _LENGTHS}
@@ -82,33 +86,33 @@ def left_profiles(values: Floats) -> dict[int, Floats]:
             if lag >= length and len(apart) > length:
                 ends = nearest[length][lag + length - 1 :]
                 np.minimum(ends, apart[length:] - apart[:-length], out=ends)
-    return {length: np.where(np.isfinite(found), found / length, np.nan) for length, found in nearest.items()}
+    return {length: np.where(np.isfinite(sums), sums / length, np.nan) for length, sums in nearest.items()}
 
 
 def _against_usual(profile: Floats) -> Floats:
-    """Each distance by a mean of those before it that weighs late and large ones more; 0 while there are few."""
-    found, usual, weight, largest = np.zeros(len(profile)), 0.0, 0.0, 0.0
+    """Divides each distance by a mean of the earlier ones that weights recent and large ones more; 0 while there are few."""
+    ratios, usual, weight, largest = np.zeros(len(profile)), 0.0, 0.0, 0.0
     for row, distance in enumerate(profile.tolist()):
         if math.isnan(distance):
             continue
         if largest > 0:
-            share = distance / largest  # in shares of the largest, whose powers neither overflow nor vanish
+            share = distance / largest  # powers of shares of the largest neither overflow nor vanish
             if weight > _FEW:
-                found[row] = share / max((usual / weight) ** (1 / _OVER_TIME), _NOTHING)
+                ratios[row] = share / max((usual / weight) ** (1 / _OVER_TIME), _NOTHING)
         if distance > largest:
             usual *= (largest / distance) ** _OVER_TIME
             largest = distance
         usual = usual * _KEPT + ((distance / largest) ** _OVER_TIME if largest else 0.0)
         weight = weight * _KEPT + 1
-    return np.minimum(found, _FAR)
+    return np.minimum(ratios, _FAR)
 
 
-def once(away: Floats, edge: float) -> Floats:
-    """An event's first point and those that are much stranger, as they are; others of it are kept below the edge."""
-    found, told, since = np.minimum(away / 3, edge / 2), 0.0, -_EVENT
-    for row, strange in enumerate(away.tolist()):
+def report_events_once(novelty: Floats, edge: float) -> Floats:
+    """Keeps the novelty of an event's first point, and of far more unusual ones; lowers its other points below the edge."""
+    reported, event_novelty, since = np.minimum(novelty / 3, edge / 2), 0.0, -_EVENT
+    for row, value in enumerate(novelty.tolist()):
         if row - since > _EVENT:
-            told = 0.0
-        if strange > told * _STRANGER:
-            found[row], told, since = strange, strange, row
-    return found
+            event_novelty = 0.0
+        if value > event_novelty * _STRANGER:
+            reported[row], event_novelty, since = value, value, row
+    return reported

@@ -1,4 +1,4 @@
-"""Rate of change: whether the step from the last point to this one is larger than steps were. It knows no level."""
+"""Strategy `rate_of_change`: compares the step from the last point with earlier steps; the level does not matter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
 @dataclass(frozen=True)
 class RateOfChange(Strategy):
-    """The last point and the median step from it, against the steps of all that was before: for series that drift."""
+    """Expects the last point plus the median step, within the spread of all earlier steps: for series that drift."""
 
     name: ClassVar[str] = "rate_of_change"
 

@@ -1,4 +1,4 @@
-"""Robust z: how far a point is from the median of the past, in spreads that outliers do not move. It knows no season."""
+"""Strategy `robust_z`: measures the distance of a point from the median of its history in robust standard deviations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
 @dataclass(frozen=True)
 class RobustZ(Strategy):
-    """The point against the median of all that was before, and the spread of those that are no outliers by their MAD."""
+    """Expects the median of all earlier points, within their spread without outliers (by MAD)."""
 
     name: ClassVar[str] = "robust_z"
 

@@ -1,4 +1,4 @@
-"""Seasonal baseline: a point against those of the same hour or weekday. Seasons are of the calendar, in UTC."""
+"""Strategy `seasonal`: compares a point with those of the same hour or weekday, in UTC."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from dq_pipelines.monitoring.anomalies.strategy import Strategy
 Seasonality = Literal["none", "hourly", "daily", "weekly"]
 
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
-#: Seconds of each season.
+#: Length of each season, in seconds.
 SEASONS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
 #: 1970 began on a Thursday; weeks begin on Monday.
 _MONDAY = 4 * DAY
-#: Points of its own that a slot needs before it is a baseline.
+#: Points that a slot needs before it is a baseline.
 _LEAST = 1
 
 
 @dataclass(frozen=True)
 class Seasonal(Strategy):
-    """The point against the median of its slot; how far points stray is learned from what all slots did so far."""
+    """Expects the median of the point's slot, within the spread of the errors of all slots so far."""
 
     name: ClassVar[str] = "seasonal"
 
@@ -44,26 +44,26 @@ class Seasonal(Strategy):
         return self.by_forecasts(values, *self._medians(times, values))
 
     def _medians(self, times: Floats, values: Floats) -> tuple[Floats, Floats]:
-        """The median of what each point's slot was before it, NaN while that has too few points; and how unsure that is.
+        """Returns, per point, the median of its slot's earlier points (NaN with too few), and that median's uncertainty.
 
-        A point is off the median of so many like it by more than its own straying: by that factor.
+        The uncertainty is the factor by which a point's deviation from this median exceeds the spread of the points.
         """
         slots: defaultdict[int, list[float]] = defaultdict(list)
-        found, unsure = np.full(len(values), np.nan), np.ones(len(values))
+        medians, unsure = np.full(len(values), np.nan), np.ones(len(values))
         for row, slot in enumerate(self._slots(times)):
             known = slots[slot]
             if len(known) >= _LEAST:
-                found[row] = (known[len(known) // 2] + known[(len(known) - 1) // 2]) / 2
+                medians[row] = (known[len(known) // 2] + known[(len(known) - 1) // 2]) / 2
                 unsure[row] = math.sqrt(1 + (1.0 if len(known) < 3 else math.pi / 2) / len(known))
             if np.isfinite(values[row]):
                 insort(known, float(values[row]))
-        return found, unsure
+        return medians, unsure
 
     def _slots(self, times: Floats) -> list[int]:
-        """The slot of each time. A week's are its weekdays, or its hours, where points come several times a day."""
+        """Returns the slot of each time. Slots of a week are weekdays, or hours where there are several points a day."""
         if self.seasonality == "none":
             return [0] * len(times)
-        # From the first points alone, so that a slot stays what it was.
+        # From the first points only, so that later points do not change the slots.
         steps = np.diff(times[: self.minimum_history])
         often = len(steps) > 0 and float(np.median(steps)) <= DAY / 4
         slot = {"hourly": MINUTE, "daily": HOUR, "weekly": HOUR if often else DAY}[self.seasonality]

@@ -1,6 +1,6 @@
-"""What every strategy is: the past of a series and one point in, a judgement out. What the past says is each one's own.
+"""Base class of strategies: judges a point of a series by its history.
 
-A point is judged from what was before it, never from what came after, so that a judgement stands for ever.
+Only earlier points count, so later points never change a judgement.
 """
 
 from __future__ import annotations
@@ -17,68 +17,68 @@ from dq_pipelines.monitoring.anomalies.bands import Floats, edge_score, half_wid
 
 Direction = Literal["both", "up", "down"]
 
-#: How much of the past the score of a long series' point is judged from.
+#: Most earlier points that determine a score.
 _RECENT = 1000
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one strategy says of one point."""
+    """The judgement of one point by a strategy."""
 
-    #: what the past lets expect, in the unit of the values; None without enough history
+    #: the expected value, in the unit of the values; None without enough history
     expected: float | None
-    #: the band of what is usual, both ends in it; infinite on a side that is not looked at
+    #: the band, both ends included; infinite on a side that does not matter
     lower: float | None
     upper: float | None
-    #: 0 … 1: 0.5 at the edge of the band, near 1 far outside of it
+    #: 0 to 1: 0.5 at the edge of the band, near 1 far outside of it
     score: float
     anomalous: bool
-    #: why nothing was judged, or what is special about the point; "" as a rule
+    #: why nothing was judged, or a remark on the point; usually ""
     note: str = ""
 
     @classmethod
     def passed(cls, note: str) -> Judgement:
-        """A point of which nothing can be said."""
+        """Returns the judgement of a point that cannot be judged: it passes."""
         return cls(None, None, None, 0.0, anomalous=False, note=note)
 
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """One way to know from a series' past what is usual."""
+    """A method to predict the usual range of a point from the history of its series."""
 
-    #: what it is called in YAML
+    #: the name in YAML
     name: ClassVar[str]
 
-    #: the edge of the band in standard deviations: of quiet points no more lie outside than of normal ones, 0.27 % at 3
+    #: the edge of the band in standard deviations: at 3, at most 0.27 % of usual points are outside
     sensitivity: float = 3.0
-    #: which way a point may stray: `down` for a volume that may grow at will
+    #: which deviations are anomalies: `down` for a volume that may grow
     direction: Direction = "both"
-    #: points below which nothing is judged
+    #: with fewer earlier points nothing is judged
     minimum_history: int = 14
 
     @abstractmethod
     def expect(self, times: Floats, values: Floats, at: float) -> tuple[float, float, int] | None:
-        """Expected value of the point at `at`, spread, and how many points that is known from; None for too few.
+        """Returns expected value and spread of the point at `at`, and the number of points used; None for too few.
 
-        `times` (seconds since 1970) and `values` are of one length, finite, and in the order they came in.
+        `times` (seconds since 1970) and `values` have the same length, are finite, and in the order of arrival.
         """
 
     def judge(self, times: Floats, values: Floats, at: float, value: float) -> Judgement:
-        """What is to be said of `value` at `at`, by the points before it."""
+        """Judges `value` at `at` by the points before it."""
         known = np.isfinite(values)
         times, values = times[known], values[known]
         if math.isnan(value):
             return Judgement.passed("no value")
         if len(values) < self.minimum_history:
             return Judgement.passed(f"not enough history: {len(values)} of {self.minimum_history} points")
-        found = self.expect(times, values, at)
-        if found is None:
+        forecast = self.expect(times, values, at)
+        if forecast is None:
             return Judgement.passed(f"not enough history: {counted(len(values), 'point')}, too few to compare with")
-        expected, deviation, points = found
+        expected, deviation, points = forecast
         return self.against(expected, half_width(deviation, points, self.sensitivity), value)
 
     def against(self, expected: float, half: float, value: float) -> Judgement:
-        """The judgement of `value` by a band of `half` to either side of what is expected."""
+        """Judges `value` by a band of `half` to either side of the expected value."""
         lower = expected - half if self.direction != "up" else -math.inf
         upper = expected + half if self.direction != "down" else math.inf
         error = value - expected
@@ -86,26 +86,27 @@ class Strategy(ABC):
         return Judgement(expected, lower, upper, edge_score(off, half), anomalous=not lower <= value <= upper)
 
     def scores(self, times: Floats, values: Floats) -> Floats:
-        """The score of each point, judged from the thousand before it."""
-        found = np.zeros(len(values))
+        """Returns the score of each point, judged by up to a thousand points before it."""
+        scores = np.zeros(len(values))
         for row in range(self.minimum_history, len(values)):
             past = slice(max(0, row - _RECENT), row)
-            found[row] = self.judge(times[past], values[past], float(times[row]), float(values[row])).score
-        return found
+            scores[row] = self.judge(times[past], values[past], float(times[row]), float(values[row])).score
+        return scores
 
     def by_forecasts(self, values: Floats, expected: Floats, unsure: Floats | float = 1.0) -> Floats:
-        """The score of each point where all forecasts are there already: by what the thousand before it were off.
+        """Returns the score of each point from given forecasts, by the errors of up to a thousand points before it.
 
-        `unsure`: by how much more than a point strays its forecast is off, for being made of few points itself.
+        `unsure`: the factor by which the error of a forecast exceeds the spread of the points, because few points
+        determine the forecast.
         """
-        found, errors = np.zeros(len(values)), (values - expected) / unsure
+        scores, errors = np.zeros(len(values)), (values - expected) / unsure
         widths = np.broadcast_to(unsure, len(values))
-        told = np.isfinite(errors)
-        for row in np.flatnonzero(told):
+        is_finite = np.isfinite(errors)
+        for row in np.flatnonzero(is_finite):
             recent = slice(max(0, row - _RECENT), row)
-            before = errors[recent][told[recent]]
+            before = errors[recent][is_finite[recent]]
             if row >= self.minimum_history and len(before) > 1:
                 deviation = spread(before, expected[row]) * widths[row]
                 half = half_width(deviation, len(before), self.sensitivity)
-                found[row] = self.against(float(expected[row]), half, float(values[row])).score
-        return found
+                scores[row] = self.against(float(expected[row]), half, float(values[row])).score
+        return scores

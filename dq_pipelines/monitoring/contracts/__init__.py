@@ -1,4 +1,4 @@
-"""Data contracts of the Open Data Contract Standard (ODCS v3) as tables of ours. A contract is read; nothing is judged."""
+"""Converts data contracts of the Open Data Contract Standard (ODCS v3) to table YAML."""
 
 from __future__ import annotations
 
@@ -38,10 +38,9 @@ _HEAD = (
 
 
 def tables_from_contract(path: str | Path, schema_object: str | None = None) -> dict[str, str]:
-    """Each object of the contract (or the one of that name) as a table: its name to its YAML text.
+    """Returns the YAML text of each object of the contract (or of the named one), by table name.
 
-    What could not be taken over is told in comments, with line and reason. Raises ConfigError, with a sentence
-    for everything that is wrong with the contract.
+    Comments list what could not be converted, with line and reason. Raises ConfigError with all errors in the contract.
     """
     file = read_yaml(Path(path), str(path), literal=True)
     contract = Contract(file, list(file.problems))
@@ -52,20 +51,20 @@ def tables_from_contract(path: str | Path, schema_object: str | None = None) -> 
         contract.wrong(("schema",), "wanted a schema with at least one object, found none")
     for obj, name in zip(objects, names, strict=True):
         if not name:
-            obj.wrong("", "an object of the schema wants a name")
+            obj.wrong("", "an object of the schema needs a name: found none")
     if schema_object is not None and objects and schema_object not in names:
         contract.wrong(("schema",), f"no object '{schema_object}'{nearest(schema_object, names)}")
-    found = {}
+    tables = {}
     for obj, name in zip(objects, names, strict=True):
-        # Of what belongs to the whole contract, each table tells for itself.
+        # Each table lists the notes on the whole contract again.
         contract.notes = []
         text = _table(contract, obj, set().union(*map(names_of, objects)))
         if schema_object in (None, name):
-            found[table_name(name)] = text
+            tables[table_name(name)] = text
     if contract.problems:
         unique = dict.fromkeys(contract.problems)
         raise ConfigError(sorted(unique, key=lambda problem: problem.line))
-    return found
+    return tables
 
 
 def _root(contract: Contract) -> Part:
@@ -80,10 +79,10 @@ def _root(contract: Contract) -> Part:
 
 
 def _table(contract: Contract, obj: Part, names: set[str]) -> str:
-    """The YAML of one object; `names` are those of all objects."""
+    """Returns the YAML of one object; `names` are those of all objects."""
     whole = Part(contract, contract.yaml.value, ())
-    said = {key: whole.text(key) for key in _HEAD}
-    domain = table_name(said["domain"] or said["dataProduct"] or "contracts")
+    values = {key: whole.text(key) for key in _HEAD}
+    domain = table_name(values["domain"] or values["dataProduct"] or "contracts")
     columns = columns_of(obj)
     source, dialect = source_of(whole, obj, domain)
     fresh = list(freshness_of(whole, obj, columns, names))
@@ -93,17 +92,21 @@ def _table(contract: Contract, obj: Part, names: set[str]) -> str:
         "source": source,
         "silver": silver_of(obj, columns, fresh, dialect),
     }
-    head = [_SCHEMA, *_headline(said, domain, table_name(str(obj.text("name"))), contract.yaml.file), *_purposes(whole)]
+    head = [
+        _SCHEMA,
+        *_headline(values, domain, table_name(str(obj.text("name"))), contract.yaml.file),
+        *_purposes(whole),
+    ]
     obj.close(leave=("physicalName", "logicalType", "physicalType"))
     whole.close(
-        {"tags": "tags of ours have names and values", "roles": "who may read is said where the lake lies"},
+        {"tags": "a table's tags have names and values", "roles": "the storage of the lake controls who may read"},
         leave=("schema",),
     )
     return yaml_text(head, list(dict.fromkeys(contract.notes)), content)
 
 
 def _purposes(whole: Part) -> Iterator[str]:
-    """What the contract is for, as comments."""
+    """Yields the contract's purpose and limitations as comments."""
     if isinstance(whole.value.get("description"), str):
         yield f"description: {' '.join(whole.value['description'].split())}"
         whole.take("description")
@@ -115,8 +118,8 @@ def _purposes(whole: Part) -> Iterator[str]:
     described.close()
 
 
-def _headline(said: dict[str, Any], domain: str, name: str, file: str) -> list[str]:
-    words = [said["name"] or said["dataProduct"], said["version"], said["status"], said["id"]]
+def _headline(values: dict[str, Any], domain: str, name: str, file: str) -> list[str]:
+    words = [values["name"] or values["dataProduct"], values["version"], values["status"], values["id"]]
     return [
         f"Made by `dq suggest --from-contract {Path(file).name}`: {', '.join(word for word in words if word)}.",
         f"Save as assets_config/{domain}/{name}.yaml, look at `source`, and run `dq check`.",

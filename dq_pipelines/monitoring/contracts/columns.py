@@ -1,4 +1,4 @@
-"""A contract's properties as columns and rules. Their `quality` belongs in `quality`."""
+"""Converts a contract's properties to columns and rules. `quality` converts their quality checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.monitoring.contracts.types import LOGICAL, logical_type, physi
 
 Rule = dict[str, Any]
 
-#: What `format` of a text says, where a regex can hold it.
+#: Regexes of the `format` of texts.
 _TEXT_FORMATS = {
     "email": r"^[^@\s]+@[^@\s]+$",
     "uuid": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
@@ -24,13 +24,13 @@ _BOUNDS = (
     {"minimum": "min_value", "maximum": "max_value"},
     {"exclusiveMinimum": "min_value", "exclusiveMaximum": "max_value"},
 )
-_NO_NESTED = "a column of ours is no object and no array: it passes as it landed, and is judged by none of this"
+_NO_NESTED = "objects and arrays are not supported as columns: it is passed on unchanged and not judged"
 _WHY = {
-    "classification": "say under transform what should be masked; nothing is hidden by a label",
-    "encryptedName": "the column is taken over as it lands",
+    "classification": "a label masks nothing: mask the column under `transform`",
+    "encryptedName": "the column keeps the name that it lands with",
     "examples": "examples are for readers of the contract",
-    "partitioned": "a table is kept in parts by `partitions`, per file or day",
-    "partitionKeyPosition": "a table is kept in parts by `partitions`, per file or day",
+    "partitioned": "a table is partitioned by `partitions`, per file or day",
+    "partitionKeyPosition": "a table is partitioned by `partitions`, per file or day",
     "properties": _NO_NESTED,
     "items": _NO_NESTED,
 }
@@ -38,28 +38,28 @@ _WHY = {
 
 @dataclass
 class Column:
-    """One property, read."""
+    """A property of the contract as a column."""
 
     name: str
     part: Part
-    #: the type of ours, or None when the column is left as it lands
+    #: our type; None where the column is passed on unchanged
     type: str | None
-    #: the key position, when it is part of the primary key
+    #: position in the primary key; None where it is not part of it
     key: float | None = None
     settings: dict[str, str] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
     @property
     def written(self) -> str | dict[str, str]:
-        """As `silver.columns` has it."""
+        """The column's value in `silver.columns`."""
         return {"type": self.type or "string", **self.settings} if self.settings else self.type or "string"
 
 
 def column_from(part: Part, place: int) -> Column | None:
-    """The property as a column with rules; None when it has no name, which is then among the problems."""
+    """Converts a property to a column with rules; None where it has no name, which is added to the problems."""
     name = part.text("name")
     if not name:
-        part.wrong("", "a property wants a name")
+        part.wrong("", "a property needs a name: found none")
         return None
     logical, physical = part.text("logicalType"), part.text("physicalType")
     if logical is not None and logical not in LOGICAL:
@@ -87,7 +87,7 @@ def column_from(part: Part, place: int) -> Column | None:
 
 
 def close_column(column: Column) -> None:
-    """Tell what nobody took of the property."""
+    """Notes every key of the property that was not converted."""
     column.part.close(_WHY)
 
 
@@ -96,7 +96,7 @@ def _typed(part: Part, logical: str | None, physical: str | None, options: Part)
         return None
     ours = physical_type(physical)[0] if physical else None
     if ours is None and physical and logical is None:
-        part.note("physicalType", f"'{physical}' is no type of ours: the column is text")
+        part.note("physicalType", f"'{physical}' is no known type: the column is text")
     if ours is None and logical == "time":
         part.note("logicalType", "there is no type for a time of day: the column is text")
     if ours is None:
@@ -129,7 +129,7 @@ def _format(column: Column, logical: str | None, options: Part) -> None:
         regex = _TEXT_FORMATS[wanted]
         column.rules.append({"type": "expect_column_values_to_match_regex", "column": column.name, "regex": regex})
     else:
-        options.note("format", f"'{wanted}' is no format that a rule here can hold")
+        options.note("format", f"no rule can check the format '{wanted}'")
 
 
 def _from_options(column: Column, logical: str | None, physical: str | None, options: Part) -> Iterator[Rule]:
@@ -144,7 +144,7 @@ def _from_options(column: Column, logical: str | None, physical: str | None, opt
     for keys, strict in zip(_BOUNDS, (False, True), strict=True):
         bounds = {ours: options.take(key) for key, ours in keys.items() if key in options}
         if bounds and column.type == "string" and logical == "time":
-            options.note(next(iter(keys)), "there is no type for a time of day to hold bounds against")
+            options.note(next(iter(keys)), "there is no type for a time of day, so its bounds cannot be checked")
         elif bounds:
             signs = {ours.replace("_value", ""): True for ours in bounds} if strict else {}
             flags = {f"strict_{side}": True for side in signs}

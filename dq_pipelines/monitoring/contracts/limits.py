@@ -1,4 +1,4 @@
-"""What a contract wants of a number: its `mustBe…` operators. What the number counts belongs in `metrics`."""
+"""Converts a contract's `mustBe…` operators to bounds of a rule, or to a SQL condition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGNS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The operators that a quality entry gives, all of which must hold."""
+    """The operators of a quality entry, all of which must hold."""
 
     given: dict[str, Any]
 
@@ -33,8 +33,8 @@ class Limits:
 
     @property
     def bounds(self) -> dict[str, Any] | None:
-        """As `min_value` and `max_value` of a rule; None when they do not say it."""
-        found: dict[str, Any] = {}
+        """The operators as `min_value` and `max_value` of a rule; None where bounds cannot express them."""
+        bounds: dict[str, Any] = {}
         for operator, value in self.given.items():
             match operator:
                 case "mustBe":
@@ -51,14 +51,14 @@ class Limits:
                     added = {"min_value": value[0], "max_value": value[1]}
                 case _:
                     return None
-            if found.keys() & added.keys():
+            if bounds.keys() & added.keys():
                 return None
-            found |= added
-        return found
+            bounds |= added
+        return bounds
 
 
 def limits_of(part: Part) -> Limits | None:
-    """The operators of a quality entry; None when there are none, or when one is no number, which is then a problem."""
+    """Reads the operators of a quality entry; None without any, or where one is invalid, which is added to the problems."""
     given = {}
     for operator in OPERATORS:
         if operator not in part:

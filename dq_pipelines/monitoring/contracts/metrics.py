@@ -1,5 +1,7 @@
-"""The standard's library metrics as rules. None failing is a rule on rows; any other limit is a query on the whole
-batch, since rows that the contract allows must not be refused.
+"""Converts the standard's library metrics to rules.
+
+A limit of zero failing rows becomes a row rule. Any other limit becomes a query on the whole batch, since rows that the
+contract allows must not be refused.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dq_pipelines.monitoring.contracts.part import Part
 
 Rule = dict[str, Any]
 
-#: What earlier versions of the standard call the metrics.
+#: Names of the metrics in earlier versions of the standard.
 _EARLIER = {
     "nullCheck": "nullValues", "duplicateCount": "duplicateValues", "validValues": "invalidValues",
     "countCheck": "rowCount", "uniqueCheck": "duplicateValues",
@@ -23,11 +25,11 @@ METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "r
 
 
 class Untranslatable(Exception):
-    """A check that no rule of ours says; the message is the reason."""
+    """Raised for a check that no rule can express; the message is the reason."""
 
 
 def rules_of(part: Part, column: str | None, limits: Limits) -> list[Rule]:
-    """The rules that a library check comes to. Raises NotTaken for those that have none."""
+    """Converts a library check to rules. Raises Untranslatable where no rule can express it."""
     key = "metric" if "metric" in part else "rule"
     named = part.text(key) or ""
     metric = _EARLIER.get(named, named)
@@ -43,7 +45,7 @@ def rules_of(part: Part, column: str | None, limits: Limits) -> list[Rule]:
     if metric == "duplicateValues":
         return [_duplicates(part, column, limits, percent=percent)]
     if column is None:
-        raise Untranslatable(f"{metric} is asked of a property, and this stands at no property")
+        raise Untranslatable(f"{metric} needs a property, and this check has none")
     makers = {"nullValues": _nulls, "missingValues": _missing, "invalidValues": _invalid}
     return makers[metric](part, column, limits, percent=percent)
 
@@ -94,36 +96,36 @@ def _invalid(part: Part, column: str, limits: Limits, *, percent: bool) -> list[
         rules.append({"type": "expect_column_values_to_match_regex", "column": column, "regex": pattern})
         tests.append(f"NOT (CAST({identifier(column)} AS varchar) ~ {_literals([pattern])})")
     if not rules:
-        raise Untranslatable("invalidValues wants `validValues` or `pattern` among its arguments")
+        raise Untranslatable("invalidValues needs `validValues` or `pattern` in its arguments")
     return rules if limits.is_none else [_query(_counted(" OR ".join(tests), percent=percent), limits)]
 
 
 def _duplicates(part: Part, column: str | None, limits: Limits, *, percent: bool) -> Rule:
     columns = _argument(part, "properties") or ([column] if column else [])
     if not columns:
-        raise Untranslatable("duplicateValues wants `properties` among its arguments here")
+        raise Untranslatable("duplicateValues of an object needs `properties` in its arguments")
     if limits.is_none:
         if len(columns) == 1:
             return {"type": "expect_column_values_to_be_unique", "column": columns[0]}
         return {"type": "expect_compound_columns_to_be_unique", "column_list": list(columns)}
     keys = ", ".join(identifier(str(name)) for name in columns)
-    there = " AND ".join(f"{identifier(str(name))} IS NOT NULL" for name in columns)
-    grouped = f"SELECT count(*) AS n FROM {{batch}} WHERE {there} GROUP BY {keys}"  # noqa: S608 - names are quoted, and it reads the batch alone
+    not_null = " AND ".join(f"{identifier(str(name))} IS NOT NULL" for name in columns)
+    grouped = f"SELECT count(*) AS n FROM {{batch}} WHERE {not_null} GROUP BY {keys}"  # noqa: S608 - names are quoted, and it reads the batch alone
     if percent:  # the values beyond the first of each, of all values
         return _query("100.0 * (sum(n) - count(*)) / sum(n)", limits, source=f"({grouped}) AS g")
     return _query("count(*)", limits, source=f"({grouped} HAVING count(*) > 1) AS g")
 
 
 def _argument(part: Part, name: str) -> Any:
-    """An argument of a metric; earlier versions have it beside the metric."""
+    """Reads an argument of a metric; earlier versions of the standard have it as a key next to the metric."""
     arguments = part.part("arguments")
-    found = arguments.take(name) if name in arguments else part.take(name) if name in part else None
+    value = arguments.take(name) if name in arguments else part.take(name) if name in part else None
     if name == "pattern":
-        return None if found is None else str(found)
-    if found is not None and not isinstance(found, list):
-        part.wrong("arguments", f"{name}: wanted a list, got {type(found).__name__}")
+        return None if value is None else str(value)
+    if value is not None and not isinstance(value, list):
+        part.wrong("arguments", f"{name}: wanted a list, got {type(value).__name__}")
         raise Untranslatable(f"{name} is no list")
-    return found
+    return value
 
 
 def _counted(test: str, *, percent: bool) -> str:

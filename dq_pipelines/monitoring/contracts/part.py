@@ -1,7 +1,4 @@
-"""A data contract as it is read: each part remembers what was taken out of it, so that the rest can be told.
-
-What the words of a contract mean belongs in the other files of this room.
-"""
+"""Reads the mappings of a data contract, and tracks which keys were used, so that unused ones can be reported."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from dq_pipelines.config.model import shown
 from dq_pipelines.config.yaml_file import Location, YamlFile
 from dq_pipelines.errors import Problem, nearest
 
-#: What the Open Data Contract Standard (v3.1) lets each part say.
+#: Keys of the Open Data Contract Standard (v3.1).
 _ANY = ("id", "tags", "customProperties", "authoritativeDefinitions", "description")
 _ELEMENT = (*_ANY, "name", "physicalType", "businessName", "logicalType", "physicalName", "relationships", "quality")
 OPERATORS = (
@@ -48,7 +45,7 @@ _NOWHERE = "a table's YAML has no place for it"
 
 @dataclass(frozen=True)
 class Note:
-    """Something that the contract says and the table's YAML does not."""
+    """A key of the contract that the table's YAML does not contain, and why."""
 
     line: int
     what: str
@@ -57,16 +54,16 @@ class Note:
 
 @dataclass
 class Contract:
-    """The file, and what was found out about it so far."""
+    """The contract file, with its problems and notes so far."""
 
     yaml: YamlFile
     problems: list[Problem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    #: whether the contract's version of the standard forbids keys of one's own
+    #: whether the contract's version of the standard forbids unknown keys
     closed: bool = False
 
     def wrong(self, place: Location, sentence: str) -> None:
-        """What the author of the contract has to mend."""
+        """Adds an error that the contract's author must fix."""
         self.problems.append(self.yaml.problem(place, sentence))
 
 
@@ -85,12 +82,12 @@ class Part:
         return self.value.get(key) is not None
 
     def take(self, key: str) -> Any:
-        """The value of `key` as it stands, or None."""
+        """Returns the value of `key`, or None."""
         self._taken.add(key)
         return self.value.get(key)
 
     def text(self, key: str) -> str | None:
-        """A text; numbers and dates, which authors leave unquoted, as text too."""
+        """Returns a text; unquoted numbers and dates are converted to text."""
         value = self.take(key)
         if isinstance(value, Mapping | list | bool):
             self._refuse(key, "text", value)
@@ -98,7 +95,7 @@ class Part:
         return None if value is None else str(value).strip()
 
     def flag(self, key: str) -> bool:
-        """A boolean, false unless it is there."""
+        """Returns a boolean; false without a value."""
         value = self.take(key)
         if value is None or isinstance(value, bool):
             return bool(value)
@@ -106,7 +103,7 @@ class Part:
         return False
 
     def number(self, key: str) -> float | None:
-        """A number."""
+        """Returns a number, or None."""
         value = self.take(key)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return value
@@ -115,7 +112,7 @@ class Part:
         return None
 
     def items(self, key: str) -> list[Any]:
-        """A list, empty unless it is there."""
+        """Returns a list; empty without a value."""
         value = self.take(key)
         if value is None or isinstance(value, list):
             return value or []
@@ -123,7 +120,7 @@ class Part:
         return []
 
     def part(self, key: str, kind: str = "") -> Part:
-        """A mapping, empty unless it is there."""
+        """Returns a mapping; empty without a value."""
         value = self.take(key)
         if value is not None and not isinstance(value, Mapping):
             self._refuse(key, "a mapping", value)
@@ -131,7 +128,7 @@ class Part:
         return Part(self.contract, value or {}, (*self.place, key), kind)
 
     def parts(self, key: str, kind: str = "") -> Iterator[Part]:
-        """The mappings of a list."""
+        """Yields the mappings of a list."""
         for index, item in enumerate(self.items(key)):
             place = (*self.place, key, index)
             if isinstance(item, Mapping):
@@ -143,16 +140,17 @@ class Part:
         self.contract.wrong((*self.place, key), f"{key}: wanted {wanted}, got {shown(value)}")
 
     def wrong(self, key: str, sentence: str) -> None:
+        """Adds an error at `key`, or at the mapping itself for ""."""
         self.contract.wrong((*self.place, key) if key else self.place, sentence)
 
     def note(self, key: str, why: str, what: str | None = None) -> None:
-        """Tell that `key` was not taken over, and why."""
+        """Notes that `key` was not converted, and why."""
         self._taken.add(key)
         line = self.contract.yaml.line((*self.place, key) if key else self.place)
         self.contract.notes.append(Note(line, what or key, why))
 
     def close(self, reasons: Mapping[str, str] | None = None, *, leave: Sequence[str] = ()) -> None:
-        """Tell of every key that nobody took and that says something."""
+        """Notes every unused key that has a value."""
         for key, value in self.value.items():
             if key not in self._taken and key not in leave and value not in (None, "", [], {}, False, -1):
                 self.note(key, (reasons or {}).get(key, _NOWHERE))

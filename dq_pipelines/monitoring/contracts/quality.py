@@ -1,4 +1,4 @@
-"""A contract's `quality` entries as rules: metrics, SQL and what is written for Great Expectations."""
+"""Converts a contract's `quality` entries to rules: library metrics, SQL, and Great Expectations' checks."""
 
 from __future__ import annotations
 
@@ -34,38 +34,38 @@ _WHY = {
 
 @dataclass(frozen=True)
 class About:
-    """What a check is about."""
+    """The subject of a check."""
 
     #: the property, or None for the whole object
     column: str | None
-    #: what queries may call the object
+    #: names of the object in queries
     tables: frozenset[str] = frozenset()
-    #: in whose SQL queries are written, if that is known
+    #: SQL dialect of the queries; None where it is unknown
     dialect: str | None = None
 
 
 def rules_from_quality(parent: Part, about: About) -> Iterator[Rule]:
-    """The rules of a property or of the whole object; what has none is noted."""
+    """Yields the rules of a property or of the whole object; notes entries that no rule can express."""
     column = about.column
     for part in parent.parts("quality", "quality"):
         type_ = part.text("type") or ("library" if "metric" in part or "rule" in part else "text")
         before = len(part.contract.problems)
         try:
-            found = _rules(part, type_, about)
+            rules = _rules(part, type_, about)
         except Untranslatable as error:
             if len(part.contract.problems) == before:
                 part.note("", str(error), _called(part, type_, column))
             continue
-        for rule in found:
+        for rule in rules:
             yield {**rule, **_policy(part)}
         part.close(_WHY)
 
 
 def _called(part: Part, type_: str, column: str | None) -> str:
-    """The entry in a few words."""
-    said = next((str(part.value[key]) for key in ("name", "id", "metric", "rule", "engine") if key in part), None)
+    """Describes the entry in a few words."""
+    name = next((str(part.value[key]) for key in ("name", "id", "metric", "rule", "engine") if key in part), None)
     described = part.value.get("description")
-    words = f"quality ({type_}{f', {said}' if said else ''})"
+    words = f"quality ({type_}{f', {name}' if name else ''})"
     place = f"{column}, " if column else ""
     return f"{place}{words}{f': {described}' if described else ''}"
 
@@ -75,31 +75,31 @@ def _rules(part: Part, type_: str, about: About) -> list[Rule]:
         part.wrong("type", f"unknown quality type '{type_}'{nearest(type_, _TYPES)}")
         raise Untranslatable
     if type_ == "text":
-        raise Untranslatable("words for people: no rule judges them")
+        raise Untranslatable("it is a text for people, which no rule can check")
     if type_ == "custom":
         return [_custom(part, about.column)]
     limits = limits_of(part)
     if limits is None:
-        raise Untranslatable("it has no mustBe… to hold the number against")
+        raise Untranslatable("it has no mustBe… to compare the number with")
     if type_ == "library":
         return rules_of(part, about.column, limits)
     return [_sql(part, limits, about)]
 
 
 def _policy(part: Part) -> Rule:
-    """Severity, description and what else is told of a check."""
-    found: Rule = {}
+    """Returns severity, description and metadata of a check."""
+    policy: Rule = {}
     severity = part.text("severity")
     if severity is not None and severity.lower() in _SEVERITIES:
         wanted = _SEVERITIES[severity.lower()]
-        found |= {} if wanted == "critical" else {"severity": wanted}
+        policy |= {} if wanted == "critical" else {"severity": wanted}
     elif severity is not None:
         part.note("severity", f"'{severity}' is none of critical, warning and info: critical was taken")
     if described := part.text("description"):
-        found["description"] = described
+        policy["description"] = described
     if meta := {key: part.take(key) for key in _META if key in part and part.value[key] != []}:
-        found["meta"] = {"odcs": meta}
-    return found
+        policy["meta"] = {"odcs": meta}
+    return policy
 
 
 def _sql(part: Part, limits: Limits, about: About) -> Rule:
@@ -113,7 +113,7 @@ def _sql(part: Part, limits: Limits, about: About) -> Rule:
     except SqlglotError as error:
         raise Untranslatable(f"the query does not parse: {str(error).splitlines()[0]}") from None
     if not isinstance(tree, exp.Select) or len(tree.selects) != 1:
-        raise Untranslatable("the query gives not one number: wanted a SELECT of one expression")
+        raise Untranslatable("wanted a SELECT of one expression, which gives one number")
     for table in tree.find_all(exp.Table):
         if table.name in about.tables:
             table.replace(exp.to_table("_batch", alias=table.alias_or_name))
@@ -127,7 +127,7 @@ def _sql(part: Part, limits: Limits, about: About) -> Rule:
 def _named(word: str, column: str | None) -> str:
     if word.lower() in ("column", "property", "field"):
         if column is None:
-            raise Untranslatable(f"the query names {{{word}}}, and this stands at no property")
+            raise Untranslatable(f"the query names {{{word}}}, and this check has no property")
         return identifier(column)
     return "_batch"
 

@@ -1,4 +1,4 @@
-"""One object of a contract as a table of ours: source, owners, columns, rules, freshness."""
+"""Converts one object of a contract to the content of a table's YAML: source, owners, columns, rules, freshness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.monitoring.contracts.yaml_writer import Template
 
 Rule = dict[str, Any]
 
-#: The standard's server types and formats that a source of ours reads.
+#: The standard's formats and server types that our sources read.
 _FORMATS = {"csv": "csv", "parquet": "parquet", "delta": "delta", "json": "json", "ndjson": "ndjson", "orc": "orc"}
 _DELIMITERS = {"new_line": "ndjson", "array": "json"}
 _DIALECTS = {
@@ -30,19 +30,19 @@ _OWNING = ("owner", "data owner", "product owner", "data product owner", "stewar
 
 
 def table_name(name: str) -> str:
-    """A name as our files go by it."""
-    found = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return found if found[:1].isalpha() else f"t_{found}"
+    """Converts a name to a valid table name."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return plain if plain[:1].isalpha() else f"t_{plain}"
 
 
 def columns_of(obj: Part) -> list[Column]:
-    """The properties of the object."""
-    found = [column_from(part, index) for index, part in enumerate(obj.parts("properties", "property"))]
-    return [column for column in found if column is not None]
+    """Converts the properties of the object to columns."""
+    columns = [column_from(part, index) for index, part in enumerate(obj.parts("properties", "property"))]
+    return [column for column in columns if column is not None]
 
 
 def silver_of(obj: Part, columns: list[Column], fresh: list[Rule], dialect: str | None) -> dict[str, Any]:
-    """The `silver` of the table."""
+    """Returns the `silver` section: keys, columns and rules."""
     keys = [column.name for column in sorted((c for c in columns if c.key is not None), key=lambda c: c.key or 0)]
     rules: list[Rule] = []
     tables = frozenset(names_of(obj))
@@ -61,7 +61,7 @@ def silver_of(obj: Part, columns: list[Column], fresh: list[Rule], dialect: str 
 
 
 def _once(rules: list[Rule]) -> Iterator[Rule]:
-    """Each rule once: `required` and a quality entry often say the same. The fuller one stays."""
+    """Removes duplicate rules: `required` and a quality entry often mean the same. The more complete one stays."""
     policy = ("severity", "description", "meta")
     meant = [{key: value for key, value in rule.items() if key not in policy} for rule in rules]
     for place, rule in enumerate(rules):
@@ -73,7 +73,7 @@ def _once(rules: list[Rule]) -> Iterator[Rule]:
 def _foreign_keys(part: Part, column: str | None) -> None:
     for relation in part.parts("relationships"):
         origin, target = relation.take("from") or column, relation.take("to")
-        why = "no rule of ours looks up several columns, or none"
+        why = "a rule looks up exactly one column"
         if isinstance(target, list) and len(target) == 1 and isinstance(origin, list):
             origin, target = origin[0], target[0]
         if isinstance(target, str) and isinstance(origin, str):
@@ -85,7 +85,7 @@ def _foreign_keys(part: Part, column: str | None) -> None:
 
 
 def source_of(contract: Part, obj: Part, domain: str) -> tuple[dict[str, Any], str | None]:
-    """The source, out of the first server that has files, and the SQL dialect of the first that has one."""
+    """Returns the source from the first server with files, and the SQL dialect of the first server that has one."""
     name = str(obj.value.get("physicalName") or obj.value.get("name"))
     source: dict[str, Any] = {}
     dialect = None
@@ -103,18 +103,18 @@ def source_of(contract: Part, obj: Part, domain: str) -> tuple[dict[str, Any], s
         source = {"type": kept_as, "path": re.sub(r"\{(model|object|table|schema)\}", name, path)}
         source |= {"delimiter": delimiter} if kept_as == "csv" and delimiter else {}
         server.close(leave=("server", "description"))
-    # The place where files land by default, for want of another.
+    # Without such a server: the default landing folder.
     return source or {"type": "csv", "path": Template(f"${{DQ_LANDING}}/{domain}/{table_name(name)}/*.csv")}, dialect
 
 
 def _why_no_source(kind: str, *, taken: bool) -> str:
     if taken:
-        return "a table has one source, and another server was taken"
-    return f"'{kind}' is no place where a source reads files: the source is to be set by hand"
+        return "a table has one source, and another server was chosen"
+    return f"no source reads files from '{kind}': set `source` by hand"
 
 
 def owners_of(contract: Part) -> list[str]:
-    """The team, and its owners who have an address."""
+    """Returns the owners: the team, and its current owners with an address."""
     team = contract.take("team")
     given = {"members": team} if isinstance(team, list) else team
     if given is not None and not isinstance(given, dict):
@@ -132,21 +132,21 @@ def owners_of(contract: Part) -> list[str]:
         if owning and re.fullmatch(r"[^@\s]+@[^@\s]+", address):
             owners.append(address)
         else:
-            why = "an owner is a team or an address, and of members only those who own now"
+            why = "only current owners with an address become owners"
             member.note("", why, f"team member '{address}'")
     part.close(leave=("team",))
     return owners
 
 
 def names_of(obj: Part) -> set[str]:
-    """What an object is called."""
+    """Returns the names of an object."""
     return {str(obj.value[key]) for key in ("name", "physicalName") if obj.value.get(key)}
 
 
 def freshness_of(contract: Part, obj: Part, columns: list[Column], others: set[str]) -> Iterator[Rule]:
-    """The `freshness` of the service levels as rules on this object; the other levels are noted.
+    """Yields rules for the `freshness` service levels of this object; notes all other service levels.
 
-    A level of one of the `others` is left to it.
+    A level that names one of the `others` is ignored here.
     """
     default = contract.text("slaDefaultElement")
     for sla in contract.parts("slaProperties"):
@@ -158,7 +158,7 @@ def freshness_of(contract: Part, obj: Part, columns: list[Column], others: set[s
         called |= {column.name: column.name for column in columns}
         value, unit = sla.take("value"), _UNITS.get((sla.text("unit") or "d").lower())
         if named.lower() != "freshness":
-            sla.note("", "a level that nobody measures here", f"service level {named} ({value})")
+            sla.note("", "this service level is not measured", f"service level {named} ({value})")
         elif (
             (owner and owner not in names_of(obj))
             or name not in called
@@ -170,7 +170,7 @@ def freshness_of(contract: Part, obj: Part, columns: list[Column], others: set[s
                 "", "wanted a column of the object, a whole number and a unit", f"service level {named} ({element})"
             )
         else:
-            # Late rows are no reason to publish none: what is stale would only grow staler.
+            # A warning: to block late rows would make the table even older.
             rule = {"type": "expect_table_to_be_fresh", "column": called[name], "max_age": f"{value}{unit}"}
             described = {"description": sla.text("description")} if "description" in sla else {}
             yield {**rule, "severity": "warning", **described}

@@ -1,4 +1,4 @@
-"""A contract's types as ours, and its date formats as strftime patterns. What a type allows beside it is in `columns`."""
+"""Converts a contract's types to ours, and its date formats to strftime patterns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from dq_pipelines.transforms.types import dtype_of, name_of
 
-#: SQL's and warehouses' names that `transforms.types` has no synonym for, without their sizes.
+#: Type names of SQL databases and warehouses that `transforms.types` does not have, without sizes.
 _PHYSICAL = {
     "char": "string", "nchar": "string", "nvarchar": "string", "nvarchar2": "string", "varchar2": "string",
     "character": "string", "character varying": "string", "clob": "string", "tinytext": "string", "longtext": "string",
@@ -19,7 +19,7 @@ _PHYSICAL = {
 }  # fmt: skip
 _SIZED = re.compile(r"(?P<name>[a-z0-9_ ]+?)\s*\(\s*(?P<sizes>[\d\s,]+)\)(?P<rest>.*)")
 
-#: The standard's formats of integers and numbers, in the narrowest type of ours that holds them.
+#: The standard's formats of integers and numbers, with our narrowest type that holds them.
 _FORMATS = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64", "i128": "decimal(38,0)", "u8": "int16",
     "u16": "int32", "u32": "int64", "u64": "decimal(20,0)", "u128": "decimal(38,0)", "f32": "float32", "f64": "float64",
@@ -30,7 +30,7 @@ _LOGICAL = {
 }  # fmt: skip
 LOGICAL = (*_LOGICAL, "time", "object", "array")
 
-#: Java's letters (DateTimeFormatter), longest first.
+#: Pattern letters of Java's DateTimeFormatter, longest first.
 _JAVA = {
     "yyyy": "%Y", "uuuu": "%Y", "YYYY": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d",
     "DD": "%d", "d": "%-d", "HH": "%H", "H": "%-H", "hh": "%I", "mm": "%M", "ss": "%S", "a": "%p", "XXX": "%:z",
@@ -44,7 +44,7 @@ _ISO = {
 
 
 def physical_type(name: str) -> tuple[str | None, int | None]:
-    """Our type for a database's, and the most characters that it holds; None where there is none."""
+    """Returns our type for a database's type, and its maximum length in characters; None where there is none."""
     wanted = " ".join(name.lower().split())
     length = None
     if match := _SIZED.fullmatch(wanted):
@@ -64,27 +64,27 @@ def physical_type(name: str) -> tuple[str | None, int | None]:
 
 
 def logical_type(name: str, format: str | None, *, zoned: bool) -> str | None:
-    """Our type for a logical one; None for those that a column of ours cannot have."""
+    """Returns our type for a logical type; None where we have none."""
     if name == "timestamp" and zoned:
         return "timestamp"
     return _FORMATS.get(format or "") if name in ("integer", "number") and format in _FORMATS else _LOGICAL.get(name)
 
 
 def strftime(java: str, type: str) -> str | None:
-    """A pattern for values written as `java` says; None where ISO 8601 is read anyway. Raises ValueError for others."""
-    found = ""
+    """Converts a Java date pattern; None for ISO 8601, which needs no pattern. Raises ValueError for unknown letters."""
+    pattern = ""
     for match in _LETTERS.finditer(java):
         letters = match["letters"]
         if letters == "T":
-            found += "T"
+            pattern += "T"
         elif letters is not None:
             if letters not in _JAVA:
                 raise ValueError(f"no strftime letter for '{letters}'")
-            found += _JAVA[letters]
+            pattern += _JAVA[letters]
         elif match["fraction"]:
-            found += "%.f"
+            pattern += "%.f"
         else:
-            found += (match["quoted"] if match["quoted"] is not None else match["other"]).replace("%", "%%")
-    bare = re.sub(r"(%\.f)?(%#?:?z|Z)?$", "", found)
+            pattern += (match["quoted"] if match["quoted"] is not None else match["other"]).replace("%", "%%")
+    bare = re.sub(r"(%\.f)?(%#?:?z|Z)?$", "", pattern)
     kinds = _ISO["date"] if type == "date" else _ISO["datetime"]
-    return None if bare in kinds else found
+    return None if bare in kinds else pattern

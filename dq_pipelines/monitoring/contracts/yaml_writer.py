@@ -1,4 +1,4 @@
-"""A suggested table as YAML text. What stands in it belongs in `table`."""
+"""Formats the content of a table as YAML text."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _WIDTH = 120
 
 
 class Template(str):
-    """A text in which `${NAME}` is a variable; in any other it is just a text."""
+    """A text in which `${NAME}` is a variable. In a plain `str`, `${` is escaped."""
 
     __slots__ = ()
 
 
 def yaml_text(head: Sequence[str], notes: Sequence[Note], content: Mapping[str, Any]) -> str:
-    """The document: comments, then the content, rules and columns one a line where they fit."""
+    """Returns the document: comments, then the content, with a line for each rule and column where it fits."""
     comments = [f"# {line}".rstrip() for line in head]
     if notes:
-        comments += ["#", "# Not taken over:", *(f"#   {line}" for line in _told(notes))]
+        comments += ["#", "# Not taken over:", *(f"#   {line}" for line in _note_lines(notes))]
     return "\n".join([*comments, *_block(content, 0)]) + "\n"
 
 
-def _told(notes: Sequence[Note]) -> Iterator[str]:
-    """The notes by line; those of one key and one reason together."""
+def _note_lines(notes: Sequence[Note]) -> Iterator[str]:
+    """Yields a line for each note, in order; notes of the same key and reason share one."""
     lines: dict[tuple[str, str], list[int]] = {}
     for note in sorted(notes, key=lambda note: note.line):
         lines.setdefault((note.what, note.why), []).append(note.line)
@@ -74,7 +74,7 @@ def _item(item: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 
 def flow(value: Any) -> str:
-    """A value on one line."""
+    """Formats a value on one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -83,7 +83,7 @@ def flow(value: Any) -> str:
 
 
 def scalar(value: Any) -> str:
-    """A value as our YAML reads it back: `${` is no variable here, and what could be read as something else is quoted."""
+    """Formats a value so that our YAML reads it back: escapes `${`, and quotes what could be read as something else."""
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and value == value.strip() and resolve(value) == value
         text = value if plain else json.dumps(value, ensure_ascii=not value.isprintable())

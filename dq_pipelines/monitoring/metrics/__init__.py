@@ -1,1 +1,1 @@
-"""Metrics of columns: how they are measured in one pass, and merged without another. Where they are kept: `history.store.metrics`."""
+"""Measures metrics of columns in one pass, and merges them later without reading the rows again."""

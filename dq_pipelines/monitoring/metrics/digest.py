@@ -1,8 +1,8 @@
-"""How a column's numbers lie: a histogram so fine that it tells quantiles, made in one pass and merged afterwards.
+"""Mergeable sketch of a column's numbers, for quantiles: a fine histogram in the scan, a t-digest for storage.
 
-In the scan, numbers whose first bits agree fall into one bucket (as in DDSketch, Masson and others, 2019), of which the
-count and the sum are kept: each lies within 2 ** -15 of its bucket's others, relatively. What is kept of them for later
-is a t-digest (Dunning and Ertl, 2019): few centroids, small ones towards both ends. A column of few values keeps them all.
+In the scan, numbers with the same first bits share a bucket (as in DDSketch, Masson and others, 2019) with a count and a
+sum. Numbers of one bucket differ by at most 2 ** -15, relatively. The stored form is a t-digest (Dunning and Ertl, 2019):
+few centroids, smaller ones towards both ends. A column of few values keeps them all.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-#: Bits of the mantissa that tell buckets apart: of any number, and of moments, which are large numbers near each other.
+#: Bits of the mantissa that select the bucket: for numbers, and for moments, which are large numbers close together.
 NUMBERS, MOMENTS = 14, 20
 
-#: As many centroids a digest has at most, t-digest's delta; buckets are kept as they are up to as many.
+#: Most centroids of a digest (t-digest's delta); up to this number, buckets are kept unchanged.
 _CENTROIDS = 128
 
 _MANTISSA = 52
 _BUCKET, _VALUE, _WEIGHT = "bucket", "value", "weight"
 
-#: How far out a value is an outlier: in standard deviations, and in modified z-scores (Iglewicz and Hoaglin, 1993).
+#: Distance of an outlier: in standard deviations, and in modified z-scores (Iglewicz and Hoaglin, 1993).
 FAR, FAR_ROBUST = 3.0, 3.5
 
-#: What makes the MAD, or the mean absolute deviation where that is 0, an estimate of the standard deviation of a normal one.
+#: Factors by which the MAD (or, where it is 0, the mean absolute deviation) estimates a normal standard deviation.
 _OF_MAD, _OF_MEAN = 1.4826, 1.2533
 
 
-#: So many rows of buckets of parts may wait until they are put together.
+#: Rows of buckets that are collected before they are merged.
 _WAITING = 200_000
 
 
 class Buckets:
-    """The buckets of a column's numbers so far: values come in parts, in any order, from any thread."""
+    """Collects a column's numbers in buckets. Values may be added in parts, in any order, from any thread."""
 
     def __init__(self, bits: int) -> None:
         self._mask = -(1 << (_MANTISSA - bits))
@@ -44,8 +44,8 @@ class Buckets:
         self._parts: list[pl.DataFrame] = []
         self._waiting = 0
 
-    def meet(self, values: pl.Series) -> None:
-        """Some numbers of the column: finite floats or nulls."""
+    def add(self, values: pl.Series) -> None:
+        """Adds some numbers of the column: finite floats or nulls."""
         values = values.alias(_VALUE).drop_nulls()
         keys = (values.reinterpret(dtype=pl.Int64) & self._mask).alias(_BUCKET)
         part = pl.DataFrame([keys, values]).group_by(_BUCKET).agg(pl.col(_VALUE).sum(), pl.len().alias(_WEIGHT))
@@ -53,28 +53,28 @@ class Buckets:
             self._parts.append(part)
             self._waiting += part.height
             if self._waiting > _WAITING:
-                self._parts, self._waiting = [self._together()], 0
+                self._parts, self._waiting = [self._merged()], 0
 
     def digest(self) -> Digest:
-        """All that was met, as fine as it was met."""
+        """Returns the digest of all added numbers, uncompressed."""
         if not self._parts:
             return Digest(np.array([]), np.array([]))
-        whole = self._together().select(pl.col(_VALUE) / pl.col(_WEIGHT), pl.col(_WEIGHT).cast(pl.Float64)).sort(_VALUE)
+        whole = self._merged().select(pl.col(_VALUE) / pl.col(_WEIGHT), pl.col(_WEIGHT).cast(pl.Float64)).sort(_VALUE)
         return Digest(whole[_VALUE].to_numpy(), whole[_WEIGHT].to_numpy())
 
-    def _together(self) -> pl.DataFrame:
+    def _merged(self) -> pl.DataFrame:
         return pl.concat(self._parts).group_by(_BUCKET).agg(pl.col(_VALUE, _WEIGHT).sum())
 
 
 @dataclass(frozen=True)
 class Digest:
-    """Numbers as centroids: a mean and a weight each, in ascending order."""
+    """A distribution of numbers as centroids with a mean and a weight, in ascending order."""
 
     #: shape (n,), float64
     means: np.ndarray
-    #: numbers that each stands for; shape (n,), float64
+    #: count of numbers per centroid; shape (n,), float64
     weights: np.ndarray
-    #: whether each centroid is one value, or as good as one: then quantiles are exact
+    #: whether each centroid is practically a single value, so that quantiles are exact
     fine: bool = True
 
     @property
@@ -85,18 +85,18 @@ class Digest:
         means, weights = np.concatenate([self.means, other.means]), np.concatenate([self.weights, other.weights])
         order = np.argsort(means, kind="stable")
         both = Digest(means[order], weights[order], self.fine and other.fine)
-        return both._alike_together().compressed()
+        return both._equal_means_merged().compressed()
 
     def compressed(self) -> Digest:
-        """At most 128 centroids, of which each holds what fits into a step of t-digest's scale k1."""
+        """Returns a digest of at most 128 centroids, one for each step of t-digest's scale k1."""
         if len(self.means) <= _CENTROIDS:
             return self
         middles = (np.cumsum(self.weights) - self.weights / 2) / self.count
         cells = np.floor(_CENTROIDS * (np.arcsin(2 * np.clip(middles, 0, 1) - 1) / np.pi + 0.5))
         return self._grouped(cells, fine=False)
 
-    def _alike_together(self) -> Digest:
-        """Centroids with the same mean as one."""
+    def _equal_means_merged(self) -> Digest:
+        """Merges centroids with the same mean."""
         return self._grouped(self.means, fine=self.fine)
 
     def _grouped(self, by: np.ndarray, *, fine: bool) -> Digest:
@@ -109,7 +109,7 @@ class Digest:
         return Digest(np.where(alone, self.means[starts], means), weights, fine)
 
     def quantile(self, share: float) -> float:
-        """The value that `share` (0 to 1) of all are not above, linear between two neighbours."""
+        """Returns the value that `share` (0 to 1) of all numbers do not exceed, interpolated between neighbours."""
         place = share * (self.count - 1)
         if not self.fine:
             return float(np.interp(place + 0.5, np.cumsum(self.weights) - self.weights / 2, self.means))
@@ -119,19 +119,19 @@ class Digest:
         return float(lower + (upper - lower) * (place - np.floor(place)))
 
     def share_to(self, value: float) -> float:
-        """The share (0 to 1) of all numbers that are not above `value`."""
+        """Returns the share (0 to 1) of all numbers that do not exceed `value`."""
         if self.fine:
             return float(self.weights[self.means <= value].sum()) / self.count
         middles = np.cumsum(self.weights) - self.weights / 2
         return float(np.interp(value, self.means, middles, left=0.0, right=self.count)) / self.count
 
     def beyond(self, center: float, distance: float) -> int:
-        """How many numbers are further than `distance` from `center`; what differs by rounding alone is none of them."""
+        """Counts numbers farther than `distance` from `center`, apart from rounding errors."""
         distance = max(distance, 1e-12 * abs(center))
         return round(float(self.weights[np.abs(self.means - center) > distance].sum()))
 
     def robust_outliers(self) -> int:
-        """How many numbers have a modified z-score above 3.5."""
+        """Counts numbers with a modified z-score above 3.5."""
         center = self.quantile(0.5)
         away = np.abs(self.means - center)
         order = np.argsort(away, kind="stable")
@@ -146,7 +146,7 @@ class Digest:
 
     @classmethod
     def from_text(cls, text: str) -> Digest:
-        """What `to_text` wrote."""
+        """Reads what `to_text` wrote."""
         fine, _, packed = text.partition(":")
         means, weights = np.frombuffer(zlib.decompress(base64.b64decode(packed))).reshape(2, -1)
         return cls(means, weights, fine == "1")

@@ -1,4 +1,4 @@
-"""How far one column's numbers lie from those of another time or partition, by their states alone."""
+"""Measures drift between the numbers of a column at two times or partitions, from their stored sketches."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import Digest
 from dq_pipelines.monitoring.metrics.state import ColumnState
 
-#: Parts of equal weight that the reference is cut into.
+#: Number of bins of equal weight in the reference.
 _PARTS = 10
 
-#: A part that nothing falls into counts as this share, so that its logarithm is finite.
+#: The share of an empty bin, so that its logarithm is finite.
 _LEAST = 1e-4
 
 
 def population_stability_index(reference: ColumnMetrics, now: ColumnMetrics) -> float | None:
-    """PSI over the deciles of `reference` (Siddiqi, 2006): below 0.1 the same, above 0.25 another population.
+    """Returns the PSI over the deciles of `reference` (Siddiqi, 2006): below 0.1 no drift, above 0.25 strong drift.
 
-    None where one of them has no numbers, or no state.
+    None where one of them has no numbers, or no sketch.
     """
     before, after = ColumnState.of(reference).digest, ColumnState.of(now).digest
     if before is None or after is None:
@@ -29,6 +29,6 @@ def population_stability_index(reference: ColumnMetrics, now: ColumnMetrics) -> 
 
 
 def _shares(digest: Digest, cuts: list[float]) -> list[float]:
-    """The share of all numbers between each two cuts."""
+    """Returns the share of all numbers in each bin between two cuts."""
     below = [digest.share_to(cut) for cut in cuts]
     return [max(upper - lower, _LEAST) for lower, upper in zip([0.0, *below], [*below, 1.0], strict=True)]

@@ -1,6 +1,6 @@
-"""The numbers of one file, before it is any table's: how many, mean, standard deviation, least, greatest, outliers.
+"""Computes metrics of the number columns of a file: count, mean, standard deviation, minimum, maximum, outliers.
 
-A plain CSV is parsed straight into floats on all cores and looked at twice in memory; any other goes through its source.
+A plain CSV is parsed into floats on all cores and processed in memory. Any other file is read through its source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dq_pipelines.engine.interrupt import interruptibly
 from dq_pipelines.errors import SourceError
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import FAR
-from dq_pipelines.monitoring.metrics.measuring import column
+from dq_pipelines.monitoring.metrics.measurement import column
 from dq_pipelines.sources import ROW, SOURCE, read, source_by_name, sources_by_ending
 from dq_pipelines.sources.cell_kinds import typed
 from dq_pipelines.sources.dialect import guessed
@@ -26,14 +26,14 @@ from dq_pipelines.sources.failures import broken
 _SAMPLED = 1_000
 _HEAD = 64 * 1024
 
-#: Of the first cells of a column so many must be numbers for it to be one.
+#: Least share of numbers among the first cells of a number column.
 _MOST = 0.9
 
 
 def metrics_of_file(path: str | Path) -> tuple[ColumnMetrics, ...]:
-    """The metrics of every column of numbers, in its order; cells that are no numbers count as nulls.
+    """Returns the metrics of every number column, in order; cells that are no numbers count as nulls.
 
-    Raises SourceError for what cannot be read.
+    Raises SourceError where the file cannot be read.
     """
     file = Path(path)
     source = source_by_name(file.name) or ("csv" if packed_as(file.name) else None)
@@ -47,7 +47,7 @@ def metrics_of_file(path: str | Path) -> tuple[ColumnMetrics, ...]:
 
 
 def _numbers(path: Path, source: str) -> pl.LazyFrame:
-    """The columns of numbers as floats."""
+    """Returns the number columns as floats."""
     plain = _plain_csv(path) if source == "csv" and not packed_as(path.name) else None
     if plain is not None:
         return plain
@@ -67,7 +67,7 @@ def _is_of_numbers(sample: pl.Series) -> bool:
 
 
 def _plain_csv(path: Path) -> pl.LazyFrame | None:
-    """The numbers of a file of one line a record, without quotes, under a header; None for any other."""
+    """Returns the number columns of a CSV with a header, without quotes or multi-line records; None for any other."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
         if not head or _has_quotes(file):

@@ -1,4 +1,4 @@
-"""What a column's metrics are reckoned from: a state that two batches' rows can be merged into without reading them again."""
+"""The mergeable state of a column's metrics: the states of two batches give the metrics of all their rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUANTILES = {f"p{percent:02}": percent / 100 for percent in (1, 5, 25, 50, 75, 
 
 @dataclass(frozen=True)
 class Moments:
-    """The finite numbers of a column, or the lengths of its texts."""
+    """Moments of a column's finite numbers, or of the lengths of its texts."""
 
     count: int
     mean: float
@@ -28,7 +28,7 @@ class Moments:
     max: float
 
     def __add__(self, other: Moments) -> Moments:
-        """Chan, Golub and LeVeque (1979): the moments of both from those of each."""
+        """Merges two moments (Chan, Golub and LeVeque, 1979)."""
         count = self.count + other.count
         apart = other.mean - self.mean
         return Moments(
@@ -46,7 +46,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class ColumnState:
-    """One column of one batch, or of several."""
+    """The state of one column over one or several batches."""
 
     column: str
     #: rows
@@ -64,7 +64,7 @@ class ColumnState:
             self.null_count + other.null_count,
             _both(self.numbers, other.numbers),
             _both(self.lengths, other.lengths),
-            # What is not known of one part cannot be known of the whole; a part without rows has nothing to be known.
+            # A sketch is lost where one part lacks it, unless that part has no values.
             self._sketch(other, "distinct"),
             self._sketch(other, "digest"),
         )
@@ -77,40 +77,40 @@ class ColumnState:
         return ours + theirs
 
     def metrics(self) -> ColumnMetrics:
-        """What history is to know; the state goes along."""
-        found: dict[str, Any] = {}
+        """Returns the metrics to store, with the state in them."""
+        values: dict[str, Any] = {}
         if self.distinct is not None:
-            # No more than there are values: an estimate may be a little above.
-            found["distinct_count"] = float(min(round(self.distinct.estimate()), self.count - self.null_count))
+            # Capped by the number of values: an estimate may be slightly higher.
+            values["distinct_count"] = float(min(round(self.distinct.estimate()), self.count - self.null_count))
         if (numbers := self.numbers) is not None:
-            found |= {"min": numbers.min, "max": numbers.max, "mean": numbers.mean}
-            found["standard_deviation"] = numbers.standard_deviation
+            values |= {"min": numbers.min, "max": numbers.max, "mean": numbers.mean}
+            values["standard_deviation"] = numbers.standard_deviation
             if self.digest is not None:
-                found |= {name: self._within(self.digest.quantile(share)) for name, share in _QUANTILES.items()}
-                found["outlier_count"] = self.digest.beyond(numbers.mean, FAR * (numbers.standard_deviation or 0.0))
-                found["robust_outlier_count"] = self.digest.robust_outliers()
+                values |= {name: self._within(self.digest.quantile(share)) for name, share in _QUANTILES.items()}
+                values["outlier_count"] = self.digest.beyond(numbers.mean, FAR * (numbers.standard_deviation or 0.0))
+                values["robust_outlier_count"] = self.digest.robust_outliers()
         if (lengths := self.lengths) is not None:
-            found |= {"min_length": int(lengths.min), "mean_length": lengths.mean, "max_length": int(lengths.max)}
-        return ColumnMetrics(self.column, self.count, self.null_count, **found, state=self._as_text())
+            values |= {"min_length": int(lengths.min), "mean_length": lengths.mean, "max_length": int(lengths.max)}
+        return ColumnMetrics(self.column, self.count, self.null_count, **values, state=self._as_text())
 
     def _within(self, value: float) -> float:
-        """A bucket's mean may lie an ulp outside of what it is the mean of."""
+        """Clips a quantile to minimum and maximum: rounding may put a bucket's mean outside of its numbers."""
         return min(max(value, self.numbers.min), self.numbers.max) if self.numbers else value
 
     def _as_text(self) -> str:
-        said: dict[str, Any] = {}
+        state: dict[str, Any] = {}
         for name in ("numbers", "lengths"):
             if (moments := getattr(self, name)) is not None:
-                said[name] = [moments.count, moments.mean, moments.squares, moments.min, moments.max]
+                state[name] = [moments.count, moments.mean, moments.squares, moments.min, moments.max]
         if self.distinct is not None:
-            said["distinct"] = self.distinct.to_text()
+            state["distinct"] = self.distinct.to_text()
         if self.digest is not None:
-            said["digest"] = self.digest.compressed().to_text()
-        return json.dumps(said)
+            state["digest"] = self.digest.compressed().to_text()
+        return json.dumps(state)
 
     @classmethod
     def of(cls, metrics: ColumnMetrics) -> ColumnState:
-        """The state that went along with a batch's metrics; where none did, what they tell of it by themselves."""
+        """Reads the state stored with metrics; where there is none, derives it from the metrics as far as possible."""
         if metrics.state is None:
             values = metrics.count - metrics.null_count
             return cls(
@@ -120,15 +120,15 @@ class ColumnState:
                 _moments(values, metrics.mean, metrics.standard_deviation, metrics.min, metrics.max),
                 _moments(values, metrics.mean_length, None, metrics.min_length, metrics.max_length),
             )
-        said = json.loads(metrics.state)
+        state = json.loads(metrics.state)
         return cls(
             metrics.column,
             metrics.count,
             metrics.null_count,
-            Moments(*said["numbers"]) if "numbers" in said else None,
-            Moments(*said["lengths"]) if "lengths" in said else None,
-            Distinct.from_text(said["distinct"]) if "distinct" in said else None,
-            Digest.from_text(said["digest"]) if "digest" in said else None,
+            Moments(*state["numbers"]) if "numbers" in state else None,
+            Moments(*state["lengths"]) if "lengths" in state else None,
+            Distinct.from_text(state["distinct"]) if "distinct" in state else None,
+            Digest.from_text(state["digest"]) if "digest" in state else None,
         )
 
 
@@ -145,7 +145,7 @@ def _both(ours: Moments | None, theirs: Moments | None) -> Moments | None:
 
 
 def merged(batches: Iterable[Iterable[ColumnMetrics]]) -> tuple[ColumnMetrics, ...]:
-    """The metrics of all batches' rows together; a column that some batches lack is null in their rows."""
+    """Returns the metrics of all batches together. A column that a batch lacks counts as null in its rows."""
     parts = [{metrics.column: ColumnState.of(metrics) for metrics in batch} for batch in batches]
     names = dict.fromkeys(name for part in reversed(parts) for name in part)
     rows = [max((state.count for state in part.values()), default=0) for part in parts]

@@ -1,4 +1,4 @@
-"""What data look like: one pass for the numbers, a sample for their structure. What follows from it belongs in `suggestions`."""
+"""Profiles data: counts and bounds from one pass over all rows, structure from a sample."""
 
 from dq_pipelines.monitoring.profile.column import ColumnProfile, Lengths, Profile
 from dq_pipelines.monitoring.profile.scan import profile

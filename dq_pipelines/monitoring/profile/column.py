@@ -1,4 +1,4 @@
-"""What is known of a column, and of a table, after it was looked at. How it is found out belongs in `scan`."""
+"""Defines the profile of a column and of a table. `scan` computes them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.monitoring.profile.reading import Reading
+from dq_pipelines.monitoring.profile.inferred_type import InferredType
 
-#: The columns of `ColumnProfile.values` and `shapes`: a value (or its shape), and in how many rows of the sample.
+#: The columns of `ColumnProfile.values` and `shapes`: a value (or its shape), and its number of rows in the sample.
 VALUE, SHAPE, COUNT = "value", "shape", "count"
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """How many characters the values of a text column have."""
+    """Lengths of the values of a text column, in characters."""
 
     shortest: int
     longest: int
@@ -26,24 +26,24 @@ class Lengths:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column, as it was found."""
+    """The profile of one column."""
 
     name: str
     dtype: pl.DataType
     #: rows of the table
     rows: int
-    #: of these, rows without a value (NaN among them)
+    #: rows without a value (null or NaN)
     nulls: int
-    #: distinct values: exact where the sample is the table, else within 2 % or so
+    #: distinct values: exact where the sample is the whole table, else within about 2 %
     distinct: int
-    #: what the values are: of text, what they can be read as
-    reading: Reading
-    #: `value` and `count`: the distinct values of the sample, the most frequent first
+    #: the type of the values; of text, the type that they can be parsed as
+    inferred_type: InferredType
+    #: `value` and `count`: the distinct values of the sample, most frequent first
     values: pl.DataFrame = field(repr=False)
-    #: the least and the greatest value; of text that reads as something else, of what it reads as
+    #: the least and the greatest value; of text, of the parsed values
     least: Any = None
     greatest: Any = None
-    #: of numbers, also of those that are written as text; None of all else
+    #: of numbers, including numbers in text; None for other values
     mean: float | None = None
     standard_deviation: float | None = None
     #: `p01` to `p99` of the sample's numbers
@@ -53,7 +53,7 @@ class ColumnProfile:
 
     @property
     def is_text(self) -> bool:
-        """Whether the column is text as it landed, whatever it can be read as."""
+        """Whether the column landed as text, whatever its inferred type."""
         return isinstance(self.dtype, pl.String)
 
     @property
@@ -63,10 +63,10 @@ class ColumnProfile:
 
     @property
     def marked(self) -> int:
-        """Rows whose text says that there is no value, where the others are numbers, dates or truths; of a sample, about."""
-        if not self.seen or self.reading.kind == "text":
+        """Rows with a null marker such as `n/a` among numbers, dates or booleans; extrapolated from a sample."""
+        if not self.seen or self.inferred_type.kind == "text":
             return 0
-        return round(self.reading.marked * self.count / self.seen)
+        return round(self.inferred_type.marked * self.count / self.seen)
 
     @property
     def null_share(self) -> float:
@@ -79,7 +79,7 @@ class ColumnProfile:
 
     @cached_property
     def shapes(self) -> pl.DataFrame:
-        """`shape` and `count` of a text column's values, the most frequent first; see `shapes`."""
+        """`shape` and `count` of a text column's values, most frequent first; see `shapes`."""
         from dq_pipelines.monitoring.profile.shapes import shape_of
 
         shapes = self.values.select(shape_of(pl.col(VALUE)).alias(SHAPE), COUNT).group_by(SHAPE).agg(pl.sum(COUNT))
@@ -88,11 +88,11 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """A table, as it was found."""
+    """The profile of a table."""
 
     rows: int
     columns: tuple[ColumnProfile, ...]
-    #: the rows that structure was looked for in: all of them, or some that were chosen by their place
+    #: the rows in which structure was searched: all, or a sample by row number
     sample: pl.DataFrame = field(repr=False)
 
     def __iter__(self) -> Iterator[ColumnProfile]:
@@ -107,5 +107,5 @@ class Profile:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the sample is the table."""
+        """Whether the sample is the whole table."""
         return self.sample.height == self.rows

@@ -1,4 +1,4 @@
-"""Looking at data: one pass over all rows for counts and bounds, then a sample of rows for all that wants values side by side."""
+"""Computes a profile: one pass over all rows for counts and bounds, then a sample of rows for everything else."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.monitoring.profile.column import COUNT, VALUE, ColumnProfile, Lengths, Profile
-from dq_pipelines.monitoring.profile.reading import Reading, read_values, reading_of
+from dq_pipelines.monitoring.profile.inferred_type import InferredType, infer_type, read_values
 
-#: So many rows are looked at side by side, or nearly: of a larger table some, by the hash of their place.
+#: Approximate size of the sample. A larger table is sampled by the hash of the row number.
 SAMPLE = 200_000
 _SEED = 7
-#: Where the sample has so many rows for each distinct value, it has all of them.
+#: With at least so many rows per distinct value, the sample contains all values.
 _OFTEN = 50
 _QUANTILES = {"p01": 0.01, "p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99}
 
 
 def profile(rows: pl.LazyFrame) -> Profile:
-    """The table as it is found, without columns of the landing (`_row` and others that begin so), or without a name."""
+    """Returns the profile of a table, without columns added at landing (they begin with `_`) or without a name."""
     schema = {name: dtype for name, dtype in rows.collect_schema().items() if name and not name.startswith("_")}
     rows = rows.select(exact_names(schema))
     found = rows.select(pl.len().alias("rows"), *_numbers(schema)).collect(engine="streaming").row(0, named=True)
@@ -33,7 +33,7 @@ def profile(rows: pl.LazyFrame) -> Profile:
 
 
 def _numbers(schema: Mapping[str, pl.DataType]) -> Iterator[pl.Expr]:
-    """What one pass tells of every column, by `<what>.<column>`."""
+    """Yields the statistics that one pass computes of every column, named `<statistic>.<column>`."""
     for name, dtype in schema.items():
         value = pl.col(exact(name)).fill_nan(None) if dtype.is_float() else pl.col(exact(name))
         yield value.null_count().alias(f"nulls.{name}")
@@ -70,40 +70,40 @@ def _values(sample: pl.DataFrame, name: str) -> pl.LazyFrame:
 def _column(
     name: str, dtype: pl.DataType, found: Mapping[str, Any], values: pl.DataFrame, sample: pl.DataFrame
 ) -> ColumnProfile:
-    reading = reading_of(dtype, values)
+    inferred = infer_type(dtype, values)
     rows, distinct = found["rows"], found.get(f"distinct.{name}", 0)
-    told: dict[str, Any] = {what: found.get(f"{what}.{name}") for what in ("least", "greatest", "mean")}
-    told["standard_deviation"] = found.get(f"standard_deviation.{name}")
+    statistics: dict[str, Any] = {what: found.get(f"{what}.{name}") for what in ("least", "greatest", "mean")}
+    statistics["standard_deviation"] = found.get(f"standard_deviation.{name}")
     if isinstance(dtype, pl.String):
-        told = _told_of_text(values, reading) or told
+        statistics = _statistics_of_text(values, inferred) or statistics
         shortest, longest, mean = (found[f"{what}.{name}"] for what in ("shortest", "longest", "length"))
-        told["lengths"] = None if longest is None else Lengths(shortest, longest, mean)
-    if reading.is_number:
-        told["quantiles"] = _quantiles(values, reading)
-    # The estimate is off by 2 % and more, and few values that come again and again are all in the sample.
-    told_all = sample.height == rows or _OFTEN * values.height <= sample.height
-    distinct = values.height if told_all and not dtype.is_nested() else min(max(distinct, values.height), rows)
-    return ColumnProfile(name, dtype, rows, found[f"nulls.{name}"], distinct, reading, values, **told)
+        statistics["lengths"] = None if longest is None else Lengths(shortest, longest, mean)
+    if inferred.is_number:
+        statistics["quantiles"] = _quantiles(values, inferred)
+    # Where the sample contains all values, its count is exact; the estimate is off by 2 % and more.
+    is_exact = sample.height == rows or _OFTEN * values.height <= sample.height
+    distinct = values.height if is_exact and not dtype.is_nested() else min(max(distinct, values.height), rows)
+    return ColumnProfile(name, dtype, rows, found[f"nulls.{name}"], distinct, inferred, values, **statistics)
 
 
-def _told_of_text(values: pl.DataFrame, reading: Reading) -> dict[str, Any] | None:
-    """Bounds and moments of what the texts read as; None where they are but text."""
-    if reading.kind in ("text", "boolean"):
+def _statistics_of_text(values: pl.DataFrame, inferred: InferredType) -> dict[str, Any] | None:
+    """Returns bounds and moments of the parsed texts; None for plain text."""
+    if inferred.kind in ("text", "boolean"):
         return None
-    read = pl.DataFrame({VALUE: read_values(values, reading), COUNT: values.get_column(COUNT)}).drop_nulls()
-    told: dict[str, Any] = {"least": read.get_column(VALUE).min(), "greatest": read.get_column(VALUE).max()}
-    if reading.is_number and not read.is_empty():
+    read = pl.DataFrame({VALUE: read_values(values, inferred), COUNT: values.get_column(COUNT)}).drop_nulls()
+    statistics: dict[str, Any] = {"least": read.get_column(VALUE).min(), "greatest": read.get_column(VALUE).max()}
+    if inferred.is_number and not read.is_empty():
         number, weight = pl.col(VALUE).cast(pl.Float64), pl.col(COUNT)
         total = int(read.get_column(COUNT).sum())
         mean = read.select((number * weight).sum() / total).item()
         spread = read.select((weight * (number - mean) ** 2).sum()).item()
-        told |= {"mean": mean, "standard_deviation": (spread / (total - 1)) ** 0.5 if total > 1 else None}
-    return told
+        statistics |= {"mean": mean, "standard_deviation": (spread / (total - 1)) ** 0.5 if total > 1 else None}
+    return statistics
 
 
-def _quantiles(values: pl.DataFrame, reading: Reading) -> dict[str, float]:
-    """Each the least number at or below which so large a share of the sample's lies."""
-    numbers = pl.DataFrame({VALUE: read_values(values, reading).cast(pl.Float64), COUNT: values.get_column(COUNT)})
+def _quantiles(values: pl.DataFrame, inferred: InferredType) -> dict[str, float]:
+    """Returns the quantiles of the sample's numbers: the least number that so large a share does not exceed."""
+    numbers = pl.DataFrame({VALUE: read_values(values, inferred).cast(pl.Float64), COUNT: values.get_column(COUNT)})
     ordered = numbers.drop_nulls().sort(VALUE).with_columns(pl.col(COUNT).cum_sum())
     if ordered.is_empty():
         return {}

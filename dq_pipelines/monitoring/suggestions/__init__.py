@@ -1,4 +1,4 @@
-"""Rules that data speak for: one family of suggestions per file, each with its evidence. What the data look like belongs in `profile`."""
+"""Suggests rules for data, each with its evidence. Each family of rules has a file; `profile` provides the input."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import polars as pl
 from dq_pipelines.monitoring.profile import profile
 from dq_pipelines.monitoring.suggestions import (
     check_digits,
+    column_pairs,
     completeness,
-    damage,
+    damaged_text,
     dependencies,
+    digits_in_text,
     drift,
     duplicates,
     formats,
-    hollows,
     keys,
     leading_zeros,
     lengths,
-    letters,
-    order,
+    negative_numbers,
     patterns,
     prefixes,
     ranges,
     references,
     sets,
-    signs,
     typos,
+    value_gaps,
     weekdays,
 )
 from dq_pipelines.monitoring.suggestions.base import Suggestion
+from dq_pipelines.monitoring.suggestions.evaluation import evaluate
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
-from dq_pipelines.monitoring.suggestions.held import held_against
 
 __all__ = ["Findings", "Parent", "Suggestion", "suggest", "suggestions"]
 
-#: The families, in the order in which a table's rules stand.
+#: The families, in the order of a table's rules.
 FAMILIES: tuple[Callable[[Findings], Iterator[Suggestion]], ...] = (
     keys.suggest,
     duplicates.suggest,
@@ -47,28 +47,28 @@ FAMILIES: tuple[Callable[[Findings], Iterator[Suggestion]], ...] = (
     drift.suggest,
     patterns.suggest,
     formats.suggest,
-    letters.suggest,
+    digits_in_text.suggest,
     leading_zeros.suggest,
     check_digits.suggest,
     lengths.suggest,
     ranges.suggest,
-    signs.suggest,
-    hollows.suggest,
-    order.suggest,
+    negative_numbers.suggest,
+    value_gaps.suggest,
+    column_pairs.suggest,
     weekdays.suggest,
     prefixes.suggest,
     references.suggest,
     dependencies.suggest,
     typos.suggest,
-    damage.suggest,
+    damaged_text.suggest,
 )
 
 
 def suggest(data: Any) -> list[dict[str, Any]]:
-    """Rules for `data` as they are, each a mapping that `dq.validate` takes, with `description` and `meta.confidence`.
+    """Returns suggested rules for `data`: mappings for `dq.validate`, with `description` and `meta.confidence`.
 
-    `data` is a Polars, pandas or Arrow frame, a DuckDB relation, or a path, as `dq.validate` takes it. Values of a CSV
-    are text: `dq suggest` suggests their types, too. Raises SourceError for data that cannot be read.
+    `data` is a Polars, pandas or Arrow frame, a DuckDB relation, or a path, as for `dq.validate`. Values of a CSV are
+    text; the command `dq suggest` also suggests their types. Raises SourceError for data that cannot be read.
     """
     from dq_pipelines.engine.backends.frames import frame_from
 
@@ -79,15 +79,15 @@ def suggest(data: Any) -> list[dict[str, Any]]:
 def suggestions(
     rows: pl.LazyFrame, findings: Findings, misread: Mapping[str, str] = MappingProxyType({})
 ) -> list[Suggestion]:
-    """What every family suggests, held against all rows: each rule says how many of them it must put up with.
+    """Returns the suggestions of all families, evaluated on all rows: `mostly` of each allows the rows that fail now.
 
-    `misread` names by column the hidden flag that marks rows whose value did not fit its type: rules pass over it there.
+    `misread` names, by column, the hidden flag of rows whose value did not fit its type; rules ignore the column there.
     """
-    found = [each for family in FAMILIES for each in family(findings) if not _is_about_place(each, findings)]
-    return list(held_against(rows, found, misread))
+    candidates = [each for family in FAMILIES for each in family(findings) if not _is_on_row_index(each, findings)]
+    return list(evaluate(rows, candidates, misread))
 
 
-def _is_about_place(each: Suggestion, findings: Findings) -> bool:
-    """Whether a rule is about the place of a row in its file alone: it could not fail."""
+def _is_on_row_index(each: Suggestion, findings: Findings) -> bool:
+    """Whether a rule is only about the row number of the file, so that it could not fail."""
     names = each.rule.get("column_list", [each.column])
     return all(name is not None and findings.is_row_index(findings.profile[name]) for name in names)

@@ -1,4 +1,4 @@
-"""Numbers whose last digit is reckoned from the others: Luhn's (cards, NPI, IMEI) and GS1's (EAN, UPC, ISBN-13)."""
+"""Suggests rules on check digits: Luhn's formula (cards, NPI, IMEI) and GS1's (EAN, UPC, ISBN-13)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dq_pipelines.monitoring.suggestions.base import Suggestion, percent, rows_o
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_DISTINCT = 100
-#: The share of numbers that must have as many digits, and whose last digit must be right: of random ones a tenth is.
+#: Least share of numbers of the same length, and with a correct check digit (by chance, a tenth are correct).
 _AS_LONG, _RIGHT = 0.97, 0.95
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """How the last digit is reckoned: each second digit from the right counts double or threefold."""
+    """A check digit formula: every second digit from the right is multiplied by `factor`."""
 
     name: str
     lengths: tuple[int, ...]
     factor: int
 
     def weighed(self, length: int, place: int) -> int:
-        """By what the digit at `place`, from 1 on the left, is multiplied."""
+        """Returns the weight of the digit at `place`, counted from 1 on the left."""
         return self.factor if (length - place) % 2 else 1
 
 
@@ -36,7 +36,7 @@ _GS1 = Scheme("the formula of GS1", (8, 12, 13, 14, 18), 3)
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if column.distinct < _LEAST_DISTINCT or column.reading.kind not in ("integer", "text"):
+        if column.distinct < _LEAST_DISTINCT or column.inferred_type.kind not in ("integer", "text"):
             continue
         for scheme in (_LUHN, _GS1):
             if (found := _of(column, scheme)) is not None:

@@ -1,4 +1,4 @@
-"""Values that are there: columns without gaps, with few, and with usual ones."""
+"""Suggests rules on nulls, for columns without nulls, with few, and with many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
-#: Up to this share of gaps a value is expected in each row; up to the second, at least as many values as were seen.
+#: Up to the first null share a value is expected in each row; up to the second, at least as many values as were seen.
 _FEW, _MANY = 0.1, 0.8
 
 
@@ -17,12 +17,12 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         rows, nulls = column.rows, findings.gaps(column)
         rule = {"type": "expect_column_values_to_not_be_null", "column": column.name}
         if not nulls:
-            # One gap among as many rows again would be no surprise: the rule of succession.
+            # By the rule of succession, one null among as many rows again would be no surprise.
             yield Suggestion(
                 rule, f"none of {counted(rows, 'row')} lacks it", rows / (rows + 1) if rows > 20 else rows / 40
             )
         elif nulls <= _FEW * rows or (column.name in findings.dependencies and 2 * nulls <= rows):
-            # Where others determine a value, there is one.
+            # A value that other columns determine should always exist.
             why = f"{nulls:,} of {rows:,} rows lack it ({percent(nulls, rows)})"
             yield Suggestion({**rule, "mostly": mostly(nulls, rows)}, why, 0.8)
         elif nulls <= _MANY * rows:

@@ -1,4 +1,4 @@
-"""Values that come only from some row on, while others come only before: the meaning of a column changed on the way."""
+"""Suggests rules for columns whose set of values changes at some row, because the column's meaning changed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _MOST_VALUES, _OFTEN = 500, 60, 20
-#: Either part has so many values, each throughout: its rows reach over so large a share of the part.
+#: Least number of values in each part, and the share of the part over which each value's rows must spread.
 _FEWEST, _THROUGHOUT = 2, 0.7
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        wanted = column.reading.kind in ("text", "boolean") and 2 * _FEWEST <= column.distinct <= _MOST_VALUES
+        wanted = column.inferred_type.kind in ("text", "boolean") and 2 * _FEWEST <= column.distinct <= _MOST_VALUES
         if wanted and column.is_text and column.seen >= _LEAST_ROWS:
             yield from _of(findings, column)
 
 
 def _of(findings: Findings, column: ColumnProfile) -> Iterator[Suggestion]:
-    """Where the rows fall into two parts that share no value, each with its values mixed: sorted rows have one at a time."""
+    """Looks for two parts of the rows that share no value, with the values of each part mixed (unlike sorted rows)."""
     rows = findings.profile.sample.select(pl.col(exact(column.name)).alias("value")).with_row_index("row").drop_nulls()
     spans = rows.group_by("value").agg(pl.min("row").alias("first"), pl.max("row").alias("last"), pl.len().alias("n"))
     spans = spans.filter(pl.col("n") >= _OFTEN).sort("first")

@@ -1,4 +1,4 @@
-"""Rows that are there twice, value for value."""
+"""Suggests a rule on duplicate rows: rows that are equal in all columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from dq_pipelines.monitoring.suggestions.base import Suggestion, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
-#: Too few rows or columns to tell a second copy from chance; and the share of rows up to which copies are slips.
+#: Least rows and columns for which copies are no chance; and the largest share of rows for which they are errors.
 _LEAST_ROWS, _LEAST_COLUMNS, _FEW = 50, 3, 0.05
 
 
@@ -23,7 +23,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     rows = pl.DataFrame([seen.sample.get_column(name).alias(str(place)) for place, name in enumerate(names)])
     copied = int(rows.is_duplicated().sum())
     extra = seen.rows - rows.n_unique()
-    # Where all values of a row are common ones, rows are alike by chance.
+    # With more copies, rows of common values are equal by chance.
     if 0 < copied <= _FEW * seen.rows:
         rule = {"type": "expect_compound_columns_to_be_unique", "column_list": names}
         why = f"{extra:,} of {seen.rows:,} rows ({percent(extra, seen.rows)}) repeat another row value for value"

@@ -1,4 +1,4 @@
-"""Numbers that do not belong to the tail that they lie beyond: by the gap before them, or by the bell curve of the others."""
+"""Finds numbers beyond the tail of a distribution: after a large gap, or outside a normal distribution."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from statistics import NormalDist
 
 import polars as pl
 
-#: The share of rows that may lie outside, and how many rows there must be at least.
+#: The largest share of rows outside, and the least number of rows.
 _FEW, _LEAST_ROWS = 0.005, 200
-#: A gap is so many times as wide as the tail before it is on average above its last rows (its mean excess), and, of
-#: positive numbers, so many times by logarithms. Exponential tails have such a gap once in 3 million, tails of a power
-#: once in 3,000.
+#: Width of a gap in mean excesses of the tail before it; for positive numbers, also in logarithms. An exponential tail
+#: has such a gap once in 3 million series, a power-law tail once in 3,000.
 _GAP, _LOGARITHMIC_GAP = 15.0, 8.0
-#: The last rows of a tail: so many, and so large a share of all.
+#: Size of the tail: least rows, and share of all rows.
 _TAIL_ROWS, _TAIL = 20, 0.001
-#: How far the quantiles of a bell curve may be from where they should be, in standard deviations.
+#: Largest deviation of quantiles from those of a normal distribution, in standard deviations.
 _BELL = 0.06
 _BELL_QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-#: So many rows may be expected outside the bell curve's bound.
+#: Expected number of rows outside the bound of the normal distribution.
 _EXPECTED = 0.01
 
 
 def beyond_the_tail(numbers: pl.DataFrame, step: float) -> float | None:
-    """The least of the numbers that lie outside; None where the tail ends as it began.
+    """Returns the least number that lies outside the tail; None where none does.
 
-    `numbers` has `value` (finite floats, ascending) and `count`; `step` is the least distance that two numbers may have.
+    `numbers` has `value` (finite floats, ascending) and `count`; `step` is the least distance of two numbers.
     """
     total = int(numbers["count"].sum() or 0)
     if total < _LEAST_ROWS:
@@ -47,13 +46,13 @@ def _after_gap(numbers: pl.DataFrame, total: int, step: float) -> float | None:
 
 
 def _is_gap(values: list[float], counts: list[int], place: int, total: int, step: float) -> bool:
-    """Whether the numbers from `place` on are farther from those before than their tail explains."""
+    """Whether the numbers from `place` on are farther from the earlier ones than the tail explains."""
     wanted, rows, start = max(_TAIL_ROWS, int(_TAIL * total)), 0, place
     while start > 0 and rows < wanted:
         start -= 1
         rows += counts[start]
     foot, last, first = values[start], values[place - 1], values[place]
-    # Where few distinct numbers make up the tail, it is they that lie apart.
+    # A tail of few distinct numbers has larger steps between them.
     before = values[max(0, place - _TAIL_ROWS) : place]
     step = max(step, (last - before[0]) / len(before))
     excess = sum((value - foot) * count for value, count in zip(values[start:place], counts[start:place], strict=True))
@@ -68,7 +67,7 @@ def _is_gap(values: list[float], counts: list[int], place: int, total: int, step
 
 
 def _outside_bell(numbers: pl.DataFrame, total: int) -> float | None:
-    """The least number above the bell curve that the others are spread by; None where there is none, or no such curve."""
+    """Returns the least number above a normal distribution of the others; None without one, or if they are not normal."""
     normal, upto, value = NormalDist(), numbers["count"].cum_sum(), numbers["value"]
     if numbers.height < 50:
         return None

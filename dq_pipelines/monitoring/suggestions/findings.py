@@ -1,4 +1,4 @@
-"""What several families of suggestions go by: the profile, what determines what, which values are misspelt. Found once."""
+"""Computes facts that several families of suggestions share, each once: dependencies, misspellings, drift, ids."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 import polars as pl
 
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
 from dq_pipelines.monitoring.suggestions.functional_dependencies import Dependency, dependencies_in
 from dq_pipelines.monitoring.suggestions.spelling import KnownWords, misspellings, often, words_of
 
-#: Numbers drift when half of them, in the rows' order, lie so far from the other half, in distances of the quartiles.
+#: Numbers drift when the medians of the two halves of rows differ by this many interquartile ranges.
 _DRIFT = 0.5
 
-#: What a column is called that counts the rows of its file: pandas', R's and spreadsheets' names for it, or none.
+#: Names of columns that number the rows of a file, as written by pandas, R and spreadsheets.
 _ROW_INDEX = re.compile(r"(?i)column_\d+|unnamed.*|index|x|#|n[ro]\.?|row[ _]?(index|n(o|r|um(ber)?)?)?")
 
 
 @dataclass(frozen=True)
 class Parent:
-    """A column of another table that tells its rows apart."""
+    """A key column of another table."""
 
     #: `<layer>/<table>`
     table: str
@@ -35,60 +35,60 @@ class Parent:
 
 @dataclass(frozen=True)
 class Findings:
-    """A profile, and what follows from it for more than one family."""
+    """A profile, and facts derived from it."""
 
     profile: Profile
     parents: tuple[Parent, ...] = ()
-    #: the table as it landed, where it was given types since
+    #: the profile of the landed table, where its columns were cast since
     landed: Profile | None = None
 
     def __iter__(self) -> Iterator[ColumnProfile]:
-        """The columns that have values."""
+        """Iterates over the columns that have values."""
         return (column for column in self.profile if column.seen)
 
     @cached_property
     def dependencies(self) -> Mapping[str, Dependency]:
-        """By the column that is determined: by which others it is, best."""
+        """The best functional dependency by determined column."""
         return dependencies_in(self.profile)
 
     @cached_property
     def usual(self) -> Mapping[str, frozenset[Any]]:
-        """By column that others determine: the values that most rows of a group have."""
+        """By determined column: the values that most rows of a group have."""
         return {name: found.usual(self.profile.sample) for name, found in self.dependencies.items()}
 
     @cached_property
     def outvoted(self) -> Mapping[str, frozenset[Any]]:
-        """By column: values that what determines them always speaks against."""
+        """By determined column: the values that are a minority in every group."""
         sample = self.profile.sample
         return {name: found.outvoted(sample) for name, found in self.dependencies.items() if found.violations}
 
     @cached_property
     def misspelt(self) -> Mapping[str, Mapping[Any, Any]]:
-        """By column: values that are misspelt, and what they should be."""
-        texts = [column for column in self if column.is_text and column.reading.kind in ("text", "boolean")]
+        """By column: misspelt values, with the correct ones."""
+        texts = [column for column in self if column.is_text and column.inferred_type.kind in ("text", "boolean")]
         words = {column.name: words_of([*often(column)["value"], *self.usual.get(column.name, ())]) for column in texts}
-        found = {}
+        misspelt = {}
         for column in texts:
             others = frozenset[str]().union(*(known for name, known in words.items() if name != column.name))
             if wrong := misspellings(column, KnownWords(self.usual.get(column.name, frozenset()), others)):
-                found[column.name] = wrong
-        return found
+                misspelt[column.name] = wrong
+        return misspelt
 
     def gaps(self, column: ColumnProfile) -> int:
-        """Rows without a value: not those whose value did not fit the column's type, which is refused for that."""
+        """Counts rows without a value, except those whose value did not fit the type: these are refused anyway."""
         if self.landed is None:
             return column.nulls
         landed = self.landed[column.name]
         return min(column.nulls, landed.nulls + landed.marked)
 
     def comes_throughout(self, column: ColumnProfile, values: pl.Series) -> bool:
-        """Whether the values come in either half of the rows: else rows are sorted by them, and the next ones may have others."""
+        """Whether the values occur in both halves of the rows; otherwise rows are sorted by them, and others may follow."""
         rows = self.profile.sample.get_column(column.name)
         halves = rows.head(rows.len() // 2), rows.tail(-(rows.len() // 2))
         return all(bool(values.is_in(half.unique().implode()).all()) for half in halves)
 
     def drifts(self, column: ColumnProfile) -> bool:
-        """Whether numbers of the second half of the rows lie elsewhere than those of the first, as those of a counter do."""
+        """Whether the numbers of the two halves of rows differ, as those of a counter do."""
         number = self.profile.sample.get_column(column.name).cast(pl.Float64).fill_nan(None)
         middle, place = number.len() // 2, pl.int_range(pl.len())
         first, second = (pl.col("x").filter(half).median() for half in (place < middle, place >= middle))
@@ -96,22 +96,22 @@ class Findings:
         return bool(number.alias("x").to_frame().select((second - first).abs() > _DRIFT * spread).item())
 
     def determines(self, column: ColumnProfile) -> bool:
-        """Whether other columns are determined by this one, as by a number that names something."""
+        """Whether this column determines others, as an id does."""
         return any(column.name in found.by for found in self.dependencies.values())
 
     def is_row_index(self, column: ColumnProfile) -> bool:
-        """Whether a column only counts the rows of its file, by its values and its name: the next file begins anew."""
+        """Whether a column only numbers the rows of its file, by its values and name; the next file starts again at 1."""
         seen = self.profile
         if (
-            column.reading.kind != "integer"
+            column.inferred_type.kind != "integer"
             or column.nulls
             or not seen.is_whole
             or not _ROW_INDEX.fullmatch(column.name)
         ):
             return False
-        rows = read_values(pl.DataFrame({"value": seen.sample.get_column(column.name)}), column.reading)
+        rows = read_values(pl.DataFrame({"value": seen.sample.get_column(column.name)}), column.inferred_type)
         return bool((rows.diff().drop_nulls() == 1).all()) and rows.first() in (0, 1)
 
     def is_unique(self, column: ColumnProfile) -> bool:
-        """Whether no value of the column comes twice, as far as that was seen."""
+        """Whether no value of the column occurs twice in the sample."""
         return column.seen > 1 and column.values.height == column.seen and column.distinct > 0.9 * column.count

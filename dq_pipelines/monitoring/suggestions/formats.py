@@ -1,4 +1,4 @@
-"""One kind of number that is written in several ways: with and without brackets, hyphens, or an extension."""
+"""Suggests rules for codes that are written in several formats: with and without brackets, hyphens, or an extension."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dq_pipelines.monitoring.suggestions.base import Suggestion, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _LEAST_DIGITS = 100, 5
-#: How many ways there are at most, the share of rows that each has at least, and all have together.
+#: Most formats, the least share of rows of each, and of all together.
 _MOST_WAYS, _LEAST, _ALL = 4, 0.05, 0.97
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if column.is_text and column.reading.kind in ("text", "integer") and column.seen >= _LEAST_ROWS:
+        if column.is_text and column.inferred_type.kind in ("text", "integer") and column.seen >= _LEAST_ROWS:
             ways = column.shapes.filter(pl.col(COUNT) >= _LEAST * column.seen)
             if 2 <= ways.height <= _MOST_WAYS and int(ways[COUNT].sum()) >= _ALL * column.seen:
                 yield from _of(column, ways)
@@ -42,7 +42,7 @@ def _of(column: ColumnProfile, ways: pl.DataFrame) -> Iterator[Suggestion]:
 
 
 def _extend(shapes: list[str]) -> bool:
-    """Whether one of two shapes is the other with more digits behind a sign: `99999-9999` and `99999`."""
+    """Whether one of two shapes extends the other by a separator and digits: `99999-9999` and `99999`."""
     short, long = sorted(shapes, key=len)[:2]
     rest = long.removeprefix(short)
     return len(shapes) == 2 and long != rest and len(rest) > 1 and not rest[0].isdigit()

@@ -1,4 +1,4 @@
-"""What tells rows apart: one column, or else two or three together."""
+"""Suggests keys: one unique column, or else two or three columns together."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.suggestions.base import Suggestion
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
-#: Too few rows to tell a key from chance.
+#: Least rows: with fewer, values are unique by chance.
 _LEAST_ROWS = 20
-#: Of one column that is nearly a key, so many values may repeat: an import that was made twice, a number given twice.
+#: Largest share of repeated values in a column that is nearly a key, for example after a duplicate import.
 _REPEATED = 0.005
-#: The share of codes that are of one length, and of those that have a digit.
+#: The share of codes of one length, and of codes with a digit.
 _AS_LONG, _WITH_DIGIT, _DIGIT = 0.95, 0.8, "[0-9]"
-#: How many columns make a key at most, and how many are tried.
+#: Most columns of a key, and most columns that are tried.
 _WIDEST, _TRIED = 3, 8
 
 
@@ -31,22 +31,22 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         rule = {"type": "expect_column_values_to_be_unique", "column": column.name}
         repeated = column.seen - column.values.height
         if findings.is_unique(column):
-            yield Suggestion(rule, f"each of {column.count:,} values is another", _confidence(column))
+            yield Suggestion(rule, f"each of {column.count:,} values is different", _confidence(column))
         elif 0 < repeated <= _REPEATED * column.seen and (
-            column.reading.kind == "integer" or _is_code(column, repeated)
+            column.inferred_type.kind == "integer" or _is_code(column, repeated)
         ):
-            yield Suggestion(rule, f"{repeated:,} of {column.seen:,} values come again", 0.6)
+            yield Suggestion(rule, f"only {repeated:,} of {column.seen:,} values repeat an earlier one", 0.6)
     if not any(findings.is_unique(column) and not column.nulls for column in single):
         yield from _composite(findings)
 
 
 def _may_be_key(column: ColumnProfile) -> bool:
-    """Whether a column may tell rows apart: no measure, and no moment."""
-    return column.reading.kind in ("integer", "text") and column.null_share < 0.5
+    """Whether a column may be a key: no measure, date or time."""
+    return column.inferred_type.kind in ("integer", "text") and column.null_share < 0.5
 
 
 def _is_code(column: ColumnProfile, repeated: int) -> bool:
-    """Whether texts are codes of one length of which far fewer would be alike by chance than are."""
+    """Whether texts are codes of one length that repeat far more often than by chance."""
     lengths = column.values.group_by(length=pl.col("value").str.len_chars()).agg(pl.sum("count")).sort("count")
     length, rows = lengths.row(-1)
     codes = column.values.filter(pl.col("value").str.len_chars() == length)["value"]
@@ -57,26 +57,25 @@ def _is_code(column: ColumnProfile, repeated: int) -> bool:
 
 
 def _confidence(column: ColumnProfile) -> float:
-    """Numbers and codes are keys; texts that never repeat may be but long."""
-    long = column.reading.kind == "text" and column.lengths is not None and column.lengths.mean > 40
+    """Returns the confidence: numbers and codes are keys; long texts may just never repeat."""
+    long = column.inferred_type.kind == "text" and column.lengths is not None and column.lengths.mean > 40
     return (0.6 if long else 0.97) if column.count >= 100 else 0.7
 
 
 def _composite(findings: Findings) -> Iterator[Suggestion]:
-    """The narrowest sets of columns whose values come together once, which each of them is needed for."""
+    """Yields the smallest set of columns that is unique together."""
     sample = findings.profile.sample
     if not findings.profile.is_whole:
-        return  # among some of the rows, few come twice
-    found: list[Sequence[str]] = []
+        return  # a sample has few repetitions
+    unique: list[Sequence[str]] = []
     for width in range(2, _WIDEST + 1):
         sets = combinations(_parts(findings), width)
-        found = [names for names in sets if not _repeats(sample, names)]
-        if found:
+        unique = [names for names in sets if not _repeats(sample, names)]
+        if unique:
             break
-    for names in found[:1]:
+    for names in unique[:1]:
         rule = {"type": "expect_compound_columns_to_be_unique", "column_list": list(names)}
-        # Of so few pairs of rows that are alike in one column, chance alone would leave some alike in the others, too.
-        yield Suggestion(rule, f"no two of {sample.height:,} rows are alike in them", 0.8)
+        yield Suggestion(rule, f"no two of {sample.height:,} rows have the same values in them", 0.8)
 
 
 def _repeats(sample: pl.DataFrame, names: Sequence[str]) -> bool:
@@ -84,9 +83,9 @@ def _repeats(sample: pl.DataFrame, names: Sequence[str]) -> bool:
 
 
 def _parts(findings: Findings) -> list[str]:
-    """The columns that a composite key may be made of: without gaps, each value several times; first ones first."""
+    """Returns columns for a composite key: without nulls, with repeated values, in the table's order."""
     kinds = ("integer", "text", "date", "datetime")
-    known = [column for column in findings if not column.nulls and column.reading.kind in kinds]
+    known = [column for column in findings if not column.nulls and column.inferred_type.kind in kinds]
     short = [column for column in known if column.lengths is None or column.lengths.mean <= 40]
     parts = [column for column in short if 1 < column.distinct < 0.95 * column.count]
     return [column.name for column in parts][:_TRIED]

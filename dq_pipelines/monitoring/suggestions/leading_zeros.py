@@ -1,4 +1,4 @@
-"""Codes of digits that were taken for numbers on their way, and lost their leading zeros."""
+"""Suggests rules for codes that lost their leading zeros because a program read them as numbers."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from dq_pipelines.monitoring.suggestions.base import Suggestion, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS = 200
-#: What a column of codes may be called, as a word of its name.
+#: Words in the names of columns with codes.
 _CODES = re.compile(
     r"(?:^|[^a-z])(?:zip|zipcode|postal|postcode|plz|fips|ssn|ean|upc|gtin|isbn|iban|bsn|siren|siret|npi|account|tax_?id|phone)"
     r"(?:$|[^a-z])"
 )
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-#: The share of codes of full length: of random codes 9 of 10 begin with another digit than 0, of real ones up to all.
+#: The share of codes of full length (of random codes, 9 of 10 do not begin with 0), and the shortest full length.
 _FULL, _SHORTEST = (0.75, 0.995), 4
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if column.reading.kind != "integer" or column.seen < _LEAST_ROWS or not is_code(column.name):
+        if column.inferred_type.kind != "integer" or column.seen < _LEAST_ROWS or not is_code(column.name):
             continue
         if (found := lost_zeros(column)) is not None:
             yield found
 
 
 def is_code(name: str) -> bool:
-    """Whether a column's name says that its digits name something: `billing_zip`, `postalCode`."""
+    """Whether a column's name says that it holds codes: `billing_zip`, `postalCode`."""
     return _CODES.search(_CAPITAL.sub("_", name).lower()) is not None
 
 
 def lost_zeros(column: ColumnProfile) -> Suggestion | None:
-    """The rule that each code has as many digits as most have; None where shorter ones are no codes that lost zeros."""
+    """Returns a rule that each code has the usual number of digits; None where shorter codes did not lose zeros."""
     digits = column.values.select(length=pl.col("value").cast(pl.String).str.strip_chars().str.len_chars(), n="count")
     lengths = dict(digits.group_by("length").agg(pl.sum("n")).sort("length").rows())
     longest = max(lengths)

@@ -1,4 +1,4 @@
-"""How long texts are: all of one length, or no longer than fits what was seen."""
+"""Suggests rules on text lengths: one length for all values, or a maximum."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.monitoring.suggestions.patterns import pattern_of
 from dq_pipelines.monitoring.suggestions.sets import closed_set
 
 _LEAST_ROWS, _LEAST_DISTINCT = 100, 10
-#: The share of values that must be of the one length.
+#: Least share of values of the same length.
 _SAME = 0.95
 
 
@@ -21,8 +21,12 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
         if not column.is_text or column.seen < _LEAST_ROWS or column.distinct < _LEAST_DISTINCT:
             continue
-        if column.reading.kind != "text" or closed_set(findings, column) is not None or pattern_of(column) is not None:
-            continue  # which says more
+        if (
+            column.inferred_type.kind != "text"
+            or closed_set(findings, column) is not None
+            or pattern_of(column) is not None
+        ):
+            continue  # a set or a pattern is more specific
         yield from _of(column)
 
 

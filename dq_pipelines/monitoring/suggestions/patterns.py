@@ -1,4 +1,4 @@
-"""Regexes of codes and of numbers in text, learnt from the shapes of values."""
+"""Suggests regexes for codes and for numbers in text, from the shapes of values."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from itertools import groupby
 import polars as pl
 
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.markers import is_marker, minus_ones
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
+from dq_pipelines.monitoring.profile.null_markers import is_marker, minus_ones
 from dq_pipelines.monitoring.profile.shapes import parts, runs_of, shape_of
 from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 from dq_pipelines.monitoring.suggestions.sets import closed_set
 
 _LEAST_ROWS = 50
-#: How many shapes a pattern has at most, how many parts a shape, and how often a shape must be seen to be meant.
+#: Most shapes of a pattern, most parts of a shape, and the least share of values of an intended shape.
 _MOST_SHAPES, _MOST_PARTS, _MEANT = 5, 9, 0.01
-#: The share of values that the meant shapes must have, and from which on they are surely all that is meant.
+#: Least share of values with an intended shape, and the share from which the confidence is high.
 _ENOUGH, _SURELY = 0.9, 0.97
-#: How many times rarer a shape is that is another one with a slip in it.
+#: How many times rarer than the correct shape a shape with a typo is.
 _FAR_RARER = 25
-#: A part of a shape is one word, or of one length, when so many of its values agree.
+#: Share of values that must agree for a part of a shape to be a fixed word or length.
 _AGREED = 0.97
 _NUMBER = {"integer": r"^\s*[-+]?[0-9]+\s*$", "float": r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"}
 _UNIT = r"^\s*[-+]?[0-9]+(?:[.,][0-9]+)?(\s*[^0-9]*?)\s*$"
@@ -39,7 +39,7 @@ _CLASSES = {"9": "[0-9]", "A": "[A-Z]", "a": "[a-z]"}
 
 @dataclass(frozen=True)
 class Pattern:
-    """A regex that a column's values match, but for some."""
+    """A regex that most of a column's values match."""
 
     regex: str
     why: str
@@ -56,18 +56,18 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 
 
 def pattern_of(column: ColumnProfile) -> Pattern | None:
-    """The regex of a text column, where its values have one."""
+    """Returns the pattern of a text column; None where its values have none."""
     if not column.is_text or column.seen < _LEAST_ROWS:
         return None
-    if column.reading.is_number:
+    if column.inferred_type.is_number:
         return _of_numbers(column)
-    if column.reading.is_temporal:
+    if column.inferred_type.is_temporal:
         return _of_moments(column)
     return _of_known(column) or _of_units(column) or _of_shapes(column) or _without_markers(column)
 
 
 def _of_known(column: ColumnProfile) -> Pattern | None:
-    """Texts that many programs write alike: addresses of mail and of pages."""
+    """Returns the pattern of e-mail or web addresses."""
     for name, regex in _KNOWN.items():
         rows = int(column.values.filter(pl.col("value").str.contains(regex))["count"].sum())
         if rows >= _SURELY * column.seen:
@@ -77,26 +77,32 @@ def _of_known(column: ColumnProfile) -> Pattern | None:
 
 def _of_numbers(column: ColumnProfile) -> Pattern | None:
     shaped = _of_shapes(column)
-    if shaped is not None and column.reading.kind == "integer" and re.fullmatch(r"\^\[0-9\]\{\d+\}\$", shaped.regex):
+    if (
+        shaped is not None
+        and column.inferred_type.kind == "integer"
+        and re.fullmatch(r"\^\[0-9\]\{\d+\}\$", shaped.regex)
+    ):
         return shaped
-    if 2 * column.reading.marked > column.seen:
-        return None  # it is usual that there is no number
-    kind = "integer" if column.reading.kind == "integer" else "float"
-    if minus_ones(read_values(column.values, column.reading), column.values["count"]):
+    if 2 * column.inferred_type.marked > column.seen:
+        return None  # most values are null markers
+    kind = "integer" if column.inferred_type.kind == "integer" else "float"
+    if minus_ones(read_values(column.values, column.inferred_type), column.values["count"]):
         regex = _NUMBER[kind].replace("[-+]?", "[+]?", 1)
-        return _made(column, regex, "numbers, of which -1 alone is negative: a word for nothing", 0.8)
-    return _made(column, _NUMBER[kind], f"{percent(column.reading.fits, column.seen)} of the values are numbers", 0.95)
+        return _made(column, regex, "numbers, of which only -1 is negative: a null marker", 0.8)
+    return _made(
+        column, _NUMBER[kind], f"{percent(column.inferred_type.fits, column.seen)} of the values are numbers", 0.95
+    )
 
 
 def _of_moments(column: ColumnProfile) -> Pattern | None:
-    """The shapes of the dates that are written as most are: one in another form is to be mended, not to be allowed."""
-    read = read_values(column.values, column.reading)
+    """Returns the pattern of dates in the inferred format; dates in another format must be corrected, not allowed."""
+    read = read_values(column.values, column.inferred_type)
     found = _of_shapes(replace(column, values=column.values.filter(read.is_not_null())))
     return None if found is None else _made(column, found.regex, found.why, found.confidence)
 
 
 def _of_units(column: ColumnProfile) -> Pattern | None:
-    """Numbers with a unit that is written in several ways, or often left out: what they have in common is the number."""
+    """Returns the pattern of plain numbers for numbers whose unit is written in several ways or often missing."""
     ends = column.values.select(end=pl.col("value").str.extract(_UNIT), count=pl.col("count")).drop_nulls()
     counted = ends.group_by("end").agg(pl.sum("count")).sort("count", "end", descending=[True, False])
     rows = int(counted["count"].sum())
@@ -105,15 +111,15 @@ def _of_units(column: ColumnProfile) -> Pattern | None:
         return None
     of_words = int(meant.filter(pl.col("end").str.strip_chars().str.contains(r"\s"))["count"].sum())
     if int(meant["count"].sum()) < _ENOUGH * rows or 2 * of_words > rows:
-        return None  # several words are no unit: a number and a street
+        return None  # several words are no unit, for example a street after its number
     shown = [f"{end.strip() or 'nothing'}` ({percent(count, rows)})" for end, count in meant.rows()]
     why = f"numbers with {meant.height} different endings: {', '.join('`' + text for text in shown[:4])}"
     return _made(column, _PLAIN_NUMBER, f"{why}; give them one, or none", 0.8)
 
 
 def _without_markers(column: ColumnProfile) -> Pattern | None:
-    """Text of any shape, but for what says that there is none."""
-    if not 0 < 2 * column.reading.marked <= column.seen:
+    """Returns a pattern that excludes null markers in text."""
+    if not 0 < 2 * column.inferred_type.marked <= column.seen:
         return None
     marks = column.values.filter(is_marker(pl.col("value"), among_values=False))["value"]
     words = "|".join(re.escape(text.strip()) for text in marks)
@@ -122,18 +128,18 @@ def _without_markers(column: ColumnProfile) -> Pattern | None:
 
 
 def _of_shapes(column: ColumnProfile) -> Pattern | None:
-    """The few shapes that nearly all values have, as one regex; None where there are many, or they are but words."""
+    """Returns the few shapes of nearly all values as one regex; None where there are many, or only words."""
     values = column.values.filter(~is_marker(pl.col("value"), among_values=False))
     runs = values.group_by(runs_of(shape_of(pl.col("value"))).alias("shape")).agg(pl.sum("count"))
     runs = runs.sort("count", "shape", descending=[True, False])
-    meant = _not_slips(runs.filter(pl.col("count") >= max(_MEANT * column.seen, 3)))
+    meant = _without_typos(runs.filter(pl.col("count") >= max(_MEANT * column.seen, 3)))
     if not 0 < meant.height <= _MOST_SHAPES or int(meant["count"].sum()) < _ENOUGH * column.seen:
         return None
     shapes = list(meant["shape"])
     if max(len(parts(shape)) for shape in shapes) > _MOST_PARTS:
         return None
     ways = [way for shape in shapes if (way := _way(column, shape)) is not None]
-    if len(ways) < len(shapes) or not any(way.tells for way in ways):
+    if len(ways) < len(shapes) or not any(way.is_specific for way in ways):
         return None
     texts = list(dict.fromkeys(way.regex for way in ways))
     regex = f"^{texts[0]}$" if len(texts) == 1 else f"^({'|'.join(texts)})$"
@@ -142,18 +148,18 @@ def _of_shapes(column: ColumnProfile) -> Pattern | None:
     return _made(column, regex, why, 0.93 if rows >= _SURELY * column.seen else 0.75)
 
 
-def _not_slips(runs: pl.DataFrame) -> pl.DataFrame:
-    """The shapes without those that are another one but for one run, and far rarer: `a9%` beside `9%`."""
+def _without_typos(runs: pl.DataFrame) -> pl.DataFrame:
+    """Leaves out shapes that differ from a far more frequent one in a single run: `a9%` from `9%`."""
     rows = runs.rows()
-    slips = [
+    typos = [
         shape for shape, count in rows
         if any(often >= _FAR_RARER * count and _one_run_apart(parts(shape), parts(other)) for other, often in rows)
     ]  # fmt: skip
-    return runs.filter(~pl.col("shape").is_in(slips))
+    return runs.filter(~pl.col("shape").is_in(typos))
 
 
 def _one_run_apart(shape: list[str], other: list[str]) -> bool:
-    """Whether a shape is another one with a run changed, left out or put in, also into the middle of a run."""
+    """Whether two shapes differ by one changed, missing or added run, which may also split another run."""
     if len(shape) == len(other):
         return sum(a != b for a, b in zip(shape, other, strict=True)) == 1
     longer, shorter = (shape, other) if len(shape) > len(other) else (other, shape)
@@ -163,17 +169,17 @@ def _one_run_apart(shape: list[str], other: list[str]) -> bool:
 
 @dataclass(frozen=True)
 class _Way:
-    """How values of one shape are written."""
+    """The regex of the values of one shape."""
 
     regex: str
-    #: a value
+    #: an example value
     like: str
-    #: whether it says more than that there are letters
-    tells: bool
+    #: whether the regex is more specific than "letters"
+    is_specific: bool
 
 
 def _way(column: ColumnProfile, runs: str) -> _Way | None:
-    """The regex of the values of one shape; None where they have letters that no class here has."""
+    """Returns the regex of the values of one shape; None where they have letters outside of the classes."""
     shaped = column.values.with_columns(shape=shape_of(pl.col("value")))
     values = shaped.filter(runs_of(pl.col("shape")) == runs)
     marked = parts(runs)
@@ -186,13 +192,13 @@ def _way(column: ColumnProfile, runs: str) -> _Way | None:
         for piece, text in zip(pieces, matched.groups(), strict=True):
             piece[text] += count
     fixed = [_part(part, piece) for part, piece in zip(marked, pieces, strict=True)]
-    tells = any(part == "9" for part in marked) or (len(marked) == 1 and "{" in fixed[0])
-    tells = tells and len(values) > 1
-    return _Way("".join(fixed), values["value"][0], tells)
+    is_specific = any(part == "9" for part in marked) or (len(marked) == 1 and "{" in fixed[0])
+    is_specific = is_specific and len(values) > 1
+    return _Way("".join(fixed), values["value"][0], is_specific)
 
 
 def _part(part: str, texts: Mapping[str, int]) -> str:
-    """One run: the word that it always is, so many characters, or any number of them."""
+    """Returns the regex of one run: a fixed word, a fixed number of characters, or any number."""
     if part not in _CLASSES:
         return re.escape(part).replace(r"\ ", " ").replace(r"\-", "-")
     rows = sum(texts.values())

@@ -1,4 +1,4 @@
-"""Codes that begin as another column says: `GP-…` where the type is GP, a ZIP code by its state."""
+"""Suggests rules for codes whose prefix depends on another column: `GP-…` for type GP, a ZIP code by its state."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _MOST_KINDS, _LEAST_DISTINCT, _LONGEST = 200, 60, 100, 4
-#: How many rows a kind has at least, and the share of rows whose code may begin otherwise.
+#: Least rows of a kind, and the largest share of rows with another prefix.
 _OFTEN, _BROKEN = 20, 0.005
-#: So many rows tell at a glance that codes do not begin as the kind says.
+#: Rows of the quick pretest.
 _SOME = 10_000
-#: Up to so many kinds each has a rule of its own.
+#: Up to so many kinds, each gets a rule of its own.
 _MOST_RULES = 6
 _PLAIN = re.compile(r"[A-Za-z_][\w -]*")
 
@@ -26,7 +26,7 @@ _PLAIN = re.compile(r"[A-Za-z_][\w -]*")
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     kinds = [column for column in findings if _is_kind(column)]
     for code in findings:
-        if code.is_text and code.distinct >= _LEAST_DISTINCT and code.reading.kind in ("text", "integer"):
+        if code.is_text and code.distinct >= _LEAST_DISTINCT and code.inferred_type.kind in ("text", "integer"):
             found = [
                 (kind, *each) for kind in kinds if kind is not code and (each := _of(findings, kind, code)) is not None
             ]
@@ -38,7 +38,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 def _is_kind(column: ColumnProfile) -> bool:
     return (
         column.is_text
-        and column.reading.kind in ("text", "boolean")
+        and column.inferred_type.kind in ("text", "boolean")
         and 2 <= column.distinct <= _MOST_KINDS
         and column.seen >= _LEAST_ROWS
     )
@@ -57,14 +57,14 @@ def _of(findings: Findings, kind: ColumnProfile, code: ColumnProfile) -> tuple[p
 
 
 def _starts(pairs: pl.DataFrame, length: int) -> tuple[pl.DataFrame, int, int] | None:
-    """`kind`, `start` and `rows`: how codes begin in each kind; the rows that begin otherwise, and all rows."""
+    """Returns the prefix of each kind (`kind`, `start`, `rows`), the rows with another prefix, and all rows."""
     start = pl.col("code").str.slice(0, length).alias("start")
     counted = pairs.group_by("kind", start).agg(pl.len().alias("rows"))
     best = counted.sort("rows", "start", descending=[True, False]).group_by("kind", maintain_order=True).first()
     best = best.filter(pl.col("rows") >= _OFTEN)
     of_kinds = counted.filter(pl.col("kind").is_in(best["kind"].implode()))
     rows, right = int(of_kinds["rows"].sum()), int(best["rows"].sum())
-    # Where all codes begin alike, the kind has no say in it.
+    # If all codes have the same prefix, it does not depend on the kind.
     several = best["start"].n_unique() >= max(2, 0.5 * best.height)
     if not several or rows < 0.99 * pairs.height or rows - right > _BROKEN * rows:
         return None

@@ -1,4 +1,4 @@
-"""Bounds of numbers, with room for what the tails still hold; and numbers far outside them."""
+"""Suggests bounds of numbers, with a margin by the tails of their distribution, and finds outliers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import polars as pl
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.markers import minus_ones
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
+from dq_pipelines.monitoring.profile.null_markers import minus_ones
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, rounded_out
 from dq_pipelines.monitoring.suggestions.extremes import beyond_the_tail
 from dq_pipelines.monitoring.suggestions.findings import Findings
+from dq_pipelines.monitoring.suggestions.rare_values import split_rare_values
 from dq_pipelines.monitoring.suggestions.references import foreign_keys
-from dq_pipelines.monitoring.suggestions.strangers import without_strangers
 
 _LEAST_ROWS = 100
-#: A number is far out when it is so many times as far from the median as the nearest 1 % of all numbers, both as it
-#: is and, by the second, by its logarithm; and when so few are. Of a million exponential numbers the last is 3.4
-#: times as far, and of a million with a power's tail by its logarithm.
+#: An outlier is so many times as far from the median as the 99th percentile, also by logarithms (the second factor), and
+#: outliers are at most this share. The largest of a million exponential numbers is 3.4 times as far; so is, by logarithms,
+#: the largest of a million with a power-law tail.
 _FAR, _FAR_BY_LOGARITHM, _FEW_FAR = 8.0, 4.0, 0.005
-#: A whole number with so few values, each seen so often, has the bounds that were seen.
+#: An integer column with at most so many values, each seen at least so often, has exactly the bounds that were seen.
 _CLOSED, _OFTEN = 60, 5
 _TOLERATED = 0.999
 #: Below this a whole number may be a year, which has no comma.
@@ -33,28 +33,28 @@ _YEARS = 10_000
 
 @dataclass(frozen=True)
 class _Side:
-    """One end of the numbers, the upper one; the lower one is looked at with all signs changed."""
+    """The upper end of the numbers; for the lower end, all signs are changed."""
 
     median: float
-    #: so that 1 % of the numbers are greater
+    #: the 99th percentile
     edge: float
-    #: the numbers that are not far out, and those that are
+    #: the greatest number that is no outlier, and the outliers
     greatest: float
     outliers: list[float]
 
     @property
     def bound(self) -> float:
-        """So far that one number in as many again is hardly beyond.
+        """A bound that hardly any number of as many further ones exceeds.
 
-        From the edge to the greatest the tail thins by the same factor as from there to the bound: as it falls off, by
-        steps (as of a normal or an exponential) or by powers, whichever is farther.
+        The tail is extrapolated from the edge over the greatest number to the bound: linearly (as for a normal or an
+        exponential distribution) or by powers. The larger result counts.
         """
         by_steps = 2 * self.greatest - self.edge
         by_powers = self.greatest**2 / self.edge if self.edge > 0 else by_steps
         return max(by_steps, by_powers)
 
     def rounded(self) -> float:
-        """The bound with two digits; before the nearest outlier, where there is one."""
+        """Returns the bound rounded to two digits, but below the nearest outlier."""
         bound = rounded_out(self.bound, up=True)
         if not self.outliers or bound < (nearest := min(self.outliers)):
             return bound
@@ -65,15 +65,15 @@ class _Side:
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     foreign = {column for column, *_ in foreign_keys(findings)}
     for column in findings:
-        if not column.reading.is_number or column.seen < _LEAST_ROWS or column.distinct < 2:
+        if not column.inferred_type.is_number or column.seen < _LEAST_ROWS or column.distinct < 2:
             continue
         if column.is_text:
             scale = _scale(column)
             yield from _among_texts(column) if scale is None else [scale]
             continue
-        is_name = column.reading.kind == "integer" and findings.is_unique(column)
+        is_name = column.inferred_type.kind == "integer" and findings.is_unique(column)
         if is_name or column.name in foreign or findings.drifts(column):
-            continue  # a number that is a name has no bounds, nor one that goes on and on
+            continue  # ids and counters have no bounds
         yield from _bounds(column)
 
 
@@ -82,7 +82,7 @@ def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
     rarest = int(column.values["count"].min())  # type: ignore[arg-type]
     if (scale := _scale(column)) is not None:
         yield scale
-    elif column.reading.kind == "integer" and column.distinct <= _CLOSED and rarest >= _OFTEN:
+    elif column.inferred_type.kind == "integer" and column.distinct <= _CLOSED and rarest >= _OFTEN:
         if 2 * column.distinct > column.greatest - column.least + 1:
             why = f"{column.distinct} whole numbers from {column.least} to {column.greatest}, each in {rarest:,} rows or more"
             yield Suggestion({**rule, "min_value": column.least, "max_value": column.greatest}, why, 0.95)
@@ -92,10 +92,10 @@ def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
 
 
 def _scale(column: ColumnProfile) -> Suggestion | None:
-    """Whole numbers of a scale, such as 1 to 5, beside a few that are on no step of it."""
-    if column.reading.kind != "integer" or (found := without_strangers(column.values)) is None:
+    """Suggests a rule for a scale such as 1 to 5, with a few values outside of it."""
+    if column.inferred_type.kind != "integer" or (found := split_rare_values(column.values)) is None:
         return None
-    kept, rest = ((part.with_columns(read_values(part, column.reading).alias("number"))) for part in found)
+    kept, rest = ((part.with_columns(read_values(part, column.inferred_type).alias("number"))) for part in found)
     low, high = int(kept["number"].min()), int(kept["number"].max())  # type: ignore[arg-type]
     outside = rest.filter(~pl.col("number").is_between(low, high))
     if outside.is_empty() or kept.height < high - low + 1:
@@ -114,7 +114,7 @@ def _scale(column: ColumnProfile) -> Suggestion | None:
 
 
 def _among_texts(column: ColumnProfile) -> Iterator[Suggestion]:
-    """Texts that are numbers have no order: but what is far outside can be told."""
+    """Suggests a rule on outliers for numbers in text, which have no order as text."""
     found = _room(column)
     if found is not None and found.outliers:
         number = f'try_cast("{column.name.replace(chr(34), 2 * chr(34))}" as double)'
@@ -124,7 +124,7 @@ def _among_texts(column: ColumnProfile) -> Iterator[Suggestion]:
 
 @dataclass(frozen=True)
 class _Room:
-    """Between which bounds numbers are, and what lies far outside."""
+    """The bounds of numbers, and the outliers."""
 
     low: float
     high: float
@@ -132,7 +132,7 @@ class _Room:
     why: str
 
     def mostly(self, column: ColumnProfile) -> float:
-        """However far the bounds are, some number will be farther one day."""
+        """Returns `mostly`: some number will exceed even wide bounds one day."""
         by_chance = math.floor((1 - 5 / column.seen) * 1000) / 1000
         return min(_TOLERATED, by_chance, mostly(len(self.outliers), column.seen))
 
@@ -144,10 +144,10 @@ def _room(column: ColumnProfile) -> _Room | None:
     low, high = _lower_bound(-lower.greatest, lower), max(upper.rounded(), 0)
     if upper.greatest <= 0:
         high = 0
-    if column.reading.kind == "integer":
+    if column.inferred_type.kind == "integer":
         low, high = math.floor(low), math.ceil(high)
     outliers = [*upper.outliers, *(-number for number in lower.outliers)]
-    nothing = minus_ones(read_values(column.values, column.reading), column.values["count"])
+    nothing = minus_ones(read_values(column.values, column.inferred_type), column.values["count"])
     if nothing and -1.0 not in outliers:
         low, outliers = 0, [*outliers, *[-1.0] * nothing]
     why = f"seen from {_shown(-lower.greatest)} to {_shown(upper.greatest)}, half of them up to {_shown(upper.median)}"
@@ -157,7 +157,7 @@ def _room(column: ColumnProfile) -> _Room | None:
 
 
 def _lower_bound(least: float, lower: _Side) -> float:
-    """Nothing is less than 0 where nothing was, but for what lies far from it."""
+    """Returns the lower bound: 0 where no number is negative, unless all are far from 0."""
     bound = -lower.rounded()
     if least >= 0 and not lower.outliers and (bound <= 0 or 2 * least <= abs(lower.median)):
         return 0.0
@@ -166,7 +166,7 @@ def _lower_bound(least: float, lower: _Side) -> float:
 
 def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
     numbers = pl.DataFrame(
-        {"value": read_values(column.values, column.reading).cast(pl.Float64), "count": column.values["count"]}
+        {"value": read_values(column.values, column.inferred_type).cast(pl.Float64), "count": column.values["count"]}
     )
     finite = numbers.filter(pl.col("value").is_finite()).with_columns(pl.col("value") * sign).sort("value")
     if finite.is_empty():
@@ -180,10 +180,10 @@ def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
     if middle > 0 and edge > middle:
         logarithmic = math.log(middle) + _FAR_BY_LOGARITHM * (math.log(edge) - math.log(middle))
         beyond = beyond.filter(pl.col("value").log() > logarithmic)
-    # Where half of the numbers are 0, the others have a spread of their own.
+    # If half of the numbers are equal to the median or the edge, distances from it say nothing.
     if middle in (0, edge) or int(beyond["count"].sum()) > _FEW_FAR * total:
         beyond = beyond.clear()
-    step = 1.0 if column.reading.kind == "integer" else _step(finite["value"])
+    step = 1.0 if column.inferred_type.kind == "integer" else _step(finite["value"])
     if (first := beyond_the_tail(finite, step)) is not None:
         beyond = finite.filter(pl.col("value") >= min([first, *beyond["value"]]))
     # Each count of an outlier is a row.
@@ -194,7 +194,7 @@ def _side(column: ColumnProfile, *, sign: int) -> _Side | None:
 
 
 def _step(values: pl.Series) -> float:
-    """The distance of neighbouring numbers, as most of them have it at least."""
+    """Returns the typical least distance of neighbouring numbers."""
     return float(values.diff().quantile(0.1) or 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Values that are all found in a key of another table: foreign keys."""
+"""Suggests foreign keys: columns whose values exist in a key of another table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
 
-#: The share of a column's distinct values that must be found, and how many values it has at least.
+#: Least share of a column's distinct values that exist in the key, and its least number of distinct values.
 _FOUND, _LEAST_DISTINCT = 0.95, 3
-#: The share of the other key's values that must be used: small numbers are found among all keys that are numbers.
+#: Least share of the key's values that are used: small numbers exist in every numeric key.
 _USED = 0.3
 
 
@@ -27,9 +27,9 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 
 
 def foreign_keys(findings: Findings) -> Iterator[tuple[str, str, str, int, int]]:
-    """Column, table, key, rows whose value is not found, rows with a value: for each column the parent that fits best."""
+    """Yields the best parent of each column: column, table, key, rows without a parent, rows with a value."""
     for column in findings:
-        if column.distinct < _LEAST_DISTINCT or column.reading.kind not in ("integer", "text"):
+        if column.distinct < _LEAST_DISTINCT or column.inferred_type.kind not in ("integer", "text"):
             continue
         best = None
         for parent in findings.parents:
@@ -38,12 +38,12 @@ def foreign_keys(findings: Findings) -> Iterator[tuple[str, str, str, int, int]]
                 values = values.cast(parent.values.dtype, strict=False)
             if parent.values.dtype != values.dtype:
                 continue
-            there = values.is_in(parent.values.implode()).fill_null(False)
-            found = int(there.sum())
+            exists = values.is_in(parent.values.implode()).fill_null(False)
+            found = int(exists.sum())
             named = parent.key == column.name or _alike(parent.key, column.name, parent.table)
-            if found < _FOUND * len(there) or not (named or found >= _USED * len(parent.values)):
+            if found < _FOUND * len(exists) or not (named or found >= _USED * len(parent.values)):
                 continue
-            missing = int(column.values.filter(~there)["count"].sum())
+            missing = int(column.values.filter(~exists)["count"].sum())
             rank = (named, -missing, found / len(parent.values))
             if best is None or rank > best[0]:
                 best = (rank, (column.name, parent.table, parent.key, missing, column.seen))
@@ -52,13 +52,13 @@ def foreign_keys(findings: Findings) -> Iterator[tuple[str, str, str, int, int]]
 
 
 def parents_in(tables: Mapping[str, tuple[pl.LazyFrame, str]]) -> list[Parent]:
-    """The keys of other tables: by `<layer>/<table>` the rows, and the column that tells them apart."""
+    """Reads the keys of other tables; `tables` has rows and key column by `<layer>/<table>`."""
     wanted = [rows.select(pl.col(exact(key)).unique()).drop_nulls() for rows, key in tables.values()]
     found = zip(tables.items(), pl.collect_all(wanted, engine="streaming"), strict=True)
     return [Parent(table, key, frame.to_series()) for (table, (_, key)), frame in found]
 
 
 def _alike(key: str, column: str, table: str) -> bool:
-    """Whether the name of a column says that it is the other table's key: `customer_id` that of `customers`."""
+    """Whether a column's name refers to the other table's key: `customer_id` to that of `customers`."""
     name = table.partition("/")[2].rstrip("s")
     return column.lower() in (f"{name}_{key}".lower(), f"{name}{key}".lower(), name.lower())

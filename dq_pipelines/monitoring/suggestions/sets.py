@@ -1,4 +1,4 @@
-"""Columns with a closed set of values: each of them was seen often, so that no other is to be expected."""
+"""Suggests value sets for columns whose values were all seen often, so that no new value is expected."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import polars as pl
 from dq_pipelines.monitoring.profile import ColumnProfile
 from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
-from dq_pipelines.monitoring.suggestions.strangers import without_strangers
+from dq_pipelines.monitoring.suggestions.rare_values import split_rare_values
 
-#: The largest set, and how often each of its values was seen at least. By Good and Toulmin, among as many rows again
-#: the expected number of new values is that of values seen once, less those seen twice, and so on: nearly none.
+#: The largest set, and the least rows of each value. By Good and Toulmin, the expected number of new values in as many
+#: rows again is the number of values seen once, minus those seen twice, and so on: nearly none.
 _LARGEST, _OFTEN = 60, 5
-#: So many rows there must be for each value.
+#: Least rows per value.
 _ROWS_FOR_EACH = 10
-#: More values that differ in nothing but a number are no set: another number may come.
+#: More values that differ only in a number are no set: another number may follow.
 _NUMBERED = 12
-#: The share of rows that may be left out as slips.
+#: Largest share of rows that are left out as errors.
 _LEFT_OUT = 0.1
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if (found := closed_set(findings, column)) is not None:
-            kept, rest = found
+        if (closed := closed_set(findings, column)) is not None:
+            kept, rest = closed
             rows = int(kept["count"].sum())
             why = f"{kept.height} values make up {percent(rows, column.seen)}, each in {int(kept['count'].min()):,} rows or more"  # type: ignore[arg-type]
             if not rest.is_empty():
@@ -37,13 +37,13 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 
 
 def _may_be_closed(column: ColumnProfile) -> bool:
-    if column.reading.kind == "boolean":
+    if column.inferred_type.kind == "boolean":
         return column.is_text
-    return column.reading.kind == "text" or (column.reading.kind == "integer" and not column.is_text)
+    return column.inferred_type.kind == "text" or (column.inferred_type.kind == "integer" and not column.is_text)
 
 
 def closed_set(findings: Findings, column: ColumnProfile) -> tuple[pl.DataFrame, pl.DataFrame] | None:
-    """The values of the set and the slips that are left out of it, each with its count; None where the set is open."""
+    """Returns the values of the set and the errors left out of it, with counts; None where new values may come."""
     if not _may_be_closed(column):
         return None
     slips = {*findings.misspelt.get(column.name, ()), *findings.outvoted.get(column.name, ())}
@@ -52,13 +52,13 @@ def closed_set(findings: Findings, column: ColumnProfile) -> tuple[pl.DataFrame,
         return None
     is_slip = pl.col("value").is_in(list(slips)) if slips else pl.lit(False)
     kept, rest = values.filter(~is_slip), values.filter(is_slip)
-    if (found := without_strangers(kept)) is not None:
+    if (found := split_rare_values(kept)) is not None:
         kept, rest = found[0], pl.concat([rest, found[1]])
     if not 0 < kept.height <= _LARGEST or int(rest["count"].sum()) > _LEFT_OUT * column.seen:
         return None
     if int(kept["count"].min()) < _OFTEN or (kept.height == 1 and rest.is_empty()):  # type: ignore[arg-type]
         return None
-    if column.reading.kind == "integer" and not _is_code(kept):
+    if column.inferred_type.kind == "integer" and not _is_code(kept):
         return None
     if kept.height > _NUMBERED and column.is_text and _differ_in_numbers(kept):
         return None
@@ -66,12 +66,12 @@ def closed_set(findings: Findings, column: ColumnProfile) -> tuple[pl.DataFrame,
 
 
 def _differ_in_numbers(kept: pl.DataFrame) -> bool:
-    """Whether the values are one word with many a number."""
+    """Whether the values differ only in a number."""
     return kept.select(pl.col("value").str.replace_all("[0-9]+", "0")).to_series().n_unique() == 1
 
 
 def _is_code(kept: pl.DataFrame) -> bool:
-    """Whether numbers are but names of few kinds: a set of small numbers is told by its bounds."""
+    """Whether numbers are codes of few kinds; a dense set of numbers gets bounds instead."""
     numbers = kept["value"]
     least, greatest = int(numbers.min()), int(numbers.max())  # type: ignore[arg-type]
     return kept.height <= 12 and greatest - least + 1 > 2 * kept.height
@@ -82,6 +82,6 @@ def _ordered(kept: pl.DataFrame) -> list[Any]:
 
 
 def _confidence(kept: pl.DataFrame) -> float:
-    """The more rows the rarest value has, the less likely is one that was not met."""
+    """Returns the confidence: the more rows the rarest value has, the less likely is an unseen one."""
     rarest = int(kept["count"].min())  # type: ignore[arg-type]
     return 1 - 1 / (rarest + 1) if kept.height > 1 else 0.8

@@ -1,4 +1,4 @@
-"""A suggested table as YAML: its source, its types and its rules, each with a comment that says why and how sure."""
+"""Suggests the YAML of a table: source, types and rules, with the reason and confidence of each in a comment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.contracts.yaml_writer import flow, scalar
 from dq_pipelines.monitoring.profile import Profile, profile
 from dq_pipelines.monitoring.suggestions import suggestions
-from dq_pipelines.monitoring.suggestions.anomalies import Watched, watched
+from dq_pipelines.monitoring.suggestions.anomalies import SuggestedMetric, suggested_metrics
 from dq_pipelines.monitoring.suggestions.base import SURE, Suggestion
 from dq_pipelines.monitoring.suggestions.findings import Findings, Parent
 from dq_pipelines.monitoring.suggestions.types import (
@@ -29,22 +29,22 @@ _LIKELY = 0.75
 
 @dataclass(frozen=True)
 class SuggestedTable:
-    """What data speak for: types, and rules on rows that have these types."""
+    """Suggested types, and rules on the rows with these types."""
 
-    #: as the rows landed
+    #: profile of the rows as they landed
     landed: Profile
     types: Mapping[str, SuggestedType]
-    #: as silver would have them
+    #: profile of the rows with the suggested types
     profile: Profile
     rules: tuple[Suggestion, ...]
-    #: rules that most rows break today: to be taken up once the values are clean
+    #: rules that most rows fail now: to be used after cleaning
     demands: tuple[Suggestion, ...]
-    #: metrics to hold against their past
-    watched: tuple[Watched, ...]
+    #: suggested anomaly rules
+    watched: tuple[SuggestedMetric, ...]
 
     @property
     def keys(self) -> list[str]:
-        """The columns that tell rows apart, best: of those without gaps the first, or those of a composite key."""
+        """The best key: the first unique column without nulls, or the columns of a composite key."""
         gapless = {column.name for column in self.profile if not column.nulls}
         for each in self.rules:
             names = each.rule.get("column_list", [each.column])
@@ -55,7 +55,7 @@ class SuggestedTable:
 
 
 def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> SuggestedTable:
-    """Types for the rows as they land, and rules for them once they have these."""
+    """Suggests types for the landed rows, and rules for the rows with these types."""
     landed = profile(rows)
     types = suggested_types(landed)
     retyped = any(
@@ -67,22 +67,22 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
     findings = Findings(seen, tuple(parents), landed)
     found = suggestions(typed, findings, misread)
     rules, demands = (tuple(each for each in found if each.is_demand is wanted) for wanted in (False, True))
-    return SuggestedTable(landed, types, seen, rules, demands, tuple(watched(findings)))
+    return SuggestedTable(landed, types, seen, rules, demands, tuple(suggested_metrics(findings)))
 
 
 def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], saved_as: str) -> str:
-    """The file of a table that lands; `saved_as` is where it would be written."""
+    """Returns the YAML file of a table; `saved_as` is the suggested path."""
     rows = counted(table.landed.rows, "row")
     lines = [
         _SCHEMA,
-        f"# Suggested by `dq suggest` from {rows}{_sampled(table.landed)}. Read what stands beside each",
-        f"# rule, leave out what is not meant, save it as {saved_as}, and run `dq check`.",
+        f"# Suggested by `dq suggest` from {rows}{_sampled(table.landed)}. Read the comment on each rule,",
+        f"# remove what is wrong, save it as {saved_as}, and run `dq check`.",
         f"description: {scalar(f'{name}, as it was found in {rows}')}",
     ]
     lines += [f"source: {flow(source)}", "silver:"]
     if table.keys:
         lines += [
-            "  # rows with the same keys replace each other; without keys they are added",
+            "  # rows with the same keys replace each other; without keys, rows are appended",
             f"  keys: {flow(table.keys)}",
         ]
     lines.append("  columns:")
@@ -90,14 +90,14 @@ def table_yaml(table: SuggestedTable, name: str, source: Mapping[str, Any], save
     if table.rules:
         lines += ["  rules:", *_rules(table.rules, "    ")]
     lines += _demanded(table.demands)
-    lines += ["  # each a check that warns when a batch is unlike those before it", "  anomalies:"]
+    lines += ["  # each is a check that warns when a batch differs from earlier ones", "  anomalies:"]
     for each in table.watched:
         lines += [*_wrapped(each.why, "    # "), f"    - {flow(each.rule)}"]
     return "\n".join(lines) + "\n"
 
 
 def rules_yaml(rules: Sequence[Suggestion], about: str) -> str:
-    """A list of rules for a table that is there already."""
+    """Returns a list of rules for an existing table."""
     head = f"# Suggested by `dq suggest` for {about}: rules that it does not have yet."
     return "\n".join([head, *(_rules(rules, "") if rules else ["[]"])]) + "\n"
 
@@ -131,9 +131,9 @@ def _rules(rules: Sequence[Suggestion], indent: str) -> Iterator[str]:
 
 
 def _demanded(demands: Sequence[Suggestion]) -> Iterator[str]:
-    """Rules that would fail today, as comments: each is a rule once the `#` before it is taken away."""
+    """Yields rules that would fail now, as comments to uncomment later."""
     if demands:
-        yield "    # Most rows fail the rules below today. Clean the values, then take the # before the rule away."
+        yield "    # Most rows fail the rules below now. Clean the values, then remove the # before the rule."
         for line in _rules(demands, ""):
             yield f"    {line}" if line.startswith("#") else f"    #{line}"
 
@@ -158,5 +158,5 @@ def _wrapped(text: str, prefix: str) -> Iterator[str]:
 
 
 def sure(confidence: float) -> str:
-    """How sure, in a word."""
+    """Returns the confidence in a word."""
     return "sure" if confidence >= SURE else "likely" if confidence >= _LIKELY else "perhaps"

@@ -1,4 +1,4 @@
-"""Types of columns that land as text: what silver can read them as."""
+"""Suggests types of columns that land as text, such that silver can cast them."""
 
 from __future__ import annotations
 
@@ -11,55 +11,57 @@ import polars as pl
 from dq_pipelines.config.columns import exact
 from dq_pipelines.config.counting import counted
 from dq_pipelines.monitoring.profile import ColumnProfile, Profile
-from dq_pipelines.monitoring.profile.markers import is_marker
+from dq_pipelines.monitoring.profile.null_markers import is_marker
 from dq_pipelines.monitoring.suggestions.base import listed, percent
 from dq_pipelines.transforms.casting import is_exact, typed
 from dq_pipelines.transforms.null_values import without_null_values
 from dq_pipelines.transforms.options import CastOptions
 from dq_pipelines.transforms.types import dtype_of, type_names
 
-#: From so many digits on, and when so many are as long, whole numbers are a code, unless nearly each is another: a key.
+#: Whole numbers are codes if they have at least so many digits and this share has the same length. Above the last share of
+#: distinct values they are a key.
 _LEAST_DIGITS, _AS_LONG, _KEY = 5, 0.99, 0.9
 
-#: How hidden columns begin that mark rows whose value does not fit its column's type.
+#: Prefix of hidden columns that mark rows whose value does not fit the column's type.
 MISREAD = "_misread_"
 
 
 @dataclass(frozen=True)
 class SuggestedType:
-    """A column as `silver.columns` has it, and why."""
+    """The suggested type of a column, and why."""
 
     type: str
     format: str | None
     why: str
-    #: texts of this column that mean that there is no value
+    #: the column's null markers
     null_values: tuple[str, ...] = ()
 
     @property
     def written(self) -> str | dict[str, Any]:
-        """As YAML has it: the type's name, or a mapping where there is more to say."""
+        """The YAML value: the type's name, or a mapping with format and null values."""
         more = {"format": self.format, "null_values": list(self.null_values)}
         given = {key: value for key, value in more.items() if value}
         return {"type": self.type, **given} if given else self.type
 
 
 def suggested_types(profile: Profile) -> dict[str, SuggestedType]:
-    """The type of each column that YAML has a name for."""
-    found = {column.name: _type_of(column) for column in profile}
-    return {name: _with_null_values(type_, profile[name]) for name, type_ in found.items() if type_ is not None}
+    """Returns the suggested type of each column that has a type in YAML."""
+    types = {column.name: _type_of(column) for column in profile}
+    return {name: _with_null_values(type_, profile[name]) for name, type_ in types.items() if type_ is not None}
 
 
-def _with_null_values(found: SuggestedType, column: ColumnProfile) -> SuggestedType:
-    """The type with the column's own words for a missing value, and a sentence about them."""
-    words = null_values_of(column)
-    if not words:
-        return found
-    said = f"{listed(words)} {'means' if len(words) == 1 else 'mean'} that there is no value ({counted(column.marked, 'row')})"
-    return replace(found, null_values=tuple(words), why=f"{found.why}; {said}" if found.why else said)
+def _with_null_values(suggested: SuggestedType, column: ColumnProfile) -> SuggestedType:
+    """Adds the column's null markers to the type, with a sentence about them."""
+    markers = null_values_of(column)
+    if not markers:
+        return suggested
+    verb = "means" if len(markers) == 1 else "mean"
+    why = f"{listed(markers)} {verb} that there is no value ({counted(column.marked, 'row')})"
+    return replace(suggested, null_values=tuple(markers), why=f"{suggested.why}; {why}" if suggested.why else why)
 
 
 def _type_of(column: ColumnProfile) -> SuggestedType | None:
-    reading = column.reading
+    reading = column.inferred_type
     if not column.is_text:
         known = reading.type in type_names() or reading.kind == "decimal"
         return SuggestedType(reading.type, None, "") if known else None
@@ -74,13 +76,13 @@ def _type_of(column: ColumnProfile) -> SuggestedType | None:
         fitting = percent(reading.fits, values)
         why = f"{fitting} of the values are of this type; {astray:,} are not, and go to quarantine"
     if reading.or_format is not None:
-        why += f"{'; ' if why else ''}{reading.or_format} fits as well: look which comes first"
+        why += f"{'; ' if why else ''}{reading.or_format} fits as well: check whether day or month comes first"
     return SuggestedType(reading.type, reading.format, why)
 
 
 def _code_of_digits(column: ColumnProfile) -> int | None:
-    """How many digits whole numbers have that are as long, each and every one, and come again: a ZIP code, a phone number."""
-    if column.reading.kind != "integer" or column.distinct > _KEY * column.count:
+    """Returns the length of codes such as ZIP codes: whole numbers of one length that repeat; None for other columns."""
+    if column.inferred_type.kind != "integer" or column.distinct > _KEY * column.count:
         return None
     shapes = column.shapes.filter(pl.col("shape").str.contains("^9+$"))
     rows, shape = int(shapes["count"].sum()), shapes["shape"][0] if len(shapes) else ""
@@ -89,12 +91,12 @@ def _code_of_digits(column: ColumnProfile) -> int | None:
 
 
 def with_types(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> pl.LazyFrame:
-    """The rows as silver would have them: what does not fit its type is missing."""
+    """Casts the rows as silver would; a value that does not fit its type becomes null."""
     return cast_rows(rows, types)[0].drop(pl.selectors.starts_with(MISREAD))
 
 
 def cast_rows(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> tuple[pl.LazyFrame, dict[str, str]]:
-    """The rows as silver would have them, and by column the flag that marks rows whose value does not fit its type."""
+    """Casts the rows as silver would. Also returns, by column, the flag of rows whose value does not fit its type."""
     schema = rows.collect_schema()
     changed = {name: found for name, found in types.items() if not is_exact(schema[name], dtype_of(found.type))}
     casts = {
@@ -103,12 +105,12 @@ def cast_rows(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> tuple[p
     }
     flags = {name: f"{MISREAD}{place}" for place, name in enumerate(changed)}
     failed = [(value.is_null() & pl.col(exact(name)).is_not_null()).alias(flags[name]) for name, value in casts.items()]
-    told = without_null_values(rows, types).with_columns(failed)
-    return told.with_columns(value.alias(name) for name, value in casts.items()), flags
+    flagged = without_null_values(rows, types).with_columns(failed)
+    return flagged.with_columns(value.alias(name) for name, value in casts.items()), flags
 
 
 def null_values_of(column: ColumnProfile) -> list[str]:
-    """Words of a column that stand for a missing value between its numbers, dates or truths, the most frequent first."""
+    """Returns a column's null markers among its numbers, dates or booleans, most frequent first."""
     if not column.is_text or not column.marked:
         return []
     return list(column.values.filter(is_marker(pl.col("value"), among_values=True))["value"])

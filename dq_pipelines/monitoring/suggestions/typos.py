@@ -1,4 +1,4 @@
-"""Misspelt values of columns whose set of values is open: those that are rare and nearly a frequent one."""
+"""Suggests rules against misspelt values, in columns without a closed set of values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     for name, wrong in findings.misspelt.items():
         column = findings.profile[name]
         if closed_set(findings, column) is not None:
-            continue  # the set says so
+            continue  # the rule on the set covers it
         counts = dict(column.values.rows())
         rows = sum(counts[value] for value in wrong)
         pairs = [f"{value}` for `{meant}" for value, meant in wrong.items()]

@@ -1,4 +1,4 @@
-"""Dates that are never on a weekend, in all rows or in those of some kind, but for slips."""
+"""Suggests rules for dates that are never on a weekend, in all rows or in rows of some kind, except for errors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import polars as pl
 
 from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _MOST_KINDS = 500, 20
-#: The share of weekend days where they are slips; by chance it is 2 of 7, and in the rows of other kinds more than this.
+#: Largest share of weekend days that are errors (by chance it is 2 of 7), and the least share in rows of other kinds.
 _FEW, _AS_USUAL = 0.005, 0.2
 
 
@@ -21,10 +21,10 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     kinds = [
         column
         for column in findings
-        if column.is_text and column.reading.kind == "text" and 2 <= column.distinct <= _MOST_KINDS
+        if column.is_text and column.inferred_type.kind == "text" and 2 <= column.distinct <= _MOST_KINDS
     ]
     for column in findings:
-        is_date = column.reading.kind == "date" and not column.is_text  # SQL reads no weekday in a text
+        is_date = column.inferred_type.kind == "date" and not column.is_text  # SQL reads no weekday in a text
         if is_date and column.seen >= _LEAST_ROWS and column.distinct >= _MOST_KINDS:
             found = _of(findings, column, kinds)
             if found is not None:
@@ -33,7 +33,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 
 def _of(findings: Findings, column: ColumnProfile, kinds: list[ColumnProfile]) -> Suggestion | None:
     sample = findings.profile.sample
-    days = read_values(pl.DataFrame({"value": sample.get_column(column.name)}), column.reading)
+    days = read_values(pl.DataFrame({"value": sample.get_column(column.name)}), column.inferred_type)
     weekend = (days.dt.weekday() >= 6).alias("weekend")
     rows, wrong = int(days.count()), int(weekend.sum() or 0)
     if wrong <= _FEW * rows:

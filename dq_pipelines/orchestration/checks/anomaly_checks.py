@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.orchestration.partitions_definition import check_spec
 from dq_pipelines.project import Table
 
 if TYPE_CHECKING:
-    from dq_pipelines.monitoring.anomalies.watching import Watched
+    from dq_pipelines.monitoring.anomalies.evaluation import AnomalyResult
 
 
 def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
@@ -35,17 +35,17 @@ def anomaly_specs(table: Table) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def anomalies_of(table: Table, history: History, batch: str | None = None) -> Sequence[Watched]:
+def anomalies_of(table: Table, history: History, batch: str | None = None) -> Sequence[AnomalyResult]:
     """Returns the result of each anomaly rule for a recorded batch, or for the last one."""
     if not table.anomalies:
         return ()
-    from dq_pipelines.monitoring.anomalies.watching import watch
+    from dq_pipelines.monitoring.anomalies.evaluation import evaluate
 
-    return [watch(rule, history, table.key, daily=table.is_daily, batch=batch) for rule in table.anomalies]
+    return [evaluate(rule, history, table.key, daily=table.is_daily, batch=batch) for rule in table.anomalies]
 
 
 def anomaly_results(
-    table: Table, found: Sequence[Watched], selected: Collection[dg.AssetCheckKey]
+    table: Table, found: Sequence[AnomalyResult], selected: Collection[dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
     """Yields the results of the selected checks."""
     for watched in found:
@@ -61,7 +61,7 @@ def anomaly_results(
             )
 
 
-def _metadata(watched: Watched) -> dict[str, Any]:
+def _metadata(watched: AnomalyResult) -> dict[str, Any]:
     metadata: dict[str, Any] = {name: value for name, value in watched.observed.items() if value is not None}
     metadata |= {"severity": watched.rule.severity, "history": watched.past, "rule": _as_yaml(watched.rule)}
     if watched.points:
@@ -70,10 +70,10 @@ def _metadata(watched: Watched) -> dict[str, Any]:
     return metadata
 
 
-def _picture(watched: Watched) -> dg.MarkdownMetadataValue:
-    from dq_pipelines.monitoring.anomalies.picture import picture
+def _picture(watched: AnomalyResult) -> dg.MarkdownMetadataValue:
+    from dq_pipelines.monitoring.anomalies.chart import chart
 
-    drawn = base64.b64encode(picture(watched).encode()).decode()
+    drawn = base64.b64encode(chart(watched).encode()).decode()
     return dg.MetadataValue.md(f"![{watched.rule.about}](data:image/svg+xml;base64,{drawn})")
 
 

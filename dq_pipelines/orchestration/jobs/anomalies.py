@@ -9,7 +9,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from dq_pipelines.errors import ConfigError, Problem, nearest
-from dq_pipelines.monitoring.anomalies.accepting import Series
+from dq_pipelines.monitoring.anomalies.acceptance import Series
 from dq_pipelines.orchestration.jobs.ops import op_failures
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project
@@ -40,7 +40,7 @@ def anomaly_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
             raise ConfigError([Problem("", 0, f"{context.job_name}: {problem}")])
         table = tables[config["table"]]
         metric = (config["metric"], config.get("column"))
-        return Series.asked(table.key, table.anomalies, stores.history, *metric, daily=table.is_daily)
+        return Series.of(table.key, table.anomalies, stores.history, *metric, daily=table.is_daily)
 
     def accepted(context: dg.OpExecutionContext) -> str:
         return series(context).accept(

@@ -25,7 +25,7 @@ from dq_pipelines.monitoring.alerts.due import Subscription
 from dq_pipelines.monitoring.alerts.opening import Finding, opened
 from dq_pipelines.monitoring.alerts.sending import Channel
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
-from dq_pipelines.monitoring.alerts.wording import Writer
+from dq_pipelines.monitoring.alerts.wording import MessageFormatter
 from dq_pipelines.orchestration.runs.ended_runs import EndedRuns, RunLog, ended, newly_ended_runs
 from dq_pipelines.orchestration.sensors.findings import RunFindings, checks_of
 from dq_pipelines.orchestration.sensors.missed_schedules import overdue
@@ -131,7 +131,7 @@ class AlertsTick:
         budget, sent = Budget(), 0
         problems: list[str] = []
         dagster_url = Settings.from_environment().dagster_url or self.project.settings.dagster_url
-        writer = Writer(self.project.settings.name, dagster_url)
+        formatter = MessageFormatter(self.project.settings.name, dagster_url)
         for name, url in self.settings.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
             subscription = Subscription(name, self._routes, self.book.told(name), self.settings.rhythm)
@@ -139,7 +139,7 @@ class AlertsTick:
                 if budget.is_spent:
                     return sent, [*problems, "one tick has no time for all messages"]
                 try:
-                    Channel(name, url).send(writer.post(message))
+                    Channel(name, url).send(formatter.format(message))
                 except DqError as error:
                     problems.append(str(error))
                     break  # do not try a failing channel again for each message

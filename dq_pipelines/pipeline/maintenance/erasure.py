@@ -25,7 +25,7 @@ from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.rewrite import Removal
 from dq_pipelines.lake.skipped_inputs import write_asides
 from dq_pipelines.lake.table_lock import Claim, claimed, staged
-from dq_pipelines.monitoring.metrics.measuring import is_number, number
+from dq_pipelines.monitoring.metrics.measurement import is_number, number
 from dq_pipelines.monitoring.metrics.state import ColumnState
 from dq_pipelines.pipeline.bronze.batch import UNREADABLE
 from dq_pipelines.pipeline.bronze.input_identity import Names

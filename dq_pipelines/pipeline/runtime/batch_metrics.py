@@ -19,7 +19,7 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.judge import Judgement
 from dq_pipelines.history.store.metrics import BatchMetrics, ColumnMetrics
 from dq_pipelines.lake.staging import Stage
-from dq_pipelines.monitoring.metrics.measuring import Measuring
+from dq_pipelines.monitoring.metrics.measurement import Measurement
 from dq_pipelines.monitoring.metrics.state import merged
 from dq_pipelines.project import LandedTable, Table
 from dq_pipelines.rules.library.freshness import TableFresh
@@ -73,21 +73,21 @@ class Measured:
 
     table: Table
     #: the columns, known as soon as the judge has asked
-    measuring: Measuring = field(default_factory=lambda: Measuring({}))
+    measurement: Measurement = field(default_factory=lambda: Measurement({}))
     #: columns that cannot be measured over these rows, with what was raised
     left_out: dict[str, str] = field(default_factory=dict)
 
     def frames(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
         """What the judge is to take out of its pass."""
-        self.measuring = self._of(scan, self._columns(scan))
-        return self.measuring.frames(scan.marked)
+        self.measurement = self._of(scan, self._columns(scan))
+        return self.measurement.frames(scan.marked)
 
     def leave_out_faults(self, scan: StagingScan) -> bool:
         """Leave out the columns that cannot be measured over these rows; whether there were any."""
 
         def attempt(names: Sequence[str]) -> None:
-            measuring = self._of(scan, names)
-            measuring.found(collect_all(measuring.frames(scan.frame)))
+            measurement = self._of(scan, names)
+            measurement.metrics(collect_all(measurement.frames(scan.frame)))
 
         faults = at_fault(self._columns(scan), attempt)
         self.left_out |= {name: said(error) for name, error in faults.items()}
@@ -97,15 +97,15 @@ class Measured:
         wanted = self.table.model.metrics
         return [name for name in scan.columns if wanted.covers(name) and name not in self.left_out]
 
-    def _of(self, scan: StagingScan, names: Sequence[str]) -> Measuring:
+    def _of(self, scan: StagingScan, names: Sequence[str]) -> Measurement:
         schema = scan.frame.collect_schema()
-        return Measuring({name: schema[name] for name in names}, sketches=self.table.model.metrics.sketches)
+        return Measurement({name: schema[name] for name in names}, sketches=self.table.model.metrics.sketches)
 
     def batch(
         self, judgement: Judgement, kept: Stage, work: Metered, landing: float | None, landed_at: datetime | None
     ) -> BatchMetrics:
         """What a batch has measured when it is judged; `landing` seconds were spent before, on inputs of `landed_at`."""
-        columns = self.measuring.found(judgement.measured)
+        columns = self.measurement.metrics(judgement.measured)
         for name, why in self.left_out.items():
             work.log(f"{self.table.key}: wanted to measure column '{name}', got: {why}; the batch has no metrics of it")
         return BatchMetrics(

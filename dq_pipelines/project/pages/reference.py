@@ -18,7 +18,7 @@ from dq_pipelines.config.remarks import prose, remarks
 from dq_pipelines.engine.backends.registry import OTHERS, backend_class
 from dq_pipelines.engine.json_values import plain
 from dq_pipelines.monitoring.alerts.settings import Alerts, Route
-from dq_pipelines.monitoring.anomalies.declared import AnomalyRule
+from dq_pipelines.monitoring.anomalies.anomaly_rule import AnomalyRule
 from dq_pipelines.project.lifecycle import Freshness, Retention, RunHistory, Upkeep
 from dq_pipelines.project.pages.casts import casts_page
 from dq_pipelines.project.pages.gold import gold_page

@@ -13,7 +13,7 @@ from dq_pipelines.errors import nearest
 from dq_pipelines.history.queries.scores import score_of, score_of_all
 from dq_pipelines.history.queries.series import METRICS, latest, series
 from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
-from dq_pipelines.monitoring.metrics.over_time import Span
+from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
@@ -193,7 +193,7 @@ def metrics_of_table(
         if not last:
             return Columns(table=key, batches=0, columns=[])
         since = until = last[0].at
-    batches, columns = Span(key, partition, since, until).metrics(history) if history.is_begun else (0, ())
+    batches, columns = BatchRange(key, partition, since, until).metrics(history) if history.is_begun else (0, ())
     return Columns(table=key, batches=batches, columns=[ColumnLine.model_validate(one) for one in columns])
 
 

@@ -1,4 +1,4 @@
-"""Measuring the columns of a batch: frames that are taken out of the judge's own pass, and what they found."""
+"""Measures the columns of a batch in the same pass that judges its rows."""
 
 from __future__ import annotations
 
@@ -10,58 +10,60 @@ from polars import selectors as cs
 
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import MOMENTS, NUMBERS, Buckets, Digest
-from dq_pipelines.monitoring.metrics.distinct import Distinct, Seen
+from dq_pipelines.monitoring.metrics.distinct import Distinct, DistinctBuilder
 from dq_pipelines.monitoring.metrics.state import ColumnState, Moments
 
-#: Rows that are looked at together: a reader of CSV brings some thousands at a time.
+#: Rows per chunk: the CSV reader alone would give a few thousand at a time.
 _AT_ONCE = 200_000
 
 _MOMENTS = ("values", "mean", "variance", "min", "max")
 
 
 class Sketches:
-    """What a column's different values and its numbers have looked like so far, by column; each batch of rows is met once.
+    """Collects the sketches of all columns; each chunk of rows is added once.
 
-    One sink beside the others, and not a grouping for each column: of those, Polars feeds every one by itself, and holds what
-    the slowest has not taken yet (6 million rows from CSV took 3.1 GB, and 1.2 GB so). A node of the plan that Python looks
-    into would have the plan above it run a second time.
+    It is one sink of the plan, not a group-by per column. Polars would feed each group-by separately, and buffer rows for
+    the slowest: 6 million CSV rows took 3.1 GB that way, and 1.2 GB this way. A Python node in the plan would make Polars
+    run the plan above it twice.
     """
 
     def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
         self._numbers = {name: dtype for name, dtype in schema.items() if is_number(dtype)}
-        self.seen = {name: Seen() for name, dtype in schema.items() if not _is_opaque(dtype)}
+        self.distinct = {name: DistinctBuilder() for name, dtype in schema.items() if not _is_opaque(dtype)}
         self.buckets = {
             name: Buckets(MOMENTS if dtype.is_temporal() else NUMBERS) for name, dtype in self._numbers.items()
         }
 
-    def meet(self, rows: pl.DataFrame) -> None:
-        """Some rows."""
+    def add(self, rows: pl.DataFrame) -> None:
+        """Adds some rows."""
         if rows.is_empty():
             return
-        for name, seen in self.seen.items():
-            seen.meet(rows.get_column(name))
+        for name, distinct in self.distinct.items():
+            distinct.add(rows.get_column(name))
         numbers = rows.select(number(name, dtype).alias(name) for name, dtype in self._numbers.items())
         for name, buckets in self.buckets.items():
-            buckets.meet(numbers.get_column(name))
+            buckets.add(numbers.get_column(name))
 
 
-class Measuring:
-    """The columns of one frame that are measured: `frames` are to be collected once, and their rows given to `found`."""
+class Measurement:
+    """Measures the columns of one frame: collect `frames` once, then pass the results to `metrics`."""
 
     def __init__(self, schema: Mapping[str, pl.DataType], *, sketches: bool = True) -> None:
         self.schema = schema
         self._sketches = Sketches(schema) if sketches else None
 
     def frames(self, rows: pl.LazyFrame) -> list[pl.LazyFrame]:
-        """Small frames of `rows`: the counts and moments of all columns, and one that has the sketches met."""
+        """Returns lazy frames to collect: counts and moments of all columns, and a sink that fills the sketches."""
         frames = [rows.select(self._scalars)]
-        if self._sketches is not None and self._sketches.seen:
-            met = rows.select(column(name) for name in self._sketches.seen)
-            frames.append(met.sink_batches(self._sketches.meet, chunk_size=_AT_ONCE, maintain_order=False, lazy=True))
+        if self._sketches is not None and self._sketches.distinct:
+            columns = rows.select(column(name) for name in self._sketches.distinct)
+            frames.append(
+                columns.sink_batches(self._sketches.add, chunk_size=_AT_ONCE, maintain_order=False, lazy=True)
+            )
         return frames
 
-    def found(self, frames: Sequence[pl.DataFrame]) -> tuple[ColumnMetrics, ...]:
-        """What the frames said, by column."""
+    def metrics(self, frames: Sequence[pl.DataFrame]) -> tuple[ColumnMetrics, ...]:
+        """Returns the metrics of each column from the collected frames."""
         scalars = frames[0].row(0, named=True)
         return tuple(
             ColumnState(
@@ -76,10 +78,10 @@ class Measuring:
         )
 
     def _sketched(self, name: str) -> tuple[Distinct | None, Digest | None]:
-        if self._sketches is None or name not in self._sketches.seen:
+        if self._sketches is None or name not in self._sketches.distinct:
             return None, None
         digest = self._sketches.buckets[name].digest() if name in self._sketches.buckets else None
-        return self._sketches.seen[name].distinct(), digest if digest is not None and len(digest.means) else None
+        return self._sketches.distinct[name].distinct(), digest if digest is not None and len(digest.means) else None
 
     @property
     def _scalars(self) -> list[pl.Expr]:
@@ -94,12 +96,12 @@ class Measuring:
 
 
 def column(name: str) -> pl.Expr:
-    """The column of exactly this name: `pl.col` takes `^a$` for a pattern."""
+    """Selects the column of exactly this name: `pl.col` takes `^a$` for a pattern."""
     return cs.by_name(name).as_expr()
 
 
 def number(name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column's values as floats, null where they are not finite; moments in seconds, as ColumnMetrics says."""
+    """Returns a column's values as floats, null where not finite; dates and times in seconds, as in ColumnMetrics."""
     value = column(name)
     match dtype:
         case pl.Date():
@@ -120,7 +122,7 @@ def is_number(dtype: pl.DataType) -> bool:
 
 
 def _is_opaque(dtype: pl.DataType) -> bool:
-    """Whether nobody asks how many different values there are."""
+    """Whether the column's distinct values are not counted."""
     return dtype.is_nested() or isinstance(dtype, pl.Object | pl.Null)
 
 

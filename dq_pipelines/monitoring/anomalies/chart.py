@@ -1,4 +1,4 @@
-"""A series and its band as a small picture: SVG without script, so that whatever shows pictures shows it."""
+"""Draws a series and its band as a small SVG chart without script."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dq_pipelines.monitoring.anomalies.watching import Watched
+from dq_pipelines.monitoring.anomalies.evaluation import AnomalyResult
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 220, 76, 12, 14, 26
-#: Points that are drawn.
+#: Number of drawn points.
 _SHOWN = 60
 _OPENING = (
     f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
@@ -19,7 +19,7 @@ _OPENING = (
 
 @dataclass(frozen=True)
 class _Scale:
-    """From points and values to places in the picture."""
+    """Converts places and values to coordinates."""
 
     count: int
     low: float
@@ -33,16 +33,18 @@ class _Scale:
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
 
 
-def picture(watched: Watched) -> str:
-    """The last sixty points as a line, the band behind it, what is outside of it as red dots."""
+def chart(watched: AnomalyResult) -> str:
+    """Returns an SVG with the last sixty points as a line, the band behind it, and anomalies as red dots."""
     first = max(0, len(watched.points) - _SHOWN)
     points = watched.points[first:]
-    told = {place - first: one for place, one in watched.bands().items()}
-    ends = [end for one in told.values() for end in (one.lower, one.upper) if end is not None and math.isfinite(end)]
+    bands = {place - first: judgement for place, judgement in watched.bands().items()}
+    ends = [
+        end for each in bands.values() for end in (each.lower, each.upper) if end is not None and math.isfinite(end)
+    ]
     scale = _scale([point.value for point in points], ends)
-    band = [(place, one.lower, one.upper) for place, one in sorted(told.items())]
+    band = [(place, each.lower, each.upper) for place, each in sorted(bands.items())]
     line = " ".join(f"{scale.x(place):.1f},{scale.y(point.value):.1f}" for place, point in enumerate(points))
-    out = {place for place, one in told.items() if one.anomalous}
+    out = {place for place, each in bands.items() if each.anomalous}
     if watched.judgement.anomalous:
         out.add(len(points) - 1)
     dots = [
@@ -64,7 +66,7 @@ def picture(watched: Watched) -> str:
 
 
 def _scale(values: Sequence[float], ends: Sequence[float]) -> _Scale:
-    """As far as the values go, and the band as far as it does not press them flat."""
+    """Chooses a scale for all values, and for the band as far as the values stay visible."""
     low, high = min(values), max(values)
     reach = max(high - low, abs(high) * 0.01, 1e-9)
     low = max(min([low, *ends]), low - reach)
@@ -82,13 +84,13 @@ def _band(scale: _Scale, band: Sequence[tuple[int, float | None, float | None]])
 
 
 def _axes(scale: _Scale, moments: Sequence[str]) -> list[str]:
-    found = []
+    elements = []
     for share in (0.0, 0.5, 1.0):
         value = scale.low + (scale.high - scale.low) * share
         y = scale.y(value)
-        found.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e0e0e0"/>')
-        found.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:,.4g}</text>')
-    found.append(f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{moments[0]}</text>')
+        elements.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e0e0e0"/>')
+        elements.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:,.4g}</text>')
+    elements.append(f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{moments[0]}</text>')
     if len(moments) > 1:
-        found.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{moments[-1]}</text>')
-    return found
+        elements.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{moments[-1]}</text>')
+    return elements

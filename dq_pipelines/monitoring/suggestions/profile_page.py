@@ -1,4 +1,4 @@
-"""A profile and what follows from it as one page that needs no network. What stands in it is found elsewhere."""
+"""Renders a profile and its suggestions as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import polars as pl
 
 from dq_pipelines.monitoring.contracts.yaml_writer import flow
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, percent
 from dq_pipelines.monitoring.suggestions.table import SuggestedTable, sure
 
@@ -24,11 +24,11 @@ _YEARS = 10_000
 
 @dataclass(frozen=True)
 class Bar:
-    """One value, shape or range of numbers, and how many rows of the sample have it."""
+    """One value, shape or range of numbers, with its number of rows in the sample."""
 
     label: str
     count: int
-    #: of the longest bar beside it, 0 to 100
+    #: percent of the longest bar
     width: float
     share: str
 
@@ -43,23 +43,23 @@ class RuleView:
     #: `sure`, `likely` or `perhaps`
     word: str
     confidence: float
-    #: the columns that it is about
+    #: its columns
     columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ColumnView:
-    """One column, as the page shows it."""
+    """One column on the page."""
 
     name: str
     type: str
     why: str
-    #: rows with a value, 0 to 100, and in words
+    #: percent of rows with a value, as a number and as text
     filled: float
     filled_said: str
     distinct: str
     facts: tuple[tuple[str, str], ...]
-    #: how numbers are spread; or else the most frequent values
+    #: a histogram of numbers, or else the most frequent values
     histogram: tuple[Bar, ...]
     values: tuple[Bar, ...]
     shapes: tuple[Bar, ...]
@@ -67,7 +67,7 @@ class ColumnView:
 
 
 def page(table: SuggestedTable, name: str, yaml: str) -> str:
-    """The page; `yaml` is the suggested table as it is printed."""
+    """Returns the HTML page; `yaml` is the suggested table as printed."""
     rules = [_rule(each) for each in (*table.rules, *table.demands)]
     columns = [_column(table, column.name, rules) for column in table.landed]
     several = [rule for rule in rules if not rule.columns or rule.columns[0] not in {each.name for each in columns}]
@@ -108,7 +108,7 @@ def _rule(each: Suggestion) -> RuleView:
 
 
 def _short(value: Any) -> str:
-    """An argument on one line; the whole of a long list stands in the YAML."""
+    """Formats an argument on one line; a long list is cut here and complete in the YAML."""
     if not isinstance(value, list) or len(value) <= _MOST_VALUES:
         return flow(value)
     return f"{flow(value[:_MOST_VALUES])[:-1]}, … {len(value) - _MOST_VALUES} more]"
@@ -116,17 +116,17 @@ def _short(value: Any) -> str:
 
 def _column(table: SuggestedTable, name: str, rules: list[RuleView]) -> ColumnView:
     landed, column = table.landed[name], table.profile[name]
-    found = table.types.get(name)
-    # Words for nothing are no values, where the others are numbers or dates.
-    there = landed.count - landed.marked
-    numbers = column.reading.is_number or column.reading.is_temporal
+    type_ = table.types.get(name)
+    # Null markers among numbers or dates are no values.
+    filled = landed.count - landed.marked
+    numbers = column.inferred_type.is_number or column.inferred_type.is_temporal
     histogram = tuple(_histogram(column)) if numbers and column.distinct > _MOST_VALUES else ()
     return ColumnView(
         name,
-        str(landed.dtype) if found is None else found.type + (f" ({found.format})" if found.format else ""),
-        "" if found is None else found.why,
-        0.0 if not landed.rows else 100 * there / landed.rows,
-        percent(there, landed.rows),
+        str(landed.dtype) if type_ is None else type_.type + (f" ({type_.format})" if type_.format else ""),
+        "" if type_ is None else type_.why,
+        0.0 if not landed.rows else 100 * filled / landed.rows,
+        percent(filled, landed.rows),
         _distinct(landed),
         tuple(_facts(landed, column)),
         histogram,
@@ -143,18 +143,18 @@ def _facts(landed: ColumnProfile, column: ColumnProfile) -> Iterator[tuple[str, 
     yield "missing", f"{landed.nulls:,} ({percent(landed.nulls, landed.rows)})" if landed.nulls else "none"
     if landed.marked:
         words = f"{landed.marked:,} ({percent(landed.marked, landed.rows)})"
-        yield "words for nothing", words if landed.seen == landed.count else f"about {words}"
-    if column.reading.kind not in ("text", "boolean", "other") and column.least is not None:
+        yield "null markers", words if landed.seen == landed.count else f"about {words}"
+    if column.inferred_type.kind not in ("text", "boolean", "other") and column.least is not None:
         yield "from", shown(column.least)
         yield "to", shown(column.greatest)
-    if column.reading.is_number and column.mean is not None and column.distinct > 1:
+    if column.inferred_type.is_number and column.mean is not None and column.distinct > 1:
         yield "mean", shown(column.mean)
         if column.standard_deviation is not None:
             yield "standard deviation", shown(column.standard_deviation)
         for label, key in (("median", "p50"), ("5 % below", "p05"), ("5 % above", "p95")):
             if key in column.quantiles:
                 yield label, shown(column.quantiles[key])
-    if landed.lengths is not None and column.reading.kind == "text":
+    if landed.lengths is not None and column.inferred_type.kind == "text":
         yield (
             "characters",
             f"{landed.lengths.shortest} to {landed.lengths.longest}, {shown(landed.lengths.mean)} on average",
@@ -162,7 +162,7 @@ def _facts(landed: ColumnProfile, column: ColumnProfile) -> Iterator[tuple[str, 
 
 
 def _distinct(landed: ColumnProfile) -> str:
-    """How many distinct values, and whether that is but an estimate."""
+    """Formats the number of distinct values; an estimate has "about"."""
     return f"{'' if landed.distinct == landed.values.height else 'about '}{landed.distinct:,}"
 
 
@@ -175,9 +175,9 @@ def _bars(rows: list[tuple[Any, ...]], total: int, most: int) -> Iterator[Bar]:
 
 
 def _histogram(column: ColumnProfile) -> Iterator[Bar]:
-    """Rows by ranges of equal width, from the first hundredth of the numbers to the last."""
-    values = read_values(column.values, column.reading)
-    if column.reading.is_temporal:
+    """Yields rows by ranges of equal width, from the 1st to the 99th percentile."""
+    values = read_values(column.values, column.inferred_type)
+    if column.inferred_type.is_temporal:
         values = values.cast(pl.Datetime("us")) if values.dtype != pl.Date else values
     read = pl.DataFrame(
         {"shown": values, "number": values.to_physical().cast(pl.Float64), "count": column.values["count"]}
@@ -189,11 +189,11 @@ def _histogram(column: ColumnProfile) -> Iterator[Bar]:
     first, last = (read["number"][int(upto.search_sorted(share * total))] for share in (0.01, 0.99))
     bulk = read.filter(pl.col("number").is_between(first, last))
     width = (last - first) / _BINS
-    if column.reading.kind == "integer":
+    if column.inferred_type.kind == "integer":
         width = max(1.0, math.ceil((last - first + 1) / _MOST_BINS))
     if not width or not math.isfinite(width):
         return
-    bins = math.floor((last - first) / width) + 1 if column.reading.kind == "integer" else _BINS
+    bins = math.floor((last - first) / width) + 1 if column.inferred_type.kind == "integer" else _BINS
     place = ((pl.col("number") - first) / width).floor().clip(0, bins - 1).cast(pl.Int64)
     grouped = bulk.group_by(place.alias("place")).agg(
         pl.sum("count"), pl.min("shown").alias("low"), pl.max("shown").alias("high")
@@ -211,7 +211,7 @@ def _histogram(column: ColumnProfile) -> Iterator[Bar]:
 
 
 def shown(value: Any) -> str:
-    """A value as people read it."""
+    """Formats a value for people."""
     if isinstance(value, datetime):
         return value.isoformat(" ", "minutes" if not value.second else "seconds")
     if isinstance(value, date):

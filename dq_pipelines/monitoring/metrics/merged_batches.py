@@ -1,4 +1,4 @@
-"""The metrics of many batches as those of one: a month from its days, a table from its partitions, without reading a row."""
+"""Merges the metrics of many batches, such as a month from its days, without reading any rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dq_pipelines.monitoring.metrics.state import merged
 
 
 @dataclass(frozen=True)
-class Span:
-    """Which batches of a table; all of them where nothing is given."""
+class BatchRange:
+    """A range of a table's batches; by default all."""
 
     table: str
     partition: str | None = None
@@ -22,6 +22,6 @@ class Span:
     until: datetime | None = None
 
     def metrics(self, history: History) -> tuple[int, tuple[ColumnMetrics, ...]]:
-        """How many batches there are, and the metrics of all their rows together."""
+        """Returns the number of batches, and the metrics of all their rows together."""
         batches = measured_batches(history, self.table, partition=self.partition, since=self.since, until=self.until)
         return len(batches), merged(batch.columns for batch in batches)

@@ -1,4 +1,4 @@
-"""One point for each partition, whatever number of batches it came in: a late file adds to its day."""
+"""Computes one point of a metric per partition, merging the batches of a partition: a late file adds to its day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.metrics.state import merged
 
-#: Metrics of tables of which the batches' mean, or the least or the greatest, is that of the partition; others add up.
+#: Units of table metrics that are averaged over the batches of a partition, and metrics that take a minimum or maximum;
+#: all others are summed.
 _MEANS = ("percent", "share")
 _OTHERS = {"freshness_seconds": min, "peak_memory_bytes": max}
 
@@ -19,13 +20,13 @@ _OTHERS = {"freshness_seconds": min, "peak_memory_bytes": max}
 def points_of_partitions(
     history: History, table: str, metric: str, column: str | None = None, *, limit: int, including: str | None = None
 ) -> list[Point]:
-    """The metric of each partition as it stands, out of the last `limit` batches; `at` is when its last batch began.
+    """Returns the current metric of each partition, from the last `limit` batches; `at`: when its last batch began.
 
-    The batch to be `including` counts also where it is blocked. Raises KeyError for an unknown metric.
+    The batch `including` counts even if it is blocked. Raises KeyError for an unknown metric.
     """
-    found = points_by_partition(history, table, metric, column, limit=limit, including=including)
+    by_partition = points_by_partition(history, table, metric, column, limit=limit, including=including)
     points = []
-    for partition, parts in found.items():
+    for partition, parts in by_partition.items():
         value: float | None = parts[0].point.value
         if len(parts) > 1 and column is not None:
             batches = measured_batches(history, table, columns=[column], partition=partition, including=including)
@@ -48,7 +49,7 @@ def _of_table(metric: str, parts: Sequence[WeightedPoint]) -> float:
 
 
 def _of_column(metric: str, column: ColumnMetrics) -> float | None:
-    """A metric of a column; the shares, which are not kept, are reckoned as `series` does."""
+    """Returns a metric of a column; shares are not stored, and computed as in `series`."""
     if not metric.endswith("_share"):
         value: float | None = getattr(column, metric)
         return value

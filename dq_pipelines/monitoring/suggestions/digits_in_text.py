@@ -1,4 +1,4 @@
-"""Names and words: texts of letters, but for a few that have digits."""
+"""Suggests rules for names and words: texts of letters, a few of which wrongly contain digits."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dq_pipelines.monitoring.suggestions.findings import Findings
 from dq_pipelines.monitoring.suggestions.sets import closed_set
 
 _LEAST_ROWS = 200
-#: The share of rows whose text may have a digit, and the share of the others that must be of letters only.
+#: Largest share of rows with a digit, and the least share of the others that have letters only.
 _FEW, _OF_LETTERS = 0.005, 0.98
 _LETTERS = r"^[\p{L}\p{M} .,'\x{2019}&()/-]+$"
 _DIGIT = "[0-9]"
-#: Longer texts are sentences, in which a number may stand.
+#: Longer texts are sentences, which may contain numbers.
 _LONGEST = 40
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if not column.is_text or column.reading.kind != "text" or column.seen < _LEAST_ROWS:
+        if not column.is_text or column.inferred_type.kind != "text" or column.seen < _LEAST_ROWS:
             continue
         if column.lengths is None or column.lengths.mean > _LONGEST or closed_set(findings, column) is not None:
-            continue  # of a set, the set says which values are wrong
+            continue  # the rule on the set covers it
         value = pl.col("value")
         digits = column.values.filter(value.str.contains(_DIGIT))
         rows, of_letters = int(digits["count"].sum()), column.values.filter(value.str.contains(_LETTERS))["count"].sum()

@@ -1,4 +1,4 @@
-"""Numbers between two heaps, where nearly no others are."""
+"""Suggests rules for numbers in two clusters, on the few values in the gap between them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import polars as pl
 
 from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, rounded_out, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS, _LEAST_DISTINCT, _BINS = 1_000, 100, 50
-#: A hollow is so wide, in bins, holds so small a share of the rows, and has so large a share of them on either side.
-_WIDE, _FEW, _HEAP = 5, 0.0005, 0.1
+#: A gap is at least so many bins wide, holds at most this share of the rows, and has this share of them on either side.
+_WIDE, _FEW, _CLUSTER = 5, 0.0005, 0.1
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        measures = column.reading.kind in ("decimal", "float") or (
-            column.reading.kind == "integer" and not findings.determines(column)
+        measures = column.inferred_type.kind in ("decimal", "float") or (
+            column.inferred_type.kind == "integer" and not findings.determines(column)
         )
         if measures and column.seen >= _LEAST_ROWS and column.distinct >= _LEAST_DISTINCT:
             yield from _of(column)
@@ -28,13 +28,13 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 
 def _of(column: ColumnProfile) -> Iterator[Suggestion]:
     numbers = pl.DataFrame(
-        {"value": read_values(column.values, column.reading).cast(pl.Float64), "count": column.values["count"]}
+        {"value": read_values(column.values, column.inferred_type).cast(pl.Float64), "count": column.values["count"]}
     ).filter(pl.col("value").is_finite())
     total = int(numbers["count"].sum())
-    found = _hollow(numbers.sort("value"), total)
-    if found is None:
+    gap = _widest_gap(numbers.sort("value"), total)
+    if gap is None:
         return
-    low, high, rows = found
+    low, high, rows = gap
     name = identifier(column.name)
     number = f"try_cast({name} as double)" if column.is_text else name
     why = f"{rows_of(rows)} of {total:,} lie between {low:g} and {high:g}; all others are below or above"
@@ -42,8 +42,8 @@ def _of(column: ColumnProfile) -> Iterator[Suggestion]:
     yield Suggestion({**rule, "mostly": mostly(rows, total)}, why, 0.7)
 
 
-def _hollow(numbers: pl.DataFrame, total: int) -> tuple[float, float, int] | None:
-    """The ends of the widest hollow with a few rows in it, and these rows; None where there is none."""
+def _widest_gap(numbers: pl.DataFrame, total: int) -> tuple[float, float, int] | None:
+    """Returns the ends of the first wide gap with a few rows in it, and the number of these rows; None without one."""
     upto, value = numbers["count"].cum_sum(), numbers["value"]
     least, most = (float(value[int(upto.search_sorted(share * total))]) for share in (0.005, 0.995))
     width = (most - least) / _BINS
@@ -60,8 +60,8 @@ def _hollow(numbers: pl.DataFrame, total: int) -> tuple[float, float, int] | Non
             start = place
         elif not sparse and start is not None:
             rows = sum(bins[start:place])
-            heaps = min(sum(bins[:start]), sum(bins[place:]))
-            if place - start >= _WIDE and 0 < rows <= _FEW * total and heaps >= _HEAP * total:
+            cluster = min(sum(bins[:start]), sum(bins[place:]))
+            if place - start >= _WIDE and 0 < rows <= _FEW * total and cluster >= _CLUSTER * total:
                 return rounded_out(least + start * width, up=True), rounded_out(least + place * width, up=False), rows
             start = None
     return None

@@ -1,4 +1,4 @@
-"""Which of two columns is never less than the other, but for slips: shipped after it was ordered, paid no more than was claimed."""
+"""Suggests rules on the order of two columns, such as shipped after ordered, or paid at most what was claimed."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import polars as pl
 
 from dq_pipelines.config.sql_text import identifier
 from dq_pipelines.monitoring.profile import ColumnProfile
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, mostly, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
-from dq_pipelines.monitoring.suggestions.signs import rarely_negative
+from dq_pipelines.monitoring.suggestions.negative_numbers import rarely_negative
 
 _LEAST_ROWS, _LEAST_DISTINCT, _MOST_COLUMNS = 100, 15, 24
-#: The share of rows that may break an order, and the share that would if the two columns had nothing to do with each other.
+#: Largest share of rows that violate an order, and the least share that would if the columns were unrelated.
 _BROKEN, _BY_CHANCE = 0.005, 0.05
 _TOLERATED = 0.999
-#: Two columns belong together when they are no farther apart than this, in spreads of the higher one.
+#: Largest distance of two related columns, in interquartile ranges of the higher one.
 _NEAR = 1.0
 _DAY = 86_400_000_000
 
 
 @dataclass(frozen=True)
 class Order:
-    """`high` is `low` or more, but for some rows."""
+    """An order: `high` is at least `low`, except in some rows."""
 
     high: str
     low: str
-    #: rows with both values, and the places of those that break the order
+    #: number of rows with both values, and the row numbers of violations
     rows: int
     broken: frozenset[int]
-    #: how far the two are from each other in the middle of the rows, in spreads of `high`
+    #: median distance of the two, in interquartile ranges of `high`
     distance: float
 
 
@@ -52,19 +52,21 @@ def _may_be_ordered(column: ColumnProfile, *, moments: bool) -> bool:
     if column.seen < _LEAST_ROWS or column.distinct < 2:
         return False
     if moments:
-        return column.reading.is_temporal and not (column.is_text and column.reading.format)
-    return column.reading.kind in ("decimal", "float")
+        return column.inferred_type.is_temporal and not (column.is_text and column.inferred_type.format)
+    return column.inferred_type.kind in ("decimal", "float")
 
 
 def _compare(high: ColumnProfile, low: ColumnProfile) -> bool:
-    """Whether a rule can compare the two: dates that are text are in order as text, a day before its hours."""
-    return high.is_text == low.is_text and (not high.is_text or low.reading.kind in (high.reading.kind, "date"))
+    """Whether a rule can compare the two columns; ISO dates in text compare as text."""
+    return high.is_text == low.is_text and (
+        not high.is_text or low.inferred_type.kind in (high.inferred_type.kind, "date")
+    )
 
 
 def _numbers(findings: Findings, column: ColumnProfile) -> pl.Series:
-    """The column as floats, moments in days; null where there is none."""
-    read = read_values(pl.DataFrame({"value": findings.profile.sample.get_column(column.name)}), column.reading)
-    if column.reading.is_temporal:
+    """Returns the column as floats, dates and times in days; null without a value."""
+    read = read_values(pl.DataFrame({"value": findings.profile.sample.get_column(column.name)}), column.inferred_type)
+    if column.inferred_type.is_temporal:
         if isinstance(read.dtype, pl.Datetime) and read.dtype.time_zone:
             read = read.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return read.cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64) / _DAY
@@ -73,15 +75,18 @@ def _numbers(findings: Findings, column: ColumnProfile) -> pl.Series:
 
 
 def _negative(numbers: pl.Series) -> set[int]:
-    """The rows whose number alone is wrong already, where few are negative."""
-    found = (numbers < 0).fill_null(False).arg_true()
-    return set(found.to_list()) if len(found) <= _BROKEN * numbers.len() else set()
+    """Returns the rows with a negative number, if they are so few that they are errors."""
+    rows = (numbers < 0).fill_null(False).arg_true()
+    return set(rows.to_list()) if len(rows) <= _BROKEN * numbers.len() else set()
 
 
 def _orders(
     columns: Sequence[ColumnProfile], values: dict[str, pl.Series], explained: set[int], *, moments: bool
 ) -> Iterator[Order]:
-    """For each column the nearest one that it is never less than. What one order explains is no exception to another."""
+    """Yields for each column the nearest one that it is never less than.
+
+    Violations that one order explains do not count for another.
+    """
     found = [
         order
         for high, low in permutations(columns, 2)
@@ -89,17 +94,17 @@ def _orders(
         and _compare(high, low)
         and (order := _order(high.name, low.name, values)) is not None
     ]
-    told: set[str] = set()
+    done: set[str] = set()
     for order in sorted(found, key=lambda each: (not each.broken, each.distance)):
-        if order.high in told:
+        if order.high in done:
             continue
-        # Two moments far apart are out of order because one of them is wrong, which a nearer pair has said already.
+        # Distant dates violate an order only because one of them is wrong, which a nearer pair has shown already.
         far = order.distance > _NEAR or len(order.broken) == 1
         if order.broken and (far or not moments) and 2 * len(order.broken - explained) < len(order.broken):
             continue
         if not order.broken and any({order.high, order.low} == {each.high, each.low} for each in found if each.broken):
             continue
-        told.add(order.high)
+        done.add(order.high)
         explained |= order.broken
         yield order
 
@@ -116,14 +121,14 @@ def _order(high: str, low: str, values: dict[str, pl.Series]) -> Order | None:
         return None
     chance = both["high"].sample(fraction=1, shuffle=True, seed=5) < both["low"]
     if not len(broken) and int(chance.sum()) < _BY_CHANCE * both.height:
-        return None  # they lie apart whatever they mean
+        return None  # their ranges do not overlap, so the order says nothing
     first, third = (both["high"].quantile(share) or 0.0 for share in (0.25, 0.75))
     distance = abs((apart.quantile(0.5) or 0.0) / (third - first)) if third > first else 0.0
     return Order(high, low, both.height, frozenset(broken.to_list()), distance)
 
 
 def _by_slips(apart: pl.Series) -> bool:
-    """Whether the negative distances are slips: there is a step at 0, or nothing near to it."""
+    """Whether negative distances are errors: they are far rarer than small positive ones, or there are no small ones."""
     counted = apart.rename("value").value_counts()
     if rarely_negative(counted):
         return True
@@ -151,6 +156,6 @@ def _suggestion(found: Order, columns: dict[str, ColumnProfile], *, moments: boo
     if not moments and (high.is_text or low.is_text):
         sides = [f"try_cast({identifier(name)} as double)" for name in (found.high, found.low)]
         rule = {"type": "expect_rows_sql", "sql": " >= ".join(sides)}
-    # A limit has few values; it is the measure beside it that goes wrong.
+    # A limit has few values, so the measure is probably the wrong one.
     suspect = found.high if high.distinct >= _LEAST_DISTINCT else found.low
     return Suggestion({**rule, "mostly": admitted}, why, 0.85 if found.broken else 0.8, suspect=suspect)

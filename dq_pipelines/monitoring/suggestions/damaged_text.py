@@ -1,4 +1,4 @@
-"""What programs do to text on its way: broken encodings, stray signs, codes that a spreadsheet took for dates or numbers."""
+"""Suggests rules on damaged text: broken encodings, control characters, codes that a spreadsheet converted."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dq_pipelines.monitoring.suggestions.base import Suggestion, listed, percent
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-#: What is wrong, how it looks, and the share of values up to which it is damage and not what the column holds.
+#: Description, regex, and the largest share of values for which it counts as damage.
 _DAMAGE = (
-    ("no letters but what is left of them", "\ufffd|Ã[\u0080-\u00bf]|â€|Â[\u0080-\u00bf]", 0.3),
-    ("signs that control a printer", r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]", 0.3),
-    ("stray signs", r"[*^~|{}\\`]", 0.05),
-    ("as a spreadsheet writes what it took for a date", rf"^([0-9]{{1,2}}-{_MONTH}|{_MONTH}-[0-9]{{2,4}})$", 0.3),
-    ("as a spreadsheet writes what it took for a number", r"^[0-9](\.[0-9]+)?E\+[0-9]{1,2}$", 0.3),
+    ("broken characters of a wrong encoding", "\ufffd|Ã[\u0080-\u00bf]|â€|Â[\u0080-\u00bf]", 0.3),
+    ("control characters", r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]", 0.3),
+    ("stray punctuation", r"[*^~|{}\\`]", 0.05),
+    ("the form of a code that a spreadsheet took for a date", rf"^([0-9]{{1,2}}-{_MONTH}|{_MONTH}-[0-9]{{2,4}})$", 0.3),
+    ("the form of a code that a spreadsheet took for a number", r"^[0-9](\.[0-9]+)?E\+[0-9]{1,2}$", 0.3),
 )
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if not column.is_text or column.reading.kind != "text":
+        if not column.is_text or column.inferred_type.kind != "text":
             continue
         for what, pattern, most in _DAMAGE:
             damaged = column.values.filter(pl.col("value").str.contains(pattern))

@@ -1,4 +1,4 @@
-"""What YAML may say of anomalies: which metric of a table is held against its own past, and how."""
+"""Defines the YAML of an anomaly rule: a metric of a table, and how it is compared with its history."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from dq_pipelines.errors import nearest
 if TYPE_CHECKING:
     from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
-#: Strategies that know seasons.
+#: Strategies that support a seasonality.
 _SEASONAL = ("auto", "seasonal", "holt_winters")
 
 
 class AnomalyRule(Strict):
-    """A metric that is held against its own past.
+    """A metric that is compared with its own history.
 
-    Each is an asset check, `anomaly_<metric>` or `anomaly_<metric>_<column>`, judged after each batch from the batches before
-    it (of a table in daily partitions: from the days before). Below `minimum_history` it passes and says so. It neither
-    blocks, nor does it count in quality scores.
+    Each rule is an asset check, `anomaly_<metric>` or `anomaly_<metric>_<column>`. It judges each batch by the batches
+    before it; with daily partitions, each day by the days before. Below `minimum_history` it passes with a note. It never
+    blocks, and does not count in quality scores.
     """
 
-    #: what of each batch: `row_count`, `mean`, `null_share` or any other that `dq metrics` knows
+    #: the metric of each batch: `row_count`, `mean`, `null_share` or any other that `dq metrics` lists
     metric: str
     #: the column, for metrics of columns
     column: str | None = None
-    #: `auto` is `seasonal` where there is a seasonality and `robust_z` where there is none; `holt_winters` needs the extra
-    #: `anomalies`; `novelty`, for thousands of points, has no band
+    #: `auto` is `seasonal` with a seasonality and `robust_z` without; `holt_winters` needs the extra `anomalies`;
+    #: `novelty`, for thousands of points, has no band
     strategy: Literal["auto", "robust_z", "seasonal", "level_shift", "rate_of_change", "holt_winters", "novelty"] = (
         "auto"
     )
-    #: what comes again: by the hour (its minutes are compared), by the day (its hours), by the week (its days)
+    #: the period: `hourly` compares the same minutes, `daily` the same hours, `weekly` the same weekdays
     seasonality: Literal["none", "hourly", "daily", "weekly"] = "none"
-    #: the edge of the band in standard deviations: at 3 no more than 0.27 % of quiet batches are outside, at 2 4.6 %
+    #: the edge of the band in standard deviations: at 3, at most 0.27 % of usual batches are outside; at 2, 4.6 %
     sensitivity: Annotated[float, Field(gt=0, le=100)] = 3.0
-    #: `down` for a volume that may grow at will, `up` for nulls that may become fewer
+    #: which deviations fail: `down` for a volume that may grow, `up` for nulls that may become fewer
     direction: Literal["both", "up", "down"] = "both"
-    #: how far back batches count: `12h`, `90d`, `8w` or `2y`
+    #: the period of earlier batches that count: `12h`, `90d`, `8w` or `2y`
     training: Duration = "90d"
-    #: batches below which nothing is judged
+    #: with fewer earlier batches nothing is judged
     minimum_history: Annotated[int, Field(ge=3)] = 14
-    #: of a failure; it is shown and told of, and never blocks
+    #: severity of a failure; it never blocks
     severity: Literal["critical", "warning", "info"] = "warning"
-    #: one sentence for people; the UI shows it
+    #: one sentence, which the UI shows
     description: str | None = None
 
     @model_validator(mode="after")
@@ -66,10 +66,10 @@ class AnomalyRule(Strict):
     @model_validator(mode="after")
     def _strategy_fits(self) -> AnomalyRule:
         if self.strategy == "seasonal" and self.seasonality == "none":
-            raise ValueError("strategy seasonal wants a seasonality: hourly, daily or weekly")
+            raise ValueError("strategy seasonal needs a seasonality: wanted hourly, daily or weekly, got none")
         if self.seasonality != "none" and self.strategy not in _SEASONAL:
             wanted = ", ".join(_SEASONAL)
-            raise ValueError(f"strategy {self.strategy} knows no seasonality, wanted one of {wanted}")
+            raise ValueError(f"strategy {self.strategy} has no seasonality: wanted strategy {wanted}")
         return self
 
     @property
@@ -79,12 +79,12 @@ class AnomalyRule(Strict):
 
     @property
     def is_sketched(self) -> bool:
-        """Whether the metric comes of a sketch: different values, quantiles, outliers."""
+        """Whether the metric is computed from a sketch: distinct values, quantiles, outliers."""
         return self.metric.startswith(("distinct_", "outlier_", "robust_", "p")) and self.column is not None
 
     @property
     def check(self) -> str:
-        """The name of its check, of letters, digits and `_` alone."""
+        """The name of its check: letters, digits and `_` only."""
         return re.sub(r"[^A-Za-z0-9_]+", "_", "_".join(filter(None, ("anomaly", self.metric, self.column))))
 
     @property
@@ -92,11 +92,12 @@ class AnomalyRule(Strict):
         return duration(self.training)
 
     def strategist(self) -> Strategy:
-        """The strategy as this rule wants it."""
+        """Returns the strategy with the settings of this rule."""
         from dataclasses import fields
 
         from dq_pipelines.monitoring.anomalies import strategies
 
-        made = strategies()[self.strategy]
-        asked = {name: getattr(self, name) for name in ("sensitivity", "direction", "minimum_history", "seasonality")}
-        return made(**{field.name: asked[field.name] for field in fields(made)})
+        strategy = strategies()[self.strategy]
+        names = ("sensitivity", "direction", "minimum_history", "seasonality")
+        settings = {name: getattr(self, name) for name in names}
+        return strategy(**{field.name: settings[field.name] for field in fields(strategy)})

@@ -1,4 +1,4 @@
-"""Columns of amounts that are never negative, but for a few rows."""
+"""Suggests rules for amounts that are never negative, except in a few rows."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from collections.abc import Iterator
 import polars as pl
 
 from dq_pipelines.config.sql_text import identifier
-from dq_pipelines.monitoring.profile.reading import read_values
+from dq_pipelines.monitoring.profile.inferred_type import read_values
 from dq_pipelines.monitoring.suggestions.base import Suggestion, as_written, listed, mostly, percent, rows_of
 from dq_pipelines.monitoring.suggestions.findings import Findings
 
 _LEAST_ROWS = 100
-#: The share of negative numbers up to which they are rare, and how many times as many others lie as near to 0 as half
-#: of them do: numbers that merely spread across 0 have no such step there. Of one or two that says less.
+#: Largest share of rare negative numbers, and how many times more numbers are equally close above 0 (the last, for one or
+#: two negative rows). Numbers that merely spread across 0 have no such step there.
 _RARE, _STEP, _STEP_OF_FEW = 0.005, 15, 30
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if not column.reading.is_number or column.seen < _LEAST_ROWS:
+        if not column.inferred_type.is_number or column.seen < _LEAST_ROWS:
             continue
         numbers = pl.DataFrame(
-            {"value": read_values(column.values, column.reading).cast(pl.Float64), "count": column.values["count"]}
+            {
+                "value": read_values(column.values, column.inferred_type).cast(pl.Float64),
+                "count": column.values["count"],
+            }
         ).filter(pl.col("value").is_finite())
         if not (rows := rarely_negative(numbers)):
             continue
         least = -1.0 if numbers.filter(pl.col("value") < 0)["value"].to_list() == [-1.0] else None
         if least is not None:
-            continue  # -1 alone is a word for nothing, and the bounds say so
+            continue  # -1 alone is a null marker, which the bounds exclude
         negative = numbers.filter(pl.col("value") < 0).sort("value")["value"]
         why = (
             f"{rows_of(rows)} of {column.seen:,} ({percent(rows, column.seen)}) are negative, such as "
@@ -44,7 +47,7 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
 
 
 def rarely_negative(numbers: pl.DataFrame) -> int:
-    """Rows with a negative number where these are slips; 0 where they are not. `numbers` has `value` and `count`."""
+    """Counts rows with a negative number, if these are errors; else 0. `numbers` has `value` and `count`."""
     total = int(numbers["count"].sum() or 0)
     negative = numbers.filter(pl.col("value") < 0)
     rows = int(negative["count"].sum() or 0)
