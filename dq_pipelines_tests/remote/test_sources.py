@@ -95,6 +95,7 @@ def test_typed_sources(s3: Bucket, kind: str) -> None:
     assert landed.select("id", "name").equals(rows)
 
 
+@pytest.mark.slow
 def test_a_delta_table_lands_version_by_version(afar: Afar) -> None:
     """It is no object: that none lies at its address says nothing of the table."""
     options = {"AWS_ALLOW_HTTP": "true"}

@@ -7,7 +7,7 @@ that every record of an input is in bronze.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -127,14 +127,8 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: Snaps
     places, began = [list(source.row_sources(item)) for item in inputs], (now - EPOCH) // timedelta(microseconds=1)
     moments = {item.uri: began + last - 1 for item, last in zip(inputs, accumulate(map(len, places)), strict=True)}
     ledger = _with_former_landing(table, inputs, Consumed.of(entries))
-    names_of = {item.uri: ledger.names.name(item.uri) for item in inputs}
     again = tuple(item.uri for item in inputs if not source.continues and ledger.number(item) is not None)
-    consumed = {
-        **ledger.versions(inputs),
-        **{f"{CONTENT}{names_of[item.uri]}": source.content_of(item) for item in inputs},
-        f"{LANDED_AT}{name}": max(moments.values()),
-        **{f"{AGAIN}{names_of[uri]}": moments[uri] for uri in again},
-    }
+    consumed = {**_entries(ledger, source, inputs, again, moments), f"{LANDED_AT}{name}": max(moments.values())}
     reading = source.read_or_text(inputs) if table.landed.evolution == "evolve" else source.read(inputs)
     bronze_schema = landed.schema if landed is not None and landed.exists else None
     reading = _spelled(reading, bronze_schema or {})
@@ -166,6 +160,18 @@ def batch_of(table: Table, inputs: Sequence[Input], now: datetime, landed: Snaps
         all_records=marked is reading.landed,
         again=again,
     )
+
+
+def _entries(
+    ledger: Consumed, source: Source, inputs: Sequence[Input], again: Collection[str], moments: Mapping[str, int]
+) -> dict[str, int]:
+    """The ledger's entries for inputs that land: `moments` is when, in microseconds by address, `again` what had landed before."""
+    name = ledger.names.name
+    return {
+        **ledger.versions(inputs),
+        **{f"{CONTENT}{name(item.uri)}": source.content_of(item) for item in inputs},
+        **{f"{AGAIN}{name(uri)}": moments[uri] for uri in again},
+    }
 
 
 def _id(inputs: Sequence[Input], entries: Mapping[str, int]) -> str:

@@ -85,4 +85,4 @@ def run_by_run(shop: Workshop) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).absolute())
