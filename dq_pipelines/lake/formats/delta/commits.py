@@ -47,10 +47,10 @@ _NO_ZONE = '"timestamp_ntz"'
 def committed(place: Place, commit: Commit) -> Committed:
     """Make a commit. Raises Overtaken, or PublishError, and leaves the table as it was."""
     with publish_errors(place.key, place.uri):
-        snapshot = _as_read(place, commit)
-        if commit.once:
-            commit.must_come_first(place.key, snapshot.entries if commit.read is None else newest_entries(place))
         try:
+            snapshot = _as_read(place, commit)
+            if commit.once:
+                commit.must_come_first(place.key, snapshot.entries if commit.read is None else newest_entries(place))
             takes_files = _make(place, commit, _table_of(snapshot, is_ours=commit.read is None))
         except CommitFailedError as error:
             said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
