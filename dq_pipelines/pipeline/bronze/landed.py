@@ -108,7 +108,7 @@ def pending_batches(
 
 
 def outdated(
-    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+    landed: TableOrSnapshot, batches: Sequence[str], arriving: frozenset[str] = frozenset()
 ) -> dict[str, frozenset[str]]:
     """The batches, oldest first, each with what `_source` says there of inputs of which a later version counts.
 
@@ -129,7 +129,7 @@ def counting(landed: LakeTable, batches: Sequence[str]) -> dict[str, frozenset[s
 
 
 def _by_age(
-    landed: LakeTable, batches: Sequence[str], arriving: frozenset[str] = frozenset()
+    landed: TableOrSnapshot, batches: Sequence[str], arriving: frozenset[str] = frozenset()
 ) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """The batches, oldest first, each with the inputs of which a later version counts, and those that count."""
     rows = landed.scan().filter(pl.col(BATCH).is_in(list(batches)))

@@ -16,6 +16,7 @@ from dq_pipelines.engine.backends.base import StagingScan
 from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.lake.ledger import consumption
 from dq_pipelines.lake.schema_evolution import Change, Drift, Policy
+from dq_pipelines.lake.tables import TableOrSnapshot
 from dq_pipelines.pipeline.bronze.batch import Batch
 from dq_pipelines.pipeline.bronze.ingest import arrived
 from dq_pipelines.pipeline.bronze.landed import bronze, first_landed, outdated, pending_batches
@@ -27,6 +28,7 @@ from dq_pipelines.pipeline.preparation.passthrough import in_one_pass
 from dq_pipelines.pipeline.preparation.preparation import misread, rules_of
 from dq_pipelines.pipeline.quarantine.corrections import corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import HELD, dismissed, with_dismissed
+from dq_pipelines.pipeline.runtime.layers import Layers
 from dq_pipelines.pipeline.runtime.table_run import Work
 from dq_pipelines.pipeline.silver.backlog import Backlog, Outdated, backlog_of, joint_id
 from dq_pipelines.pipeline.silver.published_as import must_fit_rows
@@ -139,17 +141,17 @@ def plan_batch(run: Work) -> BatchPlan | None:
     Raises SourceError where an input cannot be opened, RuleError where the rows do not go with the YAML, and PublishError
     where the table does not.
     """
-    must_agree(run)
-    landing = arrived(run)
-    waiting = tuple(pending_batches(run.table, run.lake, run.silver, run.partition))
+    layers = must_agree(run)
+    landing = arrived(run, layers.bronze)
+    waiting = tuple(pending_batches(run.table, run.lake, layers.silver, run.partition, layers.bronze))
     if landing is None and not waiting:
         return None
-    must_fit_rows(run)
-    before = _bronze_rows(run)
-    table = table_columns(run, before, landing, run.table.landed.evolution)
+    must_fit_rows(run, layers.silver)
+    before = layers.bronze.scan() if layers.bronze.exists else None
+    table = table_columns(run, before, landing, run.table.landed.evolution, layers.silver)
     backlog, differs = Backlog(), None
     if before is not None and waiting:
-        replaced = _replaced(run, waiting, landing)
+        replaced = _replaced(layers, waiting, landing)
         backlog = backlog_of(run, waiting, before, replaced, something_lands=landing is not None)
     if before is not None and landing is not None:
         differs = landing_drift(run, landing.rows, table.bronze)
@@ -189,7 +191,7 @@ def rerun_inputs(run: Work) -> RerunInputs:
     landed = table.scan()
     return RerunInputs(
         landed,
-        table_columns(run, landed, None, "rebuild"),
+        table_columns(run, landed, None, "rebuild", run.silver),
         corrections(run.quarantine),
         dismissed(run),
         first_landed(table) if silver.mode == "merge" else {},
@@ -213,27 +215,23 @@ def plan_part_of_rerun(run: Work, batch: str, outdated: frozenset[str], inputs: 
     )
 
 
-def _replaced(run: Work, waiting: Sequence[str], landing: Batch | None) -> Outdated:
+def _replaced(layers: Layers, waiting: Sequence[str], landing: Batch | None) -> Outdated:
     """By waiting batch, what of it has landed again since: the later version takes the place of the earlier."""
     arriving = frozenset(item.uri for item in landing.inputs) if landing else frozenset()
-    return outdated(bronze(run.table, run.lake), waiting, arriving)
+    return outdated(layers.bronze, waiting, arriving)
 
 
-def _bronze_rows(run: Work) -> pl.LazyFrame | None:
-    """Bronze as it is before the batch; None before it is made."""
-    snapshot = bronze(run.table, run.lake).published()
-    return None if snapshot is None else snapshot.scan()
-
-
-def table_columns(run: Work, landed: pl.LazyFrame | None, landing: Batch | None, policy: Policy) -> TableColumns:
-    """The columns of the table before a batch that lands these inputs; `landed` are bronze's rows."""
+def table_columns(
+    run: Work, landed: pl.LazyFrame | None, landing: Batch | None, policy: Policy, published: TableOrSnapshot
+) -> TableColumns:
+    """The columns of the table before a batch that lands these inputs; `landed` are bronze's rows, `published` is silver."""
     own = pl.Schema() if landed is None else own_schema(landed)
     coming = [] if landing is None else landing.rows.collect_schema().names()
     return TableColumns(
         resolved(run.table.landed.silver, [*coming, *own]),
         own,
         # What a rerun makes is put together, and compared, when all of it is there.
-        None if policy == "rebuild" else schema_of(run.silver),
+        None if policy == "rebuild" else schema_of(published),
         policy,
         run.silver,
     )
