@@ -18,14 +18,14 @@ def in_one_pass(silver: Silver, key: str) -> bool:
     """Whether bronze can be written from the rows that are judged, so that the inputs are read once.
 
     Not where a step leaves rows out, for bronze has them all; nor where rules look at the rows of the table `key`
-    beside the scan, who would read the inputs once more.
+    apart from the scan, which would read the inputs once more.
     """
-    asides = [rule.auxiliary_query() for rule in silver.rules if isinstance(rule, RowRule)]
-    beside = any(
-        isinstance(aside, Determined | Measured) or (isinstance(aside, Exists) and aside.table == key)
-        for aside in asides
+    queries = [rule.auxiliary_query() for rule in silver.rules if isinstance(rule, RowRule)]
+    looks_twice = any(
+        isinstance(query, Determined | Measured) or (isinstance(query, Exists) and query.table == key)
+        for query in queries
     )
-    return not beside and not may_drop(silver)
+    return not looks_twice and not may_drop(silver)
 
 
 def carrying(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -47,9 +47,9 @@ class Prepared:
     @property
     def hidden(self) -> frozenset[str]:
         """The columns that travel along and are not published."""
-        beside = {f"{prefix}{rule.column}" for rule in self.casts for prefix in (RAW, FAILED)}
+        of_casts = {f"{prefix}{rule.column}" for rule in self.casts for prefix in (RAW, FAILED)}
         carried = {name for name in self.rows.collect_schema() if name.startswith(CARRIED)}
-        return frozenset(beside | carried | {*SYSTEM_COLUMNS, PARTITION})
+        return frozenset(of_casts | carried | {*SYSTEM_COLUMNS, PARTITION})
 
 
 SilverStep = Callable[[Prepared, Silver], Prepared]
@@ -77,7 +77,7 @@ def transform(prepared: Prepared, silver: Silver) -> Prepared:
         if isinstance(step, OPAQUE) and names:
             refused.append(miscast(rows, names))
             rows, names = rows.filter(~any_failed(names)), []
-        with _told(number, step):
+        with _naming_the_step(number, step):
             rows = _applied(step, rows, names)
             columns = rows.collect_schema()
         if isinstance(step, Cast):
@@ -101,7 +101,7 @@ def _applied(step: Step, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFra
 
 
 @contextmanager
-def _told(number: int, step: Step) -> Iterator[None]:
+def _naming_the_step(number: int, step: Step) -> Iterator[None]:
     """Say which step it is that does not fit the rows."""
     try:
         yield
@@ -144,11 +144,11 @@ def may_drop(silver: Silver) -> bool:
 def hangs_on_others(silver: Silver, rules: Iterable[Rule]) -> bool:
     """Whether a row may be left out, or fail one of the `rules`, for what other rows of its batch are."""
     on_rows = [rule for rule in rules if isinstance(rule, RowRule)]
-    beside = any(
+    looks_at_others = any(
         not isinstance(rule.auxiliary_query(), Exists | ByText | None) or isinstance(rule, PythonFunction)
         for rule in on_rows
     )
-    return beside or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)
+    return looks_at_others or any(isinstance(step, (Deduplicate, *OPAQUE)) for step in silver.transform)
 
 
 def miscast(rows: pl.LazyFrame, casts: Sequence[str]) -> pl.LazyFrame:

@@ -67,10 +67,10 @@ class Replacing:
     @cached_property
     def keys_are_judged(self) -> bool:
         """Whether a rule refuses rows whose merge keys repeat."""
-        asides = [rule.auxiliary_query() for rule in self.silver.rules if isinstance(rule, RowRule) and rule.refuses]
+        queries = [rule.auxiliary_query() for rule in self.silver.rules if isinstance(rule, RowRule) and rule.refuses]
         wanted = set(self.silver.keys)
         return any(
-            isinstance(aside, Repeats) and set(aside.columns) == wanted and not aside.row_condition for aside in asides
+            isinstance(query, Repeats) and set(query.columns) == wanted and not query.row_condition for query in queries
         )
 
     @property

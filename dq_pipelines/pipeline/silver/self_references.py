@@ -92,11 +92,11 @@ class SelfReferences:
 
     @staticmethod
     def _without_parent(rows: pl.LazyFrame, rule: RowRule, whole: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-        aside, columns = rule.auxiliary_query(), rows.collect_schema()
-        if not isinstance(aside, Exists) or aside.column not in columns:
+        query, columns = rule.auxiliary_query(), rows.collect_schema()
+        if not isinstance(query, Exists) or query.column not in columns:
             return rows.head(0)
-        dtype = columns[aside.column]
-        parents = pl.concat([_values(some, aside.key, _PARENT, dtype) for some in whole])
+        dtype = columns[query.column]
+        parents = pl.concat([_values(some, query.key, _PARENT, dtype) for some in whole])
         judged = (
             _judged_alone(rows, rule).with_columns(pl.col(_WANTED).alias(_PARENT)).filter(pl.col(_PARENT).is_not_null())
         )
@@ -105,8 +105,8 @@ class SelfReferences:
     @property
     def _pairs(self) -> list[tuple[str, str]]:
         """The columns that refer to others, each with the column that they refer to."""
-        asides = [rule.auxiliary_query() for rule in self.rules]
-        return list(dict.fromkeys((aside.column, aside.key) for aside in asides if isinstance(aside, Exists)))
+        queries = [rule.auxiliary_query() for rule in self.rules]
+        return list(dict.fromkeys((query.column, query.key) for query in queries if isinstance(query, Exists)))
 
     def _tells_apart(self, rows: pl.LazyFrame, before: pl.LazyFrame, now: pl.LazyFrame) -> bool:
         """Whether any row refers to a value that only one of the two has."""
@@ -144,9 +144,9 @@ class SelfReferences:
         columns = kept.collect_schema()
         references = []
         for rule in self.rules:
-            aside = rule.auxiliary_query()
-            if rule.refuses and isinstance(aside, Exists) and {aside.column, aside.key} <= set(columns):
-                references.append(_Reference.of(kept, rule, aside, staying))
+            query = rule.auxiliary_query()
+            if rule.refuses and isinstance(query, Exists) and {query.column, query.key} <= set(columns):
+                references.append(_Reference.of(kept, rule, query, staying))
         return _removed(references)
 
 
@@ -160,11 +160,11 @@ class _Reference:
     offered: pl.Series
 
     @classmethod
-    def of(cls, kept: pl.LazyFrame, rule: RowRule, aside: Exists, staying: Sequence[pl.LazyFrame]) -> _Reference:
-        dtype = kept.collect_schema()[aside.column]
+    def of(cls, kept: pl.LazyFrame, rule: RowRule, query: Exists, staying: Sequence[pl.LazyFrame]) -> _Reference:
+        dtype = kept.collect_schema()[query.column]
         kept = _judged_alone(kept, rule)
-        offered = pl.col(exact(aside.key)).cast(dtype, strict=False)
-        frames = [_values(rows, aside.key, "value", dtype) for rows in staying]
+        offered = pl.col(exact(query.key)).cast(dtype, strict=False)
+        frames = [_values(rows, query.key, "value", dtype) for rows in staying]
         pairs, *stays = collect_all([kept.select(pl.col(_WANTED).alias("wanted"), offered.alias("offered")), *frames])
         values = pl.concat([pairs["wanted"], pairs["offered"]]).rank("dense").cast(pl.Int64).fill_null(0) - 1
         in_staying_rows = pl.concat([pl.Series(dtype=dtype), *(frame["value"] for frame in stays)])
@@ -206,8 +206,8 @@ def _removed(references: Sequence[_Reference]) -> pl.Series:
 
 def _judged_alone(rows: pl.LazyFrame, rule: RowRule) -> pl.LazyFrame:
     """`rows` with the value that the rule looks up of each, as `_WANTED`; none where its condition leaves the row out."""
-    aside = rule.auxiliary_query()
-    wanted = pl.col(exact(aside.column)) if isinstance(aside, Exists) else pl.lit(None)
+    query = rule.auxiliary_query()
+    wanted = pl.col(exact(query.column)) if isinstance(query, Exists) else pl.lit(None)
     if rule.row_condition is not None:
         narwhals_rows = nw.from_native(rows)
         condition = Condition.parse(rule.row_condition).expr(Columns(dict(narwhals_rows.collect_schema())))
