@@ -1,4 +1,4 @@
-"""Whose fault a failed pass is. The parts of a pass are tried again one by one, only after the pass has failed."""
+"""Fault isolation: which parts of a failed pass fail alone. A pass that succeeds pays nothing for this."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Long native work that an interrupt of the run ends within moments.
 
-Native code does not hear Python's signals in time: Polars installs a handler of its own, which Dagster's
-replaces, and a query then ran to its end (measured: 12 s) before the run was CANCELED. So such work is done
-in a thread beside, and the one that hears signals waits for it.
+Native code does not react to Python's signals in time. Polars installs a handler of its own, which Dagster's replaces. A query
+then ran to its end (measured: 12 s) before the run was CANCELED. So a worker thread does such work, and the thread that
+receives signals waits for it.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ import polars as pl
 
 _Result = TypeVar("_Result")
 
-#: Seconds that interrupted work has to end by itself, so that what it wrote can be removed; it is left behind then.
+#: Seconds that interrupted work has to end by itself, so that what it wrote can be removed. Then it is abandoned.
 GRACE = 1.0
 
-#: What the thread that waits looks at meanwhile, ten times a second.
-_LOOKS: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("looks", default=())
+#: What the waiting thread calls meanwhile, ten times a second.
+_CALLBACKS: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("callbacks", default=())
 
 
 @contextmanager
-def meanwhile(look: Callable[[], None]) -> Iterator[None]:
-    """Have `look` called while native work is waited for, beside what is looked at already.
+def meanwhile(callback: Callable[[], None]) -> Iterator[None]:
+    """Call `callback`, too, while native work is waited for.
 
-    It is called by the thread that waits, so nothing else of that thread goes on; should it take long, so may the work.
+    The waiting thread calls it. Where it takes long, so may the work.
     """
-    before = _LOOKS.set((*_LOOKS.get(), look))
+    before = _CALLBACKS.set((*_CALLBACKS.get(), callback))
     try:
         yield
     finally:
-        _LOOKS.reset(before)
+        _CALLBACKS.reset(before)
 
 
 def interruptibly(work: Callable[[], _Result], stop: Callable[[], None] = lambda: None) -> _Result:
-    """The result of `work`; an interrupt calls `stop` and is raised without waiting for `work` for long."""
+    """The result of `work`. An interrupt calls `stop`, and is raised after at most `GRACE` seconds."""
     results: list[_Result] = []
     failures: list[BaseException] = []
 
@@ -53,8 +53,8 @@ def interruptibly(work: Callable[[], _Result], stop: Callable[[], None] = lambda
     try:
         while worker.is_alive():
             worker.join(0.1)
-            for look in _LOOKS.get():
-                look()
+            for callback in _CALLBACKS.get():
+                callback()
     except BaseException:
         stop()
         worker.join(GRACE)

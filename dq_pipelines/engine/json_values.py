@@ -1,4 +1,4 @@
-"""Values as JSON can hold them. What a result looks like as JSON belongs in `verdict`."""
+"""Values as JSON can hold them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class ScanPlan:
     #: rules that this backend lacks, by their index, with the reason
     lacking: Mapping[int, str] = field(default_factory=dict)
     dialect: Dialect = POLARS
-    #: what the table's metadata tell, by column
+    #: statistics of columns from metadata, by column
     statistics: Mapping[str, ColumnStatistics] = field(default_factory=dict)
     #: the flags of columns with cells that could not be read as their type, by column
     misread: Mapping[str, str] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class ScanPlan:
         return [item for item in wanted if isinstance(item.rule, GroupRule | QueryRule)]
 
     def scalars(self) -> dict[str, nw.Expr]:
-        """Every number that the rules want of the scan, by `<index>.<what>`; and `rows`."""
+        """The expression of every number that the rules need, by `<index>.<what>`; and of `rows`."""
         named = {f"{item.index}.{what}": expr for item in self.planned for what, expr in item.scalars.items()}
         return {"rows": nw.len(), **named}
 

@@ -1,6 +1,6 @@
 """Rules in a file of their own: a YAML list, or a suite that Great Expectations has saved, with the line of each.
 
-What a rule means belongs in `rules`; here is only where it stands.
+`rules` interprets them; here is only where they stand.
 """
 
 from __future__ import annotations

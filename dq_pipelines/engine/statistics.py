@@ -1,4 +1,4 @@
-"""What Parquet's footers know of a table's columns: rules that they answer cost no scan.
+"""Statistics of columns in the footers of Parquet files: rules that they answer cost no scan.
 
 Only what every writer means alike is taken: null counts, and bounds of integers, decimals, dates and datetimes. Bounds of
 text may be cut short, and those of floats pass over NaN.
@@ -22,9 +22,9 @@ WORTH_ASKING = 1 << 30
 
 
 def statistics_of_file(path: Any, schema: Mapping[str, pl.DataType]) -> dict[str, ColumnStatistics]:
-    """What the metadata of the Parquet file at `path` tell of its columns.
+    """The statistics of the columns of the Parquet file at `path`, by their names.
 
-    Nothing for whatever else is there, nor for a file of fewer bytes than `WORTH_ASKING`.
+    None for other files and for a file of fewer bytes than `WORTH_ASKING`.
     """
     place = Path(path) if isinstance(path, str | Path) else None
     if place is None or place.suffix.lower() != ".parquet" or not place.is_file():
@@ -35,12 +35,12 @@ def statistics_of_file(path: Any, schema: Mapping[str, pl.DataType]) -> dict[str
 
     footer = pq.read_metadata(place)
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    found: dict[str, list[ColumnStatistics]] = {}
+    parts: dict[str, list[ColumnStatistics]] = {}
     for group in groups:
         for number in range(group.num_columns):
             column = group.column(number)
-            found.setdefault(column.path_in_schema, []).append(_of_chunk(column.statistics))
-    whole = {name: parts for name, parts in found.items() if len(parts) == len(groups)}
+            parts.setdefault(column.path_in_schema, []).append(_of_chunk(column.statistics))
+    whole = {name: chunks for name, chunks in parts.items() if len(chunks) == len(groups)}
     return _typed(
         whole, schema, lambda dtype: dtype.is_integer() or dtype.is_decimal() or dtype in (pl.Date, pl.Datetime)
     )
@@ -59,11 +59,11 @@ def _typed(
     schema: Mapping[str, pl.DataType],
     bounded: Callable[[pl.DataType], bool],
 ) -> dict[str, ColumnStatistics]:
-    """What the parts of each column tell together, as far as it is to be believed of its type."""
-    found = {}
+    """The statistics of each column over all its parts, as far as they are exact for its type."""
+    typed = {}
     for name, dtype in schema.items():
         if not parts.get(name) or dtype.is_float() or dtype.is_nested():
             continue
         whole = reduce(add, parts[name])
-        found[name] = whole if bounded(dtype) else ColumnStatistics(whole.missing)
-    return found
+        typed[name] = whole if bounded(dtype) else ColumnStatistics(whole.missing)
+    return typed

@@ -33,16 +33,24 @@ def validate(
 ) -> Verdict:
     """Judge `data` by `rules` and return the verdict.
 
-    `data` is a Polars, pandas, Arrow, DuckDB or Spark frame, or a path (CSV, Parquet, ORC, JSON, NDJSON,
-    Excel, or the folder of a Delta table), or the name of a table of the engine's database. `engine` is who judges:
-    `polars`, `duckdb`, `spark`, `postgresql`, or an address (`spark://…`, `sc://…`, `postgresql://…`); frames and
-    tables of its own it judges where they lie. `rules` is a list of rule mappings, flat or as Great Expectations
-    writes them, or the path of a YAML list of them or of a GX suite in JSON. `result_format` is BOOLEAN_ONLY, BASIC,
-    SUMMARY or COMPLETE, or a mapping with it and GX's options.
+    `data` is one of:
 
-    Raises ConfigError for rules that are none, SourceError for data that cannot be read. A rule that
-    does not fit the data is a failed result with its `error`, as in GX. Lines of a file that cannot be read are judged by
-    no rule: `meta["unreadable_lines"]` of the verdict counts them, and a warning says so.
+    - a Polars, pandas, Arrow, DuckDB or Spark frame;
+    - a path: CSV, Parquet, ORC, JSON, NDJSON, Excel, or the folder of a Delta table;
+    - the name of a table in the engine's database.
+
+    `engine` judges: `polars`, `duckdb`, `spark`, `postgresql`, or an address (`spark://…`, `sc://…`, `postgresql://…`).
+    Frames and tables of its own it judges where they are.
+
+    `rules` is a list of rule mappings, flat or as Great Expectations writes them. It may also be the path of a YAML list of
+    them, or of a GX suite in JSON.
+
+    `result_format` is BOOLEAN_ONLY, BASIC, SUMMARY or COMPLETE, or a mapping with it and GX's options.
+
+    A rule that does not fit the data is a failed result with its `error`, as in GX. No rule judges lines of a file that
+    cannot be read: `meta["unreadable_lines"]` of the verdict counts them, and UnreadableLines warns of them.
+
+    Raises ConfigError for rules or an engine that do not exist, SourceError for data that cannot be read.
     """
     wanted, backend = Format.of(result_format), connect(engine)
     known_rules = [rule.in_full() if wanted.name == "COMPLETE" else rule for rule in rules_from(rules)]
@@ -86,7 +94,7 @@ def _frame(backend: Backend, data: Any, rows: pl.LazyFrame | None, *, numbered: 
 def _samples(wanted: Format) -> Samples:
     """The failing rows that the results will show, and no more of them than they show."""
     most = {"COMPLETE": None, "BOOLEAN_ONLY": 0}.get(wanted.name, wanted.most_listed)
-    return Samples(most, beside=None if wanted.with_rows else wanted.index_columns)
+    return Samples(most, more_columns=None if wanted.with_rows else wanted.index_columns)
 
 
 def _file_at(path: Path) -> RulesFile:

@@ -29,7 +29,7 @@ from dq_pipelines.rules.core.on_rows import RowRule
 #: Gives the published rows of `<layer>/<table>`, for rules that look into another table.
 Lookup = Callable[[str], pl.LazyFrame]
 
-#: Boolean columns of marked rows, beside a flag for each rule on rows: the row goes to quarantine, or is discarded.
+#: Boolean columns of marked rows, as well as a flag for each rule: the row goes to quarantine, or is discarded.
 REFUSED, DROPPED = "_refused", "_dropped"
 
 
@@ -156,7 +156,7 @@ class Scan(abc.ABC):
 
     @abc.abstractmethod
     def count_marks(self) -> Marks:
-        """How many rows are refused and dropped, where `count` has not told."""
+        """How many rows are refused and dropped, where `count` does not know it."""
 
     @abc.abstractmethod
     def failing_rows(self, counted: Counted, samples: Samples) -> dict[int, Rows]:
@@ -213,7 +213,7 @@ class StagingBackend(Backend):
         """
 
 
-# --- what is asked of a scan, and what it answers ------------------------------------------------------
+# --- the request to a scan, and its answer ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class Marks:
 
 
 class Measures(Protocol):
-    """Small frames that a caller wants out of the judge's own pass."""
+    """Small frames that a caller computes in the judge's own pass."""
 
     def frames(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
         """The frames; called for each pass."""
@@ -239,7 +239,7 @@ class Measures(Protocol):
 
 
 class ProgressObserver(Protocol):
-    """Who is told how a judgement goes on."""
+    """Receives the progress of a judgement."""
 
     def sinks(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
         """Sinks that count rows in the pass; called for each pass."""
@@ -256,7 +256,7 @@ class ProgressObserver(Protocol):
 
 @dataclass(frozen=True)
 class PassRequest:
-    """What a caller wants of a pass beside the results."""
+    """What a caller needs of a pass in addition to the results."""
 
     sinks: Callable[[StagingScan], Sequence[pl.LazyFrame]]
     measures: Measures

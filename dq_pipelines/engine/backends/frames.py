@@ -31,7 +31,7 @@ def frame_from(data: Any) -> pl.LazyFrame:
 
 
 class UnreadableLines(UserWarning):
-    """Lines, or records, of a file that nobody can read: they are in none of its rows."""
+    """Warns of lines, or records, of a file that cannot be read. No row holds them."""
 
 
 def _frame_at(path: str) -> pl.LazyFrame:
@@ -39,7 +39,7 @@ def _frame_at(path: str) -> pl.LazyFrame:
 
 
 def rows_and_unreadable(path: str) -> tuple[pl.LazyFrame, int]:
-    """The rows at a path, and how many lines of it nobody can read, of which UnreadableLines warns."""
+    """The rows at a path, and how many of its lines cannot be read; warns of those by UnreadableLines."""
     from dq_pipelines.sources import read
 
     reading = read(source_at(path))
@@ -71,5 +71,5 @@ def is_path_of_file(text: str) -> bool:
 
 
 def is_pandas(data: Any) -> bool:
-    """Whether `data` is pandas', told without importing it."""
+    """Whether `data` is a frame of pandas. Does not import pandas."""
     return type(data).__module__.startswith("pandas")

@@ -1,6 +1,6 @@
 """Rules on their way back to Great Expectations: a suite that GX 1.x loads as it is.
 
-Whether GX takes a rule is asked of GX itself, which costs its import (3 s), so only here. What it does not
+GX itself says whether it takes a rule. That costs its import (3 s), so only here. What it does not
 take stands in the suite's `meta`, with the reason.
 """
 
@@ -45,8 +45,8 @@ def _expectation(rule: Rule) -> dict[str, Any]:
     if rule.on_failure is not None:
         meta = {**meta, OURS: {**_mapping(meta.get(OURS)), "on_failure": rule.on_failure}}
     written = {"type": rule.gx_type, "kwargs": kwargs, "meta": meta, "severity": rule.severity}
-    beside = {"description": rule.description, "notes": rule.notes, "id": rule.id}
-    return written | {key: value for key, value in beside.items() if value is not None}
+    optional = {"description": rule.description, "notes": rule.notes, "id": rule.id}
+    return written | {key: value for key, value in optional.items() if value is not None}
 
 
 def _as_given(rule: Rule) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`result_format`: how much of a result GX writes, and in which form; what there is to write belongs in `verdict`."""
+"""`result_format`: how much of a result is written, and in which form, as Great Expectations defines it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Format:
     name: ResultFormat = "SUMMARY"
     #: how many failing values the partial lists have
     most_listed: int = 20
-    #: the columns that tell rows apart, shown instead of a row's place
+    #: the columns that identify a row, shown instead of its place
     index_columns: tuple[str, ...] = ()
     with_query: bool = True
     with_rows: bool = False

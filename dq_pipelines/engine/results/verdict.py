@@ -1,4 +1,4 @@
-"""What the rules said of one batch: a result per rule, in the shape of Great Expectations' own results."""
+"""The verdict on one batch: a result per rule, in the shape of Great Expectations' results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["ResultFormat", "RuleResult", "Verdict"]
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one rule found; the counts are None for rules that judge the whole table."""
+    """The result of one rule. The counts are None for rules that judge the whole table."""
 
     rule: Rule
     success: bool
@@ -35,15 +35,15 @@ class RuleResult:
     unexpected_count: int | None = None
     #: what a whole-table rule measured
     observed_value: Any = None
-    #: what a whole-table rule reckoned its fields from, where that is more than the observed value
+    #: what the fields of a whole-table rule are computed from, where that is more than the observed value
     found: Any = None
     #: the first failing rows: column name to value, judged columns first
     unexpected_rows: tuple[Mapping[str, Any], ...] = ()
     #: one sentence when the rule could not be judged, else None
     error: str | None = None
-    #: who judged: "polars", "duckdb", "gx", …
+    #: which engine judged: "polars", "duckdb", "gx", …
     engine: str = "polars"
-    #: one sentence on who judged and why, where that is not the engine that was asked for
+    #: one sentence on which engine judged and why, where it is another than the caller's
     note: str | None = None
 
     @property
@@ -53,12 +53,12 @@ class RuleResult:
 
     @property
     def unexpected_percent(self) -> float | None:
-        """Failing rows as a percentage (0 to 100) of the rows looked at, as GX reckons it."""
+        """Failing rows as a percentage (0 to 100) of the rows looked at, as GX computes it."""
         return _percent(self.unexpected_count, self.judged_count)
 
     @property
     def remark(self) -> str:
-        """What is to be said after the observed value of a whole-table rule that fails; empty where the value tells all."""
+        """What follows the observed value of a whole-table rule that fails, for people; often empty."""
         if self.success or self.error is not None or not isinstance(self.rule, WholeTableRule):
             return ""
         return self.rule.remark(self.observed_value)
@@ -96,11 +96,11 @@ class RuleResult:
         if self.error is not None:
             return {}
         if self.unexpected_count is None:
-            found: Mapping[str, Any] = {"observed_value": self.observed_value}
+            fields: Mapping[str, Any] = {"observed_value": self.observed_value}
             if isinstance(self.rule, WholeTableRule):
-                reckoned = self.observed_value if self.found is None else self.found
-                found = self.rule.fields(reckoned, complete=wanted.name == "COMPLETE")
-            listed = found if wanted.most_listed else {name: found[name] for name in found if "partial_" not in name}
+                measured = self.observed_value if self.found is None else self.found
+                fields = self.rule.fields(measured, complete=wanted.name == "COMPLETE")
+            listed = fields if wanted.most_listed else {name: fields[name] for name in fields if "partial_" not in name}
             return {name: strictly_plain(value) for name, value in listed.items()}
         result: dict[str, Any] = {
             "element_count": self.element_count,
@@ -146,7 +146,7 @@ class RuleResult:
         return [row[ROW] for row in self.unexpected_rows]
 
     def _index(self, wanted: Format) -> list[Any] | None:
-        """Which rows fail: by the columns that tell rows apart, else by their place; None when that is not known."""
+        """Which rows fail: by the columns that identify them, else by their place; None when that is not known."""
         if wanted.index_columns:
             shown = () if wanted.without_values else self.rule.columns_judged
             return [{name: row.get(name) for name in (*shown, *wanted.index_columns)} for row in self.unexpected_rows]
@@ -170,7 +170,7 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a table's rules said of one batch, and the rows on either side of them."""
+    """The results of a table's rules over one batch, and the rows that they keep and refuse."""
 
     results: tuple[RuleResult, ...]
     #: rows that no refusing rule refuses, with the data's own columns

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-#: Rows of one batch that goes out: few, so that whoever looks for some rows gets them early.
+#: Rows of one batch that is read out: few, so that a search for some rows ends early.
 _BATCH_ROWS = 10_000
 
 

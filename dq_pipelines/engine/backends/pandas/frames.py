@@ -1,8 +1,8 @@
 """pandas frames as Polars takes them: columns of objects may hold anything, of several types at once.
 
-A column whose values are of several types becomes a struct of each value's type, text and number. So it can be told
-whether values are there, and whether they are equal, and rules that want numbers or text say that it has neither.
-Of which type pandas itself says that values are belongs in `types`.
+A column whose values are of several types becomes a struct of each value's type, text and number. So rules see
+which values are missing and which are equal, and rules on numbers or text say that it has neither. What pandas itself
+says of the types of values is in `types`.
 """
 
 from __future__ import annotations

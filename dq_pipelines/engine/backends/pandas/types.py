@@ -1,6 +1,6 @@
 """Of which types the values of a pandas frame are, by pandas' own account, as Great Expectations asks it.
 
-pandas tells types apart that become one in an engine (`int64` and `Int64`), and a column of its objects has as many
+pandas distinguishes types that become one in an engine (`int64` and `Int64`), and a column of its objects has as many
 types as it has values. What it does not know the name of (`VARCHAR`) is judged by the names in `rules.core.typenames`.
 """
 
@@ -68,8 +68,8 @@ def _value_by_value(
     picked = [number for number in range(len(frame)) if about is None or about[number]]
     column = frame.iloc[:, place]
     values = {number: column.iloc[number] for number in picked}
-    there = {number: value for number, value in values.items() if not is_missing(value)}
-    failing = [number for number, value in there.items() if not isinstance(value, types)]
+    present = {number: value for number, value in values.items() if not is_missing(value)}
+    failing = [number for number, value in present.items() if not isinstance(value, types)]
     names = [str(name) for name in frame.columns]
     ordered = [place, *(other for other in range(len(names)) if other != place)]
     rows = (
@@ -77,12 +77,12 @@ def _value_by_value(
         for number in failing[:most]
     )
     wanted = getattr(result.rule, "mostly", None)
-    share = 1.0 if not there else (len(there) - len(failing)) / len(there)
+    share = 1.0 if not present else (len(present) - len(failing)) / len(present)
     return replace(
         result,
         success=share >= (1 if wanted is None else wanted),
         element_count=len(picked),
-        missing_count=len(picked) - len(there),
+        missing_count=len(picked) - len(present),
         unexpected_count=len(failing),
         observed_value=None,
         found=None,
@@ -116,12 +116,12 @@ def _types(name: str) -> list[type]:
     import pandas as pd
     from pandas.core.dtypes import dtypes
 
-    found: list[Any] = []
+    types: list[Any] = []
     try:
-        found.append(np.dtype(name).type)
+        types.append(np.dtype(name).type)
     except TypeError:
-        found += [kind for room in (pd, dtypes) if isinstance(kind := getattr(room, name, None), type)]
-    return [*found, _PYTHON[name.lower()]] if name.lower() in _PYTHON else found
+        types += [kind for room in (pd, dtypes) if isinstance(kind := getattr(room, name, None), type)]
+    return [*types, _PYTHON[name.lower()]] if name.lower() in _PYTHON else types
 
 
 def _is_called(dtype: Any, name: str, result: RuleResult) -> bool:

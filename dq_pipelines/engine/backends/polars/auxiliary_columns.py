@@ -94,7 +94,7 @@ def _with_repeats(frame: pl.LazyFrame, query: Repeats, name: str, repeated: pl.L
     joined = frame.join(
         keys, left_on=seen, right_on=list(key_names.values()), how="left", nulls_equal=True, maintain_order="left"
     )
-    # Polars keeps a key beside an expression that it was compared with, and none beside a column.
+    # Polars keeps a key that it has compared with an expression, and none that it has compared with a column.
     return joined.with_columns(pl.col(name).fill_null(False)).drop(key_names.values(), strict=False)
 
 
@@ -189,15 +189,15 @@ def _with_gx(frame: pl.LazyFrame, name: str, answers: Any) -> pl.LazyFrame:
 
 
 def _with_text_read(frame: pl.LazyFrame, query: ByText, name: str) -> pl.LazyFrame:
-    """Python's own answer, asked once for each distinct text of a morsel."""
+    """Python's own answer, computed once for each distinct text of a morsel."""
     reader = TextReader(query)
     known = nw.from_native(frame)
     value = Columns(dict(known.collect_schema()))[query.column]
 
     def answers(texts: pl.Series) -> pl.Series:
         distinct = texts.drop_nulls().unique()
-        found = pl.Series(reader.answers(distinct.to_list()), dtype=pl.Boolean)
-        return texts.replace_strict(distinct, found, default=None, return_dtype=pl.Boolean)
+        holds = pl.Series(reader.answers(distinct.to_list()), dtype=pl.Boolean)
+        return texts.replace_strict(distinct, holds, default=None, return_dtype=pl.Boolean)
 
     texts: pl.LazyFrame = known.with_columns(value.text.alias(name)).to_native()
     return texts.with_columns(pl.col(name).map_batches(answers, return_dtype=pl.Boolean, is_elementwise=True))

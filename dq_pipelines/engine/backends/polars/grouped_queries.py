@@ -1,4 +1,4 @@
-"""Small frames that rules on the whole table want beside the scan, as lazy frames that Polars collects with it."""
+"""Small frames of rules on the whole table, as lazy frames that Polars collects together with the scan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dq_pipelines.transforms import exact_sql
 
 
 def small_frames(rule: Rule, rows: pl.LazyFrame, lookup: Callable[[str], pl.LazyFrame]) -> list[pl.LazyFrame]:
-    """The frames that the rule wants out of `rows`; raises RuleError or a PolarsError when they cannot be had."""
+    """The frames that the rule needs of `rows`; raises RuleError or a PolarsError where its query does not fit them."""
     known = nw.from_native(rows)
     columns = Columns(dict(known.collect_schema()))
     condition = rule.condition(columns)

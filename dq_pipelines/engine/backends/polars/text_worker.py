@@ -1,6 +1,6 @@
-"""The process that asks Python about texts where that may take for ever: a regex may be one that backtracks.
+"""The worker process that applies regexes and JSON Schemas to texts: either may backtrack without end.
 
-It imports nothing of ours unless it is asked to, so that it is there within moments. Who asks it is in `texts`.
+It imports none of our modules unless a request needs one, so that it starts within moments. `texts` starts it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: Instead of an answer, that Python raised an error.
+#: The answer where Python raised an error.
 FAILED = 2
 #: Before a request its length, after the answers the CPU seconds that they took.
 LENGTH, TOOK = struct.Struct("!Q"), struct.Struct("!d")
 
 
 def answering(kind: str, payload: Any) -> Callable[[str], bool]:
-    """What says yes or no to a text: some patterns, or whatever else was sent."""
+    """The function that answers for one text: of some patterns, or of the query that was sent."""
     if kind != "regex":
-        said: Callable[[str], bool] = pickle.loads(payload).says  # noqa: S301 - of the process that started this one
-        return said
+        says: Callable[[str], bool] = pickle.loads(payload).says  # noqa: S301 - of the process that started this one
+        return says
     patterns, match_on = payload
     compiled = [re.compile(pattern) for pattern in patterns]
     enough = any if match_on == "any" else all
@@ -36,12 +36,12 @@ def answer(says: Callable[[str], bool], text: str) -> int:
     """1 for yes, 0 for no, or FAILED."""
     try:
         return int(says(text))
-    except Exception:  # noqa: BLE001 - whoever asks is told
+    except Exception:  # noqa: BLE001 - the answer says so
         return FAILED
 
 
 def serve() -> None:
-    """Answer until nobody asks any more: a byte for each text, then how long they took."""
+    """Answer requests until the pipe ends: a byte for each text, then how many seconds they took."""
     # Python hears no signal within a regex, so the kernel ends the process itself.
     signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the one who asks

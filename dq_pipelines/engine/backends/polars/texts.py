@@ -1,7 +1,7 @@
-"""Python's answers about texts. What may take for ever is asked of another process, with a limit a rule and batch.
+"""Python's answers about texts. A worker process gives those that may take for ever, with a limit for each rule and batch.
 
-A regex of Python's may backtrack: on some texts it takes longer than anybody waits, nothing can interrupt it within the process,
-and it holds all other threads up.
+A regex of Python's may backtrack without end on some texts. Nothing interrupts it within the process, and it blocks all other
+threads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SECONDS = 10.0
 
 
 def limit() -> float:
-    """CPU seconds for one rule and batch: `DQ_REGEX_SECONDS`, by default 10; raises ConfigError for what is no time."""
+    """CPU seconds for one rule and batch: `DQ_REGEX_SECONDS`, by default 10; raises ConfigError for what is no number of seconds."""
     return seconds_from_environment(_VARIABLE, _SECONDS, 1e6)
 
 
@@ -47,22 +47,22 @@ class TextReader:
         with self._lock:
             if self._left <= 0 or any((request, text) in _too_slow for text in texts):
                 raise _late()
-            found, took = _asked(request, texts, self._left)
+            answers, took = _ask_worker(request, texts, self._left)
             self._left -= took
-        return found
+        return answers
 
 
-#: What is asked: `regex` with patterns, or `query` with one of ours.
+#: `regex` with patterns, or `query` with a pickled query.
 Request = tuple[str, Any]
 
-#: What a worker was ended over: the same pattern takes as long over the same text the next time.
+#: Requests and texts over which a worker was ended: they take as long the next time.
 _too_slow: set[tuple[Request, str]] = set()
 _lock = threading.Lock()
 _worker: subprocess.Popen[bytes] | None = None
 
 
 def _request(query: ByText) -> Request | None:
-    """What a worker is asked; None where the answer takes no longer than the text is."""
+    """The request to a worker; None where the answer takes no longer than the text is long."""
     if isinstance(query, PythonRegex):
         return "regex", (query.patterns, query.match_on)
     if isinstance(query, ReadsAsJson) and query.schema is not None and '"pattern' in query.schema:
@@ -77,21 +77,21 @@ def _late() -> RuleError:
     )
 
 
-def _asked(request: Request, texts: Sequence[str], seconds: float) -> tuple[list[bool], float]:
+def _ask_worker(request: Request, texts: Sequence[str], seconds: float) -> tuple[list[bool], float]:
     """The answers, and how many CPU seconds they took; raises RuleError for a worker that was ended."""
-    asked = pickle.dumps((*request, list(texts), seconds))
+    message = pickle.dumps((*request, list(texts), seconds))
     wanted, answers = len(texts) + TOOK.size, b""
     with _lock:
         worker = _running()
         try:
-            worker.stdin.write(LENGTH.pack(len(asked)) + asked)  # type: ignore[union-attr] # it is a pipe
+            worker.stdin.write(LENGTH.pack(len(message)) + message)  # type: ignore[union-attr] # it is a pipe
             worker.stdin.flush()  # type: ignore[union-attr]
             answers = worker.stdout.read(wanted)  # type: ignore[union-attr]
         except OSError:
             pass  # it is gone, which the answers show
         finally:
             if len(answers) < wanted:
-                _end()  # also where whoever waits is interrupted: what is left in the pipe is nobody's answer
+                _end()  # also after an interrupt: what is left in the pipe answers no later request
     if len(answers) < wanted:
         if len(answers) < len(texts) and seconds > limit() / 2:
             _too_slow.add((request, texts[len(answers)]))

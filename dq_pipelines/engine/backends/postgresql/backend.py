@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: Rows of one batch that goes out.
 _BATCH_ROWS = 50_000
-#: What a session is like: texts of dates as Python writes them, cursors that will be read to their end, nothing written.
+#: Settings of a session: dates as Python writes them, cursors that will be read to their end, read-only transactions.
 _SESSION = (
     "SET TimeZone = 'UTC'",
     "SET DateStyle = 'ISO, YMD'",
@@ -67,7 +67,7 @@ FROM found f JOIN pg_type t ON t.oid = f.type WHERE t.typtype <> 'd' ORDER BY f.
 
 
 class _Refused(SourceError):
-    """What PostgreSQL said when it could not run a query, or could not be reached."""
+    """PostgreSQL could not run a query, or could not be reached."""
 
 
 class PostgreSQL(SqlBackend):
@@ -105,9 +105,9 @@ class PostgreSQL(SqlBackend):
         return connection
 
     def _safe(self, message: str) -> str:
-        """What PostgreSQL said, in one line, without the query and without the password of the address."""
-        said = re.search(r"ERROR: +(.+?)(?:\n|$)", message) or re.search(r"(?s)(?:FATAL: +|\[libpq\] )(.+)", message)
-        text = " ".join((said.group(1) if said else message).split())
+        """The message of PostgreSQL in one line, without the query and without the password of the address."""
+        match = re.search(r"ERROR: +(.+?)(?:\n|$)", message) or re.search(r"(?s)(?:FATAL: +|\[libpq\] )(.+)", message)
+        text = " ".join((match.group(1) if match else message).split())
         with suppress(ValueError):
             password = urlsplit(self._address).password
             for secret in {password, unquote(password)} if password else ():
@@ -130,11 +130,11 @@ class PostgreSQL(SqlBackend):
         """Where the user's table lies, and its columns. Its name is read by PostgreSQL itself, as psql reads it."""
         from dq_pipelines.engine.backends.postgresql.types import of_table
 
-        found = self._rows(_TABLE, name)
-        if not found or found[0][3] not in "rvmfp":
+        relations = self._rows(_TABLE, name)
+        if not relations or relations[0][3] not in "rvmfp":
             known = [row[0] for row in self._rows(_TABLES)]
             raise SourceError(f"PostgreSQL has no table '{name}' that this user sees{nearest(name, known)}")
-        oid, schema, relation, _ = found[0]
+        oid, schema, relation, _ = relations[0]
         listed = self._rows(_COLUMNS, oid)
         scales = self._scales((schema, relation), [row[0] for row in listed if row[1] == "numeric" and row[3] is None])
         columns = [
@@ -151,8 +151,8 @@ class PostgreSQL(SqlBackend):
         if not names:
             return {}
         most = ", ".join(f"max(scale({quoted(name)})) AS {quoted(name)}" for name in names)
-        (found,) = self._rows(f"SELECT {most} FROM {'.'.join(map(quoted, table))}")  # noqa: S608 - quoted identifiers
-        return dict(zip(names, found, strict=True))
+        (scales,) = self._rows(f"SELECT {most} FROM {'.'.join(map(quoted, table))}")  # noqa: S608 - quoted identifiers
+        return dict(zip(names, scales, strict=True))
 
     def _loaded(self, rows: pl.LazyFrame) -> tuple[tuple[str, str], list[Column]]:
         """Rows from elsewhere, copied into a temporary table that ends with the session."""
@@ -230,12 +230,12 @@ class PostgreSQL(SqlBackend):
             cursor.execute("SAVEPOINT dq")
             try:
                 cursor.execute(query, parameters or None)
-                found = cursor.fetch_arrow_table()
+                rows: pa.Table = cursor.fetch_arrow_table()
             except Error as error:
                 cursor.execute("ROLLBACK TO SAVEPOINT dq")
                 raise _Refused(f"PostgreSQL: {self._safe(str(error))}") from None
             cursor.execute("RELEASE SAVEPOINT dq")
-        return found
+        return rows
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:

@@ -1,7 +1,7 @@
-"""The SQL of PostgreSQL for Narwhals expressions: ibis writes it, here is what must be said otherwise to mean the same.
+"""The SQL of PostgreSQL for Narwhals expressions: ibis writes it, with some corrections so that it means the same.
 
-Only ibis' expressions and its writer of SQL are used, not its backend: that wants a driver of its own, pandas before 3
-and a connection to look at, where this needs none.
+Only ibis' expressions and its compiler are used, not its backend, which needs another driver, pandas before 3 and a
+connection.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each column is read by an expression under which PostgreSQL means what the other engines mean: text in the order of its
 code points whatever the database's collation, `char(n)` without its padding, numeric NaN missing as every NaN is. Types
-that nobody else has (uuid, json, enum, inet, …) are their text.
+that no other engine has (uuid, json, enum, inet, …) are their text.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ def _stored(name: str, dtype: pl.DataType) -> tuple[str, pl.DataType]:
     if isinstance(dtype, pl.List):
         type_, inner = _stored(name, dtype.inner)  # type: ignore[arg-type] # a class or an instance of it
         return f"{type_}[]", pl.List(inner)
-    found = _STORED.get(dtype.base_type()) or _OWN.get(dtype.base_type())
-    if found is None:
+    storage = _STORED.get(dtype.base_type()) or _OWN.get(dtype.base_type())
+    if storage is None:
         raise SourceError(
             f"column '{name}' is {dtype}: PostgreSQL has no such type; leave it out, or judge with Polars"
         )
-    return found
+    return storage
 
 
 def _in_microseconds(rows: pl.DataFrame, name: str, dtype: pl.Datetime | pl.Duration) -> pl.Expr:
@@ -129,10 +129,10 @@ def as_polars(arrow: Any, dtypes: Sequence[tuple[str, pl.DataType]]) -> pl.DataF
     return read
 
 
-def _read(column: pl.Expr, found: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    if isinstance(wanted, pl.Duration) and found.is_integer():
+def _read(column: pl.Expr, given: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    if isinstance(wanted, pl.Duration) and given.is_integer():
         return pl.duration(microseconds=column).cast(wanted)
-    if found == pl.String and wanted.is_integer():
+    if given == pl.String and wanted.is_integer():
         return column.cast(pl.Decimal(MOST_DIGITS, 0), strict=False).cast(wanted)
     return column.cast(wanted, strict=not isinstance(wanted, pl.Decimal))
 

@@ -1,7 +1,4 @@
-"""The Spark session that judges: the active one, one at an address, or a new one on this machine.
-
-What is judged in it, and how, belongs in `spark`.
-"""
+"""The Spark session that judges: the active one, one at an address, or a new one on this machine."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ def session_at(address: str | None) -> Any:
     """The session at `spark://host:7077` or, of Spark Connect, at `sc://host:15002`.
 
     Without an address the active session; if none is, the one that SPARK_REMOTE or MASTER name, as for Spark itself;
-    else a new one on this machine. Raises SourceError when there is none to be had.
+    else a new one on this machine. Raises SourceError when there is no session.
     """
     _prepare()
     address = address or _active() or os.environ.get("SPARK_REMOTE") or os.environ.get("MASTER") or "local[*]"
@@ -88,7 +85,7 @@ def _prepare() -> None:
         import pyspark  # noqa: F401 - whether it is there
     except ImportError:
         raise SourceError("Spark is not installed: pip install 'dq_pipelines[spark]'") from None
-    # What Spark refuses is an error that we tell; it would be printed as JSON besides.
+    # What Spark refuses becomes an error of ours. Spark would print it as JSON, too.
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(name).disabled = True
 
@@ -113,7 +110,7 @@ def _active() -> Any:
 
 
 def _answers(address: str) -> None:
-    """Raise SourceError when nobody listens at the address."""
+    """Raise SourceError when no server listens at the address."""
     scheme, hosts = address.partition("://")[0], urlsplit(address).netloc.rpartition("@")[2].split(",")
     if scheme not in _PORTS:
         return
