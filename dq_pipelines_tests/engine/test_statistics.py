@@ -101,6 +101,27 @@ def test_what_metadata_do_not_answer_is_looked_for(parquet: Path, rule: dict[str
     assert result.unexpected_count == unexpected
 
 
+def test_another_engine_takes_what_metadata_say_and_comes_to_the_same(parquet: Path) -> None:
+    rules = [
+        {**NULLS, "column": "day"},
+        {**NULLS, "column": "whole"},
+        {**RANGE, "column": "whole", "max_value": 3},
+        {**RANGE, "column": "whole", "max_value": 2},
+        {**RANGE, "column": "money", "min_value": 2},
+        {**RANGE, "column": "day", "max_value": "2026-01-04"},
+    ]
+    there, here = validate(parquet, rules, engine="duckdb"), validate(ROWS, rules)
+    for one, other in zip(there.results, here.results, strict=True):
+        assert one.engine == "duckdb", one.note
+        assert (one.success, one.element_count, one.missing_count, one.unexpected_count) == (
+            other.success,
+            other.element_count,
+            other.missing_count,
+            other.unexpected_count,
+        )
+    assert there.kept.collect().height == here.kept.collect().height
+
+
 @given(
     values=st.lists(st.none() | st.integers(-5, 5), max_size=12),
     low=st.integers(-6, 6),
