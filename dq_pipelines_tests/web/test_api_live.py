@@ -276,7 +276,7 @@ def test_a_client_that_takes_nothing_is_given_up(
     async def stuck() -> None:
         await asyncio.wait_for(app(scope, receive, send), 20)
         for _ in range(100):
-            if not live.feeds_of(HTTPConnection({"type": "http", "app": rest_of(app)})).watchers:
+            if not live.streams_of(HTTPConnection({"type": "http", "app": rest_of(app)})).watchers:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError("its feed goes on")

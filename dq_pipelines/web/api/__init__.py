@@ -1,4 +1,4 @@
-"""The REST API: one router file per resource, each a thin door to the stores and to Dagster. Nothing is judged or kept here."""
+"""The REST API: assembles the routers, one file per resource."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def rest(behind: Backend) -> FastAPI:
 
 
 def routes() -> FastAPI:
-    """The app without anything to answer from: what it says of itself is all that may be asked."""
+    """The app without a backend, for its OpenAPI document."""
     app = FastAPI(
         title="dq_pipelines",
         version=version("dq_pipelines"),

@@ -1,4 +1,4 @@
-"""What a job can be made of: sources, sinks, engines. All of it is said by the models themselves."""
+"""Lists the sources, sinks and engines for jobs, described by their own models."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ router = APIRouter(tags=["jobs"])
 
 
 class SourceKind(BaseModel):
-    """One kind of `source:`."""
+    """A type of `source:`."""
 
     type: str = Field(examples=["csv"])
     description: str
     example: dict[str, Any] = Field(examples=[{"type": "csv", "path": "${DQ_LANDING}/orders/*"}])
-    json_schema: dict[str, Any] = Field(description="Of everything that stands under `source:`.")
+    json_schema: dict[str, Any] = Field(description="The JSON Schema of the `source:` section.")
 
 
 class SinkKind(BaseModel):
-    """Where a job's rows go."""
+    """A layer to which a job writes rows."""
 
     layer: Literal["silver", "gold"]
     format: Literal["delta"] = "delta"
     description: str
-    writes: Sequence[str] = Field(description="How a batch becomes part of the table.")
-    said: str = Field(description="Which of them it is.")
+    writes: Sequence[str] = Field(description="The possible ways to write a batch.")
+    said: str = Field(description="How the way is chosen.")
 
 
 class EngineKind(BaseModel):
-    """What judges rules."""
+    """An engine that judges rules."""
 
     name: str = Field(examples=["polars"])
     description: str
 
 
 class Connectors(BaseModel):
-    """What a job can be made of."""
+    """The sources, sinks and engines for jobs."""
 
     sources: Sequence[SourceKind]
     sinks: Sequence[SinkKind]
@@ -57,7 +57,7 @@ class Connectors(BaseModel):
 
 @router.get(
     "/connectors",
-    summary="What a job can be made of: sources with their schemas, sinks, engines",
+    summary="The sources (with their schemas), sinks and engines for jobs",
     operation_id="connectors",
     dependencies=[Depends(somewhere(Permission.LOOK))],
 )
@@ -76,11 +76,11 @@ def _connectors() -> Connectors:
         )
         for name, source in source_classes().items()
     ]
-    said = remarks(Silver)["write"]
+    choice = remarks(Silver)["write"]
     write = next(part for part in get_args(Silver.model_fields["write"].annotation) if get_args(part))
     sinks = [
-        SinkKind(layer="silver", description=prose(LandedTable), writes=get_args(write), said=said),
-        SinkKind(layer="gold", description=prose(GoldTable), writes=["overwrite"], said="computed anew each time"),
+        SinkKind(layer="silver", description=prose(LandedTable), writes=get_args(write), said=choice),
+        SinkKind(layer="gold", description=prose(GoldTable), writes=["overwrite"], said="computed again by each run"),
     ]
     engines = [
         EngineKind(name=name, description=inspect.cleandoc(backend_class(name).__doc__ or "").partition("\n\n")[0])

@@ -1,4 +1,4 @@
-"""Who asks and what they may: the dependencies that every route of the REST API declares. Deny by default."""
+"""FastAPI dependencies of the routes: the caller, permissions, the backend, Dagster, and the audit log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from dq_pipelines.web.problem_details import ApiError
 
 
 def backend_of(connection: HTTPConnection) -> Backend:
-    """What this app answers from."""
-    found: Backend = connection.app.state.backend
-    return found
+    """The backend of this app."""
+    backend: Backend = connection.app.state.backend
+    return backend
 
 
 def asker(connection: HTTPConnection) -> Caller:
-    """Who asks; on this machine alone, while there are no users, somebody who may look."""
+    """The caller; while there are no users, a viewer on this machine."""
     return caller_of(connection.scope) or LOCAL
 
 
@@ -33,15 +33,15 @@ Behind = Annotated[Backend, Depends(backend_of)]
 
 
 def rights_of(connection: HTTPConnection) -> Rights:
-    """What the caller may do with which tables of the project as its files have it now."""
+    """The caller's rights on the tables of the current project."""
     return Rights.of(connection.scope, backend_of(connection).site.known().project)
 
 
 def dagster_of(connection: HTTPConnection) -> DagsterHost:
-    """Dagster; raises ApiError (503) where this gateway serves without it."""
+    """Dagster. Raises ApiError (503) if this gateway serves without it."""
     host = backend_of(connection).dagster
     if host is None:
-        raise ApiError(503, "wanted Dagster, which this gateway serves without")
+        raise ApiError(503, "wanted Dagster, but this gateway serves without it")
     return host
 
 
@@ -50,7 +50,7 @@ Dagster = Annotated[DagsterHost, Depends(dagster_of)]
 
 
 def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
-    """A dependency: the caller has this right for some table at least; which one is for the route to ask (`must`)."""
+    """A dependency: the caller has this permission on some table at least. The route checks the table itself (`must`)."""
 
     def check(connection: HTTPConnection, caller: Asker) -> Caller:
         if not may_somewhere(caller.user.grants, permission):
@@ -61,19 +61,19 @@ def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Call
 
 
 def note(connection: HTTPConnection, what: str, on: str = "", result: str = "done", **more: object) -> None:
-    """One line for the audit log: who did what, on what, from where."""
+    """Write a line to the audit log: who did what, to what, from where."""
     who = asker(connection).user.name
     log = backend_of(connection).access.log
     log.add(Event(who, what, on, source_of(connection.scope), result, more))
 
 
 def refusal(connection: HTTPConnection, what: str, on: str, why: str) -> ApiError:
-    """A 403 to raise, once the audit log has a line of it."""
+    """Log a refusal in the audit log, and return the 403 to raise."""
     note(connection, what, on, "refused")
     return ApiError(403, why)
 
 
 def must(connection: HTTPConnection, rights: Rights, permission: Permission, key: str, what: str) -> None:
-    """Raise ApiError (403), with a line in the audit log, unless the caller has this right on this table."""
+    """Raise ApiError (403), and log it, unless the caller has this permission on this table."""
     if not rights.may(permission, key):
         raise refusal(connection, what, key, rights.why_not(permission, key))

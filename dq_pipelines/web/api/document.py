@@ -1,4 +1,4 @@
-"""The OpenAPI document: how who asks is told, the one shape of errors, and its routes as a table. Routes describe themselves."""
+"""Completes the OpenAPI document with security schemes and error answers, and renders its routes as a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from dq_pipelines.web.problem_details import ProblemDetails, problems
 
-#: Any one of them will do.
+#: Any one of these authenticates a request.
 _SCHEMES: dict[str, dict[str, str]] = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key (`dq key add`)."},
     "token": {"type": "http", "scheme": "bearer", "description": "A token of `/api/v1/auth/token`, or an API key."},
@@ -19,18 +19,18 @@ _SCHEMES: dict[str, dict[str, str]] = {
 
 
 def describe(app: FastAPI, without_login: Collection[str]) -> None:
-    """Have the app's document say what FastAPI does not know; these paths are asked for without being logged in."""
-    made = app.openapi
+    """Complete the app's document with what FastAPI does not know. The paths `without_login` need no authentication."""
+    generated = app.openapi
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _told(made(), without_login)
+            app.openapi_schema = _completed(generated(), without_login)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _told(document: dict[str, Any], without_login: Collection[str]) -> dict[str, Any]:
+def _completed(document: dict[str, Any], without_login: Collection[str]) -> dict[str, Any]:
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -53,21 +53,21 @@ def _told(document: dict[str, Any], without_login: Collection[str]) -> dict[str,
 
 
 def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is there or it is not: the text `null` is no null."""
+    """Remove null from a parameter's types: a query parameter is present or absent, and the text `null` is no null."""
     kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     rest = {name: said for name, said in schema.items() if name != "anyOf"}
     return {**kinds[0], **rest} if len(kinds) == 1 else schema
 
 
 def files(document: dict[str, Any]) -> dict[str, str]:
-    """What `dq docs` writes of it, by name: the document itself, and a table of its routes."""
+    """The files that `dq docs` writes, by name: the document, and a table of its routes."""
     return {"openapi.json": json.dumps(document, indent=1, ensure_ascii=False) + "\n", "rest.md": _page(document)}
 
 
 _ABOUT = """# Routes of the REST API
 
-Written by `dq docs`; do not edit. What each takes and answers, with examples: [openapi.json](openapi.json), which the server
-gives as `/api/openapi.json`. How to ask, and what errors look like: [the gateway](gateway.md)."""
+Written by `dq docs`; do not edit. Parameters and answers, with examples: [openapi.json](openapi.json), which the server serves
+at `/api/openapi.json`. Authentication, paging and errors: [the gateway](gateway.md)."""
 
 
 def _page(document: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""ETags: an answer that a client has already is not sent again. An answer that is marked already is passed on as it is."""
+"""ETag middleware: answers 304 if the client already has the current JSON answer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import hashlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Longer answers are sent as they come: to hold them back would cost memory for each client.
+#: Bytes of an answer at most: longer answers are streamed, since buffering them costs memory per client.
 _LONGEST = 1 << 20
 
 
 class ETags:
-    """Marks each JSON answer to a GET by its content, and answers 304 to whom names the mark in If-None-Match."""
+    """Sets an ETag on each JSON answer to a GET, and answers 304 if If-None-Match names it. Keeps an ETag that is set already."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -25,7 +25,7 @@ class ETags:
 
 
 class _Held:
-    """One answer, held back until it is whole."""
+    """One answer, buffered until it is complete."""
 
     def __init__(self, send: Send, known: str) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""A job is run, and what became of its runs. Dagster runs it; whether the caller may is asked here, for it knows no domains."""
+"""Launches jobs and serves the history of their batches. Permissions are checked here, since Dagster knows no domains."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dq_pipelines.web.problem_details import ApiError, in_lines, problems
 
 router = APIRouter(tags=["jobs"])
 
-#: On a run: a digest of the key that it was asked for with.
+#: The run tag with a digest of the request's idempotency key.
 KEY_TAG = "dq/idempotency_key"
 
 Key = Annotated[
@@ -42,48 +42,46 @@ Key = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="However often a request is sent with the same key within a day, it starts one run.",
+        description="A request that is repeated with the same key within a day starts only one run.",
         examples=["9f6b6d0e"],
     ),
 ]
 
 
 class Execution(BaseModel):
-    """How a job is to run."""
+    """The mode and the partition in which a job runs."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"mode": "incremental"}]})
 
     mode: Literal["incremental", "rerun"] = Field(
-        "incremental", description="Only what is new, or all of bronze (or of the partition) judged anew."
+        "incremental", description="Judge only new rows, or all rows of bronze (or of the partition) again."
     )
     partition: Text | None = Field(
         None,
-        description="Of a partitioned table, which one, or `<first>...<last>`: those from one to another, one after the other.",
+        description="A partition of a partitioned table, or `<first>...<last>`: all partitions in this range, one after the other.",
         examples=["2026-11-01"],
     )
 
 
 class Launched(BaseModel):
-    """The run that was started."""
+    """The launched run."""
 
     run_id: str
     status: str = Field(examples=["QUEUED"])
     job: str = Field(examples=["sales"])
-    link: str = Field(description="Where Dagster's UI shows it.")
+    link: str = Field(description="The address of the run in Dagster's UI.")
     waits_behind: str | None = Field(
-        description="The run of the same table that was under way: this one waits in the queue until it has ended."
+        description="The run of the same table that is under way: the new run waits in the queue until it has ended."
     )
 
 
 class JobRun(VerdictCounts):
-    """What became of one batch of a job."""
+    """The outcome of one batch of a job."""
 
-    status: str | None = Field(
-        None, description="Of the run, in Dagster's words; null where Dagster does not know it any more."
-    )
-    at: datetime = Field(validation_alias="started_at", description="When it began.")
+    status: str | None = Field(None, description="Dagster's status of the run; null if Dagster no longer knows it.")
+    at: datetime = Field(validation_alias="started_at", description="When judging began.")
     duration_seconds: float
-    rules: int = Field(description="Checks that were judged.")
+    rules: int = Field(description="The number of judged checks.")
     failed: int
 
 
@@ -129,7 +127,7 @@ def execute(
 
 @router.get(
     "/jobs/{name}/history",
-    summary="What became of a job's batches, newest first",
+    summary="The outcomes of a job's batches, newest first",
     operation_id="job_history",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -153,23 +151,25 @@ def _runnable(files: TableFiles, name: str, request: Request) -> Table:
         raise refusal(request, "job.execute", name, files.why_not(Permission.RUN, file))
     table = files.table(file)
     if table is None:
-        raise ApiError(409, f"{name} cannot run while the project is not sound: {'; '.join(files.problems)}")
+        raise ApiError(409, f"{name} cannot run while the project has mistakes: {'; '.join(files.problems)}")
     return table
 
 
 def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
-    """Raise ApiError (422), with all that is wrong, unless the table runs this way."""
+    """Raise ApiError (422), with all mistakes, unless the table can run in this mode and partition."""
     partitions = None if table.is_gold else table.landed.partitions
     wrong = []
     if table.is_gold and how.mode != "incremental":
-        wrong.append(f"body.mode: {table.key} is computed anew each time: wanted no mode, got {how.mode}")
+        wrong.append(f"body.mode: {table.key} is computed again by each run: wanted no mode, got {how.mode}")
     if partitions is None and how.partition is not None:
         wrong.append(f"body.partition: {table.key} has no partitions: wanted none, got '{how.partition}'")
     if partitions is not None and how.partition is None:
         wrong.append(f"body.partition: {table.key} runs by partition: wanted one, or a range, got none")
     if partitions is not None and how.partition is not None:
-        found = (_wrong_partition(table, partitions, partition, instance) for partition in range_ends(how.partition))
-        wrong += [f"body.partition: {said}" for said in found if said]
+        problems_of = (
+            _wrong_partition(table, partitions, partition, instance) for partition in range_ends(how.partition)
+        )
+        wrong += [f"body.partition: {problem}" for problem in problems_of if problem]
         if not wrong:
             try:
                 partitions_of_run(table, partition_tags(how.partition), instance)
@@ -182,7 +182,7 @@ def _check(table: Table, how: Execution, instance: dg.DagsterInstance) -> None:
 def _wrong_partition(
     table: Table, partitions: DailyPartitions | DynamicPartitions, wanted: str, instance: dg.DagsterInstance
 ) -> str:
-    """What is wrong with the name of a partition, in a sentence; "" where it is one."""
+    """A sentence about an invalid partition name; "" for a valid one."""
     if isinstance(partitions, DailyPartitions):
         return _wrong_day(partitions, wanted)
     return _wrong_file(table, partitions, wanted, instance)
@@ -200,7 +200,7 @@ def _wrong_day(partitions: DailyPartitions, wanted: str) -> str:
 
 
 def _wrong_file(table: Table, partitions: DynamicPartitions, wanted: str, instance: dg.DagsterInstance) -> str:
-    """A file that has landed is a partition that the sensor has not met yet: it is made known, as the sensor would."""
+    """A sentence if there is no such file; "" otherwise. A landed file that the sensor has not seen is added as a partition."""
     name = f"{table.name}_files"
     known = set(instance.get_dynamic_partitions(name))
     if wanted in known:
@@ -222,7 +222,7 @@ def _launch(table: Table, how: Execution, mark: str | None) -> Launch:
     )
 
 
-_memory = cache(IdempotentRequests)
+_idempotency = cache(IdempotentRequests)
 
 
 def _once(behind: Backend, dagster: DagsterHost, mark: str, asked: str, launch: Callable[[], str]) -> str:
@@ -231,15 +231,15 @@ def _once(behind: Backend, dagster: DagsterHost, mark: str, asked: str, launch: 
         return runs[0].run_id if runs else None
 
     try:
-        return _memory(behind.site.stores.history.url).do(mark, asked, launch, launched)
+        return _idempotency(behind.site.stores.history.url).run_once(mark, asked, launch, launched)
     except KeyReused:
-        raise ApiError(409, "Idempotency-Key: wanted a new key, got one that came with another request") from None
+        raise ApiError(409, "Idempotency-Key: wanted a new key, got one of another request") from None
     except RequestUnderWay:
-        raise ApiError(409, "Idempotency-Key: the same request is being done just now: ask again") from None
+        raise ApiError(409, "Idempotency-Key: the same request is under way: try again later") from None
 
 
 def _statuses(behind: Backend, lines: Sequence[BatchSummary]) -> Mapping[str, str]:
-    """By run, as far as Dagster knows it."""
+    """Run id -> status, for runs that Dagster still knows."""
     if behind.dagster is None or not lines:
         return {}
     runs = behind.dagster.instance.get_runs(dg.RunsFilter(run_ids=list({line.run_id for line in lines})))

@@ -1,6 +1,7 @@
-"""Requests that are to be done once, however often they are sent: each key that a caller gave, and what came of it.
+"""Idempotency keys: a request that is repeated with the same key runs once, and all repetitions get its result.
 
-A key is good for a day. It is written before the deed, so that of two requests at once, of two servers even, one does it.
+A key is remembered for a day. It is stored before the request runs, so that of two simultaneous requests only one runs, even
+on two servers.
 """
 
 from __future__ import annotations
@@ -22,47 +23,47 @@ METADATA = sa.MetaData()
 _DONE = sa.Table(
     "dq_done_once",
     METADATA,
-    # a digest of who asks, for what, and their key
+    # a digest of caller, resource and key
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("asked", sa.String(64), nullable=False),
     sa.Column("at", Moment, nullable=False),
-    # null while it is being done
+    # null while the request runs
     sa.Column("result", sa.String(255)),
 )
 
-#: For how long a key is remembered.
+#: How long a key is remembered.
 MEMORY = timedelta(days=1)
-#: After so long whoever was doing it is taken for dead.
+#: How long a request may run before its server counts as dead.
 _DEAD = timedelta(seconds=60)
-#: Seconds for which another request waits for the one that is doing it.
+#: Seconds for which a repeated request waits for the first one.
 _PATIENCE = 20.0
 
 
 class KeyReused(Exception):
-    """The key was given with another request before."""
+    """The key was used with another request before."""
 
 
 class RequestUnderWay(Exception):
-    """The same request is being done just now."""
+    """The same request is under way."""
 
 
 @dataclass(frozen=True)
 class IdempotentRequests:
-    """The memory, in the database at this URL."""
+    """The store of idempotency keys, in the database at this URL."""
 
     url: str
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The database; raises PublishError where that cannot be opened."""
+        """The database. Raises PublishError if it cannot be opened."""
         return database(self.url, METADATA, "keys of requests")
 
-    def do(self, id: str, asked: str, deed: Callable[[], str], done_before: Callable[[], str | None]) -> str:
-        """What the deed gave, now or when this id was first seen.
+    def run_once(self, id: str, asked: str, action: Callable[[], str], done_before: Callable[[], str | None]) -> str:
+        """Run the action, or return its earlier result if this id was seen before.
 
-        `done_before` finds what a deed came to whose doer died before it could say so. Raises AnotherRequest where the id was
-        seen with something else asked, UnderWay where it is being done and takes long; what the deed raises, after which the
-        id is free again.
+        `asked` is a digest of the request. `done_before` looks for the result of an action whose server died before it stored
+        one. Raises KeyReused if the id was seen with another request, and RequestUnderWay if the first request takes too
+        long. If the action raises, the id is free again.
         """
         until = time.monotonic() + _PATIENCE
         while True:
@@ -77,14 +78,14 @@ class IdempotentRequests:
             if known["result"] is not None:
                 return str(known["result"])
             if known["at"] < now - _DEAD and self._take_over(id, known["at"], now):
-                if (found := done_before()) is not None:
-                    return self._end(id, found)
+                if (earlier := done_before()) is not None:
+                    return self._end(id, earlier)
                 break
             if time.monotonic() > until:
                 raise RequestUnderWay
             time.sleep(0.1)
         try:
-            result = deed()
+            result = action()
         except BaseException:
             with self.engine.begin() as connection:
                 connection.execute(_DONE.delete().where(_DONE.c.id == id))
@@ -116,5 +117,5 @@ class IdempotentRequests:
 
 
 def mark_of(*parts: str | Mapping[str, Any]) -> str:
-    """One digest of all of it."""
+    """A digest of all parts."""
     return digest(json.dumps(parts, sort_keys=True))

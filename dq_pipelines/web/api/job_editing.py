@@ -1,7 +1,4 @@
-"""Where a job's file is changed: one change at a time, by whom it is allowed, and with what the project stays sound with.
-
-How a file is kept and written is known by `project.editing`; the routes are in `job_files`.
-"""
+"""Changes a job's file: one change at a time, after checking the caller's permissions and the resulting project."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from dq_pipelines.web.problem_details import ApiError
 
 
 class JobEdit:
-    """One change under way: by whom, of which file, and whether they may."""
+    """A change of one job's file by one caller."""
 
     def __init__(self, files: TableFiles, request: Request, what: str, file: TableFile) -> None:
         self.files, self.request, self.what, self.file = files, request, what, file
@@ -44,21 +41,23 @@ class JobEdit:
         return refusal(self.request, self.what, self.file.name, why)
 
     def check(self, content: bytes) -> None:
-        """Raise ConfigError, or ApiError (403), unless the project is sound with this content and it is the caller's to write."""
+        """Raise ConfigError if the project has mistakes with this content, or ApiError (403) if the caller may not write it."""
         project = self.editing.checked(self.file, content, self.author)
         table = project.tables.get(self.file.name)
         if table is None:
             if not self.everywhere:
                 raise self.refused(
-                    "while other files of the project are not sound, be admin of everything to change one"
+                    "while other files of the project have mistakes, only admins of everything may change one"
                 )
             return
         if not may(self.grants, Permission.EDIT, self.file.domain, table.model.owners):
-            raise self.refused(f"with these owners it is not yours: {self.files.why_not(Permission.EDIT, self.file)}")
+            raise self.refused(
+                f"you may not edit it with these owners: {self.files.why_not(Permission.EDIT, self.file)}"
+            )
         self._reads_what_they_may(project)
 
     def _reads_what_they_may(self, project: Project) -> None:
-        """A query over another's table would show it."""
+        """Raise ApiError (403) if a new upstream table may not be viewed: a query over it would show its rows."""
         table = project.tables[self.file.name]
         before = self.files.table(self.file)
         rights = Rights(self.files.caller, project)
@@ -67,38 +66,36 @@ class JobEdit:
                 raise self.refused(f"it reads {key}: {rights.why_not(Permission.LOOK, key)}")
 
     def may_be_theirs(self, behind: Backend, file: TableFile) -> None:
-        """Raise ApiError (403) unless the caller may write this file, and what is left of a table of this name."""
+        """Raise ApiError (403) unless the caller may create this file, and may edit what an earlier table of this name left."""
         last = next(iter(self.editing.versions(file.name)), None)
         if last is not None and not may(self.grants, Permission.EDIT, last.domain, owners_then(last)):
-            raise self.refused(
-                f"a table {file.name} was there before, and its data are: {why_not(self.grants, Permission.EDIT)}"
-            )
+            raise self.refused(f"an earlier table {file.name} left data: {why_not(self.grants, Permission.EDIT)}")
         if last is None and not self.everywhere and file.name not in self.files.all:
             lake = behind.site.stores.lake
             if any(lake.table(f"{layer}/{file.name}").exists for layer in LAYERS):
                 why = why_not(self.grants, Permission.EDIT)
-                raise self.refused(f"the lake has data of a table {file.name} that nobody can be told of: {why}")
+                raise self.refused(f"the lake has data of a table {file.name} with unknown owners: {why}")
 
 
 @contextmanager
 def job_edit(files: TableFiles, request: Request, what: str, file: TableFile) -> Iterator[JobEdit]:
-    """One change at a time; what goes wrong with it is said as a problem, and a refusal is noted."""
-    desk = JobEdit(files, request, what, file)
-    # Of a new file the owners are not known yet: whether it is theirs is asked when it is read.
+    """Make one change at a time. Errors become problem details, and refusals are logged in the audit log."""
+    edit = JobEdit(files, request, what, file)
+    # The owners of a new file are not known yet: they are checked when its content is read.
     if file.name in files.seen and what != "job.create" and not files.may(Permission.EDIT, file):
-        raise desk.refused(files.why_not(Permission.EDIT, file))
+        raise edit.refused(files.why_not(Permission.EDIT, file))
     try:
-        with desk.editing.alone():
-            yield desk
+        with edit.editing.alone():
+            yield edit
     except ReadOnly as error:
-        raise desk.refused(str(error)) from None
+        raise edit.refused(str(error)) from None
     except NameTaken as error:
         raise ApiError(409, str(error)) from None
     except VersionConflict as error:
         raise ApiError(412, str(error)) from None
     except ConfigError as error:
-        told = desk.editing.told(error)
-        note(request, what, file.name, "refused", why=str(told.problems[0])[:300])
-        raise told from None
+        redacted = edit.editing.told(error)
+        note(request, what, file.name, "refused", why=str(redacted.problems[0])[:300])
+        raise redacted from None
     except OSError as error:
         raise ApiError(503, f"{file.name}: wanted to write its file, got: {error.strerror}") from None

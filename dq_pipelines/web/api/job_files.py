@@ -1,4 +1,4 @@
-"""A job's YAML is written, changed and deleted, and its versions are read. What it may say is found out in `project.remote_policy`."""
+"""Creates, changes and deletes jobs' YAML files, and serves their earlier versions."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ router = APIRouter(tags=["jobs"])
 
 Mark = Annotated[
     str | None,
-    Header(
-        alias="If-Match", max_length=100, description="The ETag of the job as you have seen it.", examples=['"3b1f"']
-    ),
+    Header(alias="If-Match", max_length=100, description="The ETag of the job as last read.", examples=['"3b1f"']),
 ]
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=100)]
 VersionId = Annotated[
@@ -48,17 +46,17 @@ _WANTED_ONE = InitErrorDetails(
 
 
 class JobText(BaseModel):
-    """What the file is to say: its text, or the same as JSON."""
+    """The new content of a file: its text, or the same as JSON."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"yaml": _YAML}]})
 
-    yaml: str | None = Field(None, description="The file's text, comments and all.")
-    definition: dict[str, Any] | None = Field(None, description="The same as JSON, which is written as it is.")
+    yaml: str | None = Field(None, description="The file's text, with comments.")
+    definition: dict[str, Any] | None = Field(None, description="The same as JSON, which is written unchanged.")
 
     @model_validator(mode="wrap")
     @classmethod
     def _one(cls, sent: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Whether one of both is given is told beside what is wrong with the fields, not only once they are mended."""
+        """Report that one of both is needed together with mistakes in the fields, in one answer."""
         texts = [name for name in ("yaml", "definition") if isinstance(sent, Mapping) and sent.get(name) is not None]
         wrong = [] if len(texts) == 1 else [_WANTED_ONE]
         try:
@@ -71,7 +69,7 @@ class JobText(BaseModel):
         return made
 
     def content(self) -> bytes:
-        """The file's bytes; raises ApiError (422) for what is no text."""
+        """The file's bytes. Raises ApiError (422) if the content is no valid text."""
         try:
             text = self.yaml
             if text is None:
@@ -91,30 +89,28 @@ class NewJob(JobText):
     )
 
     name: Name = Field(description="The table's name; unique in the project.")
-    domain: Name = Field(description="The folder that it stands in.")
+    domain: Name = Field(description="The folder of its file.")
 
 
 class Written(JobDetail):
-    """The job as it is now."""
+    """The job after the change."""
 
-    loaded: str = Field(description="Empty when Dagster has loaded it; else why not.")
+    loaded: str = Field(description="Empty if Dagster has loaded it; else why not.")
 
 
 class Deleted(BaseModel):
-    """What went and what stays."""
+    """What was deleted, and what is kept."""
 
     name: str
     said: str = Field(
-        examples=[
-            "The file is gone and kept as a version; the table's data stay where they are, in bronze, silver and quarantine."
-        ]
+        examples=["The file is deleted and kept as a version; the table's data are kept in the lake and in history."]
     )
-    version: str = Field(description="By which the text is found among the versions.")
-    loaded: str = Field(description="Empty when Dagster has loaded the project without it; else why not.")
+    version: str = Field(description="The id of the version with the text.")
+    loaded: str = Field(description="Empty if Dagster has loaded the project without it; else why not.")
 
 
 class VersionLine(BaseModel):
-    """What the file said before somebody changed or deleted it."""
+    """An earlier version of a file, from before a change or a deletion."""
 
     id: str
     replaced_at: datetime
@@ -122,7 +118,7 @@ class VersionLine(BaseModel):
 
 
 class VersionText(VersionLine):
-    """The same with its text."""
+    """An earlier version of a file, with its text."""
 
     yaml: str
 
@@ -132,8 +128,8 @@ _WRITES = problems(403, 404, 409, 413, 422, 502, 503)
 
 @router.post(
     "/jobs",
-    summary="A new job",
-    description="It is looked through as the whole project would be with it; where anything is wrong, nothing is written.",
+    summary="Create a job",
+    description="The whole project is validated with the new file. If there are mistakes, nothing is written.",
     operation_id="create_job",
     status_code=201,
     responses=_WRITES,
@@ -141,12 +137,12 @@ _WRITES = problems(403, 404, 409, 413, 422, 502, 503)
 )
 def create(wanted: NewJob, files: Files, behind: Behind, request: Request, response: Response) -> Written:
     file = TableFile(wanted.name, wanted.domain, Path(behind.site.config) / wanted.domain / f"{wanted.name}.yaml")
-    with job_edit(files, request, "job.create", file) as desk:
-        desk.editing.must_be_new(file)
-        desk.may_be_theirs(behind, file)
+    with job_edit(files, request, "job.create", file) as edit:
+        edit.editing.must_be_new(file)
+        edit.may_be_theirs(behind, file)
         content = wanted.content()
-        desk.check(content)
-        desk.editing.create(file, content, desk.author)
+        edit.check(content)
+        edit.editing.create(file, content, edit.author)
         note(request, "job.create", file.name, after=mark_of(content))
     response.headers["Location"] = f"/api/v1/jobs/{file.name}"
     return _written(behind, files.caller, file, response)
@@ -154,8 +150,8 @@ def create(wanted: NewJob, files: Files, behind: Behind, request: Request, respo
 
 @router.put(
     "/jobs/{name}",
-    summary="Another text for a job",
-    description="If-Match has to be the ETag of the job as you have seen it. The text before is kept as a version.",
+    summary="Change a job",
+    description="If-Match must be the ETag of the job as last read. The previous text is kept as a version.",
     operation_id="change_job",
     responses=_WRITES | problems(412, 428),
     dependencies=[Depends(somewhere(Permission.EDIT))],
@@ -170,38 +166,38 @@ def change(
     mark: Mark = None,
 ) -> Written:
     file = file_of(files, name)
-    with job_edit(files, request, "job.change", file) as desk:
+    with job_edit(files, request, "job.change", file) as edit:
         seen = _seen(mark)
         content = wanted.content()
-        desk.check(content)
-        desk.editing.change(file, content, seen, desk.author)
+        edit.check(content)
+        edit.editing.change(file, content, seen, edit.author)
         note(request, "job.change", name, before=seen, after=mark_of(content))
     return _written(behind, files.caller, file, response)
 
 
 @router.delete(
     "/jobs/{name}",
-    summary="A job's file goes, its data stay",
+    summary="Delete a job's file; its data are kept",
     operation_id="delete_job",
     responses=_WRITES | problems(412, 428),
     dependencies=[Depends(somewhere(Permission.EDIT))],
 )
 def delete(name: JobName, files: Files, behind: Behind, request: Request, mark: Mark = None) -> Deleted:
     file = file_of(files, name)
-    with job_edit(files, request, "job.delete", file) as desk:
+    with job_edit(files, request, "job.delete", file) as edit:
         seen = _seen(mark)
-        desk.editing.without(file)
-        desk.editing.delete(file, seen)
+        edit.editing.without(file)
+        edit.editing.delete(file, seen)
         note(request, "job.delete", name, before=seen)
-    version = desk.editing.versions(name)[0].id
-    said = "The file is gone and kept as a version; the table's data stay where they are, in the lake and in history."
-    return Deleted(name=name, said=said, version=version, loaded=_load(behind, files.caller))
+    version = edit.editing.versions(name)[0].id
+    message = "The file is deleted and kept as a version; the table's data are kept in the lake and in history."
+    return Deleted(name=name, said=message, version=version, loaded=_load(behind, files.caller))
 
 
 @router.get(
     "/jobs/{name}/versions",
-    summary="What a job's file said before, the newest first",
-    description="To go back to one, read it and PUT its text.",
+    summary="Earlier versions of a job's file, newest first",
+    description="To restore a version, read it and PUT its text.",
     operation_id="job_versions",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -215,7 +211,7 @@ def versions(name: JobName, files: Files, limit: Limit = 50, cursor: Cursor = No
 
 @router.get(
     "/jobs/{name}/versions/{version}",
-    summary="One of them, with its text",
+    summary="An earlier version of a job's file, with its text",
     operation_id="job_version",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -230,12 +226,12 @@ def version(name: JobName, version: VersionId, files: Files) -> VersionText:
 
 def _seen(mark: str | None) -> str:
     if mark is None:
-        raise ApiError(428, "wanted If-Match with the ETag of the job as you have seen it, got none")
+        raise ApiError(428, "wanted If-Match with the ETag of the job as last read, got none")
     return mark.strip().removeprefix("W/").strip('"')
 
 
 def _versions(files: TableFiles, name: str) -> Sequence[Version]:
-    """Those that the caller may look at: of a file that there is, in its own domain; of one that is gone, by what they said."""
+    """The versions that the caller may view: of an existing file in its domain; of a deleted file by the owners in each version."""
     found = Editing(Path(files.site.config), "").versions(name)
     if name in files.all:
         file = file_of(files, name)

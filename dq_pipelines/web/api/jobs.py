@@ -1,4 +1,4 @@
-"""Jobs: each table's YAML file with what it reads and writes, its last run and when it runs next. How one is changed, in `job_files`."""
+"""Lists jobs: each table's YAML file with its source, its sink, its last run and its next tick."""
 
 from __future__ import annotations
 
@@ -27,50 +27,53 @@ JobName = Annotated[str, Path(max_length=200, examples=["sales"], description="T
 
 
 class Source(BaseModel):
-    """Where rows come from."""
+    """The source of a job's rows."""
 
     type: str = Field(examples=["csv"])
     place: str = Field(
-        description="As the file has it: no value of a `${NAME}` is shown.", examples=["${DQ_LANDING}/sales/*.csv"]
+        description="The place as in the file; `${NAME}` is not replaced by its value.",
+        examples=["${DQ_LANDING}/sales/*.csv"],
     )
 
 
 class Sink(BaseModel):
-    """Where they go."""
+    """The table that a job writes."""
 
     layer: Literal["silver", "gold"]
     table: str = Field(examples=["silver/sales"])
-    write: Literal["append", "merge", "overwrite"] = Field(description="How a batch becomes part of the table.")
+    write: Literal["append", "merge", "overwrite"] = Field(description="How a batch is written to the table.")
 
 
 class LastRun(BaseModel):
-    """The last run that was about the table."""
+    """The last run of the table."""
 
     run_id: str
-    status: str | None = Field(description="Dagster's; null where the gateway serves without it.", examples=["SUCCESS"])
+    status: str | None = Field(
+        description="Dagster's status; null if the gateway serves without Dagster.", examples=["SUCCESS"]
+    )
     started_at: datetime | None
     ended_at: datetime | None
 
 
 class NextTick(BaseModel):
-    """The schedule or sensor by which it runs."""
+    """The schedule or sensor that runs a job."""
 
     name: str = Field(examples=["sales_arrivals"])
     kind: Literal["schedule", "sensor"]
     running: bool
-    at: datetime | None = Field(description="Null while it rests.")
+    at: datetime | None = Field(description="Null while it is paused.")
 
 
 class Job(BaseModel):
-    """One table's YAML file, in brief."""
+    """A summary of one table's YAML file."""
 
     name: str = Field(examples=["sales"])
     domain: str = Field(examples=["retail"])
     description: str | None = Field(examples=["What was sold"])
     owners: Sequence[str] = Field(examples=[["team:retail"]])
-    source: Source | None = Field(description="Null for a gold table, which is computed.")
-    sink: Sink | None = Field(description="Null while the project is not sound.")
-    modes: Sequence[str] = Field(description="How it can be run.", examples=[["incremental", "rerun"]])
+    source: Source | None = Field(description="Null for a gold table.")
+    sink: Sink | None = Field(description="Null while the project has mistakes.")
+    modes: Sequence[str] = Field(description="The modes in which it can run.", examples=[["incremental", "rerun"]])
     partitions: Literal["daily", "dynamic"] | None
     schedule: str | None = Field(description="Cron, in UTC.", examples=["0 2 * * *"])
     last_run: LastRun | None
@@ -78,18 +81,16 @@ class Job(BaseModel):
 
 
 class JobDetail(Job):
-    """One table's YAML file, whole."""
+    """One table's YAML file with its text."""
 
-    file: str = Field(description="Below the folder of the configuration.", examples=["retail/sales.yaml"])
-    yaml: str = Field(description="What stands in it, `${NAME}` as it stands there.")
-    etag: str = Field(description="What tells this text from any other; for If-Match, as the ETag header is.")
-    problems: Sequence[str] = Field(
-        description="What is wrong with the project as its files are; empty when it is sound."
-    )
+    file: str = Field(description="The path within the configuration's folder.", examples=["retail/sales.yaml"])
+    yaml: str = Field(description="The text of the file; `${NAME}` is not replaced by its value.")
+    etag: str = Field(description="The ETag of this text, for If-Match.")
+    problems: Sequence[str] = Field(description="The mistakes in the project's files; empty if there are none.")
 
 
 def files_of(behind: Behind, caller: Asker) -> TableFiles:
-    """The files of tables, as the caller may see them."""
+    """The files of tables that the caller may view."""
     return TableFiles(behind.site, caller)
 
 
@@ -98,7 +99,7 @@ Files = Annotated[TableFiles, Depends(files_of)]
 
 @router.get(
     "/jobs",
-    summary="Every table, with where it reads, its last run and when it runs next",
+    summary="Every table, with its source, its last run and its next tick",
     operation_id="jobs",
     responses=problems(422, 502, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -114,7 +115,7 @@ def jobs(files: Files, behind: Behind, limit: Limit = 100, cursor: Cursor = None
 @router.get(
     "/jobs/{name}",
     summary="One table, with its YAML",
-    description="The ETag is that of the file: give it as If-Match to change or delete it.",
+    description="The ETag is that of the file: send it as If-Match to change or delete the file.",
     operation_id="job",
     responses=problems(404, 422, 502, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -126,14 +127,14 @@ def job(name: JobName, files: Files, behind: Behind, response: Response) -> JobD
 
 
 def file_of(files: TableFiles, name: str) -> TableFile:
-    """The file of this table; raises ApiError (404) where there is none that the caller may look at."""
+    """The file of this table. Raises ApiError (404) if there is none that the caller may view."""
     if name not in files.seen:
         raise ApiError(404, files.unknown(name))
     return files.seen[name]
 
 
 def detail_of(behind: Backend, files: TableFiles, file: TableFile) -> JobDetail:
-    """One table, whole; raises ApiError (404) when its file is gone meanwhile."""
+    """One table with its text. Raises ApiError (404) if its file is gone meanwhile."""
     try:
         content = file.content
     except FileNotFoundError:
@@ -188,7 +189,7 @@ query Latest($keys: [AssetKeyInput!]!) {
 
 
 def _last_runs(behind: Backend, caller: Caller, keys: Sequence[str]) -> Mapping[str, LastRun]:
-    """By key the last run; of Dagster's records, or of history where there is no Dagster here."""
+    """Key -> its last run, from Dagster's records, or from history if there is no Dagster."""
     if behind.dagster is None:
         verdicts = {key: behind.site.stores.history.latest(key) for key in keys}
         return {
@@ -207,7 +208,7 @@ def _run(told: Mapping[str, Any]) -> LastRun:
 
 
 def _due(behind: Backend, files: TableFiles) -> Mapping[str, Instigator]:
-    """By table the schedule or sensor that runs it next."""
+    """Table -> the schedule or sensor that runs it next."""
     found: dict[str, Instigator] = {}
     if behind.dagster is None:
         return found

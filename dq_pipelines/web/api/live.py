@@ -1,7 +1,4 @@
-"""A run as it goes on: its events as server-sent events, or over a WebSocket at the same address.
-
-Who reads Dagster's log is `web.streaming.run_stream`; what an event says, `web.streaming.run_events`.
-"""
+"""Streams the events of a run as server-sent events, or over a WebSocket at the same address."""
 
 from __future__ import annotations
 
@@ -28,21 +25,21 @@ from dq_pipelines.web.streaming.run_stream import RunStreams
 
 router = APIRouter(tags=["runs"])
 
-#: Seconds between two signs of life of a stream on which nothing else is sent.
+#: Seconds between two keep-alive messages of a stream without events.
 ALIVE = 15.0
-#: Seconds after which a stream ends: whoever is still let in comes back and misses nothing.
+#: Seconds after which a stream ends, so that permissions are checked again: clients reconnect and miss nothing.
 LONGEST = 600.0
-#: Seconds for which a client may keep what it is sent waiting; it is dropped then, and may come back.
+#: Seconds for which a client may block a message; after that it is disconnected, and may reconnect.
 PATIENCE = 20.0
-#: Streams that a server has at once.
+#: Open streams of a server at most.
 MOST = 2_000
 
 _NUMBER = r"^[0-9]{1,18}$"
-After = Annotated[int, Query(ge=0, le=10**18, description="`id` of the last event that was received; 0 for all.")]
+After = Annotated[int, Query(ge=0, le=10**18, description="`id` of the last received event; 0 for all.")]
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "`status`, `step`, `progress`, `check` and `materialized` as they come, each with an `id` to go on from; "
+        "description": "`status`, `step`, `progress`, `check` and `materialized` as they happen, each with an `id` to resume after; "
         "`end` when the run has ended.",
         "content": {
             "text/event-stream": {
@@ -52,26 +49,26 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
             }
         },
     },
-    204: {"description": "The run has ended, and the client has had its last event."},
+    204: {"description": "The run has ended, and the client has received its last event."},
 }
 
 
-def feeds_of(connection: HTTPConnection) -> RunStreams:
-    """The app's readers; one for each run that is watched."""
+def streams_of(connection: HTTPConnection) -> RunStreams:
+    """The app's run streams."""
     state = connection.app.state
-    if not hasattr(state, "feeds"):
-        state.feeds = RunStreams(backend_of(connection).site.closing)
-    found: RunStreams = state.feeds
-    if found.watchers >= MOST:
+    if not hasattr(state, "run_streams"):
+        state.run_streams = RunStreams(backend_of(connection).site.closing)
+    streams: RunStreams = state.run_streams
+    if streams.watchers >= MOST:
         raise ApiError(503, f"wanted fewer than {MOST:,} streams at once")
-    return found
+    return streams
 
 
 @router.get(
     "/runs/{id}/events",
-    summary="A run's events while it goes on",
-    description="Server-sent events; at the same address a WebSocket sends their data as one JSON text each. One that was broken "
-    "off goes on after `Last-Event-ID`, or `after`. A stream ends after ten minutes at most: come back then.",
+    summary="A run's events as they happen",
+    description="Server-sent events. At the same address, a WebSocket sends the data of each as a JSON text. An interrupted stream "
+    "resumes after `Last-Event-ID`, or `after`. A stream ends after ten minutes at most: reconnect then.",
     operation_id="run_events",
     response_class=StreamingResponse,
     responses={**_EVENTS, **problems(404, 406, 422, 503)},
@@ -91,18 +88,18 @@ async def events(
     run = await run_sync(seen, dagster.instance, rights, id)
     last = int(last_event_id) if last_event_id is not None else after
     if last and run.dagster_run.is_finished and not await run_sync(_anything_after, dagster.instance, id, last):
-        return Response(status_code=204)  # a browser would come back for ever to a stream that only ends
-    stream = _lines(feeds_of(request), dagster.instance, id, last)
+        return Response(status_code=204)  # with 200, a browser would reconnect forever
+    stream = _lines(streams_of(request), dagster.instance, id, last)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return _Events(stream, media_type="text/event-stream", headers=headers)
 
 
 class _Events(StreamingResponse):
-    """A stream that is given up when its client takes nothing for a while."""
+    """A stream that ends if its client accepts no data for `PATIENCE` seconds."""
 
     async def stream_response(self, send: Send) -> None:
         async def patiently(message: Message) -> None:
-            async with asyncio.timeout(PATIENCE):  # no task for each message, as `wait_for` makes one
+            async with asyncio.timeout(PATIENCE):  # `wait_for` would make a task for each message
                 await send(message)
 
         with suppress(TimeoutError):
@@ -111,16 +108,16 @@ class _Events(StreamingResponse):
 
 @router.websocket("/runs/{id}/events")
 async def watched(socket: WebSocket, id: RunId, after: After = 0) -> None:
-    """The same over a WebSocket: closed with 1000 at the run's end, 1001 when it is time to come back, 4404 for no such run."""
+    """The same over a WebSocket. Close codes: 1000 at the run's end, 1001 to reconnect, 4404 for an unknown run."""
     await socket.accept()
     try:
         dagster, rights = dagster_of(socket), await run_sync(rights_of, socket)
         await run_sync(seen, dagster.instance, rights, id)
-        feeds = feeds_of(socket)
+        streams = streams_of(socket)
     except ApiError as error:
         await socket.close(4404 if error.status == 404 else 1013, error.detail[:100])
         return
-    sending = asyncio.create_task(_send(socket, feeds, dagster.instance, id, after))
+    sending = asyncio.create_task(_send(socket, streams, dagster.instance, id, after))
     leaving = asyncio.create_task(_left(socket))
     try:
         await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,48 +131,48 @@ def _anything_after(instance: dg.DagsterInstance, id: str, last: int) -> bool:
     return any(page for page in events_after(instance, id, last))
 
 
-async def _words(
-    feeds: RunStreams, instance: dg.DagsterInstance, id: str, last: int
+async def _events_until_end(
+    streams: RunStreams, instance: dg.DagsterInstance, id: str, last: int
 ) -> AsyncGenerator[RunEvent | None]:
-    """The run's words after `last`, None as a sign of life, and a last one of the type `end` where the run has ended."""
+    """The run's events after `last`, None as a keep-alive, and an event of the type `end` if the run has ended."""
     until = time.monotonic() + LONGEST
-    async with feeds.watch(instance, id) as feed:
-        async for word in feed.after(last, ALIVE):
-            yield word
+    async with streams.watch(instance, id) as stream:
+        async for event in stream.after(last, ALIVE):
+            yield event
             if time.monotonic() > until:
                 return
-        if feed.has_ended:
+        if stream.has_ended:
             yield RunEvent(0, "end", '{"type":"end"}', is_last=True)
 
 
-async def _lines(feeds: RunStreams, instance: dg.DagsterInstance, id: str, last: int) -> AsyncGenerator[str]:
+async def _lines(streams: RunStreams, instance: dg.DagsterInstance, id: str, last: int) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
-    async with aclosing(_words(feeds, instance, id, last)) as words:
-        async for word in words:
-            if word is None:
+    async with aclosing(_events_until_end(streams, instance, id, last)) as stream:
+        async for event in stream:
+            if event is None:
                 yield ": alive\n\n"
             else:
-                number = f"id: {word.id}\n" if word.id else ""
-                yield f"{number}event: {word.type}\ndata: {word.text}\n\n"
+                number = f"id: {event.id}\n" if event.id else ""
+                yield f"{number}event: {event.type}\ndata: {event.text}\n\n"
 
 
-async def _send(socket: WebSocket, feeds: RunStreams, instance: dg.DagsterInstance, id: str, last: int) -> None:
-    code, said = 1001, "come back after the last event"
+async def _send(socket: WebSocket, streams: RunStreams, instance: dg.DagsterInstance, id: str, last: int) -> None:
+    code, reason = 1001, "reconnect after the last event"
     try:
-        async with aclosing(_words(feeds, instance, id, last)) as words:
-            async for word in words:
-                text = '{"type":"alive"}' if word is None else word.text
+        async with aclosing(_events_until_end(streams, instance, id, last)) as stream:
+            async for event in stream:
+                text = '{"type":"alive"}' if event is None else event.text
                 async with asyncio.timeout(PATIENCE):
                     await socket.send_text(text)
-                if word is not None and word.type == "end":
-                    code, said = 1000, "the run has ended"
+                if event is not None and event.type == "end":
+                    code, reason = 1000, "the run has ended"
         async with asyncio.timeout(PATIENCE):
-            await socket.close(code, said)
+            await socket.close(code, reason)
     except (TimeoutError, WebSocketDisconnect):
-        return  # too slow, or gone: it may come back for what it has not had
+        return  # too slow, or gone: the client may reconnect for the rest
 
 
 async def _left(socket: WebSocket) -> None:
-    """Until the client goes; what it says meanwhile is passed over."""
+    """Wait until the client disconnects; its messages are ignored."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         continue

@@ -1,4 +1,4 @@
-"""Long lists in pages: each says where the next begins, so that what is added meanwhile moves nothing."""
+"""Pages of lists with cursors, which stay valid while items are added."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from dq_pipelines.web.problem_details import ApiError
 Item = TypeVar("Item")
 Place = TypeVar("Place")
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="The number of items at most.")]
 Cursor = Annotated[
-    str | None, Query(max_length=4000, pattern="^[A-Za-z0-9_-]*$", description="`next` of the page before.")
+    str | None, Query(max_length=4000, pattern="^[A-Za-z0-9_-]*$", description="`next` of the previous page.")
 ]
 
-#: Places in lists that are in the order of names or keys, and of a database's numbers.
+#: Cursors of lists in the order of names or keys, and of a database's numbers.
 NAMED: TypeAdapter[str] = TypeAdapter(Text)
 NUMBERED: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=0, le=2**31 - 1)])
 
 
 class Page(BaseModel, Generic[Item]):
-    """A part of a list."""
+    """A page of a list."""
 
     items: Sequence[Item]
-    next: str | None = Field(None, description="What to ask for as `cursor` to read on; null at the end.")
+    next: str | None = Field(None, description="The `cursor` of the next page; null on the last page.")
 
 
 def cursor_of(place: Any) -> str:
-    """A place in a list (JSON values) as text that a client gives back as it is."""
+    """The cursor for a place in a list (JSON values): an opaque text for clients."""
     text = json.dumps(place, separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def place_in(kind: TypeAdapter[Place], cursor: str | None) -> Place | None:
-    """The place that a cursor stands for, None for the beginning; raises ApiError (422) for what is none, or of another list."""
+    """The place of a cursor; None for the beginning. Raises ApiError (422) for an invalid cursor, or one of another list."""
     if cursor is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Quality: what batches measured, the latest and over time, and scores of tables and domains."""
+"""Serves metrics of batches, the latest and over time, and quality scores of tables and domains."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ router = APIRouter(tags=["quality"], dependencies=[Depends(somewhere(Permission.
 
 
 class ColumnLine(BaseModel):
-    """What a column is like. Dates and times are measured in seconds, booleans as 0 and 1."""
+    """The metrics of a column. Dates and times are in seconds, booleans are 0 and 1."""
 
     model_config = ConfigDict(from_attributes=True)
 
     column: str = Field(examples=["amount"])
     count: int = Field(description="Rows.")
     null_count: int
-    distinct_count: float | None = Field(description="An estimate, a standard error of 1.6 % off.")
+    distinct_count: float | None = Field(description="An estimate with a standard error of 1.6 %.")
     min: float | None
     max: float | None
     mean: float | None
@@ -52,15 +52,15 @@ class ColumnLine(BaseModel):
 
 
 class Columns(BaseModel):
-    """The columns of a table, over some of its batches."""
+    """The metrics of a table's columns, over some of its batches."""
 
     table: str
-    batches: int = Field(description="How many are put together.")
+    batches: int = Field(description="The number of batches that are merged.")
     columns: Sequence[ColumnLine]
 
 
-class Measured(BaseModel):
-    """What the last batch of a table measured."""
+class BatchMetrics(BaseModel):
+    """The metrics of the last batch of a table."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -73,7 +73,7 @@ class Measured(BaseModel):
 
 
 class PointLine(BaseModel):
-    """What one batch measured."""
+    """The value of a metric for one batch."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -95,72 +95,73 @@ class Series(BaseModel):
     points: Sequence[PointLine]
 
 
-class Wanted(BaseModel):
-    """Which series."""
+class SeriesSelection(BaseModel):
+    """The metric, the table and the range of a series."""
 
     table: Key = Field(examples=["silver/sales"])
     metric: Text = Field(
-        description="Its name, as `dq metrics` knows it.",
+        description="The name of the metric, as in `dq metrics`.",
         examples=["row_count"],
         json_schema_extra={"enum": list(METRICS)},
     )
-    column: Text | None = Field(None, description="Of a metric of columns, which one.")
+    column: Text | None = Field(None, description="The column, for a metric of columns.")
     partition: Text | None = None
-    since: Moment | None = Field(None, description="Only batches whose run began then or later.")
+    since: Moment | None = Field(None, description="Only batches whose run began at this time or later.")
     until: Until | None = Field(
-        None, description="Only batches whose run began then or earlier; a day is meant to its end."
+        None, description="Only batches whose run began at this time or earlier; a day includes its end."
     )
     limit: Limit = 200
 
 
 class ScoreLine(BaseModel):
-    """How good something is, in percent."""
+    """A quality score."""
 
     name: str = Field(description="A table's key, or a domain.", examples=["silver/sales"])
-    score: float = Field(examples=[98.5])
+    score: float = Field(description="In percent.", examples=[98.5])
     dimensions: Mapping[str, float] = Field(examples=[{"completeness": 100.0, "validity": 97.0}])
-    tables: int = Field(description="How many tables it is of.")
+    tables: int = Field(description="The number of tables in it.")
 
 
 class Scores(BaseModel):
-    """Of all tables that the caller may look at, of each domain, and of each table."""
+    """Quality scores of all tables that the caller may view, of each domain, and of each table."""
 
-    all: ScoreLine | None = Field(description="Null as long as no table was judged.")
+    all: ScoreLine | None = Field(description="Null if no table was judged yet.")
     domains: Sequence[ScoreLine]
     tables: Sequence[ScoreLine]
 
 
 @router.get(
     "/metrics/latest",
-    summary="What the last batch of each table measured",
-    description="By table. What a metric is and its unit: see `dq metrics`.",
+    summary="The metrics of the last batch of each table",
+    description="Sorted by table. For the metrics and their units see `dq metrics`.",
     operation_id="metrics_latest",
     responses=problems(422, 503),
 )
-def metrics_latest(behind: Behind, rights: Own, limit: Limit = 100, cursor: Cursor = None) -> Page[Measured]:
+def metrics_latest(behind: Behind, rights: Own, limit: Limit = 100, cursor: Cursor = None) -> Page[BatchMetrics]:
     after = place_in(NAMED, cursor) or ""
     keys = sorted(key for key in rights.those(table.key for table in rights.project) if key > after)
     found = latest(behind.site.stores.history, keys[:limit])
     further = cursor_of(keys[limit - 1]) if len(keys) > limit else None
-    return Page(items=[Measured.model_validate(one) for one in found], next=further)
+    return Page(items=[BatchMetrics.model_validate(one) for one in found], next=further)
 
 
 @router.get(
     "/metrics/history",
     summary="One metric of a table or column, batch by batch",
-    description="The last `limit` points, oldest first; for earlier ones, send the first one's `at` as `until`.",
+    description="The last `limit` points, oldest first. For earlier points, send the first point's `at` as `until`.",
     operation_id="metrics_history",
     responses=problems(404, 422, 503),
 )
-def metrics_history(wanted: Annotated[Wanted, Query()], behind: Behind, rights: Own) -> Series:
+def metrics_history(wanted: Annotated[SeriesSelection, Query()], behind: Behind, rights: Own) -> Series:
     if not rights.sees(wanted.table):
         raise unknown(rights, wanted.table)
     metric = METRICS.get(wanted.metric)
     if metric is None:
         raise ApiError(422, f"query.metric: unknown metric '{wanted.metric}'{nearest(wanted.metric, METRICS)}")
     if metric.of_column != (wanted.column is not None):
-        said = "is of a column: wanted one, got none" if metric.of_column else f"is of tables: got '{wanted.column}'"
-        raise ApiError(422, f"query.column: {metric.name} {said}")
+        of_table = f"is a metric of tables: wanted no column, got '{wanted.column}'"
+        why = "is a metric of columns: wanted a column, got none" if metric.of_column else of_table
+        raise ApiError(422, f"query.column: {metric.name} {why}")
     points = series(
         behind.site.stores.history, wanted.table, metric.name, wanted.column,
         partition=wanted.partition, since=wanted.since, until=wanted.until, limit=wanted.limit,
@@ -173,8 +174,8 @@ def metrics_history(wanted: Annotated[Wanted, Query()], behind: Behind, rights: 
 
 @router.get(
     "/quality/metrics/{key:path}",
-    summary="What a table's columns are like",
-    description="As its last batch measured them; with `since` or `until`, those of all batches in that time put together.",
+    summary="The metrics of a table's columns",
+    description="Of the last batch; with `since` or `until`, of all batches in that range together.",
     operation_id="metrics_of_table",
     responses=problems(404, 422, 503),
 )
@@ -182,9 +183,9 @@ def metrics_of_table(
     key: Remembered,
     behind: Behind,
     partition: Annotated[Text | None, Query(description="Only batches of this partition.")] = None,
-    since: Annotated[Moment | None, Query(description="Only batches whose run began then or later.")] = None,
+    since: Annotated[Moment | None, Query(description="Only batches whose run began at this time or later.")] = None,
     until: Annotated[
-        Until | None, Query(description="Only batches whose run began then or earlier; a day is meant to its end.")
+        Until | None, Query(description="Only batches whose run began at this time or earlier; a day includes its end.")
     ] = None,
 ) -> Columns:
     history = behind.site.stores.history
@@ -200,7 +201,7 @@ def metrics_of_table(
 @router.get(
     "/quality/scores",
     summary="Quality scores",
-    description="Of a rule: the share of judged rows that meet it. Of a table: the mean over its rules; of a domain: over its "
+    description="A rule's score is the share of judged rows that meet it, a table's the mean over its rules, a domain's the mean over its "
     "tables.",
     operation_id="scores",
     responses=problems(503),
@@ -208,9 +209,9 @@ def metrics_of_table(
 def scores(behind: Behind, rights: Own) -> Scores:
     history = behind.site.stores.history
     every = latest_statuses(history) if history.is_begun else []
-    # What left the YAML is no part of how good things are.
-    there = {table.key for table in rights.project} or {one.table for one in every}
-    stands = [one for one in every if one.verdicts and one.table in there and rights.sees(one.table)]
+    # Removed tables do not count.
+    in_project = {table.key for table in rights.project} or {one.table for one in every}
+    stands = [one for one in every if one.verdicts and one.table in in_project and rights.sees(one.table)]
     by_domain: dict[str, list[TableStatus]] = {}
     for one in stands:
         table = rights.project.by_key(one.table)

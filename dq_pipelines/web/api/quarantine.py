@@ -1,4 +1,4 @@
-"""Quarantine: a table's refused rows with their reasons, and to have them judged anew. What is done with them is in `pipeline`."""
+"""Lists a table's refused rows with their reasons, and replays them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ router = APIRouter(tags=["quarantine"])
 
 _JOB = "quarantine_replay"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Microseconds since 1970 (null where nobody knows when a row landed), the row's id, and how many of that place were given.
+#: Microseconds since 1970 (null if a row's landing time is unknown), the row's id, and how many rows of that place were listed.
 _PLACE: TypeAdapter[tuple[int | None, str | None, int]] = TypeAdapter(
     tuple[Annotated[int, Field(ge=0, le=10**17)] | None, Annotated[str, Field(max_length=4096)] | None,
           Annotated[int, Field(ge=1, le=10**9)]]
@@ -33,7 +33,7 @@ _PLACE: TypeAdapter[tuple[int | None, str | None, int]] = TypeAdapter(
 
 
 class Reason(BaseModel):
-    """Why a row was refused."""
+    """A reason for which a row was refused."""
 
     rule: str = Field(description="The rule's type; `cast` or `unreadable`.", examples=["cast"])
     column: str | None = Field(examples=["amount"])
@@ -41,38 +41,39 @@ class Reason(BaseModel):
 
 
 class RefusedRow(BaseModel):
-    """One refused row, whole."""
+    """A refused row with all its cells."""
 
-    id: str | None = Field(description="Null where a step forgot where rows came from.")
+    id: str | None = Field(description="Null if a step dropped the origin of its rows.")
     status: str = Field(description="open, fixed, replayed, dismissed or superseded.", examples=["open"])
     reasons: Sequence[Reason]
-    source: str | None = Field(description="The input that it came with.", examples=["landing/retail/sales/1.csv"])
-    row: int | None = Field(description="The line, sheet row or record in it.")
+    source: str | None = Field(description="The input that contained it.", examples=["landing/retail/sales/1.csv"])
+    row: int | None = Field(description="The line, sheet row or record in the input.")
     batch: str | None
     partition: str | None
     landed_at: datetime | None
     status_at: datetime | None
     status_by: str | None = Field(examples=["ann"])
-    correction: str | None = Field(description="What a person has mended, as JSON: columns and texts.")
+    correction: str | None = Field(description="A person's correction, as JSON: columns and texts.")
     cells: Mapping[str, str | None] = Field(
-        description="As texts: what landed, where it did not fit the column's type.", examples=[{"amount": "12,5O"}]
+        description="Texts by column; the landed text if it did not fit the column's type.",
+        examples=[{"amount": "12,5O"}],
     )
 
 
 class Replay(BaseModel):
-    """Which open rows are judged anew; all of them where nothing is said."""
+    """Which open rows are replayed; by default all."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"rule": "cast", "dry_run": True}]})
 
-    rule: Text | None = Field(None, description="Refused for this rule, by its type.")
-    column: Text | None = Field(None, description="Refused for this column.")
+    rule: Text | None = Field(None, description="Only rows refused for this rule, by its type.")
+    column: Text | None = Field(None, description="Only rows refused for this column.")
     batch: Text | None = None
-    dry_run: bool = Field(False, description="Judge and say in the run's log, but publish nothing.")
+    dry_run: bool = Field(False, description="Judge the rows and log the outcome, but publish nothing.")
 
 
 @router.get(
     "/tables/{key:path}/quarantine",  # noqa: FAST003 - the table's dependency takes it
-    summary="A table's refused rows, those that landed last first",
+    summary="A table's refused rows, the last landed first",
     operation_id="quarantine",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -82,9 +83,9 @@ def quarantine(
     request: Request,
     behind: Behind,
     status: Annotated[Literal["open", "fixed", "replayed", "dismissed", "superseded"] | None, Query()] = None,
-    rule: Annotated[Text | None, Query(description="Refused for this rule, by its type.")] = None,
-    column: Annotated[Text | None, Query(description="Refused for this column.")] = None,
-    batch: Annotated[Text | None, Query(description="Of this batch.")] = None,
+    rule: Annotated[Text | None, Query(description="Only rows refused for this rule, by its type.")] = None,
+    column: Annotated[Text | None, Query(description="Only rows refused for this column.")] = None,
+    batch: Annotated[Text | None, Query(description="Only rows of this batch.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RefusedRow]:
@@ -97,8 +98,8 @@ def quarantine(
 
 @router.post(
     "/tables/{key:path}/quarantine/replay",  # noqa: FAST003 - the table's dependency takes it
-    summary="Judge open rows anew, and publish those that pass",
-    description="By today's types, steps and rules, in a run of its own.",
+    summary="Replay open rows, and publish those that pass",
+    description="Judges the rows by the current types, steps and rules, in a new run.",
     operation_id="replay_quarantine",
     status_code=202,
     responses=problems(404, 422, 502, 503),
@@ -116,19 +117,19 @@ def replay(
 ) -> RunLine:
     must(request, rights, Permission.HEAL, table.key, "quarantine.replay")
     if table.is_gold:
-        raise ApiError(422, f"{table.key} is computed: mend its inputs or its rules, and materialize it anew")
+        raise ApiError(422, f"{table.key} is computed: correct its inputs or its rules, and materialize it again")
     config = {"table": table.name, **(wanted or Replay()).model_dump(exclude_none=True)}
-    what = Launch(_JOB, config={"ops": {f"{_JOB}_rows": {"config": config}}}, tags={"dq/table": table.key})
-    run = what.submit(caller, dagster)
+    launch = Launch(_JOB, config={"ops": {f"{_JOB}_rows": {"config": config}}}, tags={"dq/table": table.key})
+    run = launch.submit(caller, dagster)
     note(request, "quarantine.replay", table.key, run=run, **config)
     return launched(dagster, rights, behind, response, run)
 
 
 def _place(cursor: str | None) -> Place:
-    found = place_in(_PLACE, cursor)
-    if found is None:
+    place = place_in(_PLACE, cursor)
+    if place is None:
         return BEGINNING
-    microseconds, number, skip = found
+    microseconds, number, skip = place
     return Place(None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds), number, skip)
 
 

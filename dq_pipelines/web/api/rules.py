@@ -1,4 +1,4 @@
-"""Rules, asked now: a run of a table's checks alone. What they say of the published table is judged by that run."""
+"""Launches a run that judges a published table by its rules, without materializing anything."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ router = APIRouter(tags=["rules"])
 
 
 class RuleSelection(BaseModel):
-    """Which rules of which table."""
+    """The rules of a table to judge."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -37,19 +37,19 @@ class RuleSelection(BaseModel):
 
     table: Key = Field(description="The published table.")
     rules: Annotated[Sequence[Text], Field(max_length=1000)] = Field(
-        (), description="Types of rules, or names of checks; none for all that the table has."
+        (), description="Types of rules or names of checks; by default all of the table."
     )
     partition: Text | None = Field(
         None,
-        description="Of a partitioned table, which one, or `<first>...<last>`: each of them is judged by itself. None for the whole table.",
+        description="A partition of a partitioned table, or `<first>...<last>`, each judged by itself. By default the whole table.",
         examples=["2026-11-01"],
     )
 
 
 @router.post(
     "/rules/run",
-    summary="Ask a table's rules now",
-    description="In a run of its own that judges the published table as it stands, and materializes nothing.",
+    summary="Judge a published table by its rules now",
+    description="Launches a run that judges the published table as it is, and materializes nothing.",
     operation_id="run_rules",
     status_code=202,
     responses=problems(404, 422, 502, 503),
@@ -67,18 +67,18 @@ def run_rules(
     table = known(rights, wanted.table)
     must(request, rights, Permission.RUN, table.key, "rules.run")
     checks = _checks(table, wanted.rules)
-    what = Launch(
+    launch = Launch(
         f"checks__{table.name}",
         checks={table.key: checks} if wanted.rules else {},
         tags={"dq/table": table.key} | _partition(table, wanted.partition, dagster),
     )
-    run = what.submit(caller, dagster)
+    run = launch.submit(caller, dagster)
     note(request, "rules.run", table.key, run=run, rules=list(wanted.rules), partition=wanted.partition)
     return launched(dagster, rights, behind, response, run)
 
 
 def _partition(table: Table, wanted: str | None, dagster: DagsterHost) -> dict[str, str]:
-    """The tags that say which partitions are meant; raises ApiError (422) for some that the table does not have."""
+    """The tags of the wanted partitions. Raises ApiError (422) if the table does not have them."""
     if wanted is None:
         return {}
     if not has_partitions(table):
@@ -91,16 +91,16 @@ def _partition(table: Table, wanted: str | None, dagster: DagsterHost) -> dict[s
 
 
 def _checks(table: Table, names: Sequence[str]) -> list[str]:
-    """The checks that are meant, in the table's order; raises ApiError (422), with the nearest, for names that are none's."""
+    """The wanted checks, in the table's order. Raises ApiError (422), with the nearest name, for unknown names."""
     called: dict[str, set[str]] = {check: {check, rule.type} for check, rule in rules_by_check(table).items()}
     called |= {rule.check: {rule.check, "anomaly"} for rule in table.anomalies}
-    # What every landed table has without being asked.
+    # Checks that every landed table has by default.
     of_all = [spec.name for spec in check_specs(table) if spec.asset_key.to_user_string() == table.key]
     called = {name: {name} for name in of_all} | called
     if not called:
         raise ApiError(422, f"body.table: {table.key} has no rules")
     every = {name for one in called.values() for name in one}
     if unknown := [name for name in names if name not in every]:
-        said = [f"body.rules: {table.key} has no rule '{name}'{nearest(name, sorted(every))}" for name in unknown]
-        raise ApiError(422, in_lines(said))
+        lines = [f"body.rules: {table.key} has no rule '{name}'{nearest(name, sorted(every))}" for name in unknown]
+        raise ApiError(422, in_lines(lines))
     return [check for check, ways in called.items() if ways & set(names)]

@@ -1,4 +1,4 @@
-"""What a run said: Dagster's events in order, and what its process wrote to stdout and stderr."""
+"""Serves a run's log: Dagster's events in order, and the output of its processes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ router = APIRouter(tags=["runs"])
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 _LEVELS: Mapping[str, Level] = {level: level for level in get_args(Level)}
 
-#: Events that are looked at for one page, and of them those that Dagster is asked for at once.
+#: Events that are searched for one page at most, and events per query.
 _MOST, _CHUNK = 5000, 500
-#: Bytes of one part of an output.
+#: Bytes of one part of an output at most.
 _PART = 64 * 1024
-#: What no file and no log is longer than.
+#: An upper bound for positions in files and logs.
 _Number = Annotated[int, Field(ge=0, le=1 << 53)]
 _EVENT: TypeAdapter[int] = TypeAdapter(_Number)
 _OFFSET: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[_Number, _Number])
@@ -39,18 +39,18 @@ _OFFSET: TypeAdapter[tuple[int, int]] = TypeAdapter(tuple[_Number, _Number])
 class LogEvent(BaseModel):
     """One line of a run's log."""
 
-    number: int = Field(description="Its place in the log: a later event has a higher one.", examples=[17])
+    number: int = Field(description="The position in the log; later events have higher numbers.", examples=[17])
     at: datetime
     level: Level
-    kind: str = Field(description="Dagster's type of event; LOG for what the code said.", examples=["STEP_START"])
+    kind: str = Field(description="Dagster's type of event; LOG for a message of the code.", examples=["STEP_START"])
     step: str | None = Field(examples=["sales"])
     asset: str | None = Field(examples=["silver/sales"])
     message: str
-    error: str | None = Field(description="The error's class and what it said.")
+    error: str | None = Field(description="The error's class and message.")
 
 
 class OutputPart(BaseModel):
-    """Some of what a process wrote."""
+    """A part of a process's output."""
 
     steps: list[str] = Field(description="The steps that ran in it.", examples=[["sales"]])
     text: str
@@ -58,9 +58,9 @@ class OutputPart(BaseModel):
 
 @router.get(
     "/runs/{id}/logs",
-    summary="What a run said, event by event",
-    description="Oldest first. As long as the run goes on, `next` is never null: ask again later for what was said since. A page "
-    "that is searched may hold fewer items than `limit` and go on all the same.",
+    summary="A run's log, event by event",
+    description="Oldest first. While the run is under way, `next` is never null: request it later for newer events. A page of a "
+    "search may have fewer items than `limit` before the last page.",
     operation_id="run_logs",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -69,14 +69,13 @@ def logs(
     id: RunId,
     dagster: Dagster,
     rights: Own,
-    level: Annotated[Level, Query(description="Of this level, or worse.")] = "DEBUG",
-    search: Annotated[Text | None, Query(description="Only what says this, in capitals or not.")] = None,
+    level: Annotated[Level, Query(description="Only events of this level or above.")] = "DEBUG",
+    search: Annotated[Text | None, Query(description="Only events that contain this text, ignoring case.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[LogEvent]:
-    ended = seen(
-        dagster.instance, rights, id
-    ).dagster_run.is_finished  # asked before its events, so that none of its own is missed
+    # Read the status before the events, so that no last event is missed.
+    ended = seen(dagster.instance, rights, id).dagster_run.is_finished
     place = place_in(_EVENT, cursor)
     found: list[LogEvent] = []
     for looked, record in enumerate(_records(dagster.instance, id, place)):
@@ -84,15 +83,15 @@ def logs(
             return Page(items=found, next=cursor_of(place))
         place = record.storage_id
         event = _event(record)
-        if logging.getLevelName(event.level) >= logging.getLevelName(level) and _says(event, search):
+        if logging.getLevelName(event.level) >= logging.getLevelName(level) and _contains(event, search):
             found.append(event)
     return Page(items=found, next=None if ended else cursor_of(place or 0))
 
 
 @router.get(
     "/runs/{id}/output",
-    summary="What a run's processes wrote",
-    description="To stdout or stderr, in parts of up to 64 KiB. As long as the run goes on, `next` is never null.",
+    summary="The output of a run's processes",
+    description="From stdout or stderr, in parts of up to 64 KiB. While the run is under way, `next` is never null.",
     operation_id="run_output",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -112,12 +111,12 @@ def output(
     for place, capture in enumerate(captures[number:], number):
         if capture.dagster_event is None:
             continue
-        told = capture.dagster_event.logs_captured_data
-        key = instance.compute_log_manager.build_log_key_for_run(id, told.file_key)
+        captured = capture.dagster_event.logs_captured_data
+        key = instance.compute_log_manager.build_log_key_for_run(id, captured.file_key)
         last = place + 1 == len(captures)
         text, after = _text(instance, key, ComputeIOType(stream), offset if place == number else 0, ended or not last)
         if text:
-            part = OutputPart(steps=list(told.step_keys or ()), text=text)
+            part = OutputPart(steps=list(captured.step_keys or ()), text=text)
             return Page(items=[part], next=cursor_of([place, after]))
     return Page(items=[], next=None if ended else cursor_of([number, offset]))
 
@@ -125,7 +124,7 @@ def output(
 def _text(
     instance: dg.DagsterInstance, key: Sequence[str], stream: ComputeIOType, offset: int, whole: bool
 ) -> tuple[str, int]:
-    """What was written from there on, and where it ends; half a letter is left for the next part unless that is all."""
+    """The text from this offset, and the offset of its end. An incomplete character is left for the next part, if there is one."""
     data, _ = instance.compute_log_manager.get_log_data_for_type(key, stream, offset, _PART)
     data = data or b""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -137,11 +136,11 @@ def _records(instance: dg.DagsterInstance, id: str, place: int | None) -> Iterat
     """The events after this place, oldest first."""
     while True:
         cursor = EventLogCursor.from_storage_id(place).to_string() if place is not None else None
-        found = instance.get_records_for_run(id, cursor=cursor, limit=_CHUNK)
-        yield from found.records
-        if not found.has_more or not found.records:
+        page = instance.get_records_for_run(id, cursor=cursor, limit=_CHUNK)
+        yield from page.records
+        if not page.has_more or not page.records:
             return
-        place = found.records[-1].storage_id
+        place = page.records[-1].storage_id
 
 
 def _event(record: EventLogRecord) -> LogEvent:
@@ -164,5 +163,5 @@ def _event(record: EventLogRecord) -> LogEvent:
     )
 
 
-def _says(event: LogEvent, text: str | None) -> bool:
+def _contains(event: LogEvent, text: str | None) -> bool:
     return text is None or text.casefold() in f"{event.message}\n{event.error or ''}".casefold()

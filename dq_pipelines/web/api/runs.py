@@ -1,4 +1,4 @@
-"""Runs: which there are, what one came to, and to cancel it. They are Dagster's own records; what rules said of them is history's."""
+"""Lists runs with the outcomes of their batches, and cancels them."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ Status = Literal[
     "QUEUED", "NOT_STARTED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED", "MANAGED", "SUSPENDED"
 ]  # fmt: skip
 
-#: Runs that are looked at for one page, where it is not Dagster's database that knows which are wanted.
+#: Runs that are searched for one page at most, if Dagster's database cannot filter them.
 _MOST = 1000
 _CHUNK = 200
 
 
 class RunLine(BaseModel):
-    """One run."""
+    """A run."""
 
     id: str = Field(examples=[RUN_ID])
-    job: str = Field(description="`__ASSET_JOB` where assets were chosen one by one.", examples=["domain__retail"])
+    job: str = Field(description="`__ASSET_JOB` for a selection of assets.", examples=["domain__retail"])
     status: Status
-    tables: Sequence[str] = Field(description="What it is about, by key.", examples=[["bronze/sales", "silver/sales"]])
-    user: str | None = Field(description="Who launched it from here.", examples=["ann"])
+    tables: Sequence[str] = Field(description="The keys of its tables.", examples=[["bronze/sales", "silver/sales"]])
+    user: str | None = Field(description="The user who launched it.", examples=["ann"])
     by: str | None = Field(description="The schedule, sensor or backfill that launched it.", examples=["sales_arrival"])
-    mode: str | None = Field(description="How it was told to treat rows.", examples=["incremental"])
+    mode: str | None = Field(description="The mode in its configuration.", examples=["incremental"])
     partition: str | None = Field(
-        description="The partition that it is about, or `<first>...<last>` of a range.", examples=["2026-11-01"]
+        description="Its partition, or `<first>...<last>` for a range.", examples=["2026-11-01"]
     )
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    link: str = Field(description="Where Dagster's UI shows it.", examples=[f"/runs/{RUN_ID}"])
+    link: str = Field(description="Its address in Dagster's UI.", examples=[f"/runs/{RUN_ID}"])
 
 
 class RunBatch(VerdictCounts):
-    """What a run made of one batch of one table."""
+    """The outcome of one batch of one table in a run."""
 
     table: str = Field(examples=["silver/sales"])
     checks_passed: int
@@ -70,7 +70,7 @@ class RunBatch(VerdictCounts):
 
 
 class RunDetail(RunLine):
-    """One run, with what history has of it."""
+    """A run with the outcomes of its batches from history."""
 
     rows_in: int
     published: int
@@ -78,22 +78,22 @@ class RunDetail(RunLine):
     dropped: int
     checks_passed: int
     checks_failed: int
-    batches: Sequence[RunBatch] = Field(description="Each verdict of the run, in order.")
+    batches: Sequence[RunBatch] = Field(description="The verdicts of the run, in order.")
 
 
 class RunFilter(BaseModel):
-    """Which runs are listed; what is not said lists all."""
+    """Filters for the list of runs; by default all runs."""
 
-    status: Annotated[list[Status], Field(description="One of these.")] = []
+    status: Annotated[list[Status], Field(description="Runs with one of these statuses.")] = []
     job: Text | None = Field(None, description="Runs of this job.", examples=["checks__sales"])
-    table: Text | None = Field(None, description="Runs about this table, by key.", examples=["silver/sales"])
-    user: Text | None = Field(None, description="Launched by this user.", examples=["ann"])
-    partition: Text | None = Field(None, description="Of this partition.")
+    table: Text | None = Field(None, description="Runs of this table, by key.", examples=["silver/sales"])
+    user: Text | None = Field(None, description="Runs launched by this user.", examples=["ann"])
+    partition: Text | None = Field(None, description="Runs of this partition.")
     created_after: Moment | None = None
     created_before: Moment | None = None
 
     def filter(self) -> dg.RunsFilter:
-        """What of it Dagster's database knows."""
+        """The part of the filter that Dagster's database evaluates."""
         tags = {USER_TAG: self.user, "dagster/partition": self.partition}
         return dg.RunsFilter(
             statuses=[dg.DagsterRunStatus(status) for status in self.status],
@@ -107,8 +107,8 @@ class RunFilter(BaseModel):
 @router.get(
     "/runs",
     summary="Runs, newest first",
-    description="A caller whose rights have a scope sees the runs of their tables. Such a page, and one of a `table`, may hold "
-    "fewer items than `limit` and go on all the same: read until `next` is null.",
+    description="A caller whose rights have a scope sees only runs of tables in it. Such a page, and one with the filter `table`, "
+    "may have fewer items than `limit` before the last page: read until `next` is null.",
     operation_id="runs",
     responses=problems(422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -131,7 +131,7 @@ def runs(
 
 @router.get(
     "/runs/{id}",
-    summary="One run, and what became of its rows",
+    summary="A run with the outcomes of its batches",
     operation_id="run",
     responses=problems(404, 422, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -145,8 +145,8 @@ def run(id: RunId, behind: Behind, dagster: Dagster, rights: Own) -> RunDetail:
 @router.post(
     "/runs/{id}/cancel",
     summary="Cancel a run",
-    description="What the run has published stays; it publishes nothing more. "
-    "One that starts is stopped when it has started. It ends a moment later: ask for it again.",
+    description="What the run has published is kept; it publishes nothing more. "
+    "A starting run is cancelled once it has started. The run ends shortly after the answer: read it again for its status.",
     operation_id="cancel_run",
     status_code=202,
     responses=problems(404, 409, 422, 502, 503),
@@ -161,19 +161,19 @@ def cancel(id: RunId, request: Request, caller: Asker, behind: Behind, dagster: 
     if status in FINISHED_STATUSES:
         raise ApiError(409, f"run {id} has ended: it is {status.value}")
     if status != dg.DagsterRunStatus.CANCELING:
-        said = dagster.ask(caller, _CANCEL, {"id": id})["terminateRun"]  # which the audit log hears of there
+        said = dagster.ask(caller, _CANCEL, {"id": id})["terminateRun"]  # the mutation's guard logs it
         if said["__typename"] != "TerminateRunSuccess":
             raise ApiError(409, f"run {id} was not cancelled: {said.get('message') or said['__typename']}")
     return RunLine.model_validate(_line(seen(dagster.instance, rights, id), rights, behind.site.dagster_url))
 
 
 _STARTING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
-#: Seconds for which one that starts is waited for.
+#: Seconds to wait for a starting run.
 _STARTS = 20.0
 
 
 def _begun(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
-    """The run's status once it starts no more: Dagster stops a run that waits or works, and none between the two."""
+    """Wait until the run is no longer starting, and return its status: Dagster cannot cancel a starting run."""
     until = time.monotonic() + _STARTS
     while run.status in _STARTING and time.monotonic() < until:
         time.sleep(0.1)
@@ -194,7 +194,7 @@ mutation Cancel($id: String!) {
 
 
 def seen(instance: dg.DagsterInstance, rights: Rights, id: str) -> RunRecord:
-    """The run; raises ApiError (404) where there is none that the caller may look at."""
+    """The run. Raises ApiError (404) if there is none that the caller may view."""
     record = instance.get_run_record_by_id(id)
     if record is None or not may(rights, Permission.LOOK, record.dagster_run):
         raise ApiError(404, f"unknown run {id}")
@@ -202,15 +202,15 @@ def seen(instance: dg.DagsterInstance, rights: Rights, id: str) -> RunRecord:
 
 
 def launched(dagster: DagsterHost, rights: Rights, behind: Backend, response: Response, id: str) -> RunLine:
-    """A run that was just launched, for a 202 that says where it is."""
+    """A run that was just launched, for an answer 202 with its location."""
     record = dagster.instance.get_run_record_by_id(id)
     if record is None:
-        raise ApiError(502, f"Dagster launched run {id}, and does not know it")
+        raise ApiError(502, f"Dagster launched run {id}, but has no record of it")
     response.headers["Location"] = f"/api/v1/runs/{id}"
     return RunLine.model_validate(_line(record, rights, behind.site.dagster_url))
 
 
-#: A run and when it was made.
+#: A run and its time of creation.
 _Place = tuple[Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")], Moment]
 _PLACE: TypeAdapter[_Place] = TypeAdapter(_Place)
 
@@ -218,7 +218,7 @@ _PLACE: TypeAdapter[_Place] = TypeAdapter(_Place)
 def _page(
     instance: dg.DagsterInstance, rights: Rights, wanted: RunFilter, limit: int, place: _Place | None
 ) -> tuple[list[RunRecord], _Place | None]:
-    """The runs of one page, and the place after which the next begins."""
+    """The runs of one page, and the place after which the next page begins."""
     sifts = wanted.table is not None or not rights.may_everywhere(Permission.LOOK)
     found: list[RunRecord] = []
     for looked, record in enumerate(_from(instance, wanted, place, _CHUNK if sifts else limit + 1)):
@@ -234,11 +234,11 @@ def _page(
 
 
 def _from(instance: dg.DagsterInstance, wanted: RunFilter, place: _Place | None, chunk: int) -> Iterator[RunRecord]:
-    """The runs after this place, newest first, as many at a time as `chunk`."""
+    """The runs after this place, newest first, queried in chunks of `chunk`."""
     filters = wanted.filter()
     records = instance.get_run_records(filters, limit=chunk, cursor=place[0] if place else None)
     if place is not None and not records and instance.get_run_by_id(place[0]) is None:
-        # The run at this place was purged meanwhile: go on by its time.
+        # The run at this place was purged meanwhile: continue by its time of creation.
         before = min(filter(None, (wanted.created_before, place[1])))
         filters = wanted.model_copy(update={"created_before": before}).filter()
         records = instance.get_run_records(filters, limit=chunk)

@@ -1,4 +1,4 @@
-"""What starts runs by itself: whether the daemon lives, each schedule and sensor, and turning them off and on."""
+"""Shows the daemon, schedules and sensors, and pauses and resumes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["scheduler"])
 
 
 class Daemon(BaseModel):
-    """One part of Dagster's daemon, as its last heartbeat tells."""
+    """One part of Dagster's daemon, by its last heartbeat."""
 
     type: str = Field(examples=["SCHEDULER"])
     healthy: bool
@@ -31,14 +31,14 @@ class Daemon(BaseModel):
 
 
 class LastTick(BaseModel):
-    """The daemon's last look."""
+    """The last tick."""
 
     at: datetime
     status: str = Field(examples=["SKIPPED"])
     said: str | None = Field(examples=["nothing new for silver/sales"])
 
 
-class Clock(BaseModel):
+class ScheduleOrSensor(BaseModel):
     """A schedule or a sensor."""
 
     name: str = Field(examples=["sales_schedule"])
@@ -49,20 +49,22 @@ class Clock(BaseModel):
     cron: str | None = Field(description="Of a schedule, in UTC.", examples=["0 2 * * *"])
     interval_seconds: int | None = Field(description="Of a sensor.", examples=[30])
     last_tick: LastTick | None
-    next_tick: datetime | None = Field(description="Null while it rests.")
+    next_tick: datetime | None = Field(description="Null while it is paused.")
 
 
 class Scheduler(BaseModel):
-    """What starts runs by itself."""
+    """The daemon, the schedules and the sensors."""
 
-    alive: bool = Field(description="Whether the daemon's scheduler and sensors have beaten within Dagster's patience.")
+    alive: bool = Field(
+        description="Whether the scheduler and the sensors of the daemon have a recent heartbeat, by Dagster's limits."
+    )
     daemons: Sequence[Daemon]
-    schedules: Sequence[Clock]
-    sensors: Sequence[Clock]
+    schedules: Sequence[ScheduleOrSensor]
+    sensors: Sequence[ScheduleOrSensor]
 
 
 class ScheduleSelection(BaseModel):
-    """Which of them; all that the caller may turn, where none is named."""
+    """The schedules and sensors to change; by default all that the caller may change."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"names": ["sales_schedule"]}]})
 
@@ -70,24 +72,24 @@ class ScheduleSelection(BaseModel):
 
 
 class Toggled(BaseModel):
-    """What became of one."""
+    """The outcome for one schedule or sensor."""
 
     name: str
     kind: Literal["schedule", "sensor"]
     became: Literal["running", "paused", "refused", "failed"]
-    changed: bool = Field(description="Whether it was otherwise before.")
-    said: str | None = Field(description="Why it was refused, or failed.")
+    changed: bool = Field(description="Whether its state changed.")
+    said: str | None = Field(description="Why it was refused or failed.")
 
 
 class AllToggled(BaseModel):
-    """What became of each."""
+    """The outcome for each schedule and sensor."""
 
     items: Sequence[Toggled]
 
 
 @router.get(
     "/scheduler",
-    summary="Whether the daemon lives, and each schedule and sensor",
+    summary="The daemon, and each schedule and sensor",
     operation_id="scheduler",
     responses=problems(502, 503),
     dependencies=[Depends(somewhere(Permission.LOOK))],
@@ -110,7 +112,7 @@ _NEEDS = [Depends(somewhere(Permission.SCHEDULE))]
 
 @router.post(
     "/scheduler/pause",
-    summary="Have schedules and sensors rest",
+    summary="Pause schedules and sensors",
     operation_id="pause_scheduler",
     responses=_TURNS,
     dependencies=_NEEDS,
@@ -123,7 +125,7 @@ def pause(
 
 @router.post(
     "/scheduler/resume",
-    summary="Have schedules and sensors run",
+    summary="Resume schedules and sensors",
     operation_id="resume_scheduler",
     responses=_TURNS,
     dependencies=_NEEDS,
@@ -137,11 +139,11 @@ def resume(
 def _turn(
     dagster: DagsterHost, caller: Caller, rights: Rights, request: Request, which: ScheduleSelection, *, on: bool
 ) -> AllToggled:
-    """Dagster checks and notes each once more; what is refused here already is noted here."""
+    """Pause or resume each. Dagster checks and logs each again; a refusal here is logged here."""
     seen = {one.name: one for one in _seen(dagster, caller, rights)}
     if unknown := [name for name in which.names or () if name not in seen]:
-        said = [f"unknown schedule or sensor '{name[:100]}'{nearest(name, seen)}" for name in unknown]
-        raise ApiError(404, in_lines(said))
+        lines = [f"unknown schedule or sensor '{name[:100]}'{nearest(name, seen)}" for name in unknown]
+        raise ApiError(404, in_lines(lines))
     wanted = [seen[name] for name in dict.fromkeys(which.names)] if which.names is not None else list(seen.values())
     found = []
     for one in wanted:
@@ -167,12 +169,12 @@ def _turned(one: Instigator, dagster: DagsterHost, caller: Caller, *, on: bool) 
 
 
 def _seen(dagster: DagsterHost, caller: Caller, rights: Rights) -> list[Instigator]:
-    """Those that the caller may look at."""
+    """The schedules and sensors that the caller may view."""
     return [one for one in instigators(dagster, caller) if rights.may_all(Permission.LOOK, _keys(one, rights))]
 
 
 def _keys(one: Instigator, rights: Rights) -> tuple[str, ...]:
-    """The table that it runs; none for one of the whole project."""
+    """The key of the table that it runs; empty for one of the whole project."""
     table = table_of(one.name, rights.project)
     return (rights.project.tables[table].key,) if table else ()
 
@@ -181,21 +183,21 @@ _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { daemonType required 
 
 
 def _daemons(dagster: DagsterHost) -> list[Daemon]:
-    told = dagster.ask(None, _DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    statuses = dagster.ask(None, _DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
     return [
         Daemon(
             type=one["daemonType"],
             healthy=bool(one["healthy"]),
             last_heartbeat=one["lastHeartbeatTime"] and datetime.fromtimestamp(one["lastHeartbeatTime"], UTC),
         )
-        for one in told
+        for one in statuses
         if one["required"]
     ]
 
 
-def _clock(one: Instigator, keys: Sequence[str]) -> Clock:
+def _clock(one: Instigator, keys: Sequence[str]) -> ScheduleOrSensor:
     last = LastTick(at=one.last.at, status=one.last.status, said=one.last.said) if one.last else None
-    return Clock(
+    return ScheduleOrSensor(
         name=one.name, kind=one.kind, table=next(iter(keys), None), running=one.running, description=one.description, cron=one.cron,
         interval_seconds=one.interval, last_tick=last, next_tick=one.next,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The YAML files of tables as a caller may see and change them. Which roles may what is said in `security`."""
+"""The YAML files of tables that a caller may view or change."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dq_pipelines.web.dashboard.site import LoadedProject, Site
 
 @dataclass(frozen=True)
 class TableFiles:
-    """The files as they were when somebody first looked, for one request of one caller.
+    """The files for one request of one caller, read once.
 
-    They are looked at by themselves, so that one that is not sound, which no project can be made of, can be mended.
+    They are read one by one, so that a file with mistakes, which cannot be loaded, can still be viewed and corrected.
     """
 
     site: Site
@@ -29,26 +29,26 @@ class TableFiles:
 
     @cached_property
     def known(self) -> LoadedProject:
-        """What the files make together, as the site knows it at this moment."""
+        """The project of these files, as the site knows it now."""
         return self.site.known()
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the project."""
+        """The mistakes in the project."""
         return self.known.notes
 
     @property
     def project(self) -> Project:
-        """What the files make together; empty where they are not sound."""
+        """The project of these files; empty if it cannot be loaded."""
         return self.known.project
 
     def table(self, file: TableFile) -> Table | None:
-        """What the file says, where the project is sound."""
-        found = self.project.tables.get(file.name)
-        return found if found is not None and found.domain == file.domain else None
+        """The table of this file; None if the project has none."""
+        table = self.project.tables.get(file.name)
+        return table if table is not None and table.domain == file.domain else None
 
     def may(self, permission: Permission, file: TableFile) -> bool:
-        """Whether the caller may do that to the table, by the domain and the owners that its file on the disk gives it."""
+        """Whether the caller has this permission on the table, by the domain and the owners in its file."""
         grants = self.caller.user.grants
         if may(grants, permission, file.domain):
             return True
@@ -60,9 +60,9 @@ class TableFiles:
 
     @cached_property
     def seen(self) -> dict[str, TableFile]:
-        """Those that the caller may look at, by name."""
+        """The files that the caller may view, by name."""
         return {name: file for name, file in sorted(self.all.items()) if self.may(Permission.LOOK, file)}
 
     def unknown(self, name: str) -> str:
-        """One sentence for a name of none that the caller may look at."""
+        """A sentence about an unknown name, with the nearest one that the caller may view."""
         return f"unknown job '{name[:100]}'{nearest(name, self.seen)}"

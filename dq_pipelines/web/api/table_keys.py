@@ -1,4 +1,4 @@
-"""A table in a path or a body, by its key: whether there is one that the caller may look at."""
+"""Resolves table keys in paths and bodies to tables that the caller may view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dq_pipelines.web.api.dependencies import Behind, Own, note
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.problem_details import ApiError
 
-#: As `silver/sales`: what publishes nothing by itself (bronze, quarantine) is asked for by what publishes it.
+#: Such as `silver/sales`: bronze and quarantine are addressed by the table that publishes their rows.
 Key = Annotated[str, StringConstraints(max_length=255, pattern=r"^(silver|gold)/[^/\x00]+$")]
 _KeyPath = Annotated[
     Key, Path(description="The published table: `silver/<name>` or `gold/<name>`.", examples=["silver/sales"])
@@ -22,7 +22,7 @@ _KeyPath = Annotated[
 
 
 def known(rights: Rights, key: str) -> Table:
-    """The table of this key; raises ApiError (404), with the nearest, where there is none that the caller may look at."""
+    """The table of this key. Raises ApiError (404), with the nearest key, if there is none that the caller may view."""
     table = rights.project.by_key(key)
     if table is None or not rights.sees(key):
         raise unknown(rights, key)
@@ -30,12 +30,12 @@ def known(rights: Rights, key: str) -> Table:
 
 
 def unknown(rights: Rights, key: str) -> ApiError:
-    """A 404 to raise, with the nearest of what the caller may look at."""
+    """A 404 to raise, with the nearest key that the caller may view."""
     return ApiError(404, f"unknown table '{key}'{nearest(key, rights.those([table.key for table in rights.project]))}")
 
 
 def _remembered(key: _KeyPath, behind: Behind, rights: Own) -> str:
-    """A key of the project, or of a table that history alone remembers."""
+    """A key of the project, or of a removed table that is in history."""
     if not rights.sees(key):
         raise unknown(rights, key)
     if rights.project.by_key(key) is None and behind.site.stores.history.latest(key) is None:
@@ -48,7 +48,7 @@ def _of_project(key: _KeyPath, rights: Own) -> Table:
 
 
 def _with_rows(key: _KeyPath, rights: Own, connection: HTTPConnection) -> Table:
-    """As `_of_project`, for routes that show rows: who asks for a table that is not for them leaves a line in the audit log."""
+    """As `_of_project`, for routes that show rows: a refused request is logged in the audit log."""
     if rights.project.by_key(key) is not None and not rights.sees(key):
         note(connection, "read.quarantine", key, "refused")
     return known(rights, key)

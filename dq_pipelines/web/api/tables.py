@@ -1,4 +1,4 @@
-"""Tables: where each stands, and what the rules said of its batches. Its refused rows belong in `quarantine`."""
+"""Serves tables with their status, their verdicts and their attempts."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ router = APIRouter(tags=["tables"], dependencies=[Depends(somewhere(Permission.L
 
 
 class TableResults(BaseModel):
-    """The verdicts of a table that count: the latest on a batch, or the latest of each of its partitions together."""
+    """The current verdicts of a table: that of the latest batch, or those of the latest batch of each partition together."""
 
-    at: datetime = Field(description="When the newest of these verdicts was begun.")
+    at: datetime = Field(description="When judging of the newest of these batches began.")
     run_id: str
     score: float = Field(description="Quality score in percent.", examples=[98.5])
     rows_in: int
@@ -38,20 +38,20 @@ class TableResults(BaseModel):
     dropped: int
     held: int = Field(description="Rows of blocked batches: neither published nor refused.")
     open: int | None = Field(
-        description="Reasons of refused rows that wait in quarantine, added up; null where there is no quarantine."
+        description="The number of reasons of open rows in quarantine; null if there is no quarantine."
     )
     failing: Sequence[str] = Field(
-        description="Checks that fail, the worst first: for the last batch, for rows that wait in quarantine, or by a re-check.",
+        description="Failing checks, the worst first: in the last batch, by open rows in quarantine, or by a re-check.",
         examples=[["amount_between"]],
     )
     checks: int
     rechecked_at: datetime | None = Field(
-        description="When published rows were last judged again, if that counts still."
+        description="When published rows were last judged again, if that re-check is still current."
     )
 
 
 class AttemptLine(BaseModel):
-    """How one run of a table ended, also where it came to no verdict."""
+    """The outcome of one run of a table, with or without a verdict."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -61,29 +61,29 @@ class AttemptLine(BaseModel):
     outcome: Outcome = Field(
         description="`waiting`: an upstream table is blocked; `checked`: published rows were judged again."
     )
-    said: str = Field(description="Why, in one sentence; empty where all went well.")
-    batch: str = Field(description="Empty where none is known.")
+    said: str = Field(description="Why, in one sentence; empty on success.")
+    batch: str = Field(description="Empty if unknown.")
     started_at: datetime
     ended_at: datetime | None
-    recheck: bool = Field(description="Whether it was to judge published rows alone.")
+    recheck: bool = Field(description="Whether the run only judged published rows.")
 
 
 class TableLine(BaseModel):
-    """A table."""
+    """A table with its current state."""
 
     key: str = Field(examples=["silver/sales"])
     domain: str = Field(examples=["retail"])
     description: str | None
     owners: Sequence[str] = Field(examples=[["team:retail"]])
-    status: Status = Field(description="In a word: see docs/statuses.md.")
-    standing: TableResults | None = Field(description="Null as long as nothing was judged.")
+    status: Status = Field(description="See docs/statuses.md.")
+    standing: TableResults | None = Field(description="Null if nothing was judged yet.")
     attempt: AttemptLine | None = Field(
-        description="The last attempt that failed, else the last; null where there is none."
+        description="The last failed attempt, else the last attempt; null if there is none."
     )
 
 
 class Result(BaseModel):
-    """What one rule found."""
+    """The result of one rule."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -92,19 +92,19 @@ class Result(BaseModel):
     column: str | None
     severity: str = Field(examples=["critical"])
     success: bool
-    blocks: bool = Field(description="Whether it kept the batch from being published.")
+    blocks: bool = Field(description="Whether its failure blocked the batch.")
     element_count: int | None
     missing_count: int | None
     unexpected_count: int | None
-    observed_value: Any = Field(None, description="As JSON holds it; what it is depends on the rule.")
-    remark: str | None = Field(None, description="What the observed value alone does not tell.")
+    observed_value: Any = Field(None, description="A JSON value, whose meaning depends on the rule.")
+    remark: str | None = Field(None, description="A remark on the observed value.")
     error: str | None = Field(description="Why the rule could not be judged.")
     score: float
     dimension: str | None
 
 
 class Verdict(VerdictCounts):
-    """What the rules said of one batch, and what became of its rows."""
+    """The verdict on one batch: the results of its rules, and the number of its rows by outcome."""
 
     table: str = Field(examples=["silver/sales"])
     started_at: datetime
@@ -114,8 +114,8 @@ class Verdict(VerdictCounts):
 
 @router.get(
     "/tables",
-    summary="Tables, and where each stands",
-    description="By key. Those that the caller may look at.",
+    summary="Tables with their status",
+    description="Sorted by key; only tables that the caller may view.",
     operation_id="tables",
     responses=problems(422, 503),
 )
@@ -152,15 +152,15 @@ def tables(
 
 @router.get(
     "/tables/{key:path}/verdicts",
-    summary="What the rules said of a table's batches, newest first",
+    summary="Verdicts on a table's batches, newest first",
     operation_id="verdicts",
     responses=problems(404, 422, 503),
 )
 def verdicts(
     key: Remembered,
     behind: Behind,
-    partition: Annotated[Text | None, Query(description="Only of this partition.")] = None,
-    batch: Annotated[Text | None, Query(description="Only on this batch.")] = None,
+    partition: Annotated[Text | None, Query(description="Only verdicts on this partition.")] = None,
+    batch: Annotated[Text | None, Query(description="Only verdicts on this batch.")] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Page[Verdict]:
@@ -175,8 +175,8 @@ def verdicts(
 
 @router.get(
     "/tables/{key:path}/attempts",
-    summary="How runs of a table ended, newest first",
-    description="Also those that came to no verdict: the source was gone, an upstream table was blocked, the run was killed.",
+    summary="Attempts: the outcomes of a table's runs, newest first",
+    description="Including runs without a verdict: the source was missing, an upstream table was blocked, the run was killed.",
     operation_id="attempts",
     responses=problems(404, 422, 503),
 )

@@ -1,4 +1,4 @@
-"""Texts and moments in requests: what no store could look for is refused before one is asked."""
+"""Types of texts and times in requests, which refuse values that no store can look up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from dq_pipelines.config import moments
 
-#: A name or a piece of text; PostgreSQL takes no NUL.
+#: A name or another short text; PostgreSQL does not accept NUL.
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 
 
@@ -17,23 +17,23 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
-        raise ValueError("wanted a moment within the years 1 to 9999 in UTC") from None
+        raise ValueError("wanted a time within the years 1 to 9999 in UTC") from None
 
 
 def _written(sent: object) -> object:
-    """Pydantic takes seconds since 1970 as well, and so half a second past it for a mistyped date."""
+    """Refuse numbers: pydantic would read them as seconds since 1970, even a mistyped date."""
     try:
         float(str(sent))
     except ValueError:
         return sent
-    raise ValueError("wanted a moment as RFC 3339 has it (2026-11-01T02:00:00Z), got a number")
+    raise ValueError("wanted a time as in RFC 3339 (2026-11-01T02:00:00Z), got a number")
 
 
 def _end(sent: object) -> object:
     return moments.until(sent) if isinstance(sent, str) and moments.is_day(sent) else sent
 
 
-#: A moment, in UTC unless it says otherwise.
+#: A time, in UTC unless it has another zone.
 Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(_in_utc)]
-#: A moment up to which something is wanted; of a day, its end.
+#: The end of a range of time; for a day, its end.
 Until = Annotated[Moment, BeforeValidator(_end)]

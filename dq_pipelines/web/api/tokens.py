@@ -1,4 +1,4 @@
-"""Logging in for programs: bearer tokens for a name and a password, renewed and revoked (RFC 6749, RFC 7009)."""
+"""Issues, renews and revokes bearer tokens for programs (RFC 6749, RFC 7009)."""
 
 from __future__ import annotations
 
@@ -23,46 +23,48 @@ from dq_pipelines.web.auth.rate_limit import WINDOW
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.problem_details import ApiError, mistakes, problems
 
-#: Asked for without being logged in: see `web.middleware.authentication`.
+#: These routes need no login: see `web.middleware.authentication`.
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 _LONGEST_BODY = 8192
-_KEPT_BY_NOBODY = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class ByPassword(BaseModel):
-    """A name and its password."""
+    """A login by name and password."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "ann", "password": "correct horse battery"}]})
 
     grant_type: Literal["password"] = "password"
-    name: str = Field(max_length=255, description="OAuth's `username` is taken for it, too.")
+    name: str = Field(max_length=255, description="OAuth's `username` is accepted too.")
     password: str = Field(max_length=256)
     otp: str = Field(
-        "", max_length=64, description="The code of the second factor, for who has one; or a recovery code."
+        "",
+        max_length=64,
+        description="The code of the second factor or a recovery code, if the user has a second factor.",
     )
 
 
 class ByRefreshToken(BaseModel):
-    """A refresh token, which is used up by it."""
+    """A renewal by refresh token, which works once."""
 
     grant_type: Literal["refresh_token"]
     refresh_token: str = Field(max_length=200, examples=["dqr_Yk3…"])
 
 
 class Revocation(BaseModel):
-    """A token of either kind; what else RFC 7009 knows is taken and changes nothing."""
+    """A token of either kind; other parameters of RFC 7009 are accepted and ignored."""
 
     token: str = Field(max_length=4096)
 
 
 class TokenPair(BaseModel):
-    """What a login gives, in the names of RFC 6749."""
+    """The tokens of a login, with the names of RFC 6749."""
 
     access_token: str = Field(description="Send it as `Authorization: Bearer`.")
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a kind
-    expires_in: int = Field(description="Seconds that the access token lasts.", examples=[600])
-    refresh_token: str = Field(description="Good for one renewal.")
+    expires_in: int = Field(description="Seconds until the access token expires.", examples=[600])
+    refresh_token: str = Field(description="Works for one renewal.")
 
 
 _ASKED: TypeAdapter[ByPassword | ByRefreshToken] = TypeAdapter(
@@ -72,7 +74,7 @@ _REVOKED: TypeAdapter[Revocation] = TypeAdapter(Revocation)
 
 
 def _body(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """For the document: the body, as JSON or as a form."""
+    """The request body for the OpenAPI document, as JSON or as a form."""
     schema = adapter.json_schema(by_alias=False)
     for one in schema.pop("$defs", {}).values():
         one.pop("description", None)
@@ -92,7 +94,7 @@ def _body(adapter: TypeAdapter[Any]) -> dict[str, Any]:
 async def token(request: Request, behind: Behind, response: Response) -> TokenPair:
     """Tokens for a name and a password, or for a refresh token.
 
-    A refresh token that comes a second time ends all that came of its login.
+    A refresh token that is used twice revokes all tokens of its login.
     """
     asked = await _read(request, _ASKED)
     source = source_of(request.scope)
@@ -100,11 +102,11 @@ async def token(request: Request, behind: Behind, response: Response) -> TokenPa
         name = asked.name if isinstance(asked, ByPassword) else ""
         if too_many == 1:
             await _note(behind, Event(name, "token", source=source, result="refused", more={"why": "too many tries"}))
-        raise ApiError(429, "too many tries from here: wait a minute", {"Retry-After": str(int(WINDOW))})
+        raise ApiError(429, "too many attempts from this address: wait a minute", {"Retry-After": str(int(WINDOW))})
     by_password = isinstance(asked, ByPassword)
     pair = await (_begun(behind, asked, source) if by_password else _renewed(behind, asked, source))
     await _note(behind, Event(pair.user, "token", source=source, more={"by": asked.grant_type}))
-    response.headers.update(_KEPT_BY_NOBODY)
+    response.headers.update(_NO_STORE)
     return TokenPair(access_token=pair.access, expires_in=pair.lasts, refresh_token=pair.refresh)
 
 
@@ -116,12 +118,12 @@ async def token(request: Request, behind: Behind, response: Response) -> TokenPa
     openapi_extra=_body(_REVOKED),
 )
 async def revoke(request: Request, behind: Behind, response: Response) -> None:
-    """Ends the login that a token came of, with all its tokens. The answer is the same for a text that is no token."""
+    """End the login of a token, with all its tokens. The answer is the same for an unknown token."""
     asked = await _read(request, _REVOKED)
     user = await run_sync(behind.access.tokens.revoke, asked.token)
     if user:
         await _note(behind, Event(user, "token.revoke", source=source_of(request.scope)))
-    response.headers.update(_KEPT_BY_NOBODY)
+    response.headers.update(_NO_STORE)
 
 
 async def _begun(behind: Backend, asked: ByPassword, source: str) -> IssuedTokens:
@@ -129,29 +131,29 @@ async def _begun(behind: Backend, asked: ByPassword, source: str) -> IssuedToken
         user = await behind.access.let_in(asked.name, asked.password, Origin(network_of(source)))
     except Refused as error:
         await _note(behind, Event(asked.name, "token", source=source, result="refused", more={"by": "password"}))
-        raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
+        raise ApiError(400, str(error), _NO_STORE, error="invalid_grant") from None
     await _by_second_factor(behind, asked, user, source)
     return await run_sync(behind.access.tokens.begin, user)
 
 
 async def _by_second_factor(behind: Backend, asked: ByPassword, user: User, source: str) -> None:
-    """Raises ApiError for who has a second factor and sends no code of it, or needs one and has none."""
+    """Raise ApiError if the user has a second factor and sends no valid code, or needs one and has none."""
     access = behind.access
     if not await run_sync(access.second_factor.is_on, user.name):
         if not access.requirement.covers(user):
             return
-        said = "wanted somebody with a second factor, got one without: it is set up at /account/second-factor"
+        why = "a second factor is required: set it up at /account/second-factor"
     elif not asked.otp:
-        said = "wanted the code of the second factor as `otp`, got none"
+        why = "wanted the code of the second factor as `otp`, got none"
     else:
         try:
             await access.check_code(user.name, asked.otp, Origin(network_of(source)))
         except Refused as error:
-            said = str(error)
+            why = str(error)
         else:
             return
     await _note(behind, Event(user.name, "token", source=source, result="refused", more={"by": "code"}))
-    raise ApiError(400, said, _KEPT_BY_NOBODY, error="invalid_grant")
+    raise ApiError(400, why, _NO_STORE, error="invalid_grant")
 
 
 async def _renewed(behind: Backend, asked: ByRefreshToken, source: str) -> IssuedTokens:
@@ -160,7 +162,7 @@ async def _renewed(behind: Backend, asked: ByRefreshToken, source: str) -> Issue
     except Refused as error:
         who, why = (error.user, "used twice") if isinstance(error, UsedTwice) else ("", "not in use")
         await _note(behind, Event(who, "token", source=source, result="refused", more={"by": "refresh", "why": why}))
-        raise ApiError(400, str(error), _KEPT_BY_NOBODY, error="invalid_grant") from None
+        raise ApiError(400, str(error), _NO_STORE, error="invalid_grant") from None
 
 
 async def _note(behind: Backend, event: Event) -> None:
@@ -168,7 +170,7 @@ async def _note(behind: Backend, event: Event) -> None:
 
 
 async def _read(request: Request, adapter: TypeAdapter[Any]) -> Any:
-    """The body as one of these models; a form's names and values are texts, and stand once each."""
+    """The body as one of these models. A form's names and values are texts, and each name comes once."""
     body = b""
     async for part in request.stream():
         body += part
@@ -183,9 +185,9 @@ async def _read(request: Request, adapter: TypeAdapter[Any]) -> Any:
 
 
 def _of_one_kind(error: ValidationError, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The mistakes of a body, as one of the kind that it says to be, and of no other."""
+    """The mistakes of a body as the grant type it names, without those of the other type."""
     other = ByPassword if values.get("grant_type") == "refresh_token" else ByRefreshToken
-    # What was sent may be a secret: it is not said back.
+    # The input may be a secret: errors do not repeat it.
     for one in error.errors(include_input=False, include_url=False):
         if other.__name__ not in one["loc"]:
             steps = [step for step in one["loc"] if step not in (ByPassword.__name__, ByRefreshToken.__name__)]
@@ -196,7 +198,7 @@ def _values(kind: str, body: bytes) -> Mapping[str, Any]:
     try:
         if kind == "application/json":
             found = json.loads(body)
-            json.dumps(found, ensure_ascii=False).encode()  # halves of characters are no text to look up or to keep
+            json.dumps(found, ensure_ascii=False).encode()  # lone surrogates cannot be stored or looked up
         elif kind == "application/x-www-form-urlencoded":
             pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=20)
             found = dict(pairs)

@@ -115,7 +115,7 @@ def test_a_range_of_days_is_one_run(here: Hosted) -> None:
         ("counted", {"partition": "2026-11-03...2026-11-01"}, 422, "which ends before it begins"),
         ("counted", {"partition": "2026-11-01...2026-11-xx"}, 422, "wanted a day of 2026-11-01 to"),
         ("deliveries", {"partition": "monday...mondey"}, 422, "got 'mondey' (nearest: monday)"),
-        ("by_shop", {"mode": "rerun"}, 422, "gold/by_shop is computed anew each time"),
+        ("by_shop", {"mode": "rerun"}, 422, "gold/by_shop is computed again by each run"),
         ("sales", {"partition": "x"}, 422, "silver/sales has no partitions"),
         ("deliveries", {}, 422, "runs by partition: wanted one, or a range"),
         ("deliveries", {"partition": "mondey"}, 422, "got 'mondey' (nearest: monday)"),

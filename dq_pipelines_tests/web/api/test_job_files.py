@@ -61,14 +61,14 @@ def test_a_job_is_made_changed_gone_back_to_and_deleted(here: Hosted) -> None:
     assert sent(here, "adam", "DELETE", "/till").status_code == 428
     gone = sent(here, "adam", "DELETE", "/till", etag=back.headers["etag"])
     assert (gone.status_code, gone.json()["loaded"]) == (200, "")
-    assert "data stay where they are" in gone.json()["said"]
+    assert "data are kept" in gone.json()["said"]
     assert "shop/till.yaml" not in files(here)
     assert len(got(here.browser("adam"), f"{JOBS}/till/versions")["items"]) == 3
     # Who may not look at its domain does not learn that it was there, and nobody else gets its name and data.
     got(here.browser("olga"), f"{JOBS}/till/versions", 404)
     theirs = sent(here, "yves", "POST", "", {"name": "till", "domain": "yard", "yaml": TILL})
     assert theirs.status_code == 403
-    assert "a table till was there before" in theirs.json()["detail"]
+    assert "an earlier table till left data" in theirs.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ MINE = "source: {type: csv, path: '${DQ_LANDING}/yard/mine/*.csv'}\nsilver: {col
         ("vera", "PUT", "/sales", {"yaml": MINE}, "be admin; you are viewer"),
         ("otto", "DELETE", "/sales", None, "be admin; you are operator"),
         ("yves", "PUT", "/sales", {"yaml": MINE}, "be admin of sales; you are admin of domain:yard, viewer of domain:shop"),
-        ("yves", "POST", "", {"name": "mine", "domain": "shop", "yaml": MINE}, "with these owners it is not yours"),
+        ("yves", "POST", "", {"name": "mine", "domain": "shop", "yaml": MINE}, "you may not edit it with these owners"),
         ("yves", "POST", "", {"name": "mine", "domain": "shop", "yaml": "owners: [team:yard]\n" + MINE}, "with these owners"),
-        ("tess", "PUT", "/deliveries", {"yaml": MINE.replace("/yard/", "/team-yard/")}, "with these owners it is not yours"),
+        ("tess", "PUT", "/deliveries", {"yaml": MINE.replace("/yard/", "/team-yard/")}, "you may not edit it with these owners"),
         ("tess", "POST", "", {"name": "mine", "domain": "yard", "yaml": "owners: [team:yard]\ngold: {sql: select id from silver.counted}"}, "it reads silver/counted"),
     ],
 )  # fmt: skip

@@ -207,8 +207,8 @@ def test_metrics_are_told_by_column_by_table_and_over_time(vera: TestClient) -> 
     ("query", "said"),
     [
         ("metric=row_coun", "query.metric: unknown metric 'row_coun' (nearest: row_count)"),
-        ("metric=mean", "query.column: mean is of a column: wanted one, got none"),
-        ("metric=row_count&column=x", "query.column: row_count is of tables: got 'x'"),
+        ("metric=mean", "query.column: mean is a metric of columns: wanted a column, got none"),
+        ("metric=row_count&column=x", "query.column: row_count is a metric of tables: wanted no column, got 'x'"),
     ],
 )
 def test_a_metric_that_is_none_is_told_with_the_nearest(vera: TestClient, query: str, said: str) -> None:
