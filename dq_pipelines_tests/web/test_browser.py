@@ -157,7 +157,7 @@ def test_another_run_is_seen_by_itself_and_disturbs_no_reader(browser: Browser, 
         page.locator("#figure-layers summary").click()
         page.locator("#tables a", has_text="silver/shops").focus()
         apart(lambda: bad_day(Workshop(shop.root)))
-        expect(page.locator("#hero")).to_contain_text("1 of 3 tables need a look", timeout=20_000)
+        expect(page.locator("#hero")).to_contain_text("1 of 3 tables need attention", timeout=20_000)
         assert page.evaluate("document.activeElement.textContent") == "silver/shops"
         assert page.evaluate("document.getElementById('numbers-layers').open")
         expect(page.locator("#plot-layers .main-svg").first).to_be_attached()
@@ -174,7 +174,7 @@ def test_where_the_stream_fails_it_asks(browser: Browser, tmp_path: Path) -> Non
         page.goto(f"{address}/dashboard/")
         expect(page.locator(".live.asking")).to_be_attached(timeout=20_000)
         apart(lambda: bad_day(Workshop(shop.root)))
-        expect(page.locator("#hero")).to_contain_text("1 of 3 tables need a look", timeout=20_000)
+        expect(page.locator("#hero")).to_contain_text("1 of 3 tables need attention", timeout=20_000)
         context.close()
 
 

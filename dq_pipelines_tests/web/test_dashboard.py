@@ -46,12 +46,12 @@ def test_the_first_glance_says_that_everything_is_good(good: Workshop) -> None:
         said = page(client, "/dashboard/").text
     assert "Every table that has run is healthy" in said
     assert "3 healthy. Last run" in said
-    assert "What fails" not in said
+    assert "Failing rules" not in said
 
 
 def test_the_first_glance_says_what_fails_and_since_when(client: TestClient, shop: Workshop) -> None:
     found = page(client, "/dashboard/")
-    assert "1 of 3 tables need a look" in found.text
+    assert "1 of 3 tables need attention" in found.text
     assert "1 failing, 2 healthy. Last run" in found.text
     latest = shop.history.latest("silver/sales")
     assert latest is not None
@@ -78,7 +78,7 @@ def test_rows_by_layer_and_quarantine_by_reason(client: TestClient) -> None:
     drawn = charts(text)
     assert drawn["layers"] == {"bronze": [2, 7], "silver": [2, 5], "gold": [2], "quarantine": [2]}
     assert drawn["quarantine"] == {"under a day": [2]}
-    assert "2 rows wait" in Page.of(text).text
+    assert "2 open rows" in Page.of(text).text
 
 
 def test_a_table_has_its_runs_and_its_scores(client: TestClient) -> None:
@@ -132,7 +132,7 @@ def test_an_anomaly_on_its_band(tmp_path: Path) -> None:
     with client_of(site_of(shop)) as client:
         text = client.get("/dashboard/tables/silver/t").text
     (drawn,) = (series for name, series in charts(text).items() if name.startswith("anomaly"))
-    assert drawn == {"expected": [12.0, 12.0], "value": [9.0, 11.0, 3.0], "unlike its past": [3.0]}
+    assert drawn == {"expected": [12.0, 12.0], "value": [9.0, 11.0, 3.0], "anomaly": [3.0]}
     assert "8 to 12" in Page.of(text).text
     assert "warning anomaly_row_count" in Page.of(text).text
 
@@ -156,8 +156,8 @@ def test_failing_rows_are_those_of_quarantine(client: TestClient, shop: Workshop
 @pytest.mark.parametrize(
     ("check", "said"),
     [
-        (IN_SET, "This rule only warns: the rows that fail it are published in silver/sales"),
-        (MEAN, "This rule is about the table as a whole"),
+        (IN_SET, "This rule only warns: failing rows are published in silver/sales"),
+        (MEAN, "This rule applies to the table as a whole"),
     ],
 )
 def test_a_rule_without_refused_rows_says_where_to_look(client: TestClient, check: str, said: str) -> None:
@@ -213,7 +213,7 @@ def test_a_faulty_project_hides_nothing_and_is_told(good: Workshop, tmp_path: Pa
     site.config = str(tmp_path)
     with client_of(site) as client:
         said = page(client, "/dashboard/").text
-    assert "tables need a look" in said
+    assert "tables need attention" in said
     assert "silver/sales" in said
     assert "Left out:" in said
     assert "t.yaml:1:" in said
@@ -257,7 +257,7 @@ def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/dashboard/tables/silver/slaes", "No run of a table silver/slaes is known (nearest: silver/sales)."),
+        ("/dashboard/tables/silver/slaes", "There is no run of a table silver/slaes (nearest: silver/sales)."),
         ("/dashboard/tables/silver/sales/rules/none", "There is no result of a rule none of silver/sales."),
         ("/dashboard/tables/silver/..%2f..%2fetc", "There is no such page."),
         ("/dashboard/none", "There is no such page."),
@@ -368,7 +368,7 @@ def test_a_table_whose_first_attempt_failed_is_an_error_and_says_why(tmp_path: P
         assert not shop.run("sales").success
     with mounted(site_of(shop)) as client:
         first, of_table = page(client, "/dashboard/"), page(client, "/dashboard/tables/silver/sales")
-    assert "1 of 1 tables need a look" in first.text
+    assert "1 of 1 tables need attention" in first.text
     assert "1 error. Last run" in first.text
     for said in (first.text, of_table.text):
         assert "The last attempt failed:" in said

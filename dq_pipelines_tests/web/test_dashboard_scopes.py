@@ -101,13 +101,13 @@ def test_the_overview_is_of_the_tables_that_are_seen(
     if SEEN[who]:
         count = len(SEEN[who])
         said = Page.of(found).text
-        assert f"{count} of {count} tables need a look" in said
+        assert f"{count} of {count} tables need attention" in said
         assert f"Rows in {sum(TABLES[name] for name in SEEN[who])} " in said.replace(", all days", "").replace(
             ", all", ""
         )
         assert f"Open in quarantine {count} " in said
     else:
-        assert "There is no table that you may look at." in found
+        assert "There is no table that you may view." in found
 
 
 @pytest.mark.parametrize("who", GRANTS)
@@ -129,7 +129,7 @@ def test_a_table_that_may_not_be_seen_is_as_one_that_is_not_there(
         answer = client.get(f"/dashboard/tables/silver/{name}", headers=keys["tom"])
         return Page.of(answer.text).text.partition("Not found ")[2].partition(" To the overview")[0]
 
-    assert said("flights") == "No run of a table silver/flights that you may look at is known (nearest: silver/sales)."
+    assert said("flights") == "There is no run of a table silver/flights that you may view (nearest: silver/sales)."
     assert said("flights").replace("flights", "flighty") == said("flighty")
 
 
@@ -222,7 +222,7 @@ def test_a_fault_in_the_yaml_takes_no_table_away_and_tells_no_name(
         write(shop)
     assert "sales" in tom
     assert "flights" not in tom
-    assert "Some YAML of the project is faulty; the tables that it is about are left out." in tom
+    assert "Some YAML files have mistakes; their tables are left out." in tom
     assert "Left out:" in ann
     assert "flights.yaml:" in ann
 

@@ -1,6 +1,6 @@
-"""The dashboard: what is good, what fails, since when, and which rows. An ASGI app of pages that only read.
+"""The dashboard: read-only pages on the status of tables, failing rules and refused rows.
 
-`dashboard(site)` may be mounted anywhere; who may see it is the business of whoever mounts it.
+`dashboard(site)` is an ASGI app that can be mounted anywhere. The app that mounts it authenticates its callers.
 """
 
 from dq_pipelines.web.dashboard.pages import dashboard

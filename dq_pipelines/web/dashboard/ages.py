@@ -1,4 +1,4 @@
-"""How long rows have waited, in a few classes."""
+"""Classes of age for open rows in quarantine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DAYS = (1, 7, 30)
 
 
 def age_of(since: datetime | None, at: datetime) -> str:
-    """Which of AGES; what nobody knows the landing of counts as oldest."""
+    """The class in AGES; rows with an unknown landing time count as the oldest."""
     if since is None:
         return AGES[-1]
     days = (at - since).total_seconds() / 86_400

@@ -1,6 +1,6 @@
-"""Charts as data: what is drawn, and in which role; the browser gives it Plotly's form and the reader's colours.
+"""Builds charts as data: series with roles. The browser's script turns them into Plotly charts in the reader's colours.
 
-Every chart can be read as a table too. Which numbers there are belongs to the pages.
+Every chart is also shown as a table.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dq_pipelines.history.store.anomalies import AnomalyPoint
 from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 
-#: Tables drawn by name in one chart; more than so many lines nobody tells apart.
+#: Tables in one chart at most: more lines cannot be texts apart.
 _LINES = 8
-#: Moments that the table of a chart has.
+#: Times in a chart's table at most.
 _LAST = 50
 
 
@@ -32,20 +32,20 @@ class Series:
     """One line, set of bars, band or set of marks."""
 
     name: str
-    #: `mark` is points alone; a `band` lies between `low` and `y`
+    #: `mark` is points only; a `band` is between `low` and `y`
     kind: Literal["line", "bar", "mark", "band"]
-    #: the role that it has: healthy, failing, warning, soft, or one of line1 … line8
+    #: its colour role: healthy, failing, warning, soft, or one of line1 … line8
     tone: str
     x: Sequence[Any]
     y: Sequence[Any]
     low: Sequence[Any] = ()
-    #: said of each point when it is pointed at
+    #: the hover text of each point
     text: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One picture with its title."""
+    """One chart with its title."""
 
     #: unique on a page; letters, digits and `-`
     id: str
@@ -53,23 +53,23 @@ class Chart:
     series: Sequence[Series]
     #: one sentence below the title
     note: str = ""
-    #: of the values
+    #: the unit of the values
     unit: str = ""
-    #: where they begin and end, where that is fixed
+    #: the fixed range of the values; None for automatic
     bounds: tuple[float, float] | None = None
     stacked: bool = False
-    #: bars that lie, one below the other; their names are `x`
-    lying: bool = False
+    #: whether bars are horizontal; their names are `x`
+    horizontal: bool = False
     logarithmic: bool = False
-    #: whether it takes the whole width of a page
+    #: whether the chart has the full width of the page
     wide: bool = False
 
     @property
     def as_json(self) -> Markup:
-        """For a data block of a page: no value of it can end the block."""
+        """JSON for a script block of a page; no value can end the block."""
         drawn = vars(self) | {"series": [vars(series) for series in self.series]}
-        said = json.dumps(_plain(drawn), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-        return Markup(said.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+        text = json.dumps(_plain(drawn), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
     @property
     def points(self) -> int:
@@ -77,44 +77,48 @@ class Chart:
 
     @property
     def table(self) -> list[tuple[str, list[str]]]:
-        """The same in rows: where, and the value of each series there; of many points in time the last ones."""
+        """The chart as rows: the x value, and the value of each series; only the last ones of many times."""
         found: dict[str, list[str]] = {}
         for number, series in enumerate(self.series):
             for index, (x, y) in enumerate(zip(series.x, series.y, strict=True)):
                 low = f"{_number(series.low[index])} to " if series.low else ""
                 found.setdefault(str(x).replace("T", " "), [""] * len(self.series))[number] = f"{low}{_number(y)}"
-        return list(found.items()) if self.lying else sorted(found.items())[-_LAST:]
+        return list(found.items()) if self.horizontal else sorted(found.items())[-_LAST:]
 
 
 def scores(found: Sequence[TrendPoint]) -> Chart:
-    """The quality score of each table over time; of many tables those that were ever lowest."""
+    """The quality score of each table over time; of many tables, those with the lowest scores."""
     by_table: dict[str, list[TrendPoint]] = {}
     for one in found:
         by_table.setdefault(one.table, []).append(one)
     worst = sorted(by_table, key=lambda table: (min(one.worst for one in by_table[table]), table))[:_LINES]
     left = len(by_table) - len(worst)
     lines = [
-        Series(table, "line", f"line{number + 1}", _times(of), [round(one.score, 2) for one in of], text=_told(of))
+        Series(
+            table, "line", f"line{number + 1}", _times(of), [round(one.score, 2) for one in of], text=_hover_texts(of)
+        )
         for number, table in enumerate(worst)
         for of in [by_table[table]]
     ]
-    note = f"The {_LINES} tables that were lowest; {left} more did better." if left > 0 else ""
+    note = f"The {_LINES} tables with the lowest scores; {left} more are not shown." if left > 0 else ""
     least = min((one.score for one in found), default=100.0)
     bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
     return Chart("scores", "Quality score", lines, note, "%", bounds, wide=True)
 
 
 def score(found: Sequence[TrendPoint]) -> Chart:
-    """The score of one table over time; what was failing has another mark."""
-    line = Series("score", "line", "soft", _times(found), [round(one.score, 2) for one in found], text=_told(found))
+    """The score of one table over time, with other marks for failing runs."""
+    line = Series(
+        "score", "line", "soft", _times(found), [round(one.score, 2) for one in found], text=_hover_texts(found)
+    )
     least = min((one.worst for one in found), default=100.0)
     bounds = (max(0, 5 * math.floor((least - 1) / 5)), 100.4)
-    marks = _healthy_and_failing(found, lambda one: round(one.score, 2), lambda one: one.bad > 0, _told(found))
+    marks = _healthy_and_failing(found, lambda one: round(one.score, 2), lambda one: one.bad > 0, _hover_texts(found))
     return Chart("score", "Quality score", [line, *marks], unit="%", bounds=bounds)
 
 
 def rows(found: Sequence[TrendPoint]) -> Chart:
-    """What became of the rows that came in."""
+    """The rows of each batch by outcome."""
     x = _times(found)
     kinds = (("published", "healthy"), ("refused", "failing"), ("dropped", "warning"))
     bars = [Series(name, "bar", tone, x, [getattr(one, name) for one in found]) for name, tone in kinds]
@@ -123,19 +127,19 @@ def rows(found: Sequence[TrendPoint]) -> Chart:
 
 
 def layers(counts: Mapping[str, int]) -> Chart:
-    """How many rows each layer of each table has now."""
+    """The current number of rows in each layer of each table."""
     names = sorted({key.partition("/")[2] for key, count in counts.items() if count}, reverse=True)
     shown = []
     for layer, tone in (("bronze", "line2"), ("silver", "line1"), ("gold", "line3"), ("quarantine", "failing")):
-        there = [name for name in names if counts.get(f"{layer}/{name}")]
-        if there:
-            shown.append(Series(layer, "bar", tone, there, [counts[f"{layer}/{name}"] for name in there]))
-    note = "Rows in the lake just now, on a scale of tens."
-    return Chart("layers", "Rows by layer", shown, note, "rows", lying=True, logarithmic=True)
+        tables = [name for name in names if counts.get(f"{layer}/{name}")]
+        if tables:
+            shown.append(Series(layer, "bar", tone, tables, [counts[f"{layer}/{name}"] for name in tables]))
+    note = "Rows in the lake now, on a logarithmic scale."
+    return Chart("layers", "Rows by layer", shown, note, "rows", horizontal=True, logarithmic=True)
 
 
 def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
-    """Open rows by reason, and how long they have waited."""
+    """Open rows by reason and age."""
     rows: dict[str, dict[str, int]] = {}
     for one in found:
         for reason in one.reasons:
@@ -148,15 +152,15 @@ def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
         for age, tone in zip(AGES, tones, strict=True)
     ]
     return Chart(
-        "quarantine", "In quarantine", [bar for bar in bars if any(bar.y)], unit="rows", stacked=True, lying=True
+        "quarantine", "In quarantine", [bar for bar in bars if any(bar.y)], unit="rows", stacked=True, horizontal=True
     )
 
 
 def column(found: Sequence[ColumnTrendPoint], name: str) -> list[Chart]:
-    """Mean, standard deviation and outliers of a column, run by run."""
+    """Mean, standard deviation and outliers of a column by run."""
     with_mean = [one for one in found if one.mean is not None]
     x = _times(with_mean)
-    told = [_told_of_column(one) for one in with_mean]
+    texts = [_hover_text_of_column(one) for one in with_mean]
     spread = [one.standard_deviation or 0 for one in with_mean]
     means = [one.mean or 0 for one in with_mean]
     band = Series(
@@ -166,46 +170,48 @@ def column(found: Sequence[ColumnTrendPoint], name: str) -> list[Chart]:
     )  # fmt: skip
     charts = []
     for title, value in (("Mean", "mean"), ("Standard deviation", "standard_deviation"), ("Outliers", "outlier_count")):
-        line = Series(value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in with_mean], text=told)
-        marks = _healthy_and_failing(with_mean, attrgetter(value), lambda one: one.bad > 0, told)
+        line = Series(
+            value.replace("_", " "), "line", "soft", x, [getattr(one, value) for one in with_mean], text=texts
+        )
+        marks = _healthy_and_failing(with_mean, attrgetter(value), lambda one: one.bad > 0, texts)
         first = [band] if value == "mean" else []
-        note = "values further than 3 standard deviations from the mean" if value == "outlier_count" else ""
+        note = "values more than 3 standard deviations from the mean" if value == "outlier_count" else ""
         unit = "values" if value == "outlier_count" else ""
         charts.append(Chart(value.replace("_", "-"), f"{title} of {name}", [*first, line, *marks], note, unit))
     return charts if with_mean else []
 
 
 def rule(found: Sequence[RuleTrendPoint]) -> Chart:
-    """What a rule found over time: failing rows, or whether the table met it."""
+    """A rule's results over time: failing rows, or whether the table met it."""
     has_counts = any(one.unexpected_count is not None for one in found)
-    told = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
+    texts = [f"{_span(one)}: {one.failed} of {one.runs} failed" for one in found]
     if not has_counts:
         marks = _healthy_and_failing(
-            found, lambda one: round(100 * (1 - one.failed / one.runs)), lambda one: one.failed > 0, told
+            found, lambda one: round(100 * (1 - one.failed / one.runs)), lambda one: one.failed > 0, texts
         )
         return Chart("rule", "Runs that met the rule", marks, unit="%", bounds=(-4, 104))
     met = [one.unexpected_count if not one.failed else None for one in found]
     failing = [one.unexpected_count if one.failed else None for one in found]
     kinds = (("met", "healthy", met), ("failing", "failing", failing))
-    bars = [Series(name, "bar", tone, _times(found), y, text=told) for name, tone, y in kinds]
+    bars = [Series(name, "bar", tone, _times(found), y, text=texts) for name, tone, y in kinds]
     shown = [bar for bar in bars if any(bar.y)] or bars[:1]
     return Chart("rule", "Failing rows", shown, _together(found), "rows", stacked=True)
 
 
 def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
-    """One metric held against its own past: the band in which it was expected, and where it left it."""
+    """One metric with its expected band, and its anomalies."""
     x = [_time(point.at) for point in points]
     banded = [point for point in points if point.lower is not None and point.upper is not None]
     band = Series(
         "expected", "band", "soft", [_time(point.at) for point in banded],
         [point.upper for point in banded], [point.lower for point in banded],
     )  # fmt: skip
-    told = [point.note or "" for point in points]
-    line = Series("value", "line", "line1", x, [point.value for point in points], text=told)
+    texts = [point.note or "" for point in points]
+    line = Series("value", "line", "line1", x, [point.value for point in points], text=texts)
     out = [point for point in points if not point.success]
     marks = [
         Series(
-            "unlike its past",
+            "anomaly",
             "mark",
             "failing",
             [_time(p.at) for p in out],
@@ -221,12 +227,12 @@ def anomaly(points: Sequence[AnomalyPoint], number: int) -> Chart:
 
 
 def _healthy_and_failing(
-    found: Sequence[Any], value: Callable[[Any], Any], is_failing: Callable[[Any], bool], told: Sequence[str]
+    found: Sequence[Any], value: Callable[[Any], Any], is_failing: Callable[[Any], bool], texts: Sequence[str]
 ) -> list[Series]:
-    """Two sets of marks, which differ in shape as well as in colour."""
+    """Two series of marks, which differ in shape and colour."""
     shown = []
     for name, tone in (("healthy", "healthy"), ("failing", "failing")):
-        some = [(one, said) for one, said in zip(found, told, strict=True) if is_failing(one) == (name == "failing")]
+        some = [(one, said) for one, said in zip(found, texts, strict=True) if is_failing(one) == (name == "failing")]
         if some:
             at = _times([one for one, _ in some])
             shown.append(
@@ -240,27 +246,27 @@ def _times(found: Iterable[Any]) -> list[str]:
 
 
 def _time(at: datetime) -> str:
-    """By the clock of this machine, as every time on a page."""
+    """The time in this machine's zone, as all times on pages."""
     return at.astimezone().replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _together(found: Sequence[Any]) -> str:
     most = max((one.runs for one in found), default=1)
-    return f"Up to {most:,} runs are taken together in one point." if most > 1 else ""
+    return f"One point combines up to {most:,} runs." if most > 1 else ""
 
 
 def _span(one: Any) -> str:
     return f"{one.runs:,} runs" if one.runs > 1 else f"run {one.run_id[:8]}"
 
 
-def _told(found: Sequence[TrendPoint]) -> list[str]:
+def _hover_texts(found: Sequence[TrendPoint]) -> list[str]:
     return [
         f"{_span(one)}: {f'{one.bad} failing' if one.bad else 'healthy'}, lowest {one.worst:.2f} %, {counted(one.rows_in, 'row')} in"
         for one in found
     ]
 
 
-def _told_of_column(one: ColumnTrendPoint) -> str:
+def _hover_text_of_column(one: ColumnTrendPoint) -> str:
     verdict = f"{one.bad} failing" if one.bad else "healthy"
     return f"{_span(one)}: {verdict}, {counted(one.count, 'row')}, {one.null_count:,} without a value"
 
@@ -272,7 +278,7 @@ def _number(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no infinity and no NaN: nothing is drawn there."""
+    """The value for JSON, which has no infinity and no NaN: these become null, and are not drawn."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""Styles and scripts: the package's own, and Plotly's out of its Python package. A file's address has its checksum.
+"""Serves styles and scripts: the package's own, and Plotly's from its Python package.
 
-Nothing comes from elsewhere, and a browser keeps what it has for as long as the address stays.
+A file's address contains its checksum, so browsers cache it forever. Nothing is loaded from other sites.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLOTLY = "plotly.min.js"
 def content(name: str) -> bytes:
     """A file's bytes."""
     if name == PLOTLY:
-        # Found and not imported: Plotly's Python takes half a second, and only its script is wanted.
+        # Located and not imported: importing Plotly takes half a second, and only its script is needed.
         package = importlib.util.find_spec("plotly")
         if package is None or package.origin is None:
             raise FileNotFoundError("the package plotly, whose script draws the charts")
@@ -35,22 +35,22 @@ def content(name: str) -> bytes:
 
 @cache
 def compressed(name: str) -> bytes:
-    """The same in gzip: a third of Plotly's 4.8 MB, made once."""
+    """The file compressed by gzip, once: Plotly's 4.8 MB become a third."""
     return gzip.compress(content(name), 9, mtime=0)
 
 
 @cache
 def plotly_styles() -> str:
-    """The id of a style that Plotly writes into a page, for maps, unless there is an element of that id; "" for none.
+    """The id of a style for maps that Plotly adds to a page without an element of this id; "" for none.
 
-    The page's policy would refuse the style, and a browser complain of it on every page.
+    The page's policy would block the style, and the browser would log an error on every page.
     """
-    found = re.search(rb'document\.getElementById\("([0-9a-f]{32,64})"\)', content(PLOTLY))
-    return found[1].decode() if found else ""
+    match = re.search(rb'document\.getElementById\("([0-9a-f]{32,64})"\)', content(PLOTLY))
+    return match[1].decode() if match else ""
 
 
 class _Versioned(dict[str, str]):
-    """Name -> name with a checksum in it, reckoned when it is first asked for."""
+    """Name -> name with a checksum, computed at first use."""
 
     def __missing__(self, name: str) -> str:
         stem, _, kind = name.rpartition(".")
@@ -62,7 +62,7 @@ VERSIONED = _Versioned()
 
 
 def served(request: Request) -> Response:
-    """One of the files, by its address with checksum."""
+    """The file of this versioned address."""
     asked = request.path_params["name"]
     name = next((name for name in (*_OWN, PLOTLY) if VERSIONED[name] == asked), None)
     if name is None:

@@ -1,4 +1,4 @@
-"""Where a page's links lead: to other pages of a server, or to other places of one file."""
+"""Builds the links of pages: to other pages of a server, or to anchors in the report's file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dq_pipelines.web.dashboard.files import VERSIONED
 
 
 class Links(Protocol):
-    """The addresses that templates write; "" where there is no such place."""
+    """The addresses for templates; "" for a page that does not exist."""
 
     @property
     def home(self) -> str: ...
@@ -31,12 +31,12 @@ class Links(Protocol):
 
 @dataclass(frozen=True)
 class Served:
-    """Pages of a server that has the dashboard at `base`."""
+    """Links of a server with the dashboard at `base`."""
 
     base: str
-    #: where Dagster's UI is; "" for the same address, None for a reader whom it does not let in
+    #: the URL of Dagster's UI; "" for this server, None for a reader without access to it
     dagster: str | None = ""
-    #: whether this server knows Dagster's runs, and has a page for each
+    #: whether this server has a page for each run
     has_runs: bool = False
 
     @property
@@ -51,7 +51,7 @@ class Served:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"
 
     def run(self, run_id: str) -> str:
-        """The run's own page where there is one, else Dagster's."""
+        """The run's page on the dashboard if there is one, else in Dagster's UI."""
         return f"{self.base}/runs/{quote(run_id, safe='')}" if self.has_runs else self.dagster_run(run_id)
 
     def dagster_run(self, run_id: str) -> str:
@@ -66,7 +66,7 @@ class Served:
 
 @dataclass(frozen=True)
 class OnePage:
-    """Places of one file; to Dagster only where its address was told."""
+    """Links within the report's file, and to Dagster's UI if its URL is known."""
 
     dagster: str = ""
     home: str = "#top"
@@ -91,5 +91,5 @@ class OnePage:
 
 
 def slug(text: str) -> str:
-    """`text` as the id of an element: letters, digits, `-` and `_` alone, different for different texts that have them."""
+    """`text` as an element's id of letters, digits, `-` and `_`; different texts give different ids."""
     return re.sub(r"[^A-Za-z0-9_]", lambda found: "-" if found[0] == "/" else f"-{ord(found[0]):x}", text)

@@ -1,4 +1,4 @@
-"""The first page, and a report's: is everything good, what fails, since when. How it looks belongs in templates."""
+"""Collects the content of the overview page and the report: status of tables, failing rules, quarantine, runs."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
 from dq_pipelines.web.dashboard.table_summary import RUNS, Failing, TableSummary
 
-#: Points of the little chart of a table.
+#: Points of a table's sparkline.
 SPARKS = 40
 
 
 @dataclass(frozen=True)
 class Overview(PageContext):
-    """The first page: is everything good, what fails, since when."""
+    """The overview page: status of tables, failing rules, quarantine and runs."""
 
     lines: Sequence[TableSummary]
     unjudged: Sequence[str]
     runs: Sequence[BatchSummary]
     quarantines: Sequence[Quarantine]
     charts: Sequence[Chart]
-    #: rows of all tables within the span: in, and refused
+    #: incoming and refused rows of all tables within the time range
     rows_in: int
     refused: int
     notes: Sequence[str] = ()
-    #: those that left the YAML
+    #: tables that are no longer in YAML
     removed: Sequence[TableStatus] = ()
 
     @cached_property
     def failing(self) -> list[Failing]:
-        """The worst first, and of those that are alike, what failed last."""
+        """Failing rules, the worst first, then the latest first."""
         every = [one for line in self.lines for one in line.failing]
         return sorted(every, key=lambda one: (one.rule.rank[:2], -(one.since or self.at).timestamp(), one.table))
 
     @cached_property
     def domains(self) -> list[tuple[str, int, Score]]:
-        """Each domain with its number of tables and its score, by name."""
+        """Each domain with its number of tables and its score, sorted by name."""
         found = []
         for name in sorted({line.domain for line in self.lines}):
             of = [line.standing for line in self.lines if line.domain == name]
@@ -60,13 +60,13 @@ class Overview(PageContext):
 
     @cached_property
     def counts(self) -> dict[Status, int]:
-        """How many tables have each status, the worst first; those of the project that never ran among them."""
+        """The number of tables per status, the worst first, including tables that never ran."""
         found = [*(line.status for line in self.lines), *("never_run" for _ in self.unjudged)]
         return {status: found.count(status) for status in STATUSES if status in found}
 
     @property
     def status(self) -> Status:
-        """That of the worst table which has run."""
+        """The status of the worst table that has run."""
         return worst([line.status for line in self.lines])
 
     @property
@@ -77,17 +77,17 @@ class Overview(PageContext):
 
     @property
     def nothing(self) -> str:
-        """What is said where there is no line."""
+        """The message if there is no table to show."""
         if self.visit.tables is None:
             return self._lost_history() or NOTHING_YET
-        return "None of these tables has run yet." if self.unjudged else "There is no table that you may look at."
+        return "None of these tables has run yet." if self.unjudged else "There is no table that you may view."
 
     def _lost_history(self) -> str:
         known, lake = self.visit.known.project, self.visit.site.stores.lake
         try:
             return lost_history(lake, [table.key for table in known], [line.standing for line in self.lines])
         except PublishError as error:
-            return f"Whether the history is lost is not known: {error}"
+            return f"Cannot check whether the history is lost: {error}"
 
     @property
     def waiting(self) -> int:
@@ -95,7 +95,7 @@ class Overview(PageContext):
 
     @property
     def waiting_reasons(self) -> list[tuple[str, str, str | None, list[Reason]]]:
-        """Table, rule, column and their reasons by day, most rows first."""
+        """Table, rule, column and their reasons by day, sorted by rows, most first."""
         every = [row for one in self.quarantines for row in one.by_reason]
         return sorted(every, key=lambda row: -sum(reason.rows for reason in row[3]))
 
@@ -105,7 +105,7 @@ class Overview(PageContext):
 
 
 def overview(visit: RequestContext) -> Overview:
-    """The first page."""
+    """The overview page."""
     every = visit.standings()
     judged = {each.table for each in every}
     known = {table.key for table in visit.known.project if visit.sees(table.key)}
@@ -135,7 +135,7 @@ def overview(visit: RequestContext) -> Overview:
 
 @dataclass(frozen=True)
 class Brief:
-    """One table as a report tells of it: where it stands, without its past."""
+    """One table in the report: its current status, without its history."""
 
     line: TableSummary
     quarantine: Quarantine
@@ -143,7 +143,7 @@ class Brief:
 
 
 def briefs(first: Overview) -> list[Brief]:
-    """The tables of an overview, in its order."""
+    """The tables of an overview for the report, in the same order."""
     waiting = {one.table: one for one in first.quarantines}
     names = [(line, line.standing.table) for line in first.lines]
     return [Brief(line, waiting.get(name, Quarantine(name)), first.visit.description(name)) for line, name in names]

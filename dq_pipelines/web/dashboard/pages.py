@@ -1,4 +1,4 @@
-"""The pages of the dashboard, and where they lie. What they say belongs to a file each, how it looks in `templates`."""
+"""The routes of the dashboard, and the rendering of its templates."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ from dq_pipelines.web.middleware.security_headers import SecurityHeaders
 if TYPE_CHECKING:
     import dagster as dg
 
-#: Scripts and styles come from here alone, and none stands within a page.
+#: The content security policy: scripts and styles come from this server only, and none are inline.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 
 
-#: Gives Dagster's records of runs and events.
+#: Returns Dagster's instance.
 Records = Callable[[], "dg.DagsterInstance"]
 
 
 @cache
 def environment() -> Environment:
-    """Templates, which escape whatever they write."""
+    """The template environment, which escapes all values."""
     made = Environment(
         loader=PackageLoader("dq_pipelines.web.dashboard"),
         autoescape=True,
@@ -76,12 +76,12 @@ def environment() -> Environment:
 
 
 def _capitalized(text: str) -> str:
-    """Its first letter as a capital, the others as they are: names keep theirs."""
+    """The text with a capital first letter and all others unchanged, unlike `str.capitalize`."""
     return text[:1].upper() + text[1:]
 
 
 def _cut(number: float) -> str:
-    """Percent with two digits, cut and not rounded: 100 is said only where nothing was found."""
+    """Percent with two digits, truncated and not rounded, so that 100 means no failure at all."""
     return f"{int(number * 100) / 100:.2f}"
 
 
@@ -100,8 +100,8 @@ class Pages:
         found = table_page(visit, key, request.query_params.get("column"))
         if found is None:
             seen = [each.table for each in visit.standings()]
-            among = "" if visit.tables is None else " that you may look at"
-            return self._missing(request, f"No run of a table {key}{among} is known{nearest(key, seen)}.")
+            among = "" if visit.tables is None else " that you may view"
+            return self._missing(request, f"There is no run of a table {key}{among}{nearest(key, seen)}.")
         return self._page(request, "table", found)
 
     def rule(self, request: Request) -> HTMLResponse:
@@ -120,35 +120,35 @@ class Pages:
         rights = Rights.of(request.scope, self.site.known().project)
         found = run_page(self._records(), rights, run_id, f"{request.scope.get('app_root_path', '')}/api/v1")
         if found is None:
-            return self._missing(request, f"Dagster has no record of a run {run_id}, or it is not for you to look at.")
+            return self._missing(request, f"Dagster has no record of a run {run_id}, or you may not view it.")
         return self._page(request, "run", found)
 
     def missing(self, request: Request, _: Exception) -> HTMLResponse:
         return self._missing(request, "There is no such page.")
 
     def failed(self, request: Request, error: Exception) -> HTMLResponse:
-        """A store that cannot be read, in its own sentence."""
-        said = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
-        return self._page(request, "sorry", {"title": "The dashboard cannot be shown", "said": said}, 503)
+        """The page for a store that cannot be read, with the error's message."""
+        why = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
+        return self._page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503)
 
     def _visit(self, request: Request) -> RequestContext:
         known = self.site.known()
         seen = Rights.of(request.scope, known.project).seen
-        return RequestContext.of(self.site, known if seen is None else known.told_briefly(), seen, _span(request))
+        return RequestContext.of(self.site, known if seen is None else known.without_details(), seen, _span(request))
 
-    def _missing(self, request: Request, said: str) -> HTMLResponse:
-        return self._page(request, "sorry", {"title": "Not found", "said": said}, 404)
+    def _missing(self, request: Request, message: str) -> HTMLResponse:
+        return self._page(request, "error", {"title": "Not found", "message": message}, 404)
 
     def _page(self, request: Request, name: str, view: Any, status: int = 200) -> HTMLResponse:
         reader = Reader.of(request.scope)
-        # Dagster's UI shows all tables: it is for who may look at all.
+        # Dagster's UI shows all tables, so only readers of all tables get links to it.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
         links = Served(request.scope.get("root_path", "").rstrip("/"), dagster, self._records is not None)
         return HTMLResponse(rendered(name, view, links, reader=reader), status, {"Cache-Control": "no-store"})
 
 
 def rendered(name: str, view: Any, links: Links, **more: Any) -> str:
-    """A template's text about a view."""
+    """The template's HTML for a view."""
     return environment().get_template(f"{name}.html.j2").render(view=view, links=links, now=now(), **more)
 
 
@@ -162,9 +162,9 @@ def _span(request: Request) -> TimeRange:
 
 
 def dashboard(site: Site, records: Records | None = None) -> Starlette:
-    """The dashboard of a site, to be mounted where its pages shall lie. Every route only reads, and answers to GET.
+    """The dashboard of a site, as an app to mount. Every route only reads, and answers GET.
 
-    Where `records` gives Dagster's, runs have pages, too; they ask the REST API, which then has to lie at `/api/v1`.
+    With `records`, runs have pages too; these use the REST API, which must be at `/api/v1`.
     """
     pages, watch = Pages(site, records), ChangeWatcher(site)
     failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
@@ -176,7 +176,7 @@ def dashboard(site: Site, records: Records | None = None) -> Starlette:
             Route("/tables/{layer}/{name}", pages.table),
             Route("/tables/{layer}/{name}/rules/{check}", pages.rule),
             Route("/runs/{id}", pages.run),
-            Route("/pulse", watch.asked),
+            Route("/pulse", watch.poll),
             Route("/events", watch.stream),
             Route("/files/{name}", files.served),
         ],

@@ -1,4 +1,4 @@
-"""Who reads a page, for its header: by which name and roles, and where to log out. What they see is said in `request_context`."""
+"""The user of a page, for its header: name, roles, and the addresses of account and logout."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from dq_pipelines.web.auth.access import caller_of
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who is logged in."""
+    """A user who views the page."""
 
     name: str
-    #: what they are, in words
+    #: the roles as text
     roles: str
-    #: whether they may look at all tables
+    #: whether the user may view all tables
     sees_all: bool
-    #: where to log out, and to see to one's account; "" for a program with a key, which never logged in
+    #: the addresses to log out and of the account page; "" for a program with a key or token
     logout: str = ""
     account: str = ""
 
     @classmethod
     def of(cls, scope: Scope) -> Reader | None:
-        """Whoever sent this request; None where nobody is asked to log in."""
+        """The user of this request; None while there are no users."""
         caller = caller_of(scope)
         if caller is None:
             return None
         grants = caller.user.grants
-        # The dashboard is mounted somewhere; logging out is a matter of the site that it is mounted in.
+        # The dashboard may be mounted below a prefix; logout belongs to the app that mounts it.
         root = scope.get("app_root_path", "")
         own = (f"{root}/logout", f"{root}/account") if caller.csrf is not None else ()
         return cls(caller.user.name, ", ".join(sorted(map(str, grants))), may(grants, Permission.LOOK), *own)

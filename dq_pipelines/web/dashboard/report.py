@@ -1,4 +1,4 @@
-"""The report: the same views in one file that needs nothing but itself, with today's standing of every table."""
+"""Renders the dashboard's views as one self-contained HTML file with the current status of every table."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dq_pipelines.web.dashboard.site import Site
 
 
 def report(site: Site, tables: Sequence[str] | None = None) -> str:
-    """One page of HTML about every table, or some of them (`silver/<name>`)."""
+    """The HTML page about all tables, or about some (`silver/<name>`)."""
     first = overview(RequestContext.of(site, site.known(), tables))
     styles = Markup(files.content("dashboard.css").decode())  # noqa: S704 - the package's own
-    # Within a page, a script ends at the first of these, also in the middle of a string.
+    # An inline script ends at the first "</script", even within a string.
     texts = (files.content(name).decode().replace("</script", "<\\/script") for name in (files.PLOTLY, "dashboard.js"))
     scripts = [Markup(text) for text in texts]  # noqa: S704 - the package's own, and Plotly's
     return rendered("report", first, OnePage(site.dagster_url), tables=briefs(first), styles=styles, scripts=scripts)
 
 
 def write(site: Site, path: Path, tables: Sequence[str] | None = None) -> None:
-    """Write the report to a file; raises PublishError when that cannot be."""
+    """Write the report to a file. Raises PublishError if it cannot be written."""
     page = report(site, tables)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

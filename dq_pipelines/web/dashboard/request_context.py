@@ -1,4 +1,4 @@
-"""One look at a site: as of when, how far back, and at which of its tables. What is made of it belongs to each page."""
+"""The context of one page request: its time, its time range, and the tables that the caller may view."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from dq_pipelines.web.dashboard.table_summary import TableSummary, TimeRange
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What is seen of a site at one moment."""
+    """The site as one request sees it."""
 
     site: Site
     known: LoadedProject
-    #: keys of the tables that are seen; None for all, also those that the project has no more
+    #: keys of the visible tables; None for all, even those that are no longer in the project
     tables: Collection[str] | None
     span: TimeRange
     at: datetime
-    #: differs from an earlier one where there is something new
+    #: the change token of history for these tables
     token: str
 
     @classmethod
     def of(
         cls, site: Site, known: LoadedProject, tables: Collection[str] | None = None, span: TimeRange | None = None
     ) -> RequestContext:
-        """A visit that begins now; the token comes first, so that nothing is missed that comes while a page is made."""
+        """The context of a request that begins now. The token is read first, so that no change during the request is missed."""
         site.settle()
         return cls(site, known, tables, span or TimeRange(), now(), change_token(site.stores.history, tables))
 
@@ -45,18 +45,18 @@ class RequestContext:
 
     @property
     def since(self) -> datetime | None:
-        """Where charts begin; None for the beginning of history."""
+        """The beginning of charts; None for that of history."""
         return self.span.since(self.at)
 
     def sees(self, key: str) -> bool:
         return self.tables is None or key in self.tables
 
     def table(self, key: str) -> Table | None:
-        """The table as the project has it."""
+        """The table in the project; None if it has none."""
         return self.known.project.by_key(key)
 
     def left_out(self, key: str) -> LeftOut | None:
-        """The published table, where it is left out."""
+        """The left-out table of this key, else None."""
         return next((one for one in self.known.project.left_out if one.key == key), None)
 
     def description(self, key: str) -> str:
@@ -64,24 +64,24 @@ class RequestContext:
         return (table.model.description or "") if table is not None else ""
 
     def standing(self, key: str) -> TableStatus | None:
-        """Where a table stands; None for one that never ran, or is not seen."""
+        """The status of a table; None if it never ran, or is not visible."""
         if not self.sees(key):
             return None
         found = latest_status(self.history, key) if self.history.is_begun else None
         return status_with_left_out(found, self.left_out(key))
 
     def standings(self) -> list[TableStatus]:
-        """The same of every table that is seen, but for those that left the YAML and are not asked for."""
+        """The status of every visible table, without removed ones."""
         return [one for one in self._every if not self.is_removed(one.table)]
 
     def removed(self) -> list[TableStatus]:
-        """Where those tables stood that left the YAML."""
+        """The last status of removed tables."""
         return [one for one in self._every if self.is_removed(one.table)]
 
     def is_removed(self, key: str) -> bool:
-        """Whether the YAML has the table no more, and nobody asks for it by name."""
-        there = self.table(key) is not None or self.left_out(key) is not None
-        return self.tables is None and self.known.is_loaded and not there
+        """Whether the table is no longer in YAML, and the report does not name it."""
+        in_yaml = self.table(key) is not None or self.left_out(key) is not None
+        return self.tables is None and self.known.is_loaded and not in_yaml
 
     @cached_property
     def _every(self) -> list[TableStatus]:
@@ -89,7 +89,7 @@ class RequestContext:
         return [one for one in with_left_out(every, self.known.project.left_out) if self.sees(one.table)]
 
     def line(self, stands: TableStatus, spark: Sequence[TrendPoint] = ()) -> TableSummary:
-        """A table at a glance."""
+        """The summary of a table."""
         table = self.table(stands.table)
         about = table or self.left_out(stands.table)
         return TableSummary(stands, about.domain if about is not None else "", spark, self.site.failing_since(stands))
@@ -97,7 +97,7 @@ class RequestContext:
 
 @dataclass(frozen=True)
 class PageContext:
-    """What every page has of the visit that it was made in."""
+    """The part of the request's context that every page shows."""
 
     visit: RequestContext
 

@@ -1,4 +1,4 @@
-"""The page of one rule of one table, down to the rows that failed it. How it looks belongs in templates."""
+"""Collects the content of a rule's page, down to the rows that failed it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ ROWS = 20
 
 @dataclass(frozen=True)
 class RulePage(PageContext):
-    """One rule of one table: what it says, what it found over time, and some rows that failed it."""
+    """One rule of one table: its YAML, its results over time, and some rows that failed it."""
 
     line: TableSummary
     failing: Failing
-    #: as YAML has it, and what its failure does; None where the project has no such rule
+    #: its YAML, and the effect of its failure; None if the project has no such rule
     yaml: str | None
     action: str | None
     chart: Chart
-    #: quarantined rows, those that landed last first
+    #: refused rows, the last landed first
     rows: Sequence[Mapping[str, Any]]
     cells: Sequence[str]
-    #: where else to look, in a sentence
+    #: a sentence for a rule without refused rows: where its failing rows are
     elsewhere: str
     notes: Sequence[str] = ()
 
 
 def rule_page(visit: RequestContext, key: str, check: str) -> RulePage | None:
-    """A rule's page; None for one that has not been judged, or whose table is not seen."""
+    """A rule's page; None if the rule was never judged, or the caller may not view its table."""
     stands = visit.standing(key)
     if stands is None:
         return None
@@ -72,18 +72,18 @@ def rule_page(visit: RequestContext, key: str, check: str) -> RulePage | None:
 
 
 def _judged_before(visit: RequestContext, key: str, check: str) -> RuleState | None:
-    """A rule that the last batch says nothing of, since none of its rows broke it: a link to its page is to last."""
+    """The last result of a rule without a result in the last batch, so that links to its page stay valid."""
     found = last_result(visit.history, key, check)
     return None if found is None else RuleState(((None, found),), open=())
 
 
 def _elsewhere(key: str, rule: RuleState, action: str | None) -> str:
     if rule.unexpected_count is None:
-        return "This rule is about the table as a whole: no single row fails it."
+        return "This rule applies to the table as a whole, so no single row fails it."
     if action == "warn":
-        return f"This rule only warns: the rows that fail it are published in {key}, and Dagster shows some with its check."
+        return f"This rule only warns: failing rows are published in {key}, and its check in Dagster shows some."
     if action == "drop":
-        return "This rule drops the rows that fail it: they are counted, and kept in bronze alone."
+        return "This rule drops failing rows: they are counted, and kept in bronze only."
     if rule.blocks:
-        return "Nothing of the batch was published: its rows wait in bronze, and Dagster shows some with its check."
+        return "The batch was not published: its rows stay in bronze, and the rule's check in Dagster shows some."
     return "No refused row of this rule is in quarantine."

@@ -1,4 +1,4 @@
-"""A run's page: how far it has come by what its event log says. What comes later a script adds, from the run's live stream."""
+"""Collects the content of a run's page from its event log; a script updates the page from the run's event stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.dagster_client.run_tables import may, tables_of
 from dq_pipelines.web.streaming.run_events import events_after
 
-#: The colour and the word of Dagster's statuses; one that is not named goes on.
+#: Dagster's final statuses -> colour and word; runs with another status are under way.
 RUNS = {"SUCCESS": ("healthy", "succeeded"), "FAILURE": ("error", "failed"), "CANCELED": ("never_run", "cancelled")}
 RUNS |= {"CANCELING": ("never_run", "being cancelled")}
 
@@ -32,21 +32,21 @@ class RuleLine:
     rule: str
     column: str
     severity: str
-    #: what was said of it: `passed`, `unexpected_count`, `element_count`; empty as long as nothing was
-    said: Mapping[str, Any] = field(default_factory=dict)
-    #: failing rows so far, as long as nothing was
+    #: its result: `passed`, `unexpected_count`, `element_count`; empty before there is one
+    result: Mapping[str, Any] = field(default_factory=dict)
+    #: failing rows so far, before there is a result
     so_far: int = 0
 
     @property
     def status(self) -> str:
-        """That of a rule, or `wait`."""
-        if "passed" not in self.said:
+        """The rule's status; `wait` before there is a result."""
+        if "passed" not in self.result:
             return "wait"
-        return rule_status(success=self.said["passed"], blocks=False, severity=self.severity)
+        return rule_status(success=self.result["passed"], blocks=False, severity=self.severity)
 
     @property
     def found(self) -> str:
-        count, of = self.said.get("unexpected_count"), self.said.get("element_count")
+        count, of = self.result.get("unexpected_count"), self.result.get("element_count")
         if count is None:
             return f"{self.so_far:,} so far" if self.so_far else ""
         return f"{count:,} of {of:,} rows" if of else counted(count, "row")
@@ -57,10 +57,10 @@ class TableLine:
     """One table in this run."""
 
     key: str
-    #: of its last progress, as a stream tells it; empty before there is any
+    #: its last progress event; empty before there is one
     progress: Mapping[str, Any]
     rules: Sequence[RuleLine]
-    #: how its step ended, where that was told
+    #: the state of its step; "" if unknown
     state: str = ""
     #: why it failed
     said: str = ""
@@ -68,18 +68,18 @@ class TableLine:
 
 @dataclass(frozen=True)
 class RunPage:
-    """A run as it is now."""
+    """A run and its progress."""
 
     run: dg.DagsterRun
     started_at: float | None
     tables: Sequence[TableLine]
     status: str
-    #: why it ended as it did
+    #: why it ended
     said: str
-    #: the last event that is on the page
+    #: the id of the last event on the page
     last: int
     may_cancel: bool
-    #: where the REST API lies
+    #: the address of the REST API
     api: str
 
     @property
@@ -96,7 +96,7 @@ class RunPage:
 
 
 def run_page(instance: dg.DagsterInstance, rights: Rights, run_id: str, api: str) -> RunPage | None:
-    """The page; None for a run that there is not, or that is not for the reader."""
+    """The page; None for an unknown run, or one that the reader may not view."""
     record = instance.get_run_record_by_id(run_id)
     if record is None or not may(rights, Permission.LOOK, record.dagster_run):
         return None
@@ -134,16 +134,18 @@ def _table(name: str, project: Project, words: Sequence[Mapping[str, Any]]) -> T
 
 
 def _rules(table: Table | None, progress: Mapping[str, Any], words: Sequence[Mapping[str, Any]]) -> list[RuleLine]:
-    """The table's own rules in their order, then what every table is checked for, as far as it was told."""
-    told = {word["check"]: word for word in words if word["type"] == "check"}
+    """The table's own rules in order, then the results of default checks."""
+    results = {word["check"]: word for word in words if word["type"] == "check"}
     known = rules_by_check(table) if table is not None else {}
     passed, failing = progress.get("passed", {}), progress.get("failing", {})
     lines = [
         RuleLine(
             check, str(rule.type), rule.column_label or "", rule.severity,
-            told.get(check) or ({"passed": passed[check]} if check in passed else {}), failing.get(check, 0),
+            results.get(check) or ({"passed": passed[check]} if check in passed else {}), failing.get(check, 0),
         )
         for check, rule in known.items()
     ]  # fmt: skip
-    others = [RuleLine(check, check, "", word["severity"], word) for check, word in told.items() if check not in known]
+    others = [
+        RuleLine(check, check, "", word["severity"], word) for check, word in results.items() if check not in known
+    ]
     return [*lines, *others]

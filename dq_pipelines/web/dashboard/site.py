@@ -1,4 +1,4 @@
-"""What the dashboard reads: history, lake, project. The lake is looked at seldom, since it may be far away."""
+"""Reads and caches what the dashboard shows: history, lake and project. The lake is read seldom, since it may be slow."""
 
 from __future__ import annotations
 
@@ -28,134 +28,132 @@ from dq_pipelines.project import Project, load_sound_tables
 from dq_pipelines.project.loading import signs
 from dq_pipelines.security.state import State
 
-#: Seconds after which the lake is looked at again although no run has ended since: rows may have been dismissed.
+#: Seconds after which the lake is read again even if no run has ended: rows may have been dismissed.
 _LOOK_AGAIN = 30.0
-#: Tables that are asked at once.
+#: Tables that are read in parallel.
 _AT_ONCE = 8
 
-Held = TypeVar("Held")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class LakeCounts:
-    """How many rows lie where."""
+    """Row counts of the lake."""
 
-    #: by `<layer>/<table>`; layers that a table does not have are left out
+    #: rows by `<layer>/<table>`, without layers that a table does not have
     rows: Mapping[str, int] = field(default_factory=dict)
-    #: by published table
+    #: quarantine by published table
     quarantines: Mapping[str, Quarantine] = field(default_factory=dict)
-    #: inputs that stand aside, by silver table
+    #: the result about inputs that are set aside, by silver table
     asides: Mapping[str, ResultRecord] = field(default_factory=dict)
-    #: what could not be read, in sentences
+    #: sentences about what could not be read
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LoadedProject:
-    """The project as its files have it now, or what is wrong with them."""
+    """The project of the current files, with sentences about mistakes in them."""
 
     project: Project = field(default_factory=Project)
     notes: tuple[str, ...] = ()
-    #: whether the project is as it was before: what is wrong now concerns all tables
+    #: whether this is the last project that could be loaded: the current mistakes concern all tables
     is_stale: bool = False
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the project is known, be it as it was before."""
+        """Whether a project is loaded, even if it is stale."""
         return not self.notes or bool(list(self.project))
 
-    def told_briefly(self) -> LoadedProject:
-        """The same for who sees some tables alone: what is wrong may be in another one's file."""
-        told = "Some YAML of the project is faulty, and read as it was before."
+    def without_details(self) -> LoadedProject:
+        """The same without the mistakes' sentences, for readers of some tables: the mistakes may be in other tables' files."""
+        note = "Some YAML files have mistakes; the last valid project is shown."
         if not self.is_stale:
-            told = "Some YAML of the project is faulty; the tables that it is about are left out."
-        return replace(self, notes=(told,) * bool(self.notes))
+            note = "Some YAML files have mistakes; their tables are left out."
+        return replace(self, notes=(note,) * bool(self.notes))
 
 
-class _Kept(Generic[Held]):
-    """One value, made anew when its sign has changed or it is too old."""
+class _Cached(Generic[Value]):
+    """A cached value, which is computed again when its version has changed or it is too old."""
 
     def __init__(self, seconds: float = float("inf")) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._kept: tuple[object, float, Held] | None = None
+        self._cached: tuple[object, float, Value] | None = None
 
-    def get(self, sign: object, make: Callable[[], Held]) -> Held:
+    def get(self, version: object, make: Callable[[], Value]) -> Value:
         with self._lock:
-            if self._kept is None or self._kept[0] != sign or time.monotonic() > self._kept[1] + self._seconds:
-                self._kept = (sign, time.monotonic(), make())
-            return self._kept[2]
+            if self._cached is None or self._cached[0] != version or time.monotonic() > self._cached[1] + self._seconds:
+                self._cached = (version, time.monotonic(), make())
+            return self._cached[2]
 
 
 class Site:
-    """The stores, the folder of the project's YAML files, and where Dagster's UI is (see `Settings`)."""
+    """The stores, the project's folder, and the address of Dagster's UI (see `Settings`)."""
 
     def __init__(self, stores: Stores, config: str, dagster_url: str | None = "", state: State | None = None) -> None:
         self.stores = stores
-        #: where users and the audit log lie: as the environment says, where nothing else is said
+        #: the folder of users and the audit log; by default that of the environment
         self.state = state or State.from_environment()
         self.config = config
-        #: what Dagster says of the end of a run, where this process can ask it
+        #: how Dagster says that a run ended; None for every run without a hosted Dagster
         self.end_of: Callable[[str], RunEnd] = lambda _: None
-        #: set by whoever serves it, to end streams that would not end by themselves
+        #: the server sets it, to end event streams
         self.closing = threading.Event()
         self._dagster_url = dagster_url
-        self._project: _Kept[LoadedProject] = _Kept()
+        self._project: _Cached[LoadedProject] = _Cached()
         self._last: Project | None = None
-        self._settled: _Kept[None] = _Kept(1.0)
-        self._asides: _Kept[_Asides] = _Kept(_LOOK_AGAIN)
-        self._tables: defaultdict[str, _Kept[_Look]] = defaultdict(lambda: _Kept(_LOOK_AGAIN))
-        self._since: defaultdict[str, _Kept[Mapping[str, datetime]]] = defaultdict(_Kept)
+        self._settled: _Cached[None] = _Cached(1.0)
+        self._asides: _Cached[_Asides] = _Cached(_LOOK_AGAIN)
+        self._tables: defaultdict[str, _Cached[_Look]] = defaultdict(lambda: _Cached(_LOOK_AGAIN))
+        self._since: defaultdict[str, _Cached[Mapping[str, datetime]]] = defaultdict(_Cached)
 
     @classmethod
     def from_environment(cls, *, hosting: bool = False) -> Site:
-        """By the environment; where Dagster's UI is hosted beside, links lead there, unless this process is told otherwise."""
+        """A site by the environment's settings. With `hosting`, links to Dagster lead to this server, unless a URL is set."""
         settings = Settings.from_environment()
         return cls(Stores.from_environment(), settings.config, settings.dagster_url or (None if hosting else ""))
 
     @property
     def dagster_url(self) -> str:
-        """Where Dagster's UI is: as this process was told, else as project.yaml says; "" for the same address, as None says."""
+        """The URL of Dagster's UI: that of the environment, else that of project.yaml; "" for this server."""
         if self._dagster_url is None:
             return ""
         return self._dagster_url or (self.known().project.settings.dagster_url or "").rstrip("/")
 
     def known(self) -> LoadedProject:
-        """The project; it is loaded again when a file of it has changed."""
+        """The project, which is loaded again when one of its files has changed."""
         return self._project.get(signs(Path(self.config)), self._load)
 
     def _load(self) -> LoadedProject:
         try:
             self._last = load_sound_tables(self.config)
         except ConfigError as error:
-            # A dashboard is of the past: what is wrong with the files now must not hide it, nor whose tables are whose.
+            # A dashboard is about the past: a mistake in the files now must hide neither it nor the owners of tables.
             more = f" (and {len(error.problems) - 1} more, see dq check)" if len(error.problems) > 1 else ""
-            so = (
-                "Tables without a verdict are not listed" if self._last is None else "The YAML is read as it was before"
-            )
+            so = "Tables without a verdict are not listed" if self._last is None else "The last valid project is shown"
             return LoadedProject(self._last or Project(), (f"{so}: {error.problems[0]}{more}",), is_stale=True)
-        return LoadedProject(self._last, tuple(f"Left out: {one.why}" for one in self._last.left_out))
+        return LoadedProject(self._last, tuple(f"Left out: {table.why}" for table in self._last.left_out))
 
     def lake_now(self, tables: Iterable[str]) -> LakeCounts:
-        """What lies in the lake of these published tables."""
-        lake, sign = self.stores.lake, change_token(self.stores.history)
+        """The row counts of these published tables in the lake."""
+        lake, token = self.stores.lake, change_token(self.stores.history)
 
         def look(table: str) -> _Look:
-            return self._tables[table].get((sign, _log_of(lake, table)), lambda: _look_at(lake, table))
+            return self._tables[table].get((token, _log_of(lake, table)), lambda: _look_at(lake, table))
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(look, tables))
-        asides, note = self._asides.get(sign, lambda: _asides_of(lake))
+        asides, note = self._asides.get(token, lambda: _asides_of(lake))
         rows = {key: count for one in found for key, count in one.rows.items()}
         notes = [said for said in (note, *(one.note for one in found)) if said]
         return LakeCounts(rows, {one.quarantine.table: one.quarantine for one in found}, asides, tuple(notes))
 
     def settle(self) -> None:
-        """Have attempts written down that were killed; the stores are asked at most once a second."""
+        """Record attempts of killed runs as ended; the stores are queried at most once a second."""
         self._settled.get(None, lambda: settle(self.stores, self.end_of))
 
     def standings(self) -> list[TableStatus]:
-        """Where every table stands now that was ever tried."""
+        """The current status of every table with an attempt."""
         self.settle()
         history = self.stores.history
         found = latest_statuses(history) if history.is_begun else []
@@ -164,36 +162,27 @@ class Site:
         return with_left_out(now, self.known().project.left_out)
 
     def failing_since(self, table: TableStatus) -> Mapping[str, datetime]:
-        """By check of those that fail, since when; asked anew when the table has another verdict."""
-        sign = [(one.batch, one.run_id, one.started_at) for one in (*table.verdicts, *table.rechecks)]
+        """Failing check -> since when it fails. Cached until the table has another verdict."""
+        version = [(one.batch, one.run_id, one.started_at) for one in (*table.verdicts, *table.rechecks)]
         failing = [rule.one.check for rule in table.failed]
-        ask = self._since[table.table]
-        return ask.get((sign, failing), lambda: failing_since(self.stores.history, table.table, failing))
-
-
-def _sign_of(file: Path) -> tuple[int, int, int, int] | None:
-    """What is other when a file has changed; None for one that is gone since it was listed."""
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+        cached = self._since[table.table]
+        return cached.get((version, failing), lambda: failing_since(self.stores.history, table.table, failing))
 
 
 def _log_of(lake: Lake, table: str) -> object | None:
-    """What is other once a person has dismissed or replayed rows; None in an object store, which is asked seldom."""
+    """A value that changes when quarantine changes; None in an object store, which is read seldom."""
     quarantine = lake.table(f"quarantine/{table.partition('/')[2]}")
     return quarantine.format.change_token(quarantine)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What lies in the lake of one table."""
+    """The row counts of one table in the lake."""
 
     quarantine: Quarantine
     #: by `<layer>/<table>`
     rows: Mapping[str, int] = field(default_factory=dict)
-    #: what could not be read
+    #: a sentence about what could not be read; "" for none
     note: str = ""
 
 
@@ -204,7 +193,7 @@ def _asides_of(lake: Lake) -> _Asides:
     try:
         return asides_now(lake), ""
     except PublishError as error:
-        return {}, f"Inputs that stand aside are not listed: {error}"
+        return {}, f"Inputs that are set aside are not listed: {error}"
 
 
 def _look_at(lake: Lake, table: str) -> _Look:

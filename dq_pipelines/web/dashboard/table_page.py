@@ -1,4 +1,4 @@
-"""The page of one table: its rules, its runs, its columns over time. How it looks belongs in templates."""
+"""Collects the content of a table's page: its rules, its runs, and its columns over time."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dq_pipelines.web.dashboard.table_summary import FIRST, POINTS, RUNS, TableS
 
 @dataclass(frozen=True)
 class TablePage(PageContext):
-    """One table: its rules, its runs, its columns over time."""
+    """One table: its rules, its runs, and its columns over time."""
 
     line: TableSummary
     charts: Sequence[Chart]
     runs: Sequence[BatchSummary]
-    #: how its last runs ended, newest first
+    #: its last attempts, newest first
     attempts: Sequence[Attempt]
     quarantine: Quarantine
-    #: columns that were measured, the one that is shown, and its charts
+    #: columns with metrics, the one that is shown, and its charts
     columns: Sequence[str]
     column: str | None
     column_charts: Sequence[Chart]
@@ -38,7 +38,7 @@ class TablePage(PageContext):
 
 
 def table_page(visit: RequestContext, key: str, column: str | None = None) -> TablePage | None:
-    """A table's page; None for one that never ran, or that is not seen. An unknown column is the first."""
+    """A table's page; None if it never ran, or the caller may not view it. For an unknown column, the first one is shown."""
     stands = visit.standing(key)
     if stands is None:
         return None

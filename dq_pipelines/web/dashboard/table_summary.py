@@ -1,4 +1,4 @@
-"""What pages show of a table at a glance, the worst first, and how far back their charts go."""
+"""Summaries of tables and failing rules for pages, and the time ranges of charts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.queries.trend import TrendPoint
 from dq_pipelines.history.store.status import STATUSES, Status
 
-#: How far back charts go, by what an address says.
+#: Time ranges of charts, by the value of the query parameter `days`.
 SPANS: Mapping[str, timedelta | None] = {
     "1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30), "90": timedelta(days=90), "all": None,
 }  # fmt: skip
 SPAN = "30"
 
-#: Points of a chart, runs of a list, and what of a list is seen at first.
+#: Points of a chart, runs of a list, and items of a list that are shown at first.
 POINTS, RUNS, FIRST = 200, 50, 10
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """How far back charts go."""
+    """The time range of charts."""
 
     name: str = SPAN
 
@@ -35,13 +35,13 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """One table at a glance."""
+    """The summary of one table."""
 
     standing: TableStatus
     domain: str
-    #: how its score went, oldest first
+    #: its score over time, oldest first
     spark: Sequence[TrendPoint] = ()
-    #: since when its rules fail, by check
+    #: failing check -> since when it fails
     since: Mapping[str, datetime] | None = None
 
     @property
@@ -50,7 +50,7 @@ class TableSummary:
 
     @property
     def rank(self) -> tuple[int, float, str]:
-        """Sorts the worst first."""
+        """A sort key that puts the worst first."""
         score = self.standing.score
         return STATUSES.index(self.status), 100.0 if score is None else score, self.standing.table
 
@@ -60,7 +60,7 @@ class TableSummary:
 
     @property
     def score(self) -> Score | None:
-        """In all and by dimension."""
+        """The score in total and by dimension."""
         return score_of(self.standing)
 
     @property
@@ -70,7 +70,7 @@ class TableSummary:
 
 @dataclass(frozen=True)
 class Failing:
-    """A rule that fails now."""
+    """A failing rule."""
 
     line: TableSummary
     rule: RuleState
@@ -81,13 +81,13 @@ class Failing:
 
     @property
     def since(self) -> datetime | None:
-        """When the first run failed for it, or the oldest of its rows that wait landed."""
+        """When its first run failed, or its oldest open row landed."""
         moments = [(self.line.since or {}).get(self.rule.one.check), *(one.since for one in self.rule.open or ())]
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property
     def run_id(self) -> str:
-        """The last run in which it failed."""
+        """The id of the last run in which it failed; "" if unknown."""
         check = self.rule.one.check
         stands = self.line.standing
         every = (*stands.verdicts, *stands.rechecks)

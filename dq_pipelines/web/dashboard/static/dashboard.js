@@ -1,11 +1,11 @@
-/* Draws the charts in the reader's colours, and keeps the page as new as the history. Without it, tables say the same. */
+/* Draws the charts in the reader's colours, and reloads the page when history changes. Without scripts, tables have the same numbers. */
 "use strict";
 
 (() => {
   const POLL = 5000, RETRY = 30000;
   const style = () => getComputedStyle(document.documentElement);
   const colour = (role) => style().getPropertyValue("--" + role).trim();
-  /* Plotly takes <b>, <a> and the like in texts for its own: names are shown as they are. */
+  /* Plotly interprets <b>, <a> and the like in texts, so names are escaped. */
   const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const faded = (hex) => hex + "33";
   const SHAPES = { healthy: "circle", failing: "x", warning: "diamond" };
@@ -13,7 +13,7 @@
 
   function traces(series, chart) {
     const tone = colour(series.tone), x = series.x, said = series.text.map(plain);
-    const value = chart.lying ? "%{x:,}" : "%{y:,}";
+    const value = chart.horizontal ? "%{x:,}" : "%{y:,}";
     const hover = said.length ? value + "<br>%{text}<extra>" + plain(series.name) + "</extra>" : value + "<extra>" + plain(series.name) + "</extra>";
     const common = { name: plain(series.name), text: said, hovertemplate: hover };
     if (series.kind === "band") {
@@ -25,8 +25,8 @@
     }
     if (series.kind === "bar") {
       const marker = { color: tone, pattern: series.tone === "failing" ? { shape: "/", size: 5, fgcolor: colour("card"), fgopacity: 0.55, fillmode: "overlay" } : {} };
-      if (chart.lying) return [{ ...common, type: "bar", textposition: "none", marker, x: series.y, y: x.map(plain), orientation: "h" }];
-      /* A bar a run, however close two of them were: on a scale of time the closest two decide how wide all are. */
+      if (chart.horizontal) return [{ ...common, type: "bar", textposition: "none", marker, x: series.y, y: x.map(plain), orientation: "h" }];
+      /* One bar per run, at equal distances: on a time axis, the two closest bars would set the width of all. */
       const when = x.map((at, place) => moment(at) + (said[place] ? "<br>" + said[place] : ""));
       return [{ ...common, type: "bar", textposition: "none", marker, x: x.map((_, place) => place), y: series.y, text: when, hovertemplate: "%{y:,}<br>%{text}<extra>" + plain(series.name) + "</extra>" }];
     }
@@ -37,30 +37,30 @@
 
   const moment = (at) => at.replace("T", " ").slice(0, 16);
 
-  /* Some of the moments of bars, evenly: by day, or by minute where they are close. */
+  /* Evenly chosen tick labels for bars: days, or minutes if the bars are close together. */
   function runs(x, wide) {
     const step = Math.max(1, Math.ceil(x.length / (wide ? 8 : 4))), near = Date.parse(x[x.length - 1]) - Date.parse(x[0]) < 2 * 86400e3;
     const shown = x.map((_, place) => place).filter((place) => place % step === 0);
     return { type: "linear", tickvals: shown, ticktext: shown.map((place) => near ? moment(x[place]).slice(5) : x[place].slice(wide ? 0 : 5, 10)) };
   }
 
-  /* A narrow picture has its many names one below the other, and must not become a line for them. */
-  const tall = (chart, wide) => (chart.lying ? 380 : 260) + (!wide && chart.series.length > 4 ? 22 * chart.series.length : 0);
+  /* A narrow chart stacks its legend, and needs extra height for it. */
+  const tall = (chart, wide) => (chart.horizontal ? 380 : 260) + (!wide && chart.series.length > 4 ? 22 * chart.series.length : 0);
 
   function layout(chart, wide) {
     const axis = { color: colour("soft"), gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true };
     const values = { ...axis, type: chart.logarithmic ? "log" : "linear", dtick: chart.logarithmic ? 1 : undefined, ticksuffix: chart.unit === "%" ? " %" : "" };
     if (chart.bounds) values.range = chart.bounds; else if (!chart.logarithmic) values.rangemode = chart.unit ? "tozero" : "normal";
     const bars = chart.series.length && chart.series[0].kind === "bar" && chart.series[0].x.length;
-    const places = chart.lying ? { ...axis, type: "category" } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4 };
+    const places = chart.horizontal ? { ...axis, type: "category" } : bars ? { ...axis, ...runs(chart.series[0].x, wide), showgrid: false, tickangle: 0 } : { ...axis, type: "date", nticks: wide ? 8 : 4 };
     return {
       autosize: true, height: tall(chart, wide), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 12, family: getComputedStyle(document.body).fontFamily },
       margin: { l: 8, r: 8, t: 8, b: 8 }, barmode: chart.stacked ? "stack" : "group", bargap: 0.25,
       hovermode: "closest", hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") }, align: "left" },
-      legend: { orientation: "h", y: chart.lying ? -0.1 : -0.2, maxheight: 1, yanchor: "top", x: 0, font: { color: colour("soft"), size: 12 }, traceorder: "normal" },
+      legend: { orientation: "h", y: chart.horizontal ? -0.1 : -0.2, maxheight: 1, yanchor: "top", x: 0, font: { color: colour("soft"), size: 12 }, traceorder: "normal" },
       showlegend: chart.series.length > 1, dragmode: false,
-      xaxis: chart.lying ? values : places, yaxis: chart.lying ? places : values,
+      xaxis: chart.horizontal ? values : places, yaxis: chart.horizontal ? places : values,
     };
   }
 
@@ -82,7 +82,7 @@
     return "just now";
   }
 
-  const grow = () => document.querySelectorAll("time[data-age]").forEach((time) => { time.textContent = age(Date.parse(time.dateTime)); });
+  const updateAges = () => document.querySelectorAll("time[data-age]").forEach((time) => { time.textContent = age(Date.parse(time.dateTime)); });
 
   /* --- live ------------------------------------------------------------------------------------------------- */
 
@@ -96,7 +96,7 @@
 
   const clock = () => new Date().toLocaleTimeString([], { hour12: false });
 
-  /* The page as it is now, put in the place of the old one; what a reader has opened, focused or scrolled to stays so. */
+  /* Replaces the content by the current page; keeps what the reader has opened, focused and scrolled to. */
   async function load() {
     if (loading) return;
     loading = true;
@@ -117,7 +117,7 @@
       [...old.querySelectorAll(".scroll")].forEach((box, index) => { if (tops[index]) [box.scrollLeft, box.scrollTop] = tops[index]; });
       document.body.dataset.token = page.body.dataset.token;
       draw();
-      grow();
+      updateAges();
       if (focused >= 0) {
         const same = href && [...old.querySelectorAll("a")].find((link) => link.getAttribute("href") === href);
         (same || [...old.querySelectorAll(focusable)][focused] || old).focus({ preventScroll: true });
@@ -126,20 +126,20 @@
     } finally {
       loading = false;
     }
-    if (wanted !== null && wanted !== document.body.dataset.token) setTimeout(() => heard(wanted), 1000);
+    if (wanted !== null && wanted !== document.body.dataset.token) setTimeout(() => onToken(wanted), 1000);
   }
 
-  function heard(token) {
+  function onToken(token) {
     wanted = token;
-    if (token !== document.body.dataset.token) load().then(() => say(live.className.replace("live ", ""), "new at " + clock()), () => {});
+    if (token !== document.body.dataset.token) load().then(() => say(live.className.replace("live ", ""), "updated at " + clock()), () => {});
   }
 
-  async function ask() {
+  async function poll() {
     try {
       const answer = await fetch(base + "pulse", { cache: "no-store" });
       if (!answer.ok) throw new Error(answer.status);
-      say("asking", "asked at " + clock());
-      heard((await answer.json()).token);
+      say("asking", "checked at " + clock());
+      onToken((await answer.json()).token);
     } catch {
       say("lost", "no answer since " + clock());
     }
@@ -148,17 +148,17 @@
   function listen() {
     const events = new EventSource(base + "events");
     events.onopen = () => { clearInterval(polling); polling = null; say("streaming", "live"); };
-    events.addEventListener("pulse", (event) => heard(event.data));
+    events.addEventListener("pulse", (event) => onToken(event.data));
     events.onerror = () => {
-      if (polling === null) { polling = setInterval(ask, POLL); ask(); }
-      /* A browser tries again by itself, unless it was answered with an error. */
+      if (polling === null) { polling = setInterval(poll, POLL); poll(); }
+      /* The browser reconnects by itself, unless the answer was an error. */
       if (events.readyState === EventSource.CLOSED) setTimeout(listen, RETRY);
     };
   }
 
   draw();
-  grow();
-  setInterval(grow, 30000);
+  updateAges();
+  setInterval(updateAges, 30000);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   if (base && live) listen();
 })();

@@ -1,10 +1,10 @@
-/* Keeps a run's page as new as its stream. Without it, the page says how far the run had come when it was loaded. */
+/* Updates a run's page from its event stream. Without scripts, the page shows the progress at the time of loading. */
 "use strict";
 
 (() => {
   const RETRY = 5000;
   const run = document.getElementById("run"), live = document.getElementById("live");
-  /* The colour and the word of Dagster's statuses, as in run_page.py. */
+  /* Colour and word of Dagster's statuses, as in run_page.py. */
   const RUNS = {
     SUCCESS: ["healthy", "succeeded"], FAILURE: ["error", "failed"],
     CANCELED: ["never_run", "cancelled"], CANCELING: ["never_run", "being cancelled"],
@@ -32,7 +32,7 @@
     return made;
   }
 
-  /* A value, and beside it how much there is of it. */
+  /* A value, and its total in small letters. */
   function put(target, value, of) {
     target.replaceChildren(value);
     if (of !== undefined) target.append(" ", element("small", "", "of " + of));
@@ -56,7 +56,7 @@
     if (!cell.querySelector("." + level)) cell.replaceChildren(badge(level));
   }
 
-  const HEARD = {
+  const HANDLERS = {
     status(word) {
       const [tone, said] = RUNS[word.status] || ["on", word.status.replace("_", " ").toLowerCase()];
       run.className = "hero card " + tone;
@@ -66,7 +66,7 @@
       const button = document.getElementById("cancel");
       if (button && (OVER.includes(word.status) || word.status === "CANCELING")) {
         button.hidden = true;
-        document.getElementById("cancelling").textContent = word.status === "CANCELING" ? "It is being cancelled." : "";
+        document.getElementById("cancelling").textContent = word.status === "CANCELING" ? "The run is being cancelled." : "";
       }
       if (OVER.includes(word.status)) document.querySelectorAll("progress:not([value])").forEach((bar) => { bar.value = 0; });
     },
@@ -80,7 +80,7 @@
       const of = card(word.table), bar = of && of.querySelector("progress");
       if (!of) return;
       of.querySelector(".stage").textContent = word.stage;
-      of.querySelector(".beside").textContent = word.note || "";
+      of.querySelector(".stage-note").textContent = word.note || "";
       if (word.percent === undefined) bar.removeAttribute("value"); else bar.value = word.percent;
       of.querySelector(".stages").replaceChildren(...word.stages.map((one) => {
         const item = element("li", "", one.stage + " ");
@@ -106,32 +106,32 @@
   function listen() {
     const events = new EventSource(run.dataset.events + "?after=" + run.dataset.last);
     events.onopen = () => say("streaming", "live");
-    for (const [type, heard] of Object.entries(HEARD)) {
+    for (const [type, handle] of Object.entries(HANDLERS)) {
       events.addEventListener(type, (event) => {
         const word = JSON.parse(event.data);
         if (word.id <= Number(run.dataset.last)) return;
         run.dataset.last = word.id;
-        heard(word);
+        handle(word);
       });
     }
     events.addEventListener("end", () => { events.close(); run.dataset.over = ""; say("", "the run has ended"); });
     events.onerror = () => {
-      say("lost", "the stream is broken off");
-      /* A browser tries again by itself, unless it was answered with an error. */
+      say("lost", "the stream was interrupted");
+      /* The browser reconnects by itself, unless the answer was an error. */
       if (events.readyState === EventSource.CLOSED && run.dataset.over === undefined) setTimeout(listen, RETRY);
     };
   }
 
   async function cancel(button) {
-    const told = document.getElementById("cancelling");
+    const message = document.getElementById("cancelling");
     button.disabled = true;
-    told.textContent = "Asking for it to be cancelled …";
+    message.textContent = "Requesting the cancellation …";
     try {
       const answer = await fetch(button.dataset.url, { method: "POST", headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error((await answer.json()).detail);
-      told.textContent = "It is being cancelled.";
+      message.textContent = "The run is being cancelled.";
     } catch (error) {
-      told.textContent = error.message;
+      message.textContent = error.message;
       button.disabled = false;
     }
   }
