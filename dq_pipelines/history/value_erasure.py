@@ -41,9 +41,9 @@ def forget(
 ) -> ErasedRecords:
     """Erases values from the history of these tables.
 
-    It erases observed values, remarks and errors of results for which `holds(column, value)` is true; of metrics for
-    which `reveals` is true, those that are values of single rows; and all messages of alerts and attempts, which may
-    contain a value. Counts, scores and outcomes stay: they are no personal values.
+    Of results, it erases observed values, remarks and errors for which `holds(column, value)` is true. Of metrics for
+    which `reveals` is true, it erases those that are values of single rows. It erases all messages of alerts and
+    attempts, which may contain a value. Counts, scores and outcomes stay: they are no personal values.
     """
     if not history.is_begun:
         return ErasedRecords()

@@ -31,7 +31,7 @@ def orders(tmp_path: Path) -> Path:
 def test_what_is_printed_is_a_table_that_runs(dq: Dq, orders: Path, tmp_path: Path) -> None:
     ran = dq("suggest", orders.relative_to(tmp_path))
     assert ran.returncode == 0, ran.stderr
-    assert "# each of 401 values is another [sure, 0.97]" in ran.stdout
+    assert "# each of 401 values is different [sure, 0.97]" in ran.stdout
     assert "stock: {type: int64, null_values: [N/A]}  # `N/A` means that there is no value (1 row)" in ran.stdout
     assert "day: date  # 99.8 % of the values are of this type; 1 are not, and go to quarantine" in ran.stdout
     config = tmp_path / "conf" / "shop"

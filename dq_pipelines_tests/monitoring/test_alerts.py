@@ -165,7 +165,7 @@ def test_the_words() -> None:
     )
     post = formatter.format(message)
     assert (post.title, post.kind) == ("demo: silver/a: recovered", "success")
-    assert post.body == "check_1 (warning): well again after 1 d 2 h\nRun: https://dagster.test/runs/s"
+    assert post.body == "check_1 (warning): recovered after 1 d 2 h\nRun: https://dagster.test/runs/s"
 
 
 def test_without_routes_everything_goes_everywhere() -> None:

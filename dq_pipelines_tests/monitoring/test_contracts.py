@@ -179,15 +179,15 @@ def test_what_has_no_place_is_told_with_its_line(orders: tuple[str, Table]) -> N
     told = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ")]
     lines = ORDERS.splitlines()
     for what, why in {
-        "- {server: db": "server 'db': 'postgres' is no place where a source reads files",
+        "- {server: db": "server 'db': no source reads files from 'postgres'",
         "dataGranularityDescription": "dataGranularityDescription: a table's YAML has no place for it",
-        "classification": "classification: say under transform what should be masked",
-        "type: text": "amount, quality (text): The amount looks sane: words for people",
+        "classification": "classification: a label masks nothing: mask the column under `transform`",
+        "type: text": "amount, quality (text): The amount looks sane: it is a text for people",
         "JOIN other": "quality (sql): query names 'other AS x'",
         "engine: soda": "quality (custom, soda): it is written for soda",
-        "username: bob": "team member 'bob': an owner is a team or an address",
-        "property: retention": "service level retention (3): a level that nobody measures here",
-        "name: lines": "lines (array): a column of ours is no object and no array",
+        "username: bob": "team member 'bob': only current owners with an address become owners",
+        "property: retention": "service level retention (3): this service level is not measured",
+        "name: lines": "lines (array): objects and arrays are not supported as columns",
         "support:": "support: a table's YAML has no place for it",
     }.items():
         line = next(number for number, text in enumerate(lines, 1) if what in text)
@@ -262,7 +262,7 @@ def test_texts_survive_the_way_through_yaml(tmp_path: Path) -> None:
         ),
         (HEAD, "wanted a schema with at least one object, found none"),
         (HEAD + "schema:\n  - name: t\n    propertys: []\n", ":9: unknown key 'propertys' (nearest: properties)"),
-        (HEAD + "schema:\n  - properties: []\n", ":8: an object of the schema wants a name"),
+        (HEAD + "schema:\n  - properties: []\n", ":8: an object of the schema needs a name: found none"),
         (object_of(requird=True), "unknown key 'requird' (nearest: required)"),
         (object_of(required="yes"), "required: wanted true or false, got 'yes'"),
         (object_of(logicalType="text"), "unknown logicalType 'text'"),

@@ -129,7 +129,7 @@ def test_a_source_that_is_gone(orders: Workshop, web: Hook) -> None:
     tick(orders)
     arrivals("orders")
     tick(orders)
-    assert web.titles == ["demo: silver/orders: source out of reach"]
+    assert web.titles == ["demo: silver/orders: source unreachable"]
     assert "wanted the folder" in web.got[0]["message"]
     (orders.landing / "away").rename(orders.landing / "orders")
     assert isinstance(arrivals("orders"), dg.SensorResult)
@@ -140,7 +140,7 @@ def test_a_source_that_is_gone(orders: Workshop, web: Hook) -> None:
     schedule = orders.definitions.resolve_schedule_def("days_schedule")
     schedule.evaluate_tick(dg.build_schedule_context(orders.instance))
     tick(orders)
-    assert web.titles[2:] == ["demo: silver/days: source out of reach"]
+    assert web.titles[2:] == ["demo: silver/days: source unreachable"]
 
 
 def found_overdue(shop: Workshop, days: int) -> list[tuple[str, bool, str]]:

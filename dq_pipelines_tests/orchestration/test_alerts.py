@@ -36,7 +36,7 @@ def test_a_blocked_batch_is_told_once_and_so_is_its_mending(orders: Workshop, we
     tick(orders)
     assert web.titles[1:] == ["demo: silver/orders: recovered"]
     assert web.got[1]["type"] == "success"
-    assert "well again after" in web.got[1]["message"]
+    assert "recovered after" in web.got[1]["message"]
     assert mended.run_id in web.got[1]["message"]
     tick(orders)
     assert len(web.got) == 2

@@ -238,11 +238,11 @@ IN_ONE_FILE: dict[str, tuple[str, list[str]]] = {
     ),
     "strategy without its season": (
         HEAD + "  anomalies: [{metric: row_count, strategy: seasonal}]\n",
-        ["4: strategy seasonal wants a seasonality: hourly, daily or weekly"],
+        ["4: strategy seasonal needs a seasonality: wanted hourly, daily or weekly, got none"],
     ),
     "season without its strategy": (
         HEAD + "  anomalies: [{metric: row_count, strategy: robust_z, seasonality: weekly}]\n",
-        ["4: strategy robust_z knows no seasonality, wanted one of auto, seasonal, holt_winters"],
+        ["4: strategy robust_z has no seasonality: wanted one of auto, seasonal, holt_winters"],
     ),
     "anomalies' numbers": (
         HEAD + "  anomalies:\n    - {metric: row_count, sensitivity: 0}\n    - {metric: row_count, training: 90}\n",

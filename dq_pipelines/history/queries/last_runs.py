@@ -59,6 +59,6 @@ def last_runs(
         .order_by(last.c.id.desc())
     )
     with history.engine.connect() as connection:
-        found = [dict(row) for row in connection.execute(wanted).mappings()]
+        rows = [dict(row) for row in connection.execute(wanted).mappings()]
     names = BatchSummary.__dataclass_fields__
-    return [BatchSummary(**{name: row[name] for name in names}) for row in found]
+    return [BatchSummary(**{name: row[name] for name in names}) for row in rows]

@@ -223,8 +223,8 @@ def published_parts(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:
         anew.c.table == of.table, replaced(anew)
     )
     rebuilt = last.group_by(anew.c.partition).subquery("rebuilt")
-    stands = ~sa.exists().where(rebuilt.c.partition == VERDICTS.c.partition, rebuilt.c.id > VERDICTS.c.id)
-    yield sa.case((VERDICTS.c.partition.is_(None), sa.and_(*ON_SINGLE_BATCHES)), else_=stands)
+    is_current = ~sa.exists().where(rebuilt.c.partition == VERDICTS.c.partition, rebuilt.c.id > VERDICTS.c.id)
+    yield sa.case((VERDICTS.c.partition.is_(None), sa.and_(*ON_SINGLE_BATCHES)), else_=is_current)
 
 
 def _last_published(of: VerdictRange) -> Iterator[sa.ColumnElement[bool]]:

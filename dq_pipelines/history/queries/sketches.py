@@ -50,6 +50,6 @@ def measured_batches(
     with history.engine.connect() as connection:
         rows = connection.execute(wanted).mappings().all()
     return [
-        MeasuredBatch(batch, part, tuple(ColumnMetrics.of_row(row) for row in found))
-        for (_, batch, part), found in groupby(rows, key=lambda row: (row["id"], row["batch"], row["partition"]))
+        MeasuredBatch(batch, part, tuple(ColumnMetrics.of_row(row) for row in column_rows))
+        for (_, batch, part), column_rows in groupby(rows, key=lambda row: (row["id"], row["batch"], row["partition"]))
     ]

@@ -50,11 +50,11 @@ class Channel:
         url = self.url.get_secret_value()
         plugin: NotifyBase | None = apprise.Apprise.instantiate(url)
         if plugin is None:
-            scheme, known = url.partition("://")[0].lower(), list(NotificationManager().schemas())  # type: ignore[no-untyped-call]
+            scheme, schemes = url.partition("://")[0].lower(), list(NotificationManager().schemas())  # type: ignore[no-untyped-call]
             got = (
                 f"an address that {scheme}:// does not take"
-                if scheme in known
-                else f"'{scheme}://'{nearest(scheme, known)}"
+                if scheme in schemes
+                else f"'{scheme}://'{nearest(scheme, schemes)}"
             )
             raise ConfigError([Problem("", 0, f"channel {self.name}: wanted an address of Apprise's, got {got}")])
         return plugin

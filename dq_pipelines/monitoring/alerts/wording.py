@@ -20,7 +20,7 @@ _EVENTS = {
     "run_failed": ("run failed", "{} runs failed"),
     "anomaly": ("anomaly", "{} anomalies"),
     "freshness_missed": ("not fresh", "not fresh"),
-    "source_unreachable": ("source out of reach", "sources out of reach"),
+    "source_unreachable": ("source unreachable", "sources unreachable"),
     "quarantine": ("rows in quarantine", "rows in quarantine"),
 }
 
@@ -105,9 +105,9 @@ def _line(items: Sequence[Item]) -> str:
     if parts:
         what = f"{what} [{listed(parts, _PARTITIONS)}]"
     if news == "recovered":
-        return f"{what}: well again after {_length(alert)}"
+        return f"{what}: recovered after {_length(alert)}"
     since = f" (since {alert.opened_at:%Y-%m-%d %H:%M} UTC)" if news == "again" else ""
-    passed = f" (well again after {_length(alert)})" if news == "passed" else ""
+    passed = f" (recovered after {_length(alert)})" if news == "passed" else ""
     return f"{what}: {alert.said}{since}{passed}"
 
 

@@ -69,7 +69,7 @@ class AnomalyRule(Strict):
             raise ValueError("strategy seasonal needs a seasonality: wanted hourly, daily or weekly, got none")
         if self.seasonality != "none" and self.strategy not in _SEASONAL:
             wanted = ", ".join(_SEASONAL)
-            raise ValueError(f"strategy {self.strategy} has no seasonality: wanted strategy {wanted}")
+            raise ValueError(f"strategy {self.strategy} has no seasonality: wanted one of {wanted}")
         return self
 
     @property

@@ -46,7 +46,7 @@ def half_width(deviation: float, points: float, sensitivity: float) -> float:
     """Returns half the width of the band for the next point, if the points are normal.
 
     `sensitivity` is in standard deviations. A median and a spread of few points are uncertain. Student's t accounts for
-    this, by the approximation of Gaver and Kafadar (1984), and the error of the median is added to that of the point.
+    this, by the approximation of Gaver and Kafadar (1984). The error of the median is added to that of the point.
     """
     freedom = max(2.0, _EFFICIENCY * (points - 1))
     share = min(sensitivity**2 * (freedom - 1.5) / (freedom - 1) ** 2, 50.0)

@@ -36,18 +36,18 @@ class HoltWinters(Strategy):
 
     def scores(self, times: Floats, values: Floats) -> Floats:
         expected, is_finite = np.full(len(values), np.nan), np.isfinite(values)
-        times, known = times[is_finite], values[is_finite]
-        forecasts = np.full(len(known), np.nan)
+        times, finite = times[is_finite], values[is_finite]
+        forecasts = np.full(len(finite), np.nan)
         start = self.minimum_history
-        while start < len(known):
-            end = min(len(known), start + max(1, int(start * _GROWTH)))
+        while start < len(finite):
+            end = min(len(finite), start + max(1, int(start * _GROWTH)))
             past = slice(max(0, start - _FITTED), start)
-            fitted = self._fit(times[past], known[past])
+            fitted = self._fit(times[past], finite[past])
             if fitted is not None:
                 # Apply the same smoothing to the next points: each fitted value is a forecast from the points before it.
                 shape = self._shape(times[past]) | {"initialization_method": "known"} | _beginning(fitted)
                 with _quiet():
-                    followed = _smoother()(known[past.start : end], **shape).fit(optimized=False, **_smoothing(fitted))
+                    followed = _smoother()(finite[past.start : end], **shape).fit(optimized=False, **_smoothing(fitted))
                 forecasts[start:end] = followed.fittedvalues[start - past.start :]
             start = end
         expected[is_finite] = forecasts

@@ -31,9 +31,9 @@ class LevelShift(Strategy):
         alone = super().judge(times, values, at, value)
         if alone.expected is None:
             return alone
-        known = values[np.isfinite(values)]
-        level = float(np.median(np.append(known[1 - _LEVEL :], value)))
-        expected, deviation, points = self.expect(times, known, at)
+        finite = values[np.isfinite(values)]
+        level = float(np.median(np.append(finite[1 - _LEVEL :], value)))
+        expected, deviation, points = self.expect(times, finite, at)
         shifted = self.against(expected, half_width(deviation, points, self.sensitivity), level)
         note = f"level of the last {_LEVEL} points: {level:.6g}" if shifted.anomalous else ""
         return replace(shifted, note=note)

@@ -44,22 +44,22 @@ class Novelty(Strategy):
         return None
 
     def judge(self, times: Floats, values: Floats, at: float, value: float) -> Judgement:
-        known = values[np.isfinite(values)]
+        finite = values[np.isfinite(values)]
         if not math.isfinite(value):
             return Judgement.passed("no value")
-        if len(known) < self.minimum_history:
-            return Judgement.passed(f"not enough history: {len(known)} of {self.minimum_history} points")
+        if len(finite) < self.minimum_history:
+            return Judgement.passed(f"not enough history: {len(finite)} of {self.minimum_history} points")
         score = float(self.scores(np.append(times, at), np.append(values, value))[-1])
         return Judgement(None, None, None, score, anomalous=score > 0.5)
 
     def scores(self, times: Floats, values: Floats) -> Floats:
-        scores, known = np.zeros(len(values)), np.isfinite(values)
-        novelty = relative_distance(values[known])
+        scores, is_finite = np.zeros(len(values)), np.isfinite(values)
+        novelty = relative_distance(values[is_finite])
         novelty[: self.minimum_history] = 0
         # The edge was measured for the default sensitivity of 3.
         edge = _EDGE * self.sensitivity / 3
         reported = report_events_once(novelty, edge)
-        scores[known] = reported**2 / (reported**2 + edge**2)
+        scores[is_finite] = reported**2 / (reported**2 + edge**2)
         return scores
 
 

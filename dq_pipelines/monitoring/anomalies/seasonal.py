@@ -51,12 +51,12 @@ class Seasonal(Strategy):
         slots: defaultdict[int, list[float]] = defaultdict(list)
         medians, unsure = np.full(len(values), np.nan), np.ones(len(values))
         for row, slot in enumerate(self._slots(times)):
-            known = slots[slot]
-            if len(known) >= _LEAST:
-                medians[row] = (known[len(known) // 2] + known[(len(known) - 1) // 2]) / 2
-                unsure[row] = math.sqrt(1 + (1.0 if len(known) < 3 else math.pi / 2) / len(known))
+            earlier = slots[slot]
+            if len(earlier) >= _LEAST:
+                medians[row] = (earlier[len(earlier) // 2] + earlier[(len(earlier) - 1) // 2]) / 2
+                unsure[row] = math.sqrt(1 + (1.0 if len(earlier) < 3 else math.pi / 2) / len(earlier))
             if np.isfinite(values[row]):
-                insort(known, float(values[row]))
+                insort(earlier, float(values[row]))
         return medians, unsure
 
     def _slots(self, times: Floats) -> list[int]:

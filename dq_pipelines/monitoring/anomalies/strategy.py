@@ -65,8 +65,8 @@ class Strategy(ABC):
 
     def judge(self, times: Floats, values: Floats, at: float, value: float) -> Judgement:
         """Judges `value` at `at` by the points before it."""
-        known = np.isfinite(values)
-        times, values = times[known], values[known]
+        is_finite = np.isfinite(values)
+        times, values = times[is_finite], values[is_finite]
         if math.isnan(value):
             return Judgement.passed("no value")
         if len(values) < self.minimum_history:

@@ -107,7 +107,7 @@ def _sql(part: Part, limits: Limits, about: About) -> Rule:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
-    sql = _PLACEHOLDER.sub(lambda found: _named(found[1], about.column), part.text("query") or "")
+    sql = _PLACEHOLDER.sub(lambda match: _named(match[1], about.column), part.text("query") or "")
     try:
         tree = sqlglot.parse_one(sql, read=about.dialect)
     except SqlglotError as error:
@@ -145,18 +145,18 @@ def _custom(part: Part, column: str | None) -> Rule:
         raise Untranslatable("its implementation is no expectation (type, kwargs)")
     kwargs = written.get("kwargs") or {}
     type_ = written.get("type") or written.get("expectation_type")
-    known = rule_classes().get(str(type_))
-    if known is None:
+    rule_class = rule_classes().get(str(type_))
+    if rule_class is None:
         raise Untranslatable(f"'{type_}' is no rule here{nearest(str(type_), rule_classes())}")
     # The standard's own example writes GX's arguments in camel case.
-    given = {_snake(key) if key not in known.model_fields else key: value for key, value in dict(kwargs).items()}
-    if column is not None and "column" in known.model_fields and "column" not in given:
+    given = {_snake(key) if key not in rule_class.model_fields else key: value for key, value in dict(kwargs).items()}
+    if column is not None and "column" in rule_class.model_fields and "column" not in given:
         given["column"] = column
     return _sound({"type": type_, **given})
 
 
 def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: "_" + found[1].lower(), str(name))
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: "_" + match[1].lower(), str(name))
 
 
 def _sound(rule: Rule) -> Rule:

@@ -25,7 +25,7 @@ def yaml_text(head: Sequence[str], notes: Sequence[Note], content: Mapping[str, 
     """Returns the document: comments, then the content, with a line for each rule and column where it fits."""
     comments = [f"# {line}".rstrip() for line in head]
     if notes:
-        comments += ["#", "# Not taken over:", *(f"#   {line}" for line in _note_lines(notes))]
+        comments += ["#", "# Not converted:", *(f"#   {line}" for line in _note_lines(notes))]
     return "\n".join([*comments, *_block(content, 0)]) + "\n"
 
 

@@ -37,7 +37,7 @@ _CODE = r"^\s*(\+[0-9]{7}|[+-]?0[0-9])"
 #: int64 holds every whole number, and float64 every number, of so many digits.
 _WHOLE_DIGITS, _FLOAT_DIGITS = 18, 17
 #: Everything but the significant digits: sign, leading zeros, point and exponent.
-_UNTOLD = r"^\s*[+-]?[0.]*|[eE].*$|[^0-9]"
+_INSIGNIFICANT = r"^\s*[+-]?[0.]*|[eE].*$|[^0-9]"
 _YEARS = (datetime(1000, 1, 1), datetime(3000, 1, 1))  # noqa: DTZ001
 
 
@@ -132,13 +132,13 @@ def _has_codes(plain: pl.DataFrame) -> bool:
 def _numbers(plain: pl.DataFrame) -> list[InferredType]:
     """Returns number types that hold the values' digits; none where only text does, as for long ids of one length."""
     looks = plain.filter(pl.col("value").str.contains(r"^\s*-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?\s*$"))
-    digits = looks.select(told=pl.col("value").str.replace_all(_UNTOLD, "").str.len_chars(), count="count")
-    longest = int(digits["told"].max() or 0)  # type: ignore[arg-type]
+    digits = looks.select(length=pl.col("value").str.replace_all(_INSIGNIFICANT, "").str.len_chars(), count="count")
+    longest = int(digits["length"].max() or 0)  # type: ignore[arg-type]
     fractions = looks.filter(pl.col("value").str.contains(r"[.eE]"))
     if fractions.is_empty():
         if longest <= _WHOLE_DIGITS:
             return [InferredType("integer", "int64"), InferredType("float", "float64")]
-        return [InferredType("decimal", "decimal(38,0)")] if longest <= 38 and digits["told"].n_unique() > 1 else []
+        return [InferredType("decimal", "decimal(38,0)")] if longest <= 38 and digits["length"].n_unique() > 1 else []
     return [InferredType("integer", "int64"), InferredType("float", "float64")] if longest <= _FLOAT_DIGITS else []
 
 

@@ -23,13 +23,13 @@ def profile(rows: pl.LazyFrame) -> Profile:
     """Returns the profile of a table, without columns added at landing (they begin with `_`) or without a name."""
     schema = {name: dtype for name, dtype in rows.collect_schema().items() if name and not name.startswith("_")}
     rows = rows.select(exact_names(schema))
-    found = rows.select(pl.len().alias("rows"), *_numbers(schema)).collect(engine="streaming").row(0, named=True)
-    sample = _sample(rows, found["rows"])
+    totals = rows.select(pl.len().alias("rows"), *_numbers(schema)).collect(engine="streaming").row(0, named=True)
+    sample = _sample(rows, totals["rows"])
     counted = {name: _values(sample, name) for name, dtype in schema.items() if not dtype.is_nested()}
     values = dict(zip(counted, pl.collect_all(list(counted.values())), strict=True))
     empty = pl.DataFrame(schema={VALUE: pl.String, COUNT: pl.UInt32})
-    columns = (_column(name, dtype, found, values.get(name, empty), sample) for name, dtype in schema.items())
-    return Profile(found["rows"], tuple(columns), sample)
+    columns = (_column(name, dtype, totals, values.get(name, empty), sample) for name, dtype in schema.items())
+    return Profile(totals["rows"], tuple(columns), sample)
 
 
 def _numbers(schema: Mapping[str, pl.DataType]) -> Iterator[pl.Expr]:
@@ -68,22 +68,22 @@ def _values(sample: pl.DataFrame, name: str) -> pl.LazyFrame:
 
 
 def _column(
-    name: str, dtype: pl.DataType, found: Mapping[str, Any], values: pl.DataFrame, sample: pl.DataFrame
+    name: str, dtype: pl.DataType, totals: Mapping[str, Any], values: pl.DataFrame, sample: pl.DataFrame
 ) -> ColumnProfile:
     inferred = infer_type(dtype, values)
-    rows, distinct = found["rows"], found.get(f"distinct.{name}", 0)
-    statistics: dict[str, Any] = {what: found.get(f"{what}.{name}") for what in ("least", "greatest", "mean")}
-    statistics["standard_deviation"] = found.get(f"standard_deviation.{name}")
+    rows, distinct = totals["rows"], totals.get(f"distinct.{name}", 0)
+    statistics: dict[str, Any] = {what: totals.get(f"{what}.{name}") for what in ("least", "greatest", "mean")}
+    statistics["standard_deviation"] = totals.get(f"standard_deviation.{name}")
     if isinstance(dtype, pl.String):
         statistics = _statistics_of_text(values, inferred) or statistics
-        shortest, longest, mean = (found[f"{what}.{name}"] for what in ("shortest", "longest", "length"))
+        shortest, longest, mean = (totals[f"{what}.{name}"] for what in ("shortest", "longest", "length"))
         statistics["lengths"] = None if longest is None else Lengths(shortest, longest, mean)
     if inferred.is_number:
         statistics["quantiles"] = _quantiles(values, inferred)
     # Where the sample contains all values, its count is exact; the estimate is off by 2 % and more.
     is_exact = sample.height == rows or _OFTEN * values.height <= sample.height
     distinct = values.height if is_exact and not dtype.is_nested() else min(max(distinct, values.height), rows)
-    return ColumnProfile(name, dtype, rows, found[f"nulls.{name}"], distinct, inferred, values, **statistics)
+    return ColumnProfile(name, dtype, rows, totals[f"nulls.{name}"], distinct, inferred, values, **statistics)
 
 
 def _statistics_of_text(values: pl.DataFrame, inferred: InferredType) -> dict[str, Any] | None:

@@ -39,8 +39,8 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         if column.distinct < _LEAST_DISTINCT or column.inferred_type.kind not in ("integer", "text"):
             continue
         for scheme in (_LUHN, _GS1):
-            if (found := _of(column, scheme)) is not None:
-                yield found
+            if (suggestion := _of(column, scheme)) is not None:
+                yield suggestion
                 break
 
 

@@ -44,8 +44,8 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
         columns = [column for column in findings if _may_be_ordered(column, moments=moments)][:_MOST_COLUMNS]
         values = {column.name: _numbers(findings, column) for column in columns}
         explained = set().union(*(_negative(values[name]) for name in values)) if not moments else set()
-        for found in _orders(columns, values, explained, moments=moments):
-            yield _suggestion(found, by_name, moments=moments)
+        for order in _orders(columns, values, explained, moments=moments):
+            yield _suggestion(order, by_name, moments=moments)
 
 
 def _may_be_ordered(column: ColumnProfile, *, moments: bool) -> bool:
@@ -87,7 +87,7 @@ def _orders(
 
     Violations that one order explains do not count for another.
     """
-    found = [
+    orders = [
         order
         for high, low in permutations(columns, 2)
         if max(high.distinct, low.distinct) >= _LEAST_DISTINCT
@@ -95,14 +95,14 @@ def _orders(
         and (order := _order(high.name, low.name, values)) is not None
     ]
     done: set[str] = set()
-    for order in sorted(found, key=lambda each: (not each.broken, each.distance)):
+    for order in sorted(orders, key=lambda each: (not each.broken, each.distance)):
         if order.high in done:
             continue
         # Distant dates violate an order only because one of them is wrong, which a nearer pair has shown already.
         far = order.distance > _NEAR or len(order.broken) == 1
         if order.broken and (far or not moments) and 2 * len(order.broken - explained) < len(order.broken):
             continue
-        if not order.broken and any({order.high, order.low} == {each.high, each.low} for each in found if each.broken):
+        if not order.broken and any({order.high, order.low} == {each.high, each.low} for each in orders if each.broken):
             continue
         done.add(order.high)
         explained |= order.broken
@@ -136,26 +136,26 @@ def _by_slips(apart: pl.Series) -> bool:
     return near.is_empty() and bool((apart > 0).any())
 
 
-def _suggestion(found: Order, columns: dict[str, ColumnProfile], *, moments: bool) -> Suggestion:
-    high, low = columns[found.high], columns[found.low]
+def _suggestion(order: Order, columns: dict[str, ColumnProfile], *, moments: bool) -> Suggestion:
+    high, low = columns[order.high], columns[order.low]
     word = "before" if moments else "less than"
-    if found.broken:
+    if order.broken:
         why = (
-            f"{high.name} is {word} {low.name} in {rows_of(len(found.broken))} of {found.rows:,}, and not in all others"
+            f"{high.name} is {word} {low.name} in {rows_of(len(order.broken))} of {order.rows:,}, and not in all others"
         )
     else:
-        why = f"{high.name} is never {word} {low.name} in {rows_of(found.rows)}"
-    admitted = min(_TOLERATED, mostly(len(found.broken), found.rows))
+        why = f"{high.name} is never {word} {low.name} in {rows_of(order.rows)}"
+    admitted = min(_TOLERATED, mostly(len(order.broken), order.rows))
     rule: dict[str, Any] = {
         "type": "expect_column_pair_values_a_to_be_greater_than_b",
-        "column_A": found.high,
-        "column_B": found.low,
+        "column_A": order.high,
+        "column_B": order.low,
         "or_equal": True,
         "ignore_row_if": "either_value_is_missing",
     }
     if not moments and (high.is_text or low.is_text):
-        sides = [f"try_cast({identifier(name)} as double)" for name in (found.high, found.low)]
+        sides = [f"try_cast({identifier(name)} as double)" for name in (order.high, order.low)]
         rule = {"type": "expect_rows_sql", "sql": " >= ".join(sides)}
     # A limit has few values, so the measure is probably the wrong one.
-    suspect = found.high if high.distinct >= _LEAST_DISTINCT else found.low
-    return Suggestion({**rule, "mostly": admitted}, why, 0.85 if found.broken else 0.8, suspect=suspect)
+    suspect = order.high if high.distinct >= _LEAST_DISTINCT else order.low
+    return Suggestion({**rule, "mostly": admitted}, why, 0.85 if order.broken else 0.8, suspect=suspect)

@@ -12,11 +12,11 @@ _TOLERATED = 0.99
 
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
-    for name, found in findings.dependencies.items():
+    for name, dependency in findings.dependencies.items():
         why = (
-            f"{percent(found.alike - found.violations, found.alike)} of {found.alike:,} rows in {found.groups:,} groups with the "
-            f"same {' and '.join(found.by)} have the usual value of their group"
+            f"{percent(dependency.alike - dependency.violations, dependency.alike)} of {dependency.alike:,} rows in {dependency.groups:,} groups with the "
+            f"same {' and '.join(dependency.by)} have the usual value of their group"
         )
-        rule = {"type": "expect_column_values_to_be_determined_by", "column": name, "by": list(found.by)}
-        held = min(_TOLERATED, mostly(found.violations, found.alike))
-        yield Suggestion({**rule, "mostly": held}, why, round(0.5 + 0.45 * found.strength, 2))
+        rule = {"type": "expect_column_values_to_be_determined_by", "column": name, "by": list(dependency.by)}
+        admitted = min(_TOLERATED, mostly(dependency.violations, dependency.alike))
+        yield Suggestion({**rule, "mostly": admitted}, why, round(0.5 + 0.45 * dependency.strength, 2))

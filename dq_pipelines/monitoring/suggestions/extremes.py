@@ -29,8 +29,8 @@ def beyond_the_tail(numbers: pl.DataFrame, step: float) -> float | None:
     total = int(numbers["count"].sum() or 0)
     if total < _LEAST_ROWS:
         return None
-    found = (_after_gap(numbers, total, step), _outside_bell(numbers, total))
-    return min((number for number in found if number is not None), default=None)
+    candidates = (_after_gap(numbers, total, step), _outside_bell(numbers, total))
+    return min((number for number in candidates if number is not None), default=None)
 
 
 def _after_gap(numbers: pl.DataFrame, total: int, step: float) -> float | None:

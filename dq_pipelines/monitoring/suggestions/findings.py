@@ -54,13 +54,15 @@ class Findings:
     @cached_property
     def usual(self) -> Mapping[str, frozenset[Any]]:
         """By determined column: the values that most rows of a group have."""
-        return {name: found.usual(self.profile.sample) for name, found in self.dependencies.items()}
+        return {name: dependency.usual(self.profile.sample) for name, dependency in self.dependencies.items()}
 
     @cached_property
     def outvoted(self) -> Mapping[str, frozenset[Any]]:
         """By determined column: the values that are a minority in every group."""
         sample = self.profile.sample
-        return {name: found.outvoted(sample) for name, found in self.dependencies.items() if found.violations}
+        return {
+            name: dependency.outvoted(sample) for name, dependency in self.dependencies.items() if dependency.violations
+        }
 
     @cached_property
     def misspelt(self) -> Mapping[str, Mapping[Any, Any]]:
@@ -69,7 +71,9 @@ class Findings:
         words = {column.name: words_of([*often(column)["value"], *self.usual.get(column.name, ())]) for column in texts}
         misspelt = {}
         for column in texts:
-            others = frozenset[str]().union(*(known for name, known in words.items() if name != column.name))
+            others = frozenset[str]().union(
+                *(column_words for name, column_words in words.items() if name != column.name)
+            )
             if wrong := misspellings(column, KnownWords(self.usual.get(column.name, frozenset()), others)):
                 misspelt[column.name] = wrong
         return misspelt
@@ -97,7 +101,7 @@ class Findings:
 
     def determines(self, column: ColumnProfile) -> bool:
         """Whether this column determines others, as an id does."""
-        return any(column.name in found.by for found in self.dependencies.values())
+        return any(column.name in dependency.by for dependency in self.dependencies.values())
 
     def is_row_index(self, column: ColumnProfile) -> bool:
         """Whether a column only numbers the rows of its file, by its values and name; the next file starts again at 1."""

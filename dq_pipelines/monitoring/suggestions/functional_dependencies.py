@@ -1,8 +1,8 @@
 """Finds approximate functional dependencies: columns that determine others except for errors.
 
-A dependency is measured by μ⁺ (Parciak et al., Measuring Approximate Functional Dependencies, ICDE 2024): how much better
-another column predicts a column than the column itself does, corrected for chance. Violations count as errors if they are
-spread evenly over the groups of equal rows.
+A dependency is measured by μ⁺ (Parciak et al., Measuring Approximate Functional Dependencies, ICDE 2024). It says how much
+better another column predicts a column than the column itself does, corrected for chance. Violations count as errors if
+they are spread evenly over the groups of equal rows.
 """
 
 from __future__ import annotations
@@ -140,8 +140,12 @@ def _fails_pretest(by: Codes, value: Codes) -> bool:
     of_group = groups[pairs // (int(value.max()) + 1)]
     foretold = float((counts.astype(float) ** 2 / of_group).sum()) / rows
     itself = float(((np.bincount(value) / rows) ** 2).sum())
-    known = int((groups > 0).sum())
-    return itself < 1 and rows > known and 1 - (1 - foretold) / (1 - itself) * (rows - 1) / (rows - known) < _LEAST / 2
+    group_count = int((groups > 0).sum())
+    return (
+        itself < 1
+        and rows > group_count
+        and 1 - (1 - foretold) / (1 - itself) * (rows - 1) / (rows - group_count) < _LEAST / 2
+    )
 
 
 def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | None:
@@ -154,8 +158,8 @@ def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | 
     itself = pairs.group_by("value").agg(n=pl.sum("n")).select(itself=(pl.col("n").cast(pl.Float64) ** 2).sum())
     groups, alone = pl.collect_all([grouped, itself])
     rows, alike = int(groups["rows"].sum()), groups.filter(pl.col("rows") > 1)
-    known = int(alike["rows"].sum())
-    if known < max(_LEAST_ROWS, _LEAST_ALIKE * rows) or alike.height < min(_LEAST_GROUPS, groups.height):
+    alike_rows = int(alike["rows"].sum())
+    if alike_rows < max(_LEAST_ROWS, _LEAST_ALIKE * rows) or alike.height < min(_LEAST_GROUPS, groups.height):
         return None
     by_itself = alone.item() / rows**2
     if by_itself >= 1:
@@ -165,7 +169,7 @@ def measured(coded: pl.DataFrame, by: Sequence[str], name: str) -> Dependency | 
     # Small groups agree by chance more often.
     if strength < (_LEAST if rows >= _LARGE * groups.height else _LEAST_OF_SMALL) or not _by_errors(alike):
         return None
-    return Dependency(name, tuple(by), known, known - int(alike["most"].sum()), alike.height, strength)
+    return Dependency(name, tuple(by), alike_rows, alike_rows - int(alike["most"].sum()), alike.height, strength)
 
 
 def _by_errors(alike: pl.DataFrame) -> bool:
@@ -189,26 +193,26 @@ def _by_errors(alike: pl.DataFrame) -> bool:
     return float(groups.select(far.mean()).item()) <= _MOST_UNEVEN
 
 
-def _refined(coded: pl.DataFrame, found: Dependency, profile: Profile) -> Dependency:
+def _refined(coded: pl.DataFrame, dependency: Dependency, profile: Profile) -> Dependency:
     """Adds one more column to `by`, where that one explains the violations."""
-    if found.violations < _LEAST_EXPLAINED:
-        return found
-    beside, keys = _pairs(coded, found.by, found.column)
+    if dependency.violations < _LEAST_EXPLAINED:
+        return dependency
+    beside, keys = _pairs(coded, dependency.by, dependency.column)
     counted = beside.with_columns(n=pl.len().over(*keys, "value"))
     breaks = (
         counted.select(pl.col("n") < pl.max("n").over(keys)).to_series()
         & beside.select(pl.all_horizontal(pl.all().is_not_null())).to_series()
     )
-    best = (_LEAST_EXPLAINED - 1, found)
+    best = (_LEAST_EXPLAINED - 1, dependency)
     for other in coded.columns:
-        if other in (*found.by, found.column) or profile[other].inferred_type.kind in ("float", "decimal"):
+        if other in (*dependency.by, dependency.column) or profile[other].inferred_type.kind in ("float", "decimal"):
             continue
         third = pl.DataFrame({"other": coded.get_column(other), "breaks": breaks}).drop_nulls()
         kinds = third.group_by("other").agg(pl.sum("breaks"), rows=pl.len())
         sure = kinds.filter((pl.col("breaks") >= _EXPLAINED * pl.col("rows")) & (pl.col("rows") >= _LEAST_EXPLAINED))
         explained = int(sure["breaks"].sum())
-        if explained > max(best[0], found.violations / 5):
-            wider = measured(coded, (*found.by, other), found.column)
+        if explained > max(best[0], dependency.violations / 5):
+            wider = measured(coded, (*dependency.by, other), dependency.column)
             if wider is not None:
                 best = (explained, wider)
     return best[1]

@@ -85,7 +85,7 @@ def _repeats(sample: pl.DataFrame, names: Sequence[str]) -> bool:
 def _parts(findings: Findings) -> list[str]:
     """Returns columns for a composite key: without nulls, with repeated values, in the table's order."""
     kinds = ("integer", "text", "date", "datetime")
-    known = [column for column in findings if not column.nulls and column.inferred_type.kind in kinds]
-    short = [column for column in known if column.lengths is None or column.lengths.mean <= 40]
+    complete = [column for column in findings if not column.nulls and column.inferred_type.kind in kinds]
+    short = [column for column in complete if column.lengths is None or column.lengths.mean <= 40]
     parts = [column for column in short if 1 < column.distinct < 0.95 * column.count]
     return [column.name for column in parts][:_TRIED]

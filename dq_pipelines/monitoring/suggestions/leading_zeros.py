@@ -27,8 +27,8 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
         if column.inferred_type.kind != "integer" or column.seen < _LEAST_ROWS or not is_code(column.name):
             continue
-        if (found := lost_zeros(column)) is not None:
-            yield found
+        if (suggestion := lost_zeros(column)) is not None:
+            yield suggestion
 
 
 def is_code(name: str) -> bool:

@@ -50,9 +50,9 @@ class Pattern:
 
 def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
-        if column.is_text and closed_set(findings, column) is None and (found := pattern_of(column)) is not None:
-            rule = {"type": "expect_column_values_to_match_regex", "column": column.name, "regex": found.regex}
-            yield Suggestion(rule, found.why, found.confidence).broken_by(found.broken, column.seen)
+        if column.is_text and closed_set(findings, column) is None and (pattern := pattern_of(column)) is not None:
+            rule = {"type": "expect_column_values_to_match_regex", "column": column.name, "regex": pattern.regex}
+            yield Suggestion(rule, pattern.why, pattern.confidence).broken_by(pattern.broken, column.seen)
 
 
 def pattern_of(column: ColumnProfile) -> Pattern | None:
@@ -97,8 +97,8 @@ def _of_numbers(column: ColumnProfile) -> Pattern | None:
 def _of_moments(column: ColumnProfile) -> Pattern | None:
     """Returns the pattern of dates in the inferred format; dates in another format must be corrected, not allowed."""
     read = read_values(column.values, column.inferred_type)
-    found = _of_shapes(replace(column, values=column.values.filter(read.is_not_null())))
-    return None if found is None else _made(column, found.regex, found.why, found.confidence)
+    pattern = _of_shapes(replace(column, values=column.values.filter(read.is_not_null())))
+    return None if pattern is None else _made(column, pattern.regex, pattern.why, pattern.confidence)
 
 
 def _of_units(column: ColumnProfile) -> Pattern | None:

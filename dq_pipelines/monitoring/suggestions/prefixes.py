@@ -27,11 +27,11 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     kinds = [column for column in findings if _is_kind(column)]
     for code in findings:
         if code.is_text and code.distinct >= _LEAST_DISTINCT and code.inferred_type.kind in ("text", "integer"):
-            found = [
+            candidates = [
                 (kind, *each) for kind in kinds if kind is not code and (each := _of(findings, kind, code)) is not None
             ]
-            if found:
-                kind, best, broken, rows = min(found, key=lambda each: each[2] / each[3])
+            if candidates:
+                kind, best, broken, rows = min(candidates, key=lambda each: each[2] / each[3])
                 yield from _suggestions(kind, code, best, broken, rows)
 
 
@@ -51,8 +51,8 @@ def _of(findings: Findings, kind: ColumnProfile, code: ColumnProfile) -> tuple[p
     if pairs.height < _LEAST_ROWS or _starts(pairs.sample(min(_SOME, pairs.height), seed=1), 1) is None:
         return None
     for length in range(_LONGEST, 0, -1):
-        if (found := _starts(pairs, length)) is not None:
-            return found
+        if (starts := _starts(pairs, length)) is not None:
+            return starts
     return None
 
 
@@ -86,7 +86,7 @@ def _suggestions(
         return
     start = f"substr({identifier(code.name)}, 1, {len(begins[0][1])})"
     ways = [f"({identifier(kind.name)} = {literal(name)} and {start} = {literal(text)})" for name, text in begins]
-    known = ", ".join(literal(name) for name, _ in begins)
-    sql = f"{identifier(kind.name)} not in ({known}) or {' or '.join(ways)}"
-    found = Suggestion({"type": "expect_rows_sql", "sql": sql}, why, 0.89, suspect=code.name)
-    yield found.broken_by(broken, rows)
+    kind_names = ", ".join(literal(name) for name, _ in begins)
+    sql = f"{identifier(kind.name)} not in ({kind_names}) or {' or '.join(ways)}"
+    suggestion = Suggestion({"type": "expect_rows_sql", "sql": sql}, why, 0.89, suspect=code.name)
+    yield suggestion.broken_by(broken, rows)

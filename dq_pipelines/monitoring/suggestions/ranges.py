@@ -86,16 +86,16 @@ def _bounds(column: ColumnProfile) -> Iterator[Suggestion]:
         if 2 * column.distinct > column.greatest - column.least + 1:
             why = f"{column.distinct} whole numbers from {column.least} to {column.greatest}, each in {rarest:,} rows or more"
             yield Suggestion({**rule, "min_value": column.least, "max_value": column.greatest}, why, 0.95)
-    elif (found := _room(column)) is not None:
-        bounds = {"min_value": as_written(found.low), "max_value": as_written(found.high)}
-        yield Suggestion({**rule, **bounds, "mostly": found.mostly(column)}, found.why, 0.8)
+    elif (room := _room(column)) is not None:
+        bounds = {"min_value": as_written(room.low), "max_value": as_written(room.high)}
+        yield Suggestion({**rule, **bounds, "mostly": room.mostly(column)}, room.why, 0.8)
 
 
 def _scale(column: ColumnProfile) -> Suggestion | None:
     """Suggests a rule for a scale such as 1 to 5, with a few values outside of it."""
-    if column.inferred_type.kind != "integer" or (found := split_rare_values(column.values)) is None:
+    if column.inferred_type.kind != "integer" or (split := split_rare_values(column.values)) is None:
         return None
-    kept, rest = ((part.with_columns(read_values(part, column.inferred_type).alias("number"))) for part in found)
+    kept, rest = ((part.with_columns(read_values(part, column.inferred_type).alias("number"))) for part in split)
     low, high = int(kept["number"].min()), int(kept["number"].max())  # type: ignore[arg-type]
     outside = rest.filter(~pl.col("number").is_between(low, high))
     if outside.is_empty() or kept.height < high - low + 1:
@@ -115,11 +115,11 @@ def _scale(column: ColumnProfile) -> Suggestion | None:
 
 def _among_texts(column: ColumnProfile) -> Iterator[Suggestion]:
     """Suggests a rule on outliers for numbers in text, which have no order as text."""
-    found = _room(column)
-    if found is not None and found.outliers:
+    room = _room(column)
+    if room is not None and room.outliers:
         number = f'try_cast("{column.name.replace(chr(34), 2 * chr(34))}" as double)'
-        sql = f"{number} between {as_written(found.low)} and {as_written(found.high)}"
-        yield Suggestion({"type": "expect_rows_sql", "sql": sql, "mostly": found.mostly(column)}, found.why, 0.8)
+        sql = f"{number} between {as_written(room.low)} and {as_written(room.high)}"
+        yield Suggestion({"type": "expect_rows_sql", "sql": sql, "mostly": room.mostly(column)}, room.why, 0.8)
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,12 @@ def foreign_keys(findings: Findings) -> Iterator[tuple[str, str, str, int, int]]
             if parent.values.dtype != values.dtype:
                 continue
             exists = values.is_in(parent.values.implode()).fill_null(False)
-            found = int(exists.sum())
+            existing = int(exists.sum())
             named = parent.key == column.name or _alike(parent.key, column.name, parent.table)
-            if found < _FOUND * len(exists) or not (named or found >= _USED * len(parent.values)):
+            if existing < _FOUND * len(exists) or not (named or existing >= _USED * len(parent.values)):
                 continue
             missing = int(column.values.filter(~exists)["count"].sum())
-            rank = (named, -missing, found / len(parent.values))
+            rank = (named, -missing, existing / len(parent.values))
             if best is None or rank > best[0]:
                 best = (rank, (column.name, parent.table, parent.key, missing, column.seen))
         if best is not None:
@@ -54,8 +54,8 @@ def foreign_keys(findings: Findings) -> Iterator[tuple[str, str, str, int, int]]
 def parents_in(tables: Mapping[str, tuple[pl.LazyFrame, str]]) -> list[Parent]:
     """Reads the keys of other tables; `tables` has rows and key column by `<layer>/<table>`."""
     wanted = [rows.select(pl.col(exact(key)).unique()).drop_nulls() for rows, key in tables.values()]
-    found = zip(tables.items(), pl.collect_all(wanted, engine="streaming"), strict=True)
-    return [Parent(table, key, frame.to_series()) for (table, (_, key)), frame in found]
+    frames = zip(tables.items(), pl.collect_all(wanted, engine="streaming"), strict=True)
+    return [Parent(table, key, frame.to_series()) for (table, (_, key)), frame in frames]
 
 
 def _alike(key: str, column: str, table: str) -> bool:

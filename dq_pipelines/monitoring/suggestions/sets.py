@@ -52,8 +52,8 @@ def closed_set(findings: Findings, column: ColumnProfile) -> tuple[pl.DataFrame,
         return None
     is_slip = pl.col("value").is_in(list(slips)) if slips else pl.lit(False)
     kept, rest = values.filter(~is_slip), values.filter(is_slip)
-    if (found := split_rare_values(kept)) is not None:
-        kept, rest = found[0], pl.concat([rest, found[1]])
+    if (split := split_rare_values(kept)) is not None:
+        kept, rest = split[0], pl.concat([rest, split[1]])
     if not 0 < kept.height <= _LARGEST or int(rest["count"].sum()) > _LEFT_OUT * column.seen:
         return None
     if int(kept["count"].min()) < _OFTEN or (kept.height == 1 and rest.is_empty()):  # type: ignore[arg-type]

@@ -59,14 +59,14 @@ def words_of(values: Iterable[str]) -> frozenset[str]:
     return frozenset(word for value in values for word in _WORD.findall(value.lower()))
 
 
-def misspellings(column: ColumnProfile, known: KnownWords) -> Mapping[Any, Any]:
+def misspellings(column: ColumnProfile, known_words: KnownWords) -> Mapping[Any, Any]:
     """Returns the misspelt values of a text column, with the correct ones."""
     if not column.is_text or column.inferred_type.kind not in ("text", "boolean"):
         return {}
-    usual = pl.col("value").is_in(list(known.usual))
+    usual = pl.col("value").is_in(list(known_words.usual))
     frequent = pl.concat([often(column), column.values.filter(usual)]).unique("value")
     rare = column.values.filter(~pl.col("value").is_in(frequent["value"].implode()))
-    words = known.words | words_of(frequent["value"])
+    words = known_words.words | words_of(frequent["value"])
     # A misspelling contains a word that is not known.
     strange = [not words_of([value]) <= words or not words_of([value]) for value in rare["value"]]
     rare = rare.filter(pl.Series(strange, dtype=pl.Boolean))

@@ -59,14 +59,15 @@ def suggested_table(rows: pl.LazyFrame, parents: Iterable[Parent] = ()) -> Sugge
     landed = profile(rows)
     types = suggested_types(landed)
     retyped = any(
-        landed[name].is_text and (found.type != "string" or found.null_values) for name, found in types.items()
+        landed[name].is_text and (suggested.type != "string" or suggested.null_values)
+        for name, suggested in types.items()
     )
     visible = rows.select(exact_names(column.name for column in landed))
     typed, misread = cast_rows(visible, types) if retyped else (visible, {})
     seen = profile(typed) if retyped else landed
     findings = Findings(seen, tuple(parents), landed)
-    found = suggestions(typed, findings, misread)
-    rules, demands = (tuple(each for each in found if each.is_demand is wanted) for wanted in (False, True))
+    suggested = suggestions(typed, findings, misread)
+    rules, demands = (tuple(each for each in suggested if each.is_demand is wanted) for wanted in (False, True))
     return SuggestedTable(landed, types, seen, rules, demands, tuple(suggested_metrics(findings)))
 
 
@@ -106,9 +107,9 @@ def _sampled(profile: Profile) -> str:
     return "" if profile.is_whole else f" (their structure from {profile.sample.height:,} of them)"
 
 
-def _column(name: str, found: SuggestedType) -> Iterator[str]:
-    comment = f"  # {found.why}" if found.why else ""
-    line = f"    {scalar(name)}: {flow(found.written) if isinstance(found.written, dict) else _typed(found.written)}"
+def _column(name: str, type_: SuggestedType) -> Iterator[str]:
+    comment = f"  # {type_.why}" if type_.why else ""
+    line = f"    {scalar(name)}: {flow(type_.written) if isinstance(type_.written, dict) else _typed(type_.written)}"
     if len(line) + len(comment) > _WIDTH:
         yield f"    #{comment[3:]}"
         comment = ""

@@ -98,10 +98,10 @@ def with_types(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> pl.Laz
 def cast_rows(rows: pl.LazyFrame, types: Mapping[str, SuggestedType]) -> tuple[pl.LazyFrame, dict[str, str]]:
     """Casts the rows as silver would. Also returns, by column, the flag of rows whose value does not fit its type."""
     schema = rows.collect_schema()
-    changed = {name: found for name, found in types.items() if not is_exact(schema[name], dtype_of(found.type))}
+    changed = {name: type_ for name, type_ in types.items() if not is_exact(schema[name], dtype_of(type_.type))}
     casts = {
-        name: typed(pl.col(exact(name)), schema[name], dtype_of(found.type), CastOptions(found.format))
-        for name, found in changed.items()
+        name: typed(pl.col(exact(name)), schema[name], dtype_of(type_.type), CastOptions(type_.format))
+        for name, type_ in changed.items()
     }
     flags = {name: f"{MISREAD}{place}" for place, name in enumerate(changed)}
     failed = [(value.is_null() & pl.col(exact(name)).is_not_null()).alias(flags[name]) for name, value in casts.items()]

@@ -26,9 +26,9 @@ def suggest(findings: Findings) -> Iterator[Suggestion]:
     for column in findings:
         is_date = column.inferred_type.kind == "date" and not column.is_text  # SQL reads no weekday in a text
         if is_date and column.seen >= _LEAST_ROWS and column.distinct >= _MOST_KINDS:
-            found = _of(findings, column, kinds)
-            if found is not None:
-                yield found
+            suggestion = _of(findings, column, kinds)
+            if suggestion is not None:
+                yield suggestion
 
 
 def _of(findings: Findings, column: ColumnProfile, kinds: list[ColumnProfile]) -> Suggestion | None:
@@ -46,8 +46,8 @@ def _of(findings: Findings, column: ColumnProfile, kinds: list[ColumnProfile]) -
         others = grouped.filter(~pl.col("kind").is_in(few["kind"].implode()))
         if few.is_empty() or others.is_empty() or (others["wrong"] / others["rows"]).min() < _AS_USUAL:  # type: ignore[operator]
             continue
-        found = (int(few["rows"].sum()), int(few["wrong"].sum()), kind, sorted(few["kind"]))
-        best = found if best is None or found[0] > best[0] else best
+        candidate = (int(few["rows"].sum()), int(few["wrong"].sum()), kind, sorted(few["kind"]))
+        best = candidate if best is None or candidate[0] > best[0] else best
     return None if best is None else _suggestion(column, best[2], best[3], best[1], best[0])
 
 

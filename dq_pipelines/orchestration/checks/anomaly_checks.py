@@ -45,10 +45,10 @@ def anomalies_of(table: Table, history: History, batch: str | None = None) -> Se
 
 
 def anomaly_results(
-    table: Table, found: Sequence[AnomalyResult], selected: Collection[dg.AssetCheckKey]
+    table: Table, results: Sequence[AnomalyResult], selected: Collection[dg.AssetCheckKey]
 ) -> Iterator[dg.AssetCheckResult]:
     """Yields the results of the selected checks."""
-    for watched in found:
+    for watched in results:
         if dg.AssetCheckKey(asset_key(table.key), watched.rule.check) in selected:
             alarming = watched.rule.severity == "critical"
             yield dg.AssetCheckResult(

@@ -53,8 +53,8 @@ def freshness_schedules(project: Project) -> list[dg.ScheduleDefinition]:
 
 
 def _daily(project: Project) -> list[tuple[Table, Freshness]]:
-    found = [(table, table.model.freshness) for table in project if table.is_daily]
-    return [(table, wanted) for table, wanted in found if wanted is not None and wanted.cron is not None]
+    tables = [(table, table.model.freshness) for table in project if table.is_daily]
+    return [(table, wanted) for table, wanted in tables if wanted is not None and wanted.cron is not None]
 
 
 def _key(table: Table) -> dg.AssetCheckKey:

@@ -166,9 +166,9 @@ def gold_lineage(table: Table, schemas: Mapping[str, list[str]]) -> dg.TableColu
 
     if not isinstance(table.model, GoldTable) or table.model.gold.sql is None:
         return None
-    found = lineage(table.model.gold.sql, schemas)
+    origins_by_column = lineage(table.model.gold.sql, schemas)
     deps = {
         name: [dg.TableColumnDep(asset_key=asset_key(key), column_name=column) for key, column in origins]
-        for name, origins in found.items()
+        for name, origins in origins_by_column.items()
     }
     return dg.TableColumnLineage(deps_by_column=deps)

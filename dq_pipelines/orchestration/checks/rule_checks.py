@@ -96,17 +96,17 @@ def inputs_unassigned_key(table: Table) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_UNASSIGNED)
 
 
-def inputs_unassigned(table: Table, found: Sequence[PassedOver]) -> dg.AssetCheckResult:
+def inputs_unassigned(table: Table, inputs: Sequence[PassedOver]) -> dg.AssetCheckResult:
     """Returns the result of `inputs_unassigned`: a warning that lists inputs that no run reads. It never blocks."""
     key = inputs_unassigned_key(table)
-    rows = [{"input": one.uri, "reason": one.why} for one in found[:MOST_UNASSIGNED]]
+    rows = [{"input": one.uri, "reason": one.why} for one in inputs[:MOST_UNASSIGNED]]
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
-        passed=not found,
+        passed=not inputs,
         severity=dg.AssetCheckSeverity.WARN,
-        description=sentence(found) or "every input belongs to a run",
-        metadata={"inputs_unassigned": len(found), **({"unassigned": _table(rows)} if rows else {})},
+        description=sentence(inputs) or "every input belongs to a run",
+        metadata={"inputs_unassigned": len(inputs), **({"unassigned": _table(rows)} if rows else {})},
     )
 
 
