@@ -71,7 +71,7 @@ class Keys:
             connection.execute(KEYS.insert().values(**row))
         return f"{_PREFIX}_{number}_{secret}"
 
-    def let_in(self, text: str) -> User:
+    def authenticate(self, text: str) -> User:
         """The user of the key, with the permissions that both have; raises Refused with the same text for every reason."""
         prefix, _, rest = text.partition("_")
         number, _, secret = rest.partition("_")

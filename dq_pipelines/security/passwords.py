@@ -27,7 +27,7 @@ _CHECKED_LENGTH = 72
 _HASHER = PasswordHasher()
 
 
-def hashed(password: str, about: Collection[str] = ()) -> str:
+def password_hash(password: str, about: Collection[str] = ()) -> str:
     """The hash of a password, for storage.
 
     Raises ConfigError for one that is too short, too long or easy to guess; `about` has texts about its user, such as the name.
@@ -55,7 +55,7 @@ def _wrong(message: str) -> ConfigError:
     return ConfigError([Problem("", 0, message)])
 
 
-def is_right(password: str, kept: str | None) -> bool:
+def matches_hash(password: str, kept: str | None) -> bool:
     """Whether the password matches the stored hash; without one (None) the answer takes as long."""
     placeholder = _placeholder()  # always computed, so that the first call takes as long for every name
     try:

@@ -111,7 +111,7 @@ class Tokens:
             raise UsedTwice(row["user"])
         return IssuedTokens(user.name, self._signed(user, row["family"]), following)
 
-    def let_in(self, access: str) -> User:
+    def authenticate(self, access: str) -> User:
         """The user of an access token; raises Refused, always with the same text."""
         return self.login_of(access)[0]
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.errors import ConfigError, Problem, Refused, nearest
 from dq_pipelines.security.database import opened
-from dq_pipelines.security.passwords import hashed, is_right
+from dq_pipelines.security.passwords import matches_hash, password_hash
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.store import GRANTS, KEYS, USERS
 from dq_pipelines.security.throttling import Origin, Throttle
@@ -55,7 +55,7 @@ class Users:
         """Add a user; raises ConfigError for a name that is taken or invalid, or a weak password."""
         if not _is_name(name):
             raise _wrong(f"wanted a name of letters, digits and ._@+-, got '{name}'")
-        row = {"name": name, "password": hashed(password, [name]), "disabled": False, "epoch": 0}
+        row = {"name": name, "password": password_hash(password, [name]), "disabled": False, "epoch": 0}
         try:
             with self.engine.begin() as connection:
                 connection.execute(USERS.insert().values(**row, created_at=datetime.now(UTC)))
@@ -90,7 +90,7 @@ class Users:
         with self.engine.connect() as connection:
             return connection.execute(sa.select(USERS.c.name).limit(1)).first() is None
 
-    def let_in(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
+    def authenticate(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
         """The user with this password; raises Refused, with the same text and delay, for a wrong name or a wrong password.
 
         After five wrong passwords in a row from one origin, this name is refused from there for 30 seconds. Each further one
@@ -100,7 +100,7 @@ class Users:
         wanted = USERS.select().where(USERS.c.name == (name if _is_name(name) else ""))
         with self.engine.connect() as connection:
             row = connection.execute(wanted).mappings().first()
-        matches = is_right(password, row["password"] if row else None)
+        matches = matches_hash(password, row["password"] if row else None)
         if self.throttle.must_wait(name, origin):
             raise Refused(_REFUSED)
         if row is None or row["disabled"] or not matches:
@@ -143,7 +143,7 @@ class Users:
         """Set a new password; revokes all sessions, tokens and API keys."""
         if (by := self.named(name).subject) is not None:
             raise _wrong(f"wanted a user with a password, got '{name}', who logs in by {by.partition(' ')[0]}")
-        kept = hashed(password, [name])
+        kept = password_hash(password, [name])
         with self.engine.begin() as connection:
             connection.execute(
                 USERS.update().where(USERS.c.name == name).values(password=kept, epoch=USERS.c.epoch + 1)

@@ -30,7 +30,7 @@ def users(dq: Dq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
 
 
 def test_users_come_and_go(dq: Dq, users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert users.let_in("ann", PASSWORD).name == "ann"
+    assert users.authenticate("ann", PASSWORD).name == "ann"
     assert dq("user", "role", "ann", "viewer", "steward@team:sales").stdout == "ann is viewer, steward of team:sales\n"
     assert dq("user", "list").stdout.split() == ["ann", "steward", "of", "team:sales,", "viewer"]
     dq("user", "disable", "ann")
@@ -38,14 +38,14 @@ def test_users_come_and_go(dq: Dq, users: Users, monkeypatch: pytest.MonkeyPatch
     dq("user", "enable", "ann")
     monkeypatch.setattr("sys.stdin", io.StringIO("another good password\n"))
     dq("user", "password", "ann", "--password-stdin")
-    assert users.let_in("ann", "another good password").name == "ann"
+    assert users.authenticate("ann", "another good password").name == "ann"
     done = [json.loads(line)["what"] for line in dq("audit", "list", "--json").stdout.splitlines()]
     assert done == ["user.add", "user.role", "user.disable", "user.enable", "user.password"]
 
 
 def test_a_key_that_asks_for_more_than_its_user_has_is_told(dq: Dq, users: Users) -> None:
     ran = dq("key", "add", "ann", "--role", "admin")
-    assert Keys(users).let_in(ran.stdout.strip()).name == "ann"
+    assert Keys(users).authenticate(ran.stdout.strip()).name == "ann"
     own = "operator of domain:retail"
     assert ran.stderr == f"ann is {own}: the key asks for admin, but grants only {own}\n"
     assert dq("key", "add", "ann", "--role", "operator", "--scope", "domain:retail").stderr == ""
@@ -68,7 +68,7 @@ def test_a_scope_that_no_table_has_is_told(dq: Dq, tmp_path: Path) -> None:
 
 def test_keys_are_said_once(dq: Dq, users: Users) -> None:
     text = dq("key", "add", "ann", "--note", "nightly", "--role", "viewer", "--days", "30").stdout.strip()
-    assert Keys(users).let_in(text).name == "ann"
+    assert Keys(users).authenticate(text).name == "ann"
     listed = dq("key", "list").stdout
     assert "nightly" in listed
     assert text.rpartition("_")[2] not in listed + dq("audit", "list").stdout

@@ -41,8 +41,8 @@ def earlier(tmp_path: Path) -> State:
 
 def test_who_was_there_is_let_in_and_the_locks_are_gone(earlier: State) -> None:
     users = Users(earlier.url)
-    assert users.let_in("ann", PASSWORD).name == "ann"
-    assert Keys(users).let_in(KEY).name == "ann"
+    assert users.authenticate("ann", PASSWORD).name == "ann"
+    assert Keys(users).authenticate(KEY).name == "ann"
     assert columns(users.engine) & LOCKS == set()
     users.add("bob", PASSWORD, [Grant(Role.VIEWER)])
     assert [user.name for user in Users(earlier.url).all()] == ["ann", "bob"]

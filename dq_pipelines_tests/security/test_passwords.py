@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dq_pipelines.errors import ConfigError
-from dq_pipelines.security.passwords import LONGEST, hashed, is_right
+from dq_pipelines.security.passwords import LONGEST, matches_hash, password_hash
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from dq_pipelines.security.passwords import LONGEST, hashed, is_right
 )
 def test_a_password_that_is_easy_to_guess_is_refused_with_advice(password: str, about: list[str], advice: str) -> None:
     with pytest.raises(ConfigError) as error:
-        hashed(password, about)
+        password_hash(password, about)
     said = str(error.value)
     assert said.startswith("wanted a password that is hard to guess, got one that about ")
     assert advice in said
@@ -31,4 +31,4 @@ def test_a_password_that_is_easy_to_guess_is_refused_with_advice(password: str, 
 
 @pytest.mark.parametrize("password", ["correct horse battery", "ünïcode gïraffe 42 hüte", "k7#Vq!2m-Zr9x"])
 def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
-    assert is_right(password, hashed(password, ["ann"]))
+    assert matches_hash(password, password_hash(password, ["ann"]))

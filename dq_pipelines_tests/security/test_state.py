@@ -176,8 +176,8 @@ def test_users_in_the_lake_are_moved_and_nothing_of_them_stays(
     assert not tables(earlier.path) & set(METADATA.tables)
     assert "dq_verdicts" in tables(earlier.path)
     users = Users(state.url)
-    assert users.let_in("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
-    assert Keys(users).let_in(earlier.key).name == "ann"
+    assert users.authenticate("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
+    assert Keys(users).authenticate(earlier.key).name == "ann"
     assert Sessions(users).of(earlier.session) is not None
     log = AuditLog(state)
     assert [event.what for _, event in log.events()] == ["user.add", "key.add", "state.move"]
@@ -190,8 +190,8 @@ def test_a_token_signed_by_a_key_that_lay_in_the_lake_is_refused(earlier: Earlie
     state = open_state(earlier.state)
     tokens = Tokens.of(Users(state.url), state)
     with pytest.raises(Refused):
-        tokens.let_in(earlier.token.access)
-    assert tokens.let_in(tokens.renew(earlier.token.refresh).access).name == "ann"
+        tokens.authenticate(earlier.token.access)
+    assert tokens.authenticate(tokens.renew(earlier.token.refresh).access).name == "ann"
 
 
 def test_a_move_that_was_killed_before_the_old_place_was_emptied_is_done_again(
@@ -253,8 +253,8 @@ def test_the_file_of_an_earlier_release_is_moved_with_its_log(tmp_path: Path) ->
         connection.executescript(DUMP)
     state = open_state(State(tmp_path / "state", State.at(tmp_path / "state").url, (path,)))
     users = Users(state.url)
-    assert users.let_in("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
-    assert Keys(users).let_in(KEY).name == "ann"
+    assert users.authenticate("ann", PASSWORD).grants == {Grant(Role.ADMIN)}
+    assert Keys(users).authenticate(KEY).name == "ann"
     log = AuditLog(state)
     assert [event.what for _, event in log.events()] == ["user.add", "key.add", "state.move"]
     assert verify(log) == []

@@ -66,10 +66,10 @@ def signed(tokens: Tokens, changed: dict[str, Any], header: dict[str, Any] | Non
 
 
 def test_a_token_lets_its_user_in_with_the_rights_of_now(tokens: Tokens) -> None:
-    pair = tokens.begin(tokens.users.let_in("ann", PASSWORD))
-    assert tokens.let_in(pair.access).grants == {Grant(Role.OPERATOR, "domain:retail")}
+    pair = tokens.begin(tokens.users.authenticate("ann", PASSWORD))
+    assert tokens.authenticate(pair.access).grants == {Grant(Role.OPERATOR, "domain:retail")}
     tokens.users.grant("ann", [Grant(Role.VIEWER)])
-    assert tokens.let_in(pair.access).grants == {Grant(Role.VIEWER)}
+    assert tokens.authenticate(pair.access).grants == {Grant(Role.VIEWER)}
     head, claims, _ = parts(pair.access)
     assert head == {"alg": "HS256", "typ": "at+jwt", "kid": tokens.keys.newest().id}
     assert claims["exp"] - claims["iat"] == ACCESS.total_seconds() == pair.lasts
@@ -77,7 +77,7 @@ def test_a_token_lets_its_user_in_with_the_rights_of_now(tokens: Tokens) -> None
 
 
 def test_a_signed_token_of_our_own_making_is_read(reader: Tokens) -> None:
-    assert reader.let_in(signed(reader, {})).name == "ann"  # else the refusals below would show nothing
+    assert reader.authenticate(signed(reader, {})).name == "ann"  # else the refusals below would show nothing
 
 
 @pytest.mark.parametrize(
@@ -92,22 +92,22 @@ def test_a_signed_token_of_our_own_making_is_read(reader: Tokens) -> None:
 )  # fmt: skip
 def test_what_a_token_says_is_read_closely(reader: Tokens, changed: dict[str, Any]) -> None:
     with pytest.raises(Refused, match=r"^This token is unknown or expired\.$"):
-        reader.let_in(signed(reader, changed))
+        reader.authenticate(signed(reader, changed))
 
 
 def test_a_token_with_the_login_of_another_user_is_refused(tokens: Tokens) -> None:
     bobs = tokens.begin(tokens.users.named("bob"))
     stolen = signed(tokens, {"sid": parts(bobs.access)[1]["sid"]})
     with pytest.raises(Refused):
-        tokens.let_in(stolen)
+        tokens.authenticate(stolen)
     assert tokens.revoke(stolen) == ""
-    assert tokens.let_in(bobs.access).name == "bob"
+    assert tokens.authenticate(bobs.access).name == "bob"
 
 
 @pytest.mark.parametrize("typ", ["", "JWT", "id_token", "AT+JWT"])
 def test_a_token_of_another_kind_is_refused(reader: Tokens, typ: Any) -> None:
     with pytest.raises(Refused):
-        reader.let_in(signed(reader, {}, {"typ": typ}))
+        reader.authenticate(signed(reader, {}, {"typ": typ}))
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,19 @@ def test_another_algorithm_is_refused(reader: Tokens, alg: Any) -> None:
     head, claims, signature = parts(reader.begin(reader.users.named("ann")).access)
     for sign in (signature, ""):
         with pytest.raises(Refused):
-            reader.let_in(f"{packed(head | {'alg': alg})}.{packed(claims)}.{sign}")
+            reader.authenticate(f"{packed(head | {'alg': alg})}.{packed(claims)}.{sign}")
 
 
 def test_a_token_signed_by_another_algorithm_with_our_key_is_refused(reader: Tokens) -> None:
     head, claims, _ = parts(reader.begin(reader.users.named("ann")).access)
     key = OctKey.import_key(reader.keys.newest().secret * 2)
     with pytest.raises(Refused):
-        reader.let_in(jwt.encode(head | {"alg": "HS512"}, claims, key, ["HS512"]))
+        reader.authenticate(jwt.encode(head | {"alg": "HS512"}, claims, key, ["HS512"]))
     own = RSAKey.generate_key(2048)
     with pytest.raises(Refused):
-        reader.let_in(jwt.encode(head | {"alg": "RS256", "jwk": own.as_dict(private=False)}, claims, own, ["RS256"]))
+        reader.authenticate(
+            jwt.encode(head | {"alg": "RS256", "jwk": own.as_dict(private=False)}, claims, own, ["RS256"])
+        )
 
 
 @pytest.mark.parametrize(
@@ -136,16 +138,16 @@ def test_a_token_signed_by_another_algorithm_with_our_key_is_refused(reader: Tok
 def test_an_unknown_kid_is_refused(reader: Tokens, kid: Any) -> None:
     head, claims, signature = parts(reader.begin(reader.users.named("ann")).access)
     with pytest.raises(Refused):
-        reader.let_in(f"{packed(head | {'kid': kid})}.{packed(claims)}.{signature}")
+        reader.authenticate(f"{packed(head | {'kid': kid})}.{packed(claims)}.{signature}")
 
 
 def test_a_swapped_kid_is_refused(tokens: Tokens) -> None:
     access = tokens.begin(tokens.users.named("ann")).access
     after = tokens.keys.rotate()
     head, claims, signature = parts(access)
-    assert tokens.let_in(access).name == "ann"
+    assert tokens.authenticate(access).name == "ann"
     with pytest.raises(Refused):
-        tokens.let_in(f"{packed(head | {'kid': after.id})}.{packed(claims)}.{signature}")
+        tokens.authenticate(f"{packed(head | {'kid': after.id})}.{packed(claims)}.{signature}")
 
 
 def test_a_changed_token_is_refused(reader: Tokens) -> None:
@@ -160,7 +162,7 @@ def test_a_changed_token_is_refused(reader: Tokens) -> None:
         f"{access}.{claims}",
     ):
         with pytest.raises(Refused):
-            reader.let_in(text)
+            reader.authenticate(text)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_changed_token_is_refused(reader: Tokens) -> None:
 def test_what_is_no_token_lets_nobody_in(reader: Tokens, text: str) -> None:
     reader.begin(reader.users.named("ann"))
     with pytest.raises(Refused):
-        reader.let_in(text)
+        reader.authenticate(text)
     with pytest.raises(Refused):
         reader.renew(text)
     assert reader.revoke(text) == ""
@@ -180,35 +182,35 @@ def test_what_is_no_token_lets_nobody_in(reader: Tokens, text: str) -> None:
 def test_tokens_end_with_a_new_password_and_with_the_user(tokens: Tokens) -> None:
     for end in ("password", "disabled"):
         pair = tokens.begin(tokens.users.named("ann"))
-        assert tokens.let_in(pair.access).name == "ann"
+        assert tokens.authenticate(pair.access).name == "ann"
         if end == "password":
             tokens.users.set_password("ann", "another good password")
         else:
             tokens.users.disable("ann")
         with pytest.raises(Refused):
-            tokens.let_in(pair.access)
+            tokens.authenticate(pair.access)
         with pytest.raises(Refused):
             tokens.renew(pair.refresh)
     tokens.users.disable("ann", disabled=False)
     with pytest.raises(Refused):
-        tokens.let_in(pair.access)
+        tokens.authenticate(pair.access)
 
 
 def test_a_refresh_token_is_good_once_and_a_second_use_ends_the_login(tokens: Tokens) -> None:
     first = tokens.begin(tokens.users.named("ann"))
     other = tokens.begin(tokens.users.named("ann"))
     second = tokens.renew(first.refresh)
-    assert tokens.let_in(second.access).name == "ann"
+    assert tokens.authenticate(second.access).name == "ann"
     assert second.refresh != first.refresh
     with pytest.raises(UsedTwice) as used:
         tokens.renew(first.refresh)
     assert used.value.user == "ann"
     for access in (first.access, second.access):
         with pytest.raises(Refused):
-            tokens.let_in(access)
+            tokens.authenticate(access)
     with pytest.raises(Refused):
         tokens.renew(second.refresh)
-    assert tokens.let_in(tokens.renew(other.refresh).access).name == "ann", "another login goes on"
+    assert tokens.authenticate(tokens.renew(other.refresh).access).name == "ann", "another login goes on"
 
 
 def test_of_two_who_renew_at_once_not_both_go_on(tokens: Tokens) -> None:
@@ -237,7 +239,7 @@ def test_revoking_either_token_ends_the_login(tokens: Tokens) -> None:
         pair = tokens.begin(tokens.users.named("ann"))
         assert tokens.revoke(getattr(pair, kind)) == "ann"
         with pytest.raises(Refused):
-            tokens.let_in(pair.access)
+            tokens.authenticate(pair.access)
         with pytest.raises(Refused):
             tokens.renew(pair.refresh)
 
@@ -255,7 +257,7 @@ def test_a_refresh_token_runs_out_and_so_does_its_login(tokens: Tokens, column: 
             tokens.renew(pair.refresh)
         return
     with pytest.raises(Refused):
-        tokens.let_in(pair.access)
+        tokens.authenticate(pair.access)
     pair = tokens.renew(pair.refresh)  # good for no longer than the login
     with pytest.raises(Refused):
         tokens.renew(pair.refresh)
@@ -288,7 +290,7 @@ def test_a_retired_key_reads_until_its_tokens_have_run_out(tokens: Tokens) -> No
     assert tokens.keys.newest() == before
     after = tokens.keys.rotate()
     assert tokens.keys.newest() == after != before
-    assert tokens.let_in(pair.access).name == "ann"
+    assert tokens.authenticate(pair.access).name == "ann"
     assert OUTLASTS > ACCESS
     with tokens.users.engine.begin() as connection:
         this = SIGNING_KEYS.c.id == before.id
@@ -296,12 +298,12 @@ def test_a_retired_key_reads_until_its_tokens_have_run_out(tokens: Tokens) -> No
         connection.execute(SIGNING_KEYS.update().where(this).values(retired_at=moment - OUTLASTS))
     time.sleep(0.01)
     with pytest.raises(Refused):
-        tokens.let_in(pair.access)
+        tokens.authenticate(pair.access)
     pair = tokens.renew(pair.refresh)
-    assert tokens.let_in(pair.access).name == "ann"
+    assert tokens.authenticate(pair.access).name == "ann"
     tokens.keys.rotate(at_once=True)
     with pytest.raises(Refused):
-        tokens.let_in(pair.access)
+        tokens.authenticate(pair.access)
 
 
 def test_with_a_key_of_the_environment_the_store_alone_makes_no_token(
@@ -310,11 +312,11 @@ def test_with_a_key_of_the_environment_the_store_alone_makes_no_token(
     monkeypatch.setenv("DQ_TOKEN_KEY", "a" * 32)
     ours = Tokens.of(tokens.users, state)
     pair = ours.begin(ours.users.named("ann"))
-    assert ours.let_in(pair.access).name == "ann"
+    assert ours.authenticate(pair.access).name == "ann"
     with pytest.raises(Refused):
-        tokens.let_in(pair.access)
+        tokens.authenticate(pair.access)
     with pytest.raises(Refused):
-        ours.let_in(tokens.begin(tokens.users.named("ann")).access)
+        ours.authenticate(tokens.begin(tokens.users.named("ann")).access)
     monkeypatch.setenv("DQ_TOKEN_KEY", "short")
     with pytest.raises(ConfigError, match="DQ_TOKEN_KEY: wanted at least 32 random characters, got 5"):
         Tokens.of(tokens.users, state)

@@ -31,7 +31,7 @@ def ann(users: Users) -> Users:
 
 
 def test_the_right_password_lets_in(ann: Users) -> None:
-    user = ann.let_in("ann", PASSWORD)
+    user = ann.authenticate("ann", PASSWORD)
     assert user.name == "ann"
     assert user.grants == {Grant(Role.OPERATOR, "domain:retail")}
     assert not ann.is_empty()
@@ -40,7 +40,7 @@ def test_the_right_password_lets_in(ann: Users) -> None:
 @pytest.mark.parametrize(("name", "password"), [("ann", "wrong"), ("bob", PASSWORD), ("", ""), ("ann", "x" * 10_000)])
 def test_anything_else_does_not_and_says_no_more(ann: Users, name: str, password: str) -> None:
     with pytest.raises(Refused, match="The name or the password is wrong"):
-        ann.let_in(name, password)
+        ann.authenticate(name, password)
 
 
 def test_no_password_is_kept(tmp_path: Path) -> None:
@@ -58,18 +58,18 @@ HERE, ELSEWHERE = Origin("192.0.2.1"), Origin("198.51.100.7")
 def guess(users: Users, times: int, origin: Origin, name: str = "ann") -> None:
     for _ in range(times):
         with pytest.raises(Refused):
-            users.let_in(name, "wrong", origin)
+            users.authenticate(name, "wrong", origin)
 
 
 def test_after_five_wrong_ones_the_right_one_has_to_wait(ann: Users) -> None:
     guess(ann, FREE_TRIES, HERE)
     with pytest.raises(Refused):
-        ann.let_in("ann", PASSWORD, HERE)
+        ann.authenticate("ann", PASSWORD, HERE)
     with ann.engine.begin() as connection:
         connection.execute(WRONG_TRIES.update().values(last_at=datetime.now(UTC) - timedelta(seconds=31)))
-    assert ann.let_in("ann", PASSWORD, HERE).name == "ann"
+    assert ann.authenticate("ann", PASSWORD, HERE).name == "ann"
     guess(ann, 1, HERE)
-    assert ann.let_in("ann", PASSWORD, HERE).name == "ann", "a right one begins the count anew"
+    assert ann.authenticate("ann", PASSWORD, HERE).name == "ann", "a right one begins the count anew"
 
 
 def test_each_further_wrong_one_doubles_the_wait(ann: Users) -> None:
@@ -84,13 +84,13 @@ def test_each_further_wrong_one_doubles_the_wait(ann: Users) -> None:
 
 def test_a_strangers_wrong_ones_keep_nobody_out_elsewhere(ann: Users) -> None:
     guess(ann, FREE_TRIES + 3, HERE)
-    assert ann.let_in("ann", PASSWORD, ELSEWHERE).name == "ann"
-    assert ann.let_in("ann", PASSWORD, Origin("192.0.2.1", "a known browser")).name == "ann"
+    assert ann.authenticate("ann", PASSWORD, ELSEWHERE).name == "ann"
+    assert ann.authenticate("ann", PASSWORD, Origin("192.0.2.1", "a known browser")).name == "ann"
     guess(ann, FREE_TRIES, Origin("192.0.2.1", "a known browser"))
     with pytest.raises(Refused):
-        ann.let_in("ann", PASSWORD, Origin("192.0.2.1", "a known browser"))
+        ann.authenticate("ann", PASSWORD, Origin("192.0.2.1", "a known browser"))
     ann.disable("ann", disabled=False)
-    assert ann.let_in("ann", PASSWORD, HERE).name == "ann", "an admin of this machine forgets all of it"
+    assert ann.authenticate("ann", PASSWORD, HERE).name == "ann", "an admin of this machine forgets all of it"
 
 
 def test_many_strangers_make_each_others_tries_slow_and_not_the_owners(ann: Users) -> None:
@@ -225,41 +225,41 @@ def test_somebody_ends_their_own_sessions_and_nobody_elses(ann: Users) -> None:
 def test_a_key_lets_in_until_it_is_revoked(ann: Users) -> None:
     keys = Keys(ann)
     text = keys.add("ann", "nightly")
-    assert keys.let_in(text).grants == {Grant(Role.OPERATOR, "domain:retail")}
+    assert keys.authenticate(text).grants == {Grant(Role.OPERATOR, "domain:retail")}
     (known,) = keys.all()
     assert known.note == "nightly"
     with ann.engine.connect() as connection:
         assert text.rpartition("_")[2] not in str(connection.execute(KEYS.select()).all())
     keys.revoke(known.id)
     with pytest.raises(Refused):
-        keys.let_in(text)
+        keys.authenticate(text)
 
 
 @pytest.mark.parametrize("text", ["", "dq", "dq__", "dq_x_y", "Bearer", "dq_" + "a" * 300])
 def test_what_is_no_key_lets_nobody_in(ann: Users, text: str) -> None:
     Keys(ann).add("ann")
     with pytest.raises(Refused):
-        Keys(ann).let_in(text)
+        Keys(ann).authenticate(text)
 
 
 def test_a_key_ends_with_its_time_and_its_user(ann: Users) -> None:
     keys = Keys(ann)
     with pytest.raises(Refused):
-        keys.let_in(keys.add("ann", lasts=timedelta(seconds=-1)))
+        keys.authenticate(keys.add("ann", lasts=timedelta(seconds=-1)))
     text = keys.add("ann", lasts=timedelta(days=1))
-    assert keys.let_in(text).name == "ann"
+    assert keys.authenticate(text).name == "ann"
     ann.disable("ann")
     with pytest.raises(Refused):
-        keys.let_in(text)
+        keys.authenticate(text)
     ann.disable("ann", disabled=False)
-    assert keys.let_in(text).name == "ann"
+    assert keys.authenticate(text).name == "ann"
     with ann.engine.begin() as connection:
         connection.execute(USERS.delete().where(USERS.c.name == "ann"))
     with pytest.raises(Refused):
-        keys.let_in(text)
+        keys.authenticate(text)
     ann.add("ann", PASSWORD, [])
     with pytest.raises(Refused):
-        keys.let_in(text)
+        keys.authenticate(text)
     with pytest.raises(ConfigError, match="unknown user 'an' \\(nearest: ann\\)"):
         keys.add("an")
     with pytest.raises(ConfigError, match="unknown key"):
@@ -271,8 +271,8 @@ def test_a_key_that_somebody_made_in_ones_name_ends_with_a_new_password(ann: Use
     text = keys.add("ann", lasts=None)
     ann.set_password("ann", "another good password")
     with pytest.raises(Refused):
-        keys.let_in(text)
-    assert keys.let_in(keys.add("ann")).name == "ann"
+        keys.authenticate(text)
+    assert keys.authenticate(keys.add("ann")).name == "ann"
 
 
 def test_a_key_lasts_ninety_days_unless_it_is_told_otherwise(ann: Users) -> None:
@@ -302,7 +302,7 @@ def test_a_key_lasts_ninety_days_unless_it_is_told_otherwise(ann: Users) -> None
 )
 def test_a_key_gives_no_more_than_both_do(users: Users, users_own: Grant, most: Grant, left: set[Grant]) -> None:
     users.add("bob", PASSWORD, [users_own])
-    assert Keys(users).let_in(Keys(users).add("bob", grant=most)).grants == left
+    assert Keys(users).authenticate(Keys(users).add("bob", grant=most)).grants == left
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_a_new_password_ends_every_session_but_this_browsers(client: TestClient,
     assert client.get("/apikey", headers={"cookie": f"dq_session={kept}"}).status_code == 401
     assert client.get("/apikey", headers={"authorization": f"Bearer {token}"}).status_code == 401
     users = Users(shop.state.url)
-    assert users.let_in("ann", BETTER).name == "ann"
+    assert users.authenticate("ann", BETTER).name == "ann"
     with pytest.raises(Refused):
-        users.let_in("ann", PASSWORD)
+        users.authenticate("ann", PASSWORD)
     events = [(event.who, event.what, event.result) for _, event in AuditLog(shop.state).events()]
     assert ("ann", "user.password", "done") in events
     assert BETTER not in str(list(AuditLog(shop.state).events()))
@@ -84,14 +84,14 @@ def test_what_does_not_fit_changes_nothing(
     client: TestClient, shop: Workshop, form: dict[str, str], status: int, said: str
 ) -> None:
     assert change(client, **form) == (status, said)
-    assert Users(shop.state.url).let_in("ann", PASSWORD).name == "ann"
+    assert Users(shop.state.url).authenticate("ann", PASSWORD).name == "ann"
 
 
 def test_guessing_the_old_one_has_this_session_wait_and_no_other_place(client: TestClient, shop: Workshop) -> None:
     for _ in range(5):
         assert change(client, old="wrong")[0] == 403
     assert change(client)[0] == 403
-    assert Users(shop.state.url).let_in("ann", PASSWORD).name == "ann"
+    assert Users(shop.state.url).authenticate("ann", PASSWORD).name == "ann"
 
 
 def test_a_key_changes_no_password(client: TestClient, shop: Workshop) -> None:

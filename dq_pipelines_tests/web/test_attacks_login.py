@@ -142,7 +142,7 @@ def test_a_flood_of_one_name_waits_in_a_short_line(empty: Workshop, users: Users
         async def one(number: int) -> None:
             began = time.monotonic()
             with pytest.raises(Refused):
-                await access.let_in("ann", "wrong", Origin(f"198.51.100.{number}"))
+                await access.authenticate("ann", "wrong", Origin(f"198.51.100.{number}"))
             came.append(time.monotonic() - began)
 
         async with anyio.create_task_group() as group:
@@ -162,13 +162,13 @@ def test_a_flood_of_passwords_takes_few_threads_and_little_memory(users: Users, 
     lock = threading.Lock()
 
     class Counted(Users):
-        def let_in(self, name: str, password: str, origin: Origin = ANYWHERE) -> User:
+        def authenticate(self, name: str, password: str, origin: Origin = ANYWHERE) -> User:
             nonlocal at_once, most
             with lock:
                 at_once += 1
                 most = max(most, at_once)
             try:
-                return super().let_in(name, password, origin)
+                return super().authenticate(name, password, origin)
             finally:
                 with lock:
                     at_once -= 1
@@ -178,7 +178,7 @@ def test_a_flood_of_passwords_takes_few_threads_and_little_memory(users: Users, 
     async def flood() -> None:
         async def one(number: int) -> None:
             with pytest.raises(Refused):
-                await access.let_in(f"guess{number}", "wrong")
+                await access.authenticate(f"guess{number}", "wrong")
 
         async with anyio.create_task_group() as group:
             for number in range(12):

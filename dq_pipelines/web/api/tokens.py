@@ -128,7 +128,7 @@ async def revoke(request: Request, behind: Behind, response: Response) -> None:
 
 async def _begun(behind: Backend, asked: ByPassword, source: str) -> IssuedTokens:
     try:
-        user = await behind.access.let_in(asked.name, asked.password, Origin(network_of(source)))
+        user = await behind.access.authenticate(asked.name, asked.password, Origin(network_of(source)))
     except Refused as error:
         await _note(behind, Event(asked.name, "token", source=source, result="refused", more={"by": "password"}))
         raise ApiError(400, str(error), _NO_STORE, error="invalid_grant") from None

@@ -92,12 +92,12 @@ class Access:
         self._on = self._on or not self.users.is_empty() or self.oidc() is not None
         return self._on
 
-    async def let_in(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
+    async def authenticate(self, name: str, password: str, origin: Origin = _ANYWHERE) -> User:
         """The user with this name and password. Raises Refused, after the same time for every reason."""
         began = time.monotonic()
         try:
             async with self._in_line(self.users.throttle, name, origin):
-                return await run_sync(self.users.let_in, name, password, origin, limiter=self._verifying)
+                return await run_sync(self.users.authenticate, name, password, origin, limiter=self._verifying)
         except Refused:
             # Checking a name that exists takes longer than one that does not.
             await anyio.sleep(max(0.0, began + REFUSING - time.monotonic()))
@@ -150,7 +150,7 @@ class Access:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         key = headers.get("x-api-key") or headers.get("apikey") or (bearer if is_key(bearer) else "")
         if key:
-            return Caller(self.keys.let_in(key), by="key")
+            return Caller(self.keys.authenticate(key), by="key")
         if bearer:
             user, login = self.tokens.login_of(bearer)
             return Caller(user, by="token", session=login)

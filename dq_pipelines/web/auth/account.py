@@ -77,7 +77,7 @@ class Account:
     async def _changed(self, request: Request, caller: Caller, old: str, new: str) -> Response:
         name, access = caller.user.name, self._access
         try:
-            await access.let_in(name, old, Origin(source_of(request.scope), f"session {caller.csrf}"))
+            await access.authenticate(name, old, Origin(source_of(request.scope), f"session {caller.csrf}"))
             await run_sync(access.users.set_password, name, new)
         except Refused:
             await self._steps.note(request, name, "refused", what="user.password")

@@ -66,7 +66,7 @@ class SecondFactorPages:
 
     async def _begin(self, request: Request, caller: Caller, old: str, code: str) -> Response:
         """Show a secret for the app, and a form for its first code."""
-        await self._access.let_in(caller.user.name, old, _origin(request, caller))
+        await self._access.authenticate(caller.user.name, old, _origin(request, caller))
         enrolment = await run_sync(self._access.second_factor.begin, caller.user.name)
         return form_page("Second factor", _scan(enrolment, caller))
 
@@ -93,7 +93,7 @@ class SecondFactorPages:
     async def _prove(self, request: Request, caller: Caller, old: str, code: str) -> None:
         """Check password and code. Raises Refused."""
         origin = _origin(request, caller)
-        await self._access.let_in(caller.user.name, old, origin)
+        await self._access.authenticate(caller.user.name, old, origin)
         await self._access.check_code(caller.user.name, code, origin)
 
     async def _page(self, caller: Caller, message: str = "", status: int = 200) -> Response:

@@ -65,7 +65,9 @@ class Login:
 
     async def _let_in(self, request: Request, name: str, password: str, target: str) -> Response:
         try:
-            user = await self._access.let_in(name, password, await run_sync(self._access.origin, request.scope, name))
+            user = await self._access.authenticate(
+                name, password, await run_sync(self._access.origin, request.scope, name)
+            )
         except Refused:
             await self._steps.note(request, name, "refused")
             return page(
