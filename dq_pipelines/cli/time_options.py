@@ -13,12 +13,12 @@ from dq_pipelines.config import moments
 
 def Since(help: str) -> Any:  # noqa: N802 - stands where a class of options does
     """The option `--since`: a day means its start."""
-    return _option("--since", help, moments.since)
+    return _option("--since", help, moments.start_of)
 
 
 def Until(help: str) -> Any:  # noqa: N802 - as above
     """The option `--until`: a day means its end."""
-    return _option("--until", help, moments.until)
+    return _option("--until", help, moments.end_of)
 
 
 def _option(name: str, help: str, read: Callable[[str], datetime]) -> Any:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def since(text: str) -> datetime:
+def start_of(text: str) -> datetime:
     """The start of a period: the moment, or the start of the day. Raises ValueError with one sentence."""
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -17,9 +17,9 @@ def since(text: str) -> datetime:
         raise ValueError(f"wanted a day or a moment such as 2026-01-31 or 2026-01-31T02:00:00Z, got '{text}'") from None
 
 
-def until(text: str) -> datetime:
+def end_of(text: str) -> datetime:
     """The inclusive end of a period: the moment, or the last microsecond of the day. Raises ValueError with one sentence."""
-    return last_of_day(since(text)) if is_day(text) else since(text)
+    return last_of_day(start_of(text)) if is_day(text) else start_of(text)
 
 
 def is_day(text: str) -> bool:

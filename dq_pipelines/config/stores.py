@@ -124,10 +124,10 @@ def _bucket(address: str, _environment: int) -> FileSystem:
     try:
         return client(address, options(address))
     except store_errors() as error:
-        raise OSError(said(error)) from None
+        raise OSError(error_text(error)) from None
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """A library's error as one line; for a store it may be a chain of causes, with the answer in XML."""
     text = _COLOUR.sub("", str(error)).strip()
     if answer := _ANSWER.search(text):
@@ -141,14 +141,14 @@ def said(error: BaseException) -> str:
     return f"{first}: {re.sub(r'^[0-9]+: ', '', lines[-1])[:300]}" if chained else first
 
 
-def is_full(error: BaseException) -> bool:
+def is_disk_full(error: BaseException) -> bool:
     """Whether a disk is full, or a quota or the limit of a file's size is reached."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
     return _FULL_TEXT.search(str(error)) is not None
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether a retry may succeed: no answer, a locked resource, or a lack of resources on this machine."""
     if isinstance(error, OSError) and error.errno in _TRANSIENT:
         return True

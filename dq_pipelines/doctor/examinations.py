@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.doctor import (
     asides,
     attempts,
@@ -74,7 +74,7 @@ def diagnose(installation: Installation, *, repair: bool = False) -> Iterator[Di
             findings = list(examine(installation))
         except (DqError, OSError) as error:
             # Something that this examination depends on is broken, and may have been reported by an earlier one.
-            findings = [Finding("error", name, f"cannot be examined: {said(error)}", "mend that, and ask again")]
+            findings = [Finding("error", name, f"cannot be examined: {error_text(error)}", "mend that, and ask again")]
         for finding in findings:
             yield _repaired(name, finding) if repair and finding.repair else Diagnosis(name, finding)
 
@@ -84,4 +84,4 @@ def _repaired(name: str, finding: Finding) -> Diagnosis:
     try:
         return Diagnosis(name, finding, repaired=finding.repair())
     except (DqError, OSError) as error:
-        return Diagnosis(name, finding, not_repaired=said(error))
+        return Diagnosis(name, finding, not_repaired=error_text(error))

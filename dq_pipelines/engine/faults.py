@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from polars.exceptions import PanicException, PolarsError
 
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.errors import RuleError
 from dq_pipelines.rules.core.base import Rule
 
@@ -60,7 +60,7 @@ def _failing(
 def sentence(rule: Rule, error: BaseException) -> str:
     """One sentence that names the rule and says what it raised."""
     column = f" of {rule.column_label}" if rule.column_label else ""
-    what = said(error)
+    what = error_text(error)
     if isinstance(error, PanicException):
         what = f"an error inside Polars ({what})"
     elif not isinstance(error, RuleError | PolarsError):

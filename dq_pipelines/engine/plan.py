@@ -19,7 +19,7 @@ from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, Repeats
 from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 from dq_pipelines.rules.core.columns import Columns
-from dq_pipelines.rules.core.dialect import POLARS, Dialect, Lacking
+from dq_pipelines.rules.core.dialect import POLARS, Dialect, Unsupported
 from dq_pipelines.rules.core.on_rows import RowRule
 from dq_pipelines.rules.core.on_tables import AggregateRule, GroupRule, QueryRule, TableRule
 
@@ -137,7 +137,7 @@ def _planned(index: int, rule: Rule, columns: Columns, misread: Mapping[str, str
             return PlannedRule(index, rule, scalars={"observed": scalar})
     except RuleError as error:
         return PlannedRule(index, rule, error=str(error))
-    except Lacking as lacking:
+    except Unsupported as lacking:
         return PlannedRule(index, rule, lacking=str(lacking))
     except FAULTS as error:
         return PlannedRule(index, rule, error=sentence(rule, error))

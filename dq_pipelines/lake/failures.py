@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from dq_pipelines.config.store_client import store_errors
-from dq_pipelines.config.stores import is_passing, is_remote, said
+from dq_pipelines.config.stores import error_text, is_remote, is_transient
 from dq_pipelines.errors import PublishError, Unreached
 
 
@@ -32,5 +32,5 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
 
 def refused(uri: str, wanted: str, error: BaseException) -> PublishError:
     """What to say of a library's error at a place of the lake: Unreached where a store may answer at the next try."""
-    kind = Unreached if is_remote(uri) and is_passing(error) else PublishError
-    return kind(f"{uri}: {wanted}, got: {said(error)}")
+    kind = Unreached if is_remote(uri) and is_transient(error) else PublishError
+    return kind(f"{uri}: {wanted}, got: {error_text(error)}")

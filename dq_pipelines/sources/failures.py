@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dq_pipelines.config.store_client import store_errors
-from dq_pipelines.config.stores import is_passing, said
+from dq_pipelines.config.stores import error_text, is_transient
 from dq_pipelines.errors import SourceError, Transient
 
 
@@ -18,12 +18,12 @@ def broken(place: str, wanted: str = "a readable file") -> Iterator[None]:
     except GeneratorExit:
         raise  # a reader of whom no more is wanted: no error, and nothing to import the libraries for
     except errors_of_readers() as error:
-        raise failure(f"{place}: wanted {wanted}, got: {said(error)}", error) from error
+        raise failure(f"{place}: wanted {wanted}, got: {error_text(error)}", error) from error
 
 
 def failure(sentence: str, error: BaseException) -> SourceError:
     """The sentence as SourceError, or as Transient where the next try may go well."""
-    return Transient(sentence) if is_passing(error) else SourceError(sentence)
+    return Transient(sentence) if is_transient(error) else SourceError(sentence)
 
 
 def errors_of_readers() -> tuple[type[BaseException], ...]:
@@ -37,4 +37,4 @@ def errors_of_readers() -> tuple[type[BaseException], ...]:
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's message."""
-    return said(error)
+    return error_text(error)

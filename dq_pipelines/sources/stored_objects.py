@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dq_pipelines.config.stores import filesystem, said, split
+from dq_pipelines.config.stores import error_text, filesystem, split
 from dq_pipelines.sources.archives import copy
 from dq_pipelines.sources.endings import plain_name
 from dq_pipelines.sources.failures import failure
@@ -66,4 +66,4 @@ def _asked(uri: str, question: Callable[[], Any]) -> Any:
     try:
         return question()
     except (OSError, ValueError) as error:
-        raise failure(f"{uri}: wanted to reach the place, got: {said(error)}", error) from error
+        raise failure(f"{uri}: wanted to reach the place, got: {error_text(error)}", error) from error

@@ -19,7 +19,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.config.model import Many, Strict, shown
 from dq_pipelines.config.row_sql import beyond_the_row
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.errors import DqError, RuleError
 from dq_pipelines.transforms import exact_sql
 from dq_pipelines.transforms.cast import cast_again
@@ -183,7 +183,7 @@ def failure_of(function: Callable[..., Any], error: BaseException) -> str:
     if code is not None:
         lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == code.co_filename]
         place = f"at {Path(code.co_filename).name}:{lines[-1] if lines else code.co_firstlineno}"
-    return f"raises {type(error).__name__} {place}: {said(error)}"
+    return f"raises {type(error).__name__} {place}: {error_text(error)}"
 
 
 def _step(step: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from dq_pipelines.config.stores import is_full, is_passing, said
+from dq_pipelines.config.stores import error_text, is_disk_full, is_transient
 from dq_pipelines.engine.backends.frames import is_pandas
 from dq_pipelines.engine.gold.frames import must_be_storable, must_fit
 from dq_pipelines.engine.gold.names import must_be_publishable
@@ -98,8 +98,10 @@ def _blaming(path: str, function: Callable[..., Any], target: Path) -> Iterator[
     except DqError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:
-        if is_full(error):
-            raise PublishError(f"{target.parent}: wanted room for the rows of {path}, got: {said(error)}") from None
-        if isinstance(error, errors_of_readers()) and (is_passing(error) or ".parquet" in str(error)):
+        if is_disk_full(error):
+            raise PublishError(
+                f"{target.parent}: wanted room for the rows of {path}, got: {error_text(error)}"
+            ) from None
+        if isinstance(error, errors_of_readers()) and (is_transient(error) or ".parquet" in str(error)):
             raise  # of the lake, whose rows the plan reads
         raise RuleError(f"{path} {failure_of(function, error)}") from None

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import polars as pl
 
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.engine.backends.pandas.frames import is_missing, python_of
 from dq_pipelines.engine.gold.names import must_be_publishable
 from dq_pipelines.errors import RuleError
@@ -64,7 +64,7 @@ def _of_series(name: str, column: pd.Series[Any], place: str) -> pa.Array:
     try:
         return pa.Array.from_pandas(column)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise RuleError(f"{place}: column '{name}' of type {column.dtype}: {said(error)}") from None
+        raise RuleError(f"{place}: column '{name}' of type {column.dtype}: {error_text(error)}") from None
 
 
 def _array(name: str, values: Sequence[Any], place: str) -> pa.Array:
@@ -87,7 +87,7 @@ def _array(name: str, values: Sequence[Any], place: str) -> pa.Array:
             f"{place}: column '{name}': wanted integers of 64 bits: return them as decimal.Decimal"
         ) from None
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise RuleError(f"{place}: column '{name}': {said(error)}") from None
+        raise RuleError(f"{place}: column '{name}': {error_text(error)}") from None
 
 
 def _kinds(place: str, value: Any) -> Iterator[tuple[str, str]]:

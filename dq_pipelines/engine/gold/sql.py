@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.config.sql_text import identifier, literal
-from dq_pipelines.config.stores import is_full, said
+from dq_pipelines.config.stores import error_text, is_disk_full
 from dq_pipelines.engine.gold.names import must_be_publishable
 from dq_pipelines.engine.gold.types import MISFIT, published
 from dq_pipelines.engine.interrupt import interruptibly, meanwhile
@@ -53,9 +53,9 @@ def query_to_parquet(
         with meanwhile(lambda: share(connection.query_progress())):
             interruptibly(lambda: connection.execute(copy), connection.interrupt)
     except duckdb.Error as error:
-        if is_full(error):
+        if is_disk_full(error):
             raise PublishError(
-                f"{target.parent}: wanted room for what the query puts aside, got: {said(error)}"
+                f"{target.parent}: wanted room for what the query puts aside, got: {error_text(error)}"
             ) from None
         raise RuleError(_said(error)) from None
     finally:
@@ -88,7 +88,7 @@ def relation_to_parquet(relation: duckdb.DuckDBPyRelation, target: Path, place: 
         columns = _columns(relation, [identifier(name) for name in relation.columns])
         relation.project(columns).write_parquet(str(target))
     except duckdb.Error as error:
-        if is_full(error):
+        if is_disk_full(error):
             raise
         raise RuleError(f"{place}: {_said(error)}") from None
 

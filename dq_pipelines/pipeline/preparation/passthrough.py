@@ -10,7 +10,7 @@ from polars import selectors
 
 from dq_pipelines.pipeline.preparation.preparation import CARRIED, may_drop
 from dq_pipelines.project import Silver
-from dq_pipelines.rules.core.auxiliary_queries import Determined, Exists, Measured
+from dq_pipelines.rules.core.auxiliary_queries import Determined, Exists, LimitsFromColumn
 from dq_pipelines.rules.core.on_rows import RowRule
 
 
@@ -22,7 +22,7 @@ def in_one_pass(silver: Silver, key: str) -> bool:
     """
     queries = [rule.auxiliary_query() for rule in silver.rules if isinstance(rule, RowRule)]
     looks_twice = any(
-        isinstance(query, Determined | Measured) or (isinstance(query, Exists) and query.table == key)
+        isinstance(query, Determined | LimitsFromColumn) or (isinstance(query, Exists) and query.table == key)
         for query in queries
     )
     return not looks_twice and not may_drop(silver)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.engine.results.reasons import REASONS, reason, text_of
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
@@ -107,7 +107,7 @@ def _naming_the_step(number: int, step: Step) -> Iterator[None]:
         yield
     except pl.exceptions.PolarsError as error:
         name = type(step).__name__.lower()
-        raise RuleError(f"transform, step {number} ({name}) does not run: {said(error)}") from None
+        raise RuleError(f"transform, step {number} ({name}) does not run: {error_text(error)}") from None
 
 
 SILVER_STEPS: tuple[SilverStep, ...] = (read_lines, rename, give_types, transform)

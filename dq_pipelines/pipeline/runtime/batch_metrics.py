@@ -12,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.engine.backends.base import StagingScan
 from dq_pipelines.engine.faults import at_fault
 from dq_pipelines.engine.interrupt import collect_all
@@ -90,7 +90,7 @@ class Measured:
             measurement.metrics(collect_all(measurement.frames(scan.frame)))
 
         faults = at_fault(self._columns(scan), attempt)
-        self.left_out |= {name: said(error) for name, error in faults.items()}
+        self.left_out |= {name: error_text(error) for name, error in faults.items()}
         return bool(faults)
 
     def _columns(self, scan: StagingScan) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-from dq_pipelines.config.stores import said
+from dq_pipelines.config.stores import error_text
 from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused, SetAside
 from dq_pipelines.lake.inspection import harmed_files
 from dq_pipelines.lake.tables import Lake
@@ -37,7 +37,7 @@ def in_a_sentence(error: BaseException, lake: Lake | None, keys: Iterable[str]) 
                 more = f" (and {len(harmed) - 1} more of its files)" if len(harmed) > 1 else ""
                 return PublishError(f"{harmed[0]}{more}; {harmed[0].remedy}")
     if told is None and isinstance(error, OSError):
-        return PublishError(f"{lake.root}: wanted to read and write it, got: {said(error)}")
+        return PublishError(f"{lake.root}: wanted to read and write it, got: {error_text(error)}")
     return told
 
 

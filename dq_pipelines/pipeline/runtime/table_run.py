@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from dq_pipelines.config.stores import is_full, said
+from dq_pipelines.config.stores import error_text, is_disk_full
 from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.engine.judge import Judgement, judge
 from dq_pipelines.errors import Overtaken, PublishError, RuleError, SourceError
@@ -159,7 +159,7 @@ def reading(work: Work, wanted: str) -> Iterator[None]:
     except SourceError as error:
         cause = error.__cause__
         # Of the sentence made here: a scratch folder that is full says so itself.
-        if cause is None or not is_full(cause) or not str(error).startswith(f"{work.table.key}: wanted {wanted}"):
+        if cause is None or not is_disk_full(cause) or not str(error).startswith(f"{work.table.key}: wanted {wanted}"):
             raise
-        what = f"{work.lake.root}: wanted room for the rows of {work.table.key}, got: {said(cause)}"
+        what = f"{work.lake.root}: wanted room for the rows of {work.table.key}, got: {error_text(cause)}"
         raise PublishError(f"{what}; nothing was published") from None

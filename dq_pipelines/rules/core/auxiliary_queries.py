@@ -77,7 +77,7 @@ class Determined:
 
 
 @dataclass(frozen=True)
-class Measured(abc.ABC):
+class LimitsFromColumn(abc.ABC):
     """True if the value is within limits computed from the column's values; null if it is missing.
 
     Engines compute `measures` over the judged rows before the scan, and pass the numbers to `holds`.
@@ -182,4 +182,4 @@ def validator_of(schema: Any) -> Any:
     return validator(schema, registry=REGISTRY)  # no `$ref` is fetched over the network
 
 
-AuxiliaryQuery = Repeats | Exists | RowSql | InOrder | Determined | Measured | ByText | ByGx
+AuxiliaryQuery = Repeats | Exists | RowSql | InOrder | Determined | LimitsFromColumn | ByText | ByGx

@@ -99,7 +99,7 @@ class Value:
     def text(self) -> nw.Expr:
         """The value as text in the format of Python's `str`, which GX matches and measures.
 
-        Raises RuleError for types without a fixed text format (datetimes, lists, …), and Lacking if
+        Raises RuleError for types without a fixed text format (datetimes, lists, …), and Unsupported if
         the engine's text differs from Python's.
         """
         self.dialect.writes(self.dtype)

@@ -16,7 +16,7 @@ from narwhals.dtypes import DType
 RegexFlavour = Literal["rust", "re2", "java", "postgresql"]
 
 
-class Lacking(Exception):
+class Unsupported(Exception):
     """This engine cannot express the rule, for the given reason; another engine must evaluate it."""
 
 
@@ -38,14 +38,14 @@ class Dialect:
         return flag.sum() if self.sums_booleans else flag.cast(nw.Int64).sum()
 
     def writes(self, dtype: DType) -> None:
-        """Raise Lacking if the text of values of this type differs from Python's."""
+        """Raise Unsupported if the text of values of this type differs from Python's."""
         if self.numbers_written and (dtype.is_float() or dtype.is_decimal()):
-            raise Lacking(f"it writes numbers of type {dtype} in another way than Python ({self.numbers_written})")
+            raise Unsupported(f"it writes numbers of type {dtype} in another way than Python ({self.numbers_written})")
 
     def says(self, literal: Any) -> None:
-        """Raise Lacking if the literal would have another value on this engine."""
+        """Raise Unsupported if the literal would have another value on this engine."""
         if self.naive_moments and isinstance(literal, datetime) and literal.tzinfo is None:
-            raise Lacking(self.naive_moments)
+            raise Unsupported(self.naive_moments)
 
 
 #: The default, for which rules are written; other engines declare their differences.

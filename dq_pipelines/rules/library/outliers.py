@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import narwhals as nw
 from pydantic import Field
 
-from dq_pipelines.rules.core.auxiliary_queries import Measured
+from dq_pipelines.rules.core.auxiliary_queries import LimitsFromColumn
 from dq_pipelines.rules.core.base import Example
 from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.columns import Columns
@@ -22,7 +22,7 @@ class MeasuredRule(ColumnRule):
 
     looks_at: ClassVar[Literal["row", "table", "order"]] = "table"
 
-    def auxiliary_query(self) -> Measured:
+    def auxiliary_query(self) -> LimitsFromColumn:
         raise NotImplementedError
 
     def holds(self, value: Value) -> nw.Expr:
@@ -34,7 +34,7 @@ class MeasuredRule(ColumnRule):
 
 
 @dataclass(frozen=True)
-class ZScore(Measured):
+class ZScore(LimitsFromColumn):
     """Whether the value is less than `threshold` standard deviations from the mean."""
 
     threshold: float = math.inf
@@ -75,7 +75,7 @@ class ZScoresLess(MeasuredRule):
 
 
 @dataclass(frozen=True)
-class Fences(Measured):
+class Fences(LimitsFromColumn):
     """Whether the value is within Tukey's fences, or less than `multiplier` standard deviations from the mean."""
 
     method: Literal["iqr", "std"] = "iqr"

@@ -13,7 +13,7 @@ from dq_pipelines.rules.core.auxiliary_queries import PythonRegex
 from dq_pipelines.rules.core.base import Example
 from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.columns import Columns
-from dq_pipelines.rules.core.dialect import Lacking, RegexFlavour
+from dq_pipelines.rules.core.dialect import RegexFlavour, Unsupported
 from dq_pipelines.rules.core.on_rows import ColumnRule
 from dq_pipelines.rules.core.regex import check, translated
 
@@ -59,7 +59,7 @@ class PatternRule(ColumnRule):
 def _for_engine(pattern: str, flavour: RegexFlavour) -> str:
     found = translated(pattern, flavour)
     if found is None:
-        raise Lacking(f"its regular expressions cannot say {pattern!r}")
+        raise Unsupported(f"its regular expressions cannot say {pattern!r}")
     return found
 
 

@@ -30,7 +30,7 @@ def _written(sent: object) -> object:
 
 
 def _end(sent: object) -> object:
-    return moments.until(sent) if isinstance(sent, str) and moments.is_day(sent) else sent
+    return moments.end_of(sent) if isinstance(sent, str) and moments.is_day(sent) else sent
 
 
 #: A time, in UTC unless it has another zone.

@@ -21,7 +21,7 @@ from dq_pipelines.rules.core.auxiliary_queries import (
     Determined,
     Exists,
     InOrder,
-    Measured,
+    LimitsFromColumn,
     Repeats,
     RowSql,
 )
@@ -57,7 +57,7 @@ def with_answer(
             return _with_order(frame, query, name)
         case Determined():
             return _with_usual_values(frame, query, name, measured)
-        case Measured():
+        case LimitsFromColumn():
             return _with_measured(frame, query, name, measured)
         case ByText():
             return _with_text_read(frame, query, name)
@@ -111,13 +111,13 @@ def _with_order(frame: pl.LazyFrame, query: InOrder, name: str) -> pl.LazyFrame:
     return compared.with_columns(pl.when(here.is_not_null()).then(holds.fill_null(True)).alias(name))
 
 
-def measured_answers(frame: pl.LazyFrame, plan: ScanPlan) -> dict[Measured | Determined, Any]:
+def measured_answers(frame: pl.LazyFrame, plan: ScanPlan) -> dict[LimitsFromColumn | Determined, Any]:
     """What the plan's rules must know of whole columns before the scan, by the query: one pass over these columns.
 
-    Numbers by their name for `Measured`; for `Determined` the frame of the usual values.
+    Numbers by their name for `LimitsFromColumn`; for `Determined` the frame of the usual values.
     """
     columns = Columns(plan.schema)
-    queries = [query for query in plan.auxiliary_queries if isinstance(query, Measured | Determined)]
+    queries = [query for query in plan.auxiliary_queries if isinstance(query, LimitsFromColumn | Determined)]
     if not queries:
         return {}
     frames = [
@@ -128,7 +128,7 @@ def measured_answers(frame: pl.LazyFrame, plan: ScanPlan) -> dict[Measured | Det
     return {query: rows if isinstance(query, Determined) else rows.row(0, named=True) for query, rows in answers}
 
 
-def _measures(frame: pl.LazyFrame, query: Measured, columns: Columns) -> pl.LazyFrame:
+def _measures(frame: pl.LazyFrame, query: LimitsFromColumn, columns: Columns) -> pl.LazyFrame:
     value = columns[query.column]
     if query.row_condition is not None:
         condition = Condition.parse(query.row_condition).expr(columns)
@@ -171,7 +171,9 @@ def _with_usual_values(frame: pl.LazyFrame, query: Determined, name: str, values
     return joined.with_columns(holds.alias(name)).drop(usual, *here.values())
 
 
-def _with_measured(frame: pl.LazyFrame, query: Measured, name: str, measures: Mapping[str, Any] | None) -> pl.LazyFrame:
+def _with_measured(
+    frame: pl.LazyFrame, query: LimitsFromColumn, name: str, measures: Mapping[str, Any] | None
+) -> pl.LazyFrame:
     known = nw.from_native(frame)
     value = Columns(dict(known.collect_schema()))[query.column]
     if measures is None:

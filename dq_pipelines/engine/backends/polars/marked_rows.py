@@ -23,7 +23,7 @@ from dq_pipelines.engine.backends.polars.plan_validation import validated_plan
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.plan import PlannedRule
 from dq_pipelines.engine.results.reasons import REASONS, with_reasons
-from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, ByGx, Determined, Measured, Repeats
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, ByGx, Determined, LimitsFromColumn, Repeats
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class MarkedRows(StagingScan):
     #: keys that occur more than once, by the query; empty before they were looked for
     repeats: Mapping[Repeats, pl.LazyFrame] = field(default_factory=dict)
     #: what columns measure, which values are usual, what Great Expectations answers, by the query; empty before it was asked
-    measured: Mapping[Measured | Determined | ByGx, Any] = field(default_factory=dict)
+    measured: Mapping[LimitsFromColumn | Determined | ByGx, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> pl.LazyFrame:
@@ -56,7 +56,7 @@ class MarkedRows(StagingScan):
 
     def _with_answer(self, frame: pl.LazyFrame, query: AuxiliaryQuery, name: str) -> pl.LazyFrame:
         repeated = self.repeats.get(query) if isinstance(query, Repeats) else None
-        measured = self.measured.get(query) if isinstance(query, Measured | Determined | ByGx) else None
+        measured = self.measured.get(query) if isinstance(query, LimitsFromColumn | Determined | ByGx) else None
         return with_answer(frame, query, name, self.lookup, repeated=repeated, measured=measured)
 
     @cached_property

@@ -24,7 +24,7 @@ from dq_pipelines.engine.results.conclusion import GROUPS, conclude
 from dq_pipelines.engine.results.gx_results import with_gx_results
 from dq_pipelines.engine.results.samples import Rows, Samples
 from dq_pipelines.engine.results.verdict import RuleResult
-from dq_pipelines.rules.core.auxiliary_queries import Determined, Measured, Repeats
+from dq_pipelines.rules.core.auxiliary_queries import Determined, LimitsFromColumn, Repeats
 from dq_pipelines.rules.core.base import Rule
 
 
@@ -36,7 +36,7 @@ class PolarsScan(MarkedRows):
         observer = request.observer
         with observer.auxiliary_queries(list(gx_rules(self.plan).values())):
             gx = ask_gx(self.plan, self.frame)
-        with observer.auxiliary_queries(self._rules_with(Measured, Determined)):
+        with observer.auxiliary_queries(self._rules_with(LimitsFromColumn, Determined)):
             scan = self.knowing(measured={**measured_answers(self.frame, self.plan), **gx.answers})
         first = scan.first_pass(request)
         uniqueness = self._rules_with(Repeats)

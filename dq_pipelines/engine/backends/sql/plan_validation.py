@@ -7,7 +7,7 @@ from dataclasses import replace
 from dq_pipelines.engine.backends.sql.query_engine import first_line
 from dq_pipelines.engine.backends.sql.scan import SqlScan
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.dialect import Lacking
+from dq_pipelines.rules.core.dialect import Unsupported
 
 
 def validated(scan: SqlScan) -> SqlScan:
@@ -22,7 +22,7 @@ def validated(scan: SqlScan) -> SqlScan:
 def _refusal(scan: SqlScan) -> str | None:
     """What the engine says against the plan, tried on no rows; None when it runs it."""
     empty = replace(scan, frame=scan.frame.head(0))
-    refusals: tuple[type[Exception], ...] = (*scan.backend.errors, RuleError, Lacking, NotImplementedError)
+    refusals: tuple[type[Exception], ...] = (*scan.backend.errors, RuleError, Unsupported, NotImplementedError)
     try:
         measured = empty.with_measures()
         for frame in (measured.numbers(), measured.marked_frame(), *measured.small_frames().values()):

@@ -24,7 +24,7 @@ from dq_pipelines.engine.results.reasons import REASONS, with_reasons
 from dq_pipelines.engine.results.result_format import ROW
 from dq_pipelines.engine.results.samples import Rows, Samples, first_failing_rows
 from dq_pipelines.errors import RuleError
-from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, Measured, Repeats
+from dq_pipelines.rules.core.auxiliary_queries import AuxiliaryQuery, LimitsFromColumn, Repeats
 from dq_pipelines.rules.core.column_value import Value
 from dq_pipelines.rules.core.columns import Columns
 from dq_pipelines.rules.core.condition import Condition
@@ -39,7 +39,7 @@ class SqlScan(Scan):
     backend: QueryEngine
     frame: Frame
     #: by the query, the numbers that a column measures; empty before they were asked for
-    measured: Mapping[Measured, Mapping[str, Any]] = field(default_factory=dict)
+    measured: Mapping[LimitsFromColumn, Mapping[str, Any]] = field(default_factory=dict)
     #: the types of columns where the rows came from; the engine may have had to take others
     types: Mapping[str, pl.DataType] = field(default_factory=dict)
 
@@ -138,7 +138,7 @@ class SqlScan(Scan):
                 return with_repeats(frame, self.frame, query, self.known_columns, name)
             case Repeats():
                 return frame.with_columns(nw.lit(False).alias(name))
-            case Measured():
+            case LimitsFromColumn():
                 value = self.known_columns[query.column]
                 measures = self.measured.get(query) or dict.fromkeys(query.measures(value))
                 return frame.with_columns(query.holds(value, measures).alias(name))
@@ -172,7 +172,7 @@ class SqlScan(Scan):
 
     def with_measures(self) -> Self:
         """The scan with what columns measure, in one query."""
-        queries = [query for query in self.plan.auxiliary_queries if isinstance(query, Measured)]
+        queries = [query for query in self.plan.auxiliary_queries if isinstance(query, LimitsFromColumn)]
         if not queries:
             return self
         measures = {query: query.measures(self._judged_value(query)) for query in queries}
@@ -185,7 +185,7 @@ class SqlScan(Scan):
         }
         return replace(self, measured=measured)
 
-    def _judged_value(self, query: Measured) -> Value:
+    def _judged_value(self, query: LimitsFromColumn) -> Value:
         value = self.known_columns[query.column]
         if query.row_condition is None:
             return value
