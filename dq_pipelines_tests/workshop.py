@@ -22,7 +22,7 @@ from dq_pipelines.config.columns import exact_names
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Project, load_project
 from dq_pipelines.security.state import State
 
@@ -292,6 +292,6 @@ def content(frame: pl.DataFrame, *without: str) -> list[dict[str, Any]]:
     return sorted(frame.drop(without, strict=False).to_dicts(), key=repr)
 
 
-def at_once(work: Work) -> Work:
+def at_once(work: TableRun) -> TableRun:
     """The same work, begun now: what lands later is to be told from what landed before."""
     return replace(work, now=datetime.now(UTC))

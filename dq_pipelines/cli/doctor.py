@@ -80,13 +80,13 @@ def _rows(name: str, *, as_json: bool) -> None:
     from dq_pipelines.doctor.accounting import account
     from dq_pipelines.errors import ConfigError, Problem
     from dq_pipelines.pipeline.runtime.stores import Stores
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
 
     (table,) = named_tables(sound_project(), [name], "doctor --rows")
     if table.is_gold:
         raise ConfigError([Problem("", 0, f"dq doctor --rows: wanted a table with a source, got {table.key}")])
     stores = Stores.from_environment()
-    rows = account(Work(table, stores.lake), stores.history)
+    rows = account(TableRun(table, stores.lake), stores.history)
     if as_json:
         print(json.dumps(rows.to_dict()))
     else:

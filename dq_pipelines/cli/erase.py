@@ -47,7 +47,7 @@ def erase(
     from dq_pipelines.pipeline.maintenance.erasure import erasing
     from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
     from dq_pipelines.pipeline.runtime.stores import Stores
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.project import load_project
 
     project = load_project(Settings.from_environment().config)
@@ -59,7 +59,7 @@ def erase(
         raise ConfigError([Problem("", 0, problem)])
     stores = Stores.from_environment()
     wish = Wish(
-        Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr)),
+        TableRun(table, stores.lake, log=lambda line: print(line, file=sys.stderr)),
         project,
         where,
         stores.backups,

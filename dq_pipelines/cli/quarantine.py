@@ -18,7 +18,7 @@ from dq_pipelines.config.settings import Settings
 if TYPE_CHECKING:
     from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
     from dq_pipelines.pipeline.replay.replayed import Replayed
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.project import Table
 
 app = typer.Typer()
@@ -173,11 +173,11 @@ def _table(name: str) -> Table:
     return named_tables(load_sound_tables(Settings.from_environment().config), [name], "quarantine")[0]
 
 
-def _work(table: Table) -> Work:
+def _work(table: Table) -> TableRun:
     from dq_pipelines.pipeline.runtime.stores import Stores
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
 
-    return Work(table, Stores.from_environment().lake, log=lambda line: print(line, file=sys.stderr))
+    return TableRun(table, Stores.from_environment().lake, log=lambda line: print(line, file=sys.stderr))
 
 
 def _remember(done: Replayed) -> None:

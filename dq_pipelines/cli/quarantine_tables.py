@@ -22,27 +22,27 @@ from dq_pipelines.pipeline.quarantine.refused_rows import ID, STATUS, SUPERSEDED
 from dq_pipelines.sources import ROW, SOURCE
 
 if TYPE_CHECKING:
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 #: Wider than any table of counts.
 _WIDEST = 10_000
 
 
-def rows(work: Work, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
+def rows(work: TableRun, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
     """The refused rows, oldest batches first; without a status all but superseded rows."""
     refused = chosen.rows(refused_of(work))
     refused = refused.filter(pl.col(STATUS) != SUPERSEDED if status is None else pl.col(STATUS) == status)
     return (refused.head(limit) if limit else refused).collect().to_dicts()
 
 
-def print_superseded(work: Work, chosen: Chosen) -> None:
+def print_superseded(work: TableRun, chosen: Chosen) -> None:
     """Print on stderr how many rows are superseded, and how to list them."""
     if count := superseded(work, chosen):
         rows = counted(count, "row", "is", "are")
         print(f"{rows} superseded and not listed; dq quarantine list --status superseded lists them", file=sys.stderr)
 
 
-def print_rows(work: Work, refused: Sequence[dict[str, Any]]) -> None:
+def print_rows(work: TableRun, refused: Sequence[dict[str, Any]]) -> None:
     """Print each row: its source, its status, its reasons (wanted and got) and its cells."""
     console, wanted = Console(), Expectations.of(work.table)
     lines = [_line(row, wanted) for row in refused]
@@ -72,7 +72,7 @@ def _folding(*names: str) -> list[Column]:
     return [Column(name, overflow="fold") for name in names]
 
 
-def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> None:
+def print_counts(works: Sequence[TableRun], chosen: Chosen, *, as_json: bool) -> None:
     """Print the number of rows by table, rule, column and status; a row counts once for each of its reasons."""
     counts = [{"table": work.table.name, **row} for work in works for row in _counts(work, chosen)]
     if as_json:
@@ -96,7 +96,7 @@ def print_counts(works: Sequence[Work], chosen: Chosen, *, as_json: bool) -> Non
         console.print(Text(told, "dim"), soft_wrap=True)
 
 
-def _counts(work: Work, chosen: Chosen) -> list[dict[str, Any]]:
+def _counts(work: TableRun, chosen: Chosen) -> list[dict[str, Any]]:
     reasons = (
         chosen.rows(refused_of(work))
         .select(STATUS, BATCH, pl.col(REASONS).list.unique())

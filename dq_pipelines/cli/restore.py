@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dq_pipelines.lake.tables import Lake
     from dq_pipelines.lake.time_travel import Return
     from dq_pipelines.pipeline.maintenance.restore import Recovery
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 app = typer.Typer()
 
@@ -44,7 +44,7 @@ def restore(
     """
     from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.pipeline.runtime.stores import Stores
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.project import load_sound_tables
 
     if (as_of is None) == (not from_backup):
@@ -55,14 +55,14 @@ def restore(
         problem = f"dq restore --from-backup: wanted a table with a source, without its layer, got {name}"
         raise ConfigError([Problem("", 0, problem)])
     stores = Stores.from_environment()
-    work = Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
+    work = TableRun(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
     if from_backup:
         _recover(work, stores.backups, dry_run=dry_run, yes=yes)
     else:
         _return(work, str(as_of), layer, dry_run=dry_run, yes=yes)
 
 
-def _return(work: Work, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
+def _return(work: TableRun, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.lake.time_travel import Moment
     from dq_pipelines.pipeline.maintenance.restore import restore, returns
@@ -93,7 +93,7 @@ def _return_lines(back: Return) -> Iterator[str]:
         yield f"  the next run judges these batches again: {', '.join(batches[:5])}{more}"
 
 
-def _recover(work: Work, backups: Lake, *, dry_run: bool, yes: bool) -> None:
+def _recover(work: TableRun, backups: Lake, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.pipeline.maintenance.restore import recover, recoveries
 

@@ -31,12 +31,12 @@ def retention(
     """Delete rows older than their table's `retention`, from bronze, quarantine and silver."""
     from dq_pipelines.pipeline.maintenance.retention import expire, expiring
     from dq_pipelines.pipeline.runtime.stores import Stores
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
 
     project = sound_project()
     stores = Stores.from_environment()
     for table in _chosen(project, tables or ()):
-        work = Work(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
+        work = TableRun(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
         expiry = expiring(work) if dry_run else expire(work, stores.backups, "dq retention")
         print(f"{table.key}: nothing is published yet" if expiry is None else _line(expiry, would=dry_run))
 

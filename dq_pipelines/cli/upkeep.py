@@ -24,12 +24,12 @@ def upkeep(
     from dq_pipelines.cli.project_tables import named_tables, sound_project
     from dq_pipelines.pipeline.maintenance.compaction import tend, tending
     from dq_pipelines.pipeline.runtime.stores import Stores
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
 
     project = sound_project()
     stores, keep = Stores.from_environment(), project.settings.upkeep.length
     for table in named_tables(project, tables, "upkeep") if tables else project:
-        work = Work(table, stores.lake)
+        work = TableRun(table, stores.lake)
         tended = tending(work, stores.backups, keep) if dry_run else tend(work, stores.backups, keep)
         for each in tended:
             print(_line(each, would=dry_run))

@@ -39,7 +39,7 @@ from dq_pipelines.pipeline.preparation.preparation import prepare
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import refused_of
 from dq_pipelines.pipeline.quarantine.refused_rows import FIXED, PLACE, REPLAYED, STATUS
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.discarded_rows import discarded
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
@@ -80,7 +80,7 @@ class Account:
         return {"table": self.table, "landed": self.landed, "places": self.places, **lists, "right": self.is_right}
 
 
-def account(work: Work, history: History) -> Account:
+def account(work: TableRun, history: History) -> Account:
     """Find the place of each landed row of a table, without writing anything.
 
     Raises RuleError if a user's step drops the columns that identify the landed row, PublishError if a layer
@@ -116,7 +116,7 @@ def _names(rows: pl.DataFrame, why: str = "") -> Iterable[str]:
         yield f"and {rows.height - _NAMED:,} more"
 
 
-def _refused(work: Work) -> pl.DataFrame:
+def _refused(work: TableRun) -> pl.DataFrame:
     """The rows still in quarantine, with their status; corrected or replayed rows are published."""
     rows = refused_of(work).filter(~pl.col(STATUS).is_in([FIXED, REPLAYED]).fill_null(False))
     return rows.filter(pl.col(BATCH).is_not_null()).select(*PLACE, STATUS).collect()
@@ -134,7 +134,7 @@ def _count_quarantined(account: Account, judged: pl.DataFrame, refused: pl.DataF
 
 
 def _count_published(
-    work: Work, account: Account, rows: pl.LazyFrame, elsewhere: pl.DataFrame, refused: pl.DataFrame
+    work: TableRun, account: Account, rows: pl.LazyFrame, elsewhere: pl.DataFrame, refused: pl.DataFrame
 ) -> None:
     silver = work.table.landed.silver
     published = work.silver.scan() if work.silver.exists else None
@@ -165,7 +165,7 @@ def _count_published(
 
 
 def _count_missing(
-    work: Work, account: Account, rows: pl.LazyFrame, rest: pl.DataFrame, published_rows: pl.DataFrame
+    work: TableRun, account: Account, rows: pl.LazyFrame, rest: pl.DataFrame, published_rows: pl.DataFrame
 ) -> None:
     """Count rows that are neither in silver nor in quarantine: superseded by a later row, or dropped by a rule."""
     silver = work.table.landed.silver
@@ -186,7 +186,7 @@ def _count_missing(
     account.nowhere += _names(rest.sort(PLACE))
 
 
-def _is_outdated(work: Work, rows: pl.DataFrame) -> pl.Series:
+def _is_outdated(work: TableRun, rows: pl.DataFrame) -> pl.Series:
     """Whether each row's input (or the table's snapshot, for overwrite) has landed again since."""
     landings = Landings.of(bronze(work.table, work.lake))
     last = max(landings.batches.values(), default=0) if work.table.landed.silver.mode == "overwrite" else 0
@@ -207,7 +207,7 @@ def _published_too_often(account: Account, more: pl.DataFrame, refused: pl.DataF
         )
 
 
-def _prepared(work: Work, rows: pl.LazyFrame, wanted: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+def _prepared(work: TableRun, rows: pl.LazyFrame, wanted: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
     """The wanted landed rows after silver's types and steps, with their place and content hash.
 
     Steps that depend on other rows get one batch at a time, as in a run.
@@ -236,7 +236,7 @@ def _key_of(keys: tuple[str, ...]) -> pl.Expr:
     return pl.struct(exact_names(list(keys))).hash() if keys else pl.lit(None, pl.UInt64)
 
 
-def _missing_from_bronze(work: Work) -> Iterable[str]:
+def _missing_from_bronze(work: TableRun) -> Iterable[str]:
     """Records of consumed inputs that are still at the source and have no row in bronze; none for tables with retention."""
     landed = bronze(work.table, work.lake)
     # Which ranges of a log were consumed, its listing does not say.
@@ -288,7 +288,7 @@ class _Gone:
         return maybe or "lost: no certificate of an erasure names it"
 
 
-def _count_expired(work: Work, account: Account, history: History) -> None:
+def _count_expired(work: TableRun, account: Account, history: History) -> None:
     """Count rows that landed and are no longer in bronze (expired or erased), from the counts in verdicts.
 
     A rerun judges all of bronze again, so its verdict counts no new rows; a batch judged together with older ones counts these too.

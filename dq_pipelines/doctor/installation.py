@@ -13,7 +13,7 @@ from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, DqError
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Project, Table, load_sound_tables
 
 #: Folder within the lake to which repairs move files; they never delete what may be the only copy.
@@ -77,8 +77,8 @@ class Installation:
         root = self.stores.lake.root
         return None if is_remote(root) else Path(root.removeprefix("file://"))
 
-    def work(self, table: Table) -> Work:
-        return Work(table, self.stores.lake, now=self.now)
+    def work(self, table: Table) -> TableRun:
+        return TableRun(table, self.stores.lake, now=self.now)
 
     def lake_tables(self) -> Iterator[LakeTable]:
         """Every table of the lake that the project knows."""

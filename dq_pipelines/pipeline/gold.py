@@ -26,7 +26,7 @@ from dq_pipelines.pipeline.runtime.batch_metrics import Measured
 from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
 from dq_pipelines.pipeline.runtime.progress import JUDGE, PUBLISH, QUARANTINE, QUERY
 from dq_pipelines.pipeline.runtime.retry import patiently
-from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, Work, alone, reading, staged
+from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, TableRun, alone, reading, staged
 from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_of
 from dq_pipelines.pipeline.silver.self_references import SelfReferences
 from dq_pipelines.project import Gold
@@ -35,7 +35,7 @@ from dq_pipelines.sources import ROW, SOURCE
 
 @alone
 @patiently
-def compute(work: Work) -> Outcome:
+def compute(work: TableRun) -> Outcome:
     """Compute the gold table anew, judge it, and replace the published one, or block.
 
     Rows that a rule refuses go to `quarantine/<table>`, which is replaced too: the next computation
@@ -46,7 +46,7 @@ def compute(work: Work) -> Outcome:
         return _judged(work, rows)
 
 
-def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
+def _rows(work: TableRun, gold: Gold, folder: Path) -> pl.LazyFrame:
     """What the recipe gives, computed once and written to a file of the folder."""
     work.progress.stage(QUERY)
     target = folder / "rows.parquet"
@@ -67,7 +67,7 @@ def _rows(work: Work, gold: Gold, folder: Path) -> pl.LazyFrame:
     return pl.scan_parquet(target)
 
 
-def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
+def _judged(work: TableRun, rows: pl.LazyFrame) -> Outcome:
     batch = f"g-{hashlib.sha256(work.now.isoformat().encode()).hexdigest()[:16]}"
     kept, refused = work.stage(work.lake.table(work.table.key), batch), work.stage(work.quarantine, batch)
     columns, measured = rows.collect_schema().names(), Measured(work.table)
@@ -109,7 +109,7 @@ def _judged(work: Work, rows: pl.LazyFrame) -> Outcome:
         return outcome.committed(done, work.meter.lap())
 
 
-def _with_provenance(refused: pl.LazyFrame, batch: str, work: Work) -> pl.LazyFrame:
+def _with_provenance(refused: pl.LazyFrame, batch: str, work: TableRun) -> pl.LazyFrame:
     """Refused gold rows were made here, out of the table's inputs, and are numbered in the order they came."""
     source = pl.lit(", ".join(work.table.inputs))
     return refused.with_row_index(ROW, offset=1).with_columns(
@@ -117,7 +117,7 @@ def _with_provenance(refused: pl.LazyFrame, batch: str, work: Work) -> pl.LazyFr
     )
 
 
-def _outcome(work: Work, batch: str, judgement: Judgement, kept: Stage, refused: Stage) -> Outcome:
+def _outcome(work: TableRun, batch: str, judgement: Judgement, kept: Stage, refused: Stage) -> Outcome:
     counts = Counts(
         rows_in=judgement.rows, published=kept.rows, refused=refused.rows, dropped_by_rules=judgement.dropped
     )

@@ -48,7 +48,7 @@ def refine_all(folder: Path, files: int, most: int) -> tuple[int, int, float]:
     """Rows in silver, runs and seconds."""
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.pipeline.silver.refinement import refine
 
     landing, config = folder / "landing", folder / "assets_config" / "bench"
@@ -61,7 +61,7 @@ def refine_all(folder: Path, files: int, most: int) -> tuple[int, int, float]:
         (landing / f"{number}.csv").write_text(f"id,price\n{number},1\n{number},2\n", encoding="utf-8")
     (table,) = load_project(config.parent)
     lake, runs, began = Lake.at(str(folder / "lake")), 0, time.perf_counter()
-    while refine(Work(table, lake)) is not None:
+    while refine(TableRun(table, lake)) is not None:
         runs += 1
     return lake.table("silver/many").rows(), runs, time.perf_counter() - began
 

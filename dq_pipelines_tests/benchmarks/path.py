@@ -37,7 +37,7 @@ def refine(csv: Path, folder: Path) -> int:
 
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.pipeline.silver.refinement import refine
 
     config = folder / "assets_config" / "bench"
@@ -47,7 +47,7 @@ def refine(csv: Path, folder: Path) -> int:
     (config.parent / "project.yaml").write_text("name: bench\ndescription: The bench\n", encoding="utf-8")
     (config / "lineitem.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
     (described,) = load_project(config.parent)
-    outcome = refine(Work(described, Lake.at(str(folder / "lake"))))
+    outcome = refine(TableRun(described, Lake.at(str(folder / "lake"))))
     assert outcome is not None
     return outcome.counts.published + outcome.counts.refused
 

@@ -54,7 +54,7 @@ def taken(folder: Path, rows: int, verb: str) -> tuple[int, float]:
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
     from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.pipeline.silver.refinement import refine
 
     landing, config = folder / "landing", folder / "assets_config" / "bench"
@@ -67,15 +67,15 @@ def taken(folder: Path, rows: int, verb: str) -> tuple[int, float]:
         for number in range(rows):
             file.write(f"{number},-{number % 77 + 1},2026-02-01,{number}.25,name {number},note {number % 999},city,M\n")
     (table,) = load_project(config.parent)
-    work, path = Work(table, Lake.at(str(folder / "lake"))), folder / "out.xlsx"
+    work, path = TableRun(table, Lake.at(str(folder / "lake"))), folder / "out.xlsx"
     refine(work)
     began = time.perf_counter()
-    exported = export(Work(table, work.lake), path)
+    exported = export(TableRun(table, work.lake), path)
     if verb == "export":
         return exported, time.perf_counter() - began
     mended = _mended(path)
     began = time.perf_counter()
-    done = bring_back(Work(table, work.lake), Returned.read(mended), by="bench")
+    done = bring_back(TableRun(table, work.lake), Returned.read(mended), by="bench")
     return len(done.replayed.published), time.perf_counter() - began
 
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from dq_pipelines.pipeline.gold import compute
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
@@ -19,7 +19,7 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
     shop.table("sales", 'source: {type: csv, path: "{landing}/*.csv"}\nsilver: {columns: {id: int64}}\n')
     shop.table("totals", "gold: {sql: select count(*) as n from silver.sales}")
     shop.land("a.csv", "id,mail\n1,zoe\n2,yan\n3,zoe\n")
-    refine(Work(shop.project.tables["sales"], shop.lake))
+    refine(TableRun(shop.project.tables["sales"], shop.lake))
 
     ran = dq("erase", "sales", "--where", "mail = 'zoe'", "--dry-run")
     assert ran.stdout == (
@@ -43,14 +43,14 @@ def test_erase(dq: Dq, tmp_path: Path) -> None:
 
     # A table that was renamed, and gold that was taken out: their rows are told of, and erased where that is asked.
     config = tmp_path / "assets_config/shop"
-    refine(Work(shop.project.tables["sales"], shop.lake))
-    compute(Work(shop.project.tables["totals"], shop.lake))
+    refine(TableRun(shop.project.tables["sales"], shop.lake))
+    compute(TableRun(shop.project.tables["totals"], shop.lake))
     (tmp_path / "lake-backup/silver").mkdir(parents=True)
     shutil.copytree(tmp_path / "lake/silver/sales", tmp_path / "lake-backup/silver/sales")
     (config / "sales.yaml").rename(config / "orders.yaml")
     (config / "totals.yaml").unlink()
     shop.land("a.csv", "id,mail\n1,zoe\n2,yan\n3,zoe\n")
-    refine(Work(shop.project.tables["orders"], shop.lake))
+    refine(TableRun(shop.project.tables["orders"], shop.lake))
     ran = dq("erase", "orders", "--where", "id = 2")
     unknown = "lake bronze/sales, lake gold/totals, lake quarantine/sales, lake silver/sales, backup silver/sales"
     assert ran.returncode == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
@@ -22,7 +22,7 @@ def seeded(tmp_path: Path) -> Workshop:
     shop.table("sales", SALES)
     for name, rows in (("a", "1,2020-01-01\n2,2999-01-01\n"), ("b", "3,2999-01-01\n")):
         shop.land(f"sales/{name}.csv", f"id,sold_at\n{rows}")
-        refine(Work(shop.project.tables["sales"], shop.lake))
+        refine(TableRun(shop.project.tables["sales"], shop.lake))
     return shop
 
 
@@ -36,7 +36,7 @@ def test_as_of(dq: Dq, tmp_path: Path) -> None:
     ran = dq("restore", "sales", "--as-of", "0", "--yes")
     assert (ran.returncode, shop.rows("silver/sales", "id")) == (0, [1, 2])
     assert "silver/sales is as of version 0 again" in ran.stderr
-    refine(Work(shop.project.tables["sales"], shop.lake))
+    refine(TableRun(shop.project.tables["sales"], shop.lake))
     assert "rows 3 -> 2" in dq("restore", "silver/sales", "--as-of", "0", "--dry-run").stdout
 
 

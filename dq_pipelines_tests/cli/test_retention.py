@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
@@ -23,7 +23,7 @@ def test_says_what_would_go_and_deletes_it(dq: Dq, tmp_path: Path) -> None:
     shop.table("other", 'source: {type: csv, path: "{landing}/other/*.csv"}')
     assert "silver/sales: nothing is published yet" in dq("retention").stdout
     shop.land("sales/a.csv", "id,sold_at\n1,2020-01-01\n2,2999-01-01\n")
-    refine(Work(shop.project.tables["sales"], shop.lake))
+    refine(TableRun(shop.project.tables["sales"], shop.lake))
 
     said = dq("retention", "sales", "--dry-run").stdout
     assert (

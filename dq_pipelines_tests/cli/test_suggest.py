@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.project import load_project
 from dq_pipelines_tests.cli.conftest import Dq
@@ -45,7 +45,7 @@ def test_what_is_printed_is_a_table_that_runs(dq: Dq, orders: Path, tmp_path: Pa
     }  # fmt: skip
     watched = [anomaly.about for anomaly in table.landed.silver.anomalies]
     assert watched == ["row_count", "mean of amount", "null_share of stock"]
-    outcome = refine(Work(table, Lake.at(str(tmp_path / "lake"))))
+    outcome = refine(TableRun(table, Lake.at(str(tmp_path / "lake"))))
     assert outcome is not None
     assert (outcome.counts.published, outcome.counts.refused) == (400, 1)
     assert [result.rule.type for result in outcome.results if not result.success] == ["cast"]
@@ -79,7 +79,7 @@ def test_a_table_of_the_project_is_told_what_it_lacks(dq: Dq, tmp_path: Path) ->
         text = f"source: {{type: parquet, path: {tmp_path}/{name}.parquet}}\nsilver:\n  keys: [{key}]\n  rules:\n    - {unique % key}\n"
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     for table in load_project(tmp_path / "conf"):
-        refine(Work(table, Lake.at(str(tmp_path / "lake"))))
+        refine(TableRun(table, Lake.at(str(tmp_path / "lake"))))
     places = {"DQ_CONFIG": "conf", "DQ_LAKE": str(tmp_path / "lake")}
     ran = dq("suggest", "orders", **places)
     assert ran.returncode == 0, ran.stderr

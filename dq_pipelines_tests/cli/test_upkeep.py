@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
@@ -17,7 +17,7 @@ def test_upkeep(dq: Dq, tmp_path: Path) -> None:
     assert dq("upkeep").stderr == "silver/sales: nothing is published yet\n"
     for name in "ab":
         shop.land(f"{name}.csv", "id\n1\n")
-        refine(Work(shop.project.tables["sales"], shop.lake))
+        refine(TableRun(shop.project.tables["sales"], shop.lake))
     assert (
         "silver/sales: 2 small files would become 1, 0 old files would be removed" in dq("upkeep", "--dry-run").stdout
     )

@@ -11,7 +11,7 @@ from dq_pipelines.doctor.accounting import Account, account
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.maintenance.erasure import erase
 from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
 from dq_pipelines_tests.doctor.conftest import Patient
 from dq_pipelines_tests.workshop import Workshop, delta_of
@@ -97,7 +97,7 @@ def test_a_row_that_bronze_has_lost_is_named(patient: Patient) -> None:
 
 def test_a_row_that_was_erased_names_its_certificate(patient: Patient) -> None:
     shop = patient.shop()
-    work = Work(shop.project.tables["visits"], shop.lake)
+    work = TableRun(shop.project.tables["visits"], shop.lake)
     certificate = erase(Wish(work, shop.project, "id = 2", Lake.at(str(patient.root / "backup"))), shop.history, "ann")
     delta_of(shop.lake.table("bronze/visits")).delete("id = '1'")
     found = of(patient, "visits")
@@ -172,7 +172,7 @@ def test_rows_that_a_rule_over_many_rows_drops(shop: Workshop) -> None:
     assert shop.run().success
     shop.land("2.csv", "id,boss,code\n5,,7\n")
     assert shop.run().success
-    found = account(Work(shop.project.tables["t"], shop.lake), shop.history)
+    found = account(TableRun(shop.project.tables["t"], shop.lake), shop.history)
     assert found.is_right, found
     assert found.places == {"published": 2, "dropped by a rule": 3}
 
@@ -184,7 +184,7 @@ def test_a_row_that_its_file_has_no_more_was_superseded(shop: Workshop) -> None:
     shop.land("1.csv", "id,boss,code\n1,,3\n")
     assert shop.run().success
     assert shop.run(mode="rerun").success
-    found = account(Work(shop.project.tables["t"], shop.lake), shop.history)
+    found = account(TableRun(shop.project.tables["t"], shop.lake), shop.history)
     assert found.is_right, found
     assert found.places == {
         "published": 1,

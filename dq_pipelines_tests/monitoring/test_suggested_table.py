@@ -18,7 +18,7 @@ from dq_pipelines.engine.backends.frames import frame_from, source_at
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.monitoring.suggestions.table import SuggestedTable, suggested_table, table_yaml
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.project import load_project
 from dq_pipelines.samples import generate
@@ -34,7 +34,7 @@ def run_on_itself(path: Path, folder: Path) -> tuple[SuggestedTable, Outcome]:
     text = table_yaml(found, "own", source_at(str(path)), "own.yaml")
     (folder / "conf" / "own" / "own.yaml").write_text(text, encoding="utf-8")
     (table,) = load_project(folder / "conf")
-    outcome = refine(Work(table, Lake.at(str(folder / "lake"))))
+    outcome = refine(TableRun(table, Lake.at(str(folder / "lake"))))
     assert outcome is not None
     return found, outcome
 

@@ -13,7 +13,7 @@ from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver import commit
 from dq_pipelines_tests.orchestration.listening import Hook
 from dq_pipelines_tests.orchestration.orders import land, table, tick
@@ -42,14 +42,14 @@ def test_refused_rows_keep_their_alert_open_until_they_are_settled(told: Worksho
     told.run_job("checks__orders")  # a re-check of published rows
     tick(told)
     assert events(told) == [failing]
-    assert give_status(Work(told.project.tables["orders"], told.lake), Chosen(), "dismissed", "ann") == 1
+    assert give_status(TableRun(told.project.tables["orders"], told.lake), Chosen(), "dismissed", "ann") == 1
     tick(told)
     assert (events(told), web.titles[-1]) == ([], "demo: silver/orders: recovered")
 
 
 def test_a_replay_that_publishes_them_is_a_recovery(told: Workshop, web: Hook) -> None:
     table(told, action="warn")
-    replay(Work(told.project.tables["orders"], told.lake), by="ann")
+    replay(TableRun(told.project.tables["orders"], told.lake), by="ann")
     land(told, 2, 5)
     told.run("orders")
     tick(told)

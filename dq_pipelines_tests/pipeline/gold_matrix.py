@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from dq_pipelines.pipeline.gold import compute
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop, delta_of
 
 #: By type, values that gold holds exactly: the least, the greatest, and what is easily mistaken.
@@ -146,7 +146,7 @@ def main(root: Path) -> None:
     # Not by Dagster, for which each column's lineage is found first, in a minute for all of these.
     tables = shop.project.tables
     for name in ("wide", "again"):
-        compute(Work(tables[name], shop.lake))
+        compute(TableRun(tables[name], shop.lake))
     found = [delta_of(shop.lake.table(key)).to_pyarrow_table() for key in ("gold/wide", "gold/again")]
     wide, again = (texts(table.select([f"c{number}" for number in range(len(columns))])) for table in found)
     assert wide == again

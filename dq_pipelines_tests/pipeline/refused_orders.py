@@ -8,7 +8,7 @@ from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
 from dq_pipelines.pipeline.quarantine.refused_rows import ID
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.replay.replayed import Replayed
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 ORDERS = """
@@ -32,8 +32,8 @@ def orders(shop: Workshop, least: int = 0, keys: str = "", steps: str = "", rule
     shop.table("orders", text.replace("STEPS", steps).replace("RULES", rules))
 
 
-def work(shop: Workshop) -> Work:
-    return Work(shop.project.tables["orders"], shop.lake)
+def work(shop: Workshop) -> TableRun:
+    return TableRun(shop.project.tables["orders"], shop.lake)
 
 
 def again(shop: Workshop, edits: Mapping[str, Mapping[str, str | None]] | None = None, **chosen: str) -> Replayed:

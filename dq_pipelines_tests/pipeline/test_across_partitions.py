@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop
@@ -188,7 +188,7 @@ def test_whatever_is_landed_run_and_rerun_each_key_has_its_last_kept_row(shop: W
             oracle.rows += [
                 {"id": k, "price": p, "at": a, "day": day, "kept": False, "judged": False} for k, p, a in fresh
             ]
-        work = Work(shop.project.tables["prices"], shop.lake, day)
+        work = TableRun(shop.project.tables["prices"], shop.lake, day)
         (rerun if move == "rerun" else refine)(work)
         oracle.judge(day, least, anew=move == "rerun")
         found = sorted(shop.rows("silver/prices", "id", "price", "_partition"))

@@ -10,7 +10,7 @@ import pytest
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.table_lock import staged
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.batch_plan import BatchPlan, Strategy, plan_batch
 from dq_pipelines.pipeline.silver.commit import commit_batch
 from dq_pipelines.pipeline.silver.judged_batch import BatchStages, stage_and_judge
@@ -32,7 +32,7 @@ LAYERS = ("bronze/orders", "silver/orders", "quarantine/orders")
 def plan(shop: Workshop) -> BatchPlan:
     shop.table("orders", ORDERS)
     shop.land("orders/a.csv", ROWS)
-    plan = plan_batch(Work(shop.project.tables["orders"], shop.lake))
+    plan = plan_batch(TableRun(shop.project.tables["orders"], shop.lake))
     assert plan is not None
     return plan
 
@@ -82,7 +82,7 @@ def test_the_strategy_decides_how_rows_are_read_and_not_what_becomes_of_them(
     other = Workshop(tmp_path_factory.mktemp("other"))
     other.table("orders", ORDERS)
     other.land("orders/a.csv", ROWS)
-    planned = plan_batch(Work(other.project.tables["orders"], other.lake))
+    planned = plan_batch(TableRun(other.project.tables["orders"], other.lake))
     assert planned is not None
     staged_first = done(replace(planned, strategy=Strategy.STAGED_FIRST))
     assert (staged_first.counts, staged_first.schema) == (one_pass.counts, one_pass.schema)

@@ -18,7 +18,7 @@ from dq_pipelines.pipeline.bronze import input_identity
 from dq_pipelines.pipeline.bronze.ingest import arrived, land
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.sources import Input, file_content
 from dq_pipelines_tests.workshop import Workshop, delta_of
@@ -33,9 +33,9 @@ ORDERS = """
 """
 
 
-def orders(shop: Workshop, more: str = "", keys: str = "keys: [id]") -> Work:
+def orders(shop: Workshop, more: str = "", keys: str = "keys: [id]") -> TableRun:
     shop.table("orders", ORDERS.replace("MORE", more).replace("KEYS", keys))
-    return Work(shop.project.tables["orders"], shop.lake)
+    return TableRun(shop.project.tables["orders"], shop.lake)
 
 
 def replace_content(path: Path, text: str, modified: int | None = None) -> None:
@@ -46,7 +46,7 @@ def replace_content(path: Path, text: str, modified: int | None = None) -> None:
     assert path.stat().st_size == there.st_size
 
 
-def new(work: Work) -> list[str]:
+def new(work: TableRun) -> list[str]:
     return [Path(item.uri).name for item in new_inputs(work.table, work.lake)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.landed import INGESTED_AT
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop
@@ -18,8 +18,8 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 BACK = NOON - timedelta(days=3)
 
 
-def work(shop: Workshop, now: datetime) -> Work:
-    return Work(shop.project.tables["t"], shop.lake, now=now)
+def work(shop: Workshop, now: datetime) -> TableRun:
+    return TableRun(shop.project.tables["t"], shop.lake, now=now)
 
 
 def table(shop: Workshop, silver: str) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop, at_once
 
 pytestmark = pytest.mark.slow
@@ -29,9 +29,9 @@ ORDERS = """
 """
 
 
-def orders(shop: Workshop, name: str, source: str, writes: str = "") -> Work:
+def orders(shop: Workshop, name: str, source: str, writes: str = "") -> TableRun:
     shop.table("orders", ORDERS.replace("WRITES", writes).replace("NAME", name).replace("SOURCE", source))
-    return Work(shop.project.tables["orders"], shop.lake)
+    return TableRun(shop.project.tables["orders"], shop.lake)
 
 
 def parquet(frame: pl.DataFrame) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.table_lock import claimed
 from dq_pipelines.pipeline.bronze.landed import INGESTED_AT
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines_tests.forks import fork
@@ -30,7 +30,7 @@ from pathlib import Path
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.maintenance import compaction
 from dq_pipelines.pipeline.silver import refinement, rerun
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import load_project
 
 root, who, batches = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -41,7 +41,7 @@ for batch in range(batches):
     part = root / "landing" / f"{who}-{batch}.part"
     part.write_text("\\n".join(["id,amount,sign", *rows, ""]))
     part.rename(root / "landing" / "orders" / f"{who}-{batch}.csv")
-    work = Work(table, Lake.at(str(root / "lake")))
+    work = TableRun(table, Lake.at(str(root / "lake")))
     do = rerun.rerun if chance.random() * batches < 1 else refinement.refine
     do(work)
     if chance.random() * 5 < 1:  # files put together, and those of old versions removed, beside the writers
@@ -82,7 +82,7 @@ def test_a_storm_of_runs_publishes_each_row_once(tmp_path: Path, keys: str, many
     shop.table("orders", ORDERS.replace("KEYS", keys))
     (shop.landing / "orders").mkdir(parents=True)
     writers(shop, many, batches)
-    assert refine(Work(shop.project.tables["orders"], shop.lake)) is None, "somebody's file was left"
+    assert refine(TableRun(shop.project.tables["orders"], shop.lake)) is None, "somebody's file was left"
 
     rows = landed(shop)
     there = Counter((int(row["id"]), int(row["amount"]), int(row["sign"])) for row in shop.rows("bronze/orders"))

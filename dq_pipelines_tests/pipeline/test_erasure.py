@@ -18,7 +18,7 @@ from dq_pipelines.pipeline.maintenance.erasure import erase, erasing
 from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines.project.checked_rules import checked_rules
@@ -47,17 +47,17 @@ FIRST = f"{HEAD}1,7,{OLD},10,{MARK}@a\n2,8,{OLD},20,b\n3,7,{NEW},30,{MARK}@c\n4,
 SECOND = f"{HEAD}7, 7 ,{NEW},1,{MARK}@g\n8,x,{NEW},1,h\n9,7,no date,1,{MARK}@i\n10,8,{NEW},1,j\n"
 
 
-def seeded(shop: Workshop, keys: str = "", steps: str = "[]") -> Work:
+def seeded(shop: Workshop, keys: str = "", steps: str = "[]") -> TableRun:
     shop.table("sales", SALES.replace("KEYS", keys).replace("STEPS", steps))
     shop.table("mails", 'gold: {sql: "select customer_id, mail from silver.sales"}')
     shop.table("totals", "gold: {sql: select max(mail) as last from gold.mails}")
-    work = Work(shop.project.tables["sales"], shop.lake)
+    work = TableRun(shop.project.tables["sales"], shop.lake)
     shop.land("sales/a.csv", FIRST)
     outcome = refine(at_once(work))
     assert outcome is not None
     shop.history.record(outcome.record("run-1", checked_rules(work.table)))
     for name in ("mails", "totals"):
-        compute(Work(shop.project.tables[name], shop.lake))
+        compute(TableRun(shop.project.tables[name], shop.lake))
     expire(work, backups(shop))
     shop.land("sales/b.csv", SECOND)
     refine(at_once(work))
@@ -68,7 +68,7 @@ def backups(shop: Workshop) -> Lake:
     return Lake(f"{shop.lake.root}-backup")
 
 
-def erased(shop: Workshop, work: Work, where: str = "customer_id = 7") -> Certificate:
+def erased(shop: Workshop, work: TableRun, where: str = "customer_id = 7") -> Certificate:
     return erase(Wish(work, shop.project, where, backups(shop)), shop.history, "somebody")
 
 
@@ -96,8 +96,8 @@ def test_nothing_holds_the_person(tmp_path: Path, keys: str, steps: str) -> None
     others_published = [row for row in shop.rows("silver/sales", "id", "mail") if MARK not in row[1]]
 
     found = erased(shop, work)
-    compute(Work(shop.project.tables["mails"], shop.lake))
-    compute(Work(shop.project.tables["totals"], shop.lake))
+    compute(TableRun(shop.project.tables["mails"], shop.lake))
+    compute(TableRun(shop.project.tables["totals"], shop.lake))
     erased(shop, work)
     assert holding(tmp_path, MARK) == []
 
@@ -126,7 +126,7 @@ def test_the_history_of_a_renamed_table_forgets_the_person(tmp_path: Path) -> No
     (tmp_path / "assets_config/shop/sales.yaml").rename(tmp_path / "assets_config/shop/orders.yaml")
     for name in ("mails", "totals"):
         (tmp_path / f"assets_config/shop/{name}.yaml").unlink()
-    work = Work(shop.project.tables["orders"], shop.lake)
+    work = TableRun(shop.project.tables["orders"], shop.lake)
     refine(at_once(work))
     wish = Wish(work, shop.project, "customer_id = 7", backups(shop), also=("sales", "mails"))
     found = erase(wish, shop.history, "somebody")
@@ -174,7 +174,7 @@ def test_a_mended_row_is_erased_with_its_correction(tmp_path: Path) -> None:
     assert 30 in shop.rows("silver/sales", "id")
     erased(shop, work)
     for name in ("mails", "totals"):
-        compute(Work(shop.project.tables[name], shop.lake))
+        compute(TableRun(shop.project.tables[name], shop.lake))
     erased(shop, work)
     assert holding(tmp_path, MARK) == []
     assert "30" not in shop.rows("bronze/sales", "id")
@@ -209,7 +209,7 @@ def test_what_is_no_condition(tmp_path: Path, where: str, said: str) -> None:
     shop = Workshop(tmp_path)
     shop.table("sales", SALES.replace("KEYS", "").replace("STEPS", "[]"))
     shop.land("sales/a.csv", FIRST)
-    work = Work(shop.project.tables["sales"], shop.lake)
+    work = TableRun(shop.project.tables["sales"], shop.lake)
     refine(at_once(work))
     before = shop.versions()
     with pytest.raises(ConfigError, match=said):

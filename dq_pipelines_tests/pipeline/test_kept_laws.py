@@ -17,7 +17,7 @@ from dq_pipelines.pipeline.maintenance.compaction import tend
 from dq_pipelines.pipeline.maintenance.restore import recover, restore
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop, at_once, delta_of
@@ -58,8 +58,8 @@ class Shop:
         self.backed_up = False
 
     @property
-    def work(self) -> Work:
-        return at_once(Work(self.table, self.lake))
+    def work(self) -> TableRun:
+        return at_once(TableRun(self.table, self.lake))
 
     def do(self, step: str | list[tuple[str, str]]) -> None:
         if isinstance(step, list):

@@ -46,7 +46,7 @@ def dying(function, late):
     return wrapped
 
 project = load_project(root / "assets_config", environment={})
-work = working.Work(project.tables[table], Lake.at(str(root / "lake")), may_commit=die if place == "may_commit" else lambda: None)
+work = working.TableRun(project.tables[table], Lake.at(str(root / "lake")), may_commit=die if place == "may_commit" else lambda: None)
 if place in ("before", "after"):
     ingest.publish = commit.publish = gold.publish = dying(gold.publish, place == "after")
 if place == "forget":
@@ -76,8 +76,8 @@ def prepared(root: Path, keys: str) -> Workshop:
     return shop
 
 
-def work(shop: Workshop, table: str = "orders") -> working.Work:
-    return working.Work(shop.project.tables[table], shop.lake)
+def work(shop: Workshop, table: str = "orders") -> working.TableRun:
+    return working.TableRun(shop.project.tables[table], shop.lake)
 
 
 def killed(shop: Workshop, what: str, place: str, calls: int, table: str = "orders") -> None:

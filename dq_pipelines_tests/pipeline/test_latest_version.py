@@ -13,7 +13,7 @@ from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.maintenance.restore import recover
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines_tests.workshop import Workshop, at_once
 
@@ -31,12 +31,12 @@ SALES = """
 HEADER = "id,sold_at,amount\n"
 
 
-def sales(shop: Workshop, writes: str = "") -> Work:
+def sales(shop: Workshop, writes: str = "") -> TableRun:
     shop.table("sales", SALES.replace("WRITES", writes))
-    return Work(shop.project.tables["sales"], shop.lake)
+    return TableRun(shop.project.tables["sales"], shop.lake)
 
 
-def run(work: Work, mode: str = "incremental") -> None:
+def run(work: TableRun, mode: str = "incremental") -> None:
     outcome = MODES[mode](at_once(work))
     assert outcome is None or not outcome.blocked_by
 

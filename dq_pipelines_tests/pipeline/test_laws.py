@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dq_pipelines.pipeline.runtime.table_run import Work, judge_published
+from dq_pipelines.pipeline.runtime.table_run import TableRun, judge_published
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop
@@ -63,16 +63,16 @@ def tables(draw: st.DrawFn, rules: list[dict[str, Any]]) -> dict[str, Any]:
     return silver
 
 
-def worked(folder: str, silver: dict[str, Any], rows: list[tuple[str, str, str]], broken: list[str]) -> Work:
+def worked(folder: str, silver: dict[str, Any], rows: list[tuple[str, str, str]], broken: list[str]) -> TableRun:
     shop = Workshop(Path(folder))
     source = {"type": "csv", "path": f"{shop.landing}/a.csv", "delimiter": ",", "header_rows": 1, "null_values": [""]}
     shop.table("t", yaml.safe_dump({"source": source, "silver": silver}))
     lines = [",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' if cell else "" for cell in row) for row in rows]
     shop.land("a.csv", "\n".join(["id,n,t", *lines, *broken]) + "\n")
-    return Work(shop.project.tables["t"], shop.lake)
+    return TableRun(shop.project.tables["t"], shop.lake)
 
 
-def frame(work: Work, layer: str) -> pl.DataFrame:
+def frame(work: TableRun, layer: str) -> pl.DataFrame:
     return work.lake.table(f"{layer}/t").scan().collect()
 
 

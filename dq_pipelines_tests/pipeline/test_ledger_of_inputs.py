@@ -15,15 +15,15 @@ from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 WHEN = 1_700_000_000_123_456_789
 
 
-def table(shop: Workshop, source: str) -> Work:
+def table(shop: Workshop, source: str) -> TableRun:
     shop.table("orders", f"source: {source}\nsilver: {{columns: {{id: int64}}}}")
-    return Work(shop.project.tables["orders"], shop.lake)
+    return TableRun(shop.project.tables["orders"], shop.lake)
 
 
 def at_the_moment(path: Path) -> Path:

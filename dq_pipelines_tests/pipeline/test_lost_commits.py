@@ -9,7 +9,7 @@ import pytest
 
 from dq_pipelines.errors import PublishError, SetAside
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop, delta_of
@@ -35,8 +35,8 @@ def shop(root: Path, keys: str = "") -> Workshop:
     return made
 
 
-def work(made: Workshop) -> Work:
-    return Work(made.project.tables["orders"], made.lake)
+def work(made: Workshop) -> TableRun:
+    return TableRun(made.project.tables["orders"], made.lake)
 
 
 def newest(made: Workshop, layer: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines.sources.frames import SCANS_IN_A_PLAN
@@ -33,8 +33,8 @@ def shop(root: Path, most: str, files: int) -> Workshop:
     return made
 
 
-def work(made: Workshop) -> Work:
-    return Work(made.project.tables["events"], made.lake)
+def work(made: Workshop) -> TableRun:
+    return TableRun(made.project.tables["events"], made.lake)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from dq_pipelines.errors import SourceError
 from dq_pipelines.pipeline.exchange.corrections_exchange import Imported, Returned, bring_back, export
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop, at_once
 
 ORDERS = """
@@ -47,23 +47,23 @@ NOT_TAKEN: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
-def shop_with(shop: Workshop, lines: list[str], least: int = 0) -> Work:
+def shop_with(shop: Workshop, lines: list[str], least: int = 0) -> TableRun:
     shop.table("orders", ORDERS.replace("LEAST", str(least)))
     shop.land("orders/a.csv", "\n".join(["id,amount,text,day", *lines]) + "\n")
     assert shop.run("orders").success
-    return Work(shop.project.tables["orders"], shop.lake)
+    return TableRun(shop.project.tables["orders"], shop.lake)
 
 
-def refused(shop: Workshop, count: int = 3) -> Work:
+def refused(shop: Workshop, count: int = 3) -> TableRun:
     """A row that is published, and so many that are not."""
     return shop_with(shop, ["1,10,a,01.02.2026", *(f"{n},-{n},text {n},0{n}.02.2026" for n in range(2, count + 2))])
 
 
-def again(work: Work) -> Work:
+def again(work: TableRun) -> TableRun:
     return at_once(replace(work))
 
 
-def back(work: Work, path: Path, by: str = "ann") -> Imported:
+def back(work: TableRun, path: Path, by: str = "ann") -> Imported:
     return bring_back(again(work), Returned.read(path), by=by)
 
 
@@ -251,7 +251,7 @@ def with_column(lines: list[list[str]], name: str) -> None:
         line.append("seen" if number else name)
 
 
-def mended(work: Work, path: Path, amounts: dict[str, str], status: str = "open") -> Path:
+def mended(work: TableRun, path: Path, amounts: dict[str, str], status: str = "open") -> Path:
     """A CSV in which rows have other amounts, by their ids."""
     export(work, path)
 
@@ -319,7 +319,7 @@ def test_a_file_from_before_a_rerun(shop: Workshop) -> None:
     )
     shop.table("orders", changed)
     assert shop.run("orders", mode="rerun").success
-    work = Work(shop.project.tables["orders"], shop.lake)
+    work = TableRun(shop.project.tables["orders"], shop.lake)
     done = back(work, path)
     assert (len(done.replayed.published), done.problems, done.settled) == (1, (), 1)
     rows = {row["id"]: (float(row["amount"]), row["day"]) for row in shop.rows("silver/orders")}
@@ -331,6 +331,6 @@ def test_a_file_from_before_a_rerun(shop: Workshop) -> None:
     shop.table("orders", changed.replace("min_value: -2", "min_value: -9"))
     assert shop.run("orders", mode="rerun").success
     in_csv(path, lambda lines: lines[3].__setitem__(3, "40"))
-    (said,) = back(Work(shop.project.tables["orders"], shop.lake), path).problems
+    (said,) = back(TableRun(shop.project.tables["orders"], shop.lake), path).problems
     assert said.startswith("row 4: no refused row has the id ")
     assert said.endswith("a rerun has published or dropped it, or it was erased or has expired")

@@ -14,7 +14,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from dq_pipelines.errors import PublishError, SourceError
 from dq_pipelines.pipeline.exchange.corrections_exchange import Imported, Returned, bring_back, export
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 ORDERS = """
@@ -47,8 +47,8 @@ def shop_of_orders(shop: Workshop) -> Workshop:
     return shop
 
 
-def work(shop: Workshop) -> Work:
-    return Work(shop.project.tables["orders"], shop.lake)
+def work(shop: Workshop) -> TableRun:
+    return TableRun(shop.project.tables["orders"], shop.lake)
 
 
 def exported(shop: Workshop) -> Path:

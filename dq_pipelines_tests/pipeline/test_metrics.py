@@ -149,12 +149,12 @@ def test_gold_is_measured(ran: Workshop) -> None:
 
 
 def test_a_killed_runs_metrics_are_in_its_commit(shop: Workshop) -> None:
-    from dq_pipelines.pipeline.runtime.table_run import Work
+    from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.pipeline.silver import refinement
 
     shop.table("orders", ORDERS)
     shop.land("orders/a.csv", FIRST)
-    refinement.refine(Work(shop.project.tables["orders"], shop.lake, run_id="killed"))
+    refinement.refine(TableRun(shop.project.tables["orders"], shop.lake, run_id="killed"))
     shop.run("orders")
     assert values(shop, "mean", "amount") == [9.0]
     assert BatchRange("silver/orders").metrics(shop.history)[1][1].p50 is None

@@ -15,7 +15,7 @@ from dq_pipelines.pipeline.bronze import input_identity
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
 from dq_pipelines.pipeline.maintenance.erasure import erase
 from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def test_what_has_moved_is_not_read_again(
     shop.run("orders", mode="rerun")
     assert shop.rows("silver/orders", "id", "amount") == [(1, 10.0), (2, 20.0), (3, 3.0), (4, 4.0)]
     assert shop.rows("quarantine/orders") == []
-    found = account(Work(shop.project.tables["orders"], shop.lake), shop.history)
+    found = account(TableRun(shop.project.tables["orders"], shop.lake), shop.history)
     assert (found.nowhere, found.twice, found.unlanded) == ([], [], [])
 
 
@@ -85,7 +85,9 @@ def test_a_certificate_names_inputs_where_they_lie_today(shop: Workshop, monkeyp
     moved.parent.mkdir()
     shop.landing.rename(moved)
     declare(shop, moved, monkeypatch)
-    wish = Wish(Work(shop.project.tables["orders"], shop.lake), shop.project, "id = 1", Lake.at(f"{shop.root}/backup"))
+    wish = Wish(
+        TableRun(shop.project.tables["orders"], shop.lake), shop.project, "id = 1", Lake.at(f"{shop.root}/backup")
+    )
     certificate = erase(wish, shop.history, "zoe")
     assert (certificate.rows, certificate.inputs) == (2, (f"{moved}/orders/a.csv",))
     assert shop.rows("silver/orders", "id") == [2]

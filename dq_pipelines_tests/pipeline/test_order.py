@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines.sources.order import natural
@@ -36,8 +36,8 @@ def shop(root: Path, text: str = PRICES) -> Workshop:
     return made
 
 
-def work(made: Workshop) -> Work:
-    return Work(made.project.tables["prices"], made.lake)
+def work(made: Workshop) -> TableRun:
+    return TableRun(made.project.tables["prices"], made.lake)
 
 
 def land(made: Workshop, name: str, price: int, at: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dq_pipelines.lake.formats.commit import Commit, Note
 from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.workshop import Workshop
 
@@ -138,7 +138,7 @@ def test_rows_of_no_partition_that_an_earlier_release_has_landed(shop: Workshop,
     shop.land("2024-01-01.csv", "id,at\n1,1\n")
     assert shop.run("t", partition="2024-01-01").success
     shop.land("2024-01-02.csv", "id,at\n2,2\n")
-    refine(Work(shop.project.tables["t"], shop.lake))
+    refine(TableRun(shop.project.tables["t"], shop.lake))
     forget_notes(shop)
     shop.land("2024-01-03.csv", "id,at\n3,3\n")
     before = shop.versions()

@@ -22,7 +22,7 @@ def test_a_verdict_that_was_never_recorded_is_found_in_the_commit(shop: Workshop
     shop.table("orders", ORDERS)
     shop.land("orders/a.csv", "id\n1\n-2\nx\n")
     # As far as a run comes that is killed between its last commit and the history.
-    done = refinement.refine(replace(table_run.Work(shop.project.tables["orders"], shop.lake), run_id="killed"))
+    done = refinement.refine(replace(table_run.TableRun(shop.project.tables["orders"], shop.lake), run_id="killed"))
     assert done is not None
     assert shop.history.latest("silver/orders") is None
     ran = shop.run("orders")

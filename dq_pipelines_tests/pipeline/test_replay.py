@@ -9,7 +9,7 @@ from dq_pipelines.pipeline.quarantine.corrections import landed_names
 from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status, refused_of
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, ID, OPEN
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.pipeline.refused_orders import ONE, ORDERS, again, id_of, orders, statuses, work
 from dq_pipelines_tests.workshop import Workshop
@@ -190,7 +190,7 @@ def test_refused_rows_of_gold_are_seen(shop: Workshop) -> None:
     rule = "{type: expect_column_values_to_be_between, column: amount, max_value: 5}"
     shop.table("big", "gold: {sql: select amount from silver.orders, rules: [RULE]}".replace("RULE", rule))
     assert shop.run().success
-    big = Work(shop.project.tables["big"], shop.lake)
+    big = TableRun(shop.project.tables["big"], shop.lake)
     assert refused_of(big).select("amount", "_status").collect().rows() == [("10", "open")]
     with pytest.raises(RuleError, match="gold/big is computed"):
         replay(big, by="ann")

@@ -20,7 +20,7 @@ KILLED = """
 import os, signal, sys
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.replay import replay, replay_part
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import load_project
 
 root, place = sys.argv[1:]
@@ -32,7 +32,7 @@ def dying(function):
     return wrapped
 
 setattr(replay_part, place, dying(getattr(replay_part, place)))
-work = Work(load_project(f"{root}/assets_config", environment={}).tables["orders"], Lake.at(f"{root}/lake"))
+work = TableRun(load_project(f"{root}/assets_config", environment={}).tables["orders"], Lake.at(f"{root}/lake"))
 replay.replay(work, by="ann")
 """
 

@@ -12,7 +12,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.time_travel import Moment
 from dq_pipelines.pipeline.maintenance.restore import restore
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines_tests.workshop import Workshop
 
@@ -28,9 +28,9 @@ SALES = """
 ROWS = "id,amount\n1,10\n2,-1\n3,30\n"
 
 
-def sales(shop: Workshop, least: int, partitions: str = "") -> Work:
+def sales(shop: Workshop, least: int, partitions: str = "") -> TableRun:
     shop.table("sales", SALES.replace("PARTITIONS", partitions).replace("LEAST", str(least)))
-    return Work(shop.project.tables["sales"], shop.lake)
+    return TableRun(shop.project.tables["sales"], shop.lake)
 
 
 def stopped_at(commit: int) -> Callable[[], None]:
@@ -44,12 +44,12 @@ def stopped_at(commit: int) -> Callable[[], None]:
     return may_commit
 
 
-def broken_off(work: Work) -> None:
+def broken_off(work: TableRun) -> None:
     with pytest.raises(KeyboardInterrupt):
         MODES["rerun"](replace(work, may_commit=stopped_at(2), now=datetime.now(UTC)))
 
 
-def torn(shop: Workshop) -> Work:
+def torn(shop: Workshop) -> TableRun:
     """With the rule of today, 1 and 2 are refused, and 1 is in silver still."""
     shop.land("sales/a.csv", ROWS)
     MODES["incremental"](sales(shop, 0))
@@ -87,7 +87,7 @@ def test_a_rule_that_blocks_by_now(shop: Workshop) -> None:
     shop.table(
         "sales", SALES.replace("PARTITIONS", "").replace("LEAST", "0").replace("min_value", "mostly: 0.9, min_value")
     )
-    work = Work(shop.project.tables["sales"], shop.lake)
+    work = TableRun(shop.project.tables["sales"], shop.lake)
     outcome = MODES["incremental"](work)
     assert outcome is not None
     assert outcome.blocked_by

@@ -12,7 +12,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.lake.time_travel import Moment
 from dq_pipelines.pipeline.maintenance.restore import recover, recoveries, restore, returns
 from dq_pipelines.pipeline.maintenance.retention import expire
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop, at_once, content, delta_of
@@ -33,12 +33,12 @@ FIRST = f"id,sold_at,amount\n1,{OLD},10\n2,{NEW},20\n3,{OLD},-1\n4,{NEW},-1\n"
 SECOND = f"id,sold_at,amount\n1,{NEW},11\n5,{NEW},50\n6,{NEW},-6\n"
 
 
-def sales(shop: Workshop, keys: str = "") -> Work:
+def sales(shop: Workshop, keys: str = "") -> TableRun:
     shop.table("sales", SALES.replace("KEYS", keys))
-    return Work(shop.project.tables["sales"], shop.lake)
+    return TableRun(shop.project.tables["sales"], shop.lake)
 
 
-def land(work: Work, shop: Workshop, name: str, text: str) -> None:
+def land(work: TableRun, shop: Workshop, name: str, text: str) -> None:
     shop.land(f"sales/{name}.csv", text)
     assert refine(at_once(work)) is not None
 
@@ -171,7 +171,7 @@ def test_interrupted_between_two_layers(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        recover(Work(work.table, work.lake, may_commit=stop_at_the_second), backups(shop))
+        recover(TableRun(work.table, work.lake, may_commit=stop_at_the_second), backups(shop))
     recover(work, backups(shop))
     assert everything(shop) == before
 
@@ -182,7 +182,7 @@ def test_gold_goes_back_with_its_quarantine(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = sales(shop)
     shop.table("daily", "gold: {sql: select id from silver.sales}")
-    gold = Work(shop.project.tables["daily"], shop.lake)
+    gold = TableRun(shop.project.tables["daily"], shop.lake)
     land(work, shop, "a", FIRST)
     compute(gold)
     land(work, shop, "b", SECOND)

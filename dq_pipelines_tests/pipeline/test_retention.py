@@ -16,7 +16,7 @@ from dq_pipelines.pipeline.bronze.landed import batches
 from dq_pipelines.pipeline.maintenance.restore import recover
 from dq_pipelines.pipeline.maintenance.retention import Expiry, expire, expiring
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Workshop, at_once, content, delta_of
@@ -36,25 +36,25 @@ SALES = """
 """
 
 
-def sales(shop: Workshop, keys: str = "", **said: str) -> Work:
+def sales(shop: Workshop, keys: str = "", **said: str) -> TableRun:
     text = SALES.replace("KEYS", keys)
     for name, usual in {"type": "date", "steps": "[]", "backup": "false", "partitions": "null"}.items():
         text = text.replace(name.upper(), said.get(name, usual))
     shop.table("sales", text)
-    return Work(shop.project.tables["sales"], shop.lake, now=TODAY)
+    return TableRun(shop.project.tables["sales"], shop.lake, now=TODAY)
 
 
 def ago(days: float) -> str:
     return (TODAY - timedelta(days=days)).strftime("%Y-%m-%d")
 
 
-def gone(work: Work) -> Expiry:
+def gone(work: TableRun) -> Expiry:
     found = expire(work, Lake(f"{work.lake.root}-backup"))
     assert found is not None
     return found
 
 
-def mend(work: Work, edits: dict[str, dict[str, str]]) -> None:
+def mend(work: TableRun, edits: dict[str, dict[str, str]]) -> None:
     """What a person mends in refused rows, by the `id` of the row."""
     quarantine = work.quarantine.scan().collect()
     ids = dict(zip(quarantine["id"], quarantine["_id"], strict=True))
@@ -103,7 +103,7 @@ def test_a_row_in_quarantine_without_a_date_is_as_old_as_its_landing(tmp_path: P
     shop.land("sales/a.csv", f"id,sold_at,amount\n1,x,1\n2,,-1\n3,,3\n4,{ago(-40)},4\n5,1,1,1\n")
     refine(at_once(work))
     assert gone(work).total == 0
-    later = Work(work.table, work.lake, now=TODAY + timedelta(days=31))
+    later = TableRun(work.table, work.lake, now=TODAY + timedelta(days=31))
     assert gone(later).rows == {"bronze/sales": 3, "quarantine/sales": 3, "silver/sales": 0}
     assert shop.rows("silver/sales", "id") == [3, 4], "a published row without a date never grows old"
     assert shop.rows("bronze/sales", "id") == ["3", "4"]
@@ -178,9 +178,9 @@ def test_partitions(tmp_path: Path) -> None:
     table = sales(shop, "keys: [id]", backup="true", partitions="{type: dynamic}").table
     for name, row in (("a b", 1), ("c", 2)):
         shop.land(f"sales/{name}.csv", f"id,sold_at,amount\n{row},{ago(40)},1\n{row + 10},{ago(1)},1\n")
-        refine(Work(table, shop.lake, name))
+        refine(TableRun(table, shop.lake, name))
     left = shop.leftovers()
-    assert gone(Work(table, shop.lake)).rows == {"bronze/sales": 2, "quarantine/sales": 0, "silver/sales": 2}
+    assert gone(TableRun(table, shop.lake)).rows == {"bronze/sales": 2, "quarantine/sales": 0, "silver/sales": 2}
     assert shop.rows("silver/sales", "id", "_partition") == [(11, "a b"), (12, "c")]
     assert shop.rows("bronze/sales", "id", "_partition") == [("11", "a b"), ("12", "c")]
     assert shop.leftovers() == left
@@ -214,7 +214,7 @@ def test_a_column_that_has_another_type_by_now_is_backed_up_beside_what_it_was(t
     gone(work)
     path = tmp_path / "assets_config" / "shop" / "sales.yaml"
     path.write_text(path.read_text().replace("amount: int64", "amount: 'decimal(12,2)'"))
-    work = Work(shop.project.tables["sales"], shop.lake, now=TODAY)
+    work = TableRun(shop.project.tables["sales"], shop.lake, now=TODAY)
     shop.land("sales/b.csv", f"id,sold_at,amount,till\n2,{ago(40)},2.50,x\n")
     rerun(at_once(work))
     assert gone(work).backed_up == {"bronze/sales": 1, "silver/sales": 1}
@@ -287,7 +287,7 @@ def test_rows_of_another_type_are_copied_beside_those_that_were(tmp_path: Path) 
         retention: {keep: 30d, by: sold_at, backup: true}
         """,
     )
-    work = Work(shop.project.tables["sales"], shop.lake, now=TODAY)
+    work = TableRun(shop.project.tables["sales"], shop.lake, now=TODAY)
     old = (TODAY - timedelta(days=40)).date()
     for name, amount in (("a", 10), ("b", "ten")):
         (shop.landing / "sales").mkdir(parents=True, exist_ok=True)

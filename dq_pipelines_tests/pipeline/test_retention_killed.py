@@ -12,7 +12,7 @@ import pytest
 from dq_pipelines.lake.backup import BACKUP_COLUMNS
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.maintenance.retention import expire
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.forks import fork
@@ -25,7 +25,7 @@ from pathlib import Path
 from dq_pipelines.lake import backup, rewrite
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.maintenance import retention
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import load_project
 
 root, place, moment, calls = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -48,7 +48,7 @@ if place == "copy":
 else:
     rewrite.Removal.commit = dying(rewrite.Removal.commit)
 table = load_project(root / "assets_config", environment={}).tables["sales"]
-retention.expire(Work(table, Lake.at(str(root / "lake"))), Lake.at(str(root / "lake-backup")))
+retention.expire(TableRun(table, Lake.at(str(root / "lake"))), Lake.at(str(root / "lake-backup")))
 """
 
 TODAY = datetime.now(UTC)
@@ -76,8 +76,8 @@ def prepared(root: Path) -> Workshop:
     return shop
 
 
-def work(shop: Workshop) -> Work:
-    return Work(shop.project.tables["sales"], shop.lake)
+def work(shop: Workshop) -> TableRun:
+    return TableRun(shop.project.tables["sales"], shop.lake)
 
 
 def backups(shop: Workshop) -> Lake:

@@ -10,7 +10,7 @@ import pytest
 
 from dq_pipelines.history.queries.table_status import latest_status
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.pipeline.test_schema import DAYS, FIRST, drift, land, orders
 from dq_pipelines_tests.workshop import Workshop
@@ -232,16 +232,16 @@ def test_a_run_that_ends_before_a_commit_leaves_the_old_table(shop: Workshop, ca
     land(shop, pl.DataFrame({"id": ["2", "x3"], "new": [1, 2]}), DAYS[1])
     table = shop.project.tables["orders"]
     with pytest.raises(Stopped):
-        refine(Work(table, shop.lake, may_commit=StopAt(call)))
+        refine(TableRun(table, shop.lake, may_commit=StopAt(call)))
     assert shop.lake.table("silver/orders").scan().collect_schema() == schema
     assert shop.rows("silver/orders", "id") == [1, 2]
     assert shop.versions()["silver/orders"] == 0
     assert shop.leftovers() == []
-    outcome = refine(Work(table, shop.lake))
+    outcome = refine(TableRun(table, shop.lake))
     assert outcome is not None
     assert shop.versions()["silver/orders"] == 1
     assert shop.rows("silver/orders", "id") == (["1", "2", "x3"] if keys else ["1", "2", "2", "x3"])
     # The ledger goes with the table through the rewrite: nothing is consumed twice.
     assert batches.items() <= transactions(shop.lake.table("silver/orders")).items()
-    assert refine(Work(table, shop.lake)) is None
+    assert refine(TableRun(table, shop.lake)) is None
     assert shop.leftovers() == []

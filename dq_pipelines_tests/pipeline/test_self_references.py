@@ -7,7 +7,7 @@ import random
 import pytest
 
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.workshop import Ran, Workshop
 
@@ -119,7 +119,7 @@ def test_a_replay_publishes_parent_and_child_together(shop: Workshop) -> None:
     assert published(shop) == []
     path = shop.root / "assets_config" / "shop" / "staff.yaml"
     path.write_text(path.read_text().replace("min_value: 0", "min_value: -6"))
-    done = replay(Work(shop.project.tables["staff"], shop.lake), by="ann")
+    done = replay(TableRun(shop.project.tables["staff"], shop.lake), by="ann")
     assert len(done.published) == 3
     assert published(shop) == [1, 2, 5]
 
@@ -131,7 +131,7 @@ def test_a_row_without_a_parent_is_refused_still_although_a_later_row_has_its_ke
     assert shop.run().success
     land(shop, "2.csv", "4,,5")
     assert shop.run().success
-    done = replay(Work(shop.project.tables["staff"], shop.lake), by="ann")
+    done = replay(TableRun(shop.project.tables["staff"], shop.lake), by="ann")
     assert (done.published, done.left_out, done.failing.height) == ((), (), 2)
     assert set(shop.rows("quarantine/staff", "_status")) == {"open"}
     assert published(shop) == [4]
@@ -146,7 +146,7 @@ def test_a_row_that_is_refused_leaves_its_key_to_an_earlier_one_of_the_batch(sho
     land(shop, "1.csv", "1,,5", "2,4,9", "3,,-5", "4,2,1", "2,3,9", "5,4,1")
     assert shop.run().success
     if again:
-        rerun(Work(shop.project.tables["staff"], shop.lake))
+        rerun(TableRun(shop.project.tables["staff"], shop.lake))
     assert published(shop) == [1, 2, 4, 5]
     assert sorted(shop.rows("quarantine/staff", "id")) == ["2", "3"]
 

@@ -18,7 +18,7 @@ from dq_pipelines.pipeline.current_status import standing_now
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.dead_attempts import settle
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 #: Each is several runs through Dagster.
@@ -63,8 +63,8 @@ def rule(shop: Workshop, check: str = BETWEEN) -> RuleState:
     return found
 
 
-def work(shop: Workshop, table: str = "orders") -> Work:
-    return Work(shop.project.tables[table], shop.lake)
+def work(shop: Workshop, table: str = "orders") -> TableRun:
+    return TableRun(shop.project.tables[table], shop.lake)
 
 
 def outcomes(shop: Workshop, table: str = "silver/orders") -> list[str]:

@@ -16,7 +16,7 @@ from dq_pipelines.pipeline.exchange.corrections_exchange import Imported, Return
 from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status
 from dq_pipelines.pipeline.quarantine.quarantine_summary import page, waiting
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines_tests.workshop import Workshop, at_once
 
@@ -31,17 +31,17 @@ MERGE, APPEND, OVERWRITE = "keys: [id]", "", "write: overwrite"
 WRITES = pytest.mark.parametrize("writes", [APPEND, MERGE, OVERWRITE], ids=["append", "merge", "overwrite"])
 
 
-def sales(shop: Workshop, writes: str, least: int = 0) -> Work:
+def sales(shop: Workshop, writes: str, least: int = 0) -> TableRun:
     shop.table("sales", SALES.replace("WRITES", writes).replace("LEAST", str(least)))
-    return Work(shop.project.tables["sales"], shop.lake)
+    return TableRun(shop.project.tables["sales"], shop.lake)
 
 
-def came(shop: Workshop, work: Work, text: str, mode: str = "incremental", name: str = "a") -> None:
+def came(shop: Workshop, work: TableRun, text: str, mode: str = "incremental", name: str = "a") -> None:
     shop.land(f"sales/{name}.csv", f"id,amount\n{text}")
     MODES[mode](at_once(work))
 
 
-def mended_late(work: Work, shop: Workshop) -> Imported:
+def mended_late(work: TableRun, shop: Workshop) -> Imported:
     """What comes of a CSV that was exported as `late.csv`, and mended since: each amount is positive in it."""
     path = shop.root / "late.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",-", ","), encoding="utf-8")

@@ -17,7 +17,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.landed import batches
 from dq_pipelines.pipeline.maintenance.compaction import Tended, tend, tending
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.pipeline.test_concurrency import ORDERS, landed, writers
@@ -31,9 +31,9 @@ def backups(shop: Workshop) -> Lake:
     return Lake(f"{shop.lake.root}-backup")
 
 
-def seeded(shop: Workshop, keys: str = "", files: int = 4, more: str = "") -> Work:
+def seeded(shop: Workshop, keys: str = "", files: int = 4, more: str = "") -> TableRun:
     shop.table("orders", ORDERS.replace("KEYS", keys) + more)
-    work = Work(shop.project.tables["orders"], shop.lake)
+    work = TableRun(shop.project.tables["orders"], shop.lake)
     for number in range(files):
         shop.land(f"orders/{number}.csv", f"id,amount,sign\n{number},1,1\n{number + 1},2,1\n9,{number},-1\n")
         refine(at_once(work))
@@ -90,8 +90,8 @@ def test_partitions_stay_apart(tmp_path: Path) -> None:
     for name in ("a b", "c"):
         for rows in (1, 2):
             shop.land(f"orders/{name}.csv", "id,amount,sign\n" + "1,1,1\n" * rows)
-            refine(Work(table, shop.lake, name))
-    tend(Work(table, shop.lake), backups(shop), WEEK)
+            refine(TableRun(table, shop.lake, name))
+    tend(TableRun(table, shop.lake), backups(shop), WEEK)
     assert files(shop, "silver/orders") == 2
     assert shop.rows("silver/orders", "_partition") == ["a b"] * 3 + ["c"] * 3
 

@@ -20,7 +20,7 @@ from dq_pipelines.pipeline.exchange.workbook import Layout, Refusal, text_of
 from dq_pipelines.pipeline.exchange.workbook_files import read_book, write_book
 from dq_pipelines.pipeline.exchange.workbook_text import cell_of, fits_a_sheet, sheet_cell_of, sheet_value_of, value_of
 from dq_pipelines.pipeline.exchange.workbook_xlsx import read_xlsx
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 ODD = [
@@ -151,7 +151,7 @@ def test_through_the_lake(shop: Workshop, ending: str) -> None:
     (shop.landing / "things").mkdir(parents=True)
     pl.DataFrame({"id": range(1, len(texts) + 1), "text": texts}).write_parquet(shop.landing / "things/a.parquet")
     assert shop.run("things").success
-    work, path = Work(shop.project.tables["things"], shop.lake), shop.root / f"things{ending}"
+    work, path = TableRun(shop.project.tables["things"], shop.lake), shop.root / f"things{ending}"
     assert export(work, path) == len(texts)
     before = shop.versions()
     done = bring_back(work, Returned.read(path), by="ann")

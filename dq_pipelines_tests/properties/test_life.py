@@ -28,7 +28,7 @@ from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_
 from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status, refused_of
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, OPEN
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.modes import incremental
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines.transforms.types import dtype_of
@@ -106,8 +106,8 @@ class Table(RuleBasedStateMachine):
     def days(self) -> list[str]:
         return DAYS if self.life.partitioned else DAYS[:1]
 
-    def work(self, day: str) -> Work:
-        return Work(self.table, self.shop.lake, day if self.life.partitioned else None)
+    def work(self, day: str) -> TableRun:
+        return TableRun(self.table, self.shop.lake, day if self.life.partitioned else None)
 
     # --- people -----------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class Table(RuleBasedStateMachine):
             assert all(row["_partition"] == self.life.rows[int(row["tag"][1:])].day for row in published)
         found: Counter[tuple[str, str]] = Counter()
         if self.shop.lake.table(f"quarantine/{self.name}").exists:
-            refused = refused_of(Work(self.table, self.shop.lake)).collect().to_dicts()
+            refused = refused_of(TableRun(self.table, self.shop.lake)).collect().to_dicts()
             found = Counter((row["tag"], row["_status"]) for row in refused if row["_status"] in (OPEN, DISMISSED))
         wanted = {OPEN: Fate.OPEN, DISMISSED: Fate.DISMISSED}
         assert found == Counter((row.tag, status) for status, fate in wanted.items() for row in self.life.of(fate))

@@ -35,7 +35,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, FIXED, OPEN
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.runtime.verdict_recovery import recollect
 from dq_pipelines.pipeline.silver.modes import incremental
 from dq_pipelines.pipeline.silver.refinement import refine
@@ -216,12 +216,12 @@ class Table(RuleBasedStateMachine):
 
     # --- how it is done and looked at -------------------------------------------------------------
 
-    def _do(self, what: Callable[[Work], Any], model: Callable[[Commits], None], stop: Stop) -> None:
+    def _do(self, what: Callable[[TableRun], Any], model: Callable[[Commits], None], stop: Stop) -> None:
         """Do it to the lake, as a run of Dagster would, and to the model."""
         self.is_sound = False
         stopping = Stopping(stop)
         commits = stopping.commits
-        work = Work(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {uuid.uuid4()}")
+        work = TableRun(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {uuid.uuid4()}")
         recollect(work.lake, work.table.key, self.shop.history)
         try:
             with stopping():
@@ -239,7 +239,7 @@ class Table(RuleBasedStateMachine):
     @invariant()
     def agree(self) -> None:
         """The lake and the history say what the model says, and nothing lies about."""
-        model, work = self.model, Work(self.table, self.shop.lake)
+        model, work = self.model, TableRun(self.table, self.shop.lake)
         recollect(work.lake, work.table.key, self.shop.history)
         assert published(self.shop) == sorted(map(as_published, model.at(Place.PUBLISHED)), key=repr)
         assert waiting(work) - tags(model.at(Place.GONE)) == tags(model.at(Place.WAITING))
@@ -257,13 +257,13 @@ class Table(RuleBasedStateMachine):
         """Each file's latest version, mended, in the order in which they came."""
         shop = Workshop(self.root / "fresh", self.shop.instance)
         self.say_rule(shop)
-        work = Work(self.table, shop.lake)
+        work = TableRun(self.table, shop.lake)
         for name, rows in sorted(self.model.files.items(), key=lambda item: self.model.first[item[0]]):
             # Those that were given up are not published, whatever the rule says of them by now.
             shop.land(f"t/{name}", as_mended([row for row in rows if row.place is not Place.DISMISSED]))
-            refine(Work(self.table, shop.lake))
+            refine(TableRun(self.table, shop.lake))
         assert published(shop) == published(self.shop)
-        here = quarantined(Work(self.table, self.shop.lake))
+        here = quarantined(TableRun(self.table, self.shop.lake))
         assert quarantined(work)[OPEN] == here[OPEN]
 
 
@@ -291,7 +291,7 @@ def published(shop: Workshop) -> list[tuple[object, ...]]:
     return sorted(((row["id"], row["amount"], row["tag"], worth(row.get("extra"))) for row in rows), key=repr)
 
 
-def waiting(work: Work) -> Counter[str]:
+def waiting(work: TableRun) -> Counter[str]:
     """What of bronze silver has not consumed, by tag."""
     bronze = work.lake.table("bronze/t")
     if not bronze.exists:
@@ -301,7 +301,7 @@ def waiting(work: Work) -> Counter[str]:
     return Counter(row["tag"] for row in rows.to_dicts() if row["_batch"] in batches)
 
 
-def quarantined(work: Work) -> dict[str, Counter[tuple[str, object]]]:
+def quarantined(work: TableRun) -> dict[str, Counter[tuple[str, object]]]:
     """The refused rows as people see them, by status, tag and extra cell."""
     found: dict[str, Counter[tuple[str, object]]] = {status: Counter() for status in (OPEN, DISMISSED, FIXED, REPLAYED)}
     for row in refused_of(work).collect().to_dicts():

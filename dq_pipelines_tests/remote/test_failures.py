@@ -16,7 +16,7 @@ from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import Lake, LakeTable
-from dq_pipelines.pipeline.runtime.table_run import Work, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, staged
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.sources import read
 from dq_pipelines_tests.remote.afar import Afar, Bucket, environment, serving
@@ -126,11 +126,11 @@ def test_runs_of_one_table_at_once_publish_each_row_once(afar: Afar) -> None:
         for batch in range(3):
             afar.land(f"orders/{who}-{batch}.csv", f"id\n{who * 10 + batch}\n")
             with suppress(Overtaken, SourceError):  # after the last try: the next run finds what is left
-                refine(Work(table, afar.lake, log=said.append))
+                refine(TableRun(table, afar.lake, log=said.append))
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(write, range(3)))
-    while refine(Work(table, afar.lake)) is not None:
+    while refine(TableRun(table, afar.lake)) is not None:
         pass
     wanted = sorted((who * 10 + batch for who in range(3) for batch in range(3)), key=repr)
     assert [int(value) for value in afar.rows("bronze/orders", "id")] == wanted
@@ -141,7 +141,7 @@ def test_runs_of_one_table_at_once_publish_each_row_once(afar: Afar) -> None:
 def test_what_a_killed_run_left_is_removed(afar: Afar, monkeypatch: pytest.MonkeyPatch) -> None:
     afar.table("orders", ORDERS)
     afar.land("orders/a.csv", "id\n1\n")
-    work = Work(afar.project.tables["orders"], afar.lake)
+    work = TableRun(afar.project.tables["orders"], afar.lake)
     outcome = refine(work)
     assert outcome is not None
     for key in ("bronze/orders", "silver/orders"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dq_pipelines.pipeline.gold import compute
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
 from dq_pipelines_tests.remote.afar import Afar
@@ -91,12 +91,12 @@ def by_hand(shop: Workshop) -> None:
     """Every table once, as an asset would do it, without Dagster."""
     tables = shop.project.tables
     for name in ("customers", "orders"):
-        outcome = refine(Work(tables[name], shop.lake))
+        outcome = refine(TableRun(tables[name], shop.lake))
         assert outcome
         assert not outcome.blocked_by
     for day in DAYS:
-        refine(Work(tables["visits"], shop.lake, day))
-    assert not compute(Work(tables["spent"], shop.lake)).blocked_by
+        refine(TableRun(tables["visits"], shop.lake, day))
+    assert not compute(TableRun(tables["spent"], shop.lake)).blocked_by
 
 
 @pytest.mark.slow
@@ -116,9 +116,9 @@ def test_by_hand(here: Workshop, afar: Afar) -> None:
     assert len(found["quarantine/orders"]) == 5
     assert afar.leftovers() == []
     # Nothing new: nothing is done.
-    assert refine(Work(afar.project.tables["orders"], afar.lake)) is None
+    assert refine(TableRun(afar.project.tables["orders"], afar.lake)) is None
     for name, day in (("orders", None), ("visits", "mon")):
-        assert rerun(Work(afar.project.tables[name], afar.lake, day))
+        assert rerun(TableRun(afar.project.tables[name], afar.lake, day))
     assert content(afar) == found
     assert afar.leftovers() == []
 
@@ -158,7 +158,7 @@ def test_columns_that_change(here: Workshop, afar: Afar) -> None:
                 """,
             )
             shop.land(f"orders/{number}.csv", data)
-            outcome = refine(Work(shop.project.tables["orders"], shop.lake))
+            outcome = refine(TableRun(shop.project.tables["orders"], shop.lake))
             assert outcome is not None
             assert not outcome.blocked_by
             version = number + (shop is afar)  # in a store a table is made before its first rows come
@@ -169,5 +169,5 @@ def test_columns_that_change(here: Workshop, afar: Afar) -> None:
             ("3", 30, "y"),
             ("4", None, "z"),
         ]
-        assert refine(Work(shop.project.tables["orders"], shop.lake)) is None
+        assert refine(TableRun(shop.project.tables["orders"], shop.lake)) is None
     assert afar.leftovers() == []

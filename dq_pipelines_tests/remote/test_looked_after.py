@@ -15,7 +15,7 @@ from dq_pipelines.pipeline.maintenance.erasure import erase
 from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
 from dq_pipelines.pipeline.maintenance.restore import recover, restore
 from dq_pipelines.pipeline.maintenance.retention import expire
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.remote.afar import Afar
 from dq_pipelines_tests.workshop import at_once, content
@@ -51,7 +51,7 @@ def holding(afar: Afar, text: str) -> list[str]:
 
 def test_from_retention_to_erasure(afar: Afar) -> None:
     afar.table("sales", SALES)
-    work = Work(afar.project.tables["sales"], afar.lake)
+    work = TableRun(afar.project.tables["sales"], afar.lake)
     backups = afar.stores.backups
     assert backups.root.endswith("/deep/lake-backup")
     for name, rows in (("a", f"1,{OLD},10,{MARK}\n2,{NEW},20,b\n3,{OLD},-1,{MARK}\n"), ("b", f"4,{NEW},40,{MARK}\n")):

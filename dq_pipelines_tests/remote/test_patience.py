@@ -11,7 +11,7 @@ import pytest
 
 from dq_pipelines.lake.skipped_inputs import asides
 from dq_pipelines.lake.tables import Lake
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.remote.afar import Bucket
 from dq_pipelines_tests.remote.flaky import Proxy, before
@@ -54,7 +54,7 @@ def test_a_run_waits_for_a_store_that_comes_back(shop: Workshop, s3: Bucket, pro
         if "trying again" in line:
             proxy.up()
 
-    outcome = refine(Work(shop.project.tables["orders"], shop.lake, log=log))
+    outcome = refine(TableRun(shop.project.tables["orders"], shop.lake, log=log))
     assert outcome is not None
     assert shop.rows("silver/orders", "id") == [1]
     assert "Connection refused" in said[0]
@@ -67,7 +67,7 @@ def test_an_answer_that_is_cut_off(shop: Workshop, s3: Bucket, proxy: Proxy) -> 
     s3.put("orders/a.csv", text)
     proxy.cut(len(text) // 2)
     said: list[str] = []
-    outcome = refine(Work(shop.project.tables["orders"], shop.lake, log=said.append))
+    outcome = refine(TableRun(shop.project.tables["orders"], shop.lake, log=said.append))
     assert outcome is not None
     assert proxy.cuts_left == 0, "no answer was cut off"
     assert outcome.counts.published == 100_000
@@ -99,7 +99,7 @@ def test_waiting_is_cancelled_within_two_seconds(shop: Workshop, s3: Bucket, pro
         if cancelled.is_set():
             raise dg.DagsterExecutionInterruptedError("cancelled")
 
-    work = Work(shop.project.tables["orders"], shop.lake, may_commit=may_commit, log=lambda _: waits.set())
+    work = TableRun(shop.project.tables["orders"], shop.lake, may_commit=may_commit, log=lambda _: waits.set())
     ended = threading.Event()
 
     def run() -> None:
@@ -129,6 +129,6 @@ def test_a_lake_is_waited_for_too(s3: Bucket, proxy: Proxy, tmp_path: Path) -> N
             proxy.up()
 
     with workshop.instance:
-        assert refine(Work(workshop.project.tables["orders"], lake, log=log)) is not None
+        assert refine(TableRun(workshop.project.tables["orders"], lake, log=log)) is not None
     assert "Connection refused" in said[0]
     assert lake.table("silver/orders").scan().collect()["id"].to_list() == [1]

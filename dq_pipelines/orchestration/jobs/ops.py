@@ -10,14 +10,14 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.orchestration.steps.cancellation import unless_cancelled
 from dq_pipelines.pipeline.runtime.missing_files import in_a_sentence, tables_read
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Table
 
 
-def work_on(context: dg.OpExecutionContext, table: Table, stores: Stores) -> Work:
+def work_on(context: dg.OpExecutionContext, table: Table, stores: Stores) -> TableRun:
     """Returns this run's work on a table. It commits nothing after the run was cancelled."""
     may_commit = unless_cancelled(context.instance, context.run_id, f"{table.key} stays as it is")
-    return Work(table, stores.lake, may_commit=may_commit, log=context.log.info, run_id=context.run_id)
+    return TableRun(table, stores.lake, may_commit=may_commit, log=context.log.info, run_id=context.run_id)
 
 
 @contextmanager

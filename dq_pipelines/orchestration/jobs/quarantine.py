@@ -21,7 +21,7 @@ from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Project
 
 #: Config fields that select refused rows; without them, all.
@@ -109,7 +109,7 @@ def _job(
     return job
 
 
-def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> Work:
+def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name: str) -> TableRun:
     if name not in (landed := _landed(project)):
         raise ConfigError([Problem("", 0, f"{context.job_name}: no table '{name}' lands{nearest(name, landed)}")])
     return work_on(context, project.tables[name], stores)
@@ -125,7 +125,7 @@ def _user(context: dg.OpExecutionContext) -> str:
 
 
 def _report(
-    context: dg.OpExecutionContext, stores: Stores, work: Work, done: Replayed, more: dict[str, Any] | None = None
+    context: dg.OpExecutionContext, stores: Stores, work: TableRun, done: Replayed, more: dict[str, Any] | None = None
 ) -> None:
     """Records the result in history, as metadata of the step, and as a materialization where rows were published."""
     for record in done.records:

@@ -46,7 +46,7 @@ from dq_pipelines.pipeline.runtime.dead_attempts import settle
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.progress import Reporter
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.pipeline.runtime.table_run import Work, judge_published, of_partition
+from dq_pipelines.pipeline.runtime.table_run import TableRun, judge_published, of_partition
 from dq_pipelines.pipeline.runtime.verdict_recovery import recollect, without_history
 from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines.pipeline.silver.published_as import must_fit_partitions
@@ -279,8 +279,8 @@ class TableStep:
         return mode
 
     @property
-    def _work(self) -> Work:
-        return Work(
+    def _work(self) -> TableRun:
+        return TableRun(
             self.table,
             self.stores.lake,
             partition=self.partition,

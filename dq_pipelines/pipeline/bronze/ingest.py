@@ -22,7 +22,7 @@ from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs
 from dq_pipelines.pipeline.runtime.progress import LAND, READ
 from dq_pipelines.pipeline.runtime.retry import patiently
 from dq_pipelines.pipeline.runtime.schema_check import drift_result
-from dq_pipelines.pipeline.runtime.table_run import Work, alone, of_partition, reading, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, of_partition, reading, staged
 from dq_pipelines.sources import ROW
 
 #: Renamed columns in the log; the materialization has all.
@@ -32,12 +32,12 @@ _MOST_LOGGED = 20
 @alone
 @patiently
 @past_bad_inputs
-def land(work: Work) -> Batch | None:
+def land(work: TableRun) -> Batch | None:
     """Land new inputs in bronze alone; None when nothing is new. Raises SourceError or PublishError."""
     return landed(work, must_agree(work).bronze)
 
 
-def landed(work: Work, before: Snapshot | None = None) -> Batch | None:
+def landed(work: TableRun, before: Snapshot | None = None) -> Batch | None:
     """`land`, for a caller that holds the table's lock; `before` is bronze as it was looked at."""
     before = before or bronze(work.table, work.lake).snapshot()
     batch = arrived(work, before)
@@ -55,7 +55,7 @@ def landed(work: Work, before: Snapshot | None = None) -> Batch | None:
     return batch
 
 
-def arrived(work: Work, landed: Snapshot | None = None) -> Batch | None:
+def arrived(work: TableRun, landed: Snapshot | None = None) -> Batch | None:
     """The new inputs of the source, or the oldest of them, as one batch; None when nothing is new. `landed` is bronze as it was looked at."""
     work.progress.stage(READ)
     landed = landed or bronze(work.table, work.lake).snapshot()
@@ -73,7 +73,7 @@ def arrived(work: Work, landed: Snapshot | None = None) -> Batch | None:
     return replace(batch, waiting=waiting, retimed=retimed)
 
 
-def commit_bronze(work: Work, batch: Batch, stage: Stage, drift: Drift | None) -> Publication:
+def commit_bronze(work: TableRun, batch: Batch, stage: Stage, drift: Drift | None) -> Publication:
     """Commit the staged rows of a batch with the ledger's entries for its inputs.
 
     `drift` is what bronze has to become for them, as `landing_drift` says. Raises Transient where an input has changed since

@@ -12,7 +12,7 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable, TableOrSnapshot, look
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.landed_names import resolved
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 
 def schema_of(table: TableOrSnapshot) -> pl.Schema | None:
@@ -33,7 +33,7 @@ def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str], table: Lak
     return pl.Schema({name: landed[name] if landed[name] == pl.Null else stored[name] for name in columns})
 
 
-def landing_drift(work: Work, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
+def landing_drift(work: TableRun, rows: pl.LazyFrame, before: pl.Schema | None) -> Drift | None:
     """What bronze, which has the columns of `before`, would have to become to hold these rows; None before it is made.
 
     It takes on new columns. Where silver declares a type, it takes any type, as text if need be: silver refuses row by row

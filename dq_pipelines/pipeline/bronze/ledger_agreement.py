@@ -13,7 +13,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import TAKEN_BACK, batches_in, consumption
 from dq_pipelines.pipeline.bronze.landed import batches, bronze, landed_batches
 from dq_pipelines.pipeline.runtime.layers import Layers
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 #: What the ids of bronze's batches begin with; those of replays begin with another letter.
 _LANDED = "b-"
@@ -27,7 +27,7 @@ class Disagreement:
     unknown_to_quarantine: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, work: Work, layers: Layers | None = None) -> Disagreement:
+    def of(cls, work: TableRun, layers: Layers | None = None) -> Disagreement:
         """By the ledgers of the table's layers, as they are now or were looked at."""
         layers = layers or Layers.of(work)
         published = batches_in(layers.silver.ledger)
@@ -42,7 +42,7 @@ class Disagreement:
             tuple(batch for batch in published if batch not in quarantined),
         )
 
-    def taken_back(self, work: Work) -> Mapping[str, int]:
+    def taken_back(self, work: TableRun) -> Mapping[str, int]:
         """What a rerun notes: it makes silver and quarantine from bronze, so what bronze does not know counts no more.
 
         Of a partition, only what silver says of that partition.
@@ -55,13 +55,13 @@ class Disagreement:
         return dict.fromkeys(names, TAKEN_BACK)
 
 
-def must_have_whole_logs(work: Work) -> None:
+def must_have_whole_logs(work: TableRun) -> None:
     """Raise PublishError when a power loss has torn the newest commit of a layer."""
     for table in (bronze(work.table, work.lake), work.quarantine, work.silver):
         table.snapshot()
 
 
-def must_agree(work: Work) -> Layers:
+def must_agree(work: TableRun) -> Layers:
     """The layers as they are now. Raises PublishError when a layer has lost a commit that a later layer relies on."""
     layers = Layers.of(work)
     disagreement = Disagreement.of(work, layers)
@@ -85,7 +85,7 @@ def _some(batches: tuple[str, ...]) -> str:
     return batches[0] if len(batches) == 1 else f"{batches[0]} (and {len(batches) - 1} more)"
 
 
-def _else_restore(work: Work, disagreement: Disagreement) -> str:
+def _else_restore(work: TableRun, disagreement: Disagreement) -> str:
     silver = work.silver.snapshot()
     noted = [silver.last_made(name) for name in consumption(disagreement.unknown_to_bronze)]
     versions = [each[0] for each in noted if each is not None]

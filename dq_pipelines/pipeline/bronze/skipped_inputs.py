@@ -21,7 +21,7 @@ from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
 from dq_pipelines.pipeline.bronze.batch import Batch, batch_of
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.new_inputs import listed, new_inputs, retry_key, stands, taken
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.sources import Input
 from dq_pipelines.sources.failures import broken
 
@@ -34,14 +34,14 @@ _MOST_NAMED = 3
 Done = TypeVar("Done")
 
 
-def past_bad_inputs(do: Callable[[Work], Done | None]) -> Callable[[Work], Done | None]:
+def past_bad_inputs(do: Callable[[TableRun], Done | None]) -> Callable[[TableRun], Done | None]:
     """Decorates what reads new inputs: it skips those that cannot be read and goes on with the others.
 
     Raises SetAside when `do` then gives None: a run that could read none of the new inputs is no success.
     """
 
     @wraps(do)
-    def doing(work: Work) -> Done | None:
+    def doing(work: TableRun) -> Done | None:
         bad: list[Aside] = []
         while True:
             try:
@@ -62,7 +62,7 @@ def past_bad_inputs(do: Callable[[Work], Done | None]) -> Callable[[Work], Done 
     return doing
 
 
-def try_again(work: Work) -> None:
+def try_again(work: TableRun) -> None:
     """Skip no input of the table, or of the run's partition, any more."""
     marks = asides(work.lake, work.table.name)
     if marks:
@@ -70,7 +70,7 @@ def try_again(work: Work) -> None:
         write_asides(work.lake, work.table.name, [mark for mark in marks.values() if mark.uri not in again])
 
 
-def standing_aside(work: Work) -> list[Aside]:
+def standing_aside(work: TableRun) -> list[Aside]:
     """The skipped inputs of the table, by address."""
     return sorted(asides(work.lake, work.table.name).values(), key=lambda mark: mark.uri)
 
@@ -80,7 +80,7 @@ def as_result(marks: Sequence[Aside]) -> ResultRecord:
     return ResultRecord.on_inputs(INPUTS_READABLE, [mark.uri for mark in marks], why_skipped(marks))
 
 
-def _to_blame(work: Work) -> list[Aside]:
+def _to_blame(work: TableRun) -> list[Aside]:
     """The new inputs that cannot be read alone, with their reasons.
 
     Each is opened first. Only where all can be opened, each is read to its end.
@@ -89,7 +89,7 @@ def _to_blame(work: Work) -> list[Aside]:
     return list(_unreadable(work, inputs, _opened)) or list(_unreadable(work, inputs, _read))
 
 
-def _unreadable(work: Work, inputs: Sequence[Input], read: Callable[[Work, Input], object]) -> Iterator[Aside]:
+def _unreadable(work: TableRun, inputs: Sequence[Input], read: Callable[[TableRun, Input], object]) -> Iterator[Aside]:
     for item in inputs:
         work.may_commit()  # there may be many, and each may be large
         try:
@@ -102,18 +102,18 @@ def _unreadable(work: Work, inputs: Sequence[Input], read: Callable[[Work, Input
             yield Aside(item.uri, retry_key(item, source), str(error), work.now, item.version.changed)
 
 
-def _opened(work: Work, item: Input) -> Batch:
+def _opened(work: TableRun, item: Input) -> Batch:
     return batch_of(work.table, [item], work.now)
 
 
-def _read(work: Work, item: Input) -> None:
+def _read(work: TableRun, item: Input) -> None:
     batch = _opened(work, item)
     with broken(item.uri, "to read it to its end"):
         _, count = collect_all([batch.rows.select(pl.all().null_count()), batch.rows.select(pl.len())])
     batch.must_be_complete(count.item())
 
 
-def _set_aside(work: Work, unreadable: Sequence[Aside]) -> Sequence[Aside]:
+def _set_aside(work: TableRun, unreadable: Sequence[Aside]) -> Sequence[Aside]:
     work.may_commit()
     marks = asides(work.lake, work.table.name) | {mark.uri: mark for mark in unreadable}
     write_asides(work.lake, work.table.name, marks.values())
@@ -122,7 +122,7 @@ def _set_aside(work: Work, unreadable: Sequence[Aside]) -> Sequence[Aside]:
     return unreadable
 
 
-def _clear(work: Work) -> None:
+def _clear(work: TableRun) -> None:
     """Remove the marks of inputs that are gone, have changed or were read after all."""
     marks = asides(work.lake, work.table.name)
     if not marks:

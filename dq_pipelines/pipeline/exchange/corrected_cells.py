@@ -18,7 +18,7 @@ from dq_pipelines.pipeline.exchange.workbook_checksums import MARKS, checksum, s
 from dq_pipelines.pipeline.exchange.workbook_text import fits_a_sheet
 from dq_pipelines.pipeline.quarantine.corrections import Cells, landed_names, landed_value
 from dq_pipelines.pipeline.quarantine.refused_rows import ID, cells_in
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.rules.library.sets import ValuesInSet
 from dq_pipelines.sources import ROW, SOURCE
 
@@ -37,7 +37,7 @@ _TOLD = {
 }
 
 
-def layout_of(work: Work, columns: list[str]) -> Layout:
+def layout_of(work: TableRun, columns: list[str]) -> Layout:
     """What the workbook of a table with these quarantine columns looks like."""
     if work.table.is_gold:
         return Layout(work.table.key, cells_in(columns))
@@ -52,7 +52,7 @@ def layout_of(work: Work, columns: list[str]) -> Layout:
 class Changes:
     """What a file changes in the rows of a table."""
 
-    work: Work
+    work: TableRun
     book: Book
     layout: Layout
     wanted: Expectations

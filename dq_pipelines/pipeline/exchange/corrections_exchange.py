@@ -33,7 +33,7 @@ from dq_pipelines.pipeline.quarantine.quarantine_status import (
 from dq_pipelines.pipeline.quarantine.refused_rows import CORRECTION, DISMISSED, ID, OPEN, STATUS, STATUS_BY, SUPERSEDED
 from dq_pipelines.pipeline.replay.replay import replayed
 from dq_pipelines.pipeline.replay.replayed import Replayed
-from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
 from dq_pipelines.project import Project
 from dq_pipelines.sources import SOURCE
 
@@ -66,7 +66,7 @@ class Imported:
         return f"{counts}, {len(self.problems):,} refused still{settled}"
 
 
-def export(work: Work, path: Path, chosen: Chosen = ALL) -> int:
+def export(work: TableRun, path: Path, chosen: Chosen = ALL) -> int:
     """Write the open rows to a workbook or CSV; how many there are. Raises PublishError."""
     rows = _open_rows(work, chosen)
     write_book(path, layout_of(work, rows.columns), _in_words(rows, Expectations.of(work.table)), rows.height)
@@ -106,7 +106,7 @@ class Returned:
         return name
 
 
-def bring_back(work: Work, book: Returned, *, by: str, dry_run: bool = False) -> Imported:
+def bring_back(work: TableRun, book: Returned, *, by: str, dry_run: bool = False) -> Imported:
     """Publish the rows that were mended in a file, as far as they pass, and dismiss those that were given up.
 
     Everything is judged before anything is written, and nobody else works on the table meanwhile. Raises SourceError where
@@ -115,7 +115,7 @@ def bring_back(work: Work, book: Returned, *, by: str, dry_run: bool = False) ->
     return alone(partial(_brought_back, returned=book, by=by, dry_run=dry_run))(work)
 
 
-def _brought_back(work: Work, *, returned: Returned, by: str, dry_run: bool) -> Imported:
+def _brought_back(work: TableRun, *, returned: Returned, by: str, dry_run: bool) -> Imported:
     must_land(work)
     wishes = _Wishes.of(work, returned)
     edits = wishes.edits
@@ -149,7 +149,7 @@ class _Wishes:
     places: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, work: Work, returned: Returned) -> _Wishes:
+    def of(cls, work: TableRun, returned: Returned) -> _Wishes:
         book, wanted = returned.book, Expectations.of(work.table)
         rows = refused_of(work)
         layout = layout_of(work, rows.collect_schema().names())
@@ -271,6 +271,6 @@ def _gone(lines: Sequence[Mended]) -> Iterator[str]:
         yield f"row {gone[0]}: {rows} no longer in the file, from this one on; nothing becomes of what is not there"
 
 
-def _open_rows(work: Work, chosen: Chosen) -> pl.DataFrame:
+def _open_rows(work: TableRun, chosen: Chosen) -> pl.DataFrame:
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == OPEN, pl.col(ID).is_not_null())
     return rows.unique(ID, keep="first", maintain_order=True).collect()

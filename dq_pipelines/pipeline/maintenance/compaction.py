@@ -12,7 +12,7 @@ from datetime import timedelta
 from dq_pipelines.lake.compaction import Compaction, checkpoint, vacuum
 from dq_pipelines.lake.table_lock import claimed
 from dq_pipelines.lake.tables import Lake, LakeTable
-from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Tended:
         return bool(self.compacted or self.vacuumed)
 
 
-def tables_of(work: Work, backups: Lake) -> list[tuple[str, LakeTable]]:
+def tables_of(work: TableRun, backups: Lake) -> list[tuple[str, LakeTable]]:
     """The tables that a table's YAML has become so far, each with its place."""
     places = (("lake", work.lake), ("backup", backups))
     found = [(place, lake.table(key)) for place, lake in places for key in work.table.keys]
     return [(place, table) for place, table in found if table.exists]
 
 
-def tending(work: Work, backups: Lake, keep: timedelta) -> list[Tended]:
+def tending(work: TableRun, backups: Lake, keep: timedelta) -> list[Tended]:
     """What `tend` would do now; nothing is written."""
     found = []
     for place, table in tables_of(work, backups):
@@ -52,13 +52,13 @@ def tending(work: Work, backups: Lake, keep: timedelta) -> list[Tended]:
     return found
 
 
-def tend(work: Work, backups: Lake, keep: timedelta) -> list[Tended]:
+def tend(work: TableRun, backups: Lake, keep: timedelta) -> list[Tended]:
     """Put small files together, write checkpoints, and remove files that left a table longer ago than `keep`.
 
     No row changes. Versions from before then can be read no more.
     """
 
-    def tended(held: Work) -> list[Tended]:
+    def tended(held: TableRun) -> list[Tended]:
         found = []
         with ExitStack() as stack:
             tables = tables_of(held, backups)

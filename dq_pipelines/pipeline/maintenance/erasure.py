@@ -31,7 +31,7 @@ from dq_pipelines.pipeline.bronze.batch import UNREADABLE
 from dq_pipelines.pipeline.bronze.input_identity import Names
 from dq_pipelines.pipeline.maintenance.certificates import Certificate, Erased, Places, places_of
 from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
-from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
 from dq_pipelines.sources import ROW, SOURCE
 
 #: How many erased rows the history is searched for: those of a person, not of a table.
@@ -49,7 +49,7 @@ def erase(wish: Wish, history: History, by: str) -> Certificate:
     Whoever reads an earlier version of these tables at that moment fails. Killed in between, it is to be run again.
     """
 
-    def done(work: Work) -> Certificate:
+    def done(work: TableRun) -> Certificate:
         with ExitStack() as held:
             claims = {"backup": held.enter_context(claimed(wish.backups, work.table.name))}
             for table in wish.gold:

@@ -22,7 +22,7 @@ from dq_pipelines.pipeline.maintenance.row_lineage import healed
 from dq_pipelines.pipeline.preparation.preparation import Prepared, misread, prepare
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.refused_rows import PLACE, QUARANTINE_COLUMNS
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Project, Silver, Table
 from dq_pipelines.transforms.cast import FAILED, RAW
 from dq_pipelines.transforms.casting import typed
@@ -34,7 +34,7 @@ from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
 class Wish:
     """Whose rows are to go, and from where."""
 
-    work: Work
+    work: TableRun
     project: Project
     sql: str
     backups: Lake

@@ -26,12 +26,12 @@ from dq_pipelines.lake.schema_evolution import exactly, fits
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.lake.time_travel import Moment, Return
 from dq_pipelines.pipeline.bronze.input_identity import INPUT
-from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
 from dq_pipelines.pipeline.silver.precedence import last_of_keys
 from dq_pipelines.transforms.types import name_of
 
 
-def returns(work: Work, moment: Moment, layer: str | None = None) -> list[Return]:
+def returns(work: TableRun, moment: Moment, layer: str | None = None) -> list[Return]:
     """What goes back to which version, in this order; nothing is written.
 
     Without a layer: silver and quarantine, or gold and its quarantine; quarantine goes back to the time at which the
@@ -48,7 +48,7 @@ def returns(work: Work, moment: Moment, layer: str | None = None) -> list[Return
     return [first, Return.to(work.quarantine, Moment(first.at.isoformat()) if moment.version is not None else moment)]
 
 
-def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
+def _must_stand_alone(work: TableRun, layer: str, back: Return) -> None:
     """Bronze and quarantine hold what silver relies on."""
     if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith(INPUT)]):
         raise PublishError(
@@ -68,10 +68,10 @@ def _must_stand_alone(work: Work, layer: str, back: Return) -> None:
         )
 
 
-def restore(work: Work, moment: Moment, layer: str | None = None) -> list[Publication]:
+def restore(work: TableRun, moment: Moment, layer: str | None = None) -> list[Publication]:
     """Bring a table back to what it was; one commit a layer, and none where nothing changes."""
 
-    def back(held: Work) -> list[Publication]:
+    def back(held: TableRun) -> list[Publication]:
         done = []
         for each in returns(held, moment, layer):
             if each.changes:
@@ -118,7 +118,7 @@ class Recovery:
         return Publication(self.table.key, done.version, rows)
 
 
-def recoveries(work: Work, backups: Lake) -> list[Recovery]:
+def recoveries(work: TableRun, backups: Lake) -> list[Recovery]:
     """What comes back from the backup, in this order; nothing is written. Raises PublishError where there is no backup."""
     layers = [work.lake.table(f"bronze/{work.table.name}"), work.quarantine, work.silver]
     found, copied = [], False
@@ -134,7 +134,7 @@ def recoveries(work: Work, backups: Lake) -> list[Recovery]:
     return found
 
 
-def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
+def _recovery(work: TableRun, backup: Backup, kept: list[str]) -> Recovery:
     table, copies = backup.table, backup.copies.scan().filter(pl.col(DELETION).is_in(kept))
     silver = work.table.landed.silver
     keys = silver.keys if table == work.silver and silver.mode == "merge" else ()
@@ -155,10 +155,10 @@ def _recovery(work: Work, backup: Backup, kept: list[str]) -> Recovery:
     return Recovery(table, exactly(copies, wanted), tuple(kept), lost, keys)
 
 
-def recover(work: Work, backups: Lake) -> list[Publication]:
+def recover(work: TableRun, backups: Lake) -> list[Publication]:
     """Bring expired rows back from the backup, each once."""
 
-    def back(held: Work) -> list[Publication]:
+    def back(held: TableRun) -> list[Publication]:
         done = []
         for each in recoveries(held, backups):
             held.may_commit()

@@ -27,7 +27,7 @@ from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.pipeline.bronze.landed import BATCH, INGESTED_AT
 from dq_pipelines.pipeline.maintenance.row_lineage import GOES, Traces
 from dq_pipelines.pipeline.quarantine.refused_rows import PLACE
-from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
 from dq_pipelines.project import Retention
 from dq_pipelines.transforms.types import name_of
 
@@ -56,7 +56,7 @@ class Expiry:
         return sum(self.rows.values())
 
 
-def expire(work: Work, backups: Lake, run: str = "") -> Expiry | None:
+def expire(work: TableRun, backups: Lake, run: str = "") -> Expiry | None:
     """Delete what is too old, having copied it first where the table wants that; None where nothing was published.
 
     Raises RuleError when the column that gives rows their age is not there, PublishError when a copy is not what was
@@ -65,13 +65,13 @@ def expire(work: Work, backups: Lake, run: str = "") -> Expiry | None:
     return alone(lambda held: _expired(held, backups, run))(work)
 
 
-def expiring(work: Work) -> Expiry | None:
+def expiring(work: TableRun) -> Expiry | None:
     """What `expire` would delete now; nothing is written."""
     plan = _Plan.of(work)
     return plan.expiry if plan else None
 
 
-def _expired(work: Work, backups: Lake, run: str) -> Expiry | None:
+def _expired(work: TableRun, backups: Lake, run: str) -> Expiry | None:
     retention = _retention(work)
     with _held(work, backups, wanted=retention.backup) as claim:
         if retention.backup:
@@ -95,7 +95,7 @@ def _expired(work: Work, backups: Lake, run: str) -> Expiry | None:
 
 
 @contextmanager
-def _held(work: Work, backups: Lake, *, wanted: bool) -> Iterator[Claim]:
+def _held(work: TableRun, backups: Lake, *, wanted: bool) -> Iterator[Claim]:
     """The claim to the table's backup, where it has one."""
     if not wanted:
         yield Claim()
@@ -104,7 +104,7 @@ def _held(work: Work, backups: Lake, *, wanted: bool) -> Iterator[Claim]:
         yield claim
 
 
-def _removed(work: Work, removal: Removal, deletion: Deletion) -> Publication:
+def _removed(work: TableRun, removal: Removal, deletion: Deletion) -> Publication:
     with staged(*removal.stages, claim=work.claim):
         removal.write()
         work.may_commit()
@@ -113,14 +113,14 @@ def _removed(work: Work, removal: Removal, deletion: Deletion) -> Publication:
     return done
 
 
-def _retention(work: Work) -> Retention:
+def _retention(work: TableRun) -> Retention:
     retention = None if work.table.is_gold else work.table.landed.retention
     if retention is None:
         raise RuleError(f"{work.table.key}: wanted `retention` in {work.table.file or 'its YAML'}, found none")
     return retention
 
 
-def _layers(work: Work) -> tuple[LakeTable, ...]:
+def _layers(work: TableRun) -> tuple[LakeTable, ...]:
     every = (work.lake.table(f"bronze/{work.table.name}"), work.quarantine, work.silver)
     return tuple(table for table in every if table.exists)
 
@@ -133,7 +133,7 @@ class _Plan:
     removals: tuple[Removal, ...]
 
     @classmethod
-    def of(cls, work: Work) -> _Plan | None:
+    def of(cls, work: TableRun) -> _Plan | None:
         traces = Traces.of(work)
         if traces is None:
             return None

@@ -21,7 +21,7 @@ from dq_pipelines.pipeline.preparation.preparation import prepare
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import broken_off
 from dq_pipelines.pipeline.quarantine.refused_rows import FIXED, INTO, PLACE, REPLAYED, STATUS
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
 
@@ -42,14 +42,14 @@ def healed(quarantine: Snapshot | None, silver: LakeTable) -> pl.Expr:
 class Traces:
     """The three layers of one table, each at the version at which it was first looked at."""
 
-    work: Work
+    work: TableRun
     silver: Snapshot
     #: the two below may never have been written to
     bronze: Snapshot | None
     quarantine: Snapshot | None
 
     @classmethod
-    def of(cls, work: Work) -> Traces | None:
+    def of(cls, work: TableRun) -> Traces | None:
         """None where nothing was ever published."""
         silver = work.silver.published()
         if silver is None:

@@ -36,7 +36,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import (
     cells_in,
 )
 from dq_pipelines.pipeline.quarantine.superseded import with_superseded
-from dq_pipelines.pipeline.runtime.table_run import Work, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
 
 #: Marks rows that were dismissed; hidden from rules.
 HELD = "_held\x00"
@@ -105,7 +105,7 @@ def broken_off(consumed: Collection[str]) -> pl.Expr:
     return pl.col(INTO).is_not_null() & ~pl.col(INTO).is_in(list(consumed))
 
 
-def refused_of(work: Work) -> pl.LazyFrame:
+def refused_of(work: TableRun) -> pl.LazyFrame:
     """`refused`, of the table that is worked on; none where nothing was ever refused."""
     rows = refused(work.lake, work.table.key)
     if rows is None:
@@ -113,12 +113,12 @@ def refused_of(work: Work) -> pl.LazyFrame:
     return rows if work.partition is None else rows.filter(pl.col(PARTITION) == work.partition)
 
 
-def give_status(work: Work, chosen: Chosen, status: str, by: str) -> int:
+def give_status(work: TableRun, chosen: Chosen, status: str, by: str) -> int:
     """Dismiss rows that are open, or open those that were dismissed; how many there were."""
     return alone(partial(given_status, chosen=chosen, status=status, by=by))(work)
 
 
-def given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
+def given_status(work: TableRun, *, chosen: Chosen, status: str, by: str) -> int:
     """`give_status`, for one who works alone on the table."""
     must_land(work)
     before = {DISMISSED: OPEN, OPEN: DISMISSED}[status]
@@ -139,13 +139,13 @@ def given_status(work: Work, *, chosen: Chosen, status: str, by: str) -> int:
     return found.height
 
 
-def superseded(work: Work, chosen: Chosen) -> int:
+def superseded(work: TableRun, chosen: Chosen) -> int:
     """How many of the rows that are meant are superseded."""
     rows = chosen.rows(refused_of(work)).filter(pl.col(STATUS) == SUPERSEDED)
     return int(rows.select(pl.len()).collect().item())
 
 
-def tell_superseded(work: Work, chosen: Chosen) -> None:
+def tell_superseded(work: TableRun, chosen: Chosen) -> None:
     """Say how many rows are left out since they are superseded."""
     if count := superseded(work, chosen):
         later = ("a later version of its input has", "later versions of their inputs have")[count > 1]
@@ -153,25 +153,25 @@ def tell_superseded(work: Work, chosen: Chosen) -> None:
         work.log(f"{work.quarantine.key}: {said}")
 
 
-def _not_superseded(work: Work, rows: pl.LazyFrame) -> pl.LazyFrame:
+def _not_superseded(work: TableRun, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Of rows, whatever their status, those that would not be superseded if they were open; they are open in the result."""
     opened = rows.with_columns(pl.lit(OPEN).alias(STATUS))
     return with_superseded(opened, bronze(work.table, work.lake), work.silver).filter(pl.col(STATUS) == OPEN)
 
 
-def must_land(work: Work) -> None:
+def must_land(work: TableRun) -> None:
     """Raise RuleError for a gold table: its refused rows are made anew whenever it is."""
     if work.table.is_gold:
         raise RuleError(f"{work.table.key} is computed: mend its inputs or its rules, and materialize it anew")
 
 
-def dismissed(work: Work) -> pl.DataFrame:
+def dismissed(work: TableRun) -> pl.DataFrame:
     """The places in bronze of rows that were given up: a rerun judges them with their batch, and publishes none of them."""
     given_up = refused_of(work).filter(pl.col(STATUS) == DISMISSED, pl.col(ID).is_not_null())
     return given_up.select(PLACE).unique().collect()
 
 
-def with_dismissed(work: Work, rows: pl.LazyFrame, places: pl.DataFrame) -> pl.LazyFrame:
+def with_dismissed(work: TableRun, rows: pl.LazyFrame, places: pl.DataFrame) -> pl.LazyFrame:
     """Prepared rows with a mark, `HELD`, on those of these places; as they are where there are none.
 
     Raises RuleError where a step forgets which rows they are.
@@ -184,7 +184,7 @@ def with_dismissed(work: Work, rows: pl.LazyFrame, places: pl.DataFrame) -> pl.L
     return rows.join(marked, on=PLACE, how="left", maintain_order="left").with_columns(pl.col(HELD).fill_null(False))
 
 
-def carried_over(fresh: pl.LazyFrame, work: Work) -> pl.LazyFrame:
+def carried_over(fresh: pl.LazyFrame, work: TableRun) -> pl.LazyFrame:
     """The refused rows of a rerun, with what people have said of them before, and the rows that they have mended.
 
     A mended row is no longer refused, but its correction lives in quarantine: without it, the next rerun would refuse

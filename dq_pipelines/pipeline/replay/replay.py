@@ -32,13 +32,13 @@ from dq_pipelines.pipeline.replay.replay_part import (
     stage_part,
 )
 from dq_pipelines.pipeline.replay.replayed import Replayed, together
-from dq_pipelines.pipeline.runtime.table_run import Work, alone, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, staged
 from dq_pipelines.pipeline.silver.published_as import must_fit_rows
 from dq_pipelines.pipeline.silver.rerun import must_be_whole
 
 
 def replay(
-    run: Work,
+    run: TableRun,
     chosen: Chosen = ALL,
     *,
     by: str,
@@ -53,7 +53,7 @@ def replay(
     return alone(partial(replayed, chosen=chosen, by=by, edits=edits or {}, dry_run=dry_run))(run)
 
 
-def replayed(run: Work, *, chosen: Chosen, by: str, edits: Mapping[str, Cells], dry_run: bool) -> Replayed:
+def replayed(run: TableRun, *, chosen: Chosen, by: str, edits: Mapping[str, Cells], dry_run: bool) -> Replayed:
     """`replay`, for one who works alone on the table."""
     must_land(run)
     if not dry_run:
@@ -90,7 +90,7 @@ def _mended(waiting: pl.DataFrame, edits: Mapping[str, Cells]) -> pl.DataFrame:
     )
 
 
-def plan_replay(run: Work, waiting: pl.DataFrame, by: str) -> Iterator[ReplayPart]:
+def plan_replay(run: TableRun, waiting: pl.DataFrame, by: str) -> Iterator[ReplayPart]:
     """The waiting rows by partition, each with a replay of its own."""
     for partition, rows in _by_partition(waiting):
         yield ReplayPart(replace(run, partition=partition), f"{REPLAY}{uuid.uuid4().hex[:16]}", rows, by)

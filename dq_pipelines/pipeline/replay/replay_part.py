@@ -40,7 +40,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import (
 from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.replay.revalidation import Rejudgement, not_overtaken
 from dq_pipelines.pipeline.runtime.outcome import Counts, elapsed
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.runtime.verdict_recovery import commit_metadata
 from dq_pipelines.pipeline.silver.precedence import latest_of_keys
 from dq_pipelines.pipeline.silver.remaining_rows import looked_up, staying_beside
@@ -55,7 +55,7 @@ BEFORE, _TODAY = "_correction_before", "_reasons_today"
 class ReplayPart:
     """Waiting rows of a table, or of one partition of it, that are replayed together."""
 
-    run: Work
+    run: TableRun
     #: the id of the replay
     batch: str
     #: quarantine rows, each once

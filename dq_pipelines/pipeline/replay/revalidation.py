@@ -33,7 +33,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import (
     refused_rows,
     unreadable_rows,
 )
-from dq_pipelines.pipeline.runtime.table_run import Work, must_be_judged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, must_be_judged
 from dq_pipelines.pipeline.silver.key_versions import in_rank, overtaken
 from dq_pipelines.pipeline.silver.precedence import unbeaten
 from dq_pipelines.pipeline.silver.remaining_rows import looked_up
@@ -48,14 +48,14 @@ from dq_pipelines.sources.failures import broken
 class Rejudgement:
     """Waiting rows of a table, or of one partition of it, and a folder for what the judgement finds."""
 
-    work: Work
+    run: TableRun
     #: quarantine rows, each once, with what was mended in them
     waiting: pl.DataFrame
     folder: Path
 
     @property
     def silver(self) -> Silver:
-        return self.work.table.landed.silver
+        return self.run.table.landed.silver
 
     @property
     def places(self) -> pl.LazyFrame:
@@ -64,11 +64,11 @@ class Rejudgement:
 
     @cached_property
     def _landed(self) -> pl.LazyFrame:
-        return bronze(self.work.table, self.work.lake).scan()
+        return bronze(self.run.table, self.run.lake).scan()
 
     @cached_property
     def _mended(self) -> pl.DataFrame:
-        return pl.concat([corrections(self.work.quarantine), self._edited]).unique(PLACE, keep="last")
+        return pl.concat([corrections(self.run.quarantine), self._edited]).unique(PLACE, keep="last")
 
     def prepared(self) -> Prepared:
         """The waiting rows before they are judged, without the rows that they came with."""
@@ -103,7 +103,7 @@ class Rejudgement:
         scan = staging_backend().scan(
             prepared.rows,
             _refusing(rules_of(self.silver, prepared)),
-            lookup=lambda key: looked_up(self.work, key, prepared, parents),
+            lookup=lambda key: looked_up(self.run, key, prepared, parents),
             hidden=prepared.hidden,
             misread=misread(self.silver, prepared),
         )
@@ -116,31 +116,31 @@ class Rejudgement:
             wanted = passing.select(*exact_names(prepared.columns), *TRACES, identity().alias(ID))
             return [wanted.sink_parquet(kept, lazy=True), failing.sink_parquet(refused, lazy=True)]
 
-        with broken(self.work.table.key, "to judge its refused rows again"):
+        with broken(self.run.table.key, "to judge its refused rows again"):
             judgement = judge(scan, sinks)
-        must_be_judged(self.work.table.key, judgement)
+        must_be_judged(self.run.table.key, judgement)
 
     @property
     def _edited(self) -> pl.DataFrame:
         return self.waiting.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
 
     def _must_be_traced(self, prepared: Prepared) -> None:
-        if what_is_missing := forgotten(self.work.table.key, prepared.rows.collect_schema()):
+        if what_is_missing := forgotten(self.run.table.key, prepared.rows.collect_schema()):
             raise RuleError(f"{what_is_missing}, so that refused rows cannot be told apart: use mode: rerun, or let it")
 
 
-def not_overtaken(work: Work, passing: pl.LazyFrame) -> pl.LazyFrame:
+def not_overtaken(run: TableRun, passing: pl.LazyFrame) -> pl.LazyFrame:
     """The rows that still have their place in the table: none is to replace what has come and was published after it."""
-    silver = work.table.landed.silver
+    silver = run.table.landed.silver
     if silver.mode == "overwrite":
         # A snapshot takes the place of the one before, refused rows and all.
-        return passing.filter(of_last_snapshot(bronze(work.table, work.lake), work.partition))
+        return passing.filter(of_last_snapshot(bronze(run.table, run.lake), run.partition))
     if silver.mode == "append":
         return passing
-    first = first_landed(bronze(work.table, work.lake))
-    beaten = overtaken(silver, passing, in_rank(work, first), first, ID)
+    first = first_landed(bronze(run.table, run.lake))
+    beaten = overtaken(silver, passing, in_rank(run, first), first, ID)
     still = passing.join(beaten, on=ID, how="anti", maintain_order="left")
-    return unbeaten(still, silver, work.silver)
+    return unbeaten(still, silver, run.silver)
 
 
 def _refusing(rules: list[Rule]) -> list[Rule]:

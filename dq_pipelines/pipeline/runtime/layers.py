@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dq_pipelines.lake.formats.snapshot import Snapshot
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Layers:
     silver: Snapshot
 
     @classmethod
-    def of(cls, work: Work) -> Layers:
+    def of(cls, work: TableRun) -> Layers:
         """The layers as they are now; raises PublishError when one cannot be read."""
         # Silver first: another run may commit between the looks, and its commit comes last.
         silver = work.silver.snapshot()

@@ -13,7 +13,7 @@ from functools import wraps
 from typing import TypeVar
 
 from dq_pipelines.errors import Transient, Unreached
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 Done = TypeVar("Done")
 
@@ -21,11 +21,11 @@ Done = TypeVar("Done")
 _LOOK = 1.0
 
 
-def patiently(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
+def patiently(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
     """What reads a source, made to be done anew when it fails for a moment, as often as the table's `retries` say."""
 
     @wraps(do)
-    def trying(work: Work) -> Done:
+    def trying(work: TableRun) -> Done:
         for failed in range(1, work.table.retries.tries):
             try:
                 return do(work)

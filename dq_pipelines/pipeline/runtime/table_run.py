@@ -35,7 +35,7 @@ PREVIEW_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Work:
+class TableRun:
     """One table, the lake it lives in, and the run that works on it."""
 
     table: Table
@@ -93,11 +93,11 @@ Done = TypeVar("Done")
 _TRIES = 5
 
 
-def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
+def alone(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
     """What works on a table, made to work on it alone; done anew when somebody without a claim was quicker."""
 
     @wraps(do)
-    def claiming(work: Work) -> Done:
+    def claiming(work: TableRun) -> Done:
         waited: list[float] = []
 
         def waiting(seconds: float) -> None:
@@ -124,7 +124,7 @@ def alone(do: Callable[[Work], Done]) -> Callable[[Work], Done]:
     return claiming
 
 
-def judge_published(work: Work) -> Outcome:
+def judge_published(work: TableRun) -> Outcome:
     """Judge the published table as it stands; nothing is written."""
     table = work.snapshot(work.table.key)
     rows, schema = table.scan(), table.schema
@@ -147,11 +147,11 @@ def must_be_judged(key: str, judgement: Judgement) -> None:
         raise RuleError(f"{key}: {wrong.rule.type} cannot be judged: {wrong.error}")
 
 
-__all__ = ["PREVIEW_ROWS", "Work", "alone", "judge_published", "must_be_judged", "staged"]
+__all__ = ["PREVIEW_ROWS", "TableRun", "alone", "judge_published", "must_be_judged", "staged"]
 
 
 @contextmanager
-def reading(work: Work, wanted: str) -> Iterator[None]:
+def reading(work: TableRun, wanted: str) -> Iterator[None]:
     """Say what libraries throw while rows are read and staged: SourceError, or PublishError where the lake takes no more."""
     try:
         with broken(work.table.key, wanted):

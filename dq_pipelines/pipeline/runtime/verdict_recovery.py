@@ -11,7 +11,7 @@ from dq_pipelines.history.store.records import VerdictRecord
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project.checked_rules import checked_rules
 
 #: What a commit of silver or gold calls the verdict on its rows.
@@ -21,7 +21,7 @@ _VERDICT = "dq.verdict"
 _COMMITS = 5
 
 
-def verdict_of(work: Work, outcome: Outcome) -> dict[str, str]:
+def verdict_of(work: TableRun, outcome: Outcome) -> dict[str, str]:
     """What a commit is to say of its rows."""
     return commit_metadata(outcome.record(work.run_id, checked_rules(work.table)))
 

@@ -18,7 +18,7 @@ from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.schema_rewrite import Beside
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.quarantine.provenance import forgotten
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.key_versions import versions
 from dq_pipelines.pipeline.silver.precedence import ARRIVAL, in_order, last_of_keys
 
@@ -54,30 +54,30 @@ class Across:
         return f"of other partitions {counted(self.replaced, 'row', 'gives', 'give')} way to later ones, {counted(self.again, 'row', 'is', 'are')} published again"
 
 
-def settled(work: Work, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], first: Mapping[str, int]) -> Across:
-    """Of `rows`, kept in the partition of the `work` and one of each key, those that count, and what changes elsewhere.
+def settled(run: TableRun, rows: pl.LazyFrame, becomes: Mapping[str, pl.DataType], first: Mapping[str, int]) -> Across:
+    """Of `rows`, kept in the partition of the `run` and one of each key, those that count, and what changes elsewhere.
 
     `rows` have the columns `ARRIVAL`, which those of the result have not. `becomes` are the types of the table's columns
     once the rows are published, `first` is `landed.first_landed`. Raises RuleError where a step of the table does not give `ARRIVAL` on, and keys are in
     several partitions.
     """
-    silver_now = work.silver.snapshot()
-    if not silver_now.exists or work.partition is None:
+    silver_now = run.silver.snapshot()
+    if not silver_now.exists or run.partition is None:
         return Across(rows.select(pl.exclude(ARRIVAL)))
-    silver = work.table.landed.silver
+    silver = run.table.landed.silver
     keys, judged = exact_names(silver.keys), rows.collect_schema()
     kinds = {name: becomes.get(name, judged[name]) for name in silver.keys}
     rows, published = conformed(rows, kinds), conformed(silver_now.scan(), kinds)
     own = rows.select(pl.exclude(ARRIVAL))
-    elsewhere = published.filter(pl.col(PARTITION) != work.partition)
-    here = published.filter(pl.col(PARTITION) == work.partition)
+    elsewhere = published.filter(pl.col(PARTITION) != run.partition)
+    here = published.filter(pl.col(PARTITION) == run.partition)
     shared = rows.select(keys).join(elsewhere, on=keys, how="semi")
     touched = pl.concat([shared, _changed(here, own, silver.keys)]).unique().collect(engine="streaming").lazy()
     if not touched.head(1).collect().height:
         return Across(own, elsewhere=elsewhere)
-    _must_be_traced(work, rows)
+    _must_be_traced(run, rows)
     retyped = any(judged[name] != dtype for name, dtype in kinds.items())
-    return _Contest(work, rows, touched, elsewhere, kinds, retyped, first).settled(silver_now.version, becomes)
+    return _Contest(run, rows, touched, elsewhere, kinds, retyped, first).settled(silver_now.version, becomes)
 
 
 def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
@@ -95,8 +95,8 @@ def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl
     return every_key.join(same, on=exact_names(keys), how="anti")
 
 
-def _must_be_traced(work: Work, rows: pl.LazyFrame) -> None:
-    if what_is_missing := forgotten(work.table.key, rows.collect_schema(), ARRIVAL):
+def _must_be_traced(run: TableRun, rows: pl.LazyFrame) -> None:
+    if what_is_missing := forgotten(run.table.key, rows.collect_schema(), ARRIVAL):
         raise RuleError(
             f"{what_is_missing}, so that nobody can tell which row of a key came last that several partitions have; "
             "nothing was published: rerun a partition only where its keys are its own, or let the step give them on"
@@ -107,7 +107,7 @@ def _must_be_traced(work: Work, rows: pl.LazyFrame) -> None:
 class _Contest:
     """The versions of some keys that several partitions have, or had."""
 
-    work: Work
+    run: TableRun
     #: the kept rows of the partition at hand
     rows: pl.LazyFrame
     #: the keys
@@ -121,15 +121,15 @@ class _Contest:
     first: Mapping[str, int]
 
     def settled(self, version: int, becomes: Mapping[str, pl.DataType]) -> Across:
-        silver, columns = self.work.table.landed.silver, self.elsewhere.collect_schema().names()
+        silver, columns = self.run.table.landed.silver, self.elsewhere.collect_schema().names()
         keys = exact_names(silver.keys)
         ours = self.rows.join(self.touched, on=keys, how="semi").with_columns(
-            pl.lit(self.work.partition).alias(PARTITION)
+            pl.lit(self.run.partition).alias(PARTITION)
         )
         wanted = dict.fromkeys([*ours.collect_schema(), *columns])
         both = pl.concat([ours, self._theirs(wanted)], how="diagonal_relaxed")
         winners = last_of_keys(in_order(both, self.first), silver).collect(engine="streaming").lazy()
-        lost = winners.filter(pl.col(PARTITION) != self.work.partition)
+        lost = winners.filter(pl.col(PARTITION) != self.run.partition)
         own = self.rows.join(lost, on=keys, how="anti", maintain_order="left").select(pl.exclude(ARRIVAL))
         where = [*keys, PARTITION]
         again = (
@@ -156,8 +156,8 @@ class _Contest:
 
     def _theirs(self, columns: Iterable[str]) -> pl.LazyFrame:
         """What was kept of the other partitions, of inputs that count, or that are published still."""
-        kept_rows = versions(self.work, None if self.retyped else self.touched)
-        rows = conformed(kept_rows, self.kinds).filter(pl.col(PARTITION) != self.work.partition)
-        rows = rows.join(self.touched, on=exact_names(self.work.table.landed.silver.keys), how="semi")
+        kept_rows = versions(self.run, None if self.retyped else self.touched)
+        rows = conformed(kept_rows, self.kinds).filter(pl.col(PARTITION) != self.run.partition)
+        rows = rows.join(self.touched, on=exact_names(self.run.table.landed.silver.keys), how="semi")
         schema = rows.collect_schema()
         return rows.select(pl.col(name) for name in columns if name in schema)

@@ -11,7 +11,7 @@ import polars as pl
 from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, inputs_of, of_last_snapshot
 from dq_pipelines.pipeline.preparation.landed_columns import batches_of, landed_with
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections, mended_columns
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.sources import SOURCE
 
 #: By bronze batch, what `_source` says there of inputs of which a later version counts.
@@ -31,7 +31,7 @@ class Backlog:
 
 
 def backlog_of(
-    run: Work,
+    run: TableRun,
     batches: Sequence[str],
     landed: pl.LazyFrame,
     outdated: Outdated,
@@ -55,7 +55,7 @@ def backlog_of(
     return Backlog(tuple(batches), corrected(rows, mended), given)
 
 
-def _counting(run: Work, waiting: pl.LazyFrame, outdated: Outdated, *, something_lands: bool) -> pl.LazyFrame:
+def _counting(run: TableRun, waiting: pl.LazyFrame, outdated: Outdated, *, something_lands: bool) -> pl.LazyFrame:
     """The waiting rows that no later version of their input has replaced, nor a later snapshot."""
     if run.table.landed.silver.mode == "overwrite":
         if something_lands:

@@ -29,7 +29,7 @@ from dq_pipelines.pipeline.preparation.preparation import misread, rules_of
 from dq_pipelines.pipeline.quarantine.corrections import corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import HELD, dismissed, with_dismissed
 from dq_pipelines.pipeline.runtime.layers import Layers
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.backlog import Backlog, Outdated, backlog_of, joint_id
 from dq_pipelines.pipeline.silver.published_as import must_fit_rows
 from dq_pipelines.pipeline.silver.remaining_rows import looked_up
@@ -63,7 +63,7 @@ def strategy_of(silver: Silver, key: str, landing: Batch | None, waiting: Iterab
 class BatchPlan:
     """One batch on its way: inputs that land, and bronze batches that silver has not consumed."""
 
-    run: Work
+    run: TableRun
     #: its id, which names the folders of its staged files
     batch: str
     #: the new inputs, their rows in bronze's types; None where only waiting batches are judged
@@ -135,7 +135,7 @@ def _fitted(
     return fit_batch([*waiting, *own], columns, table, carried=carried)
 
 
-def plan_batch(run: Work) -> BatchPlan | None:
+def plan_batch(run: TableRun) -> BatchPlan | None:
     """What is new, and everything that silver has not consumed, as one batch; None when there is nothing to judge.
 
     Raises SourceError where an input cannot be opened, RuleError where the rows do not go with the YAML, and PublishError
@@ -185,7 +185,7 @@ class RerunInputs:
     first: Mapping[str, int]
 
 
-def rerun_inputs(run: Work) -> RerunInputs:
+def rerun_inputs(run: TableRun) -> RerunInputs:
     """What the lake says of the table, read once for all batches of a rerun; bronze is not empty."""
     table, silver = bronze(run.table, run.lake), run.table.landed.silver
     landed = table.scan()
@@ -198,7 +198,9 @@ def rerun_inputs(run: Work) -> RerunInputs:
     )
 
 
-def plan_part_of_rerun(run: Work, batch: str, outdated: frozenset[str], inputs: RerunInputs, note: str) -> BatchPlan:
+def plan_part_of_rerun(
+    run: TableRun, batch: str, outdated: frozenset[str], inputs: RerunInputs, note: str
+) -> BatchPlan:
     """One bronze batch of a rerun, judged as the batch that it was; `outdated` are its inputs of which a later version counts."""
     backlog = backlog_of(run, (batch,), inputs.landed, {batch: outdated}, inputs.mended, something_lands=False)
     return BatchPlan(
@@ -222,7 +224,7 @@ def _replaced(layers: Layers, waiting: Sequence[str], landing: Batch | None) -> 
 
 
 def table_columns(
-    run: Work, landed: pl.LazyFrame | None, landing: Batch | None, policy: Policy, published: TableOrSnapshot
+    run: TableRun, landed: pl.LazyFrame | None, landing: Batch | None, policy: Policy, published: TableOrSnapshot
 ) -> TableColumns:
     """The columns of the table before a batch that lands these inputs; `landed` are bronze's rows, `published` is silver."""
     own = pl.Schema() if landed is None else own_schema(landed)

@@ -15,7 +15,7 @@ from dq_pipelines.pipeline.bronze.ingest import commit_bronze
 from dq_pipelines.pipeline.bronze.landed import Landings, bronze
 from dq_pipelines.pipeline.runtime.outcome import Outcome, elapsed
 from dq_pipelines.pipeline.runtime.progress import LAND, PUBLISH, QUARANTINE
-from dq_pipelines.pipeline.runtime.table_run import Work, of_partition
+from dq_pipelines.pipeline.runtime.table_run import TableRun, of_partition
 from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_of
 from dq_pipelines.pipeline.silver.judged_batch import JudgedBatch
 from dq_pipelines.pipeline.silver.published_as import how_published
@@ -94,7 +94,7 @@ def _publish(judged: JudgedBatch) -> Outcome:
 
 
 def commit(
-    run: Work, outcome: Outcome, kept: Stage, refused: Stage, record: CommitRecord, beside: Beside | None = None
+    run: TableRun, outcome: Outcome, kept: Stage, refused: Stage, record: CommitRecord, beside: Beside | None = None
 ) -> Outcome:
     """Commit quarantine, then silver; `beside` is what becomes of silver's other partitions.
 
@@ -127,7 +127,7 @@ def commit(
     return outcome.committed((quarantined, published), run.meter.lap())
 
 
-def _log_published(run: Work, outcome: Outcome) -> None:
+def _log_published(run: TableRun, outcome: Outcome) -> None:
     counts = outcome.counts
     run.log(
         f"published {counts.published:,} of {counts.rows_in:,} rows to {outcome.table}{of_partition(run.partition)}, "

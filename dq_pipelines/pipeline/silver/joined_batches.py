@@ -24,7 +24,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import FIXED, STATUS
 from dq_pipelines.pipeline.runtime.batch_metrics import of_batches
 from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
 from dq_pipelines.pipeline.runtime.schema_check import drift_result
-from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, Work
+from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, TableRun
 from dq_pipelines.pipeline.silver.across_partitions import Across, settled
 from dq_pipelines.pipeline.silver.judged_batch import JudgedBatch
 from dq_pipelines.pipeline.silver.precedence import ARRIVAL, in_order, last_of_keys
@@ -33,7 +33,7 @@ from dq_pipelines.rules.core.on_rows import RowRule
 
 
 def joined(
-    run: Work, judged: Sequence[JudgedBatch], kept: Stage, refused: Stage, first: Mapping[str, int]
+    run: TableRun, judged: Sequence[JudgedBatch], kept: Stage, refused: Stage, first: Mapping[str, int]
 ) -> tuple[Outcome, Across]:
     """The batches as one outcome, with their rows put together in the two stages, and what changes in other partitions."""
     rows = pl.concat([one.stages.kept.scan() for one in judged], how="diagonal_relaxed").drop(PARTITION, strict=False)
@@ -48,7 +48,7 @@ def joined(
     return _one_outcome(run, [one.outcome for one in judged], difference, kept, refused), across
 
 
-def _counting_rows(run: Work, rows: pl.LazyFrame, difference: Drift | None, first: Mapping[str, int]) -> Across:
+def _counting_rows(run: TableRun, rows: pl.LazyFrame, difference: Drift | None, first: Mapping[str, int]) -> Across:
     """The rows that count: of a merged table one of each key, over all partitions."""
     silver = run.table.landed.silver
     if silver.mode != "merge":
@@ -60,7 +60,7 @@ def _counting_rows(run: Work, rows: pl.LazyFrame, difference: Drift | None, firs
 
 
 def _one_outcome(
-    run: Work, outcomes: Sequence[Outcome], difference: Drift | None, kept: Stage, refused: Stage
+    run: TableRun, outcomes: Sequence[Outcome], difference: Drift | None, kept: Stage, refused: Stage
 ) -> Outcome:
     by_batch = [[result for result in outcome.results if not result.rule.internal] for outcome in outcomes]
     return replace(
@@ -81,7 +81,7 @@ def _one_outcome(
     )
 
 
-def _drift(run: Work, rows: pl.LazyFrame) -> Drift | None:
+def _drift(run: TableRun, rows: pl.LazyFrame) -> Drift | None:
     """How the rebuilt table differs from the one that stands; None where none does."""
     before = schema_of(run.silver)
     if before is None:

@@ -14,7 +14,7 @@ from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, inputs_of, outdat
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import refused_of
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, OPEN, PLACE, STATUS, SUPERSEDED
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.discarded_rows import kept
 from dq_pipelines.pipeline.silver.precedence import ARRIVAL, came, is_greater, ordered
 from dq_pipelines.project import Silver
@@ -23,30 +23,30 @@ from dq_pipelines.sources import SOURCE
 _CAME, _ORDER = "_came\x00", "_order\x00"
 
 
-def versions(work: Work, keys: pl.LazyFrame | None = None, columns: Collection[str] | None = None) -> pl.LazyFrame:
+def versions(run: TableRun, keys: pl.LazyFrame | None = None, columns: Collection[str] | None = None) -> pl.LazyFrame:
     """The landed rows of all partitions that their last judgement kept, as silver has them, with `PLACE` and `ARRIVAL`.
 
     Where `keys` or `columns` are given, other rows and columns may be left out. Raises RuleError where a step of the table
     does not give on where its rows came from.
     """
-    published = batches_in(transactions(work.silver))
-    rows = bronze(work.table, work.lake).scan().filter(pl.col(BATCH).is_in(published))
+    published = batches_in(transactions(run.silver))
+    rows = bronze(run.table, run.lake).scan().filter(pl.col(BATCH).is_in(published))
     refused = (
-        refused_of(replace(work, partition=None))
+        refused_of(replace(run, partition=None))
         .filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED]))
         .select(PLACE)
     )
-    kept_rows = kept(work, corrected(rows, corrections(work.quarantine)), keys, columns)
-    return _in_force(work, kept_rows.join(refused, on=PLACE, how="anti"), published)
+    kept_rows = kept(run, corrected(rows, corrections(run.quarantine)), keys, columns)
+    return _in_force(run, kept_rows.join(refused, on=PLACE, how="anti"), published)
 
 
-def _in_force(work: Work, rows: pl.LazyFrame, batches: Sequence[str]) -> pl.LazyFrame:
+def _in_force(run: TableRun, rows: pl.LazyFrame, batches: Sequence[str]) -> pl.LazyFrame:
     """The rows of inputs that count, and of earlier versions of inputs those that are published still."""
-    old = outdated(bronze(work.table, work.lake), batches) if batches else {}
+    old = outdated(bronze(run.table, run.lake), batches) if batches else {}
     if not any(old.values()):
         return rows
     named = inputs_of(old)
-    published, columns = work.silver.scan(), rows.collect_schema()
+    published, columns = run.silver.scan(), rows.collect_schema()
     same = [
         name
         for name, dtype in published.collect_schema().items()
@@ -57,11 +57,11 @@ def _in_force(work: Work, rows: pl.LazyFrame, batches: Sequence[str]) -> pl.Lazy
     return pl.concat([rows.join(named, on=[BATCH, SOURCE], how="anti"), still_published])
 
 
-def in_rank(work: Work, first: Mapping[str, int]) -> pl.LazyFrame:
+def in_rank(run: TableRun, first: Mapping[str, int]) -> pl.LazyFrame:
     """The keys of all `versions`, with what tells which one counts; `first` is `landed.first_landed`."""
-    silver = work.table.landed.silver
+    silver = run.table.landed.silver
     by = [silver.order_by] if silver.order_by is not None else []
-    rows = _with_order(versions(work, columns=[*silver.keys, *by, *ARRIVAL]), silver, first)
+    rows = _with_order(versions(run, columns=[*silver.keys, *by, *ARRIVAL]), silver, first)
     return rows.select(exact_names([*silver.keys, *_order(silver)]))
 
 

@@ -29,7 +29,7 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.pipeline.bronze.input_identity import INPUT, Names
 from dq_pipelines.pipeline.bronze.input_partitions import partition_of
 from dq_pipelines.pipeline.bronze.landed import bronze, within
-from dq_pipelines.pipeline.runtime.table_run import Work, over_all_partitions
+from dq_pipelines.pipeline.runtime.table_run import TableRun, over_all_partitions
 from dq_pipelines.project import DailyPartitions, Silver, Table
 from dq_pipelines.sources import SOURCE
 
@@ -38,59 +38,57 @@ _NAMED = 5
 _APPEND = number_of("append")
 
 
-def how_published(work: Work, mode: Mode) -> Mapping[str, int]:
+def how_published(run: TableRun, mode: Mode) -> Mapping[str, int]:
     """What silver's ledger is to say of a commit in this mode, where it does not say so yet."""
-    entries = transactions(work.silver)
-    own, noted = number_of(_writing(work.table.landed.silver)), written_in(entries)
-    if mode == "overwrite" and work.partition is not None:
+    entries = transactions(run.silver)
+    own, noted = number_of(_writing(run.table.landed.silver)), written_in(entries)
+    if mode == "overwrite" and run.partition is not None:
         # The other partitions stay as they are.
-        before = noted or dict.fromkeys(work.silver.partitions(), own if _goes_with_keys(work) else _APPEND)
-        wanted = before | {work.partition: own}
+        before = noted or dict.fromkeys(run.silver.partitions(), own if _goes_with_keys(run) else _APPEND)
+        wanted = before | {run.partition: own}
     else:
-        wanted = dict.fromkeys([*(noted or work.silver.partitions()), work.partition], own)
-    wanted_entries = {PARTITIONS: number_of(_parting(work.table))} | {
+        wanted = dict.fromkeys([*(noted or run.silver.partitions()), run.partition], own)
+    wanted_entries = {PARTITIONS: number_of(_parting(run.table))} | {
         written_of(part): how for part, how in wanted.items()
     }
-    if work.table.landed.silver.mode == "merge":
+    if run.table.landed.silver.mode == "merge":
         # Of partitions that stay as they are it is known, or is not: earlier releases did not note it.
-        order = number_of(_order(work.table.landed.silver.order_by))
-        stays = mode == "overwrite" and work.partition is not None
-        wanted_entries |= {ordered_of(part): order for part in ([work.partition] if stays else wanted)}
+        order = number_of(_order(run.table.landed.silver.order_by))
+        stays = mode == "overwrite" and run.partition is not None
+        wanted_entries |= {ordered_of(part): order for part in ([run.partition] if stays else wanted)}
     return {name: number for name, number in wanted_entries.items() if entries.get(name) != number}
 
 
 # --- partitions --------------------------------------------------------------------------------------
 
 
-def must_fit_partitions(work: Work) -> None:
+def must_fit_partitions(run: TableRun) -> None:
     """Raise PublishError where what has landed or is published is parted in another way than the YAML says today."""
-    if transactions(work.silver).get(PARTITIONS) == number_of(_parting(work.table)):
+    if transactions(run.silver).get(PARTITIONS) == number_of(_parting(run.table)):
         return
-    has = work.table.landed.partitions is not None
-    for table in (bronze(work.table, work.lake), work.silver, work.quarantine):
+    has = run.table.landed.partitions is not None
+    for table in (bronze(run.table, run.lake), run.silver, run.quarantine):
         snapshot = table.snapshot()
         if not snapshot.exists:
             continue
         had = PARTITION in snapshot.partition_columns
         if had != has:
             sentence = "is kept in partitions, and its YAML has none" if had else "is kept without partitions"
-            raise _refused(
-                work, table, f"{sentence}{f', and its YAML has them: {_parting(work.table)}' if has else ''}"
-            )
+            raise _refused(run, table, f"{sentence}{f', and its YAML has them: {_parting(run.table)}' if has else ''}")
         if has and None in snapshot.partitions:
             raise _refused(
-                work, table, "has rows of no partition, which an earlier release has landed in a run without one"
+                run, table, "has rows of no partition, which an earlier release has landed in a run without one"
             )
-    if has and (strange := _strange(work)):
+    if has and (strange := _strange(run)):
         source, partition = strange
         sentence = (
-            f"{source} is in the partition '{partition}', which is another one by partitions: {_parting(work.table)}"
+            f"{source} is in the partition '{partition}', which is another one by partitions: {_parting(run.table)}"
         )
-        raise _refused(work, bronze(work.table, work.lake), sentence)
+        raise _refused(run, bronze(run.table, run.lake), sentence)
 
 
-def _refused(work: Work, table: LakeTable, sentence: str) -> PublishError:
-    name = work.table.name
+def _refused(run: TableRun, table: LakeTable, sentence: str) -> PublishError:
+    name = run.table.name
     return PublishError(
         f"{table.key}: {sentence}; nothing was landed; undo that, or rename the table's file ({name}_2.yaml, say): under a new "
         f"name its inputs land once more, while {name} stays as it is published"
@@ -107,9 +105,9 @@ def _parting(table: Table) -> str:
     return f"dynamic, by {partitions.by}"
 
 
-def _strange(work: Work) -> tuple[str, str] | None:
+def _strange(run: TableRun) -> tuple[str, str] | None:
     """An input of bronze, and its partition, where today's YAML gives it another one."""
-    landed, partitions = bronze(work.table, work.lake), work.table.landed.partitions
+    landed, partitions = bronze(run.table, run.lake), run.table.landed.partitions
     if partitions is None or not landed.exists:
         return None
     entries = transactions(landed)
@@ -133,35 +131,35 @@ def _strange(work: Work) -> tuple[str, str] | None:
 # --- mode and keys -----------------------------------------------------------------------------------
 
 
-def must_fit_rows(work: Work, published: Snapshot | None = None) -> None:
+def must_fit_rows(run: TableRun, published: Snapshot | None = None) -> None:
     """Raise PublishError where what is published was written in another mode, by other keys or in another order, and is not what they promise."""
-    silver, entries = work.table.landed.silver, transactions(published or work.silver)
+    silver, entries = run.table.landed.silver, transactions(published or run.silver)
     noted, own = written_in(entries), number_of(_writing(silver))
     others = {partition: number for partition, number in noted.items() if number != own}
     if silver.mode == "overwrite":
-        others.pop(work.partition, None)  # it is replaced now
+        others.pop(run.partition, None)  # it is replaced now
     orders = _other_orders(silver, entries)
     unknown = not noted and silver.mode == "merge"
-    if not (others or orders or unknown) or not work.silver.rows():
+    if not (others or orders or unknown) or not run.silver.rows():
         return
-    if (others or orders) and work.table.landed.partitions is not None:
-        partitions = set(work.silver.partitions())
+    if (others or orders) and run.table.landed.partitions is not None:
+        partitions = set(run.silver.partitions())
         others, orders = ({part: how for part, how in some.items() if part in partitions} for some in (others, orders))
         if not (others or orders):
             return
     appended = not orders and all(number == _APPEND for number in others.values())
     repeats = silver.mode == "merge" and appended
-    if repeats and _goes_with_keys(work):
+    if repeats and _goes_with_keys(run):
         return
     which = sorted({partition for partition in (*others, *orders) if partition is not None})
     words = {_word(silver, number) for number in others.values()}
-    words |= {f"{_word(silver, own)}, {_order_word(work, number)}" for number in orders.values()}
+    words |= {f"{_word(silver, own)}, {_order_word(run, number)}" for number in orders.values()}
     were = "" if unknown else f" that were {' and '.join(sorted(words))}"
     got = f"rows{were}{', some of which repeat these keys, or lack one' if repeats else ''}{f' ({listed(which, _NAMED)})' if which else ''}"
-    wanted = f"{_word(silver, own)}{f', {_order_word(work, number_of(_order(silver.order_by)))}' if orders else ''}"
+    wanted = f"{_word(silver, own)}{f', {_order_word(run, number_of(_order(silver.order_by)))}' if orders else ''}"
     raise PublishError(
-        f"{work.table.key}: wanted rows that are {wanted}, got {got}; nothing was landed; "
-        f"run {work.table.name} with mode: rerun{over_all_partitions(work.table)}, which makes the table anew from bronze"
+        f"{run.table.key}: wanted rows that are {wanted}, got {got}; nothing was landed; "
+        f"run {run.table.name} with mode: rerun{over_all_partitions(run.table)}, which makes the table anew from bronze"
     )
 
 
@@ -178,10 +176,10 @@ def _order(by: str | None) -> str:
     return "the last" if by is None else f"the greatest {by}"
 
 
-def _order_word(work: Work, number: int) -> str:
+def _order_word(run: TableRun, number: int) -> str:
     """The same for people; the column is one of those that are published."""
-    names = work.silver.scan().collect_schema().names()
-    words = {number_of(_order(by)): f"{_order(by)} of each" for by in (None, *names, work.table.landed.silver.order_by)}
+    names = run.silver.scan().collect_schema().names()
+    words = {number_of(_order(by)): f"{_order(by)} of each" for by in (None, *names, run.table.landed.silver.order_by)}
     return words.get(number, "by a column that there is no more")
 
 
@@ -198,12 +196,12 @@ def _writing(silver: Silver) -> str:
     return f"merge by {json.dumps(sorted(silver.keys))}" if silver.mode == "merge" else silver.mode
 
 
-def _goes_with_keys(work: Work) -> bool:
+def _goes_with_keys(run: TableRun) -> bool:
     """Whether what is published may have been merged by the table's keys: each row has its own; so does what has none."""
-    silver = work.table.landed.silver
-    if silver.mode != "merge" or not work.silver.exists:
+    silver = run.table.landed.silver
+    if silver.mode != "merge" or not run.silver.exists:
         return True
-    rows, keys = work.silver.scan(), [*silver.keys]
+    rows, keys = run.silver.scan(), [*silver.keys]
     if set(keys) - set(rows.collect_schema()):
         return False
     lacking = pl.any_horizontal(pl.col(exact(key)).is_null() for key in keys)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.retry import patiently
-from dq_pipelines.pipeline.runtime.table_run import Work, alone, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, staged
 from dq_pipelines.pipeline.silver.batch_plan import plan_batch
 from dq_pipelines.pipeline.silver.commit import commit_batch
 from dq_pipelines.pipeline.silver.judged_batch import BatchStages, stage_and_judge
@@ -18,7 +18,7 @@ from dq_pipelines.pipeline.silver.judged_batch import BatchStages, stage_and_jud
 @alone
 @patiently
 @past_bad_inputs
-def refine(run: Work) -> Outcome | None:
+def refine(run: TableRun) -> Outcome | None:
     """Land what is new, judge everything that silver has not consumed, and publish it or block it.
 
     None when there is nothing to judge. Raises SourceError, RuleError or PublishError, and has then

@@ -14,7 +14,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.pipeline.bronze.landed import bronze, first_landed
 from dq_pipelines.pipeline.quarantine.provenance import TRACES, order_forgotten
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.key_versions import in_rank, overtaken
 from dq_pipelines.pipeline.silver.precedence import ARRIVAL, latest_of_keys, unbeaten
 from dq_pipelines.project import Silver
@@ -26,7 +26,7 @@ from dq_pipelines.rules.core.on_rows import RowRule
 class Replacing:
     """How the rows of one batch stand to one another and to what was kept before; what the lake says of that is read once."""
 
-    run: Work
+    run: TableRun
     #: whether bronze batches are among them that have waited
     waited: bool
     #: the addresses of inputs that land now, and had landed before

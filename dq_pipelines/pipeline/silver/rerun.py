@@ -29,7 +29,7 @@ from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs, try_aga
 from dq_pipelines.pipeline.quarantine.provenance import order_forgotten
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.retry import patiently
-from dq_pipelines.pipeline.runtime.table_run import Work, alone, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, staged
 from dq_pipelines.pipeline.silver.across_partitions import Across
 from dq_pipelines.pipeline.silver.backlog import joint_id
 from dq_pipelines.pipeline.silver.batch_plan import BatchPlan, plan_part_of_rerun, rerun_inputs
@@ -42,7 +42,7 @@ from dq_pipelines.pipeline.silver.remaining_rows import may_stay
 
 @alone
 @patiently
-def rerun(run: Work) -> Outcome | None:
+def rerun(run: TableRun) -> Outcome | None:
     """Land what is new or stood aside, then do it all anew; None when bronze is empty.
 
     A batch that a rule blocks blocks the rerun: what was published stays as it is.
@@ -54,7 +54,7 @@ def rerun(run: Work) -> Outcome | None:
 
 @alone
 @patiently
-def caught_up(run: Work) -> Outcome | None:
+def caught_up(run: TableRun) -> Outcome | None:
     """Do reruns again that were killed before silver's commit; what came of that of the partition at hand, if any.
 
     One that a rule blocks by now leaves the table as it is.
@@ -69,7 +69,7 @@ def caught_up(run: Work) -> Outcome | None:
     return last
 
 
-def must_be_whole(run: Work) -> None:
+def must_be_whole(run: TableRun) -> None:
     """`caught_up` with what has landed, for one who works alone on the table; raises PublishError where a rule blocks it."""
     for broken_off in _broken_off(run):
         outcome = _rebuild(broken_off)
@@ -82,7 +82,7 @@ def _blocking(outcome: Outcome) -> str:
     return ", ".join(result.rule.type for result in outcome.blocked_by)
 
 
-def _broken_off(run: Work) -> Iterator[Work]:
+def _broken_off(run: TableRun) -> Iterator[TableRun]:
     """What each rerun had in hand that was killed between its commits, one after the other."""
     quarantine = transactions(run.quarantine)
     for partition in unfinished_reruns(quarantine, transactions(run.silver) if reruns_in(quarantine) else {}):
@@ -98,7 +98,7 @@ def unfinished_reruns(quarantine: Mapping[str, int], silver: Mapping[str, int]) 
     return [name for name, at in reruns_in(quarantine).items() if at > max(of_all, done.get(name, -1))]
 
 
-def _begun(run: Work) -> dict[str, int]:
+def _begun(run: TableRun) -> dict[str, int]:
     """What both ledgers are to say of this rerun: later than any before, also where the clock was put back."""
     entries = [transactions(table) for table in (run.quarantine, run.silver)]
     before = [at for each in entries for at in (*reruns_in(each).values(), *losses_in(each).values())]
@@ -107,7 +107,7 @@ def _begun(run: Work) -> dict[str, int]:
 
 
 @past_bad_inputs
-def _land_and_rebuild(run: Work) -> Outcome | None:
+def _land_and_rebuild(run: TableRun) -> Outcome | None:
     landings = list(_all_landed(run))
     outcome = _rebuild(run)
     if outcome is None:
@@ -120,7 +120,7 @@ def _land_and_rebuild(run: Work) -> Outcome | None:
     )
 
 
-def _all_landed(run: Work) -> Iterator[Batch]:
+def _all_landed(run: TableRun) -> Iterator[Batch]:
     """Land what is new, in as many batches as the limits of the table make of it."""
     while (batch := landed(run)) is not None:
         yield batch
@@ -132,7 +132,7 @@ def _all_landed(run: Work) -> Iterator[Batch]:
 class RerunPlan:
     """Every bronze batch that counts, each as the batch that it was, and where they are put together."""
 
-    run: Work
+    run: TableRun
     #: the ids of all batches in bronze, those of which nothing counts among them
     batches: tuple[str, ...]
     #: those that are judged, oldest first, with the stages of each
@@ -157,7 +157,7 @@ class _Rebuilt:
     staying: Sequence[pl.LazyFrame]
 
 
-def _rebuild(run: Work) -> Outcome | None:
+def _rebuild(run: TableRun) -> Outcome | None:
     """Judge and publish whatever is in bronze."""
     plan = plan_rerun(run)
     if plan is None:
@@ -167,7 +167,7 @@ def _rebuild(run: Work) -> Outcome | None:
         return rebuilt.outcome if rebuilt.outcome.blocked_by else _commit(plan, rebuilt)
 
 
-def plan_rerun(run: Work) -> RerunPlan | None:
+def plan_rerun(run: TableRun) -> RerunPlan | None:
     """A plan for each batch that counts; None when bronze is empty."""
     every = batches(run.table, run.lake, run.partition)
     if not every:
@@ -188,7 +188,7 @@ def plan_rerun(run: Work) -> RerunPlan | None:
     )
 
 
-def _in_order(run: Work, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
+def _in_order(run: TableRun, every: Sequence[str]) -> list[tuple[str, frozenset[str]]]:
     """The batches that count, oldest first, each with the inputs of which a later batch has a later version."""
     table = bronze(run.table, run.lake)
     if run.table.landed.silver.mode == "overwrite":

@@ -11,7 +11,7 @@ from dq_pipelines.doctor.accounting import account
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
-from dq_pipelines.pipeline.runtime.table_run import Work
+from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
 TABLE = """
@@ -42,7 +42,7 @@ def run_by_run(shop: Workshop) -> None:
     def ids() -> list[int]:
         return sorted(shop.rows("silver/events", "id"))
 
-    work = Work(shop.project.tables["events"], shop.lake)
+    work = TableRun(shop.project.tables["events"], shop.lake)
     append('{"id": 1, "at": "a"}\n{"id": -1, "at": "b"}\n')
     first = len(text)
     assert isinstance(shop.tick("events_arrivals"), dg.SensorResult)
