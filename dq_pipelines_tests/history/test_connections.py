@@ -22,7 +22,7 @@ def opened(url: str) -> int:
 
 
 def test_only_who_serves_keeps_connections(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_kept", [])
+    monkeypatch.setattr(database, "_pooled", [])
     assert opened(postgres) == 3
     database.keep_connections()
     assert opened(postgres) == 1
