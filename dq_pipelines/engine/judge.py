@@ -1,4 +1,4 @@
-"""The judge: what the rules of a scan say of its rows, whichever backend holds them.
+"""The judge: applies the rules of a scan to its rows, whichever backend holds them.
 
 A pass over the rows belongs to the backend. The judge decides what happens when a pass fails, who judges by the rules that
 the backend lacks, and which failing rows are looked up.
@@ -36,7 +36,7 @@ SOME = Samples()
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rules said, and the scan that knows which rows they took out."""
+    """The results, and the scan that knows which rows the rules took out."""
 
     scan: Scan
     #: in the order of the rules
@@ -86,7 +86,7 @@ def judge(
 
     `sinks` and `measures` are called with the scan for each pass. A second pass overwrites what the first has written. It is
     needed when repeated keys refuse rows. `again` gives the frame to read then and for samples; by default it is the scan's
-    own. `observer` is told how far the judgement has come.
+    own. `observer` receives the progress.
 
     Raises TypeError for sinks or measures on a backend that cannot stage rows.
     """

@@ -52,7 +52,7 @@ def must_fit(rows: pl.LazyFrame, place: str) -> None:
     """Raise RuleError, with column and value, where there is a value that Delta cannot hold."""
     schema = rows.collect_schema()
     misfits = {
-        name: found for name, dtype in schema.items() if (found := _misfit(pl.col(exact(name)), dtype)) is not None
+        name: misfit for name, dtype in schema.items() if (misfit := _misfit(pl.col(exact(name)), dtype)) is not None
     }
     if not misfits:
         return
@@ -69,7 +69,7 @@ def must_fit(rows: pl.LazyFrame, place: str) -> None:
 
 
 def _misfit(value: pl.Expr, dtype: Any) -> pl.Expr | None:
-    """Whether a value does not fit; None of a type all of whose values do."""
+    """Boolean: the value does not fit; None for a type all of whose values fit."""
     match dtype:
         case pl.List():
             inner = _misfit(pl.element(), dtype.inner)
@@ -78,8 +78,8 @@ def _misfit(value: pl.Expr, dtype: Any) -> pl.Expr | None:
             return _misfit(value.arr.to_list(), pl.List(dtype.inner))
         case pl.Struct():
             fields = [(value.struct.field(field.name), field.dtype) for field in dtype.fields]
-            found = [one for inner, kind in fields if (one := _misfit(inner, kind)) is not None]
-            return pl.any_horizontal(found) if found else None
+            misfits = [one for inner, kind in fields if (one := _misfit(inner, kind)) is not None]
+            return pl.any_horizontal(misfits) if misfits else None
         case pl.Datetime(time_unit="ns"):
             return (value.to_physical() % 1_000 != 0).fill_null(False)
         case pl.Date() | pl.Datetime():
@@ -94,8 +94,8 @@ def _wanted(dtype: Any) -> str:
         case pl.List() | pl.Array():
             return _wanted(dtype.inner)
         case pl.Struct():
-            found = dict.fromkeys(
+            wanted = dict.fromkeys(
                 _wanted(field.dtype) for field in dtype.fields if _misfit(pl.lit(None), field.dtype) is not None
             )
-            return " and ".join(found)
+            return " and ".join(wanted)
     return _DIGITS if isinstance(dtype, _LARGE) else _MOMENTS

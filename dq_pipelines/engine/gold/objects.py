@@ -75,10 +75,10 @@ def _array(name: str, values: Sequence[Any], place: str) -> pa.Array:
     for value in plain:
         for within, kind in _kinds(name, value):
             kinds.setdefault(within, set()).add(kind)
-    for within, found in kinds.items():
-        if len(found) > 1 and found not in _TOGETHER:
+    for within, types in kinds.items():
+        if len(types) > 1 and types not in _TOGETHER:
             raise RuleError(
-                f"{place}: wanted values of one type in column '{within}', got {' and '.join(sorted(found))}"
+                f"{place}: wanted values of one type in column '{within}', got {' and '.join(sorted(types))}"
             )
     try:
         return pa.array(plain)

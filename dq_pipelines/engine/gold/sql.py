@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 def query_to_parquet(
     sql: str, tables: Mapping[str, Any], target: Path, share: Callable[[float], None] = lambda _: None
 ) -> None:
-    """Run `sql` over `tables` (by `<layer>/<table>`, in SQL `<layer>.<table>`; what DuckDB registers) and write its rows to `target`.
+    """Run `sql` over `tables` and write its rows to `target`, a Parquet file.
 
-    `share` is told, while the query runs, what part of it DuckDB believes to be done, in percent; below 0 when it cannot tell.
-    Raises RuleError when the query does not run, or gives what gold cannot hold exactly.
+    `tables` are anything that DuckDB registers, by `<layer>/<table>`; in SQL they are `<layer>.<table>`. `share` is called
+    while the query runs, with the percentage that DuckDB estimates as done, below 0 when it has no estimate.
+
+    Raises RuleError when the query does not run, or gives what gold cannot hold exactly; PublishError when there is no room.
     """
     import duckdb
 
@@ -36,7 +38,7 @@ def query_to_parquet(
         connection.execute("SET TimeZone = 'UTC'")
         # A query may read the project's tables and nothing else: no file, no address.
         connection.execute("SET allowed_directories = [?]", [f"{target.parent}/"])
-        # What does not fit into memory is put aside beside the rows that come of it, and not in the folder one works in.
+        # DuckDB spills to the folder of the result, and not to the working directory.
         connection.execute("SET temp_directory = ?", [f"{target.parent}/.spilled"])
         connection.execute("SET enable_external_access = false")
         for number, (key, table) in enumerate(tables.items()):
@@ -96,7 +98,7 @@ def relation_to_parquet(relation: duckdb.DuckDBPyRelation, target: Path, place: 
 def _publishable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """The query with each column in a type that gold has; raises RuleError where a column has no such type, or no such name.
 
-    Columns are told apart by their places: a name may stand twice, and would mean the first of both.
+    Columns are addressed by their places: a name may occur twice, and would mean the first of both.
     """
     result = connection.sql(query)
     must_be_publishable("gold sql", result.columns)

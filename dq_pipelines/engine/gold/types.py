@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Begins the errors that a query raises for a value that does not fit.
 MISFIT = "gold misfit: "
 _NESTED = ("list", "array", "map", "struct")
-#: Characters of a value that does not fit that are told.
+#: How many characters of a value that does not fit an error shows.
 _SHOWN = 60
 
 _YEARS = "the years 1 to 9999"
@@ -123,15 +123,15 @@ def published(name: str, kind: DuckDBPyType, value: str) -> str:
     if not misfit:
         return cast
     wanted = " and ".join(dict.fromkeys(one.wanted for one in _leaves(kind) if one.misfit))
-    said = f"{MISFIT}column '{name}' of type {_short(kind)}: wanted {wanted}, got "
+    problem = f"{MISFIT}column '{name}' of type {_short(kind)}: wanted {wanted}, got "
     beyond = "".join(dict.fromkeys(f"; {one.beyond}" for one in _leaves(kind) if one.beyond))
     advice = f": write cast({identifier(name)} as {_target(name, name, kind, otherwise=True)}){beyond}"
-    error = f"error({literal(said)} || left(CAST({value} AS VARCHAR), {_SHOWN}) || {literal(advice)})"
+    error = f"error({literal(problem)} || left(CAST({value} AS VARCHAR), {_SHOWN}) || {literal(advice)})"
     return f"CASE WHEN {misfit} THEN {error} ELSE {cast} END"
 
 
 def _target(column: str, place: str, kind: DuckDBPyType, *, otherwise: bool = False) -> str:
-    """The type in SQL that a type becomes, or the one to cast to where values do not fit; raises RuleError where there is none."""
+    """The SQL type that a type becomes or, with `otherwise`, to which misfits are to be cast; raises RuleError for no such."""
     inner = [(name, f"{place}.{name}" if kind.id in ("struct", "map") else place, one) for name, one in _inner(kind)]
     types = [(name, _target(column, at, one, otherwise=otherwise)) for name, at, one in inner]
     match kind.id:
@@ -159,13 +159,15 @@ def _misfit(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
             return _any(_inner(kind)[0][1], value, depth)
         case "map":
             (_, key), (_, inner) = _inner(kind)
-            found = [_any(key, f"map_keys({value})", depth), _any(inner, f"map_values({value})", depth)]
+            conditions = [_any(key, f"map_keys({value})", depth), _any(inner, f"map_values({value})", depth)]
         case "struct":
-            found = [_misfit(one, f"struct_extract({value}, {literal(name)})", depth) for name, one in _inner(kind)]
+            conditions = [
+                _misfit(one, f"struct_extract({value}, {literal(name)})", depth) for name, one in _inner(kind)
+            ]
         case _:
             misfit = PUBLISHED[_named(kind)].misfit
-            found = [f"({value} IS NOT NULL AND ({misfit.format(value)}))"] if misfit else []
-    return " OR ".join(filter(None, found))
+            conditions = [f"({value} IS NOT NULL AND ({misfit.format(value)}))"] if misfit else []
+    return " OR ".join(filter(None, conditions))
 
 
 def _any(kind: DuckDBPyType, values: str, depth: int) -> str:

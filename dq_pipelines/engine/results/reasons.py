@@ -35,8 +35,8 @@ def reason(rule: str, column: str | None, value: pl.Expr) -> pl.Expr:
 def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.LazyFrame:
     """Marked rows with `_reasons`: one per refusing rule that the row fails.
 
-    Rows are explained by the pattern of rules that they fail, of which there are few, so that each row
-    costs what its own reasons cost and not what all the rules do: 10 times as fast with 25 rules.
+    Rows are grouped by the pattern of rules that they fail. Patterns are few, so each row costs what its own reasons cost
+    and not what all rules do: 10 times as fast with 25 rules.
     """
     flags = [item.flag for item in refusing]
     if not flags:
