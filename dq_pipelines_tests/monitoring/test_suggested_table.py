@@ -173,7 +173,7 @@ def test_a_rule_that_most_rows_break_is_a_comment_until_it_is_taken_in(tmp_path:
     assert [each.column for each in found.demands] == ["phone"]
     file = tmp_path / "conf" / "own" / "own.yaml"
     text = file.read_text(encoding="utf-8")
-    assert "    # Most rows fail the rules below today." in text
+    assert "    # Most rows fail the rules below now." in text
     file.write_text(text.replace("    #- ", "    - ").replace("    #  ", "      "), encoding="utf-8")
     (table,) = load_project(tmp_path / "conf")
     assert len(table.rules) == len(found.rules) + 1
