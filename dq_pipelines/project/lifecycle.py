@@ -1,4 +1,4 @@
-"""How long rows, versions of tables and Dagster's runs are kept, and when a table has to be fresh: their keys in YAML."""
+"""Defines the YAML keys for the retention of rows, versions and runs, and for the freshness of tables."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dq_pipelines.project.scalar_types import Cron, TimeZone
 
 
 class Retention(Strict):
-    """How long rows are kept: older ones are deleted from bronze, silver and quarantine."""
+    """How long to keep rows: older ones are deleted from bronze, silver and quarantine."""
 
     #: `12h`, `90d`, `8w` or `2y`; a year is 365 days
     keep: Duration
-    #: the published date or datetime that gives a row its age; without a zone it is UTC
+    #: the published date or datetime from which a row's age counts; without a zone it is UTC
     by: str
-    #: whether what goes is first copied to the backup lake (`DQ_BACKUP`), and verified there
+    #: whether to copy rows to the backup lake (`DQ_BACKUP`), and verify them there, before deleting them
     backup: bool = False
 
     @property
@@ -29,11 +29,11 @@ class Retention(Strict):
 
 
 class Upkeep(Strict):
-    """When small files are put together, and for how long earlier versions of tables can be read."""
+    """When to compact small files, and how long to keep earlier versions of tables."""
 
     #: a cron schedule in UTC
     schedule: Cron = "0 4 * * 0"
-    #: `12h`, `7d`, `8w` or `2y`: files that left a table longer ago are removed; `dq restore --as-of` reaches back as far
+    #: `12h`, `7d`, `8w` or `2y`: files that left a table earlier are removed; `dq restore --as-of` can go back as far
     keep_versions: Duration = "7d"
 
     @property
@@ -42,20 +42,20 @@ class Upkeep(Strict):
 
 
 class RunHistory(Strict):
-    """Which of Dagster's runs are kept, with their events and logs; the others are removed by the job `purge_runs`.
+    """Which of Dagster's runs to keep, with their events and logs; the job `purge_runs` removes the others.
 
-    It is on by default, for what nobody removes grows until the disk is full. Dagster's records may be those of other projects
-    too: their runs stay unless `of` says otherwise. A run that is not finished stays, and so does the newest of each job, and each one that brought the latest
-    materialization of an asset or a partition, or the latest result of a check.
+    It is on by default, since the records otherwise grow until the disk is full. Runs of other projects in the same Dagster
+    stay, unless `of` is `all`. Unfinished runs and the newest run of each job always stay. So do the runs with the latest
+    materialization of an asset or a partition, or with the latest result of a check.
     """
 
-    #: runs that ended longer ago go: `12h`, `90d`, `8w` or `2y`; a year is 365 days
+    #: how long to keep runs after their end: `12h`, `90d`, `8w` or `2y`; a year is 365 days
     keep: Duration = "90d"
-    #: of each job, so many of the newest runs stay; the others go, however young
+    #: how many of the newest runs of each job to keep; others are removed at any age
     per_job: Annotated[int, Field(ge=1)] = 1000
-    #: whose runs go: this `project`'s, as its history knows them, or `all` that Dagster has
+    #: which runs to remove: only this `project`'s, by its history, or `all` in Dagster
     of: Literal["project", "all"] = "project"
-    #: when they go: a cron schedule in UTC
+    #: when to remove them: a cron schedule in UTC
     schedule: Cron = "0 5 * * *"
 
     @property
@@ -64,16 +64,16 @@ class RunHistory(Strict):
 
 
 class Freshness(Strict):
-    """When the table has to be materialized; Dagster's UI shows whether it was.
+    """When the table must be materialized; Dagster's UI shows whether it was.
 
     Without `cron`: at least once in each `within`. With `cron`: by each tick, and at most `within` before it. A table
-    of daily partitions takes `cron` alone: by each tick, the partition of the day before is materialized. A run that finds
-    nothing new counts as a materialization; how old the rows are is judged by the rule `expect_table_to_be_fresh`.
+    of daily partitions takes only `cron`: by each tick, the partition of the day before is materialized. A run that finds
+    nothing new counts as a materialization; the rule `expect_table_to_be_fresh` judges the age of the rows.
     """
 
     #: such as `30m`, `26h` or `7d`
     within: Interval | None = None
-    #: after which time without a materialization Dagster warns, less than `within`; not beside `cron`
+    #: the time without a materialization after which Dagster warns, less than `within`; not together with `cron`
     warn_within: Interval | None = None
     #: the deadlines, as a cron schedule
     cron: Cron | None = None
@@ -87,7 +87,7 @@ class Freshness(Strict):
         if self.cron is None and "timezone" in self.model_fields_set:
             raise ValueError("timezone is that of cron, which is not given")
         if self.warn_within is not None and (self.within is None or self.cron is not None):
-            raise ValueError("warn_within goes with within alone")
+            raise ValueError("warn_within goes only with within")
         if self.warn_within is not None and self.length(self.warn_within) >= self.length(self.within):
             raise ValueError(f"wanted warn_within to be less than within ({self.within}), got {self.warn_within}")
         if self.cron is not None and self.within is not None:
@@ -100,5 +100,5 @@ class Freshness(Strict):
 
     @staticmethod
     def length(text: str | None) -> timedelta:
-        """A length of time that YAML says; none for None."""
+        """The duration of an interval in YAML; 0 for None."""
         return timedelta(0) if text is None else interval(text)

@@ -1,4 +1,4 @@
-"""Types of single values in YAML: time zones, cron schedules, owners and tags, each with its check."""
+"""Defines validated types of single YAML values: time zones, cron schedules, owners and tags."""
 
 from __future__ import annotations
 

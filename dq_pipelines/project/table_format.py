@@ -1,4 +1,4 @@
-"""What a table's YAML wants of the format in which the table is kept, compared with what the format says that it can do."""
+"""Compares what a table's YAML needs with the capabilities of its table format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dq_pipelines.transforms.types import dtype_of
 
 
 def unsupported(table: Table, table_format: TableFormat | None = None) -> Iterator[tuple[Location, str]]:
-    """The places of a table's file that ask for what its format cannot do, with a sentence; by default the lake's own format."""
+    """The places of a table's file that need an unsupported capability, with a message; by default of the lake's format."""
     if not isinstance(table.model, LandedTable):
         return
     kept = table_format or formats.named(formats.DEFAULT)
@@ -27,7 +27,7 @@ def unsupported(table: Table, table_format: TableFormat | None = None) -> Iterat
     if table.model.evolution != "strict" and not can.new_columns:
         yield (
             ("schema",),
-            f"wanted a table format that takes on columns, got {kept.name}, which does not: write schema: strict",
+            f"wanted a table format that can add columns, got {kept.name}, which cannot: write schema: strict",
         )
     for name, column in silver.columns.items():
         if kept.stored_type(dtype_of(column.type)) is None:

@@ -19,10 +19,10 @@ class Permission(StrEnum):
     RUN = "materialize, run checks, backfill, and run again"
     CANCEL = "cancel runs and backfills"
     SCHEDULE = "turn schedules and sensors on and off"
-    HEAL = "mend, replay and dismiss refused rows, and mark anomalies as expected"
+    HEAL = "correct, replay and dismiss refused rows, and mark anomalies as expected"
     EDIT = "change tables' YAML and reload the code location"
     ERASE = "erase, restore, delete and purge"
-    ADMIN = "see to users, keys and the audit log, and to everything else in Dagster"
+    ADMIN = "manage users, keys, the audit log, and everything else in Dagster"
 
 
 class Role(StrEnum):

@@ -53,7 +53,7 @@ def test_what_a_format_cannot_do_is_said_at_its_place(folder: Path) -> None:
         ("silver", "keys"): "wanted a table format that merges rows by keys, got modest, which does not",
         ("partitions",): "wanted a table format with partitions, got modest, which has none",
         ("retention",): "wanted a table format whose files can be rewritten, got modest, which has none",
-        ("schema",): "wanted a table format that takes on columns, got modest, which does not: write schema: strict",
+        ("schema",): "wanted a table format that can add columns, got modest, which cannot: write schema: strict",
         ("silver", "columns", "raw"): "wanted a type that modest can store, got binary",
     }
 

@@ -87,7 +87,7 @@ def test_a_refusal_says_why_and_is_noted(here: Hosted) -> None:
     assert (line.who, line.result, line.more) == ("vera", "refused", {"why": why})
     # Where the answer has no place for a refusal, it is an error.
     said = here.asked("otto", 'mutation { setConcurrencyLimit(concurrencyKey: "x", limit: 1) }')["errors"][0]["message"]
-    assert said.startswith("to see to users, keys and the audit log")
+    assert said.startswith("to manage users, keys, the audit log")
 
 
 def test_a_launch_that_cannot_be_is_noted_as_failed(here: Hosted) -> None:

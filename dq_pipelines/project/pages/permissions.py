@@ -1,4 +1,4 @@
-"""`docs/permissions.md`, made from the one table of roles and permissions. What they mean is in `security.roles`."""
+"""Generates `docs/permissions.md` from the table of roles and permissions in `security.roles`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dq_pipelines.security.roles import PERMISSIONS, Permission, Role
 _ABOUT = """# Permissions
 
 Written by `dq docs`; do not edit. A grant gives a user one of these roles: everywhere, or for the tables of one domain or of one
-team alone (`dq user role ann operator@domain:retail viewer`). Nobody has a right that no grant gives. An API key has the
-rights of its user, or the part of them that the role it was made with has, too. What is of no table, or of all of them together,
-is for who has the right everywhere."""
+team (`dq user role ann operator@domain:retail viewer`). Nobody has a permission without a grant. An API key has the
+permissions of its user; a key with a role has only those that the role gives too. Actions on no particular table, or on all tables,
+need the permission everywhere."""
 
 
 def permissions_page() -> str:
-    """The table as Markdown: a line for each right, a column for each role."""
+    """The page as Markdown: a row for each permission, a column for each role."""
     head = f"| may | {' | '.join(Role)} |\n|---|{'---|' * len(Role)}"
     lines = [
         f"| {permission} | {' | '.join('yes' if permission in PERMISSIONS[role] else '' for role in Role)} |"

@@ -60,7 +60,7 @@ class Value:
     expr: nw.Expr
     dtype: DType
     dialect: Dialect = POLARS
-    #: what the table's metadata tell of it
+    #: statistics of the column from the table's metadata
     statistics: ColumnStatistics = NO_STATISTICS
 
     @property

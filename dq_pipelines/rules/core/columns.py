@@ -38,5 +38,5 @@ class Columns:
         return Value(name, expr, dtype, self.dialect, self.statistics.get(name, NO_STATISTICS))
 
     def answer(self, query: AuxiliaryQuery) -> nw.Expr:
-        """What the engine found out beside the scan, row by row."""
+        """The engine's answer to a query, for each row."""
         return nw.col(self.answers[query])
