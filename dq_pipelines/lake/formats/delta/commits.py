@@ -16,7 +16,7 @@ from deltalake.transaction import create_table_with_add_actions
 
 from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_remote, options
-from dq_pipelines.errors import Overtaken, PublishError, nearest
+from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.durable import sync_files
 from dq_pipelines.lake.failures import publish_errors
 from dq_pipelines.lake.formats.commit import (
@@ -36,6 +36,7 @@ from dq_pipelines.lake.formats.commit import (
     Update,
 )
 from dq_pipelines.lake.formats.delta.actions import adds_of, removes_of, schema_of
+from dq_pipelines.lake.formats.delta.columns import fitted
 from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, newest_entries, opened, snapshot_of
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Snapshot, Unpublished
@@ -148,9 +149,9 @@ def _bring(
     elif isinstance(change, Rebuild):
         _replace(place, commit, change, table)
     elif isinstance(change, Merge) and any(file.rows for file in first.files):
-        fitted = _fitted(place, table, first, change.new_columns)
-        grows = fitted != table.schema()
-        _take_moments_without_zone(place, table, fitted)
+        schema = fitted(place, table, first, change.new_columns)
+        grows = schema != table.schema()
+        _take_moments_without_zone(place, table, schema)
         _merge(table, first.scan(), change, _noting(commit), grows=grows)
         return False
     else:  # without rows Delta's merge makes no commit, and nothing would be noted
@@ -173,7 +174,7 @@ def _write(
     place: Place, commit: Commit, table: DeltaTable, rows: Staged, new_columns: NewColumns, *, replaces: bool
 ) -> None:
     whole = replaces and rows.partition is None
-    schema = schema_of(rows) if whole else _fitted(place, table, rows, new_columns)
+    schema = schema_of(rows) if whole else fitted(place, table, rows, new_columns)
     grows = not whole and schema != table.schema()
     replaced: Any = None
     if replaces and not whole:
@@ -195,7 +196,7 @@ def _write(
 
 def _replace(place: Place, commit: Commit, change: Rebuild, table: DeltaTable) -> None:
     commit.must_meet(place.key, table.version())
-    schema = _fitted(place, table, change.parts[0], "add", retyped=True)
+    schema = fitted(place, table, change.parts[0], "add", retyped=True)
     noted = 1 if _take_moments_without_zone(place, table, schema) else 0
     commit.must_meet(place.key, table.version() - noted)
     partitions = [str(part.partition) for part in change.parts]
@@ -277,30 +278,6 @@ def _take_moments_without_zone(place: Place, table: DeltaTable, schema: Schema) 
     table.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
     _synced(place)
     return True
-
-
-def _fitted(place: Place, table: DeltaTable, rows: Staged, new_columns: NewColumns, *, retyped: bool = False) -> Schema:
-    """The table's schema with what the staged rows bring; raises PublishError for what it may not take on."""
-    there = table.schema().fields
-    staged = {field.name: field for field in schema_of(rows).fields}
-    for field in there:
-        if field.name in staged and staged[field.name].type != field.type and not retyped:
-            raise PublishError(
-                f"{place.key}: column '{field.name}' was {_type(field)} and is now {_type(staged[field.name])}; "
-                f"give it one type under silver.columns, or rewrite the table with mode: rerun"
-            )
-    names = [field.name for field in there]
-    new = [field for name, field in staged.items() if name not in names]
-    if new and new_columns == "refuse":
-        said = ", ".join(f"'{field.name}'{nearest(field.name, names)}" for field in new)
-        raise PublishError(
-            f"{place.key}: new column {said}; wanted: {', '.join(names)} (to take it on, run with mode: rerun)"
-        )
-    return Schema([*(staged.get(field.name, field) if retyped else field for field in there), *new])
-
-
-def _type(field: Field) -> str:
-    return str(getattr(field.type, "type", field.type))
 
 
 def _partition_by(rows: Staged) -> list[str] | None:
