@@ -373,7 +373,7 @@ def test_a_table_whose_first_attempt_failed_is_an_error_and_says_why(tmp_path: P
     for said in (first.text, of_table.text):
         assert "The last attempt failed:" in said
         assert "sales.csv.gz" in said
-    assert "No rule was judged yet." in of_table.text or "inputs_readable" in of_table.text
+    assert "No rule has been judged yet." in of_table.text or "inputs_readable" in of_table.text
 
 
 def test_open_rows_and_rechecks_are_told_apart(tmp_path: Path) -> None:
