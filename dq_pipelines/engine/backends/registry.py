@@ -35,26 +35,36 @@ def backend_class(name: str) -> type[Backend]:
     return cls
 
 
+def class_at(name: str) -> type[Backend]:
+    """The class of the backend of this name or at this address; raises ConfigError for an unknown one."""
+    scheme, mark, _ = name.partition("://")
+    # The error names only the scheme of an unknown address: the rest may hold a password.
+    return backend_class(ADDRESSES.get(scheme, f"{scheme}://") if mark else name)
+
+
 def connect(name: str = DEFAULT) -> Backend:
     """The backend of this name or at this address, ready to judge.
 
     Raises ConfigError for an unknown name or address, SourceError when nothing answers at the address.
     """
-    scheme, mark, _ = name.partition("://")
-    # The error names only the scheme of an unknown address: the rest may hold a password.
-    cls = backend_class(ADDRESSES.get(scheme, f"{scheme}://") if mark else name)
-    backend = cls(name) if mark else cls()
+    cls = class_at(name)
+    backend = cls(name) if "://" in name else cls()
     if backend.name != DEFAULT:
         backend.reference = connect(DEFAULT)
     return backend
 
 
 def staging_backend(name: str = DEFAULT) -> StagingBackend:
-    """The backend that a pipeline runs on; raises ConfigError for one that cannot write rows."""
+    """The backend that a pipeline runs on; raises ConfigError, before it connects, for one that cannot write rows."""
+    cls = class_at(name)
+    if not cls.can_stage:
+        able = [known for known in BACKENDS if backend_class(known).can_stage]
+        raise ConfigError(
+            [Problem("", 0, f"engine '{cls.name}' judges rows but writes none, wanted {', '.join(able)}")]
+        )
     backend = connect(name)
     if not isinstance(backend, StagingBackend):
-        able = [known for known in BACKENDS if backend_class(known).can_stage]
-        raise ConfigError([Problem("", 0, f"engine '{name}' judges rows but writes none, wanted {', '.join(able)}")])
+        raise TypeError(f"{type(backend).__name__} has can_stage set and is no StagingBackend")
     return backend
 
 
