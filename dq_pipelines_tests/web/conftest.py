@@ -1,4 +1,4 @@
-"""A small site whose history and lake were made by real runs, and clients that look at it."""
+"""A small site with history and lake of real runs, and clients for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of a `dq serve`, by kind: found by what they were started as, whoever their parent is by now."""
+"""Finds the processes of a `dq serve` by kind, even if their parent has changed."""
 
 from __future__ import annotations
 

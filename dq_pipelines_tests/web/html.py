@@ -1,4 +1,4 @@
-"""A page as its elements and its text, for looking at what a browser would make of it."""
+"""A page's elements and text, as a browser would see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop with good and bad batches, sensors that tick, and the app that tells Prometheus of them, served for real."""
+"""A shop with good and bad batches and sensors, and its app with `/metrics`, served over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/account`: a new password for whoever knows the old one, and for nobody else."""
+"""`/account`: changing the password needs the old one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_what_does_not_fit_changes_nothing(
     assert Users(shop.state.url).authenticate("ann", PASSWORD).name == "ann"
 
 
-def test_guessing_the_old_one_has_this_session_wait_and_no_other_place(client: TestClient, shop: Workshop) -> None:
+def test_guessing_the_old_password_delays_this_session_only(client: TestClient, shop: Workshop) -> None:
     for _ in range(5):
         assert change(client, old="wrong")[0] == 403
     assert change(client)[0] == 403

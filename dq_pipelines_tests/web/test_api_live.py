@@ -1,4 +1,4 @@
-"""A run as it goes on, over a real server: by WebSocket and by server-sent events, broken off and gone on with."""
+"""The event stream of a run on a real server: WebSocket, server-sent events, interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def without_end(words: Words) -> list[int]:
     return [word["id"] for word in words if word["type"] != "end"]
 
 
-def test_a_run_is_told_while_it_goes_on(here: Hosted, address: str, key: str) -> None:
+def test_events_of_a_run_are_streamed(here: Hosted, address: str, key: str) -> None:
     run = launched(here, *KEYS)
     words: Words = []
     came: dict[str, float] = {}
@@ -161,7 +161,7 @@ def test_a_run_is_told_while_it_goes_on(here: Hosted, address: str, key: str) ->
     assert ids == sorted(set(ids))
 
 
-def test_two_kinds_of_stream_tell_the_same(address: str, key: str, done: str) -> None:
+def test_both_kinds_of_stream_have_the_same_events(address: str, key: str, done: str) -> None:
     with socket_of(address, done, key) as socket:
         assert heard(socket) == streamed(address, done, key)
 
@@ -174,7 +174,7 @@ def done(here: Hosted) -> str:
     return run
 
 
-def test_what_was_broken_off_goes_on_without_a_gap_or_a_double(address: str, key: str, done: str) -> None:
+def test_an_interrupted_stream_resumes_without_gap_or_duplicate(address: str, key: str, done: str) -> None:
     whole = streamed(address, done, key)
     ids = without_end(whole)
     for first in (1, 4, len(ids) - 1):
@@ -187,7 +187,7 @@ def test_what_was_broken_off_goes_on_without_a_gap_or_a_double(address: str, key
             assert begun + heard(socket) == whole
 
 
-def test_a_run_that_goes_on_is_gone_on_with_too(here: Hosted, address: str, key: str) -> None:
+def test_the_stream_of_a_running_run_resumes_too(here: Hosted, address: str, key: str) -> None:
     (here.shop.landing / "shops" / "c.csv").write_text("shop\nup\n")
     run = launched(here, "bronze/shops", "silver/shops")
     words: Words = []
@@ -201,13 +201,13 @@ def test_a_run_that_goes_on_is_gone_on_with_too(here: Hosted, address: str, key:
     assert ids == without_end(streamed(address, run, key))
 
 
-def test_a_browser_that_has_had_all_is_told_to_come_back_no_more(address: str, key: str, done: str) -> None:
+def test_a_browser_with_all_events_is_told_to_stop_reconnecting(address: str, key: str, done: str) -> None:
     last = max(without_end(streamed(address, done, key)))
     headers = {"X-API-Key": key, "Last-Event-ID": str(last), "Accept": "text/event-stream"}
     assert httpx.get(f"{address}/api/v1/runs/{done}/events", headers=headers).status_code == 204
 
 
-def test_one_reader_reads_for_all(here: Hosted, address: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_reader_serves_all_watchers(here: Hosted, address: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
     look = run_stream.RunStream._look
 
@@ -227,7 +227,7 @@ def test_one_reader_reads_for_all(here: Hosted, address: str, key: str, monkeypa
     assert len(looks) < (time.monotonic() - began) / run_stream.LOOK + 20, "not one reader for all"
 
 
-def test_who_may_not_look_is_not_told(here: Hosted, address: str, done: str) -> None:
+def test_a_caller_without_permission_gets_no_stream(here: Hosted, address: str, done: str) -> None:
     flo = key_of(here, "flo")  # of another domain
     headers = {"X-API-Key": flo, "Accept": "text/event-stream"}
     assert httpx.get(f"{address}/api/v1/runs/{done}/events", headers=headers).status_code == 404
@@ -252,7 +252,7 @@ def test_an_unknown_run_is_not_found(address: str, key: str) -> None:
     assert httpx.get(f"{url}?after=-1", headers={"X-API-Key": key}).status_code == 422
 
 
-def test_a_client_that_takes_nothing_is_given_up(
+def test_a_client_that_reads_nothing_is_disconnected(
     here: Hosted, key: str, done: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PATIENCE", 0.3)

@@ -1,4 +1,4 @@
-"""`/api/v1/auth`: programs log in, renew, and end it; and what of that lets nobody in."""
+"""`/api/v1/auth`: programs log in, renew and end their login; invalid requests are refused."""
 
 from __future__ import annotations
 
@@ -131,7 +131,9 @@ def test_a_wrong_name_or_password_says_no_more_than_that(client: TestClient, for
         (b'{"name": "ann", "password": "' + b"x" * 9000 + b'"}', "application/json", 413),
     ],
 )
-def test_what_is_no_login_is_told_in_the_one_shape(client: TestClient, content: bytes, kind: str, status: int) -> None:
+def test_an_invalid_login_is_answered_as_problem_details(
+    client: TestClient, content: bytes, kind: str, status: int
+) -> None:
     for path in (TOKEN, REVOKE):
         answer = client.post(path, content=content, headers={"content-type": kind})
         assert (answer.status_code, answer.json()["status"]) == (status, status)
@@ -147,27 +149,27 @@ def test_what_is_no_login_is_told_in_the_one_shape(client: TestClient, content: 
         ({}, ["body.name", "body.password"]),
     ],
 )
-def test_every_mistake_is_told_at_once_of_the_kind_that_was_meant(
+def test_all_mistakes_are_listed_for_the_given_grant_type(
     client: TestClient, body: dict[str, object], wrong: list[str]
 ) -> None:
     lines = client.post(TOKEN, json=body).json()["detail"].splitlines()
     assert [line.partition(":")[0] for line in lines] == wrong
 
 
-def test_a_password_is_not_said_back(client: TestClient) -> None:
+def test_a_password_is_not_repeated_in_errors(client: TestClient) -> None:
     answer = client.post(TOKEN, json={"name": ["ann"], "password": PASSWORD * 20})
     assert answer.status_code == 422
     assert PASSWORD not in answer.text
 
 
-def test_too_many_tries_from_one_place_are_told_to_wait(client: TestClient) -> None:
+def test_too_many_attempts_from_one_address_must_wait(client: TestClient) -> None:
     renewing = {"grant_type": "refresh_token", "refresh_token": "dqr_guess"}
     said = [client.post(TOKEN, json=renewing) for _ in range(22)]
     assert [answer.status_code for answer in said] == [400] * 20 + [429] * 2
     assert said[-1].headers["retry-after"] == "60"
 
 
-def test_a_key_is_taken_by_either_header(client: TestClient, shop: Workshop) -> None:
+def test_a_key_is_accepted_in_either_header(client: TestClient, shop: Workshop) -> None:
     from dq_pipelines.security.keys import Keys
 
     text = Keys(Users(shop.state.url)).add("ann")

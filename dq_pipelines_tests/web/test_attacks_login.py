@@ -1,4 +1,4 @@
-"""What somebody tries who has no login, or another's: each attack, and that it gets nowhere (docs/attacks.md)."""
+"""Attacks without a login, or with another's, and that each fails (docs/attacks.md)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def log_in(client: TestClient, name: str = "ann", password: str = PASSWORD) -> i
      "/%09/evil.example", "/a\r\nSet-Cookie: dq_session=x", "/%0d%0aSet-Cookie:x=y", "/%250aX:y", " //evil.example",
      "/\u2028/evil", "\x00//evil.example", "@evil.example", ""],
 )  # fmt: skip
-def test_the_way_back_leads_nowhere_else(client: TestClient, target: str) -> None:
+def test_the_redirect_after_login_leads_to_no_other_site(client: TestClient, target: str) -> None:
     assert within(target) == "/"
     answer = client.post("/login", data={"name": "ann", "password": PASSWORD, "next": target}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
@@ -75,7 +75,7 @@ def test_the_way_back_leads_nowhere_else(client: TestClient, target: str) -> Non
 
 
 @pytest.mark.parametrize("target", ["/", "/dashboard/?since=7&q=a%2Fb%5C", "/dashboard/tables/silver/sales", "/runs/ä"])
-def test_the_way_back_to_a_page_of_this_site_is_followed(target: str) -> None:
+def test_the_redirect_after_login_to_a_page_of_this_site_is_followed(target: str) -> None:
     assert within(target) == target
 
 
@@ -108,7 +108,7 @@ def test_a_refusal_takes_as_long_whatever_the_reason(
         assert verified[0].startswith("$argon2id$")
 
 
-def test_who_waits_is_told_the_same_after_the_same_time(client: TestClient) -> None:
+def test_delayed_attempts_get_the_same_answer_after_the_same_time(client: TestClient) -> None:
     for _ in range(FREE_TRIES):
         assert log_in(client, password="wrong") == 401
     began = time.monotonic()
@@ -116,7 +116,7 @@ def test_who_waits_is_told_the_same_after_the_same_time(client: TestClient) -> N
     assert time.monotonic() - began >= REFUSING
 
 
-def test_strangers_keep_no_owner_out_of_a_browser_that_is_known(client: TestClient) -> None:
+def test_failed_attempts_of_strangers_do_not_lock_out_a_known_browser(client: TestClient) -> None:
     assert log_in(client) == 303
     assert (
         "max-age=7776000"
@@ -132,7 +132,7 @@ def test_strangers_keep_no_owner_out_of_a_browser_that_is_known(client: TestClie
     assert log_in(client) == 303, "from the same address"
 
 
-def test_a_flood_of_one_name_waits_in_a_short_line(empty: Workshop, users: Users) -> None:
+def test_a_flood_of_attempts_on_one_name_waits_in_a_short_queue(empty: Workshop, users: Users) -> None:
     access = Access(empty.state)
     for number in range(21):
         users.throttle.wrong("ann", Origin(f"192.0.2.{number}"))
@@ -191,7 +191,7 @@ def test_a_flood_of_passwords_takes_few_threads_and_little_memory(users: Users, 
 # --- sessions and cookies ----------------------------------------------------------------------------
 
 
-def test_a_session_that_was_there_before_is_not_gone_on_with(client: TestClient, users: Users) -> None:
+def test_a_login_ends_the_previous_session(client: TestClient, users: Users) -> None:
     planted = Sessions(users).begin(users.named("ann"))
     form = {"name": "ann", "password": PASSWORD}
     answer = client.post("/login", data=form, headers=OWN | {"cookie": f"dq_session={planted}"})
@@ -205,14 +205,14 @@ def visitor_with(client: TestClient, secret: str) -> int:
     return int(client.get("/metrics", headers={"cookie": f"dq_session={secret}"}).status_code)
 
 
-def test_a_disabled_users_session_is_over(client: TestClient, users: Users) -> None:
+def test_a_disabled_users_session_ends(client: TestClient, users: Users) -> None:
     log_in(client)
     assert client.get("/metrics").status_code == 200
     users.disable("ann")
     assert client.get("/metrics").status_code == 401
 
 
-def test_where_the_database_breaks_nobody_is_let_in(client: TestClient, users: Users) -> None:
+def test_a_broken_database_lets_nobody_in(client: TestClient, users: Users) -> None:
     log_in(client)
     with users.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE dq_sessions RENAME TO elsewhere")
@@ -304,7 +304,7 @@ def test_another_sites_page_opens_no_websocket_with_a_session(client: TestClient
     assert (closed.value.code, closed.value.reason) == (1008, "wanted a request from a page of this site")
 
 
-def test_nobody_fills_the_audit_log(client: TestClient, users: Users, empty: Workshop) -> None:
+def test_strangers_cannot_flood_the_audit_log(client: TestClient, users: Users, empty: Workshop) -> None:
     def lines(what: str) -> list[str]:
         events = [event for _, event in AuditLog(empty.state).events()]
         return [event.more.get("why", "") for event in events if event.what == what]

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: it fits, complains of nothing, is walked by keyboard, follows the reader's colours, is live."""
+"""The dashboard in a real browser: layout, console errors, keyboard, colour schemes and live updates."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_it_fits_and_the_browser_complains_of_nothing(
     context.close()
 
 
-def test_it_is_walked_by_keyboard_and_one_sees_where_one_is(browser: Browser, address: str) -> None:
+def test_keyboard_navigation_has_a_visible_focus(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
     page, _ = opened(context, f"{address}/dashboard/")
     page.keyboard.press("Tab")
@@ -105,7 +105,7 @@ def test_it_is_walked_by_keyboard_and_one_sees_where_one_is(browser: Browser, ad
     context.close()
 
 
-def test_the_way_down_to_the_failing_rows_by_keyboard(browser: Browser, address: str) -> None:
+def test_failing_rows_are_reachable_by_keyboard(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
     page, _ = opened(context, f"{address}/dashboard/")
     page.locator(f"#failing a[href='{RULE}']").focus()
@@ -148,7 +148,7 @@ _FAINT = """() => {
 }"""
 
 
-def test_another_run_is_seen_by_itself_and_disturbs_no_reader(browser: Browser, tmp_path: Path) -> None:
+def test_a_new_run_appears_without_disturbing_the_reader(browser: Browser, tmp_path: Path) -> None:
     shop = apart(lambda: build(tmp_path))
     with served(shop) as address:
         context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
@@ -165,7 +165,7 @@ def test_another_run_is_seen_by_itself_and_disturbs_no_reader(browser: Browser, 
         context.close()
 
 
-def test_where_the_stream_fails_it_asks(browser: Browser, tmp_path: Path) -> None:
+def test_a_browser_polls_when_the_stream_fails(browser: Browser, tmp_path: Path) -> None:
     shop = apart(lambda: build(tmp_path))
     with served(shop) as address:
         context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]

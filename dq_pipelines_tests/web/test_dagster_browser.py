@@ -1,4 +1,4 @@
-"""Dagster's UI in a real browser, behind the login: each role sees what it may, an operator launches, watches and cancels."""
+"""Dagster's UI in a real browser behind the login: what each role sees; an operator launches, watches and cancels."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def materialize(page: Page) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("name", ["vera", "stella"])
-def test_who_may_not_materialize_sees_why(browser: Browser, address: str, name: str) -> None:
+def test_a_user_without_permission_to_materialize_sees_why(browser: Browser, address: str, name: str) -> None:
     with logged_in(browser, address, name) as page:
         button = page.get_by_role("button", name=_MATERIALIZE).first
         expect(button).to_be_disabled(timeout=PATIENCE)
@@ -197,7 +197,7 @@ def _launched(page: Page) -> str:
     return found[1]
 
 
-def test_a_picture_in_a_description_calls_no_other_server(
+def test_an_image_in_a_description_is_not_loaded_from_another_server(
     browser: Browser, address: str, elsewhere: tuple[str, list[str]]
 ) -> None:
     _, asked = elsewhere

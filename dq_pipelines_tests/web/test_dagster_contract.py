@@ -58,7 +58,7 @@ _OF_ALL = {
 }
 
 
-def test_code_servers_are_started_and_asked_as_we_do() -> None:
+def test_code_servers_are_started_and_called_as_expected() -> None:
     started = set(inspect.signature(open_server_process).parameters)
     assert {"instance_ref", "port", "socket", "server_command", "heartbeat", "heartbeat_timeout"} <= started
     assert [*GrpcServerCommand.CODE_SERVER_START.server_command] == ["code-server", "start"]
@@ -80,7 +80,7 @@ def test_each_permission_of_dagster_has_one_of_ours() -> None:
     assert {str(one) for one in Permissions} == {str(name) for name in RIGHTS} | _ADMINS
 
 
-def test_a_hosted_instance_is_not_asked_for_its_columns_at_each_list(tmp_path: Path) -> None:
+def test_a_hosted_instance_checks_its_columns_only_once(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         storage = instance.run_storage
         assert isinstance(storage, SqlRunStorage)
@@ -100,13 +100,13 @@ def test_a_hosted_instance_is_not_asked_for_its_columns_at_each_list(tmp_path: P
     assert not [one for one in asked if "table_xinfo" in one or "table_info" in one], asked
 
 
-def test_each_mutation_is_named(schema: GraphQLSchema) -> None:
+def test_each_mutation_is_in_our_table(schema: GraphQLSchema) -> None:
     assert schema.mutation_type is not None
     assert set(schema.mutation_type.fields) == set(MUTATIONS)
     assert all(mutation.needs for mutation in MUTATIONS.values())
 
 
-def test_each_answer_of_a_mutation_is_known_as_done_or_not(schema: GraphQLSchema) -> None:
+def test_each_answer_type_of_a_mutation_is_known_as_success_or_failure(schema: GraphQLSchema) -> None:
     assert schema.mutation_type is not None
     found = set()
     for field in schema.mutation_type.fields.values():
@@ -116,7 +116,7 @@ def test_each_answer_of_a_mutation_is_known_as_done_or_not(schema: GraphQLSchema
     assert not DONE & _NOT_DONE
 
 
-def test_each_field_that_says_whether_a_button_works_is_known(schema: GraphQLSchema) -> None:
+def test_each_permission_field_is_known(schema: GraphQLSchema) -> None:
     found = {
         (kind.name, name)
         for kind in schema.type_map.values()
@@ -127,12 +127,12 @@ def test_each_field_that_says_whether_a_button_works_is_known(schema: GraphQLSch
     assert found == set(FIELDS) | BY_THEMSELVES | _OF_ALL
 
 
-def test_subscriptions_are_those_that_only_tell(schema: GraphQLSchema) -> None:
+def test_subscriptions_only_read(schema: GraphQLSchema) -> None:
     assert schema.subscription_type is not None
     assert set(schema.subscription_type.fields) == {"pipelineRunLogs", "capturedLogs", "locationStateChangeEvents"}
 
 
-def test_a_context_is_made_of_the_same_parts_and_asked_the_same_questions() -> None:
+def test_a_context_has_the_same_parts_and_permission_checks() -> None:
     assert list(inspect.signature(WorkspaceRequestContext.__init__).parameters) == [
         "self", "instance", "current_workspace", "process_context", "version", "source", "read_only", "read_only_locations",
     ]  # fmt: skip
@@ -181,11 +181,11 @@ class _Routes(CallersServer):
         ("/report_asset_check/", Permission.ADMIN),
     ],
 )
-def test_what_it_takes_to_go_through_a_door(path: str, permission: Permission) -> None:
+def test_the_permission_of_each_route(path: str, permission: Permission) -> None:
     assert needed(path) is permission
 
 
-def test_each_job_that_materializes_nothing_says_what_it_takes(tmp_path: Path) -> None:
+def test_each_job_that_materializes_nothing_has_a_permission(tmp_path: Path) -> None:
     shop = build(tmp_path)
     (tmp_path / "assets_config" / "project.yaml").write_text(
         "run_history: {keep: 90d, per_job: 1, schedule: '0 5 * * *'}\n"

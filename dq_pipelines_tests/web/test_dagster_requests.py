@@ -1,4 +1,4 @@
-"""How Dagster's GraphQL may be asked over HTTP and over a WebSocket, how much at once, and what others' pages can send."""
+"""Requests to Dagster's GraphQL over HTTP and WebSocket: allowed forms, size limits, and requests of other sites."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dq_pipelines.web.dagster_client import query_limits
 from dq_pipelines.web.dagster_client.query_limits import document_of
 from dq_pipelines_tests.web.conftest import build, site_of
 from dq_pipelines_tests.web.hosting import OWN, Hosted, hosting
-from dq_pipelines_tests.web.test_dagster_gate import CHANGE, VERSION, launch
+from dq_pipelines_tests.web.test_dagster_mutations import CHANGE, VERSION, launch
 from dq_pipelines_tests.workshop import Workshop
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def test_nothing_changes_by_get(adam: TestClient, here: Hosted, query: str) -> N
     "kind",
     ["text/plain", "text/plain; x=application/json", "application/graphql", "application/x-www-form-urlencoded", ""],
 )
-def test_what_forms_and_pages_elsewhere_can_send_is_refused(adam: TestClient, kind: str) -> None:
+def test_requests_that_other_sites_can_send_are_refused(adam: TestClient, kind: str) -> None:
     answer = adam.post("/graphql", content=json.dumps({"query": CHANGE}), headers={"content-type": kind})
     assert answer.status_code == 415
     assert answer.json()["errors"][0]["message"].startswith("wanted a body of application/json, got ")
@@ -80,7 +80,7 @@ def test_a_query_that_takes_too_long_is_answered_in_one_sentence(
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}])
-def test_a_page_elsewhere_changes_nothing_with_ones_cookie(adam: TestClient, headers: dict[str, str]) -> None:
+def test_another_sites_page_changes_nothing_with_a_users_cookie(adam: TestClient, headers: dict[str, str]) -> None:
     assert adam.post("/graphql", json={"query": CHANGE}, headers=headers).status_code == 403
 
 
@@ -93,7 +93,7 @@ def test_a_body_that_is_no_request_is_told_so(adam: TestClient, body: bytes) -> 
     assert answer.json()["errors"][0]["message"]
 
 
-def test_what_can_be_asked_is_told_to_admins(here: Hosted, adam: TestClient) -> None:
+def test_introspection_is_for_admins(here: Hosted, adam: TestClient) -> None:
     query = "{ ...x } fragment x on Query { a: __schema { mutationType { fields { name } } } }"
     assert adam.post("/graphql", json={"query": query}).status_code == 200
     otto = here.as_user("otto")
@@ -102,7 +102,7 @@ def test_what_can_be_asked_is_told_to_admins(here: Hosted, adam: TestClient) -> 
     assert otto.post("/graphql", json={"query": "{ version __typename }"}).status_code == 200
 
 
-def test_the_configuration_of_the_instance_is_told_to_admins(here: Hosted) -> None:
+def test_the_instance_configuration_is_for_admins(here: Hosted) -> None:
     assert here.asked("otto", "{ instance { info } }")["data"]["instance"]["info"] is None
     assert "run_storage" in here.asked("adam", "{ instance { info } }")["data"]["instance"]["info"]
 
@@ -128,14 +128,14 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_before_it_is_looked_into(adam: TestClient, name: str) -> None:
+def test_an_oversized_query_is_refused_before_validation(adam: TestClient, name: str) -> None:
     with pytest.raises(GraphQLError) as refused:
         document_of(BOMBS[name])
     answer = adam.post("/graphql", json={"query": BOMBS[name]})
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, refused.value.message)
 
 
-def test_fragments_that_lead_to_themselves_end(adam: TestClient) -> None:
+def test_cyclic_fragments_are_refused(adam: TestClient) -> None:
     query = "{ ...a } fragment a on Query { version ...b } fragment b on Query { ...a }"
     assert adam.post("/graphql", json={"query": query}).status_code == 400
 
@@ -160,7 +160,7 @@ def test_nobody_subscribes_without_logging_in(here: Hosted) -> None:
     assert ended.value.code == 1008
 
 
-def test_a_page_elsewhere_does_not_subscribe_with_ones_cookie(adam: TestClient) -> None:
+def test_another_sites_page_cannot_subscribe_with_a_users_cookie(adam: TestClient) -> None:
     for headers in ({"origin": "http://evil.example"}, {"origin": "http://localhost:9"}, {"origin": "null"}):
         adam.headers.pop("sec-fetch-site", None)
         with pytest.raises(WebSocketDisconnect) as ended, adam.websocket_connect(SOCKET, headers=headers):
@@ -204,13 +204,13 @@ def test_a_subscription_tells_of_a_run(here: Hosted) -> None:
     assert {"RunStartEvent", "RunSuccessEvent"} <= {one["__typename"] for one in messages}
 
 
-def test_a_socket_that_says_nonsense_is_closed(adam: TestClient) -> None:
+def test_a_socket_with_invalid_messages_is_closed(adam: TestClient) -> None:
     with adam.websocket_connect(SOCKET) as socket:
         socket.send_json([1, 2])
         assert socket.receive() == {"type": "websocket.close", "code": 1003, "reason": "wanted messages of graphql-ws"}
 
 
-def test_a_page_elsewhere_does_not_listen_where_nobody_logs_in_yet(here: Hosted, tmp_path: Path) -> None:
+def test_another_sites_page_cannot_listen_while_there_are_no_users(here: Hosted, tmp_path: Path) -> None:
     """As long as there are no users there is no cookie to miss, and a browser may open a WebSocket to any site."""
     client = TestClient(application(site_of(Workshop(tmp_path)), here.host), base_url="http://localhost:3001")
     for origin in ("http://evil.example", "http://localhost:9000", "null"):

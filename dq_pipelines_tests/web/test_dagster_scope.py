@@ -1,4 +1,4 @@
-"""Dagster's buttons and mutations for who may change some tables alone: by team, by domain, and not a table more."""
+"""Dagster's buttons and mutations for users with a scope: by team and by domain."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_buttons_of_jobs_and_schedules_are_by_their_tables(
     }
 
 
-def test_a_launch_is_of_ones_own_tables_alone(here: Hosted) -> None:
+def test_a_launch_is_limited_to_the_callers_tables(here: Hosted) -> None:
     for keys in (("silver/shops",), ("silver/sales", "silver/shops"), ("gold/by_shop",)):
         refused = launch(here, "tina", *keys)
         assert refused["__typename"] == "UnauthorizedError", keys
@@ -106,7 +106,7 @@ def test_a_launch_is_of_ones_own_tables_alone(here: Hosted) -> None:
     here.ended(other)
 
 
-def test_a_steward_replays_the_table_that_is_theirs(here: Hosted) -> None:
+def test_a_steward_replays_a_table_in_scope(here: Hosted) -> None:
     def replay(table: str, config: str | None = None) -> dict[str, Any]:
         ops = f"ops: {{quarantine_replay_rows: {{config: {{table: {table}, dry_run: true}}}}}}"
         return launch(here, "stan", job="quarantine_replay", runConfigData=config or ops)
@@ -122,7 +122,7 @@ def test_a_steward_replays_the_table_that_is_theirs(here: Hosted) -> None:
     assert here.ended(done["run"]["runId"]).tags["dq/user"] == "stan"
 
 
-def test_a_sensor_and_a_schedule_are_switched_by_whom_their_table_belongs_to(here: Hosted) -> None:
+def test_sensors_and_schedules_are_switched_by_their_tables_scope(here: Hosted) -> None:
     listed = f"""{{ repositoryOrError(repositorySelector: {REPOSITORY}) {{ ... on Repository {{
       sensors {{ name sensorState {{ id }} }} schedules {{ name scheduleState {{ id }} }} }} }} }}"""
     found = here.asked("otto", listed)["data"]["repositoryOrError"]
@@ -150,7 +150,7 @@ def test_a_sensor_and_a_schedule_are_switched_by_whom_their_table_belongs_to(her
     ]
 
 
-def test_who_may_look_at_some_tables_is_shown_the_way_to_them(here: Hosted) -> None:
+def test_users_with_a_scope_are_led_to_the_dashboard(here: Hosted) -> None:
     client: TestClient = here.as_user("sue")
     first = client.get("/", headers={"accept": "text/html"}, follow_redirects=False)
     assert (first.status_code, first.headers["location"]) == (303, "/dashboard/")

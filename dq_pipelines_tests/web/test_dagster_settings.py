@@ -1,4 +1,4 @@
-"""Dagster's settings that tables lean on are written where there are none, and what somebody's own lack is named."""
+"""Dagster's settings are written to a new home, and missing ones of the user's own are named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def missing(folder: Path) -> list[str]:
         return [name.partition(" ")[0] for name, _ in missing_settings(instance)]
 
 
-def test_ours_lack_nothing_and_dagsters_own_lack_all(tmp_path: Path) -> None:
+def test_our_settings_are_complete_and_dagsters_defaults_are_not(tmp_path: Path) -> None:
     assert missing(tmp_path) == [
         "concurrency.runs.tag_concurrency_limits",
         "run_queue.max_user_code_failure_retries",
@@ -48,7 +48,7 @@ def test_a_new_home_gets_the_settings_and_one_with_records_is_left(
     assert capfd.readouterr().err == ""
 
 
-def test_the_settings_that_lie_here_are_taken(own: Path) -> None:
+def test_settings_in_the_working_directory_are_used(own: Path) -> None:
     Path(FILE).write_text("telemetry: {enabled: false}\n")
     home()
     assert (own / FILE).read_text() == "telemetry: {enabled: false}\n"

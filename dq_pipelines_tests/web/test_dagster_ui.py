@@ -1,4 +1,4 @@
-"""Dagster hosted in the gateway: each caller has their rights in it, and what is asked of it happens."""
+"""Dagster hosted in the gateway: each caller has their own permissions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def post(here: Hosted, name: str, query: str, variables: dict[str, object] | Non
 
 
 @pytest.mark.parametrize(("name", "many"), [("vera", 0), ("otto", 12), ("adam", 21)])
-def test_each_role_has_its_rights_and_who_lacks_one_is_told_why(here: Hosted, name: str, many: int) -> None:
+def test_each_role_has_its_permissions_and_a_refusal_says_why(here: Hosted, name: str, many: int) -> None:
     found = post(here, name, "{ permissions { permission value disabledReason } }")["permissions"]
     assert isinstance(found, list)
     assert sum(one["value"] for one in found) == many

@@ -1,4 +1,4 @@
-"""The dashboard's pages: is everything good, what fails, since when, which rows. Real runs, asked through Starlette."""
+"""The dashboard's pages after real runs: status, failing rules, since when, and rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def charts(found: str) -> dict[str, dict[str, list[object]]]:
 # --- at a glance -----------------------------------------------------------------------------------
 
 
-def test_the_first_glance_says_that_everything_is_good(good: Workshop) -> None:
+def test_the_overview_of_healthy_tables(good: Workshop) -> None:
     with client_of(site_of(good)) as client:
         said = page(client, "/dashboard/").text
     assert "Every table that has run is healthy" in said
@@ -49,7 +49,7 @@ def test_the_first_glance_says_that_everything_is_good(good: Workshop) -> None:
     assert "Failing rules" not in said
 
 
-def test_the_first_glance_says_what_fails_and_since_when(client: TestClient, shop: Workshop) -> None:
+def test_the_overview_shows_failing_rules_and_since_when(client: TestClient, shop: Workshop) -> None:
     found = page(client, "/dashboard/")
     assert "1 of 3 tables need attention" in found.text
     assert "1 failing, 2 healthy. Last run" in found.text
@@ -61,7 +61,7 @@ def test_the_first_glance_says_what_fails_and_since_when(client: TestClient, sho
     assert f"/runs/{latest.run_id}" in found.links
 
 
-def test_a_table_that_left_the_yaml_is_named_apart(shop: Workshop, tmp_path: Path) -> None:
+def test_a_removed_table_is_listed_separately(shop: Workshop, tmp_path: Path) -> None:
     copy = Workshop(Path(shutil.copytree(shop.root, tmp_path / "copy")))
     for name in ("sales", "by_shop"):
         (copy.root / f"assets_config/shop/{name}.yaml").unlink()
@@ -175,7 +175,7 @@ def test_runs_are_linked_where_dagster_is(shop: Workshop) -> None:
 # --- whatever stands in the stores -----------------------------------------------------------------
 
 
-def test_names_and_values_are_text_wherever_they_stand(tmp_path: Path) -> None:
+def test_names_and_values_are_escaped_everywhere(tmp_path: Path) -> None:
     evil = Workshop(tmp_path)
     wrong = ResultRecord(
         XSS, XSS, XSS, "critical", False, False, 10, 0, 3, observed_value=XSS, error=XSS, score=0.7,
@@ -198,7 +198,7 @@ def _rules(first: Page, table: str) -> set[str]:
     return {link.removeprefix(table) for link in first.links if link.startswith(table) and link.endswith("anomaly")}
 
 
-def test_before_the_first_run_it_says_so_and_makes_no_history(tmp_path: Path) -> None:
+def test_before_the_first_run_no_history_is_created(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     with mounted(site_of(shop)) as client:
         said = page(client, "/dashboard/").text
@@ -206,7 +206,7 @@ def test_before_the_first_run_it_says_so_and_makes_no_history(tmp_path: Path) ->
     assert not (tmp_path / "history.db").exists()
 
 
-def test_a_faulty_project_hides_nothing_and_is_told(good: Workshop, tmp_path: Path) -> None:
+def test_a_faulty_project_hides_no_history_and_is_reported(good: Workshop, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "t.yaml").write_text("surce: {}\n", encoding="utf-8")
     site = site_of(good)
@@ -264,7 +264,7 @@ def test_a_history_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         ("/dashboard/files/..%2Fpages.py", "There is no such page."),
     ],
 )
-def test_what_is_not_there(client: TestClient, path: str, said: str) -> None:
+def test_unknown_pages(client: TestClient, path: str, said: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, said in Page.of(answer.text).text) == (404, True), answer.text[-2000:]
 
@@ -272,7 +272,7 @@ def test_what_is_not_there(client: TestClient, path: str, said: str) -> None:
 # --- live ------------------------------------------------------------------------------------------
 
 
-def test_the_pulse_changes_with_a_verdict_and_not_without(tmp_path: Path) -> None:
+def test_the_change_token_changes_only_with_a_verdict(tmp_path: Path) -> None:
     from dq_pipelines.history.queries.change_token import change_token
 
     history = History(f"sqlite:///{tmp_path}/h.db")
@@ -299,7 +299,7 @@ PAGES = ["/dashboard/", "/dashboard/tables/silver/sales", "/dashboard/pulse", "/
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_answer_says_what_may_run(client: TestClient, path: str) -> None:
+def test_every_answer_has_a_content_security_policy(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
@@ -309,7 +309,7 @@ def test_every_answer_says_what_may_run(client: TestClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_it_is_only_read(client: TestClient, method: str) -> None:
+def test_pages_only_read(client: TestClient, method: str) -> None:
     assert client.request(method, "/dashboard/").status_code == 405
     assert client.request(method, "/dashboard/tables/silver/sales").status_code == 405
 
@@ -322,11 +322,11 @@ def test_it_is_only_read(client: TestClient, method: str) -> None:
         ("127.0.0.1.evil.example", 421), ("", 421), ("[::2]", 421),
     ],
 )  # fmt: skip
-def test_a_name_from_elsewhere_that_points_here_is_refused(client: TestClient, host: str, status: int) -> None:
+def test_dns_rebinding_is_refused(client: TestClient, host: str, status: int) -> None:
     assert client.get("/dashboard/pulse", headers={"Host": host}).status_code == status
 
 
-def test_the_way_in(client: TestClient) -> None:
+def test_the_first_page_redirects_to_the_dashboard(client: TestClient) -> None:
     assert client.get("/", follow_redirects=False).headers["location"] == "/dashboard/"
 
 
@@ -376,7 +376,7 @@ def test_a_table_whose_first_attempt_failed_is_an_error_and_says_why(tmp_path: P
     assert "No rule has been judged yet." in of_table.text or "inputs_readable" in of_table.text
 
 
-def test_open_rows_and_rechecks_are_told_apart(tmp_path: Path) -> None:
+def test_open_rows_and_rechecks_are_distinguished(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     rule = "{type: expect_column_values_to_be_between, column: id, min_value: 0}"
     shop.table(

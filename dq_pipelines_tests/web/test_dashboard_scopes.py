@@ -1,4 +1,4 @@
-"""Who may look at some tables alone sees nothing of the others, on any page: real users, keys and sessions, real runs."""
+"""Users with a scope see nothing of other tables on any page: real users, keys, sessions and runs."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_overview_is_of_the_tables_that_are_seen(
 
 @pytest.mark.parametrize("who", GRANTS)
 @pytest.mark.parametrize("path", ["", f"/rules/{BETWEEN}"])
-def test_a_page_of_a_table_is_there_for_whom_sees_it(
+def test_a_tables_page_is_visible_in_its_scope(
     client: TestClient, keys: dict[str, dict[str, str]], who: str, path: str
 ) -> None:
     for name in TABLES:
@@ -120,20 +120,18 @@ def test_a_page_of_a_table_is_there_for_whom_sees_it(
         assert answer.status_code == (200 if name in SEEN[who] else 404), name
 
 
-def test_a_table_that_may_not_be_seen_is_as_one_that_is_not_there(
-    client: TestClient, keys: dict[str, dict[str, str]]
-) -> None:
+def test_a_hidden_table_looks_like_a_missing_one(client: TestClient, keys: dict[str, dict[str, str]]) -> None:
     """So that nobody finds out by trying what others have."""
 
     def said(name: str) -> str:
         answer = client.get(f"/dashboard/tables/silver/{name}", headers=keys["tom"])
-        return Page.of(answer.text).text.partition("Not found ")[2].partition(" To the overview")[0]
+        return Page.of(answer.text).text.partition("Not found ")[2].partition(" Back to the overview")[0]
 
     assert said("flights") == "There is no run of a table silver/flights that you may view (nearest: silver/sales)."
     assert said("flights").replace("flights", "flighty") == said("flighty")
 
 
-def test_what_happens_elsewhere_is_not_told(
+def test_events_of_hidden_tables_are_not_streamed(
     client: TestClient, shop: Workshop, keys: dict[str, dict[str, str]]
 ) -> None:
     def pulses() -> dict[str, str]:
@@ -156,7 +154,7 @@ def test_what_happens_elsewhere_is_not_told(
     assert {who: ends(who) for who in GRANTS} == after
 
 
-def test_a_stream_says_what_its_reader_may_hear(shop: Workshop) -> None:
+def test_a_stream_is_limited_to_its_readers_tables(shop: Workshop) -> None:
     site = site_of(shop)
 
     async def first(grants: list[Grant]) -> str:
@@ -174,7 +172,7 @@ def test_a_stream_says_what_its_reader_may_hear(shop: Workshop) -> None:
     assert len({ned, tom, ann}) == 3
 
 
-def test_dagsters_ui_is_for_who_may_look_at_all(client: TestClient, keys: dict[str, dict[str, str]]) -> None:
+def test_dagsters_ui_needs_the_right_to_view_all_tables(client: TestClient, keys: dict[str, dict[str, str]]) -> None:
     runs = {who: [link for link in Page.of(text(client, "/dashboard/", keys[who])).links if "/runs/" in link]
             for who in ("ann", "rita")}  # fmt: skip
     assert runs["ann"]
@@ -182,7 +180,7 @@ def test_dagsters_ui_is_for_who_may_look_at_all(client: TestClient, keys: dict[s
 
 
 @pytest.mark.parametrize("who", GRANTS)
-def test_sums_of_all_tables_are_for_who_may_look_at_all(
+def test_metrics_need_the_right_to_view_all_tables(
     client: TestClient, keys: dict[str, dict[str, str]], who: str
 ) -> None:
     answer = client.get("/metrics", headers=keys[who])
@@ -227,7 +225,7 @@ def test_a_fault_in_the_yaml_takes_no_table_away_and_tells_no_name(
     assert "flights.yaml:" in ann
 
 
-def test_the_header_says_who_and_lets_them_out(shop: Workshop, keys: dict[str, dict[str, str]]) -> None:
+def test_the_header_has_name_roles_and_logout(shop: Workshop, keys: dict[str, dict[str, str]]) -> None:
     with client_of(site_of(shop)) as client:
         client.post("/login", data={"name": "both", "password": PASSWORD}, headers={"sec-fetch-site": "same-origin"})
         for path in ("/dashboard/", "/dashboard/tables/silver/sales", "/dashboard/none"):

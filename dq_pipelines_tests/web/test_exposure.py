@@ -1,4 +1,4 @@
-"""Where `dq serve` listens and by what: TLS, proxies, and nothing beyond this machine in the clear."""
+"""Where `dq serve` listens: TLS, proxies, and nothing unencrypted beyond this machine."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def test_the_address_that_is_printed_can_be_opened(
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::1"])
-def test_a_configured_proxy_is_believed(peer: str) -> None:
+def test_a_configured_proxy_is_trusted(peer: str) -> None:
     assert seen(peer, SAID)[:2] == ("203.0.113.9", "https://dq.example/")
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "11.0.0.1", "testclient"])
-def test_what_others_say_of_where_a_request_came_from_is_ignored(peer: str) -> None:
+def test_forwarded_headers_of_other_clients_are_ignored(peer: str) -> None:
     assert seen(peer, SAID) == (peer, "http://localhost:3001/", [])
     assert seen(peer, SAID, proxies="") == (peer, "http://localhost:3001/", [])
 
@@ -133,7 +133,7 @@ def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
         ("not yet", "--tls-cert: wanted a certificate that is valid now, got one in {chain} that is not before "),
     ],
 )
-def test_a_certificate_that_serves_nobody_is_one_sentence(tmp_path: Path, fault: str, said: str) -> None:
+def test_an_unusable_certificate_is_refused_in_one_sentence(tmp_path: Path, fault: str, said: str) -> None:
     days = {"expired": (-3.0, -1.0), "not yet": (1.0, 3.0)}.get(fault, (-1.0, 1.0))
     chain, key = certificate(tmp_path, days=days, passphrase="hidden" if fault == "passphrase" else "")
     _, other = certificate(tmp_path, name="other")
@@ -157,7 +157,7 @@ def test_a_certificate_that_serves_nobody_is_one_sentence(tmp_path: Path, fault:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "dq.example"])  # noqa: S104
-def test_nothing_is_served_in_the_clear_beyond_this_machine(host: str, tmp_path: Path) -> None:
+def test_nothing_is_served_unencrypted_beyond_this_machine(host: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"wanted TLS \(--tls-cert and --tls-key\) or a proxy with TLS") as error:
         Exposure(host).must_be_safe(has_users=True)
     assert f"got {host} with neither" in str(error.value)

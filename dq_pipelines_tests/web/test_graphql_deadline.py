@@ -1,4 +1,4 @@
-"""A query that takes too long: it is answered in one sentence, and what works on it ends."""
+"""A GraphQL query past its deadline: the caller gets one sentence, and its work ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dq_pipelines.web.dagster_client.deadline import (
 )
 
 
-def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_sets_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seconds() == 30
     monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.5")
     assert "at most 0.5 seconds (DQ_GRAPHQL_SECONDS)" in deadline_message()
@@ -31,7 +31,7 @@ def test_the_time_is_the_servers_to_say(monkeypatch: pytest.MonkeyPatch) -> None
             seconds()
 
 
-def test_who_asks_is_answered_although_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_caller_is_answered_while_the_work_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DQ_GRAPHQL_SECONDS", "0.05")
     began, released, seen = threading.Event(), threading.Event(), threading.Event()
 
@@ -57,7 +57,7 @@ def test_who_asks_is_answered_although_the_work_goes_on(monkeypatch: pytest.Monk
     assert anyio.run(again) == 1
 
 
-def test_of_a_query_that_is_late_no_further_field_is_worked_on() -> None:
+def test_after_the_deadline_no_further_field_is_resolved() -> None:
     worked: list[int] = []
 
     def items(*_: object) -> list[int]:

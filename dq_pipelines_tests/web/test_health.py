@@ -1,4 +1,4 @@
-"""Health is ready only while every part is alive; what is not is named, with since when, to REST and to Prometheus."""
+"""Health is ready only while every part is alive; REST and Prometheus name each problem and since when it exists."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def parts(client: TestClient) -> dict[str, float]:
     return {s.labels["part"]: s.value for family in scraped for s in family.samples if s.name == "dq_part_up"}
 
 
-def test_without_a_daemon_the_rest_is_looked_at(client: TestClient) -> None:
+def test_without_a_daemon_the_other_parts_are_checked(client: TestClient) -> None:
     assert told(client) == (200, {})
     assert client.get("/api/v1/health").json()["dependencies"]["daemon"] == "not hosted here"
     assert parts(client) == dict.fromkeys(("history", "lake", "project", "dagster", "code location"), 1.0)
@@ -92,7 +92,7 @@ def test_a_part_of_the_daemon_that_is_silent_is_named(here: Hosted, client: Test
     assert parts(client)["daemon"] == 0.0
 
 
-def test_what_is_started_again_is_named(here: Hosted, client: TestClient) -> None:
+def test_a_restarting_process_is_named(here: Hosted, client: TestClient) -> None:
     beat(here)
     here.host.supervised = {"daemon": ProcessFailure(), "dq_pipelines": ProcessFailure()}
     assert told(client) == (200, {})

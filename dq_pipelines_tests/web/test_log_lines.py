@@ -1,4 +1,4 @@
-"""What Dagster logs in the gateway: one line for an error that is expected, everything for one that is not."""
+"""Dagster's log in the gateway: one line for an expected error, a traceback for an unexpected one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_expected_error_is_one_line_and_another_is_whole(caplog: pytest.LogCa
     assert "Traceback" in said(AWAY, caplog)
 
 
-def test_at_debug_all_is_said_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_at_debug_the_log_is_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     with one_line_per_event("debug"):
         assert "Traceback" in said(AWAY, caplog)
 

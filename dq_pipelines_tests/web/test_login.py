@@ -1,4 +1,4 @@
-"""Who is let in to `dq serve`: by form, by session, by key; and who is not."""
+"""Logins to `dq serve` by form, session and API key, accepted and refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def heard(shop: Workshop) -> list[tuple[str, str, str]]:
     return [(event.who, event.what, event.result) for _, event in AuditLog(shop.state).events()]
 
 
-def test_who_is_not_known_is_sent_to_the_form_and_back(client: TestClient) -> None:
+def test_an_unknown_caller_is_redirected_to_login_and_back(client: TestClient) -> None:
     answer = client.get("/dashboard/?since=7", headers=HTML)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fdashboard%2F%3Fsince%3D7")
     form = client.get(answer.headers["location"])
@@ -62,7 +62,7 @@ def test_who_is_not_known_is_sent_to_the_form_and_back(client: TestClient) -> No
 
 
 @pytest.mark.parametrize("path", ["/", "/dashboard/", "/metrics", "/dashboard/events", "/nowhere", "/login/../metrics"])
-def test_nothing_is_open_but_the_form(client: TestClient, path: str) -> None:
+def test_only_the_login_form_is_open(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 401
     assert client.get("/health").json() == {"status": "live"}
 
@@ -114,7 +114,7 @@ def test_a_key_lets_a_program_in(client: TestClient, users: Users) -> None:
     assert client.get("/metrics", headers={"x-api-key": text}).status_code == 401
 
 
-def test_who_was_granted_nothing_sees_nothing(client: TestClient) -> None:
+def test_a_user_without_grants_sees_nothing(client: TestClient) -> None:
     log_in(client, name="nobody")
     answer = client.get("/dashboard/", headers=HTML)
     assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
@@ -125,7 +125,7 @@ def test_who_was_granted_nothing_sees_nothing(client: TestClient) -> None:
 
 
 @pytest.mark.slow
-def test_too_many_tries_from_one_place_are_told_to_wait(client: TestClient) -> None:
+def test_too_many_attempts_from_one_address_must_wait(client: TestClient) -> None:
     said = [log_in(client, name=f"guess{number}", password="wrong") for number in range(22)]
     assert said[:20] == [401] * 20
     assert said[20:] == [429] * 2
@@ -138,7 +138,7 @@ def test_a_form_that_is_too_long_is_not_read(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb", "/\t/b"]
 )
-def test_the_way_back_stays_on_this_site(client: TestClient, target: str) -> None:
+def test_the_redirect_after_login_stays_on_this_site(client: TestClient, target: str) -> None:
     assert within(target) == "/"
     assert log_in(client, target=target) == 303
 
@@ -152,7 +152,7 @@ def test_without_users_this_machine_alone_is_answered(empty: Workshop) -> None:
     assert TestClient(app, base_url="http://localhost:3001").get("/metrics").status_code == 401
 
 
-def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None:
+def test_without_the_users_database_nobody_is_let_in(empty: Workshop) -> None:
     open_state(empty.state)
     Path(empty.state.url.removeprefix("sqlite:///")).write_text("no database")
     answer = TestClient(application(site_of(empty)), base_url="http://localhost:3001").get("/metrics")
@@ -160,7 +160,7 @@ def test_where_nobody_can_be_looked_up_nobody_is_let_in(empty: Workshop) -> None
     assert "wanted a database to write" in answer.json()["detail"]
 
 
-def test_a_websocket_by_another_name_than_this_machines_is_refused_too(empty: Workshop) -> None:
+def test_a_websocket_with_another_host_name_is_refused(empty: Workshop) -> None:
     client = TestClient(application(site_of(empty)), base_url="http://dq.example:3001")
     with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/dashboard/events"):
         pass

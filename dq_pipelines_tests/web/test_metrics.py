@@ -1,4 +1,4 @@
-"""`/metrics` says what history and Dagster's records hold, in the form that was asked for, and in few series."""
+"""`/metrics` has what history and Dagster's records have, in the requested format, with a limited number of series."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def scraped(shop: Workshop) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_what_is_told_is_what_history_knows(shop: Workshop) -> None:
+def test_metrics_match_history(shop: Workshop) -> None:
     found = scraped(shop)
     assert found["dq_up", "store=history"] == 1
     for layer, rows in {"bronze": 4, "silver": 3, "quarantine": 1}.items():
@@ -128,7 +128,7 @@ def test_runs_and_sensors(shop: Workshop) -> None:
     shop.instance.delete_run(waiting)
 
 
-def test_whoever_asks_gets_the_form_that_they_know(shop: Workshop) -> None:
+def test_the_format_follows_the_accept_header(shop: Workshop) -> None:
     asked = client(shop)
     new, old = asked.get("/metrics", headers={"accept": OPEN}), asked.get("/metrics", headers={"accept": "*/*"})
     assert new.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
@@ -155,14 +155,14 @@ def test_more_batches_partitions_and_runs_make_no_more_series(shop: Workshop) ->
     assert {label.partition("=")[0] for key in after for label in key[1:]} <= LABELS | {"le"}
 
 
-def test_promtool_has_nothing_to_say(shop: Workshop) -> None:
+def test_promtool_reports_no_problem(shop: Workshop) -> None:
     told = client(shop).get("/metrics", headers={"accept": "text/plain"}).content
     said = subprocess.run([program("promtool"), "check", "metrics"], input=told, capture_output=True, check=False)
     assert said.returncode == 0, said.stderr.decode()
     assert said.stderr == b""
 
 
-def test_nothing_to_tell_yet_and_nobody_who_answers(tmp_path: Path) -> None:
+def test_an_empty_history_and_an_unreachable_store(tmp_path: Path) -> None:
     empty = Workshop(tmp_path)
     with empty.instance:
         bare = Starlette(routes=routes(Project, empty.history, lambda: None))
@@ -174,7 +174,7 @@ def test_nothing_to_tell_yet_and_nobody_who_answers(tmp_path: Path) -> None:
     assert 'dq_up{store="history"} 0.0' in answer.text
 
 
-def test_it_is_part_of_what_is_served(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_served_by_the_gateway(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     records_of_environment.cache_clear()
     served = application(Site(shop.stores, str(shop.root / "assets_config"), state=shop.state))

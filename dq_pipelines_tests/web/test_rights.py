@@ -1,4 +1,4 @@
-"""What a caller may do with which tables: everywhere, within a domain, within a team, and where nobody has logged in."""
+"""A caller's rights on tables: everywhere, in a domain, for a team, and without users."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def rights(project: Project, *grants: Grant) -> Rights:
         ([], []),
     ],
 )
-def test_what_is_seen_is_what_a_grant_covers(project: Project, grants: list[Grant], seen: list[str]) -> None:
+def test_visible_tables_are_those_of_the_grants(project: Project, grants: list[Grant], seen: list[str]) -> None:
     assert rights(project, *grants).those(EVERY) == seen
 
 
@@ -57,7 +57,7 @@ def test_a_table_is_the_same_in_every_layer(project: Project) -> None:
 @pytest.mark.parametrize(
     "key", ["gold/sales", "silver/by_shop", "bronze/by_shop", "silver/gone", "sales", "", "/", "x/sales"]
 )
-def test_what_the_project_does_not_have_is_for_who_may_everywhere(project: Project, key: str) -> None:
+def test_unknown_tables_need_the_right_on_all_tables(project: Project, key: str) -> None:
     assert rights(project, Grant(Role.VIEWER)).sees(key)
     every_scope = [Grant(Role.ADMIN, scope) for scope in ("domain:retail", "domain:sums", "team:tills", "team:board")]
     assert not rights(project, *every_scope).sees(key)
@@ -80,7 +80,7 @@ def test_a_refusal_says_of_what_and_who_may(project: Project) -> None:
     assert "be admin of every table;" in tills.why_not(ADMIN)
 
 
-def test_where_there_are_no_users_all_is_looked_at_and_nothing_done(project: Project) -> None:
+def test_without_users_everything_is_viewed_and_nothing_changed(project: Project) -> None:
     nobody = Rights.of({"type": "http"}, project)
     assert nobody.those(EVERY) == EVERY
     assert nobody.sees("silver/gone")
@@ -92,6 +92,6 @@ def test_where_there_are_no_users_all_is_looked_at_and_nothing_done(project: Pro
     )
 
 
-def test_the_caller_is_whom_the_gate_has_found(project: Project) -> None:
+def test_the_caller_is_set_by_the_authentication_middleware(project: Project) -> None:
     caller = Caller(User("ann", frozenset([Grant(Role.VIEWER, "domain:air")])))
     assert Rights.of({"type": "http", "state": {"caller": caller}}, project).those(EVERY) == ["silver/flights"]

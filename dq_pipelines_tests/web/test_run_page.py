@@ -1,4 +1,4 @@
-"""A run's page: what it says by itself, and in a real browser how it goes on, until somebody cancels the run there."""
+"""A run's page: its content when loaded, and in a real browser its progress until a user cancels the run."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def holding(here: Hosted, table: str) -> Iterator[str]:
         apart(lambda: held.__exit__(None, None, None))
 
 
-def test_the_page_says_by_itself_how_far_the_run_has_come(here: Hosted, done: str) -> None:
+def test_the_page_shows_the_progress_without_scripts(here: Hosted, done: str) -> None:
     page = here.as_user("vera").get(f"/dashboard/runs/{done}").text
     for told in ("succeeded", "silver/sales", "Launched by otto", "2 of 4 rows", "rows_accounted_for", f"/runs/{done}"):
         assert told in page
@@ -79,7 +79,7 @@ def test_the_page_says_by_itself_how_far_the_run_has_come(here: Hosted, done: st
     assert 'id="cancel"' not in page
 
 
-def test_a_run_on_tables_that_may_not_be_seen_is_not_there(here: Hosted, done: str) -> None:
+def test_a_run_on_hidden_tables_is_not_found(here: Hosted, done: str) -> None:
     for user, run in (("flo", done), ("vera", "nowhere")):
         answer = here.as_user(user).get(f"/dashboard/runs/{run}")
         assert answer.status_code == 404
@@ -123,7 +123,7 @@ def test_a_run_is_watched_and_cancelled_from_its_page(here: Hosted, browser: Bro
         context.close()
 
 
-def test_rules_turn_one_after_the_other(here: Hosted, browser: Browser, address: str) -> None:
+def test_results_of_rules_appear_one_by_one(here: Hosted, browser: Browser, address: str) -> None:
     context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
     here.shop.land("sales/c.csv", "id,amount,shop,note\n8,-1,north,a\n9,3,north,\n")
     with holding(here, "sales") as run:

@@ -1,4 +1,4 @@
-"""The queue of a real `dq serve`: runs that wait for their table hold no place, and a burst of files ends in few runs."""
+"""The run queue of a real `dq serve`: waiting runs hold no slot, and a burst of files gives few runs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield Service(shop, address, key)
 
 
-def test_runs_that_wait_for_their_table_hold_no_place(service: Service) -> None:
+def test_waiting_runs_hold_no_slot(service: Service) -> None:
     service.shop.land("slow/a.csv", "id\n1\n")
     first = service.execute("slow")
     assert first["waits_behind"] is None

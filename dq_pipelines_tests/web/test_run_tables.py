@@ -1,4 +1,4 @@
-"""Which tables a run is about, however it was launched."""
+"""The tables of a run, for each way to launch it."""
 
 from __future__ import annotations
 

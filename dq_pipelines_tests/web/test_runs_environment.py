@@ -1,4 +1,4 @@
-"""What a run of `dq serve` finds in its environment: what its tables need, and none of the gateway's own keys."""
+"""The environment of a run of `dq serve`: the secrets of its tables, and none of the gateway's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The second factor over HTTP: enrolled on the account's page, asked for at login and for tokens, and required where that is said."""
+"""The second factor over HTTP: enrolled on the account page, required at login and for tokens."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_turning_it_off_takes_password_and_code(client: TestClient, shop: Worksh
     assert log_in(visitor(client)) == "/dashboard/"
 
 
-def test_a_page_elsewhere_or_a_key_sets_nothing_up(client: TestClient, shop: Workshop) -> None:
+def test_neither_another_sites_page_nor_a_key_sets_it_up(client: TestClient, shop: Workshop) -> None:
     log_in(client)
     form = {"do": "begin", "old": PASSWORD, "csrf": "guess"}
     assert client.post(FACTOR, data=form, headers=OWN).status_code == 403
@@ -208,7 +208,7 @@ def test_a_page_elsewhere_or_a_key_sets_nothing_up(client: TestClient, shop: Wor
     assert visitor(client).post(FACTOR, data=form, headers=key).status_code == 404
 
 
-def test_who_needs_one_does_nothing_else_until_it_is_set_up(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_required_second_factor_must_be_set_up_first(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DQ_REQUIRE_TOTP", "admins")
     with TestClient(application(site_of(shop)), base_url="http://dq.example:3001", follow_redirects=False) as client:
         assert log_in(client) == "/dashboard/"
@@ -229,7 +229,7 @@ def test_who_needs_one_does_nothing_else_until_it_is_set_up(shop: Workshop, monk
         assert visitor(client).get("/apikey", headers=key).status_code == 200
 
 
-def test_an_admin_of_the_machine_takes_it_away(
+def test_the_machines_admin_resets_a_second_factor(
     client: TestClient, shop: Workshop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log_in(client)

@@ -1,4 +1,4 @@
-"""`dq serve`, as a process: it listens on this machine alone, and tells browsers of new verdicts as they come."""
+"""`dq serve` as a process: it listens on this machine only, and notifies browsers of new verdicts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def get(address: str) -> http.client.HTTPResponse:
     return answer
 
 
-def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
+def test_it_is_served_and_checks_the_host_name(address: str) -> None:
     with get(f"{address}/") as answer:
         assert answer.geturl() == f"{address}/dashboard/"
         assert "Every table that has run is healthy" in answer.read().decode()
@@ -87,7 +87,7 @@ def test_it_is_served_and_asks_who_was_meant(address: str) -> None:
         "Transfer-Encoding\x0b: chunked",
     ],
 )
-def test_a_request_whose_end_is_not_clear_is_refused_with_what_follows_it(address: str, head: str) -> None:
+def test_a_request_with_an_ambiguous_length_is_refused(address: str, head: str) -> None:
     host, _, port = address.removeprefix("http://").partition(":")
     asked = (
         f"POST /login HTTP/1.1\r\nHost: {host}\r\n{head}\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: {host}\r\n\r\n"
@@ -99,7 +99,7 @@ def test_a_request_whose_end_is_not_clear_is_refused_with_what_follows_it(addres
     assert told.count(b"HTTP/1.1 ") == 1
 
 
-def test_it_prints_a_link_that_is_good_once(tmp_path: Path) -> None:
+def test_it_prints_a_link_that_works_once(tmp_path: Path) -> None:
     with subprocess.Popen(
         dq("serve", "--port", "0", "--no-dagster"),
         env=environment(Workshop(tmp_path)),
@@ -124,7 +124,7 @@ def test_it_prints_a_link_that_is_good_once(tmp_path: Path) -> None:
     assert seen == [(303, "dq_session"), (403, "")]
 
 
-def test_a_stream_tells_of_a_verdict_when_it_is_there(address: str, shop: Workshop) -> None:
+def test_a_stream_notifies_of_a_new_verdict(address: str, shop: Workshop) -> None:
     with get(f"{address}/dashboard/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert stream.headers["cache-control"] == "no-store"
@@ -147,7 +147,7 @@ def _next(stream: http.client.HTTPResponse) -> str:
     raise AssertionError("the stream ended")
 
 
-def test_ctrl_c_ends_it_in_a_word_although_somebody_listens(shop: Workshop) -> None:
+def test_ctrl_c_ends_it_with_one_line_despite_an_open_stream(shop: Workshop) -> None:
     command = dq("serve", "--port", "0", "--no-dagster")
     with subprocess.Popen(
         command, env=environment(shop), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

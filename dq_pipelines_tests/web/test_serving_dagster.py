@@ -1,4 +1,4 @@
-"""`dq serve` with Dagster, as a process: its UI, its daemon, which is started again and never outlives it."""
+"""`dq serve` with Dagster as a process: its UI, and its daemon, which is restarted and ends with the server."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_daemon_does_not_outlive_a_server_that_is_killed(shop: Workshop) -> 
         until(lambda: not lives(child), "the daemon has ended", 40)
 
 
-def test_a_daemon_that_beats_is_used(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_running_daemon_is_used(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - 12, "SENSOR", "another", []))
         with daemon(instance, tmp_path / "workspace.yaml"):
@@ -92,9 +92,7 @@ def test_a_daemon_that_beats_is_used(tmp_path: Path, capfd: pytest.CaptureFixtur
         assert list(instance.get_daemon_heartbeats()) == ["SENSOR"]
 
 
-def test_a_daemon_is_alive_as_soon_as_each_of_its_parts_has_beaten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_daemon_is_alive_after_a_heartbeat_of_each_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, subprocess.Popen(["sleep", "60"]) as child:
         monkeypatch.setattr("dq_pipelines.web.dagster_client.daemon.subprocess.Popen", lambda *_, **__: child)
         kept = Daemon(instance, tmp_path / "workspace.yaml")

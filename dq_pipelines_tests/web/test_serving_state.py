@@ -1,4 +1,4 @@
-"""`dq serve` and the folders that it must keep to itself, as a real process with an open umask finds them."""
+"""`dq serve` closes its private folders, as a real process with an open umask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mode(path: Path) -> str:
 
 
 @pytest.mark.parametrize("command", [["serve", "--no-dagster"], ["user", "list"], ["key", "list"], ["audit", "verify"]])
-def test_what_others_can_read_is_not_gone_on_with(empty: Workshop, command: list[str]) -> None:
+def test_readable_secrets_stop_the_start(empty: Workshop, command: list[str]) -> None:
     open_state(empty.state)
     empty.state.secret("token.key")
     empty.state.folder.chmod(0o755)
@@ -34,7 +34,7 @@ def test_what_others_can_read_is_not_gone_on_with(empty: Workshop, command: list
     assert (ran.returncode, ran.stderr) == (2, said)
 
 
-def test_dagsters_records_are_closed_too(tmp_path: Path) -> None:
+def test_dagsters_folder_is_made_private(tmp_path: Path) -> None:
     shop = build(tmp_path)
     home = shop.root / ".dagster_home"
     home.mkdir()

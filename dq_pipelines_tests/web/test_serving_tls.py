@@ -1,4 +1,4 @@
-"""`dq serve` as a process that speaks TLS or stands behind a proxy; and what it refuses to do."""
+"""`dq serve` as a process with TLS or behind a proxy, and unsafe settings that it refuses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def log_in(
         return client.post(f"{address}/login", data=form, headers=OWN | dict(headers or {}))
 
 
-def test_it_speaks_tls(shop: Workshop, tmp_path: Path) -> None:
+def test_it_serves_https(shop: Workshop, tmp_path: Path) -> None:
     chain, key = certificate(tmp_path / "tls")
     with listening(shop, f"--tls-cert={chain}", f"--tls-key={key}") as address:
         assert address.startswith("https://127.0.0.1:")
@@ -116,7 +116,7 @@ def test_a_proxy_on_this_machine_is_believed_when_it_is_configured(shop: Worksho
         (["--behind-proxy=*"], "dq serve --behind-proxy: wanted addresses or networks"),
     ],
 )
-def test_what_would_be_unsafe_is_refused_in_one_sentence(shop: Workshop, options: list[str], said: str) -> None:
+def test_unsafe_settings_are_refused_in_one_sentence(shop: Workshop, options: list[str], said: str) -> None:
     ran = subprocess.run(
         dq("serve", "--port", "0", "--no-dagster", *options), env=environment(shop), capture_output=True, text=True,
         timeout=120, check=False,

@@ -1,4 +1,4 @@
-"""`dq serve` with its processes killed, one kind after the other: runs go on without help, and nothing outlives it."""
+"""`dq serve` with each kind of its processes killed: runs continue without help, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["code server's child", "code server", "daemon", "watcher"])
-def test_what_is_killed_is_started_again_and_runs_go_on(service: Service, kind: str) -> None:
+def test_killed_processes_are_restarted_and_runs_continue(service: Service, kind: str) -> None:
     until(lambda: bool(of_kind(service.home, kind)), f"a {kind}")
     old = of_kind(service.home, kind)[-1]
     old.kill()
@@ -74,7 +74,7 @@ def test_what_is_killed_is_started_again_and_runs_go_on(service: Service, kind: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["code server's child", "code server"])
-def test_what_hangs_is_killed_and_started_again(service: Service, kind: str) -> None:
+def test_a_hanging_process_is_killed_and_restarted(service: Service, kind: str) -> None:
     old = of_kind(service.home, kind)[-1]
     old.send_signal(signal.SIGSTOP)
     service.land()
@@ -156,6 +156,6 @@ def test_a_run_whose_processes_were_all_killed_has_failed_and_is_done_again(tmp_
         until(lambda: shop.rows("silver/slow", "id") == [1], "its batch is published by another run", 240)
 
 
-def test_pauses_double_and_a_long_life_forgives() -> None:
+def test_pauses_double_and_a_long_life_resets_them() -> None:
     backoff = Backoff(first=1, longest=4, a_while=30)
     assert [backoff.after(lived) for lived in (100, 1, 1, 1, 31, 1)] == [1, 2, 4, 4, 1, 2]

@@ -1,4 +1,4 @@
-"""One hosted project for the tests of jobs: landed tables of two domains, one partitioned, one gold; and whoever asks."""
+"""A hosted project for the tests of jobs: tables of two domains, one partitioned, one gold; and clients of each role."""
 
 from __future__ import annotations
 

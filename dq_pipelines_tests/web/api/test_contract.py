@@ -107,27 +107,27 @@ _MANY = settings(_HEALTH, max_examples=100)
 
 @FEW.parametrize()  # type: ignore[untyped-decorator]
 @_HEALTH
-def test_an_admin_is_answered_as_the_document_says(case: Any, address: str, key: str) -> None:
+def test_an_admin_is_answered_as_documented(case: Any, address: str, key: str) -> None:
     answered(case, address, **{"X-API-Key": key})
 
 
 @pytest.mark.torture
 @MANY.parametrize()  # type: ignore[untyped-decorator]
 @_MANY
-def test_an_admin_is_answered_as_the_document_says_whatever_they_ask(case: Any, address: str, key: str) -> None:
+def test_an_admin_is_answered_as_documented_for_any_request(case: Any, address: str, key: str) -> None:
     answered(case, address, **{"X-API-Key": key})
 
 
 @pytest.mark.torture
 @MANY.parametrize()  # type: ignore[untyped-decorator]
 @_MANY
-def test_who_is_not_known_is_answered_as_the_document_says_whatever_they_ask(case: Any, address: str) -> None:
+def test_an_unknown_caller_is_answered_as_documented_for_any_request(case: Any, address: str) -> None:
     answered(case, address)
 
 
 @NOBODY.parametrize()  # type: ignore[untyped-decorator]
 @_HEALTH
-def test_who_is_not_known_is_answered_as_the_document_says(case: Any, address: str) -> None:
+def test_an_unknown_caller_is_answered_as_documented(case: Any, address: str) -> None:
     answered(case, address)
 
 

@@ -1,4 +1,4 @@
-"""Whatever does not go is said in the one shape, also where it is nobody's fault who asks."""
+"""Every error is answered as problem details, even an error of the server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_database_that_breaks_is_503_and_tells_nothing_of_itself(
 @pytest.mark.parametrize(
     "path", ["/nothing", "/jobs/two%0Alines", "/tables/silver/two%0Alines/verdicts", "/quality/metrics/two%0Alines"]
 )
-def test_what_is_not_there_is_in_the_shape_too(tmp_path: Path, path: str) -> None:
+def test_not_found_is_answered_as_problem_details(tmp_path: Path, path: str) -> None:
     answer = client_of(site_of(Workshop(tmp_path))).get(f"/api/v1{path}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
@@ -45,13 +45,13 @@ def test_what_is_not_there_is_in_the_shape_too(tmp_path: Path, path: str) -> Non
 @pytest.mark.parametrize(
     ("path", "methods"), [("/jobs", "GET, POST"), ("/jobs/sales", "DELETE, GET, PUT"), ("/runs", "GET")]
 )
-def test_another_method_is_told_all_that_there_are(tmp_path: Path, path: str, methods: str) -> None:
+def test_a_wrong_method_gets_all_allowed_ones(tmp_path: Path, path: str, methods: str) -> None:
     answer = client_of(site_of(Workshop(tmp_path))).request("TRACE", f"/api/v1{path}")
     assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
 @pytest.mark.parametrize("moment", ["0.5", "1893456000", "1e3", "NaN", "-1", "today"])
-def test_a_moment_is_no_number(tmp_path: Path, moment: str) -> None:
+def test_a_number_is_no_time(tmp_path: Path, moment: str) -> None:
     answer = client_of(site_of(Workshop(tmp_path))).get(
         f"/api/v1/metrics/history?table=silver/sales&metric=row_count&since={moment}"
     )

@@ -1,4 +1,4 @@
-"""A job is run over REST: once by one key, in the caller's name, within their rights; and its history tells."""
+"""Launching jobs over REST: once per idempotency key, in the caller's name, within their permissions; and the history."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_job_runs_once_in_the_callers_name_and_its_history_tells(here: Hosted)
     assert (runs(here), len(ended.tags["dq/idempotency_key"])) == (before, 64)
 
 
-def test_of_many_at_once_one_starts_and_judges_everything_anew(here: Hosted) -> None:
+def test_of_many_simultaneous_requests_one_starts_a_run(here: Hosted) -> None:
     before, client = runs(here), here.browser("otto")
 
     def ask(_: int) -> Any:
@@ -128,7 +128,7 @@ def test_a_range_of_days_is_one_run(here: Hosted) -> None:
         ("sale", {}, 404, "unknown job 'sale' (nearest: sales)"),
     ],
 )
-def test_what_cannot_run_is_said_and_starts_nothing(here: Hosted, name: str, body: Any, status: int, said: str) -> None:
+def test_an_invalid_request_starts_nothing(here: Hosted, name: str, body: Any, status: int, said: str) -> None:
     before = runs(here)
     answer = run(here, "otto", name, body)
     assert (answer.status_code, runs(here)) == (status, before), answer.text

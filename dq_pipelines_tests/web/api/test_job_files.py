@@ -1,4 +1,4 @@
-"""A job's YAML over REST: written whole, by who may, as they have seen it, and loaded by Dagster; else nothing is written."""
+"""A job's YAML over REST: written with permission and a matching ETag, and reloaded by Dagster; otherwise nothing is written."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_of_a_thousand_mistakes_a_hundred_are_told(here: Hosted) -> None:
     assert (len(told), told[-1]) == (101, "and 900 more")
 
 
-def test_every_name_that_is_none_is_told(here: Hosted) -> None:
+def test_every_unknown_name_is_listed(here: Hosted) -> None:
     names = ["sale_schedule", "nothing"]
     told = here.browser("adam").post("/api/v1/scheduler/pause", json={"names": names}).json()["detail"].splitlines()
     assert [line.split("'")[1] for line in told] == names

@@ -1,4 +1,4 @@
-"""Jobs over REST: what is listed and of whom, and what of them is told to nobody."""
+"""Jobs over REST: what the list has for whom, and which values are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs by REST: what Dagster and history know of them, who sees which, and to cancel one that goes on."""
+"""Runs over REST: records of Dagster and history, visibility by scope, and cancelling."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_runs_are_found_by_when_they_were_made(here: Hosted, many: list[str]) ->
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=WzFd", "status=GONE", "user=%00", "created_after=x", "limit=0", "limit=9e99"]
 )
-def test_what_is_no_question_is_refused(here: Hosted, query: str) -> None:
+def test_invalid_filters_are_refused(here: Hosted, query: str) -> None:
     answer = here.as_user("vera").get(f"/api/v1/runs?{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
@@ -275,7 +275,7 @@ def test_a_log_is_read_in_pages_and_searched(here: Hosted, done: str) -> None:
     assert log(here, done, level="ERROR") == []
 
 
-def test_the_log_of_a_run_that_goes_on_goes_on(here: Hosted) -> None:
+def test_the_log_of_a_running_run_grows(here: Hosted) -> None:
     client = here.as_user("otto")
     with held_up(here) as run:
         first = client.get(f"/api/v1/runs/{run}/logs", params={"limit": 1000}).json()
@@ -309,7 +309,7 @@ def test_what_processes_wrote_comes_in_parts(here: Hosted, done: str) -> None:
     assert "STEP_SUCCESS" in client.get(f"/api/v1/runs/{done}/output?stream=stderr").json()["items"][0]["text"]
 
 
-def test_who_is_not_known_is_told_so_in_the_one_shape(here: Hosted) -> None:
+def test_an_unknown_caller_is_refused_as_problem_details(here: Hosted) -> None:
     for path in ("/api/v1/runs", "/apikey", "/api/v1/health"):
         answer = here.client().get(path, headers={"accept": "text/html"})
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")

@@ -1,4 +1,4 @@
-"""Schedules and sensors over REST: seen and turned by scope; and what a job can be made of."""
+"""Schedules and sensors over REST: viewed and switched by scope; and the connectors for jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def running(here: Hosted) -> dict[str, bool]:
     return {one["name"]: one["running"] for one in [*found["schedules"], *found["sensors"]]}
 
 
-def test_what_runs_by_itself_is_told_with_its_next_tick_and_that_no_daemon_lives(here: Hosted) -> None:
+def test_schedules_have_their_next_tick_and_the_daemon_is_not_alive(here: Hosted) -> None:
     found = got(here.browser("vera"), SCHEDULER)
     schedules, sensors = ({one["name"]: one for one in found[kind]} for kind in ("schedules", "sensors"))
     ours = schedules["deliveries_schedule"]
@@ -82,7 +82,7 @@ def test_what_is_not_theirs_is_refused_one_by_one_and_noted(here: Hosted) -> Non
         assert olga.post(f"{SCHEDULER}/pause", json=body).status_code == 422
 
 
-def test_everything_rests_and_runs_again(here: Hosted) -> None:
+def test_everything_is_paused_and_resumed(here: Hosted) -> None:
     before = running(here)
     paused = turned(here, "otto", "pause")
     assert set(paused) == set(before)

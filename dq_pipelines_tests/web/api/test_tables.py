@@ -1,4 +1,4 @@
-"""Tables, quarantine, rules and quality by REST: what history and the lake hold, and runs that ask and heal."""
+"""Tables, quarantine, rules and quality over REST, with runs that judge rules and replay rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def items(client: TestClient, path: str, **wanted: Any) -> list[dict[str, Any]]:
             return found
 
 
-def test_tables_say_where_they_stand(vera: TestClient) -> None:
+def test_tables_have_their_status(vera: TestClient) -> None:
     found = {one["key"]: one for one in items(vera, "/tables", limit=2)}
     assert list(found) == ["gold/by_shop", "silver/new", "silver/sales", "silver/shops"]
     assert found["silver/new"]["standing"] is None
@@ -75,7 +75,7 @@ def test_tables_say_where_they_stand(vera: TestClient) -> None:
     assert [one["key"] for one in items(vera, "/tables", domain="elsewhere")] == ["silver/new"]
 
 
-def test_who_has_a_scope_meets_their_own_tables_alone(here: Hosted) -> None:
+def test_a_scope_limits_the_visible_tables(here: Hosted) -> None:
     flo = here.as_user("flo")
     assert [one["key"] for one in items(flo, "/tables")] == ["silver/new"]
     for path in ("tables/silver/sales/verdicts", "tables/silver/sales/quarantine", "quality/metrics/silver/sales"):
@@ -102,7 +102,7 @@ def test_verdicts_come_newest_first_with_what_each_rule_found(here: Hosted, vera
     assert (answer.status_code, answer.json()["detail"]) == (404, "unknown table 'silver/sale' (nearest: silver/sales)")
 
 
-def test_refused_rows_come_whole_with_their_reasons(vera: TestClient) -> None:
+def test_refused_rows_have_all_cells_and_reasons(vera: TestClient) -> None:
     found = items(vera, "/tables/silver/sales/quarantine", limit=1)
     assert [(row["cells"]["id"], row["row"], row["status"]) for row in found] == [("4", 2, "open"), ("5", 3, "open")]
     assert found[0]["cells"]["note"] == XSS
@@ -136,7 +136,7 @@ def test_a_page_of_refused_rows_goes_on_though_more_come(here: Hosted, tmp_path:
     assert page(lake, "silver/sales", ALL, None, 100, place) == whole[1:]
 
 
-def test_rules_are_asked_without_materializing(here: Hosted) -> None:
+def test_rules_are_judged_without_materializing(here: Hosted) -> None:
     otto = here.as_user("otto")
     versions = here.shop.versions()
     answer = otto.post("/api/v1/rules/run", json={"table": "silver/sales", "rules": [BETWEEN, "rows_accounted_for"]})
@@ -211,7 +211,7 @@ def test_metrics_are_told_by_column_by_table_and_over_time(vera: TestClient) -> 
         ("metric=row_count&column=x", "query.column: row_count is a metric of tables: wanted no column, got 'x'"),
     ],
 )
-def test_a_metric_that_is_none_is_told_with_the_nearest(vera: TestClient, query: str, said: str) -> None:
+def test_an_unknown_metric_is_refused_with_the_nearest(vera: TestClient, query: str, said: str) -> None:
     answer = vera.get(f"/api/v1/metrics/history?table=silver/sales&{query}")
     assert (answer.status_code, answer.json()["detail"]) == (422, said)
 
@@ -224,7 +224,7 @@ def test_scores_are_of_all_of_domains_and_of_tables(vera: TestClient) -> None:
     assert [(one["name"], one["tables"]) for one in found["domains"]] == [("shop", 3)]
 
 
-def test_attempts_are_told_with_why_they_failed(vera: TestClient, here: Hosted) -> None:
+def test_attempts_have_the_reason_of_their_failure(vera: TestClient, here: Hosted) -> None:
     first = items(vera, "/tables/silver/sales/attempts", limit=1)
     assert [one["outcome"] for one in first][-2:] == ["published", "published"], "a page after the other"
     assert {one["table"] for one in first} == {"silver/sales"}

@@ -1,4 +1,4 @@
-"""What stands before everything: bounds of what is sent, and headers on every answer, whoever gives it."""
+"""Middleware: limits on request bodies, and security headers on every answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client() -> TestClient:
 
 
 @pytest.mark.parametrize(("size", "status"), [(0, 200), (1000, 200), (1001, 413), (100_000, 413)])
-def test_a_body_is_as_long_as_it_may_be_whether_it_says_so_or_not(client: TestClient, size: int, status: int) -> None:
+def test_the_body_limit_holds_with_and_without_content_length(client: TestClient, size: int, status: int) -> None:
     def chunks() -> Iterator[bytes]:
         for start in range(0, size, 100):
             yield b"x" * min(100, size - start)
@@ -58,12 +58,12 @@ def test_a_body_is_as_long_as_it_may_be_whether_it_says_so_or_not(client: TestCl
 
 
 @pytest.mark.parametrize("length", ["-1", "1e9", "99999999999999999999", "0x10"])
-def test_a_length_that_is_none_is_not_believed(client: TestClient, length: str) -> None:
+def test_an_invalid_content_length_is_ignored(client: TestClient, length: str) -> None:
     answer = client.post("/", content=b"x" * 5000, headers={"content-length": length})
     assert answer.status_code == 413
 
 
-def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+def test_a_slow_body_is_refused() -> None:
     sent: list[Message] = []
 
     async def never() -> Message:
@@ -101,7 +101,7 @@ def test_every_answer_has_the_headers(good: Workshop, path: str, policy: str) ->
     assert (headers["x-frame-options"], headers["cross-origin-opener-policy"]) == ("SAMEORIGIN", "same-origin")
 
 
-def test_who_is_kept_out_gets_them_too_and_tls_is_said_to_stay(good: Workshop) -> None:
+def test_refusals_have_security_headers_and_hsts(good: Workshop) -> None:
     headers = client_of(site_of(good)).get("/", headers={"host": "evil.example"}).headers
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert "strict-transport-security" not in headers

@@ -1,4 +1,4 @@
-"""Reads of rows are in the audit log: who was shown how many of what, or was refused, by REST and on Dagster's pages."""
+"""The audit log has each read of rows, shown or refused, by REST and on Dagster's pages."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_downloads_and_what_is_refused(here: Hosted) -> None:
     ]
 
 
-def test_rows_of_which_nothing_can_be_written_down_are_not_shown(here: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_cannot_be_logged_are_not_shown(here: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     from sqlalchemy.exc import OperationalError
 
     def full(*_: object) -> int:

@@ -1,4 +1,4 @@
-"""Dagster's routes beside GraphQL, which ask nobody by themselves: behind the login, by role, and for programs by key."""
+"""Dagster's routes other than GraphQL, which Dagster does not protect: access by login, role and API key."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def clients(here: Hosted) -> dict[str, TestClient]:
     "path",
     ["/logs/a/b.err", "/notebook", "/dagit/notebook", "/download_debug/x", "/server_info", "/graphql", "/assets"],
 )
-def test_nothing_of_dagster_is_open(here: Hosted, path: str) -> None:
+def test_no_route_of_dagster_is_open(here: Hosted, path: str) -> None:
     assert here.client().get(path).status_code == 401
     assert here.client().post(REPORT, json={}).status_code == 401
 
 
 @pytest.mark.parametrize(("name", "status"), [("vera", 403), ("otto", 403), ("adam", 200)])
-def test_who_reads_notebooks_and_reports_events_of_assets(
+def test_only_admins_read_notebooks_and_report_asset_events(
     here: Hosted, clients: dict[str, TestClient], name: str, status: int
 ) -> None:
     notebook = {"path": "/etc/passwd", "repoLocName": "dq_pipelines"}
@@ -67,7 +67,7 @@ def test_who_reads_notebooks_and_reports_events_of_assets(
         "/logs//etc/passwd.x", "/logs/a%5c..%5cb.err", "/logs/a%00b.err", "/logs/./a.err",
     ],
 )  # fmt: skip
-def test_no_log_lies_above_the_logs(clients: dict[str, TestClient], path: str) -> None:
+def test_a_log_path_cannot_leave_the_folder_of_logs(clients: dict[str, TestClient], path: str) -> None:
     answer = clients["adam"].get(path)
     assert (
         answer.status_code in (400, 404) or "initialization-data" in answer.text
@@ -77,7 +77,7 @@ def test_no_log_lies_above_the_logs(clients: dict[str, TestClient], path: str) -
         assert (answer.status_code, answer.json()) == (400, {"error": "wanted the path of a log"})
 
 
-def test_a_log_that_there_is_not_and_a_run_that_there_is(here: Hosted, clients: dict[str, TestClient]) -> None:
+def test_a_missing_log_and_an_existing_run(here: Hosted, clients: dict[str, TestClient]) -> None:
     assert clients["vera"].get("/logs/a/b.err").status_code == 404
     run = here.shop.history.latest("silver/shops")
     assert run is not None
@@ -86,11 +86,11 @@ def test_a_log_that_there_is_not_and_a_run_that_there_is(here: Hosted, clients: 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/assets", "/logs/a/b.err", "/server_info", "/nosuch"])
-def test_what_changes_something_has_few_doors(clients: dict[str, TestClient], method: str, path: str) -> None:
+def test_only_few_routes_accept_changes(clients: dict[str, TestClient], method: str, path: str) -> None:
     assert clients["adam"].request(method, path).status_code == 405
 
 
-def test_pages_say_what_may_run_on_them(clients: dict[str, TestClient]) -> None:
+def test_pages_have_a_content_security_policy(clients: dict[str, TestClient]) -> None:
     policy = clients["vera"].get("/", headers={"accept": "text/html"}).headers["content-security-policy"]
     assert "'strict-dynamic'" in policy
     assert policy.endswith("frame-ancestors 'self'; form-action 'self'")

@@ -1,4 +1,4 @@
-"""Login by an identity provider, a real one over HTTP: whom it lets in with which rights, and each lie that lets nobody in."""
+"""Login by a real OpenID Connect provider over HTTP: accepted users and their roles, and each forged answer that is refused."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def why(shop: Workshop) -> str:
     return str(event.more["why"])
 
 
-def test_whom_the_provider_lets_in_is_a_user_here(
-    client: TestClient, shop: Workshop, provider: IdentityProvider
-) -> None:
+def test_a_login_by_the_provider_creates_a_user(client: TestClient, shop: Workshop, provider: IdentityProvider) -> None:
     assert client.get("/metrics").status_code == 401, "a provider alone turns the login on"
     assert '<a href="/login/oidc?next=%2Fmetrics">Log in at the office</a>' in client.get("/login?next=/metrics").text
     answer = client.get(sent(client))
@@ -132,16 +130,14 @@ def test_grants_follow_the_groups_and_the_name_stays(
     assert [user.name for user in users.all()] == ["ann"]
 
 
-def test_who_is_granted_nothing_does_not_become_a_user(
-    client: TestClient, shop: Workshop, provider: IdentityProvider
-) -> None:
+def test_a_login_without_grants_creates_no_user(client: TestClient, shop: Workshop, provider: IdentityProvider) -> None:
     for groups in ([], "others", None, {"ops": 1}, [["ops"], 7]):
         provider.person["groups"] = groups
         assert logged_in(client) == 401
     assert Users(shop.state.url).is_empty()
 
 
-def test_a_user_here_is_nobody_elsewhere_who_is_called_so(
+def test_a_provider_cannot_take_over_a_local_user_of_the_same_name(
     client: TestClient, shop: Workshop, provider: IdentityProvider
 ) -> None:
     users = Users(shop.state.url)
@@ -178,7 +174,7 @@ def test_a_session_that_a_provider_vouched_for_lasts_half_a_day(client: TestClie
     assert me(client) is None
 
 
-def test_claims_may_be_told_by_userinfo_and_lie_within_one_another(
+def test_claims_may_be_nested_and_come_from_userinfo(
     client: TestClient, shop: Workshop, provider: IdentityProvider
 ) -> None:
     settings(shop, SETTINGS.format(issuer=provider.address, client=CLIENT) + "  groups_claim: realm_access.roles\n")
@@ -230,7 +226,7 @@ def test_an_id_token_that_the_provider_has_not_signed_is_refused(
     assert "wanted an id_token for this login" in why(shop)
 
 
-def test_an_answer_is_good_once_and_in_the_browser_that_began(client: TestClient, shop: Workshop) -> None:
+def test_a_callback_works_once_and_only_in_its_browser(client: TestClient, shop: Workshop) -> None:
     back = sent(client)
     other = TestClient(client.app, base_url="http://dq.example:3001", follow_redirects=False)
     assert other.get(back).status_code == 401, "a browser that has begun nothing"
@@ -275,7 +271,7 @@ def test_the_answer_of_another_provider_is_refused(
     assert logged_in(client) == 303
 
 
-def test_who_says_no_at_the_provider_is_not_let_in(client: TestClient, shop: Workshop) -> None:
+def test_a_login_denied_by_the_provider_is_refused(client: TestClient, shop: Workshop) -> None:
     state = parse_qs(urlsplit(sent(client)).query)["state"][0]
     assert client.get("/login/oidc/callback", params={"state": state, "error": "access_denied"}).status_code == 401
     assert "wanted a code, got access_denied" in why(shop)
@@ -286,7 +282,7 @@ def test_who_says_no_at_the_provider_is_not_let_in(client: TestClient, shop: Wor
     [{"issuer": "https://evil.example"}, {"token_endpoint": "ftp://evil.example"}, {"authorization_endpoint": None}],
     ids=str,
 )
-def test_a_provider_that_says_what_cannot_be_is_not_asked(
+def test_a_provider_with_invalid_metadata_is_refused(
     client: TestClient, shop: Workshop, provider: IdentityProvider, metadata: dict[str, Any]
 ) -> None:
     provider.metadata = metadata
@@ -295,14 +291,14 @@ def test_a_provider_that_says_what_cannot_be_is_not_asked(
     assert "wanted" in why(shop)
 
 
-def test_a_provider_that_is_away_is_told_of(client: TestClient, shop: Workshop) -> None:
+def test_an_unreachable_provider_is_reported(client: TestClient, shop: Workshop) -> None:
     settings(shop, SETTINGS.format(issuer="http://127.0.0.1:9", client=CLIENT))
     answer = client.get("/login/oidc")
     assert (answer.status_code, "does not answer. Try again later" in answer.text) == (502, True)
     assert why(shop).endswith("wanted an answer, got ConnectError")
 
 
-def test_the_secret_is_said_nowhere(client: TestClient, shop: Workshop) -> None:
+def test_the_client_secret_is_never_shown(client: TestClient, shop: Workshop) -> None:
     assert logged_in(client) == 303
     project = load_project(shop.root / "assets_config")
     assert SECRET not in repr(project.settings)
@@ -321,7 +317,7 @@ def test_the_secret_is_said_nowhere(client: TestClient, shop: Workshop) -> None:
         ("everyone: [viewer@retail]", "wanted a scope such as domain:retail or team:sales, got 'retail'"),
     ],
 )
-def test_settings_that_cannot_be_are_told_with_their_line(shop: Workshop, line: str, said: str) -> None:
+def test_invalid_settings_are_reported_with_their_line(shop: Workshop, line: str, said: str) -> None:
     key = line.partition(":")[0]
     text = "oidc:\n  issuer: https://x.example\n  client_id: a\n"
     settings(

@@ -1,4 +1,4 @@
-"""What changes something through Dagster's GraphQL: by whom, noted how, and the ways round that are closed."""
+"""Mutations of Dagster's GraphQL: permissions, the audit log, and attempts to bypass both."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def launch(here: Hosted, name: str, variables: dict[str, Any]) -> dict[str, Any]
 # --- who, and what is written down --------------------------------------------------------------------
 
 
-def test_a_launch_carries_its_caller_and_nobody_poses_as_another(here: Hosted) -> None:
+def test_a_launch_has_its_callers_name_which_cannot_be_forged(here: Hosted) -> None:
     tags = [{"key": "dq/user", "value": "adam"}, {"key": "why", "value": "a test"}]
     done = launch(here, "otto", here.launching("silver/shops", executionMetadata={"tags": tags}))
     run = here.ended(done["run"]["runId"])
@@ -69,7 +69,7 @@ def test_a_launch_carries_its_caller_and_nobody_poses_as_another(here: Hosted) -
     assert (here.heard("launch.again")[0].who, here.heard("launch.again")[0].on) == ("adam", run.run_id)
 
 
-def test_what_is_asked_in_somebodys_name_goes_the_same_way(here: Hosted) -> None:
+def test_internal_queries_in_a_callers_name_are_checked_too(here: Hosted) -> None:
     from dq_pipelines.security.users import Users
     from dq_pipelines.web.auth.access import Caller
 
@@ -113,7 +113,7 @@ def test_each_of_many_is_noted(here: Hosted) -> None:
     ("job", "may"),
     [("quarantine_replay", {"stella", "adam"}), ("quarantine_export", {"adam"}), ("upkeep", {"otto", "adam"})],
 )
-def test_a_job_takes_what_it_does(here: Hosted, job: str, may: set[str]) -> None:
+def test_a_job_needs_the_permission_for_what_it_does(here: Hosted, job: str, may: set[str]) -> None:
     """Refused rows are the steward's to mend, so that launching that job is no materialization; files are the admin's."""
     asked = f"""{{ pipelineOrError(params: {{pipelineName: "{job}", repositoryName: "__repository__",
       repositoryLocationName: "dq_pipelines"}}) {{ ... on Pipeline {{ hasLaunchExecutionPermission }} }} }}"""
@@ -125,7 +125,7 @@ def test_a_job_takes_what_it_does(here: Hosted, job: str, may: set[str]) -> None
         assert launch(here, name, here.launching(job=job))["__typename"] == "UnauthorizedError"
 
 
-def test_how_a_process_is_started_is_not_the_operators_to_say(here: Hosted) -> None:
+def test_operators_cannot_set_how_a_process_is_started(here: Hosted) -> None:
     tags = [{"key": "dagster-k8s/config", "value": '{"container_config": {"command": ["sh"]}}'}]
     refused = launch(here, "otto", here.launching("silver/shops", executionMetadata={"tags": tags}))
     assert refused["message"] == (
@@ -157,9 +157,7 @@ def test_a_range_that_no_table_has_is_refused_before_dagster_plans_it(here: Host
     assert here.ended(done["run"]["runId"]).is_success
 
 
-def test_a_mutation_that_nobody_has_named_is_refused_to_everybody(
-    here: Hosted, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_mutation_is_refused_to_everybody(here: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     from dagster_graphql.schema import create_schema
 
     known = dict(MUTATIONS)
@@ -187,7 +185,7 @@ def test_a_mutation_that_nobody_has_named_is_refused_to_everybody(
         "mutation { ... @include(if: true) { reloadWorkspace { __typename } } }",
     ],
 )
-def test_neither_alias_nor_fragment_goes_round(here: Hosted, query: str) -> None:
+def test_aliases_and_fragments_do_not_bypass_the_guard(here: Hosted, query: str) -> None:
     before = len(here.heard("reload"))
     data = here.asked("otto", query)["data"]
     assert {one["__typename"] for one in data.values()} == {"UnauthorizedError"}
