@@ -98,7 +98,7 @@ def test_validate_writes_a_suite_for_gx(dq: Dq, data: Path) -> None:
     suite = json.loads((data / "orders.json").read_text(encoding="utf-8"))
     assert (ran.returncode, suite["name"], len(suite["expectations"])) == (1, "orders", 2)
     assert (
-        "orders.json: not among the expectations, but in meta: Great Expectations has no 'expect_rows_sql'"
+        "orders.json: kept in meta, not among the expectations: Great Expectations has no 'expect_rows_sql'"
         in ran.stderr
     )
     # What was written can be judged by, too; what GX lacks stays in meta.

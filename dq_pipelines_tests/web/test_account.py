@@ -74,7 +74,7 @@ def test_a_new_password_ends_every_session_but_this_browsers(client: TestClient,
 @pytest.mark.parametrize(
     ("form", "status", "said"),
     [
-        ({"old": "wrong"}, 403, "The old password does not fit, or too many were wrong: wait, and try again."),
+        ({"old": "wrong"}, 403, "Wrong old password, or too many failed attempts: wait, and try again."),
         ({"again": "yet another password"}, 422, "The two new passwords differ."),
         ({"new": "short", "again": "short"}, 422, "wanted a password of 12 to 256 characters, got one of 5."),
         ({"csrf": "guess"}, 403, "This page has expired: try again."),

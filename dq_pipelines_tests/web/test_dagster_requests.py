@@ -172,8 +172,8 @@ def test_another_sites_page_cannot_subscribe_with_a_users_cookie(adam: TestClien
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        (CHANGE, "wanted a subscription: everything else is asked by POST"),
-        (VERSION, "wanted a subscription: everything else is asked by POST"),
+        (CHANGE, "wanted a subscription: queries and mutations are sent by POST"),
+        (VERSION, "wanted a subscription: queries and mutations are sent by POST"),
         (f"{WATCH.replace('subscription', 'subscription a')} mutation b {{ setNuxSeen }}", "wanted a subscription"),
         ("subscription { nosuch }", "Cannot query field 'nosuch' on type 'Subscription'."),
         (BOMBS["deep"], "wanted a query with brackets nested at most 60 deep, got 70"),

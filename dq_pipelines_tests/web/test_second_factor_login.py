@@ -80,7 +80,7 @@ def test_a_wrong_first_code_keeps_the_secret(client: TestClient, shop: Workshop)
     secret = shown.replace(" ", "")
     assert f'name="secret" value="{secret}"' in first
     again = send(client, "confirm", code="wrong", secret=secret)
-    assert "The code was wrong" in again
+    assert "Wrong code" in again
     assert f"<p><code>{shown}</code></p>" in again
     stranger = send(client, "confirm", code="wrong", secret="A" * 32)
     assert shown not in stranger, "who does not know the secret is not shown it"
@@ -190,10 +190,10 @@ def test_turning_it_off_takes_password_and_code(client: TestClient, shop: Worksh
     _, codes = enrol(client)
     factor = SecondFactor(Users(shop.state.url))
     for old, code in (("wrong", codes[0]), (PASSWORD, "000000"), (PASSWORD, "")):
-        assert "does not fit" in send(client, "off", old=old, code=code)
+        assert "Wrong password or code" in send(client, "off", old=old, code=code)
         assert factor.is_on("ann")
     fresh = re.findall(r"<li><code>([a-z2-7-]+)</code></li>", send(client, "renew", old=PASSWORD, code=codes[0]))
-    assert "does not fit" in send(client, "off", old=PASSWORD, code=codes[1])
+    assert "Wrong password or code" in send(client, "off", old=PASSWORD, code=codes[1])
     assert "The second factor is off." in send(client, "off", old=PASSWORD, code=fresh[0])
     assert not factor.is_on("ann")
     assert log_in(visitor(client)) == "/dashboard/"
@@ -218,7 +218,7 @@ def test_a_required_second_factor_must_be_set_up_first(shop: Workshop, monkeypat
             assert client.get(path).status_code == 403, path
         assert client.delete("/api/v1/sessions", headers=OWN).status_code == 403
         refused = client.post("/api/v1/auth/token", json={"name": "ann", "password": PASSWORD})
-        assert "is set up at /account/second-factor" in refused.json()["detail"]
+        assert "set it up at /account/second-factor" in refused.json()["detail"]
         assert "You need a second factor" in client.get(FACTOR).text
         enrol(client)
         assert client.get("/apikey").json() == {"user": "ann"}

@@ -40,7 +40,7 @@ def test_it_refuses_to_listen_where_others_reach_it(host: str, tmp_path: Path) -
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == (
         "dq serve --host: wanted 127.0.0.1, ::1 or localhost, since there are no users yet and everybody who reaches "
-        f"{host} could read refused rows, got {host}; `dq user add NAME --role admin` makes the first one\n"
+        f"{host} could read refused rows, got {host}; `dq user add NAME --role admin` adds the first one\n"
     )
 
 

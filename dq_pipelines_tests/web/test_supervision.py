@@ -137,7 +137,7 @@ def test_nothing_outlives_it_and_a_run_in_flight_has_failed(tmp_path: Path, how:
     assert not [pid for pid in started if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
     assert statuses(shop)[-1] == dg.DagsterRunStatus.FAILURE
     assert shop.rows("silver/slow") == []
-    said = "1 run under way counts as failed, and is done again\n"
+    said = "1 run under way counts as failed, and is retried\n"
     assert (said in (shop.root / "serve.log").read_text()) == (how is signal.SIGTERM)
 
 
