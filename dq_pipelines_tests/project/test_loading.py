@@ -17,7 +17,7 @@ from dq_pipelines_tests.project.faults import CSV, FOREIGN, HEAD, NAMED, RULES
 
 from .conftest import Problems, write
 
-_STRATEGIES = "'auto', 'robust_z', 'seasonal', 'level_shift', 'rate_of_change', 'holt_winters' or 'novelty'"
+_STRATEGIES = "'auto', 'holt_winters', 'level_shift', 'novelty', 'rate_of_change', 'robust_z' or 'seasonal'"
 
 
 # One file, a/t.yaml; the sentences without `conf/a/t.yaml:`.

@@ -43,6 +43,8 @@ class Backend(abc.ABC):
 
     #: what `engine=` calls it, and what results name
     name: ClassVar[str]
+    #: what stands before `://` in an address of it
+    schemes: ClassVar[tuple[str, ...]] = ()
     #: whether it can write kept and refused rows in the pass that counts them; then it is a StagingBackend
     can_stage: ClassVar[bool] = False
     #: whether its rows have an order, so that they can be numbered

@@ -1,45 +1,48 @@
-"""The backends by name. To add one, add its folder and a line here."""
+"""The backends by name: each folder here with a `backend.py`, whose `BACKEND` is the class. A new folder is found by itself."""
 
 from __future__ import annotations
 
+import pkgutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dq_pipelines.engine import backends
 from dq_pipelines.engine.backends.base import Backend, StagingBackend
 from dq_pipelines.errors import ConfigError, Problem, nearest
 
 #: The backend that judges unless another is asked for, and by the rules that others lack.
 DEFAULT = "polars"
 
-#: Where the class of each backend is. It is imported when it is asked for.
-BACKENDS = {
-    "polars": "dq_pipelines.engine.backends.polars.backend:Polars",
-    "duckdb": "dq_pipelines.engine.backends.duckdb.backend:DuckDB",
-    "postgresql": "dq_pipelines.engine.backends.postgresql.backend:PostgreSQL",
-    "spark": "dq_pipelines.engine.backends.spark.backend:Spark",
-}
-OTHERS = tuple(name for name in BACKENDS if name != DEFAULT)
 
-#: To which backend an address belongs, by what stands before its `://`.
-ADDRESSES = {"postgresql": "postgresql", "postgres": "postgresql", "spark": "spark", "sc": "spark"}
+def _folders() -> list[str]:
+    found = (folder.name for folder in pkgutil.iter_modules(backends.__path__) if folder.ispkg)
+    return [name for name in found if (Path(backends.__path__[0]) / name / "backend.py").is_file()]
+
+
+#: The backends without the default one; none is imported until it is asked for.
+OTHERS = tuple(name for name in _folders() if name != DEFAULT)
+BACKENDS = (DEFAULT, *OTHERS)
 
 
 def backend_class(name: str) -> type[Backend]:
     """The class of the backend of this name; raises ConfigError for an unknown name."""
     if name not in BACKENDS:
-        names = list(BACKENDS)
-        raise ConfigError([Problem("", 0, f"unknown engine '{name}'{nearest(name, names)}, wanted {', '.join(names)}")])
-    module, class_name = BACKENDS[name].split(":")
-    cls: type[Backend] = getattr(import_module(module), class_name)
+        wanted = ", ".join(BACKENDS)
+        raise ConfigError([Problem("", 0, f"unknown engine '{name}'{nearest(name, BACKENDS)}, wanted {wanted}")])
+    cls: type[Backend] = import_module(f"{backends.__name__}.{name}.backend").BACKEND
     return cls
 
 
 def class_at(name: str) -> type[Backend]:
     """The class of the backend of this name or at this address; raises ConfigError for an unknown one."""
     scheme, mark, _ = name.partition("://")
-    # The error names only the scheme of an unknown address: the rest may hold a password.
-    return backend_class(ADDRESSES.get(scheme, f"{scheme}://") if mark else name)
+    if not mark:
+        return backend_class(name)
+    for cls in map(backend_class, BACKENDS):
+        if scheme in cls.schemes:
+            return cls
+    return backend_class(f"{scheme}://")  # the error names only the scheme: the rest may hold a password
 
 
 def connect(name: str = DEFAULT) -> Backend:

@@ -6,26 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dq_pipelines.errors import ConfigError, Problem, RuleError, nearest
+from dq_pipelines.monitoring.anomalies.strategies import NAMES, strategy_class
 
 if TYPE_CHECKING:
     from dq_pipelines.monitoring.anomalies.bands import Floats
-    from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
-__all__ = ["anomaly_scores", "strategies"]
-
-
-def strategies() -> dict[str, type[Strategy]]:
-    """Returns every strategy by its name in YAML."""
-    from dq_pipelines.monitoring.anomalies.automatic import Automatic
-    from dq_pipelines.monitoring.anomalies.holt_winters import HoltWinters
-    from dq_pipelines.monitoring.anomalies.level_shift import LevelShift
-    from dq_pipelines.monitoring.anomalies.novelty import Novelty
-    from dq_pipelines.monitoring.anomalies.rate_of_change import RateOfChange
-    from dq_pipelines.monitoring.anomalies.robust_z import RobustZ
-    from dq_pipelines.monitoring.anomalies.seasonal import Seasonal
-
-    classes = (Automatic, RobustZ, Seasonal, LevelShift, RateOfChange, HoltWinters, Novelty)
-    return {strategy.name: strategy for strategy in classes}
+__all__ = ["anomaly_scores"]
 
 
 def anomaly_scores(times: Iterable[Any], values: Iterable[Any], *, strategy: str = "auto") -> list[float]:
@@ -36,14 +22,13 @@ def anomaly_scores(times: Iterable[Any], values: Iterable[Any], *, strategy: str
     determine its score. With `auto`, an event scores at its beginning; the 200 points after it score only if they are far
     more unusual. Raises ConfigError for an unknown strategy, RuleError for invalid values or times.
     """
-    available = strategies()
-    if strategy not in available:
-        problem = f"unknown strategy {strategy!r}{nearest(strategy, available)}, wanted one of {', '.join(available)}"
+    if strategy not in NAMES:
+        problem = f"unknown strategy {strategy!r}{nearest(strategy, NAMES)}, wanted one of {', '.join(NAMES)}"
         raise ConfigError([Problem("", 0, problem)])
     numbers, moments = _numbers(values), _moments(times)
     if len(moments) != len(numbers):
         raise RuleError(f"anomaly_scores: wanted a time for each of {len(numbers)} values, got {len(moments)}")
-    return [float(score) for score in available[strategy]().scores(moments, numbers)]
+    return [float(score) for score in strategy_class(strategy)().scores(moments, numbers)]
 
 
 def _numbers(values: Iterable[Any]) -> Floats:

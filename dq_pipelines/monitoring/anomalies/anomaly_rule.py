@@ -11,9 +11,14 @@ from pydantic import Field, model_validator
 from dq_pipelines.config.duration import Duration, duration
 from dq_pipelines.config.model import Strict
 from dq_pipelines.errors import nearest
+from dq_pipelines.monitoring.anomalies.strategies import NAMES, strategy_class
 
 if TYPE_CHECKING:
     from dq_pipelines.monitoring.anomalies.strategy import Strategy
+
+    StrategyName = str
+else:  # the names are known at run time only
+    StrategyName = Literal[NAMES]
 
 #: Strategies that support a seasonality.
 _SEASONAL = ("auto", "seasonal", "holt_winters")
@@ -33,9 +38,7 @@ class AnomalyRule(Strict):
     column: str | None = None
     #: `auto` is `seasonal` with a seasonality and `robust_z` without; `holt_winters` needs the extra `anomalies`;
     #: `novelty`, for thousands of points, has no band
-    strategy: Literal["auto", "robust_z", "seasonal", "level_shift", "rate_of_change", "holt_winters", "novelty"] = (
-        "auto"
-    )
+    strategy: StrategyName = "auto"
     #: the period: `hourly` compares the same minutes, `daily` the same hours, `weekly` the same weekdays
     seasonality: Literal["none", "hourly", "daily", "weekly"] = "none"
     #: the edge of the band in standard deviations: at 3, at most 0.27 % of usual batches are outside; at 2, 4.6 %
@@ -95,9 +98,7 @@ class AnomalyRule(Strict):
         """Returns the strategy with the settings of this rule."""
         from dataclasses import fields
 
-        from dq_pipelines.monitoring.anomalies import strategies
-
-        strategy = strategies()[self.strategy]
+        strategy = strategy_class(self.strategy)
         names = ("sensitivity", "direction", "minimum_history", "seasonality")
         settings = {name: getattr(self, name) for name in names}
         return strategy(**{field.name: settings[field.name] for field in fields(strategy)})

@@ -1,53 +1,28 @@
-"""The REST API: assembles the routers, one file per resource."""
+"""The REST API: each file with a `router` is a resource, and is found by itself."""
 
 from __future__ import annotations
 
+import pkgutil
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from dq_pipelines.web.api import (
-    connectors,
-    executions,
-    health,
-    job_files,
-    jobs,
-    live,
-    quality,
-    quarantine,
-    rules,
-    run_logs,
-    runs,
-    scheduler,
-    sessions,
-    tables,
-    tokens,
-)
 from dq_pipelines.web.api.document import describe
 from dq_pipelines.web.api.etags import ETags
+from dq_pipelines.web.api.health import open_router
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.open_routes import OPEN
 from dq_pipelines.web.problem_details import add_error_handlers, problems
 
-#: Under `/api/v1`; a new resource adds its router here.
-ROUTERS: tuple[APIRouter, ...] = (
-    health.router,
-    runs.router,
-    live.router,
-    jobs.router,
-    executions.router,
-    job_files.router,
-    connectors.router,
-    scheduler.router,
-    tokens.router,
-    sessions.router,
-    run_logs.router,
-    rules.router,
-    tables.router,
-    quarantine.router,
-    quality.router,
-)
+
+@cache
+def routers() -> tuple[APIRouter, ...]:
+    """The router of each file here that has one, in alphabetical order; they are served under `/api/v1`."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    return tuple(module.router for module in modules if hasattr(module, "router"))
 
 
 def rest(behind: Backend) -> FastAPI:
@@ -69,8 +44,8 @@ def routes() -> FastAPI:
         middleware=[Middleware(ETags)],
     )
     add_error_handlers(app)
-    app.include_router(health.open_router)
-    for router in ROUTERS:
+    app.include_router(open_router)
+    for router in routers():
         app.include_router(router, prefix="/api/v1", responses=problems(401, 403, 408, 413, 503))
     describe(app, OPEN)
     return app

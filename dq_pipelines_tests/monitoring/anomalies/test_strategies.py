@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 
 import dq_pipelines as dq
 from dq_pipelines.errors import ConfigError, RuleError
-from dq_pipelines.monitoring.anomalies import strategies
 from dq_pipelines.monitoring.anomalies.bands import Floats, centre, half_width
-from dq_pipelines.monitoring.anomalies.holt_winters import HoltWinters
-from dq_pipelines.monitoring.anomalies.level_shift import LevelShift
-from dq_pipelines.monitoring.anomalies.rate_of_change import RateOfChange
-from dq_pipelines.monitoring.anomalies.robust_z import RobustZ
-from dq_pipelines.monitoring.anomalies.seasonal import DAY, HOUR, Seasonal
+from dq_pipelines.monitoring.anomalies.strategies import NAMES, strategy_class
+from dq_pipelines.monitoring.anomalies.strategies.holt_winters import HoltWinters
+from dq_pipelines.monitoring.anomalies.strategies.level_shift import LevelShift
+from dq_pipelines.monitoring.anomalies.strategies.rate_of_change import RateOfChange
+from dq_pipelines.monitoring.anomalies.strategies.robust_z import RobustZ
+from dq_pipelines.monitoring.anomalies.strategies.seasonal import DAY, HOUR, Seasonal
 from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
-NAMES = tuple(strategies())
 #: A Monday.
 MONDAY = datetime(2025, 3, 3, tzinfo=UTC).timestamp()
 
@@ -113,7 +112,7 @@ def test_holt_winters_knows_seasons() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_too_few_points_pass_with_a_note(name: str) -> None:
-    made = strategies()[name](minimum_history=14)
+    made = strategy_class(name)(minimum_history=14)
     judged = made.judge(_days(3), np.ones(3), MONDAY, 1000)
     assert (judged.anomalous, judged.score, judged.note) == (False, 0, "not enough history: 3 of 14 points")
     assert judged.expected is judged.lower is judged.upper is None

@@ -12,7 +12,7 @@ import polars as pl
 
 from dq_pipelines.engine.backends.duckdb.types import in_known_types, must_be_storable
 from dq_pipelines.engine.backends.frames import frame_from
-from dq_pipelines.engine.backends.sql.backend import SqlBackend
+from dq_pipelines.engine.backends.sql.sql_backend import SqlBackend
 from dq_pipelines.errors import SourceError
 from dq_pipelines.rules.core.dialect import Dialect
 
@@ -94,3 +94,6 @@ class DuckDB(SqlBackend):
     def stop(self) -> None:
         for connection in (self._connection, *self._reading):
             connection.interrupt()
+
+
+BACKEND = DuckDB

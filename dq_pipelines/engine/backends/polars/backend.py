@@ -52,3 +52,6 @@ class Polars(StagingBackend):
     @property
     def errors(self) -> tuple[type[BaseException], ...]:
         return FAULTS
+
+
+BACKEND = Polars

@@ -21,7 +21,7 @@ import narwhals as nw
 import polars as pl
 
 from dq_pipelines.engine.backends.frames import frame_from, is_path_of_file
-from dq_pipelines.engine.backends.sql.backend import SqlBackend
+from dq_pipelines.engine.backends.sql.sql_backend import SqlBackend
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.rules.core.dialect import Dialect
 
@@ -74,6 +74,7 @@ class PostgreSQL(SqlBackend):
     """A session in a database, by its URL; without one, by `DQ_POSTGRES_URL` or as libpq's own variables say."""
 
     name = "postgresql"
+    schemes = ("postgresql", "postgres")
     dialect = Dialect(regex="postgresql", numbers_written="1 for 1.0")
 
     def __init__(self, address: str | None = None) -> None:
@@ -261,3 +262,6 @@ def _python(value: Any, dtype: nw.dtypes.DType) -> Any:
     if isinstance(value, str) and dtype.is_numeric():
         return float(value) if dtype.is_float() else Decimal(value) if dtype.is_decimal() else int(Decimal(value))
     return value
+
+
+BACKEND = PostgreSQL

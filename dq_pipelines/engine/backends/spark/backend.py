@@ -18,7 +18,7 @@ from narwhals.dtypes import DType
 from dq_pipelines.engine.backends.frames import frame_from
 from dq_pipelines.engine.backends.spark.session import naive_moments, runs_here, session_at
 from dq_pipelines.engine.backends.spark.types import arrow_schema, in_spark_types, must_be_storable, spark_schema
-from dq_pipelines.engine.backends.sql.backend import SqlBackend
+from dq_pipelines.engine.backends.sql.sql_backend import SqlBackend
 from dq_pipelines.rules.core.dialect import Dialect
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Spark(SqlBackend):
     """The session that a frame belongs to; for other data the active one, one at an address, or a new one."""
 
     name = "spark"
+    schemes = ("spark", "sc")
     dialect: Dialect = Dialect(regex="java", sums_booleans=False, numbers_written="1.0E16 for 1e+16")
 
     def __init__(self, address: str | None = None) -> None:
@@ -128,3 +129,6 @@ def _by_partition(native: Any) -> Iterator[pa.RecordBatch]:
     batches = native._jdf.toArrowBatchRdd().toJavaRDD()  # noqa: SLF001
     parts: Any = RDD(batches, native.sparkSession.sparkContext, NoOpSerializer())
     return (pa.ipc.read_record_batch(pa.py_buffer(part), schema) for part in parts.toLocalIterator())
+
+
+BACKEND = Spark

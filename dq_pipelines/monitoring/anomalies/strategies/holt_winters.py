@@ -12,7 +12,7 @@ import numpy as np
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.monitoring.anomalies.bands import Floats, spread
-from dq_pipelines.monitoring.anomalies.seasonal import SEASONS, Seasonality
+from dq_pipelines.monitoring.anomalies.strategies.seasonal import SEASONS, Seasonality
 from dq_pipelines.monitoring.anomalies.strategy import Strategy
 
 #: A long series is fitted again after it has grown by this share, on at most so many points.
@@ -103,3 +103,6 @@ def _beginning(fitted: Any) -> dict[str, Any]:
     if len(params["initial_seasons"]):
         initial["initial_seasonal"] = params["initial_seasons"]
     return initial
+
+
+STRATEGY = HoltWinters

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dq_pipelines.monitoring.anomalies.bands import Floats
-from dq_pipelines.monitoring.anomalies.novelty import Novelty
-from dq_pipelines.monitoring.anomalies.robust_z import RobustZ
-from dq_pipelines.monitoring.anomalies.seasonal import Seasonal, Seasonality
+from dq_pipelines.monitoring.anomalies.strategies.novelty import Novelty
+from dq_pipelines.monitoring.anomalies.strategies.robust_z import RobustZ
+from dq_pipelines.monitoring.anomalies.strategies.seasonal import Seasonal, Seasonality
 from dq_pipelines.monitoring.anomalies.strategy import Judgement, Strategy
 
 #: From this many points on, a series is long enough for `novelty`.
@@ -44,3 +44,6 @@ class Automatic(Strategy):
         scores = Novelty(self.sensitivity).scores(times, values)
         scores[:_LONG] = self._short.scores(times[:_LONG], values[:_LONG])
         return scores
+
+
+STRATEGY = Automatic

@@ -37,3 +37,6 @@ class LevelShift(Strategy):
         shifted = self.against(expected, half_width(deviation, points, self.sensitivity), level)
         note = f"level of the last {_LEVEL} points: {level:.6g}" if shifted.anomalous else ""
         return replace(shifted, note=note)
+
+
+STRATEGY = LevelShift

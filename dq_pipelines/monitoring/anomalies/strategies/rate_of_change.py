@@ -24,3 +24,6 @@ class RateOfChange(Strategy):
         step, deviation = centre(steps)
         last = float(values[-1])
         return last + step, max(deviation, spread(np.zeros(1), last)), len(steps)
+
+
+STRATEGY = RateOfChange

@@ -17,3 +17,6 @@ class RobustZ(Strategy):
 
     def expect(self, times: Floats, values: Floats, at: float) -> tuple[float, float, int] | None:
         return *centre(values), len(values)
+
+
+STRATEGY = RobustZ

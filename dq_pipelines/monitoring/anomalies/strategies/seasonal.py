@@ -68,3 +68,6 @@ class Seasonal(Strategy):
         often = len(steps) > 0 and float(np.median(steps)) <= DAY / 4
         slot = {"hourly": MINUTE, "daily": HOUR, "weekly": HOUR if often else DAY}[self.seasonality]
         return [int(place) for place in (times - _MONDAY) % SEASONS[self.seasonality] // slot]
+
+
+STRATEGY = Seasonal

@@ -116,3 +116,6 @@ def report_events_once(novelty: Floats, edge: float) -> Floats:
         if value > event_novelty * _STRANGER:
             reported[row], event_novelty, since = value, value, row
     return reported
+
+
+STRATEGY = Novelty
