@@ -100,13 +100,13 @@ def _expected_error(error: Exception) -> DqError | None:
     if isinstance(error, DqError) and ".parquet" not in str(error):
         return error
     from dq_pipelines.config.settings import Settings
-    from dq_pipelines.pipeline.runtime.missing_files import in_a_sentence, tables_read
+    from dq_pipelines.pipeline.runtime.missing_files import explain_error, tables_read
     from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.project import load_sound_tables
 
     try:
         project = load_sound_tables(Settings.from_environment().config)
-        return in_a_sentence(
+        return explain_error(
             error, Stores.from_environment().lake, [k for table in project for k in tables_read(table)]
         )
     except DqError:  # no project can be loaded: then no table of it explains the error

@@ -15,7 +15,7 @@ from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dq_pipelines.pipeline.maintenance.certificates import Certificate
-    from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+    from dq_pipelines.pipeline.maintenance.erasure_plan import ErasureRequest
 
 app = typer.Typer()
 
@@ -44,8 +44,8 @@ def erase(
     from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.cli.project_tables import named_tables
     from dq_pipelines.pipeline.maintenance.erasure import erase as erased
-    from dq_pipelines.pipeline.maintenance.erasure import erasing
-    from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+    from dq_pipelines.pipeline.maintenance.erasure import preview_erasure
+    from dq_pipelines.pipeline.maintenance.erasure_plan import ErasureRequest
     from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.project import load_project
@@ -58,7 +58,7 @@ def erase(
         )
         raise ConfigError([Problem("", 0, problem)])
     stores = Stores.from_environment()
-    wish = Wish(
+    request = ErasureRequest(
         TableRun(table, stores.lake, log=lambda line: print(line, file=sys.stderr)),
         project,
         where,
@@ -66,21 +66,21 @@ def erase(
         tuple(also or ()),
     )
     if dry_run or not as_json:
-        for place, key, rows in erasing(wish):
+        for place, key, rows in preview_erasure(request):
             print(f"{place} {key}: {counted(rows, 'row')} {'would go' if dry_run else 'to erase'}")
-        print("".join(f"{line}\n" for line in _not_judged(wish)), end="")
+        print("".join(f"{line}\n" for line in _not_judged(request)), end="")
     if dry_run or not confirmed(yes=yes):
         return
-    certificate = erased(wish, stores.history, getpass.getuser())
+    certificate = erased(request, stores.history, getpass.getuser())
     print(certificate.to_json() if as_json else "\n".join(_lines(certificate)))
     if certificate.not_judged:
-        print("\n".join(_not_judged(wish)), file=sys.stderr)
+        print("\n".join(_not_judged(request)), file=sys.stderr)
         raise typer.Exit(1)
 
 
-def _not_judged(wish: Wish) -> Iterator[str]:
+def _not_judged(request: ErasureRequest) -> Iterator[str]:
     """What to do about each table that is no longer in YAML and may hold the same rows."""
-    for name, uri in wish.not_judged().items():
+    for name, uri in request.not_judged().items():
         yield (
             f"{name}: the table is no longer in YAML, and {uri} was not searched: add --also {name.rpartition('/')[2]}, or "
             "move the folder away if it lacks the columns of the condition"

@@ -16,7 +16,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.config.settings import Settings
 
 if TYPE_CHECKING:
-    from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+    from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
     from dq_pipelines.pipeline.replay.replayed import Replayed
     from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.project import Table
@@ -103,13 +103,13 @@ def import_rows(
     dry_run: DryRun = False,
 ) -> None:
     """Judge the corrected rows, publish those that pass, and print the reasons of those that fail. Exit 1 when any fails."""
-    from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back
+    from dq_pipelines.pipeline.exchange.corrections_exchange import ReturnedFile, import_corrections
     from dq_pipelines.project import load_sound_tables
 
     project = load_sound_tables(Settings.from_environment().config)
-    book = Returned.read(path)
+    book = ReturnedFile.read(path)
     work = _work(project.tables[book.table_of(project, table and table.rpartition("/")[2])])
-    done = bring_back(work, book, by=_who(), dry_run=dry_run)
+    done = import_corrections(work, book, by=_who(), dry_run=dry_run)
     _remember(done.replayed)
     for problem in (*done.notes, *done.problems):
         print(f"{path}: {problem}", file=sys.stderr)
@@ -147,17 +147,19 @@ def reopen(table: TableName, rule: Rule = None, column: Column = None, batch: Ba
     _give_status(table, _chosen(rule, column, batch, ids), "open")
 
 
-def _give_status(table: str, chosen: Chosen, status: str) -> None:
-    from dq_pipelines.pipeline.quarantine.quarantine_status import give_status
+def _give_status(table: str, chosen: RefusedRowFilter, status: str) -> None:
+    from dq_pipelines.pipeline.quarantine.quarantine_status import set_status
 
-    count = give_status(_work(_table(table)), chosen, status, _who())
+    count = set_status(_work(_table(table)), chosen, status, _who())
     print(f"{table}: {counted(count, 'row', 'is', 'are')} {status} now")
 
 
-def _chosen(rule: str | None, column: str | None, batch: str | None, ids: Sequence[str] | None = None) -> Chosen:
-    from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+def _chosen(
+    rule: str | None, column: str | None, batch: str | None, ids: Sequence[str] | None = None
+) -> RefusedRowFilter:
+    from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
 
-    return Chosen(rule, column, batch, ids or None)
+    return RefusedRowFilter(rule, column, batch, ids or None)
 
 
 def _project_tables() -> list[Table]:

@@ -16,8 +16,8 @@ from rich.text import Text
 from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.pipeline.bronze.landed import BATCH
-from dq_pipelines.pipeline.exchange.refusal_reasons import Expectations
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, refused_of, superseded
+from dq_pipelines.pipeline.exchange.refusal_reasons import RuleDescriptions
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, refused_of, superseded
 from dq_pipelines.pipeline.quarantine.refused_rows import ID, STATUS, SUPERSEDED, cells_in
 from dq_pipelines.sources import ROW, SOURCE
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _WIDEST = 10_000
 
 
-def rows(work: TableRun, chosen: Chosen, status: str | None, limit: int) -> list[dict[str, Any]]:
+def rows(work: TableRun, chosen: RefusedRowFilter, status: str | None, limit: int) -> list[dict[str, Any]]:
     """The refused rows, oldest batches first; without a status all but superseded rows."""
     refused = chosen.rows(refused_of(work))
     refused = refused.filter(pl.col(STATUS) != SUPERSEDED if status is None else pl.col(STATUS) == status)
     return (refused.head(limit) if limit else refused).collect().to_dicts()
 
 
-def print_superseded(work: TableRun, chosen: Chosen) -> None:
+def print_superseded(work: TableRun, chosen: RefusedRowFilter) -> None:
     """Print on stderr how many rows are superseded, and how to list them."""
     if count := superseded(work, chosen):
         rows = counted(count, "row", "is", "are")
@@ -44,7 +44,7 @@ def print_superseded(work: TableRun, chosen: Chosen) -> None:
 
 def print_rows(work: TableRun, refused: Sequence[dict[str, Any]]) -> None:
     """Print each row: its source, its status, its reasons (wanted and got) and its cells."""
-    console, wanted = Console(), Expectations.of(work.table)
+    console, wanted = Console(), RuleDescriptions.of(work.table)
     lines = [_line(row, wanted) for row in refused]
     # Rule names are copied into other commands: if the column of reasons would break one, rows are printed as lines.
     longest = max((len(word) for _, _, why, _ in lines for word in why.split()), default=0)
@@ -60,7 +60,7 @@ def print_rows(work: TableRun, refused: Sequence[dict[str, Any]]) -> None:
         console.print(f"ids for --id: see dq quarantine list --json; the first is {refused[0][ID]}", soft_wrap=True)
 
 
-def _line(row: Mapping[str, Any], wanted: Expectations) -> tuple[str, str, str, str]:
+def _line(row: Mapping[str, Any], wanted: RuleDescriptions) -> tuple[str, str, str, str]:
     """A row's source, its status, its reasons (wanted and got) and its cells."""
     cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
     by = f"{row[STATUS]} by {row['_status_by']}" if row.get("_status_by") else row[STATUS]
@@ -72,7 +72,7 @@ def _folding(*names: str) -> list[Column]:
     return [Column(name, overflow="fold") for name in names]
 
 
-def print_counts(works: Sequence[TableRun], chosen: Chosen, *, as_json: bool) -> None:
+def print_counts(works: Sequence[TableRun], chosen: RefusedRowFilter, *, as_json: bool) -> None:
     """Print the number of rows by table, rule, column and status; a row counts once for each of its reasons."""
     counts = [{"table": work.table.name, **row} for work in works for row in _counts(work, chosen)]
     if as_json:
@@ -96,7 +96,7 @@ def print_counts(works: Sequence[TableRun], chosen: Chosen, *, as_json: bool) ->
         console.print(Text(told, "dim"), soft_wrap=True)
 
 
-def _counts(work: TableRun, chosen: Chosen) -> list[dict[str, Any]]:
+def _counts(work: TableRun, chosen: RefusedRowFilter) -> list[dict[str, Any]]:
     reasons = (
         chosen.rows(refused_of(work))
         .select(STATUS, BATCH, pl.col(REASONS).list.unique())

@@ -47,15 +47,15 @@ def report(
     """Show the status and the latest verdict of every table; for a partitioned table, those of all its partitions together."""
     from dq_pipelines.cli import report_rendering
     from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
-    from dq_pipelines.pipeline.current_status import standings_now
-    from dq_pipelines.pipeline.runtime.dead_attempts import settle
+    from dq_pipelines.pipeline.current_status import table_statuses_now
+    from dq_pipelines.pipeline.runtime.dead_attempts import record_dead_attempts
     from dq_pipelines.pipeline.runtime.stores import Stores
 
     stores, set_aside = Stores.from_environment(), _set_aside()
-    settle(stores)
+    record_dead_attempts(stores)
     project = _project()
     left_out = project.left_out if project is not None else ()
-    every = with_left_out(standings_now(stores, set_aside), left_out)
+    every = with_left_out(table_statuses_now(stores, set_aside), left_out)
     known = [table.key for table in project or ()]
     in_yaml = {*known, *(table.key for table in left_out)}
     gone = [each for each in every if project is not None and each.table not in in_yaml and not tables]
@@ -95,14 +95,14 @@ def _standalone_results(
     stores: Stores, project: Project | None, shown: Sequence[TableStatus]
 ) -> Mapping[str, Sequence[ResultRecord]]:
     """By table, the results of checks that run outside of batches; only of tables that have run."""
-    from dq_pipelines.pipeline.standalone_checks import results_beside
+    from dq_pipelines.pipeline.standalone_checks import standalone_results
 
     results = {}
     for each in shown:
         table = project.by_key(each.table) if project is not None else None
         if table is not None:
             try:
-                results[each.table] = [one for one in results_beside(stores, table) if not _is_reported(one, each)]
+                results[each.table] = [one for one in standalone_results(stores, table) if not _is_reported(one, each)]
             except PublishError as error:
                 print(f"inputs that no run reads are not listed: {error}", file=sys.stderr)
     return results
@@ -127,10 +127,10 @@ def _lost_history(stores: Stores, tables: Sequence[str], every: Sequence[TableSt
 def _set_aside() -> dict[str, ResultRecord]:
     """By silver table, the result about inputs that are set aside now."""
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.pipeline.current_status import asides_now
+    from dq_pipelines.pipeline.current_status import skipped_inputs_now
 
     try:
-        return asides_now(Lake.at(Settings.from_environment().lake))
+        return skipped_inputs_now(Lake.at(Settings.from_environment().lake))
     except PublishError as error:
         print(f"inputs that are set aside are not listed: {error}", file=sys.stderr)
         return {}

@@ -14,7 +14,7 @@ from dq_pipelines.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.lake.time_travel import Return
+    from dq_pipelines.lake.time_travel import TableRestore
     from dq_pipelines.pipeline.maintenance.restore import Recovery
     from dq_pipelines.pipeline.runtime.table_run import TableRun
 
@@ -65,17 +65,17 @@ def restore(
 def _return(work: TableRun, as_of: str, layer: str | None, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.confirmation import confirmed
     from dq_pipelines.lake.time_travel import Moment
-    from dq_pipelines.pipeline.maintenance.restore import restore, returns
+    from dq_pipelines.pipeline.maintenance.restore import plan_restore, restore
 
     moment = Moment(as_of)
-    planned = returns(work, moment, layer)
+    planned = plan_restore(work, moment, layer)
     for each in planned:
         print("\n".join(_return_lines(each)))
     if any(each.changes for each in planned) and not dry_run and confirmed(yes=yes):
         restore(work, moment, layer)
 
 
-def _return_lines(back: Return) -> Iterator[str]:
+def _return_lines(back: TableRestore) -> Iterator[str]:
     from dq_pipelines.lake.ledger import batches_in
 
     if not back.changes:
@@ -95,9 +95,9 @@ def _return_lines(back: Return) -> Iterator[str]:
 
 def _recover(work: TableRun, backups: Lake, *, dry_run: bool, yes: bool) -> None:
     from dq_pipelines.cli.confirmation import confirmed
-    from dq_pipelines.pipeline.maintenance.restore import recover, recoveries
+    from dq_pipelines.pipeline.maintenance.restore import plan_recovery, recover
 
-    planned = recoveries(work, backups)
+    planned = plan_recovery(work, backups)
     if not planned:
         print(f"{work.table.key}: all backed up rows are already restored")
         return

@@ -29,7 +29,7 @@ def retention(
     ] = False,
 ) -> None:
     """Delete rows older than their table's `retention`, from bronze, quarantine and silver."""
-    from dq_pipelines.pipeline.maintenance.retention import expire, expiring
+    from dq_pipelines.pipeline.maintenance.retention import expire, preview_expiry
     from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.pipeline.runtime.table_run import TableRun
 
@@ -37,7 +37,7 @@ def retention(
     stores = Stores.from_environment()
     for table in _chosen(project, tables or ()):
         work = TableRun(table, stores.lake, log=lambda line: print(line, file=sys.stderr))
-        expiry = expiring(work) if dry_run else expire(work, stores.backups, "dq retention")
+        expiry = preview_expiry(work) if dry_run else expire(work, stores.backups, "dq retention")
         print(f"{table.key}: nothing is published yet" if expiry is None else _line(expiry, would=dry_run))
 
 
@@ -66,9 +66,9 @@ def _line(expiry: Expiry, *, would: bool) -> str:
         line = f"{expiry.table}: {'would delete' if would else 'deleted'} rows: {rows}; {expiry.why}"
     if expiry.backed_up:
         line += f"; {counted(sum(expiry.backed_up.values()), 'row')} copied to the backup first"
-    if expiry.untold:
+    if expiry.untraceable:
         line += (
-            f"; {counted(expiry.untold, 'row', 'stays', 'stay')} in bronze, since a step drops the origin of its rows: "
+            f"; {counted(expiry.untraceable, 'row', 'stays', 'stay')} in bronze, since a step drops the origin of its rows: "
             f"a rerun would publish the old ones again"
         )
     return line

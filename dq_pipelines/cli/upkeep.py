@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dq_pipelines.pipeline.maintenance.compaction import Tended
+    from dq_pipelines.pipeline.maintenance.compaction import UpkeepResult
 
 app = typer.Typer()
 
@@ -22,7 +22,7 @@ def upkeep(
 ) -> None:
     """Compact small files, write checkpoints, and remove files of versions older than `upkeep.keep_versions`."""
     from dq_pipelines.cli.project_tables import named_tables, sound_project
-    from dq_pipelines.pipeline.maintenance.compaction import tend, tending
+    from dq_pipelines.pipeline.maintenance.compaction import preview_upkeep, run_upkeep
     from dq_pipelines.pipeline.runtime.stores import Stores
     from dq_pipelines.pipeline.runtime.table_run import TableRun
 
@@ -30,14 +30,14 @@ def upkeep(
     stores, keep = Stores.from_environment(), project.settings.upkeep.length
     for table in named_tables(project, tables, "upkeep") if tables else project:
         work = TableRun(table, stores.lake)
-        tended = tending(work, stores.backups, keep) if dry_run else tend(work, stores.backups, keep)
+        tended = preview_upkeep(work, stores.backups, keep) if dry_run else run_upkeep(work, stores.backups, keep)
         for each in tended:
             print(_line(each, would=dry_run))
         if not tended:
             print(f"{table.key}: nothing is published yet", file=sys.stderr)
 
 
-def _line(each: Tended, *, would: bool) -> str:
+def _line(each: UpkeepResult, *, would: bool) -> str:
     name = each.key if each.place == "lake" else f"{each.place} {each.key}"
     if not each.changed:
         return f"{name}: nothing to do"

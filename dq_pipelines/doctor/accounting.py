@@ -34,7 +34,7 @@ from dq_pipelines.pipeline.bronze.landed import (
     pending_batches,
 )
 from dq_pipelines.pipeline.bronze.new_inputs import listed, new_inputs
-from dq_pipelines.pipeline.maintenance.certificates import Erasure, erasures
+from dq_pipelines.pipeline.maintenance.certificates import BronzeErasure, recorded_erasures
 from dq_pipelines.pipeline.preparation.preparation import prepare
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import refused_of
@@ -244,7 +244,10 @@ def _missing_from_bronze(work: TableRun) -> Iterable[str]:
         return
     new = {item.uri for item in new_inputs(work.table, work.lake, aside_too=True)}
     consumed = [item for item in listed(work.table) if item.uri not in new]
-    name, gone = Names.of(transactions(landed)).name, _Gone(Landings.of(landed), [*erasures(work.lake, landed.key)])
+    name, gone = (
+        Names.of(transactions(landed)).name,
+        _Gone(Landings.of(landed), [*recorded_erasures(work.lake, landed.key)]),
+    )
 
     def named(rows: pl.DataFrame) -> pl.DataFrame:
         called = {source: name(source) for source in rows[SOURCE].unique() if source is not None}
@@ -270,7 +273,7 @@ class _Gone:
 
     landings: Landings
     #: erasures of the table, the latest first
-    erasures: Sequence[Erasure]
+    erasures: Sequence[BronzeErasure]
 
     def why(self, source: str, row: int) -> str:
         name = self.landings.names.name

@@ -9,7 +9,7 @@ from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.store.attempts import Attempts
-from dq_pipelines.pipeline.runtime.dead_attempts import settle
+from dq_pipelines.pipeline.runtime.dead_attempts import record_dead_attempts
 from dq_pipelines.pipeline.runtime.processes import is_gone
 
 
@@ -28,5 +28,5 @@ def examine(installation: Installation) -> Iterator[Finding]:
 
 
 def _settle(installation: Installation) -> str:
-    settle(installation.stores)
+    record_dead_attempts(installation.stores)
     return "recorded how it ended"

@@ -10,7 +10,7 @@ from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
 from dq_pipelines.lake.ledger import batches_in
-from dq_pipelines.pipeline.runtime.verdict_recovery import lacking, recollect
+from dq_pipelines.pipeline.runtime.verdict_recovery import missing_verdicts, recover_verdicts
 from dq_pipelines.project import Table
 
 #: How many verdicts of a table are compared with its commits, the newest first.
@@ -23,7 +23,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
         if not installation.readable(table.key):
             continue
         try:
-            missed = lacking(installation.stores.lake, table.key, history, every=True)
+            missed = missing_verdicts(installation.stores.lake, table.key, history, every=True)
             if missed:
                 said = (
                     f"history lacks the verdicts on {counted(len(missed), 'published batch')} ({missed[0].batch}, say)"
@@ -36,7 +36,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
 
 
 def _recorded(installation: Installation, table: Table, count: int) -> str:
-    recollect(installation.stores.lake, table.key, installation.stores.history, every=True)
+    recover_verdicts(installation.stores.lake, table.key, installation.stores.history, every=True)
     return f"recorded the {counted(count, 'verdict')} that its commits hold"
 
 

@@ -19,7 +19,7 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import TAKEN_BACK, transactions
 from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.rewrite import Meeting, Removal, note
+from dq_pipelines.lake.rewrite import ByCondition, Removal, note
 from dq_pipelines.lake.schema_evolution import Drift, drift, exactly
 from dq_pipelines.lake.schema_rewrite import rewriting
 from dq_pipelines.lake.staging import Stage
@@ -141,7 +141,7 @@ class Backup:
         snapshot = self.copies.published()
         if snapshot is not None:
             ids = [name.partition(":")[2] for name in given_up]
-            removal = Removal(snapshot, Meeting(pl.col(DELETION).is_in(ids)), f"void-{uuid.uuid4().hex[:16]}")
+            removal = Removal(snapshot, ByCondition(pl.col(DELETION).is_in(ids)), f"void-{uuid.uuid4().hex[:16]}")
             with staged(*removal.stages, claim=claim):
                 removal.write()
                 removal.commit(dict.fromkeys(given_up, TAKEN_BACK), {"dq.backup": "copies of what was not deleted"})

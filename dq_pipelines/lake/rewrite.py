@@ -26,64 +26,66 @@ from dq_pipelines.lake.tables import PARTITION, LakeTable, table_of
 _AT_ONCE = 64
 
 #: A column of our own beside a table's; no input has such a name.
-_MEANT = "_meant\x00"
+_SELECTED = "_meant\x00"
 
 
-class Chosen(Protocol):
+class RowSelection(Protocol):
     """Which rows are meant."""
 
-    def among(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def selected(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Those of `rows` that are meant."""
         ...
 
-    def beside(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def rest(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """The others, in their order."""
         ...
 
 
 @dataclass(frozen=True)
-class Meeting:
+class ByCondition:
     """The rows for which a condition is true; one that is null is not."""
 
     condition: pl.Expr
 
-    def among(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def selected(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.filter(self.condition)
 
-    def beside(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def rest(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.filter(~self.condition.fill_null(False))
 
 
 @dataclass(frozen=True)
-class Listed:
+class ByKeys:
     """The rows whose values stand in a list, in columns of the same names."""
 
     list: pl.DataFrame
 
-    def among(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def selected(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.join(self.list.lazy(), on=self.list.columns, how="semi", maintain_order="left")
 
-    def beside(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def rest(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         return rows.join(self.list.lazy(), on=self.list.columns, how="anti", maintain_order="left")
 
 
 @dataclass(frozen=True)
-class Either:
+class ByConditionOrKeys:
     """The rows for which a condition is true, and those whose values stand in a list."""
 
     condition: pl.Expr
     list: pl.DataFrame
 
-    def among(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return self._marked(rows).filter(pl.col(_MEANT)).drop(_MEANT)
+    def selected(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return self._marked(rows).filter(pl.col(_SELECTED)).drop(_SELECTED)
 
-    def beside(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return self._marked(rows).filter(~pl.col(_MEANT)).drop(_MEANT)
+    def rest(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return self._marked(rows).filter(~pl.col(_SELECTED)).drop(_SELECTED)
 
     def _marked(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        listed = self.list.lazy().unique().with_columns(pl.lit(True).alias(_MEANT))
+        listed = self.list.lazy().unique().with_columns(pl.lit(True).alias(_SELECTED))
         joined = rows.join(listed, on=self.list.columns, how="left", maintain_order="left")
-        return joined.with_columns((self.condition.fill_null(False) | pl.col(_MEANT).fill_null(False)).alias(_MEANT))
+        return joined.with_columns(
+            (self.condition.fill_null(False) | pl.col(_SELECTED).fill_null(False)).alias(_SELECTED)
+        )
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Removal:
     """Rows of a table that are to go."""
 
     snapshot: Snapshot
-    chosen: Chosen
+    chosen: RowSelection
     #: names the stages, so that two removals never share a folder
     name: str
     _parts: list[tuple[DataFile, Stage]] = field(default_factory=list)
@@ -104,9 +106,9 @@ class Removal:
     def table(self) -> LakeTable:
         return table_of(self.snapshot)
 
-    def among(self) -> pl.LazyFrame:
+    def selected(self) -> pl.LazyFrame:
         """The rows that are to go, for somebody who copies them first."""
-        return self.chosen.among(self.snapshot.scan())
+        return self.chosen.selected(self.snapshot.scan())
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -115,7 +117,7 @@ class Removal:
         files = self.snapshot.files
         for at in range(0, len(files), _AT_ONCE):
             some = files[at : at + _AT_ONCE]
-            counted = collect_all([self.chosen.among(file.scan()).select(pl.len()) for file in some])
+            counted = collect_all([self.chosen.selected(file.scan()).select(pl.len()) for file in some])
             found |= {file.path: int(frame.item()) for file, frame in zip(some, counted, strict=True)}
         return {path: rows for path, rows in found.items() if rows}
 
@@ -139,7 +141,7 @@ class Removal:
     def write(self) -> None:
         """Write what stays of the files that lose rows, one after the other."""
         for file, stage in self._kept():
-            kept = self.chosen.beside(file.scan()).select(~selectors.by_name(PARTITION, require_all=False))
+            kept = self.chosen.rest(file.scan()).select(~selectors.by_name(PARTITION, require_all=False))
             collect_all([stage.sink(kept)])
 
     def commit(

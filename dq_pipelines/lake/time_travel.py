@@ -45,7 +45,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Return:
+class TableRestore:
     """One table and the version that it goes back to."""
 
     table: LakeTable
@@ -55,7 +55,7 @@ class Return:
     at: datetime
 
     @classmethod
-    def to(cls, table: LakeTable, moment: Moment) -> Return:
+    def to(cls, table: LakeTable, moment: Moment) -> TableRestore:
         """Raises ConfigError for a version or time that the table does not have, PublishError for vacuumed files."""
         now = table.snapshot().required()
         times = {commit.version: commit.at for commit in now.history() if commit.at is not None}

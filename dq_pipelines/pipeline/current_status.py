@@ -1,7 +1,4 @@
-"""Where tables stand just now: their latest verdicts, and what has changed in the lake since.
-
-Which verdicts count, and what status follows from them, belongs in `history.queries.table_status`.
-"""
+"""Reads the current status of tables: their latest verdicts, inputs that are set aside, and open refused rows."""
 
 from __future__ import annotations
 
@@ -15,16 +12,17 @@ from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.skipped_inputs import asides, tables_with_asides
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, as_result
-from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, waiting
+from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary, summarize_quarantine
 from dq_pipelines.pipeline.runtime.stores import Stores
 
 
-def lost_history(lake: Lake, tables: Collection[str], standings: Collection[TableStatus]) -> str:
-    """One sentence, with the remedy, where the history has no verdict though some of these tables are published; else "".
+def lost_history(lake: Lake, tables: Collection[str], statuses: Collection[TableStatus]) -> str:
+    """One sentence with the remedy if the history has no verdict but some of these tables are published; else "".
 
-    `tables` are keys such as `silver/orders`, `standings` is all that the history has of them. Raises PublishError when the lake fails.
+    `tables` are keys such as `silver/orders`; `statuses` are all their statuses in the history. Raises PublishError when
+    the lake fails.
     """
-    if any(each.verdicts for each in standings):
+    if any(each.verdicts for each in statuses):
         return ""
     published = [key for key in tables if lake.table(key).exists]
     if not published:
@@ -35,21 +33,23 @@ def lost_history(lake: Lake, tables: Collection[str], standings: Collection[Tabl
     )
 
 
-def asides_now(lake: Lake) -> dict[str, ResultRecord]:
-    """By silver table, which inputs stand aside: it changes between verdicts. Raises PublishError when the lake fails."""
+def skipped_inputs_now(lake: Lake) -> dict[str, ResultRecord]:
+    """The inputs that are set aside, by silver table: they change between verdicts. Raises PublishError when the lake fails."""
     return {f"silver/{name}": as_result(list(asides(lake, name).values())) for name in tables_with_asides(lake)}
 
 
-def quarantine_now(lake: Lake, table: str) -> Quarantine:
-    """What waits of a table's refused rows; not known where the lake does not answer."""
+def quarantine_now(lake: Lake, table: str) -> QuarantineSummary:
+    """The refused rows of a table; `is_known` is False where the lake cannot be read."""
     try:
-        return waiting(lake, table)
+        return summarize_quarantine(lake, table)
     except PublishError:
-        return Quarantine(table, is_known=False)
+        return QuarantineSummary(table, is_known=False)
 
 
-def as_of_now(table: TableStatus, aside: Mapping[str, ResultRecord], quarantine: Quarantine | None) -> TableStatus:
-    """The standing with the inputs that stand aside now, and the refused rows that are open now."""
+def with_current_state(
+    table: TableStatus, aside: Mapping[str, ResultRecord], quarantine: QuarantineSummary | None
+) -> TableStatus:
+    """The status with the inputs that are set aside now, and the refused rows that are open now."""
     now = (aside[table.table],) if table.table in aside else ()
     verdicts = [
         replace(verdict, results=tuple(r for r in verdict.results if r.check != INPUTS_READABLE))
@@ -62,19 +62,19 @@ def as_of_now(table: TableStatus, aside: Mapping[str, ResultRecord], quarantine:
     return replace(table, verdicts=tuple(verdicts), open=quarantine.open_rows, open_rows=quarantine.open)
 
 
-def standing_now(stores: Stores, table: str) -> TableStatus | None:
-    """Where one table stands now; None before its first attempt. Raises PublishError when the lake fails."""
+def table_status_now(stores: Stores, table: str) -> TableStatus | None:
+    """The current status of one table; None before its first attempt. Raises PublishError when the lake fails."""
     latest = latest_status(stores.history, table) if stores.history.is_begun else None
-    return latest and as_of_now(latest, asides_now(stores.lake), quarantine_now(stores.lake, table))
+    return latest and with_current_state(latest, skipped_inputs_now(stores.lake), quarantine_now(stores.lake, table))
 
 
-def standings_now(
+def table_statuses_now(
     stores: Stores, aside: Mapping[str, ResultRecord], tables: Collection[str] | None = None
 ) -> list[TableStatus]:
-    """The same of every table that was ever tried, or of some, with the inputs that stand aside."""
+    """The current statuses of `tables`, or of every table with an attempt; `aside` are the inputs that are set aside."""
     every = latest_statuses(stores.history) if stores.history.is_begun else []
     return [
-        as_of_now(one, aside, quarantine_now(stores.lake, one.table))
+        with_current_state(one, aside, quarantine_now(stores.lake, one.table))
         for one in every
         if tables is None or one.table in tables
     ]

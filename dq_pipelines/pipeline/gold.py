@@ -1,4 +1,4 @@
-"""Gold: a query or a function over published tables, judged like any other before it replaces the last one."""
+"""Computes gold tables: runs a query or function over published tables, judges the rows, and replaces the published ones."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from dq_pipelines.lake.publish import publish
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.pipeline.bronze.landed import BATCH, INGESTED_AT
 from dq_pipelines.pipeline.quarantine.refused_rows import refused_rows
-from dq_pipelines.pipeline.runtime.batch_metrics import Measured
+from dq_pipelines.pipeline.runtime.batch_metrics import MetricsCollector
 from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
 from dq_pipelines.pipeline.runtime.progress import JUDGE, PUBLISH, QUARANTINE, QUERY
-from dq_pipelines.pipeline.runtime.retry import patiently
-from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, TableRun, alone, reading, staged
-from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_of
+from dq_pipelines.pipeline.runtime.retry import with_retries
+from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, TableRun, reading, staged, with_table_lock
+from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_metadata
 from dq_pipelines.pipeline.silver.self_references import SelfReferences
 from dq_pipelines.project import Gold
 from dq_pipelines.sources import ROW, SOURCE
 
 
-@alone
-@patiently
+@with_table_lock
+@with_retries
 def compute(work: TableRun) -> Outcome:
-    """Compute the gold table anew, judge it, and replace the published one, or block.
+    """Compute the gold table, judge it, and replace the published one, or block.
 
-    Rows that a rule refuses go to `quarantine/<table>`, which is replaced too: the next computation
-    makes them anew. Raises RuleError when an input is not published or the recipe does not run.
+    Refused rows go to `quarantine/<table>`, which each computation replaces too. Raises RuleError when an input is not
+    published, or the query or function fails.
     """
     with tempfile.TemporaryDirectory(prefix="dq-gold-") as folder:
         rows = _rows(work, work.table.gold, Path(folder))
@@ -47,7 +47,7 @@ def compute(work: TableRun) -> Outcome:
 
 
 def _rows(work: TableRun, gold: Gold, folder: Path) -> pl.LazyFrame:
-    """What the recipe gives, computed once and written to a file of the folder."""
+    """The rows of the query or function, computed once and written to a file in `folder`."""
     work.progress.stage(QUERY)
     target = folder / "rows.parquet"
     if gold.sql is not None:
@@ -70,7 +70,7 @@ def _rows(work: TableRun, gold: Gold, folder: Path) -> pl.LazyFrame:
 def _judged(work: TableRun, rows: pl.LazyFrame) -> Outcome:
     batch = f"g-{hashlib.sha256(work.now.isoformat().encode()).hexdigest()[:16]}"
     kept, refused = work.stage(work.lake.table(work.table.key), batch), work.stage(work.quarantine, batch)
-    columns, measured = rows.collect_schema().names(), Measured(work.table)
+    columns, measured = rows.collect_schema().names(), MetricsCollector(work.table)
     computing = work.meter.lap()
 
     def sinks(scan: StagingScan) -> Sequence[pl.LazyFrame]:
@@ -104,13 +104,13 @@ def _judged(work: TableRun, rows: pl.LazyFrame) -> Outcome:
         work.progress.stage(PUBLISH)
         work.may_commit()
         kept.tidy()
-        done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_of(work, outcome)))
+        done.append(publish(kept, "overwrite", consumption([batch]), metadata=verdict_metadata(work, outcome)))
         work.log(f"published {counted(kept.rows, 'row')} to {work.table.key}")
         return outcome.committed(done, work.meter.lap())
 
 
 def _with_provenance(refused: pl.LazyFrame, batch: str, work: TableRun) -> pl.LazyFrame:
-    """Refused gold rows were made here, out of the table's inputs, and are numbered in the order they came."""
+    """Refused rows with provenance: the table's inputs as source, and row numbers in their order."""
     source = pl.lit(", ".join(work.table.inputs))
     return refused.with_row_index(ROW, offset=1).with_columns(
         source.alias(SOURCE), pl.lit(batch).alias(BATCH), pl.lit(work.now).dt.cast_time_unit("us").alias(INGESTED_AT)

@@ -1,4 +1,4 @@
-"""Checks that belong to no verdict: which inputs no run reads, and whether a table was materialized in time, as of now.
+"""Checks tables outside of verdicts: which inputs no run reads, and whether a table was materialized in time, as of now.
 
 They change no status (docs/statuses.md). Dagster shows the same as checks and policies of the assets.
 """
@@ -22,13 +22,13 @@ from dq_pipelines.rules.core import clock
 #: The check's name, which is that of Dagster's own freshness checks.
 FRESHNESS = "freshness_check"
 
-#: Inputs that a result names.
+#: Inputs that a result names at most.
 _NAMED = 20
 
 
-def results_beside(stores: Stores, table: Table) -> Iterator[ResultRecord]:
-    """The results of these checks on a table of the project: on freshness where it is declared, on inputs that no run
-    reads where there are any.
+def standalone_results(stores: Stores, table: Table) -> Iterator[ResultRecord]:
+    """The results of these checks on a table: freshness where it is declared, and inputs that no run reads where there
+    are any.
 
     Raises PublishError when the lake fails.
     """
@@ -43,7 +43,7 @@ def results_beside(stores: Stores, table: Table) -> Iterator[ResultRecord]:
 
 
 def _late(stores: Stores, table: Table, wanted: Freshness, now: datetime) -> str:
-    """What is late, in a sentence; empty where nothing is."""
+    """One sentence on what is late; empty where nothing is."""
     if wanted.cron is None:
         since, expectation = now - wanted.length(wanted.within), f"wanted a run within {wanted.within}"
     else:

@@ -53,7 +53,7 @@ def taken(folder: Path, rows: int, verb: str) -> tuple[int, float]:
     """Rows that were exported, or imported and published, and seconds."""
     from dq_pipelines import load_project
     from dq_pipelines.lake.tables import Lake
-    from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
+    from dq_pipelines.pipeline.exchange.corrections_exchange import ReturnedFile, export, import_corrections
     from dq_pipelines.pipeline.runtime.table_run import TableRun
     from dq_pipelines.pipeline.silver.refinement import refine
 
@@ -75,7 +75,7 @@ def taken(folder: Path, rows: int, verb: str) -> tuple[int, float]:
         return exported, time.perf_counter() - began
     mended = _mended(path)
     began = time.perf_counter()
-    done = bring_back(TableRun(table, work.lake), Returned.read(mended), by="bench")
+    done = import_corrections(TableRun(table, work.lake), ReturnedFile.read(mended), by="bench")
     return len(done.replayed.published), time.perf_counter() - began
 
 

@@ -10,7 +10,7 @@ import pytest
 from dq_pipelines.doctor.accounting import Account, account
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.maintenance.erasure import erase
-from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+from dq_pipelines.pipeline.maintenance.erasure_plan import ErasureRequest
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.cli.conftest import dq  # noqa: F401 - a fixture
 from dq_pipelines_tests.doctor.conftest import Patient
@@ -98,7 +98,9 @@ def test_a_row_that_bronze_has_lost_is_named(patient: Patient) -> None:
 def test_a_row_that_was_erased_names_its_certificate(patient: Patient) -> None:
     shop = patient.shop()
     work = TableRun(shop.project.tables["visits"], shop.lake)
-    certificate = erase(Wish(work, shop.project, "id = 2", Lake.at(str(patient.root / "backup"))), shop.history, "ann")
+    certificate = erase(
+        ErasureRequest(work, shop.project, "id = 2", Lake.at(str(patient.root / "backup"))), shop.history, "ann"
+    )
     delta_of(shop.lake.table("bronze/visits")).delete("id = '1'")
     found = of(patient, "visits")
     lost, erased = found.unlanded

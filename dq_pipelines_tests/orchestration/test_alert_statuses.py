@@ -11,7 +11,7 @@ import pytest
 
 from dq_pipelines.history.alerts.alert_book import AlertBook
 from dq_pipelines.history.store.attempts import Attempts
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, set_status
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver import commit
@@ -42,7 +42,7 @@ def test_refused_rows_keep_their_alert_open_until_they_are_settled(told: Worksho
     told.run_job("checks__orders")  # a re-check of published rows
     tick(told)
     assert events(told) == [failing]
-    assert give_status(TableRun(told.project.tables["orders"], told.lake), Chosen(), "dismissed", "ann") == 1
+    assert set_status(TableRun(told.project.tables["orders"], told.lake), RefusedRowFilter(), "dismissed", "ann") == 1
     tick(told)
     assert (events(told), web.titles[-1]) == ([], "demo: silver/orders: recovered")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
 from dq_pipelines.pipeline.quarantine.refused_rows import ID
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.replay.replayed import Replayed
@@ -37,7 +37,7 @@ def work(shop: Workshop) -> TableRun:
 
 
 def again(shop: Workshop, edits: Mapping[str, Mapping[str, str | None]] | None = None, **chosen: str) -> Replayed:
-    return replay(work(shop), Chosen(**chosen), by="ann", edits=edits)
+    return replay(work(shop), RefusedRowFilter(**chosen), by="ann", edits=edits)
 
 
 def statuses(shop: Workshop) -> list[tuple[int, str]]:

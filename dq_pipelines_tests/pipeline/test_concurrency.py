@@ -45,7 +45,7 @@ for batch in range(batches):
     do = rerun.rerun if chance.random() * batches < 1 else refinement.refine
     do(work)
     if chance.random() * 5 < 1:  # files put together, and those of old versions removed, beside the writers
-        compaction.tend(work, Lake.at(str(root / "backup")), timedelta(0))
+        compaction.run_upkeep(work, Lake.at(str(root / "backup")), timedelta(0))
 """
 
 ORDERS = """

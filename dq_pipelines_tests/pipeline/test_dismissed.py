@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from dq_pipelines.doctor.accounting import account
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, set_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, ID, OPEN
 from dq_pipelines_tests.forks import fork
 from dq_pipelines_tests.pipeline.refused_orders import again, id_of, orders, statuses, work
@@ -30,7 +30,7 @@ def rerun_adds_up(shop: Workshop) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("keys", [pytest.param("", marks=pytest.mark.slow), "id"])
 def test_a_relaxed_rule_publishes_no_dismissed_row(landed: Workshop, keys: str) -> None:
-    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "bob") == 1
+    assert set_status(work(landed), RefusedRowFilter(ids=[id_of(landed, 3)]), DISMISSED, "bob") == 1
     before = next(row for row in landed.rows("quarantine/orders") if row["_row"] == 3)
     orders(landed, least=-60, keys=keys)
     assert len(again(landed).published) == 1
@@ -40,7 +40,7 @@ def test_a_relaxed_rule_publishes_no_dismissed_row(landed: Workshop, keys: str) 
         assert statuses(landed) == [(3, "dismissed"), (5, "open"), (6, "open")]
     (after,) = [row for row in landed.rows("quarantine/orders") if row["_row"] == 3]
     assert {**after, "_ingested_at": None} == {**before, "_ingested_at": None}
-    assert give_status(work(landed), Chosen(ids=[after[ID]]), OPEN, "bob") == 1
+    assert set_status(work(landed), RefusedRowFilter(ids=[after[ID]]), OPEN, "bob") == 1
     assert len(again(landed).published) == 1
     assert rerun_adds_up(landed) == (5, 3, 2)
     assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, -5), (3, -50)]
@@ -49,7 +49,7 @@ def test_a_relaxed_rule_publishes_no_dismissed_row(landed: Workshop, keys: str) 
 @pytest.mark.slow
 def test_dismissed_rows_of_which_a_step_makes_nothing(landed: Workshop) -> None:
     """A filter leaves them out today, and lets them be tomorrow: they are dismissed all the same."""
-    give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "bob")
+    set_status(work(landed), RefusedRowFilter(ids=[id_of(landed, 3)]), DISMISSED, "bob")
     for steps, least in (('transform: [{filter: "id <> 2"}]', 0), ("", -10)):
         orders(landed, least=least, steps=steps)
         assert rerun_adds_up(landed) == (5, 1, 4)
@@ -64,7 +64,7 @@ def test_unique_keys_are_judged_with_the_dismissed_row(shop: Workshop) -> None:
     orders(shop, rules=unique)
     shop.land("orders/a.csv", "id,amount,Day\n1,1,01.02.2026\n1,2,01.02.2026\n3,3,01.02.2026\n")
     assert shop.run("orders").success
-    give_status(work(shop), Chosen(ids=[id_of(shop, 2)]), DISMISSED, "bob")
+    set_status(work(shop), RefusedRowFilter(ids=[id_of(shop, 2)]), DISMISSED, "bob")
     assert rerun_adds_up(shop) == (3, 1, 2)
     orders(shop)
     assert rerun_adds_up(shop) == (3, 2, 1)
@@ -73,16 +73,16 @@ def test_unique_keys_are_judged_with_the_dismissed_row(shop: Workshop) -> None:
 
 @pytest.mark.slow
 def test_a_step_that_forgets_rows_is_told(landed: Workshop) -> None:
-    give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "bob")
+    set_status(work(landed), RefusedRowFilter(ids=[id_of(landed, 3)]), DISMISSED, "bob")
     orders(landed, least=-60, steps='transform: [{sql: "SELECT id, amount, day FROM self"}]')
     (said,) = landed.run("orders", mode="rerun").failures.values()
-    assert "so that dismissed rows cannot be told apart: let it, or reopen them" in said
+    assert "so that dismissed rows cannot be identified: keep these columns, or reopen the rows" in said
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["update", "publish"])
 def test_through_a_replay_that_is_killed(landed: Workshop, place: str) -> None:
-    give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "bob")
+    set_status(work(landed), RefusedRowFilter(ids=[id_of(landed, 3)]), DISMISSED, "bob")
     orders(landed, least=-60)
     assert fork(KILLED, landed.root, place).ended() == -signal.SIGKILL
     assert rerun_adds_up(landed) == (5, 2, 3)

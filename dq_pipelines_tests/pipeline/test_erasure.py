@@ -13,9 +13,9 @@ from dq_pipelines.errors import ConfigError
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.gold import compute
-from dq_pipelines.pipeline.maintenance.certificates import Certificate, places_of
-from dq_pipelines.pipeline.maintenance.erasure import erase, erasing
-from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+from dq_pipelines.pipeline.maintenance.certificates import Certificate, row_ranges
+from dq_pipelines.pipeline.maintenance.erasure import erase, preview_erasure
+from dq_pipelines.pipeline.maintenance.erasure_plan import ErasureRequest
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -69,7 +69,7 @@ def backups(shop: Workshop) -> Lake:
 
 
 def erased(shop: Workshop, work: TableRun, where: str = "customer_id = 7") -> Certificate:
-    return erase(Wish(work, shop.project, where, backups(shop)), shop.history, "somebody")
+    return erase(ErasureRequest(work, shop.project, where, backups(shop)), shop.history, "somebody")
 
 
 def holding(root: Path, text: str) -> list[str]:
@@ -128,7 +128,7 @@ def test_the_history_of_a_renamed_table_forgets_the_person(tmp_path: Path) -> No
         (tmp_path / f"assets_config/shop/{name}.yaml").unlink()
     work = TableRun(shop.project.tables["orders"], shop.lake)
     refine(at_once(work))
-    wish = Wish(work, shop.project, "customer_id = 7", backups(shop), also=("sales", "mails"))
+    wish = ErasureRequest(work, shop.project, "customer_id = 7", backups(shop), also=("sales", "mails"))
     found = erase(wish, shop.history, "somebody")
     assert (found.history_results, found.dagster_runs) == (1, ("run-1",))
     assert [name for name in holding(tmp_path, MARK) if "history" in name] == []
@@ -147,10 +147,10 @@ def test_the_certificate_is_kept_without_the_value(tmp_path: Path) -> None:
 def test_a_cell_that_is_no_number_is_matched_as_text(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = seeded(shop)
-    wish = Wish(work, shop.project, "customer_id = 'x'", backups(shop))
-    assert {key: rows for _, key, rows in erasing(wish) if rows} == {"bronze/sales": 1, "quarantine/sales": 1}
-    wish = Wish(work, shop.project, "sold_at = 'no date' and customer_id = 7", backups(shop))
-    assert {key: rows for _, key, rows in erasing(wish) if rows} == {"bronze/sales": 1, "quarantine/sales": 1}
+    wish = ErasureRequest(work, shop.project, "customer_id = 'x'", backups(shop))
+    assert {key: rows for _, key, rows in preview_erasure(wish) if rows} == {"bronze/sales": 1, "quarantine/sales": 1}
+    wish = ErasureRequest(work, shop.project, "sold_at = 'no date' and customer_id = 7", backups(shop))
+    assert {key: rows for _, key, rows in preview_erasure(wish) if rows} == {"bronze/sales": 1, "quarantine/sales": 1}
 
 
 def test_with_keys_what_the_erased_row_replaced_goes_too(tmp_path: Path) -> None:
@@ -219,4 +219,4 @@ def test_what_is_no_condition(tmp_path: Path, where: str, said: str) -> None:
 
 def test_the_certificate_has_the_rows_of_each_input_in_runs() -> None:
     rows = pl.LazyFrame({"_source": ["b", "a", "a", "a", "b", "a", "a"], "_row": [2, 5, 2, 3, 4, 3, 9]})
-    assert places_of(rows) == {"a": [[2, 3], [5, 5], [9, 9]], "b": [[2, 2], [4, 4]]}
+    assert row_ranges(rows) == {"a": [[2, 3], [5, 5], [9, 9]], "b": [[2, 2], [4, 4]]}

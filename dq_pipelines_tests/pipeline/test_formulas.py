@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 import dq_pipelines
 from dq_pipelines.pipeline.exchange.formula_guard import guarded, unguarded
 from dq_pipelines.pipeline.exchange.workbook import Layout, Refusal, text_of
-from dq_pipelines.pipeline.exchange.workbook_checksums import MARKS
+from dq_pipelines.pipeline.exchange.workbook_checksums import CHECKSUM_COLUMN
 from dq_pipelines.pipeline.exchange.workbook_files import read_book, write_book
 
 #: Texts that a spreadsheet computes, and texts that look as if they had been guarded before.
@@ -58,7 +58,7 @@ def test_no_cell_of_an_export_begins_a_formula_not_even_in_the_header(tmp_path: 
     assert [line.id for line in came.rows] == ["=0", "=1"]
     assert [line.cells for line in came.rows] == [{}, {}], "nothing was changed"
     # Of a file that does not say what it was, all cells are read.
-    columns = [column for column in came.head if column != MARKS]
+    columns = [column for column in came.head if column != CHECKSUM_COLUMN]
     old = without(path, len(columns))
     assert [
         {name: read_book(old).value(text_of(line.cells[name])) for name in names} for line in read_book(old).rows

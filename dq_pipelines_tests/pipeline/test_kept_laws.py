@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.lake.time_travel import Moment
-from dq_pipelines.pipeline.maintenance.compaction import tend
+from dq_pipelines.pipeline.maintenance.compaction import run_upkeep
 from dq_pipelines.pipeline.maintenance.restore import recover, restore
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.replay.replay import replay
@@ -86,7 +86,7 @@ class Shop:
         replay(self.work, by="ann")
 
     def _tend(self) -> None:
-        tend(self.work, self.backups, timedelta(days=7))
+        run_upkeep(self.work, self.backups, timedelta(days=7))
 
     def _expire(self) -> None:
         found = expire(self.work, self.backups)

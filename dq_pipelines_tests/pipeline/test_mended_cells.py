@@ -17,8 +17,8 @@ from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
 
 from dq_pipelines.errors import SourceError
-from dq_pipelines.pipeline.exchange.corrections_exchange import Imported, Returned, bring_back, export
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
+from dq_pipelines.pipeline.exchange.corrections_exchange import ImportResult, ReturnedFile, export, import_corrections
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, set_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop, at_once
@@ -63,8 +63,8 @@ def again(work: TableRun) -> TableRun:
     return at_once(replace(work))
 
 
-def back(work: TableRun, path: Path, by: str = "ann") -> Imported:
-    return bring_back(again(work), Returned.read(path), by=by)
+def back(work: TableRun, path: Path, by: str = "ann") -> ImportResult:
+    return import_corrections(again(work), ReturnedFile.read(path), by=by)
 
 
 def in_sheet(path: Path, change: Callable[[Any], None]) -> Path:
@@ -190,7 +190,7 @@ def test_rows_that_are_gone_doubled_added_sorted_or_cut(shop: Workshop) -> None:
         lines.append([*lines[5][:3], "66", *lines[5][4:7], "elsewhere", *lines[5][8:]])  # id 4 twice, once locked
 
     done = back(work, in_csv(path, change))
-    gone = "row 2: 1 exported row is no longer in the file, from this one on; nothing becomes of what is not there"
+    gone = "row 2: 1 exported row is no longer in the file, from this one on; missing rows stay as they are"
     assert done.notes == (gone,)
     assert [problem.split(": ", 1) for problem in done.problems] == [
         ["row 3", "rows 3 and 9 have one _id and differ: none is taken"],
@@ -225,15 +225,15 @@ def test_columns_that_are_moved_added_renamed_missing_or_doubled(shop: Workshop)
     assert told(lambda lines: lines[0].__setitem__(0, "id_")).startswith("wanted the column '_id'")
     assert (
         told(lambda lines: lines[0].__setitem__(4, "amount"))
-        == "row 1: the column 'amount' is there twice; keep the one that counts"
+        == "row 1: two columns are named 'amount'; keep one of them"
     )
-    note = "row 1: column 'note' is none of the table's, and is passed over"
+    note = "row 1: column 'note' is none of the table's, and is ignored"
     added = back(work, exported(partial(with_column, name="note")))
     assert (added.notes, added.problems, added.replayed.published) == ((note,), (), ())
     gone = back(work, exported(lambda lines: each(lines, lambda line: line.pop(4))))
     assert (gone.notes, gone.problems) == (("row 1: column 'text' is missing; its cells stay as they are",), ())
     nameless = back(work, exported(partial(with_column, name="")))
-    assert nameless.notes == ("row 2: 'seen' stands in a column without a name, which is passed over",)
+    assert nameless.notes == ("row 2: 'seen' is in a column without a name, which is ignored",)
 
     def moved(lines: list[list[str]]) -> None:
         lines[1][3] = "22"
@@ -266,7 +266,7 @@ def mended(work: TableRun, path: Path, amounts: dict[str, str], status: str = "o
 @pytest.mark.slow
 def test_two_people_at_once(shop: Workshop) -> None:
     """Each row is published once; who comes later is told where that is not what the other one wrote."""
-    work, done = refused(shop), dict[str, Imported]()
+    work, done = refused(shop), dict[str, ImportResult]()
     files = {
         by: mended(work, shop.root / f"{by}.csv", cells)
         for by, cells in {"ann": {"2": "5", "3": "6"}, "bob": {"2": "5", "3": "7"}}.items()
@@ -293,7 +293,7 @@ def test_two_people_at_once(shop: Workshop) -> None:
     row = next(row for row in shop.rows("quarantine/orders") if row["id"] == "4")
     late = mended(work, shop.root / "late.csv", {"4": "8"})
     given_up = mended(work, shop.root / "given_up.csv", {"4": "-4"}, "dismissed")
-    assert give_status(again(work), Chosen(ids=[row["_id"]]), DISMISSED, "eve") == 1
+    assert set_status(again(work), RefusedRowFilter(ids=[row["_id"]]), DISMISSED, "eve") == 1
     assert back(work, late).problems == ("row 2: is dismissed by eve: run dq quarantine reopen before you mend it",)
     assert (back(work, given_up).problems, back(work, given_up).settled) == ((), 1)
     assert back(work, mended_late(given_up, files[first])).problems == (

@@ -12,8 +12,8 @@ from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from dq_pipelines.errors import PublishError, SourceError
-from dq_pipelines.pipeline.exchange.corrections_exchange import Imported, Returned, bring_back, export
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+from dq_pipelines.pipeline.exchange.corrections_exchange import ImportResult, ReturnedFile, export, import_corrections
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
@@ -74,8 +74,8 @@ def mended(path: Path, changes: Mapping[int, Mapping[str, Any]]) -> Path:
     return copy
 
 
-def back(shop: Workshop, path: Path, **how: bool) -> Imported:
-    return bring_back(work(shop), Returned.read(path), by="ann", **how)
+def back(shop: Workshop, path: Path, **how: bool) -> ImportResult:
+    return import_corrections(work(shop), ReturnedFile.read(path), by="ann", **how)
 
 
 def test_what_a_person_sees_and_may_change(shop_of_orders: Workshop) -> None:
@@ -135,7 +135,7 @@ def test_what_may_not_be_changed(shop_of_orders: Workshop) -> None:
     )
     before = shop_of_orders.versions()
     assert back(shop_of_orders, path).problems == (
-        "row 2: column 'twice' is made by a step and cannot be mended: mend what it is made of",
+        "row 2: column 'twice' is made by a step and cannot be corrected: correct the columns that it is made of",
         "row 3: _status is 'dismised' (nearest: dismissed), wanted open or dismissed",
         "row 4: _id is locked: it says which row this is",
         "row 5: day: cast, wanted date as %d.%m.%Y, got 31.02.2026",
@@ -166,7 +166,7 @@ def test_a_typed_source_takes_only_its_own_types(shop: Workshop) -> None:
 
 def test_csv_for_what_no_sheet_holds(shop_of_orders: Workshop) -> None:
     path = shop_of_orders.root / "orders.csv"
-    assert export(work(shop_of_orders), path, Chosen(column="fit")) == 2
+    assert export(work(shop_of_orders), path, RefusedRowFilter(column="fit")) == 2
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     lines[0]["fit"] = "L"
@@ -174,7 +174,7 @@ def test_csv_for_what_no_sheet_holds(shop_of_orders: Workshop) -> None:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
-    assert Returned.read(path).table_of(shop_of_orders.project, "orders") == "orders"
+    assert ReturnedFile.read(path).table_of(shop_of_orders.project, "orders") == "orders"
     assert len(back(shop_of_orders, path).replayed.published) == 1
 
 

@@ -14,7 +14,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze import input_identity
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
 from dq_pipelines.pipeline.maintenance.erasure import erase
-from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+from dq_pipelines.pipeline.maintenance.erasure_plan import ErasureRequest
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
@@ -85,7 +85,7 @@ def test_a_certificate_names_inputs_where_they_lie_today(shop: Workshop, monkeyp
     moved.parent.mkdir()
     shop.landing.rename(moved)
     declare(shop, moved, monkeypatch)
-    wish = Wish(
+    wish = ErasureRequest(
         TableRun(shop.project.tables["orders"], shop.lake), shop.project, "id = 1", Lake.at(f"{shop.root}/backup")
     )
     certificate = erase(wish, shop.history, "zoe")

@@ -6,7 +6,7 @@ import pytest
 
 from dq_pipelines.errors import RuleError
 from dq_pipelines.pipeline.quarantine.corrections import landed_names
-from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status, refused_of
+from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, RefusedRowFilter, refused_of, set_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, ID, OPEN
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -76,18 +76,18 @@ def test_only_what_was_chosen(landed: Workshop) -> None:
     assert again(landed, rule="cast").counts.rows_in == 2
     assert again(landed, column="day").counts.rows_in == 1
     assert again(landed, batch="b-none").counts.rows_in == 0
-    assert replay(work(landed), Chosen(ids=[id_of(landed, 4)]), by="ann").counts.published == 1
+    assert replay(work(landed), RefusedRowFilter(ids=[id_of(landed, 4)]), by="ann").counts.published == 1
     assert landed.rows("silver/orders", "id") == [1, 3]
 
 
 def test_dismissed_rows_wait_no_longer_and_a_rerun_remembers(landed: Workshop) -> None:
-    assert give_status(work(landed), Chosen(rule="cast"), DISMISSED, "bob") == 2
+    assert set_status(work(landed), RefusedRowFilter(rule="cast"), DISMISSED, "bob") == 2
     orders(landed, least=-60)
     assert again(landed).counts.rows_in == 2
     assert landed.run("orders", mode="rerun").success
     assert statuses(landed) == [(5, "dismissed"), (6, "dismissed")]
     assert {row["_status_by"] for row in landed.rows("quarantine/orders")} == {"bob"}
-    assert give_status(work(landed), ALL, OPEN, "bob") == 2
+    assert set_status(work(landed), ALL, OPEN, "bob") == 2
     assert statuses(landed) == [(5, "open"), (6, "open")]
 
 
@@ -108,7 +108,7 @@ def test_keys_that_repeat_are_judged_in_their_batch(shop: Workshop) -> None:
     orders(shop, rules=unique)
     shop.land("orders/a.csv", "id,amount,Day\n1,1,01.02.2026\n1,2,01.02.2026\n3,3,01.02.2026\n")
     assert shop.run("orders").success
-    assert replay(work(shop), Chosen(ids=[id_of(shop, 2)]), by="ann").published == ()
+    assert replay(work(shop), RefusedRowFilter(ids=[id_of(shop, 2)]), by="ann").published == ()
     assert again(shop).published == ()
     # Mended, one of the two lets the other through as well.
     assert again(shop, {id_of(shop, 3): {"id": "2"}}).counts.published == 2
@@ -179,7 +179,7 @@ def test_a_dismissed_row_of_the_same_key_overtakes_nothing(shop: Workshop) -> No
         shop.land(f"orders/{name}.csv", "id,amount,Day\n2,-5,02.02.2026\n")
         assert shop.run("orders").success
     first, later = sorted((row for row in shop.rows("quarantine/orders")), key=lambda row: row["_source"])
-    give_status(work(shop), Chosen(ids=[later[ID]]), DISMISSED, "ann")
+    set_status(work(shop), RefusedRowFilter(ids=[later[ID]]), DISMISSED, "ann")
     assert again(shop, {first[ID]: {"amount": "7"}}).counts.published == 1
     assert shop.rows("silver/orders", "id", "amount") == [(2, 7)]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status, refused_of
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, refused_of, set_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, OPEN
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines_tests.forks import fork
@@ -95,8 +95,8 @@ def test_what_a_killed_replay_has_mended_outlives_reruns(landed: Workshop) -> No
 @pytest.mark.slow
 def test_a_row_of_a_killed_replay_can_be_given_up(landed: Workshop) -> None:
     killed_while_mending(landed)
-    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), DISMISSED, "ann") == 1
+    assert set_status(work(landed), RefusedRowFilter(ids=[id_of(landed, 3)]), DISMISSED, "ann") == 1
     assert (3, DISMISSED) in refused_of(work(landed)).select("_row", "_status").collect().rows()
-    assert give_status(work(landed), Chosen(ids=[id_of(landed, 3)]), OPEN, "ann") == 1
+    assert set_status(work(landed), RefusedRowFilter(ids=[id_of(landed, 3)]), OPEN, "ann") == 1
     assert again(landed).published == (id_of(landed, 3),)
     assert landed.rows("silver/orders", "id", "amount") == [(1, 10), (2, 7)]

@@ -10,7 +10,7 @@ import pytest
 from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.lake.time_travel import Moment
-from dq_pipelines.pipeline.maintenance.restore import recover, recoveries, restore, returns
+from dq_pipelines.pipeline.maintenance.restore import plan_recovery, plan_restore, recover, restore
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
@@ -60,7 +60,7 @@ def test_what_was_consumed_since_is_consumed_again(tmp_path: Path, keys: str) ->
     land(work, shop, "b", SECOND)
     second = everything(shop)
 
-    planned = returns(work, Moment(now.isoformat()))
+    planned = plan_restore(work, Moment(now.isoformat()))
     assert [(each.table.key, each.rows) for each in planned] == [
         ("silver/sales", (3 if keys else 4, 2)),
         ("quarantine/sales", (3, 2)),
@@ -119,7 +119,7 @@ def test_after_retention_the_backup_is_void_for_what_is_back(tmp_path: Path) -> 
     expire(work, backups(shop))
     restore(work, Moment(now.isoformat()))
     assert everything(shop)["silver/sales"] == before["silver/sales"]
-    assert [each.table.key for each in recoveries(work, backups(shop))] == ["bronze/sales"]
+    assert [each.table.key for each in plan_recovery(work, backups(shop))] == ["bronze/sales"]
     expire(work, backups(shop))
     assert len(backups(shop).table("silver/sales").scan().collect()) == 1
     assert len(backups(shop).table("bronze/sales").scan().collect()) == 2
@@ -134,7 +134,7 @@ def test_the_drill(tmp_path: Path, keys: str) -> None:
     for _ in range(2):  # what is back grows old again, and is backed up anew
         expire(work, backups(shop))
         assert shop.rows("silver/sales", "id") == [2]
-        assert sum(each.count() for each in recoveries(work, backups(shop))) == 4
+        assert sum(each.count() for each in plan_recovery(work, backups(shop))) == 4
         recover(work, backups(shop))
         assert everything(shop) == before
         assert recover(work, backups(shop)) == [], "each deletion comes back once"
@@ -149,7 +149,7 @@ def test_with_keys_a_newer_row_stays(tmp_path: Path) -> None:
     land(work, shop, "a", FIRST)
     expire(work, backups(shop))
     land(work, shop, "b", SECOND)
-    (silver,) = [each for each in recoveries(work, backups(shop)) if each.table.key == "silver/sales"]
+    (silver,) = [each for each in plan_recovery(work, backups(shop)) if each.table.key == "silver/sales"]
     assert silver.count() == 0
     recover(work, backups(shop))
     assert shop.rows("silver/sales", "id", "amount") == [(1, 11), (2, 20), (5, 50)]

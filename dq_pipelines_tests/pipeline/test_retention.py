@@ -14,7 +14,7 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.landed import batches
 from dq_pipelines.pipeline.maintenance.restore import recover
-from dq_pipelines.pipeline.maintenance.retention import Expiry, expire, expiring
+from dq_pipelines.pipeline.maintenance.retention import Expiry, expire, preview_expiry
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
@@ -79,7 +79,7 @@ def test_old_rows_leave_every_layer_and_no_rerun_brings_them_back(tmp_path: Path
     refine(at_once(work))
     before = counts(shop)
     assert before == (8, 5, 3)
-    planned = expiring(work)
+    planned = preview_expiry(work)
     assert planned is not None
     assert planned.rows == {"bronze/sales": 2, "quarantine/sales": 1, "silver/sales": 1}
     assert counts(shop) == before, "a plan deletes nothing"
@@ -155,12 +155,12 @@ def test_a_step_that_forgets_where_rows_came_from_keeps_them_in_bronze(tmp_path:
     refine(at_once(work))
     found = gone(work)
     assert found.rows == {"bronze/sales": 0, "quarantine/sales": 0, "silver/sales": 1}
-    assert found.untold == 2
+    assert found.untraceable == 2
     work = sales(shop, steps='[{sql: "select * from self where amount <> 20"}]')
     rerun(work)
     found = gone(work)
     assert found.rows == {"bronze/sales": 1, "quarantine/sales": 0, "silver/sales": 1}
-    assert found.untold == 1, "of the row that the query leaves out nobody knows how old it is"
+    assert found.untraceable == 1, "of the row that the query leaves out nobody knows how old it is"
 
 
 def test_filtered_rows_and_duplicates_grow_old_too(tmp_path: Path) -> None:

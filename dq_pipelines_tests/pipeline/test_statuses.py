@@ -14,10 +14,10 @@ from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.queries.totals import rows_in
 from dq_pipelines.history.queries.wording import attempt
 from dq_pipelines.history.store.attempts import Attempts
-from dq_pipelines.pipeline.current_status import standing_now
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status
+from dq_pipelines.pipeline.current_status import table_status_now
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, set_status
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines.pipeline.runtime.dead_attempts import settle
+from dq_pipelines.pipeline.runtime.dead_attempts import record_dead_attempts
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines_tests.workshop import Workshop
 
@@ -47,13 +47,13 @@ def land(shop: Workshop, name: str, *amounts: object) -> None:
 
 
 def now(shop: Workshop, table: str = "silver/orders") -> TableStatus:
-    found = standing_now(shop.stores, table)
+    found = table_status_now(shop.stores, table)
     assert found is not None
     return found
 
 
 def status(shop: Workshop, table: str = "silver/orders") -> str:
-    found = standing_now(shop.stores, table)
+    found = table_status_now(shop.stores, table)
     return "never_run" if found is None else found.status
 
 
@@ -160,9 +160,9 @@ def test_refused_rows_are_settled(refused: Workshop, settled: str) -> None:
         case "corrected":
             replay(work(refused), by="ann", edits={one: {"amount": "5"} for one in ids})
         case "dismissed":
-            give_status(work(refused), Chosen(ids=ids[:1]), "dismissed", "ann")
+            set_status(work(refused), RefusedRowFilter(ids=ids[:1]), "dismissed", "ann")
             assert status(refused) == "failing", "one waits still"
-            give_status(work(refused), Chosen(ids=ids[1:]), "dismissed", "ann")
+            set_status(work(refused), RefusedRowFilter(ids=ids[1:]), "dismissed", "ann")
         case "rerun":
             orders(refused, least=-9)
             assert refused.run("orders", mode="rerun").success
@@ -367,7 +367,7 @@ def test_a_process_that_was_killed(shop: Workshop, moment: str, wanted: str) -> 
     done = subprocess.run([sys.executable, "-c", KILLED, str(shop.root), moment], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
     assert latest_status(shop.history, "silver/orders") is None, "nobody has looked yet"
-    settle(shop.stores)
+    record_dead_attempts(shop.stores)
     assert status(shop) == wanted
     [attempt] = Attempts(shop.history).last(["silver/orders"])
     assert attempt.outcome == ("published" if moment == "after" else "failed")
@@ -386,7 +386,7 @@ def test_an_attempt_that_goes_on_is_left_alone(shop: Workshop) -> None:
     assert is_gone(f"{mine.rpartition(':')[0]}:1"), "the id belongs to a process that began later"
     assert not is_gone("another-machine/:1:1")
     Attempts(shop.history).record(Attempt("silver/orders", None, "r", datetime.now(UTC), process=mine))
-    settle(shop.stores)
+    record_dead_attempts(shop.stores)
     assert [one.outcome for one in Attempts(shop.history).last()] == ["running"]
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dq_pipelines.pipeline.bronze.ingest import land
-from dq_pipelines.pipeline.current_status import standing_now
-from dq_pipelines.pipeline.exchange.corrections_exchange import Imported, Returned, bring_back, export
-from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status
-from dq_pipelines.pipeline.quarantine.quarantine_summary import page, waiting
+from dq_pipelines.pipeline.current_status import table_status_now
+from dq_pipelines.pipeline.exchange.corrections_exchange import ImportResult, ReturnedFile, export, import_corrections
+from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, RefusedRowFilter, set_status
+from dq_pipelines.pipeline.quarantine.quarantine_summary import page, summarize_quarantine
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.modes import MODES
@@ -41,11 +41,11 @@ def came(shop: Workshop, work: TableRun, text: str, mode: str = "incremental", n
     MODES[mode](at_once(work))
 
 
-def mended_late(work: TableRun, shop: Workshop) -> Imported:
+def mended_late(work: TableRun, shop: Workshop) -> ImportResult:
     """What comes of a CSV that was exported as `late.csv`, and mended since: each amount is positive in it."""
     path = shop.root / "late.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",-", ","), encoding="utf-8")
-    return bring_back(at_once(work), Returned.read(path), by="ann")
+    return import_corrections(at_once(work), ReturnedFile.read(path), by="ann")
 
 
 @WRITES
@@ -69,10 +69,10 @@ def test_a_later_version_supersedes_open_rows(shop: Workshop, writes: str, mode:
     assert len(done.problems) == 1
     if mode != "rerun":  # a rerun makes quarantine anew
         assert "is superseded, for a later version of" in done.problems[0]
-        assert dict(waiting(shop.lake, "silver/sales").statuses) == {"open": 1, "superseded": 1}
+        assert dict(summarize_quarantine(shop.lake, "silver/sales").statuses) == {"open": 1, "superseded": 1}
         (row,) = page(shop.lake, "silver/sales", ALL, "superseded", 10)
         assert row["amount"] == "-5"
-        assert give_status(at_once(work), Chosen(ids=[row["_id"]]), "dismissed", "ann") == 0
+        assert set_status(at_once(work), RefusedRowFilter(ids=[row["_id"]]), "dismissed", "ann") == 0
     assert shop.rows("silver/sales", "id", "amount") == published
 
 
@@ -93,7 +93,7 @@ def test_a_snapshot_supersedes_whatever_file_was_before(shop: Workshop) -> None:
     work = sales(shop, OVERWRITE)
     came(shop, work, "1,10\n2,-5\n")
     came(shop, work, "1,11\n3,-6\n", name="b")
-    assert dict(waiting(shop.lake, "silver/sales").statuses) == {"open": 1, "superseded": 1}
+    assert dict(summarize_quarantine(shop.lake, "silver/sales").statuses) == {"open": 1, "superseded": 1}
     assert export(work, shop.root / "now.csv") == 1
 
 
@@ -104,16 +104,16 @@ def test_a_rerun_forgets_what_was_mended_in_an_earlier_version(shop: Workshop) -
     replay(at_once(work), by="ann", edits={row["_id"]: {"amount": "5"}})
     came(shop, work, "1,11\n3,-6\n", "rerun")
     assert shop.rows("silver/sales", "id") == [1]
-    assert dict(waiting(shop.lake, "silver/sales").statuses) == {"open": 1}
+    assert dict(summarize_quarantine(shop.lake, "silver/sales").statuses) == {"open": 1}
 
 
 def test_one_that_was_dismissed_does_not_open_again(shop: Workshop) -> None:
     work = sales(shop, MERGE)
     came(shop, work, "1,10\n2,-5\n")
-    assert give_status(at_once(work), ALL, "dismissed", "ann") == 1
+    assert set_status(at_once(work), ALL, "dismissed", "ann") == 1
     came(shop, work, "1,10\n2,5\n")
-    assert give_status(at_once(work), ALL, "open", "ann") == 0
-    assert dict(waiting(shop.lake, "silver/sales").statuses) == {"dismissed": 1}
+    assert set_status(at_once(work), ALL, "open", "ann") == 0
+    assert dict(summarize_quarantine(shop.lake, "silver/sales").statuses) == {"dismissed": 1}
 
 
 def test_of_a_table_run_by_dagster(shop: Workshop) -> None:
@@ -123,7 +123,7 @@ def test_of_a_table_run_by_dagster(shop: Workshop) -> None:
     assert shop.run("sales").success
     shop.land("sales/a.csv", "id,amount\n1,10\n2,5\n")
     assert shop.run("sales").success
-    found = standing_now(shop.stores, "silver/sales")
+    found = table_status_now(shop.stores, "silver/sales")
     assert found is not None
     assert (found.status, found.open_rows) == ("healthy", 0)
     assert export(work, shop.root / "now.csv") == 0
@@ -158,7 +158,7 @@ def test_the_newest_version_counts_whatever_was_mended_when(moves: Sequence[Move
                 published |= {key: amount for key, amount in newest.items() if amount > 0}
             elif move == "mend all":
                 edits = {name: {"amount": str(1000 - amount)} for name, amount in refused.items()}
-                replay(at_once(work), Chosen(ids=list(edits)), by="ann", edits=edits)
+                replay(at_once(work), RefusedRowFilter(ids=list(edits)), by="ann", edits=edits)
                 newest = {key: amount if amount > 0 else 1000 - amount for key, amount in newest.items()}
                 published |= newest
             elif newest:

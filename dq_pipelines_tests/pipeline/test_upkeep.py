@@ -16,7 +16,7 @@ from dq_pipelines.lake.compaction import vacuum
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.landed import batches
-from dq_pipelines.pipeline.maintenance.compaction import Tended, tend, tending
+from dq_pipelines.pipeline.maintenance.compaction import UpkeepResult, preview_upkeep, run_upkeep
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
@@ -57,16 +57,16 @@ def test_small_files_become_one_and_rows_stay(tmp_path: Path, keys: str) -> None
         batches(work.table, shop.lake),
     )
     oldest_first = shop.lake.table("bronze/orders").scan().sort("_ingested_at", "_source", "_row").collect().rows()
-    planned = tending(work, backups(shop), WEEK)
-    assert Tended("lake", "bronze/orders", 4, 1, 0) in planned
+    planned = preview_upkeep(work, backups(shop), WEEK)
+    assert UpkeepResult("lake", "bronze/orders", 4, 1, 0) in planned
 
-    assert tend(work, backups(shop), WEEK) == planned
+    assert run_upkeep(work, backups(shop), WEEK) == planned
     assert [files(shop, key) for key in KEYS] == [1, 1, 1]
     after = in_order(shop)
     assert {key: Counter(map(repr, rows)) for key, rows in after.items()} == before
     assert after["bronze/orders"] == oldest_first
     versions = shop.versions()
-    assert not any(each.changed for each in tend(work, backups(shop), WEEK))
+    assert not any(each.changed for each in run_upkeep(work, backups(shop), WEEK))
     assert shop.versions() == versions, "a second look changes nothing"
     assert shop.leftovers() == []
 
@@ -91,7 +91,7 @@ def test_partitions_stay_apart(tmp_path: Path) -> None:
         for rows in (1, 2):
             shop.land(f"orders/{name}.csv", "id,amount,sign\n" + "1,1,1\n" * rows)
             refine(TableRun(table, shop.lake, name))
-    tend(TableRun(table, shop.lake), backups(shop), WEEK)
+    run_upkeep(TableRun(table, shop.lake), backups(shop), WEEK)
     assert files(shop, "silver/orders") == 2
     assert shop.rows("silver/orders", "_partition") == ["a b"] * 3 + ["c"] * 3
 
@@ -100,7 +100,7 @@ def test_vacuum_keeps_what_is_young(tmp_path: Path) -> None:
     shop = Workshop(tmp_path)
     work = seeded(shop, "keys: [id]")
     table = shop.lake.table("silver/orders")
-    assert tend(work, backups(shop), timedelta(hours=1))[1].vacuumed == 0
+    assert run_upkeep(work, backups(shop), timedelta(hours=1))[1].vacuumed == 0
     pl.scan_delta(table.uri, version=0).collect()
     gone = vacuum(table, timedelta(0))
     assert gone
@@ -122,7 +122,7 @@ def test_beside_writers(tmp_path: Path) -> None:
     storm.start()
     tended = 0
     while storm.is_alive():
-        tended += sum(each.changed for each in tend(work, backups(shop), timedelta(0)))
+        tended += sum(each.changed for each in run_upkeep(work, backups(shop), timedelta(0)))
         time.sleep(0.05)
     storm.join()
     assert tended > 2

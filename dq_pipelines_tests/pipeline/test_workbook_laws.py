@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
 from python_calamine import CalamineWorkbook
 
-from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
+from dq_pipelines.pipeline.exchange.corrections_exchange import ReturnedFile, export, import_corrections
 from dq_pipelines.pipeline.exchange.workbook import Layout, Refusal, text_of
 from dq_pipelines.pipeline.exchange.workbook_files import read_book, write_book
 from dq_pipelines.pipeline.exchange.workbook_text import cell_of, fits_a_sheet, sheet_cell_of, sheet_value_of, value_of
@@ -154,7 +154,7 @@ def test_through_the_lake(shop: Workshop, ending: str) -> None:
     work, path = TableRun(shop.project.tables["things"], shop.lake), shop.root / f"things{ending}"
     assert export(work, path) == len(texts)
     before = shop.versions()
-    done = bring_back(work, Returned.read(path), by="ann")
+    done = import_corrections(work, ReturnedFile.read(path), by="ann")
     assert (done.replayed.published, done.problems, done.notes, done.settled) == ((), (), (), 0)
     assert shop.versions() == before
 
@@ -162,7 +162,7 @@ def test_through_the_lake(shop: Workshop, ending: str) -> None:
     for row, wish in enumerate(wishes, start=2):
         change(path, row, 3, "0")
         change(path, row, 4, wish)
-    done = bring_back(work, Returned.read(path), by="ann")
+    done = import_corrections(work, ReturnedFile.read(path), by="ann")
     assert done.problems == ()
     assert sorted(shop.rows("silver/things", "id", "text"), key=repr) == sorted(
         [(0, wish) for wish in wishes], key=repr

@@ -24,8 +24,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, give_status, refused_of
+from dq_pipelines.pipeline.exchange.corrections_exchange import ReturnedFile, export, import_corrections
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, refused_of, set_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, OPEN
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -158,7 +158,7 @@ class Table(RuleBasedStateMachine):
 
     def _give(self, fate: Fate, which: int, status: str, then: Fate) -> None:
         row = self._one(fate, which)
-        assert give_status(self.work(row.day), Chosen(ids=[self._id(row)]), status, "ann") == 1
+        assert set_status(self.work(row.day), RefusedRowFilter(ids=[self._id(row)]), status, "ann") == 1
         row.fate = then
 
     def _one(self, fate: Fate, which: int) -> Row:
@@ -169,7 +169,7 @@ class Table(RuleBasedStateMachine):
         (found,) = [each["_id"] for each in self.shop.rows(f"quarantine/{self.name}") if each["tag"] == row.tag]
         return str(found)
 
-    def _edited(self, row: Row, amount: int) -> Returned:
+    def _edited(self, row: Row, amount: int) -> ReturnedFile:
         """A CSV of all open rows of a day, in which a person has changed one cell."""
         path = self.root / "refused.csv"
         export(self.work(row.day), path)
@@ -180,7 +180,7 @@ class Table(RuleBasedStateMachine):
                 line[head.index("amount")] = str(amount)
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([head, *lines])
-        return Returned.read(path)
+        return ReturnedFile.read(path)
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -204,9 +204,9 @@ class Table(RuleBasedStateMachine):
     @rule(which=WHICH, amount=st.sampled_from([-7, 8]), by_file=st.booleans())
     def mend(self, which: int, amount: int, by_file: bool) -> None:
         row = self._one(Fate.OPEN, which)
-        chosen, was = Chosen(ids=[self._id(row)]), row.amount
+        chosen, was = RefusedRowFilter(ids=[self._id(row)]), row.amount
         if by_file:
-            bring_back(self.work(row.day), self._edited(row, amount), by="ann")
+            import_corrections(self.work(row.day), self._edited(row, amount), by="ann")
         else:
             replay(self.work(row.day), chosen, by="ann", edits={self._id(row): {"amount": str(amount)}})
         row.amount = amount

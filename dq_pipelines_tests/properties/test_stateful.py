@@ -30,13 +30,13 @@ from hypothesis.stateful import (
 
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.landed import pending_batches
-from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, give_status, refused_of
+from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, RefusedRowFilter, refused_of, set_status
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, FIXED, OPEN, REPLAYED
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.table_run import TableRun
-from dq_pipelines.pipeline.runtime.verdict_recovery import recollect
+from dq_pipelines.pipeline.runtime.verdict_recovery import recover_verdicts
 from dq_pipelines.pipeline.silver.modes import incremental
 from dq_pipelines.pipeline.silver.refinement import refine
 from dq_pipelines.pipeline.silver.rerun import rerun
@@ -178,7 +178,7 @@ class Table(RuleBasedStateMachine):
     @rule(which=WHICH, amount=st.sampled_from(["8", "9", "-7"]), stop=STOPS)
     def mend(self, which: int, amount: str, stop: Stop) -> None:
         row = self._one(Place.OPEN, which)
-        self._replay(Chosen(ids=[self._id(row)]), [row], {row.tag: amount}, stop)
+        self._replay(RefusedRowFilter(ids=[self._id(row)]), [row], {row.tag: amount}, stop)
 
     @rule(stop=STOPS)
     def replay(self, stop: Stop) -> None:
@@ -202,7 +202,7 @@ class Table(RuleBasedStateMachine):
         (found,) = [each["_id"] for each in self.shop.rows("quarantine/t") if each["tag"] == row.tag]
         return str(found)
 
-    def _replay(self, chosen: Chosen, rows: list[Row] | None, mended: dict[str, str], stop: Stop) -> None:
+    def _replay(self, chosen: RefusedRowFilter, rows: list[Row] | None, mended: dict[str, str], stop: Stop) -> None:
         edits = {
             self._id(row): {"amount": mended[row.tag], "extra": str(MENDED)} for row in rows or () if row.tag in mended
         }
@@ -210,8 +210,8 @@ class Table(RuleBasedStateMachine):
         self._do(doing, lambda commits: self.model.replay(rows, mended, commits), stop)
 
     def _give(self, row: Row, status: str, place: Place, stop: Stop) -> None:
-        chosen = Chosen(ids=[self._id(row)])
-        doing = partial(give_status, chosen=chosen, status=status, by="ann")
+        chosen = RefusedRowFilter(ids=[self._id(row)])
+        doing = partial(set_status, chosen=chosen, status=status, by="ann")
         self._do(doing, lambda commits: self.model.give([row], place, commits), stop)
 
     # --- how it is done and looked at -------------------------------------------------------------
@@ -222,7 +222,7 @@ class Table(RuleBasedStateMachine):
         stopping = Stopping(stop)
         commits = stopping.commits
         work = TableRun(self.table, self.shop.lake, may_commit=stopping.may_commit, run_id=f"run {uuid.uuid4()}")
-        recollect(work.lake, work.table.key, self.shop.history)
+        recover_verdicts(work.lake, work.table.key, self.shop.history)
         try:
             with stopping():
                 done = what(work)
@@ -240,7 +240,7 @@ class Table(RuleBasedStateMachine):
     def agree(self) -> None:
         """The lake and the history say what the model says, and nothing lies about."""
         model, work = self.model, TableRun(self.table, self.shop.lake)
-        recollect(work.lake, work.table.key, self.shop.history)
+        recover_verdicts(work.lake, work.table.key, self.shop.history)
         assert published(self.shop) == sorted(map(as_published, model.at(Place.PUBLISHED)), key=repr)
         assert waiting(work) - tags(model.at(Place.GONE)) == tags(model.at(Place.WAITING))
         found = quarantined(work)

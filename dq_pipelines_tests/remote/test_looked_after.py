@@ -10,9 +10,9 @@ import pytest
 
 from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
 from dq_pipelines.lake.time_travel import Moment
-from dq_pipelines.pipeline.maintenance.compaction import tend
+from dq_pipelines.pipeline.maintenance.compaction import run_upkeep
 from dq_pipelines.pipeline.maintenance.erasure import erase
-from dq_pipelines.pipeline.maintenance.erasure_plan import Wish
+from dq_pipelines.pipeline.maintenance.erasure_plan import ErasureRequest
 from dq_pipelines.pipeline.maintenance.restore import recover, restore
 from dq_pipelines.pipeline.maintenance.retention import expire
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -72,13 +72,13 @@ def test_from_retention_to_erasure(afar: Afar) -> None:
     refine(at_once(work))
     assert {key: content(afar.lake.table(key).scan().collect()) for key in KEYS} == before
 
-    tended = {f"{one.place} {one.key}": one.into for one in tend(work, backups, timedelta(days=7))}
+    tended = {f"{one.place} {one.key}": one.into for one in run_upkeep(work, backups, timedelta(days=7))}
     assert (tended["lake bronze/sales"], tended["backup bronze/sales"]) == (1, 0)
     assert {key: content(afar.lake.table(key).scan().collect()) for key in KEYS} == before
     assert refine(at_once(work)) is None
 
     assert holding(afar, MARK)
-    certificate = erase(Wish(work, afar.project, f"mail = '{MARK}'", backups), afar.history, "somebody")
+    certificate = erase(ErasureRequest(work, afar.project, f"mail = '{MARK}'", backups), afar.history, "somebody")
     assert holding(afar, MARK) == []
     assert {f"{one.place} {one.table}": one.rows for one in certificate.erased} == {
         "backup bronze/sales": 2,

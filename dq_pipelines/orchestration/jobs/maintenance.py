@@ -11,7 +11,7 @@ import dagster as dg
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.orchestration.jobs.ops import clock, op_failures, work_on
 from dq_pipelines.orchestration.runs.run_queue import SEVERAL, TABLES_TAG
-from dq_pipelines.pipeline.maintenance.compaction import Tended, tend
+from dq_pipelines.pipeline.maintenance.compaction import UpkeepResult, run_upkeep
 from dq_pipelines.pipeline.maintenance.retention import Expiry, expire
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import LandedTable, Project, Table
@@ -61,9 +61,11 @@ def _tend_op(table: Table, stores: Stores, keep: timedelta) -> dg.OpDefinition:
     @dg.op(name=f"tend__{table.name}", pool=f"table_{table.name}", out=dg.Out(dg.Nothing))
     def tended(context: dg.OpExecutionContext) -> None:
         with op_failures(stores.lake, table):
-            results = tend(work_on(context, table, stores), stores.backups, keep)
+            results = run_upkeep(work_on(context, table, stores), stores.backups, keep)
         rows = [dg.TableRecord({**asdict(each)}) for each in results]
-        columns = [dg.TableColumn(each.name, "string" if each.type == "str" else "int") for each in fields(Tended)]
+        columns = [
+            dg.TableColumn(each.name, "string" if each.type == "str" else "int") for each in fields(UpkeepResult)
+        ]
         context.add_output_metadata({"tables": dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))})
 
     return tended
@@ -91,7 +93,7 @@ def _expiry_metadata(expiry: Expiry) -> dict[str, Any]:
         "table": expiry.table,
         "before": dg.MetadataValue.timestamp(expiry.before),
         "why": expiry.why,
-        "rows_untold": expiry.untold,
+        "rows_untold": expiry.untraceable,
     }
     metadata |= {f"expired_{key.partition('/')[0]}": rows for key, rows in expiry.rows.items()}
     metadata |= {f"backed_up_{key.partition('/')[0]}": rows for key, rows in (expiry.backed_up or {}).items()}

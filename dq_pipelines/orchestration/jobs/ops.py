@@ -8,7 +8,7 @@ import dagster as dg
 
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.orchestration.steps.cancellation import unless_cancelled
-from dq_pipelines.pipeline.runtime.missing_files import in_a_sentence, tables_read
+from dq_pipelines.pipeline.runtime.missing_files import explain_error, tables_read
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project import Table
@@ -26,7 +26,7 @@ def op_failures(lake: Lake | None = None, *tables: Table) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        explained = in_a_sentence(error, lake, [key for table in tables for key in tables_read(table)])
+        explained = explain_error(error, lake, [key for table in tables for key in tables_read(table)])
         if explained is None:
             raise
         raise dg.Failure(str(explained), allow_retries=False) from None

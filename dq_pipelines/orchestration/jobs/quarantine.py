@@ -16,8 +16,8 @@ from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.orchestration.checks.rule_checks import asset_key
 from dq_pipelines.orchestration.jobs.ops import op_failures, work_on
 from dq_pipelines.orchestration.steps.step import USER_TAG
-from dq_pipelines.pipeline.exchange.corrections_exchange import Returned, bring_back, export
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
+from dq_pipelines.pipeline.exchange.corrections_exchange import ReturnedFile, export, import_corrections
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
 from dq_pipelines.pipeline.replay.replay import replay
 from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.runtime.stores import Stores
@@ -52,9 +52,9 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
 
     def imported(context: dg.OpExecutionContext) -> None:
         path = Path(context.op_config["path"])
-        book = Returned.read(path)
+        book = ReturnedFile.read(path)
         work = _work(context, project, stores, book.table_of(project, context.op_config.get("table")))
-        done = bring_back(work, book, by=_user(context), dry_run=context.op_config["dry_run"])
+        done = import_corrections(work, book, by=_user(context), dry_run=context.op_config["dry_run"])
         for problem in (*done.notes, *done.problems):
             context.log.warning("%s: %s", path, problem)
         context.log.info("%s: %s", work.table.key, done.sentence(dry_run=context.op_config["dry_run"]))
@@ -115,8 +115,8 @@ def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name
     return work_on(context, project.tables[name], stores)
 
 
-def _selection(config: dict[str, Any]) -> Chosen:
-    return Chosen(config.get("rule"), config.get("column"), config.get("batch"))
+def _selection(config: dict[str, Any]) -> RefusedRowFilter:
+    return RefusedRowFilter(config.get("rule"), config.get("column"), config.get("batch"))
 
 
 def _user(context: dg.OpExecutionContext) -> str:

@@ -31,8 +31,8 @@ from dq_pipelines.orchestration.sensors.findings import RunFindings, checks_of
 from dq_pipelines.orchestration.sensors.missed_schedules import overdue
 from dq_pipelines.orchestration.sensors.sensor_defaults import Budget, sensor
 from dq_pipelines.orchestration.steps.attempts import run_end
-from dq_pipelines.pipeline.current_status import standing_now
-from dq_pipelines.pipeline.runtime.dead_attempts import KILLED, settle
+from dq_pipelines.pipeline.current_status import table_status_now
+from dq_pipelines.pipeline.runtime.dead_attempts import KILLED, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project
 
@@ -73,8 +73,8 @@ class AlertsTick:
 
     def update(self, instance: dg.DagsterInstance, ended_runs: EndedRuns) -> None:
         """Opens and closes alerts for the ended runs. One transaction per run also marks it as read."""
-        settle(self.stores, run_end(instance))
-        limits, status_of = self._limits(), cache(partial(standing_now, self.stores))
+        record_dead_attempts(self.stores, run_end(instance))
+        limits, status_of = self._limits(), cache(partial(table_status_now, self.stores))
         for record in ended_runs.runs:
             log = RunLog(instance, record)
             run = RunFindings(log, self.project, self.stores.history, status_of, limits, self.jobs)

@@ -18,7 +18,7 @@ from dq_pipelines.orchestration.runs.ended_runs import RunLog, ended, newly_ende
 from dq_pipelines.orchestration.runs.run_partition import partitions_named
 from dq_pipelines.orchestration.sensors.sensor_defaults import sensor
 from dq_pipelines.orchestration.steps.attempts import run_end
-from dq_pipelines.pipeline.runtime.dead_attempts import CANCELLED, KILLED, settle
+from dq_pipelines.pipeline.runtime.dead_attempts import CANCELLED, KILLED, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project
 
@@ -30,7 +30,7 @@ def attempt_sensors(project: Project, stores: Stores) -> list[dg.SensorDefinitio
 
     @sensor("attempts", "Records how runs of tables ended that were killed, or ended before their step began")
     def attempts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        settle(stores, run_end(context.instance))
+        record_dead_attempts(stores, run_end(context.instance))
         for run in list(dead_runs(context.instance, stores, started_runs(context.instance))):
             if end_dead_run(context.instance, run.run_id):
                 context.log.warning("run %s: %s", run.run_id, KILLED)

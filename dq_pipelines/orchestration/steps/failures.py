@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import dagster as dg
 
 from dq_pipelines.errors import DqError, SetAside, SourceError, Unreached
-from dq_pipelines.pipeline.runtime.missing_files import in_a_sentence, tables_read
+from dq_pipelines.pipeline.runtime.missing_files import explain_error, tables_read
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Table
 
@@ -19,7 +19,7 @@ def step_failures(stores: Stores, table: Table, partition: str | None, run_id: s
     try:
         yield
     except BaseException as error:
-        explained = in_a_sentence(error, stores.lake, tables_read(table))
+        explained = explain_error(error, stores.lake, tables_read(table))
         if explained is None:
             raise
         # A retry helps only where the outside world may have recovered. It does not read skipped inputs again.

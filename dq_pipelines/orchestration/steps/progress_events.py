@@ -13,7 +13,7 @@ from dagster._core.events import DagsterEventType, EngineEventData
 from sqlalchemy.exc import SQLAlchemyError
 
 from dq_pipelines.history.store.verdicts import History
-from dq_pipelines.pipeline.runtime.progress import Progress, Reporter
+from dq_pipelines.pipeline.runtime.progress import Progress, ProgressReporter
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.rules.core.render import check_names
@@ -24,14 +24,14 @@ PROGRESS = "dq/progress"
 
 def reporter(
     context: dg.AssetExecutionContext, table: Table, history: History, partition: str | None, place: str = ""
-) -> Reporter:
+) -> ProgressReporter:
     """Returns the progress reporter of this step; `place` names the current partition of several."""
 
     def usual() -> int | None:
         last = history.latest(table.key, partition, on_batch=True)
         return last.rows_in if last is not None and last.rows_in else None
 
-    return Reporter(table.key, check_names(checked_rules(table)), _event_writer(context), usual, place)
+    return ProgressReporter(table.key, check_names(checked_rules(table)), _event_writer(context), usual, place)
 
 
 def _event_writer(context: dg.AssetExecutionContext) -> Callable[[Progress], None]:

@@ -41,13 +41,13 @@ from dq_pipelines.pipeline.bronze.batch import Batch
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
 from dq_pipelines.pipeline.bronze.skipped_inputs import as_result, standing_aside
 from dq_pipelines.pipeline.bronze.unassigned_inputs import nothing_there, sentence, unassigned
-from dq_pipelines.pipeline.current_status import standing_now
-from dq_pipelines.pipeline.runtime.dead_attempts import settle
+from dq_pipelines.pipeline.current_status import table_status_now
+from dq_pipelines.pipeline.runtime.dead_attempts import record_dead_attempts
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.progress import Reporter
+from dq_pipelines.pipeline.runtime.progress import ProgressReporter
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.pipeline.runtime.table_run import TableRun, judge_published, of_partition
-from dq_pipelines.pipeline.runtime.verdict_recovery import recollect, without_history
+from dq_pipelines.pipeline.runtime.verdict_recovery import explain_unrecorded, recover_verdicts
 from dq_pipelines.pipeline.silver.modes import MODES
 from dq_pipelines.pipeline.silver.published_as import must_fit_partitions
 from dq_pipelines.project import Table
@@ -116,8 +116,8 @@ class TableStep:
     @property
     def _attempt(self) -> AbstractContextManager[RunningAttempt]:
         """Records this step's attempt, after the attempts and verdicts that killed runs left unrecorded."""
-        settle(self.stores, run_end(self.context.instance))
-        recollect(self.stores.lake, self.table.key, self.stores.history, self.context.log.info)
+        record_dead_attempts(self.stores, run_end(self.context.instance))
+        recover_verdicts(self.stores.lake, self.table.key, self.stores.history, self.context.log.info)
         run_id = self.context.run.run_id
         return recorded_attempt(self.stores, self.table, self.partition, run_id, recheck=not self._selected)
 
@@ -141,7 +141,7 @@ class TableStep:
         blocked = outcome.why_blocked
         attempt.end("blocked" if blocked else "published", blocked, outcome.batch)
         yield from self._bronze_if_selected(outcome)
-        status = standing_now(self.stores, self.table.key)
+        status = table_status_now(self.stores, self.table.key)
         results = [
             *Evaluations.of(self.table, outcome, status).yield_selected(self._checks),
             *anomaly_results(self.table, anomalies, self._checks),
@@ -160,7 +160,7 @@ class TableStep:
         try:
             self.stores.history.record(record)
         except PublishError as error:
-            raise type(error)(f"{error}; {without_history(record)}") from None
+            raise type(error)(f"{error}; {explain_unrecorded(record)}") from None
         anomalies = anomalies_of(self.table, self.stores.history, record.batch or None)
         if anomalies:
             results = (*record.results, *(watched.result() for watched in anomalies))
@@ -232,7 +232,7 @@ class TableStep:
         )
         last = self.stores.history.latest(self.table.key, self.partition, on_batch=True)
         if last is not None:
-            status = standing_now(self.stores, self.table.key)
+            status = table_status_now(self.stores, self.table.key)
             yield from Evaluations(self.table, last.results, {}, last.batch, status).yield_selected(self._checks)
             yield from anomaly_results(
                 self.table, anomalies_of(self.table, self.stores.history, last.batch), self._checks
@@ -251,7 +251,7 @@ class TableStep:
             outcome = judge_published(self._work)
         anomalies = self._record(outcome.record(self.context.run.run_id, checked_rules(self.table)))
         attempt.end("checked")
-        status = standing_now(self.stores, self.table.key)
+        status = table_status_now(self.stores, self.table.key)
         yield from Evaluations.of(self.table, outcome, status).yield_selected(self._checks)
         yield from anomaly_results(self.table, anomalies, self._checks)
 
@@ -293,7 +293,7 @@ class TableStep:
         )
 
     @cached_property
-    def _progress(self) -> Reporter:
+    def _progress(self) -> ProgressReporter:
         return reporter(self.context, self.table, self.stores.history, self.partition, self.place)
 
 

@@ -20,17 +20,17 @@ from dq_pipelines.pipeline.bronze.ledger_agreement import must_agree
 from dq_pipelines.pipeline.bronze.new_inputs import compared, taken
 from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs
 from dq_pipelines.pipeline.runtime.progress import LAND, READ
-from dq_pipelines.pipeline.runtime.retry import patiently
+from dq_pipelines.pipeline.runtime.retry import with_retries
 from dq_pipelines.pipeline.runtime.schema_check import drift_result
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, of_partition, reading, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, of_partition, reading, staged, with_table_lock
 from dq_pipelines.sources import ROW
 
 #: Renamed columns in the log; the materialization has all.
 _MOST_LOGGED = 20
 
 
-@alone
-@patiently
+@with_table_lock
+@with_retries
 @past_bad_inputs
 def land(work: TableRun) -> Batch | None:
     """Land new inputs in bronze alone; None when nothing is new. Raises SourceError or PublishError."""

@@ -1,1 +1,1 @@
-"""Refused rows out to a person, as a workbook or CSV, and the corrections back in."""
+"""Exports refused rows as a workbook or CSV, and imports the corrections."""

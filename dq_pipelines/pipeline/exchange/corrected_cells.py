@@ -1,4 +1,4 @@
-"""Which cells a person has changed in a file that came back, and what they say now. What becomes of them belongs in `corrections_exchange`."""
+"""Finds the cells that a person changed in a returned file, and reads and validates their new values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import polars as pl
 
 from dq_pipelines.errors import nearest
 from dq_pipelines.pipeline.bronze.landed import bronze
-from dq_pipelines.pipeline.exchange.refusal_reasons import Expectations
-from dq_pipelines.pipeline.exchange.workbook import WHY, Book, Formula, Layout, Mended, text_of
-from dq_pipelines.pipeline.exchange.workbook_checksums import MARKS, checksum, seeds_of
+from dq_pipelines.pipeline.exchange.refusal_reasons import RuleDescriptions
+from dq_pipelines.pipeline.exchange.workbook import WHY, Book, Formula, Layout, ReturnedRow, text_of
+from dq_pipelines.pipeline.exchange.workbook_checksums import CHECKSUM_COLUMN, checksum, column_seeds
 from dq_pipelines.pipeline.exchange.workbook_text import fits_a_sheet
 from dq_pipelines.pipeline.quarantine.corrections import Cells, landed_names, landed_value
 from dq_pipelines.pipeline.quarantine.refused_rows import ID, cells_in
@@ -22,14 +22,14 @@ from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.rules.library.sets import ValuesInSet
 from dq_pipelines.sources import ROW, SOURCE
 
-#: What a spreadsheet shows where it cannot compute a value.
+#: Error values that a spreadsheet shows in place of a result.
 _ERRORS = frozenset(
     {"#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA", "#SPILL!", "#CALC!"}
 )
-#: From here on a spreadsheet keeps a number's first 15 digits alone.
-_MOST = 10**15
-#: Columns that say what a row is, and no more.
-_TOLD = {
+#: From here on a spreadsheet keeps only the first 15 digits of a number.
+_FIRST_INEXACT = 10**15
+#: Locked columns that identify a row, with what each says.
+_LOCKED_COLUMNS = {
     ID: "which row this is",
     WHY: "why the row was refused",
     SOURCE: "where the row came from",
@@ -38,7 +38,7 @@ _TOLD = {
 
 
 def layout_of(work: TableRun, columns: list[str]) -> Layout:
-    """What the workbook of a table with these quarantine columns looks like."""
+    """The layout of the workbook for a table with these quarantine columns."""
     if work.table.is_gold:
         return Layout(work.table.key, cells_in(columns))
     silver = work.table.landed.silver
@@ -50,51 +50,53 @@ def layout_of(work: TableRun, columns: list[str]) -> Layout:
 
 @dataclass
 class Changes:
-    """What a file changes in the rows of a table."""
+    """The changes of a returned file to the rows of a table."""
 
     work: TableRun
     book: Book
     layout: Layout
-    wanted: Expectations
+    rules: RuleDescriptions
     landed: Mapping[str, pl.DataType] = field(init=False)
-    #: the landed column behind each column that may be mended
+    #: the landed column behind each column that a person may correct
     names: Mapping[str, str] = field(init=False)
     seeds: Mapping[str, int] = field(init=False)
     _columns: frozenset[str] = field(init=False)
-    #: texts that a typed column took already
+    #: (column, text) pairs that are known to fit the column's type
     _fits: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.landed = bronze(self.work.table, self.work.lake).scan().collect_schema()
         self.names = landed_names(self.work.table.landed.silver, self.landed)
-        self.seeds = seeds_of(self.book.head)
+        self.seeds = column_seeds(self.book.head)
         self._columns = frozenset(self.layout.columns)
 
-    def of(self, line: Mended, now: Mapping[str, Any]) -> Cells:
-        """The changed cells of a row by their landed columns; raises ValueError, with one sentence, for a row that cannot be taken."""
+    def of(self, line: ReturnedRow, now: Mapping[str, Any]) -> Cells:
+        """The changed cells of a row by landed column; raises ValueError, with one sentence, for a row that cannot be imported."""
         touched = line.cells
         if line.exported is None:
-            known = self.book.marks_of(self.layout, self.wanted.refusal_of(now)).checksums
+            unchanged = self.book.checksums_of(self.layout, self.rules.refusal_of(now)).checksums
             touched = {
                 name: cell
                 for name, cell in line.cells.items()
-                if checksum(text_of(cell), self.seeds[name]) not in known
+                if checksum(text_of(cell), self.seeds[name]) not in unchanged
             }
         return dict(self._changed(touched, now))
 
     def _changed(self, touched: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         columns = self.work.table.landed.silver.columns
         for name, content in touched.items():
-            if name in _TOLD:
-                raise ValueError(f"{name} is locked: it says {_TOLD[name]}")
-            if name not in self._columns:  # _status, or a column that somebody has added
+            if name in _LOCKED_COLUMNS:
+                raise ValueError(f"{name} is locked: it says {_LOCKED_COLUMNS[name]}")
+            if name not in self._columns:  # _status, or a column that a person added
                 continue
             value = self._value(name, content, columns[name].format if name in columns else None)
             if value == now[name]:
                 continue
             if name not in self.names:
-                raise ValueError(f"column '{name}' is made by a step and cannot be mended: mend what it is made of")
-            if name in self.layout.keys and not self.layout.may_mend(name, self.wanted.refusal_of(now)):
+                raise ValueError(
+                    f"column '{name}' is made by a step and cannot be corrected: correct the columns that it is made of"
+                )
+            if name in self.layout.keys and not self.layout.may_correct(name, self.rules.refusal_of(now)):
                 raise ValueError(f"{name} is locked: it is a key, and no rule has refused the row for it")
             if self.book.is_sheet and not fits_a_sheet(now[name]):
                 raise ValueError(f"{name} is locked: a sheet holds a part of its text; mend it in a .csv")
@@ -102,13 +104,13 @@ class Changes:
             yield self.names[name], value
 
     def _value(self, name: str, content: Any, pattern: str | None) -> str | None:
-        """What a cell says, as text that could have landed: dates in the column's own pattern."""
+        """The content of a cell as text that could have landed: dates in the column's pattern."""
         match content:
             case Formula():
                 raise ValueError(f"{name} is a formula that no program has calculated: write its value")
             case str() if content in _ERRORS:
                 raise ValueError(f"{name} is the error {content}: write a value, or leave the cell empty")
-            case float() | int() if not isinstance(content, bool) and abs(content) >= _MOST:
+            case float() | int() if not isinstance(content, bool) and abs(content) >= _FIRST_INEXACT:
                 kept = "is a number of which a spreadsheet keeps 15 digits"
                 raise ValueError(f"{name} {kept}, {content:.15g}: write it as a text, with an apostrophe before it")
             case datetime() | date() | time():
@@ -119,7 +121,7 @@ class Changes:
         return text_of(content)
 
     def _must_fit(self, name: str, text: str | None) -> None:
-        """A typed source has no place for another type: such a text would land as nothing."""
+        """Raise ValueError for a text that does not fit the type of its landed column: it would become null."""
         dtype = self.landed[self.names[name]]
         if text is None or dtype == pl.String or (name, text) in self._fits:
             return
@@ -129,25 +131,25 @@ class Changes:
         self._fits.add((name, text))
 
 
-def columns_told(book: Book, layout: Layout) -> list[str]:
-    """What is odd about the columns of a file, a sentence each; raises ValueError where one seems to have another name now."""
-    beside = {*layout.head, MARKS}
-    more = [name for name in book.head if name not in beside]
-    gone = [name for name in layout.columns if name not in book.head]
-    if more and gone:
+def column_notes(book: Book, layout: Layout) -> list[str]:
+    """One sentence for each added or missing column of a file; raises ValueError where a column seems to be renamed."""
+    expected = {*layout.head, CHECKSUM_COLUMN}
+    unknown = [name for name in book.head if name not in expected]
+    missing = [name for name in layout.columns if name not in book.head]
+    if unknown and missing:
         raise ValueError(
-            f"row 1: column '{more[0]}' is none of the table's{nearest(more[0], gone)}, and column '{gone[0]}' is missing: "
-            "give it its name again"
+            f"row 1: column '{unknown[0]}' is none of the table's{nearest(unknown[0], missing)}, and column '{missing[0]}' is "
+            "missing: give it its name again"
         )
     added = [
-        f"row 1: column '{name}' is none of the table's{nearest(name, layout.columns)}, and is passed over"
-        for name in more
+        f"row 1: column '{name}' is none of the table's{nearest(name, layout.columns)}, and is ignored"
+        for name in unknown
     ]
-    return [*added, *(f"row 1: column '{name}' is missing; its cells stay as they are" for name in gone)]
+    return [*added, *(f"row 1: column '{name}' is missing; its cells stay as they are" for name in missing)]
 
 
 def _moment(value: datetime | date | time, pattern: str | None) -> str:
-    """As the column's pattern writes it, where that says all of it; else as in ISO 8601."""
+    """A moment in the column's pattern where that loses nothing; otherwise in ISO 8601."""
     if pattern is not None:
         text = value.strftime(pattern)
         with suppress(ValueError):
@@ -160,7 +162,7 @@ def _moment(value: datetime | date | time, pattern: str | None) -> str:
 
 
 def _in_pattern(text: str, pattern: str) -> str:
-    """A date that a person wrote as ISO has it, in the pattern in which it would have landed."""
+    """A date that a person wrote in ISO 8601, in the pattern in which it would have landed."""
     with suppress(ValueError):
         datetime.strptime(text, pattern)  # noqa: DTZ007 - only asked whether it is one
         return text

@@ -1,4 +1,4 @@
-"""Formula guard: texts in exported cells that a spreadsheet would compute. Every export writes its cells through here."""
+"""Protects exported cells against formula injection: a spreadsheet must not compute a text. Every export uses it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 _BEGINS = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 _FORMULA = re.compile(rf"'*[{_BEGINS}]")
 _GUARDED = re.compile(rf"'+[{_BEGINS}]")
-#: A number computes to itself, and people mend numbers.
+#: A number computes to itself, and people correct numbers.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
@@ -22,5 +22,5 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """The text that `guarded` was given."""
+    """The inverse of `guarded`."""
     return text[1:] if _GUARDED.match(text) else text

@@ -1,4 +1,4 @@
-"""A refused row as people read it: by which rule, what that wanted of which column, and what it got."""
+"""Describes why a row was refused: the rule, its column, the expected value and the actual value."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ from dq_pipelines.rules.core.base import Rule
 from dq_pipelines.rules.core.render import given
 from dq_pipelines.sources import ROW, SOURCE
 
-#: Arguments of a rule that say no more than its name and its columns do.
-_TOLD_ALREADY = frozenset(
+#: Arguments of a rule that its name and columns already say.
+_OMITTED = frozenset(
     {"type", "column", "column_A", "column_B", "column_list", "mostly", "condition_parser", *Rule.policy}
 )
-#: Characters of what is said of one rule's arguments.
+#: Characters of the description of one rule's arguments.
 _LONGEST = 200
 
 
 @dataclass(frozen=True)
-class Expectations:
-    """What the rules of a table want, by their type and label; several rules may share these."""
+class RuleDescriptions:
+    """What the rules of a table expect, by type and label; several rules may share these."""
 
-    wanted: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    expected: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     #: the columns behind a rule's label
     judged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: Table) -> Self:
-        found: dict[tuple[str, str], list[str]] = {}
+        expected: dict[tuple[str, str], list[str]] = {}
         rules = checked_rules(table)
         for rule in rules:
-            if said := _arguments(rule):
-                found.setdefault((rule.type, rule.column_label or ""), []).append(said)
+            if arguments := _arguments(rule):
+                expected.setdefault((rule.type, rule.column_label or ""), []).append(arguments)
         columns = {} if table.is_gold else table.landed.silver.columns
         for name, column in columns.items():
-            found["cast", name] = [column.type + (f" as {column.format}" if column.format else "")]
+            expected["cast", name] = [column.type + (f" as {column.format}" if column.format else "")]
         labels = {rule.column_label: rule.columns_judged for rule in rules if rule.column_label}
-        return cls({key: tuple(dict.fromkeys(said)) for key, said in found.items()}, labels)
+        return cls({key: tuple(dict.fromkeys(texts)) for key, texts in expected.items()}, labels)
 
     def refusal_of(self, row: Mapping[str, Any]) -> Refusal:
-        """A quarantine row with its reasons, by the columns to blame."""
+        """A quarantine row with its reasons, in one line and by column."""
         reasons: dict[str, list[str]] = {}
-        every = []
+        descriptions = []
         for reason in row[REASONS]:
             label = reason["column"] or ""
-            every.append(self._said(reason["rule"], label, reason["value"]))
+            descriptions.append(self._describe(reason["rule"], label, reason["value"]))
             for name in self.judged.get(label) or (label,):
-                reasons.setdefault(name, []).append(every[-1])
+                reasons.setdefault(name, []).append(descriptions[-1])
         cells = {name: row[name] for name in cells_in(row)}
-        blamed = {name: "; ".join(said) for name, said in reasons.items()}
+        blamed = {name: "; ".join(texts) for name, texts in reasons.items()}
         unreadable = any(reason["rule"] == "unreadable" for reason in row[REASONS])
-        return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(every), blamed, unreadable)
+        return Refusal(str(row[ID]), cells, str(row[SOURCE]), row[ROW], "; ".join(descriptions), blamed, unreadable)
 
-    def _said(self, rule: str, label: str, value: str | None) -> str:
-        wanted = " or ".join(self.wanted.get((rule, label), ()))
-        parts = [f"{label}: {rule}" if label else rule, f"wanted {wanted}" if wanted else ""]
+    def _describe(self, rule: str, label: str, value: str | None) -> str:
+        expected = " or ".join(self.expected.get((rule, label), ()))
+        parts = [f"{label}: {rule}" if label else rule, f"wanted {expected}" if expected else ""]
         return ", ".join(filter(None, [*parts, "" if value is None else f"got {value}"]))
 
 
 def _arguments(rule: Rule) -> str:
-    """What the rule was given beside its columns, in a line."""
-    told = [f"{name} {_value(value)}" for name, value in given(rule).items() if name not in _TOLD_ALREADY]
-    line = ", ".join(told)
+    """The arguments of a rule other than its columns, in one line."""
+    arguments = [f"{name} {_value(value)}" for name, value in given(rule).items() if name not in _OMITTED]
+    line = ", ".join(arguments)
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 

@@ -1,6 +1,6 @@
-"""What an exported row says of itself, so that an import knows what was changed in it since: a checksum of each cell.
+"""Computes a checksum of each exported cell, so that an import knows which cells were changed.
 
-The table may have changed meanwhile (a rerun, another type, another person), so the cells are not to be held against it.
+Cells are not compared with the table, which may have changed meanwhile (a rerun, another type, another person).
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from dataclasses import dataclass, field
 from struct import pack, unpack
 from zlib import crc32
 
-#: The column of it, the last one; hidden in a workbook.
-MARKS = "_as_exported"
+#: The column of checksums: the last one, hidden in a workbook.
+CHECKSUM_COLUMN = "_as_exported"
 
-_MARKS = re.compile(r"([0-9]{1,9}) of ([0-9]{1,9}) ([0-9A-Za-z+/=]+)")
+_CHECKSUMS_TEXT = re.compile(r"([0-9]{1,9}) of ([0-9]{1,9}) ([0-9A-Za-z+/=]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class RowChecksums:
     """The checksums of one row."""
 
-    #: its row in the sheet as it was exported, and how many rows the sheet had in all, with the header
+    #: its row number in the exported sheet, and the number of rows of that sheet, header included
     row: int
     rows: int
     content: bytes = field(repr=False)
 
     @property
     def checksums(self) -> frozenset[int]:
-        """Of all cells, in no order."""
+        """The checksums of all cells, in no order."""
         return frozenset(unpack(f"<{len(self.content) // 4}I", self.content))
 
     @classmethod
-    def read(cls, text: str) -> Marks | None:
-        """None for a text that is none of ours."""
-        if (match := _MARKS.fullmatch(text)) is None:
+    def read(cls, text: str) -> RowChecksums | None:
+        """Parse the text that `checksums_text` wrote; None for any other text."""
+        if (match := _CHECKSUMS_TEXT.fullmatch(text)) is None:
             return None
         try:
             content = b64decode(match[3], validate=True)
@@ -46,23 +46,23 @@ class Marks:
         return cls(int(match[1]), int(match[2]), content)
 
     @classmethod
-    def of(cls, seeds: Mapping[str, int], cells: Mapping[str, str]) -> Marks:
-        """The marks of these cells."""
-        found = [checksum(text, seeds[name]) for name, text in cells.items()]
-        return cls(0, 0, pack(f"<{len(found)}I", *found))
+    def of(cls, seeds: Mapping[str, int], cells: Mapping[str, str]) -> RowChecksums:
+        """The checksums of these cells."""
+        values = [checksum(text, seeds[name]) for name, text in cells.items()]
+        return cls(0, 0, pack(f"<{len(values)}I", *values))
 
 
-def seeds_of(names: Iterable[str]) -> dict[str, int]:
-    """What the checksum of each column's cells begins with: so it goes with a cell wherever its column is moved."""
+def column_seeds(names: Iterable[str]) -> dict[str, int]:
+    """The checksum seed of each column, from its name: a cell keeps its checksum where a person moves its column."""
     return {name: crc32(f"{name}\x00".encode()) for name in names}
 
 
 def checksum(cell: str, seed: int) -> int:
-    """What is written of one cell."""
+    """The CRC-32 of one cell's text."""
     return crc32(cell.encode("utf-8", "surrogatepass"), seed)
 
 
-def marks(row: int, rows: int, seeds: Sequence[int], cells: Sequence[str]) -> str:
-    """What is written of a row: its place and the checksums of its cells, which `seeds` go with."""
-    found = [checksum(cell, seed) for cell, seed in zip(cells, seeds, strict=True)]
-    return f"{row} of {rows} {b64encode(pack(f'<{len(found)}I', *found)).decode()}"
+def checksums_text(row: int, rows: int, seeds: Sequence[int], cells: Sequence[str]) -> str:
+    """The text of `_as_exported`: row number, number of rows, and the checksums of the cells in base64."""
+    values = [checksum(cell, seed) for cell, seed in zip(cells, seeds, strict=True)]
+    return f"{row} of {rows} {b64encode(pack(f'<{len(values)}I', *values)).decode()}"

@@ -1,7 +1,7 @@
-"""Texts as cells hold them: every text comes back as it was, whatever characters are in it.
+"""Encodes texts as cells and decodes them: every text survives the round trip, whatever its characters.
 
-An empty cell is a null. An apostrophe alone is the empty text; a text of apostrophes gets one more, and so does what a
-spreadsheet would compute (`formula_guard`). How a sheet's XML writes characters that XML lacks belongs in `workbook_xlsx`.
+An empty cell is a null. A single apostrophe is the empty text. A text of apostrophes gets one more, and so does a text that a
+spreadsheet would compute (`formula_guard`).
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ import re
 
 from dq_pipelines.pipeline.exchange.formula_guard import guarded, unguarded
 
-#: What Excel takes in a cell: UTF-16 units.
+#: The longest text that Excel accepts in a cell, in UTF-16 units.
 LONGEST = 32_767
 
-#: Two characters that no reader of XML gives back, not even from an escape.
+#: Two characters that no XML reader returns, not even from an escape.
 _NONCHARACTERS = re.compile("_(?=x(?:005F|FFFE|FFFF)_)|[\ufffe\uffff]")
 _ESCAPED = re.compile("_x(005F|FFFE|FFFF)_")
 
 
 def cell_of(value: str | None) -> str:
-    """A value as the text of a cell of a CSV; the empty one is an empty cell."""
+    """A value as the text of a CSV cell; null is an empty cell."""
     if value is None:
         return ""
     return f"'{value}" if not value.strip("'") else guarded(value)
 
 
 def value_of(cell: str) -> str | None:
-    """The value that `cell_of` was given."""
+    """The inverse of `cell_of`."""
     if not cell:
         return None
     return unguarded(cell) if cell.strip("'") else cell[1:]
 
 
 def sheet_cell_of(value: str | None) -> str:
-    """A value as the text of a cell of a sheet, cut where it is too long for one."""
+    """A value as the text of a sheet's cell, cut where it is too long."""
     return _cut(_NONCHARACTERS.sub(_escaped, cell_of(value)))
 
 
 def sheet_value_of(cell: str) -> str | None:
-    """The value that `sheet_cell_of` was given, where it was not cut."""
+    """The inverse of `sheet_cell_of`, for a value that was not cut."""
     return value_of(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), cell) if "_x" in cell else cell)
 
 
 def fits_a_sheet(value: str | None) -> bool:
-    """Whether a cell of a sheet holds the whole value."""
+    """Whether a sheet's cell can hold the whole value."""
     if value is None or len(value) < LONGEST // 8:  # one character takes seven where it is escaped, and an apostrophe
         return True
     whole = _NONCHARACTERS.sub(_escaped, cell_of(value))

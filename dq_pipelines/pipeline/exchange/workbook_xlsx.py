@@ -1,7 +1,7 @@
-"""Refused rows as an `.xlsx`: how it looks, what is locked in it, and how it is read. What stands in it belongs in `workbook`.
+"""Writes and reads the `.xlsx` with refused rows: its styles, locked cells and cell comments.
 
-openpyxl makes the workbook but for the cells: it takes 40 seconds for 100,000 rows of 14 columns. These are written as
-XML here, and read by calamine.
+openpyxl makes the workbook without its cells, since it takes 40 seconds for 100,000 rows of 14 columns. The cells are
+written as XML here, and read by calamine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from dq_pipelines.errors import SourceError
 from dq_pipelines.pipeline.exchange.workbook import WHY, Formula, Layout, Refusal
-from dq_pipelines.pipeline.exchange.workbook_checksums import MARKS, marks, seeds_of
+from dq_pipelines.pipeline.exchange.workbook_checksums import CHECKSUM_COLUMN, checksums_text, column_seeds
 from dq_pipelines.pipeline.exchange.workbook_text import fits_a_sheet, sheet_cell_of
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, ID, OPEN, STATUS
 from dq_pipelines.sources import ROW, SOURCE
@@ -29,12 +29,12 @@ _SHEET, _ABOUT = "refused rows", "about"
 _LOCKED, _BLAME = "EDEDED", "FFC7CE"
 _WIDTHS = {ID: 14, STATUS: 11, WHY: 60, SOURCE: 30, ROW: 8}
 
-#: Rows up to which reasons are comments, too: a spreadsheet draws each of them, and opens for minutes with more.
+#: Up to so many rows, reasons are also cell comments: a spreadsheet draws each, and takes minutes to open more.
 _COMMENTED = 5_000
 #: Characters of a comment.
 _LONGEST_COMMENT = 2_000
 
-#: What XML has no place for or reads as something else, and what would be read as an escape of such a character.
+#: Characters that XML cannot hold or reads as markup, and texts that would be read as an escape of one.
 _ODD = re.compile("[&<>\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]|_(?=x[0-9A-Fa-f]{4}_)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ABOUT_IT = (
@@ -47,32 +47,32 @@ _ABOUT_IT = (
 
 @dataclass
 class _Styles:
-    """The number of each style in the workbook, made as it is needed."""
+    """The style numbers of the workbook, each created at its first use."""
 
     sheet: Worksheet
     numbers: dict[tuple[bool, bool, str], int] = field(default_factory=dict)
 
-    def of(self, name: str, *, mendable: bool, blamed: bool) -> int:
-        """Of a cell in the column `name`."""
-        key = (mendable, blamed, name if name == WHY else "")
+    def of(self, name: str, *, editable: bool, blamed: bool) -> int:
+        """The style of a cell in the column `name`."""
+        key = (editable, blamed, name if name == WHY else "")
         if (number := self.numbers.get(key)) is None:
-            number = self.numbers[key] = self._made(*key)
+            number = self.numbers[key] = self._create(*key)
         return number
 
-    def _made(self, mendable: bool, blamed: bool, name: str) -> int:
+    def _create(self, editable: bool, blamed: bool, name: str) -> int:
         from openpyxl.styles import Alignment, PatternFill, Protection
 
         cell = self._cell()
-        if mendable:
+        if editable:
             cell.protection, cell.number_format = Protection(locked=False), "@"
-        if blamed or not mendable:
+        if blamed or not editable:
             cell.fill = PatternFill("solid", fgColor=_BLAME if blamed else _LOCKED)
         if name:
             cell.alignment = Alignment(wrap_text=True)
         return int(cell.style_id)
 
     def head(self) -> int:
-        """Of a column's name."""
+        """The style of a column's name."""
         from openpyxl.styles import Font, PatternFill
 
         cell = self._cell()
@@ -95,12 +95,12 @@ def write_xlsx(path: Path, layout: Layout, rows: Iterable[Refusal], count: int) 
     for line in (("table", layout.table), *_ABOUT_IT):
         about.append([_legible(sheet_cell_of(text)) for text in line])
     about.column_dimensions["B"].width = 100
-    _dress(sheet, layout, last=max(count + 1, 2))
+    _format_sheet(sheet, layout, last=max(count + 1, 2))
     if count <= _COMMENTED:
         rows = list(rows)
         _comment(sheet, layout, rows)
     lines = _Lines(layout, _Styles(sheet), count)
-    lines.know_styles()
+    lines.create_styles()
     skeleton = BytesIO()
     book.save(skeleton)
     with ZipFile(skeleton) as made, ZipFile(path, "w", ZIP_DEFLATED, compresslevel=2) as out:
@@ -125,26 +125,26 @@ class _Lines:
     styles: _Styles
     count: int
 
-    def know_styles(self) -> None:
-        """Make every style that a row may need, before the workbook with its styles is written."""
+    def create_styles(self) -> None:
+        """Create every style that a row may need, before openpyxl writes the styles."""
         self.header = self.styles.head()
         for name in (WHY, ""):
-            for mendable in (True, False):
+            for editable in (True, False):
                 for blamed in (True, False):
-                    self.styles.of(name, mendable=mendable, blamed=blamed)
+                    self.styles.of(name, editable=editable, blamed=blamed)
 
     def written(self, rows: Iterable[Refusal]) -> Iterator[str]:
-        """The header and the rows."""
+        """The XML of the header and of each row."""
         from openpyxl.utils import get_column_letter
 
-        names = [*self.layout.head, MARKS]
+        names = [*self.layout.head, CHECKSUM_COLUMN]
         letters = [get_column_letter(place) for place in range(1, len(names) + 1)]
-        seeds = list(seeds_of(self.layout.head).values())
+        seeds = list(column_seeds(self.layout.head).values())
         titles = (
             _cell(f"{letter}1", self.header, sheet_cell_of(name)) for letter, name in zip(letters, names, strict=True)
         )
         yield f'<row r="1">{"".join(titles)}</row>'
-        grey = self.styles.of("", mendable=False, blamed=False)
+        grey = self.styles.of("", editable=False, blamed=False)
         for number, row in enumerate(rows, start=2):
             values = self.layout.values(row)
             cells = [sheet_cell_of(value) for value in values]
@@ -152,16 +152,16 @@ class _Lines:
                 _cell(f"{letter}{number}", self._style(name, value, row), cell)
                 for letter, name, value, cell in zip(letters, names, values, cells, strict=False)
             ]
-            parts.append(_cell(f"{letters[-1]}{number}", grey, marks(number, self.count + 1, seeds, cells)))
+            parts.append(_cell(f"{letters[-1]}{number}", grey, checksums_text(number, self.count + 1, seeds, cells)))
             yield f'<row r="{number}">{"".join(parts)}</row>'
 
     def _style(self, name: str, value: str | None, row: Refusal) -> int:
-        mendable = name == STATUS or (self.layout.may_mend(name, row) and fits_a_sheet(value))
-        return self.styles.of(name, mendable=mendable, blamed=name in row.reasons)
+        editable = name == STATUS or (self.layout.may_correct(name, row) and fits_a_sheet(value))
+        return self.styles.of(name, editable=editable, blamed=name in row.reasons)
 
 
 def _cell(place: str, style: int, text: str) -> str:
-    """A text, whatever it looks like: no formula, number or date."""
+    """A cell that holds a text, whatever it looks like: never a formula, number or date."""
     if not text:
         return f'<c r="{place}" s="{style}"/>'
     if _ODD.search(text):
@@ -174,7 +174,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _legible(text: str) -> str:
-    """A text that openpyxl writes, for people alone."""
+    """A text that openpyxl accepts, for people to read only."""
     return _ODD.sub(lambda match: match[0] if match[0] in _ENTITIES else f"_x{ord(match[0]):04X}_", text)
 
 
@@ -188,7 +188,7 @@ def _comment(sheet: Worksheet, layout: Layout, rows: Sequence[Refusal]) -> None:
                 cast("Cell", sheet.cell(number, place)).comment = Comment(text, "dq", height=80, width=320)
 
 
-def _dress(sheet: Worksheet, layout: Layout, last: int) -> None:
+def _format_sheet(sheet: Worksheet, layout: Layout, last: int) -> None:
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.datavalidation import DataValidation
 
@@ -198,8 +198,8 @@ def _dress(sheet: Worksheet, layout: Layout, last: int) -> None:
         choices = (OPEN, DISMISSED) if name == STATUS else layout.choices.get(name, ())
         listed = ",".join(choices)
         # A list in the rule itself holds 255 characters and no comma in a value.
-        odd = any("," in choice or '"' in choice or _legible(choice) != choice for choice in choices)
-        if choices and len(listed) <= 255 and not odd:
+        unlistable = any("," in choice or '"' in choice or _legible(choice) != choice for choice in choices)
+        if choices and len(listed) <= 255 and not unlistable:
             rule = DataValidation("list", formula1=f'"{listed}"', allow_blank=True, showErrorMessage=name == STATUS)
             sheet.add_data_validation(rule)
             rule.add(f"{letter}2:{letter}{last}")
@@ -212,7 +212,7 @@ def _dress(sheet: Worksheet, layout: Layout, last: int) -> None:
 
 
 def read_xlsx(path: Path) -> tuple[str | None, list[Sequence[Any]]]:
-    """The table that a workbook is of, and the rows of its sheet; raises SourceError for another file."""
+    """The table of a workbook and the rows of its sheet; raises SourceError for another file."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     from dq_pipelines.sources.workbook_raw import unseen
@@ -226,14 +226,14 @@ def read_xlsx(path: Path) -> tuple[str | None, list[Sequence[Any]]]:
         lines: list[list[Any]] = sheet.to_python(skip_empty_area=False)
         for row, cells in unseen(str(path), [name]).get(name, {}).items():
             for column, text in cells.items():
-                _lay(lines, row, column, Formula(text[1:]) if text.startswith("=") else text)
+                _put(lines, row, column, Formula(text[1:]) if text.startswith("=") else text)
     except (CalamineError, OSError, ValueError, KeyError, IndexError, OverflowError) as error:
         raise SourceError(f"{path}: wanted a workbook (.xlsx) or .csv, got: {error}") from None
     return next(iter(tables), None), cast("list[Sequence[Any]]", lines)
 
 
-def _lay(lines: list[list[Any]], row: int, column: int, cell: Any) -> None:
-    """Put a cell that calamine does not show into its place."""
+def _put(lines: list[list[Any]], row: int, column: int, cell: Any) -> None:
+    """Insert a cell that calamine does not return."""
     width = max([column + 1, *map(len, lines[:1])])
     lines.extend([""] * width for _ in range(len(lines), row + 1))
     lines[row].extend([""] * (column + 1 - len(lines[row])))

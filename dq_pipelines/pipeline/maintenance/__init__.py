@@ -1,1 +1,1 @@
-"""What happens to rows that lie: retention, restore, compaction and erasure."""
+"""Maintains published rows: retention, restore, compaction and erasure."""

@@ -1,6 +1,6 @@
-"""Certificates of erasures: what was removed where, by whom and when, without the values by which the rows were found.
+"""Keeps the certificates of erasures: what was removed where, by whom and when, without the values that identified the rows.
 
-They are kept in the lake, and say of a landed row that is in bronze no more that it was erased. How rows are erased is in `erasure`.
+They lie in the lake. When a landed row is missing from bronze, its certificate proves that it was erased.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from dq_pipelines.lake.formats.snapshot import Place
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.sources import ROW, SOURCE
 
-#: Beside the layers: a file for each erasure.
+#: A folder of the lake next to the layers; one file for each erasure.
 FOLDER = ".erasures"
 
-#: By what `_source` says, numbers of rows: the first and the last of each unbroken run of them.
-Places = Mapping[str, Sequence[Sequence[int]]]
+#: By value of `_source`: the first and last row number of each unbroken range.
+RowRanges = Mapping[str, Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True)
-class Erased:
+class TableErasure:
     """What was erased from one table."""
 
     #: `lake` or `backup`
@@ -39,7 +39,7 @@ class Erased:
     #: the version from which on the rows are gone
     version: int
     files_rewritten: int
-    #: of earlier versions, which can be read no more
+    #: files of earlier versions, which are no longer readable
     files_vacuumed: int = 0
 
 
@@ -52,23 +52,23 @@ class Certificate:
     predicate: str
     at: datetime
     by: str
-    erased: tuple[Erased, ...]
-    #: results in the history whose observed value was forgotten
+    erased: tuple[TableErasure, ...]
+    #: results in the history whose observed value was erased
     history_results: int
-    #: columns of batches in the history whose least, greatest and middle values were forgotten
+    #: columns of batches in the history whose minimum, maximum and quantiles were erased
     history_metrics: int
-    #: gold tables that were computed from the rows: to be materialized anew
+    #: gold tables that were computed from the rows and have to be materialized again
     gold_to_materialize: tuple[str, ...]
-    #: addresses of inputs in which the rows landed, by the landing folder of today; they are as they were
+    #: addresses of the inputs in which the rows landed, in today's landing folder; the erasure does not change them
     inputs: tuple[str, ...]
     #: runs whose events in Dagster may show the rows as samples
     dagster_runs: tuple[str, ...]
-    #: lines of bronze that nobody could read, and so cannot be asked
+    #: unreadable lines of bronze, which the predicate cannot be applied to
     unreadable_lines: int
-    #: tables of the lake and of the backup that YAML names no more, as `lake silver/old`: they may hold the same rows
+    #: tables of the lake and of the backup that YAML no longer names, as `lake silver/old`: they may hold the same rows
     not_judged: tuple[str, ...] = ()
-    #: which rows of these inputs went, by table of bronze
-    landed_rows: Mapping[str, Places] = field(default_factory=dict)
+    #: the erased rows of these inputs, by bronze table
+    landed_rows: Mapping[str, RowRanges] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -78,49 +78,49 @@ class Certificate:
         return json.dumps(asdict(self) | {"at": self.at.isoformat(), **instead}, indent=1, ensure_ascii=False)
 
     def keep(self, lake: Lake, predicate: str) -> None:
-        """Remember the erasure in the lake, with its `predicate` as it is to be read there."""
+        """Write the certificate to the lake, with this text as its `predicate`."""
         place = Place(f"the certificate of {self.id}", f"{lake.root}/{FOLDER}/{self.id}.json")
         with reached(place.key, place.uri):
             write_bytes(place.uri, self.to_json(predicate=predicate).encode())
 
 
-def places_of(rows: pl.LazyFrame) -> Places:
-    """Where these landed rows stand in their inputs."""
-    found = rows.select(SOURCE, ROW).drop_nulls().unique().sort(SOURCE, ROW)
+def row_ranges(rows: pl.LazyFrame) -> RowRanges:
+    """The row numbers of these landed rows in their inputs, as ranges."""
+    numbered = rows.select(SOURCE, ROW).drop_nulls().unique().sort(SOURCE, ROW)
     gap = (pl.col(ROW).diff().over(SOURCE).fill_null(0) != 1).cum_sum().over(SOURCE).alias("run")
-    runs = found.with_columns(gap).group_by(SOURCE, "run", maintain_order=True)
-    places: dict[str, list[list[int]]] = {}
+    runs = numbered.with_columns(gap).group_by(SOURCE, "run", maintain_order=True)
+    ranges: dict[str, list[list[int]]] = {}
     for source, _, first, last in (
         runs.agg(pl.col(ROW).min().alias("first"), pl.col(ROW).max().alias("last")).collect().rows()
     ):
-        places.setdefault(source, []).append([first, last])
-    return places
+        ranges.setdefault(source, []).append([first, last])
+    return ranges
 
 
 @dataclass(frozen=True)
-class Erasure:
-    """What a certificate that was kept says of the landed rows of one table."""
+class BronzeErasure:
+    """What one certificate records about the landed rows of one bronze table."""
 
     id: str
     at: datetime
     inputs: Sequence[str]
-    #: None where it is of an earlier release, which did not note them
-    rows: Places | None
+    #: None for a certificate of an earlier release, which did not record them
+    rows: RowRanges | None
 
     def __str__(self) -> str:
         return f"{self.id} of {self.at:%Y-%m-%d %H:%M} UTC"
 
     @classmethod
-    def of(cls, said: Mapping[str, Any], bronze: str) -> Erasure | None:
-        """None where the certificate is about no rows of this table of bronze."""
-        if not any(each["table"] == bronze and each["rows"] for each in said["erased"]):
+    def of(cls, certificate: Mapping[str, Any], bronze: str) -> BronzeErasure | None:
+        """None where the certificate covers no rows of this bronze table."""
+        if not any(each["table"] == bronze and each["rows"] for each in certificate["erased"]):
             return None
-        rows = said["landed_rows"].get(bronze, {}) if "landed_rows" in said else None
-        return cls(said["id"], datetime.fromisoformat(said["at"]), said["inputs"], rows)
+        rows = certificate["landed_rows"].get(bronze, {}) if "landed_rows" in certificate else None
+        return cls(certificate["id"], datetime.fromisoformat(certificate["at"]), certificate["inputs"], rows)
 
 
-def erasures(lake: Lake, bronze: str) -> Iterator[Erasure]:
-    """All that is kept of one table of bronze (`bronze/<table>`), the latest first."""
+def recorded_erasures(lake: Lake, bronze: str) -> Iterator[BronzeErasure]:
+    """The recorded erasures of one bronze table (`bronze/<table>`), latest first."""
     place = Place("the certificates of erasures", f"{lake.root}/{FOLDER}")
     with reached(place.key, place.uri):
         files, root = filesystem(place.uri)
@@ -128,5 +128,5 @@ def erasures(lake: Lake, bronze: str) -> Iterator[Erasure]:
         for info in files.get_file_info(fs.FileSelector(root, allow_not_found=True)):
             if info.type is fs.FileType.File and info.path.endswith(".json"):
                 with files.open_input_file(info.path) as stream:
-                    found.append(Erasure.of(json.loads(stream.read()), bronze))
+                    found.append(BronzeErasure.of(json.loads(stream.read()), bronze))
     yield from sorted((each for each in found if each is not None), key=lambda each: each.at, reverse=True)

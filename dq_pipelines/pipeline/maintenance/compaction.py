@@ -1,7 +1,4 @@
-"""Upkeep of one table: small files put together, a checkpoint, and old files removed, in every layer and in the backup.
-
-How that is done belongs in `lake.compaction`, when it runs in `orchestration`.
-"""
+"""Runs upkeep of one table: compacts small files, writes checkpoints and removes old files, in every layer and in the backup."""
 
 from __future__ import annotations
 
@@ -12,21 +9,21 @@ from datetime import timedelta
 from dq_pipelines.lake.compaction import Compaction, checkpoint, vacuum
 from dq_pipelines.lake.table_lock import claimed
 from dq_pipelines.lake.tables import Lake, LakeTable
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, with_table_lock
 
 
 @dataclass(frozen=True)
-class Tended:
-    """What was done, or is to be done, for one table."""
+class UpkeepResult:
+    """What upkeep did, or would do, for one table."""
 
     #: `lake` or `backup`
     place: str
     #: `<layer>/<table>`
     key: str
-    #: how many small files became how many
+    #: number of small files that were compacted, and number of files they became
     compacted: int
     into: int
-    #: files of versions that nobody needs any more
+    #: removed files of versions that are past their retention
     vacuumed: int
 
     @property
@@ -35,31 +32,31 @@ class Tended:
 
 
 def tables_of(work: TableRun, backups: Lake) -> list[tuple[str, LakeTable]]:
-    """The tables that a table's YAML has become so far, each with its place."""
+    """The existing tables of one YAML file, each with `lake` or `backup`."""
     places = (("lake", work.lake), ("backup", backups))
-    found = [(place, lake.table(key)) for place, lake in places for key in work.table.keys]
-    return [(place, table) for place, table in found if table.exists]
+    tables = [(place, lake.table(key)) for place, lake in places for key in work.table.keys]
+    return [(place, table) for place, table in tables if table.exists]
 
 
-def tending(work: TableRun, backups: Lake, keep: timedelta) -> list[Tended]:
-    """What `tend` would do now; nothing is written."""
-    found = []
+def preview_upkeep(work: TableRun, backups: Lake, keep: timedelta) -> list[UpkeepResult]:
+    """What `run_upkeep` would do now. Writes nothing."""
+    results = []
     for place, table in tables_of(work, backups):
         compaction = Compaction.of(table)
         if compaction is not None:
             gone = vacuum(table, keep, dry_run=True)
-            found.append(Tended(place, table.key, compaction.files, len(compaction.bins), len(gone)))
-    return found
+            results.append(UpkeepResult(place, table.key, compaction.files, len(compaction.bins), len(gone)))
+    return results
 
 
-def tend(work: TableRun, backups: Lake, keep: timedelta) -> list[Tended]:
-    """Put small files together, write checkpoints, and remove files that left a table longer ago than `keep`.
+def run_upkeep(work: TableRun, backups: Lake, keep: timedelta) -> list[UpkeepResult]:
+    """Compact small files, write checkpoints, and remove files that left a table longer ago than `keep`.
 
-    No row changes. Versions from before then can be read no more.
+    No row changes. Versions older than `keep` are no longer readable.
     """
 
-    def tended(held: TableRun) -> list[Tended]:
-        found = []
+    def run(held: TableRun) -> list[UpkeepResult]:
+        results = []
         with ExitStack() as stack:
             tables = tables_of(held, backups)
             claims = {"lake": held.claim}
@@ -74,12 +71,12 @@ def tend(work: TableRun, backups: Lake, keep: timedelta) -> list[Tended]:
                 checkpoint(table)
                 held.may_commit()
                 gone = vacuum(table, keep)
-                found.append(Tended(place, table.key, compaction.files, len(compaction.bins), len(gone)))
-                if found[-1].changed:
+                results.append(UpkeepResult(place, table.key, compaction.files, len(compaction.bins), len(gone)))
+                if results[-1].changed:
                     held.log(
                         f"{place} {table.key}: {compaction.files:,} small files became {len(compaction.bins):,}, "
                         f"{len(gone):,} old files removed"
                     )
-        return found
+        return results
 
-    return alone(tended)(work)
+    return with_table_lock(run)(work)

@@ -1,4 +1,4 @@
-"""Whose rows are to be erased, and where they are: found in every layer by silver's types. How they go is in `erasure`."""
+"""Plans which rows to erase in each layer of the lake and of the backup, by a predicate on silver's columns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.engine.results.reasons import as_text
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.lake.formats.snapshot import Snapshot
-from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal
+from dq_pipelines.lake.rewrite import ByCondition, ByConditionOrKeys, ByKeys, Removal, RowSelection
 from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.landed import BATCH, pending_batches
-from dq_pipelines.pipeline.maintenance.row_lineage import healed
+from dq_pipelines.pipeline.maintenance.row_lineage import published_later
 from dq_pipelines.pipeline.preparation.preparation import Prepared, misread, prepare
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.refused_rows import PLACE, QUARANTINE_COLUMNS
@@ -31,23 +31,23 @@ from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Whose rows are to go, and from where."""
+class ErasureRequest:
+    """The rows to erase: a table, a predicate in SQL, and the lakes to search."""
 
     work: TableRun
     project: Project
     sql: str
     backups: Lake
-    #: names of tables that YAML names no more, from which the same rows are to go
+    #: names of tables that YAML no longer names, from which the same rows are erased
     also: tuple[str, ...] = ()
 
     @cached_property
-    def places(self) -> list[_Place]:
-        return [_Place(self, "lake", self.work.lake), _Place(self, "backup", self.backups)]
+    def places(self) -> list[_Layers]:
+        return [_Layers(self, "lake", self.work.lake), _Layers(self, "backup", self.backups)]
 
     @cached_property
     def schema(self) -> pl.Schema:
-        """The columns of silver: as published, or as they would be."""
+        """The columns of silver as published, or as its steps would make them."""
         silver = self.work.silver
         if (published := silver.published()) is not None:
             return published.schema
@@ -62,24 +62,24 @@ class Wish:
 
     @cached_property
     def gold(self) -> list[Table]:
-        """The tables that are computed from this one, over however many others."""
-        found, keys = [], {self.work.table.key}
+        """The gold tables that are computed from this one, directly or through other tables."""
+        tables, keys = [], {self.work.table.key}
         while new := [table for table in self.project if table.key not in keys and keys & set(table.inputs)]:
-            found += new
+            tables += new
             keys |= {table.key for table in new}
-        return found
+        return tables
 
     def removals(self) -> list[tuple[str, Removal]]:
-        """What goes from where; silver last, whose keys say what else goes."""
+        """What to remove from each table. Silver comes last, because its keys decide which other rows are removed."""
         name, ids = f"erase-{uuid.uuid4().hex[:16]}", self._identities()
-        found: list[tuple[str, Snapshot | None, Chosen]] = []
+        selections: list[tuple[str, Snapshot | None, RowSelection]] = []
         for place in reversed(self.places):
-            found.append((place.name, place.bronze, Listed(ids)))
-            found.append((place.name, place.quarantine, Either(place.refused, ids)))
-        found += [("lake", snapshot, Meeting(condition)) for snapshot, condition in self._gold()]
-        found += self._of_unnamed()
-        found += [(place.name, place.silver, Meeting(place.published)) for place in reversed(self.places)]
-        return [(place, Removal(snapshot, rows, name)) for place, snapshot, rows in found if snapshot is not None]
+            selections.append((place.name, place.bronze, ByKeys(ids)))
+            selections.append((place.name, place.quarantine, ByConditionOrKeys(place.refused, ids)))
+        selections += [("lake", snapshot, ByCondition(condition)) for snapshot, condition in self._gold()]
+        selections += self._of_unnamed()
+        selections += [(place.name, place.silver, ByCondition(place.published)) for place in reversed(self.places)]
+        return [(place, Removal(snapshot, rows, name)) for place, snapshot, rows in selections if snapshot is not None]
 
     def _gold(self) -> Iterator[tuple[Snapshot, pl.Expr]]:
         for table in self.gold:
@@ -91,55 +91,57 @@ class Wish:
                 try:
                     predicate = Predicate.parse(self.sql, published.schema)
                 except ConfigError:
-                    # It has other columns: computed anew, it holds what silver holds. What it held before goes now.
+                    # It has other columns. Computed again, it holds what silver holds; its earlier versions are removed now.
                     yield snapshot, pl.lit(False)
                 else:
                     yield snapshot, predicate.on(_cells(snapshot.schema, published.schema))
 
     @cached_property
     def unnamed(self) -> list[tuple[str, Lake, str]]:
-        """The tables of the lake and of the backup that YAML names no more: place, lake and key."""
+        """The tables of the lake and of the backup that YAML no longer names: `lake` or `backup`, lake and key."""
         known = {key for table in self.project for key in table.assets}
         return [(one.name, one.lake, key) for one in self.places for key in one.lake.keys() if key not in known]  # noqa: SIM118
 
     def not_judged(self) -> dict[str, str]:
-        """Where those of them lie that nobody has asked to look through, by `lake silver/old`: they may hold the same rows."""
-        some = [one for one in self.unnamed if one[2].partition("/")[2] not in self.also]
-        return {f"{place} {key}": lake.table(key).uri for place, lake, key in some}
+        """The addresses of unnamed tables that the request does not cover, by `lake silver/old`: they may hold the same rows."""
+        others = [table for table in self.unnamed if table[2].partition("/")[2] not in self.also]
+        return {f"{place} {key}": lake.table(key).uri for place, lake, key in others}
 
-    def _of_unnamed(self) -> Iterator[tuple[str, Snapshot | None, Chosen]]:
-        """Rows of tables that YAML names no more, by the columns as they were published; raises ConfigError for others."""
-        there = self.unnamed
+    def _of_unnamed(self) -> Iterator[tuple[str, Snapshot | None, RowSelection]]:
+        """Rows to erase of the tables in `also`, by their published columns; raises ConfigError for a table that YAML names."""
+        unnamed = self.unnamed
         for name in self.also:
-            some = [one for one in there if one[2].partition("/")[2] == name]
-            if not some:
-                names = sorted({key.partition("/")[2] for _, _, key in there})
-                said = f"--also: wanted a table of the lake that YAML names no more, got '{name}'{nearest(name, names)}"
-                raise ConfigError([Problem("", 0, said)])
-            snapshots = [(place, lake.table(key).published()) for place, lake, key in some]
-            found = [(place, snapshot) for place, snapshot in snapshots if snapshot is not None]
-            # Bronze and quarantine hold text; what was published has the types.
-            published = [one.schema for _, one in found if one.key.startswith(("silver/", "gold/"))]
-            for place, snapshot in found:
+            tables = [table for table in unnamed if table[2].partition("/")[2] == name]
+            if not tables:
+                names = sorted({key.partition("/")[2] for _, _, key in unnamed})
+                message = (
+                    f"--also: wanted a table of the lake that YAML names no more, got '{name}'{nearest(name, names)}"
+                )
+                raise ConfigError([Problem("", 0, message)])
+            snapshots = [(place, lake.table(key).published()) for place, lake, key in tables]
+            existing = [(place, snapshot) for place, snapshot in snapshots if snapshot is not None]
+            # Bronze and quarantine hold text; the published table has the types.
+            published = [snapshot.schema for _, snapshot in existing if snapshot.key.startswith(("silver/", "gold/"))]
+            for place, snapshot in existing:
                 schema = {**snapshot.schema, **(published[0] if published else {})}
                 predicate = Predicate.parse(self.sql, pl.Schema(schema), of=f" in {snapshot.key}, which --also names")
-                yield place, snapshot, Meeting(predicate.on(_cells(snapshot.schema, pl.Schema(schema))))
+                yield place, snapshot, ByCondition(predicate.on(_cells(snapshot.schema, pl.Schema(schema))))
 
     def _identities(self) -> pl.DataFrame:
-        """What the landed rows that go are known by, wherever they were found."""
+        """The `PLACE` of each landed row to erase, from every layer of the lake and of the backup."""
         keys = self.work.table.landed.silver.keys if self.work.table.landed.silver.mode == "merge" else ()
         gone = pl.concat([place.keys(keys) for place in self.places], how="vertical_relaxed").unique() if keys else None
-        found = [frame for place in self.places for frame in place.identities(gone)]
-        if not found:
+        frames = [frame for place in self.places for frame in place.identities(gone)]
+        if not frames:
             return pl.DataFrame(schema={name: QUARANTINE_COLUMNS[name] for name in PLACE})
-        return pl.concat(collect_all(found), how="vertical_relaxed").unique()
+        return pl.concat(collect_all(frames), how="vertical_relaxed").unique()
 
 
 @dataclass(frozen=True)
-class _Place:
-    """The three layers of a table in the lake, or in the backup, each at the version at which it was first looked at."""
+class _Layers:
+    """The three layers of a table in the lake or in the backup, each read at one version."""
 
-    wish: Wish
+    request: ErasureRequest
     name: str
     lake: Lake
 
@@ -156,71 +158,73 @@ class _Place:
         return self._snapshot("silver")
 
     def _snapshot(self, layer: str) -> Snapshot | None:
-        return self.lake.table(f"{layer}/{self.wish.work.table.name}").published()
+        return self.lake.table(f"{layer}/{self.request.work.table.name}").published()
 
     @property
     def published(self) -> pl.Expr:
-        """Whether a row of silver goes."""
-        return self.wish.predicate.on(_cells(self.silver.schema if self.silver else self.wish.schema, self.wish.schema))
+        """Whether a row of silver is erased."""
+        return self.request.predicate.on(
+            _cells(self.silver.schema if self.silver else self.request.schema, self.request.schema)
+        )
 
     @property
     def refused(self) -> pl.Expr:
-        """Whether a row of quarantine goes, by its cells."""
-        return self.wish.predicate.on(
-            _cells(self.quarantine.schema if self.quarantine else self.wish.schema, self.wish.schema)
+        """Whether a row of quarantine is erased, by its cells."""
+        return self.request.predicate.on(
+            _cells(self.quarantine.schema if self.quarantine else self.request.schema, self.request.schema)
         )
 
     def keys(self, keys: Sequence[str]) -> pl.DataFrame:
-        """The keys of the published rows that go."""
+        """The keys of the published rows to erase."""
         if self.silver is None:
-            return pl.DataFrame(schema={key: self.wish.schema[key] for key in keys})
+            return pl.DataFrame(schema={key: self.request.schema[key] for key in keys})
         return self.silver.scan().filter(self.published).select(exact_names(keys)).unique().collect()
 
     def identities(self, keys: pl.DataFrame | None) -> Iterator[pl.LazyFrame]:
-        """What the landed rows that go are known by: in quarantine, by their own cells, and as what was replaced."""
-        known = pl.all_horizontal(pl.col(name).is_not_null() for name in PLACE)
-        refused = None if self.quarantine is None else self.quarantine.scan().filter(known)
+        """The `PLACE` of each landed row to erase: rows in quarantine, rows whose cells match, and earlier rows with the `keys`."""
+        has_place = pl.all_horizontal(pl.col(name).is_not_null() for name in PLACE)
+        refused = None if self.quarantine is None else self.quarantine.scan().filter(has_place)
         if refused is not None:
             yield refused.filter(self.refused).select(PLACE)
         landed = self._landed()
         if landed is None:
             return
         rows, cell = landed
-        yield rows.filter(self.wish.predicate.on(cell)).select(PLACE)
-        there = rows.collect_schema()
-        if keys is not None and set(keys.columns) <= set(there):
-            work = self.wish.work
+        yield rows.filter(self.request.predicate.on(cell)).select(PLACE)
+        schema = rows.collect_schema()
+        if keys is not None and set(keys.columns) <= set(schema):
+            work = self.request.work
             waiting = pending_batches(work.table, work.lake, work.silver)
             judged = rows.filter(~pl.col(BATCH).is_in(waiting))
             if refused is not None:
-                waits = refused.filter(~healed(self.quarantine, work.silver)).select(PLACE)
+                waits = refused.filter(~published_later(self.quarantine, work.silver)).select(PLACE)
                 judged = judged.join(waits, on=PLACE, how="anti")
-            same = {name: there[name] for name in keys.columns}
-            yield judged.join(conformed(keys.lazy(), same), on=exact_names(keys.columns), how="semi").select(PLACE)
+            key_types = {name: schema[name] for name in keys.columns}
+            yield judged.join(conformed(keys.lazy(), key_types), on=exact_names(keys.columns), how="semi").select(PLACE)
 
     def _landed(self) -> tuple[pl.LazyFrame, Callable[[str], Cell]] | None:
-        """The rows of bronze by silver's types; up to the first step that may do anything to them, where that suffices."""
+        """Bronze rows in silver's types. Stops before the first `sql` or `python` step where the predicate needs no later one."""
         if self.bronze is None:
             return None
-        silver = self.wish.work.table.landed.silver
+        silver = self.request.work.table.landed.silver
         steps = [step for step in silver.transform if not isinstance(step, Filter | Deduplicate)]
-        mended = corrections(self.lake.table(f"quarantine/{self.wish.work.table.name}"))
+        mended = corrections(self.lake.table(f"quarantine/{self.request.work.table.name}"))
         opaque = next((at for at, step in enumerate(steps) if isinstance(step, OPAQUE)), len(steps))
-        for some in (steps[:opaque], steps):
-            shortened = silver.model_copy(update={"transform": tuple(some)})
+        for applied in (steps[:opaque], steps):
+            shortened = silver.model_copy(update={"transform": tuple(applied)})
             prepared = prepare(shortened, corrected(self.bronze.scan(), mended))
             there = prepared.rows.collect_schema()
-            if {*self.wish.predicate.columns, *PLACE} <= set(there):
+            if {*self.request.predicate.columns, *PLACE} <= set(there):
                 return prepared.rows, _landed_cells(shortened, prepared)
-        self.wish.work.log(
-            f"{self.bronze.key}: a step makes {', '.join(self.wish.predicate.columns)} and forgets where rows came "
+        self.request.work.log(
+            f"{self.bronze.key}: a step makes {', '.join(self.request.predicate.columns)} and forgets where rows came "
             f"from, so that no landed row can be told; only those in quarantine are erased"
         )
         return None
 
 
 def _landed_cells(silver: Silver, prepared: Prepared) -> Callable[[str], Cell]:
-    """Cells by silver's types, with the text that landed where a cast may have failed."""
+    """Cells in silver's types, with the landed text where a cast may have failed."""
     there, flags = prepared.rows.collect_schema(), misread(silver, prepared)
 
     def cell(name: str) -> Cell:
@@ -232,7 +236,7 @@ def _landed_cells(silver: Silver, prepared: Prepared) -> Callable[[str], Cell]:
 
 
 def _cells(there: pl.Schema, wanted: pl.Schema) -> Callable[[str], Cell]:
-    """Cells of a table that may hold as text what silver has in types."""
+    """Cells of a table in the `wanted` types; `there` may hold them as text."""
 
     def cell(name: str) -> Cell:
         if name not in there:

@@ -1,11 +1,11 @@
-"""Restore: silver and quarantine brought back to what they were, or expired rows brought back from the backup.
+"""Restores silver and quarantine to an earlier version, or expired rows from the backup.
 
-**As of a time**, silver first, then quarantine: batches that were consumed since wait again in bronze, and the next run
-judges them by today's YAML. Killed in between, quarantine still has rows of those batches, and the next run removes them
-as it removes those of an interrupted publication.
+**As of a time**: silver first, then quarantine. Batches consumed since then are pending in bronze again, and the next run
+judges them by today's YAML. If the process is killed in between, quarantine still has rows of those batches. The next run
+removes them, as it does after an interrupted publication.
 
-**From the backup**, bronze, quarantine, then silver, each deletion once. With keys a row comes back only where silver has
-none of its keys.
+**From the backup**: bronze, quarantine, then silver, each deletion once. In a table with keys, a row returns only if silver
+has no row with its keys.
 """
 
 from __future__ import annotations
@@ -24,32 +24,35 @@ from dq_pipelines.lake.ledger import reruns_in, transactions
 from dq_pipelines.lake.publish import Publication
 from dq_pipelines.lake.schema_evolution import exactly, fits
 from dq_pipelines.lake.tables import Lake, LakeTable
-from dq_pipelines.lake.time_travel import Moment, Return
+from dq_pipelines.lake.time_travel import Moment, TableRestore
 from dq_pipelines.pipeline.bronze.input_identity import INPUT
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, with_table_lock
 from dq_pipelines.pipeline.silver.precedence import last_of_keys
 from dq_pipelines.transforms.types import name_of
 
 
-def returns(work: TableRun, moment: Moment, layer: str | None = None) -> list[Return]:
-    """What goes back to which version, in this order; nothing is written.
+def plan_restore(work: TableRun, moment: Moment, layer: str | None = None) -> list[TableRestore]:
+    """Which tables to restore to which version, in this order. Writes nothing.
 
-    Without a layer: silver and quarantine, or gold and its quarantine; quarantine goes back to the time at which the
-    version of the first came into being. Raises ConfigError, or PublishError where files were vacuumed or rows would
-    end up in no place or in two.
+    Without a layer: silver and quarantine, or gold and its quarantine. Quarantine is restored to the time at which the
+    version of the first table was committed. Raises ConfigError; raises PublishError where files were vacuumed, or where
+    rows would be lost or doubled.
     """
     if layer is not None:
-        alone_back = Return.to(work.lake.table(f"{layer}/{work.table.name}"), moment)
-        _must_stand_alone(work, layer, alone_back)
-        return [alone_back]
-    first = Return.to(work.lake.table(work.table.key), moment)
+        restore_of_layer = TableRestore.to(work.lake.table(f"{layer}/{work.table.name}"), moment)
+        _require_consistent(work, layer, restore_of_layer)
+        return [restore_of_layer]
+    first = TableRestore.to(work.lake.table(work.table.key), moment)
     if not work.quarantine.exists:
         return [first]
-    return [first, Return.to(work.quarantine, Moment(first.at.isoformat()) if moment.version is not None else moment)]
+    return [
+        first,
+        TableRestore.to(work.quarantine, Moment(first.at.isoformat()) if moment.version is not None else moment),
+    ]
 
 
-def _must_stand_alone(work: TableRun, layer: str, back: Return) -> None:
-    """Bronze and quarantine hold what silver relies on."""
+def _require_consistent(work: TableRun, layer: str, back: TableRestore) -> None:
+    """Raise PublishError where restoring one layer alone would lose or double rows of another."""
     if layer == "bronze" and (landed := [name for name in back.taken_back if name.startswith(INPUT)]):
         raise PublishError(
             f"{back.table.key}: {counted(len(landed), 'input', 'has', 'have')} landed since version {back.then.version}, which silver may "
@@ -69,31 +72,31 @@ def _must_stand_alone(work: TableRun, layer: str, back: Return) -> None:
 
 
 def restore(work: TableRun, moment: Moment, layer: str | None = None) -> list[Publication]:
-    """Bring a table back to what it was; one commit a layer, and none where nothing changes."""
+    """Restore a table to an earlier version: one commit for each layer that changes."""
 
     def back(held: TableRun) -> list[Publication]:
         done = []
-        for each in returns(held, moment, layer):
+        for each in plan_restore(held, moment, layer):
             if each.changes:
                 held.may_commit()
                 done.append(each.commit())
                 held.log(f"{each.table.key} is as of version {each.then.version} again")
         return done
 
-    return alone(back)(work)
+    return with_table_lock(back)(work)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Rows of one layer that come back from the backup."""
+    """Rows of one layer to restore from the backup."""
 
     table: LakeTable
     rows: pl.LazyFrame
-    #: the deletions that they left by
+    #: ids of the deletions that removed them
     deletions: tuple[str, ...]
-    #: columns that the backup has and the table no longer
+    #: columns of the backup that the table no longer has
     lost_columns: tuple[str, ...]
-    #: with keys: rows whose keys the table has are not brought back
+    #: with keys, rows whose keys the table has are not restored
     keys: tuple[str, ...] = ()
 
     @property
@@ -101,7 +104,7 @@ class Recovery:
         return {f"{RESTORED}{each}": 1 for each in self.deletions}
 
     def count(self) -> int:
-        """How many rows come back."""
+        """The number of rows to restore."""
         return int(self._missing().select(pl.len()).collect(engine="streaming").item())
 
     def _missing(self) -> pl.LazyFrame:
@@ -110,28 +113,28 @@ class Recovery:
         return self.rows.join(self.table.scan().select(exact_names(self.keys)), on=exact_names(self.keys), how="anti")
 
     def commit(self) -> Publication:
-        """Bring them back, in one commit."""
+        """Restore them in one commit."""
         rows = self.count()
         change = Merge(self.rows, self.keys, insert_only=True) if self.keys else Insert(self.rows)
-        said, once = {"dq.restore": "from the backup"}, dict.fromkeys(self.consumed)
-        done = self.table.commit(Commit(change, self.consumed, said, once))
+        metadata, once = {"dq.restore": "from the backup"}, dict.fromkeys(self.consumed)
+        done = self.table.commit(Commit(change, self.consumed, metadata, once))
         return Publication(self.table.key, done.version, rows)
 
 
-def recoveries(work: TableRun, backups: Lake) -> list[Recovery]:
-    """What comes back from the backup, in this order; nothing is written. Raises PublishError where there is no backup."""
+def plan_recovery(work: TableRun, backups: Lake) -> list[Recovery]:
+    """What to restore from the backup, in this order. Writes nothing. Raises PublishError where there is no backup."""
     layers = [work.lake.table(f"bronze/{work.table.name}"), work.quarantine, work.silver]
-    found, copied = [], False
+    planned, copied = [], False
     for table in layers:
         backup = Backup.of(table, backups)
         if not (table.exists and backup.copies.exists):
             continue
         copied = True
         if kept := backup.kept:
-            found.append(_recovery(work, backup, kept))
+            planned.append(_recovery(work, backup, kept))
     if not copied:
         raise PublishError(f"{work.table.key}: no backup of it (looked in {backups.root})")
-    return found
+    return planned
 
 
 def _recovery(work: TableRun, backup: Backup, kept: list[str]) -> Recovery:
@@ -156,14 +159,14 @@ def _recovery(work: TableRun, backup: Backup, kept: list[str]) -> Recovery:
 
 
 def recover(work: TableRun, backups: Lake) -> list[Publication]:
-    """Bring expired rows back from the backup, each once."""
+    """Restore expired rows from the backup, each once."""
 
     def back(held: TableRun) -> list[Publication]:
         done = []
-        for each in recoveries(held, backups):
+        for each in plan_recovery(held, backups):
             held.may_commit()
             done.append(each.commit())
             held.log(f"{each.table.key}: {counted(done[-1].rows, 'row', 'is', 'are')} back")
         return done
 
-    return alone(back)(work)
+    return with_table_lock(back)(work)

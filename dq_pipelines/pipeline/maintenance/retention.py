@@ -1,8 +1,8 @@
-"""Retention: rows that are older than their table keeps them leave bronze, quarantine and silver, in this order.
+"""Deletes rows that are older than their table's retention: from bronze, quarantine and silver, in this order.
 
-Silver last: it says which keys have expired, and a run that was killed before finds them there again. A landed row
-that was published is as old as its row in silver is, or would be; one in quarantine is as old as its cell says, or, where
-that cannot be read, as its landing. When the job runs belongs in `orchestration`.
+Silver is last because its rows decide which keys have expired: if a run is killed, the next one finds them again. A landed
+row that was published has the age of its row in silver. A row in quarantine has the age of its own cell, or of its landing
+where the cell cannot be read.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.backup import Backup, Deletion
 from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.publish import Publication
-from dq_pipelines.lake.rewrite import Chosen, Either, Listed, Meeting, Removal
+from dq_pipelines.lake.rewrite import ByCondition, ByConditionOrKeys, ByKeys, Removal, RowSelection
 from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.table_lock import Claim, claimed, staged
 from dq_pipelines.lake.tables import Lake, LakeTable
 from dq_pipelines.pipeline.bronze.landed import BATCH, INGESTED_AT
-from dq_pipelines.pipeline.maintenance.row_lineage import GOES, Traces
+from dq_pipelines.pipeline.maintenance.row_lineage import GOES, RowLineage
 from dq_pipelines.pipeline.quarantine.refused_rows import PLACE
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone
+from dq_pipelines.pipeline.runtime.table_run import TableRun, with_table_lock
 from dq_pipelines.project import Retention
 from dq_pipelines.transforms.types import name_of
 
 
 @dataclass(frozen=True)
 class Expiry:
-    """What one table lost, or would lose, because it was old."""
+    """What retention deleted, or would delete, from one table."""
 
     #: `silver/<name>`
     table: str
-    #: what is older goes
+    #: older rows are deleted
     before: datetime
     #: one sentence: which column before what
     why: str
-    #: rows that go, by layer in the order in which they go
+    #: deleted rows by layer, in the order of deletion
     rows: dict[str, int]
-    #: rows of bronze of which nobody can tell what became of them: they stay
-    untold: int = 0
+    #: judged rows of bronze whose outcome is unknown, because a step drops their origin: they are kept
+    untraceable: int = 0
     #: rows that were copied and compared, by layer
     backed_up: dict[str, int] | None = None
     publications: tuple[Publication, ...] = ()
@@ -57,23 +57,23 @@ class Expiry:
 
 
 def expire(work: TableRun, backups: Lake, run: str = "") -> Expiry | None:
-    """Delete what is too old, having copied it first where the table wants that; None where nothing was published.
+    """Delete rows that are too old, after copying them where the table has a backup; None where nothing was published.
 
-    Raises RuleError when the column that gives rows their age is not there, PublishError when a copy is not what was
-    to be copied, or the lake refuses: nothing was deleted then from the layer at hand.
+    Raises RuleError when the column of the retention is missing. Raises PublishError when a copy differs from its rows or
+    the lake cannot be written; then nothing was deleted from that layer.
     """
-    return alone(lambda held: _expired(held, backups, run))(work)
+    return with_table_lock(lambda held: _expired(held, backups, run))(work)
 
 
-def expiring(work: TableRun) -> Expiry | None:
-    """What `expire` would delete now; nothing is written."""
+def preview_expiry(work: TableRun) -> Expiry | None:
+    """What `expire` would delete now. Writes nothing."""
     plan = _Plan.of(work)
     return plan.expiry if plan else None
 
 
 def _expired(work: TableRun, backups: Lake, run: str) -> Expiry | None:
     retention = _retention(work)
-    with _held(work, backups, wanted=retention.backup) as claim:
+    with _backup_claim(work, backups, wanted=retention.backup) as claim:
         if retention.backup:
             for layer in _layers(work):
                 if void := Backup.of(layer, backups).void(claim):
@@ -88,15 +88,15 @@ def _expired(work: TableRun, backups: Lake, run: str) -> Expiry | None:
         for removal in plan.removals if retention.backup else ():
             work.may_commit()
             backup = Backup.of(removal.table, backups)
-            copied[removal.key] = backup.copy(removal.among(), deletion, claim)
+            copied[removal.key] = backup.copy(removal.selected(), deletion, claim)
             work.log(f"{removal.key}: {counted(copied[removal.key], 'row')} copied to {backup.copies.uri} and compared")
-        published = tuple(_removed(work, removal, deletion) for removal in plan.removals)
+        published = tuple(_remove(work, removal, deletion) for removal in plan.removals)
     return replace(plan.expiry, backed_up=copied or None, publications=published, deletion=deletion.id)
 
 
 @contextmanager
-def _held(work: TableRun, backups: Lake, *, wanted: bool) -> Iterator[Claim]:
-    """The claim to the table's backup, where it has one."""
+def _backup_claim(work: TableRun, backups: Lake, *, wanted: bool) -> Iterator[Claim]:
+    """Hold the claim to the table's backup, if the table has one."""
     if not wanted:
         yield Claim()
         return
@@ -104,7 +104,7 @@ def _held(work: TableRun, backups: Lake, *, wanted: bool) -> Iterator[Claim]:
         yield claim
 
 
-def _removed(work: TableRun, removal: Removal, deletion: Deletion) -> Publication:
+def _remove(work: TableRun, removal: Removal, deletion: Deletion) -> Publication:
     with staged(*removal.stages, claim=work.claim):
         removal.write()
         work.may_commit()
@@ -127,47 +127,50 @@ def _layers(work: TableRun) -> tuple[LakeTable, ...]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to go, looked up but not done."""
+    """What to delete, planned from one version of each layer."""
 
     expiry: Expiry
     removals: tuple[Removal, ...]
 
     @classmethod
     def of(cls, work: TableRun) -> _Plan | None:
-        traces = Traces.of(work)
-        if traces is None:
+        lineage = RowLineage.of(work)
+        if lineage is None:
             return None
         retention = _retention(work)
-        age = _Age.of(traces, retention, work.now)
-        landed = traces.landed()
-        known = _expired_in_bronze(traces, age, landed)
-        chosen: list[tuple[Snapshot | None, Chosen]] = [
-            (traces.bronze, Listed(known)),
-            (traces.quarantine, Either(_expired_in_quarantine(traces, age) & ~traces.healed, known)),
-            (traces.silver, Meeting(age.exceeded)),
+        age = _Age.of(lineage, retention, work.now)
+        landed = lineage.landed()
+        expired = _expired_in_bronze(lineage, age, landed)
+        selections: list[tuple[Snapshot | None, RowSelection]] = [
+            (lineage.bronze, ByKeys(expired)),
+            (
+                lineage.quarantine,
+                ByConditionOrKeys(_expired_in_quarantine(lineage, age) & ~lineage.published_later, expired),
+            ),
+            (lineage.silver, ByCondition(age.exceeded)),
         ]
         name = f"expire-{Deletion.new(work.now, '', '').id}"
-        removals = [Removal(snapshot, rows, name) for snapshot, rows in chosen if snapshot is not None]
+        removals = [Removal(snapshot, rows, name) for snapshot, rows in selections if snapshot is not None]
         why = f"retention: {retention.by} before {age.before.isoformat(timespec='seconds')} ({retention.keep})"
         rows = {removal.key: removal.rows for removal in removals}
-        expiry = Expiry(work.table.key, age.before, why, rows, traces.untold(landed))
+        expiry = Expiry(work.table.key, age.before, why, rows, lineage.untraceable(landed))
         return cls(expiry, tuple(removal for removal in removals if removal.rows))
 
 
 @dataclass(frozen=True)
 class _Age:
-    """How old a row may be."""
+    """The age limit of rows, by one column."""
 
     column: str
     dtype: pl.DataType
     before: datetime
 
     @classmethod
-    def of(cls, traces: Traces, retention: Retention, now: datetime) -> _Age:
-        dtype = traces.column(retention.by)
+    def of(cls, lineage: RowLineage, retention: Retention, now: datetime) -> _Age:
+        dtype = lineage.column(retention.by)
         if not isinstance(dtype, pl.Date | pl.Datetime):
             raise RuleError(
-                f"{traces.work.table.key}: retention wants {retention.by} to be a date or a datetime, "
+                f"{lineage.work.table.key}: retention wants {retention.by} to be a date or a datetime, "
                 f"got {name_of(dtype)}"
             )
         return cls(retention.by, dtype, (now - retention.length).astimezone(UTC))
@@ -181,46 +184,49 @@ class _Age:
 
     @property
     def exceeded(self) -> pl.Expr:
-        """Whether a row is too old: null for one without a date, which never is."""
+        """Whether a row is too old; null for a row without a date, which is kept."""
         return pl.col(exact(self.column)).cast(self.dtype) < self.limit
 
 
-def _expired_in_quarantine(traces: Traces, age: _Age) -> pl.Expr:
-    """A row whose date is missing or cannot be read is as old as its landing."""
-    texts = traces.quarantine.schema if traces.quarantine is not None else pl.Schema()
+def _expired_in_quarantine(lineage: RowLineage, age: _Age) -> pl.Expr:
+    """Whether a row of quarantine is too old, by its own cell; by its landing time where the cell is missing or unreadable."""
+    texts = lineage.quarantine.schema if lineage.quarantine is not None else pl.Schema()
     landed_before = pl.col(INGESTED_AT) < pl.lit(age.before)
     if age.column not in texts:
         return landed_before
-    cell = traces.refused_cell(age.column)
+    cell = lineage.refused_cell(age.column)
     return pl.when(cell.is_not_null()).then(cell < age.limit).otherwise(landed_before)
 
 
-def _expired_in_bronze(traces: Traces, age: _Age, landed: pl.LazyFrame | None) -> pl.DataFrame:
-    """What the landed rows are known by that go: those that are too old, and what they replaced.
+def _expired_in_bronze(lineage: RowLineage, age: _Age, landed: pl.LazyFrame | None) -> pl.DataFrame:
+    """The `PLACE` of each landed row to delete: rows that are too old, and earlier rows that they replaced.
 
-    A row in quarantine shares its fate there, unless it was mended and published since. One that waits to be judged stays.
+    A row in quarantine is deleted with its row there, unless it was corrected and published since. Rows of pending batches
+    are kept.
     """
-    if traces.bronze is None:
+    if lineage.bronze is None:
         return pl.DataFrame(schema=dict.fromkeys(PLACE, pl.String()))
-    schema = {name: traces.bronze.schema[name] for name in PLACE}
-    found, refused = [pl.LazyFrame(schema=schema)], traces.refused(_expired_in_quarantine(traces, age))
+    schema = {name: lineage.bronze.schema[name] for name in PLACE}
+    parts, refused = [pl.LazyFrame(schema=schema)], lineage.refused(_expired_in_quarantine(lineage, age))
     if refused is not None:
-        found.append(refused.filter(GOES).select(PLACE))
+        parts.append(refused.filter(GOES).select(PLACE))
     if landed is not None:
-        judged = landed.filter(~pl.col(BATCH).is_in(traces.waiting))
+        judged = landed.filter(~pl.col(BATCH).is_in(lineage.waiting))
         if refused is not None:
             judged = judged.join(refused, on=PLACE, how="anti")
         goes = age.exceeded.fill_null(False)
-        # After a step of one's own, a landed row is too old when all that came of it is.
+        # After a `sql` or `python` step, a landed row is too old when all rows made from it are.
         old = (
-            judged.group_by(PLACE).agg(goes.all().alias(GOES)).filter(GOES) if traces.is_opaque else judged.filter(goes)
+            judged.group_by(PLACE).agg(goes.all().alias(GOES)).filter(GOES)
+            if lineage.is_opaque
+            else judged.filter(goes)
         )
-        found.append(old.select(PLACE))
-        if traces.work.table.landed.silver.mode == "merge":
-            keys = list(traces.work.table.landed.silver.keys)
-            gone = traces.silver.scan().filter(age.exceeded).select(exact_names(keys)).unique()
-            same = {name: dtype for name, dtype in judged.collect_schema().items() if name in keys}
-            found.append(judged.join(conformed(gone, same), on=exact_names(keys), how="semi").select(PLACE))
-    there = traces.bronze.scan().select(PLACE)
-    listed = pl.concat([frame.cast(schema) for frame in found]).unique()  # type: ignore[arg-type]
-    return listed.join(there, on=PLACE, how="semi").collect(engine="streaming")
+        parts.append(old.select(PLACE))
+        if lineage.work.table.landed.silver.mode == "merge":
+            keys = list(lineage.work.table.landed.silver.keys)
+            gone = lineage.silver.scan().filter(age.exceeded).select(exact_names(keys)).unique()
+            key_types = {name: dtype for name, dtype in judged.collect_schema().items() if name in keys}
+            parts.append(judged.join(conformed(gone, key_types), on=exact_names(keys), how="semi").select(PLACE))
+    in_bronze = lineage.bronze.scan().select(PLACE)
+    listed = pl.concat([frame.cast(schema) for frame in parts]).unique()  # type: ignore[arg-type]
+    return listed.join(in_bronze, on=PLACE, how="semi").collect(engine="streaming")

@@ -1,7 +1,7 @@
-"""Traces: which rows of bronze and of quarantine stand behind the rows of silver, and what they are by silver's types.
+"""Links the rows of bronze and quarantine to the rows of silver, and casts their cells to silver's types.
 
-Bronze may hold text, and quarantine holds nothing else: a condition on silver's columns says nothing there before
-the cells have silver's types. What is done with rows that are found belongs in `retention` and `erasure`.
+Bronze may hold text, and quarantine holds text only. A condition on silver's columns applies to their rows once the cells
+have silver's types.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from dq_pipelines.pipeline.bronze.batch import UNREADABLE
 from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, pending_batches
 from dq_pipelines.pipeline.preparation.preparation import prepare
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
-from dq_pipelines.pipeline.quarantine.quarantine_status import broken_off
+from dq_pipelines.pipeline.quarantine.quarantine_status import replay_was_interrupted
 from dq_pipelines.pipeline.quarantine.refused_rows import FIXED, INTO, PLACE, REPLAYED, STATUS
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.steps import OPAQUE, Deduplicate, Filter
 
-#: Beside it, whether the rows of that name go.
+#: Column with whether all rows of a `PLACE` are deleted.
 GOES = "_goes"
 
 
-def healed(quarantine: Snapshot | None, silver: LakeTable) -> pl.Expr:
-    """Whether a row of quarantine was mended or replayed, and silver has noted the replay."""
+def published_later(quarantine: Snapshot | None, silver: LakeTable) -> pl.Expr:
+    """Whether a row of quarantine was corrected or replayed, and silver's ledger has the replay."""
     if quarantine is None or not {STATUS, INTO} <= set(quarantine.schema):
         return pl.lit(False)
-    # A rerun publishes what is mended without a replay.
-    unfinished = broken_off(batches_in(transactions(silver)))
+    # A rerun publishes corrected rows without a replay.
+    unfinished = replay_was_interrupted(batches_in(transactions(silver)))
     return (pl.col(STATUS).is_in([FIXED, REPLAYED]) & ~unfinished).fill_null(False)
 
 
 @dataclass(frozen=True)
-class Traces:
-    """The three layers of one table, each at the version at which it was first looked at."""
+class RowLineage:
+    """The three layers of one table, each read at one version."""
 
     work: TableRun
     silver: Snapshot
-    #: the two below may never have been written to
+    #: None where nothing was ever written to it; the same for `quarantine`
     bronze: Snapshot | None
     quarantine: Snapshot | None
 
     @classmethod
-    def of(cls, work: TableRun) -> Traces | None:
+    def of(cls, work: TableRun) -> RowLineage | None:
         """None where nothing was ever published."""
         silver = work.silver.published()
         if silver is None:
@@ -57,63 +57,63 @@ class Traces:
         return cls(work, silver, bronze(work.table, work.lake).published(), work.quarantine.published())
 
     def column(self, name: str) -> pl.DataType:
-        """The type of a published column; raises RuleError when there is none of this name."""
+        """The type of a published column; raises RuleError for an unknown name."""
         if name not in self.silver.schema:
             raise RuleError(f"{self.work.table.key}: no column '{name}'{nearest(name, self.silver.schema)}")
         return self.silver.schema[name]
 
     @property
     def waiting(self) -> list[str]:
-        """Bronze batches that were not judged yet, or are blocked."""
+        """Bronze batches that are pending or blocked."""
         return pending_batches(self.work.table, self.work.lake, self.work.silver)
 
     def landed(self) -> pl.LazyFrame | None:
-        """The rows of bronze by silver's types, with `PLACE`; None where steps forget where rows came from.
+        """The rows of bronze in silver's types, with `PLACE`; None where a step drops the origin of its rows.
 
-        Also the rows that a `filter` or `deduplicate` leaves out, and not the lines that nobody could read. After a step of
-        `sql` or `python` there may be none for a landed row, or several.
+        Includes rows that a `filter` or `deduplicate` step leaves out; excludes unreadable lines. After a `sql` or `python`
+        step, a landed row may have no row or several.
         """
         if self.bronze is None:
             return None
         silver, rows = self.work.table.landed.silver, corrected(self.bronze.scan(), corrections(self.work.quarantine))
         steps = tuple(step for step in silver.transform if not isinstance(step, Filter | Deduplicate))
         prepared = prepare(silver.model_copy(update={"transform": steps}), rows)
-        there = prepared.rows.collect_schema()
-        return prepared.rows if set(PLACE) <= set(there) else None
+        schema = prepared.rows.collect_schema()
+        return prepared.rows if set(PLACE) <= set(schema) else None
 
     @property
     def is_opaque(self) -> bool:
-        """Whether a step may do anything to rows."""
+        """Whether the table has a `sql` or `python` step, which may change rows in any way."""
         return any(isinstance(step, OPAQUE) for step in self.work.table.landed.silver.transform)
 
     def refused_cell(self, name: str) -> pl.Expr:
-        """A column of quarantine, which holds text, by silver's type; null where a cell does not fit."""
+        """A text column of quarantine in silver's type; null where a cell does not fit."""
         dtype = self.column(name)
         texts = pl.String() if self.quarantine is None else self.quarantine.schema[name]
         return pl.col(exact(name)) if texts == dtype or dtype.is_nested() else typed(pl.col(exact(name)), texts, dtype)
 
     @property
-    def healed(self) -> pl.Expr:
-        """Whether a row of quarantine was published after all: then silver says what becomes of it."""
-        return healed(self.quarantine, self.work.silver)
+    def published_later(self) -> pl.Expr:
+        """Whether a row of quarantine was published since: then its row in silver decides."""
+        return published_later(self.quarantine, self.work.silver)
 
     def refused(self, goes: pl.Expr) -> pl.LazyFrame | None:
-        """What the rows of quarantine that are not published are known by, and as `GOES` whether all of that name go."""
+        """The `PLACE` of each unpublished row of quarantine, with `GOES`: whether all its rows match the condition `goes`."""
         if self.quarantine is None:
             return None
         rows = (
             self.quarantine.scan()
-            .filter(self.healed.not_())
+            .filter(self.published_later.not_())
             .filter(pl.all_horizontal(pl.col(name).is_not_null() for name in PLACE))
         )
         return rows.group_by(PLACE).agg(goes.fill_null(False).all().alias(GOES))
 
-    def untold(self, told: pl.LazyFrame | None) -> int:
-        """Rows of bronze that are neither among `told` nor in quarantine, and were judged: nobody knows what became of them."""
+    def untraceable(self, landed: pl.LazyFrame | None) -> int:
+        """The number of judged rows of bronze that are neither in `landed` nor in quarantine: their outcome is unknown."""
         if self.bronze is None or not self.is_opaque:
             return 0
         rows = self.bronze.scan().filter(~pl.col(BATCH).is_in(self.waiting) & pl.col(UNREADABLE).is_null())
-        for known in (told, self.refused(pl.lit(True))):
-            if known is not None:
-                rows = rows.join(known.select(PLACE), on=PLACE, how="anti")
+        for traced in (landed, self.refused(pl.lit(True))):
+            if traced is not None:
+                rows = rows.join(traced.select(PLACE), on=PLACE, how="anti")
         return int(rows.select(pl.len()).collect(engine="streaming").item())

@@ -1,7 +1,7 @@
-"""What people have mended: cells of landed rows, kept in quarantine and laid over bronze whenever it is judged again.
+"""Applies people's corrections to bronze rows: corrected cells are kept in quarantine and replace bronze cells in each judgement.
 
-Bronze itself stays as it landed. A correction is of landed columns, before types and steps, so that a mended row goes the
-way that every row goes.
+Bronze itself stays as it landed. A correction changes landed columns, before casts and steps, so that a corrected row is
+prepared and judged like every other row.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dq_pipelines.transforms.steps import Rename
 _SCHEMA = {name: QUARANTINE_COLUMNS[name] for name in (*PLACE, CORRECTION)}
 _MENDED, _TO, _SET = "_mended", "_mended_to\x00", "_is_mended\x00"
 
-#: Cells by landed column; None for one that is emptied.
+#: Corrected cells by landed column; None for a cell that becomes null.
 Cells = Mapping[str, str | None]
 
 
@@ -39,7 +39,7 @@ def corrections(quarantine: LakeTable) -> pl.DataFrame:
 
 
 def corrected(rows: pl.LazyFrame, mended: pl.DataFrame) -> pl.LazyFrame:
-    """Bronze rows with what was mended in them; a line that nobody could read becomes a record."""
+    """Bronze rows with their corrections applied; a corrected unreadable line becomes a record."""
     if mended.is_empty():
         return rows
     cells = [json.loads(text) for text in mended[CORRECTION]]
@@ -63,23 +63,23 @@ def corrected(rows: pl.LazyFrame, mended: pl.DataFrame) -> pl.LazyFrame:
 
 
 def mended_columns(mended: pl.DataFrame, batch: str) -> frozenset[str]:
-    """The landed columns in which rows of a batch were given values, whether or not it landed with them."""
+    """The landed columns that corrections of a batch set, including columns that the batch landed without."""
     cells = mended.filter(pl.col(BATCH) == batch)[CORRECTION]
     return frozenset(name for text in cells for name in json.loads(text))
 
 
 def landed_value(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """A text as the value that would have landed, null where it is none."""
+    """A text as the value that would have landed; null where the text does not fit the type."""
     return text if dtype == pl.String else typed(text, pl.String(), dtype)
 
 
 def landed_names(silver: Silver, landed: Mapping[str, Any]) -> dict[str, str]:
-    """The landed column behind each column that a person may mend, by the name that judged rows have it under."""
+    """The landed column behind each column that a person may correct, by its name in judged rows."""
     visible = [name for name in landed if name not in SYSTEM_COLUMNS]
     silver = resolved(silver, visible)
     sources = {source: name for name, column in silver.columns.items() for source in column.sources or (name,)}
     names = {sources.get(name, name): name for name in visible}
-    # Of several landed columns the first counts, so that is the one to mend.
+    # Of several landed columns the first counts, so a person corrects that one.
     names |= {
         name: next(source for source in column.sources if source in visible)
         for name, column in silver.columns.items()

@@ -1,7 +1,4 @@
-"""Which refused rows wait, for what reason and how long, and a look at a few of them. It changes none.
-
-What may become of them belongs in `quarantine_status`; which of them a person means, in its `Chosen`.
-"""
+"""Summarizes refused rows: counts by status and reason, age of the oldest, samples and pages of rows. Reads only."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.history.queries.rule_status import OpenRows
 from dq_pipelines.lake.tables import PARTITION, Lake
 from dq_pipelines.pipeline.bronze.landed import INGESTED_AT
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen, refused
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, refused
 from dq_pipelines.pipeline.quarantine.refused_rows import ID, OPEN, STATUS
 from dq_pipelines.sources import ROW, SOURCE
 
@@ -28,16 +25,16 @@ class Reason:
 
     rule: str
     column: str | None
-    #: when the oldest of them landed; None where a step forgot it
+    #: when the oldest of them landed; None where a step drops it
     since: datetime | None
     rows: int
-    #: None where the table has none
+    #: None in a table without partitions
     partition: str | None = None
 
 
 @dataclass(frozen=True)
-class Quarantine:
-    """What waits in the quarantine of one table."""
+class QuarantineSummary:
+    """The refused rows of one table, counted."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
@@ -45,7 +42,7 @@ class Quarantine:
     statuses: tuple[tuple[str, int], ...] = ()
     #: of open rows; a row counts for each of its reasons
     reasons: tuple[Reason, ...] = ()
-    #: whether there is a quarantine, and the lake answered
+    #: False where there is no quarantine or the lake cannot be read
     is_known: bool = True
 
     @property
@@ -54,37 +51,39 @@ class Quarantine:
 
     @property
     def open_rows(self) -> tuple[OpenRows, ...] | None:
-        """What a table's standing counts as open; None where nobody knows."""
+        """The open rows that a table's status counts; None where they are not known."""
         if not self.is_known:
             return None
-        found: dict[tuple[str, str | None, str | None], list[Reason]] = {}
-        for one in self.reasons:
-            found.setdefault((one.rule, one.column, one.partition), []).append(one)
+        groups: dict[tuple[str, str | None, str | None], list[Reason]] = {}
+        for reason in self.reasons:
+            groups.setdefault((reason.rule, reason.column, reason.partition), []).append(reason)
         return tuple(
-            OpenRows(*key, sum(one.rows for one in some), min((one.since for one in some if one.since), default=None))
-            for key, some in found.items()
+            OpenRows(
+                *key, sum(each.rows for each in group), min((each.since for each in group if each.since), default=None)
+            )
+            for key, group in groups.items()
         )
 
     @property
     def by_reason(self) -> list[tuple[str, str, str | None, list[Reason]]]:
-        """Table, rule, column and their reasons by day, most rows first."""
-        found: dict[tuple[str, str | None], list[Reason]] = {}
-        for one in self.reasons:
-            found.setdefault((one.rule, one.column), []).append(one)
-        rows = [(self.table, rule, column, some) for (rule, column), some in found.items()]
+        """Table, rule, column and their reasons by day; most rows first."""
+        groups: dict[tuple[str, str | None], list[Reason]] = {}
+        for reason in self.reasons:
+            groups.setdefault((reason.rule, reason.column), []).append(reason)
+        rows = [(self.table, rule, column, group) for (rule, column), group in groups.items()]
         return sorted(rows, key=lambda row: -sum(reason.rows for reason in row[3]))
 
 
-def waiting(lake: Lake, table: str) -> Quarantine:
-    """What waits of a published table's refused rows; raises PublishError when the lake cannot be read."""
+def summarize_quarantine(lake: Lake, table: str) -> QuarantineSummary:
+    """Count the refused rows of a published table; raises PublishError when the lake cannot be read."""
     rows = refused(lake, table)
-    if rows is None:  # nothing was refused so far, or what was is lost: then the verdicts alone tell
-        return Quarantine(table, is_known=False)
+    if rows is None:  # nothing was refused so far, or quarantine is lost: only the verdicts know
+        return QuarantineSummary(table, is_known=False)
     part = pl.col(PARTITION) if PARTITION in rows.collect_schema() else pl.lit(None, pl.String)
-    # Two rules on one column that differ in their arguments alone give a row the same reason twice.
+    # Two rules that differ only in their arguments give a row the same reason twice.
     once = pl.col(REASONS).list.unique()
-    waits = rows.filter(pl.col(STATUS) == OPEN).select(INGESTED_AT, part.alias("partition"), once)
-    why = waits.explode(REASONS).unnest(REASONS)
+    open_rows = rows.filter(pl.col(STATUS) == OPEN).select(INGESTED_AT, part.alias("partition"), once)
+    why = open_rows.explode(REASONS).unnest(REASONS)
     by = ["rule", "column", "partition", pl.col(INGESTED_AT).dt.truncate("1d").alias("day")]
     statuses, reasons = collect_all(
         [
@@ -92,14 +91,14 @@ def waiting(lake: Lake, table: str) -> Quarantine:
             why.group_by(by).agg(pl.col(INGESTED_AT).min().alias("since"), pl.len().alias("rows")).drop("day"),
         ]
     )
-    found = sorted(
+    ordered = sorted(
         (Reason(**row) for row in reasons.to_dicts()), key=lambda one: (-one.rows, one.rule, one.column or "")
     )
-    return Quarantine(table, tuple(statuses.rows()), tuple(found))
+    return QuarantineSummary(table, tuple(statuses.rows()), tuple(ordered))
 
 
-def a_few(lake: Lake, table: str, chosen: Chosen, limit: int) -> list[dict[str, Any]]:
-    """Some of the refused rows that are meant, those that landed last first, whole; none where nothing was refused."""
+def sample_rows(lake: Lake, table: str, chosen: RefusedRowFilter, limit: int) -> list[dict[str, Any]]:
+    """Up to `limit` selected refused rows with all columns, latest landing first; empty where nothing was refused."""
     rows = refused(lake, table)
     if rows is None:
         return []
@@ -109,26 +108,26 @@ def a_few(lake: Lake, table: str, chosen: Chosen, limit: int) -> list[dict[str, 
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a list of refused rows goes on: at what landed then, by the row of this id, past so many that are like it."""
+class PageCursor:
+    """Position in a list of refused rows: landing time, row id, and the number of equal rows to skip."""
 
-    #: None for rows of which a step forgot when they landed
+    #: landing time; None for rows whose landing time a step drops
     at: datetime | None
     id: str | None
     skip: int = 1
 
     def is_of(self, row: Mapping[str, Any]) -> bool:
-        """Whether that row is at this place."""
+        """Whether a row is at this position."""
         return bool(row[INGESTED_AT] == self.at and row[ID] == self.id)
 
-    def after(self, rows: Sequence[Mapping[str, Any]]) -> Place:
-        """The place after these rows, which came after this one."""
+    def after(self, rows: Sequence[Mapping[str, Any]]) -> PageCursor:
+        """The position after these rows, which follow this position."""
         last = rows[-1]
-        alike = sum(row[INGESTED_AT] == last[INGESTED_AT] and row[ID] == last[ID] for row in rows)
-        return Place(last[INGESTED_AT], last[ID], alike + (self.skip if self.is_of(last) else 0))
+        equal = sum(row[INGESTED_AT] == last[INGESTED_AT] and row[ID] == last[ID] for row in rows)
+        return PageCursor(last[INGESTED_AT], last[ID], equal + (self.skip if self.is_of(last) else 0))
 
     def onwards(self) -> pl.Expr:
-        """Whether a row is at this place or after it."""
+        """Whether a row is at this position or after it."""
         at, by = pl.col(INGESTED_AT), pl.col(ID)
         later = by.is_null() if self.id is None else by.is_null() | (by >= self.id)
         if self.at is None:
@@ -136,20 +135,20 @@ class Place:
         return at.is_null() | (at < self.at) | ((at == self.at) & later)
 
 
-#: Before every row.
-BEGINNING = Place(None, None, 0)
+#: The position before the first row.
+FIRST_PAGE = PageCursor(None, None, 0)
 
 
 def page(
-    lake: Lake, table: str, chosen: Chosen, status: str | None, limit: int, after: Place = BEGINNING
+    lake: Lake, table: str, chosen: RefusedRowFilter, status: str | None, limit: int, after: PageCursor = FIRST_PAGE
 ) -> list[dict[str, Any]]:
-    """Refused rows, those that landed last first and then by id, from a place on; raises PublishError as `waiting` does."""
+    """A page of refused rows after a position, latest landing first, then by id. Raises PublishError when the lake cannot be read."""
     rows = refused(lake, table)
     if rows is None:
         return []
     if status is not None:
         rows = rows.filter(pl.col(STATUS) == status)
-    if after != BEGINNING:
+    if after != FIRST_PAGE:
         rows = rows.filter(after.onwards())
     wanted = chosen.rows(rows).sort(INGESTED_AT, ID, descending=[True, False], nulls_last=True)
     return collect_all([wanted.slice(after.skip, limit)])[0].to_dicts()

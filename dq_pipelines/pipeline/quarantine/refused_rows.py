@@ -1,7 +1,7 @@
-"""Quarantine: refused rows, whole, with their reasons, where they came from and a status.
+"""Defines the rows of quarantine: refused rows with all cells, their reasons, provenance and status.
 
-Every cell is text, the raw text where a cast failed, so that no row is ever too broken to be kept and
-a person can read and mend all of them alike.
+Every cell is text; where a cast failed, it is the raw text. So every row can be stored, and a person can read and correct
+all of them in the same way.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from dq_pipelines.sources import ROW, SOURCE
 from dq_pipelines.transforms.cast import FAILED, RAW
 
 ID, STATUS = "_id", "_status"
-#: When a person or a replay gave the row its status, who did, the replay that published it, and what was mended in it:
-#: a JSON mapping of landed columns to texts.
+#: When a person or a replay set the status, who did, the replay that published the row, and its correction: a JSON
+#: mapping of landed columns to texts.
 STATUS_AT, STATUS_BY, INTO, CORRECTION = "_status_at", "_status_by", "_into", "_correction"
 
-#: What may become of a refused row: mended and published, published as it is under today's rules, or given up.
+#: Statuses of a refused row: open, corrected and published, published unchanged under today's rules, or dismissed.
 OPEN, FIXED, REPLAYED, DISMISSED = "open", "fixed", "replayed", "dismissed"
-#: Of an open row of whose input a later version counts (`superseded`). It is never stored: what has landed since decides.
+#: Status of an open row whose input has a later version (`superseded`). Never stored: later landings decide it.
 SUPERSEDED = "superseded"
 STATUSES = (OPEN, FIXED, REPLAYED, DISMISSED, SUPERSEDED)
 
-#: A refused row's place among all landed rows.
+#: The columns that identify a landed row.
 PLACE = (BATCH, SOURCE, ROW)
 
 _FATE: dict[str, pl.DataType] = {
@@ -47,7 +47,7 @@ _PROVENANCE: dict[str, pl.DataType] = {
     INGESTED_AT: pl.Datetime("us", "UTC"),
 }
 
-#: What quarantine adds to silver's columns, in order.
+#: The columns that quarantine adds to silver's, in order.
 QUARANTINE_COLUMNS: dict[str, pl.DataType] = {
     REASONS: pl.List(REASON),
     **_PROVENANCE,
@@ -58,12 +58,12 @@ QUARANTINE_COLUMNS: dict[str, pl.DataType] = {
 
 
 def cells_in(names: Iterable[str]) -> list[str]:
-    """Of a quarantine's columns, silver's."""
+    """The columns of a quarantine that are silver's."""
     return [name for name in names if name not in QUARANTINE_COLUMNS and name != PARTITION]
 
 
 def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
-    """The bronze rows that are lines nobody could read, as quarantine rows."""
+    """The unreadable lines of bronze as quarantine rows."""
     lines = bronze_rows.filter(pl.col(UNREADABLE).is_not_null())
     unread = reason("unreadable", None, pl.col(UNREADABLE))
     cast = pl.struct(
@@ -77,9 +77,9 @@ def unreadable_rows(bronze_rows: pl.LazyFrame, columns: Sequence[str]) -> pl.Laz
 
 
 def miscast_by_column(quarantined: pl.LazyFrame) -> dict[str, int]:
-    """How many of these rows are refused because a value did not fit its type, by column.
+    """The number of rows refused because a value did not fit its type, by column.
 
-    Asked of the rows themselves, since a step may have had them split off before any rule saw them.
+    Counted from the rows themselves, since a step may have split them off before the rules.
     """
     reasons = quarantined.select(pl.col(REASONS).explode(empty_as_null=False, keep_nulls=False).struct.unnest())
     counts = reasons.filter(pl.col("rule") == "cast").group_by("column").len().sort("column").collect()
@@ -93,10 +93,11 @@ def refused_rows(refused: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
 
 def _shaped(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
     """Exactly quarantine's columns: silver's as text, the reasons, provenance, id and status."""
-    there = rows.collect_schema()
-    cells = [_cell(name, there).alias(name) for name in columns]
+    schema = rows.collect_schema()
+    cells = [_cell(name, schema).alias(name) for name in columns]
     provenance = [
-        (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in _PROVENANCE.items()
+        (pl.col(name) if name in schema else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in _PROVENANCE.items()
     ]
     fate = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _FATE.items()]
     return rows.select(*cells, pl.col(REASONS).cast(pl.List(REASON)), *provenance).with_columns(
@@ -105,14 +106,14 @@ def _shaped(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
 
 
 def identity() -> pl.Expr:
-    """The id of a landed row: stable, since bronze is only added to; null where a step forgot where the row came from."""
+    """The id of a landed row: stable, since bronze is append-only; null where a step drops the row's origin."""
     return pl.concat_str([pl.col(BATCH), pl.col(SOURCE), pl.col(ROW).cast(pl.String)], separator=":")
 
 
-def _cell(name: str, there: Mapping[str, pl.DataType]) -> pl.Expr:
-    if name not in there:
+def _cell(name: str, schema: Mapping[str, pl.DataType]) -> pl.Expr:
+    if name not in schema:
         return pl.lit(None, dtype=pl.String)
-    value, failed, raw = text_of(there[name], pl.col(exact(name))), f"{FAILED}{name}", f"{RAW}{name}"
-    if failed not in there:
+    value, failed, raw = text_of(schema[name], pl.col(exact(name))), f"{FAILED}{name}", f"{RAW}{name}"
+    if failed not in schema:
         return value
-    return pl.when(pl.col(failed)).then(text_of(there[raw], pl.col(raw))).otherwise(value)
+    return pl.when(pl.col(failed)).then(text_of(schema[raw], pl.col(raw))).otherwise(value)

@@ -1,6 +1,6 @@
-"""Which refused rows are superseded: a later version of their input has landed, or a later snapshot is published.
+"""Finds superseded refused rows: a later version of their input has landed, or a later snapshot is published.
 
-Such a row is no longer what counts. It is not mended, replayed or dismissed, and a rerun leaves it out.
+A superseded row no longer counts. It cannot be corrected, replayed or dismissed, and a rerun leaves it out.
 """
 
 from __future__ import annotations

@@ -21,7 +21,13 @@ from dq_pipelines.history.store.records import REPLAY
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.bronze.ledger_agreement import must_agree
 from dq_pipelines.pipeline.quarantine.corrections import Cells
-from dq_pipelines.pipeline.quarantine.quarantine_status import ALL, Chosen, must_land, refused_of, tell_superseded
+from dq_pipelines.pipeline.quarantine.quarantine_status import (
+    ALL,
+    RefusedRowFilter,
+    log_superseded,
+    refuse_gold,
+    refused_of,
+)
 from dq_pipelines.pipeline.quarantine.refused_rows import CORRECTION, ID, OPEN, STATUS
 from dq_pipelines.pipeline.replay.replay_part import (
     BEFORE,
@@ -32,14 +38,14 @@ from dq_pipelines.pipeline.replay.replay_part import (
     stage_part,
 )
 from dq_pipelines.pipeline.replay.replayed import Replayed, together
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, staged
+from dq_pipelines.pipeline.runtime.table_run import TableRun, staged, with_table_lock
 from dq_pipelines.pipeline.silver.published_as import must_fit_rows
 from dq_pipelines.pipeline.silver.rerun import must_be_whole
 
 
 def replay(
     run: TableRun,
-    chosen: Chosen = ALL,
+    chosen: RefusedRowFilter = ALL,
     *,
     by: str,
     edits: Mapping[str, Cells] | None = None,
@@ -50,12 +56,14 @@ def replay(
     `edits` are cells that a person has mended, by row id. A dry run writes nothing. Raises RuleError when a rule cannot be
     judged, PublishError when the lake refuses; what has been published then is whole partitions.
     """
-    return alone(partial(replayed, chosen=chosen, by=by, edits=edits or {}, dry_run=dry_run))(run)
+    return with_table_lock(partial(replayed, chosen=chosen, by=by, edits=edits or {}, dry_run=dry_run))(run)
 
 
-def replayed(run: TableRun, *, chosen: Chosen, by: str, edits: Mapping[str, Cells], dry_run: bool) -> Replayed:
+def replayed(
+    run: TableRun, *, chosen: RefusedRowFilter, by: str, edits: Mapping[str, Cells], dry_run: bool
+) -> Replayed:
     """`replay`, for one who works alone on the table."""
-    must_land(run)
+    refuse_gold(run)
     if not dry_run:
         # A row that such a rerun has refused may be in silver still.
         must_be_whole(run)
@@ -67,7 +75,7 @@ def replayed(run: TableRun, *, chosen: Chosen, by: str, edits: Mapping[str, Cell
     traced = waiting.filter(pl.col(ID).is_not_null()).unique(ID, maintain_order=True)
     whole = together([_replay_part(part, dry_run=dry_run) for part in plan_replay(run, traced, by)])
     if not edits:
-        tell_superseded(run, chosen)
+        log_superseded(run, chosen)
     if untraced:
         run.log(
             f"{run.table.key}: no step tells where {counted(untraced, 'row', 'comes', 'come')} from; only a rerun can publish what passes of them"

@@ -24,7 +24,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, first_landed, of_last_snapshot
 from dq_pipelines.pipeline.preparation.preparation import Prepared, hangs_on_others, misread, prepare, rules_of
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
-from dq_pipelines.pipeline.quarantine.provenance import TRACES, forgotten
+from dq_pipelines.pipeline.quarantine.provenance import PROVENANCE_COLUMNS, missing_provenance
 from dq_pipelines.pipeline.quarantine.refused_rows import (
     CORRECTION,
     ID,
@@ -113,7 +113,7 @@ class Rejudgement:
             parts = [refused_rows(part, prepared.columns) for part in (scan.refused, *prepared.refused)]
             failing = pl.concat([*parts, unreadable_rows(rows, prepared.columns)])
             failing = failing.join(self.places, on=PLACE, how="semi", maintain_order="left")
-            wanted = passing.select(*exact_names(prepared.columns), *TRACES, identity().alias(ID))
+            wanted = passing.select(*exact_names(prepared.columns), *PROVENANCE_COLUMNS, identity().alias(ID))
             return [wanted.sink_parquet(kept, lazy=True), failing.sink_parquet(refused, lazy=True)]
 
         with broken(self.run.table.key, "to judge its refused rows again"):
@@ -125,7 +125,7 @@ class Rejudgement:
         return self.waiting.filter(pl.col(CORRECTION).is_not_null()).select(*PLACE, CORRECTION)
 
     def _must_be_traced(self, prepared: Prepared) -> None:
-        if what_is_missing := forgotten(self.run.table.key, prepared.rows.collect_schema()):
+        if what_is_missing := missing_provenance(self.run.table.key, prepared.rows.collect_schema()):
             raise RuleError(f"{what_is_missing}, so that refused rows cannot be told apart: use mode: rerun, or let it")
 
 

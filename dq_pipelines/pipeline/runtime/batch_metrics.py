@@ -1,4 +1,4 @@
-"""What the work on a batch takes, and what its columns measure. How metrics are reckoned belongs in `monitoring.metrics`."""
+"""Collects the metrics of a batch: time, memory and bytes of its run, and the metrics of its columns."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def _cpu() -> float:
 
 @dataclass
 class Meter:
-    """A watch that runs while one table is worked on; seconds and bytes are those of the whole process."""
+    """Measures time and memory of the work on one table; seconds and bytes are those of the whole process."""
 
     _cpu_before: float = field(default_factory=_cpu)
     _lap: float = field(default_factory=time.monotonic)
 
     def lap(self) -> float:
-        """Seconds since the last one."""
+        """Seconds since the last call."""
         before, self._lap = self._lap, time.monotonic()
         return self._lap - before
 
@@ -54,8 +54,8 @@ class Meter:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS
 
 
-class Metered(Protocol):
-    """Work on a table, as far as it is measured."""
+class MeteredWork(Protocol):
+    """The part of a table run that metrics need."""
 
     @property
     def now(self) -> datetime: ...
@@ -68,22 +68,22 @@ class Metered(Protocol):
 
 
 @dataclass
-class Measured:
-    """What is measured of one batch of a table, by its YAML."""
+class MetricsCollector:
+    """Collects the metrics of one batch that the table's YAML asks for."""
 
     table: Table
-    #: the columns, known as soon as the judge has asked
+    #: the measured columns, set when the judge calls `frames`
     measurement: Measurement = field(default_factory=lambda: Measurement({}))
-    #: columns that cannot be measured over these rows, with what was raised
+    #: columns that cannot be measured over these rows, with the error
     left_out: dict[str, str] = field(default_factory=dict)
 
     def frames(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
-        """What the judge is to take out of its pass."""
+        """The aggregates that the judge computes in its pass."""
         self.measurement = self._of(scan, self._columns(scan))
         return self.measurement.frames(scan.marked)
 
     def leave_out_faults(self, scan: StagingScan) -> bool:
-        """Leave out the columns that cannot be measured over these rows; whether there were any."""
+        """Leave out the columns that cannot be measured over these rows; returns whether there are any."""
 
         def attempt(names: Sequence[str]) -> None:
             measurement = self._of(scan, names)
@@ -102,9 +102,9 @@ class Measured:
         return Measurement({name: schema[name] for name in names}, sketches=self.table.model.metrics.sketches)
 
     def batch(
-        self, judgement: Judgement, kept: Stage, work: Metered, landing: float | None, landed_at: datetime | None
+        self, judgement: Judgement, kept: Stage, work: MeteredWork, landing: float | None, landed_at: datetime | None
     ) -> BatchMetrics:
-        """What a batch has measured when it is judged; `landing` seconds were spent before, on inputs of `landed_at`."""
+        """The metrics of a judged batch. Its inputs landed in `landing` seconds; the newest is of `landed_at`."""
         columns = self.measurement.metrics(judgement.measured)
         for name, why in self.left_out.items():
             work.log(f"{self.table.key}: wanted to measure column '{name}', got: {why}; the batch has no metrics of it")
@@ -119,7 +119,7 @@ class Measured:
         )
 
     def _freshness(self, columns: Sequence[ColumnMetrics], now: datetime, landed_at: datetime | None) -> float | None:
-        """Age of the newest row, by the column of a freshness rule or of `retention`; else of the newest input."""
+        """Age of the newest row in seconds, by the column of a freshness rule or of `retention`; else of the newest input."""
         newest = {metrics.column: metrics.max for metrics in columns}.get(self._clock or "")
         if newest is not None:
             return now.timestamp() - newest
@@ -132,8 +132,8 @@ class Measured:
         return next((rule.column for rule in self.table.rules if isinstance(rule, TableFresh)), kept)
 
 
-def of_batches(parts: Sequence[BatchMetrics], kept: Stage, meter: Meter) -> BatchMetrics:
-    """What batches measure together that were judged one after the other."""
+def combined_metrics(parts: Sequence[BatchMetrics], kept: Stage, meter: Meter) -> BatchMetrics:
+    """The combined metrics of batches that were judged one after the other."""
     ages = [part.freshness_seconds for part in parts if part.freshness_seconds is not None]
     return BatchMetrics(
         bytes=kept.bytes,

@@ -1,6 +1,6 @@
-"""Settling: attempts whose process was killed could not write down how they ended. The next look does it for them.
+"""Records the end of attempts whose process was killed before it could record it.
 
-It asks whether the process is there still, and what Dagster says of the run, where somebody can ask Dagster.
+An attempt is dead if its process is gone, or if Dagster says that its run ended (where Dagster can be asked).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.pipeline.runtime.processes import is_gone
 from dq_pipelines.pipeline.runtime.stores import Stores
-from dq_pipelines.pipeline.runtime.verdict_recovery import recollect
+from dq_pipelines.pipeline.runtime.verdict_recovery import recover_verdicts
 
-#: How Dagster says that a run ended without success; None where it has not ended so, or nobody knows.
+#: How a run ended without success, according to Dagster; None for any other run, or where it is not known.
 RunEnd = Literal["failed", "cancelled", "being cancelled"] | None
 
 CANCELLED = "the run was cancelled before it published anything"
 KILLED = "its process ended before the run did: it was killed, or the machine had no memory left"
 
 
-def settle(stores: Stores, end_of: Callable[[str], RunEnd] = lambda _: None) -> None:
-    """Write down how those attempts ended whose process is gone, or whose run Dagster calls ended."""
+def record_dead_attempts(stores: Stores, end_of: Callable[[str], RunEnd] = lambda _: None) -> None:
+    """Record the end of each attempt whose process is gone, or whose run has ended according to Dagster."""
     if not stores.history.is_begun:
         return
     attempts = Attempts(stores.history)
@@ -43,16 +43,16 @@ def _ended(stores: Stores, attempt: Attempt, end: RunEnd) -> Attempt:
 
 
 def published_by(stores: Stores, attempt: Attempt) -> str | None:
-    """What the attempt has published, as its commit says; None where it has published nothing."""
+    """One sentence on what the attempt published, from its commit; None where it published nothing."""
     if attempt.recheck:
         return None
-    recollect(stores.lake, attempt.table, stores.history)
-    found = [
+    recover_verdicts(stores.lake, attempt.table, stores.history)
+    verdicts = [
         verdict
         for verdict in stores.history.of_run(attempt.run_id)
         if (verdict.table, verdict.partition) == (attempt.table, attempt.partition)
         and not (verdict.blocked or verdict.is_recheck)
     ]
-    if not found:
+    if not verdicts:
         return None
-    return f"the run ended after its commit: {counted(sum(verdict.published for verdict in found), 'row', 'is', 'are')} published"
+    return f"the run ended after its commit: {counted(sum(verdict.published for verdict in verdicts), 'row', 'is', 'are')} published"

@@ -1,4 +1,4 @@
-"""The three layers of a landed table as one step has looked at them: read once, and passed on."""
+"""Holds one snapshot of each layer of a landed table, read once per step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 @dataclass(frozen=True)
 class Layers:
-    """Each layer at one version. Code that must see the newest state, such as a commit, looks anew."""
+    """Each layer at one version. Code that needs the newest state, such as a commit, reads it again."""
 
     bronze: Snapshot
     quarantine: Snapshot
@@ -19,7 +19,7 @@ class Layers:
     @classmethod
     def of(cls, work: TableRun) -> Layers:
         """The layers as they are now; raises PublishError when one cannot be read."""
-        # Silver first: another run may commit between the looks, and its commit comes last.
+        # Silver first: it is committed last, and another run may commit between these reads.
         silver = work.silver.snapshot()
         quarantine = work.quarantine.snapshot()
         return cls(work.lake.table(f"bronze/{work.table.name}").snapshot(), quarantine, silver)

@@ -1,7 +1,7 @@
-"""Damage: whether a read failed since the lake lacks a data file, and what is to be said then.
+"""Explains an error of a read: checks whether the lake lacks a data file, and names the file and the remedy.
 
-Libraries say of a missing or torn file whatever they stumble over, in many ways and places. So one who reports an error asks
-here, once it has happened, and a read that goes well pays nothing. The look itself is in `lake.inspection`.
+Libraries report a missing or torn file in many ways. So the check is made once an error is reported, and a successful read
+costs nothing.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from dq_pipelines.lake.tables import Lake
 from dq_pipelines.project import Table
 from dq_pipelines.sources.failures import errors_of_readers
 
-#: Errors that say all there is to say.
-_TOLD = (ConfigError, Refused, SetAside)
+#: Errors whose message is already complete.
+_COMPLETE = (ConfigError, Refused, SetAside)
 
 
-def in_a_sentence(error: BaseException, lake: Lake | None, keys: Iterable[str]) -> DqError | None:
-    """What to say of an error that ended the work on tables of the lake; None for one that is a bug of ours.
+def explain_error(error: BaseException, lake: Lake | None, keys: Iterable[str]) -> DqError | None:
+    """The error to report for one that ended the work on tables of the lake; None for a bug of this program.
 
-    `keys` are all the tables that the work has read, `<layer>/<table>`; without a lake nobody looks.
+    `keys` are all the tables that the work read, as `<layer>/<table>`. Without a lake no file is checked.
     """
-    told = error if isinstance(error, DqError) else None
-    if told is not None and (isinstance(told, _TOLD) or ".parquet" not in str(told)):
-        return told
-    if lake is None or (told is None and not isinstance(error, errors_of_readers())):
-        return told
+    reported = error if isinstance(error, DqError) else None
+    if reported is not None and (isinstance(reported, _COMPLETE) or ".parquet" not in str(reported)):
+        return reported
+    if lake is None or (reported is None and not isinstance(error, errors_of_readers())):
+        return reported
     for key in dict.fromkeys(keys):
-        # A table whose log cannot be read was not what ended the work: that says so itself.
+        # A table whose log cannot be read did not end the work: such an error names itself.
         with suppress(DqError):
             if harmed := harmed_files(lake.table(key)):
                 more = f" (and {len(harmed) - 1} more of its files)" if len(harmed) > 1 else ""
                 return PublishError(f"{harmed[0]}{more}; {harmed[0].remedy}")
-    if told is None and isinstance(error, OSError):
+    if reported is None and isinstance(error, OSError):
         return PublishError(f"{lake.root}: wanted to read and write it, got: {error_text(error)}")
-    return told
+    return reported
 
 
 def tables_read(table: Table) -> list[str]:
-    """The keys of the tables that work on a table reads: its own layers, and what it looks things up in."""
+    """The keys of the tables that work on a table reads: its own layers and its upstream tables."""
     return [*table.keys, *table.upstream]

@@ -1,4 +1,4 @@
-"""Published rows that refer to rows of their own table which are gone. How they are found belongs in `self_references`."""
+"""Describes orphans: published rows that refer to removed rows of their own table."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from dq_pipelines.config.counting import counted, listed
 
-#: Partitions that a sentence names.
+#: Partitions that a sentence names at most.
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class Orphans:
-    """Published rows that were not judged, and whose parents are no more: they went with rows that were."""
+    """Published rows that this run did not judge, and whose parent rows it removes."""
 
     rows: int = 0
-    #: those that hold them; none where the table has none
+    #: their partitions; empty in a table without partitions
     partitions: tuple[str, ...] = ()
 
     def sentence(self, table: str) -> str:
-        """What there is, and what mends it, of the table `<layer>/<table>`; empty where there are none."""
+        """The number of orphans of a table `<layer>/<table>` and the remedy, in one sentence; empty where there are none."""
         if not self.rows:
             return ""
         where = f" in other partitions ({listed(self.partitions, _NAMED)})" if self.partitions else ""

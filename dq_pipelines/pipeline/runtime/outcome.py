@@ -1,4 +1,4 @@
-"""What became of one batch: the verdict, the counts, and what was committed."""
+"""Holds the outcome of one batch: rule results, row counts and commits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dq_pipelines.rules.core.render import check_names, fingerprint
 from dq_pipelines.sources import PassedOver
 from dq_pipelines.sources.base import FileReport
 
-#: The check that every silver table has without being asked.
+#: The check that every silver table has by default.
 ROWS_ACCOUNTED_FOR = "rows_accounted_for"
 
 
@@ -38,9 +38,9 @@ class Counts:
     dropped_by_transform: int = 0
     #: replaced by a later row of the same batch with the same merge keys
     superseded: int = 0
-    #: lines that no reader could make a record of
+    #: lines that the reader could not parse
     unreadable: int = 0
-    #: records in the files that landed, counted by their lines, less the rows that bronze has of them
+    #: records in the landed files, counted by their lines, minus their rows in bronze
     missing_from_files: int = 0
 
     def __add__(self, other: Counts) -> Counts:
@@ -52,7 +52,7 @@ class Counts:
 
     @property
     def accounted_for(self) -> bool:
-        """Whether no row was lost or doubled, beginning with the files: in = published + refused + dropped."""
+        """Whether no row was lost or doubled, from the files on: in = published + refused + dropped."""
         return self.missing_from_files == 0 and self.rows_in == self.published + self.refused + self.dropped
 
 
@@ -73,28 +73,28 @@ class Outcome:
     publications: tuple[Publication, ...] = ()
     #: names and types of the published columns
     schema: Mapping[str, pl.DataType] = field(default_factory=dict)
-    #: how they differ from those of the table before; None where nothing was published yet, or nothing compared
+    #: how they differ from the table's earlier columns; None where nothing was published yet or compared
     drift: Drift | None = None
     #: refused rows by the column whose value did not fit its type
     miscast: Mapping[str, int] = field(default_factory=dict)
     #: the first published rows
     preview: pl.DataFrame = field(default_factory=pl.DataFrame)
     seconds: float = 0.0
-    #: what the batch measured; None where nothing was
+    #: metrics of the batch; None where none were measured
     metrics: BatchMetrics | None = None
-    #: what is known beside their records of the files that landed in this run, and what was passed over
+    #: reports on the files that landed in this run, and the inputs that were ignored
     files: tuple[FileReport, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
-    #: columns that have another name in the inputs than in bronze: both names
+    #: columns named differently in the inputs and in bronze: both names
     renamed: tuple[tuple[str, str], ...] = ()
-    #: whether it replaces all that was published before, of its partition
+    #: whether it replaces all published rows of its partition
     replaces: bool = False
-    #: rows that stay published, and referred to rows that go
+    #: rows that stay published but refer to removed rows
     orphans: Orphans = field(default_factory=Orphans)
 
     @property
     def blocked_by(self) -> tuple[RuleResult, ...]:
-        """The results for which nothing was published."""
+        """The results that blocked the batch."""
         return tuple(result for result in self.results if result.blocks)
 
     @property
@@ -102,37 +102,37 @@ class Outcome:
         """Why nothing was published, in a sentence; empty where the batch is not blocked."""
         if not self.blocked_by:
             return ""
-        said = [
+        failures = [
             f"{result.rule.type}{f' of {result.rule.column_label}' if result.rule.column_label else ''} ({_found(result)})"
             for result in self.blocked_by
         ]
-        return f"{self.table}: nothing was published, batch {self.batch} is blocked by {'; '.join(said)}"
+        return f"{self.table}: nothing was published, batch {self.batch} is blocked by {'; '.join(failures)}"
 
     def committed(self, publications: Sequence[Publication], took: float) -> Outcome:
-        """The outcome with what was committed of it, which took so many seconds."""
+        """The outcome with its commits, which took `took` seconds."""
         metrics = self.metrics and replace(self.metrics, committing_seconds=took)
         return replace(self, publications=tuple(publications), seconds=elapsed(self.started_at), metrics=metrics)
 
     def results_of(self, rules: Sequence[Rule]) -> dict[str, RuleResult]:
         """The results of the table's checked rules, in their order, by the name of their check."""
-        found = [result for result in self.results if not result.rule.internal]
-        return dict(zip(check_names(rules), found, strict=True))
+        checked = [result for result in self.results if not result.rule.internal]
+        return dict(zip(check_names(rules), checked, strict=True))
 
     def record(self, run_id: str, rules: Sequence[Rule]) -> VerdictRecord:
-        """The outcome as history remembers it."""
+        """The outcome as a record of the history."""
         results = [ResultRecord.of(r, check, fingerprint(r.rule)) for check, r in self.results_of(rules).items()]
-        # Published rows that are judged again are no rows that came in.
-        came = self.counts if self.batch else Counts()
+        # A re-check of published rows has no incoming rows.
+        incoming = self.counts if self.batch else Counts()
         return VerdictRecord(
             table=self.table,
             batch=self.batch,
             run_id=run_id,
             started_at=self.started_at,
             duration_seconds=self.seconds,
-            rows_in=came.rows_in,
-            published=came.published,
-            refused=came.refused,
-            dropped=came.dropped,
+            rows_in=incoming.rows_in,
+            published=incoming.published,
+            refused=incoming.refused,
+            dropped=incoming.dropped,
             blocked=bool(self.blocked_by),
             partition=self.partition,
             results=(*results, *self._misreadings(), *self._drifting(), *self._accounting()),
@@ -141,19 +141,19 @@ class Outcome:
         )
 
     def _misreadings(self) -> list[ResultRecord]:
-        """What could not be read, as results of the rules `cast` and `unreadable`; only where there was any."""
+        """Failed casts and unreadable lines as results of the rules `cast` and `unreadable`; empty where there were none."""
         rows = self.counts.rows_in
-        found = [_counted(f"cast__{column}", count, rows, "cast", column) for column, count in self.miscast.items()]
+        results = [_counted(f"cast__{column}", count, rows, "cast", column) for column, count in self.miscast.items()]
         if self.counts.unreadable:
-            found.append(_counted("unreadable", self.counts.unreadable, rows))
-        return found
+            results.append(_counted("unreadable", self.counts.unreadable, rows))
+        return results
 
     def _drifting(self) -> list[ResultRecord]:
         if self.table.startswith("gold/"):
             return []
-        # Where no batch is to be published, there is nothing that could differ from the table.
-        told = [result for result in self.results if result.rule.type == SCHEMA_DRIFT] or [drift_result(None, {})]
-        return [ResultRecord.of(result, SCHEMA_DRIFT) for result in told]
+        # Without a batch to publish, no column can differ from the table.
+        drifts = [result for result in self.results if result.rule.type == SCHEMA_DRIFT] or [drift_result(None, {})]
+        return [ResultRecord.of(result, SCHEMA_DRIFT) for result in drifts]
 
     def _accounting(self) -> list[ResultRecord]:
         if self.table.startswith("gold/"):
@@ -174,7 +174,7 @@ def _found(result: RuleResult) -> str:
 def _counted(
     check: str, unexpected: int, rows: int, rule: str | None = None, column: str | None = None
 ) -> ResultRecord:
-    """A result that no rule of the YAML gives: so many of so many rows."""
+    """The result of a built-in check: `unexpected` of `rows` rows fail."""
     return ResultRecord(
         check=check,
         rule=rule or check,
@@ -191,5 +191,5 @@ def _counted(
 
 
 def elapsed(since: datetime) -> float:
-    """Seconds since `since`; none where the clock was put back meanwhile."""
+    """Seconds since `since`; 0 where the clock was set back meanwhile."""
     return max((datetime.now(UTC) - since).total_seconds(), 0.0)

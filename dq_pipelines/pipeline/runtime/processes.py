@@ -1,4 +1,4 @@
-"""Processes: how the one that works on a table is named, so that others can tell whether it is still there."""
+"""Identifies a process, so that another process can check whether it still runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def this_process() -> str:
-    """Host, process namespace, id and start of this process, in one word."""
+    """Host, process namespace, id and start time of this process, as one text."""
     return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def is_gone(process: str) -> bool:
-    """Whether that process has ended; of another machine nobody can tell from here."""
+    """Whether that process has ended; False for a process of another machine, which cannot be checked."""
     machine, _, rest = process.rpartition(":")[0].rpartition(":")
     pid, started = rest, process.rpartition(":")[2]
     if machine != _machine() or not pid.isdigit():
@@ -25,7 +25,7 @@ def is_gone(process: str) -> bool:
         return True
     except PermissionError:
         pass
-    # Another process may have got the id since; one that ended and was not waited for is gone too.
+    # Another process may have the id by now; a zombie is gone too.
     return _started(int(pid)) != started
 
 

@@ -1,6 +1,6 @@
-"""Progress: how far the work on a table has come, told about once a second while it goes on.
+"""Reports the progress of work on a table, about once a second.
 
-What is told becomes an event of Dagster's in `progress_events`. `engine.row_counter` counts rows.
+`progress_events` turns each report into a Dagster event. `engine.row_counter` counts rows.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.engine.row_counter import RowCounter
 from dq_pipelines.rules.core.base import Rule
 
-#: What a table's work goes through, in this order, though not every work through every stage: waiting for another run,
-#: opening inputs, landing them, gold's query, judging (where it can, landing in the same pass), the two commits.
+#: The stages of work on a table, in order; not every run has all: waiting for another run, opening inputs, landing them,
+#: gold's query, judging (which lands in the same pass where possible), and the two commits.
 WAIT, READ, LAND, QUERY, JUDGE, QUARANTINE, PUBLISH = "wait", "read", "land", "query", "judge", "quarantine", "publish"
-#: All of it is over.
+#: The stage after the last one.
 DONE = "done"
 
-#: Seconds between two tellings, and before the first stage but one is told.
+#: Seconds between two reports, and before the second stage is reported.
 EVERY = 1.0
 
 
 @dataclass(frozen=True)
 class StageDone:
-    """A stage that is over."""
+    """A finished stage."""
 
     stage: str
     seconds: float
-    #: that went by in it; 0 where none were counted
+    #: rows that were processed in it; 0 where none were counted
     rows: int = 0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work on one table has come at one moment."""
+    """The progress of work on one table at one moment."""
 
     #: `silver/<name>` or `gold/<name>`
     table: str
     stage: str
     at: datetime
-    #: that have gone by in this stage
+    #: rows processed in this stage
     rows: int = 0
-    #: that will have: from Parquet's footers or the log exactly, else about (lines of a sample, the last batch)
+    #: rows of the whole stage: exact from Parquet footers or the log, otherwise estimated (lines of a sample, the last batch)
     total_rows: int | None = None
-    #: 0 to 100 of this stage; below 100 before it is over; None where nobody knows how much there is
+    #: 0 to 100 of this stage, below 100 until it ends; None where the total is not known
     percent: float | None = None
-    #: since the stage began; None before there are any
+    #: average since the stage began; None before the first row
     rows_per_second: float | None = None
-    #: checks whose result is known
+    #: number of checks whose result is known
     rules_done: int = 0
     rules_total: int = 0
     #: rows refused so far
     refused: int = 0
-    #: failing rows so far, by check; of a rule on keys they are known at its end only
+    #: failing rows so far, by check; for a rule on keys known only at its end
     failing: Mapping[str, int] = field(default_factory=dict)
-    #: whether a check has passed, as soon as it is known
+    #: whether a check passed, for checks whose result is known
     passed: Mapping[str, bool] = field(default_factory=dict)
-    #: what is looked at within the stage: a partition or a batch of several, rules beside the scan; "" for nothing in particular
+    #: detail within the stage: a partition or batch of several, rules judged outside the scan; may be empty
     note: str = ""
     #: seconds since the work began
     seconds: float = 0.0
@@ -73,20 +73,20 @@ class Progress:
     stages: tuple[StageDone, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON holds it; nothing that is None or empty."""
-        said = {name: value for name, value in vars(self).items() if value not in (None, "", {}, ())}
-        said |= {"at": self.at.isoformat(timespec="milliseconds"), "stages": [vars(one) for one in self.stages]}
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in said.items()}
+        """As a JSON object, without values that are None or empty."""
+        values = {name: value for name, value in vars(self).items() if value not in (None, "", {}, ())}
+        values |= {"at": self.at.isoformat(timespec="milliseconds"), "stages": [vars(one) for one in self.stages]}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
     @classmethod
-    def of_json(cls, said: Mapping[str, Any]) -> Progress:
-        """What `to_json` has said; raises KeyError or ValueError for what it has not."""
-        known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
-        stages = tuple(StageDone(**one) for one in said.get("stages", ()))
-        return cls(**known | {"at": datetime.fromisoformat(said["at"]), "stages": stages})
+    def of_json(cls, values: Mapping[str, Any]) -> Progress:
+        """The inverse of `to_json`; raises KeyError or ValueError for other content."""
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        stages = tuple(StageDone(**one) for one in values.get("stages", ()))
+        return cls(**known | {"at": datetime.fromisoformat(values["at"]), "stages": stages})
 
     def __str__(self) -> str:
-        """In one line for people."""
+        """One line for people."""
         total = f" of {self.total_rows:,}" if self.total_rows else ""
         parts = [
             f"{self.rows:,}{total} rows" if self.rows else "",
@@ -100,11 +100,11 @@ class Progress:
         return f"{self.table}: {self.stage}{': ' if any(parts) else ''}{', '.join(filter(None, parts))}"
 
 
-class Reporter:
-    """One work's progress, kept while it goes on and told where somebody listens.
+class ProgressReporter:
+    """Tracks the progress of work on one table, and reports it to a listener.
 
-    Told are the first stage, the end, and between them a stage as it begins and how it goes, once a second: of work that
-    is over within a second, the two.
+    Reports the first stage and the end. In between it reports the start of each stage, and its progress once a second. Work
+    that ends within a second has two reports.
     """
 
     def __init__(
@@ -115,14 +115,14 @@ class Reporter:
         usual: Callable[[], int | None] = lambda: None,
         place: str = "",
     ) -> None:
-        """`checks` are the names of the table's rules in their order; `usual` says how many rows the last batch had.
+        """`checks` are the names of the table's rules in order; `usual` returns the number of rows of the last batch.
 
-        `place` stands before each note: which part of a longer work this is.
+        `tell` receives each report. `place` comes before each note: it names this part of longer work.
         """
         self._table, self._checks, self._tell, self._usual = table, checks, tell, usual
         self._place = place
         self._tally = RowCounter()
-        #: by rule (they cannot be hashed) and by its place in the scan
+        #: check names by the id of a rule (rules cannot be hashed), and by its index in the scan
         self._names: dict[int, str] = {}
         self._indexes: dict[int, str] = {}
         self._passed: dict[str, bool] = {}
@@ -138,13 +138,13 @@ class Reporter:
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
-        """The work: what stays within is told while native code is waited for, and its end when it ends well."""
+        """The whole work: reports progress while native code runs, and the end if the block succeeds."""
         with meanwhile(self.tick):
             yield
         self.stage(DONE)
 
     def stage(self, name: str, total: int | None = None, note: str = "") -> None:
-        """A stage begins, and the one before is over; `total` rows are about to go by, if anybody knows."""
+        """Begin a stage and end the one before; `total` is its number of rows, if known."""
         if self._tell is None:
             return
         now = time.monotonic()
@@ -158,23 +158,23 @@ class Reporter:
             self._say(now)
 
     def tick(self) -> None:
-        """A moment has passed."""
+        """Report progress if a second has passed since the last report."""
         now = time.monotonic()
         if self._tell is not None and self._stage and now - self._told >= EVERY:
             self._say(now)
 
     def share(self, percent: float) -> None:
-        """How much of the stage is over, where not rows tell it."""
+        """Set the percentage of a stage that is not measured in rows."""
         self._share = percent if percent >= 0 else None
 
     def through(self, rows: pl.LazyFrame, column: str) -> pl.LazyFrame:
-        """The same rows, counted on their way into the one sink that they have."""
+        """The same rows, counted on their way into their only sink."""
         return rows if self._tell is None else self._tally.through(rows, column)
 
     # --- engine.backends.base.ProgressObserver ------------------------------------------------------
 
     def sinks(self, scan: StagingScan) -> Sequence[pl.LazyFrame]:
-        """A sink that counts what goes by; in a second pass, from the beginning."""
+        """A sink that counts rows; a second pass counts from the beginning."""
         if self._tell is None:
             return ()
         if self._tally.rows:  # rows of repeated keys are taken out of what was staged
@@ -205,7 +205,7 @@ class Reporter:
                 if result.unexpected_count:
                     self._failed[name] = result.unexpected_count
 
-    # --- telling -----------------------------------------------------------------------------------
+    # --- reports -----------------------------------------------------------------------------------
 
     def _now(self) -> None:
         now = time.monotonic()

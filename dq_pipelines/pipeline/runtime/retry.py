@@ -1,6 +1,6 @@
-"""Patience: what fails for a moment is tried again, and each try is said in one line.
+"""Retries work on a table after a transient error, and logs each retry.
 
-What is `Transient` is told in `sources`, of the lake's store what is `Unreached` in `lake`.
+Sources raise `Transient` for such errors, and the lake's store raises `Unreached`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 Done = TypeVar("Done")
 
-#: Seconds between two looks at whether the run that waits was cancelled.
+#: Seconds between two checks whether the waiting run was cancelled.
 _LOOK = 1.0
 
 
-def patiently(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
-    """What reads a source, made to be done anew when it fails for a moment, as often as the table's `retries` say."""
+def with_retries(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
+    """Decorator: repeats work after a transient error, as often as the table's `retries` allow."""
 
     @wraps(do)
     def trying(work: TableRun) -> Done:

@@ -1,7 +1,4 @@
-"""The check `schema_drift`: how the columns of a batch differ from the table's, what was done, and what to write.
-
-What a difference is belongs in `lake.schema_evolution`, where it is looked for, in `batch_schema`.
-"""
+"""Defines the check `schema_drift`: how a batch's columns differ from the table's, what was done, and what to write in YAML."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ from dq_pipelines.project.tables import Column
 from dq_pipelines.rules.core.base import OnFailure, Rule
 from dq_pipelines.transforms.types import name_of
 
-#: What is said of a column whose values in other partitions do not fit the type of today.
+#: Note on a column whose values in other partitions do not fit today's type.
 UNTIL_ALL = "until the other partitions are run with mode: rerun, too"
 
-#: One change of the columns, as history keeps it and the UI shows it: all of it is text.
+#: One column change, as the history stores it and the UI shows it; all values are text.
 Row = dict[str, str]
 
 
 class SchemaDrift(Rule):
-    """The columns that are about to be published are those of the table. Every silver table has this rule."""
+    """The columns to be published are those of the table. Every silver table has this rule."""
 
     type: Literal["schema_drift"] = "schema_drift"
 
@@ -42,26 +39,29 @@ def drift_result(
     unlandable: Sequence[Change] = (),
     over: str = "",
 ) -> RuleResult:
-    """What the rule says of a batch; None is one before which nothing was published.
+    """The result of the rule for a batch; `drift` is None for the first batch of a table.
 
-    `unlandable` are changes for which the rows cannot even land, whatever silver makes of them. `over` says what a rerun
-    is to be over, where it makes not all of the table anew.
+    `unlandable` are changes that keep the rows from landing in bronze. `over` names the partitions of a rerun that does not
+    cover the whole table.
     """
     changes = drift.changes if drift else ()
-    known = {change.column for change in unlandable}
-    refused = [*unlandable, *(change for change in (drift.refused if drift else ()) if change.column not in known)]
-    every = [*unlandable, *(change for change in changes if change.column not in known)]
+    unlandable_columns = {change.column for change in unlandable}
+    refused = [
+        *unlandable,
+        *(change for change in (drift.refused if drift else ()) if change.column not in unlandable_columns),
+    ]
+    every = [*unlandable, *(change for change in changes if change.column not in unlandable_columns)]
     advice = {change: _bronze_advice(change) for change in unlandable} | {
         change: _advice(change, columns, over) for change in refused if change not in unlandable
     }
     rows = [_row(change, drift, columns, advice) for change in every]
-    said = "; ".join(f"{_found(change, drift)} ({advised})" for change, advised in advice.items())
-    told = [change for change in every if change.kind != "reordered"]
+    message = "; ".join(f"{_describe(change, drift)} ({advised})" for change, advised in advice.items())
+    drifted = [change for change in every if change.kind != "reordered"]
     return RuleResult(
         SchemaDrift(severity="critical" if refused else "warning"),
-        success=not told,
+        success=not drifted,
         observed_value=rows or None,
-        error=said or None,
+        error=message or None,
     )
 
 
@@ -103,8 +103,8 @@ def _done(change: Change, drift: Drift | None, columns: Mapping[str, Column]) ->
     return kept if change.becomes == change.before else f"the column is {_shown(change.becomes)} from now on"
 
 
-def _found(change: Change, drift: Drift | None) -> str:
-    """One refused change in one clause, with the nearest name."""
+def _describe(change: Change, drift: Drift | None) -> str:
+    """One refused change as a clause, with the nearest name."""
     column = f"column '{change.column}'"
     match change.kind:
         case "new":

@@ -1,4 +1,4 @@
-"""The stores that a run writes: the lake, the history, and the lake of backups."""
+"""Holds the stores that a run writes: the lake, the history and the backup lake."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stores:
 
     @property
     def backups(self) -> Lake:
-        """A second lake, laid out as the first, of rows that left it."""
+        """The backup lake: the layout of the lake, with rows that retention deleted."""
         return self.backup or Lake(f"{self.lake.root}-backup")
 
     @classmethod

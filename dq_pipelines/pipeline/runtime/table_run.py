@@ -1,7 +1,4 @@
-"""What every piece of work on a table has in common: the table, the lake, the run, and stages that never leak.
-
-How a batch is refined belongs in `refinement`, doing it all anew in `rerun`, gold in `gold`.
-"""
+"""Defines the context of work on one table (table, lake, run), the table lock, and the re-check of published rows."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from dq_pipelines.lake.table_lock import Claim, claimed, staged
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable
 from dq_pipelines.pipeline.runtime.batch_metrics import Meter
 from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
-from dq_pipelines.pipeline.runtime.progress import JUDGE, WAIT, Reporter
+from dq_pipelines.pipeline.runtime.progress import JUDGE, WAIT, ProgressReporter
 from dq_pipelines.project import Table
 from dq_pipelines.project.checked_rules import checked_rules
 from dq_pipelines.sources.failures import broken
@@ -36,23 +33,23 @@ PREVIEW_ROWS = 10
 
 @dataclass(frozen=True)
 class TableRun:
-    """One table, the lake it lives in, and the run that works on it."""
+    """One table, its lake, and the run that works on it."""
 
     table: Table
     lake: Lake
     partition: str | None = None
-    #: called before every commit; raises when the run was cancelled meanwhile
+    #: called before every commit; raises when the run was cancelled
     may_commit: Callable[[], None] = lambda: None
-    #: says in one line what is being done
+    #: receives one line for each thing that is done
     log: Callable[[str], None] = lambda _: None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     claim: Claim = field(default_factory=Claim)
     #: Dagster's, or "" outside of it
     run_id: str = ""
-    #: runs since the work began
+    #: measures time since the work began
     meter: Meter = field(default_factory=Meter)
-    #: tells nobody, unless somebody wants to know
-    progress: Reporter = field(default_factory=Reporter)
+    #: has no listener by default
+    progress: ProgressReporter = field(default_factory=ProgressReporter)
 
     def published(self, key: str) -> pl.LazyFrame:
         """The published rows of another table of the project; raises RuleError when there are none yet."""
@@ -78,23 +75,23 @@ class TableRun:
 
 
 def of_partition(partition: str | None) -> str:
-    """` of 2026-11-01` for a partition; nothing where there is none. A run over a range says so of each."""
+    """` of 2026-11-01` for a partition; empty without one. A run over a range logs each partition."""
     return f" of {partition}" if partition is not None else ""
 
 
 def over_all_partitions(table: Table) -> str:
-    """What is said after `mode: rerun` where the whole table is to be made anew; nothing where there are no partitions."""
+    """The words after `mode: rerun` for a rerun of the whole table; empty in a table without partitions."""
     return " over all its partitions" if not table.is_gold and table.landed.partitions is not None else ""
 
 
 Done = TypeVar("Done")
 
-#: How often a run looks again that others have overtaken.
+#: How often a run tries to commit while other writers overtake it.
 _TRIES = 5
 
 
-def alone(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
-    """What works on a table, made to work on it alone; done anew when somebody without a claim was quicker."""
+def with_table_lock(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
+    """Decorator: runs work under the table's lock, and repeats it when a writer without a claim committed first."""
 
     @wraps(do)
     def claiming(work: TableRun) -> Done:
@@ -104,20 +101,20 @@ def alone(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
             if not waited:
                 work.log(f"{work.table.key}: another run works on the table, waiting for it")
                 work.progress.stage(WAIT)
-            elif seconds - waited[-1] < 2:  # a look at Dagster's records, whether this run was cancelled
+            elif seconds - waited[-1] < 2:  # `may_commit` reads Dagster's records, so not too often
                 return
             waited.append(seconds)
             work.may_commit()
 
         with claimed(work.lake, work.table.name, waiting) as claim:
-            # What came while this run waited has come before it.
+            # Rows that arrived while this run waited count as earlier.
             held = replace(work, claim=claim, now=datetime.now(UTC) if waited else work.now)
             for attempt in range(1, _TRIES):
                 try:
                     return do(held)
                 except Overtaken as error:
                     work.log(f"{error}; looking again ({attempt} of {_TRIES - 1})")
-                    time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - so that two do not meet again
+                    time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, so that two runs do not collide again
                     held = replace(held, now=datetime.now(UTC))
             return do(held)
 
@@ -125,7 +122,7 @@ def alone(do: Callable[[TableRun], Done]) -> Callable[[TableRun], Done]:
 
 
 def judge_published(work: TableRun) -> Outcome:
-    """Judge the published table as it stands; nothing is written."""
+    """Judge the published rows of a table. Writes nothing."""
     table = work.snapshot(work.table.key)
     rows, schema = table.scan(), table.schema
     hidden, statistics = frozenset({PARTITION}) & frozenset(schema), table.column_statistics(schema)
@@ -142,23 +139,23 @@ def judge_published(work: TableRun) -> Outcome:
 
 
 def must_be_judged(key: str, judgement: Judgement) -> None:
-    """Raise RuleError where a rule of the table has no result: what becomes of its rows is not known then."""
-    if wrong := next((result for result in judgement.results if result.error), None):
-        raise RuleError(f"{key}: {wrong.rule.type} cannot be judged: {wrong.error}")
+    """Raise RuleError where a rule of the table has no result: the outcome of its rows is then unknown."""
+    if failed := next((result for result in judgement.results if result.error), None):
+        raise RuleError(f"{key}: {failed.rule.type} cannot be judged: {failed.error}")
 
 
-__all__ = ["PREVIEW_ROWS", "TableRun", "alone", "judge_published", "must_be_judged", "staged"]
+__all__ = ["PREVIEW_ROWS", "TableRun", "judge_published", "must_be_judged", "staged", "with_table_lock"]
 
 
 @contextmanager
 def reading(work: TableRun, wanted: str) -> Iterator[None]:
-    """Say what libraries throw while rows are read and staged: SourceError, or PublishError where the lake takes no more."""
+    """Turn errors of libraries while rows are read and staged into SourceError, or PublishError where the lake's disk is full."""
     try:
         with broken(work.table.key, wanted):
             yield
     except SourceError as error:
         cause = error.__cause__
-        # Of the sentence made here: a scratch folder that is full says so itself.
+        # Only for the error made here: the error of a full scratch folder is already clear.
         if cause is None or not is_disk_full(cause) or not str(error).startswith(f"{work.table.key}: wanted {wanted}"):
             raise
         what = f"{work.lake.root}: wanted room for the rows of {work.table.key}, got: {error_text(cause)}"

@@ -1,7 +1,4 @@
-"""Verdicts that history has missed: a commit says what it was judged by, so that a run killed before it told history is told for.
-
-What a verdict is belongs in `history`, how rows are committed in `lake.publish`.
-"""
+"""Recovers verdicts that history missed because a run was killed: each commit holds the verdict on its rows."""
 
 from __future__ import annotations
 
@@ -14,44 +11,44 @@ from dq_pipelines.pipeline.runtime.outcome import Outcome
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.project.checked_rules import checked_rules
 
-#: What a commit of silver or gold calls the verdict on its rows.
+#: The metadata key of the verdict in a commit of silver or gold.
 _VERDICT = "dq.verdict"
 
-#: Commits that are looked at: upkeep and replays may stand between the last two batches.
+#: Commits to read: upkeep and replays may lie between the last two batches.
 _COMMITS = 5
 
 
-def verdict_of(work: TableRun, outcome: Outcome) -> dict[str, str]:
-    """What a commit is to say of its rows."""
+def verdict_metadata(work: TableRun, outcome: Outcome) -> dict[str, str]:
+    """The metadata of the commit of an outcome's rows."""
     return commit_metadata(outcome.record(work.run_id, checked_rules(work.table)))
 
 
 def commit_metadata(record: VerdictRecord) -> dict[str, str]:
-    """A verdict as a commit says it."""
+    """A verdict as commit metadata."""
     return {_VERDICT: record.without_states().as_json()}
 
 
-def lacking(lake: Lake, key: str, history: History, *, every: bool = False) -> list[VerdictRecord]:
-    """The verdicts that a table's last commits hold, or all of them, and that history lacks, oldest first."""
-    found = []
+def missing_verdicts(lake: Lake, key: str, history: History, *, every: bool = False) -> list[VerdictRecord]:
+    """The verdicts in a table's last commits (or `every` commit) that history lacks, oldest first."""
+    missing = []
     for commit in lake.table(key).snapshot().history(None if every else _COMMITS):
         if (text := commit.metadata.get(_VERDICT)) is not None:
             record = VerdictRecord.from_json(text)
-            # Not only until the first one that it knows: a broken rerun of another partition is done again without a word.
+            # Do not stop at the first known one: a killed rerun of another partition may be repeated without a record.
             if not history.is_recorded(record):
-                found.append(record)
-    return found[::-1]
+                missing.append(record)
+    return missing[::-1]
 
 
-def recollect(
+def recover_verdicts(
     lake: Lake, key: str, history: History, log: Callable[[str], None] = lambda _: None, *, every: bool = False
 ) -> None:
-    """Tell history of the verdicts that a table's last commits hold and that it lacks, oldest first.
+    """Record the verdicts in a table's last commits that history lacks, oldest first.
 
-    A history that has no verdict of the table at all is new, or was lost: then all commits are asked.
+    If history has no verdict of the table at all, it is new or was lost: then all commits are read.
     """
     lost = history.latest(key) is None
-    records = lacking(lake, key, history, every=every or lost)
+    records = missing_verdicts(lake, key, history, every=every or lost)
     for record in records:
         history.record(record)
         log(f"{key}: history had missed the verdict on batch {record.batch}, of a run that was killed")
@@ -62,13 +59,13 @@ def recollect(
         )
 
 
-def without_history(record: VerdictRecord) -> str:
-    """What has become of a batch whose verdict history does not take."""
+def explain_unrecorded(record: VerdictRecord) -> str:
+    """One sentence on the state of a batch whose verdict cannot be recorded."""
     if not record.batch:
         return f"nothing was written about the published rows of {record.table}"
     if record.blocked:
         return f"batch {record.batch} is blocked, nothing of it was published, and the next run of {record.table} judges it again"
     return (
         f"the rows of batch {record.batch} are published, their commit holds the verdict, and the next run of "
-        f"{record.table} tells history of it"
+        f"{record.table} records it"
     )

@@ -17,7 +17,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.schema_evolution import conformed
 from dq_pipelines.lake.schema_rewrite import Beside
 from dq_pipelines.lake.tables import PARTITION
-from dq_pipelines.pipeline.quarantine.provenance import forgotten
+from dq_pipelines.pipeline.quarantine.provenance import missing_provenance
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.key_versions import versions
 from dq_pipelines.pipeline.silver.precedence import ARRIVAL, in_order, last_of_keys
@@ -96,7 +96,7 @@ def _changed(before: pl.LazyFrame, now: pl.LazyFrame, keys: Sequence[str]) -> pl
 
 
 def _must_be_traced(run: TableRun, rows: pl.LazyFrame) -> None:
-    if what_is_missing := forgotten(run.table.key, rows.collect_schema(), ARRIVAL):
+    if what_is_missing := missing_provenance(run.table.key, rows.collect_schema(), ARRIVAL):
         raise RuleError(
             f"{what_is_missing}, so that nobody can tell which row of a key came last that several partitions have; "
             "nothing was published: rerun a partition only where its keys are its own, or let the step give them on"

@@ -27,7 +27,7 @@ from dq_pipelines.pipeline.preparation.batch_schema import FittedBatch, TableCol
 from dq_pipelines.pipeline.preparation.passthrough import in_one_pass
 from dq_pipelines.pipeline.preparation.preparation import misread, rules_of
 from dq_pipelines.pipeline.quarantine.corrections import corrections
-from dq_pipelines.pipeline.quarantine.quarantine_status import HELD, dismissed, with_dismissed
+from dq_pipelines.pipeline.quarantine.quarantine_status import IS_DISMISSED, dismissed, with_dismissed
 from dq_pipelines.pipeline.runtime.layers import Layers
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.backlog import Backlog, Outdated, backlog_of, joint_id
@@ -119,9 +119,9 @@ class BatchPlan:
             rows,
             rules_of(self.silver, prepared),
             lookup=lambda key: looked_up(self.run, key, prepared, self.parents),
-            hidden=prepared.hidden | {HELD},
+            hidden=prepared.hidden | {IS_DISMISSED},
             misread=misread(self.silver, prepared),
-            held=HELD if HELD in rows.collect_schema() else None,
+            held=IS_DISMISSED if IS_DISMISSED in rows.collect_schema() else None,
         )
 
 

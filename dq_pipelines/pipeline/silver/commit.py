@@ -16,7 +16,7 @@ from dq_pipelines.pipeline.bronze.landed import Landings, bronze
 from dq_pipelines.pipeline.runtime.outcome import Outcome, elapsed
 from dq_pipelines.pipeline.runtime.progress import LAND, PUBLISH, QUARANTINE
 from dq_pipelines.pipeline.runtime.table_run import TableRun, of_partition
-from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_of
+from dq_pipelines.pipeline.runtime.verdict_recovery import verdict_metadata
 from dq_pipelines.pipeline.silver.judged_batch import JudgedBatch
 from dq_pipelines.pipeline.silver.published_as import how_published
 
@@ -121,7 +121,7 @@ def commit(
             new_columns="add",
             once=record.first_in_silver,
             rewrite=rewrite,
-            metadata=verdict_of(run, replace(outcome, seconds=elapsed(run.now))),
+            metadata=verdict_metadata(run, replace(outcome, seconds=elapsed(run.now))),
         )
     _log_published(run, outcome)
     return outcome.committed((quarantined, published), run.meter.lap())

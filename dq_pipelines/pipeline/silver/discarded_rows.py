@@ -20,7 +20,7 @@ from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.bronze.landed import BATCH
 from dq_pipelines.pipeline.preparation.preparation import hangs_on_others, misread, prepare, rules_of
-from dq_pipelines.pipeline.quarantine.provenance import TRACES, forgotten
+from dq_pipelines.pipeline.quarantine.provenance import PROVENANCE_COLUMNS, missing_provenance
 from dq_pipelines.pipeline.quarantine.refused_rows import PLACE
 from dq_pipelines.pipeline.runtime.table_run import TableRun, must_be_judged
 from dq_pipelines.rules.core.base import Rule
@@ -31,7 +31,7 @@ from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 def kept(
     run: TableRun, rows: pl.LazyFrame, keys: pl.LazyFrame | None = None, columns: Iterable[str] | None = None
 ) -> pl.LazyFrame:
-    """What is kept of landed `rows`, as silver has them, with `TRACES`; of the others nobody asks whether they are refused.
+    """What is kept of landed `rows`, as silver has them, with `PROVENANCE_COLUMNS`; of the others nobody asks whether they are refused.
 
     Where `keys` or `columns` are given, other rows and columns may be left out. Raises RuleError where a step of the table
     does not give on where its rows came from.
@@ -43,7 +43,7 @@ def kept(
     def wanted(scan: StagingScan) -> pl.LazyFrame:
         kept_rows = scan.kept if keys is None else scan.kept.join(keys, on=exact_names(silver.keys), how="semi")
         names = scan.columns if columns is None else [name for name in scan.columns if name in set(columns)]
-        return kept_rows.select(exact_names(dict.fromkeys([*names, *TRACES])))
+        return kept_rows.select(exact_names(dict.fromkeys([*names, *PROVENANCE_COLUMNS])))
 
     return _by_batch(run, rows, _holding(run, rows, keys), wanted).lazy()
 
@@ -60,7 +60,7 @@ def _discarding(rules: Iterable[Rule]) -> list[Rule]:
 def _scan(run: TableRun, rows: pl.LazyFrame) -> StagingScan:
     silver = run.table.landed.silver
     prepared = prepare(silver, rows)
-    if what_is_missing := forgotten(run.table.key, prepared.rows.collect_schema()):
+    if what_is_missing := missing_provenance(run.table.key, prepared.rows.collect_schema()):
         raise RuleError(
             f"{what_is_missing}, so that nobody can tell where its rows came from: let the step give them on"
         )

@@ -21,7 +21,7 @@ from dq_pipelines.pipeline.bronze.landing_schema import about_to_be_published, s
 from dq_pipelines.pipeline.preparation.batch_schema import alike_by_values
 from dq_pipelines.pipeline.quarantine.quarantine_status import carried_over
 from dq_pipelines.pipeline.quarantine.refused_rows import FIXED, STATUS
-from dq_pipelines.pipeline.runtime.batch_metrics import of_batches
+from dq_pipelines.pipeline.runtime.batch_metrics import combined_metrics
 from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
 from dq_pipelines.pipeline.runtime.schema_check import drift_result
 from dq_pipelines.pipeline.runtime.table_run import PREVIEW_ROWS, TableRun
@@ -77,7 +77,7 @@ def _one_outcome(
         preview=kept.scan().drop(PARTITION, strict=False).head(PREVIEW_ROWS).collect(),
         seconds=elapsed(run.now),
         replaces=True,
-        metrics=of_batches([outcome.metrics for outcome in outcomes if outcome.metrics], kept, run.meter),
+        metrics=combined_metrics([outcome.metrics for outcome in outcomes if outcome.metrics], kept, run.meter),
     )
 
 

@@ -22,7 +22,7 @@ from dq_pipelines.pipeline.bronze.landed import bronze, rows_of
 from dq_pipelines.pipeline.preparation.passthrough import landed_again
 from dq_pipelines.pipeline.preparation.preparation import may_drop
 from dq_pipelines.pipeline.quarantine.refused_rows import miscast_by_column, refused_rows, unreadable_rows
-from dq_pipelines.pipeline.runtime.batch_metrics import Measured
+from dq_pipelines.pipeline.runtime.batch_metrics import MetricsCollector
 from dq_pipelines.pipeline.runtime.orphans import Orphans
 from dq_pipelines.pipeline.runtime.outcome import Counts, Outcome, elapsed
 from dq_pipelines.pipeline.runtime.progress import JUDGE, LAND
@@ -83,7 +83,7 @@ def stage_and_judge(plan: BatchPlan, stages: BatchStages) -> JudgedBatch:
     plan.run.progress.stage(JUDGE, _expected_rows(plan, stages), plan.note)
     if order_lost := plan.replacing.order_lost(plan.fitted.prepared.rows.collect_schema()):
         plan.run.log(order_lost)
-    measured = Measured(plan.run.table)
+    measured = MetricsCollector(plan.run.table)
     last = _with_its_parents(plan, stages, measured)
     outcome = _outcome(last, stages)
     written_at = plan.landing.written_at if plan.landing else None
@@ -106,7 +106,7 @@ def _stage_landing(plan: BatchPlan, landing: Batch, stage: Stage) -> None:
         collect_all([stage.sink(rows)])
 
 
-def _with_its_parents(plan: BatchPlan, stages: BatchStages, measured: Measured) -> _Pass:
+def _with_its_parents(plan: BatchPlan, stages: BatchStages, measured: MetricsCollector) -> _Pass:
     """Judge the rows, in rounds where rules look into the table itself."""
     if plan.is_part_of_rerun:  # a rerun knows the parents, for it looks at all batches together
         return _judged(plan, stages, measured)
@@ -118,7 +118,7 @@ def _with_its_parents(plan: BatchPlan, stages: BatchStages, measured: Measured) 
     )
 
 
-def _judged(plan: BatchPlan, stages: BatchStages, measured: Measured) -> _Pass:
+def _judged(plan: BatchPlan, stages: BatchStages, measured: MetricsCollector) -> _Pass:
     """Judge the rows and stage what was kept and refused; in one pass, what has landed as well."""
     if plan.strategy is Strategy.ONE_PASS and plan.landing and stages.bronze:
         return _judged_in_one_pass(plan, plan.landing, stages.bronze, stages, measured)
@@ -131,7 +131,7 @@ def _judged(plan: BatchPlan, stages: BatchStages, measured: Measured) -> _Pass:
 
 
 def _judged_in_one_pass(
-    plan: BatchPlan, landing: Batch, bronze_stage: Stage, stages: BatchStages, measured: Measured
+    plan: BatchPlan, landing: Batch, bronze_stage: Stage, stages: BatchStages, measured: MetricsCollector
 ) -> _Pass:
     """Read the inputs once, for bronze and for the judge; where rows are read again, bronze's staged files are."""
     source, staged = plan.reading(landing.records), cache(lambda: plan.reading(bronze_stage.scan()))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.retry import patiently
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, staged
+from dq_pipelines.pipeline.runtime.retry import with_retries
+from dq_pipelines.pipeline.runtime.table_run import TableRun, staged, with_table_lock
 from dq_pipelines.pipeline.silver.batch_plan import plan_batch
 from dq_pipelines.pipeline.silver.commit import commit_batch
 from dq_pipelines.pipeline.silver.judged_batch import BatchStages, stage_and_judge
 
 
-@alone
-@patiently
+@with_table_lock
+@with_retries
 @past_bad_inputs
 def refine(run: TableRun) -> Outcome | None:
     """Land what is new, judge everything that silver has not consumed, and publish it or block it.

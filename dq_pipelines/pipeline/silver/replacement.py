@@ -13,7 +13,7 @@ import polars as pl
 
 from dq_pipelines.config.columns import exact_names
 from dq_pipelines.pipeline.bronze.landed import bronze, first_landed
-from dq_pipelines.pipeline.quarantine.provenance import TRACES, order_forgotten
+from dq_pipelines.pipeline.quarantine.provenance import PROVENANCE_COLUMNS, missing_order
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.key_versions import in_rank, overtaken
 from dq_pipelines.pipeline.silver.precedence import ARRIVAL, latest_of_keys, unbeaten
@@ -54,7 +54,7 @@ class Replacing:
 
     def order_lost(self, columns: Collection[str]) -> str:
         """That rows with these columns do not say which came first, where that decides; empty where it is known."""
-        return order_forgotten(self.run.table.key, columns, TRACES) if self._may_be_overtaken else ""
+        return missing_order(self.run.table.key, columns, PROVENANCE_COLUMNS) if self._may_be_overtaken else ""
 
     @cached_property
     def first(self) -> Mapping[str, int]:

@@ -26,10 +26,10 @@ from dq_pipelines.pipeline.bronze.ingest import landed
 from dq_pipelines.pipeline.bronze.landed import EPOCH, batches, bronze, counting, outdated
 from dq_pipelines.pipeline.bronze.ledger_agreement import Disagreement, must_have_whole_logs
 from dq_pipelines.pipeline.bronze.skipped_inputs import past_bad_inputs, try_again
-from dq_pipelines.pipeline.quarantine.provenance import order_forgotten
+from dq_pipelines.pipeline.quarantine.provenance import missing_order
 from dq_pipelines.pipeline.runtime.outcome import Outcome
-from dq_pipelines.pipeline.runtime.retry import patiently
-from dq_pipelines.pipeline.runtime.table_run import TableRun, alone, staged
+from dq_pipelines.pipeline.runtime.retry import with_retries
+from dq_pipelines.pipeline.runtime.table_run import TableRun, staged, with_table_lock
 from dq_pipelines.pipeline.silver.across_partitions import Across
 from dq_pipelines.pipeline.silver.backlog import joint_id
 from dq_pipelines.pipeline.silver.batch_plan import BatchPlan, plan_part_of_rerun, rerun_inputs
@@ -40,8 +40,8 @@ from dq_pipelines.pipeline.silver.precedence import ARRIVAL
 from dq_pipelines.pipeline.silver.remaining_rows import may_stay
 
 
-@alone
-@patiently
+@with_table_lock
+@with_retries
 def rerun(run: TableRun) -> Outcome | None:
     """Land what is new or stood aside, then do it all anew; None when bronze is empty.
 
@@ -52,8 +52,8 @@ def rerun(run: TableRun) -> Outcome | None:
     return _land_and_rebuild(run)
 
 
-@alone
-@patiently
+@with_table_lock
+@with_retries
 def caught_up(run: TableRun) -> Outcome | None:
     """Do reruns again that were killed before silver's commit; what came of that of the partition at hand, if any.
 
@@ -230,7 +230,7 @@ def _commit(plan: RerunPlan, rebuilt: _Rebuilt) -> Outcome:
     if rebuilt.across.sentence:
         run.log(f"{run.table.key}: {rebuilt.across.sentence}")
     _, last = plan.parts[-1]
-    if plan.first and (order_lost := order_forgotten(run.table.key, last.kept.schema, ARRIVAL)):
+    if plan.first and (order_lost := missing_order(run.table.key, last.kept.schema, ARRIVAL)):
         run.log(order_lost)
     record = CommitRecord("overwrite", "overwrite", consumed)
     return commit(run, rebuilt.outcome, plan.kept, plan.refused, record, rebuilt.across.beside)

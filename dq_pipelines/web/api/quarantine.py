@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from dq_pipelines.pipeline.quarantine.quarantine_status import Chosen
-from dq_pipelines.pipeline.quarantine.quarantine_summary import BEGINNING, Place, page
+from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter
+from dq_pipelines.pipeline.quarantine.quarantine_summary import FIRST_PAGE, PageCursor, page
 from dq_pipelines.pipeline.quarantine.refused_rows import cells_in
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, must, note, somewhere
@@ -90,7 +90,7 @@ def quarantine(
     cursor: Cursor = None,
 ) -> Page[RefusedRow]:
     after = _place(cursor)
-    rows = page(behind.site.stores.lake, table.key, Chosen(rule, column, batch), status, limit + 1, after)
+    rows = page(behind.site.stores.lake, table.key, RefusedRowFilter(rule, column, batch), status, limit + 1, after)
     items = [_row(row) for row in rows[:limit]]
     note(request, "read.quarantine", table.key, rows=len(items))
     return Page(items=items, next=_cursor(after.after(rows[:limit])) if len(rows) > limit else None)
@@ -125,15 +125,15 @@ def replay(
     return launched(dagster, rights, behind, response, run)
 
 
-def _place(cursor: str | None) -> Place:
+def _place(cursor: str | None) -> PageCursor:
     place = place_in(_PLACE, cursor)
     if place is None:
-        return BEGINNING
+        return FIRST_PAGE
     microseconds, number, skip = place
-    return Place(None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds), number, skip)
+    return PageCursor(None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds), number, skip)
 
 
-def _cursor(place: Place) -> str:
+def _cursor(place: PageCursor) -> str:
     at = None if place.at is None else (place.at - _EPOCH) // timedelta(microseconds=1)
     return cursor_of([at, place.id, place.skip])
 

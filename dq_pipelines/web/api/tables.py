@@ -13,7 +13,7 @@ from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.store.attempts import Attempts
 from dq_pipelines.history.store.status import Outcome, Status
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
-from dq_pipelines.pipeline.current_status import as_of_now
+from dq_pipelines.pipeline.current_status import with_current_state
 from dq_pipelines.project import Table
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
@@ -135,7 +135,7 @@ def tables(
     shown = {table.key for table in wanted[:limit]}
     found = [one for one in latest_statuses(history) if one.table in shown] if shown and history.is_begun else []
     lake = behind.site.lake_now([one.table for one in found])
-    now = [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
+    now = [with_current_state(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
     stands = {one.table: one for one in with_left_out(now, (left_out[key] for key in shown & left_out.keys()))}
     items = [
         TableLine(

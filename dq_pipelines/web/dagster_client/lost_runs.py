@@ -19,7 +19,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from dq_pipelines.orchestration.runs.dead_runs import dead_runs, end_dead_run, started_runs
 from dq_pipelines.orchestration.steps.attempts import run_end
-from dq_pipelines.pipeline.runtime.dead_attempts import settle
+from dq_pipelines.pipeline.runtime.dead_attempts import record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.web.child_processes import MARK, is_alive, is_run
 from dq_pipelines.web.dagster_client.code_servers import prefix
@@ -50,7 +50,7 @@ class LostRuns:
             why = f"the process of the run {what}: it was killed, or the machine ran out of memory"
             if end_dead_run(self._instance, run_id, why):
                 say(f"run {run_id}: {why}")
-                settle(self._stores, run_end(self._instance))
+                record_dead_attempts(self._stores, run_end(self._instance))
 
     def _lost(self, runs: list[dg.DagsterRun]) -> dict[str, tuple[str, float]]:
         """Run id -> what happened to its process, and the seconds to wait before marking the run."""

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from dq_pipelines.config.counting import counted
 from dq_pipelines.history.queries.trend import ColumnTrendPoint, RuleTrendPoint, TrendPoint
 from dq_pipelines.history.store.anomalies import AnomalyPoint
-from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
+from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 
 #: Tables in one chart at most: more lines cannot be texts apart.
@@ -138,7 +138,7 @@ def layers(counts: Mapping[str, int]) -> Chart:
     return Chart("layers", "Rows by layer", shown, note, "rows", horizontal=True, logarithmic=True)
 
 
-def quarantine(found: Iterable[Quarantine], at: datetime) -> Chart:
+def quarantine(found: Iterable[QuarantineSummary], at: datetime) -> Chart:
     """Open rows by reason and age."""
     rows: dict[str, dict[str, int]] = {}
     for one in found:

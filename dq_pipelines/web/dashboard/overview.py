@@ -15,8 +15,8 @@ from dq_pipelines.history.queries.totals import rows_in
 from dq_pipelines.history.queries.trend import TrendPoint, trend
 from dq_pipelines.history.queries.wording import NOTHING_YET
 from dq_pipelines.history.store.status import STATUSES, Status, worst
-from dq_pipelines.pipeline.current_status import as_of_now, lost_history
-from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, Reason
+from dq_pipelines.pipeline.current_status import lost_history, with_current_state
+from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary, Reason
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
@@ -33,7 +33,7 @@ class Overview(PageContext):
     lines: Sequence[TableSummary]
     unjudged: Sequence[str]
     runs: Sequence[BatchSummary]
-    quarantines: Sequence[Quarantine]
+    quarantines: Sequence[QuarantineSummary]
     charts: Sequence[Chart]
     #: incoming and refused rows of all tables within the time range
     rows_in: int
@@ -116,7 +116,8 @@ def overview(visit: RequestContext) -> Overview:
     for one in found:
         sparks[one.table].append(one)
     lines = [
-        visit.line(as_of_now(each, lake.asides, lake.quarantines.get(each.table)), sparks[each.table]) for each in every
+        visit.line(with_current_state(each, lake.asides, lake.quarantines.get(each.table)), sparks[each.table])
+        for each in every
     ]
     quarantines = [lake.quarantines[name] for name in names if name in lake.quarantines]
     drawn = [charts.scores(found), charts.layers(lake.rows), charts.quarantine(quarantines, visit.at)]
@@ -138,7 +139,7 @@ class Brief:
     """One table in the report: its current status, without its history."""
 
     line: TableSummary
-    quarantine: Quarantine
+    quarantine: QuarantineSummary
     description: str
 
 
@@ -146,4 +147,6 @@ def briefs(first: Overview) -> list[Brief]:
     """The tables of an overview for the report, in the same order."""
     waiting = {one.table: one for one in first.quarantines}
     names = [(line, line.standing.table) for line in first.lines]
-    return [Brief(line, waiting.get(name, Quarantine(name)), first.visit.description(name)) for line, name in names]
+    return [
+        Brief(line, waiting.get(name, QuarantineSummary(name)), first.visit.description(name)) for line, name in names
+    ]

@@ -20,9 +20,9 @@ from dq_pipelines.history.queries.table_status import TableStatus, latest_status
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.orchestration.checks.left_out_tables import with_left_out
-from dq_pipelines.pipeline.current_status import as_of_now, asides_now
-from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine, waiting
-from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, settle
+from dq_pipelines.pipeline.current_status import skipped_inputs_now, with_current_state
+from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary, summarize_quarantine
+from dq_pipelines.pipeline.runtime.dead_attempts import RunEnd, record_dead_attempts
 from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project, load_sound_tables
 from dq_pipelines.project.loading import signs
@@ -43,7 +43,7 @@ class LakeCounts:
     #: rows by `<layer>/<table>`, without layers that a table does not have
     rows: Mapping[str, int] = field(default_factory=dict)
     #: quarantine by published table
-    quarantines: Mapping[str, Quarantine] = field(default_factory=dict)
+    quarantines: Mapping[str, QuarantineSummary] = field(default_factory=dict)
     #: the result about inputs that are set aside, by silver table
     asides: Mapping[str, ResultRecord] = field(default_factory=dict)
     #: sentences about what could not be read
@@ -150,7 +150,7 @@ class Site:
 
     def settle(self) -> None:
         """Record attempts of killed runs as ended; the stores are queried at most once a second."""
-        self._settled.get(None, lambda: settle(self.stores, self.end_of))
+        self._settled.get(None, lambda: record_dead_attempts(self.stores, self.end_of))
 
     def standings(self) -> list[TableStatus]:
         """The current status of every table with an attempt."""
@@ -158,7 +158,7 @@ class Site:
         history = self.stores.history
         found = latest_statuses(history) if history.is_begun else []
         lake = self.lake_now([one.table for one in found])
-        now = [as_of_now(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
+        now = [with_current_state(one, lake.asides, lake.quarantines.get(one.table)) for one in found]
         return with_left_out(now, self.known().project.left_out)
 
     def failing_since(self, table: TableStatus) -> Mapping[str, datetime]:
@@ -179,7 +179,7 @@ def _log_of(lake: Lake, table: str) -> object | None:
 class _Look:
     """The row counts of one table in the lake."""
 
-    quarantine: Quarantine
+    quarantine: QuarantineSummary
     #: by `<layer>/<table>`
     rows: Mapping[str, int] = field(default_factory=dict)
     #: a sentence about what could not be read; "" for none
@@ -191,7 +191,7 @@ _Asides = tuple[Mapping[str, ResultRecord], str]
 
 def _asides_of(lake: Lake) -> _Asides:
     try:
-        return asides_now(lake), ""
+        return skipped_inputs_now(lake), ""
     except PublishError as error:
         return {}, f"Inputs that are set aside are not listed: {error}"
 
@@ -200,8 +200,8 @@ def _look_at(lake: Lake, table: str) -> _Look:
     layer, _, name = table.partition("/")
     try:
         rows = {key: lake.table(key).rows() for key in ([f"bronze/{name}", table] if layer == "silver" else [table])}
-        quarantine = waiting(lake, table)
+        quarantine = summarize_quarantine(lake, table)
     except PublishError as error:
-        return _Look(Quarantine(table, is_known=False), note=f"Rows of {table} are not counted: {error}")
+        return _Look(QuarantineSummary(table, is_known=False), note=f"Rows of {table} are not counted: {error}")
     refused = sum(count for _, count in quarantine.statuses)
     return _Look(quarantine, rows | {f"quarantine/{name}": refused})

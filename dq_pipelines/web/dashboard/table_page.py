@@ -10,8 +10,8 @@ from dq_pipelines.history.queries.series import columns_measured
 from dq_pipelines.history.queries.trend import column_trend, trend
 from dq_pipelines.history.store.anomalies import anomaly_points
 from dq_pipelines.history.store.attempts import Attempt, Attempts
-from dq_pipelines.pipeline.current_status import as_of_now
-from dq_pipelines.pipeline.quarantine.quarantine_summary import Quarantine
+from dq_pipelines.pipeline.current_status import with_current_state
+from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary
 from dq_pipelines.web.dashboard import charts
 from dq_pipelines.web.dashboard.charts import Chart
 from dq_pipelines.web.dashboard.request_context import PageContext, RequestContext
@@ -27,7 +27,7 @@ class TablePage(PageContext):
     runs: Sequence[BatchSummary]
     #: its last attempts, newest first
     attempts: Sequence[Attempt]
-    quarantine: Quarantine
+    quarantine: QuarantineSummary
     #: columns with metrics, the one that is shown, and its charts
     columns: Sequence[str]
     column: str | None
@@ -51,11 +51,11 @@ def table_page(visit: RequestContext, key: str, column: str | None = None) -> Ta
     held = anomaly_points(history, key, since=since, limit=POINTS)
     return TablePage(
         visit,
-        visit.line(as_of_now(stands, lake.asides, lake.quarantines.get(key)), found),
+        visit.line(with_current_state(stands, lake.asides, lake.quarantines.get(key)), found),
         [charts.score(found), charts.rows(found)] if found else [],
         last_runs(history, [key], RUNS),
         Attempts(history).last([key], FIRST),
-        lake.quarantines.get(key, Quarantine(key)),
+        lake.quarantines.get(key, QuarantineSummary(key)),
         columns,
         chosen,
         charts.column(measured, chosen) if chosen else [],

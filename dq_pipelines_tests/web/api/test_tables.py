@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from dq_pipelines.history.store.attempts import Attempt, Attempts
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.quarantine.quarantine_status import ALL
-from dq_pipelines.pipeline.quarantine.quarantine_summary import BEGINNING, page
+from dq_pipelines.pipeline.quarantine.quarantine_summary import FIRST_PAGE, page
 from dq_pipelines.pipeline.runtime.processes import this_process
 from dq_pipelines.security.audit import AuditLog
 from dq_pipelines.security.roles import Grant, Role
@@ -124,7 +124,7 @@ def test_a_page_of_refused_rows_goes_on_though_more_come(here: Hosted, tmp_path:
     (tmp_path / "history.db").write_bytes((here.shop.root / "history.db").read_bytes())
     lake = Lake.at(str(folder))
     first = page(lake, "silver/sales", ALL, None, 1)
-    place = BEGINNING.after(first)
+    place = FIRST_PAGE.after(first)
     whole = page(lake, "silver/sales", ALL, None, 100)
     shop.table(
         "sales", (tmp_path / "assets_config/shop/sales.yaml").read_text().replace(str(here.shop.root), str(tmp_path))
