@@ -9,7 +9,7 @@ from pathlib import Path
 from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
-from dq_pipelines.lake.skipped_inputs import FOLDER, marks_in
+from dq_pipelines.lake.skipped_inputs import FOLDER, parse_skipped_inputs
 
 
 def examine(installation: Installation) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
         return
     known = {table.name for table in installation.tables}
     for path in sorted((installation.folder / FOLDER).glob("*")):
-        marks = marks_in(path.read_bytes()) if path.suffix == ".json" else None
+        marks = parse_skipped_inputs(path.read_bytes()) if path.suffix == ".json" else None
         if marks is None:
             said = "the list of inputs aside cannot be read, as a power loss leaves it: the next run looks at its inputs again"
             yield Finding("warning", str(path), said, "move it away", partial(_moved, installation, path))

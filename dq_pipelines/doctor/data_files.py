@@ -9,14 +9,14 @@ from pathlib import Path
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.inspection import Harmed, forget_files, harmed_files
+from dq_pipelines.lake.inspection import DamagedFile, damaged_files, forget_files
 from dq_pipelines.lake.table_lock import claimed
 
 
 def examine(installation: Installation) -> Iterator[Finding]:
     for table in installation.lake_tables():
         try:
-            harmed = harmed_files(table)
+            harmed = damaged_files(table)
         except DqError:  # its log cannot be read: `logs` reports it
             continue
         for each in harmed:
@@ -32,7 +32,7 @@ def _is_of_gold(installation: Installation, key: str) -> bool:
     return any(table.name == name and table.is_gold for table in installation.tables)
 
 
-def _forgotten(installation: Installation, harmed: Harmed) -> str:
+def _forgotten(installation: Installation, harmed: DamagedFile) -> str:
     name = harmed.table.key.partition("/")[2]
     with claimed(installation.stores.lake, name):
         path = Path(harmed.file.uri)

@@ -10,7 +10,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.doctor.findings import Finding
 from dq_pipelines.doctor.installation import Installation
 from dq_pipelines.errors import DqError
-from dq_pipelines.lake.inspection import harmed_files
+from dq_pipelines.lake.inspection import damaged_files
 from dq_pipelines.lake.ledger import lost_since_rerun, transactions
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.pipeline.bronze.landed import BATCH, landed_batches
@@ -23,7 +23,7 @@ def examine(installation: Installation) -> Iterator[Finding]:
         key = f"quarantine/{table.name}"
         try:
             lying = installation.stores.lake.table(key)
-            if not lying.exists or harmed_files(lying):
+            if not lying.exists or damaged_files(lying):
                 continue
             yield from _lost(table, lying)
             yield from _of(installation, table, lying.scan())

@@ -1,1 +1,1 @@
-"""Tables, whatever their format: read, stage, publish, and remember what was consumed. Nothing here judges a row."""
+"""Stores tables in any format: reads, stages and publishes rows, and records consumed batches. Judges no rows."""

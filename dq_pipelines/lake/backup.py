@@ -1,8 +1,8 @@
-"""Backup: rows that leave the lake, copied to a second one first, with when and why.
+"""Copies rows to a backup lake before retention deletes them, with the time and the reason.
 
-A backup table has the columns of its table and four of its own. Its ledger has `expired:<deletion>` for each copy, and the
-table's own ledger has the same name once the rows are gone from it. A copy without such a deletion was left by a run that
-was killed in between: it is void, and is removed before the next one is made, so that no row is backed up twice.
+A backup table has the columns of its table and four more. Its ledger has `expired:<deletion>` for each copy. The table's own
+ledger has the same name once the rows are deleted. A copy without such a deletion was left by a killed run: it is void, and
+is removed before the next copy, so that no row is backed up twice.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from dq_pipelines.lake.tables import Lake, LakeTable
 
 EXPIRED_AT, WHY, RUN, DELETION = "_expired_at", "_expired_why", "_expired_run", "_deletion"
 
-#: What a backup adds to the columns of its table.
+#: The columns that a backup adds to those of its table.
 BACKUP_COLUMNS = (EXPIRED_AT, WHY, RUN, DELETION)
 
-#: In the ledger of a table, before the id of a deletion: its rows were brought back.
+#: Prefix of a deletion's id in a table's ledger: its rows were restored.
 RESTORED = "restored:"
 
-#: In the ledger of a table: the deletion was given up, and its copy is void.
+#: Number in a table's ledger: the deletion was abandoned, and its copy is void.
 _GIVEN_UP = 0
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """Why rows leave the lake, and when."""
+    """A deletion of rows by retention: when, why and by which run."""
 
     at: datetime
     #: one sentence
@@ -55,7 +55,7 @@ class Deletion:
 
     @property
     def consumed(self) -> dict[str, int]:
-        """What ledgers say of it: its name, and when it was, in seconds since 1970."""
+        """Its ledger entry: the name, and the time in seconds since 1970."""
         return {self.name: int(self.at.timestamp())}
 
     @property
@@ -65,7 +65,7 @@ class Deletion:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What two sets of rows have in common when they are the same, in whatever order they come."""
+    """A checksum of rows that does not depend on their order."""
 
     rows: int
     #: sums over the upper and the lower half of each row's hash: 4 billion rows do not overflow them
@@ -73,7 +73,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, rows: pl.LazyFrame) -> Fingerprint:
-        """Read all columns of all rows, in one stream."""
+        """The fingerprint of all columns of all rows, read in one stream."""
         hashed = pl.struct(*sorted(rows.collect_schema())).hash(seed=7)
         halves = rows.select(hashed.alias("hash")).select(
             pl.len(), (pl.col("hash") // 2**32).sum().alias("upper"), (pl.col("hash") % 2**32).sum().alias("lower")
@@ -86,9 +86,9 @@ class Fingerprint:
 class Backup:
     """The backup of one table."""
 
-    #: the table whose rows leave
+    #: the table whose rows are deleted
     table: LakeTable
-    #: where they go
+    #: the table in the backup lake
     copies: LakeTable
 
     @classmethod
@@ -96,18 +96,18 @@ class Backup:
         return cls(table, backups.table(table.key))
 
     def copy(self, rows: pl.LazyFrame, deletion: Deletion, claim: Claim) -> int:
-        """Copy the rows, and read the copy again: how many they are. Raises PublishError when it is not the same."""
-        marks = {EXPIRED_AT: deletion.at, WHY: deletion.why, RUN: deletion.run, DELETION: deletion.id}
+        """Copy the rows, read the copy again, and return its number of rows. Raises PublishError when the copy differs."""
+        values = {EXPIRED_AT: deletion.at, WHY: deletion.why, RUN: deletion.run, DELETION: deletion.id}
         stage = Stage(self.copies, deletion.id)
         marked = self.copies.format.storable(
-            rows.with_columns(pl.lit(value).alias(name) for name, value in marks.items())
+            rows.with_columns(pl.lit(value).alias(name) for name, value in values.items())
         )
-        # A column that has another type by now has a type in the backup that holds what it was and what it is.
-        wanted = self._drift(marked)
+        # If a column changed its type, the backup uses a type that holds the old and the new values.
+        difference = self._drift(marked)
         with staged(stage, claim=claim):
-            collect_all([stage.sink(marked if wanted is None else exactly(marked, wanted.schema))])
+            collect_all([stage.sink(marked if difference is None else exactly(marked, difference.schema))])
             stage.tidy()
-            with rewriting(stage, wanted, "append", claim=claim) as rewrite:
+            with rewriting(stage, difference, "append", claim=claim) as rewrite:
                 publish(stage, "append", deletion.consumed, new_columns="add", once=[deletion.name], rewrite=rewrite)
         names = rows.collect_schema().names()
         copied = self.copies.scan().filter(pl.col(DELETION) == deletion.id).select(selectors.by_name(names))
@@ -120,24 +120,25 @@ class Backup:
         return got.rows
 
     def _drift(self, rows: pl.LazyFrame) -> Drift | None:
-        """How the rows differ from what is in the backup; None for the first ones."""
+        """How the rows' columns differ from the backup's; None for the first rows."""
         before = self.copies.published()
         if before is None:
             return None
         return drift(before.schema, rows.collect_schema(), "rebuild")
 
     def void(self, claim: Claim) -> int:
-        """Remove copies of rows that were not deleted after all; how many copies there were.
+        """Remove copies of rows that were not deleted after all; returns the number of copies.
 
-        The table's ledger is told first: whoever is about to delete those rows, where nobody holds a claim, is refused.
+        First the table's ledger records that the deletions are abandoned. In an object store, which has no claims, this
+        makes the commit of a run that is still deleting those rows fail.
         """
         copied = {name for name in transactions(self.copies) if name.startswith("expired:")}
         done = transactions(self.table)
         given_up = [name for name in copied if done.get(name, _GIVEN_UP) == _GIVEN_UP]
         if not given_up:
             return 0
-        if news := [name for name in given_up if name not in done]:
-            note(self.table, dict.fromkeys(news, _GIVEN_UP), {"dq.backup": "given up"})
+        if unrecorded := [name for name in given_up if name not in done]:
+            note(self.table, dict.fromkeys(unrecorded, _GIVEN_UP), {"dq.backup": "given up"})
         snapshot = self.copies.published()
         if snapshot is not None:
             ids = [name.partition(":")[2] for name in given_up]
@@ -149,7 +150,7 @@ class Backup:
 
     @property
     def kept(self) -> list[str]:
-        """The deletions whose rows are gone from the table, are here, and were not brought back; in no order."""
+        """The ids of deletions that were carried out, are in the backup, and were not restored; in no order."""
         done = transactions(self.table)
         every = [name.partition(":")[2] for name in transactions(self.copies) if name.startswith("expired:")]
         return [

@@ -1,6 +1,6 @@
-"""Upkeep: small files put together, checkpoints, and files that no version needs any more removed.
+"""Compacts small files, writes checkpoints, and removes files that no version needs any more.
 
-Whoever calls this holds the claim to the table, where there are claims. Rows, and their order, stay as they are.
+The caller holds the claim to the table, where there are claims. Rows and their order do not change.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.table_lock import Claim, staged
 from dq_pipelines.lake.tables import PARTITION, LakeTable, table_of
 
-#: Bytes: a file that is smaller is put together with others, up to this.
+#: Bytes: smaller files are compacted into files up to this size.
 TARGET = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Compaction:
-    """Small files that are to become few."""
+    """A plan to compact small files."""
 
     snapshot: Snapshot
-    #: each of them becomes one file, or a few
+    #: groups of files; each group becomes one file, or a few
     bins: tuple[tuple[DataFile, ...], ...]
 
     @classmethod
     def of(cls, table: LakeTable) -> Compaction | None:
-        """What there is to do; None where nothing was ever published."""
+        """The plan for a table; None where nothing was ever published."""
         snapshot = table.published()
         return None if snapshot is None else cls(snapshot, tuple(_bins(snapshot.files)))
 
     @property
     def files(self) -> int:
-        """How many files become fewer."""
+        """The number of files to compact."""
         return sum(len(each) for each in self.bins)
 
     def run(self, claim: Claim, may_commit: Callable[[], None]) -> None:
-        """Put them together, in one commit; raises PublishError should rows be missing afterwards, and commits nothing."""
+        """Compact the files in one commit. Raises PublishError, and commits nothing, if the number of rows differs."""
         name, table = f"compact-{uuid.uuid4().hex[:16]}", table_of(self.snapshot)
         stages = [Stage(table, f"{name}-{at}", each[0].partition) for at, each in enumerate(self.bins)]
         with staged(*stages, claim=claim):
@@ -63,14 +63,14 @@ class Compaction:
 
 
 def _bins(files: list[DataFile]) -> Iterator[tuple[DataFile, ...]]:
-    """Small files of one partition, oldest first, in groups of up to `TARGET` bytes; one alone is left as it is."""
+    """Groups of small files of one partition, oldest first, of up to `TARGET` bytes. A single file is left as it is."""
     by_partition: dict[str | None, list[DataFile]] = {}
     for file in sorted(files, key=lambda file: file.modified):
         if file.size < TARGET:
             by_partition.setdefault(file.partition, []).append(file)
-    for some in by_partition.values():
+    for candidates in by_partition.values():
         group: list[DataFile] = []
-        for file in some:
+        for file in candidates:
             if group and sum(each.size for each in group) + file.size > TARGET:
                 yield from [tuple(group)] if len(group) > 1 else []
                 group = []
@@ -79,18 +79,18 @@ def _bins(files: list[DataFile]) -> Iterator[tuple[DataFile, ...]]:
 
 
 def vacuum(table: LakeTable, keep: timedelta, *, dry_run: bool = False) -> list[str]:
-    """Remove files that left the table longer ago than `keep`; their paths."""
+    """Remove files that left the table longer ago than `keep`; returns their paths."""
     return table.format.expire(table, keep, dry_run=dry_run)
 
 
 def forget_versions(table: LakeTable) -> list[str]:
-    """Remove every file that the version of now does not need, and what was known of earlier ones; the paths of data files.
+    """Remove every file that the current version does not need, and all earlier versions; returns the paths of data files.
 
-    Who reads an earlier version fails from now on.
+    Readers of an earlier version fail from now on.
     """
     return table.format.forget_versions(table)
 
 
 def checkpoint(table: LakeTable) -> None:
-    """Make the table quick to open again."""
+    """Write a checkpoint, so that the table opens quickly."""
     table.format.checkpoint(table)

@@ -1,6 +1,6 @@
-"""What a commit names survives a power loss: files reach the disk before the commit that names them.
+"""Syncs data files to the disk before the commit that names them, so that they survive a power loss.
 
-Polars does not ask for that; without it a table may name files of 0 bytes. In an object store every object that is there is whole.
+Polars does not sync; without it a table may name files of 0 bytes. In an object store every existing object is complete.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dq_pipelines.config.stores import is_remote
 
 
 def sync_files(folder: str, paths: Iterable[str]) -> None:
-    """Write files beneath a folder to the disk, and the folders that lead to them; raises OSError."""
+    """Sync files beneath a folder and their parent folders to the disk; raises OSError."""
     if is_remote(folder):
         return
     root, folders = Path(folder), dict[Path, None]()
@@ -27,7 +27,7 @@ def sync_files(folder: str, paths: Iterable[str]) -> None:
 def _sync(path: Path) -> None:
     try:
         handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # somebody has replaced it since, and it counts no more
+    except FileNotFoundError:  # replaced since, so it no longer counts
         return
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What libraries raise at a place of the lake, said as PublishError. How a format says its own errors belongs in `formats`."""
+"""Turns errors of files and libraries in the lake into PublishError or Unreached, with the address."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dq_pipelines.errors import PublishError, Unreached
 
 
 @contextmanager
-def reached(key: str, uri: str) -> Iterator[None]:
-    """Raise PublishError when the files beneath a place cannot be read, with the place."""
+def read_errors(key: str, uri: str) -> Iterator[None]:
+    """Turn errors of a read into PublishError with the address."""
     try:
         yield
     except (OSError, pa.ArrowException, *store_errors()) as error:
@@ -23,7 +23,7 @@ def reached(key: str, uri: str) -> Iterator[None]:
 
 @contextmanager
 def publish_errors(key: str, uri: str) -> Iterator[None]:
-    """Raise PublishError when a place cannot be written, with the place."""
+    """Turn errors of a write into PublishError with the address."""
     try:
         yield
     except (OSError, pa.ArrowException, *store_errors()) as error:
@@ -31,6 +31,6 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
 
 
 def refused(uri: str, wanted: str, error: BaseException) -> PublishError:
-    """What to say of a library's error at a place of the lake: Unreached where a store may answer at the next try."""
+    """The error to raise for a library's error at an address: Unreached where the store may answer a retry."""
     kind = Unreached if is_remote(uri) and is_transient(error) else PublishError
     return kind(f"{uri}: {wanted}, got: {error_text(error)}")

@@ -1,6 +1,6 @@
-"""Inspection: the data files that a table's log names, held against those that lie beneath it. Nothing is changed.
+"""Compares the data files that a table's log names with the stored files. `forget_files` takes lost ones out of the log.
 
-What is wrong with its own records, its format says.
+The format itself reports damage of its own records.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pyarrow import fs
 
 from dq_pipelines.config.counting import counted
 from dq_pipelines.config.stores import filesystem, is_remote
-from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.formats.snapshot import DataFile
 from dq_pipelines.lake.ledger import lost_from
 from dq_pipelines.lake.rewrite import replace_files
 from dq_pipelines.lake.tables import LakeTable
 
-#: What a Parquet file ends with.
+#: The last bytes of a Parquet file.
 _END = b"PAR1"
 
-#: What makes a layer's lost file anew.
+#: How to repair a lost file of each layer.
 _REMEDIES = {
     "bronze": "put it back from a copy; without one, and where all inputs of TABLE are still at the source, move bronze/TABLE "
     "away and run TABLE with mode: rerun, which lands them again",
@@ -35,17 +35,17 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Harmed:
-    """A data file that the newest version of a table names, and that is not there as it was written."""
+class DamagedFile:
+    """A data file of a table's newest version that is missing or torn."""
 
     table: LakeTable
     file: DataFile
-    #: what is there instead, as a sentence goes on after "got"
+    #: what is there instead: the words after "got"
     got: str
 
     @property
     def remedy(self) -> str:
-        """What makes it whole again."""
+        """How to repair it."""
         layer, name = self.table.key.split("/")
         return _REMEDIES[layer].replace("TABLE", name)
 
@@ -53,25 +53,25 @@ class Harmed:
         return f"{self.file.uri}: wanted the data file of {counted(self.file.rows, 'row')} that {self.table.key} names, got {self.got}"
 
 
-def harmed_files(table: LakeTable) -> list[Harmed]:
-    """The data files of a table that are missing or torn; none where nothing was published.
+def damaged_files(table: LakeTable) -> list[DamagedFile]:
+    """The data files of a table that are missing or torn; empty where nothing was published.
 
-    By name, size and last bytes: files are not read. Raises PublishError when the log cannot be read.
+    Checks names, sizes and last bytes; does not read whole files. Raises PublishError when the log cannot be read.
     """
     snapshot = table.published()
     if snapshot is None or not table.format.capabilities.files:
         return []
-    with reached(table.key, table.uri):
-        lying = lying_files(table)
+    with read_errors(table.key, table.uri):
+        stored = stored_files(table)
         return [
-            Harmed(table, file, got)
+            DamagedFile(table, file, got)
             for file in snapshot.files
-            if (got := _wrong_with(table, file, lying.get(file.path)))
+            if (got := _wrong_with(table, file, stored.get(file.path)))
         ]
 
 
-def lying_files(table: LakeTable) -> dict[str, fs.FileInfo]:
-    """The Parquet files beneath a table by path, whoever named them; those that are the format's own records are left out. May raise OSError."""
+def stored_files(table: LakeTable) -> dict[str, fs.FileInfo]:
+    """The Parquet files beneath a table by path, named or not, without the format's own records. May raise OSError."""
     files, root = filesystem(table.uri)
     infos = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
     found = {info.path[len(root) :].lstrip("/"): info for info in infos if info.type is fs.FileType.File}
@@ -80,16 +80,16 @@ def lying_files(table: LakeTable) -> dict[str, fs.FileInfo]:
 
 
 def unnamed_files(table: LakeTable) -> list[str]:
-    """The paths of data files beneath a table that no version names: what a killed run has left staged."""
+    """The paths of data files beneath a table that no version names: leftovers of a killed run."""
     if not table.format.capabilities.files:
         return []
     named = table.snapshot().retained_files()
-    with reached(table.key, table.uri):
-        return sorted(path for path in lying_files(table) if path not in named)
+    with read_errors(table.key, table.uri):
+        return sorted(path for path in stored_files(table) if path not in named)
 
 
 def forget_files(table: LakeTable, files: Sequence[DataFile]) -> None:
-    """Take files out of a table's log, in one commit: their rows are lost there, and the ledger says so. Raises PublishError."""
+    """Take files out of a table's log in one commit, and record in the ledger that their rows are lost. Raises PublishError."""
     snapshot = table.published()
     if snapshot is not None:
         now = time.time_ns() // 1_000
@@ -102,12 +102,12 @@ def _wrong_with(table: LakeTable, file: DataFile, info: fs.FileInfo | None) -> s
         return "none"
     if info.size != file.size:
         return f"one of {counted(info.size, 'byte')} instead of {file.size:,}"
-    if not is_remote(table.uri) and not _ends_whole(file.uri):
+    if not is_remote(table.uri) and not _has_parquet_end(file.uri):
         return "one whose end is no Parquet"
     return ""
 
 
-def _ends_whole(path: str) -> bool:
+def _has_parquet_end(path: str) -> bool:
     with Path(path.removeprefix("file://")).open("rb") as stream:
         stream.seek(-len(_END), 2)
         return stream.read() == _END

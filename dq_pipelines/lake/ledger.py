@@ -1,17 +1,19 @@
-"""What a table has consumed, and what it notes of itself: entries that are written in the commit of the rows.
+"""Names and reads the entries of a table's ledger: what it consumed, and how it is written.
 
-An entry is a name and a number that stays with the table, whatever becomes of its earlier versions. How a format
-keeps them is its own business (Delta: application transactions); here is what they mean. Bronze keeps one per input
-(`input:<name>`, its modification time; the name is its address relative to the landing folder, of which
-`landing:<folder>` is kept), one for its content (`content:<name>`, a digest), one for the change time of a local file
-(`changed:<name>`), one where it landed again (`again:<name>`, when) and one per batch (`landed_at:<id>`, when it
-landed); silver and quarantine keep one per bronze batch (`batch:<id>`), and one of the last rerun (`rerun`, or
-`rerun:<partition>`: when it began). Silver keeps one of the last snapshot that replaced all before it (`snapshot`, or
-`snapshot:<partition>`: when it landed). Quarantine keeps one where `dq doctor` took lost files out of its log
-(`lost`, or `lost:<partition>`: when), until a later rerun makes their rows anew. Silver notes how it is written
-(`written`, or `written:<partition>`), by which column a row of a key counts (`ordered`, or `ordered:<partition>`) and
-how it is parted (`partitions`), each a number that stands for a text (`number_of`). A killed run therefore repeats
-without loss or duplicate.
+An entry is a name and a number, written in the commit of the rows. It stays with the table when earlier versions are removed.
+So a killed run is repeated without loss or duplicate. Each format stores entries in its own way (Delta: application
+transactions).
+
+- Bronze, per input: `input:<name>` (modification time), `content:<name>` (a digest), `changed:<name>` (change time of a local
+  file), `again:<name>` (when it landed again). The name is the address relative to the landing folder, which
+  `landing:<folder>` records.
+- Bronze, per batch: `landed_at:<id>` (when it landed).
+- Silver and quarantine: `batch:<id>` per bronze batch, and `rerun` or `rerun:<partition>` (when the last rerun began).
+- Silver: `snapshot` or `snapshot:<partition>` (when the last snapshot that replaced all before it landed).
+- Quarantine: `lost` or `lost:<partition>` (when `dq doctor` took lost files out of its log), until a later rerun makes their
+  rows again.
+- Silver, as numbers of texts (`number_of`): `written` or `written:<partition>` (mode and keys), `ordered` or
+  `ordered:<partition>` (the column that decides which row of a key counts), and `partitions` (how it is partitioned).
 """
 
 from __future__ import annotations
@@ -24,17 +26,17 @@ from dq_pipelines.lake.tables import TableOrSnapshot
 
 _BATCH, _RERUN, _SNAPSHOT, _LOST, _WRITTEN, _ORDERED = "batch:", "rerun", "snapshot", "lost", "written", "ordered"
 
-#: The entry of how a table is parted.
+#: The entry for how a table is partitioned.
 PARTITIONS = "partitions"
 
 
 def consumption(batches: Iterable[str]) -> dict[str, int]:
-    """The entries that say that these batches were consumed."""
+    """The entries for consumed batches."""
     return {f"{_BATCH}{batch}": 1 for batch in batches}
 
 
 def batches_in(names: Iterable[str]) -> list[str]:
-    """The batches that entries of these names are about; other entries are left out."""
+    """The batches in these entry names; other names are left out."""
     return [name.removeprefix(_BATCH) for name in names if name.startswith(_BATCH)]
 
 
@@ -44,7 +46,7 @@ def rerun_of(partition: str | None) -> str:
 
 
 def reruns_in(entries: Mapping[str, int]) -> dict[str | None, int]:
-    """When the reruns began that are among these entries, by partition; None for the whole table."""
+    """When each rerun in these entries began, by partition; None for the whole table."""
     return _of_kind(_RERUN, entries)
 
 
@@ -54,44 +56,44 @@ def snapshot_of(partition: str | None) -> str:
 
 
 def snapshots_in(entries: Mapping[str, int]) -> dict[str | None, int]:
-    """When the snapshots landed that are among these entries, by partition; None for the whole table."""
+    """When each snapshot in these entries landed, by partition; None for the whole table."""
     return _of_kind(_SNAPSHOT, entries)
 
 
 def lost_from(partition: str | None, at: int, entries: Mapping[str, int]) -> dict[str, int]:
-    """The entry that says that rows of a partition, or of a table without any, are lost: at a moment, and after all reruns."""
+    """The entry for lost rows of a partition, or of the whole table: at `at`, but after every recorded rerun."""
     return {_by_partition(_LOST, partition): max([at, *(begun + 1 for begun in reruns_in(entries).values())])}
 
 
 def losses_in(entries: Mapping[str, int]) -> dict[str | None, int]:
-    """When rows were lost, by partition; None for a table without any."""
+    """When rows were lost, by partition; None for a table without partitions."""
     return _of_kind(_LOST, entries)
 
 
 def lost_since_rerun(entries: Mapping[str, int]) -> list[str | None]:
-    """The partitions of which rows are lost that no rerun has made anew; None for a table without partitions."""
+    """The partitions with lost rows and no rerun since; None for a table without partitions."""
     reruns = reruns_in(entries)
     of_all = reruns.get(None, -1)
     return [name for name, at in losses_in(entries).items() if at > max(of_all, reruns.get(name, -1))]
 
 
 def written_of(partition: str | None) -> str:
-    """The entry of how a partition, or the whole table, was written: its mode and its keys."""
+    """The entry for how a partition, or the whole table, was written: its mode and keys."""
     return _by_partition(_WRITTEN, partition)
 
 
 def written_in(entries: Mapping[str, int]) -> dict[str | None, int]:
-    """How each partition was written, as far as these entries say; None for the whole table."""
+    """How each partition in these entries was written; None for the whole table."""
     return _of_kind(_WRITTEN, entries)
 
 
 def ordered_of(partition: str | None) -> str:
-    """The entry of what said which row of a key counts in a partition, or the whole table."""
+    """The entry for the column that decides which row of a key counts, in a partition or the whole table."""
     return _by_partition(_ORDERED, partition)
 
 
 def ordered_in(entries: Mapping[str, int]) -> dict[str | None, int]:
-    """What said which row of a key counts in each partition, as far as these entries say; None for the whole table."""
+    """The column that decides which row of a key counts, for each partition in these entries; None for the whole table."""
     return _of_kind(_ORDERED, entries)
 
 
@@ -105,16 +107,16 @@ def _by_partition(kind: str, partition: str | None) -> str:
 
 
 def _of_kind(wanted: str, entries: Mapping[str, int]) -> dict[str | None, int]:
-    found: dict[str | None, int] = {}
+    numbers: dict[str | None, int] = {}
     for name, at in entries.items():
         kind, colon, partition = name.partition(":")
         if kind == wanted:
-            found[partition if colon else None] = at
-    return found
+            numbers[partition if colon else None] = at
+    return numbers
 
 
 def transactions(table: TableOrSnapshot) -> Mapping[str, int]:
-    """The entries of a ledger that hold, by name: the number it last reached. Of a table they are read anew."""
+    """The valid entries of a ledger: the last number by name. For a table, they are read again."""
     if isinstance(table, Snapshot):
         return table.ledger
     return {name: number for name, number in table.format.entries(table).items() if number != TAKEN_BACK}

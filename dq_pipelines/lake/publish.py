@@ -1,4 +1,4 @@
-"""Publishing: one commit that adds a stage's rows and records what they consumed, or nothing."""
+"""Publishes a stage: one commit adds its rows and records the consumed batches, all or nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Mode = Literal["append", "overwrite", "merge"]
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Rows of one version of a table that stand beside a batch, staged anew; see `schema_rewrite`."""
+    """Staged rewrites of published rows, committed together with a batch; see `schema_rewrite`."""
 
-    #: the version that was read; a commit on any other would undo what came since
+    #: the version that was read; a commit on a later one would undo its changes
     version: int
-    #: one of each partition
+    #: one for each partition
     stages: tuple[Stage, ...]
-    #: whether the stages and the batch are the whole table; else other partitions stay as they are
+    #: whether the stages and the batch are the whole table; otherwise other partitions stay unchanged
     whole: bool = True
 
 
@@ -32,7 +32,7 @@ class Publication:
     key: str
     #: the version that the commit made
     version: int
-    #: rows that the commit brought in
+    #: rows that the commit added
     rows: int
 
 
@@ -47,14 +47,14 @@ def publish(
     once: Collection[str] = (),
     rewrite: Rewrite | None = None,
 ) -> Publication:
-    """Commit the staged rows and what they `consumed` (names and numbers of the ledger), all or nothing.
+    """Commit the staged rows and what they `consumed` (ledger entries by name), all or nothing.
 
-    What of it is in `once` must not be in the ledger yet, with this number: then another run was quicker. The format itself
-    refuses a commit of the same names that comes between this look and the commit.
+    Entries named in `once` must not be in the ledger yet with their number; otherwise another run was quicker. The format
+    itself refuses a commit of the same names that comes between this check and the commit.
 
-    `append` adds, `merge` updates rows with the same `keys` and adds the others, `overwrite` replaces
-    the table, or the stage's partition of it, and takes on the staged schema. New columns are added to the table in
-    that same commit. Where rows beside the batch are to be others, or of other types, `rewrite` has them.
+    `append` adds rows. `merge` updates rows with the same `keys` and adds the others. `overwrite` replaces the table, or
+    the stage's partition, and takes the staged schema. New columns are added in the same commit. `rewrite` has the
+    other published rows that change with the batch.
 
     Raises PublishError, or Overtaken when another writer was quicker, and leaves the table as it was.
     """
@@ -88,10 +88,10 @@ def _change(
             return Merge(stage, keys, new_columns)
 
 
-def forget(stage: Stage, batches: list[str]) -> None:
-    """Remove the rows of these bronze batches, which an interrupted publication has left in the table."""
+def delete_batches(stage: Stage, batches: list[str]) -> None:
+    """Delete the rows of these bronze batches, which an interrupted publication left in the table."""
     if batches and stage.table.exists:
         stage.table.commit(Commit(Delete("_batch", tuple(batches))))
 
 
-__all__ = ["Mode", "Publication", "Rewrite", "forget", "publish"]
+__all__ = ["Mode", "Publication", "Rewrite", "delete_batches", "publish"]

@@ -1,8 +1,8 @@
-"""Rewriting: some files of a table replaced by others in one commit, so that chosen rows are gone.
+"""Removes selected rows from a table: rewrites the files that hold them, in one commit.
 
-Which rows, and why, is the caller's business. Each file is rewritten by itself, with its rows in their order, so that
-a file of bronze stays a file of one batch. A format may have a deletion of its own; here one and the same expression says what
-is counted, copied to a backup and removed, and only the version that was looked at is touched.
+Each file is rewritten separately with its rows in order, so that a file of bronze stays a file of one batch. A format's own
+delete is not used: here one expression selects the rows that are counted, copied to a backup and removed, and only the
+version that was read is changed.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from dq_pipelines.lake.publish import Publication
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, LakeTable, table_of
 
-#: Files that are looked through in one query.
+#: Files that are searched in one query.
 _AT_ONCE = 64
 
-#: A column of our own beside a table's; no input has such a name.
+#: An internal column; no input has such a name.
 _SELECTED = "_meant\x00"
 
 
 class RowSelection(Protocol):
-    """Which rows are meant."""
+    """Selects rows of a table."""
 
     def selected(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Those of `rows` that are meant."""
+        """The selected rows."""
         ...
 
     def rest(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """The others, in their order."""
+        """The other rows, in their order."""
         ...
 
 
 @dataclass(frozen=True)
 class ByCondition:
-    """The rows for which a condition is true; one that is null is not."""
+    """Selects the rows for which a condition is true; null is not true."""
 
     condition: pl.Expr
 
@@ -56,7 +56,7 @@ class ByCondition:
 
 @dataclass(frozen=True)
 class ByKeys:
-    """The rows whose values stand in a list, in columns of the same names."""
+    """Selects the rows whose values are in a list, by columns of the same names."""
 
     list: pl.DataFrame
 
@@ -69,7 +69,7 @@ class ByKeys:
 
 @dataclass(frozen=True)
 class ByConditionOrKeys:
-    """The rows for which a condition is true, and those whose values stand in a list."""
+    """Selects the rows for which a condition is true, or whose values are in a list."""
 
     condition: pl.Expr
     list: pl.DataFrame
@@ -90,7 +90,7 @@ class ByConditionOrKeys:
 
 @dataclass
 class Removal:
-    """Rows of a table that are to go."""
+    """A removal of selected rows from one version of a table."""
 
     snapshot: Snapshot
     chosen: RowSelection
@@ -107,19 +107,19 @@ class Removal:
         return table_of(self.snapshot)
 
     def selected(self) -> pl.LazyFrame:
-        """The rows that are to go, for somebody who copies them first."""
+        """The rows to remove."""
         return self.chosen.selected(self.snapshot.scan())
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many rows go, by the path of their file; files without any are left out."""
-        found: dict[str, int] = {}
+        """The number of rows to remove, by the path of their file; files without any are left out."""
+        counts: dict[str, int] = {}
         files = self.snapshot.files
         for at in range(0, len(files), _AT_ONCE):
-            some = files[at : at + _AT_ONCE]
-            counted = collect_all([self.chosen.selected(file.scan()).select(pl.len()) for file in some])
-            found |= {file.path: int(frame.item()) for file, frame in zip(some, counted, strict=True)}
-        return {path: rows for path, rows in found.items() if rows}
+            part = files[at : at + _AT_ONCE]
+            frames = collect_all([self.chosen.selected(file.scan()).select(pl.len()) for file in part])
+            counts |= {file.path: int(frame.item()) for file, frame in zip(part, frames, strict=True)}
+        return {path: rows for path, rows in counts.items() if rows}
 
     @property
     def rows(self) -> int:
@@ -127,19 +127,19 @@ class Removal:
 
     @cached_property
     def stages(self) -> list[Stage]:
-        """One for each file that keeps some of its rows."""
+        """One stage for each file that keeps some of its rows."""
         return [stage for _, stage in self._kept()]
 
     def _kept(self) -> list[tuple[DataFile, Stage]]:
         if not self._parts:
-            some = [file for file in self.snapshot.files if 0 < self.counts.get(file.path, 0) < file.rows]
+            partly = [file for file in self.snapshot.files if 0 < self.counts.get(file.path, 0) < file.rows]
             self._parts = [
-                (file, Stage(self.table, f"{self.name}-{at}", file.partition)) for at, file in enumerate(some)
+                (file, Stage(self.table, f"{self.name}-{at}", file.partition)) for at, file in enumerate(partly)
             ]
         return self._parts
 
     def write(self) -> None:
-        """Write what stays of the files that lose rows, one after the other."""
+        """Stage the remaining rows of each changed file, one file after the other."""
         for file, stage in self._kept():
             kept = self.chosen.rest(file.scan()).select(~selectors.by_name(PARTITION, require_all=False))
             collect_all([stage.sink(kept)])
@@ -147,9 +147,9 @@ class Removal:
     def commit(
         self, consumed: Mapping[str, int], metadata: Mapping[str, str], once: Collection[str] = ()
     ) -> Publication:
-        """Replace the files, and note in the ledger what it was for; what of it is in `once` must be new there.
+        """Replace the files and record `consumed` in the ledger; the entries in `once` must be new there.
 
-        Raises Overtaken when somebody has changed one of the files meanwhile.
+        Raises Overtaken when another writer has changed one of the files meanwhile.
         """
         gone = [file for file in self.snapshot.files if file.path in self.counts]
         version = replace_files(self.snapshot, gone, self.stages, consumed, metadata, once)
@@ -166,9 +166,9 @@ def replace_files(
     *,
     same_rows: bool = False,
 ) -> int:
-    """One commit by which the staged files stand for those that are gone, and the ledger notes what it was for; its version.
+    """Replace the files in `gone` by the staged ones and record `consumed` in the ledger, in one commit; returns its version.
 
-    Raises Overtaken when somebody has changed one of the files meanwhile.
+    Raises Overtaken when another writer has changed one of the files meanwhile.
     """
     change = ReplaceFiles(tuple(gone), tuple(stages), same_rows)
     commit = Commit(change, consumed, metadata, dict.fromkeys(once), read=snapshot)
@@ -181,5 +181,5 @@ def replace_files(
 
 
 def note(table: LakeTable, consumed: Mapping[str, int], metadata: Mapping[str, str]) -> None:
-    """A commit without rows, which says something in the table's ledger."""
+    """Record entries in the table's ledger, in a commit without rows."""
     table.commit(Commit(Note(), consumed, metadata))

@@ -1,7 +1,4 @@
-"""What has become of a table's columns, and what a policy makes of it: two schemas in, a `Drift` out.
-
-Pure: no table is opened here. How a table takes on its new schema belongs in `publish` and `schema_rewrite`.
-"""
+"""Compares two schemas of a table and applies a policy: two schemas in, a `Drift` out. Opens no table."""
 
 from __future__ import annotations
 
@@ -17,35 +14,35 @@ from dq_pipelines.sources.common_types import widened
 from dq_pipelines.transforms.casting import typed
 from dq_pipelines.transforms.to_text import stored_text
 
-#: What a table's columns may become, each policy allowing more than the one before; `rebuild` is what a rerun may do.
+#: Which column changes are allowed; each policy allows more than the one before. `rebuild` is the policy of a rerun.
 Policy = Literal["strict", "add_columns", "widen", "evolve", "rebuild"]
 Kind = Literal["new", "missing", "renamed", "retyped", "reordered"]
 
 _ORDER: tuple[Policy, ...] = ("strict", "add_columns", "widen", "evolve", "rebuild")
 
-#: How many decimal digits an integer of the type may have.
+#: The largest number of decimal digits of an integer type.
 _DIGITS: Mapping[type[pl.DataType], int] = {pl.Int8: 3, pl.Int16: 5, pl.Int32: 10, pl.Int64: 19}
 _MOST_DIGITS = 38
 
-#: From here on two names are taken for the same, 0 to 1; `difflib` calls 0.6 a good match.
+#: Likeness (0 to 1) from which two names count as the same; `difflib` calls 0.6 a good match.
 _ALIKE = 0.6
 
 
 @dataclass(frozen=True)
 class Change:
-    """What has become of one column (of the order of all, with the column "")."""
+    """The change of one column, or of the order of all columns (then `column` is "")."""
 
     column: str
     kind: Kind
     #: the type in the table, or the order of its columns; None for a new column
     before: pl.DataType | tuple[str, ...] | None
-    #: the type that came, or their order; None for a missing column
+    #: the type in the new rows, or the order of their columns; None for a missing column
     after: pl.DataType | tuple[str, ...] | None
-    #: the least policy that takes it on
+    #: the least policy that allows it
     wants: Policy
-    #: the type that the table then has; None where that is no matter of a type
+    #: the type that the table then has; None for a change without one
     becomes: pl.DataType | None = None
-    #: what a renamed column is called now
+    #: the new name of a renamed column
     now: str | None = None
 
     def is_allowed(self, policy: Policy) -> bool:
@@ -53,19 +50,19 @@ class Change:
 
     @property
     def is_between(self) -> bool:
-        """Whether the column gets another type than came: one that holds both, or none where there is none."""
+        """Whether the column's new type differs from that of the new rows: a type that holds both, or None if there is none."""
         return self.kind == "retyped" and self.becomes != self.after
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How rows differ from the table that is to take them."""
+    """How the columns of new rows differ from those of their table."""
 
     policy: Policy
     changes: tuple[Change, ...]
     #: the table before
     before: pl.Schema
-    #: the table after, if all is allowed: its columns in its order, then the new ones
+    #: the table after, if all changes are allowed: its columns in order, then the new ones
     schema: pl.Schema
 
     @property
@@ -75,12 +72,12 @@ class Drift:
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing is to be told but, maybe, another order of the columns."""
+        """Whether nothing differs except, possibly, the order of the columns."""
         return all(change.kind == "reordered" for change in self.changes)
 
     @property
     def rewrites(self) -> bool:
-        """Whether published rows take another type, and have to be written anew."""
+        """Whether published rows get another type and have to be rewritten."""
         return any(self.schema.get(name) != dtype for name, dtype in self.before.items())
 
 
@@ -92,11 +89,11 @@ def drift(
     lacking: Mapping[str, pl.DataType] | None = None,
     alike: Callable[[str, str], bool] | None = None,
 ) -> Drift:
-    """What differs between a table and the rows that it is to take, both without their partition column.
+    """The difference between a table and new rows, both without their partition column.
 
-    `lacking` are columns that `after` has only as a name, with the types in which they used to land. `alike` tells
-    whether the values of a missing and of a new column are; their names are compared here. A column without any
-    value (of type Null) is of any type. What the policy allows is in the drift's `schema`.
+    `lacking` are columns that `after` has only by name, with their earlier landed types. `alike` compares the values of a
+    missing and a new column; their names are compared here. A column without values (type Null) fits any type. The drift's
+    `schema` is the table's schema if all changes are allowed.
     """
     lacking = lacking or {}
     missing = {name: dtype for name, dtype in before.items() if name not in after or name in lacking}
@@ -125,7 +122,7 @@ def _retyped(name: str, before: pl.DataType, after: pl.DataType) -> Change:
     wider = common(before, after)
     if wider is not None:
         return Change(name, "retyped", before, after, "widen", wider)
-    if any("Binary" in str(dtype) for dtype in (before, after)):  # on its own or nested: no text holds bytes
+    if any("Binary" in str(dtype) for dtype in (before, after)):  # alone or nested: no text holds bytes
         return Change(name, "retyped", before, after, "rebuild")
     return Change(name, "retyped", before, after, "evolve", pl.String())
 
@@ -142,7 +139,7 @@ def _renamed(
     new: Mapping[str, pl.DataType],
     alike: Callable[[str, str], bool] | None,
 ) -> dict[str, str]:
-    """Missing columns with what they are called now: of the same type, the likest names first, then like values."""
+    """The new names of missing columns: of the same type, the most similar names first, then similar values."""
     fits = [(name, now) for name in gone for now in new if new[now] in (gone[name], landed.get(name))]
     named = sorted(((likeness(name, now), name, now) for name, now in fits), key=lambda one: (-one[0], one[1:]))
     pairs: dict[str, str] = {}
@@ -154,7 +151,7 @@ def _renamed(
 
 
 def likeness(one: str, other: str) -> float:
-    """How alike two names are, 0 to 1, whatever their case and what stands between their words."""
+    """How similar two names are, 0 to 1, ignoring case and separators."""
     plain = ["".join(letter for letter in name.casefold() if letter.isalnum()) for name in (one, other)]
     if not all(plain):
         return 0.0
@@ -162,7 +159,7 @@ def likeness(one: str, other: str) -> float:
 
 
 def common(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
-    """The least type that holds every value of both exactly, or None; text is no such type for what is no text."""
+    """The least type that holds every value of both exactly, or None; text only counts for two text types."""
     if one == other:
         return one
     if isinstance(one, pl.List) and isinstance(other, pl.List):
@@ -177,14 +174,14 @@ def common(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
 
 
 def comparable(one: pl.LazyFrame, other: pl.LazyFrame, names: Sequence[str]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Both with these columns in types in which their values can be compared: the least that holds both, else text."""
-    here, there = one.collect_schema(), other.collect_schema()
-    kinds = {name: common(here[name], there[name]) or pl.String() for name in names}
+    """Both frames with these columns in comparable types: the least type that holds both, or text."""
+    ours, theirs = one.collect_schema(), other.collect_schema()
+    kinds = {name: common(ours[name], theirs[name]) or pl.String() for name in names}
     return conformed(one, kinds), conformed(other, kinds)
 
 
 def _as_decimal(dtype: pl.DataType) -> tuple[int, int] | None:
-    """Digits before and after the point that the type's numbers have at most; None for what is no exact number."""
+    """The most digits before and after the decimal point; None for a type that is no exact number."""
     if isinstance(dtype, pl.Decimal):
         return dtype.precision - dtype.scale, dtype.scale
     digits = _DIGITS.get(type(dtype))
@@ -192,7 +189,7 @@ def _as_decimal(dtype: pl.DataType) -> tuple[int, int] | None:
 
 
 def conformed(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """`rows` with the columns of `schema` in their types, null where there are none; other columns stay as they are."""
+    """`rows` with the columns of `schema` in their types, null for missing ones; other columns stay unchanged."""
     there = rows.collect_schema()
     new = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in there]
     changed = [
@@ -202,20 +199,20 @@ def conformed(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyF
 
 
 def exactly(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """`rows` with the columns of `schema` in their types and order, and no others."""
+    """`rows` with exactly the columns of `schema`, in their types and order."""
     # By name and no expressions: a column may be called `*`.
     return conformed(rows, schema).select(selectors.by_name(list(schema)))
 
 
 def fits(name: str, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """Whether a value of a column is one of another type exactly, by the law of casts; no value is one of any."""
+    """Whether a column's value converts exactly to the `wanted` type, by the rules of casts; null fits any type."""
     value = selectors.by_name(name).as_expr()
     exact = pl.lit(False) if wanted.is_nested() else typed(value, dtype, wanted).is_not_null()
     return value.is_null() | exact
 
 
 def _cast(name: str, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
-    """A column in a type that holds all of its values; nested ones as text are JSON."""
+    """A column in a type that holds all its values; nested values become JSON as text."""
     value = selectors.by_name(name).as_expr()  # by name: a column may be called `*`
     if wanted == pl.String:
         return stored_text(value, dtype).alias(name)

@@ -1,7 +1,7 @@
-"""Published rows in other types: what a table keeps beside a batch, staged so that one commit replaces it all.
+"""Rewrites published rows in new column types, staged so that one commit replaces them together with a batch.
 
-Parquet files have their types for good, so a column that is to have another one is written anew in every row, of
-every partition. Which types those are is found out in `schema_evolution`; the commit is in `publish`.
+A Parquet file cannot change its types, so a column with a new type is rewritten in every row of every partition.
+`schema_evolution` decides the types.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from dq_pipelines.lake.tables import PARTITION
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What other partitions of a table hold from a commit on, as it was found out from one version of the table."""
+class OtherPartitions:
+    """New rows of other partitions that change with a batch, computed from one version of the table."""
 
     version: int
-    #: the rows of each partition that changes, without the partition's column
+    #: the new rows of each partition that changes, without the partition column
     parts: Mapping[str, pl.LazyFrame]
 
 
 @contextmanager
 def rewriting(
     stage: Stage,
-    found: Drift | None,
+    difference: Drift | None,
     mode: Mode,
     keys: tuple[str, ...] = (),
     *,
-    beside: Beside | None = None,
+    beside: OtherPartitions | None = None,
     claim: Claim | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Rewrite | None]:
-    """What is to be written anew for the stage to be published in this mode; removed again unless a commit names it.
+    """Stage the published rows that must be rewritten with this stage; they are removed again unless a commit names them.
 
-    None where no published row takes another type: new columns, and a table that is replaced whole, need no rewriting.
-    Partitions that the commit changes `beside` that of the stage are written anew in any case.
+    Yields None where no published row gets another type: new columns, or a table that is replaced whole, need no rewrite.
+    The partitions in `beside` are rewritten in any case.
     """
-    retyped = found is not None and found.rewrites and not (mode == "overwrite" and stage.partition is None)
-    if found is not None and retyped:
-        version, parts = _beside(stage, mode, keys, found.schema, beside)
-        log(f"{stage.table.key}: writing {counted(stage.table.rows(), 'row')} of it anew, for columns take other types")
+    retyped = difference is not None and difference.rewrites and not (mode == "overwrite" and stage.partition is None)
+    if difference is not None and retyped:
+        version, parts = _beside(stage, mode, keys, difference.schema, beside)
+        log(f"{stage.table.key}: rewriting {counted(stage.table.rows(), 'row')}, since columns change their types")
     elif beside is not None:
         version = beside.version
         parts = [(_rewritten(stage, value), rows) for value, rows in beside.parts.items()]
@@ -69,15 +69,15 @@ def _rewritten(stage: Stage, partition: str | None) -> Stage:
 
 
 def _beside(
-    stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema, changed: Beside | None
+    stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema, changed: OtherPartitions | None
 ) -> tuple[int, list[tuple[Stage, pl.LazyFrame]]]:
-    """The table's version, and the rows that it keeps when the stage is published, by partition."""
+    """The table's version, and a stage with the rows that each partition keeps when the stage is published."""
     table = stage.table.snapshot()
-    there = table.scan()
+    rows = table.scan()
     partitioned = stage.partition is not None
-    kept = exactly(there, {**schema, PARTITION: pl.String()} if partitioned else schema)
+    kept = exactly(rows, {**schema, PARTITION: pl.String()} if partitioned else schema)
     if mode == "merge":
-        # As a merge has it, in the new types: equal keys replace each other, wherever in the table they are.
+        # As in a merge, but in the new types: rows with equal keys replace each other in the whole table.
         kept = kept.join(stage.scan().select(exact_names(keys)), on=exact_names(keys), how="anti")
     if not partitioned:
         parts: list[tuple[str | None, pl.LazyFrame]] = [(None, kept)]

@@ -1,8 +1,7 @@
-"""Inputs that stand aside: what could not be read as a whole, in which version, and why.
+"""Stores the inputs that are set aside because they cannot be read: which version, since when, and why.
 
-One small file for each table, beside the layers and no part of a table: a reason is a text, the table may not
-be there yet, and a mark that is lost costs no more than another look at its input. What was consumed belongs in
-`ledger`; who sets inputs aside, in `pipeline`.
+Each table has one small file next to the layers, outside of the table: a reason is a text, and the table may not exist
+yet. If the file is lost, the inputs are only read once more.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from datetime import datetime
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote, write_bytes
-from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.formats.snapshot import Place
 from dq_pipelines.lake.tables import Lake
 
@@ -23,12 +22,12 @@ FOLDER = ".aside"
 
 
 @dataclass(frozen=True)
-class Aside:
-    """One input in the version that could not be read."""
+class SkippedInput:
+    """An input that is set aside, in the version that could not be read."""
 
     #: absolute path or URI
     uri: str
-    #: changes with the input, and with how it is to be read
+    #: changes with the input, and with the settings of its reader
     version: str
     #: one sentence
     reason: str
@@ -38,43 +37,42 @@ class Aside:
     changed: int = 0
 
 
-def asides(lake: Lake, name: str) -> dict[str, Aside]:
-    """The marks of a table's inputs by address; raises PublishError when the lake cannot be asked."""
+def read_skipped_inputs(lake: Lake, name: str) -> dict[str, SkippedInput]:
+    """The inputs of a table that are set aside, by address; raises PublishError when the lake cannot be read."""
     place = _place(lake, name)
-    with reached(place.key, place.uri):
+    with read_errors(place.key, place.uri):
         files, path = filesystem(place.uri)
         if files.get_file_info(path).type is not fs.FileType.File:
             return {}
         with files.open_input_stream(path) as stream:
             content = stream.read()
-    marks = marks_in(content) or ()
-    return {mark.uri: mark for mark in marks}
+    return {skipped.uri: skipped for skipped in parse_skipped_inputs(content) or ()}
 
 
-def marks_in(content: bytes) -> list[Aside] | None:
-    """The marks in a file's content; None where it is torn or no list of marks: then its inputs are looked at once more."""
+def parse_skipped_inputs(content: bytes) -> list[SkippedInput] | None:
+    """The inputs in a file's content; None where it is torn or malformed: then the inputs are read once more."""
     try:
-        found = json.loads(content)
-        marks = [Aside(**mark | {"since": datetime.fromisoformat(mark["since"])}) for mark in found]
+        items = json.loads(content)
+        inputs = [SkippedInput(**item | {"since": datetime.fromisoformat(item["since"])}) for item in items]
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return (
-        marks
-        if all(isinstance(text, str) for mark in marks for text in (mark.uri, mark.version, mark.reason))
+        inputs
+        if all(isinstance(text, str) for each in inputs for text in (each.uri, each.version, each.reason))
         else None
     )
 
 
-def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:
-    """Let these be all marks of a table; raises PublishError when the lake cannot be written."""
-    place, rows = _place(lake, name), [{**asdict(mark), "since": mark.since.isoformat()} for mark in marks]
-    with reached(place.key, place.uri):
+def write_skipped_inputs(lake: Lake, name: str, inputs: Iterable[SkippedInput]) -> None:
+    """Replace the list of a table's inputs that are set aside; raises PublishError when the lake cannot be written."""
+    place, rows = _place(lake, name), [{**asdict(each), "since": each.since.isoformat()} for each in inputs]
+    with read_errors(place.key, place.uri):
         files, path = filesystem(place.uri)
         if not rows:
             if files.get_file_info(path).type is fs.FileType.File:
                 files.delete_file(path)
             return
-        # On a disk it appears whole or not at all; in a store every object does.
+        # On a disk, a rename makes the file appear whole or not at all; an object store guarantees that.
         content = json.dumps(rows, indent=1).encode()
         if is_remote(place.uri):
             write_bytes(place.uri, content)
@@ -83,13 +81,13 @@ def write_asides(lake: Lake, name: str, marks: Iterable[Aside]) -> None:
             files.move(f"{path}.new", path)
 
 
-def tables_with_asides(lake: Lake) -> list[str]:
-    """The names of the tables that have inputs aside; raises PublishError when the lake cannot be asked."""
+def tables_with_skipped_inputs(lake: Lake) -> list[str]:
+    """The names of the tables with inputs that are set aside; raises PublishError when the lake cannot be read."""
     place = replace(_place(lake, ""), uri=f"{lake.root}/{FOLDER}")
-    with reached(place.key, place.uri):
+    with read_errors(place.key, place.uri):
         files, path = filesystem(place.uri)
-        found = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
-    return sorted(info.base_name.removesuffix(".json") for info in found if info.base_name.endswith(".json"))
+        infos = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
+    return sorted(info.base_name.removesuffix(".json") for info in infos if info.base_name.endswith(".json"))
 
 
 def _place(lake: Lake, name: str) -> Place:

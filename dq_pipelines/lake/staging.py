@@ -1,7 +1,7 @@
-"""Rows on their way into a table: Parquet files beneath it that nobody sees until one commit names them.
+"""Stages rows for a table: Parquet files beneath it that are invisible until a commit names them.
 
-A stage writes into a folder of its batch. What a killed run left there is removed when the same
-batch is staged again, unless a commit has named it.
+A stage writes into a folder of its batch. Files that a killed run left there are removed when the same batch is staged
+again, unless a commit named them.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ ROWS_PER_FILE = 2_000_000
 #: Polars' own level, 3, makes files 2 % smaller for 0.5 s more of CPU for each 6 million rows of 16 columns.
 _ZSTD_LEVEL = 1
 
-#: In a store, where nobody holds a claim, another run may be at work on what is younger, in seconds.
+#: Seconds: in an object store, which has no claims, another run may still write younger files.
 GRACE = 3600
 
 
 @dataclass
 class Stage:
-    """The files of one batch for one table, written by one or several runs of `sink`."""
+    """The staged files of one batch for one table, written by one or more calls of `sink`."""
 
     table: LakeTable
     batch: str
     partition: str | None = None
-    #: whether a commit has named the files of the last attempt; None while nobody knows
+    #: whether a commit named the files of the last attempt; None while a commit is in progress
     named: bool | None = False
     #: one folder per attempt, so that a repeated pass never mixes with the first
     _attempts: list[_Attempt] = field(default_factory=list)
 
     @property
     def folder(self) -> str:
-        """Where its attempts lie, beneath the table."""
+        """The folder of its attempts, relative to the table."""
         # Hive style, since Polars takes partition values from the path.
         within = f"{PARTITION}={quote(self.partition, safe='')}/" if self.partition is not None else ""
         return f"{within}{self.batch}"
 
     def sink(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """A lazy sink of `rows`; the last one asked for is the one that counts."""
+        """A lazy sink of `rows`; only the last sink counts."""
         attempt = _Attempt(f"{self.folder}/{uuid.uuid4().hex[:8]}", self.table.format.storable(rows))
         self._attempts.append(attempt)
         target = pl.PartitionBy(f"{self.table.uri}/{attempt.folder}", max_rows_per_file=ROWS_PER_FILE)
@@ -60,7 +60,7 @@ class Stage:
 
     @property
     def schema(self) -> pl.Schema:
-        """The staged columns, without the partition's."""
+        """The staged columns, without the partition column."""
         return self._attempts[-1].rows.collect_schema()
 
     @property
@@ -85,36 +85,36 @@ class Stage:
         return rows if self.partition is None else rows.with_columns(pl.lit(self.partition).alias(PARTITION))
 
     def prepare(self) -> None:
-        """Make sure that the table's place can be written; raises OSError before any work was done."""
+        """Check that the table's folder can be written; raises OSError before any work is done."""
         files, root = filesystem(self.table.uri)
         if not is_remote(self.table.uri):
             files.create_dir(f"{root}/{self.folder}", recursive=True)
             return
-        # A store has no folders to make: only a write shows whether it takes one.
+        # An object store has no folders: only a write shows whether it accepts one.
         probe = f"{root}/{self.folder}/{uuid.uuid4().hex[:8]}.probe"
         with files.open_output_stream(probe):
             pass
         files.delete_file(probe)
 
     def tidy(self) -> None:
-        """Remove superseded attempts, and what a killed run of this batch left behind: call it before the commit."""
+        """Remove earlier attempts and leftovers of a killed run of this batch. Call it before the commit."""
         self._remove_unnamed(self._attempts[-1].folder if self._attempts else None)
 
     def discard_uncommitted(self) -> None:
-        """Remove what was staged for this batch and no commit has named."""
+        """Remove the staged files of this batch that no commit named."""
         self._remove_unnamed(self._attempts[-1].folder if self.named else None)
 
     def _remove_unnamed(self, current: str | None) -> None:
         files, root = filesystem(self.table.uri)
         selector = fs.FileSelector(f"{root}/{self.folder}", allow_not_found=True)
-        found = [f"{self.folder}/{info.base_name}" for info in files.get_file_info(selector)]
+        attempts = [f"{self.folder}/{info.base_name}" for info in files.get_file_info(selector)]
         ours = {attempt.folder for attempt in self._attempts}
         superfluous = [
             folder
-            for folder in found
+            for folder in attempts
             if folder != current and (folder in ours or not self._in_use(files, root, folder))
         ]
-        # The usual case: in a store, to know all files is one request for each commit.
+        # The usual case. In an object store, listing all named files takes one request for each commit.
         if self.named is not None and ours.issuperset(superfluous):
             self._remove(superfluous)
             return
@@ -122,7 +122,7 @@ class Stage:
         self._remove(folder for folder in superfluous if folder.rpartition("/")[2] not in named)
 
     def _in_use(self, files: fs.FileSystem, root: str, folder: str) -> bool:
-        """Whether another run may be writing into this attempt; on a disk, the claim to the table says that none is."""
+        """Whether another run may be writing into this attempt; never on a disk, where the claim excludes that."""
         if not is_remote(self.table.uri):
             return False
         written = [
@@ -132,7 +132,7 @@ class Stage:
 
     @property
     def begun(self) -> bool:
-        """Whether anything was staged yet."""
+        """Whether anything was staged."""
         return bool(self._attempts)
 
     def _remove(self, folders: Iterable[str]) -> None:
@@ -140,7 +140,7 @@ class Stage:
         for folder in folders:
             if files.get_file_info(f"{root}/{folder}").type is fs.FileType.Directory:
                 files.delete_dir(f"{root}/{folder}")
-        # The batch's folder, and that of a partition in which nothing was ever published.
+        # The batch's folder, and the folder of a partition where nothing was ever published.
         for folder in [self.folder, *([self.folder.rpartition("/")[0]] if self.partition is not None else [])]:
             path = f"{root}/{folder}"
             if files.get_file_info(path).type is fs.FileType.Directory and not files.get_file_info(

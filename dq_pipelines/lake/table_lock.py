@@ -1,10 +1,9 @@
-"""The claim to a table: one run at a time works on it, and what a killed one has left staged is removed by the next.
+"""Locks a table for one run at a time, and removes the staged files of a killed run.
 
-A claim is a lock of the operating system on a file of the lake. It ends with its process, however that ends, and
-holds between all who reach the lake through one file system. The file's lines name what is being staged: a
-claim that finds some knows that whoever wrote them is dead. An object store has no such locks: there a commit's
-look at the ledger (`publish`) keeps two runs from publishing one batch, and a limit on the table's pool in Dagster
-keeps them from working at all.
+A claim is a lock of the operating system on a file of the lake. It ends with its process, and holds between all processes
+that use one file system. The file's lines name the stages in progress: a new holder that finds lines knows that their writer
+is dead. An object store has no such locks. There a commit checks the ledger (`publish`), so that two runs never publish one
+batch, and a limit on the table's pool in Dagster keeps the runs apart.
 """
 
 from __future__ import annotations
@@ -25,31 +24,31 @@ from dq_pipelines.lake.failures import publish_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import Lake
 
-#: Beside the layers, hidden: one file for each table that was ever worked on.
+#: A hidden folder next to the layers: one file for each table that was ever locked.
 FOLDER = ".claims"
 
-#: `<layer>/<table>`: a line of a torn file must not send the sweep anywhere else.
+#: `<layer>/<table>`: a line of a torn file must not make the sweep delete anything else.
 _KEY = re.compile(r"(bronze|silver|quarantine|gold)/[^/.][^/]*")
 
-#: Seconds between two attempts to get hold of a claim.
+#: Seconds between two attempts to get a claim.
 _PAUSE = 0.2
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the holder of a table may do with it."""
+    """The lock of a table, as its holder uses it."""
 
     #: None in an object store
     _file: IO[str] | None = None
 
     def note(self, stage: Stage) -> None:
-        """Remember that the stage was begun, should this process be killed before it is done with it."""
+        """Record that a stage was begun, so that it can be removed if this process is killed."""
         if self._file is not None:
             self._file.write(json.dumps([stage.table.key, stage.batch, stage.partition]) + "\n")
             self._file.flush()
 
     def sweep(self, lake: Lake) -> None:
-        """Remove what a killed holder had staged, where no commit has named it."""
+        """Remove the uncommitted stages of a killed holder."""
         if self._file is None:
             return
         self._file.seek(0)
@@ -59,21 +58,21 @@ class Claim:
         self.forget()
 
     def forget(self) -> None:
-        """Nothing is staged any more."""
+        """Remove all lines: nothing is staged any more."""
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
 
 
 def is_noted(line: bytes) -> bool:
-    """Whether a line of a claim's file tells of a stage."""
+    """Whether a line of a claim's file names a stage."""
     return _noted(Lake(""), line.decode(errors="replace")) is not None
 
 
 def _noted(lake: Lake, line: str) -> Stage | None:
-    """The stage that a line is about; None for a line that its writer did not end, or that a power loss has torn.
+    """The stage that a line names; None for an unfinished line, or one torn by a power loss.
 
-    What was staged under such a line stays where nobody sees it, until upkeep or `dq doctor --repair` removes it.
+    Files staged under such a line are invisible, and stay until upkeep or `dq doctor --repair` removes them.
     """
     try:
         key, batch, partition = json.loads(line)
@@ -87,9 +86,9 @@ def _noted(lake: Lake, line: str) -> Stage | None:
 
 @contextmanager
 def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: None) -> Iterator[Claim]:
-    """Hold the claim to the table of this name; `waiting` is called with the seconds for as long as another holds it.
+    """Hold the claim to the table of this name. While another process holds it, `waiting` is called with the seconds waited.
 
-    Whatever `waiting` raises ends the wait. Raises PublishError when the lake cannot be written.
+    An exception of `waiting` ends the wait. Raises PublishError when the lake cannot be written.
     """
     if is_remote(lake.root):
         yield Claim()
@@ -106,18 +105,18 @@ def claimed(lake: Lake, name: str, waiting: Callable[[float], None] = lambda _: 
         claim = Claim(file)
         claim.sweep(lake)
         yield claim
-        # Not after an error: a writer of Polars' may still be at work on what `staged` has just removed, and the next
-        # claim is to look once more.
+        # Not after an error: a Polars writer may still write files that `staged` has just removed, so the next holder
+        # sweeps again.
         claim.forget()
 
 
 def is_claimed(lake: Lake, name: str) -> bool:
-    """Whether some process works on the table of this name now; never, in an object store, which has no claims."""
+    """Whether a process holds the claim to the table of this name; always False in an object store, which has no claims."""
     path = Path(lake.root) / FOLDER / name
     if is_remote(lake.root) or not path.is_file():
         return False
     with publish_errors(name, str(path)), path.open("rb") as file:
-        return not _locked(file, fcntl.LOCK_SH)  # who only asks needs not write it
+        return not _locked(file, fcntl.LOCK_SH)  # a check needs no write access
 
 
 def _locked(file: IO[Any], how: int = fcntl.LOCK_EX) -> bool:
@@ -130,7 +129,7 @@ def _locked(file: IO[Any], how: int = fcntl.LOCK_EX) -> bool:
 
 @contextmanager
 def staged(*stages: Stage, claim: Claim | None = None) -> Iterator[None]:
-    """Remove what was staged and not committed, however the block ends; what is killed in it, the next claim removes."""
+    """Remove uncommitted stages when the block ends. If the process is killed in it, the next holder of the claim does so."""
     begun = []
     try:
         for stage in stages:
@@ -142,6 +141,6 @@ def staged(*stages: Stage, claim: Claim | None = None) -> Iterator[None]:
         yield
     finally:
         for stage in begun:
-            # What cannot be removed now is seen by nobody: it must not hide how the block ended.
+            # Leftover files are invisible: a failed removal must not hide the error of the block.
             with suppress(OSError, PublishError):
                 stage.discard_uncommitted()

@@ -1,7 +1,6 @@
-"""Restore: a table brought back to what it was at an earlier version, in one commit.
+"""Restores a table to an earlier version, in one commit.
 
-The ledger goes back with the rows: what was consumed since then is taken back, so that it is consumed again. Which
-layers belong together is said in `pipeline.maintenance.restore`.
+The ledger is restored with the rows: entries since then are taken back, so that their batches are consumed again.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem
 from dq_pipelines.errors import ConfigError, Problem, PublishError
-from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.formats.commit import Commit, Restore
 from dq_pipelines.lake.formats.snapshot import TAKEN_BACK, Snapshot
 from dq_pipelines.lake.publish import Publication
@@ -25,7 +24,7 @@ from dq_pipelines.transforms.types import name_of
 
 @dataclass(frozen=True)
 class Moment:
-    """What a person says a table is to be brought back to: a version number, or a time."""
+    """The target of a restore as a person gives it: a version number or a time."""
 
     text: str
 
@@ -35,28 +34,31 @@ class Moment:
 
     @cached_property
     def time(self) -> datetime:
-        """A time without a zone is UTC; raises ConfigError for a text that is none."""
+        """The time; UTC without a zone. Raises ConfigError for any other text."""
         try:
-            found = datetime.fromisoformat(self.text)
+            time = datetime.fromisoformat(self.text)
         except ValueError:
             wanted = "a version number or a time such as 2026-10-01T12:00:00Z"
             raise ConfigError([Problem("", 0, f"--as-of: wanted {wanted}, got '{self.text}'")]) from None
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class TableRestore:
-    """One table and the version that it goes back to."""
+    """One table and the version to restore."""
 
     table: LakeTable
     now: Snapshot
     then: Snapshot
-    #: when the version came into being
+    #: when that version was committed
     at: datetime
 
     @classmethod
     def to(cls, table: LakeTable, moment: Moment) -> TableRestore:
-        """Raises ConfigError for a version or time that the table does not have, PublishError for vacuumed files."""
+        """The restore of a table to a moment.
+
+        Raises ConfigError for a version or time that the table does not have, PublishError where files were vacuumed.
+        """
         now = table.snapshot().required()
         times = {commit.version: commit.at for commit in now.history() if commit.at is not None}
         first = min(times)
@@ -65,32 +67,32 @@ class TableRestore:
             wanted = f"a version from {first} to {now.version}"
         else:
             version = max((each for each, time in times.items() if time <= moment.time), default=None)
-            wanted = f"a time since {times[first].isoformat(timespec='seconds')}, when version {first} came into being"
+            wanted = f"a time since {times[first].isoformat(timespec='seconds')}, when version {first} was committed"
         if version is None:
             raise ConfigError([Problem("", 0, f"{table.key} --as-of: wanted {wanted}, got {moment.text}")])
-        found = cls(table, now, now.at(version), times[version])
-        found._must_be_whole()
-        return found
+        restore = cls(table, now, now.at(version), times[version])
+        restore._require_files()
+        return restore
 
     @property
     def versions(self) -> tuple[int, int]:
-        """From which to which."""
+        """The current and the restored version."""
         return self.now.version, self.then.version
 
     @property
     def rows(self) -> tuple[int, int]:
-        """How many now, and how many afterwards."""
+        """The number of rows now and afterwards."""
         return self.now.rows(), self.then.rows()
 
     @property
     def files(self) -> tuple[int, int]:
-        """How many files leave the table, and how many come back."""
+        """The number of files that leave the table and that return."""
         now, then = ({file.path for file in each.files} for each in (self.now, self.then))
         return len(now - then), len(then - now)
 
     @property
     def columns(self) -> tuple[list[str], list[str]]:
-        """The columns that leave the table, or change their type, and those that come back."""
+        """The columns that leave the table or change their type, and those that return."""
         now, then = (
             {f"{name}: {name_of(dtype)}" for name, dtype in each.schema.items()} for each in (self.now, self.then)
         )
@@ -98,27 +100,27 @@ class TableRestore:
 
     @cached_property
     def taken_back(self) -> Mapping[str, int]:
-        """What the ledger will say of that which was noted since."""
-        holds, then = self.now.ledger, self.then.entries
-        found = {}
+        """The ledger entries that change: names recorded since then, with their earlier number or `TAKEN_BACK`."""
+        current, earlier = self.now.ledger, self.then.entries
+        changed = {}
         for name in sorted(self.now.entries_since(self.then.version)):
-            before = then.get(name, TAKEN_BACK)
-            if holds.get(name, TAKEN_BACK) != before:
-                found[name] = before
-        return found
+            before = earlier.get(name, TAKEN_BACK)
+            if current.get(name, TAKEN_BACK) != before:
+                changed[name] = before
+        return changed
 
     @property
     def changes(self) -> bool:
         return self.files != (0, 0) or bool(self.taken_back) or self.columns != ([], [])
 
     def commit(self) -> Publication:
-        """Go back, in one commit."""
-        said = {"dq.restore": f"version {self.then.version}"}
-        done = self.table.commit(Commit(Restore(self.then.version), self.taken_back, said, read=self.now))
+        """Restore the version in one commit."""
+        metadata = {"dq.restore": f"version {self.then.version}"}
+        done = self.table.commit(Commit(Restore(self.then.version), self.taken_back, metadata, read=self.now))
         return Publication(self.table.key, done.version, self.rows[1])
 
-    def _must_be_whole(self) -> None:
-        with reached(self.table.key, self.table.uri):
+    def _require_files(self) -> None:
+        with read_errors(self.table.key, self.table.uri):
             files, root = filesystem(self.table.uri)
             paths = [f"{root}/{file.path}" for file in self.then.files]
             gone = [info for info in files.get_file_info(paths) if info.type is not fs.FileType.File] if paths else []

@@ -1,4 +1,4 @@
-"""Changing some rows of a table by a key, in one commit that says what it did. Rows on their way in belong in `publish`."""
+"""Updates rows of a table by a key, in one commit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dq_pipelines.lake.tables import LakeTable
 def update(
     table: LakeTable, changes: pl.DataFrame, key: str, consumed: Mapping[str, int], *, by: str = ""
 ) -> Publication:
-    """Give the rows whose `key` is that of a row of `changes` its other values; all of them in one commit.
+    """Update rows by `key` with the other columns of `changes`, in one commit.
 
-    `changes` names a key once; columns that the table does not have yet are taken on. Raises PublishError, or Overtaken
+    `changes` has each key once; columns that the table does not have yet are added. Raises PublishError, or Overtaken
     when another writer was quicker, and leaves the rows as they were.
     """
     done = table.commit(Commit(Update(changes, key), consumed, {"dq.by": by} if by else {}))

@@ -9,7 +9,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import PublishError
 from dq_pipelines.history.queries.table_status import TableStatus, latest_status, latest_statuses
 from dq_pipelines.history.store.records import ResultRecord
-from dq_pipelines.lake.skipped_inputs import asides, tables_with_asides
+from dq_pipelines.lake.skipped_inputs import read_skipped_inputs, tables_with_skipped_inputs
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, as_result
 from dq_pipelines.pipeline.quarantine.quarantine_summary import QuarantineSummary, summarize_quarantine
@@ -35,7 +35,10 @@ def lost_history(lake: Lake, tables: Collection[str], statuses: Collection[Table
 
 def skipped_inputs_now(lake: Lake) -> dict[str, ResultRecord]:
     """The inputs that are set aside, by silver table: they change between verdicts. Raises PublishError when the lake fails."""
-    return {f"silver/{name}": as_result(list(asides(lake, name).values())) for name in tables_with_asides(lake)}
+    return {
+        f"silver/{name}": as_result(list(read_skipped_inputs(lake, name).values()))
+        for name in tables_with_skipped_inputs(lake)
+    }
 
 
 def quarantine_now(lake: Lake, table: str) -> QuarantineSummary:

@@ -15,7 +15,7 @@ from polars import selectors as cs
 
 from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.publish import Mode, Publication, forget, publish
+from dq_pipelines.lake.publish import Mode, Publication, delete_batches, publish
 from dq_pipelines.lake.schema_evolution import drift
 from dq_pipelines.lake.schema_rewrite import rewriting
 from dq_pipelines.lake.staging import Stage
@@ -266,9 +266,9 @@ def test_names_of_all_kinds(table: LakeTable) -> None:
 def test_forgotten_batches_are_gone_and_no_others(table: LakeTable) -> None:
     for batch in ("b-1", "b-2"):
         append(table, ROWS.with_columns(_batch=pl.lit(batch)), batch)
-    forget(Stage(table, "b-2"), ["b-2"])
+    delete_batches(Stage(table, "b-2"), ["b-2"])
     assert set(table.scan().collect()["_batch"]) == {"b-1"}
-    forget(Stage(table, "b-2"), [])
+    delete_batches(Stage(table, "b-2"), [])
     assert table.rows() == 3
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.skipped_inputs import asides
+from dq_pipelines.lake.skipped_inputs import read_skipped_inputs
 from dq_pipelines.sources.scratch import scratch
 from dq_pipelines_tests.workshop import Ran, Workshop
 
@@ -41,7 +41,7 @@ def table(shop: Workshop, pattern: str = "t/*", kind: str = "csv", more: str = "
 
 def aside(shop: Workshop) -> dict[str, str]:
     """The names of what stands aside, and why."""
-    return {Path(uri).name: mark.reason for uri, mark in asides(shop.lake, "t").items()}
+    return {Path(uri).name: mark.reason for uri, mark in read_skipped_inputs(shop.lake, "t").items()}
 
 
 def seen(ran: Ran) -> list[tuple[str, str]]:
@@ -186,10 +186,10 @@ def test_bronze_alone_and_waiting_batches(shop: Workshop) -> None:
 def test_rerun_and_other_options_try_again(shop: Workshop) -> None:
     no_such_sheet(shop)
     assert shop.run("t").success
-    marked = asides(shop.lake, "t")
+    marked = read_skipped_inputs(shop.lake, "t")
     assert shop.run("t", mode="rerun").success
     assert aside(shop).keys() == {"b.xlsx"}
-    assert asides(shop.lake, "t") != marked, "it was looked at again"
+    assert read_skipped_inputs(shop.lake, "t") != marked, "it was looked at again"
     table(shop, kind="excel", more=", sheet: 0")
     assert shop.run("t").success
     assert aside(shop) == {}

@@ -13,7 +13,7 @@ from dq_pipelines.errors import Overtaken, SourceError
 from dq_pipelines.lake.formats.delta import entries
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.publish import publish
-from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
+from dq_pipelines.lake.skipped_inputs import SkippedInput, read_skipped_inputs, write_skipped_inputs
 from dq_pipelines.pipeline.bronze import input_identity
 from dq_pipelines.pipeline.bronze.ingest import arrived, land
 from dq_pipelines.pipeline.bronze.landed import bronze
@@ -277,13 +277,13 @@ def test_a_bad_file_that_is_mended_under_its_old_times_is_looked_at(shop: Worksh
     shop.land("orders/b.csv", "id,amount\n2,20\n")
     path = shop.land("orders/a.csv", b"\x00" * len(good))
     land(work)
-    [mark] = asides(work.lake, "orders").values()
+    [mark] = read_skipped_inputs(work.lake, "orders").values()
     assert mark.changed == path.stat().st_ctime_ns
     if earlier_release:
-        write_asides(work.lake, "orders", [Aside(mark.uri, mark.version, mark.reason, mark.since)])
+        write_skipped_inputs(work.lake, "orders", [SkippedInput(mark.uri, mark.version, mark.reason, mark.since)])
     assert new(work) == []
     replace_content(path, good)
     assert new(work) == ([] if earlier_release else ["a.csv"])
     land(work)
     assert shop.rows("bronze/orders", "id") == (["2"] if earlier_release else ["1", "2"])
-    assert len(asides(work.lake, "orders")) == (1 if earlier_release else 0)
+    assert len(read_skipped_inputs(work.lake, "orders")) == (1 if earlier_release else 0)

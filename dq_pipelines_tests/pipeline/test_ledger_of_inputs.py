@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
+from dq_pipelines.lake.skipped_inputs import SkippedInput, read_skipped_inputs, write_skipped_inputs
 from dq_pipelines.pipeline.bronze.ingest import land
 from dq_pipelines.pipeline.bronze.new_inputs import new_inputs
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -94,8 +94,8 @@ def test_a_mark_of_an_earlier_release_stands(shop: Workshop) -> None:
     work = table(shop, '{type: csv, path: "{landing}/orders/*"}')
     source = work.table.landed.source
     text = f"Input(uri='{path}', size=7, modified={WHEN})\nTrue\n{source.model_dump_json()}"
-    mark = Aside(str(path), hashlib.sha256(text.encode()).hexdigest()[:16], "no text", work.now)
-    write_asides(work.lake, "orders", [mark])
+    mark = SkippedInput(str(path), hashlib.sha256(text.encode()).hexdigest()[:16], "no text", work.now)
+    write_skipped_inputs(work.lake, "orders", [mark])
     assert new_inputs(work.table, work.lake) == []
     assert land(work) is None
-    assert asides(work.lake, "orders") == {str(path): mark}
+    assert read_skipped_inputs(work.lake, "orders") == {str(path): mark}

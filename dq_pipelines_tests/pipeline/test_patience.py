@@ -10,7 +10,7 @@ import time
 import pytest
 
 from dq_pipelines.errors import SourceError, Transient
-from dq_pipelines.lake.skipped_inputs import asides
+from dq_pipelines.lake.skipped_inputs import read_skipped_inputs
 from dq_pipelines.project import Retries
 from dq_pipelines.sources.failures import broken
 from dq_pipelines_tests.workshop import Workshop
@@ -90,4 +90,4 @@ def test_a_file_that_is_being_written_is_waited_for(shop: Workshop) -> None:
     tries = [line for line in logged if "trying again in" in line]
     assert tries
     assert all("a.csv" in line and "changed while it was read" in line and "\n" not in line for line in tries)
-    assert asides(shop.lake, "t") == {}
+    assert read_skipped_inputs(shop.lake, "t") == {}

@@ -194,7 +194,7 @@ def test_gold_goes_back_with_its_quarantine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("when", "said"),
     [
-        ("2001-01-01", "silver/sales --as-of: wanted a time since .*, when version 0 came into being, got 2001-01-01"),
+        ("2001-01-01", "silver/sales --as-of: wanted a time since .*, when version 0 was committed, got 2001-01-01"),
         ("7", "silver/sales --as-of: wanted a version from 0 to 1, got 7"),
         ("yesterday", "--as-of: wanted a version number or a time such as .*, got 'yesterday'"),
     ],

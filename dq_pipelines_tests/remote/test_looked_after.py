@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
+from dq_pipelines.lake.skipped_inputs import SkippedInput, read_skipped_inputs, write_skipped_inputs
 from dq_pipelines.lake.time_travel import Moment
 from dq_pipelines.pipeline.maintenance.compaction import run_upkeep
 from dq_pipelines.pipeline.maintenance.erasure import erase
@@ -94,6 +94,6 @@ def test_from_retention_to_erasure(afar: Afar) -> None:
 
 
 def test_an_input_stands_aside_in_a_store_too(afar: Afar) -> None:
-    mark = Aside("s3://b/torn.xlsx", "v1", "torn", TODAY)
-    write_asides(afar.lake, "sales", [mark])
-    assert asides(afar.lake, "sales") == {mark.uri: mark}
+    mark = SkippedInput("s3://b/torn.xlsx", "v1", "torn", TODAY)
+    write_skipped_inputs(afar.lake, "sales", [mark])
+    assert read_skipped_inputs(afar.lake, "sales") == {mark.uri: mark}

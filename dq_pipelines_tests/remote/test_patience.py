@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dq_pipelines.lake.skipped_inputs import asides
+from dq_pipelines.lake.skipped_inputs import read_skipped_inputs
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.runtime.table_run import TableRun
 from dq_pipelines.pipeline.silver.refinement import refine
@@ -59,7 +59,7 @@ def test_a_run_waits_for_a_store_that_comes_back(shop: Workshop, s3: Bucket, pro
     assert shop.rows("silver/orders", "id") == [1]
     assert "Connection refused" in said[0]
     assert said[0].endswith("s (2 of 3)")
-    assert asides(shop.lake, "orders") == {}
+    assert read_skipped_inputs(shop.lake, "orders") == {}
 
 
 def test_an_answer_that_is_cut_off(shop: Workshop, s3: Bucket, proxy: Proxy) -> None:
@@ -71,7 +71,7 @@ def test_an_answer_that_is_cut_off(shop: Workshop, s3: Bucket, proxy: Proxy) -> 
     assert outcome is not None
     assert proxy.cuts_left == 0, "no answer was cut off"
     assert outcome.counts.published == 100_000
-    assert asides(shop.lake, "orders") == {}
+    assert read_skipped_inputs(shop.lake, "orders") == {}
 
 
 def test_it_gives_up_in_the_end_and_may_be_retried(shop: Workshop, s3: Bucket, proxy: Proxy) -> None:

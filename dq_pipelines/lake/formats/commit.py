@@ -1,4 +1,4 @@
-"""A commit as a value: what changes, what the ledger notes of it, and what must hold for it to be made. A format makes it happen."""
+"""Describes a commit as a value: the change, its ledger entries, and its preconditions. A format carries it out."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NewColumns = Literal["add", "refuse"]
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A Parquet file that waits for a commit."""
+    """A staged Parquet file."""
 
-    #: beneath the table
+    #: relative to the table
     path: str
     rows: int
     #: bytes
@@ -26,7 +26,7 @@ class StagedFile:
 
 
 class Staged(Protocol):
-    """Rows of one partition that wait for a commit, as Parquet files beneath the table."""
+    """Staged rows of one partition, as Parquet files beneath the table."""
 
     @property
     def partition(self) -> str | None: ...
@@ -46,7 +46,7 @@ class Staged(Protocol):
 
 @dataclass(frozen=True)
 class Append:
-    """Rows are added; the first commit makes the table."""
+    """Adds rows; the first commit creates the table."""
 
     rows: Staged
     new_columns: NewColumns = "refuse"
@@ -54,7 +54,7 @@ class Append:
 
 @dataclass(frozen=True)
 class Overwrite:
-    """Rows take the place of all others, or of those in their partition. The whole table takes on their columns and types."""
+    """Replaces all rows, or those of the partition. The whole table gets the columns and types of the new rows."""
 
     rows: Staged
     new_columns: NewColumns = "refuse"
@@ -96,7 +96,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Delete:
-    """Rows are removed whose column has one of the values."""
+    """Removes the rows whose column has one of the values."""
 
     column: str
     values: tuple[str, ...]
@@ -104,7 +104,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class ReplaceFiles:
-    """Files give way to others. `same_rows` says that no row changes, so that nobody reads them as news."""
+    """Replaces files. With `same_rows` no row changes, so that change readers ignore the commit."""
 
     gone: tuple[DataFile, ...]
     parts: tuple[Staged, ...] = ()
@@ -113,14 +113,14 @@ class ReplaceFiles:
 
 @dataclass(frozen=True)
 class Restore:
-    """The table is again what it was at an earlier version: rows, columns and types."""
+    """Restores an earlier version of the table: rows, columns and types."""
 
     version: int
 
 
 @dataclass(frozen=True)
 class Note:
-    """No row changes: the ledger alone takes entries."""
+    """Changes no row: only adds ledger entries."""
 
 
 Change = Append | Overwrite | Rebuild | Merge | Insert | Update | Delete | ReplaceFiles | Restore | Note
@@ -128,37 +128,37 @@ Change = Append | Overwrite | Rebuild | Merge | Insert | Update | Delete | Repla
 
 @dataclass(frozen=True)
 class Commit:
-    """One change of a table with what is noted of it, all or nothing."""
+    """One change of a table with its ledger entries and metadata, all or nothing."""
 
     change: Change
     #: entries of the ledger: names and numbers
     entries: Mapping[str, int] = field(default_factory=dict)
-    #: what the table remembers of the commit, as texts
+    #: metadata that the table stores with the commit
     metadata: Mapping[str, str] = field(default_factory=dict)
-    #: entries that the ledger may not have: a name with its number, or with any number where that is None
+    #: entries that the ledger must not have: a name with its number, or with any number where that is None
     once: Mapping[str, int | None] = field(default_factory=dict)
-    #: what was read to make it: a commit since then may not have touched the same files. None: the table as it is now
+    #: the snapshot that it is based on: no commit since then may have changed the same files. None: the current table
     read: Snapshot | None = None
-    #: the version that the table must have still; any other would be undone
+    #: the version that the table must still have; a later one would be undone
     expected: int | None = None
 
     def must_come_first(self, key: str, entries: Mapping[str, int]) -> None:
-        """Raise Overtaken where the ledger has what only one commit may note."""
+        """Raise Overtaken where the ledger already has an entry of `once`."""
         for name, number in self.once.items():
             known = entries.get(name)
             if known is not None and number in (None, known):
                 raise Overtaken(f"{key}: another run has {'done' if number is None else 'published'} {name} meanwhile")
 
     def must_meet(self, key: str, version: int) -> None:
-        """Raise Overtaken where the table has another version than expected."""
+        """Raise Overtaken where the table has a version other than `expected`."""
         if self.expected is not None and version != self.expected:
             raise Overtaken(f"{key}: another writer changed the table while it was written anew")
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What has become of a commit."""
+    """The result of a commit."""
 
     version: int
-    #: whether the table's files are those that were staged; else it wrote files of its own with their rows
+    #: whether the table uses the staged files; otherwise the format wrote other files with their rows
     takes_files: bool = True

@@ -1,4 +1,4 @@
-"""A table at one version: what is read of it, whatever its format. How it changes is in `commit`."""
+"""Defines a snapshot: a table at one version, in any format, with its rows, files, ledger and history."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from dq_pipelines.rules.core.column_statistics import ColumnStatistics
 #: The partition column of tables whose YAML says `partitions`.
 PARTITION = "_partition"
 
-#: The number of an entry of the ledger that no longer holds: a format may have no way to remove one.
+#: The number of a ledger entry that is no longer valid: some formats cannot remove an entry.
 TAKEN_BACK = -1
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a table lies, or will lie."""
+    """The key and address of a table, which may not exist yet."""
 
     #: `<layer>/<table>`
     key: str
@@ -37,13 +37,13 @@ class Place:
 class DataFile:
     """One file of a table."""
 
-    #: beneath the table, as the file system has it
+    #: relative to the table, as in the file system
     path: str
     uri: str
     rows: int
     #: bytes
     size: int
-    #: the table's columns, whatever those of the file
+    #: the table's columns, which may differ from the file's
     schema: pl.Schema
     partition: str | None = None
     #: when it was written, in milliseconds since 1970
@@ -59,17 +59,17 @@ class DataFile:
 
 @dataclass(frozen=True)
 class CommitRecord:
-    """What a table remembers of one commit."""
+    """A commit in the table's history."""
 
     version: int
-    #: None where the format did not note it
+    #: None where the format did not record it
     at: datetime | None
     metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Snapshot(ABC):
-    """A table at one version. What is read, counted and removed are the same rows, whoever writes meanwhile.
+    """A table at one version: rows that are read, counted and removed are the same, whatever is written meanwhile.
 
     Read once a step and passed on. Code that must see the newest state takes a new one: before a commit, after a wait.
     """
@@ -89,11 +89,11 @@ class Snapshot(ABC):
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever published, be it without rows."""
+        """Whether anything was ever published, even without rows."""
         return self.version >= 0
 
     def required(self) -> Self:
-        """Itself; raises PublishError when nothing was ever published."""
+        """The snapshot itself; raises PublishError when nothing was ever published."""
         if not self.exists:
             raise PublishError(f"{self.key} is not published yet: materialize it first (looked in {self.uri})")
         return self
@@ -102,19 +102,19 @@ class Snapshot(ABC):
 
     @abstractmethod
     def scan(self) -> pl.LazyFrame:
-        """Its rows, lazily, with the partition's column where it has one; raises PublishError when there is no table."""
+        """Its rows as a lazy frame, with the partition column if any; raises PublishError when there is no table."""
 
     @abstractmethod
     def rows(self) -> int:
-        """How many rows it has; from metadata alone where the format knows."""
+        """The number of rows, from metadata alone where the format has it."""
 
     @abstractmethod
     def relation(self) -> Any:
-        """Its rows as something that DuckDB registers, and reads no more of than a query asks for."""
+        """Its rows as an object that DuckDB can register, and of which it reads only what a query needs."""
 
     @cached_property
     def schema(self) -> pl.Schema:
-        """Its columns and their types, with that of the partition."""
+        """Its columns and types, with the partition column."""
         return self.scan().collect_schema()
 
     @property
@@ -124,13 +124,13 @@ class Snapshot(ABC):
     @property
     @abstractmethod
     def partitions(self) -> Sequence[str | None]:
-        """The partitions that it has rows of; None for files of no partition. Empty where it is not kept in partitions."""
+        """The partitions that have rows; None for files of no partition. Empty for a table without partitions."""
 
     # --- files -----------------------------------------------------------------------------------
 
     @abstractmethod
     def file_statistics(self, *columns: str) -> pl.DataFrame:
-        """One row a file: `path` beneath the table, `rows`, `size` in bytes, `partition`, `modified` in milliseconds since 1970.
+        """One row per file: `path` beneath the table, `rows`, `size` in bytes, `partition`, `modified` in milliseconds since 1970.
 
         Of each of `columns` also `least.<column>`, `most.<column>` and `nulls.<column>`, null where they are not known.
         Without rows where a format keeps no files that others can read.
@@ -158,14 +158,14 @@ class Snapshot(ABC):
 
     @abstractmethod
     def retained_files(self) -> set[str]:
-        """The paths of all files that this version or an earlier one needs: whoever reads an earlier one still needs them."""
+        """The paths of all files that this version or a readable earlier one needs."""
 
     def has_exact_bounds(self, dtype: pl.DataType) -> bool:
-        """Whether least and greatest values of a type are kept exactly as the rows have them."""
+        """Whether the stored minimum and maximum of a type are exact."""
         return dtype.is_integer() or dtype == pl.Date
 
     def column_statistics(self, schema: Mapping[str, pl.DataType]) -> dict[str, ColumnStatistics]:
-        """What metadata tell of columns: null counts, and bounds where they are exact. Rules that they answer cost no scan."""
+        """Column statistics from metadata: null counts, and exact bounds. Rules that they answer need no scan."""
         names = [name for name, dtype in schema.items() if not (dtype.is_float() or dtype.is_nested())]
         files = self.file_statistics(*names)
         found: dict[str, ColumnStatistics] = {}
@@ -182,33 +182,33 @@ class Snapshot(ABC):
     @property
     @abstractmethod
     def entries(self) -> Mapping[str, int]:
-        """Every entry of the ledger, by name: the number it last reached, `TAKEN_BACK` among them."""
+        """Every ledger entry: the last number by name, including `TAKEN_BACK`."""
 
     @cached_property
     def ledger(self) -> Mapping[str, int]:
-        """The entries of the ledger that hold."""
+        """The valid ledger entries."""
         return {name: number for name, number in self.entries.items() if number != TAKEN_BACK}
 
     @abstractmethod
     def entries_since(self, version: int) -> set[str]:
-        """The names of the entries that commits after a version have made, whatever their numbers."""
+        """The names of the ledger entries of all commits after a version."""
 
     @abstractmethod
     def last_made(self, name: str) -> tuple[int, set[str | None]] | None:
-        """The last commit that made an entry: its version, and the partitions of the files that it brought. None where it is forgotten."""
+        """The last commit with an entry: its version, and the partitions of the files it added. None where it is no longer known."""
 
     @abstractmethod
     def history(self, limit: int | None = None) -> Iterator[CommitRecord]:
-        """The commits that the table remembers, from the newest to the oldest."""
+        """The known commits, from the newest to the oldest."""
 
     @abstractmethod
     def at(self, version: int) -> Snapshot:
-        """The table as it was; raises PublishError for a version that it does not have."""
+        """The snapshot of an earlier version; raises PublishError for an unknown version."""
 
 
 @dataclass(frozen=True)
 class Unpublished(Snapshot):
-    """A table to which nothing was ever published."""
+    """The snapshot of a table to which nothing was ever published."""
 
     version: int = -1
 
@@ -245,7 +245,7 @@ class Unpublished(Snapshot):
 
 
 def no_files(*columns: str) -> pl.DataFrame:
-    """`Snapshot.file_statistics` of a table without files."""
+    """`Snapshot.file_statistics` for a table without files."""
     kinds = {
         "path": pl.String(),
         "rows": pl.Int64(),

@@ -1,4 +1,4 @@
-"""Rows in the types that a format has, none of their values changed."""
+"""Converts rows to the types of a format, without changing a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dq_pipelines.config.columns import exact
 from dq_pipelines.errors import PublishError
 from dq_pipelines.transforms.to_text import to_text
 
-#: The type in which a format stores values of a type; None where it has none.
+#: Maps a type to the type that stores its values; None where the format has none.
 StoredType = Callable[[pl.DataType], pl.DataType | None]
 
 
@@ -32,14 +32,14 @@ def storable(frame: pl.LazyFrame, stored_type: StoredType, *, untyped: bool = Tr
 
 
 class _Conversion:
-    """A value on its way from its type to the stored one."""
+    """A value converted from its type to the stored type."""
 
     def __init__(self, stored_type: StoredType) -> None:
         self._stored_type = stored_type
 
     def of(self, value: pl.Expr, dtype: pl.DataType, wanted: pl.DataType) -> pl.Expr:
         if isinstance(dtype, pl.Time | pl.Duration) and wanted == pl.String:
-            return to_text(value, dtype)  # polars writes no decimals of a second, and a number would not tell its unit
+            return to_text(value, dtype)  # Polars drops decimals of a second, and a number would not show its unit
         if not _holds_times(dtype):
             return value.cast(wanted)
         if isinstance(dtype, pl.Struct) and isinstance(wanted, pl.Struct):
@@ -54,7 +54,7 @@ class _Conversion:
 
 
 def _holds_times(dtype: pl.DataType) -> bool:
-    """Whether there are times of day or durations within a nested type."""
+    """Whether a nested type contains times of day or durations."""
     if isinstance(dtype, pl.List | pl.Array):
         return _holds_times(_instance(dtype.inner))
     if isinstance(dtype, pl.Struct):

@@ -17,7 +17,7 @@ import dagster as dg
 from dq_pipelines.engine.results.verdict import RuleResult
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.records import ANOMALY, ENCODING_GUESSED, SCHEMA_DRIFT, ResultRecord
-from dq_pipelines.lake.skipped_inputs import Aside
+from dq_pipelines.lake.skipped_inputs import SkippedInput
 from dq_pipelines.orchestration.partitions_definition import check_spec
 from dq_pipelines.pipeline.bronze.skipped_inputs import INPUTS_READABLE, why_skipped
 from dq_pipelines.pipeline.bronze.unassigned_inputs import INPUTS_UNASSIGNED, sentence
@@ -77,7 +77,7 @@ def inputs_readable_key(table: Table) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(asset_key(f"bronze/{table.name}"), INPUTS_READABLE)
 
 
-def inputs_readable(table: Table, marks: Sequence[Aside]) -> dg.AssetCheckResult:
+def inputs_readable(table: Table, marks: Sequence[SkippedInput]) -> dg.AssetCheckResult:
     """Returns the result of `inputs_readable`: a warning that lists skipped inputs with their reasons. It never blocks."""
     key = inputs_readable_key(table)
     rows = [{"input": mark.uri, "reason": mark.reason, "since": mark.since.isoformat()} for mark in marks]

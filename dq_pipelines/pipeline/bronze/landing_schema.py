@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from dq_pipelines.lake.schema_evolution import Drift, conformed, drift
-from dq_pipelines.lake.tables import PARTITION, LakeTable, TableOrSnapshot, looked_at
+from dq_pipelines.lake.tables import PARTITION, LakeTable, TableOrSnapshot, as_snapshot
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.landed_names import resolved
@@ -17,7 +17,7 @@ from dq_pipelines.pipeline.runtime.table_run import TableRun
 
 def schema_of(table: TableOrSnapshot) -> pl.Schema | None:
     """A table's columns without that of its partitions; None when nothing was ever published to it."""
-    published = looked_at(table)
+    published = as_snapshot(table)
     return own_schema(published.scan()) if published.exists else None
 
 

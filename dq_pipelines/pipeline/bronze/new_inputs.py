@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from dq_pipelines.lake.formats.snapshot import Snapshot
 from dq_pipelines.lake.ledger import transactions
-from dq_pipelines.lake.skipped_inputs import Aside, asides
+from dq_pipelines.lake.skipped_inputs import SkippedInput, read_skipped_inputs
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.pipeline.bronze.input_identity import Consumed
 from dq_pipelines.pipeline.bronze.input_partitions import partition_of
@@ -67,7 +67,7 @@ def compared(
         for item in listed(table, partition)
         if not consumed.is_as_noted(item)
     ]
-    marks = {} if aside_too or not differing else asides(lake, table.name)
+    marks = {} if aside_too or not differing else read_skipped_inputs(lake, table.name)
     if marks:
         differing = [item for item in differing if item.uri not in marks or not stands(marks[item.uri], item, source)]
     last_versions = {item: before for item in differing if (before := consumed.last_version(item)) is not None}
@@ -107,6 +107,6 @@ def retry_key(item: Input, source: Source) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def stands(mark: Aside, item: Input, source: Source) -> bool:
+def stands(mark: SkippedInput, item: Input, source: Source) -> bool:
     """Whether an input is still what was set aside; marks of earlier releases know no change time."""
     return mark.version == retry_key(item, source) and mark.changed in (0, item.version.changed)

@@ -17,7 +17,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.engine.interrupt import collect_all
 from dq_pipelines.errors import SetAside, SourceError, Transient
 from dq_pipelines.history.store.records import ResultRecord
-from dq_pipelines.lake.skipped_inputs import Aside, asides, write_asides
+from dq_pipelines.lake.skipped_inputs import SkippedInput, read_skipped_inputs, write_skipped_inputs
 from dq_pipelines.pipeline.bronze.batch import Batch, batch_of
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.bronze.new_inputs import listed, new_inputs, retry_key, stands, taken
@@ -42,7 +42,7 @@ def past_bad_inputs(do: Callable[[TableRun], Done | None]) -> Callable[[TableRun
 
     @wraps(do)
     def doing(work: TableRun) -> Done | None:
-        bad: list[Aside] = []
+        bad: list[SkippedInput] = []
         while True:
             try:
                 done = do(work)
@@ -64,23 +64,23 @@ def past_bad_inputs(do: Callable[[TableRun], Done | None]) -> Callable[[TableRun
 
 def try_again(work: TableRun) -> None:
     """Skip no input of the table, or of the run's partition, any more."""
-    marks = asides(work.lake, work.table.name)
+    marks = read_skipped_inputs(work.lake, work.table.name)
     if marks:
         again = {item.uri for item in listed(work.table, work.partition)}
-        write_asides(work.lake, work.table.name, [mark for mark in marks.values() if mark.uri not in again])
+        write_skipped_inputs(work.lake, work.table.name, [mark for mark in marks.values() if mark.uri not in again])
 
 
-def standing_aside(work: TableRun) -> list[Aside]:
+def standing_aside(work: TableRun) -> list[SkippedInput]:
     """The skipped inputs of the table, by address."""
-    return sorted(asides(work.lake, work.table.name).values(), key=lambda mark: mark.uri)
+    return sorted(read_skipped_inputs(work.lake, work.table.name).values(), key=lambda mark: mark.uri)
 
 
-def as_result(marks: Sequence[Aside]) -> ResultRecord:
+def as_result(marks: Sequence[SkippedInput]) -> ResultRecord:
     """The result of the check on skipped inputs, for the history."""
     return ResultRecord.on_inputs(INPUTS_READABLE, [mark.uri for mark in marks], why_skipped(marks))
 
 
-def _to_blame(work: TableRun) -> list[Aside]:
+def _to_blame(work: TableRun) -> list[SkippedInput]:
     """The new inputs that cannot be read alone, with their reasons.
 
     Each is opened first. Only where all can be opened, each is read to its end.
@@ -89,7 +89,9 @@ def _to_blame(work: TableRun) -> list[Aside]:
     return list(_unreadable(work, inputs, _opened)) or list(_unreadable(work, inputs, _read))
 
 
-def _unreadable(work: TableRun, inputs: Sequence[Input], read: Callable[[TableRun, Input], object]) -> Iterator[Aside]:
+def _unreadable(
+    work: TableRun, inputs: Sequence[Input], read: Callable[[TableRun, Input], object]
+) -> Iterator[SkippedInput]:
     for item in inputs:
         work.may_commit()  # there may be many, and each may be large
         try:
@@ -99,7 +101,7 @@ def _unreadable(work: TableRun, inputs: Sequence[Input], read: Callable[[TableRu
         except SourceError as error:
             source = work.table.landed.source
             source.must_be_unchanged(item)  # else it is being written: that will pass
-            yield Aside(item.uri, retry_key(item, source), str(error), work.now, item.version.changed)
+            yield SkippedInput(item.uri, retry_key(item, source), str(error), work.now, item.version.changed)
 
 
 def _opened(work: TableRun, item: Input) -> Batch:
@@ -113,10 +115,10 @@ def _read(work: TableRun, item: Input) -> None:
     batch.must_be_complete(count.item())
 
 
-def _set_aside(work: TableRun, unreadable: Sequence[Aside]) -> Sequence[Aside]:
+def _set_aside(work: TableRun, unreadable: Sequence[SkippedInput]) -> Sequence[SkippedInput]:
     work.may_commit()
-    marks = asides(work.lake, work.table.name) | {mark.uri: mark for mark in unreadable}
-    write_asides(work.lake, work.table.name, marks.values())
+    marks = read_skipped_inputs(work.lake, work.table.name) | {mark.uri: mark for mark in unreadable}
+    write_skipped_inputs(work.lake, work.table.name, marks.values())
     for mark in unreadable:
         work.log(f"{bronze(work.table, work.lake).key}: set aside until it changes: {mark.reason}")
     return unreadable
@@ -124,17 +126,17 @@ def _set_aside(work: TableRun, unreadable: Sequence[Aside]) -> Sequence[Aside]:
 
 def _clear(work: TableRun) -> None:
     """Remove the marks of inputs that are gone, have changed or were read after all."""
-    marks = asides(work.lake, work.table.name)
+    marks = read_skipped_inputs(work.lake, work.table.name)
     if not marks:
         return
     source = work.table.landed.source
     marked = [item for item in new_inputs(work.table, work.lake, aside_too=True) if item.uri in marks]
     still = [marks[item.uri] for item in marked if stands(marks[item.uri], item, source)]
     if len(still) < len(marks):
-        write_asides(work.lake, work.table.name, still)
+        write_skipped_inputs(work.lake, work.table.name, still)
 
 
-def why_skipped(marks: Sequence[Aside]) -> str:
+def why_skipped(marks: Sequence[SkippedInput]) -> str:
     """How many inputs are skipped, and why the first ones are; empty where none is."""
     if not marks:
         return ""
@@ -143,6 +145,6 @@ def why_skipped(marks: Sequence[Aside]) -> str:
     return f"{count}: {'; '.join(mark.reason for mark in marks[:_MOST_NAMED])}{more}"
 
 
-def _sentence(bad: Sequence[Aside]) -> str:
+def _sentence(bad: Sequence[SkippedInput]) -> str:
     more = f" (and {len(bad) - 1} more, see the check {INPUTS_READABLE})" if len(bad) > 1 else ""
     return f"{bad[0].reason}; the input stands aside until it changes{more}"

@@ -15,7 +15,7 @@ import polars as pl
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, write_bytes
-from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.formats.snapshot import Place
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.sources import ROW, SOURCE
@@ -80,7 +80,7 @@ class Certificate:
     def keep(self, lake: Lake, predicate: str) -> None:
         """Write the certificate to the lake, with this text as its `predicate`."""
         place = Place(f"the certificate of {self.id}", f"{lake.root}/{FOLDER}/{self.id}.json")
-        with reached(place.key, place.uri):
+        with read_errors(place.key, place.uri):
             write_bytes(place.uri, self.to_json(predicate=predicate).encode())
 
 
@@ -122,7 +122,7 @@ class BronzeErasure:
 def recorded_erasures(lake: Lake, bronze: str) -> Iterator[BronzeErasure]:
     """The recorded erasures of one bronze table (`bronze/<table>`), latest first."""
     place = Place("the certificates of erasures", f"{lake.root}/{FOLDER}")
-    with reached(place.key, place.uri):
+    with read_errors(place.key, place.uri):
         files, root = filesystem(place.uri)
         found = []
         for info in files.get_file_info(fs.FileSelector(root, allow_not_found=True)):

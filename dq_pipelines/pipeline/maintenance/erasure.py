@@ -23,7 +23,7 @@ from dq_pipelines.history.value_erasure import forget
 from dq_pipelines.lake.compaction import forget_versions
 from dq_pipelines.lake.ledger import transactions
 from dq_pipelines.lake.rewrite import Removal
-from dq_pipelines.lake.skipped_inputs import write_asides
+from dq_pipelines.lake.skipped_inputs import write_skipped_inputs
 from dq_pipelines.lake.table_lock import Claim, claimed, staged
 from dq_pipelines.monitoring.metrics.measurement import is_number, number
 from dq_pipelines.monitoring.metrics.state import ColumnState
@@ -100,7 +100,7 @@ def _erased(request: ErasureRequest, claims: dict[str, Claim], history: History,
     )
     # A reason may quote the content of an unreadable input: drop the marks, so that the next run reads these inputs again.
     for name in (work.table.name, *request.also):
-        write_asides(work.lake, name, ())
+        write_skipped_inputs(work.lake, name, ())
     certificate.keep(work.lake, request.predicate.masked)
     return certificate
 

@@ -12,7 +12,7 @@ from pyarrow import fs
 from pyarrow import parquet as pq
 
 from dq_pipelines.config.stores import filesystem
-from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.lake.tables import PARTITION, LakeTable
 from dq_pipelines.pipeline.bronze.batch import SYSTEM_COLUMNS
@@ -46,7 +46,7 @@ def landed_with(
 
 def _own_columns(landed: LakeTable, folder: str) -> frozenset[str] | None:
     """Those of any file in a batch's folder: all attempts to land it wrote the same ones."""
-    with reached(landed.key, landed.uri):
+    with read_errors(landed.key, landed.uri):
         files, root = filesystem(landed.uri)
         for info in files.get_file_info(fs.FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
             if info.type is fs.FileType.File:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from dq_pipelines.config.stores import error_text
 from dq_pipelines.errors import ConfigError, DqError, PublishError, Refused, SetAside
-from dq_pipelines.lake.inspection import harmed_files
+from dq_pipelines.lake.inspection import damaged_files
 from dq_pipelines.lake.tables import Lake
 from dq_pipelines.project import Table
 from dq_pipelines.sources.failures import errors_of_readers
@@ -33,7 +33,7 @@ def explain_error(error: BaseException, lake: Lake | None, keys: Iterable[str]) 
     for key in dict.fromkeys(keys):
         # A table whose log cannot be read did not end the work: such an error names itself.
         with suppress(DqError):
-            if harmed := harmed_files(lake.table(key)):
+            if harmed := damaged_files(lake.table(key)):
                 more = f" (and {len(harmed) - 1} more of its files)" if len(harmed) > 1 else ""
                 return PublishError(f"{harmed[0]}{more}; {harmed[0].remedy}")
     if reported is None and isinstance(error, OSError):

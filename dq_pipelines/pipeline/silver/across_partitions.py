@@ -15,7 +15,7 @@ from dq_pipelines.config.columns import exact_names
 from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import RuleError
 from dq_pipelines.lake.schema_evolution import conformed
-from dq_pipelines.lake.schema_rewrite import Beside
+from dq_pipelines.lake.schema_rewrite import OtherPartitions
 from dq_pipelines.lake.tables import PARTITION
 from dq_pipelines.pipeline.quarantine.provenance import missing_provenance
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -30,7 +30,7 @@ class Across:
     #: the rows of the partition
     rows: pl.LazyFrame
     #: what other partitions hold from now on, where that changes
-    beside: Beside | None = None
+    beside: OtherPartitions | None = None
     #: the published rows of the other partitions before that
     elsewhere: pl.LazyFrame | None = None
     #: rows of other partitions that go, and that are published again
@@ -152,7 +152,7 @@ class _Contest:
         parts: Mapping[str, pl.LazyFrame] = {
             name: staying.filter(pl.col(PARTITION) == name).drop(PARTITION) for name in changed
         }
-        return Across(own, Beside(version, parts), self.elsewhere, going.height, again.height)
+        return Across(own, OtherPartitions(version, parts), self.elsewhere, going.height, again.height)
 
     def _theirs(self, columns: Iterable[str]) -> pl.LazyFrame:
         """What was kept of the other partitions, of inputs that count, or that are published still."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.ledger import batches_in, snapshot_of, transactions
-from dq_pipelines.lake.publish import Mode, forget, publish
-from dq_pipelines.lake.schema_rewrite import Beside, rewriting
+from dq_pipelines.lake.publish import Mode, delete_batches, publish
+from dq_pipelines.lake.schema_rewrite import OtherPartitions, rewriting
 from dq_pipelines.lake.staging import Stage
 from dq_pipelines.pipeline.bronze.ingest import commit_bronze
 from dq_pipelines.pipeline.bronze.landed import Landings, bronze
@@ -89,12 +89,17 @@ def _publish(judged: JudgedBatch) -> Outcome:
     plan, stages, run = judged.plan, judged.stages, judged.plan.run
     landed_at = Landings.of(bronze(run.table, run.lake)).batches if plan.silver.mode == "overwrite" else {}
     record = record_of(plan.silver.mode, plan.consumed, transactions(run.quarantine), landed_at, run.partition)
-    forget(stages.refused, record.left_behind)
+    delete_batches(stages.refused, record.left_behind)
     return commit(run, judged.outcome, stages.kept, stages.refused, record)
 
 
 def commit(
-    run: TableRun, outcome: Outcome, kept: Stage, refused: Stage, record: CommitRecord, beside: Beside | None = None
+    run: TableRun,
+    outcome: Outcome,
+    kept: Stage,
+    refused: Stage,
+    record: CommitRecord,
+    beside: OtherPartitions | None = None,
 ) -> Outcome:
     """Commit quarantine, then silver; `beside` is what becomes of silver's other partitions.
 

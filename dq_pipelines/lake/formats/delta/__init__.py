@@ -2,7 +2,7 @@
 
 from dq_pipelines.lake.formats.delta.format import DeltaFormat
 
-#: What the registry of formats finds.
+#: Found by the registry of formats.
 FORMAT = DeltaFormat()
 
 __all__ = ["FORMAT", "DeltaFormat"]

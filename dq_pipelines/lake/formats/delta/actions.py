@@ -1,4 +1,4 @@
-"""Staged files as Delta's add and remove actions, with row statistics from the Parquet footers."""
+"""Builds Delta's add and remove actions for files, with statistics from the Parquet footers."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LONGEST_BOUND = 64
 
 
 def schema_of(staged: Staged) -> Schema:
-    """Delta's schema of staged rows, with the partition's column."""
+    """The Delta schema of staged rows, with the partition column."""
     fields = Schema.from_arrow(pl.DataFrame(schema=staged.schema).to_arrow().schema).fields
     return Schema([*fields, Field(PARTITION, PrimitiveType("string"))] if staged.partition is not None else fields)
 
 
 def adds_of(place: Place, parts: Iterable[Staged], *, data_change: bool = True) -> list[AddAction]:
-    """What a commit must name of staged rows; their files are on the disk by then."""
+    """The add actions for staged rows, after syncing their files to the disk."""
     parts = list(parts)
     sync_files(place.uri, [file.path for part in parts for file in part.files if file.rows])
     files, root = filesystem(place.uri)
@@ -54,7 +54,7 @@ def adds_of(place: Place, parts: Iterable[Staged], *, data_change: bool = True) 
 
 
 def removes_of(gone: Iterable[DataFile], *, data_change: bool = True) -> list[RemoveAction]:
-    """What a commit must name of files that leave the table."""
+    """The remove actions for files that leave the table."""
     now = int(time.time() * 1000)
     return [
         RemoveAction(
@@ -89,19 +89,19 @@ def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
 
 
 def _least_and_most(groups: Sequence[pq.Statistics]) -> tuple[Any, Any]:
-    """The bounds of a column over its row groups; None where they are not known, or none that JSON can hold."""
+    """The bounds of a column over its row groups; None where they are unknown, or JSON cannot hold them."""
     bounded = [group for group in groups if group.has_min_max]
     if not bounded or len(bounded) < len([group for group in groups if group.num_values]):
         return None, None
     try:
         return _bound(min(group.min for group in bounded)), _bound(max(group.max for group in bounded))
     except (ValueError, OverflowError, TypeError, NotImplementedError, pa.ArrowException):
-        # Python has no year 0 and no year 10000: without bounds a file is read where it could have been passed over.
+        # Python has no year 0 and no year 10000: without bounds a file is read that could have been skipped.
         return None, None
 
 
 def _bound(value: Any) -> Any:
-    """A bound as Delta's JSON holds it, or None where it is not worth or not safe to keep."""
+    """A bound as Delta's JSON stores it; None where it is too long or not exact."""
     match value:
         case bool() | int():
             return value

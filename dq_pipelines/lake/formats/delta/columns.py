@@ -1,4 +1,4 @@
-"""The columns of a Delta table, and those that a commit brings."""
+"""Computes the schema of a Delta table after a commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dq_pipelines.lake.formats.snapshot import Place
 
 
 def fitted(place: Place, table: DeltaTable, rows: Staged, new_columns: NewColumns, *, retyped: bool = False) -> Schema:
-    """The table's schema with what the staged rows bring; raises PublishError for what it may not take on."""
+    """The table's schema with the new columns of staged rows; raises PublishError for columns that it must not add."""
     there = table.schema().fields
     staged = {field.name: field for field in schema_of(rows).fields}
     for field in there:

@@ -1,4 +1,4 @@
-"""Each kind of change as one commit of Delta's."""
+"""Makes Delta commits: one function for each kind of change."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, newe
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Snapshot, Unpublished
 
-#: What Delta calls a moment without a zone.
+#: Delta's name for a moment without a time zone.
 _NO_ZONE = '"timestamp_ntz"'
 
 
 def committed(place: Place, commit: Commit) -> Committed:
-    """Make a commit. Raises Overtaken, or PublishError, and leaves the table as it was."""
+    """Make a commit. On Overtaken or PublishError the table is unchanged."""
     with publish_errors(place.key, place.uri):
         try:
             snapshot = _as_read(place, commit)
@@ -60,7 +60,7 @@ def committed(place: Place, commit: Commit) -> Committed:
 
 
 def _as_read(place: Place, commit: Commit) -> Snapshot:
-    """What was read to make the commit, or the table as it is now."""
+    """The snapshot that the commit is based on, or the current one."""
     if commit.read is not None:
         return commit.read
     snapshot = snapshot_of(place)
@@ -72,7 +72,7 @@ def _as_read(place: Place, commit: Commit) -> Snapshot:
 
 
 def _first_of(commit: Commit) -> Staged | None:
-    """The staged rows of which a table can be made; None where the change brings none."""
+    """The staged rows that can create a table; None for a change without any."""
     match commit.change:
         case Rebuild(parts=(first, *_)):
             return first
@@ -94,7 +94,7 @@ def _table_of(snapshot: Snapshot, *, is_ours: bool) -> DeltaTable | None:
 
 
 def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:
-    """Whether the table's files are now those that were staged."""
+    """Whether the table now uses the staged files."""
     change = commit.change
     match change:
         case Merge(rows=pl.LazyFrame() as rows) if table is not None:
@@ -122,7 +122,7 @@ def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:
 
 
 def _noting(commit: Commit, **more: Any) -> CommitProperties:
-    """What a commit is to say: the entries that it makes, and what it was for. `more` is delta-rs' own."""
+    """The properties of a commit: its ledger entries and metadata. `more` are arguments of delta-rs."""
     entries = [Transaction(name, number) for name, number in commit.entries.items()]
     return CommitProperties(custom_metadata=dict(commit.metadata), app_transactions=entries, **more)
 
@@ -133,7 +133,7 @@ def _noting(commit: Commit, **more: Any) -> CommitProperties:
 def _bring(
     place: Place, commit: Commit, change: Append | Overwrite | Rebuild | Merge, table: DeltaTable | None
 ) -> bool:
-    """Whether the staged files are the table's; a merge writes files of its own."""
+    """Commit the rows and return whether the table uses the staged files; a merge writes its own files."""
     first = cast("Staged", _first_of(commit))
     if table is None:
         parts = change.parts if isinstance(change, Rebuild) else (first,)
@@ -154,13 +154,13 @@ def _bring(
         _take_moments_without_zone(place, table, schema)
         _merge(table, first.scan(), change, _noting(commit), grows=grows)
         return False
-    else:  # without rows Delta's merge makes no commit, and nothing would be noted
+    else:  # without rows Delta's merge makes no commit, so nothing would be recorded
         _write(place, commit, table, first, change.new_columns, replaces=isinstance(change, Overwrite))
     return True
 
 
 def _open_to_all(place: Place, first: Staged) -> None:
-    """Make the table without rows: where nobody holds a claim, two may make it at once, and Delta lets both."""
+    """Create the table without rows: without claims, two writers may create it at once, and Delta allows both."""
     DeltaTable.create(
         place.uri,
         schema_of(first),
@@ -189,7 +189,7 @@ def _write(
         schema,
         partition_by=_partition_by(rows),
         partition_filters=replaced,
-        # Whoever was quicker may have brought columns too, which this schema would take away.
+        # A quicker writer may have added columns too, which this schema would remove.
         commit_properties=_noting(commit, max_commit_retries=0) if grows else _noting(commit),
     )
 
@@ -252,7 +252,7 @@ def _update(table: DeltaTable, change: Update, properties: CommitProperties) -> 
 
 
 def record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
-    """A stream of Arrow batches, so that a merge never holds the batch whole."""
+    """A stream of Arrow batches, so that a merge never holds the whole batch in memory."""
     schema = pl.DataFrame(schema=rows.collect_schema()).to_arrow().schema
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -266,9 +266,9 @@ def record_batches(rows: pl.LazyFrame) -> pa.RecordBatchReader:
 
 
 def _take_moments_without_zone(place: Place, table: DeltaTable, schema: Schema) -> bool:
-    """Let a table take its first moments without a zone, in a commit of its own; says whether it was one.
+    """Enable moments without a time zone in a separate commit; returns whether one was needed.
 
-    Delta wants them in the protocol of the table. Neither a write transaction nor a merge sees to that, and the table
+    Delta requires this feature in the table's protocol. Neither a write transaction nor a merge sees to that, and the table
     that they leave cannot be opened any more.
     """
     if _NO_ZONE not in schema.to_json() or _NO_ZONE in table.schema().to_json():
@@ -288,7 +288,7 @@ def _partition_by(rows: Staged) -> list[str] | None:
 
 
 def _synced(place: Place) -> int:
-    """Write the newest commit to the disk, and the data files that it has brought; its version. Raises OSError.
+    """Sync the newest commit and its data files to the disk; returns its version. Raises OSError.
 
     delta-rs does not ask for that: without it the log may name files of 0 bytes, or be one.
     """

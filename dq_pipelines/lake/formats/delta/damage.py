@@ -1,11 +1,11 @@
-"""What may be wrong with a Delta table's log, and what can be done."""
+"""Finds damage to a Delta table's log, and names the remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.failures import reached
+from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.formats.base import Damage
 from dq_pipelines.lake.formats.delta.log import Log
 from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, snapshot_of
@@ -14,8 +14,8 @@ from dq_pipelines.lake.formats.snapshot import Place
 
 
 def damages(place: Place) -> Iterator[Damage]:
-    """A torn newest commit, a torn checkpoint, or whatever else keeps the table from being opened; the first of them."""
-    with reached(place.key, place.uri):
+    """The first of: a torn newest commit, a torn checkpoint, any other reason why the table cannot be opened."""
+    with read_errors(place.key, place.uri):
         log = Log.as_it_lies(place.key, place.uri)
     if log is None:
         return
@@ -28,7 +28,7 @@ def damages(place: Place) -> Iterator[Damage]:
     elif torn := log.torn_checkpoint():
         path, _, sentence = torn.partition(": ")
         hint = f"{path.rpartition('/')[0]}/_last_checkpoint"
-        whole = bool(log.commits) and log.commits[0][0] == 0  # the commits say all that the checkpoint said
+        whole = bool(log.commits) and log.commits[0][0] == 0  # the commits have all that the checkpoint had
         remedy = "put it back from a copy where commits before it are gone"
         what = "the torn checkpoint" if whole else ""
         yield Damage(path, sentence, remedy, what, (hint,), "the commits say the same")

@@ -1,4 +1,4 @@
-"""Delta tables, by delta-rs. Its libraries are imported in the functions: `dq check` asks only what the format can do."""
+"""Implements the Delta format by delta-rs. Libraries are imported in the functions: `dq check` needs only the capabilities."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class DeltaFormat(TableFormat):
         ]
 
     def change_token(self, place: Place) -> object | None:
-        """What the log's folder has been given by the file system; None in an object store, which has no such thing."""
+        """Identity and times of the log's folder in the file system; None in an object store, which has none."""
         if is_remote(place.uri):
             return None
         try:

@@ -1,4 +1,4 @@
-"""What keeps a Delta table small and quick: checkpoints, and files that no version needs any more removed."""
+"""Keeps a Delta table small and quick: writes checkpoints, and removes files that no version needs any more."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import timedelta
 from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote
-from dq_pipelines.lake.failures import publish_errors, reached
+from dq_pipelines.lake.failures import publish_errors, read_errors
 from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, opened, snapshot_of
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import Place, Unpublished
 
-#: In a store, where nobody holds a claim, another run may be at work on what is younger, in seconds.
+#: Seconds: in an object store, which has no claims, another run may still write younger files.
 GRACE = 3600
 
 
 def expire(place: Place, keep: timedelta, *, dry_run: bool = False) -> list[str]:
-    """Remove files that left the table longer ago than `keep`; their paths.
+    """Remove files that left the table longer ago than `keep`; returns their paths.
 
-    In a store nobody holds a claim, and a file that no version names may be one that a run is about to commit
-    (delta-rs #3645): there only files that a version has named are removed, and none younger than an hour.
+    An object store has no claims, so a run may be about to commit a file that no version names (delta-rs #3645). There
+    only files that a version has named are removed, and none younger than an hour.
     """
     snapshot = snapshot_of(place)
     if not isinstance(snapshot, DeltaSnapshot):
@@ -36,9 +36,9 @@ def expire(place: Place, keep: timedelta, *, dry_run: bool = False) -> list[str]
 
 
 def forget_versions(place: Place) -> list[str]:
-    """Remove every file that the version of now does not need, and the log before it; the paths of data files.
+    """Remove every file that the current version does not need, and the earlier log; returns the paths of data files.
 
-    Who reads an earlier version fails from now on. The log goes too, since it holds the least and greatest values of files.
+    Readers of an earlier version fail from now on. The log is removed too, since it holds minimum and maximum values.
     """
     before = snapshot_of(place).required()
     gone = expire(place, timedelta(0))
@@ -60,7 +60,7 @@ def forget_versions(place: Place) -> list[str]:
 
 
 def checkpoint(place: Place) -> None:
-    """Write what the log says so far into one file, so that it is read quickly; not twice for one version."""
+    """Write a checkpoint of the log, so that it is read quickly; only once for each version."""
     snapshot = snapshot_of(place)
     if not isinstance(snapshot, DeltaSnapshot):
         Unpublished(place).required()
@@ -76,7 +76,7 @@ def checkpoint(place: Place) -> None:
 
 
 def _remove_empty_folders(place: Place) -> None:
-    with reached(place.key, place.uri):
+    with read_errors(place.key, place.uri):
         files, root = filesystem(place.uri)
         infos = files.get_file_info(fs.FileSelector(root, recursive=True))
         folders = [info.path for info in infos if info.type is fs.FileType.Directory and FOLDER not in info.path]

@@ -1,7 +1,7 @@
-"""Delta's log as it lies: its commits, its last checkpoint, and whether they are whole.
+"""Reads the files of Delta's log: its commits and last checkpoint, and whether they are complete.
 
-A power loss may leave the newest commit with 0 bytes. delta-rs then shows the version before it, under the new number: what
-the commit noted as consumed is forgotten, and would be consumed again. So such a log is refused before anything is read.
+A power loss may leave the newest commit with 0 bytes. delta-rs then shows the version before it under the new number. The
+ledger entries of the commit are lost, and its batches would be consumed again. So such a log is rejected before any read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Log:
     key: str
     files: fs.FileSystem
     path: str
-    #: what the folder holds, by name
+    #: the files of the folder, by name
     entries: tuple[fs.FileInfo, ...]
 
     @classmethod
@@ -43,7 +43,7 @@ class Log:
 
     @classmethod
     def as_it_lies(cls, key: str, uri: str) -> Log | None:
-        """The same, whatever the newest commit is like; None where there is no log."""
+        """The same without a check of the newest commit; None where there is no log."""
         files, root = filesystem(uri)
         path = f"{root}/{FOLDER}"
         if files.get_file_info(path).type is not fs.FileType.Directory:
@@ -53,7 +53,7 @@ class Log:
 
     @property
     def version(self) -> int:
-        """The newest version; -1 for a log without any."""
+        """The newest version; -1 for a log without commits."""
         return max(self.commits[-1][0] if self.commits else -1, self.checkpoint[0])
 
     def up_to(self, version: int) -> Log:
@@ -68,7 +68,7 @@ class Log:
 
     @cached_property
     def checkpoint(self) -> tuple[int, tuple[str, ...]]:
-        """The version of the newest whole checkpoint and its files; -1 and none where there is none.
+        """The version of the newest complete checkpoint and its files; -1 and no files where there is none.
 
         By the names in the folder: `_last_checkpoint` is only a hint, and a power loss may have torn it.
         """
@@ -82,7 +82,7 @@ class Log:
 
     @cached_property
     def commits(self) -> tuple[tuple[int, fs.FileInfo], ...]:
-        """Every commit that is still there, by version."""
+        """Every remaining commit, by version."""
         named = [(info.base_name.partition("."), info) for info in self.entries]
         return tuple((int(stem), info) for (stem, _, ending), info in named if ending == "json" and stem.isdecimal())
 
@@ -105,14 +105,14 @@ class Log:
         """The actions of these kinds in the commits after a version, in order."""
         begins = {kind: f'{{"{kind}"'.encode() for kind in kinds}
         paths = [info.path for version, info in self.commits if version > after]
-        with ThreadPoolExecutor(max_workers=8) as pool:  # in a store, each one is a journey
+        with ThreadPoolExecutor(max_workers=8) as pool:  # in an object store, each read is a request
             for commit in pool.map(self._content, paths):
                 lines = commit.splitlines()
                 for kind, mark in begins.items():
                     yield from (json.loads(line)[kind] for line in lines if line.startswith(mark))
 
     def noted(self, name: str) -> tuple[int, set[str | None]] | None:
-        """The last commit that made an entry of the ledger: its version, and the partitions of the files it brought."""
+        """The last commit with a ledger entry: its version, and the partitions of the files it added."""
         for version, info in reversed(self.commits):
             lines = self._content(info.path).splitlines()
             entries = (json.loads(line)["txn"] for line in lines if line.startswith(b'{"txn"'))
@@ -126,12 +126,12 @@ class Log:
             return bytes(stream.read())
 
     def torn_newest(self) -> str:
-        """The sentence for a newest commit without actions; empty where it is whole."""
+        """The error message for a newest commit without actions; empty where it is complete."""
         got = self._wrong_with(self.commits[-1][1]) if self.commits else ""
         return self._damaged(self.commits[-1][1], got) if got else ""
 
     def _wrong_with(self, info: fs.FileInfo) -> str:
-        """What a commit's file is instead of whole lines of JSON; empty where it is whole."""
+        """What a commit's file is instead of complete lines of JSON; empty where it is complete."""
         lines = self._content(info.path).strip().splitlines()
         if not lines:
             return f"a file of {info.size} bytes{' and no text' if info.size else ''}"
@@ -142,7 +142,7 @@ class Log:
         return ""
 
     def torn_checkpoint(self) -> str:
-        """The sentence for a checkpoint that cannot be read, for one whom delta-rs refuses; empty where all can be."""
+        """The error message for an unreadable checkpoint, after delta-rs failed; empty where all are readable."""
         for info in self.entries:
             is_one = ".checkpoint." in info.base_name and info.base_name.endswith(".parquet")
             if is_one and not self._content(info.path).endswith(b"PAR1"):
@@ -153,7 +153,7 @@ class Log:
         return ""
 
     def torn_commit(self) -> str:
-        """The sentence for a commit before the newest that is not whole, for one whom delta-rs refuses; empty where all are."""
+        """The error message for an incomplete earlier commit, after delta-rs failed; empty where all are complete."""
         for version, info in self.commits[:-1]:
             if version > self.checkpoint[0] and (got := self._wrong_with(info)):
                 return (
@@ -173,6 +173,6 @@ class Log:
 
 
 def _parts_wanted(path: str) -> int:
-    """How many files a checkpoint has: `<version>.checkpoint.<part>.<parts>.parquet`, or one."""
+    """The number of files of a checkpoint: `<version>.checkpoint.<part>.<parts>.parquet`, or one."""
     parts = path.rpartition("/")[2].split(".")
     return int(parts[3]) if len(parts) == 5 and parts[3].isdecimal() else 1

@@ -1,4 +1,4 @@
-"""A Delta table at one version."""
+"""Reads a Delta table at one version."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from deltalake.exceptions import DeltaError
 
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import PublishError
-from dq_pipelines.lake.failures import reached, refused
+from dq_pipelines.lake.failures import read_errors, refused
 from dq_pipelines.lake.formats.delta.entries import entries_of, retained_files
 from dq_pipelines.lake.formats.delta.log import Log
 from dq_pipelines.lake.formats.snapshot import PARTITION, CommitRecord, Place, Snapshot, Unpublished
 
-#: What a commit's entry in the history holds besides its metadata.
+#: Keys of a commit in the history that are not its metadata.
 _OWN = {"timestamp", "version", "operation", "operationParameters", "operationMetrics", "engineInfo", "clientVersion"}
 
 
 @dataclass(frozen=True)
 class DeltaSnapshot(Snapshot):
-    """Its log and its DeltaTable are opened when they are first asked for; both are of the same version.
+    """A Delta table at one version. Its log and DeltaTable are opened at first use; both are of the same version.
 
     The log alone answers whether there is a table, and what its ledger says: 0.2 ms, where a DeltaTable takes 8 ms.
     """
@@ -38,7 +38,7 @@ class DeltaSnapshot(Snapshot):
 
     @cached_property
     def table(self) -> DeltaTable:
-        """The library's own table; raises PublishError when it cannot be opened. Nobody commits by it: it would be of a later version."""
+        """The library's table; raises PublishError when it cannot be opened. Do not commit with it: that would change its version."""
         return self._table if self._table is not None else opened(self.place, self.version)
 
     @cached_property
@@ -74,7 +74,7 @@ class DeltaSnapshot(Snapshot):
         return pl.DataFrame(self.table.get_add_actions(flatten=True))
 
     def file_statistics(self, *columns: str) -> pl.DataFrame:
-        """The log is JSON: it cuts moments to milliseconds and holds decimals as floats, so such bounds are not exact."""
+        """The log is JSON: it truncates moments to milliseconds and stores decimals as floats, so such bounds are not exact."""
         adds = self._adds
         wanted = {"path": "path", "rows": "num_records", "size": "size_bytes", "modified": "modification_time"}
         wanted["partition"] = f"partition.{PARTITION}"
@@ -95,20 +95,20 @@ class DeltaSnapshot(Snapshot):
         )
 
     def retained_files(self) -> set[str]:
-        with reached(self.key, self.uri):
+        with read_errors(self.key, self.uri):
             return {unquote(path) for path in retained_files(self.log)}
 
     @cached_property
     def entries(self) -> Mapping[str, int]:
-        with reached(self.key, self.uri):
+        with read_errors(self.key, self.uri):
             return entries_of(self.uri, self.log)
 
     def entries_since(self, version: int) -> set[str]:
-        with reached(self.key, self.uri):
+        with read_errors(self.key, self.uri):
             return {action["appId"] for action in self.log.actions(version, "txn")}
 
     def last_made(self, name: str) -> tuple[int, set[str | None]] | None:
-        with reached(self.key, self.uri):
+        with read_errors(self.key, self.uri):
             return self.log.noted(name)
 
     def history(self, limit: int | None = None) -> Iterator[CommitRecord]:
@@ -127,13 +127,13 @@ class DeltaSnapshot(Snapshot):
 
 
 def snapshot_of(place: Place) -> Snapshot:
-    """The table as it is now. Raises PublishError when its newest commit has no actions, or nobody can reach it."""
+    """The table as it is now. Raises PublishError when its newest commit has no actions, or it cannot be reached."""
     log = log_of(place, f"the Delta table {place.key}")
     return Unpublished(place) if log is None or log.version < 0 else DeltaSnapshot(place, log.version, log)
 
 
 def log_of(place: Place, wanted: str = "") -> Log | None:
-    """Its log as it lies; None where nothing was ever published. Raises PublishError, with what was `wanted`.
+    """The log of a table; None where nothing was ever published. Raises PublishError, with what was `wanted`.
 
     A log on a disk whose newest commit has no actions is refused: a store has whole objects alone, only a disk loses power.
     """
@@ -144,14 +144,14 @@ def log_of(place: Place, wanted: str = "") -> Log | None:
 
 
 def newest_entries(place: Place) -> Mapping[str, int]:
-    """The ledger of now, by the log alone."""
+    """The current ledger, from the log alone."""
     log = log_of(place)
-    with reached(place.key, place.uri):
+    with read_errors(place.key, place.uri):
         return {} if log is None else entries_of(place.uri, log)
 
 
 def opened(place: Place, version: int | None = None, wanted: str = "") -> DeltaTable:
-    """The library's table, or that of a version. Raises PublishError, with what was `wanted`."""
+    """The library's table, current or of one version. Raises PublishError, with what was `wanted`."""
     try:
         return DeltaTable(place.uri, version=version, storage_options=options(place.uri))
     except (DeltaError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Delta's own words: the folder of its log, and the types in which values are stored."""
+"""Maps types to the types that Delta stores, and names the folder of its log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WIDENED: Mapping[type[pl.DataType], pl.DataType] = {
 
 
 def delta_type(dtype: pl.DataType) -> pl.DataType:
-    """The type in which Delta stores values of a type. Moments are to be whole microseconds within Delta's range."""
+    """The Delta type that stores values of a type. Moments must be whole microseconds within Delta's range."""
     if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
         return pl.Datetime("us", dtype.time_zone)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone not in (None, "UTC"):
