@@ -49,8 +49,8 @@ project = load_project(root / "assets_config", environment={})
 work = working.TableRun(project.tables[table], Lake.at(str(root / "lake")), may_commit=die if place == "may_commit" else lambda: None)
 if place in ("before", "after"):
     ingest.publish = commit.publish = gold.publish = dying(gold.publish, place == "after")
-if place == "forget":
-    commit.forget = dying(commit.forget, True)
+if place == "delete_batches":
+    commit.delete_batches = dying(commit.delete_batches, True)
 {"refine": refinement.refine, "rerun": rerun.rerun, "compute": gold.compute, "land": ingest.land}[what](work)
 """
 
@@ -124,7 +124,7 @@ def test_killed_at_a_commit(keys: str, unharmed: dict[str, list[str]], tmp_path:
 @pytest.mark.slow
 def test_killed_again_and_again(keys: str, unharmed: dict[str, list[str]], tmp_path: Path) -> None:
     shop = prepared(tmp_path, keys)
-    for place, calls in (("after", 1), ("after", 1), ("forget", 1), ("after", 1), ("may_commit", 2)):
+    for place, calls in (("after", 1), ("after", 1), ("delete_batches", 1), ("after", 1), ("may_commit", 2)):
         killed(shop, "refine", place, calls)
     refinement.refine(work(shop))
     assert content(shop) == unharmed

@@ -78,7 +78,9 @@ def test_rows_of_a_batch_that_still_waits_are_not_mended_yet(landed: Workshop) -
 def killed_while_mending(shop: Workshop) -> None:
     """The third row is mended, and the replay killed before silver gets it."""
     edits = f'{{"{id_of(shop, 3)}": {{"amount": "7"}}}}'
-    code = KILLED.replace('by="ann"', f"by='ann', edits={edits}, chosen=replay.Chosen(ids=[{id_of(shop, 3)!r}])")
+    code = KILLED.replace(
+        'by="ann"', f"by='ann', edits={edits}, chosen=replay.RefusedRowFilter(ids=[{id_of(shop, 3)!r}])"
+    )
     child = fork(code, shop.root, "update")
     assert child.ended() == -signal.SIGKILL, child.said
 
