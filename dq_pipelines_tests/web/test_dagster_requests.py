@@ -74,7 +74,7 @@ def test_a_query_that_takes_too_long_is_answered_in_one_sentence(
     answer = adam.post("/graphql", json={"query": VERSION})
     assert (answer.status_code, answer.json()["data"]) == (504, None)
     (error,) = answer.json()["errors"]
-    assert "seconds (DQ_GRAPHQL_SECONDS), got one that takes longer" in error["message"]
+    assert "seconds (DQ_GRAPHQL_SECONDS), got a longer one" in error["message"]
     monkeypatch.delenv("DQ_GRAPHQL_SECONDS")
     assert adam.post("/graphql", json={"query": VERSION}).json()["data"]["version"]
 
