@@ -219,7 +219,7 @@ def test_a_required_second_factor_must_be_set_up_first(shop: Workshop, monkeypat
         assert client.delete("/api/v1/sessions", headers=OWN).status_code == 403
         refused = client.post("/api/v1/auth/token", json={"name": "ann", "password": PASSWORD})
         assert "set it up at /account/second-factor" in refused.json()["detail"]
-        assert "You need a second factor" in client.get(FACTOR).text
+        assert "You must set up a second factor" in client.get(FACTOR).text
         enrol(client)
         assert client.get("/apikey").json() == {"user": "ann"}
         viewer = visitor(client)
