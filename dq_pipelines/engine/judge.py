@@ -50,7 +50,7 @@ class Judgement:
 
     @cached_property
     def _marks(self) -> Marks:
-        # Results alone do not need them: whoever asks for more pays for another pass.
+        # Results alone do not need them: only a caller that asks for more pays for another pass.
         return self.marks or self.scan.count_marks()
 
     @property

@@ -1,4 +1,4 @@
-"""Rows counted while they pass through native work, for whoever shows progress."""
+"""Counts rows while they pass through native work, to show progress."""
 
 from __future__ import annotations
 

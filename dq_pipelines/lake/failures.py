@@ -15,19 +15,23 @@ from dq_pipelines.errors import PublishError, Unreached
 @contextmanager
 def read_errors(key: str, uri: str) -> Iterator[None]:
     """Turn errors of a read into PublishError with the address."""
-    try:
+    with _library_errors(uri, f"wanted to reach {key}"):
         yield
-    except (OSError, pa.ArrowException, *store_errors()) as error:
-        raise refused(uri, f"wanted to reach {key}", error) from None
 
 
 @contextmanager
 def publish_errors(key: str, uri: str) -> Iterator[None]:
     """Turn errors of a write into PublishError with the address."""
+    with _library_errors(uri, f"wanted to write {key}"):
+        yield
+
+
+@contextmanager
+def _library_errors(uri: str, wanted: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, *store_errors()) as error:
-        raise refused(uri, f"wanted to write {key}", error) from None
+        raise refused(uri, wanted, error) from None
 
 
 def refused(uri: str, wanted: str, error: BaseException) -> PublishError:

@@ -72,7 +72,8 @@ class TableFormat(ABC):
     def commit(self, place: Place, commit: Commit) -> Committed:
         """Make a commit, all or nothing. It survives a power loss once this returns.
 
-        Raises Overtaken when another writer was quicker, PublishError when the commit fails.
+        Raises Overtaken when another writer was quicker, PublishError when the table refuses it. `LakeTable.commit` turns
+        errors of files and libraries into PublishError.
         """
 
     @abstractmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 
@@ -18,7 +17,6 @@ from dq_pipelines.web.open_routes import OPEN
 from dq_pipelines.web.problem_details import add_error_handlers, problems
 
 
-@cache
 def routers() -> tuple[APIRouter, ...]:
     """The router of each file here that has one, in alphabetical order; they are served under `/api/v1`."""
     modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))

@@ -18,7 +18,6 @@ from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_remote, options
 from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.durable import sync_files
-from dq_pipelines.lake.failures import publish_errors
 from dq_pipelines.lake.formats.commit import (
     Append,
     Commit,
@@ -46,17 +45,16 @@ _NO_ZONE = '"timestamp_ntz"'
 
 
 def committed(place: Place, commit: Commit) -> Committed:
-    """Make a commit. On Overtaken or PublishError the table is unchanged."""
-    with publish_errors(place.key, place.uri):
-        try:
-            snapshot = _as_read(place, commit)
-            if commit.once:
-                commit.must_come_first(place.key, snapshot.entries if commit.read is None else newest_entries(place))
-            takes_files = _make(place, commit, _table_of(snapshot, is_ours=commit.read is None))
-        except CommitFailedError as error:
-            said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
-            raise Overtaken(said) from None
-        return Committed(_synced(place), takes_files)
+    """Make a commit. On any error the table is unchanged; `LakeTable.commit` makes those of the libraries PublishError."""
+    try:
+        snapshot = _as_read(place, commit)
+        if commit.once:
+            commit.must_come_first(place.key, snapshot.entries if commit.read is None else newest_entries(place))
+        takes_files = _make(place, commit, _table_of(snapshot, is_ours=commit.read is None))
+    except CommitFailedError as error:
+        said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
+        raise Overtaken(said) from None
+    return Committed(_synced(place), takes_files)
 
 
 def _as_read(place: Place, commit: Commit) -> Snapshot:
