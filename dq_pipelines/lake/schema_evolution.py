@@ -195,7 +195,7 @@ def conformed(rows: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> pl.LazyF
     changed = [
         _cast(name, there[name], dtype) for name, dtype in schema.items() if name in there and there[name] != dtype
     ]
-    # With nothing to change, Polars 2.1 returns a frame whose schema it cannot find once the frame is part of a union.
+    # Polars 2.1 panics: a frame that was part of a union, with nothing added, has no schema after the next union.
     return rows.with_columns(*new, *changed) if new or changed else rows
 
 

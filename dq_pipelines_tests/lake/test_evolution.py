@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dq_pipelines.lake.schema_evolution import Policy, common, drift, exactly, likeness
+from dq_pipelines.lake.schema_evolution import Policy, common, conformed, drift, exactly, likeness
 
 POLICIES: tuple[Policy, ...] = ("strict", "add_columns", "widen", "evolve", "rebuild")
 
@@ -188,3 +188,13 @@ def test_or_by_its_values() -> None:
 def test_likeness_is_symmetric_enough_to_be_told(one: str, other: str) -> None:
     assert 0 <= likeness(one, other) <= 1
     assert likeness(one, one) in (0.0, 1.0)
+
+
+def test_rows_that_need_no_change_keep_their_schema_in_one_union_after_another() -> None:
+    rows, others = pl.LazyFrame({"a": [1]}), pl.LazyFrame({"a": [2]})
+    pl.concat([rows, others]).collect_schema()
+    rows.collect_schema()
+    same = conformed(rows, {"a": pl.Int64()})
+    assert pl.concat([same, others]).collect()["a"].to_list() == [1, 2]
+    pl.concat([same, others]).collect_schema()
+    assert same.collect_schema() == {"a": pl.Int64()}
