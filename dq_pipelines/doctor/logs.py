@@ -41,6 +41,6 @@ def _unknown(installation: Installation, known: set[str]) -> Iterator[Finding]:
         return
     for key in lake.keys():  # noqa: SIM118
         if key not in known and key.partition("/")[2] not in installation.left_out:
-            said = f"{key} is described by no YAML file: a renamed or removed table, whose rows nobody looks after"
+            said = f"{key} is described by no YAML file: a renamed or removed table, whose rows no run maintains"
             remedy = "give it its YAML back, or move the folder away"
             yield Finding("info", lake.table(key).uri, said, remedy)

@@ -38,22 +38,22 @@ def rewriting(
     mode: Mode,
     keys: tuple[str, ...] = (),
     *,
-    beside: OtherPartitions | None = None,
+    others: OtherPartitions | None = None,
     claim: Claim | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Rewrite | None]:
     """Stage the published rows that must be rewritten with this stage; they are removed again unless a commit names them.
 
     Yields None where no published row gets another type: new columns, or a table that is replaced whole, need no rewrite.
-    The partitions in `beside` are rewritten in any case.
+    The partitions in `others` are rewritten in any case.
     """
     retyped = difference is not None and difference.rewrites and not (mode == "overwrite" and stage.partition is None)
     if difference is not None and retyped:
-        version, parts = _beside(stage, mode, keys, difference.schema, beside)
+        version, parts = _kept_by_partition(stage, mode, keys, difference.schema, others)
         log(f"{stage.table.key}: rewriting {counted(stage.table.rows(), 'row')}, since columns change their types")
-    elif beside is not None:
-        version = beside.version
-        parts = [(_rewritten(stage, value), rows) for value, rows in beside.parts.items()]
+    elif others is not None:
+        version = others.version
+        parts = [(_rewritten(stage, value), rows) for value, rows in others.parts.items()]
     else:
         yield None
         return
@@ -68,7 +68,7 @@ def _rewritten(stage: Stage, partition: str | None) -> Stage:
     return Stage(stage.table, f"{stage.batch}-rewritten", partition)
 
 
-def _beside(
+def _kept_by_partition(
     stage: Stage, mode: Mode, keys: tuple[str, ...], schema: pl.Schema, changed: OtherPartitions | None
 ) -> tuple[int, list[tuple[Stage, pl.LazyFrame]]]:
     """The table's version, and a stage with the rows that each partition keeps when the stage is published."""
@@ -83,9 +83,9 @@ def _beside(
         parts: list[tuple[str | None, pl.LazyFrame]] = [(None, kept)]
     else:
         staying = [value for value in table.partitions if mode != "overwrite" or value != stage.partition]
-        others = {value: kept.filter(pl.col(PARTITION) == value).drop(PARTITION) for value in staying}
+        staying_rows = {value: kept.filter(pl.col(PARTITION) == value).drop(PARTITION) for value in staying}
         if changed is not None:
-            others |= {value: exactly(rows, schema) for value, rows in changed.parts.items()}
-        parts = [*others.items()]
+            staying_rows |= {value: exactly(rows, schema) for value, rows in changed.parts.items()}
+        parts = [*staying_rows.items()]
     version = table.version if changed is None else changed.version
     return version, [(_rewritten(stage, value), rows) for value, rows in parts]

@@ -30,7 +30,7 @@ class Across:
     #: the rows of the partition
     rows: pl.LazyFrame
     #: what other partitions hold from now on, where that changes
-    beside: OtherPartitions | None = None
+    others: OtherPartitions | None = None
     #: the published rows of the other partitions before that
     elsewhere: pl.LazyFrame | None = None
     #: rows of other partitions that go, and that are published again
@@ -42,14 +42,14 @@ class Across:
         """What other partitions will hold."""
         if self.elsewhere is None:
             return []
-        changed = {} if self.beside is None else self.beside.parts
+        changed = {} if self.others is None else self.others.parts
         others = [rows.with_columns(pl.lit(name).alias(PARTITION)) for name, rows in changed.items()]
         return [self.elsewhere.filter(~pl.col(PARTITION).is_in(list(changed))), *others]
 
     @property
     def sentence(self) -> str:
         """What changes in other partitions; empty where nothing does."""
-        if self.beside is None:
+        if self.others is None:
             return ""
         return f"of other partitions {counted(self.replaced, 'row', 'gives', 'give')} way to later ones, {counted(self.again, 'row', 'is', 'are')} published again"
 

@@ -99,16 +99,16 @@ def commit(
     kept: Stage,
     refused: Stage,
     record: CommitRecord,
-    beside: OtherPartitions | None = None,
+    others: OtherPartitions | None = None,
 ) -> Outcome:
-    """Commit quarantine, then silver; `beside` is what becomes of silver's other partitions.
+    """Commit quarantine, then silver; `others` is what becomes of silver's other partitions.
 
     Raises PublishError when rows do not add up, and where the lake refuses.
     """
     if not outcome.counts.accounted_for:
         raise PublishError(f"{outcome.table}: rows do not add up, nothing was published: {outcome.counts}")
     keys, mode = run.table.landed.silver.keys, record.silver_mode
-    with rewriting(kept, outcome.drift, mode, keys, beside=beside, claim=run.claim, log=run.log) as rewrite:
+    with rewriting(kept, outcome.drift, mode, keys, others=others, claim=run.claim, log=run.log) as rewrite:
         run.progress.stage(QUARANTINE)
         run.may_commit()
         refused.tidy()

@@ -233,4 +233,4 @@ def _commit(plan: RerunPlan, rebuilt: _Rebuilt) -> Outcome:
     if plan.first and (order_lost := missing_order(run.table.key, last.kept.schema, ARRIVAL)):
         run.log(order_lost)
     record = CommitRecord("overwrite", "overwrite", consumed)
-    return commit(run, rebuilt.outcome, plan.kept, plan.refused, record, rebuilt.across.beside)
+    return commit(run, rebuilt.outcome, plan.kept, plan.refused, record, rebuilt.across.others)
