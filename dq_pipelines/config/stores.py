@@ -1,8 +1,8 @@
 """Connects to object stores, and classifies their errors.
 
 Credentials, region and endpoint come from the environment, and our code neither reads them nor passes them on. delta-rs
-opens tables, lists and reads single objects; Polars reads and writes rows. Both use the same variable names
-(`AWS_…`, `GOOGLE_…`, `AZURE_…`). pyarrow's own file systems are not used: they use other names for the same
+opens tables, Polars reads and writes rows, obstore lists, reads and writes single objects. All use the same variable
+names (`AWS_…`, `GOOGLE_…`, `AZURE_…`). pyarrow's own file systems are not used: they use other names for the same
 settings, and leave an empty object for each folder.
 """
 
@@ -11,10 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import re
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
-
-from dq_pipelines.config.store_client import client, store_errors
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "s3a", "gs", "abfs", "abfss", "az")
 
 #: Gives up on a store that does not answer within half a minute; the default of delta-rs is three minutes.
-_TIMEOUTS = {"connect_timeout": "5s", "retry_timeout": "20s", "timeout": "30s"}
+_RETRY_TIMEOUT = timedelta(seconds=20)
+_TIMEOUTS = {"connect_timeout": "5s", "retry_timeout": f"{_RETRY_TIMEOUT.seconds}s", "timeout": "30s"}
 
 #: Error numbers that a retry may resolve: the machine lacks a resource, another process holds one, or a host is unreachable.
 _TRANSIENT = {
@@ -98,17 +98,12 @@ def filesystem(address: str) -> tuple[FileSystem, str]:
 
 
 def write_bytes(address: str, content: bytes) -> None:
-    """Write a small file in one go; creates its folder on a disk. Raises OSError, or the errors of `store_errors`."""
+    """Write a small file in one go; creates its folder on a disk. Raises OSError."""
     files, path = filesystem(address)
     if not is_remote(address):
         files.create_dir(path.rpartition("/")[0], recursive=True)
-        with files.open_output_stream(path) as stream:
-            stream.write(content)
-        return
-    # Not through pyarrow's wrapper: it passes a pyarrow buffer, and delta-rs accepts only bytes.
-    stream = files.handler._handler.open_output_stream(path, None)  # noqa: SLF001 - the handler that its wrapper calls
-    stream.write(content)
-    stream.close()
+    with files.open_output_stream(path, compression=None) as stream:
+        stream.write(content)
 
 
 def split(address: str) -> tuple[str, str]:
@@ -121,10 +116,10 @@ def split(address: str) -> tuple[str, str]:
 @lru_cache(maxsize=64)
 def _bucket(address: str, _environment: int) -> FileSystem:
     """A client for a bucket, cached with its connections; other settings create another one."""
-    try:
-        return client(address, options(address))
-    except store_errors() as error:
-        raise OSError(error_text(error)) from None
+    from dq_pipelines.config.object_store import bucket
+
+    client = {name: value for name, value in (options(address) or {}).items() if name != "retry_timeout"}
+    return bucket(address, client, _RETRY_TIMEOUT)
 
 
 def error_text(error: BaseException) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyarrow as pa
-
-from dq_pipelines.config.store_client import store_errors
+from dq_pipelines.config.library_errors import library_errors
 from dq_pipelines.config.stores import error_text, is_remote, is_transient
 from dq_pipelines.errors import PublishError, Unreached
 
@@ -30,7 +28,7 @@ def publish_errors(key: str, uri: str) -> Iterator[None]:
 def _library_errors(uri: str, wanted: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowException, *store_errors()) as error:
+    except library_errors("pyarrow", "deltalake") as error:
         raise refused(uri, wanted, error) from None
 
 

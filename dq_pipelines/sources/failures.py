@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dq_pipelines.config.store_client import store_errors
+from dq_pipelines.config.library_errors import library_errors
 from dq_pipelines.config.stores import error_text, is_transient
 from dq_pipelines.errors import SourceError, Transient
 
@@ -27,12 +27,8 @@ def failure(sentence: str, error: BaseException) -> SourceError:
 
 
 def errors_of_readers() -> tuple[type[BaseException], ...]:
-    """The errors of readers of files. Call it only when one was raised: the libraries take 0.15 s to import."""
-    from polars.exceptions import PanicException, PolarsError
-    from pyarrow import ArrowException
-
-    # A panic is no Exception: unhandled, it would pass every handler above us and end the process.
-    return (OSError, ArrowException, PolarsError, PanicException, *store_errors())
+    """The errors of readers of files and tables."""
+    return library_errors("pyarrow", "polars", "deltalake")
 
 
 def first_line(error: BaseException) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import zipfile
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -107,3 +109,25 @@ def test_a_delta_table_lands_version_by_version(afar: Afar) -> None:
         assert afar.run("orders").success
         assert sorted(afar.rows("silver/orders", "id")) == rows
     assert afar.run("orders").materialized["silver/orders"]["nothing_new"]
+
+
+def test_a_profile_in_place_of_keys(s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.put("a.csv", "x\n1\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "credentials"
+    file.write_text("[night]\naws_access_key_id = somebody\naws_secret_access_key = hush-hush\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "night")
+    assert len(source(f"{s3.uri}/a.csv").inputs()) == 1
+    monkeypatch.setenv("AWS_PROFILE", "day")
+    with pytest.raises(
+        SourceError, match=r"wanted credentials of a profile in ~/\.aws, got: .*\(day\) could not be found"
+    ):
+        source(f"{s3.uri}/a.csv").inputs()
+    monkeypatch.setenv("AWS_PROFILE", "night")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")  # other settings, another client
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "obstore.auth.boto3")
+    with pytest.raises(SourceError, match=r"wanted boto3, which reads the profiles in ~/\.aws"):
+        source(f"{s3.uri}/a.csv").inputs()
