@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import cast
 
 import polars as pl
 
@@ -161,6 +162,14 @@ def _contains(texts: pl.Series, parts: pl.Series) -> pl.Series:
         .select(pl.col("text").str.contains(pl.col("part"), literal=True))
         .to_series()
     )
+
+
+def are_within_years(dates: pl.Series) -> bool:
+    """Whether `within_years` would keep all these dates. Plans no query, which would cost more than a few dates."""
+    first, last = _YEARS[pl.Date]
+    days = dates.cast(pl.Int32)
+    least, most = days.min(), days.max()
+    return least is None or (first <= cast("int", least) and cast("int", most) <= last)
 
 
 def within_years(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:

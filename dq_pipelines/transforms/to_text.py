@@ -11,7 +11,7 @@ import polars as pl
 
 from dq_pipelines.sources.float_text import float_text
 from dq_pipelines.transforms.attempts import each, first_of, selected
-from dq_pipelines.transforms.formats import within_years
+from dq_pipelines.transforms.formats import are_within_years, within_years
 from dq_pipelines.transforms.moments import converted
 
 #: With decimals of a second only if there are any.
@@ -42,7 +42,7 @@ def to_text(value: pl.Expr, landed: pl.DataType, format: str | None = None) -> p
 
 def shown(value: pl.Expr) -> pl.Expr:
     """Values of any type as readable text, also those for which `to_text` gives null."""
-    return first_of(value, [_shown], pl.String())
+    return first_of(value, [shown_texts], pl.String())
 
 
 def stored_text(value: pl.Expr, landed: pl.DataType) -> pl.Expr:
@@ -50,12 +50,15 @@ def stored_text(value: pl.Expr, landed: pl.DataType) -> pl.Expr:
     return to_text(value, landed) if landed.is_float() else shown(value)
 
 
-def _shown(values: pl.Series) -> pl.Series:
+def shown_texts(values: pl.Series) -> pl.Series:
+    """`shown`, of values that are at hand."""
     dtype = values.dtype
     if isinstance(dtype, pl.Binary):
         return each(values, lambda some: some.decode("utf-8", "backslashreplace"), pl.String())
     if dtype.is_nested():
         return _json(values, strict=False)
+    if isinstance(dtype, pl.Date) and are_within_years(values):
+        return values.cast(pl.String)
     if isinstance(dtype, pl.Date | pl.Datetime):
         # Beyond the supported years the text is a count: formatting by Polars would crash the process.
         unit = "days" if isinstance(dtype, pl.Date) else dtype.time_unit
