@@ -8,12 +8,10 @@ few centroids, smaller ones towards both ends. A column of few values keeps them
 from __future__ import annotations
 
 import base64
-import threading
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 #: Bits of the mantissa that select the bucket: for numbers, and for moments, which are large numbers close together.
 NUMBERS, MOMENTS = 14, 20
@@ -22,8 +20,6 @@ NUMBERS, MOMENTS = 14, 20
 _CENTROIDS = 128
 
 _MANTISSA = 52
-_BUCKET, _VALUE, _WEIGHT = "bucket", "value", "weight"
-
 #: Distance of an outlier: in standard deviations, and in modified z-scores (Iglewicz and Hoaglin, 1993).
 FAR, FAR_ROBUST = 3.0, 3.5
 
@@ -31,39 +27,59 @@ FAR, FAR_ROBUST = 3.0, 3.5
 _OF_MAD, _OF_MEAN = 1.4826, 1.2533
 
 
-#: Rows of buckets that are collected before they are merged.
-_WAITING = 200_000
+#: Buckets that are collected before they are merged.
+_WAITING = 400_000
 
 
 class Buckets:
-    """Collects a column's numbers in buckets. Values may be added in parts, in any order, from any thread."""
+    """Collects a column's numbers in buckets. Numbers may be added in parts, in any order."""
 
     def __init__(self, bits: int) -> None:
         self._mask = -(1 << (_MANTISSA - bits))
-        self._lock = threading.Lock()
-        self._parts: list[pl.DataFrame] = []
+        #: each with keys in order, the least and the greatest number of a bucket, and how many it has
+        self._parts: list[_Part] = []
         self._waiting = 0
 
-    def add(self, values: pl.Series) -> None:
-        """Adds some numbers of the column: finite floats or nulls."""
-        values = values.alias(_VALUE).drop_nulls()
-        keys = (values.reinterpret(dtype=pl.Int64) & self._mask).alias(_BUCKET)
-        part = pl.DataFrame([keys, values]).group_by(_BUCKET).agg(pl.col(_VALUE).sum(), pl.len().alias(_WEIGHT))
-        with self._lock:
-            self._parts.append(part)
-            self._waiting += part.height
-            if self._waiting > _WAITING:
-                self._parts, self._waiting = [self._merged()], 0
+    def add(self, numbers: np.ndarray) -> None:
+        """Adds some numbers of the column: finite floats in ascending order, without a negative zero; shape (n,)."""
+        keys = numbers.view(np.int64) & self._mask
+        starts = _starts(keys)
+        ends = np.append(starts[1:], len(keys))
+        self._parts.append((keys[starts], numbers[starts], numbers[ends - 1], ends - starts))
+        self._waiting += len(starts)
+        if self._waiting > _WAITING:
+            self._parts, self._waiting = [self._merged()], 0
 
     def digest(self) -> Digest:
-        """Returns the digest of all added numbers, uncompressed."""
+        """Returns the digest of all added numbers, uncompressed. A bucket's mean is the middle of its least and greatest number."""
         if not self._parts:
             return Digest(np.array([]), np.array([]))
-        whole = self._merged().select(pl.col(_VALUE) / pl.col(_WEIGHT), pl.col(_WEIGHT).cast(pl.Float64)).sort(_VALUE)
-        return Digest(whole[_VALUE].to_numpy(), whole[_WEIGHT].to_numpy())
+        _, least, greatest, weights = self._merged()
+        means = least + (greatest - least) / 2
+        order = np.argsort(means, kind="stable")  # the bits of negative numbers have the opposite order
+        return Digest(means[order], weights[order].astype(np.float64))
 
-    def _merged(self) -> pl.DataFrame:
-        return pl.concat(self._parts).group_by(_BUCKET).agg(pl.col(_VALUE, _WEIGHT).sum())
+    def _merged(self) -> _Part:
+        if len(self._parts) == 1:
+            return self._parts[0]
+        keys, least, greatest, weights = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = _starts(keys)
+        return (
+            keys[starts],
+            np.minimum.reduceat(least[order], starts),
+            np.maximum.reduceat(greatest[order], starts),
+            np.add.reduceat(weights[order], starts),
+        )
+
+
+_Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _starts(keys: np.ndarray) -> np.ndarray:
+    """Where each run of equal keys starts; shape (m,)."""
+    return np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
 
 
 @dataclass(frozen=True)
@@ -100,7 +116,7 @@ class Digest:
         return self._grouped(self.means, fine=self.fine)
 
     def _grouped(self, by: np.ndarray, *, fine: bool) -> Digest:
-        starts = np.flatnonzero(np.concatenate([[True], by[1:] != by[:-1]])) if len(by) else np.array([], int)
+        starts = _starts(by)
         if not len(starts):
             return self
         weights = np.add.reduceat(self.weights, starts)

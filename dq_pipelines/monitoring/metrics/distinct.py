@@ -28,20 +28,30 @@ class DistinctBuilder:
     def __init__(self) -> None:
         #: by register and leading zeros of a hash; setting a flag twice, or concurrently, is harmless
         self._flags = np.zeros(_REGISTERS * 64, bool)
+        #: greater hashes raise no register
+        self._greatest = (1 << 64) - 1
 
     def add(self, values: pl.Series) -> None:
         """Adds some values of the column, and ignores nulls."""
         # A fixed name: Polars takes a name such as "^a$" for a pattern, even of a series.
         values = values.alias("values")
         hashes = (values.drop_nulls() if values.null_count() else values).hash()
+        if self._greatest < (1 << 64) - 1:
+            hashes = hashes.filter(hashes <= self._greatest)
         # The last 12 bits select the register, so they must not count as leading zeros.
-        zeros = hashes.bitwise_leading_zeros().clip(upper_bound=_BITS)
+        zeros = (hashes | (_REGISTERS - 1)).bitwise_leading_zeros()
         self._flags[((hashes & (_REGISTERS - 1)).cast(pl.UInt32) * 64 + zeros).to_numpy()] = True
+        self._greatest = (1 << (64 - int(self._ranks().min()))) - 1
+
+    def _ranks(self) -> np.ndarray:
+        """Per register the greatest rank (leading zeros plus one), 0 for none; shape (4096,), uint8."""
+        flags = self._flags.reshape(_REGISTERS, 64)
+        # The first of the reversed flags is the last one: `argmax` stops there.
+        return np.where(flags.any(axis=1), 64 - flags[:, ::-1].argmax(axis=1), 0).astype(np.uint8)
 
     def distinct(self) -> Distinct:
-        """Returns the sketch of all added values: per register the greatest rank (leading zeros plus one)."""
-        ranks = (self._flags.reshape(_REGISTERS, 64) * np.arange(1, 65, dtype=np.uint8)).max(axis=1)
-        return Distinct(ranks.astype(np.uint8), hash_family())
+        """Returns the sketch of all added values."""
+        return Distinct(self._ranks(), hash_family())
 
 
 @cache

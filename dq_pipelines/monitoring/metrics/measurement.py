@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 from polars import selectors as cs
 
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.monitoring.metrics.digest import MOMENTS, NUMBERS, Buckets, Digest
-from dq_pipelines.monitoring.metrics.distinct import Distinct, DistinctBuilder
+from dq_pipelines.monitoring.metrics.distinct import DistinctBuilder
 from dq_pipelines.monitoring.metrics.state import ColumnState, Moments
 
 #: Rows per chunk: the CSV reader alone would give a few thousand at a time.
@@ -19,20 +20,51 @@ _AT_ONCE = 200_000
 _MOMENTS = ("values", "mean", "variance", "min", "max")
 
 
-class Sketches:
-    """Collects the sketches of all columns; each chunk of rows is added once.
+class _Numbers:
+    """Collects the numbers of a column: their moments, and their buckets where quantiles are wanted."""
+
+    def __init__(self, bits: int | None) -> None:
+        self.moments: Moments | None = None
+        self._buckets = None if bits is None else Buckets(bits)
+
+    def add(self, values: pl.Series) -> None:
+        """Adds some numbers: finite floats or nulls."""
+        # A fixed name: Polars takes a name such as "^a$" for a pattern, even of a series.
+        numbers = values.alias("values").drop_nulls().to_numpy()
+        if not len(numbers):
+            return
+        numbers = np.sort(numbers)
+        moments = _moments_of(numbers)
+        self.moments = moments if self.moments is None else self.moments + moments
+        if self._buckets is not None:
+            self._buckets.add(numbers)
+
+    def digest(self) -> Digest | None:
+        return None if self._buckets is None or self.moments is None else self._buckets.digest()
+
+
+class Collector:
+    """Collects what the metrics of all columns are made of, apart from counts and lengths; each chunk of rows is added once.
 
     It is one sink of the plan, not a group-by per column. Polars would feed each group-by separately, and buffer rows for
     the slowest. (6 million CSV rows took 3.1 GB that way, and 1.2 GB this way.) A Python node in the plan would make
     Polars run the plan above it twice.
     """
 
-    def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
-        self._numbers = {name: dtype for name, dtype in schema.items() if is_number(dtype)}
-        self.distinct = {name: DistinctBuilder() for name, dtype in schema.items() if not _is_opaque(dtype)}
-        self.buckets = {
-            name: Buckets(MOMENTS if dtype.is_temporal() else NUMBERS) for name, dtype in self._numbers.items()
+    def __init__(self, schema: Mapping[str, pl.DataType], *, sketches: bool) -> None:
+        self._schema = {name: dtype for name, dtype in schema.items() if is_number(dtype)}
+        self.distinct = {
+            name: DistinctBuilder() for name, dtype in schema.items() if sketches and not _is_opaque(dtype)
         }
+        self.numbers = {
+            name: _Numbers((MOMENTS if dtype.is_temporal() else NUMBERS) if sketches else None)
+            for name, dtype in self._schema.items()
+        }
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it wants."""
+        return list(dict.fromkeys([*self.distinct, *self.numbers]))
 
     def add(self, rows: pl.DataFrame) -> None:
         """Adds some rows."""
@@ -40,9 +72,9 @@ class Sketches:
             return
         for name, distinct in self.distinct.items():
             distinct.add(rows.get_column(name))
-        numbers = rows.select(number(name, dtype).alias(name) for name, dtype in self._numbers.items())
-        for name, buckets in self.buckets.items():
-            buckets.add(numbers.get_column(name))
+        numbers = rows.select(number(name, dtype).alias(name) for name, dtype in self._schema.items())
+        for name, collected in self.numbers.items():
+            collected.add(numbers.get_column(name))
 
 
 class Measurement:
@@ -50,47 +82,41 @@ class Measurement:
 
     def __init__(self, schema: Mapping[str, pl.DataType], *, sketches: bool = True) -> None:
         self.schema = schema
-        self._sketches = Sketches(schema) if sketches else None
+        self._collector = Collector(schema, sketches=sketches)
 
     def frames(self, rows: pl.LazyFrame) -> list[pl.LazyFrame]:
-        """Returns lazy frames to collect: counts and moments of all columns, and a sink that fills the sketches."""
+        """Returns lazy frames to collect: counts and lengths of all columns, and a sink that collects the rest."""
         frames = [rows.select(self._scalars)]
-        if self._sketches is not None and self._sketches.distinct:
-            columns = rows.select(column(name) for name in self._sketches.distinct)
+        if wanted := self._collector.columns:
+            columns = rows.select(column(name) for name in wanted)
             frames.append(
-                columns.sink_batches(self._sketches.add, chunk_size=_AT_ONCE, maintain_order=False, lazy=True)
+                columns.sink_batches(self._collector.add, chunk_size=_AT_ONCE, maintain_order=False, lazy=True)
             )
         return frames
 
     def metrics(self, frames: Sequence[pl.DataFrame]) -> tuple[ColumnMetrics, ...]:
         """Returns the metrics of each column from the collected frames."""
         scalars = frames[0].row(0, named=True)
-        return tuple(
-            ColumnState(
-                name,
-                scalars["rows"],
-                scalars[f"{place}.nulls"],
-                _moments(scalars, f"{place}.number"),
-                _moments(scalars, f"{place}.length"),
-                *self._sketched(name),
-            ).metrics()
-            for place, name in enumerate(self.schema)
-        )
+        return tuple(self._state(name, place, scalars).metrics() for place, name in enumerate(self.schema))
 
-    def _sketched(self, name: str) -> tuple[Distinct | None, Digest | None]:
-        if self._sketches is None or name not in self._sketches.distinct:
-            return None, None
-        digest = self._sketches.buckets[name].digest() if name in self._sketches.buckets else None
-        return self._sketches.distinct[name].distinct(), digest if digest is not None and len(digest.means) else None
+    def _state(self, name: str, place: int, scalars: Mapping[str, Any]) -> ColumnState:
+        numbers, distinct = self._collector.numbers.get(name), self._collector.distinct.get(name)
+        return ColumnState(
+            name,
+            scalars["rows"],
+            scalars[f"{place}.nulls"],
+            numbers.moments if numbers else None,
+            _lengths(scalars, f"{place}.length"),
+            distinct.distinct() if distinct else None,
+            numbers.digest() if numbers else None,
+        )
 
     @property
     def _scalars(self) -> list[pl.Expr]:
         wanted = [pl.len().alias("rows")]
         for place, (name, dtype) in enumerate(self.schema.items()):
             wanted.append(column(name).null_count().alias(f"{place}.nulls"))
-            if is_number(dtype):
-                wanted += _measured(number(name, dtype), f"{place}.number")
-            elif isinstance(dtype, pl.String):
+            if isinstance(dtype, pl.String):
                 wanted += _measured(column(name).str.len_chars(), f"{place}.length")
         return wanted
 
@@ -107,13 +133,19 @@ def number(name: str, dtype: pl.DataType) -> pl.Expr:
         case pl.Date():
             return value.cast(pl.Int32).cast(pl.Float64) * 86_400
         case pl.Datetime():
-            return value.dt.timestamp("us") / 1e6
+            return _divided(value.dt.timestamp("us"), 1e6)
         case pl.Time():
-            return value.cast(pl.Int64) / 1e9
+            return _divided(value.cast(pl.Int64), 1e9)
         case pl.Duration():
-            return value.dt.total_microseconds() / 1e6
+            return _divided(value.dt.total_microseconds(), 1e6)
     value = value.cast(pl.Float64)
-    return pl.when(value.is_finite()).then(value) if dtype.is_float() else value
+    # Adding 0 makes a negative zero an ordinary one.
+    return pl.when(value.is_finite()).then(value + 0.0) if dtype.is_float() else value
+
+
+def _divided(value: pl.Expr, by: float) -> pl.Expr:
+    """The quotient, correctly rounded: by a literal, Polars multiplies by its inverse, and 60 s of nanoseconds are 60.00000000000001 s."""
+    return value / (value * 0 + by)
 
 
 def is_number(dtype: pl.DataType) -> bool:
@@ -131,9 +163,17 @@ def _measured(value: pl.Expr, name: str) -> list[pl.Expr]:
     return [measure.alias(f"{name}.{what}") for measure, what in zip(measures, _MOMENTS, strict=True)]
 
 
-def _moments(scalars: Mapping[str, Any], name: str) -> Moments | None:
+def _lengths(scalars: Mapping[str, Any], name: str) -> Moments | None:
     count = scalars.get(f"{name}.values")
     if not count:
         return None
     _, mean, variance, least, most = (scalars[f"{name}.{what}"] for what in _MOMENTS)
     return Moments(count, mean, (variance or 0.0) * (count - 1), float(least), float(most))
+
+
+def _moments_of(numbers: np.ndarray) -> Moments:
+    """The moments of some numbers in ascending order; shape (n,), n > 0."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond 1e154 the squares are infinite
+        mean = numbers.mean()
+        squares = np.square(numbers - mean).sum()
+    return Moments(len(numbers), float(mean), float(squares), float(numbers[0]), float(numbers[-1]))
