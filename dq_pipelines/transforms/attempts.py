@@ -32,6 +32,8 @@ def tried(values: pl.Series, attempts: Sequence[Attempt], wanted: pl.DataType) -
     """`first_of` for a series."""
     result = attempts[0](values).cast(wanted)
     for attempt in attempts[1:]:
+        if result.null_count() == values.null_count():  # the usual case
+            break
         result = filled(result, result.is_null() & values.is_not_null(), values, attempt)
     return result
 

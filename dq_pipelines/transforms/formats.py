@@ -121,6 +121,8 @@ def _of_1969(moments: pl.Series) -> pl.Series:
 
 def sound(texts: pl.Series, moments: pl.Series, form: str) -> pl.Series:
     """The moments that agree with their texts: years of four digits, no second 60."""
+    if isinstance(moments.dtype, pl.Date) and _are_between(moments, _YEAR_1000[pl.Date], _YEARS[pl.Date][1]):
+        return moments
     number, kind = moments.to_physical(), type(moments.dtype)
     doubtful = ~number.is_between(_YEAR_1000[kind], _YEARS[kind][1])
     if kind is pl.Datetime:
@@ -165,8 +167,12 @@ def _contains(texts: pl.Series, parts: pl.Series) -> pl.Series:
 
 
 def are_within_years(dates: pl.Series) -> bool:
-    """Whether `within_years` would keep all these dates. Plans no query, which would cost more than a few dates."""
-    first, last = _YEARS[pl.Date]
+    """Whether `within_years` would keep all these dates."""
+    return _are_between(dates, *_YEARS[pl.Date])
+
+
+def _are_between(dates: pl.Series, first: int, last: int) -> bool:
+    """Whether all dates are within two days since 1970. Plans no query, which would cost more than a few thousand dates."""
     days = dates.cast(pl.Int32)
     least, most = days.min(), days.max()
     return least is None or (first <= cast("int", least) and cast("int", most) <= last)

@@ -36,8 +36,9 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
     """
     if not refusing:
         return refused.with_columns(pl.lit([], dtype=pl.List(REASON)).alias(REASONS))
+    reasons = _Reasons(refusing)
     return refused.map_batches(
-        lambda rows: rows.with_columns(_reasons(rows, refusing)),
+        lambda rows: rows.with_columns(reasons.of(rows)),
         schema={**refused.collect_schema(), REASONS: pl.List(REASON)},
         streamable=True,
         projection_pushdown=False,
@@ -46,35 +47,44 @@ def with_reasons(refused: pl.LazyFrame, refusing: Sequence[PlannedRule]) -> pl.L
     )
 
 
-def _reasons(rows: pl.DataFrame, refusing: Sequence[PlannedRule]) -> pl.Series:
-    """The reasons of each row; none for a row that is held."""
-    flags = rows.select(item.flag for item in refusing).to_numpy()
-    places, rules = np.nonzero(flags)  # by row, and the rules of a row in their order
-    labels = pl.DataFrame(
-        [(item.rule.type, item.rule.column_label) for item in refusing], schema=["rule", "column"], orient="row"
-    )
-    reasons = labels.cast(pl.String)[rules].with_columns(_values(rows, places, rules, refusing)).to_struct()
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(places, minlength=rows.height))])
-    newest = pl.CompatLevel.newest()
-    lists = pa.LargeListArray.from_arrays(offsets, reasons.to_arrow(compat_level=newest))
-    return pl.Series(REASONS, lists)
+class _Reasons:
+    """Makes the reasons of rows with marks. A chunk may have a hundred rows only, so it plans no query where it can."""
 
+    def __init__(self, refusing: Sequence[PlannedRule]) -> None:
+        self._flags = [item.flag for item in refusing]
+        self._rules = pl.Series("rule", [item.rule.type for item in refusing], pl.String)
+        self._labels = pl.Series("column", [item.rule.column_label for item in refusing], pl.String)
+        #: the columns that rules look at; rules on the same columns share them
+        self._columns = list(dict.fromkeys(item.rule.reason_columns for item in refusing))
+        #: by the place of a rule, the place of its columns
+        self._columns_of = np.array([self._columns.index(item.rule.reason_columns) for item in refusing])
 
-def _values(rows: pl.DataFrame, places: np.ndarray, rules: np.ndarray, refusing: Sequence[PlannedRule]) -> pl.Series:
-    """What each rule looked at in the row at its place, as text: the value, or `name=value` pairs for several columns."""
-    parts, order = [pl.Series("value", [], pl.String)], [np.array([], np.int64)]
-    # The rules on the same columns together: a look costs more than its few rows. `[…]`, since `gather` plans a query.
-    columns = list(dict.fromkeys(item.rule.reason_columns for item in refusing))
-    columns_of = np.array([columns.index(item.rule.reason_columns) for item in refusing])[rules]
-    for number, names in enumerate(columns):
-        order.append(np.flatnonzero(columns_of == number))
-        if len(order[-1]):
-            failing = pl.Series(places[order[-1]])
-            parts.append(_texts([rows.get_column(name)[failing] for name in names], len(failing)))
-    return pl.concat(parts)[pl.Series(np.argsort(np.concatenate(order)))]
+    def of(self, rows: pl.DataFrame) -> pl.Series:
+        """The reasons of each row; none for a row that is held."""
+        flags = np.column_stack([rows.get_column(flag).to_numpy() for flag in self._flags])
+        places, failed = np.nonzero(flags)  # by row, and the rules of a row in their order
+        rules = pl.Series(failed)
+        reasons = pl.DataFrame([self._rules[rules], self._labels[rules], self._values(rows, places, failed)])
+        # As an Arrow array: for one of numpy, pyarrow imports pandas.
+        offsets = pl.Series(np.concatenate([[0], np.cumsum(np.bincount(places, minlength=rows.height))])).to_arrow()
+        newest = pl.CompatLevel.newest()
+        lists = pa.LargeListArray.from_arrays(offsets, reasons.to_struct().to_arrow(compat_level=newest))
+        return pl.Series(REASONS, lists)
+
+    def _values(self, rows: pl.DataFrame, places: np.ndarray, failed: np.ndarray) -> pl.Series:
+        """What each failed rule looked at in the row at its place, as text."""
+        parts, order = [pl.Series("value", [], pl.String)], [np.array([], np.int64)]
+        columns_of = self._columns_of[failed]
+        for number, names in enumerate(self._columns):
+            order.append(np.flatnonzero(columns_of == number))
+            if len(order[-1]):
+                failing = pl.Series(places[order[-1]])
+                parts.append(_texts([rows.get_column(name)[failing] for name in names], len(failing)))
+        return pl.concat(parts)[pl.Series(np.argsort(np.concatenate(order)))]
 
 
 def _texts(columns: Sequence[pl.Series], rows: int) -> pl.Series:
+    """The values of one column as text, or `name=value` pairs of several."""
     if not columns:
         return pl.repeat(None, rows, dtype=pl.String, eager=True).alias("value")
     texts = [_text(values) for values in columns]

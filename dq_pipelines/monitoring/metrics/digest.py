@@ -1,8 +1,7 @@
-"""Mergeable sketch of a column's numbers, for quantiles: a fine histogram in the scan, a t-digest for storage.
+"""Mergeable sketch of a column's numbers, for quantiles.
 
-In the scan, numbers with the same first bits share a bucket (as in DDSketch, Masson and others, 2019) with a count and a
-sum. Numbers of one bucket differ by at most 2 ** -15, relatively. The stored form is a t-digest (Dunning and Ertl, 2019):
-few centroids, smaller ones towards both ends. A column of few values keeps them all.
+It begins as the histogram that the scan makes (`buckets`). The stored form is a t-digest (Dunning and Ertl, 2019): few
+centroids, smaller ones towards both ends. A column of few values keeps them all.
 """
 
 from __future__ import annotations
@@ -13,13 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Bits of the mantissa that select the bucket: for numbers, and for moments, which are large numbers close together.
-NUMBERS, MOMENTS = 14, 20
-
 #: Most centroids of a digest (t-digest's delta); up to this number, buckets are kept unchanged.
 _CENTROIDS = 128
 
-_MANTISSA = 52
 #: Distance of an outlier: in standard deviations, and in modified z-scores (Iglewicz and Hoaglin, 1993).
 FAR, FAR_ROBUST = 3.0, 3.5
 
@@ -27,57 +22,7 @@ FAR, FAR_ROBUST = 3.0, 3.5
 _OF_MAD, _OF_MEAN = 1.4826, 1.2533
 
 
-#: Buckets that are collected before they are merged.
-_WAITING = 400_000
-
-
-class Buckets:
-    """Collects a column's numbers in buckets. Numbers may be added in parts, in any order."""
-
-    def __init__(self, bits: int) -> None:
-        self._mask = -(1 << (_MANTISSA - bits))
-        #: each with keys in order, the least and the greatest number of a bucket, and how many it has
-        self._parts: list[_Part] = []
-        self._waiting = 0
-
-    def add(self, numbers: np.ndarray) -> None:
-        """Adds some numbers of the column: finite floats in ascending order, without a negative zero; shape (n,)."""
-        keys = numbers.view(np.int64) & self._mask
-        starts = _starts(keys)
-        ends = np.append(starts[1:], len(keys))
-        self._parts.append((keys[starts], numbers[starts], numbers[ends - 1], ends - starts))
-        self._waiting += len(starts)
-        if self._waiting > _WAITING:
-            self._parts, self._waiting = [self._merged()], 0
-
-    def digest(self) -> Digest:
-        """Returns the digest of all added numbers, uncompressed. A bucket's mean is the middle of its least and greatest number."""
-        if not self._parts:
-            return Digest(np.array([]), np.array([]))
-        _, least, greatest, weights = self._merged()
-        means = least + (greatest - least) / 2
-        order = np.argsort(means, kind="stable")  # the bits of negative numbers have the opposite order
-        return Digest(means[order], weights[order].astype(np.float64))
-
-    def _merged(self) -> _Part:
-        if len(self._parts) == 1:
-            return self._parts[0]
-        keys, least, greatest, weights = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        starts = _starts(keys)
-        return (
-            keys[starts],
-            np.minimum.reduceat(least[order], starts),
-            np.maximum.reduceat(greatest[order], starts),
-            np.add.reduceat(weights[order], starts),
-        )
-
-
-_Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-def _starts(keys: np.ndarray) -> np.ndarray:
+def starts(keys: np.ndarray) -> np.ndarray:
     """Where each run of equal keys starts; shape (m,)."""
     return np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
 
@@ -116,13 +61,13 @@ class Digest:
         return self._grouped(self.means, fine=self.fine)
 
     def _grouped(self, by: np.ndarray, *, fine: bool) -> Digest:
-        starts = _starts(by)
-        if not len(starts):
+        first = starts(by)
+        if not len(first):
             return self
-        weights = np.add.reduceat(self.weights, starts)
-        means = np.add.reduceat(self.means * self.weights, starts) / weights
-        alone = np.diff(np.append(starts, len(by))) == 1
-        return Digest(np.where(alone, self.means[starts], means), weights, fine)
+        weights = np.add.reduceat(self.weights, first)
+        means = np.add.reduceat(self.means * self.weights, first) / weights
+        alone = np.diff(np.append(first, len(by))) == 1
+        return Digest(np.where(alone, self.means[first], means), weights, fine)
 
     def quantile(self, share: float) -> float:
         """Returns the value that `share` (0 to 1) of all numbers do not exceed, interpolated between neighbours."""

@@ -10,15 +10,13 @@ import polars as pl
 from polars import selectors as cs
 
 from dq_pipelines.history.store.metrics import ColumnMetrics
-from dq_pipelines.monitoring.metrics.digest import MOMENTS, NUMBERS, Buckets, Digest
+from dq_pipelines.monitoring.metrics.buckets import MOMENTS, NUMBERS, Buckets
+from dq_pipelines.monitoring.metrics.digest import Digest
 from dq_pipelines.monitoring.metrics.distinct import DistinctBuilder
 from dq_pipelines.monitoring.metrics.state import ColumnState, Moments
 
 #: Rows per chunk: the CSV reader alone would give a few thousand at a time.
 _AT_ONCE = 200_000
-
-_MOMENTS = ("values", "mean", "variance", "min", "max")
-
 
 class _Numbers:
     """Collects the numbers of a column: their moments, and their buckets where quantiles are wanted."""
@@ -33,7 +31,6 @@ class _Numbers:
         numbers = values.alias("values").drop_nulls().to_numpy()
         if not len(numbers):
             return
-        numbers = np.sort(numbers)
         moments = _moments_of(numbers)
         self.moments = moments if self.moments is None else self.moments + moments
         if self._buckets is not None:
@@ -44,7 +41,7 @@ class _Numbers:
 
 
 class Collector:
-    """Collects what the metrics of all columns are made of, apart from counts and lengths; each chunk of rows is added once.
+    """Collects what the metrics of all columns are made of, apart from counts; each chunk of rows is added once.
 
     It is one sink of the plan, not a group-by per column. Polars would feed each group-by separately, and buffer rows for
     the slowest. (6 million CSV rows took 3.1 GB that way, and 1.2 GB this way.) A Python node in the plan would make
@@ -60,11 +57,12 @@ class Collector:
             name: _Numbers((MOMENTS if dtype.is_temporal() else NUMBERS) if sketches else None)
             for name, dtype in self._schema.items()
         }
+        self.lengths = {name: _Numbers(None) for name, dtype in schema.items() if isinstance(dtype, pl.String)}
 
     @property
     def columns(self) -> list[str]:
         """The columns that it wants."""
-        return list(dict.fromkeys([*self.distinct, *self.numbers]))
+        return list(dict.fromkeys([*self.distinct, *self.numbers, *self.lengths]))
 
     def add(self, rows: pl.DataFrame) -> None:
         """Adds some rows."""
@@ -72,9 +70,10 @@ class Collector:
             return
         for name, distinct in self.distinct.items():
             distinct.add(rows.get_column(name))
-        numbers = rows.select(number(name, dtype).alias(name) for name, dtype in self._schema.items())
-        for name, collected in self.numbers.items():
-            collected.add(numbers.get_column(name))
+        lengths = [column(name).str.len_chars().cast(pl.Float64) for name in self.lengths]
+        values = rows.select(*(number(name, dtype).alias(name) for name, dtype in self._schema.items()), *lengths)
+        for name, collected in (self.numbers | self.lengths).items():
+            collected.add(values.get_column(name))
 
 
 class Measurement:
@@ -85,7 +84,7 @@ class Measurement:
         self._collector = Collector(schema, sketches=sketches)
 
     def frames(self, rows: pl.LazyFrame) -> list[pl.LazyFrame]:
-        """Returns lazy frames to collect: counts and lengths of all columns, and a sink that collects the rest."""
+        """Returns lazy frames to collect: counts of all columns, and a sink that collects the rest."""
         frames = [rows.select(self._scalars)]
         if wanted := self._collector.columns:
             columns = rows.select(column(name) for name in wanted)
@@ -100,25 +99,22 @@ class Measurement:
         return tuple(self._state(name, place, scalars).metrics() for place, name in enumerate(self.schema))
 
     def _state(self, name: str, place: int, scalars: Mapping[str, Any]) -> ColumnState:
-        numbers, distinct = self._collector.numbers.get(name), self._collector.distinct.get(name)
+        collector = self._collector
+        numbers, distinct = collector.numbers.get(name), collector.distinct.get(name)
         return ColumnState(
             name,
             scalars["rows"],
             scalars[f"{place}.nulls"],
             numbers.moments if numbers else None,
-            _lengths(scalars, f"{place}.length"),
+            collector.lengths[name].moments if name in collector.lengths else None,
             distinct.distinct() if distinct else None,
             numbers.digest() if numbers else None,
         )
 
     @property
     def _scalars(self) -> list[pl.Expr]:
-        wanted = [pl.len().alias("rows")]
-        for place, (name, dtype) in enumerate(self.schema.items()):
-            wanted.append(column(name).null_count().alias(f"{place}.nulls"))
-            if isinstance(dtype, pl.String):
-                wanted += _measured(column(name).str.len_chars(), f"{place}.length")
-        return wanted
+        nulls = [column(name).null_count().alias(f"{place}.nulls") for place, name in enumerate(self.schema)]
+        return [pl.len().alias("rows"), *nulls]
 
 
 def column(name: str) -> pl.Expr:
@@ -158,22 +154,9 @@ def _is_opaque(dtype: pl.DataType) -> bool:
     return dtype.is_nested() or isinstance(dtype, pl.Object | pl.Null)
 
 
-def _measured(value: pl.Expr, name: str) -> list[pl.Expr]:
-    measures = (value.count(), value.mean(), value.var(), value.min(), value.max())
-    return [measure.alias(f"{name}.{what}") for measure, what in zip(measures, _MOMENTS, strict=True)]
-
-
-def _lengths(scalars: Mapping[str, Any], name: str) -> Moments | None:
-    count = scalars.get(f"{name}.values")
-    if not count:
-        return None
-    _, mean, variance, least, most = (scalars[f"{name}.{what}"] for what in _MOMENTS)
-    return Moments(count, mean, (variance or 0.0) * (count - 1), float(least), float(most))
-
-
 def _moments_of(numbers: np.ndarray) -> Moments:
-    """The moments of some numbers in ascending order; shape (n,), n > 0."""
+    """The moments of some numbers; shape (n,), n > 0."""
     with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond 1e154 the squares are infinite
         mean = numbers.mean()
         squares = np.square(numbers - mean).sum()
-    return Moments(len(numbers), float(mean), float(squares), float(numbers[0]), float(numbers[-1]))
+    return Moments(len(numbers), float(mean), float(squares), float(numbers.min()), float(numbers.max()))

@@ -74,7 +74,8 @@ def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
         metadata = pq.read_metadata(stream)
     bounds: dict[str, dict[str, Any]] = {"minValues": {}, "maxValues": {}, "nullCount": {}}
     for index in range(metadata.num_columns):
-        name = metadata.schema.column(index).path
+        column = metadata.schema.column(index)
+        name = column.path
         if "." in name:  # nested columns have no use for bounds here
             continue
         groups = [metadata.row_group(group).column(index).statistics for group in range(metadata.num_row_groups)]
@@ -82,10 +83,15 @@ def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
             continue
         if all(group.has_null_count for group in groups):
             bounds["nullCount"][name] = sum(group.null_count for group in groups)
-        low, high = _least_and_most(groups)
+        low, high = _least_and_most(groups) if _may_be_bounded(column) else (None, None)
         if low is not None and high is not None:
             bounds["minValues"][name], bounds["maxValues"][name] = low, high
     return json.dumps({"numRecords": rows, **bounds})
+
+
+def _may_be_bounded(column: pq.ColumnSchema) -> bool:
+    """Whether `_bound` may take a bound of this column. For a moment, pyarrow imports pandas to say it."""
+    return column.logical_type.type not in ("TIMESTAMP", "DECIMAL") and column.physical_type not in ("FLOAT", "DOUBLE", "INT96")
 
 
 def _least_and_most(groups: Sequence[pq.Statistics]) -> tuple[Any, Any]:
