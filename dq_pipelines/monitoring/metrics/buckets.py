@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dq_pipelines.monitoring.metrics.blocks import blocks
 from dq_pipelines.monitoring.metrics.digest import Digest, starts
 
 #: Bits of the mantissa that select the bucket: for numbers, and for moments, which are large numbers close together.
@@ -15,7 +16,7 @@ NUMBERS, MOMENTS = 14, 20
 
 _MANTISSA = 52
 #: Most keys that a table spans (24 bytes each), and the fewest numbers for which it is made.
-_MOST_KEYS, _FEWEST_NUMBERS = 1 << 20, 4_096
+_MOST_KEYS, _FEWEST_NUMBERS = 1 << 20, 1_024
 #: Buckets in parts that are collected before they are merged.
 _WAITING = 400_000
 
@@ -35,12 +36,14 @@ class Buckets:
 
     def add(self, numbers: np.ndarray) -> None:
         """Adds some numbers of the column: finite floats without a negative zero; shape (n,)."""
-        keys = numbers.view(np.int64) >> self._shift
-        negative = keys < 0
-        if negative.any():
-            self._add(self._tables[0], keys[negative], numbers[negative])
-            keys, numbers = keys[~negative], numbers[~negative]
-        self._add(self._tables[1], keys, numbers)
+        for block in blocks(numbers):
+            keys = block.view(np.int64) >> self._shift
+            negative = keys < 0
+            if not negative.any():
+                self._add(self._tables[1], keys, block)
+                continue
+            self._add(self._tables[0], keys[negative], block[negative])
+            self._add(self._tables[1], keys[~negative], block[~negative])
 
     def _add(self, table: _Table, keys: np.ndarray, numbers: np.ndarray) -> None:
         left = table.add(keys, numbers)
@@ -93,10 +96,14 @@ class _Table:
 
     def _widen(self, keys: np.ndarray) -> None:
         """Widen the window to the keys around the middle one, as far as a table may reach."""
-        near = keys[np.abs(keys - int(np.median(keys[::16]))) < _MOST_KEYS // 2]
+        middle = np.partition(keys, len(keys) // 2)[len(keys) // 2]
+        near = keys[np.abs(keys - middle) < _MOST_KEYS // 2]
         first, last = int(near.min()), int(near.max())
         if len(self._weights):
-            first, last = min(first, self._first), max(last, self._first + len(self._weights) - 1)
+            end = self._first + len(self._weights)
+            more = len(self._weights) // 2  # so that a column in order does not widen it with each block
+            first = min(first - more if first < self._first else first, self._first)
+            last = max(last + more if last >= end else last, end - 1)
         if last - first >= _MOST_KEYS:
             return
         arrays = _empty(last - first + 1)

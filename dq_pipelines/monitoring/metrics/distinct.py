@@ -15,19 +15,23 @@ from functools import cache
 import numpy as np
 import polars as pl
 
+from dq_pipelines.monitoring.metrics.blocks import blocks
+
 #: 2 ** 12 registers: a standard error of 1.04 / 64, 1.6 %.
 PRECISION = 12
 _REGISTERS = 1 << PRECISION
 #: bits of a hash that remain for the rank
 _BITS = 64 - PRECISION
+#: beyond what so many bits can be: no hash at all
+_NONE = np.uint64(1 << _BITS)
 
 
 class DistinctBuilder:
-    """Collects a column's values for a sketch. Values may be added in parts, in any order, from any thread."""
+    """Collects a column's values for a sketch. Values may be added in parts, in any order."""
 
     def __init__(self) -> None:
-        #: by register and leading zeros of a hash; setting a flag twice, or concurrently, is harmless
-        self._flags = np.zeros(_REGISTERS * 64, bool)
+        #: per register the least of the first 52 bits of its hashes, which has the most leading zeros
+        self._least = np.full(_REGISTERS, _NONE)
         #: greater hashes raise no register
         self._greatest = (1 << 64) - 1
 
@@ -38,20 +42,16 @@ class DistinctBuilder:
         hashes = (values.drop_nulls() if values.null_count() else values).hash()
         if self._greatest < (1 << 64) - 1:
             hashes = hashes.filter(hashes <= self._greatest)
-        # The last 12 bits select the register, so they must not count as leading zeros.
-        zeros = (hashes | (_REGISTERS - 1)).bitwise_leading_zeros()
-        self._flags[((hashes & (_REGISTERS - 1)).cast(pl.UInt32) * 64 + zeros).to_numpy()] = True
-        self._greatest = (1 << (64 - int(self._ranks().min()))) - 1
-
-    def _ranks(self) -> np.ndarray:
-        """Per register the greatest rank (leading zeros plus one), 0 for none; shape (4096,), uint8."""
-        flags = self._flags.reshape(_REGISTERS, 64)
-        # The first of the reversed flags is the last one: `argmax` stops there.
-        return np.where(flags.any(axis=1), 64 - flags[:, ::-1].argmax(axis=1), 0).astype(np.uint8)
+        for block in blocks(hashes.to_numpy()):
+            np.minimum.at(self._least, (block & (_REGISTERS - 1)).view(np.int64), block >> PRECISION)
+        greatest = int(self._least.max())
+        if greatest < _NONE:
+            self._greatest = ((greatest + 1) << PRECISION) - 1
 
     def distinct(self) -> Distinct:
-        """Returns the sketch of all added values."""
-        return Distinct(self._ranks(), hash_family())
+        """Returns the sketch of all added values: per register the greatest rank (leading zeros plus one), 0 for none."""
+        lengths = np.array([int(bits).bit_length() for bits in self._least], np.uint8)
+        return Distinct((_BITS + 1 - lengths).astype(np.uint8), hash_family())
 
 
 @cache

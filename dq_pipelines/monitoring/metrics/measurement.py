@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from polars import selectors as cs
 
 from dq_pipelines.history.store.metrics import ColumnMetrics
+from dq_pipelines.monitoring.metrics.blocks import blocks
 from dq_pipelines.monitoring.metrics.buckets import MOMENTS, NUMBERS, Buckets
 from dq_pipelines.monitoring.metrics.digest import Digest
 from dq_pipelines.monitoring.metrics.distinct import DistinctBuilder
@@ -17,6 +19,7 @@ from dq_pipelines.monitoring.metrics.state import ColumnState, Moments
 
 #: Rows per chunk: the CSV reader alone would give a few thousand at a time.
 _AT_ONCE = 200_000
+
 
 class _Numbers:
     """Collects the numbers of a column: their moments, and their buckets where quantiles are wanted."""
@@ -49,6 +52,7 @@ class Collector:
     """
 
     def __init__(self, schema: Mapping[str, pl.DataType], *, sketches: bool) -> None:
+        self._lock = Lock()
         self._schema = {name: dtype for name, dtype in schema.items() if is_number(dtype)}
         self.distinct = {
             name: DistinctBuilder() for name, dtype in schema.items() if sketches and not _is_opaque(dtype)
@@ -65,9 +69,13 @@ class Collector:
         return list(dict.fromkeys([*self.distinct, *self.numbers, *self.lengths]))
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Adds some rows."""
+        """Adds some rows; any thread may."""
         if rows.is_empty():
             return
+        with self._lock:
+            self._add(rows)
+
+    def _add(self, rows: pl.DataFrame) -> None:
         for name, distinct in self.distinct.items():
             distinct.add(rows.get_column(name))
         lengths = [column(name).str.len_chars().cast(pl.Float64) for name in self.lengths]
@@ -158,5 +166,5 @@ def _moments_of(numbers: np.ndarray) -> Moments:
     """The moments of some numbers; shape (n,), n > 0."""
     with np.errstate(over="ignore", invalid="ignore"):  # of numbers beyond 1e154 the squares are infinite
         mean = numbers.mean()
-        squares = np.square(numbers - mean).sum()
-    return Moments(len(numbers), float(mean), float(squares), float(numbers.min()), float(numbers.max()))
+        squares = sum(float(np.square(block - mean).sum()) for block in blocks(numbers))
+    return Moments(len(numbers), float(mean), squares, float(numbers.min()), float(numbers.max()))

@@ -29,7 +29,9 @@ def as_yaml(rule: Rule) -> str:
     import yaml
 
     dumper = yaml.CSafeDumper  # four times as fast as yaml.safe_dump
-    return yaml.dump(given(rule), Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100)
+    return yaml.dump(
+        given(rule), Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100
+    )
 
 
 def check_names(rules: Sequence[Rule]) -> list[str]:

@@ -91,7 +91,11 @@ def _statistics(files: fs.FileSystem, path: str, rows: int) -> str:
 
 def _may_be_bounded(column: pq.ColumnSchema) -> bool:
     """Whether `_bound` may take a bound of this column. For a moment, pyarrow imports pandas to say it."""
-    return column.logical_type.type not in ("TIMESTAMP", "DECIMAL") and column.physical_type not in ("FLOAT", "DOUBLE", "INT96")
+    return column.logical_type.type not in ("TIMESTAMP", "DECIMAL") and column.physical_type not in (
+        "FLOAT",
+        "DOUBLE",
+        "INT96",
+    )
 
 
 def _least_and_most(groups: Sequence[pq.Statistics]) -> tuple[Any, Any]:
