@@ -31,7 +31,8 @@ class _Numbers:
     def add(self, values: pl.Series) -> None:
         """Adds some numbers: finite floats or nulls."""
         # A fixed name: Polars takes a name such as "^a$" for a pattern, even of a series.
-        numbers = values.alias("values").drop_nulls().to_numpy()
+        values = values.alias("values")
+        numbers = (values.drop_nulls() if values.null_count() else values).to_numpy()
         if not len(numbers):
             return
         moments = _moments_of(numbers)
