@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines_tests.benchmarks import __main__ as bench
-from dq_pipelines_tests.benchmarks import column, planted
+from dq_pipelines_tests.benchmarks import column, many_batches, planted
 from dq_pipelines_tests.benchmarks.measure import measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
@@ -64,3 +64,10 @@ def test_many_files_lose_no_row(most: int, runs: int) -> None:
 @pytest.mark.parametrize("verb", ["export", "import"])
 def test_a_workbook_loses_no_row(verb: str) -> None:
     assert measured("workbooks", "50", verb).found == [50]
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_batches_are_timed_one_by_one(tmp_path: Path, mode: str) -> None:
+    seconds = list(many_batches.seconds_by_batch(tmp_path, 3, mode))
+    assert len(seconds) == 3
+    assert len(list(many_batches.windows(seconds * 60))) == 6

@@ -18,12 +18,12 @@ from dq_pipelines.pipeline.runtime.table_run import TableRun
 def schema_of(table: TableOrSnapshot) -> pl.Schema | None:
     """A table's columns without that of its partitions; None when nothing was ever published to it."""
     published = as_snapshot(table)
-    return own_schema(published.scan()) if published.exists else None
+    return own_schema(published.schema) if published.exists else None
 
 
-def own_schema(rows: pl.LazyFrame) -> pl.Schema:
-    """The columns of rows without that of their partition."""
-    return pl.Schema({name: dtype for name, dtype in rows.collect_schema().items() if name != PARTITION})
+def own_schema(columns: pl.Schema) -> pl.Schema:
+    """The columns without that of their partition."""
+    return pl.Schema({name: dtype for name, dtype in columns.items() if name != PARTITION})
 
 
 def about_to_be_published(rows: pl.LazyFrame, columns: Sequence[str], table: LakeTable) -> pl.Schema:

@@ -147,12 +147,12 @@ def plan_batch(run: TableRun) -> BatchPlan | None:
     if landing is None and not waiting:
         return None
     must_fit_rows(run, layers.silver)
-    before = layers.bronze.scan() if layers.bronze.exists else None
-    table = table_columns(run, before, landing, run.table.landed.evolution, layers.silver)
+    before = layers.bronze if layers.bronze.exists else None
+    table = table_columns(run, before.schema if before else None, landing, run.table.landed.evolution, layers.silver)
     backlog, differs = Backlog(), None
     if before is not None and waiting:
         replaced = _replaced(layers, waiting, landing)
-        backlog = backlog_of(run, waiting, before, replaced, something_lands=landing is not None)
+        backlog = backlog_of(run, waiting, before.scan(), replaced, something_lands=landing is not None)
     if before is not None and landing is not None:
         differs = landing_drift(run, landing.rows, table.bronze)
         records, lines = (as_bronze(rows, differs) for rows in (landing.records, landing.lines))
@@ -191,7 +191,7 @@ def rerun_inputs(run: TableRun) -> RerunInputs:
     landed = table.scan()
     return RerunInputs(
         landed,
-        table_columns(run, landed, None, "rebuild", run.silver),
+        table_columns(run, landed.collect_schema(), None, "rebuild", run.silver),
         corrections(run.quarantine),
         dismissed(run),
         first_landed(table) if silver.mode == "merge" else {},
@@ -224,9 +224,9 @@ def _replaced(layers: Layers, waiting: Sequence[str], landing: Batch | None) -> 
 
 
 def table_columns(
-    run: TableRun, landed: pl.LazyFrame | None, landing: Batch | None, policy: Policy, published: TableOrSnapshot
+    run: TableRun, landed: pl.Schema | None, landing: Batch | None, policy: Policy, published: TableOrSnapshot
 ) -> TableColumns:
-    """The columns of the table before a batch that lands these inputs; `landed` are bronze's rows, `published` is silver."""
+    """The columns of the table before a batch that lands these inputs; `landed` are bronze's columns, `published` is silver."""
     own = pl.Schema() if landed is None else own_schema(landed)
     coming = [] if landing is None else landing.rows.collect_schema().names()
     return TableColumns(

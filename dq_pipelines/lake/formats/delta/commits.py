@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, TableFeatures, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError
-from deltalake.transaction import create_table_with_add_actions
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import PostCommitHookProperties, create_table_with_add_actions
 
 from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_remote, options
-from dq_pipelines.errors import Overtaken
+from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.lake.durable import sync_files
 from dq_pipelines.lake.formats.commit import (
     Append,
@@ -35,13 +35,19 @@ from dq_pipelines.lake.formats.commit import (
     Update,
 )
 from dq_pipelines.lake.formats.delta.actions import adds_of, removes_of, schema_of
+from dq_pipelines.lake.formats.delta.checkpoints import is_due, write_checkpoint
 from dq_pipelines.lake.formats.delta.columns import fitted
-from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, newest_entries, opened, snapshot_of
+from dq_pipelines.lake.formats.delta.log import Log
+from dq_pipelines.lake.formats.delta.open_tables import keep, taken
+from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, newest_entries, snapshot_of
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Snapshot, Unpublished
 
 #: Delta's name for a moment without a time zone.
 _NO_ZONE = '"timestamp_ntz"'
+
+#: Delta would list the whole log after each commit, to remove what has expired: `checkpoints` does so where it writes one.
+_NO_UPKEEP = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 def committed(place: Place, commit: Commit) -> Committed:
@@ -50,11 +56,15 @@ def committed(place: Place, commit: Commit) -> Committed:
         snapshot = _as_read(place, commit)
         if commit.once:
             commit.must_come_first(place.key, snapshot.entries if commit.read is None else newest_entries(place))
-        takes_files = _make(place, commit, _table_of(snapshot, is_ours=commit.read is None))
+        table = _table_of(snapshot)
+        takes_files = _make(place, commit, table)
     except CommitFailedError as error:
         said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
         raise Overtaken(said) from None
-    return Committed(_synced(place), takes_files)
+    log = _synced(place)
+    if table is not None:
+        _set_down(place, log, table)
+    return Committed(log.version, takes_files)
 
 
 def _as_read(place: Place, commit: Commit) -> Snapshot:
@@ -81,14 +91,22 @@ def _first_of(commit: Commit) -> Staged | None:
     return None
 
 
-def _table_of(snapshot: Snapshot, *, is_ours: bool) -> DeltaTable | None:
+def _table_of(snapshot: Snapshot) -> DeltaTable | None:
     """The library's table at the version that was read, so that Delta looks at what came since; None where there is none.
 
-    A commit takes the library's table along to its own version, and a snapshot that others hold stays at its own.
+    A commit takes it along to its own version, so it is not that of the snapshot, which others may hold.
     """
-    if not isinstance(snapshot, DeltaSnapshot):
-        return None
-    return snapshot.table if is_ours else opened(snapshot.place, snapshot.version)
+    return taken(snapshot.place, snapshot.log) if isinstance(snapshot, DeltaSnapshot) else None
+
+
+def _set_down(place: Place, log: Log, table: DeltaTable) -> None:
+    """Write a checkpoint where one is due, and keep the library's table for the next one who opens it."""
+    with suppress(DeltaError, OSError, PublishError):  # the commit is made; the next one writes the checkpoint
+        if is_due(log):
+            table.update_incremental()
+            write_checkpoint(place, table)
+        else:
+            keep(place, log, table)
 
 
 def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:
@@ -102,18 +120,28 @@ def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:
         case _ if table is None:
             Unpublished(place).required()
         case Insert():
-            write_deltalake(table, record_batches(change.rows), mode="append", commit_properties=_noting(commit))
+            write_deltalake(
+                table,
+                record_batches(change.rows),
+                mode="append",
+                commit_properties=_noting(commit),
+                post_commithook_properties=_NO_UPKEEP,
+            )
         case Update():
             _update(table, change, _noting(commit))
         case Delete():
             quoted = ", ".join(map(literal, change.values))
-            table.delete(f"{identifier(change.column)} IN ({quoted})", commit_properties=_noting(commit))
+            table.delete(
+                f"{identifier(change.column)} IN ({quoted})",
+                commit_properties=_noting(commit),
+                post_commithook_properties=_NO_UPKEEP,
+            )
         case ReplaceFiles():
             news = not change.same_rows
             actions = [*removes_of(change.gone, data_change=news), *adds_of(place, change.parts, data_change=news)]
             _write_as_it_is(table, actions, commit)
         case Restore():
-            table.restore(change.version, commit_properties=_noting(commit))
+            table.restore(change.version, commit_properties=_noting(commit), post_commithook_properties=_NO_UPKEEP)
         case Note():
             _write_as_it_is(table, [], commit)
     return True
@@ -143,6 +171,7 @@ def _bring(
             partition_by=_partition_by(first),
             storage_options=options(place.uri),
             commit_properties=_noting(commit),
+            post_commithook_properties=_NO_UPKEEP,
         )
     elif isinstance(change, Rebuild):
         _replace(place, commit, change, table)
@@ -189,6 +218,7 @@ def _write(
         partition_filters=replaced,
         # A quicker writer may have added columns too, which this schema would remove.
         commit_properties=_noting(commit, max_commit_retries=0) if grows else _noting(commit),
+        post_commithook_properties=_NO_UPKEEP,
     )
 
 
@@ -215,6 +245,7 @@ def _write_as_it_is(table: DeltaTable, actions: Sequence[Any], commit: Commit) -
         table.schema(),
         partition_by=table.metadata().partition_columns,
         commit_properties=_noting(commit),
+        post_commithook_properties=_NO_UPKEEP,
     )
 
 
@@ -232,6 +263,7 @@ def _merge(
         target_alias="published",
         merge_schema=grows,
         commit_properties=properties,
+        post_commithook_properties=_NO_UPKEEP,
     )
     if not change.insert_only:
         merger = merger.when_matched_update_all()
@@ -245,7 +277,9 @@ def _update(table: DeltaTable, change: Update, properties: CommitProperties) -> 
         table.alter.add_columns(new)
     values = [name for name in change.changes.columns if name != change.key]
     on = f"there.{change.key} = changed.{change.key}"
-    merger = table.merge(rows, on, "changed", "there", commit_properties=properties)
+    merger = table.merge(
+        rows, on, "changed", "there", commit_properties=properties, post_commithook_properties=_NO_UPKEEP
+    )
     merger.when_matched_update({name: f"changed.{name}" for name in values}).execute()
 
 
@@ -285,19 +319,17 @@ def _partition_by(rows: Staged) -> list[str] | None:
 # --- the disk ------------------------------------------------------------------------------------
 
 
-def _synced(place: Place) -> int:
-    """Sync the newest commit and its data files to the disk; returns its version. Raises OSError.
+def _synced(place: Place) -> Log:
+    """Sync the newest commit and its data files to the disk; returns the log with it. Raises OSError.
 
     delta-rs does not ask for that: without it the log may name files of 0 bytes, or be one.
     """
-    if is_remote(place.uri):
-        return opened(place).version()
     log = log_of(place)
-    if log is None or not log.commits:
-        return -1
-    version, info = log.commits[-1]
-    newest = Path(info.path)
-    lines = newest.read_bytes().splitlines()
-    adds = [unquote(json.loads(line)["add"]["path"]) for line in lines if line.startswith(b'{"add"')]
-    sync_files(place.uri, [f"{FOLDER}/{newest.name}", *(path for path in adds if "://" not in path)])
-    return version
+    newest = None if log is None else log.newest_commit
+    if log is None or newest is None:
+        raise PublishError(f"{place.uri}: wanted the log of {place.key} with the commit just made, got none")
+    if not is_remote(place.uri):
+        lines = log.content(newest).splitlines()
+        adds = [unquote(json.loads(line)["add"]["path"]) for line in lines if line.startswith(b'{"add"')]
+        sync_files(place.uri, [f"{FOLDER}/{newest}", *(path for path in adds if "://" not in path)])
+    return log

@@ -8,7 +8,7 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.failures import read_errors
 from dq_pipelines.lake.formats.base import Damage
 from dq_pipelines.lake.formats.delta.log import Log
-from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, snapshot_of
+from dq_pipelines.lake.formats.delta.open_tables import opened
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import Place
 
@@ -28,15 +28,12 @@ def damages(place: Place) -> Iterator[Damage]:
     elif torn := log.torn_checkpoint():
         path, _, sentence = torn.partition(": ")
         hint = f"{path.rpartition('/')[0]}/_last_checkpoint"
-        whole = bool(log.commits) and log.commits[0][0] == 0  # the commits have all that the checkpoint had
         remedy = "put it back from a copy where commits before it are gone"
-        what = "the torn checkpoint" if whole else ""
+        what = "the torn checkpoint" if log.is_whole else ""  # the commits have all that it had
         yield Damage(path, sentence, remedy, what, (hint,), "the commits say the same")
     else:
         try:
-            snapshot = snapshot_of(place)
-            if isinstance(snapshot, DeltaSnapshot):
-                snapshot.table  # noqa: B018 - opens it
+            opened(place)
         except PublishError as error:
             path, _, sentence = str(error).partition(": ")
             remedy = f"put {place.key}/{FOLDER} back from a copy made by dq backup"

@@ -10,9 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyarrow import fs
-
-from dq_pipelines.lake.formats.delta.log import Log
+from dq_pipelines.lake.formats.delta.log import CommitIdentity, Log
 
 
 @dataclass(frozen=True)
@@ -20,17 +18,14 @@ class _Read:
     """The entries of one table up to one commit."""
 
     version: int
-    newest: fs.FileInfo
+    newest: CommitIdentity | None
     entries: Mapping[str, int]
 
     def is_of(self, log: Log) -> bool:
         """Whether it is still the same table, and later commits can be read one by one."""
-        since = [(version, info) for version, info in log.commits if version >= self.version]
-        if [version for version, _ in since] != list(range(self.version, self.version + len(since))) or not since:
-            return False
-        first = since[0][1]
-        same = (first.size, first.mtime_ns) == (self.newest.size, self.newest.mtime_ns)
-        return same and first.mtime_ns is not None
+        since = log.commits_after(self.version - 1)
+        has_all = len(since) == log.version - self.version + 1 > 0
+        return has_all and self.newest is not None and log.identity(since[0]) == self.newest
 
 
 #: Cache of the entries of tables, by address: a table of 100,000 inputs has 200,000 entries.
@@ -45,15 +40,15 @@ def entries_of(uri: str, log: Log) -> Mapping[str, int]:
         known = _read.pop(uri, None)
     found: Mapping[str, int]
     if known is not None and known.is_of(log):
-        found = known.entries if log.commits[-1][0] == known.version else _with_later(known.entries, log, known.version)
+        found = known.entries if log.version == known.version else _with_later(known.entries, log, known.version)
     else:
-        noted = {row["appId"]: row["version"] for row in log.checkpointed("txn") if row["appId"] is not None}
+        noted = log.checkpointed_entries()
         found = _with_later(noted, log, log.checkpoint[0])
     with _lock:
         while len(_read) >= _MOST_TABLES:
             del _read[next(iter(_read))]
-        if log.commits:
-            _read[uri] = _Read(*log.commits[-1], found)
+        if log.newest_commit is not None:
+            _read[uri] = _Read(log.version, log.identity(log.newest_commit), found)
     return found
 
 

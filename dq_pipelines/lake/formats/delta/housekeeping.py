@@ -9,7 +9,9 @@ from pyarrow import fs
 
 from dq_pipelines.config.stores import filesystem, is_remote
 from dq_pipelines.lake.failures import publish_errors, read_errors
-from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, opened, snapshot_of
+from dq_pipelines.lake.formats.delta.checkpoints import write_checkpoint
+from dq_pipelines.lake.formats.delta.open_tables import opened
+from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, snapshot_of
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import Place, Unpublished
 
@@ -72,7 +74,7 @@ def checkpoint(place: Place) -> None:
             with files.open_input_stream(pointer) as stream:
                 if json.loads(stream.read())["version"] == snapshot.version:
                     return
-        snapshot.table.create_checkpoint()
+        write_checkpoint(place, snapshot.table)
 
 
 def _remove_empty_folders(place: Place) -> None:
