@@ -15,6 +15,8 @@ _SHAPES = {
     "%b": r"[A-Za-z]{3}", "%B": r"[A-Za-z]{3,9}", "%H": r"\d{1,2}", "%M": r"\d{1,2}", "%S": r"\d{1,2}",
 }  # fmt: skip
 _NAMES = ("%b", "%B")
+#: Directives of a day that is written in numbers alone.
+_IN_NUMBERS = frozenset({"%Y", "%m", "%d"})
 #: What it matches when another number adjoins it.
 _PADDED = {"%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}", "%H": r"\d{2}", "%M": r"\d{2}", "%S": r"\d{2}"}
 _WRITTEN_OUT = {"%F": "%Y-%m-%d", "%D": "%m/%d/%y", "%-m": "%m", "%-d": "%d", "%e": "%d", "%h": "%b", "%T": "%H:%M:%S"}
@@ -58,12 +60,25 @@ class DayPattern:
     def _day_of(self, texts: tuple[str, ...]) -> date | None:
         # `strptime` does not accept a directive twice.
         distinct = dict(zip(self.directives, texts, strict=True))
+        if _IN_NUMBERS.issuperset(distinct):
+            return self._day_of_numbers(texts)
         try:
             moment = datetime.strptime(" ".join(distinct.values()), " ".join(distinct)).replace(tzinfo=UTC)
             agrees = all(_number(*each) == _part(moment, each[0]) for each in zip(self.directives, texts, strict=True))
         except ValueError:
             return None
         return moment.date() if agrees else None
+
+    def _day_of_numbers(self, texts: tuple[str, ...]) -> date | None:
+        """The day of a year, a month and a day, ten times as quickly: a run asks it of each file of its source."""
+        numbers = list(zip(self.directives, map(int, texts), strict=True))
+        distinct = dict(numbers)
+        if any(distinct[directive] != number for directive, number in numbers):
+            return None
+        try:
+            return date(distinct["%Y"], distinct["%m"], distinct["%d"])
+        except ValueError:
+            return None
 
 
 def _number(directive: str, text: str) -> int:

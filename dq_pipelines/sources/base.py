@@ -7,7 +7,7 @@ consumed is in bronze's ledger. Landing asks the source all that it has to know 
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -106,6 +106,10 @@ class Source(Strict, abc.ABC):
 
         Raises SourceError when the place itself cannot be listed (missing folder, refused access).
         """
+
+    def inputs_where(self, wanted: Callable[[str], bool]) -> Sequence[Input]:
+        """Those of `inputs` whose address is wanted; files are not looked at otherwise. Raises SourceError as `inputs` does."""
+        return [item for item in self.inputs() if wanted(item.uri)]
 
     def listed(self) -> Listed:
         """The inputs, and what the address names that is none. Raises SourceError as `inputs` does."""

@@ -109,7 +109,10 @@ def _odd_lines(text: TextFile) -> tuple[list[int], pl.Series]:
         odd |= blank
     within = (at >= text.first) & (pl.lit(True) if text.end is None else at < text.end)
     lines = pl.scan_lines(text.path, row_index_name="at", glob=False)
-    odd_or_blank = lines.filter(within, odd).select("at", blank=blank).collect(engine="streaming").sort("at")
+    odd_or_blank = lines.filter(within, odd).select("at", blank=blank).collect(engine="streaming")
+    if odd_or_blank.is_empty():  # as most files are; each of the steps below is a query
+        return [], odd_or_blank["at"]
+    odd_or_blank = odd_or_blank.sort("at")
     if text.undecoded:  # which are empty lines here
         odd_or_blank = odd_or_blank.filter(~at.is_in(pl.Series(list(text.undecoded), dtype=pl.UInt32).implode()))
     return odd_or_blank.filter(~pl.col("blank"))["at"].to_list(), odd_or_blank.filter("blank")["at"]

@@ -49,7 +49,10 @@ class Glob:
         except re.error as error:
             got = shown("/".join(names))
             raise SourceError(f"{path}: wanted *, ? and sets such as [a-z], got {got}: {error.msg}") from None
-        return cls(path, base, partial(_matches, path[: -len("/".join(names))], levels))
+        start = path[: -len("/".join(names))]
+        if len(levels) == 1 and levels[0] is not None:
+            return cls(path, base, partial(_matches_one_level, start, levels[0]))
+        return cls(path, base, partial(_matches, start, levels))
 
     def matches_among(self, files: Collection[str]) -> Matches:
         """Of the files below `base` those that are meant: which match, or lie in a folder that matches as a file would."""
@@ -94,14 +97,17 @@ def walk(folder: str, enters: Callable[[str], bool] = lambda _: True) -> Iterato
     def refuse(error: OSError) -> None:
         raise failure(f"{error.filename}: wanted to list the folder, got {error.strerror}", error) from error
 
-    seen = set()
+    seen, real_paths = set(), dict[str, str]()
     for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        real = os.path.realpath(place)
+        above, _, name = place.rpartition("/")
+        is_plain = above in real_paths and not os.path.islink(place)
+        real = real_paths[place] = f"{real_paths[above]}/{name}" if is_plain else os.path.realpath(place)
         if real in seen or not enters(place):  # a link back to a folder above: walking it would never end
             folders.clear()
             continue
         seen.add(real)
-        yield from (os.path.join(place, name) for name in files)
+        within = os.path.join(place, "")
+        yield from (within + name for name in files)
 
 
 def must_exist(path: str, base: str) -> None:
@@ -140,6 +146,12 @@ def _matches(start: str, levels: Sequence[re.Pattern[str] | None], path: str) ->
         after = {place + (level is not None) for place, level in reachable if (level or _PLAIN).match(name)}
         reached = _and_after_any_depth(after, levels)
     return len(levels) in reached
+
+
+def _matches_one_level(start: str, level: re.Pattern[str], path: str) -> bool:
+    """The same for a pattern of one level, such as that of the files of a folder: of these there may be 100,000."""
+    name = path[len(start) :]
+    return path.startswith(start) and "/" not in name and level.match(name) is not None
 
 
 def _and_after_any_depth(places: set[int], levels: Sequence[re.Pattern[str] | None]) -> set[int]:

@@ -11,11 +11,12 @@ from dq_pipelines.sources.inputs import Input
 _NUMBERS = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+def natural(name: str) -> tuple[str | tuple[int, int], ...]:
     """A key by which `export_9` comes before `export_10`; names that differ in zeros alone keep an order, too."""
-    parts = _NUMBERS.split(name)
-    numbered = [(int(part), len(part), "") if at % 2 else (-1, 0, part) for at, part in enumerate(parts)]
-    return tuple(numbered)
+    # Every second part is a number, of each name: so texts are compared with texts, and numbers with numbers.
+    parts: list[str | tuple[int, int]] = [*_NUMBERS.split(name)]
+    parts[1::2] = [(int(part), len(part)) for part in parts[1::2] if isinstance(part, str)]
+    return tuple(parts)
 
 
 def by_arrival(inputs: Iterable[Input]) -> list[Input]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dq_pipelines_tests.benchmarks import __main__ as bench
-from dq_pipelines_tests.benchmarks import column, many_batches, planted
+from dq_pipelines_tests.benchmarks import column, many_batches, many_partitions, planted
 from dq_pipelines_tests.benchmarks.measure import measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
 
@@ -71,3 +71,8 @@ def test_batches_are_timed_one_by_one(tmp_path: Path, mode: str) -> None:
     seconds = list(many_batches.seconds_by_batch(tmp_path, 3, mode))
     assert len(seconds) == 3
     assert len(list(many_batches.windows(seconds * 60))) == 6
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_a_file_of_one_partition_lands_among_others(tmp_path: Path, mode: str) -> None:
+    assert len(list(many_partitions.seconds_by_run(tmp_path, 2, mode))) == many_partitions.RUNS

@@ -76,9 +76,10 @@ class Consumed:
 
     def is_as_noted(self, item: Input) -> bool:
         """Whether an input was consumed in a version with the numbers that it has now."""
-        if self.number(item) != item.version.number:
+        name = self.names.name(item.uri)
+        if self._entry(INPUT, item, name) != item.version.number:
             return False
-        return not item.version.changed or self._entry(CHANGED, item) == item.version.changed
+        return not item.version.changed or self._entry(CHANGED, item, name) == item.version.changed
 
     def last_version(self, item: Input) -> ConsumedVersion | None:
         """The version of an input that was consumed last; None for a new input."""
@@ -101,8 +102,8 @@ class Consumed:
             **self.names.entries(inputs),
         }
 
-    def _entry(self, kind: str, item: Input) -> int | None:
-        name = self.names.name(item.uri)
+    def _entry(self, kind: str, item: Input, name: str | None = None) -> int | None:
+        name = self.names.name(item.uri) if name is None else name
         number = self.entries.get(f"{kind}{name}")
         if number is not None or name == item.uri:
             return number

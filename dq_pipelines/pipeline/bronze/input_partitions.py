@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
 from dq_pipelines.project import DailyPartitions, DynamicPartitions, LandedTable, Table
@@ -14,7 +13,7 @@ def partition_of(uri: str, partitions: DynamicPartitions | DailyPartitions) -> s
     """The key of the partition that the input at `uri` belongs to, or None when it belongs to none today."""
     if isinstance(partitions, DynamicPartitions):
         # `run_7.csv.gz` and `run_7.csv` are the same run.
-        return PurePosixPath(uri).name.partition(".")[0]
+        return uri.rstrip("/").rpartition("/")[2].partition(".")[0]
     day = partitions.pattern.day_in(uri)
     return day.isoformat() if day is not None and partitions.start <= day <= _today(partitions) else None
 

@@ -31,11 +31,10 @@ class Comparison:
 
 def listed(table: Table, partition: str | None = None) -> list[Input]:
     """The inputs of a table's source, or those of a partition; raises SourceError."""
-    model = table.landed
-    inputs = list(model.source.inputs())
-    if partition is None or model.partitions is None:
-        return inputs
-    return [item for item in inputs if partition_of(item.uri, model.partitions) == partition]
+    source, partitions = table.landed.source, table.landed.partitions
+    if partition is None or partitions is None:
+        return list(source.inputs())
+    return list(source.inputs_where(lambda uri: partition_of(uri, partitions) == partition))
 
 
 def new_inputs(table: Table, lake: Lake, partition: str | None = None, *, aside_too: bool = False) -> Sequence[Input]:
