@@ -13,7 +13,7 @@ from functools import cached_property
 
 import polars as pl
 
-from dq_pipelines.lake.formats.snapshot import Snapshot
+from dq_pipelines.lake.formats.snapshot import DataFile, Snapshot
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.tables import PARTITION, Lake, LakeTable, TableOrSnapshot
 from dq_pipelines.pipeline.bronze.input_identity import Names
@@ -97,6 +97,32 @@ def rows_of(landed: LakeTable, wanted: Collection[str]) -> int | None:
     if not files.height or files.select((least != most).fill_null(True).any()).item():
         return None
     return int(files.filter(least.is_in(list(wanted)))["rows"].sum())
+
+
+class RowsByBatch:
+    """Bronze's rows batch by batch: from the batch's own files, since a filter on the table asks for all files anew each time."""
+
+    def __init__(self, landed: Snapshot) -> None:
+        self._landed = landed
+
+    @cached_property
+    def _files(self) -> tuple[Mapping[str, Sequence[DataFile]], Sequence[DataFile]]:
+        """The files that hold one batch, by batch, and those that hold several or do not say."""
+        bounds = self._landed.file_statistics(BATCH).select("path", f"least.{BATCH}", f"most.{BATCH}")
+        batches = {path: least if least == most else None for path, least, most in bounds.rows()}
+        own, mixed = dict[str, list[DataFile]](), list[DataFile]()
+        for file in self._landed.files:
+            batch = batches[file.path]
+            (mixed if batch is None else own.setdefault(batch, [])).append(file)
+        return own, mixed
+
+    def of(self, batch: str) -> pl.LazyFrame:
+        """The rows of one batch."""
+        own, mixed = self._files
+        files = [*own.get(batch, ()), *mixed]
+        if not files:  # no such batch, or a format that keeps no files
+            return self._landed.scan().filter(pl.col(BATCH) == batch)
+        return pl.concat([file.scan() for file in files]).filter(pl.col(BATCH) == batch)
 
 
 def pending_batches(

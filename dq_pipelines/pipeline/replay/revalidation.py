@@ -21,7 +21,7 @@ from dq_pipelines.engine.backends.registry import staging_backend
 from dq_pipelines.engine.judge import judge
 from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.errors import RuleError
-from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, first_landed, of_last_snapshot
+from dq_pipelines.pipeline.bronze.landed import BATCH, RowsByBatch, bronze, first_landed, of_last_snapshot
 from dq_pipelines.pipeline.preparation.preparation import Prepared, hangs_on_others, misread, prepare, rules_of
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.provenance import PROVENANCE_COLUMNS, missing_provenance
@@ -94,8 +94,8 @@ class Rejudgement:
         if not hangs_on_others(self.silver, self.silver.rules):
             yield landed.join(self.places, on=PLACE, how="semi")
             return
-        for batch in self.waiting[BATCH].unique(maintain_order=True):
-            yield landed.filter(pl.col(BATCH) == batch)
+        rows = RowsByBatch(bronze(self.run.table, self.run.lake).snapshot())
+        yield from map(rows.of, self.waiting[BATCH].unique(maintain_order=True))
 
     def _judge(self, rows: pl.LazyFrame, parents: pl.LazyFrame | None, kept: Path, refused: Path) -> None:
         prepared = prepare(self.silver, rows)

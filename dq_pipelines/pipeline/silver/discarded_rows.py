@@ -29,10 +29,15 @@ from dq_pipelines.transforms.steps import OPAQUE, Deduplicate
 
 
 def kept(
-    run: TableRun, rows: pl.LazyFrame, keys: pl.LazyFrame | None = None, columns: Iterable[str] | None = None
+    run: TableRun,
+    rows: pl.LazyFrame,
+    keys: pl.LazyFrame | None = None,
+    columns: Iterable[str] | None = None,
+    rows_of: Callable[[str], pl.LazyFrame] | None = None,
 ) -> pl.LazyFrame:
     """What is kept of landed `rows`, as silver has them, with `PROVENANCE_COLUMNS`; of the others nobody asks whether they are refused.
 
+    `rows_of` gives those of one batch, where that is quicker than to look for them among all.
     Where `keys` or `columns` are given, other rows and columns may be left out. Raises RuleError where a step of the table
     does not give on where its rows came from.
     """
@@ -45,7 +50,7 @@ def kept(
         names = scan.columns if columns is None else [name for name in scan.columns if name in set(columns)]
         return kept_rows.select(exact_names(dict.fromkeys([*names, *PROVENANCE_COLUMNS])))
 
-    return _by_batch(run, rows, _holding(run, rows, keys), wanted).lazy()
+    return _by_batch(run, rows, _holding(run, rows, keys), wanted, rows_of).lazy()
 
 
 def discarded(run: TableRun, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -81,13 +86,18 @@ def _holding(run: TableRun, rows: pl.LazyFrame, keys: pl.LazyFrame | None) -> pl
 
 
 def _by_batch(
-    run: TableRun, rows: pl.LazyFrame, some: pl.LazyFrame, wanted: Callable[[StagingScan], pl.LazyFrame]
+    run: TableRun,
+    rows: pl.LazyFrame,
+    some: pl.LazyFrame,
+    wanted: Callable[[StagingScan], pl.LazyFrame],
+    rows_of: Callable[[str], pl.LazyFrame] | None = None,
 ) -> pl.DataFrame:
     """What is `wanted` of the scan of each batch that `some` are of, with the partition of the batch."""
     batch = [BATCH, PARTITION] if PARTITION in rows.collect_schema() else [BATCH]
     frames = []
     for name, *partition in some.select(batch).unique().sort(batch).collect(engine="streaming").rows():
-        each = _judged(run, _scan(run, rows.filter(pl.col(BATCH) == name)), wanted)
+        own = rows.filter(pl.col(BATCH) == name) if rows_of is None else rows_of(name)
+        each = _judged(run, _scan(run, own), wanted)
         frames.append(each.with_columns(pl.lit(value, pl.String).alias(PARTITION) for value in partition))
     return pl.concat(frames, how="diagonal_relaxed") if frames else wanted(_scan(run, rows.head(0))).collect()
 

@@ -10,7 +10,7 @@ import polars as pl
 from dq_pipelines.config.columns import exact, exact_names
 from dq_pipelines.lake.ledger import batches_in, transactions
 from dq_pipelines.lake.schema_evolution import comparable
-from dq_pipelines.pipeline.bronze.landed import BATCH, bronze, inputs_of, outdated
+from dq_pipelines.pipeline.bronze.landed import BATCH, RowsByBatch, bronze, inputs_of, outdated
 from dq_pipelines.pipeline.quarantine.corrections import corrected, corrections
 from dq_pipelines.pipeline.quarantine.quarantine_status import refused_of
 from dq_pipelines.pipeline.quarantine.refused_rows import DISMISSED, OPEN, PLACE, STATUS, SUPERSEDED
@@ -30,13 +30,15 @@ def versions(run: TableRun, keys: pl.LazyFrame | None = None, columns: Collectio
     does not give on where its rows came from.
     """
     published = batches_in(transactions(run.silver))
-    rows = bronze(run.table, run.lake).scan().filter(pl.col(BATCH).is_in(published))
+    landed = bronze(run.table, run.lake).snapshot()
+    rows = landed.scan().filter(pl.col(BATCH).is_in(published))
     refused = (
         refused_of(replace(run, partition=None))
         .filter(pl.col(STATUS).is_in([OPEN, DISMISSED, SUPERSEDED]))
         .select(PLACE)
     )
-    kept_rows = kept(run, corrected(rows, corrections(run.quarantine)), keys, columns)
+    mended, by_batch = corrections(run.quarantine), RowsByBatch(landed)
+    kept_rows = kept(run, corrected(rows, mended), keys, columns, lambda batch: corrected(by_batch.of(batch), mended))
     return _in_force(run, kept_rows.join(refused, on=PLACE, how="anti"), published)
 
 
