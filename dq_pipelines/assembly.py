@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import dagster as dg
 
+from dq_pipelines.config.garbage import collector_paused
 from dq_pipelines.errors import Problem
 from dq_pipelines.orchestration.assets import table_assets
 from dq_pipelines.orchestration.checks.freshness import freshness_checks, freshness_schedules
@@ -24,6 +25,7 @@ from dq_pipelines.pipeline.runtime.stores import Stores
 from dq_pipelines.project import Project
 
 
+@collector_paused()
 def build_definitions(
     project: Project, *, stores: Stores | None = None, executor: dg.ExecutorDefinition | None = dg.in_process_executor
 ) -> dg.Definitions:

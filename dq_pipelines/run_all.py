@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from dq_pipelines.orchestration.jobs.selections import assets_of
+from dq_pipelines.orchestration.jobs.asset_job import assets_of
 from dq_pipelines.orchestration.runs.run_partition import has_partitions
 from dq_pipelines.orchestration.sensors.arrivals import Arrivals
 from dq_pipelines.pipeline.runtime.stores import Stores
@@ -46,10 +46,7 @@ def run_all(project: Project, definitions: dg.Definitions, stores: Stores, insta
     graph = definitions.resolve_asset_graph()
     succeeded = True
     for tables in stages(project):
-        selection = assets_of(tables[0])
-        for table in tables[1:]:
-            selection = selection | assets_of(table)
-        keys = sorted(selection.resolve(graph))
+        keys = sorted(assets_of(*tables).resolve(graph))
         for partition in _partitions(tables[0], stores, instance):
             result = job.execute_in_process(
                 instance=instance,

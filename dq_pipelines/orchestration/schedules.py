@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from dq_pipelines.errors import DqError
-from dq_pipelines.orchestration.jobs.selections import assets_of
+from dq_pipelines.orchestration.jobs.asset_job import AssetJob
 from dq_pipelines.orchestration.runs.run_partition import has_partitions
 from dq_pipelines.orchestration.runs.run_queue import WAITING, queue_tags, run_under_way
 from dq_pipelines.orchestration.sensors.arrivals import Arrivals
@@ -20,13 +20,13 @@ def schedules(project: Project, stores: Stores) -> list[dg.ScheduleDefinition]:
 
 
 def _schedule(table: Table, cron: str, stores: Stores) -> dg.ScheduleDefinition:
-    by_partition, zone = has_partitions(table), table.model.timezone
+    name, by_partition, zone = f"{table.name}_schedule", has_partitions(table), table.model.timezone
 
     @dg.schedule(
-        name=f"{table.name}_schedule",
+        name=name,
         cron_schedule=cron,
         execution_timezone=zone,
-        target=assets_of(table),
+        target=AssetJob.of_automation(name, table),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Runs {table.name} at {cron} ({zone})",
     )

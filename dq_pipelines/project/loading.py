@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dq_pipelines.config.garbage import collector_paused
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.draft import Change, Draft
 from dq_pipelines.project.model import Project, Table
@@ -54,6 +55,7 @@ def load_sound_tables(
     return replace(project, tables=tables).leaving_out(left_out)
 
 
+@collector_paused()
 def _read(root: Path, environment: Mapping[str, str] | None, change: Change | None) -> tuple[Project, list[Draft]]:
     """The tables whose own files are valid, and all files with their problems; raises ConfigError if there is no file."""
     if not root.is_dir():

@@ -33,6 +33,19 @@ def test_what_is_written_is_read_as_the_same_rule(one: Rule) -> None:
     assert fingerprint(again) == fingerprint(one)
 
 
+@pytest.mark.parametrize(
+    "text", ["é", "\N{GRINNING FACE} " * 30, "a: b", "x" * 150, "a b " * 50, "yes", "1", "2026-01-01", "two\nlines\n"]
+)
+def test_text_is_written_as_the_pure_python_emitter_writes_it(text: str) -> None:
+    wanted = {"type": "expect_column_values_to_be_in_set", "column": "a", "value_set": [text, "b"], "description": text}
+    assert as_yaml(rule_from(wanted)) == yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True, width=100)
+
+
+def test_equal_numbers_of_two_types_are_written_apart() -> None:
+    written = [as_yaml(rule(min_value=value)).splitlines()[2] for value in (1, 1.0, 1)]
+    assert written == ["min_value: 1", "min_value: 1.0", "min_value: 1"]
+
+
 def test_names_of_checks_are_unique_and_plain() -> None:
     rules = [
         rule(),

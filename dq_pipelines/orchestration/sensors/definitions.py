@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from dq_pipelines.errors import DqError
-from dq_pipelines.orchestration.jobs.selections import assets_of
+from dq_pipelines.orchestration.jobs.asset_job import AssetJob, assets_of
 from dq_pipelines.orchestration.runs.run_queue import queue_tags
 from dq_pipelines.orchestration.sensors.arrivals import Arrivals
 from dq_pipelines.orchestration.sensors.sensor_defaults import sensor
@@ -23,13 +23,10 @@ def sensors(project: Project, stores: Stores) -> list[dg.SensorDefinition]:
     ]
     eager = [table for table in project if isinstance(table.model, GoldTable) and table.model.automation == "eager"]
     if eager:
-        selection = assets_of(eager[0])
-        for table in eager[1:]:
-            selection = selection | assets_of(table)
         definitions.append(
             dg.AutomationConditionSensorDefinition(
                 "eager_gold",
-                target=selection,
+                target=assets_of(*eager),
                 run_tags=queue_tags([table.name for table in eager]),
                 default_status=dg.DefaultSensorStatus.RUNNING,
                 description="Computes gold for each publication of an input",
@@ -43,10 +40,9 @@ def arrival_sensor(table: Table, stores: Stores, most_failures: int) -> dg.Senso
 
     After `most_failures` ticks in a row that cannot reach the source, it opens an alert.
     """
+    name, about = f"{table.name}_arrivals", f"Runs {table.name} when a new or changed input has arrived"
 
-    @sensor(
-        f"{table.name}_arrivals", f"Runs {table.name} when a new or changed input has arrived", target=assets_of(table)
-    )
+    @sensor(name, about, target=AssetJob.of_automation(name, table))
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             arrived = Arrivals.of(table, stores.lake)
