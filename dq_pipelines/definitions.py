@@ -1,10 +1,10 @@
 """Dagster's entry point: `dagster dev -m dq_pipelines.definitions`. It only loads the configuration.
 
-A table with an invalid file is left out, and the others run.
+A table with an invalid file is left out, and the others run. A process that is for one run loads the tables of that run.
 """
 
 from dq_pipelines.assembly import build_definitions
 from dq_pipelines.config.settings import Settings
-from dq_pipelines.project import load_sound_tables
+from dq_pipelines.orchestration.runs.run_tables import load_tables_of_run
 
-defs = build_definitions(load_sound_tables(Settings.from_environment().config))
+defs = build_definitions(load_tables_of_run(Settings.from_environment().config))

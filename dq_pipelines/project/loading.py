@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from dq_pipelines.config.garbage import collector_paused
 from dq_pipelines.errors import ConfigError, Problem, nearest
 from dq_pipelines.project.draft import Change, Draft
 from dq_pipelines.project.model import Project, Table
-from dq_pipelines.project.references import findings
+from dq_pipelines.project.names import may_be_taken
+from dq_pipelines.project.references import findings, upstream
 from dq_pipelines.project.tables import LandedTable, ProjectSettings
 
 _ENDINGS = (".yaml", ".yml")
@@ -39,13 +40,17 @@ def load_sound_tables(
     *,
     environment: Mapping[str, str] | None = None,
     change: Change | None = None,
+    only: Collection[str] | None = None,
 ) -> Project:
     """Load the project without the tables whose files are invalid, and without those that read one of them.
 
-    `left_out` has these tables with the reason. Raises ConfigError for problems of the whole project: no folder, no file, or an
+    `left_out` has these tables with the reason. `only` loads the tables of these names and those that they read, directly or
+    through others. Raises ConfigError for problems of the whole project: no folder, no file, or an
     invalid `project.yaml`.
     """
-    project, files = _read(Path(path), environment, change)
+    project, files = _read(Path(path), environment, change, only)
+    if only is not None and any(may_be_taken(file.name) for file in files):
+        project, files = _read(Path(path), environment, change)  # whether a name is taken depends on other tables
     settings = [problem for file in files if file.is_settings for problem in file.in_order()]
     if settings:
         raise ConfigError(settings)
@@ -56,8 +61,16 @@ def load_sound_tables(
 
 
 @collector_paused()
-def _read(root: Path, environment: Mapping[str, str] | None, change: Change | None) -> tuple[Project, list[Draft]]:
-    """The tables whose own files are valid, and all files with their problems; raises ConfigError if there is no file."""
+def _read(
+    root: Path,
+    environment: Mapping[str, str] | None,
+    change: Change | None,
+    only: Collection[str] | None = None,
+) -> tuple[Project, list[Draft]]:
+    """The tables whose own files are valid, and all files with their problems; raises ConfigError if there is no file.
+
+    `only` as in `load_sound_tables`: other files are not read.
+    """
     if not root.is_dir():
         raise ConfigError(
             [Problem(str(root), 0, f"wanted a folder of <domain>/<table>.yaml, found {_found_instead(root)}")]
@@ -71,8 +84,11 @@ def _read(root: Path, environment: Mapping[str, str] | None, change: Change | No
     elif not files:
         raise ConfigError([Problem(str(root), 0, "wanted at least one <domain>/<table>.yaml, found none")])
     _refuse_same_names(files)
-    for file in files:
-        file.read()
+    if only is None:
+        for file in files:
+            file.read()
+    else:
+        files = _read_needed(files, only)
     settings = next((file.model for file in files if isinstance(file.model, ProjectSettings)), ProjectSettings())
     drafts = {file.table.name: file for file in files if file.table is not None}
     tables = {name: _with_retries(draft.table, settings) for name, draft in drafts.items() if draft.table}
@@ -80,6 +96,24 @@ def _read(root: Path, environment: Mapping[str, str] | None, change: Change | No
     for finding in findings(project, [file.key for file in files if file.key]):
         drafts[finding.table.name].find(finding.place, finding.message, finding.line_in_block)
     return project, files
+
+
+def _read_needed(files: Sequence[Draft], names: Collection[str]) -> list[Draft]:
+    """Read the settings, the tables of these names and what they read; the files that were read, in their order."""
+    needed = [file for file in files if file.is_settings]
+    for file in needed:
+        file.read()
+    by_name: dict[str, list[Draft]] = {}
+    for file in files:
+        if not file.is_settings:
+            by_name.setdefault(file.name, []).append(file)
+    waiting = list(names)
+    while waiting:
+        for file in by_name.pop(waiting.pop(), ()):
+            file.read()
+            needed.append(file)
+            waiting += [key.partition("/")[2] for key in upstream(file.table)] if file.table is not None else []
+    return sorted(needed, key=lambda file: _order(file.relative))
 
 
 def _with_retries(table: Table, settings: ProjectSettings) -> Table:

@@ -53,11 +53,15 @@ def taken(table: Table, project: Project) -> str | None:
     return f"wanted another name for the table, got '{table.name}', which is that of {owner}" if owner else None
 
 
+def may_be_taken(name: str) -> bool:
+    """Whether another table of a project could take this name of a table."""
+    return "__" in name or name.endswith("_freshness") or name == "retention"
+
+
 def _owner_of(name: str, project: Project) -> str | None:
     maintenance = {"upkeep", *_OF_ONE_OP, *(f"{job}_rows" for job in _OF_ONE_OP)}
-    if any(getattr(table.model, "retention", None) is not None for table in project):
-        maintenance.add("retention")
-    if name in maintenance:
+    with_retention = name == "retention" and any(getattr(table.model, "retention", None) for table in project)
+    if name in maintenance or with_retention:
         return "a maintenance job"
     if _OF_A_CHECK.fullmatch(name):
         return "a check"

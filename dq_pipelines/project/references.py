@@ -188,7 +188,7 @@ def cycles(project: Project) -> Iterator[Finding]:
     for start in project:
         path: dict[str, Iterator[str]] = {}
         if start.key not in done:
-            path[start.key] = _upstream(start)
+            path[start.key] = upstream(start)
         while path:
             last = next(reversed(path))
             key = next(path[last], None)
@@ -205,10 +205,11 @@ def cycles(project: Project) -> Iterator[Finding]:
                         f"tables wait for each other: {' <- '.join([*names, key])}",
                     )
             elif key not in done and (table := project.by_key(key)) is not None:
-                path[key] = _upstream(table)
+                path[key] = upstream(table)
 
 
-def _upstream(table: Table) -> Iterator[str]:
+def upstream(table: Table) -> Iterator[str]:
+    """The keys of the tables that a table reads; none for SQL that cannot be parsed."""
     try:
         return iter(table.upstream)
     except SqlError:

@@ -99,6 +99,20 @@ def test_what_is_not_sound_is_left_out_with_its_sentence_and_who_reads_it_is_blo
         assert "\n" not in one.why
     assert project.tables.keys() == whole.tables.keys() - {key.partition("/")[2] for key in left_out}
     assert all(project.tables[table.name] == whole.tables[table.name] for table in project)
+    files = {Path(path).stem for path in (*FILES, name)}
+    for only in files:  # a run loads no other table, and finds the same
+        part = load_sound_tables(root, only={only})
+        assert part.tables.get(only) == project.tables.get(only)
+        assert all(project.tables[table.name] == table for table in part)
+        assert {one.key for one in part.left_out if one.name == only} == {
+            one.key for one in project.left_out if one.name == only
+        }
+
+
+def test_only_some_tables_are_loaded_with_what_they_read(root: Path) -> None:
+    assert [table.name for table in load_sound_tables(root, only={"by_day"})] == ["by_day", "by_id", "sales"]
+    assert [table.name for table in load_sound_tables(root, only={"orders", "sales"})] == ["returns", "sales", "orders"]
+    assert not load_sound_tables(root, only={"none"}).tables
 
 
 def test_owners_and_domain_of_what_is_left_out_are_known(root: Path) -> None:
