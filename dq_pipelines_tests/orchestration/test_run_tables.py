@@ -186,6 +186,26 @@ def test_a_command_line_reads_no_other_table(three: Workshop, places: Places) ->
 
 
 @pytest.mark.slow
+def test_a_small_run_imports_no_pandas(three: Workshop, places: Places) -> None:
+    """Its import takes as long as all else that we do for a small table."""
+    obstruct(three)
+    script = "import atexit, sys; atexit.register(lambda: print('pandas' in sys.modules)); import dagster._cli as c; c.main()"
+    command = [
+        "asset",
+        "materialize",
+        "-m",
+        "dq_pipelines.definitions",
+        "--select",
+        "bronze/read,silver/read,quarantine/read",
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *command],
+        env=settings(three, places), capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert ran.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.slow
 def test_a_launched_run_and_its_steps_read_no_other_table(three: Workshop, places: Places) -> None:
     """A run that was made when all tables were loaded, executed as Kubernetes does, each step in a process of its own."""
     (three.root / "of_steps.py").write_text(

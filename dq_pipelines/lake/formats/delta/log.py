@@ -145,10 +145,10 @@ class Log:
         return {name: number for name, number in pairs if name is not None}
 
     def _checkpointed(self, kind: str) -> pa.ChunkedArray | None:
-        import pyarrow.dataset as ds
-
         if not self.checkpoint[1]:
             return None
+        import pyarrow.dataset as ds  # imports pandas
+
         try:
             paths = [f"{self.path}/{name}" for name in self.checkpoint[1]]
             rows = ds.dataset(paths, filesystem=self.files).to_table(columns=[kind])
