@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.history.store.status import RuleStatus, rule_status
@@ -42,7 +43,7 @@ class RuleState:
         """One of the results, for the fields that all share: check, rule, column, severity."""
         return (self.results or self.rechecks)[-1][1]
 
-    @property
+    @cached_property
     def success(self) -> bool:
         return not (self.failed or self.rechecks_failed or (self.open_rows and not self.one.mostly))
 
@@ -59,7 +60,7 @@ class RuleState:
         """The number of this rule's open rows in quarantine."""
         return sum(open_rows.rows for open_rows in self.open or ())
 
-    @property
+    @cached_property
     def failed(self) -> PartitionResults:
         """Failed results of batches, without those whose refused rows are all settled."""
         return tuple(

@@ -35,7 +35,7 @@ class TableStatus:
     #: number of open refused rows, each counted once; None where the lake was not read
     open_rows: int | None = None
 
-    @property
+    @cached_property
     def status(self) -> Status:
         """The status in one word, as defined in `store.status`."""
         failing = {rule.one.severity for rule in self.failed}
@@ -126,7 +126,7 @@ class TableStatus:
     def _sum(self, name: str) -> int:
         return sum(getattr(verdict, name) for verdict in self.verdicts if not (verdict.blocked or verdict.is_recheck))
 
-    @property
+    @cached_property
     def score(self) -> float | None:
         """Quality score in percent, partitions weighted by rows; None where nothing was judged."""
         if not self.verdicts:
@@ -159,7 +159,7 @@ class TableStatus:
         """Returns the state of this check's rule; None for an unknown check."""
         return next((rule for rule in self.rules if rule.one.check == check), None)
 
-    @property
+    @cached_property
     def failed(self) -> tuple[RuleState, ...]:
         return tuple(rule for rule in self.rules if not rule.success)
 

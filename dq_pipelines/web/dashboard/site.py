@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from dq_pipelines.config.settings import Settings
+from dq_pipelines.config.stores import is_remote
 from dq_pipelines.errors import ConfigError, PublishError
 from dq_pipelines.history.queries.change_token import change_token
 from dq_pipelines.history.queries.failing_since import failing_since
@@ -28,7 +29,7 @@ from dq_pipelines.project import Project, load_sound_tables
 from dq_pipelines.project.loading import signs
 from dq_pipelines.security.state import State
 
-#: Seconds after which the lake is read again even if no run has ended: rows may have been dismissed.
+#: Seconds after which a table is read again where nothing tells whether it has changed, or where it could not be read.
 _LOOK_AGAIN = 30.0
 #: Tables that are read in parallel.
 _AT_ONCE = 8
@@ -75,16 +76,17 @@ class LoadedProject:
 class _Cached(Generic[Value]):
     """A cached value, which is computed again when its version has changed or it is too old."""
 
-    def __init__(self, seconds: float = float("inf")) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float | Callable[[Value], float] = float("inf")) -> None:
+        self._seconds = seconds if callable(seconds) else lambda _: seconds
         self._lock = threading.Lock()
         self._cached: tuple[object, float, Value] | None = None
 
     def get(self, version: object, make: Callable[[], Value]) -> Value:
         with self._lock:
-            if self._cached is None or self._cached[0] != version or time.monotonic() > self._cached[1] + self._seconds:
-                self._cached = (version, time.monotonic(), make())
-            return self._cached[2]
+            cached = self._cached
+            if cached is None or cached[0] != version or time.monotonic() > cached[1] + self._seconds(cached[2]):
+                cached = self._cached = (version, time.monotonic(), make())
+            return cached[2]
 
 
 class Site:
@@ -104,7 +106,7 @@ class Site:
         self._last: Project | None = None
         self._settled: _Cached[None] = _Cached(1.0)
         self._asides: _Cached[_Asides] = _Cached(_LOOK_AGAIN)
-        self._tables: defaultdict[str, _Cached[_Look]] = defaultdict(lambda: _Cached(_LOOK_AGAIN))
+        self._tables: defaultdict[str, _Cached[_Look]] = defaultdict(lambda: _Cached(lambda look: look.lasts))
         self._since: defaultdict[str, _Cached[Mapping[str, datetime]]] = defaultdict(_Cached)
 
     @classmethod
@@ -139,7 +141,9 @@ class Site:
         lake, token = self.stores.lake, change_token(self.stores.history)
 
         def look(table: str) -> _Look:
-            return self._tables[table].get((token, _log_of(lake, table)), lambda: _look_at(lake, table))
+            logs = _logs_of(lake, table)
+            version = token if logs is None else logs
+            return self._tables[table].get(version, lambda: _look_at(lake, table, is_versioned=logs is not None))
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(look, tables))
@@ -169,10 +173,22 @@ class Site:
         return cached.get((version, failing), lambda: failing_since(self.stores.history, table.table, failing))
 
 
-def _log_of(lake: Lake, table: str) -> object | None:
-    """A value that changes when quarantine changes; None in an object store, which is read seldom."""
-    quarantine = lake.table(f"quarantine/{table.partition('/')[2]}")
-    return quarantine.format.change_token(quarantine)
+def _logs_of(lake: Lake, table: str) -> object | None:
+    """A value that changes with each commit to a layer of the table; None in an object store, which gives none."""
+    tokens = []
+    for key in _layers(table):
+        one = lake.table(key)
+        token = one.format.change_token(one)
+        if token is None and (is_remote(one.uri) or one.exists):
+            return None
+        tokens.append(token)
+    return tuple(tokens)
+
+
+def _layers(table: str) -> list[str]:
+    """The tables in the lake whose rows are counted for a published table."""
+    layer, _, name = table.partition("/")
+    return [*([f"bronze/{name}"] if layer == "silver" else []), table, f"quarantine/{name}"]
 
 
 @dataclass(frozen=True)
@@ -184,6 +200,13 @@ class _Look:
     rows: Mapping[str, int] = field(default_factory=dict)
     #: a sentence about what could not be read; "" for none
     note: str = ""
+    #: whether a change of the table is seen without a read
+    is_versioned: bool = False
+
+    @property
+    def lasts(self) -> float:
+        """Seconds until the table is read again even if it seems unchanged."""
+        return float("inf") if self.is_versioned and not self.note else _LOOK_AGAIN
 
 
 _Asides = tuple[Mapping[str, ResultRecord], str]
@@ -196,12 +219,12 @@ def _asides_of(lake: Lake) -> _Asides:
         return {}, f"Inputs that are set aside are not listed: {error}"
 
 
-def _look_at(lake: Lake, table: str) -> _Look:
-    layer, _, name = table.partition("/")
+def _look_at(lake: Lake, table: str, *, is_versioned: bool) -> _Look:
+    *judged, refused_rows = _layers(table)
     try:
-        rows = {key: lake.table(key).rows() for key in ([f"bronze/{name}", table] if layer == "silver" else [table])}
+        rows = {key: lake.table(key).rows() for key in judged}
         quarantine = summarize_quarantine(lake, table)
     except PublishError as error:
         return _Look(QuarantineSummary(table, is_known=False), note=f"Rows of {table} are not counted: {error}")
     refused = sum(count for _, count in quarantine.statuses)
-    return _Look(quarantine, rows | {f"quarantine/{name}": refused})
+    return _Look(quarantine, rows | {refused_rows: refused}, is_versioned=is_versioned)

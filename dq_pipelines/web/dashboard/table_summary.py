@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from dq_pipelines.history.queries.rule_status import RuleState
 from dq_pipelines.history.queries.scores import Score, score_of
@@ -54,16 +55,16 @@ class TableSummary:
         score = self.standing.score
         return STATUSES.index(self.status), 100.0 if score is None else score, self.standing.table
 
-    @property
-    def failing(self) -> list[Failing]:
-        return [Failing(self, rule) for rule in self.standing.failed]
+    @cached_property
+    def failing(self) -> tuple[Failing, ...]:
+        return tuple(Failing(self, rule) for rule in self.standing.failed)
 
-    @property
+    @cached_property
     def score(self) -> Score | None:
         """The score in total and by dimension."""
         return score_of(self.standing)
 
-    @property
+    @cached_property
     def failing_since(self) -> datetime | None:
         return min((one.since for one in self.failing if one.since is not None), default=None)
 
