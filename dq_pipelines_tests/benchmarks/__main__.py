@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dq_pipelines_tests.benchmarks import detectors, live, many_files, planted, suggested, workbooks
+from dq_pipelines_tests.benchmarks import detectors, live, many_files, planted, project_size, suggested, workbooks
 from dq_pipelines_tests.benchmarks.column import against_cpp
 from dq_pipelines_tests.benchmarks.growth import grown
 from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured, median
@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line, flush=True)
         text.append(line)
         right &= good
-    for line, good in (*many_files.sections(quick=asked.quick), *workbooks.sections(quick=asked.quick)):
+    sized = [*many_files.sections(quick=asked.quick), *project_size.sections(quick=asked.quick)]
+    for line, good in (*sized, *workbooks.sections(quick=asked.quick)):
         print(line, flush=True)
         text.append(line)
         right &= good

@@ -10,6 +10,7 @@ from dq_pipelines_tests.benchmarks import __main__ as bench
 from dq_pipelines_tests.benchmarks import column, many_batches, many_partitions, planted
 from dq_pipelines_tests.benchmarks.measure import measured
 from dq_pipelines_tests.benchmarks.suite import RULES, truth
+from dq_pipelines_tests.benchmarks.table_project import write_project
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,12 @@ def test_the_suite_is_of_the_size_it_says() -> None:
 @pytest.mark.parametrize(("most", "runs"), [(0, 1), (30, 4)])
 def test_many_files_lose_no_row(most: int, runs: int) -> None:
     assert measured("many_files", "100", str(most)).found == [200, runs]
+
+
+@pytest.mark.parametrize(("verb", "wanted"), [("run", 2), ("load", 12)])
+def test_a_run_and_a_load_of_many_tables_do_their_work(verb: str, wanted: int, tmp_path: Path) -> None:
+    write_project(tmp_path / "p", 12)
+    assert measured("project_size", str(tmp_path / "p"), verb).found == [wanted]
 
 
 @pytest.mark.parametrize("verb", ["export", "import"])

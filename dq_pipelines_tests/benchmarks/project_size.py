@@ -1,0 +1,114 @@
+"""A project of a thousand tables beside one of one: a run of one table, and loading them all.
+
+`python -m dq_pipelines_tests.benchmarks.project_size FOLDER hello|run|load` in a process of its own, which prints what it did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+
+from dq_pipelines_tests.benchmarks.measure import Measurement, measured, median
+from dq_pipelines_tests.benchmarks.table_project import RULES, write_project
+
+TABLES, FEW = 1_000, 100
+REPEATS = 3
+#: The most times as much CPU as the line above it: a run among many tables; a run as against an empty asset; loading a table
+#: among ten times as many.
+MOST_AMONG_MANY, MOST_OF_EMPTY, MOST_PER_TABLE = 1.2, 2.0, 1.5
+
+_ABOUT = f"""## Many tables
+
+`dagster asset materialize` of an empty asset of Dagster's, and of one small table with {RULES} rules in a project of one table and
+of many; then `dq_pipelines.definitions` with all tables, as a code server loads it. Medians of CPU of whole processes; × is the ratio to
+the line above, of loading that of the CPU of a table.
+
+| | tables | CPU | × | limit | |
+|---|---:|---:|---:|---:|---|"""
+
+_HELLO = """
+import dagster as dg
+
+
+@dg.asset
+def empty() -> None: ...
+
+
+defs = dg.Definitions(assets=[empty], executor=dg.in_process_executor)
+"""
+
+
+def sections(*, quick: bool) -> Iterator[tuple[str, bool]]:
+    """The page's section line by line, each with whether it is within its limit and right."""
+    many = FEW if quick else TABLES
+    yield _ABOUT, True
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for tables in (1, many // 10, many):
+            write_project(folder / str(tables), tables)
+        (folder / "1" / "hello.py").write_text(_HELLO, encoding="utf-8")
+        hello = _median(folder / "1", "hello")
+        yield _line("an empty asset", 0, hello.cpu, None, 0, hello.found == [0])
+        one, among = (_median(folder / str(tables), "run") for tables in (1, many))
+        yield _line("one table", 1, one.cpu, one.cpu / hello.cpu, MOST_OF_EMPTY, one.found == [2])
+        yield _line("one table", many, among.cpu, among.cpu / one.cpu, MOST_AMONG_MANY, among.found == [2])
+        base, some, all_ = (_median(folder / str(tables), "load") for tables in (1, many // 10, many))
+        per_table = [(run.cpu - base.cpu) / (run.found[0] - 1) for run in (some, all_)]
+        yield _line("load all", some.found[0], some.cpu, None, 0, some.found[0] >= many // 10)
+        ratio = per_table[1] / per_table[0]
+        yield _line("load all", all_.found[0], all_.cpu, ratio, MOST_PER_TABLE, all_.found[0] >= many)
+    yield "", True
+
+
+def _median(folder: Path, verb: str) -> Measurement:
+    return median([measured("project_size", str(folder), verb) for _ in range(REPEATS)])
+
+
+def _line(what: str, tables: int, cpu: float, ratio: float | None, limit: float, right: bool) -> tuple[str, bool]:
+    times, most = ("", "") if ratio is None else (f"{ratio:.2f}", f"{limit:g}")
+    good = right and (ratio is None or ratio <= limit)
+    return f"| {what} | {tables or ''} | {cpu:.2f} s | {times} | {most} | {'right' if good else 'WRONG'} |", good
+
+
+def done(folder: Path, verb: str) -> int:
+    """The rows that a run published, or the tables that were loaded."""
+    if verb == "load":
+        from dq_pipelines.definitions import defs
+
+        keys = defs.resolve_asset_graph().materializable_asset_keys
+        return sum(key.path[0] in ("silver", "gold") for key in keys)
+    from dagster._cli import main as dagster
+
+    where = ["-f", "hello.py"] if verb == "hello" else ["-m", "dq_pipelines.definitions"]
+    sys.argv = ["dagster", "asset", "materialize", *where, "--select", "empty" if verb == "hello" else "silver/t0"]
+    try:
+        dagster()  # type: ignore[no-untyped-call]
+    except SystemExit as end:
+        if end.code:
+            raise
+    if verb == "hello":
+        return 0
+    from dq_pipelines.lake.tables import Lake
+
+    return Lake.at(str(folder / "lake")).table("silver/t0").rows()
+
+
+if __name__ == "__main__":
+    _, place, asked = sys.argv
+    root = Path(place)
+    for made in ("lake", "home"):
+        rmtree(root / made, ignore_errors=True)
+    (root / "home").mkdir()
+    (root / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    names = {"DQ_CONFIG": "assets_config", "DQ_LAKE": "lake", "DQ_STATE": "state", "DAGSTER_HOME": "home"}
+    os.environ.update({name: str(root / folder) for name, folder in names.items()})
+    os.chdir(root)
+    began = time.perf_counter()
+    found = done(root, asked)
+    print(json.dumps({"found": [found], "seconds": time.perf_counter() - began}))
