@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from dq_pipelines.lake.formats.commit import Append, Commit, Note
-from dq_pipelines.lake.formats.delta import checkpoints, commits, open_tables
+from dq_pipelines.lake.formats.delta import after_commit, checkpoints, open_tables
 from dq_pipelines.lake.formats.delta.log import Log
 from dq_pipelines.lake.tables import LakeTable
 from dq_pipelines.pipeline.runtime.table_run import TableRun
@@ -116,7 +116,7 @@ def test_a_failed_checkpoint_is_no_failed_commit(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     table = seeded(tmp_path, "delta")
-    monkeypatch.setattr(commits, "write_checkpoint", full)
+    monkeypatch.setattr(after_commit, "write_checkpoint", full)
     aged(table, 40)
     assert log_of(table).checkpoint[0] == -1
     monkeypatch.undo()
@@ -129,12 +129,12 @@ CHILD = """
 import json, os, signal, sys
 from pathlib import Path
 from dq_pipelines.lake.formats.commit import Commit, Note
-from dq_pipelines.lake.formats.delta import checkpoints, commits
+from dq_pipelines.lake.formats.delta import after_commit, checkpoints
 from dq_pipelines_tests.contracts.formats.verbs import seeded
 
 root, at, steps, inside = Path(sys.argv[1]), int(sys.argv[2]), 0, False
 table = seeded(root, "delta")
-write = commits.write_checkpoint
+write = after_commit.write_checkpoint
 
 def step(frame, event, called):
     global steps
@@ -147,8 +147,8 @@ def stepwise(*given):
     write(*given)
     sys.setprofile(None)
 
-commits.write_checkpoint = stepwise
-commits.is_due = lambda log: True
+after_commit.write_checkpoint = stepwise
+after_commit.is_due = lambda log: True
 table.commit(Commit(Note(), {"batch:b-3": 7}))
 print(json.dumps(steps))
 """

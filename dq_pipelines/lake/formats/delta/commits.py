@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any, cast
-from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, Schema, TableFeatures, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import PostCommitHookProperties, create_table_with_add_actions
 
 from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_remote, options
-from dq_pipelines.errors import Overtaken, PublishError
-from dq_pipelines.lake.durable import sync_files
+from dq_pipelines.errors import Overtaken
 from dq_pipelines.lake.formats.commit import (
     Append,
     Commit,
@@ -35,12 +31,10 @@ from dq_pipelines.lake.formats.commit import (
     Update,
 )
 from dq_pipelines.lake.formats.delta.actions import adds_of, removes_of, schema_of
-from dq_pipelines.lake.formats.delta.checkpoints import is_due, write_checkpoint
+from dq_pipelines.lake.formats.delta.after_commit import set_down, synced
 from dq_pipelines.lake.formats.delta.columns import fitted
-from dq_pipelines.lake.formats.delta.log import Log
-from dq_pipelines.lake.formats.delta.open_tables import keep, taken
-from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, log_of, newest_entries, snapshot_of
-from dq_pipelines.lake.formats.delta.types import FOLDER
+from dq_pipelines.lake.formats.delta.open_tables import taken
+from dq_pipelines.lake.formats.delta.snapshot import DeltaSnapshot, newest_entries, snapshot_of
 from dq_pipelines.lake.formats.snapshot import PARTITION, Place, Snapshot, Unpublished
 
 #: Delta's name for a moment without a time zone.
@@ -61,9 +55,9 @@ def committed(place: Place, commit: Commit) -> Committed:
     except CommitFailedError as error:
         said = f"{place.key}: another writer changed the table meanwhile, nothing was published: {error}"
         raise Overtaken(said) from None
-    log = _synced(place)
+    log = synced(place)
     if table is not None:
-        _set_down(place, log, table)
+        set_down(place, log, table)
     return Committed(log.version, takes_files)
 
 
@@ -97,16 +91,6 @@ def _table_of(snapshot: Snapshot) -> DeltaTable | None:
     A commit takes it along to its own version, so it is not that of the snapshot, which others may hold.
     """
     return taken(snapshot.place, snapshot.log) if isinstance(snapshot, DeltaSnapshot) else None
-
-
-def _set_down(place: Place, log: Log, table: DeltaTable) -> None:
-    """Write a checkpoint where one is due, and keep the library's table for the next one who opens it."""
-    with suppress(DeltaError, OSError, PublishError):  # the commit is made; the next one writes the checkpoint
-        if is_due(log):
-            table.update_incremental()
-            write_checkpoint(place, table)
-        else:
-            keep(place, log, table)
 
 
 def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:
@@ -308,28 +292,9 @@ def _take_moments_without_zone(place: Place, table: DeltaTable, schema: Schema) 
     if "timestampNtz" in (table.protocol().writer_features or ()):
         return False
     table.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
-    _synced(place)
+    synced(place)
     return True
 
 
 def _partition_by(rows: Staged) -> list[str] | None:
     return None if rows.partition is None else [PARTITION]
-
-
-# --- the disk ------------------------------------------------------------------------------------
-
-
-def _synced(place: Place) -> Log:
-    """Sync the newest commit and its data files to the disk; returns the log with it. Raises OSError.
-
-    delta-rs does not ask for that: without it the log may name files of 0 bytes, or be one.
-    """
-    log = log_of(place)
-    newest = None if log is None else log.newest_commit
-    if log is None or newest is None:
-        raise PublishError(f"{place.uri}: wanted the log of {place.key} with the commit just made, got none")
-    if not is_remote(place.uri):
-        lines = log.content(newest).splitlines()
-        adds = [unquote(json.loads(line)["add"]["path"]) for line in lines if line.startswith(b'{"add"')]
-        sync_files(place.uri, [f"{FOLDER}/{newest}", *(path for path in adds if "://" not in path)])
-    return log
