@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dq_pipelines_tests.benchmarks import page
+
 ROWS = 12_000_000
 RULES = 24
 KEYS = ("bronze/wide", "silver/wide", "quarantine/wide")
@@ -212,11 +214,7 @@ def main() -> int:
     text = section(asked.clients, asked.rounds)
     print(text)
     if asked.write:
-        from dq_pipelines_tests.benchmarks.__main__ import PAGE
-
-        page, _, rest = PAGE.read_text("utf-8").partition(TITLE)
-        _, following, after = rest.partition("\n## ")
-        PAGE.write_text(f"{page.rstrip()}\n\n{text}" + (f"\n## {after}" if following else ""), encoding="utf-8")
+        page.put(text)
     return 0
 
 

@@ -34,10 +34,13 @@ class Measurement:
     found: list[Any]
 
 
-def measured(module: str, *arguments: str) -> Measurement:
-    """Run `python -m module arguments` and wait for it; raises RuntimeError with its last words when it fails."""
+def measured(module: str, *arguments: str, python: Path | None = None) -> Measurement:
+    """Run `python -m module arguments` and wait for it; raises RuntimeError with its last words when it fails.
+
+    With this interpreter, or with another one.
+    """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    command = [sys.executable, "-W", "ignore", "-m", f"{__package__}.{module}", *arguments]
+    command = [str(python or sys.executable), "-W", "ignore", "-m", f"{__package__}.{module}", *arguments]
     began = time.perf_counter()
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

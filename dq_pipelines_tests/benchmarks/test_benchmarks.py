@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from dq_pipelines_tests.benchmarks import __main__ as bench
-from dq_pipelines_tests.benchmarks import column, many_batches, many_partitions, planted
-from dq_pipelines_tests.benchmarks.measure import measured
-from dq_pipelines_tests.benchmarks.suite import RULES, truth
+from dq_pipelines_tests.benchmarks import column, judging, many_batches, many_partitions, planted
+from dq_pipelines_tests.benchmarks.comparison import Goal
+from dq_pipelines_tests.benchmarks.measure import ROOT, Measurement, measured
+from dq_pipelines_tests.benchmarks.page import merged
+from dq_pipelines_tests.benchmarks.path import by_hand, environment, ours, sections
+from dq_pipelines_tests.benchmarks.path.outcome import expected
+from dq_pipelines_tests.benchmarks.suite import COLUMNS, RULES, truth
 from dq_pipelines_tests.benchmarks.table_project import write_project
 
 pytestmark = pytest.mark.slow
@@ -29,15 +34,58 @@ def rows(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("faulty", [True, False], ids=["faulty", "clean"])
-@pytest.mark.parametrize("tool", bench.installed())
+@pytest.mark.parametrize("tool", judging.installed())
 def test_a_tool_finds_what_was_seeded(tool: str, faulty: bool, folder: Path, rows: int) -> None:
     path = folder / ("lineitem_faulty.parquet" if faulty else "lineitem.parquet")
     assert measured("run", tool, str(path)).found == truth(rows, faulty=faulty)
 
 
-@pytest.mark.parametrize("path", bench.PATHS)
-def test_a_path_loses_no_row(path: str, folder: Path, rows: int) -> None:
-    assert measured("path", path, str(folder / "lineitem.csv")).found == [rows]
+@pytest.mark.parametrize("file", [sections.CSV, sections.PARQUET])
+@pytest.mark.parametrize("tool", sections.installed(ROOT / ".bench"))
+def test_a_path_keeps_and_refuses_what_was_seeded(tool: str, file: str, folder: Path, rows: int) -> None:
+    described = sections.TOOLS[tool]
+    if file not in described.files:
+        pytest.skip(f"{described.title} does not read {file}")
+    python = environment.python(ROOT / ".bench") if tool == "lakelogic" else None
+    found = measured("path", tool, str(folder / file), python=python).found
+    assert found == expected(rows, described.judged)[: len(found)]
+    counts = {"copy": 1, "lakelogic": 2}
+    assert len(found) == counts.get(tool, 2 + len(described.judged))
+
+
+@pytest.mark.parametrize("without", ["sketches", "metrics", "quarantine", "rules", "rules_and_metrics", "casts_too"])
+def test_a_path_without_a_stage_loses_no_row(without: str, folder: Path, rows: int) -> None:
+    found = measured("path", "ours", str(folder / sections.CSV), without).found
+    assert found == (expected(rows) if without in {"sketches", "metrics", "quarantine"} else [rows, 0])
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_query_by_hand_writes_what_the_tables_hold(folder: Path, tmp_path: Path) -> None:
+    by_hand.refine(folder / sections.CSV, tmp_path)
+    ours.refine(folder / sections.CSV, tmp_path)
+    key = ("l_orderkey", "l_linenumber", "l_comment")
+    silver = pl.read_parquet(tmp_path / "lake" / "silver" / "lineitem" / "**" / "*.parquet")
+    assert_frame_equal(pl.read_parquet(tmp_path / "silver.parquet").sort(key), silver.sort(key))
+    for layer in ("bronze", "quarantine"):
+        landed = pl.read_parquet(tmp_path / "lake" / layer / "lineitem" / "**" / "*.parquet").select(COLUMNS)
+        written = pl.read_parquet(tmp_path / f"{layer}.parquet").select(COLUMNS)
+        assert_frame_equal(written, landed, check_row_order=False)
+
+
+def test_a_missed_goal_is_told() -> None:
+    def run(cpu: float) -> Measurement:
+        return Measurement(1, 1, cpu, 1, [])
+
+    goal = Goal("ours", 1.35)
+    assert goal.line(run(2.7), run(2)) == "Goal, ours: at most 1.35 × by CPU. Met: 1.35 ×.\n"
+    assert goal.line(run(3), run(2)) == "Goal, ours: at most 1.35 × by CPU. Missed: 1.50 ×.\n"
+
+
+def test_a_run_replaces_its_own_sections_of_the_page() -> None:
+    page = "# Page\n\nHead\n\n## A: 6 rows\n\nold\n\n## By hand\n\nkept\n"
+    text = "## A: 1,000 rows\n\nnew\n\n## B\n\nadded\n"
+    assert merged(page, text) == "# Page\n\nHead\n\n## A: 1,000 rows\n\nnew\n\n## B\n\nadded\n\n## By hand\n\nkept\n"
+    assert merged(page, "# Page\n\nNew head\n").startswith("# Page\n\nNew head\n\n## A: 6 rows")
 
 
 @pytest.mark.parametrize("tool", column.TOOLS)
