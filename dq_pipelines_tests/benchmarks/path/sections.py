@@ -47,7 +47,7 @@ _PEERS = f"""- Floe judges {len(NOT_NULL)} of the {len(ROW_RULES)} rules: its ch
 - LakeLogic judges all {len(ROW_RULES)} rules, as required fields and conditions in SQL. It casts to the same types and writes accepted and refused rows to
   Parquet, the refused with the rules that they fail. A contract is one layer: this one keeps no bronze, and measures no columns. It wants Polars
   and DuckDB before 2 and Rich before 15, so that it runs in an environment of its own, with Polars 1. It reads Parquet too, which is left out
-  for its time.
+  for its time, and it runs in the first turn only.
 """
 
 #: What is left out: its title, the run without it, and the run that this is compared with (both options of `path.ours`).
@@ -93,7 +93,7 @@ def sections(data: Path, folder: Path, rows: int, repeats: int, *, quick: bool) 
 
 def _turns(repeats: int) -> str:
     """How surely the figures are known: where others use the machine, CPU is surer than time."""
-    return f"Turns: {repeats}, of LakeLogic one. Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n"
+    return f"Turns: {repeats}. Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n"
 
 
 def _result(name: str, wrong: set[str], run: Measurement) -> str:
