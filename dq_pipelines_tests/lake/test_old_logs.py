@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.formats.commit import Append, Commit, Note
 from dq_pipelines.lake.formats.delta import after_commit, checkpoints, open_tables
 from dq_pipelines.lake.formats.delta.log import Log
@@ -123,6 +124,46 @@ def test_a_failed_checkpoint_is_no_failed_commit(tmp_path: Path, monkeypatch: py
     aged(table, 41)
     assert log_of(table).checkpoint[0] == 41
     assert rows_of(table) == in_order(BEFORE)
+
+
+@pytest.mark.parametrize("moved_by_hand", [False, True], ids=["torn", "moved by hand"])
+def test_a_newest_version_with_a_checkpoint_is_given_up_with_it(tmp_path: Path, moved_by_hand: bool) -> None:
+    table = seeded(tmp_path, "delta")
+    while log_of(table).checkpoint[0] < 0:
+        aged(table, table.snapshot().version + 1)
+    version = table.snapshot().version
+    commit = Path(table.uri) / f"_delta_log/{version:020}.json"
+    commit.write_bytes(commit.read_bytes()[:40])
+    if moved_by_hand:
+        commit.unlink()
+        with pytest.raises(PublishError, match=f"wanted the commit of version {version} of silver/orders beside its"):
+            table.commit(Commit(Note(), {"batch:late": 1}))
+    else:
+        with pytest.raises(
+            PublishError, match="move the file, the checkpoint of its version and _last_checkpoint away"
+        ):
+            table.snapshot()
+    (damage,) = table.format.examine(table)
+    assert damage.movable
+    for path in map(Path, (damage.path, *damage.companions)):
+        path.unlink()
+    assert not list(table.format.examine(table))
+    assert table.snapshot().version == version - 1
+    aged(table, version + 30)
+    assert rows_of(table) == in_order(BEFORE)
+
+
+def test_a_torn_commit_is_kept_where_its_checkpoint_alone_has_the_rest(tmp_path: Path) -> None:
+    table = seeded(tmp_path, "delta")
+    while log_of(table).checkpoint[0] < 0:
+        aged(table, table.snapshot().version + 1)
+    *earlier, newest = sorted((Path(table.uri) / "_delta_log").glob("*.json"))
+    newest.write_bytes(b"")
+    for commit in earlier:
+        commit.unlink()
+    (damage,) = table.format.examine(table)
+    assert (damage.movable, damage.companions) == ("", ())
+    assert damage.remedy == "put silver/orders/_delta_log back from a copy made by dq backup"
 
 
 CHILD = """

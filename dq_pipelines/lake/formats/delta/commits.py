@@ -13,7 +13,7 @@ from deltalake.transaction import PostCommitHookProperties, create_table_with_ad
 
 from dq_pipelines.config.sql_text import identifier, literal
 from dq_pipelines.config.stores import is_remote, options
-from dq_pipelines.errors import Overtaken
+from dq_pipelines.errors import Overtaken, PublishError
 from dq_pipelines.lake.formats.commit import (
     Append,
     Commit,
@@ -90,7 +90,11 @@ def _table_of(snapshot: Snapshot) -> DeltaTable | None:
 
     A commit takes it along to its own version, so it is not that of the snapshot, which others may hold.
     """
-    return taken(snapshot.place, snapshot.log) if isinstance(snapshot, DeltaSnapshot) else None
+    if not isinstance(snapshot, DeltaSnapshot):
+        return None
+    if lone := snapshot.log.lone_checkpoint():
+        raise PublishError(lone)
+    return taken(snapshot.place, snapshot.log)
 
 
 def _make(place: Place, commit: Commit, table: DeltaTable | None) -> bool:

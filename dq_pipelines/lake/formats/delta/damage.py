@@ -14,17 +14,15 @@ from dq_pipelines.lake.formats.snapshot import Place
 
 
 def damages(place: Place) -> Iterator[Damage]:
-    """The first of: a torn newest commit, a torn checkpoint, any other reason why the table cannot be opened."""
+    """The first of: a torn newest commit, a checkpoint without its commit, a torn checkpoint, any other reason why the table cannot be opened."""
     with read_errors(place.key, place.uri):
         log = Log.as_it_lies(place.key, place.uri)
     if log is None:
         return
     if torn := log.torn_newest():
-        path, _, sentence = torn.partition(": ")
-        layer, _, name = place.key.partition("/")
-        mode = " with mode: rerun" if layer in ("bronze", "quarantine") else ""
-        again = f"run {name}{mode}, which makes what it held anew"
-        yield Damage(path, sentence, "dq doctor --repair moves it away", "the torn commit", afterwards=again)
+        yield _lost(log, place, torn, "the torn commit", log.checkpoint_of(log.version))
+    elif lone := log.lone_checkpoint():
+        yield _lost(log, place, lone, "the checkpoint without its commit", log.checkpoint_of(log.version)[1:])
     elif torn := log.torn_checkpoint():
         path, _, sentence = torn.partition(": ")
         hint = f"{path.rpartition('/')[0]}/_last_checkpoint"
@@ -38,3 +36,14 @@ def damages(place: Place) -> Iterator[Damage]:
             path, _, sentence = str(error).partition(": ")
             remedy = f"put {place.key}/{FOLDER} back from a copy made by dq backup"
             yield Damage(path, sentence, remedy)
+
+
+def _lost(log: Log, place: Place, sentence: str, what: str, companions: tuple[str, ...]) -> Damage:
+    """A newest version that is to be given up, with all its files, for the one before it."""
+    path, _, sentence = sentence.partition(": ")
+    if companions and not log.says_all_up_to(log.version - 1):
+        return Damage(path, sentence, f"put {place.key}/{FOLDER} back from a copy made by dq backup")
+    layer, _, name = place.key.partition("/")
+    mode = " with mode: rerun" if layer in ("bronze", "quarantine") else ""
+    again = f"run {name}{mode}, which makes what it held anew"
+    return Damage(path, sentence, "dq doctor --repair moves it away", what, companions, again)

@@ -220,6 +220,27 @@ class Log:
                 )
         return ""
 
+    def checkpoint_of(self, version: int) -> tuple[str, ...]:
+        """The paths of the checkpoint's files of a version and of Delta's hint to it; empty where there is none."""
+        begin = f"{version:020}.checkpoint."
+        files = tuple(f"{self.path}/{name}" for name in self.names if name.startswith(begin))
+        return (*files, f"{self.path}/_last_checkpoint") if files else ()
+
+    def says_all_up_to(self, version: int) -> bool:
+        """Whether the files of versions up to this one are enough to read it."""
+        earlier = self.up_to(version)
+        return earlier.version == version and (earlier.is_whole or bool(earlier.checkpoint[1]))
+
+    def lone_checkpoint(self) -> str:
+        """The error message for a newest version that is a checkpoint without its commit; empty where it is none."""
+        version, files = self.checkpoint
+        if not files or f"{version:020}.json" in self:
+            return ""
+        return (
+            f"{self.path}/{files[0]}: wanted the commit of version {version} of {self.key} beside its checkpoint, got none, and no "
+            f"commit can follow; dq doctor --repair moves the checkpoint away, so that version {version - 1} is the newest"
+        )
+
     def torn_commit(self) -> str:
         """The error message for an incomplete earlier commit, after delta-rs failed; empty where all are complete."""
         for name in self.commits_after(self.checkpoint[0])[:-1]:
@@ -233,9 +254,14 @@ class Log:
     def _damaged(self, name: str, got: str) -> str:
         version = _number(name)
         before = f"version {version - 1} is the newest" if version else "the table counts as never published"
+        what = (
+            "the file, the checkpoint of its version and _last_checkpoint"
+            if self.checkpoint_of(version)
+            else "the file"
+        )
         return (
             f"{self.path}/{name}: wanted the actions of version {version} of {self.key}, got {got}, as a power loss leaves it; "
-            f"nothing was published; move the file away, so that {before}, and run {self.key.partition('/')[2]} again: "
+            f"nothing was published; move {what} away, so that {before}, and run {self.key.partition('/')[2]} again: "
             "the run makes what is missing anew, or says what to do"
         )
 
