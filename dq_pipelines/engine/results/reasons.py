@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,22 +79,20 @@ class _Reasons:
             order.append(np.flatnonzero(columns_of == number))
             if len(order[-1]):
                 failing = pl.Series(places[order[-1]])
-                parts.append(_texts([rows.get_column(name)[failing] for name in names], len(failing)))
+                parts.append(_texts({name: rows.get_column(name)[failing] for name in names}, len(failing)))
         return pl.concat(parts)[pl.Series(np.argsort(np.concatenate(order)))]
 
 
-def _texts(columns: Sequence[pl.Series], rows: int) -> pl.Series:
+def _texts(columns: Mapping[str, pl.Series], rows: int) -> pl.Series:
     """The values of one column as text, or `name=value` pairs of several."""
     if not columns:
         return pl.repeat(None, rows, dtype=pl.String, eager=True).alias("value")
-    texts = [_text(values) for values in columns]
+    # A fixed name: methods of a series called `^a$` would look for columns that match this pattern.
+    texts = {name: _text(values.alias("value")) for name, values in columns.items()}
     if len(texts) == 1:
-        return texts[0].alias("value")
+        return next(iter(texts.values()))
     # A cast's column may have another name by now: then Polars says so.
-    parts = [
-        pl.concat_str(pl.lit(f"{values.name}="), text.fill_null("null"))
-        for values, text in zip(columns, texts, strict=True)
-    ]
+    parts = [pl.concat_str(pl.lit(f"{name}="), text.fill_null("null")) for name, text in texts.items()]
     return pl.select(pl.concat_str(parts, separator=", ").alias("value")).to_series()
 
 
