@@ -95,8 +95,7 @@ class _Bucket(fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no typ
             else:
                 below = obstore.list_with_delimiter(self._store, selector.base_dir or None)
                 objects, folders = below["objects"], below["common_prefixes"]
-        if not objects and not folders and not selector.allow_not_found:
-            raise FileNotFoundError(f"wanted objects below {selector.base_dir!r}, got none")
+        # None of them is no error, whatever the selector allows: another run may have removed the last key just now.
         return [*(fs.FileInfo(path, fs.FileType.Directory) for path in folders), *(_file(one) for one in objects)]
 
     def open_input_stream(self, path: str) -> pa.PythonFile:

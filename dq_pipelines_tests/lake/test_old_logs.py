@@ -166,6 +166,30 @@ def test_a_torn_commit_is_kept_where_its_checkpoint_alone_has_the_rest(tmp_path:
     assert damage.remedy == "put silver/orders/_delta_log back from a copy made by dq backup"
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["whole log", "commits gone"])
+def test_a_lost_checkpoint(tmp_path: Path, whole: bool) -> None:
+    table = seeded(tmp_path, "delta")
+    while log_of(table).checkpoint[0] < 0:
+        aged(table, table.snapshot().version + 1)
+    version, folder = table.snapshot().version, Path(table.uri) / "_delta_log"
+    next(folder.glob("*.parquet")).unlink()
+    if not whole:
+        (folder / f"{0:020}.json").unlink()
+    (damage,) = table.format.examine(table)
+    assert damage.sentence.startswith(
+        f"wanted the checkpoint of version {version} of silver/orders, which it names, got none"
+    )
+    open_tables._kept.clear()
+    with pytest.raises(PublishError, match="which it names, got none; dq doctor names the remedy"):
+        table.rows()
+    assert bool(damage.movable) == whole
+    if whole:
+        Path(damage.path).unlink()
+        assert not list(table.format.examine(table))
+        aged(table, version + 30)
+        assert rows_of(table) == in_order(BEFORE)
+
+
 CHILD = """
 import json, os, signal, sys
 from pathlib import Path

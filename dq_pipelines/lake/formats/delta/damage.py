@@ -14,7 +14,7 @@ from dq_pipelines.lake.formats.snapshot import Place
 
 
 def damages(place: Place) -> Iterator[Damage]:
-    """The first of: a torn newest commit, a checkpoint without its commit, a torn checkpoint, any other reason why the table cannot be opened."""
+    """The first of: a torn newest commit, a checkpoint without its commit or lost, a torn checkpoint, any other reason why the table cannot be opened."""
     with read_errors(place.key, place.uri):
         log = Log.as_it_lies(place.key, place.uri)
     if log is None:
@@ -23,6 +23,11 @@ def damages(place: Place) -> Iterator[Damage]:
         yield _lost(log, place, torn, "the torn commit", log.checkpoint_of(log.version))
     elif lone := log.lone_checkpoint():
         yield _lost(log, place, lone, "the checkpoint without its commit", log.checkpoint_of(log.version)[1:])
+    elif lost := log.lost_checkpoint():
+        path, _, sentence = lost.partition(": ")
+        remedy = f"put the checkpoint back, or {place.key}/{FOLDER} from a copy made by dq backup"
+        what = "the hint to a lost checkpoint" if log.says_all_up_to(log.version) else ""
+        yield Damage(path, sentence, remedy, what, (), "the commits say the same")
     elif torn := log.torn_checkpoint():
         path, _, sentence = torn.partition(": ")
         hint = f"{path.rpartition('/')[0]}/_last_checkpoint"

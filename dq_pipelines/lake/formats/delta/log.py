@@ -23,6 +23,9 @@ from dq_pipelines.errors import PublishError
 from dq_pipelines.lake.formats.delta.types import FOLDER
 from dq_pipelines.lake.formats.snapshot import PARTITION
 
+#: Delta's hint to the newest checkpoint.
+_HINT = "_last_checkpoint"
+
 #: A commit's file: its name, bytes, and when it was written, in nanoseconds.
 CommitIdentity = tuple[str, int, int]
 
@@ -224,7 +227,7 @@ class Log:
         """The paths of the checkpoint's files of a version and of Delta's hint to it; empty where there is none."""
         begin = f"{version:020}.checkpoint."
         files = tuple(f"{self.path}/{name}" for name in self.names if name.startswith(begin))
-        return (*files, f"{self.path}/_last_checkpoint") if files else ()
+        return (*files, f"{self.path}/{_HINT}") if files else ()
 
     def says_all_up_to(self, version: int) -> bool:
         """Whether the files of versions up to this one are enough to read it."""
@@ -240,6 +243,18 @@ class Log:
             f"{self.path}/{files[0]}: wanted the commit of version {version} of {self.key} beside its checkpoint, got none, and no "
             f"commit can follow; dq doctor --repair moves the checkpoint away, so that version {version - 1} is the newest"
         )
+
+    def lost_checkpoint(self) -> str:
+        """The error message for a hint to a checkpoint that is gone, which keeps delta-rs from the commits; empty where there is none."""
+        if _HINT not in self:
+            return ""
+        try:
+            version = int(json.loads(self.content(_HINT))["version"])
+        except (ValueError, KeyError, TypeError):
+            return ""  # delta-rs passes over a torn hint
+        if any(name.startswith(f"{version:020}.checkpoint.") for name in self.names):
+            return ""
+        return f"{self.path}/{_HINT}: wanted the checkpoint of version {version} of {self.key}, which it names, got none; dq doctor names the remedy"
 
     def torn_commit(self) -> str:
         """The error message for an incomplete earlier commit, after delta-rs failed; empty where all are complete."""

@@ -71,8 +71,8 @@ def opened(place: Place, version: int | None = None, wanted: str = "") -> DeltaT
         return DeltaTable(place.uri, version=version, storage_options=options(place.uri))
     except (DeltaError, OSError) as error:
         log = None if is_remote(place.uri) else Log.as_it_lies(place.key, place.uri)
-        if log is not None and (torn := log.torn_checkpoint() or log.torn_commit()):
-            raise PublishError(torn) from None
+        if log is not None and (damaged := log.torn_checkpoint() or log.torn_commit() or log.lost_checkpoint()):
+            raise PublishError(damaged) from None
         raise refused(place.uri, f"wanted {wanted or f'the Delta table {place.key}'}", error) from None
 
 
