@@ -119,7 +119,8 @@ def _left_staged(root: Path, _: random.Random) -> AbstractContextManager[None]:
 
 def _lost(key: str) -> Callable[[Path, random.Random], AbstractContextManager[None]]:
     def plant(root: Path, chance: random.Random) -> AbstractContextManager[None]:
-        files = sorted((root / "lake" / key).rglob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        every = (path for path in (root / "lake" / key).rglob("*.parquet") if "_delta_log" not in path.parts)
+        files = sorted(every, key=lambda path: path.stat().st_mtime_ns)
         if files:  # the newest is one that the table names, or was until the last commit
             path = files[-1]
             if chance.random() < 0.5:
@@ -132,6 +133,13 @@ def _lost(key: str) -> Callable[[Path, random.Random], AbstractContextManager[No
         return nullcontext()
 
     return plant
+
+
+def _lost_checkpoint(root: Path, _: random.Random) -> AbstractContextManager[None]:
+    files = sorted((root / "lake/silver/accounts/_delta_log").glob("*.checkpoint.parquet"))
+    if files:
+        files[-1].unlink()
+    return nullcontext()
 
 
 def _doctor(shop: Workshop) -> None:
@@ -209,6 +217,7 @@ STORAGE_FAULTS = (
     StorageFault("history damaged", _damaged_history, ends="failed"),
     StorageFault("history of an earlier version", _older_history),
     StorageFault("newest commit torn", _torn_commit, ends="failed", heal=_rerun("events", "accounts")),
+    StorageFault("checkpoint lost", _lost_checkpoint, ends="either", heal=_rerun("accounts")),
     StorageFault("inputs aside torn", _torn_aside),
     StorageFault("claim torn", _torn_claim),
     StorageFault("staged files left", _left_staged),
