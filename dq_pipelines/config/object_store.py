@@ -79,9 +79,8 @@ class _Bucket(fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow has no typ
     def _info(self, path: str) -> fs.FileInfo:
         with _as_os_errors():
             if path:  # the bucket itself would answer, too
-                with suppress(
-                    FileNotFoundError, PermissionDeniedError
-                ):  # the answer to a HEAD has no reason, a listing has
+                # The answer to a HEAD has no reason for a refusal, a listing has one.
+                with suppress(FileNotFoundError, PermissionDeniedError):
                     return _file(obstore.head(self._store, path), path)
             below = obstore.list_with_delimiter(self._store, path or None)
         there = below["objects"] or below["common_prefixes"]

@@ -51,7 +51,7 @@ def stored_text(value: pl.Expr, landed: pl.DataType) -> pl.Expr:
 
 
 def shown_texts(values: pl.Series) -> pl.Series:
-    """`shown`, of values that are at hand."""
+    """`shown` for a series."""
     dtype = values.dtype
     if isinstance(dtype, pl.Binary):
         return each(values, lambda some: some.decode("utf-8", "backslashreplace"), pl.String())

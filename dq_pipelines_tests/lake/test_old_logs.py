@@ -166,6 +166,19 @@ def test_a_torn_commit_is_kept_where_its_checkpoint_alone_has_the_rest(tmp_path:
     assert damage.remedy == "put silver/orders/_delta_log back from a copy made by dq backup"
 
 
+def test_an_expired_commit_of_a_checkpoint_stops_no_later_one(tmp_path: Path) -> None:
+    table = seeded(tmp_path, "delta")
+    while log_of(table).checkpoint[0] < 0:
+        aged(table, table.snapshot().version + 1)
+    version = table.snapshot().version
+    aged(table, version + 2)
+    for number in range(version + 1):
+        (Path(table.uri) / f"_delta_log/{number:020}.json").unlink()
+    assert not list(table.format.examine(table))
+    aged(table, version + 30)
+    assert rows_of(table) == in_order(BEFORE)
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["whole log", "commits gone"])
 def test_a_lost_checkpoint(tmp_path: Path, whole: bool) -> None:
     table = seeded(tmp_path, "delta")

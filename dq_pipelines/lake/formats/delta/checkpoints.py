@@ -20,7 +20,7 @@ from dq_pipelines.lake.formats.snapshot import Place
 _COMMIT, _COMMIT_BYTES = 0.25, 1 / 100_000
 #: To write a checkpoint, and each 50 kB of it.
 _CHECKPOINT, _CHECKPOINT_BYTES = 8.0, 1 / 50_000
-#: Commits after which a checkpoint is due whatever it costs: Delta's own interval.
+#: Commits after which a checkpoint is due at any cost: Delta's own interval.
 _MOST_COMMITS = 100
 
 

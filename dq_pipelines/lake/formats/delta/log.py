@@ -40,7 +40,7 @@ class Log:
     path: str
     #: the names of the folder's files, in order: on a disk no file is asked for its size, since a log may have thousands
     names: tuple[str, ...]
-    #: what a listing of a store tells of them
+    #: their sizes and times, from the listing of an object store
     _listed: Mapping[str, fs.FileInfo] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -237,7 +237,7 @@ class Log:
     def lone_checkpoint(self) -> str:
         """The error message for a newest version that is a checkpoint without its commit; empty where it is none."""
         version, files = self.checkpoint
-        if not files or f"{version:020}.json" in self:
+        if not files or self.commits_after(version - 1):  # an expired commit is missed by no later one
             return ""
         return (
             f"{self.path}/{files[0]}: wanted the commit of version {version} of {self.key} beside its checkpoint, got none, and no "

@@ -1,4 +1,4 @@
-"""Keeps the library's tables that nobody reads, so that a process that opens one again reads only what came since.
+"""Caches opened tables of the library, so that a process that opens one again reads only the commits since.
 
 To open a table reads its checkpoint, with an action for each file of the table, and every commit since. An update reads the
 commits alone that are new. A table is either kept here, or held by one reader or one commit: a commit takes it along.
@@ -53,7 +53,7 @@ def taken(place: Place, log: Log) -> DeltaTable:
 
 
 def keep(place: Place, log: Log, table: DeltaTable) -> None:
-    """Keep a table that nobody holds any more; `log` is of its version, or a later one."""
+    """Keep a table that is no longer in use; `log` is of its version, or a later one."""
     version = table.version()
     made_of = _made_of(log, version)
     if made_of is None:
