@@ -7,6 +7,7 @@ import logging
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -36,17 +37,17 @@ def postgres(tmp_path: Path) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    with get_server(tmp_path / "records", cleanup_mode="stop") as server:
+    # Without a clean-up of its own: that would stop the server once more while it is ending, and fail where it just has.
+    server = get_server(tmp_path / "records", cleanup_mode=None)
+    control = partial(pgexec, "pg_ctl", bin_path=server.bin_path, user=server.system_user)
+    at = ("-D", str(server.pgdata))
+    try:
         # It listens on a socket file until it is started once more.
-        for action in (("stop",), ("-w", "-o", f"-h 127.0.0.1 -p {port}", "-l", str(server.log), "start")):
-            pgexec("pg_ctl", ("-D", str(server.pgdata), *action), bin_path=server.bin_path, user=server.system_user)
+        control((*at, "stop"))
+        control((*at, "-w", "-o", f"-h 127.0.0.1 -p {port}", "-l", str(server.log), "start"))
         yield port
-        pgexec(
-            "pg_ctl",
-            ("-D", str(server.pgdata), "-m", "immediate", "-t", "300", "stop"),  # its files go: no checkpoint
-            bin_path=server.bin_path,
-            user=server.system_user,
-        )
+    finally:
+        control((*at, "-m", "immediate", "-t", "300", "stop"))  # its files go: no checkpoint
 
 
 @pytest.mark.slow
