@@ -15,6 +15,10 @@ from typing import TypeVar
 
 import polars as pl
 
+from dq_pipelines.config import polars_numpy
+
+polars_numpy.load()
+
 _Result = TypeVar("_Result")
 
 #: Seconds that interrupted work has to end by itself, so that what it wrote can be removed. Then it is abandoned.

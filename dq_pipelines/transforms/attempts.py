@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dq_pipelines.config import polars_numpy
+
+polars_numpy.load()
+
 Attempt = Callable[[pl.Series], pl.Series]
 
 
