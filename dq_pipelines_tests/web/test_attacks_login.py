@@ -67,14 +67,14 @@ def log_in(client: TestClient, name: str = "ann", password: str = PASSWORD) -> i
      "/\u2028/evil", "\x00//evil.example", "@evil.example", ""],
 )  # fmt: skip
 def test_the_redirect_after_login_leads_to_no_other_site(client: TestClient, target: str) -> None:
-    assert within(target) == "/"
+    assert within(target) == "/dashboard/"
     answer = client.post("/login", data={"name": "ann", "password": PASSWORD, "next": target}, headers=OWN)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard/")
     names = [given.partition("=")[0] for given in answer.headers.get_list("set-cookie")]
     assert sorted(names) == ["dq_device", "dq_session"]
 
 
-@pytest.mark.parametrize("target", ["/", "/dashboard/?since=7&q=a%2Fb%5C", "/dashboard/tables/silver/sales", "/runs/ä"])
+@pytest.mark.parametrize("target", ["/dashboard/?since=7&q=a%2Fb%5C", "/dashboard/tables/silver/sales", "/runs/ä"])
 def test_the_redirect_after_login_to_a_page_of_this_site_is_followed(target: str) -> None:
     assert within(target) == target
 
@@ -339,7 +339,11 @@ def me(client: TestClient) -> str:
 def test_the_link_makes_whoever_opens_it_first_admin(here: TestClient, empty: Workshop) -> None:
     assert me(here) == ""
     answer = here.get(link_of(here))
-    assert (answer.status_code, answer.headers["location"], answer.headers["cache-control"]) == (303, "/", "no-store")
+    assert (answer.status_code, answer.headers["location"], answer.headers["cache-control"]) == (
+        303,
+        "/dashboard/",
+        "no-store",
+    )
     assert me(here) == NAME
     kept = here.cookies["dq_session"]
     here.cookies.clear()

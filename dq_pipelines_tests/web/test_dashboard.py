@@ -337,7 +337,7 @@ def test_files_are_of_this_package_and_kept(client: TestClient) -> None:
     found = page(client, "/dashboard/")
     paths = [given["src"] or "" for given in found.all("script") if "src" in given]
     paths += [given["href"] or "" for given in found.all("link") if given.get("rel") == "stylesheet"]
-    assert len(paths) == 4
+    assert len(paths) == 6
     for path in paths:
         answer = client.get(path)
         assert (answer.status_code, answer.headers["content-encoding"]) == (200, "gzip")

@@ -139,8 +139,12 @@ def test_a_form_that_is_too_long_is_not_read(client: TestClient) -> None:
     "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb", "/\t/b"]
 )
 def test_the_redirect_after_login_stays_on_this_site(client: TestClient, target: str) -> None:
-    assert within(target) == "/"
+    assert within(target) == "/dashboard/"
     assert log_in(client, target=target) == 303
+
+
+def test_a_login_that_began_at_the_root_leads_to_the_overview() -> None:
+    assert within("/") == "/dashboard/"
 
 
 def test_without_users_this_machine_alone_is_answered(empty: Workshop) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -25,6 +25,7 @@ from dq_pipelines.web.api.verdicts import VerdictCounts
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
+from dq_pipelines.web.dagster_client.run_list import RunQuery, runs_page
 from dq_pipelines.web.dagster_client.run_tables import may, mode_of, tables_of
 from dq_pipelines.web.problem_details import ApiError, problems
 
@@ -35,10 +36,6 @@ RunId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z-]+$", examples=[
 Status = Literal[
     "QUEUED", "NOT_STARTED", "STARTING", "STARTED", "SUCCESS", "FAILURE", "CANCELING", "CANCELED", "MANAGED", "SUSPENDED"
 ]  # fmt: skip
-
-#: Runs that are searched for one page at most, if Dagster's database cannot filter them.
-_MOST = 1000
-_CHUNK = 200
 
 
 class RunLine(BaseModel):
@@ -92,15 +89,11 @@ class RunFilter(BaseModel):
     created_after: Moment | None = None
     created_before: Moment | None = None
 
-    def filter(self) -> dg.RunsFilter:
-        """The part of the filter that Dagster's database evaluates."""
-        tags = {USER_TAG: self.user, "dagster/partition": self.partition}
-        return dg.RunsFilter(
+    def query(self) -> RunQuery:
+        """The filter for Dagster's records."""
+        return RunQuery(
             statuses=[dg.DagsterRunStatus(status) for status in self.status],
-            job_name=self.job,
-            tags={name: value for name, value in tags.items() if value is not None},
-            created_after=self.created_after,
-            created_before=self.created_before,
+            **self.model_dump(exclude={"status"}),
         )
 
 
@@ -123,7 +116,7 @@ def runs(
 ) -> Page[RunLine]:
     if wanted.table is not None:
         _must_be_known(rights, wanted.table)
-    records, after = _page(dagster.instance, rights, wanted, limit, place_in(_PLACE, cursor))
+    records, after = runs_page(dagster.instance, rights, wanted.query(), limit, place_in(_PLACE, cursor))
     where = behind.site.dagster_url  # which looks whether the project's files have changed: once a page
     items = [RunLine.model_validate(_line(record, rights, where)) for record in records]
     return Page(items=items, next=cursor_of([after[0], after[1].isoformat()]) if after else None)
@@ -213,40 +206,6 @@ def launched(dagster: DagsterHost, rights: Rights, behind: Backend, response: Re
 #: A run and its time of creation.
 _Place = tuple[Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")], Moment]
 _PLACE: TypeAdapter[_Place] = TypeAdapter(_Place)
-
-
-def _page(
-    instance: dg.DagsterInstance, rights: Rights, wanted: RunFilter, limit: int, place: _Place | None
-) -> tuple[list[RunRecord], _Place | None]:
-    """The runs of one page, and the place after which the next page begins."""
-    sifts = wanted.table is not None or not rights.may_everywhere(Permission.LOOK)
-    found: list[RunRecord] = []
-    for looked, record in enumerate(_from(instance, wanted, place, _CHUNK if sifts else limit + 1)):
-        if len(found) == limit or looked == _MOST:
-            return found, place
-        place = (record.dagster_run.run_id, record.create_timestamp)
-        about = tables_of(record.dagster_run, rights.project) if sifts else ()
-        if not sifts or (
-            may(rights, Permission.LOOK, record.dagster_run) and (wanted.table is None or wanted.table in about)
-        ):
-            found.append(record)
-    return found, None
-
-
-def _from(instance: dg.DagsterInstance, wanted: RunFilter, place: _Place | None, chunk: int) -> Iterator[RunRecord]:
-    """The runs after this place, newest first, queried in chunks of `chunk`."""
-    filters = wanted.filter()
-    records = instance.get_run_records(filters, limit=chunk, cursor=place[0] if place else None)
-    if place is not None and not records and instance.get_run_by_id(place[0]) is None:
-        # The run at this place was purged meanwhile: continue by its time of creation.
-        before = min(filter(None, (wanted.created_before, place[1])))
-        filters = wanted.model_copy(update={"created_before": before}).filter()
-        records = instance.get_run_records(filters, limit=chunk)
-    while records:
-        yield from records
-        if len(records) < chunk:
-            return
-        records = instance.get_run_records(filters, limit=chunk, cursor=records[-1].dagster_run.run_id)
 
 
 def _must_be_known(rights: Rights, key: str) -> None:

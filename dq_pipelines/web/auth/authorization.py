@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from starlette.types import Scope
 
 from dq_pipelines.project import Project, Table
-from dq_pipelines.security.roles import Permission, may, why_not
+from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
 from dq_pipelines.web.auth.access import Caller, caller_of
 
 
@@ -77,3 +77,11 @@ class Rights:
         table = self.project.tables.get(key.partition("/")[2])
         # History may know a gold table by the name that a landed table has now: these are different tables.
         return table if table is not None and key in table.keys else None
+
+
+def may_somewhere_of(scope: Scope) -> Callable[[Permission], bool]:
+    """Tells what the caller of this request may do on some table at least; without any users, everybody only looks."""
+    caller = caller_of(scope)
+    if caller is None:
+        return lambda permission: permission is Permission.LOOK
+    return lambda permission: may_somewhere(caller.user.grants, permission)

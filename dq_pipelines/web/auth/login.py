@@ -19,7 +19,10 @@ from dq_pipelines.web.auth.bootstrap_link import NAME
 from dq_pipelines.web.auth.forms import form_page, read_form
 from dq_pipelines.web.auth.login_steps import LoginSteps
 from dq_pipelines.web.auth.second_step import SecondStep
+from dq_pipelines.web.navigation import CONSOLE
 
+#: Where a login leads that began nowhere in particular: the overview.
+HOME = f"{CONSOLE}/"
 #: What a browser clears at logout: Dagster's pages cache data. Cookies stay, since one marks known browsers.
 _FORGET = '"cache", "storage"'
 
@@ -44,7 +47,7 @@ class Login:
         ]
 
     async def _form(self, request: Request) -> Response:
-        target = within(request.query_params.get("next", "/"))
+        target = within(request.query_params.get("next", HOME))
         return page(target, provider=await run_sync(self._access.oidc))
 
     async def _style(self, request: Request) -> Response:
@@ -58,7 +61,7 @@ class Login:
         # Another site may submit this form, to log somebody in as another user; browsers send its origin.
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return PlainTextResponse("Log in from a page of this site.", 403)
-        name, target = form.get("name", ""), within(form.get("next", "/"))
+        name, target = form.get("name", ""), within(form.get("next", HOME))
         if await self._steps.too_often(request, name):
             return page(target, "Too many attempts from this address: wait a minute.", 429)
         return await self._let_in(request, name, form.get("password", ""), target)
@@ -92,7 +95,7 @@ class Login:
             await self._steps.note(request, NAME, "refused")
             why = "This link is not the last one that dq serve printed, or it was already used. Restart dq serve for a new one."
             return PlainTextResponse(why, 403, {"Cache-Control": "no-store"})
-        return await self._steps.begun(request, secret, NAME, "/")
+        return await self._steps.begun(request, secret, NAME, HOME)
 
     async def _leave(self, request: Request) -> Response:
         caller = caller_of(request.scope)
@@ -104,17 +107,20 @@ class Login:
 
 
 def within(target: str) -> str:
-    """The target if it is a path of this site, else "/" (against open redirects).
+    """The target if it is a path of this site, else the overview (against open redirects).
+
+    The root is Dagster's first page, which says nothing of quality and is closed to callers with scoped rights: whoever logs
+    in there begins at the overview too.
 
     Browsers read a backslash as a slash and drop tabs and line breaks, and some proxies decode a path again. So a path that
     leads to another site after decoding it twice is refused too.
     """
     path = target.partition("?")[0]
-    if "\\" in target or not target.isprintable():
-        return "/"
+    if target == "/" or "\\" in target or not target.isprintable():
+        return HOME
     for text in (path, unquote(path), unquote(unquote(path))):
         if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
-            return "/"
+            return HOME
     return target
 
 

@@ -19,7 +19,7 @@ from dq_pipelines.security.provider import PendingLogin, Provider
 from dq_pipelines.security.users import User
 from dq_pipelines.web.auth import cookie
 from dq_pipelines.web.auth.access import Access
-from dq_pipelines.web.auth.login import page, within
+from dq_pipelines.web.auth.login import HOME, page, within
 from dq_pipelines.web.auth.login_steps import LoginSteps
 
 BEGIN, BACK = "/login/oidc", "/login/oidc/callback"
@@ -54,7 +54,7 @@ class OidcLogin:
 
     async def _to(self, request: Request) -> Response:
         """Redirect to the provider, with a cookie that identifies the browser at the callback."""
-        target = within(request.query_params.get("next", "/"))
+        target = within(request.query_params.get("next", HOME))
         if await self._steps.too_often(request, ""):
             return page(target, "Too many attempts from this address: wait a minute.", 429)
         provider = await run_sync(self._known)

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 _KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-_OWN = ("dashboard.css", "dashboard.js", "run.js", "plotly.css")
+_OWN = ("dashboard.css", "bar.css", "dashboard.js", "actions.js", "run.js", "plotly.css")
 PLOTLY = "plotly.min.js"
 
 

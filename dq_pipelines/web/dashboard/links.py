@@ -16,6 +16,9 @@ class Links(Protocol):
     @property
     def home(self) -> str: ...
 
+    @property
+    def runs(self) -> str: ...
+
     def table(self, key: str) -> str: ...
 
     def rule(self, key: str, check: str) -> str: ...
@@ -42,6 +45,11 @@ class Served:
     @property
     def home(self) -> str:
         return f"{self.base}/"
+
+    @property
+    def runs(self) -> str:
+        """The page of runs; "" without one."""
+        return f"{self.base}/runs" if self.has_runs else ""
 
     def table(self, key: str) -> str:
         layer, _, name = key.partition("/")
@@ -70,6 +78,7 @@ class OnePage:
 
     dagster: str = ""
     home: str = "#top"
+    runs: str = ""
 
     def table(self, key: str) -> str:
         return f"#{slug(key)}"

@@ -20,8 +20,9 @@ from dq_pipelines.errors import DqError, nearest
 from dq_pipelines.history.queries import wording
 from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.rules.core.clock import now
-from dq_pipelines.web.auth.authorization import Rights
+from dq_pipelines.web.auth.authorization import Rights, may_somewhere_of
 from dq_pipelines.web.dashboard import files
+from dq_pipelines.web.dashboard.actions import Actions
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import ChangeWatcher
@@ -33,6 +34,7 @@ from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
+from dq_pipelines.web.navigation import OVERVIEW, RUNS, Section, bar_links
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -118,10 +120,19 @@ class Pages:
         if self._records is None:
             return self._missing(request, "Runs are shown by a server that hosts Dagster.")
         rights = Rights.of(request.scope, self.site.known().project)
-        found = run_page(self._records(), rights, run_id, f"{request.scope.get('app_root_path', '')}/api/v1")
+        found = run_page(self._records(), rights, run_id, _api(request))
         if found is None:
             return self._missing(request, f"Dagster has no record of a run {run_id}, or you may not view it.")
-        return self._page(request, "run", found)
+        return self._page(request, "run", found, section=RUNS)
+
+    def runs(self, request: Request) -> HTMLResponse:
+        from dq_pipelines.web.dashboard.runs_page import runs_overview  # Dagster takes a second to import
+
+        if self._records is None:
+            return self._missing(request, "Runs are shown by a server that hosts Dagster.")
+        rights = Rights.of(request.scope, self.site.known().project)
+        view = runs_overview(self._visit(request), self._records(), rights, request.query_params)
+        return self._page(request, "runs", view, section=RUNS)
 
     def missing(self, request: Request, _: Exception) -> HTMLResponse:
         return self._missing(request, "There is no such page.")
@@ -129,7 +140,7 @@ class Pages:
     def failed(self, request: Request, error: Exception) -> HTMLResponse:
         """The page for a store that cannot be read, with the error's message."""
         why = str(error) if isinstance(error, DqError) else f"history cannot be read: {str(error).splitlines()[0]}"
-        return self._page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503)
+        return self._page(request, "error", {"title": "The dashboard cannot be shown", "message": why}, 503, None)
 
     def _visit(self, request: Request) -> RequestContext:
         known = self.site.known()
@@ -137,19 +148,33 @@ class Pages:
         return RequestContext.of(self.site, known if seen is None else known.without_details(), seen, _span(request))
 
     def _missing(self, request: Request, message: str) -> HTMLResponse:
-        return self._page(request, "error", {"title": "Not found", "message": message}, 404)
+        return self._page(request, "error", {"title": "Not found", "message": message}, 404, None)
 
-    def _page(self, request: Request, name: str, view: Any, status: int = 200) -> HTMLResponse:
+    def _page(
+        self, request: Request, name: str, view: Any, status: int = 200, section: Section | None = OVERVIEW
+    ) -> HTMLResponse:
         reader = Reader.of(request.scope)
         # Dagster's UI shows all tables, so only readers of all tables get links to it.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
         links = Served(request.scope.get("root_path", "").rstrip("/"), dagster, self._records is not None)
-        return HTMLResponse(rendered(name, view, links, reader=reader), status, {"Cache-Control": "no-store"})
+        rights = Rights.of(request.scope, self.site.known().project)
+        actions = Actions(_api(request), rights, self._records is not None)
+        bar = bar_links(
+            links.base, may_somewhere_of(request.scope), dagster=dagster, hosts_dagster=links.has_runs, current=section
+        )
+        return HTMLResponse(
+            rendered(name, view, links, reader=reader, bar=bar, actions=actions), status, {"Cache-Control": "no-store"}
+        )
 
 
 def rendered(name: str, view: Any, links: Links, **more: Any) -> str:
     """The template's HTML for a view."""
     return environment().get_template(f"{name}.html.j2").render(view=view, links=links, now=now(), **more)
+
+
+def _api(request: Request) -> str:
+    """The address of the REST API."""
+    return f"{request.scope.get('app_root_path', '')}/api/v1"
 
 
 def _key(request: Request) -> str:
@@ -175,6 +200,7 @@ def dashboard(site: Site, records: Records | None = None) -> Starlette:
             Route("/", pages.overview),
             Route("/tables/{layer}/{name}", pages.table),
             Route("/tables/{layer}/{name}/rules/{check}", pages.rule),
+            Route("/runs", pages.runs),
             Route("/runs/{id}", pages.run),
             Route("/pulse", watch.poll),
             Route("/events", watch.stream),

@@ -38,6 +38,8 @@ _WANTED = {
 }
 #: Events that are read in one query.
 _PAGE = 1_000
+#: The latest events among which progress is looked for: a running step reports every second.
+_LATEST = 50
 #: Characters of an error message at most.
 _LONGEST = 2_000
 
@@ -65,6 +67,13 @@ def events_after(instance: dg.DagsterInstance, run_id: str, last: int) -> Iterat
         events = (event_of(record.storage_id, record.event_log_entry) for record in page.records)
         cursor, more = page.cursor, page.has_more
         yield [event for event in events if event is not None]
+
+
+def last_progress(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, Any]:
+    """The last progress event of a run, as the stream sends it; empty if its latest events have none. Blocks."""
+    page = instance.get_records_for_run(run_id, None, {_Kind.ENGINE_EVENT}, _LATEST, ascending=False)
+    found = (progress_of(record.event_log_entry) for record in page.records)
+    return next((one.to_json() for one in found if one is not None), {})
 
 
 def event_of(id: int, entry: dg.EventLogEntry) -> RunEvent | None:

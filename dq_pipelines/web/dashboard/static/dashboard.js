@@ -104,7 +104,10 @@
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById("main"), old = document.getElementById("main");
+      /* A page with a form has a part that changes; the form keeps what the reader has filled in. */
+      const part = document.querySelector("[data-refresh]"), id = part && page.getElementById(part.id) ? part.id : "main";
+      const fresh = page.getElementById(id), old = document.getElementById(id);
+      if (fresh.dataset.refresh) old.dataset.refresh = fresh.dataset.refresh;
       const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
       const focusable = "a, button, select, summary, [tabindex]";
       const focused = old.contains(document.activeElement) ? [...old.querySelectorAll(focusable)].indexOf(document.activeElement) : -1;
@@ -115,6 +118,7 @@
       old.replaceChildren(...fresh.childNodes);
       open.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
       [...old.querySelectorAll(".scroll")].forEach((box, index) => { if (tops[index]) [box.scrollLeft, box.scrollTop] = tops[index]; });
+      old.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
       document.body.dataset.token = page.body.dataset.token;
       draw();
       updateAges();
@@ -127,6 +131,18 @@
       loading = false;
     }
     if (wanted !== null && wanted !== document.body.dataset.token) setTimeout(() => onToken(wanted), 1000);
+  }
+
+  /* A part of the page that changes without new history says after how many seconds it is read again. */
+  function refresh() {
+    const part = document.querySelector("[data-refresh]");
+    if (!part) return;
+    setTimeout(async () => {
+      /* Not while the reader fills in or ticks something. */
+      const busy = document.querySelector("input[data-tick]:checked, input:focus, select:focus");
+      if (!document.hidden && !busy) await load().catch(() => {});
+      refresh();
+    }, 1000 * Number(part.dataset.refresh));
   }
 
   function onToken(token) {
@@ -159,6 +175,8 @@
   draw();
   updateAges();
   setInterval(updateAges, 30000);
+  document.addEventListener("dq:reload", () => { load().catch(() => {}); });
+  refresh();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   if (base && live) listen();
 })();

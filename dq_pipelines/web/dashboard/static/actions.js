@@ -1,0 +1,114 @@
+/* Buttons and forms that act through the REST API. The server checks every right; what it answers is said beside the button.
+
+   An element with `data-act` is a button: its `data-url` is posted to (`data-method` for another verb), with the JSON of
+   `data-body`. Within a form, `{name}` in the address and `"{name}"` in the body stand for the fields of the form, and a
+   member whose field is empty is left out. `data-go` is the page that follows: `{run}` stands for the run of the answer. */
+"use strict";
+
+(() => {
+  const status = (button) => (button.closest(".acts, form, tr, section") || document).querySelector("[role=status]");
+
+  function say(button, text, bad) {
+    const target = status(button);
+    if (!target) return;
+    target.textContent = text;
+    target.classList.toggle("said-bad", Boolean(bad));
+  }
+
+  /* The fields of the button's form; `name` is the table without its layer. */
+  function fieldsOf(button) {
+    const fields = Object.fromEntries(button.form ? new FormData(button.form) : []);
+    return fields.table ? { name: fields.table.split("/").pop(), ...fields } : fields;
+  }
+
+  /* The body with the fields filled in; an empty field leaves its member out. */
+  function filled(body, fields) {
+    const values = Object.entries(body).map(([name, value]) => {
+      const found = typeof value === "string" && value.match(/^\{(\w+)\}$/);
+      return [name, found ? fields[found[1]] : value];
+    });
+    return Object.fromEntries(values.filter(([, value]) => value !== "" && value !== undefined));
+  }
+
+  async function answerOf(button) {
+    const fields = fieldsOf(button);
+    const url = button.dataset.url.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(fields[name] || ""));
+    const options = { method: button.dataset.method || "POST", headers: { Accept: "application/json" } };
+    if (button.dataset.body) {
+      options.headers["Content-Type"] = "application/json";
+      options.body = JSON.stringify(filled(JSON.parse(button.dataset.body), fields));
+    }
+    const answer = await fetch(url, options);
+    const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(said.detail || said.title || "The server answered " + answer.status + ".");
+    return said;
+  }
+
+  const reload = () => document.dispatchEvent(new Event("dq:reload"));
+
+  async function act(button) {
+    if (button.form && !button.form.reportValidity()) return;
+    if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
+    button.disabled = true;
+    say(button, button.dataset.doing || "One moment …");
+    try {
+      const said = await answerOf(button);
+      const run = said.run_id || said.id;
+      if (button.dataset.go) {
+        location.assign(button.dataset.go.replace("{run}", encodeURIComponent(run || "")));
+        return;
+      }
+      say(button, button.dataset.done || "Done.");
+      reload();
+    } catch (error) {
+      say(button, error.message, true);
+      button.disabled = false;
+    }
+  }
+
+  /* One action for every ticked row of a list: its buttons are those in the rows. */
+  async function actOnTicked(button) {
+    const boxes = [...document.querySelectorAll("input[data-tick]:checked")];
+    if (!boxes.length) {
+      say(button, "Tick a row first.", true);
+      return;
+    }
+    button.disabled = true;
+    const wrong = [];
+    for (const box of boxes) {
+      const own = box.closest("tr").querySelector('[data-act="' + button.dataset.ticked + '"]');
+      if (own) await answerOf(own).catch((error) => wrong.push(error.message));
+    }
+    button.disabled = false;
+    say(button, wrong.length ? wrong.join(" ") : button.dataset.done || "Done.", wrong.length > 0);
+    reload();
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.act !== undefined) {
+      event.preventDefault();
+      act(button);
+    } else if (button.dataset.ticked !== undefined) {
+      event.preventDefault();
+      actOnTicked(button);
+    }
+  });
+
+  document.addEventListener("change", (event) => {
+    const all = event.target.closest("input[data-tick-all]");
+    if (all) document.querySelectorAll("input[data-tick]:not(:disabled)").forEach((box) => { box.checked = all.checked; });
+    /* A choice that only some options need, as the partition of a partitioned table. */
+    const select = event.target.closest("select[data-shows]");
+    if (select) show(select);
+  });
+
+  function show(select) {
+    const target = document.getElementById(select.dataset.shows), option = select.selectedOptions[0];
+    if (target && option) target.hidden = option.dataset.shown === undefined;
+  }
+
+  document.querySelectorAll("select[data-shows]").forEach(show);
+  document.querySelectorAll("[data-needs-script]").forEach((element) => { element.hidden = false; });
+})();
