@@ -24,6 +24,7 @@ from dq_pipelines.web.metrics.runs import records_of_environment
 from dq_pipelines.web.middleware.authentication import Authentication
 from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
 from dq_pipelines.web.middleware.security_headers import Bounds, SecurityHeaders
+from dq_pipelines.web.navigation import CONSOLE
 
 
 class _Rest(Convertor[str]):
@@ -48,7 +49,9 @@ def routes(behind: Backend) -> list[BaseRoute]:
         site.end_of = host.end_of
     return [
         *([] if host else [Route("/", _home)]),
-        Mount("/dashboard", app=dashboard(site, (lambda: host.instance) if host else None)),
+        Route(CONSOLE, _home),
+        Route("/api/docs", _api_reference),
+        Mount(CONSOLE, app=dashboard(site, (lambda: host.instance) if host else None)),
         *metrics.routes(
             lambda: site.known().project, site.stores.history, records_of_environment, site.standings, behind.health
         ),
@@ -69,7 +72,11 @@ def rest_routes(behind: Backend) -> list[BaseRoute]:
 
 
 async def _home(request: Request) -> RedirectResponse:
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/dashboard/")
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{CONSOLE}/")
+
+
+async def _api_reference(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{CONSOLE}/api")
 
 
 def access_of(site: Site) -> Access:

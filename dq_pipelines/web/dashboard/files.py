@@ -1,4 +1,4 @@
-"""Serves styles and scripts: the package's own, and Plotly's from its Python package.
+"""Serves styles and scripts: the package's own, Plotly's from its Python package, and Swagger UI's from fastapi-offline.
 
 A file's address contains its checksum, so browsers cache it forever. Nothing is loaded from other sites.
 """
@@ -17,19 +17,26 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 _KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-_OWN = ("dashboard.css", "bar.css", "dashboard.js", "actions.js", "run.js", "plotly.css")
+_OWN = ("dashboard.css", "bar.css", "dashboard.js", "actions.js", "run.js", "plotly.css", "api.js", "api.css")
 PLOTLY = "plotly.min.js"
+#: File -> the package that brings it, and the folder in that package.
+_OTHERS = {
+    PLOTLY: ("plotly", "package_data"),
+    "swagger-ui-bundle.js": ("fastapi_offline", "static"),
+    "swagger-ui.css": ("fastapi_offline", "static"),
+}
 
 
 @cache
 def content(name: str) -> bytes:
     """A file's bytes."""
-    if name == PLOTLY:
+    if name in _OTHERS:
+        package, folder = _OTHERS[name]
         # Located and not imported: importing Plotly takes half a second, and only its script is needed.
-        package = importlib.util.find_spec("plotly")
-        if package is None or package.origin is None:
-            raise FileNotFoundError("the package plotly, whose script draws the charts")
-        return (Path(package.origin).parent / "package_data" / PLOTLY).read_bytes()
+        found = importlib.util.find_spec(package)
+        if found is None or found.origin is None:
+            raise FileNotFoundError(f"the package {package}, which has {name}")
+        return (Path(found.origin).parent / folder / name).read_bytes()
     return (files("dq_pipelines.web.dashboard") / "static" / name).read_bytes()
 
 
@@ -62,12 +69,13 @@ VERSIONED = _Versioned()
 
 
 def served(request: Request) -> Response:
-    """The file of this versioned address."""
+    """The file of this versioned address. A plain name is answered too, for pages that do not know the checksum."""
     asked = request.path_params["name"]
-    name = next((name for name in (*_OWN, PLOTLY) if VERSIONED[name] == asked), None)
+    name = next((name for name in (*_OWN, *_OTHERS) if asked in (name, VERSIONED[name])), None)
     if name is None:
         return PlainTextResponse("There is no such file.", 404)
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    age = "max-age=31536000, immutable" if asked != name else "max-age=300"
+    headers = {"Cache-Control": f"public, {age}", "Vary": "Accept-Encoding"}
     packed = "gzip" in request.headers.get("accept-encoding", "")
     body = compressed(name) if packed else content(name)
     if packed:

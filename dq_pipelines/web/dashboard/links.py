@@ -19,6 +19,9 @@ class Links(Protocol):
     @property
     def runs(self) -> str: ...
 
+    @property
+    def api(self) -> str: ...
+
     def table(self, key: str) -> str: ...
 
     def rule(self, key: str, check: str) -> str: ...
@@ -51,6 +54,10 @@ class Served:
         """The page of runs; "" without one."""
         return f"{self.base}/runs" if self.has_runs else ""
 
+    @property
+    def api(self) -> str:
+        return f"{self.base}/api"
+
     def table(self, key: str) -> str:
         layer, _, name = key.partition("/")
         return f"{self.base}/tables/{quote(layer, safe='')}/{quote(name, safe='')}"
@@ -79,6 +86,7 @@ class OnePage:
     dagster: str = ""
     home: str = "#top"
     runs: str = ""
+    api: str = ""
 
     def table(self, key: str) -> str:
         return f"#{slug(key)}"

@@ -21,20 +21,20 @@ from dq_pipelines.history.queries import wording
 from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.web.auth.authorization import Rights, may_somewhere_of
+from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.actions import Actions
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import ChangeWatcher
 from dq_pipelines.web.dashboard.overview import overview
-from dq_pipelines.web.dashboard.reader import Reader
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
-from dq_pipelines.web.navigation import OVERVIEW, RUNS, Section, bar_links
+from dq_pipelines.web.navigation import OVERVIEW, PRODUCT, RUNS, Bar, Section
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -65,6 +65,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.globals |= {name: getattr(wording, name) for name in words}
     made.globals |= {
+        "PRODUCT": PRODUCT,
         "AGES": AGES,
         "age_of": age_of,
         "slug": slug,
@@ -134,6 +135,10 @@ class Pages:
         view = runs_overview(self._visit(request), self._records(), rights, request.query_params)
         return self._page(request, "runs", view, section=RUNS)
 
+    def api(self, request: Request) -> HTMLResponse:
+        """The interactive reference of the REST API."""
+        return self._page(request, "api", {"document": _api(request).replace("/v1", "/openapi.json")}, section=None)
+
     def missing(self, request: Request, _: Exception) -> HTMLResponse:
         return self._missing(request, "There is no such page.")
 
@@ -153,18 +158,21 @@ class Pages:
     def _page(
         self, request: Request, name: str, view: Any, status: int = 200, section: Section | None = OVERVIEW
     ) -> HTMLResponse:
-        reader = Reader.of(request.scope)
+        reader, scope = reader_of(request.scope), request.scope
         # Dagster's UI shows all tables, so only readers of all tables get links to it.
         dagster = self.site.dagster_url if reader is None or reader.sees_all else None
-        links = Served(request.scope.get("root_path", "").rstrip("/"), dagster, self._records is not None)
-        rights = Rights.of(request.scope, self.site.known().project)
-        actions = Actions(_api(request), rights, self._records is not None)
-        bar = bar_links(
-            links.base, may_somewhere_of(request.scope), dagster=dagster, hosts_dagster=links.has_runs, current=section
+        links = Served(scope.get("root_path", "").rstrip("/"), dagster, self._records is not None)
+        actions = Actions(_api(request), Rights.of(scope, self.site.known().project), links.has_runs)
+        bar = Bar.of(
+            links.base,
+            reader,
+            may_somewhere_of(scope),
+            dagster=dagster or "",
+            hosts_dagster=links.has_runs,
+            current=section,
         )
-        return HTMLResponse(
-            rendered(name, view, links, reader=reader, bar=bar, actions=actions), status, {"Cache-Control": "no-store"}
-        )
+        html = rendered(name, view, links, bar=bar, actions=actions)
+        return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 
 
 def rendered(name: str, view: Any, links: Links, **more: Any) -> str:
@@ -202,6 +210,7 @@ def dashboard(site: Site, records: Records | None = None) -> Starlette:
             Route("/tables/{layer}/{name}/rules/{check}", pages.rule),
             Route("/runs", pages.runs),
             Route("/runs/{id}", pages.run),
+            Route("/api", pages.api),
             Route("/pulse", watch.poll),
             Route("/events", watch.stream),
             Route("/files/{name}", files.served),
