@@ -30,9 +30,10 @@ class Section:
 
 OVERVIEW = Section("Overview", "/")
 RUNS = Section("Runs", "/runs", needs_dagster=True)
+ALERTS = Section("Alerts", "/alerts")
 
 #: All sections, in the order of the bar.
-SECTIONS = (OVERVIEW, RUNS)
+SECTIONS = (OVERVIEW, RUNS, ALERTS)
 #: Dagster's own pages, which are no section of the console.
 DAGSTER = Section("Dagster", "/", needs_dagster=True)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from dq_pipelines.history.alerts.alert import Alert
+from dq_pipelines.history.alerts.alert_book import AlertBook
+from dq_pipelines.history.alerts.handling import Handlings
+from dq_pipelines.security.roles import Grant, Role
+from dq_pipelines.security.users import Users
 from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
 from dq_pipelines_tests.seeding import seed
 from dq_pipelines_tests.web.conftest import bad_day, build
@@ -194,3 +200,32 @@ def test_the_report_needs_no_network(browser: Browser, shop: Workshop, tmp_path:
     assert page.evaluate("location.hash") == "#silver-sales"
     assert page.evaluate("document.getElementById('silver-sales').getBoundingClientRect().top") < PHONE["height"]
     context.close()
+
+
+def test_an_alert_is_acknowledged_by_one_click(browser: Browser, tmp_path: Path) -> None:
+    """Without users nobody may act, so this one logs in."""
+    own = apart(lambda: build(tmp_path))
+    at = datetime.now(UTC)
+    AlertBook(own.history).write(
+        [Alert("check_failed", "silver/sales", "amount", None, "critical", 3, "3 rows fail", "", at)], at
+    )
+    Users(own.state.url).add("stella", "correct horse battery", [Grant(Role.STEWARD)])
+    with served(own) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/login?next=/dashboard/alerts")
+        page.fill("[name=name]", "stella")
+        page.fill("[name=password]", "correct horse battery")
+        page.get_by_role("button").click()
+        expect(page.locator(".live.streaming")).to_be_visible()  # so the scripts are there
+        page.get_by_role("button", name="Acknowledge").click()
+        expect(page.get_by_text("acknowledged by stella")).to_be_visible()
+        page.get_by_text("More").click()
+        page.get_by_label("Assign to").fill("nobody")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("there is no user 'nobody'")).to_be_visible()
+        page.get_by_label("Assign to").fill("stella")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("assigned to stella")).to_be_visible()
+        page.close()
+    found = Handlings(own.history).by_number()[1]
+    assert (found.acknowledged_by, found.assigned_to) == ("stella", "stella")

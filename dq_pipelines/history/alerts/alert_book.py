@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.history.alerts.alert import BY_HAND, Alert, Notification
 from dq_pipelines.history.alerts.run_cursor import RunsRead
-from dq_pipelines.history.store.schema import ALERTS, ALERTS_TOLD
+from dq_pipelines.history.store.schema import ALERTS, ALERTS_HANDLED, ALERTS_TOLD
 from dq_pipelines.history.store.verdicts import History
 
 #: Replaces a message that was erased.
@@ -39,6 +39,20 @@ class AlertBook:
     def since(self, moment: datetime) -> list[Alert]:
         """Returns the open alerts, and those that were closed at `moment` or later."""
         return self._alerts(ALERTS.c.closed_at.is_(None) | (ALERTS.c.closed_at >= moment))
+
+    def page(self, limit: int, before: int | None = None, about: Collection[str] | None = None) -> list[Alert]:
+        """Returns the last alerts, open or closed, newest first; with `before`, those with a lower number."""
+        wanted = ALERTS.select().order_by(ALERTS.c.number.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(ALERTS.c.number < before)
+        if about is not None:
+            wanted = wanted.where(ALERTS.c.about.in_(about))
+        with self.history.engine.connect() as connection:
+            return [Alert(**row) for row in connection.execute(wanted).mappings().all()]
+
+    def numbered(self, number: int) -> Alert | None:
+        """Returns the alert of this number; None for none."""
+        return next(iter(self._alerts(ALERTS.c.number == number)), None)
 
     def told(self, channel: str) -> dict[int, Notification]:
         """Returns a channel's notifications, by number of the alert."""
@@ -89,7 +103,8 @@ class AlertBook:
         """Deletes alerts that were closed earlier, with their notifications."""
         old = sa.select(ALERTS.c.number).where(ALERTS.c.closed_at < before)
         with self.history.engine.begin() as connection:
-            connection.execute(ALERTS_TOLD.delete().where(ALERTS_TOLD.c.number.in_(old)))
+            for of_alert in (ALERTS_TOLD, ALERTS_HANDLED):
+                connection.execute(of_alert.delete().where(of_alert.c.number.in_(old)))
             connection.execute(ALERTS.delete().where(ALERTS.c.closed_at < before))
 
     def erase(self, tables: Collection[str]) -> int:

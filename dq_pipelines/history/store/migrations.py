@@ -42,4 +42,9 @@ def _without_constraints(connection: sa.Connection, table: sa.Table) -> None:
     connection.exec_driver_sql(f"ALTER TABLE {new.name} RENAME TO {table.name}")
 
 
-SCHEMA = Schema("history", METADATA, (_from_before_versions, _verdict_per_partition))
+def _alerts_handled(connection: sa.Connection) -> None:
+    """Version 2 did not know who has taken on an alert; `Schema.prepare` makes the new table."""
+    add_what_lacks(connection, METADATA)
+
+
+SCHEMA = Schema("history", METADATA, (_from_before_versions, _verdict_per_partition, _alerts_handled))

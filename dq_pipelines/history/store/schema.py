@@ -150,6 +150,16 @@ ALERTS_TOLD = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("closed_at", Moment),
 )
+ALERTS_HANDLED = sa.Table(
+    "dq_alerts_handled",
+    METADATA,
+    sa.Column("number", sa.ForeignKey("dq_alerts.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("acknowledged_by", sa.String(255), nullable=False),
+    sa.Column("acknowledged_at", Moment),
+    sa.Column("assigned_to", sa.String(255), nullable=False),
+    sa.Column("muted_until", Moment),
+    sa.Column("note", sa.Text, nullable=False),
+)
 RUNS_READ = sa.Table(
     "dq_runs_read",
     METADATA,

@@ -1,17 +1,19 @@
 """Decides which messages a channel gets now. It has no side effects.
 
-A channel is notified once when an alert opens and once when it closes, and again while it stays open for `repeat`. All
-findings of one run are one message, and so are those of several runs about the same tables.
+A channel is notified once when an alert opens and once when it closes, and again while it stays open for `repeat`, unless
+somebody has acknowledged it. A muted alert is not notified as open. All findings of one run are one message, and so are those
+of several runs about the same tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from dq_pipelines.history.alerts.alert import BY_HAND, SEVERITIES, Alert, Notification
+from dq_pipelines.history.alerts.handling import Handling
 from dq_pipelines.monitoring.alerts.settings import Rhythm, Route
 
 #: An alert that opened and closed without a notification is no longer worth one after this time.
@@ -71,6 +73,8 @@ class Subscription:
     #: by number of the alert
     notified: Mapping[int, Notification]
     rhythm: Rhythm
+    #: what people have done about alerts, by number of the alert
+    handled: Mapping[int, Handling] = field(default_factory=dict)
 
     def due(self, alerts: Iterable[Alert], now: datetime) -> list[Message]:
         """Returns the messages to send now, worst first. Past the limit per hour, the last one summarizes the rest."""
@@ -107,13 +111,15 @@ class Subscription:
     def _news(self, alert: Alert, routes: Sequence[Route], now: datetime) -> News | None:
         if alert.closed_by == BY_HAND:
             return None
-        notified = self.notified.get(alert.number)
+        notified, handling = self.notified.get(alert.number), self.handled.get(alert.number)
+        if alert.is_open and handling is not None and handling.is_muted(now):
+            return None
         if notified is None:
             if alert.closed_at is None:
                 return "new"
             return "passed" if now - alert.closed_at < STALE else None
         if alert.closed_at is None:
-            repeat = self.rhythm.repeat
+            repeat = None if handling is not None and handling.is_acknowledged else self.rhythm.repeat
             return "again" if repeat is not None and now - notified.at >= repeat else None
         wanted = any("recovered" in route.on for route in routes)
         return "recovered" if wanted and notified.closed_at is None else None

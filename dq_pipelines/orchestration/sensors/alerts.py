@@ -18,6 +18,7 @@ from dq_pipelines.config.settings import Settings
 from dq_pipelines.errors import DqError
 from dq_pipelines.history.alerts.alert import Alert
 from dq_pipelines.history.alerts.alert_book import AlertBook
+from dq_pipelines.history.alerts.handling import Handlings
 from dq_pipelines.history.alerts.run_cursor import RunsRead
 from dq_pipelines.history.queries.table_status import TableStatus
 from dq_pipelines.history.store.attempts import last_attempts
@@ -134,7 +135,8 @@ class AlertsTick:
         formatter = MessageFormatter(self.project.settings.name, dagster_url)
         for name, url in self.settings.to.items():
             alerts = self.book.since(datetime.now(UTC) - _MEMORY)
-            subscription = Subscription(name, self._routes, self.book.told(name), self.settings.rhythm)
+            handled = Handlings(self.stores.history).by_number()
+            subscription = Subscription(name, self._routes, self.book.told(name), self.settings.rhythm, handled)
             for message in subscription.due(alerts, datetime.now(UTC)):
                 if budget.is_spent:
                     return sent, [*problems, "one tick has no time for all messages"]

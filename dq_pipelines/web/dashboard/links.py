@@ -20,6 +20,9 @@ class Links(Protocol):
     def runs(self) -> str: ...
 
     @property
+    def alerts(self) -> str: ...
+
+    @property
     def api(self) -> str: ...
 
     def table(self, key: str) -> str: ...
@@ -55,6 +58,10 @@ class Served:
         return f"{self.base}/runs" if self.has_runs else ""
 
     @property
+    def alerts(self) -> str:
+        return f"{self.base}/alerts"
+
+    @property
     def api(self) -> str:
         return f"{self.base}/api"
 
@@ -86,6 +93,7 @@ class OnePage:
     dagster: str = ""
     home: str = "#top"
     runs: str = ""
+    alerts: str = ""
     api: str = ""
 
     def table(self, key: str) -> str:

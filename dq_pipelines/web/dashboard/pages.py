@@ -25,6 +25,7 @@ from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.actions import Actions
 from dq_pipelines.web.dashboard.ages import AGES, age_of
+from dq_pipelines.web.dashboard.alerts_page import MUTES, alerts_page
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import ChangeWatcher
 from dq_pipelines.web.dashboard.overview import overview
@@ -34,7 +35,7 @@ from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
-from dq_pipelines.web.navigation import OVERVIEW, PRODUCT, RUNS, Bar, Section
+from dq_pipelines.web.navigation import ALERTS, OVERVIEW, PRODUCT, RUNS, Bar, Section
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -67,6 +68,7 @@ def environment() -> Environment:
     made.globals |= {
         "PRODUCT": PRODUCT,
         "AGES": AGES,
+        "MUTES": MUTES,
         "age_of": age_of,
         "slug": slug,
         "SPANS": SPANS,
@@ -134,6 +136,13 @@ class Pages:
         rights = Rights.of(request.scope, self.site.known().project)
         view = runs_overview(self._visit(request), self._records(), rights, request.query_params)
         return self._page(request, "runs", view, section=RUNS)
+
+    def alerts(self, request: Request) -> HTMLResponse:
+        reader = reader_of(request.scope)
+        rights = Rights.of(request.scope, self.site.known().project)
+        mine = reader is not None and request.query_params.get("mine") == "1"
+        view = alerts_page(self._visit(request), rights, reader.name if reader else "", mine=mine)
+        return self._page(request, "alerts", view, section=ALERTS)
 
     def api(self, request: Request) -> HTMLResponse:
         """The interactive reference of the REST API."""
@@ -210,6 +219,7 @@ def dashboard(site: Site, records: Records | None = None) -> Starlette:
             Route("/tables/{layer}/{name}/rules/{check}", pages.rule),
             Route("/runs", pages.runs),
             Route("/runs/{id}", pages.run),
+            Route("/alerts", pages.alerts),
             Route("/api", pages.api),
             Route("/pulse", watch.poll),
             Route("/events", watch.stream),

@@ -2,11 +2,16 @@
 
    An element with `data-act` is a button: its `data-url` is posted to (`data-method` for another verb), with the JSON of
    `data-body`. Within a form, `{name}` in the address and `"{name}"` in the body stand for the fields of the form, and a
-   member whose field is empty is left out. `data-go` is the page that follows: `{run}` stands for the run of the answer. */
+   member whose field is empty is left out, unless the button has `data-keeps-empty`. `data-go` is the page that follows: `{run}` stands for the run of the answer. */
 "use strict";
 
 (() => {
-  const status = (button) => (button.closest(".acts, form, tr, section") || document).querySelector("[role=status]");
+  /* Where the answer is said: the nearest status around the button. */
+  function status(button) {
+    let around = button.parentElement;
+    while (around && !around.querySelector("[role=status]")) around = around.parentElement;
+    return around && around.querySelector("[role=status]");
+  }
 
   function say(button, text, bad) {
     const target = status(button);
@@ -21,13 +26,13 @@
     return fields.table ? { name: fields.table.split("/").pop(), ...fields } : fields;
   }
 
-  /* The body with the fields filled in; an empty field leaves its member out. */
-  function filled(body, fields) {
+  /* The body with the fields filled in. */
+  function filled(body, fields, keepsEmpty) {
     const values = Object.entries(body).map(([name, value]) => {
       const found = typeof value === "string" && value.match(/^\{(\w+)\}$/);
       return [name, found ? fields[found[1]] : value];
     });
-    return Object.fromEntries(values.filter(([, value]) => value !== "" && value !== undefined));
+    return Object.fromEntries(values.filter(([, value]) => (keepsEmpty || value !== "") && value !== undefined));
   }
 
   async function answerOf(button) {
@@ -36,7 +41,7 @@
     const options = { method: button.dataset.method || "POST", headers: { Accept: "application/json" } };
     if (button.dataset.body) {
       options.headers["Content-Type"] = "application/json";
-      options.body = JSON.stringify(filled(JSON.parse(button.dataset.body), fields));
+      options.body = JSON.stringify(filled(JSON.parse(button.dataset.body), fields, button.dataset.keepsEmpty !== undefined));
     }
     const answer = await fetch(url, options);
     const said = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
