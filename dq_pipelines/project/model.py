@@ -197,6 +197,12 @@ class Project:
     def domains(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(table.domain for table in self))
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that a role can have, sorted: `domain:<name>`, and `team:<name>` of the tables' owners."""
+        teams = {owner for table in self for owner in table.model.owners if owner.startswith("team:")}
+        return tuple(sorted({f"domain:{name}" for name in self.domains} | teams))
+
 
 def _missing(table: Table, left_out: Sequence[LeftOut]) -> str:
     """The key of a left-out table that this one reads; "" for none."""

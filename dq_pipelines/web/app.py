@@ -20,6 +20,7 @@ from dq_pipelines.web.auth.oidc_login import OidcLogin
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.dagster_client import DagsterHost
 from dq_pipelines.web.dashboard import Site, dashboard
+from dq_pipelines.web.dashboard.admin_page import Administration
 from dq_pipelines.web.metrics.runs import records_of_environment
 from dq_pipelines.web.middleware.authentication import Authentication
 from dq_pipelines.web.middleware.proxies import Forwarded, Proxies
@@ -51,7 +52,7 @@ def routes(behind: Backend) -> list[BaseRoute]:
         *([] if host else [Route("/", _home)]),
         Route(CONSOLE, _home),
         Route("/api/docs", _api_reference),
-        Mount(CONSOLE, app=dashboard(site, (lambda: host.instance) if host else None)),
+        Mount(CONSOLE, app=dashboard(site, (lambda: host.instance) if host else None, _administration(behind))),
         *metrics.routes(
             lambda: site.known().project, site.stores.history, records_of_environment, site.standings, behind.health
         ),
@@ -69,6 +70,10 @@ def rest_routes(behind: Backend) -> list[BaseRoute]:
         Route("/api/{path:rest}", app),
         WebSocketRoute("/api/{path:rest}", app),
     ]
+
+
+def _administration(behind: Backend) -> Administration:
+    return Administration(behind.access, lambda: behind.health.hosted, behind.health.problems)
 
 
 async def _home(request: Request) -> RedirectResponse:

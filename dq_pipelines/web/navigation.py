@@ -26,14 +26,17 @@ class Section:
     permission: Permission = Permission.LOOK
     #: whether it needs a server that hosts Dagster
     needs_dagster: bool = False
+    #: whether a reader must be allowed it on all tables
+    everywhere: bool = False
 
 
 OVERVIEW = Section("Overview", "/")
 RUNS = Section("Runs", "/runs", needs_dagster=True)
 ALERTS = Section("Alerts", "/alerts")
+ADMIN = Section("Admin", "/admin", Permission.ADMIN, everywhere=True)
 
 #: All sections, in the order of the bar.
-SECTIONS = (OVERVIEW, RUNS, ALERTS)
+SECTIONS = (OVERVIEW, RUNS, ALERTS, ADMIN)
 #: Dagster's own pages, which are no section of the console.
 DAGSTER = Section("Dagster", "/", needs_dagster=True)
 
@@ -80,7 +83,7 @@ class Bar:
         cls,
         console: str,
         reader: Reader | None,
-        may: Callable[[Permission], bool],
+        may: Callable[[Section], bool],
         *,
         dagster: str,
         hosts_dagster: bool,
@@ -88,13 +91,13 @@ class Bar:
     ) -> Bar:
         """The bar of a page.
 
-        `console` is the address of the console, `may` tells what the reader may do on some table at least, and `dagster` is
+        `console` is the address of the console, `may` tells whether the reader may open a section, and `dagster` is
         the address of Dagster's UI ("" for this server). Dagster shows all tables, so only readers of all get a link to it.
         """
         links = [
             BarLink(section.name, console + section.path, section is current)
             for section in SECTIONS
-            if may(section.permission) and (hosts_dagster or not section.needs_dagster)
+            if may(section) and (hosts_dagster or not section.needs_dagster)
         ]
         if (dagster or hosts_dagster) and (reader is None or reader.sees_all):
             links.append(BarLink(DAGSTER.name, f"{dagster}{DAGSTER.path}", current is DAGSTER))

@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from dq_pipelines.security.audit import Event
-from dq_pipelines.security.roles import Permission, may_somewhere, why_not
+from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
 from dq_pipelines.web.auth.access import Caller, caller_of, source_of
 from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.backend import Backend
@@ -54,6 +54,17 @@ def somewhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Call
 
     def check(connection: HTTPConnection, caller: Asker) -> Caller:
         if not may_somewhere(caller.user.grants, permission):
+            raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
+        return caller
+
+    return check
+
+
+def everywhere(permission: Permission) -> Callable[[HTTPConnection, Caller], Caller]:
+    """A dependency: the caller has this permission on all tables, and on what concerns no table."""
+
+    def check(connection: HTTPConnection, caller: Asker) -> Caller:
+        if not may(caller.user.grants, permission):
             raise refusal(connection, permission.name.lower(), "", why_not(caller.user.grants, permission))
         return caller
 

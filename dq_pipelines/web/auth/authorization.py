@@ -10,6 +10,7 @@ from starlette.types import Scope
 from dq_pipelines.project import Project, Table
 from dq_pipelines.security.roles import Permission, may, may_somewhere, why_not
 from dq_pipelines.web.auth.access import Caller, caller_of
+from dq_pipelines.web.navigation import Section
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ class Rights:
         return table if table is not None and key in table.keys else None
 
 
-def may_somewhere_of(scope: Scope) -> Callable[[Permission], bool]:
-    """Tells what the caller of this request may do on some table at least; without any users, everybody only looks."""
+def may_open_of(scope: Scope) -> Callable[[Section], bool]:
+    """Tells which sections the caller of this request may open; without any users, everybody only looks."""
     caller = caller_of(scope)
     if caller is None:
-        return lambda permission: permission is Permission.LOOK
-    return lambda permission: may_somewhere(caller.user.grants, permission)
+        return lambda section: section.permission is Permission.LOOK
+    grants = caller.user.grants
+    return lambda section: (may if section.everywhere else may_somewhere)(grants, section.permission)

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 
 from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import caller_of
-from dq_pipelines.web.auth.authorization import may_somewhere_of
+from dq_pipelines.web.auth.authorization import may_open_of
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dagster_client.deadline import DeadlineExceeded, deadline_message, end_when_late, in_time
 from dq_pipelines.web.dagster_client.mutation_guards import guard_mutations
@@ -62,7 +62,7 @@ class CallersServer(DagsterWebserver[CallersProcess, CallersContext]):
         """Dagster's page with the console's bar; 404 for an address that is no page of Dagster."""
         page: HTMLResponse = super().index_html_endpoint(request)
         bar = Bar.of(
-            f"{request.scope.get('app_root_path', '')}{CONSOLE}", reader_of(request.scope), may_somewhere_of(request.scope),
+            f"{request.scope.get('app_root_path', '')}{CONSOLE}", reader_of(request.scope), may_open_of(request.scope),
             dagster="", hosts_dagster=True, current=DAGSTER,
         )  # fmt: skip
         text = with_bar(bytes(page.body).decode(), bar, f"{bar.console}/files/bar.css")

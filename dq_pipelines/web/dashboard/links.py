@@ -23,6 +23,9 @@ class Links(Protocol):
     def alerts(self) -> str: ...
 
     @property
+    def admin(self) -> str: ...
+
+    @property
     def api(self) -> str: ...
 
     def table(self, key: str) -> str: ...
@@ -62,6 +65,10 @@ class Served:
         return f"{self.base}/alerts"
 
     @property
+    def admin(self) -> str:
+        return f"{self.base}/admin"
+
+    @property
     def api(self) -> str:
         return f"{self.base}/api"
 
@@ -94,6 +101,7 @@ class OnePage:
     home: str = "#top"
     runs: str = ""
     alerts: str = ""
+    admin: str = ""
     api: str = ""
 
     def table(self, key: str) -> str:

@@ -20,10 +20,13 @@ from dq_pipelines.errors import DqError, nearest
 from dq_pipelines.history.queries import wording
 from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.rules.core.clock import now
-from dq_pipelines.web.auth.authorization import Rights, may_somewhere_of
+from dq_pipelines.security.roles import Permission, may
+from dq_pipelines.web.auth.access import caller_of
+from dq_pipelines.web.auth.authorization import Rights, may_open_of
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard import files
 from dq_pipelines.web.dashboard.actions import Actions
+from dq_pipelines.web.dashboard.admin_page import Administration, audit_page, health_page, keys_page, users_page
 from dq_pipelines.web.dashboard.ages import AGES, age_of
 from dq_pipelines.web.dashboard.alerts_page import MUTES, alerts_page
 from dq_pipelines.web.dashboard.links import Links, Served, slug
@@ -35,7 +38,7 @@ from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
-from dq_pipelines.web.navigation import ALERTS, OVERVIEW, PRODUCT, RUNS, Bar, Section
+from dq_pipelines.web.navigation import ADMIN, ALERTS, OVERVIEW, PRODUCT, RUNS, Bar, Section
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -93,9 +96,10 @@ def _cut(number: float) -> str:
 class Pages:
     """The pages of one site."""
 
-    def __init__(self, site: Site, records: Records | None = None) -> None:
+    def __init__(self, site: Site, records: Records | None = None, admin: Administration | None = None) -> None:
         self.site = site
         self._records = records
+        self._admin = admin
 
     def overview(self, request: Request) -> HTMLResponse:
         return self._page(request, "overview", overview(self._visit(request)))
@@ -144,6 +148,22 @@ class Pages:
         view = alerts_page(self._visit(request), rights, reader.name if reader else "", mine=mine)
         return self._page(request, "alerts", view, section=ALERTS)
 
+    def admin(self, request: Request) -> HTMLResponse:
+        caller, tab = caller_of(request.scope), request.path_params.get("tab", "health")
+        if self._admin is None or caller is None or not may(caller.user.grants, Permission.ADMIN):
+            return self._missing(request, "The admin pages are for admins of all tables.")
+        if tab == "users":
+            view: Any = users_page(self._admin, self.site.known().project.scopes)
+        elif tab == "keys":
+            view = keys_page(self._admin)
+        elif tab == "audit":
+            view = audit_page(self._admin, request.query_params)
+        elif tab == "health":
+            view = health_page(self._admin)
+        else:
+            return self._missing(request, "There is no such page.")
+        return self._page(request, "admin", view, section=ADMIN)
+
     def api(self, request: Request) -> HTMLResponse:
         """The interactive reference of the REST API."""
         return self._page(request, "api", {"document": _api(request).replace("/v1", "/openapi.json")}, section=None)
@@ -175,7 +195,7 @@ class Pages:
         bar = Bar.of(
             links.base,
             reader,
-            may_somewhere_of(scope),
+            may_open_of(scope),
             dagster=dagster or "",
             hosts_dagster=links.has_runs,
             current=section,
@@ -203,12 +223,12 @@ def _span(request: Request) -> TimeRange:
     return TimeRange(asked if asked in SPANS else SPAN)
 
 
-def dashboard(site: Site, records: Records | None = None) -> Starlette:
+def dashboard(site: Site, records: Records | None = None, admin: Administration | None = None) -> Starlette:
     """The dashboard of a site, as an app to mount. Every route only reads, and answers GET.
 
-    With `records`, runs have pages too; these use the REST API, which must be at `/api/v1`.
+    With `records`, runs have pages too; with `admin`, admins have theirs. These use the REST API, which must be at `/api/v1`.
     """
-    pages, watch = Pages(site, records), ChangeWatcher(site)
+    pages, watch = Pages(site, records, admin), ChangeWatcher(site)
     failures: dict[Any, Callable[[Request, Exception], HTMLResponse]] = {
         404: pages.missing, DqError: pages.failed, SQLAlchemyError: pages.failed,
     }  # fmt: skip
@@ -220,6 +240,8 @@ def dashboard(site: Site, records: Records | None = None) -> Starlette:
             Route("/runs", pages.runs),
             Route("/runs/{id}", pages.run),
             Route("/alerts", pages.alerts),
+            Route("/admin", pages.admin),
+            Route("/admin/{tab}", pages.admin),
             Route("/api", pages.api),
             Route("/pulse", watch.poll),
             Route("/events", watch.stream),

@@ -2,7 +2,8 @@
 
    An element with `data-act` is a button: its `data-url` is posted to (`data-method` for another verb), with the JSON of
    `data-body`. Within a form, `{name}` in the address and `"{name}"` in the body stand for the fields of the form, and a
-   member whose field is empty is left out, unless the button has `data-keeps-empty`. `data-go` is the page that follows: `{run}` stands for the run of the answer. */
+   member whose field is empty is left out, unless the button has `data-keeps-empty`; `{name,}` is a list with commas.
+   `data-tell` names a member of the answer that is said once, such as a new key. `data-go` is the page that follows: `{run}` stands for the run of the answer. */
 "use strict";
 
 (() => {
@@ -29,8 +30,10 @@
   /* The body with the fields filled in. */
   function filled(body, fields, keepsEmpty) {
     const values = Object.entries(body).map(([name, value]) => {
-      const found = typeof value === "string" && value.match(/^\{(\w+)\}$/);
-      return [name, found ? fields[found[1]] : value];
+      const found = typeof value === "string" && value.match(/^\{(\w+)(,?)\}$/);
+      if (!found) return [name, value];
+      const given = fields[found[1]];
+      return [name, found[2] ? given.split(",").map((one) => one.trim()).filter(Boolean) : given];
     });
     return Object.fromEntries(values.filter(([, value]) => (keepsEmpty || value !== "") && value !== undefined));
   }
@@ -63,7 +66,9 @@
         location.assign(button.dataset.go.replace("{run}", encodeURIComponent(run || "")));
         return;
       }
-      say(button, button.dataset.done || "Done.");
+      const told = button.dataset.tell && said[button.dataset.tell];
+      say(button, (button.dataset.done || "Done.") + (told ? " " + told : ""));
+      button.disabled = false;
       reload();
     } catch (error) {
       say(button, error.message, true);

@@ -146,6 +146,7 @@
   }
 
   function onToken(token) {
+    if (!document.body.dataset.token) return;  // the page shows nothing of history
     wanted = token;
     if (token !== document.body.dataset.token) load().then(() => say(live.className.replace("live ", ""), "updated at " + clock()), () => {});
   }
