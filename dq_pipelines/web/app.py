@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from dq_pipelines.web import metrics
+from dq_pipelines.web import aliases, metrics
 from dq_pipelines.web.api import rest
 from dq_pipelines.web.auth.access import Access
 from dq_pipelines.web.auth.account import Account
@@ -57,6 +57,7 @@ def routes(behind: Backend) -> list[BaseRoute]:
             lambda: site.known().project, site.stores.history, records_of_environment, site.standings, behind.health
         ),
         *rest_routes(behind),
+        *aliases.routes(),
         *([Mount("/", app=host.app)] if host else []),
     ]
 

@@ -6,12 +6,13 @@ import pkgutil
 from importlib import import_module
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
 from dq_pipelines.web.api.document import describe
 from dq_pipelines.web.api.etags import ETags
 from dq_pipelines.web.api.health import open_router
+from dq_pipelines.web.api.known_parameters import only_known_parameters
 from dq_pipelines.web.backend import Backend
 from dq_pipelines.web.open_routes import OPEN
 from dq_pipelines.web.problem_details import add_error_handlers, problems
@@ -44,6 +45,11 @@ def routes() -> FastAPI:
     add_error_handlers(app)
     app.include_router(open_router)
     for router in routers():
-        app.include_router(router, prefix="/api/v1", responses=problems(401, 403, 408, 413, 503))
+        app.include_router(
+            router,
+            prefix="/api/v1",
+            responses=problems(401, 403, 408, 413, 422, 503),
+            dependencies=[Depends(only_known_parameters)],
+        )
     describe(app, OPEN)
     return app

@@ -13,12 +13,14 @@ from dq_pipelines.errors import nearest
 from dq_pipelines.history.queries.scores import score_of, score_of_all
 from dq_pipelines.history.queries.series import METRICS, latest, series
 from dq_pipelines.history.queries.table_status import TableStatus, latest_statuses
+from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.monitoring.metrics.merged_batches import BatchRange
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Behind, Own, somewhere
 from dq_pipelines.web.api.paging import NAMED, Cursor, Limit, Page, cursor_of, place_in
 from dq_pipelines.web.api.table_keys import Key, Remembered, unknown
 from dq_pipelines.web.api.texts import Moment, Text, Until
+from dq_pipelines.web.auth.authorization import Rights
 from dq_pipelines.web.problem_details import ApiError, problems
 
 router = APIRouter(tags=["quality"], dependencies=[Depends(somewhere(Permission.LOOK))])
@@ -70,6 +72,9 @@ class BatchMetrics(BaseModel):
     run_id: str
     partition: str | None
     values: Mapping[str, float] = Field(examples=[{"row_count": 1200.0, "refused_share": 0.01}])
+    columns: Sequence[ColumnLine] = Field(
+        (), description="The metrics of its columns, such as mean, standard deviation and outliers. Only with `table`."
+    )
 
 
 class PointLine(BaseModel):
@@ -137,12 +142,31 @@ class Scores(BaseModel):
     operation_id="metrics_latest",
     responses=problems(422, 503),
 )
-def metrics_latest(behind: Behind, rights: Own, limit: Limit = 100, cursor: Cursor = None) -> Page[BatchMetrics]:
+def metrics_latest(
+    behind: Behind,
+    rights: Own,
+    table: Annotated[Key | None, Query(description="Only this table, with its columns.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[BatchMetrics]:
+    if table is not None:
+        return Page(items=_latest_of(behind.site.stores.history, rights, table))
     after = place_in(NAMED, cursor) or ""
     keys = sorted(key for key in rights.those(table.key for table in rights.project) if key > after)
     found = latest(behind.site.stores.history, keys[:limit])
     further = cursor_of(keys[limit - 1]) if len(keys) > limit else None
     return Page(items=[BatchMetrics.model_validate(one) for one in found], next=further)
+
+
+def _latest_of(history: History, rights: Rights, table: str) -> list[BatchMetrics]:
+    """The metrics of the last batch of one table, with those of its columns. Raises ApiError (404) for an unknown table."""
+    if not rights.sees(table) or rights.project.by_key(table) is None:
+        raise unknown(rights, table)
+    lines = [BatchMetrics.model_validate(one) for one in latest(history, [table])]
+    for line in lines:
+        _, columns = BatchRange(table, line.partition, line.at, line.at).metrics(history)
+        line.columns = [ColumnLine.model_validate(one) for one in columns]
+    return lines
 
 
 @router.get(

@@ -41,7 +41,8 @@ Status = Literal[
 class RunLine(BaseModel):
     """A run."""
 
-    id: str = Field(examples=[RUN_ID])
+    run_id: str = Field(examples=[RUN_ID])
+    id: str = Field(description="The same as `run_id`, for earlier clients.", examples=[RUN_ID], deprecated=True)
     job: str = Field(description="`__ASSET_JOB` for a selection of assets.", examples=["domain__retail"])
     status: Status
     tables: Sequence[str] = Field(description="The keys of its tables.", examples=[["bronze/sales", "silver/sales"]])
@@ -218,6 +219,7 @@ def _line(record: RunRecord, rights: Rights, dagster_url: str) -> dict[str, obje
     of = record.dagster_run
     launched = (of.tags.get(name) for name in ("dagster/schedule_name", "dagster/sensor_name", "dagster/backfill"))
     return {
+        "run_id": of.run_id,
         "id": of.run_id,
         "job": of.job_name,
         "status": of.status.value,

@@ -57,3 +57,20 @@ def test_a_number_is_no_time(tmp_path: Path, moment: str) -> None:
     )
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("query.since: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/tables?limt=5", "query.limt: unknown parameter (nearest: limit)"),
+        ("/metrics/latest?tabel=silver/sales", "query.tabel: unknown parameter (nearest: table)"),
+        (
+            "/metrics/history?table=silver/sales&metric=row_count&until_=x",
+            "query.until_: unknown parameter (nearest: until)",
+        ),
+        ("/alerts?status=open", "query.status: unknown parameter"),
+    ],
+)
+def test_an_unknown_parameter_is_refused(tmp_path: Path, path: str, said: str) -> None:
+    answer = client_of(site_of(Workshop(tmp_path))).get(f"/api/v1{path}")
+    assert (answer.status_code, said in answer.json()["detail"]) == (422, True), answer.text
