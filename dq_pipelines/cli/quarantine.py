@@ -45,6 +45,7 @@ TableName = Annotated[str, typer.Argument(help="A table, as sales or silver/sale
 Rule = Annotated[str | None, typer.Option(help="Only rows that this rule refused.", show_default=False)]
 Column = Annotated[str | None, typer.Option(help="Only rows refused for this column.", show_default=False)]
 Batch = Annotated[str | None, typer.Option(help="Only rows of this batch.", show_default=False)]
+Note = Annotated[str | None, typer.Option(help="Why; kept with the rows.", show_default=False)]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only the row with this _id; may be given several times.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge and print the outcome, but write nothing.")]
 
@@ -136,9 +137,16 @@ def replay(
 
 
 @verbs.command()
-def dismiss(table: TableName, rule: Rule = None, column: Column = None, batch: Batch = None, ids: Ids = None) -> None:
+def dismiss(
+    table: TableName,
+    rule: Rule = None,
+    column: Column = None,
+    batch: Batch = None,
+    ids: Ids = None,
+    note: Note = None,
+) -> None:
     """Give up open rows. They stay in quarantine, and replays skip them."""
-    _give_status(table, _chosen(rule, column, batch, ids), "dismissed")
+    _give_status(table, _chosen(rule, column, batch, ids), "dismissed", note)
 
 
 @verbs.command()
@@ -147,10 +155,10 @@ def reopen(table: TableName, rule: Rule = None, column: Column = None, batch: Ba
     _give_status(table, _chosen(rule, column, batch, ids), "open")
 
 
-def _give_status(table: str, chosen: RefusedRowFilter, status: str) -> None:
+def _give_status(table: str, chosen: RefusedRowFilter, status: str, note: str | None = None) -> None:
     from dq_pipelines.pipeline.quarantine.quarantine_status import set_status
 
-    count = set_status(_work(_table(table)), chosen, status, _who())
+    count = set_status(_work(_table(table)), chosen, status, _who(), note)
     print(f"{table}: {counted(count, 'row', 'is', 'are')} {status} now")
 
 

@@ -18,7 +18,7 @@ from dq_pipelines.engine.results.reasons import REASONS
 from dq_pipelines.pipeline.bronze.landed import BATCH
 from dq_pipelines.pipeline.exchange.refusal_reasons import RuleDescriptions
 from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, refused_of, superseded
-from dq_pipelines.pipeline.quarantine.refused_rows import ID, STATUS, SUPERSEDED, cells_in
+from dq_pipelines.pipeline.quarantine.refused_rows import ID, STATUS, STATUS_NOTE, SUPERSEDED, cells_in
 from dq_pipelines.sources import ROW, SOURCE
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _line(row: Mapping[str, Any], wanted: RuleDescriptions) -> tuple[str, str, s
     """A row's source, its status, its reasons (wanted and got) and its cells."""
     cells = ", ".join(f"{name}={row[name]}" for name in cells_in(row) if row[name] is not None)
     by = f"{row[STATUS]} by {row['_status_by']}" if row.get("_status_by") else row[STATUS]
+    by += f": {row[STATUS_NOTE]}" if row.get(STATUS_NOTE) else ""
     return f"{row[SOURCE]}:{row[ROW]}", by, wanted.refusal_of(row).why, cells
 
 

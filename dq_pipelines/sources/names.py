@@ -17,7 +17,16 @@ RESERVED = frozenset(
     {
         *("_source", "_row", "_text", "_why"),  # every reading
         *("_batch", "_ingested_at", "_unreadable", "_partition"),  # bronze
-        *("_reasons", "_id", "_status", "_status_at", "_status_by", "_into", "_correction"),  # quarantine
+        *(
+            "_reasons",
+            "_id",
+            "_status",
+            "_status_at",
+            "_status_by",
+            "_status_note",
+            "_into",
+            "_correction",
+        ),  # quarantine
         *("_correction_before", "_reasons_today"),  # replay
         *("_expired_at", "_expired_why", "_expired_run", "_deletion"),  # backup
         *("_refused", "_dropped", "_order", "_mended", "_goes", "_row_in_data"),  # while rows are judged

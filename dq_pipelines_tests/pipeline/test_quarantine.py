@@ -70,6 +70,7 @@ def test_its_shape(sales: Workshop) -> None:
         "_status_by": pl.String,
         "_into": pl.String,
         "_correction": pl.String,
+        "_status_note": pl.String,
     }
     assert set(frame["_source"]) == {str(sales.landing / "sales/a.csv")}
     assert set(frame["_status"]) == {"open"}

@@ -26,6 +26,7 @@ from dq_pipelines.project import Project
 
 #: Config fields that select refused rows; without them, all.
 _SELECTION = {name: dg.Field(str, is_required=False) for name in ("rule", "column", "batch")}
+_IDS = {"ids": dg.Field([str], is_required=False, description="only the rows with these _id")}
 _DRY_RUN = {"dry_run": dg.Field(bool, default_value=False, description="judge and report, but write nothing")}
 
 
@@ -66,7 +67,7 @@ def quarantine_jobs(project: Project, stores: Stores) -> list[dg.JobDefinition]:
             "quarantine_replay",
             "Judges open rows of a table again by the current rules",
             replayed,
-            table | _SELECTION | _DRY_RUN,
+            table | _SELECTION | _IDS | _DRY_RUN,
             failures,
         ),
         _job(
@@ -116,7 +117,7 @@ def _work(context: dg.OpExecutionContext, project: Project, stores: Stores, name
 
 
 def _selection(config: dict[str, Any]) -> RefusedRowFilter:
-    return RefusedRowFilter(config.get("rule"), config.get("column"), config.get("batch"))
+    return RefusedRowFilter(config.get("rule"), config.get("column"), config.get("batch"), config.get("ids"))
 
 
 def _user(context: dg.OpExecutionContext) -> str:

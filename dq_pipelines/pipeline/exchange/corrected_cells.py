@@ -13,7 +13,7 @@ import polars as pl
 from dq_pipelines.errors import nearest
 from dq_pipelines.pipeline.bronze.landed import bronze
 from dq_pipelines.pipeline.exchange.refusal_reasons import RuleDescriptions
-from dq_pipelines.pipeline.exchange.workbook import WHY, Book, Formula, Layout, ReturnedRow, text_of
+from dq_pipelines.pipeline.exchange.workbook import WHY, Book, Formula, Layout, Refusal, ReturnedRow, text_of
 from dq_pipelines.pipeline.exchange.workbook_checksums import CHECKSUM_COLUMN, checksum, column_seeds
 from dq_pipelines.pipeline.exchange.workbook_text import fits_a_sheet
 from dq_pipelines.pipeline.quarantine.corrections import Cells, landed_names, landed_value
@@ -92,12 +92,8 @@ class Changes:
             value = self._value(name, content, columns[name].format if name in columns else None)
             if value == now[name]:
                 continue
-            if name not in self.names:
-                raise ValueError(
-                    f"column '{name}' is made by a step and cannot be corrected: correct the columns that it is made of"
-                )
-            if name in self.layout.keys and not self.layout.may_correct(name, self.rules.refusal_of(now)):
-                raise ValueError(f"{name} is locked: it is a key, and no rule has refused the row for it")
+            if (why := why_locked(self.layout, self.names, name, self.rules.refusal_of(now))) is not None:
+                raise ValueError(why)
             if self.book.is_sheet and not fits_a_sheet(now[name]):
                 raise ValueError(f"{name} is locked: a sheet holds a part of its text; mend it in a .csv")
             self._must_fit(name, value)
@@ -117,7 +113,7 @@ class Changes:
                 return _moment(content, pattern)
             case str():
                 value = self.book.value(content)
-                return value if value is None or pattern is None else _in_pattern(value, pattern)
+                return value if value is None or pattern is None else in_pattern(value, pattern)
         return text_of(content)
 
     def _must_fit(self, name: str, text: str | None) -> None:
@@ -148,6 +144,15 @@ def column_notes(book: Book, layout: Layout) -> list[str]:
     return [*added, *(f"row 1: column '{name}' is missing; its cells stay as they are" for name in missing)]
 
 
+def why_locked(layout: Layout, names: Mapping[str, str], name: str, refusal: Refusal) -> str | None:
+    """Why a person may not change a column's cell of a row; None where they may. `names` are the landed columns."""
+    if name not in names:
+        return f"column '{name}' is made by a step and cannot be corrected: correct the columns that it is made of"
+    if name in layout.keys and not layout.may_correct(name, refusal):
+        return f"{name} is locked: it is a key, and no rule has refused the row for it"
+    return None
+
+
 def _moment(value: datetime | date | time, pattern: str | None) -> str:
     """A moment in the column's pattern where that loses nothing; otherwise in ISO 8601."""
     if pattern is not None:
@@ -161,7 +166,7 @@ def _moment(value: datetime | date | time, pattern: str | None) -> str:
     return value.isoformat()
 
 
-def _in_pattern(text: str, pattern: str) -> str:
+def in_pattern(text: str, pattern: str) -> str:
     """A date that a person wrote in ISO 8601, in the pattern in which it would have landed."""
     with suppress(ValueError):
         datetime.strptime(text, pattern)  # noqa: DTZ007 - only asked whether it is one

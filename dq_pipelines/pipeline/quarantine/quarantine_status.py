@@ -29,6 +29,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import (
     STATUS,
     STATUS_AT,
     STATUS_BY,
+    STATUS_NOTE,
     SUPERSEDED,
     cells_in,
 )
@@ -108,12 +109,14 @@ def refused_of(work: TableRun) -> pl.LazyFrame:
     return rows if work.partition is None else rows.filter(pl.col(PARTITION) == work.partition)
 
 
-def set_status(work: TableRun, chosen: RefusedRowFilter, status: str, by: str) -> int:
-    """Dismiss open rows, or reopen dismissed ones; returns their number."""
-    return with_table_lock(partial(set_status_locked, chosen=chosen, status=status, by=by))(work)
+def set_status(work: TableRun, chosen: RefusedRowFilter, status: str, by: str, note: str | None = None) -> int:
+    """Dismiss open rows, or reopen dismissed ones; returns their number. The note says why."""
+    return with_table_lock(partial(set_status_locked, chosen=chosen, status=status, by=by, note=note))(work)
 
 
-def set_status_locked(work: TableRun, *, chosen: RefusedRowFilter, status: str, by: str) -> int:
+def set_status_locked(
+    work: TableRun, *, chosen: RefusedRowFilter, status: str, by: str, note: str | None = None
+) -> int:
     """`set_status` for a caller that holds the table's lock."""
     refuse_gold(work)
     before = {DISMISSED: OPEN, OPEN: DISMISSED}[status]
@@ -126,6 +129,7 @@ def set_status_locked(work: TableRun, *, chosen: RefusedRowFilter, status: str, 
             pl.lit(status).alias(STATUS),
             pl.lit(work.now).dt.cast_time_unit("us").alias(STATUS_AT),
             pl.lit(by).alias(STATUS_BY),
+            pl.lit(note, pl.String).alias(STATUS_NOTE),
             # Remove the mark of a killed replay: with it, the row would stay open for ever.
             pl.lit(None, pl.String).alias(INTO),
         ]
@@ -192,14 +196,14 @@ def carried_over(fresh: pl.LazyFrame, work: TableRun) -> pl.LazyFrame:
     before = refused_of(work).select(pl.exclude(PARTITION))
     decided = before.filter((pl.col(STATUS) == DISMISSED) | pl.col(CORRECTION).is_not_null(), pl.col(ID).is_not_null())
     decided = decided.unique(ID, keep="last")
-    fate = [STATUS, STATUS_AT, STATUS_BY, CORRECTION, REASONS]
+    fate = [STATUS, STATUS_AT, STATUS_BY, STATUS_NOTE, CORRECTION, REASONS]
     earlier = decided.select(ID, *(pl.col(name).alias(f"{name}\x00") for name in fate))
     joined = fresh.join(earlier, on=ID, how="left", maintain_order="left")
     # A corrected row that is refused now is open again, with its correction.
     stays = pl.col(f"{STATUS}\x00") == DISMISSED
     refused_again = joined.with_columns(
         pl.when(stays).then(pl.col(f"{name}\x00")).otherwise(name).alias(name)
-        for name in (STATUS, STATUS_AT, STATUS_BY)
+        for name in (STATUS, STATUS_AT, STATUS_BY, STATUS_NOTE)
     ).with_columns(
         pl.col(f"{CORRECTION}\x00").alias(CORRECTION),
         pl.when(pl.col(REASONS).list.len() == 0).then(f"{REASONS}\x00").otherwise(REASONS).alias(REASONS),

@@ -23,6 +23,8 @@ ID, STATUS = "_id", "_status"
 #: When a person or a replay set the status, who did, the replay that published the row, and its correction: a JSON
 #: mapping of landed columns to texts.
 STATUS_AT, STATUS_BY, INTO, CORRECTION = "_status_at", "_status_by", "_into", "_correction"
+#: Why a person gave the row its status.
+STATUS_NOTE = "_status_note"
 
 #: Statuses of a refused row: open, corrected and published, published unchanged under today's rules, or dismissed.
 OPEN, FIXED, REPLAYED, DISMISSED = "open", "fixed", "replayed", "dismissed"
@@ -38,6 +40,7 @@ _FATE: dict[str, pl.DataType] = {
     STATUS_BY: pl.String(),
     INTO: pl.String(),
     CORRECTION: pl.String(),
+    STATUS_NOTE: pl.String(),
 }
 
 _PROVENANCE: dict[str, pl.DataType] = {

@@ -36,6 +36,7 @@ from dq_pipelines.pipeline.quarantine.refused_rows import (
     STATUS,
     STATUS_AT,
     STATUS_BY,
+    STATUS_NOTE,
 )
 from dq_pipelines.pipeline.replay.replayed import Replayed
 from dq_pipelines.pipeline.replay.revalidation import Rejudgement, not_overtaken
@@ -184,6 +185,7 @@ def quarantine_changes(part: ReplayPart, replayed: Replayed) -> pl.DataFrame:
         pl.when(passed).then(mended).when(left_out).then(pl.lit(DISMISSED)).otherwise(pl.lit(OPEN)).alias(STATUS),
         pl.when(decided).then(pl.lit(part.run.now).dt.cast_time_unit("us")).otherwise(STATUS_AT).alias(STATUS_AT),
         pl.when(decided).then(pl.lit(part.by)).otherwise(STATUS_BY).alias(STATUS_BY),
+        pl.when(~decided).then(STATUS_NOTE).alias(STATUS_NOTE),
         # What is left out for a row that this replay publishes is dismissed only once it does.
         pl.when(passed | (left_out & pl.lit(bool(replayed.published)))).then(pl.lit(part.batch)).alias(INTO),
         pl.when(passed).then(CORRECTION).otherwise(BEFORE).alias(CORRECTION),
