@@ -15,11 +15,13 @@ from dq_pipelines.pipeline.quarantine.refused_rows import cells_in
 from dq_pipelines.security.roles import Permission
 from dq_pipelines.web.api.dependencies import Asker, Behind, Dagster, Own, must, note, somewhere
 from dq_pipelines.web.api.paging import Cursor, Limit, Page, cursor_of, place_in
+from dq_pipelines.web.api.quarantine_rows import MOST_ROWS, RowId
 from dq_pipelines.web.api.runs import RunLine, launched
 from dq_pipelines.web.api.table_keys import OfProject, Quarantined
+from dq_pipelines.web.api.table_work import audited, landed
 from dq_pipelines.web.api.texts import Text
 from dq_pipelines.web.dagster_client.launching import Launch
-from dq_pipelines.web.problem_details import ApiError, problems
+from dq_pipelines.web.problem_details import problems
 
 router = APIRouter(tags=["quarantine"])
 
@@ -53,6 +55,7 @@ class RefusedRow(BaseModel):
     landed_at: datetime | None
     status_at: datetime | None
     status_by: str | None = Field(examples=["ann"])
+    status_note: str | None = Field(description="Why a person gave it this status.")
     correction: str | None = Field(description="A person's correction, as JSON: columns and texts.")
     cells: Mapping[str, str | None] = Field(
         description="Texts by column; the landed text if it did not fit the column's type.",
@@ -68,6 +71,7 @@ class Replay(BaseModel):
     rule: Text | None = Field(None, description="Only rows refused for this rule, by its type.")
     column: Text | None = Field(None, description="Only rows refused for this column.")
     batch: Text | None = None
+    ids: Annotated[Sequence[RowId] | None, Field(min_length=1, max_length=MOST_ROWS)] = None
     dry_run: bool = Field(False, description="Judge the rows and log the outcome, but publish nothing.")
 
 
@@ -116,12 +120,12 @@ def replay(
     wanted: Replay | None = None,
 ) -> RunLine:
     must(request, rights, Permission.HEAL, table.key, "quarantine.replay")
-    if table.is_gold:
-        raise ApiError(422, f"{table.key} is computed: correct its inputs or its rules, and materialize it again")
-    config = {"table": table.name, **(wanted or Replay()).model_dump(exclude_none=True)}
+    how = wanted or Replay()
+    config = {"table": landed(table).name, **how.model_dump(exclude_none=True)}
     launch = Launch(_JOB, config={"ops": {f"{_JOB}_rows": {"config": config}}}, tags={"dq/table": table.key})
     run = launch.submit(caller, dagster)
-    note(request, "quarantine.replay", table.key, run=run, **config)
+    chosen = RefusedRowFilter(how.rule, how.column, how.batch, how.ids)
+    note(request, "quarantine.replay", table.key, run=run, dry_run=how.dry_run, **audited(chosen))
     return launched(dagster, rights, behind, response, run)
 
 
@@ -142,6 +146,6 @@ def _row(row: Mapping[str, Any]) -> RefusedRow:
     return RefusedRow(
         id=row["_id"], status=row["_status"], reasons=[Reason(**reason) for reason in row["_reasons"] or ()],
         source=row["_source"], row=row["_row"], batch=row["_batch"], partition=row.get("_partition"),
-        landed_at=row["_ingested_at"], status_at=row["_status_at"], status_by=row["_status_by"],
+        landed_at=row["_ingested_at"], status_at=row["_status_at"], status_by=row["_status_by"], status_note=row["_status_note"],
         correction=row["_correction"], cells={name: row[name] for name in cells_in(row)},
     )  # fmt: skip

@@ -58,7 +58,7 @@ def key(here: Hosted) -> str:
 
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
-#: of that very table, a metric with the column that it is of, a rule of the table, each name of a form once (RFC 6749). They may
+#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, each name of a form once (RFC 6749). They may
 #: refuse what fits their schema; all else is asked of them.
 LEANS_ON_MORE = {
     "token",
@@ -69,6 +69,9 @@ LEANS_ON_MORE = {
     "change_job",
     "delete_job",
     "run_rules",
+    "correct_rows",
+    "dismiss_rows",
+    "reopen_rows",
 }
 #: With which what does not fit is refused: a text may be longer than any body.
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
