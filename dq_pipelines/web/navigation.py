@@ -32,11 +32,12 @@ class Section:
 
 OVERVIEW = Section("Overview", "/")
 RUNS = Section("Runs", "/runs", needs_dagster=True)
+QUARANTINE = Section("Quarantine", "/quarantine")
 ALERTS = Section("Alerts", "/alerts")
 ADMIN = Section("Admin", "/admin", Permission.ADMIN, everywhere=True)
 
 #: All sections, in the order of the bar.
-SECTIONS = (OVERVIEW, RUNS, ALERTS, ADMIN)
+SECTIONS = (OVERVIEW, RUNS, QUARANTINE, ALERTS, ADMIN)
 #: Dagster's own pages, which are no section of the console.
 DAGSTER = Section("Dagster", "/", needs_dagster=True)
 

@@ -28,6 +28,11 @@ class Links(Protocol):
     @property
     def api(self) -> str: ...
 
+    @property
+    def quarantine(self) -> str: ...
+
+    def refused(self, key: str, **filters: str | None) -> str: ...
+
     def table(self, key: str) -> str: ...
 
     def rule(self, key: str, check: str) -> str: ...
@@ -72,9 +77,18 @@ class Served:
     def api(self) -> str:
         return f"{self.base}/api"
 
+    @property
+    def quarantine(self) -> str:
+        """The page of quarantine."""
+        return f"{self.base}/quarantine"
+
+    def refused(self, key: str, **filters: str | None) -> str:
+        """The page of a table's refused rows."""
+        query = urlencode({name: value for name, value in filters.items() if value})
+        return f"{self.quarantine}/{_path(key)}{'?' if query else ''}{query}"
+
     def table(self, key: str) -> str:
-        layer, _, name = key.partition("/")
-        return f"{self.base}/tables/{quote(layer, safe='')}/{quote(name, safe='')}"
+        return f"{self.base}/tables/{_path(key)}"
 
     def rule(self, key: str, check: str) -> str:
         return f"{self.table(key)}/rules/{quote(check, safe='')}"
@@ -103,6 +117,10 @@ class OnePage:
     alerts: str = ""
     admin: str = ""
     api: str = ""
+    quarantine: str = ""
+
+    def refused(self, key: str, **filters: str | None) -> str:
+        return ""
 
     def table(self, key: str) -> str:
         return f"#{slug(key)}"
@@ -121,6 +139,11 @@ class OnePage:
 
     def span(self, name: str, column: str | None = None) -> str:
         return ""
+
+
+def _path(key: str) -> str:
+    layer, _, name = key.partition("/")
+    return f"{quote(layer, safe='')}/{quote(name, safe='')}"
 
 
 def slug(text: str) -> str:

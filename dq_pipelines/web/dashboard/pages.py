@@ -21,7 +21,8 @@ from dq_pipelines.history.queries import wording
 from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.rules.core.clock import now
 from dq_pipelines.security.roles import Permission, may
-from dq_pipelines.web.auth.access import caller_of
+from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.web.auth.access import caller_of, source_of
 from dq_pipelines.web.auth.authorization import Rights, may_open_of
 from dq_pipelines.web.auth.reader import reader_of
 from dq_pipelines.web.dashboard import files
@@ -32,13 +33,15 @@ from dq_pipelines.web.dashboard.alerts_page import MUTES, alerts_page
 from dq_pipelines.web.dashboard.links import Links, Served, slug
 from dq_pipelines.web.dashboard.live import ChangeWatcher
 from dq_pipelines.web.dashboard.overview import overview
+from dq_pipelines.web.dashboard.quarantine_overview import quarantine_overview
+from dq_pipelines.web.dashboard.quarantine_page import quarantine_page
 from dq_pipelines.web.dashboard.request_context import RequestContext
 from dq_pipelines.web.dashboard.rule_page import rule_page
 from dq_pipelines.web.dashboard.site import Site
 from dq_pipelines.web.dashboard.table_page import table_page
 from dq_pipelines.web.dashboard.table_summary import FIRST, SPAN, SPANS, TimeRange
 from dq_pipelines.web.middleware.security_headers import SecurityHeaders
-from dq_pipelines.web.navigation import ADMIN, ALERTS, OVERVIEW, PRODUCT, RUNS, Bar, Section
+from dq_pipelines.web.navigation import ADMIN, ALERTS, OVERVIEW, PRODUCT, QUARANTINE, RUNS, Bar, Section
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -168,6 +171,29 @@ class Pages:
         """The interactive reference of the REST API."""
         return self._page(request, "api", {"document": _api(request).replace("/v1", "/openapi.json")}, section=None)
 
+    def quarantine(self, request: Request) -> HTMLResponse:
+        view = quarantine_overview(self._visit(request), request.query_params.get("table", ""))
+        return self._page(request, "quarantine", view, section=QUARANTINE)
+
+    def refused(self, request: Request) -> HTMLResponse:
+        """The page of a table's refused rows; who has seen how many is logged, as over REST."""
+        key, visit = _key(request), self._visit(request)
+        table = visit.table(key)
+        if table is None or not visit.sees(key):
+            if table is not None:
+                self._log_read(request, key, "refused")
+            known = [one.key for one in visit.known.project if visit.sees(one.key)]
+            return self._missing(request, f"There is no table {key}{nearest(key, known)}.")
+        view = quarantine_page(visit, table, request.query_params)
+        self._log_read(request, key, rows=len(view.rows))
+        return self._page(request, "refused", view, section=QUARANTINE)
+
+    def _log_read(self, request: Request, key: str, result: str = "done", **more: object) -> None:
+        caller = caller_of(request.scope)
+        who = caller.user.name if caller is not None else ""
+        event = Event(who, "read.quarantine", key, source_of(request.scope), result, more)
+        AuditLog(self.site.state).add(event)
+
     def missing(self, request: Request, _: Exception) -> HTMLResponse:
         return self._missing(request, "There is no such page.")
 
@@ -243,6 +269,8 @@ def dashboard(site: Site, records: Records | None = None, admin: Administration 
             Route("/admin", pages.admin),
             Route("/admin/{tab}", pages.admin),
             Route("/api", pages.api),
+            Route("/quarantine", pages.quarantine),
+            Route("/quarantine/{layer}/{name}", pages.refused),
             Route("/pulse", watch.poll),
             Route("/events", watch.stream),
             Route("/files/{name}", files.served),

@@ -2,8 +2,11 @@
 
    An element with `data-act` is a button: its `data-url` is posted to (`data-method` for another verb), with the JSON of
    `data-body`. Within a form, `{name}` in the address and `"{name}"` in the body stand for the fields of the form, and a
-   member whose field is empty is left out, unless the button has `data-keeps-empty`; `{name,}` is a list with commas.
-   `data-tell` names a member of the answer that is said once, such as a new key. `data-go` is the page that follows: `{run}` stands for the run of the answer. */
+   member whose field is empty is left out, unless the button has `data-keeps-empty`; `{name,}` is a list with commas, and
+   `"{ticked}"` stands for the values of the ticked rows, unless the field `which` says otherwise. `data-wants` names a field that
+   must be filled in, `data-counts` says what the answer's rows are now, `data-tell` names a member of the answer that is said
+   once, such as a new key. Of a run that the answer names, `data-watch` leaves the rest to others (the event dq:run). `data-go`
+   is the page that follows: `{run}` stands for the run of the answer. */
 "use strict";
 
 (() => {
@@ -21,9 +24,23 @@
     target.classList.toggle("said-bad", Boolean(bad));
   }
 
+  const ticked = () => [...document.querySelectorAll("input[data-tick]:checked")];
+
+  /* What keeps the button from acting: nothing is ticked, or a field is empty. "" for nothing. */
+  function missing(button) {
+    const fields = fieldsOf(button), wants = button.dataset.wants;
+    if ((button.dataset.body || "").includes('"{ticked}"') && fields.ticked && !fields.ticked.length) return "Tick a row first.";
+    if (wants && !fields[wants].trim()) {
+      button.form.elements[wants].focus();
+      return "Say why first.";
+    }
+    return "";
+  }
+
   /* The fields of the button's form; `name` is the table without its layer. */
   function fieldsOf(button) {
     const fields = Object.fromEntries(button.form ? new FormData(button.form) : []);
+    if (fields.which !== "filter") fields.ticked = ticked().map((box) => box.value);
     return fields.table ? { name: fields.table.split("/").pop(), ...fields } : fields;
   }
 
@@ -56,6 +73,10 @@
 
   async function act(button) {
     if (button.form && !button.form.reportValidity()) return;
+    if (missing(button)) {
+      say(button, missing(button), true);
+      return;
+    }
     if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
     button.disabled = true;
     say(button, button.dataset.doing || "One moment …");
@@ -66,8 +87,15 @@
         location.assign(button.dataset.go.replace("{run}", encodeURIComponent(run || "")));
         return;
       }
+      if (button.dataset.watch) {
+        button.disabled = false;
+        button.dispatchEvent(new CustomEvent("dq:run", { bubbles: true, detail: run }));
+        return;
+      }
+      if (button.dataset.counts) ticked().forEach((box) => { box.checked = false; });
+      const counted = button.dataset.counts && said.rows + (said.rows === 1 ? " row is " : " rows are ") + button.dataset.counts + ".";
       const told = button.dataset.tell && said[button.dataset.tell];
-      say(button, (button.dataset.done || "Done.") + (told ? " " + told : ""));
+      say(button, (counted || button.dataset.done || "Done.") + (told ? " " + told : ""));
       button.disabled = false;
       reload();
     } catch (error) {
@@ -78,7 +106,7 @@
 
   /* One action for every ticked row of a list: its buttons are those in the rows. */
   async function actOnTicked(button) {
-    const boxes = [...document.querySelectorAll("input[data-tick]:checked")];
+    const boxes = ticked();
     if (!boxes.length) {
       say(button, "Tick a row first.", true);
       return;

@@ -87,7 +87,7 @@
   /* --- live ------------------------------------------------------------------------------------------------- */
 
   const live = document.getElementById("live"), base = document.body.dataset.base;
-  let polling = null, loading = false, wanted = null;
+  let polling = null, loading = false, wanted = null, later = null;
 
   function say(state, text) {
     live.className = "live " + state;
@@ -105,11 +105,11 @@
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       /* A page with a form has a part that changes; the form keeps what the reader has filled in. */
-      const part = document.querySelector("[data-refresh]"), id = part && page.getElementById(part.id) ? part.id : "main";
+      const part = document.querySelector("[data-refresh], [data-live]"), id = part && page.getElementById(part.id) ? part.id : "main";
       const fresh = page.getElementById(id), old = document.getElementById(id);
       if (fresh.dataset.refresh) old.dataset.refresh = fresh.dataset.refresh;
       const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
-      const focusable = "a, button, select, summary, [tabindex]";
+      const focusable = "a, button, input, select, textarea, summary, [tabindex]";
       const focused = old.contains(document.activeElement) ? [...old.querySelectorAll(focusable)].indexOf(document.activeElement) : -1;
       const href = document.activeElement && document.activeElement.getAttribute("href");
       const tops = [...old.querySelectorAll(".scroll")].map((box) => [box.scrollLeft, box.scrollTop]);
@@ -133,14 +133,15 @@
     if (wanted !== null && wanted !== document.body.dataset.token) setTimeout(() => onToken(wanted), 1000);
   }
 
+  /* Whether the reader fills in or ticks something, which a reload would lose. */
+  const busy = () => document.querySelector("input[data-tick]:checked, input:focus, select:focus, textarea:focus, [data-changed]") !== null;
+
   /* A part of the page that changes without new history says after how many seconds it is read again. */
   function refresh() {
     const part = document.querySelector("[data-refresh]");
     if (!part) return;
     setTimeout(async () => {
-      /* Not while the reader fills in or ticks something. */
-      const busy = document.querySelector("input[data-tick]:checked, input:focus, select:focus");
-      if (!document.hidden && !busy) await load().catch(() => {});
+      if (!document.hidden && !busy()) await load().catch(() => {});
       refresh();
     }, 1000 * Number(part.dataset.refresh));
   }
@@ -148,7 +149,10 @@
   function onToken(token) {
     if (!document.body.dataset.token) return;  // the page shows nothing of history
     wanted = token;
-    if (token !== document.body.dataset.token) load().then(() => say(live.className.replace("live ", ""), "updated at " + clock()), () => {});
+    if (token === document.body.dataset.token) return;
+    clearTimeout(later);
+    if (busy()) later = setTimeout(() => onToken(wanted), 1000);
+    else load().then(() => say(live.className.replace("live ", ""), "updated at " + clock()), () => {});
   }
 
   async function poll() {
@@ -176,7 +180,8 @@
   draw();
   updateAges();
   setInterval(updateAges, 30000);
-  document.addEventListener("dq:reload", () => { load().catch(() => {}); });
+  /* What the reader is still filling in stays: the page is read again when that is saved. */
+  document.addEventListener("dq:reload", () => { if (!document.querySelector("[data-changed]")) load().catch(() => {}); });
   refresh();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   if (base && live) listen();
