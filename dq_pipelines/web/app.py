@@ -85,6 +85,10 @@ async def _api_reference(request: Request) -> RedirectResponse:
     return RedirectResponse(f"{request.scope.get('root_path', '')}{CONSOLE}/api")
 
 
+#: Bytes of a body of addresses that take files.
+FILES = {r".*/api/v1/tables/(silver|gold)/[^/]+/quarantine/workbook": 8 << 20}
+
+
 def access_of(site: Site) -> Access:
     """The users, keys, sessions and the audit log of this site."""
     return Access(site.state, lambda: site.known().project.settings.oidc)
@@ -108,7 +112,7 @@ def application(site: Site, host: DagsterHost | None = None, proxies: Proxies | 
     guards = [
         Middleware(Forwarded, proxies=proxies or Proxies()),
         Middleware(SecurityHeaders),
-        Middleware(Bounds),
+        Middleware(Bounds, files=FILES),
         Middleware(Authentication, access=access),
     ]
     app = Starlette(routes=pages, middleware=guards)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dq_pipelines_tests.chromium import DESKTOP, PHONE, apart, chromium
 from dq_pipelines_tests.web.api.test_quarantine_rows import BETWEEN, USERS
+from dq_pipelines_tests.web.api.test_quarantine_workbook import corrected
 from dq_pipelines_tests.web.conftest import XSS, build
 from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
 from dq_pipelines_tests.web.html import Page as Html
@@ -262,3 +264,26 @@ def test_what_is_being_typed_survives_new_rows(here: Hosted, browser: Browser, a
         assert page.evaluate("document.body.dataset.token") != token
         expect(row(page, 7).get_by_text("corrected", exact=True)).to_be_visible()
         assert complaints == []
+
+
+def test_a_workbook_goes_out_and_comes_back(here: Hosted, browser: Browser, address: str, tmp_path: Path) -> None:
+    with closing(browser.new_context(viewport=DESKTOP)) as context:  # type: ignore[arg-type]
+        page, complaints = opened(context, address, "stella", "/dashboard/quarantine/silver/sales")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the open rows").click()
+        assert download.value.suggested_filename == "sales_refused.xlsx"
+        changed = corrected(Path(download.value.path()).read_bytes(), {"100": {"amount": 1}, "101": {"amount": "one"}})
+        path = tmp_path / "corrected.xlsx"
+        path.write_bytes(changed)
+        page.get_by_label("The corrected workbook").set_input_files(path)
+        form = page.get_by_role("form", name="Upload the workbook")
+        form.get_by_role("button", name="Try the workbook").click()
+        expect(form.get_by_role("status")).to_have_text(
+            "1 would be published, 0 would be dismissed, 1 refused still.", timeout=60_000
+        )
+        expect(form.get_by_role("listitem")).to_contain_text("amount: cast, wanted double, got one")
+        form.get_by_role("button", name="Publish its corrections").click()
+        expect(form.get_by_role("status")).to_have_text("1 published, 0 dismissed, 1 refused still.", timeout=60_000)
+        expect(page.get_by_role("link", name="open 39")).to_be_visible(timeout=20_000)
+        assert complaints == []
+    assert (100, 1.0) in here.shop.rows("silver/sales", "id", "amount")

@@ -5,7 +5,9 @@ It is pure ASGI, since Starlette's BaseHTTPMiddleware buffers streams and does n
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Mapping
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -57,10 +59,14 @@ class SecurityHeaders:
 class Bounds:
     """Limits the bytes of a request body, and the seconds in which it must arrive."""
 
-    def __init__(self, app: ASGIApp, most: int = 2 << 20, seconds: float = 30) -> None:
+    def __init__(
+        self, app: ASGIApp, most: int = 2 << 20, seconds: float = 30, files: Mapping[str, int] | None = None
+    ) -> None:
         self.app = app
         #: bytes of a body
         self.most = most
+        #: bytes of a body of addresses that take files, by a pattern of the whole path
+        self.files = [(re.compile(pattern), size) for pattern, size in (files or {}).items()]
         #: in which the whole body must arrive
         self.seconds = seconds
 
@@ -68,25 +74,29 @@ class Bounds:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdigit() and int(length) > self.most:
-            await _Body(self, scope, receive, send).refuse(413)
+        length, most = Headers(scope=scope).get("content-length", ""), self.most_at(scope["path"])
+        body = _Body(most, self.seconds, scope, receive, send)
+        if length.isdigit() and int(length) > most:
+            await body.refuse(413)
             return
-        body = _Body(self, scope, receive, send)
         try:
             await self.app(scope, body.receive, body.send)
         except ClientDisconnect:
             if not body.refused:
                 raise
 
+    def most_at(self, path: str) -> int:
+        """Bytes of a body at this address."""
+        return next((size for pattern, size in self.files if pattern.fullmatch(path)), self.most)
+
 
 class _Body:
     """One request's body while it arrives, and its answer."""
 
-    def __init__(self, bounds: Bounds, scope: Scope, receive: Receive, send: Send) -> None:
-        self._bounds = bounds
+    def __init__(self, most: int, seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
+        self._most, self._seconds = most, seconds
         self._scope, self._receive, self._send = scope, receive, send
-        self._until = time.monotonic() + bounds.seconds
+        self._until = time.monotonic() + seconds
         self._bytes = 0
         self._whole = self._answered = False
         self.refused = False
@@ -100,7 +110,7 @@ class _Body:
             return await self._end(408)
         self._bytes += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
-        return await self._end(413) if self._bytes > self._bounds.most else message
+        return await self._end(413) if self._bytes > self._most else message
 
     async def send(self, message: Message) -> None:
         if not self.refused:
@@ -111,9 +121,9 @@ class _Body:
         """Send an error answer in place of the app's."""
         self.refused = True
         why = (
-            f"wanted a body of at most {self._bounds.most:,} bytes, got more"
+            f"wanted a body of at most {self._most:,} bytes, got more"
             if status == 413
-            else f"wanted the body within {self._bounds.seconds:g} seconds"
+            else f"wanted the body within {self._seconds:g} seconds"
         )
         answer = problem(status, why, {"Connection": "close"})
         await answer(self._scope, self._receive, self._send)

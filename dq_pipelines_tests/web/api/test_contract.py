@@ -29,6 +29,7 @@ from dq_pipelines.security.keys import Keys
 from dq_pipelines.security.roles import Grant, Role
 from dq_pipelines.security.users import Users
 from dq_pipelines.web.api import routes
+from dq_pipelines.web.api.quarantine_workbook import XLSX
 from dq_pipelines_tests.web.conftest import bad_day, build
 from dq_pipelines_tests.web.hosting import Hosted, hosting, listening
 from dq_pipelines_tests.workshop import Workshop
@@ -58,7 +59,7 @@ def key(here: Hosted) -> str:
 
 
 #: What these are asked for must be there, too, which no schema says: a token that is in use, a file that is sound, a partition
-#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, each name of a form once (RFC 6749). They may
+#: of that very table, a metric with the column that it is of, a rule of the table, the id of a refused row, a selection of rows, a workbook of the table, each name of a form once (RFC 6749). They may
 #: refuse what fits their schema; all else is asked of them.
 LEANS_ON_MORE = {
     "token",
@@ -72,9 +73,15 @@ LEANS_ON_MORE = {
     "correct_rows",
     "dismiss_rows",
     "reopen_rows",
+    "workbook",
+    "import_workbook",
 }
 #: With which what does not fit is refused: a text may be longer than any body.
 REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
+
+
+#: A workbook is bytes like any others.
+schemathesis.serializer.alias(XLSX, "application/octet-stream")
 
 
 def leans_on_more(operation: Mapping[str, Any]) -> bool:

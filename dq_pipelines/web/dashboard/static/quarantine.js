@@ -79,6 +79,36 @@
     save(event.target);
   });
 
+  /* --- the workbook ------------------------------------------------------------------------------------------ */
+
+  async function upload(form, dry) {
+    const file = form.elements.file.files[0], list = form.querySelector(".problems"), buttons = form.querySelectorAll("button");
+    list.replaceChildren();
+    buttons.forEach((button) => { button.disabled = true; });
+    say(form, "One moment …");
+    try {
+      const headers = { Accept: "application/json", "Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" };
+      const said = await asked(form.dataset.uploads + "?dry_run=" + dry, { method: "POST", headers, body: file });
+      say(form, said.sentence + ".", said.refused > 0);
+      for (const text of [...said.notes, ...said.problems]) {
+        const item = document.createElement("li");
+        item.textContent = text;
+        list.append(item);
+      }
+      if (dry !== "true") document.dispatchEvent(new Event("dq:reload"));
+    } catch (error) {
+      say(form, error.message, true);
+    } finally {
+      buttons.forEach((button) => { button.disabled = false; });
+    }
+  }
+
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-uploads]")) return;
+    event.preventDefault();
+    upload(event.target, event.submitter ? event.submitter.value : "true");
+  });
+
   /* --- runs -------------------------------------------------------------------------------------------------- */
 
   function link(page, run) {
