@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from dq_pipelines.pipeline.exchange.corrections_exchange import ReturnedFile, export, import_corrections
 from dq_pipelines.pipeline.exchange.row_corrections import CorrectionResult, correct
 from dq_pipelines.pipeline.quarantine.quarantine_status import RefusedRowFilter, set_status
 from dq_pipelines.pipeline.replay.replay import replay
-from dq_pipelines_tests.pipeline.test_mending import shop_of_orders, work
+from dq_pipelines_tests.pipeline.test_mending import mended, shop_of_orders, work
 from dq_pipelines_tests.workshop import Workshop
 
 __all__ = ["shop_of_orders"]
@@ -103,6 +104,25 @@ def test_a_line_that_could_not_be_read_becomes_a_row(shop_of_orders: Workshop) -
     assert done == CorrectionResult(1)
     replay(work(shop_of_orders), by="bob")
     assert (9, 9, "S") in shop_of_orders.rows("silver/orders", "id", "amount", "fit")
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "csv"])
+def test_a_workbook_has_them_and_they_stay_with_what_it_changes(shop_of_orders: Workshop, ending: str) -> None:
+    corrected(shop_of_orders, {3: {"amount": "1"}, 4: {"fit": "L"}})
+    path = shop_of_orders.root / f"orders.{ending}"
+    export(work(shop_of_orders), path)
+    assert import_corrections(work(shop_of_orders), ReturnedFile.read(path), by="bob").replayed.published == ()
+    # The amount of 1 is below the id of 2, so that the row wants one more correction.
+    if ending == "xlsx":
+        path = mended(path, {2: {"day": "2026-02-03"}, 3: {"amount": "51"}})
+    else:
+        text = path.read_text().replace("2026-02-02", "2026-02-03").replace(",50,", ",51,")
+        assert ",1," in text
+        path.write_text(text)
+    done = import_corrections(work(shop_of_orders), ReturnedFile.read(path), by="bob")
+    assert len(done.replayed.published) == 1, done
+    assert "amount, id" in done.problems[0]
+    assert shop_of_orders.rows("silver/orders", "id", "amount", "fit") == [(1, 10, "S"), (3, 51, "L")]
 
 
 def test_a_settled_row_is_left_alone(shop_of_orders: Workshop) -> None:

@@ -15,6 +15,7 @@ from dq_pipelines.config.counting import counted
 from dq_pipelines.errors import SourceError, nearest
 from dq_pipelines.pipeline.exchange.corrected_cells import Changes, column_notes, layout_of
 from dq_pipelines.pipeline.exchange.refusal_reasons import RuleDescriptions
+from dq_pipelines.pipeline.exchange.row_corrections import CorrectableColumns, shown_cells
 from dq_pipelines.pipeline.exchange.workbook import Book, Refusal, ReturnedRow
 from dq_pipelines.pipeline.exchange.workbook_files import read_book, write_book
 from dq_pipelines.pipeline.quarantine.corrections import Cells
@@ -65,14 +66,21 @@ class ImportResult:
 def export(work: TableRun, path: Path, chosen: RefusedRowFilter = ALL) -> int:
     """Write the open rows to a workbook or CSV and return their number. Raises PublishError."""
     rows = _open_rows(work, chosen)
-    write_book(path, layout_of(work, rows.columns), _refusals(rows, RuleDescriptions.of(work.table)), rows.height)
+    columns = CorrectableColumns.of(work, rows.columns)
+    write_book(path, columns.layout, _refusals(rows, columns), rows.height)
     log_superseded(work, chosen)
     return rows.height
 
 
-def _refusals(rows: pl.DataFrame, rules: RuleDescriptions) -> Iterator[Refusal]:
+def _refusals(rows: pl.DataFrame, columns: CorrectableColumns) -> Iterator[Refusal]:
     for part in rows.iter_slices(_SLICE):
-        yield from map(rules.refusal_of, part.iter_rows(named=True))
+        for row in part.iter_rows(named=True):
+            yield columns.rules.refusal_of(_as_exported(row, columns.names))
+
+
+def _as_exported(row: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """An open row with its corrections so far; any other row as it landed."""
+    return row | shown_cells(row, names) if row[STATUS] == OPEN and row[CORRECTION] else row
 
 
 @dataclass(frozen=True)
@@ -156,8 +164,9 @@ class _RequestedChanges:
         except ValueError as error:
             raise SourceError(f"{returned.path}: {error}") from None
         changed = RefusedRowFilter(ids=list({line.id for line in book.rows if line.cells and line.id is not None}))
-        now = {row[ID]: row for row in changed.rows(rows).collect().iter_rows(named=True)}
         requested, changes = cls(rules, notes), Changes(work, book, layout, rules)
+        found = changed.rows(rows).collect().iter_rows(named=True)
+        now = {row[ID]: _as_exported(row, changes.names) for row in found}
         requested.statuses = dict(rows.select(ID, STATUS).drop_nulls(ID).collect().iter_rows())
         by_id: dict[str, list[tuple[ReturnedRow, Cells]]] = {}
         faulty: dict[str, int] = {}
