@@ -66,10 +66,9 @@
     }
     fields.forEach((field) => { delete field.dataset.changed; field.removeAttribute("aria-invalid"); });
     say(form, "Saved.");
-    const details = form.closest("details"), box = form.closest("[data-row]").querySelector("input[data-tick]");
+    const details = form.closest("details");
     details.open = false;
     details.querySelector("summary").focus();
-    document.dispatchEvent(new CustomEvent("dq:saved", { detail: box && box.value }));
     document.dispatchEvent(new Event("dq:reload"));
   }
 
