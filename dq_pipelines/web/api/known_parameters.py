@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
@@ -24,5 +25,5 @@ def only_known_parameters(connection: HTTPConnection) -> None:
 def _parameters(connection: HTTPConnection, route: APIRoute) -> Sequence[str]:
     """The query parameters of a route, as the OpenAPI document has them: a path may have a prefix that its route lacks."""
     operations = (one for path in connection.app.openapi()["paths"].values() for one in path.values())
-    found = next((one for one in operations if one.get("operationId") == route.operation_id), {})
+    found: dict[str, Any] = next((one for one in operations if one.get("operationId") == route.operation_id), {})
     return [one["name"] for one in found.get("parameters", ()) if one["in"] == "query"]

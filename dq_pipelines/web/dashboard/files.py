@@ -17,7 +17,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 _KINDS = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-_OWN = ("dashboard.css", "bar.css", "dashboard.js", "actions.js", "run.js", "quarantine.js", "plotly.css", "api.js", "api.css")
+_OWN = (
+    "dashboard.css",
+    "bar.css",
+    "dashboard.js",
+    "actions.js",
+    "run.js",
+    "quarantine.js",
+    "plotly.css",
+    "api.js",
+    "api.css",
+)
 PLOTLY = "plotly.min.js"
 #: File -> the package that brings it, and the folder in that package.
 _OTHERS = {

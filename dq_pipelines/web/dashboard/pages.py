@@ -20,8 +20,8 @@ from dq_pipelines.errors import DqError, nearest
 from dq_pipelines.history.queries import wording
 from dq_pipelines.history.queries.series import DIMENSIONS
 from dq_pipelines.rules.core.clock import now
-from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.security.audit import AuditLog, Event
+from dq_pipelines.security.roles import Permission, may
 from dq_pipelines.web.auth.access import caller_of, source_of
 from dq_pipelines.web.auth.authorization import Rights, may_open_of
 from dq_pipelines.web.auth.reader import reader_of
