@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dq_pipelines.history.alerts.alert_book import ERASED, AlertBook
+from dq_pipelines.history.store.changes import mark_changed
 from dq_pipelines.history.store.metrics import ColumnMetrics
 from dq_pipelines.history.store.schema import ATTEMPTS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
@@ -52,6 +53,7 @@ def forget(
         results, metrics = _results(connection, about, holds), _metrics(connection, about, reveals)
         with_message = ATTEMPTS.c.table.in_(tables) & ATTEMPTS.c.said.not_in(("", ERASED))
         attempts = connection.execute(ATTEMPTS.update().where(with_message).values(said=ERASED)).rowcount
+        mark_changed(connection, tables)
     erased = ErasedRecords(results, metrics, AlertBook(history).erase(tables), attempts)
     if erased != ErasedRecords() and history.engine.dialect.name == "sqlite":
         # SQLite keeps overwritten values in free pages and in the write-ahead log until both are rewritten.

@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.store.changes import mark_changed
 from dq_pipelines.history.store.schema import BATCH_METRICS, COLUMN_METRICS, RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines.lake.tables import Lake
@@ -72,6 +73,7 @@ def fill(history: History, runs: int, tables: int, *, days: int = 365) -> None:
             (COLUMN_METRICS, columns),
         ):
             connection.execute(table.insert(), rows)
+        mark_changed(connection, {row["table"] for row in verdicts})
 
 
 @contextmanager

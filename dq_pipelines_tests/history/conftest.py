@@ -22,7 +22,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]
         yield History(f"sqlite:///{tmp_path}/deep/er/history.db")
         return
     history = History(request.getfixturevalue("postgres"))
-    for table in ("dq_results", "dq_column_metrics", "dq_batch_metrics", "dq_verdicts", "dq_attempts"):
+    for table in ("dq_results", "dq_column_metrics", "dq_batch_metrics", "dq_verdicts", "dq_attempts", "dq_changes"):
         with history.engine.begin() as connection:
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - one of the names above
     yield history

@@ -52,7 +52,7 @@ def test_the_last_attempt_of_each_partition_counts_unless_it_was_cancelled(histo
     late = replace(BEGUN, partition="tue", run_id="killed", started_at=MOMENT - timedelta(days=1))
     attempts.record(late.ended("failed", MOMENT))
     assert last_attempts(history)["silver/orders"] == found
-    assert last_attempts(history, "silver/others") == {}
+    assert last_attempts(history, ["silver/others"]) == {}
 
 
 def test_pages_and_a_watcher_s_token(history: History) -> None:

@@ -15,13 +15,15 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from dq_pipelines.config.schema_versions import Schema
 from dq_pipelines.errors import PublishError
+from dq_pipelines.history.queries.status_cache import StatusCache
 from dq_pipelines.history.store.migrations import SCHEMA
 from dq_pipelines.history.store.records import VerdictRecord
 from dq_pipelines.history.store.schema import METADATA, VERDICTS
 from dq_pipelines.history.store.verdicts import History
 from dq_pipelines_tests.history.test_store import VERDICT
 
-#: The tables as releases made them: the first that had a history, the first with metrics, the first with alerts, version 1.
+#: The tables as releases made them: the first that had a history, the first with metrics, the first with alerts, version 1,
+#: and version 2.
 EARLIER = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 ROWS = """
     INSERT INTO dq_verdicts ("table", batch, run_id, started_at, duration_seconds, rows_in, published, refused, dropped,
@@ -67,6 +69,7 @@ def test_an_earlier_release_is_brought_up_to_date_and_its_rows_stay(earlier: Pat
     (found,) = history.of_table("silver/sales")
     assert (found.batch, found.rows_in, found.results[0].score) == ("b-1", 10, 0.9)
     assert found.started_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert list(StatusCache(history).all()) == ["silver/sales"]
     history.record(verdict("b-2"))
     fresh = History(f"sqlite:///{earlier.parent}/fresh.db")
     with fresh.engine.connect():  # which makes its tables
@@ -147,7 +150,7 @@ def test_a_newer_release_is_refused(history: History) -> None:
         assert "\n" not in str(error.value)
     finally:
         with history.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 2 WHERE store = 'history'")
+            connection.exec_driver_sql("UPDATE dq_schema_versions SET version = 3 WHERE store = 'history'")
 
 
 def test_postgresql_is_brought_up_to_date(postgres: str) -> None:
@@ -183,7 +186,7 @@ def test_who_changes_the_tables_adds_a_migration() -> None:
         str(CreateIndex(index).compile(dialect=dialect)) for table in METADATA.sorted_tables for index in table.indexes
     )
     digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
-    assert (SCHEMA.version, digest) == (3, "70cf55361d9808e8"), (
+    assert (SCHEMA.version, digest) == (3, "66acfa5f11191c7a"), (
         "add a migration to history/store/migrations.py, and then this digest"
     )
 

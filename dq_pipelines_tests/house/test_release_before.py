@@ -88,7 +88,7 @@ def test_history_knows_how_each_table_stands(before: Workshop) -> None:
     statuses = {status.table: status.status for status in latest_statuses(before.history)}
     assert statuses["silver/orders"] == "blocked"
     assert statuses.keys() == {"silver/sales", "silver/products", "silver/visits", "silver/orders", "gold/revenue"}
-    assert len(before.history.latest_of_partitions("silver/visits")) == 2
+    assert len(before.history.latest_of_partitions(["silver/visits"])) == 2
 
 
 @pytest.mark.slow

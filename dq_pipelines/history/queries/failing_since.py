@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from dq_pipelines.history.store.records import ResultRecord
 from dq_pipelines.history.store.schema import RESULTS, VERDICTS
 from dq_pipelines.history.store.verdicts import History
+
+#: Checks that one query asks about: a database takes only so many values.
+_AT_ONCE = 500
 
 
 def last_result(history: History, table: str, check: str) -> ResultRecord | None:
@@ -24,27 +28,46 @@ def last_result(history: History, table: str, check: str) -> ResultRecord | None
 
 def failing_since(history: History, table: str, checks: Collection[str]) -> dict[str, datetime]:
     """Returns when each of these failing checks began to fail; for a partitioned table, the earliest of its partitions."""
-    if not checks or not history.is_begun:
+    return {check: began for (_, check), began in all_failing_since(history, [(table, one) for one in checks]).items()}
+
+
+def all_failing_since(history: History, checks: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """The same for checks of several tables, as pairs of table and check."""
+    pairs, began = sorted(set(checks)), {}
+    if not pairs or not history.is_begun:
         return {}
-    about = RESULTS.c.check.in_(checks)
+    with history.engine.connect() as connection:
+        for start in range(0, len(pairs), _AT_ONCE):
+            for row in connection.execute(_since(pairs[start : start + _AT_ONCE])):
+                began[row.table, row.check] = row.began
+    return began
+
+
+def _since(pairs: Sequence[tuple[str, str]]) -> sa.Select[Any]:
+    asked = (
+        sa.values(sa.column("table", sa.String), sa.column("check", sa.String), name="asked").data(list(pairs)).cte()
+    )
     # A passed re-check does not end the failure of a batch.
     recheck = sa.case((VERDICTS.c.batch == "", "recheck:"), else_="")
-    partition = recheck + sa.func.coalesce(VERDICTS.c.partition, "")
-    judged = sa.join(VERDICTS, RESULTS, RESULTS.c.verdict_id == VERDICTS.c.id)
-    good = (
-        sa.select(RESULTS.c.check, partition.label("partition"), sa.func.max(VERDICTS.c.id).label("last"))
-        .select_from(judged)
-        .where(VERDICTS.c.table == table, about, RESULTS.c.success)
-        .group_by(RESULTS.c.check, partition)
-        .subquery("good")
+    judged = (
+        sa.select(
+            asked.c.table,
+            asked.c.check,
+            VERDICTS.c.id,
+            VERDICTS.c.started_at,
+            (recheck + sa.func.coalesce(VERDICTS.c.partition, "")).label("partition"),
+            RESULTS.c.success,
+        )
+        .join_from(asked, VERDICTS, VERDICTS.c.table == asked.c.table)
+        .join(RESULTS, (RESULTS.c.verdict_id == VERDICTS.c.id) & (RESULTS.c.check == asked.c.check))
+        .cte("judged")
     )
-    same = (good.c.check == RESULTS.c.check) & (good.c.partition == partition)
-    wanted = (
-        sa.select(RESULTS.c.check, sa.func.min(VERDICTS.c.started_at).label("began"))
+    of = (judged.c.table, judged.c.check, judged.c.partition)
+    good = sa.select(*of, sa.func.max(judged.c.id).label("last")).where(judged.c.success).group_by(*of).subquery("good")
+    same = sa.and_(*(column == good.c[column.name] for column in of))
+    return (
+        sa.select(judged.c.table, judged.c.check, sa.func.min(judged.c.started_at).label("began"))
         .select_from(judged.outerjoin(good, same))
-        .where(VERDICTS.c.table == table, about, ~RESULTS.c.success)
-        .where(VERDICTS.c.id > sa.func.coalesce(good.c.last, 0))
-        .group_by(RESULTS.c.check)
+        .where(~judged.c.success, judged.c.id > sa.func.coalesce(good.c.last, 0))
+        .group_by(judged.c.table, judged.c.check)
     )
-    with history.engine.connect() as connection:
-        return {row.check: row.began for row in connection.execute(wanted)}

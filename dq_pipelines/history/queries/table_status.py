@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -194,26 +194,29 @@ def latest_statuses(history: History) -> list[TableStatus]:
     them. A re-check judges published rows and replaces no verdict on a batch. It counts until the next re-check, or
     until a run replaces all published rows. `open` is None here: it needs the lake.
     """
-    attempts = last_attempts(history)
-    latest = history.latest_of_partitions()
+    statuses = statuses_without_released(history)
+    return [replace(status, released=released(status.attempts, statuses.get)) for status in statuses.values()]
+
+
+def statuses_without_released(history: History, tables: Collection[str] | None = None) -> dict[str, TableStatus]:
+    """Returns the statuses of some or all tables by name, without a look at upstream tables: `released` is empty."""
+    attempts = last_attempts(history, tables)
+    latest = history.latest_of_partitions(tables)
     verdicts = {table: list(some) for table, some in groupby(latest, key=lambda verdict: verdict.table)}
-    statuses = {
+    return {
         table: _status(table, verdicts.get(table, []), attempts.get(table, ()))
         for table in sorted({*verdicts, *attempts})
     }
-    return [replace(status, released=_released(status.attempts, statuses.get)) for status in statuses.values()]
 
 
 def latest_status(history: History, table: str) -> TableStatus | None:
     """Returns the current status of one table; None before its first attempt."""
     status = _without_released(history, table)
-    return status and replace(status, released=_released(status.attempts, partial(_without_released, history)))
+    return status and replace(status, released=released(status.attempts, partial(_without_released, history)))
 
 
 def _without_released(history: History, table: str) -> TableStatus | None:
-    """Like `latest_status`, without looking at upstream tables."""
-    verdicts, attempts = history.latest_of_partitions(table), last_attempts(history, table).get(table, ())
-    return _status(table, verdicts, attempts) if verdicts or attempts else None
+    return statuses_without_released(history, [table]).get(table)
 
 
 def _status(table: str, verdicts: Sequence[VerdictRecord], attempts: Sequence[Attempt]) -> TableStatus:
@@ -261,7 +264,7 @@ def _of_rechecks(verdicts: Sequence[VerdictRecord]) -> tuple[VerdictRecord, ...]
     return tuple(last.values())
 
 
-def _released(attempts: Sequence[Attempt], status_of: Callable[[str], TableStatus | None]) -> tuple[Attempt, ...]:
+def released(attempts: Sequence[Attempt], status_of: Callable[[str], TableStatus | None]) -> tuple[Attempt, ...]:
     """Returns the attempts that waited for upstream tables, none of which blocks them now."""
     waiting = [attempt for attempt in attempts if attempt.outcome == "waiting" and attempt.upstream]
     return tuple(

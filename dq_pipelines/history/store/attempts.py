@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dq_pipelines.history.store.changes import mark_changed
 from dq_pipelines.history.store.schema import ATTEMPTS
 from dq_pipelines.history.store.status import Outcome
 from dq_pipelines.history.store.verdicts import History
@@ -70,10 +71,13 @@ class Attempts:
         with self.history.engine.begin() as connection:
             if not connection.execute(ATTEMPTS.update().where(same).values(**asdict(attempt))).rowcount:
                 connection.execute(ATTEMPTS.insert().values(**asdict(attempt)))
+            mark_changed(connection, [attempt.table])
 
     def running(self) -> list[Attempt]:
         """Returns the attempts without a recorded end."""
-        return self.select(ATTEMPTS.select().where(ATTEMPTS.c.outcome == "running").order_by(ATTEMPTS.c.id))
+        # The value is a part of the text, as that of the index: SQLite compares no parameter with it.
+        is_running = ATTEMPTS.c.outcome == sa.literal_column("'running'")
+        return self.select(ATTEMPTS.select().where(is_running).order_by(ATTEMPTS.c.id))
 
     def of_run(self, run_id: str) -> list[Attempt]:
         """Returns the attempts of one run, oldest first."""
@@ -126,15 +130,18 @@ class Attempts:
         return [(row["id"], Attempt(**{name: row[name] for name in _FIELDS})) for row in rows]
 
 
-def last_attempts(history: History, table: str | None = None) -> dict[str, tuple[Attempt, ...]]:
+def last_attempts(history: History, tables: Collection[str] | None = None) -> dict[str, tuple[Attempt, ...]]:
     """Returns the last attempt of each partition, by table, without re-checks and running or cancelled attempts."""
     c = ATTEMPTS.c
     by = sa.func.row_number().over(partition_by=(c.table, c.partition), order_by=(c.started_at.desc(), c.id.desc()))
-    every = sa.select(ATTEMPTS, by.label("place")).where(~c.recheck, c.outcome.not_in(("running", "cancelled")))
-    if table is not None:
-        every = every.where(c.table == table)
+    # Of the numbers alone, so that the database sorts no messages.
+    every = sa.select(c.id, by.label("place")).where(~c.recheck, c.outcome.not_in(("running", "cancelled")))
+    if tables is not None:
+        every = every.where(c.table.in_(tables))
     ranked = every.subquery("ranked")
-    wanted = sa.select(ranked).where(ranked.c.place == 1).order_by(ranked.c.table, ranked.c.partition)
+    wanted = (
+        sa.select(ATTEMPTS).join(ranked, ranked.c.id == c.id).where(ranked.c.place == 1).order_by(c.table, c.partition)
+    )
     by_table: dict[str, tuple[Attempt, ...]] = {}
     for attempt in Attempts(history).select(wanted):
         by_table[attempt.table] = (*by_table.get(attempt.table, ()), attempt)

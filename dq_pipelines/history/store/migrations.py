@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from dq_pipelines.config.schema_versions import Schema, add_what_lacks
-from dq_pipelines.history.store.schema import METADATA, VERDICTS
+from dq_pipelines.history.store.schema import ATTEMPTS, CHANGES, METADATA, VERDICTS
 
 
 def _from_before_versions(connection: sa.Connection) -> None:
@@ -47,4 +47,14 @@ def _alerts_handled(connection: sa.Connection) -> None:
     add_what_lacks(connection, METADATA)
 
 
-SCHEMA = Schema("history", METADATA, (_from_before_versions, _verdict_per_partition, _alerts_handled))
+def _marked_changes(connection: sa.Connection) -> None:
+    """Gives each table with a verdict or attempt a mark. Version 3 had no marks of changes."""
+    add_what_lacks(connection, METADATA)
+    tables = sa.union(sa.select(VERDICTS.c.table), sa.select(ATTEMPTS.c.table))
+    marks = [{"table": table, "mark": "version 4"} for table in connection.execute(tables).scalars()]
+    connection.execute(CHANGES.delete())
+    if marks:
+        connection.execute(CHANGES.insert(), marks)
+
+
+SCHEMA = Schema("history", METADATA, (_from_before_versions, _verdict_per_partition, _alerts_handled, _marked_changes))

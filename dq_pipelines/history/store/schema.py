@@ -92,6 +92,21 @@ COLUMN_METRICS = sa.Table(
     sa.Column("max_length", sa.BigInteger),
     sa.Column("state", sa.Text),
 )
+#: A mark per table, which differs after each write about it.
+CHANGES = sa.Table(
+    "dq_changes",
+    METADATA,
+    sa.Column("table", sa.String(255), primary_key=True),
+    sa.Column("mark", sa.String(32), nullable=False),
+)
+#: What was counted in the lake for each published table, as JSON, and the version of its logs that was counted.
+LAKE_COUNTS = sa.Table(
+    "dq_lake_counts",
+    METADATA,
+    sa.Column("table", sa.String(255), primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("counts", sa.Text, nullable=False),
+)
 #: How each run of each table ended, even without a verdict.
 ATTEMPTS = sa.Table(
     "dq_attempts",
@@ -110,6 +125,13 @@ ATTEMPTS = sa.Table(
     sa.Column("upstream", sa.Text),
     sa.Index("dq_attempts_latest", "table", "id"),
     sa.Index("dq_attempts_run", "run_id", "id"),
+    # Servers ask every second which attempts have no end yet.
+    sa.Index(
+        "dq_attempts_running",
+        "id",
+        sqlite_where=sa.text("outcome = 'running'"),
+        postgresql_where=sa.text("outcome = 'running'"),
+    ),
 )
 #: Points of series that a person has accepted.
 ACCEPTED = sa.Table(

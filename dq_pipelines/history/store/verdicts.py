@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from dq_pipelines.config.database import database
 from dq_pipelines.config.sqlite_files import sqlite_file
+from dq_pipelines.history.store.changes import mark_changed
 from dq_pipelines.history.store.filters import NO_REPLAY, ON_BATCHES, replaced
 from dq_pipelines.history.store.migrations import SCHEMA
 from dq_pipelines.history.store.records import ResultRecord, VerdictRecord
@@ -73,6 +74,7 @@ class History:
             for table, rows in _parts(verdict).items():
                 if rows and number:
                     connection.execute(table.insert(), [row | {"verdict_id": number[0]} for row in rows])
+            mark_changed(connection, [verdict.table])
 
     def is_recorded(self, verdict: VerdictRecord) -> bool:
         """Whether this run's verdict on this batch and partition was stored."""
@@ -89,8 +91,8 @@ class History:
             wanted = wanted.where(VERDICTS.c.partition == partition)
         return next(iter(self._verdicts(wanted.order_by(VERDICTS.c.id.desc()).limit(1))), None)
 
-    def latest_of_partitions(self, table: str | None = None) -> list[VerdictRecord]:
-        """Returns up to three verdicts per partition of one or all tables, by table, in the order of recording.
+    def latest_of_partitions(self, tables: Collection[str] | None = None) -> list[VerdictRecord]:
+        """Returns up to three verdicts per partition of some or all tables, by table, in the order of recording.
 
         They are the last on a batch, the last on a batch that replaced all published rows, and the last re-check.
         """
@@ -98,8 +100,8 @@ class History:
         kind = sa.case((VERDICTS.c.batch == "", 0), (replaced(), 1), else_=2)
         columns = (VERDICTS.c.table, VERDICTS.c.partition, kind)
         last = sa.select(sa.func.max(VERDICTS.c.id)).where(NO_REPLAY).group_by(*columns)
-        if table is not None:
-            last = last.where(VERDICTS.c.table == table)
+        if tables is not None:
+            last = last.where(VERDICTS.c.table.in_(tables))
         wanted = sa.select(VERDICTS).where(VERDICTS.c.id.in_(last))
         return self._verdicts(wanted.order_by(VERDICTS.c.table, VERDICTS.c.id))
 

@@ -96,7 +96,7 @@ class AlertsTick:
         read = RunsRead("alerts of attempts", self.stores.history)
         already_read = read.remembered()
         for table in self.project:
-            for attempt in last_attempts(self.stores.history, table.key).get(table.key, ()):
+            for attempt in last_attempts(self.stores.history, [table.key]).get(table.key, ()):
                 if attempt.said != KILLED or attempt.run_id in already_read:
                     continue
                 finding = Finding(

@@ -25,6 +25,14 @@ CREATE TABLE dq_alerts (
 	PRIMARY KEY (number)
 );
 CREATE INDEX dq_alerts_closed ON dq_alerts (closed_at);
+CREATE TABLE dq_alerts_told (
+	number INTEGER NOT NULL, 
+	channel VARCHAR(255) NOT NULL, 
+	at DATETIME NOT NULL, 
+	closed_at DATETIME, 
+	PRIMARY KEY (number, channel), 
+	FOREIGN KEY(number) REFERENCES dq_alerts (number) ON DELETE CASCADE
+);
 CREATE TABLE dq_attempts (
 	id INTEGER NOT NULL, 
 	"table" VARCHAR(255) NOT NULL, 
@@ -42,41 +50,6 @@ CREATE TABLE dq_attempts (
 );
 CREATE INDEX dq_attempts_latest ON dq_attempts ("table", id);
 CREATE INDEX dq_attempts_run ON dq_attempts (run_id, id);
-CREATE TABLE dq_runs_read (
-	reader VARCHAR(32) NOT NULL, 
-	run_id VARCHAR(64) NOT NULL, 
-	read_at DATETIME NOT NULL, 
-	PRIMARY KEY (reader, run_id)
-);
-CREATE TABLE dq_verdicts (
-	id INTEGER NOT NULL, 
-	"table" VARCHAR(255) NOT NULL, 
-	batch VARCHAR(255) NOT NULL, 
-	run_id VARCHAR(64) NOT NULL, 
-	partition VARCHAR(255), 
-	started_at DATETIME NOT NULL, 
-	duration_seconds FLOAT NOT NULL, 
-	rows_in BIGINT NOT NULL, 
-	published BIGINT NOT NULL, 
-	refused BIGINT NOT NULL, 
-	dropped BIGINT NOT NULL, 
-	blocked BOOLEAN NOT NULL, 
-	replaces BOOLEAN, 
-	PRIMARY KEY (id)
-);
-CREATE INDEX dq_verdicts_batches ON dq_verdicts ("table", batch, id);
-CREATE INDEX dq_verdicts_latest ON dq_verdicts ("table", id);
-CREATE UNIQUE INDEX dq_verdicts_once_in_partition ON dq_verdicts ("table", batch, run_id, partition);
-CREATE UNIQUE INDEX dq_verdicts_once_in_table ON dq_verdicts ("table", batch, run_id) WHERE partition IS NULL;
-CREATE INDEX dq_verdicts_run ON dq_verdicts (run_id, id);
-CREATE TABLE dq_alerts_told (
-	number INTEGER NOT NULL, 
-	channel VARCHAR(255) NOT NULL, 
-	at DATETIME NOT NULL, 
-	closed_at DATETIME, 
-	PRIMARY KEY (number, channel), 
-	FOREIGN KEY(number) REFERENCES dq_alerts (number) ON DELETE CASCADE
-);
 CREATE TABLE dq_batch_metrics (
 	verdict_id INTEGER NOT NULL, 
 	bytes BIGINT, 
@@ -138,6 +111,33 @@ CREATE TABLE dq_results (
 	PRIMARY KEY (verdict_id, "check"), 
 	FOREIGN KEY(verdict_id) REFERENCES dq_verdicts (id) ON DELETE CASCADE
 );
+CREATE TABLE dq_runs_read (
+	reader VARCHAR(32) NOT NULL, 
+	run_id VARCHAR(64) NOT NULL, 
+	read_at DATETIME NOT NULL, 
+	PRIMARY KEY (reader, run_id)
+);
+CREATE TABLE dq_verdicts (
+	id INTEGER NOT NULL, 
+	"table" VARCHAR(255) NOT NULL, 
+	batch VARCHAR(255) NOT NULL, 
+	run_id VARCHAR(64) NOT NULL, 
+	partition VARCHAR(255), 
+	started_at DATETIME NOT NULL, 
+	duration_seconds FLOAT NOT NULL, 
+	rows_in BIGINT NOT NULL, 
+	published BIGINT NOT NULL, 
+	refused BIGINT NOT NULL, 
+	dropped BIGINT NOT NULL, 
+	blocked BOOLEAN NOT NULL, 
+	replaces BOOLEAN, 
+	PRIMARY KEY (id)
+);
+CREATE INDEX dq_verdicts_batches ON dq_verdicts ("table", batch, id);
+CREATE INDEX dq_verdicts_latest ON dq_verdicts ("table", id);
+CREATE UNIQUE INDEX dq_verdicts_once_in_partition ON dq_verdicts ("table", batch, run_id, partition);
+CREATE UNIQUE INDEX dq_verdicts_once_in_table ON dq_verdicts ("table", batch, run_id) WHERE partition IS NULL;
+CREATE INDEX dq_verdicts_run ON dq_verdicts (run_id, id);
 CREATE TABLE dq_schema_versions (
 	store VARCHAR(64) NOT NULL, 
 	version INTEGER NOT NULL, 
